@@ -1,0 +1,77 @@
+"""What an actor's deciding part looks like to its shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from statemachines.commands import Ask, Commands
+from statemachines.facts import BarFact
+from statemachines.messages import Message
+from statemachines.values import ActorName, Category
+
+
+class HistoryNeed(NamedTuple):
+    """Closed bars that a brain wants before it starts; `interval` is "60" or "D"; `bars` how many of the newest."""
+
+    category: Category
+    symbol: str
+    interval: str
+    bars: int
+
+
+class StateRow(NamedTuple):
+    """The durable state of one machine. `schema` is the version of `data`'s shape, for upcasters."""
+
+    key: str
+    state: str
+    schema: int
+    data: Mapping[str, Any]  # JSON values only; Decimal as str
+
+
+class Brain(Protocol):
+    """Pure and synchronous: the same messages in the same order give the same commands, always.
+
+    Rule of the house: new risk is only ever asked for from `tick` (or in answer to a fill, an answer or a
+    refusal). On market news a brain updates its view and publishes `deadline() <= now`; the clock ticks one
+    actor at a time and only when the whole system has settled, so decisions are deterministic.
+    """
+
+    name: ActorName
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """Bars wanted by `warm`, in this order; empty when none."""
+        ...
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Take in closed bars, oldest first; none is later than the state that was restored."""
+        ...
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back the state of an earlier life; called once, before `warm` and any message."""
+        ...
+
+    def begin(self, now_ms: int) -> Commands:
+        """The actor may work (again): reconcile, ask for what is missing. Called once per incarnation, after
+        `restore` and `warm` and before any message; `now_ms` is market time."""
+        ...
+
+    def handle(self, message: Message) -> Commands:
+        """Decide on one message or answer."""
+        ...
+
+    def tick(self, now_ms: int) -> Commands:
+        """A published deadline has passed (`now_ms` is market time)."""
+        ...
+
+    def deadline(self) -> int | None:
+        """Market time at which `tick` wants to be called; None when nothing is pending."""
+        ...
+
+    def dirty(self) -> Sequence[StateRow]:
+        """Rows changed since the last call; the shell commits them with the commands."""
+        ...
+
+    def wants(self, ask: Ask) -> bool:
+        """Whether a delayed request is still wanted (EX-4: any event of the order cancels a retry)."""
+        ...

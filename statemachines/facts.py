@@ -1,0 +1,233 @@
+"""Facts: the rows that actors write beside their own state, in the same transaction.
+
+Each fact has a natural key, so that writing it twice changes nothing. `ONCE` facts are inserted once and never
+changed (bars, executions, postings); the others are replaced by their newest version.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from statemachines.values import Account, ActorName, Category, Frozen, Side
+
+
+class Fact(Frozen):
+    """Base of all facts: `TABLE` is the table's name, `KEY` the fields of its primary key."""
+
+    TABLE: ClassVar[str]
+    KEY: ClassVar[tuple[str, ...]]
+    ONCE: ClassVar[bool] = True
+
+
+class BarFact(Fact):
+    """A closed bar. `start_ms` is its open time; it is known only at its close."""
+
+    TABLE = "bars"
+    KEY = ("category", "symbol", "interval", "start_ms")
+
+    category: Category
+    symbol: str
+    interval: str
+    start_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class FundingRateFact(Fact):
+    """A settled funding rate as the exchange published it, with its interval."""
+
+    TABLE = "funding_rates"
+    KEY = ("symbol", "settle_ms")
+
+    symbol: str
+    settle_ms: int
+    rate: Decimal
+    interval_min: int
+
+
+class OrderFact(Fact):
+    """An order as we know it; `link_id` is our client id (EX-5)."""
+
+    TABLE = "orders"
+    KEY = ("link_id",)
+    ONCE = False
+
+    link_id: str
+    intent_id: str
+    engine: str
+    account: str
+    category: Category
+    symbol: str
+    side: Side
+    order_type: str
+    quantity: Decimal
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reduce_only: bool
+    state: str
+    exchange_id: str
+    executed_quantity: Decimal
+    average_price: Decimal | None
+    reason: str
+    created_ms: int
+    updated_ms: int
+    trace: str
+
+
+class ExecutionFact(Fact):
+    """One fill, from the execution stream or REST; never from an order's status (EX-2)."""
+
+    TABLE = "executions"
+    KEY = ("account", "execution_id")
+
+    account: str
+    execution_id: str
+    link_id: str
+    exchange_id: str
+    engine: str
+    category: Category
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_coin: str
+    is_maker: bool
+    realized_pnl: Decimal
+    executed_ms: int
+
+
+class PositionFact(Fact):
+    """A derivative position of one account; `quantity` is signed, 0 when flat."""
+
+    TABLE = "positions"
+    KEY = ("account", "symbol")
+    ONCE = False
+
+    account: str
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    updated_ms: int
+
+
+class PostingLine(Frozen):
+    """One side of a posting; `amount` is signed in `coin`: debit positive, credit negative."""
+
+    account: str
+    ledger_account: str
+    coin: str
+    amount: Decimal
+
+
+class PostingFact(Fact):
+    """A balanced movement (OR-6): per coin the lines sum to zero. `posting_id` is the exchange's own id."""
+
+    TABLE = "postings"
+    KEY = ("posting_id",)
+
+    posting_id: str
+    kind: Literal["fill", "fee", "funding", "interest", "deposit", "transfer", "opening", "adjustment"]
+    posted_ms: int
+    description: str
+    lines: tuple[PostingLine, ...]
+
+
+class PortfolioFact(Fact):
+    """One version of the portfolio as the risk manager computed it."""
+
+    TABLE = "portfolio_versions"
+    KEY = ("version",)
+
+    version: int
+    market_ms: int
+    equity_usdt: Decimal
+    data: dict[str, Any]
+
+
+class TransferFact(Fact):
+    """A movement between accounts, from its decision to its end (OR-6)."""
+
+    TABLE = "transfers"
+    KEY = ("transfer_id",)
+    ONCE = False
+
+    transfer_id: str
+    from_account: str
+    to_account: str
+    coin: str
+    amount: Decimal
+    purpose: str
+    state: Literal["REQUESTED", "SENT", "DONE", "FAILED", "UNKNOWN"]
+    reason: str
+    requested_ms: int
+    updated_ms: int
+
+
+class SummaryFact(Fact):
+    """The daily summary (OR-3): what happened on one market day."""
+
+    TABLE = "daily_summaries"
+    KEY = ("day_ms",)
+
+    day_ms: int
+    completed_ms: int
+    data: dict[str, Any]
+
+
+class DiscrepancyFact(Fact):
+    """A difference between our books and the exchange found by reconciliation (OR-9)."""
+
+    TABLE = "discrepancies"
+    KEY = ("discrepancy_id",)
+    ONCE = False
+
+    discrepancy_id: str
+    account: str
+    kind: str
+    subject: str
+    ours: str
+    theirs: str
+    resolution: str
+    found_ms: int
+
+
+class SwitchFact(Fact):
+    """A control state that survives restarts (RM-2, RM-4, RM-5). `scope` is GLOBAL or an engine's name."""
+
+    TABLE = "switches"
+    KEY = ("scope",)
+    ONCE = False
+
+    scope: str
+    state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]
+    reason: str
+    who: str
+    changed_ms: int
+
+
+class AlertFact(Fact):
+    """A text for the operator; the shell fills it from `commands.Alert`."""
+
+    TABLE = "alerts"
+    KEY = ("alert_id",)
+
+    alert_id: str
+    actor: ActorName
+    severity: str
+    title: str
+    text: str
+    market_ms: int
+
+
+class AccountBalance(Frozen):
+    """Wallet balance per coin of one account."""
+
+    account: Account
+    coins: dict[str, Decimal] = Field(default_factory=dict)

@@ -1,0 +1,461 @@
+"""Messages between actors: one frozen model per kind, a plain dict on the wire (DESIGN 1).
+
+The envelope is `{id, sender, seq, kind, version, market_time, cause, trace, body}`; `cause` is the id of the message
+that led to this one and `trace` the id of the first one, so that every order leads back to its bar.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from statemachines.facts import BarFact
+from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote
+from statemachines.values import Account, ActorName, Category, Frozen, Instrument, Side
+
+
+class Body(Frozen):
+    """Base of all message bodies. `VERSION` rises when the shape changes."""
+
+    KIND: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+
+class Message(NamedTuple):
+    """A message as a brain sees it. `id` is `sender:seq`, or the natural id of a fact from outside."""
+
+    id: str
+    sender: str
+    market_ms: int
+    cause: str
+    trace: str
+    body: Body
+
+
+# --- facts from outside, handed in by the streams ---
+
+
+class BarFrame(Body):
+    """Closed bars as the stream told them (public kline topic, `confirm`)."""
+
+    KIND = "bar_frame"
+    bars: tuple[BarFact, ...]
+
+
+class QuoteFrame(Body):
+    """Newest quotes (ephemeral: never committed, the newest wins)."""
+
+    KIND = "quote_frame"
+    quotes: tuple[Quote, ...]
+
+
+class FundingFrame(Body):
+    """Settled funding rates read after a settlement."""
+
+    KIND = "funding_frame"
+    settle_ms: int
+    rates: dict[str, Decimal]
+    interval_min: dict[str, int]
+
+
+class FeedFrame(Body):
+    """External values known at `market_ms` (DA-2): Fear & Greed and DVOL, each with its publication time."""
+
+    KIND = "feed_frame"
+    fear_greed: int | None = None
+    fear_greed_ms: int | None = None
+    dvol: Decimal | None = None
+    dvol_ms: int | None = None
+
+
+class OrderFrame(Body):
+    """A report of the private order stream."""
+
+    KIND = "order_frame"
+    report: OrderReport
+
+
+class ExecutionFrame(Body):
+    """A report of the private execution stream."""
+
+    KIND = "execution_frame"
+    report: ExecutionReport
+
+
+class Answer(Body):
+    """The outcome of an `Ask`, delivered to the brain that asked; `key` is the Ask's."""
+
+    KIND = "answer"
+    key: str
+    account: str
+    outcome: Outcome
+
+
+# --- market data → engines, risk manager, orchestrator ---
+
+
+class BarsClosed(Body):
+    """All symbols' hourly bars of one instant. `missing` lists "category:symbol" without a bar."""
+
+    KIND = "bars_closed"
+    close_ms: int
+    bars: tuple[BarFact, ...]
+    missing: tuple[str, ...] = ()
+
+
+class DayClosed(Body):
+    """All symbols' daily bars of one UTC day (`day_ms` = its start) and the external values known at its end."""
+
+    KIND = "day_closed"
+    day_ms: int
+    close_ms: int
+    bars: tuple[BarFact, ...]
+    missing: tuple[str, ...] = ()
+    feed: FeedFrame = FeedFrame()
+
+
+class FundingSettled(Body):
+    """Rates settled at `settle_ms` (as published, per `interval_min`) and what is predicted for the next."""
+
+    KIND = "funding_settled"
+    settle_ms: int
+    rates: dict[str, Decimal]
+    predicted: dict[str, Decimal]
+    interval_min: dict[str, int]
+
+
+class QuotesSeen(Body):
+    """Quotes forwarded to the order manager and the risk manager (ephemeral)."""
+
+    KIND = "quotes_seen"
+    quotes: tuple[Quote, ...]
+
+
+class InstrumentsKnown(Body):
+    """Instrument rules as read from the exchange; sent at start and when they change."""
+
+    KIND = "instruments_known"
+    instruments: tuple[Instrument, ...]
+
+
+# --- engines → risk manager → order manager ---
+
+
+class Intent(Body):
+    """What an engine wants done. `intent_id` is `<engine>-<base36 counter>`, deterministic and never reused.
+
+    `reference_price` is the price the decision was made on; `style` market = urgent (EX-3), maker = post-only
+    worked at the touch until `expires_ms`, stop = reduce-only conditional order held at the exchange (TR-5).
+    `stake` is what the order is for ("entry", "exit", "stop", "tranche", "rebalance", "hedge", "unwind",
+    "deployment", "trim", "compound"); `reason` the sentence with its numbers.
+    """
+
+    KIND = "intent"
+    intent_id: str
+    engine: ActorName
+    account: Account
+    category: Category
+    symbol: str
+    side: Side
+    quantity: Decimal
+    style: Literal["market", "maker", "stop"]
+    reference_price: Decimal
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    expires_ms: int | None = None
+    stake: str
+    reason: str
+    portfolio_version: int = 0
+
+
+class Withdraw(Body):
+    """Cancel what still works of an intent."""
+
+    KIND = "withdraw"
+    intent_id: str
+    engine: ActorName
+    reason: str
+
+
+class MoveStop(Body):
+    """Change trigger price and/or quantity of a working stop intent (TR-6 ratchet, TR-13 cut)."""
+
+    KIND = "move_stop"
+    intent_id: str
+    engine: ActorName
+    trigger_price: Decimal | None = None
+    quantity: Decimal | None = None
+    reason: str
+
+
+class Approved(Body):
+    """The risk manager lets an intent through, within bounds: not above `max_quantity`, no fill beyond
+    `price_limit` (worst acceptable price), not after `expires_ms`."""
+
+    KIND = "approved"
+    intent: Intent
+    max_quantity: Decimal
+    price_limit: Decimal | None
+    slippage_limit: Decimal
+    expires_ms: int | None
+    portfolio_version: int
+
+
+class Denied(Body):
+    """The risk manager refuses an intent (RM-1); every reason names its check and its numbers."""
+
+    KIND = "denied"
+    intent_id: str
+    engine: ActorName
+    reasons: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+# --- order manager → engine concerned, risk manager, orchestrator ---
+
+
+class Fill(Body):
+    """One execution, booked. `position_quantity` / `position_price` are the account's position in the symbol
+    after it (linear; for spot the coin's wallet balance and 0); `cash_usdt` its USDT wallet balance after."""
+
+    KIND = "fill"
+    execution_id: str
+    intent_id: str
+    engine: ActorName
+    account: Account
+    category: Category
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_coin: str
+    is_maker: bool
+    realized_pnl: Decimal
+    executed_ms: int
+    position_quantity: Decimal
+    position_price: Decimal
+    cash_usdt: Decimal
+
+
+class IntentWorking(Body):
+    """The exchange confirmed that an order of the intent rests (for stops: that the protection exists)."""
+
+    KIND = "intent_working"
+    intent_id: str
+    engine: ActorName
+    account: Account
+    link_id: str
+    trigger_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class IntentDone(Body):
+    """The end of an intent, on the exchange's evidence; `filled_quantity` may be anything from 0 up."""
+
+    KIND = "intent_done"
+    intent_id: str
+    engine: ActorName
+    account: Account
+    category: Category
+    symbol: str
+    side: Side
+    outcome: Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    reason: str
+
+
+class FundingPaid(Body):
+    """A settlement on a position of ours: `amount_usdt` positive = received, negative = paid."""
+
+    KIND = "funding_paid"
+    execution_id: str
+    engine: ActorName
+    account: Account
+    symbol: str
+    amount_usdt: Decimal
+    rate: Decimal
+    settle_ms: int
+    cash_usdt: Decimal
+
+
+class BalancesKnown(Body):
+    """Balances and positions of an account as booked, after reconciliation or a transfer."""
+
+    KIND = "balances_known"
+    account: Account
+    coins: dict[str, Decimal]
+    positions: dict[str, tuple[Decimal, Decimal]]
+
+
+class Reconciled(Body):
+    """The order manager has compared books and exchange (OR-9); `discrepancies` counts what differed."""
+
+    KIND = "reconciled"
+    market_ms: int
+    reason: str
+    discrepancies: int
+    details: tuple[str, ...] = ()
+
+
+# --- risk manager → engines, orchestrator ---
+
+
+class AccountView(Frozen):
+    """One account inside a portfolio: `equity_usdt` = USDT + coins at last close + unrealised P&L."""
+
+    account: Account
+    equity_usdt: Decimal
+    cash_usdt: Decimal
+    coins: dict[str, Decimal] = Field(default_factory=dict)
+    positions: dict[str, tuple[Decimal, Decimal]] = Field(default_factory=dict)
+
+
+class Portfolio(Body):
+    """The one view of all accounts; a decision quotes the version it saw."""
+
+    KIND = "portfolio"
+    version_no: int
+    market_ms: int
+    equity_usdt: Decimal
+    accounts: dict[Account, AccountView]
+    prices: dict[str, Decimal]  # "spot:BTCUSDT" → last closed price
+
+
+class RiskState(Body):
+    """The risk state in force for a scope (GLOBAL or an engine) and the size factor entries must apply (RM-3)."""
+
+    KIND = "risk_state"
+    scope: str
+    state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]
+    size_factor: Decimal
+    entries_blocked_until_ms: int | None = None
+    reason: str
+
+
+# --- orchestrator ↔ everyone ---
+
+
+class AssessRisk(Body):
+    """Second step of the daily cycle (OR-3)."""
+
+    KIND = "assess_risk"
+    day_ms: int
+
+
+class RiskAssessed(Body):
+    """The risk manager's answer: engines named in `blocked` are not run for entries."""
+
+    KIND = "risk_assessed"
+    day_ms: int
+    state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]
+    reason: str
+
+
+class RunCycle(Body):
+    """Third step: the engine decides on the day that closed at `close_ms`. `target_usdt` is the engine's
+    target capital (weight × portfolio equity)."""
+
+    KIND = "run_cycle"
+    day_ms: int
+    close_ms: int
+    engine: ActorName
+    target_usdt: Decimal
+    portfolio_usdt: Decimal
+    entries_allowed: bool = True
+
+
+class CycleDone(Body):
+    """The engine has finished its part of the cycle (urgent orders ended; maker orders may still work)."""
+
+    KIND = "cycle_done"
+    day_ms: int
+    engine: ActorName
+    summary: str
+
+
+class TransferWanted(Body):
+    """An engine asks the orchestrator for a movement (FU-5 owed to TACTICAL, TA-6 returns)."""
+
+    KIND = "transfer_wanted"
+    request_id: str
+    engine: ActorName
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+
+
+class TransferOrdered(Body):
+    """The orchestrator orders a movement; the order manager performs and books it (OR-6)."""
+
+    KIND = "transfer_ordered"
+    transfer_id: str
+    request_id: str
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+
+
+class TransferEnded(Body):
+    """A movement has ended; sent to the orchestrator, the risk manager and the engines on both sides."""
+
+    KIND = "transfer_ended"
+    transfer_id: str
+    request_id: str
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+    succeeded: bool
+    reason: str = ""
+
+
+class ComponentChanged(Body):
+    """The orchestrator tells everyone of a component's life cycle (OR-8), e.g. an engine that is FAULTED."""
+
+    KIND = "component_changed"
+    component: ActorName
+    state: str
+    reason: str
+
+
+class OperatorCommand(Body):
+    """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent."""
+
+    KIND = "operator_command"
+    command_id: str
+    who: str
+    action: Literal["pause", "resume", "reduce_only", "halt", "normal"]
+    scope: str
+    reason: str
+
+
+def _all_kinds(base: type[Body]) -> dict[str, type[Body]]:
+    kinds: dict[str, type[Body]] = {}
+    for body in base.__subclasses__():
+        kinds[body.KIND] = body
+        kinds.update(_all_kinds(body))
+    return kinds
+
+
+BODIES: dict[str, type[Body]] = _all_kinds(Body)
+
+
+def parse_body(kind: str, data: dict[str, Any]) -> Body:
+    """The body of a wire message.
+
+    Raises:
+        ValueError: the kind is not known, or a field is missing, unknown or of the wrong type.
+    """
+    model = BODIES.get(kind)
+    if model is None:
+        raise ValueError(f"message kind {kind!r} is not known; allowed: {sorted(BODIES)}")
+    return model.model_validate(data)

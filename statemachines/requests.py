@@ -1,0 +1,366 @@
+"""Requests to the exchange and their answers, in the core's own terms (the gateway translates).
+
+Writes carry deterministic client ids; a request is never repeated by the shell.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from statemachines.facts import BarFact, FundingRateFact
+from statemachines.values import Account, Category, Frozen, Instrument, Side
+
+
+class VenueOrderStatus(StrEnum):
+    """The exchange's own order statuses (bybit-v5 6.1)."""
+
+    NEW = "New"
+    PARTIALLY_FILLED = "PartiallyFilled"
+    UNTRIGGERED = "Untriggered"
+    TRIGGERED = "Triggered"
+    FILLED = "Filled"
+    CANCELLED = "Cancelled"
+    PARTIALLY_FILLED_CANCELED = "PartiallyFilledCanceled"
+    REJECTED = "Rejected"
+    DEACTIVATED = "Deactivated"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (
+            VenueOrderStatus.NEW,
+            VenueOrderStatus.PARTIALLY_FILLED,
+            VenueOrderStatus.UNTRIGGERED,
+            VenueOrderStatus.TRIGGERED,
+        )
+
+
+class PlaceOrder(Frozen):
+    """Place one order. Market orders carry `slippage_limit` (fraction, EX-3); stops a `trigger_price`."""
+
+    kind: Literal["place_order"] = "place_order"
+    link_id: str
+    category: Category
+    symbol: str
+    side: Side
+    quantity: Decimal
+    style: Literal["market", "post_only", "stop_market"]
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+    slippage_limit: Decimal | None = None
+
+
+class CancelOrder(Frozen):
+    """Cancel by client id; "already gone" is answered as Accepted with `already=True`."""
+
+    kind: Literal["cancel_order"] = "cancel_order"
+    link_id: str
+    category: Category
+    symbol: str
+    is_conditional: bool = False
+
+
+class AmendOrder(Frozen):
+    """Change price, trigger price or quantity of a working order."""
+
+    kind: Literal["amend_order"] = "amend_order"
+    link_id: str
+    category: Category
+    symbol: str
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class LookUpOrder(Frozen):
+    """Find an order by client id: open orders, then history, then executions, twice with a pause (EX-1)."""
+
+    kind: Literal["look_up_order"] = "look_up_order"
+    link_id: str
+    category: Category
+    symbol: str
+
+
+class TransferFunds(Frozen):
+    """Universal transfer between accounts; `transfer_id` (a UUID) is the idempotency key (OR-6)."""
+
+    kind: Literal["transfer_funds"] = "transfer_funds"
+    transfer_id: str
+    coin: str
+    amount: Decimal
+    from_account: Account
+    to_account: Account
+
+
+class LookUpTransfer(Frozen):
+    """The state of a transfer by its id."""
+
+    kind: Literal["look_up_transfer"] = "look_up_transfer"
+    transfer_id: str
+
+
+class SetLeverage(Frozen):
+    """Set the leverage of one linear symbol; "not modified" is answered as Accepted."""
+
+    kind: Literal["set_leverage"] = "set_leverage"
+    symbol: str
+    leverage: Decimal
+
+
+class ReadAccount(Frozen):
+    """Read everything reconciliation compares: open orders, executions since, positions, balances."""
+
+    kind: Literal["read_account"] = "read_account"
+    executions_since_ms: int
+
+
+class ReadMarket(Frozen):
+    """Read instruments, fee rates of the account and current quotes."""
+
+    kind: Literal["read_market"] = "read_market"
+
+
+class ReadBars(Frozen):
+    """Read closed bars with `from_ms` <= start < `until_ms` (backfill, repair: DA-3)."""
+
+    kind: Literal["read_bars"] = "read_bars"
+    category: Category
+    symbol: str
+    interval: str
+    from_ms: int
+    until_ms: int
+
+
+class ReadFunding(Frozen):
+    """Read settled funding rates with `from_ms` <= time <= `until_ms` for the symbols."""
+
+    kind: Literal["read_funding"] = "read_funding"
+    symbols: tuple[str, ...]
+    from_ms: int
+    until_ms: int
+
+
+class ReadFeed(Frozen):
+    """Read the external values (Fear & Greed, DVOL) known at `market_ms`."""
+
+    kind: Literal["read_feed"] = "read_feed"
+    market_ms: int
+
+
+Request = Annotated[
+    PlaceOrder
+    | CancelOrder
+    | AmendOrder
+    | LookUpOrder
+    | TransferFunds
+    | LookUpTransfer
+    | SetLeverage
+    | ReadAccount
+    | ReadMarket
+    | ReadBars
+    | ReadFunding
+    | ReadFeed,
+    Field(discriminator="kind"),
+]
+
+
+class OrderReport(Frozen):
+    """An order as the exchange describes it (order stream or REST)."""
+
+    account: Account
+    link_id: str
+    exchange_id: str
+    category: Category
+    symbol: str
+    side: Side
+    status: VenueOrderStatus
+    quantity: Decimal
+    executed_quantity: Decimal
+    average_price: Decimal | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reduce_only: bool
+    reject_reason: str
+    cancel_type: str
+    created_ms: int
+    updated_ms: int
+
+
+class ExecutionReport(Frozen):
+    """A row of the execution stream or list. Only `Trade`, `BustTrade` and `AdlTrade` are fills; `Funding` is
+    a settlement: `fee` is then what was paid (positive) or received (negative)."""
+
+    account: Account
+    execution_id: str
+    link_id: str
+    exchange_id: str
+    category: Category
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_coin: str
+    fee_rate: Decimal
+    is_maker: bool
+    realized_pnl: Decimal
+    execution_type: str
+    executed_ms: int
+
+
+class PositionReport(Frozen):
+    """A linear position; `quantity` is signed."""
+
+    account: Account
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    mark_price: Decimal
+    liquidation_price: Decimal | None
+    leverage: Decimal
+    unrealized_pnl: Decimal
+
+
+class Quote(Frozen):
+    """Best prices and reference prices of one symbol at `market_ms`."""
+
+    category: Category
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    last: Decimal
+    mark: Decimal | None = None
+    index: Decimal | None = None
+    predicted_funding_rate: Decimal | None = None
+    next_funding_ms: int | None = None
+    market_ms: int
+
+
+class FeeRate(Frozen):
+    """Fee rates of one account and symbol (fractions)."""
+
+    category: Category
+    symbol: str
+    taker: Decimal
+    maker: Decimal
+
+
+class Accepted(Frozen):
+    """The exchange took the request. For an order: acknowledged, not yet open (EX-1)."""
+
+    kind: Literal["accepted"] = "accepted"
+    exchange_id: str = ""
+    already: bool = False
+
+
+class Refused(Frozen):
+    """The exchange said no. `fault` tells what follows (EX-4): `transient` may be retried after a delay,
+    `funds` alerts the operator, `permanent` ends the order, `halt` halts the account, `duplicate` means the
+    client id exists: look it up."""
+
+    kind: Literal["refused"] = "refused"
+    code: int
+    message: str
+    fault: Literal["transient", "funds", "permanent", "halt", "duplicate"]
+
+
+class Unknown(Frozen):
+    """The outcome is not known (time-out, crash, server error): look it up, never send again blindly."""
+
+    kind: Literal["unknown"] = "unknown"
+    why: str
+
+
+class Blocked(Frozen):
+    """A switch or a lost lease stopped the request before it was sent; the exchange never saw it."""
+
+    kind: Literal["blocked"] = "blocked"
+    why: str
+
+
+class OrderFound(Frozen):
+    """The look-up's answer: the order and its executions."""
+
+    kind: Literal["order_found"] = "order_found"
+    report: OrderReport
+    executions: tuple[ExecutionReport, ...]
+
+
+class OrderAbsent(Frozen):
+    """Absent from open orders, history and executions, twice: the exchange never had it."""
+
+    kind: Literal["order_absent"] = "order_absent"
+
+
+class TransferState(Frozen):
+    """The exchange's record of a transfer; `ABSENT` when it never saw it."""
+
+    kind: Literal["transfer_state"] = "transfer_state"
+    status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
+
+
+class AccountSnapshot(Frozen):
+    """Everything of one account at one reading; a failed query is never an empty snapshot."""
+
+    kind: Literal["account_snapshot"] = "account_snapshot"
+    account: Account
+    market_ms: int
+    open_orders: tuple[OrderReport, ...]
+    executions: tuple[ExecutionReport, ...]
+    positions: tuple[PositionReport, ...]
+    balances: dict[str, Decimal]
+
+
+class MarketSnapshot(Frozen):
+    """Instruments, fee rates and quotes at one reading."""
+
+    kind: Literal["market_snapshot"] = "market_snapshot"
+    market_ms: int
+    instruments: tuple[Instrument, ...]
+    fee_rates: tuple[FeeRate, ...]
+    quotes: tuple[Quote, ...]
+
+
+class BarsRead(Frozen):
+    """Closed bars, oldest first."""
+
+    kind: Literal["bars_read"] = "bars_read"
+    bars: tuple[BarFact, ...]
+
+
+class FundingRead(Frozen):
+    """Settled rates, oldest first."""
+
+    kind: Literal["funding_read"] = "funding_read"
+    rates: tuple[FundingRateFact, ...]
+
+
+class FeedRead(Frozen):
+    """External values with their publication times; None where a source has nothing valid (DA-2)."""
+
+    kind: Literal["feed_read"] = "feed_read"
+    fear_greed: int | None = None
+    fear_greed_ms: int | None = None
+    dvol: Decimal | None = None
+    dvol_ms: int | None = None
+
+
+Outcome = Annotated[
+    Accepted
+    | Refused
+    | Unknown
+    | Blocked
+    | OrderFound
+    | OrderAbsent
+    | TransferState
+    | AccountSnapshot
+    | MarketSnapshot
+    | BarsRead
+    | FundingRead
+    | FeedRead,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,136 @@
+"""Values shared by every machine: names of accounts and actors, instruments, rounding to their steps.
+
+Money (prices, quantities, rates, cash) is `Decimal`; instants are integer milliseconds UTC (`_ms`).
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+class Account(StrEnum):
+    """The master account and its five sub-accounts (SPEC chapter 1)."""
+
+    MASTER = "MASTER"
+    CORE_HODL = "CORE-HODL"
+    TREND_1 = "TREND-1"
+    TREND_2 = "TREND-2"
+    FUNDING = "FUNDING"
+    TACTICAL = "TACTICAL"
+
+
+class ActorName(StrEnum):
+    """Names of the actors: their identity on the wire, in the database and in the Ray dashboard."""
+
+    MARKET_DATA = "market-data"
+    CORE_HODL = "core-hodl"
+    TREND_1 = "trend-1"
+    TREND_2 = "trend-2"
+    FUNDING = "funding"
+    TACTICAL = "tactical"
+    RISK_MANAGER = "risk-manager"
+    ORDER_MANAGER = "order-manager"
+    ORCHESTRATOR = "orchestrator"
+    API = "api"
+
+
+ENGINES: tuple[ActorName, ...] = (
+    ActorName.CORE_HODL,
+    ActorName.TREND_1,
+    ActorName.TREND_2,
+    ActorName.FUNDING,
+    ActorName.TACTICAL,
+)
+
+ACCOUNT_OF: dict[ActorName, Account] = {
+    ActorName.CORE_HODL: Account.CORE_HODL,
+    ActorName.TREND_1: Account.TREND_1,
+    ActorName.TREND_2: Account.TREND_2,
+    ActorName.FUNDING: Account.FUNDING,
+    ActorName.TACTICAL: Account.TACTICAL,
+}
+ENGINE_OF: dict[Account, ActorName] = {account: engine for engine, account in ACCOUNT_OF.items()}
+
+Category = Literal["spot", "linear"]
+SPOT: Category = "spot"
+LINEAR: Category = "linear"
+
+
+class Side(StrEnum):
+    """Side of an order; `sign` is +1 for a buy and -1 for a sell."""
+
+    BUY = "Buy"
+    SELL = "Sell"
+
+    @property
+    def sign(self) -> int:
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Frozen(BaseModel):
+    """Base of every value that travels: immutable, refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Instrument(Frozen):
+    """What the exchange allows for one symbol (RM-1 instrument rules, FU-4 lot steps).
+
+    `min_notional_usdt` and `max_market_qty` are the venue's filters; `maintenance_margin_rate` is the first
+    risk tier's (spot: 0); `funding_interval_min` is 0 for spot.
+    """
+
+    category: Category
+    symbol: str
+    base_coin: str
+    quote_coin: str
+    tick_size: Decimal
+    qty_step: Decimal
+    min_qty: Decimal
+    min_notional_usdt: Decimal
+    max_limit_qty: Decimal
+    max_market_qty: Decimal
+    maintenance_margin_rate: Decimal = Decimal(0)
+    max_leverage: Decimal = Decimal(1)
+    funding_interval_min: int = 0
+
+    def floor_qty(self, quantity: Decimal) -> Decimal:
+        """The largest multiple of the lot step that does not exceed `quantity`."""
+        return floor_to_step(quantity, self.qty_step)
+
+    def ceil_qty(self, quantity: Decimal) -> Decimal:
+        """The smallest multiple of the lot step that is not below `quantity`."""
+        return ceil_to_step(quantity, self.qty_step)
+
+    def floor_price(self, price: Decimal) -> Decimal:
+        return floor_to_step(price, self.tick_size)
+
+    def ceil_price(self, price: Decimal) -> Decimal:
+        return ceil_to_step(price, self.tick_size)
+
+    def tradable(self, quantity: Decimal, price: Decimal) -> bool:
+        """Whether the venue would accept an order of this size at about this price."""
+        return quantity >= self.min_qty and quantity * price >= self.min_notional_usdt
+
+
+def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Round down to a multiple of `step`, exactly, without exponent notation."""
+    return (value / step).to_integral_value(rounding=ROUND_DOWN) * step
+
+
+def ceil_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """Round up to a multiple of `step`, exactly."""
+    return (value / step).to_integral_value(rounding=ROUND_CEILING) * step
