@@ -84,6 +84,13 @@ class ExecutionFrame(Body):
     report: ExecutionReport
 
 
+class StreamRestored(Body):
+    """A stream was rebuilt after a break: what it missed must be read again from REST (bybit-v5 5.1)."""
+
+    KIND = "stream_restored"
+    stream: str
+
+
 class Answer(Body):
     """The outcome of an `Ask`, delivered to the brain that asked; `key` is the Ask's."""
 

@@ -282,6 +282,12 @@ class Blocked(Frozen):
     why: str
 
 
+class Dropped(Frozen):
+    """A delayed request was no longer wanted when its time came; the exchange never saw it (EX-4)."""
+
+    kind: Literal["dropped"] = "dropped"
+
+
 class OrderFound(Frozen):
     """The look-up's answer: the order and its executions."""
 
@@ -354,6 +360,7 @@ Outcome = Annotated[
     | Refused
     | Unknown
     | Blocked
+    | Dropped
     | OrderFound
     | OrderAbsent
     | TransferState

@@ -1,0 +1,403 @@
+"""The threaded runtime of one actor: one worker owns the shell; couriers deliver; lanes talk to the exchange.
+
+Everything reaches the worker through one queue, so the shell needs no lock. An inbox never waits for the network:
+requests to the exchange run in one lane per account, deliveries in one courier per recipient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from actors.lanes import Lanes
+from actors.ports import ExchangePort, FencedError, Store, StoreUnavailableError, StreamsPort, Wire
+from actors.shell import Acts, SequenceGapError, Shell
+from statemachines.brain import Brain
+from statemachines.messages import Answer, Body, StreamRestored
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+IDLE_WAKE_S = 0.25
+"""The worker wakes this often without work, to stamp its progress for the supervisor."""
+
+RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Wall time between attempts to reach a peer or the database; the last repeats."""
+
+
+class Peers(Protocol):
+    """Other actors, found by name at every call, since a recreated actor has a new handle."""
+
+    def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
+        """Deliver and wait for the commit: `{"cursor": n}`. Raises any error when the peer cannot be reached."""
+        ...
+
+    def notify(self, recipient: str, wire: Wire) -> None: ...
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        """Tell the conductor what this actor looks like now that it is idle (no answer awaited)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a host needs, made by the assembly inside the actor's own process."""
+
+    brain: Brain
+    store: Store
+    exchange: ExchangePort | None
+    streams: StreamsPort | None
+    peers: Peers
+
+
+@dataclass(slots=True)
+class _Delivery:
+    batch: Sequence[Wire]
+    done: Future[dict[str, int]]
+
+
+class Host:
+    """Runs one actor. `start` may take seconds (it loads and reconciles); `health` always answers at once."""
+
+    def __init__(self, name: ActorName, parts: Parts, on_fenced: Callable[[str], None]) -> None:
+        self.name = name
+        self._parts = parts
+        self._on_fenced = on_fenced
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._shell: Shell | None = None
+        self._lanes: Lanes | None = None
+        self._couriers: dict[str, _Courier] = {}
+        self._deliveries: list[_Delivery] = []
+        self._ticks = 0
+        self._last_report: Mapping[str, Any] | None = None
+        self._state = "CREATED"
+        self._progress = time.monotonic()
+        self._error = ""
+        self._commits = 0
+        self._machine_states: dict[str, str] = {}
+
+    # --- called from outside, from any thread ---
+
+    def start(self, epoch: int, now_ms: int) -> None:
+        """Load, restore and begin work as incarnation `epoch`.
+
+        Raises FencedError, StoreUnavailableError or whatever a broken state row raises: the supervisor decides.
+        """
+        self._state = "RECOVERING"
+        parts = self._parts
+        shell = Shell(parts.brain, parts.store, epoch)
+        shell.start(now_ms)
+        self._shell = shell
+        self._machine_states = {key: row.state for key, row in shell.restored.items()}
+        if parts.exchange is not None:
+            self._lanes = Lanes(parts.exchange, shell.holds, parts.brain.wants, self._answered, self._fenced)
+        threading.Thread(target=self._work, name=f"{self.name}-worker", daemon=True).start()
+        if parts.streams is not None:
+            parts.streams.start(self._tell, self._restored)
+
+    def deliver(self, batch: Sequence[Wire]) -> dict[str, int]:
+        """Messages of a peer; returns once they are committed. A gap is answered with the cursor to go back to."""
+        if self._shell is None:
+            raise RuntimeError(f"{self.name} has not been started: it takes no messages yet")
+        delivery = _Delivery(batch, Future())
+        self._queue.put(lambda: self._take(delivery))
+        return delivery.done.result(timeout=60)
+
+    def notify(self, wire: Wire) -> None:
+        """An ephemeral message of a peer; lost when this actor is down, which is harmless by definition."""
+        shell = self._shell
+        if shell is None:
+            raise RuntimeError(f"{self.name} has not been started: it takes no quotes yet")
+        self._queue.put(lambda: shell.notify(wire))
+
+    def command(self, body: Body, natural_id: str) -> None:
+        """A command of the operator; `natural_id` makes a repeat harmless."""
+        shell = self._shell
+        if shell is None:
+            raise RuntimeError(f"{self.name} has not been started: it takes no commands yet")
+        self._queue.put(lambda: shell.tell(body, natural_id, shell.market_ms))
+
+    def tick(self, now_ms: int) -> None:
+        """Market time has come to a deadline."""
+        shell = self._shell
+        if shell is not None:
+            self._queue.put(lambda: self._ticked(shell, now_ms))
+
+    def report_again(self) -> None:
+        """The conductor is new or unsure: report at the next idle moment even if nothing has changed."""
+        self._queue.put(self._forget_report)
+
+    def health(self) -> dict[str, Any]:
+        """A snapshot that never waits: the age of `progress` tells a stuck worker from a busy one."""
+        shell, streams = self._shell, self._parts.streams
+        return {
+            "name": str(self.name),
+            "state": self._state,
+            "pid": os.getpid(),
+            "progress_age_s": time.monotonic() - self._progress,
+            "epoch": shell.epoch if shell else 0,
+            "market_ms": shell.market_ms if shell else 0,
+            "commits": self._commits,
+            "inbox": self._queue.qsize() + (shell.inbox_length if shell else 0),
+            "pending_requests": len(shell.pending) if shell else 0,
+            "deadline_ms": shell.deadline() if shell else None,
+            "stream_faults": list(streams.faults()) if streams else [],
+            "machines": dict(self._machine_states),
+            "last_error": self._error,
+        }
+
+    def stop(self) -> None:
+        """End the threads and the streams; what is not committed is as after a crash."""
+        self._stop.set()
+        self._state = "STOPPED"
+        if self._parts.streams is not None:
+            self._parts.streams.stop()
+        if self._lanes is not None:
+            self._lanes.stop()
+        for courier in self._couriers.values():
+            courier.stop()
+
+    # --- the worker ---
+
+    def _work(self) -> None:
+        shell = self._shell
+        assert shell is not None
+        try:
+            while not self._stop.is_set():
+                self._progress = time.monotonic()
+                self._drain()
+                while shell.has_work and not self._stop.is_set():
+                    self._step(shell)
+                self._dispatch(shell)
+                self._report_when_idle(shell)
+        except FencedError as error:
+            self._fenced(str(error))
+        except Exception as error:  # noqa: BLE001 - the boundary of the worker
+            # Let it crash: the supervisor recreates the actor from what is durable.
+            _log.exception("%s cannot go on", self.name)
+            self._error = f"{type(error).__name__}: {error}"
+            self._state = "FAILED"
+
+    def _drain(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._queue.get(timeout=IDLE_WAKE_S)()
+            while True:
+                self._queue.get_nowait()()
+
+    def _step(self, shell: Shell) -> None:
+        attempt = 0
+        state_before = self._state
+        while not self._stop.is_set():
+            try:
+                acts = shell.step()
+                break
+            except StoreUnavailableError as error:
+                self._state, self._error = "WAITING_FOR_DATABASE", str(error)
+                self._progress = time.monotonic()
+                self._stop.wait(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
+                attempt += 1
+        else:
+            return
+        if attempt:
+            self._state, self._error = state_before, ""
+        self._commits = shell.number
+        self._progress = time.monotonic()
+        self._machine_states.update(shell.changed_states())
+        self._act(shell, acts)
+        waiting, self._deliveries = self._deliveries, []
+        for delivery in waiting:
+            self._settle_delivery(shell, delivery)
+
+    def _act(self, shell: Shell, acts: Acts) -> None:
+        for ask in acts.asks:
+            if self._lanes is None:
+                raise RuntimeError(f"{self.name} asked the exchange for {ask.key} but has no access to it")
+            self._lanes.submit(ask)
+        for to, wire in acts.ephemeral:
+            for recipient in to:
+                self._courier(recipient).notify(wire)
+        self._dispatch(shell)
+
+    def _dispatch(self, shell: Shell) -> None:
+        for recipient in shell.waiting_recipients():
+            courier = self._courier(recipient)
+            if not courier.is_busy:
+                batch = shell.unacknowledged(recipient)
+                if batch:
+                    courier.deliver(batch)
+
+    def _courier(self, recipient: str) -> _Courier:
+        courier = self._couriers.get(recipient)
+        if courier is None:
+            courier = _Courier(self.name, recipient, self._parts.peers, self._delivered, self._not_notified)
+            self._couriers[recipient] = courier
+        return courier
+
+    # --- what reaches the worker through the queue ---
+
+    def _take(self, delivery: _Delivery) -> None:
+        shell = self._shell
+        assert shell is not None
+        try:
+            shell.deliver(delivery.batch)
+        except SequenceGapError as gap:
+            _log.info("%s: %s", self.name, gap)
+        if shell.has_work:
+            self._deliveries.append(delivery)
+        else:
+            self._settle_delivery(shell, delivery)
+
+    def _settle_delivery(self, shell: Shell, delivery: _Delivery) -> None:
+        sender = str(delivery.batch[0]["sender"])
+        committed, accepted = shell.cursors.get(sender, 0), shell.accepted.get(sender, 0)
+        if committed < accepted:
+            self._deliveries.append(delivery)
+        else:
+            delivery.done.set_result({"cursor": committed})
+
+    def _ticked(self, shell: Shell, now_ms: int) -> None:
+        self._ticks += 1
+        self._last_report = None
+        shell.tick(now_ms)
+
+    def _forget_report(self) -> None:
+        self._last_report = None
+
+    def _tell(self, body: Body, natural_id: str, market_ms: int) -> None:
+        shell = self._shell
+        assert shell is not None
+        self._queue.put(lambda: shell.tell(body, natural_id, market_ms))
+
+    def _restored(self, stream: str) -> None:
+        shell = self._shell
+        assert shell is not None
+        self._queue.put(lambda: shell.tell(StreamRestored(stream=stream), "", shell.market_ms))
+
+    def _answered(self, key: str, answer: Answer) -> None:
+        shell = self._shell
+        assert shell is not None
+        self._queue.put(lambda: shell.answer(key, answer))
+
+    def _delivered(self, recipient: str, cursor: int) -> None:
+        shell = self._shell
+        assert shell is not None
+        self._queue.put(lambda: shell.acknowledged(recipient, cursor))
+
+    def _not_notified(self, recipient: str) -> None:
+        shell = self._shell
+        assert shell is not None
+        self._queue.put(lambda: shell.ephemeral_lost(recipient))
+
+    def _fenced(self, why: str) -> None:
+        _log.warning("%s stops: %s", self.name, why)
+        self._state, self._error = "FENCED", why
+        self._stop.set()
+        self._on_fenced(why)
+
+    def _report_when_idle(self, shell: Shell) -> None:
+        received = dict(self._parts.streams.received()) if self._parts.streams else {}
+        busy = (
+            not self._queue.empty()
+            or shell.has_work
+            or bool(shell.pending)
+            or any(courier.is_busy for courier in self._couriers.values())
+            or bool(shell.waiting_recipients())
+        )
+        if busy:
+            return
+        report = {
+            "incarnation": shell.epoch,
+            "idle": True,
+            "ticks": self._ticks,
+            "sent": dict(shell.last_sent),
+            "cursors": dict(shell.cursors),
+            "ephemeral_sent": dict(shell.ephemeral_sent),
+            "ephemeral_taken": dict(shell.ephemeral_taken),
+            "frames": received,
+            "deadline_ms": shell.deadline(),
+        }
+        if self._state == "RECOVERING":
+            self._state = "RUNNING"
+        if report != self._last_report:
+            self._last_report = report
+            self._parts.peers.report(str(self.name), report)
+
+
+class _Courier:
+    """Delivers to one recipient, one batch in flight, for ever, with growing delay while it is down."""
+
+    def __init__(
+        self,
+        sender: ActorName,
+        recipient: str,
+        peers: Peers,
+        delivered: Callable[[str, int], None],
+        lost: Callable[[str], None],
+    ) -> None:
+        self._recipient = recipient
+        self._peers = peers
+        self._delivered = delivered
+        self._lost = lost
+        self._work: queue.SimpleQueue[Sequence[Wire] | Wire | None] = queue.SimpleQueue()
+        self._open = 0
+        self._stop = threading.Event()
+        threading.Thread(target=self._run, name=f"{sender}-to-{recipient}", daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._open > 0
+
+    def deliver(self, batch: Sequence[Wire]) -> None:
+        self._open += 1
+        self._work.put(batch)
+
+    def notify(self, wire: Wire) -> None:
+        self._open += 1
+        self._work.put(wire)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            work = self._work.get()
+            if work is None:
+                return
+            if isinstance(work, dict):
+                self._notify(work)
+            else:
+                self._deliver(work)
+
+    def _notify(self, wire: Wire) -> None:
+        try:
+            self._peers.notify(self._recipient, wire)
+        except Exception as error:  # noqa: BLE001 - a peer that is down misses quotes; the next ones replace them
+            _log.debug("%s misses quotes: %s", self._recipient, error)
+            self._lost(self._recipient)
+        finally:
+            self._open -= 1
+            self._delivered(self._recipient, 0)
+
+    def _deliver(self, batch: Sequence[Wire]) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                cursor = int(self._peers.deliver(self._recipient, batch)["cursor"])
+                self._open -= 1
+                self._delivered(self._recipient, cursor)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever keeps a peer away, the message waits for it
+                delay = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
+                _log.debug("%s is not reached (%s); again in %s s", self._recipient, error, delay)
+                attempt += 1
+                self._stop.wait(delay)

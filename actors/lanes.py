@@ -1,0 +1,118 @@
+"""Lanes to the exchange: one per account, cancels first; every outcome comes back as an answer.
+
+A request runs at most once here. Before each one the epoch is checked (fencing); a delayed request (EX-4) waits
+in wall time and is dropped when it is no longer wanted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from actors.ports import ExchangePort, StoreUnavailableError
+from statemachines.commands import Ask
+from statemachines.messages import Answer
+from statemachines.requests import Blocked, CancelOrder, Dropped, Outcome, Unknown
+from statemachines.values import Account
+
+_log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """Performs asks. `answered` is called from the lanes' threads."""
+
+    def __init__(
+        self,
+        exchange: ExchangePort,
+        holds: Callable[[], bool],
+        wants: Callable[[Ask], bool],
+        answered: Callable[[str, Answer], None],
+        fenced: Callable[[str], None],
+    ) -> None:
+        self._exchange = exchange
+        self._holds = holds
+        self._wants = wants
+        self._answered = answered
+        self._fenced = fenced
+        self._lanes: dict[str, _Lane] = {}
+
+    def submit(self, ask: Ask) -> None:
+        """Queue one request in its account's lane."""
+        lane = self._lanes.get(ask.account)
+        if lane is None:
+            lane = self._lanes[ask.account] = _Lane(ask.account, self._perform)
+        lane.put(ask)
+
+    def stop(self) -> None:
+        for lane in self._lanes.values():
+            lane.stop()
+
+    def _perform(self, ask: Ask) -> None:
+        outcome = self._outcome(ask)
+        if outcome is not None:
+            self._answered(ask.key, Answer(key=ask.key, account=ask.account, outcome=outcome))
+
+    def _outcome(self, ask: Ask) -> Outcome | None:
+        if ask.delay_s and not self._wants(ask):
+            return Dropped()
+        try:
+            if not self._holds():
+                self._fenced(f"epoch lost before request {ask.key}; nothing was sent")
+                return None
+        except StoreUnavailableError as error:
+            return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
+        try:
+            return self._exchange.perform(Account(ask.account), ask.request)
+        except Exception as error:  # noqa: BLE001 - an outcome that is not known must be looked up, not lost
+            # The gateway answers refusals itself; what still escapes may have landed or not.
+            _log.exception("request %s failed in a way the gateway does not know", ask.key)
+            return Unknown(why=f"{type(error).__name__} while performing {ask.request.kind}")
+
+
+class _Lane:
+    """One thread with a queue ordered by readiness: due time, then cancels before others, then arrival."""
+
+    def __init__(self, account: str, perform: Callable[[Ask], None]) -> None:
+        self._perform = perform
+        self._heap: list[tuple[int, int, Ask]] = []
+        self._delayed: list[tuple[float, int, Ask]] = []
+        self._count = itertools.count()
+        self._ready = threading.Condition()
+        self._stopped = False
+        threading.Thread(target=self._run, name=f"lane-{account}", daemon=True).start()
+
+    def put(self, ask: Ask) -> None:
+        with self._ready:
+            if ask.delay_s:
+                heapq.heappush(self._delayed, (time.monotonic() + ask.delay_s, next(self._count), ask))
+            else:
+                self._push(ask)
+            self._ready.notify()
+
+    def stop(self) -> None:
+        with self._ready:
+            self._stopped = True
+            self._ready.notify()
+
+    def _push(self, ask: Ask) -> None:
+        rank = 0 if isinstance(ask.request, CancelOrder) else 1
+        heapq.heappush(self._heap, (rank, next(self._count), ask))
+
+    def _next(self) -> Ask | None:
+        with self._ready:
+            while not self._stopped:
+                now = time.monotonic()
+                while self._delayed and self._delayed[0][0] <= now:
+                    self._push(heapq.heappop(self._delayed)[2])
+                if self._heap:
+                    return heapq.heappop(self._heap)[2]
+                self._ready.wait(self._delayed[0][0] - now if self._delayed else None)
+            return None
+
+    def _run(self) -> None:
+        while (ask := self._next()) is not None:
+            self._perform(ask)

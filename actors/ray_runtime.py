@@ -1,0 +1,230 @@
+"""The Ray runtime: plain classes wrapped at the edge, detached and named, in one namespace.
+
+`num_cpus=0`, `max_restarts=0` and `max_task_retries=0` everywhere: the orchestrator alone recreates actors (only it is
+restarted by Ray), and nothing that may write to the exchange is ever repeated by Ray (RAY.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import ray
+from ray.util.metrics import Gauge
+
+from actors.host import Host, Parts, Peers
+from actors.ports import LockstepPort, Store, Wire
+from statemachines.messages import parse_body
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+NAMESPACE = "eternal"
+DELIVERY_TIMEOUT_S = 65.0
+NOTIFY_TIMEOUT_S = 5.0
+METRICS_PERIOD_S = 5.0
+
+CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4}
+"""Deliveries wait for commits in `inbox`; `health` is separate and answers a progress stamp."""
+
+
+class Assembly(Protocol):
+    """Picklable factories: everything an actor needs is made inside its own process, also after a restart."""
+
+    def parts(self, name: ActorName, peers: Peers) -> Parts: ...
+
+    def store(self) -> Store: ...
+
+    def lockstep(self) -> LockstepPort | None:
+        """The simulated exchange's control interface; None where market time is the exchange's own."""
+        ...
+
+    def pace_s(self) -> float:
+        """Least wall time per market hour in lockstep; 0 = as fast as it settles."""
+        ...
+
+    def actor_class(self, name: ActorName) -> type:
+        """The plain class to run under this name."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Supervision settings for the orchestrator."""
+        ...
+
+
+class RayPeers:
+    """Peers by name; a handle is looked up again after any failure, since recreation makes it stale."""
+
+    def __init__(self) -> None:
+        self._handles: dict[str, Any] = {}
+
+    def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
+        answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
+        return answer
+
+    def notify(self, recipient: str, wire: Wire) -> None:
+        self._call(recipient, "notify", NOTIFY_TIMEOUT_S, wire)
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        # A lost report is asked for again by the conductor.
+        with contextlib.suppress(Exception):
+            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, dict(report))
+
+    def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
+        try:
+            return ray.get(getattr(self._handle(recipient), method).remote(argument), timeout=timeout_s)
+        except Exception:
+            self._handles.pop(recipient, None)
+            raise
+
+    def _handle(self, name: str) -> Any:
+        handle = self._handles.get(name)
+        if handle is None:
+            handle = self._handles[name] = ray.get_actor(name, namespace=NAMESPACE)
+        return handle
+
+
+class ShellActor:
+    """A stateful actor as Ray sees it. The constructor is cheap and cannot fail; `start` does the work."""
+
+    def __init__(self, assembly: Assembly, name: str) -> None:
+        self._assembly = assembly
+        self.name = ActorName(name)
+        self._host: Host | None = None
+
+    def start(self, epoch: int, now_ms: int) -> None:
+        """Begin work as incarnation `epoch`; errors reach the supervisor."""
+        host = Host(self.name, self._assembly.parts(self.name, RayPeers()), _end_process)
+        host.start(epoch, now_ms)
+        self._host = host
+        threading.Thread(target=_publish_metrics, args=(host,), name="metrics", daemon=True).start()
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def deliver(self, batch: list[Wire]) -> dict[str, int]:
+        return self._started().deliver(batch)
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def notify(self, wire: Wire) -> None:
+        self._started().notify(wire)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
+        self._started().command(parse_body(kind, body), natural_id)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def tick(self, now_ms: int) -> None:
+        self._started().tick(now_ms)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def report_again(self) -> None:
+        if self._host is not None:
+            self._host.report_again()
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
+    def health(self) -> dict[str, Any]:
+        if self._host is None:
+            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress_age_s": 0.0}
+        return self._host.health()
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        if self._host is not None:
+            self._host.stop()
+
+    def _started(self) -> Host:
+        if self._host is None:
+            raise RuntimeError(f"{self.name} has not been started yet")
+        return self._host
+
+
+class MarketData(ShellActor):
+    """Closed bars, funding, quotes, feeds."""
+
+
+class CoreHodl(ShellActor):
+    """Engine 1."""
+
+
+class Trend(ShellActor):
+    """Engine 2, one actor per sub-account."""
+
+
+class Funding(ShellActor):
+    """Engine 3."""
+
+
+class Tactical(ShellActor):
+    """Engine 4."""
+
+
+class RiskManager(ShellActor):
+    """Pre-trade checks, drawdown, switches, the portfolio."""
+
+
+class OrderManager(ShellActor):
+    """Orders, executions, positions, ledger."""
+
+
+CLASSES: dict[ActorName, type[ShellActor]] = {
+    ActorName.MARKET_DATA: MarketData,
+    ActorName.CORE_HODL: CoreHodl,
+    ActorName.TREND_1: Trend,
+    ActorName.TREND_2: Trend,
+    ActorName.FUNDING: Funding,
+    ActorName.TACTICAL: Tactical,
+    ActorName.RISK_MANAGER: RiskManager,
+    ActorName.ORDER_MANAGER: OrderManager,
+}
+"""One class per role, so that the Ray dashboard reads well."""
+
+
+def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
+    """Create the named, detached actor (or find it alive) and return its handle."""
+    remote = ray.remote(assembly.actor_class(name))
+    options: dict[str, Any] = {
+        "name": str(name),
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "num_cpus": 0,
+        "max_restarts": max_restarts,
+        "max_task_retries": 0,
+        "concurrency_groups": CONCURRENCY_GROUPS,
+        "get_if_exists": True,
+    }
+    return remote.options(**options).remote(assembly, str(name))
+
+
+def find(name: ActorName) -> Any | None:
+    """The living actor of this name; None when there is none. Life must still be proven by a call."""
+    try:
+        return ray.get_actor(str(name), namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _end_process(why: str) -> None:
+    """A fenced incarnation has no right to go on: its process ends at once."""
+    _log.warning("process ends: %s", why)
+    threading.Timer(0.5, os._exit, args=(0,)).start()
+
+
+def _publish_metrics(host: Host) -> None:
+    tags = {"actor": str(host.name)}
+    gauges = {
+        "commits": Gauge("eternal_actor_commits", "Durable steps of this actor", tag_keys=("actor",)),
+        "inbox": Gauge("eternal_actor_inbox", "Messages waiting", tag_keys=("actor",)),
+        "pending_requests": Gauge("eternal_actor_requests", "Requests without answer", tag_keys=("actor",)),
+        "market_ms": Gauge("eternal_actor_market_time_ms", "Market time of the actor", tag_keys=("actor",)),
+    }
+    pause = threading.Event()
+    while True:
+        health = host.health()
+        for field, gauge in gauges.items():
+            gauge.set(float(health[field]), tags=tags)
+        if health["state"] in ("STOPPED", "FENCED"):
+            return
+        pause.wait(METRICS_PERIOD_S)

@@ -1,0 +1,437 @@
+"""The durable shell: one class under every stateful actor (DESIGN 1).
+
+Per step: drop what is known, decide, **commit state, journal, cursors, outbox and requests in one transaction;
+only then act**. The shell is synchronous and owns no thread; a runtime feeds it and performs what it returns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
+from actors.routing import EPHEMERAL, recipients
+from statemachines.brain import Brain, HistoryNeed, StateRow
+from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.facts import AlertFact, BarFact, Fact
+from statemachines.messages import Answer, Body, Message, parse_body
+from statemachines.requests import Blocked, Unknown
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+GROUP_LIMIT = 100
+"""Most messages decided in one transaction, and most per delivery (DESIGN 1)."""
+
+KNOWN_IDS_KEPT = 20_000
+"""Natural ids of outside facts remembered in memory; older repeats are dropped by the brains' own keys."""
+
+
+class SequenceGapError(Exception):
+    """A delivery skipped a message; the sender must go back to `cursor`."""
+
+    def __init__(self, sender: str, cursor: int) -> None:
+        super().__init__(f"messages of {sender} after {cursor} are missing; nothing of the delivery was taken")
+        self.cursor = cursor
+
+
+class _Source(StrEnum):
+    """What an inbox item is."""
+
+    PEER = "peer"
+    FACT = "fact"
+    ANSWER = "answer"
+    TICK = "tick"
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    source: _Source
+    message: Message | None
+    market_ms: int
+    sequence: int = 0
+    natural_id: str = ""
+
+
+@dataclass(slots=True)
+class Acts:
+    """What the runtime must do after a step: deliver, notify (ephemeral), perform."""
+
+    asks: list[Ask] = field(default_factory=list)
+    ephemeral: list[tuple[tuple[ActorName, ...], Wire]] = field(default_factory=list)
+
+
+class Shell:
+    """Makes one brain durable. Not thread-safe: the runtime calls it from one worker.
+
+    Life: construct (cheap, cannot fail) → `start(now)` (load, restore, warm, begin) → `deliver` / `tell` /
+    `answer` / `tick` fill the inbox → `step()` decides and commits → the runtime acts and calls `acknowledged`.
+    """
+
+    def __init__(self, brain: Brain, store: Store, epoch: int, probe: Callable[[str], None] | None = None) -> None:
+        self.brain = brain
+        self.name: ActorName = brain.name
+        self.epoch = epoch
+        self.market_ms = 0
+        self.number = 0
+        self.next_seq = 1
+        self.cursors: dict[str, int] = {}
+        self.accepted: dict[str, int] = {}
+        self.last_sent: dict[str, int] = {}
+        self.acked: dict[str, int] = {}
+        self.outbox: deque[Wire] = deque()
+        self.pending: dict[str, AskRow] = {}
+        self.restored: dict[str, StateRow] = {}
+        self.ephemeral_taken: dict[str, int] = {}
+        self.ephemeral_sent: dict[str, int] = {}
+        self._store = store
+        self._inbox: deque[_Item] = deque()
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._check_store_for_known = False
+        self._unsaved_acks: dict[str, int] = {}
+        self._retry: Commit | None = None
+        self._retry_acts: Acts | None = None
+        self._begun: _Batch | None = None
+        self._batch = _Batch(1)
+        self._probe = probe or (lambda _point: None)
+
+    # --- life ---
+
+    def start(self, now_ms: int) -> None:
+        """Load the durable state, bring the brain back, and queue what was left open.
+
+        `now_ms` is market time. Requests found without an answer are answered `Unknown`: the shell never
+        performs them again. Raises FencedError and StoreUnavailableError.
+        """
+        loaded = self._store.load(self.name, self.epoch)
+        self.number, self.next_seq = loaded.number, loaded.next_seq
+        self.market_ms = max(now_ms, loaded.market_ms)
+        self.cursors = dict(loaded.cursors)
+        self.accepted = dict(loaded.cursors)
+        self.acked = dict(loaded.acknowledged)
+        self.last_sent = dict(loaded.last_sent)
+        self.outbox = deque(loaded.outbox)
+        self.pending = {row.ask.key: row for row in loaded.pending}
+        self._check_store_for_known = loaded.number > 0
+        self.restored = dict(loaded.states)
+        self.brain.restore(loaded.states)
+        self._warm()
+        batch = _Batch(self.next_seq)
+        self._take(batch, self.brain.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
+        for row in loaded.pending:
+            why = "the system stopped before the answer was recorded; the exchange is asked what became of it"
+            self.answer(row.ask.key, Answer(key=row.ask.key, account=row.ask.account, outcome=Unknown(why=why)))
+        self._begun = batch
+
+    def _warm(self) -> None:
+        needs = self.brain.history_needed()
+        bars: dict[HistoryNeed, Sequence[BarFact]] = {}
+        for need in needs:
+            bars[need] = self._store.closed_bars(need.category, need.symbol, need.interval, self.market_ms, need.bars)
+        if needs:
+            self.brain.warm(bars)
+
+    # --- inbox ---
+
+    def deliver(self, batch: Sequence[Wire]) -> None:
+        """Take messages of one peer in order. Repeats are dropped.
+
+        Raises:
+            SequenceGapError: an earlier message is missing; what came before it in the batch was taken.
+        """
+        for wire in batch:
+            sender, sequence = str(wire["sender"]), int(wire["seq"])
+            cursor = self.accepted.get(sender, 0)
+            if sequence <= cursor:
+                continue
+            if int(wire["prev"][self.name]) != cursor:
+                raise SequenceGapError(sender, cursor)
+            self.accepted[sender] = sequence
+            self._inbox.append(_Item(_Source.PEER, _message(wire), int(wire["market_time"]), sequence))
+
+    def tell(self, body: Body, natural_id: str, market_ms: int) -> None:
+        """Take a fact from outside; `natural_id` "" marks an ephemeral one."""
+        identity = natural_id or f"{body.KIND}@{market_ms}"
+        message = Message(identity, "exchange", market_ms, "", identity, body)
+        self._inbox.append(_Item(_Source.FACT, message, market_ms, natural_id=natural_id))
+
+    def notify(self, wire: Wire) -> None:
+        """Take an ephemeral message of a peer."""
+        sender = str(wire["sender"])
+        self.ephemeral_taken[sender] = self.ephemeral_taken.get(sender, 0) + 1
+        self._inbox.append(_Item(_Source.FACT, _message(wire), int(wire["market_time"])))
+
+    def answer(self, key: str, body: Answer) -> None:
+        """Take the outcome of a request; a second answer to the same request is dropped."""
+        row = self.pending.get(key)
+        if row is None:
+            return
+        message = Message(f"{self.name}!{key}", "exchange", self.market_ms, row.cause, row.trace, body)
+        self._inbox.append(_Item(_Source.ANSWER, message, self.market_ms))
+
+    def tick(self, now_ms: int) -> None:
+        """Market time has reached a published deadline."""
+        self._inbox.append(_Item(_Source.TICK, None, now_ms))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `step` would do anything."""
+        return bool(self._inbox) or self._retry is not None or self._begun is not None
+
+    @property
+    def inbox_length(self) -> int:
+        return len(self._inbox)
+
+    def deadline(self) -> int | None:
+        return self.brain.deadline()
+
+    # --- the step ---
+
+    def step(self) -> Acts:
+        """Drain the inbox, decide, commit; answer what is to be done now.
+
+        Raises:
+            FencedError: another incarnation has taken over; stop.
+            StoreUnavailableError: not committed as far as known; call `step` again, the same commit is repeated.
+        """
+        if self._retry is None:
+            batch = self._decide()
+            self._retry = self._commit_of(batch)
+            self._retry_acts = Acts(asks=[row.ask for row in batch.asks], ephemeral=batch.ephemeral)
+            self._batch = batch
+        commit, acts, batch = self._retry, self._retry_acts, self._batch
+        assert acts is not None
+        self._probe("before commit")
+        blocked = self._store.commit(commit) if _is_needed(commit) else frozenset()
+        self._probe("after commit")
+        self._retry = self._retry_acts = None
+        self._apply(commit, batch)
+        for key in sorted(blocked):
+            row = self.pending[key]
+            why = f"a switch forbids new risk for {row.ask.gate}; the request was not sent"
+            self.answer(key, Answer(key=key, account=row.ask.account, outcome=Blocked(why=why)))
+        acts.asks = [ask for ask in acts.asks if ask.key not in blocked]
+        for to, _wire in acts.ephemeral:
+            for name in to:
+                self.ephemeral_sent[name] = self.ephemeral_sent.get(name, 0) + 1
+        return acts
+
+    def _decide(self) -> _Batch:
+        batch = self._begun or _Batch(self.next_seq)
+        self._begun = None
+        items = [self._inbox.popleft() for _ in range(min(len(self._inbox), GROUP_LIMIT))]
+        repeats = self._repeats(items)
+        for item in items:
+            self.market_ms = max(self.market_ms, item.market_ms)
+            if item.natural_id and item.natural_id in repeats:
+                continue
+            if item.source is _Source.TICK:
+                due = self.brain.deadline()
+                if due is None or due > item.market_ms:
+                    continue
+                identity = f"{self.name}@{due}"
+                self._take(batch, self.brain.tick(item.market_ms), identity, identity)
+                continue
+            message = item.message
+            assert message is not None
+            if item.source is _Source.ANSWER:
+                key = getattr(message.body, "key", "")
+                if key not in self.pending or key in batch.answered:
+                    continue
+                batch.answered.append(key)
+            elif item.source is _Source.PEER:
+                batch.cursors[message.sender] = item.sequence
+            elif item.natural_id:
+                batch.known.append(item.natural_id)
+                repeats.add(item.natural_id)
+            self._take(batch, self.brain.handle(message), message.id, message.trace or message.id)
+        batch.states = list(self.brain.dirty())
+        return batch
+
+    def _repeats(self, items: Sequence[_Item]) -> set[str]:
+        fresh = [i.natural_id for i in items if i.natural_id]
+        repeats = {name for name in fresh if name in self._known}
+        if self._check_store_for_known and fresh:
+            unseen = [name for name in fresh if name not in repeats]
+            repeats |= self._store.is_known(self.name, unseen)
+        return repeats
+
+    def _take(self, batch: _Batch, commands: Commands, cause: str, trace: str) -> None:
+        """Turn one decision into rows; messages draw their sequence here, inside the sender's commit."""
+        for command in commands:
+            match command:
+                case Send():
+                    self._address(batch, command, cause, trace)
+                case Ask():
+                    batch.asks.append(AskRow(command, cause, trace, self.market_ms))
+                case Note():
+                    batch.journal.append(JournalLine(self.market_ms, cause, trace, command))
+                case Record():
+                    batch.facts.append(command.fact)
+                case Alert():
+                    batch.alerts += 1
+                    batch.facts.append(
+                        AlertFact(
+                            alert_id=f"{self.name}:{self.number + 1}:{batch.alerts}",
+                            actor=self.name,
+                            severity=command.severity,
+                            title=command.title,
+                            text=command.text,
+                            market_ms=self.market_ms,
+                        )
+                    )
+
+    def _address(self, batch: _Batch, send: Send, cause: str, trace: str) -> None:
+        to = recipients(send, self.name)
+        kind = send.body.KIND
+        wire: Wire = {
+            "id": "",
+            "sender": str(self.name),
+            "seq": 0,
+            "prev": {},
+            "to": [str(name) for name in to],
+            "kind": kind,
+            "version": send.body.VERSION,
+            "market_time": self.market_ms,
+            "cause": cause,
+            "trace": trace,
+            "body": send.body.model_dump(mode="json"),
+        }
+        if kind in EPHEMERAL:
+            wire["id"] = f"{self.name}~{kind}@{self.market_ms}"
+            batch.ephemeral.append((to, wire))
+            return
+        if not to:
+            return
+        sequence = batch.next_seq
+        batch.next_seq += 1
+        wire["id"], wire["seq"] = f"{self.name}:{sequence}", sequence
+        wire["prev"] = {str(n): batch.last_sent.get(n, self.last_sent.get(n, 0)) for n in to}
+        for name in to:
+            batch.last_sent[name] = sequence
+        batch.outbox.append(wire)
+
+    def _commit_of(self, batch: _Batch) -> Commit:
+        return Commit(
+            actor=self.name,
+            epoch=self.epoch,
+            number=self.number + 1,
+            market_ms=self.market_ms,
+            next_seq=batch.next_seq,
+            states=batch.states,
+            cursors=batch.cursors,
+            known=batch.known,
+            acknowledged=dict(self._unsaved_acks),
+            outbox=batch.outbox,
+            asks=batch.asks,
+            answered=batch.answered,
+            journal=batch.journal,
+            facts=batch.facts,
+        )
+
+    def _apply(self, commit: Commit, batch: _Batch) -> None:
+        if _is_needed(commit):
+            self.number = commit.number
+            for recipient, sequence in commit.acknowledged.items():
+                if self._unsaved_acks.get(recipient) == sequence:
+                    del self._unsaved_acks[recipient]
+        self.next_seq = batch.next_seq
+        self.cursors.update(batch.cursors)
+        self.last_sent.update(batch.last_sent)
+        self.outbox.extend(batch.outbox)
+        for key in batch.answered:
+            self.pending.pop(key, None)
+        for row in batch.asks:
+            self.pending[row.ask.key] = row
+        for identity in batch.known:
+            self._known[identity] = None
+        while len(self._known) > KNOWN_IDS_KEPT:
+            self._known.popitem(last=False)
+
+    # --- outbox ---
+
+    def unacknowledged(self, recipient: str) -> list[Wire]:
+        """Messages the recipient has not acknowledged, oldest first, at most one delivery's worth."""
+        cursor = self.acked.get(recipient, 0)
+        found: list[Wire] = []
+        for wire in self.outbox:
+            if wire["seq"] > cursor and recipient in wire["to"]:
+                found.append(wire)
+                if len(found) == GROUP_LIMIT:
+                    break
+        return found
+
+    def waiting_recipients(self) -> list[str]:
+        """Recipients with messages outstanding, in a fixed order."""
+        return sorted(n for n, sequence in self.last_sent.items() if sequence > self.acked.get(n, 0))
+
+    def acknowledged(self, recipient: str, cursor: int) -> None:
+        """The recipient has committed everything of ours up to `cursor` (or asks to go back to it)."""
+        if cursor <= self.acked.get(recipient, 0):
+            return
+        self.acked[recipient] = cursor
+        self._unsaved_acks[recipient] = cursor
+        while self.outbox and all(self.acked.get(name, 0) >= self.outbox[0]["seq"] for name in self.outbox[0]["to"]):
+            self.outbox.popleft()
+
+    def ephemeral_lost(self, recipient: str) -> None:
+        """An ephemeral message did not reach its recipient: it no longer counts as in flight."""
+        self.ephemeral_sent[recipient] -= 1
+
+    def changed_states(self) -> dict[str, str]:
+        """The machines' states that the last step committed."""
+        return {row.key: row.state for row in self._batch.states}
+
+    def holds(self) -> bool:
+        """Whether this incarnation may still write to the exchange; asked before every write (fencing)."""
+        return self._store.holds(self.name, self.epoch)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one step gathers before it is committed."""
+
+    next_seq: int
+    states: list[Any] = field(default_factory=list)
+    cursors: dict[str, int] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
+    outbox: list[Wire] = field(default_factory=list)
+    last_sent: dict[str, int] = field(default_factory=dict)
+    ephemeral: list[tuple[tuple[ActorName, ...], Wire]] = field(default_factory=list)
+    asks: list[AskRow] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    journal: list[JournalLine] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    alerts: int = 0
+
+
+def _is_needed(commit: Commit) -> bool:
+    """Whether a step has anything durable; a step of ephemeral frames has not."""
+    return bool(
+        commit.states
+        or commit.cursors
+        or commit.known
+        or commit.outbox
+        or commit.asks
+        or commit.answered
+        or commit.journal
+        or commit.facts
+    )
+
+
+def _message(wire: Mapping[str, Any]) -> Message:
+    return Message(
+        id=str(wire["id"]),
+        sender=str(wire["sender"]),
+        market_ms=int(wire["market_time"]),
+        cause=str(wire["cause"]),
+        trace=str(wire["trace"]),
+        body=parse_body(str(wire["kind"]), wire["body"]),
+    )
+
+
+__all__ = ["GROUP_LIMIT", "Acts", "SequenceGapError", "Shell", "StoreUnavailableError"]

@@ -1,0 +1,143 @@
+"""The lockstep conductor: when has everything settled, and what moves next (DESIGN 3).
+
+Pure bookkeeping over the reports that actors send whenever they fall idle. A report names, per peer, the newest
+message sent and the newest committed; when what every sender counts equals what every receiver counts and all
+are idle, nothing can be in flight. Then one actor whose deadline has come is ticked, or the exchange moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from statemachines.values import ActorName
+
+TICK_ORDER: tuple[ActorName, ...] = (
+    ActorName.MARKET_DATA,
+    ActorName.ORDER_MANAGER,
+    ActorName.RISK_MANAGER,
+    ActorName.TREND_1,
+    ActorName.TREND_2,
+    ActorName.FUNDING,
+    ActorName.CORE_HODL,
+    ActorName.TACTICAL,
+    ActorName.ORCHESTRATOR,
+)
+"""Who acts first when several deadlines fall on one instant: settlement and books before engines, exits of TREND
+(TR-14) before the daily cycle, the cycle last (D1, O7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an actor knows of itself at a moment when it has nothing to do.
+
+    `sent` per recipient and `cursors` per sender are durable sequence numbers; the ephemeral counts start at 0
+    with each incarnation, as does `ticks`, the ticks taken; `frames` counts stream frames taken per connection.
+    """
+
+    incarnation: int
+    idle: bool
+    ticks: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    cursors: Mapping[str, int] = field(default_factory=dict)
+    ephemeral_sent: Mapping[str, int] = field(default_factory=dict)
+    ephemeral_taken: Mapping[str, int] = field(default_factory=dict)
+    frames: Mapping[str, int] = field(default_factory=dict)
+    deadline_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Tell this actor that its deadline has come."""
+
+    actor: ActorName
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Ask the exchange for one micro-step, at most to `until_ms`."""
+
+    until_ms: int | None
+    handled: Mapping[str, int]
+
+
+class Conductor:
+    """Collects reports of the actors in `members` and answers `choose`."""
+
+    def __init__(self, members: Sequence[ActorName]) -> None:
+        self._members = tuple(members)
+        self._reports: dict[str, Report] = {}
+        self._baseline: dict[tuple[str, str], int] = {}
+        self._ticks: dict[str, int] = {}
+
+    def report(self, actor: str, report: Report) -> None:
+        """Take an actor's newest report; a new incarnation starts new ephemeral counts."""
+        known = self._reports.get(actor)
+        if known is not None and report.incarnation < known.incarnation:
+            return
+        if known is None or known.incarnation != report.incarnation:
+            for peer, other in self._reports.items():
+                self._baseline[(peer, actor)] = _lead(other, peer, report, actor)
+                self._baseline[(actor, peer)] = _lead(report, actor, other, peer)
+            self._ticks[actor] = report.ticks
+        self._reports[actor] = report
+
+    def ticked(self, actor: str) -> None:
+        """A tick is on its way: the actor's last report no longer counts."""
+        self._ticks[actor] = self._ticks.get(actor, 0) + 1
+
+    def forget(self, actor: str) -> None:
+        """The actor is down: nothing settles until its next incarnation has reported."""
+        self._reports.pop(actor, None)
+
+    def excuse(self, actor: ActorName) -> None:
+        """The actor is FAULTED: the others go on without it (P1)."""
+        self._members = tuple(name for name in self._members if name is not actor)
+        self.forget(actor)
+
+    def readmit(self, actor: ActorName) -> None:
+        """The operator has brought a FAULTED actor back."""
+        if actor not in self._members:
+            self._members = (*self._members, actor)
+
+    def unsettled(self) -> str | None:
+        """Why the system has not settled, as a sentence; None when it has."""
+        for name in self._members:
+            report = self._reports.get(name)
+            if report is None:
+                return f"{name} has not reported"
+            if not report.idle:
+                return f"{name} is busy"
+            if report.ticks < self._ticks[name]:
+                return f"{name} has not answered its tick"
+        for sender in self._members:
+            sent = self._reports[sender]
+            for recipient in self._members:
+                taken = self._reports[recipient]
+                count = sent.sent.get(recipient, 0)
+                if taken.cursors.get(sender, 0) < count:
+                    return f"{recipient} has not reported message {count} of {sender}"
+                ephemeral = sent.ephemeral_sent.get(recipient, 0) - self._baseline.get((sender, recipient), 0)
+                if taken.ephemeral_taken.get(sender, 0) < ephemeral:
+                    return f"{recipient} has not reported the quotes of {sender}"
+        return None
+
+    def choose(self, now_ms: int) -> Tick | Advance:
+        """What moves next; only meaningful when `unsettled()` is None."""
+        earliest: int | None = None
+        for name in TICK_ORDER:
+            report = self._reports.get(name)
+            if report is None or name not in self._members or report.deadline_ms is None:
+                continue
+            if report.deadline_ms <= now_ms:
+                return Tick(name)
+            earliest = report.deadline_ms if earliest is None else min(earliest, report.deadline_ms)
+        handled: dict[str, int] = {}
+        for report in self._reports.values():
+            handled.update(report.frames)
+        return Advance(earliest, handled)
+
+
+def _lead(sender: Report, sender_name: str, recipient: Report, recipient_name: str) -> int:
+    """How far the counts of quotes stand apart when a pair is first seen: what is lost then stays lost."""
+    return sender.ephemeral_sent.get(recipient_name, 0) - recipient.ephemeral_taken.get(sender_name, 0)
