@@ -11,7 +11,6 @@ import logging
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -80,10 +79,16 @@ class Host:
         self._ticks = 0
         self._last_report: Mapping[str, Any] | None = None
         self._state = "CREATED"
-        self._progress = time.monotonic()
+        self._turns = 0
+        self._is_deciding = False
         self._error = ""
         self._commits = 0
         self._machine_states: dict[str, str] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The incarnation; 0 before `start`."""
+        return self._shell.epoch if self._shell is not None else 0
 
     # --- called from outside, from any thread ---
 
@@ -137,17 +142,19 @@ class Host:
         self._queue.put(self._forget_report)
 
     def health(self) -> dict[str, Any]:
-        """A snapshot that never waits: the age of `progress` tells a stuck worker from a busy one."""
+        """A snapshot that never waits: `progress` counts the worker's turns and tells a stuck one from a busy one."""
         shell, streams = self._shell, self._parts.streams
+        waiting = self._queue.qsize() + (shell.inbox_length if shell else 0)
         return {
             "name": str(self.name),
             "state": self._state,
             "pid": os.getpid(),
-            "progress_age_s": time.monotonic() - self._progress,
+            "progress": self._turns,
+            "is_busy": self._is_deciding or waiting > 0,
             "epoch": shell.epoch if shell else 0,
             "market_ms": shell.market_ms if shell else 0,
             "commits": self._commits,
-            "inbox": self._queue.qsize() + (shell.inbox_length if shell else 0),
+            "inbox": waiting,
             "pending_requests": len(shell.pending) if shell else 0,
             "deadline_ms": shell.deadline() if shell else None,
             "stream_faults": list(streams.faults()) if streams else [],
@@ -173,11 +180,13 @@ class Host:
         assert shell is not None
         try:
             while not self._stop.is_set():
-                self._progress = time.monotonic()
+                self._turns += 1
                 self._drain()
+                self._is_deciding = True
                 while shell.has_work and not self._stop.is_set():
                     self._step(shell)
                 self._dispatch(shell)
+                self._is_deciding = False
                 self._report_when_idle(shell)
         except FencedError as error:
             self._fenced(str(error))
@@ -202,7 +211,7 @@ class Host:
                 break
             except StoreUnavailableError as error:
                 self._state, self._error = "WAITING_FOR_DATABASE", str(error)
-                self._progress = time.monotonic()
+                self._turns += 1
                 self._stop.wait(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
                 attempt += 1
         else:
@@ -210,7 +219,7 @@ class Host:
         if attempt:
             self._state, self._error = state_before, ""
         self._commits = shell.number
-        self._progress = time.monotonic()
+        self._turns += 1
         self._machine_states.update(shell.changed_states())
         self._act(shell, acts)
         waiting, self._deliveries = self._deliveries, []
@@ -309,6 +318,7 @@ class Host:
             not self._queue.empty()
             or shell.has_work
             or bool(shell.pending)
+            or bool(self._parts.streams is not None and self._parts.streams.faults())
             or any(courier.is_busy for courier in self._couriers.values())
             or bool(shell.waiting_recipients())
         )

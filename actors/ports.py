@@ -25,6 +25,10 @@ class StoreUnavailableError(Exception):
     """The database cannot be reached; the shell waits, visibly, and repeats the same commit."""
 
 
+class ActorGoneError(Exception):
+    """The actor's process is dead or cannot be reached any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class JournalLine:
     """One decision with the message that caused it."""
@@ -164,12 +168,17 @@ class MarketClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The answer of the lockstep exchange to one advance."""
+    """The answer of the lockstep exchange to one advance. `sent`: topic frames per live connection so far."""
 
     step: int
     market_ms: int
     settled: bool
     ended: bool
+    sent: Mapping[str, int] = field(default_factory=dict)
+
+
+class ExchangeAwayError(Exception):
+    """The lockstep exchange does not answer; the same step may be asked for again without harm."""
 
 
 class LockstepPort(Protocol):
@@ -178,5 +187,8 @@ class LockstepPort(Protocol):
     def status(self) -> Step: ...
 
     def advance(self, step: int, until_ms: int | None, handled: Mapping[str, int]) -> Step:
-        """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves."""
+        """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves.
+
+        Raises ExchangeAwayError.
+        """
         ...

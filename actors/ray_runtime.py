@@ -17,7 +17,8 @@ import ray
 from ray.util.metrics import Gauge
 
 from actors.host import Host, Parts, Peers
-from actors.ports import LockstepPort, Store, Wire
+from actors.ports import ActorGoneError, LockstepPort, MarketClock, Store, Wire
+from statemachines.component.policy import SupervisionPolicy
 from statemachines.messages import parse_body
 from statemachines.values import ActorName
 
@@ -43,6 +44,10 @@ class Assembly(Protocol):
         """The simulated exchange's control interface; None where market time is the exchange's own."""
         ...
 
+    def clock(self) -> MarketClock:
+        """Market time where it is not in lockstep."""
+        ...
+
     def pace_s(self) -> float:
         """Least wall time per market hour in lockstep; 0 = as fast as it settles."""
         ...
@@ -51,8 +56,12 @@ class Assembly(Protocol):
         """The plain class to run under this name."""
         ...
 
-    def settings(self) -> Mapping[str, Any]:
-        """Supervision settings for the orchestrator."""
+    def further_components(self) -> Sequence[ActorName]:
+        """Supervised actors without a shell (the API), started last."""
+        ...
+
+    def supervision(self) -> SupervisionPolicy:
+        """How often and how fast a failed actor is restarted (OR-8)."""
         ...
 
 
@@ -98,7 +107,7 @@ class ShellActor:
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin work as incarnation `epoch`; errors reach the supervisor."""
-        host = Host(self.name, self._assembly.parts(self.name, RayPeers()), _end_process)
+        host = Host(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
         host.start(epoch, now_ms)
         self._host = host
         threading.Thread(target=_publish_metrics, args=(host,), name="metrics", daemon=True).start()
@@ -127,7 +136,7 @@ class ShellActor:
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
         if self._host is None:
-            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress_age_s": 0.0}
+            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress": 0, "is_busy": False}
         return self._host.health()
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
@@ -206,7 +215,67 @@ def find(name: ActorName) -> Any | None:
         return None
 
 
-def _end_process(why: str) -> None:
+class RayCall:
+    """A call in flight."""
+
+    def __init__(self, reference: Any) -> None:
+        self._reference = reference
+
+    def ready(self) -> bool:
+        done, _ = ray.wait([self._reference], timeout=0)
+        return bool(done)
+
+    def value(self) -> Any:
+        """The answer. Raises ActorGoneError when the actor has died; otherwise what the call raised."""
+        try:
+            return ray.get(self._reference, timeout=1)
+        except ray.exceptions.RayActorError as error:
+            raise ActorGoneError(" ".join(str(error).split())[:300]) from error
+
+
+class _NoActor:
+    """Stands for a call to an actor that does not exist."""
+
+    def __init__(self, name: ActorName) -> None:
+        self._name = name
+
+    def ready(self) -> bool:
+        return True
+
+    def value(self) -> Any:
+        raise ActorGoneError(f"there is no actor named {self._name}")
+
+
+class RayNursery:
+    """Makes, ends and calls actors by name; used by the orchestrator alone (one restart authority)."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+
+    def find(self, name: ActorName) -> bool:
+        return find(name) is not None
+
+    def spawn(self, name: ActorName) -> None:
+        spawn(self._assembly, name)
+
+    def kill(self, name: ActorName) -> None:
+        """End the process for good; Ray must not restart it."""
+        handle = find(name)
+        if handle is not None:
+            ray.kill(handle, no_restart=True)
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> RayCall | _NoActor:
+        handle = find(name)
+        return _NoActor(name) if handle is None else RayCall(getattr(handle, method).remote(*arguments))
+
+    def tell(self, name: ActorName, method: str, *arguments: object) -> None:
+        """A call whose answer nobody waits for; an actor that is down simply misses it."""
+        handle = find(name)
+        if handle is not None:
+            getattr(handle, method).remote(*arguments)
+
+
+def end_process(why: str) -> None:
     """A fenced incarnation has no right to go on: its process ends at once."""
     _log.warning("process ends: %s", why)
     threading.Timer(0.5, os._exit, args=(0,)).start()

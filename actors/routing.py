@@ -54,6 +54,7 @@ TABLE: dict[str, tuple[Recipient, ...]] = {
     "transfer_ordered": (_ORDERS,),
     "transfer_ended": (_RISK, Concerned.BOTH_ENGINES, _CHIEF),
     "component_changed": (_RISK,),
+    "component_alert": (_CHIEF,),
     "operator_command": (_RISK,),
 }
 

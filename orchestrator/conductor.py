@@ -47,18 +47,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """Tell this actor that its deadline has come."""
-
-    actor: ActorName
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """Ask the exchange for one micro-step, at most to `until_ms`."""
+class Move:
+    """Ask the exchange for one micro-step, at most to `until_ms`. With `tick`, an actor's deadline has come: the
+    exchange is asked for a step without time, and if that step sent nothing, the actor is ticked."""
 
     until_ms: int | None
     handled: Mapping[str, int]
+    tick: ActorName | None = None
 
 
 class Conductor:
@@ -69,6 +64,7 @@ class Conductor:
         self._reports: dict[str, Report] = {}
         self._baseline: dict[tuple[str, str], int] = {}
         self._ticks: dict[str, int] = {}
+        self._sent: Mapping[str, int] = {}
 
     def report(self, actor: str, report: Report) -> None:
         """Take an actor's newest report; a new incarnation starts new ephemeral counts."""
@@ -85,6 +81,10 @@ class Conductor:
     def ticked(self, actor: str) -> None:
         """A tick is on its way: the actor's last report no longer counts."""
         self._ticks[actor] = self._ticks.get(actor, 0) + 1
+
+    def expect(self, sent: Mapping[str, int]) -> None:
+        """Frames the exchange has sent per connection: none may be outstanding. {} leaves the test to the exchange."""
+        self._sent = dict(sent)
 
     def forget(self, actor: str) -> None:
         """The actor is down: nothing settles until its next incarnation has reported."""
@@ -120,22 +120,35 @@ class Conductor:
                 ephemeral = sent.ephemeral_sent.get(recipient, 0) - self._baseline.get((sender, recipient), 0)
                 if taken.ephemeral_taken.get(sender, 0) < ephemeral:
                     return f"{recipient} has not reported the quotes of {sender}"
+        handled = self._handled()
+        for connection, count in self._sent.items():
+            if handled.get(connection, 0) < count:
+                return f"connection {connection} has not reported frame {count}"
         return None
 
-    def choose(self, now_ms: int) -> Tick | Advance:
+    def choose(self, now_ms: int) -> Move:
         """What moves next; only meaningful when `unsettled()` is None."""
-        earliest: int | None = None
-        for name in TICK_ORDER:
-            report = self._reports.get(name)
-            if report is None or name not in self._members or report.deadline_ms is None:
-                continue
-            if report.deadline_ms <= now_ms:
-                return Tick(name)
-            earliest = report.deadline_ms if earliest is None else min(earliest, report.deadline_ms)
+        deadlines = {
+            name: report.deadline_ms
+            for name, report in self._reports.items()
+            if name in self._members and report.deadline_ms is not None
+        }
+        return choose(deadlines, now_ms, self._handled())
+
+    def _handled(self) -> dict[str, int]:
         handled: dict[str, int] = {}
         for report in self._reports.values():
             handled.update(report.frames)
-        return Advance(earliest, handled)
+        return handled
+
+
+def choose(deadlines: Mapping[str, int], now_ms: int, handled: Mapping[str, int]) -> Move:
+    """The rule both runtimes share: first who is due, one at a time in `TICK_ORDER`; else time moves."""
+    for name in TICK_ORDER:
+        due = deadlines.get(name)
+        if due is not None and due <= now_ms:
+            return Move(now_ms, handled, name)
+    return Move(min(deadlines.values(), default=None), handled)
 
 
 def _lead(sender: Report, sender_name: str, recipient: Report, recipient_name: str) -> int:

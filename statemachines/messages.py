@@ -70,6 +70,14 @@ class FeedFrame(Body):
     dvol_ms: int | None = None
 
 
+class InsuranceSeen(Body):
+    """A reading of the exchange's insurance fund (FU-9): its balance in USDT at `market_ms`."""
+
+    KIND = "insurance_seen"
+    balance_usdt: Decimal
+    market_ms: int
+
+
 class OrderFrame(Body):
     """A report of the private order stream."""
 
@@ -432,6 +440,15 @@ class ComponentChanged(Body):
     component: ActorName
     state: str
     reason: str
+
+
+class ComponentAlert(Body):
+    """The supervision has something to say to the operator; the orchestrator's commit makes it an alert."""
+
+    KIND = "component_alert"
+    component: ActorName
+    severity: str
+    text: str
 
 
 class OperatorCommand(Body):

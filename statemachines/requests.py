@@ -346,13 +346,15 @@ class FundingRead(Frozen):
 
 
 class FeedRead(Frozen):
-    """External values with their publication times; None where a source has nothing valid (DA-2)."""
+    """External values with their publication times; None where a source has nothing valid (DA-2), and `reason`
+    then says why."""
 
     kind: Literal["feed_read"] = "feed_read"
     fear_greed: int | None = None
     fear_greed_ms: int | None = None
     dvol: Decimal | None = None
     dvol_ms: int | None = None
+    reason: str = ""
 
 
 Outcome = Annotated[

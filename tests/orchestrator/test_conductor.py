@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.conductor import Advance, Conductor, Report, Tick
+from orchestrator.conductor import Conductor, Move, Report
 from statemachines.values import ActorName
 
 MARKET, RISK, CHIEF = ActorName.MARKET_DATA, ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR
@@ -61,7 +61,7 @@ def test_a_late_report_of_a_dead_incarnation_is_ignored() -> None:
     conductor = _conductor()
     conductor.report(RISK, Report(incarnation=2, idle=True, deadline_ms=50))
     conductor.report(RISK, Report(incarnation=1, idle=True, deadline_ms=10))
-    assert conductor.choose(0) == Advance(50, {})
+    assert conductor.choose(0) == Move(50, {})
 
 
 def test_a_tick_on_its_way_is_not_settled_until_it_is_answered() -> None:
@@ -76,16 +76,16 @@ def test_due_actors_are_ticked_one_at_a_time_in_order_and_the_cycle_comes_last()
     conductor = _conductor()
     for name in (CHIEF, RISK):
         conductor.report(name, Report(incarnation=1, idle=True, deadline_ms=100))
-    assert conductor.choose(100) == Tick(RISK)
+    assert conductor.choose(100) == Move(100, {}, RISK)
     conductor.report(RISK, Report(incarnation=1, idle=True, ticks=1))
-    assert conductor.choose(100) == Tick(CHIEF)
+    assert conductor.choose(100) == Move(100, {}, CHIEF)
 
 
 def test_the_exchange_moves_to_the_earliest_deadline_with_the_frames_handled() -> None:
     conductor = _conductor()
     conductor.report(MARKET, Report(incarnation=1, idle=True, deadline_ms=900, frames={"a": 3}))
     conductor.report(RISK, Report(incarnation=1, idle=True, deadline_ms=700, frames={"b": 1}))
-    assert conductor.choose(100) == Advance(700, {"a": 3, "b": 1})
+    assert conductor.choose(100) == Move(700, {"a": 3, "b": 1})
 
 
 def test_a_faulted_engine_does_not_stop_the_others() -> None:

@@ -58,7 +58,7 @@ class Market(Protocol):
         ...
 
     def hour(self, category: str, symbol: str, start_ms: int) -> Bar | None:
-        """The whole last-price bar that starts at ``start_ms``; None in a gap. The caller keeps it secret until closed."""
+        """The whole last-price bar that starts at ``start_ms``; None in a gap. Not to be shown before it closes."""
         ...
 
     def mark_hour(self, symbol: str, start_ms: int) -> Bar | None:

@@ -245,17 +245,20 @@ class TapeMarket:
             self._longer[key] = self._build_closed(hours, *key)
         return self._longer[key]
 
-    def _build_closed(
-        self, hours: Series, category: str, symbol: str, kind: PriceKind, interval: str
-    ) -> Series | None:
+    def _build_closed(self, hours: Series, category: str, symbol: str, kind: PriceKind, interval: str) -> Series | None:
         if interval == "W":
             days = self._closed_series(category, symbol, kind, "D")
             return None if days is None else resampled(days, WEEK_MS, MONDAY_MS)
         aggregated = resampled(hours, INTERVALS_MS[interval], 0)
-        if interval != "D" or kind == "mark":
-            return aggregated
-        owner = ("spot", symbol) if kind == "index" and ("spot", symbol) in self._hours else (category, symbol)
-        return overlaid(aggregated, self._tape.days.get(owner))
+        return overlaid(aggregated, self._daily_file(category, symbol, kind)) if interval == "D" else aggregated
+
+    def _daily_file(self, category: str, symbol: str, kind: PriceKind) -> Series | None:
+        """The recorded days of the price in question; recorded marks have none and the last price is another one."""
+        if category == "linear" and kind == "index" and ("spot", symbol) in self._hours:
+            return self._tape.days.get(("spot", symbol))
+        if category == "linear" and kind != "last" and symbol in self._tape.marks:
+            return None
+        return self._tape.days.get((category, symbol))
 
     @staticmethod
     def _is_whole(hours: Series, closed: Series | None, bar_start_ms: int) -> bool:

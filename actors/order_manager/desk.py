@@ -1,0 +1,207 @@
+"""What all parts of the order manager share: its memory and the commands of the step that is being decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from actors.order_manager.account import AccountBooks
+from actors.order_manager.control import Control
+from actors.order_manager.parameters import OrderParameters
+from actors.order_manager.transfer_works import TransferWorks
+from actors.order_manager.work import Work
+from actors.order_manager.works import Works
+from statemachines.brain import StateRow
+from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.facts import Fact, OrderFact
+from statemachines.messages import BalancesKnown, Body, OperatorCommand
+from statemachines.order.identity import LinkParts, checked_installation, parse_link_id
+from statemachines.order.order import Order
+from statemachines.requests import Quote, Request
+from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
+
+Market = tuple[Category, str]
+EXTERNAL = "EXTERNAL"
+"""The engine of orders and executions that nobody here placed."""
+
+
+class Desk:
+    """Durable: works, transfers, books, control. In memory only: quotes, instruments, whether it has started.
+
+    `now_ms` and `trace` belong to the step being decided; `out` gathers its commands.
+    """
+
+    def __init__(self, installation: str, parameters: OrderParameters) -> None:
+        self.installation = checked_installation(installation)
+        self.parameters = parameters
+        self.instruments: dict[Market, Instrument] = {}
+        self.quotes: dict[Market, Quote] = {}
+        self.works = Works(parameters.recent_orders)
+        self.transfers = TransferWorks(parameters.recent_transfers)
+        self.books = {account: AccountBooks(account, parameters) for account in Account}
+        self.control = Control()
+        self.is_started = False
+        self.now_ms = 0
+        self.trace = ""
+        self.out: Commands = []
+        self.touched: dict[int, Work] = {}
+        self._by_exchange_id: dict[str, LinkParts] = {}
+        self._balances_to_tell: dict[Account, None] = {}
+        self._recorded: dict[int, tuple[object, ...]] = {}
+
+    # --- commands of this step ---
+
+    def send(self, body: Body, to: tuple[ActorName, ...] = ()) -> None:
+        self.out.append(Send(body, to))
+
+    def ask(
+        self, key: str, account: Account, request: Request, gate: ActorName | None = None, delay_s: float = 0.0
+    ) -> None:
+        self.out.append(Ask(key, account, request, gate, delay_s))
+
+    def record(self, fact: Fact) -> None:
+        self.out.append(Record(fact))
+
+    def alert(self, severity: Literal["info", "warning", "critical"], title: str, text: str) -> None:
+        self.out.append(Alert(severity, title, text))
+
+    def note(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
+        """A decision without a transition of a table."""
+        self.out.append(Note(machine, trigger, "", "", reason, data))
+
+    def remark(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
+        """Bookkeeping of the component, left out when two runs are compared."""
+        self.out.append(Note(machine, trigger, "", "", reason, data, "component"))
+
+    def notes(self, notes: Iterable[Note | None]) -> None:
+        self.out.extend(note for note in notes if note)
+
+    def tell_balances(self, account: Account) -> None:
+        """Send BalancesKnown of the account at the end of this step, once."""
+        self._balances_to_tell[account] = None
+
+    def request_halt(self, work: Work, subject: str, reason: str) -> None:
+        """Something that cannot be true, or a loop that does not converge: the engine must trade no more.
+
+        The switches belong to the risk manager; it takes this like an operator's command (DESIGN 5).
+        """
+        engine = work.intent.engine
+        self.alert("critical", f"{engine} must halt", f"{reason}. The engine's halt was requested; look at {subject}.")
+        command = OperatorCommand(
+            command_id=f"{ActorName.ORDER_MANAGER}:{subject}:halt",
+            who=ActorName.ORDER_MANAGER,
+            action="halt",
+            scope=engine,
+            reason=reason,
+        )
+        self.send(command, to=(ActorName.RISK_MANAGER,))
+
+    # --- memory ---
+
+    def touch(self, work: Work) -> None:
+        """The work has changed: its row, its order's fact and its next due time follow at the end of the step."""
+        self.works.mark(work)
+        self.touched[work.slot] = work
+
+    def remember_exchange_id(self, order: Order) -> None:
+        """Some reports carry the exchange's id only."""
+        if order.exchange_id:
+            self._by_exchange_id[order.exchange_id] = LinkParts(order.intent_id, order.child)
+
+    def forget_exchange_id(self, order: Order) -> None:
+        self._by_exchange_id.pop(order.exchange_id, None)
+
+    def ours(self, link_id: str, exchange_id: str) -> LinkParts | None:
+        """Intent and child of a report; None when nobody here placed the order."""
+        return parse_link_id(self.installation, link_id) or self._by_exchange_id.get(exchange_id)
+
+    def coins(self, category: Category, symbol: str) -> tuple[str, str]:
+        """Base and quote coin of a symbol."""
+        instrument = self.instruments.get((category, symbol))
+        if instrument is not None:
+            return instrument.base_coin, instrument.quote_coin
+        # Before the first reading of the market; every symbol traded here is quoted in USDT (SPEC chapters 2-5).
+        return symbol.removesuffix("USDT"), "USDT"
+
+    def record_order(self, work: Work) -> None:
+        """Write the order's fact when something in it has changed."""
+        order = work.order
+        if order is None:
+            return
+        fact = OrderFact(
+            link_id=order.link_id,
+            intent_id=order.intent_id,
+            engine=order.engine,
+            account=order.account,
+            category=order.category,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.style,
+            quantity=order.quantity,
+            price=order.price,
+            trigger_price=order.trigger_price,
+            reduce_only=order.reduce_only,
+            state=order.state,
+            exchange_id=order.exchange_id,
+            executed_quantity=order.executed,
+            average_price=order.average_price,
+            reason=order.end_reason or work.intent.reason,
+            created_ms=order.created_ms,
+            updated_ms=order.updated_ms,
+            trace=order.trace,
+        )
+        shape: tuple[object, ...] = (
+            fact.link_id,
+            fact.state,
+            fact.executed_quantity,
+            fact.price,
+            fact.trigger_price,
+            fact.quantity,
+            fact.exchange_id,
+            fact.reason,
+        )
+        if self._recorded.get(work.slot) != shape:
+            self._recorded[work.slot] = shape
+            self.record(fact)
+
+    def finish_step(self) -> Commands:
+        """Facts of touched orders, balances to tell; answers and clears the commands."""
+        for _slot, work in sorted(self.touched.items()):
+            self.record_order(work)
+        for account in self._balances_to_tell:
+            book = self.books[account].book
+            self.send(BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions()))
+        self.touched.clear()
+        self._balances_to_tell.clear()
+        out, self.out = self.out, []
+        return out
+
+    # --- durable form ---
+
+    def dirty(self) -> list[StateRow]:
+        """Rows changed since the last call."""
+        rows = [*self.control.rows(), *self.works.rows(), *self.transfers.rows()]
+        for books in self.books.values():
+            rows.extend(books.rows())
+        return rows
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back everything durable."""
+        for key, row in rows.items():
+            kind, _, rest = key.partition(":")
+            if kind == "control":
+                self.control.restore(row.data)
+            elif kind == "book":
+                self.books[Account(rest)].restore(row)
+            elif kind == "seen":
+                account, _, index = rest.partition(":")
+                self.books[Account(account)].seen.restore(int(index), row.data)
+        self.works.restore(rows)
+        self.transfers.restore(rows)
+        for work in self.works.known():
+            if work.order is not None:
+                self.remember_exchange_id(work.order)
+
+    def engine_of(self, account: Account) -> ActorName | None:
+        """The engine that owns the account; None for the master account."""
+        return ENGINE_OF.get(account)

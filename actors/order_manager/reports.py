@@ -1,0 +1,114 @@
+"""Order reports, from the stream or a reading: status only, idempotent, in any order (EX-2)."""
+
+from __future__ import annotations
+
+from actors.order_manager import sending
+from actors.order_manager.desk import EXTERNAL, Desk
+from actors.order_manager.work import Work, stop_retry
+from statemachines.facts import OrderFact
+from statemachines.order.machine import OrderState
+from statemachines.order.order import Order
+from statemachines.requests import OrderReport, VenueOrderStatus
+
+
+def take_order(desk: Desk, report: OrderReport) -> None:
+    """A row of the order stream."""
+    parts = desk.ours(report.link_id, report.exchange_id)
+    if parts is None:
+        adopt_external(desk, report)
+        return
+    work = desk.works.get(parts.intent_id)
+    order = work.order if work else None
+    if work is None or order is None or order.child != parts.child:
+        name = f"{parts.intent_id}/{parts.child}"
+        desk.remark(name, "late_report", f"{report.status.value}: the order is no longer held; nothing changes")
+        return
+    apply_report(desk, work, order, report)
+
+
+def apply_report(desk: Desk, work: Work, order: Order, report: OrderReport, *, looked_up: bool = False) -> None:
+    """A report on the intent's current order; `looked_up` when it answers a look-up or a reading."""
+    stop_retry(work)
+    desk.notes(order.take_report(report, desk.now_ms, looked_up=looked_up))
+    desk.remember_exchange_id(order)
+    desk.touch(work)
+    requests = work.requests
+    requests.is_absent = False
+    if work.is_ended:
+        if not report.status.is_final and not has_evidence_of_end(order):
+            cancel_revenant(desk, work, order)
+    elif not order.state.is_terminal and (looked_up or order.state.is_resting):
+        requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms if _is_passing(order) else None
+
+
+def has_evidence_of_end(order: Order) -> bool:
+    """Whether the exchange itself ended the order, by status, by executions or by refusing it."""
+    reported = order.status is not None and order.status.is_final
+    return reported or order.state in (OrderState.FILLED, OrderState.REJECTED)
+
+
+def _is_passing(order: Order) -> bool:
+    """An order that cannot stay as it is: a market order, or a stop that was triggered."""
+    return order.style == "market" or (order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED)
+
+
+def cancel_revenant(desk: Desk, work: Work, order: Order) -> None:
+    """An order that we ended without the exchange's word appears there alive: it must not stay (DESIGN 5)."""
+    if work.requests.again("revenant") > desk.parameters.loop_limit:
+        return
+    desk.alert(
+        "warning",
+        f"order of {order.account} appeared after its end",
+        f"Order {order.link_id} ended here as {order.state} and is alive at the exchange; it is being cancelled.",
+    )
+    sending.cancel(desk, work, order)
+
+
+def adopt_external(desk: Desk, report: OrderReport) -> bool:
+    """An order that nobody here placed: recorded and reported once, never traded against. True at first sight."""
+    books = desk.books[report.account]
+    is_new = report.exchange_id not in books.external_orders
+    if report.status.is_final:
+        if not is_new:
+            books.external_orders.discard(report.exchange_id)
+            books.is_dirty = True
+            _record_external(desk, report)
+        return False
+    if is_new:
+        books.external_orders.add(report.exchange_id)
+        books.is_dirty = True
+        _record_external(desk, report)
+        desk.alert(
+            "warning",
+            f"unknown order on {report.account}",
+            f"{report.side} {report.quantity} {report.category} {report.symbol} ({report.exchange_id}) was not placed "
+            "by this system; it is left alone and its executions are booked as EXTERNAL. Find out who placed it.",
+        )
+    return is_new
+
+
+def _record_external(desk: Desk, report: OrderReport) -> None:
+    desk.record(
+        OrderFact(
+            link_id=f"external:{report.exchange_id}",
+            intent_id="",
+            engine=EXTERNAL,
+            account=report.account,
+            category=report.category,
+            symbol=report.symbol,
+            side=report.side,
+            order_type=EXTERNAL,
+            quantity=report.quantity,
+            price=report.price,
+            trigger_price=report.trigger_price,
+            reduce_only=report.reduce_only,
+            state=report.status.value,
+            exchange_id=report.exchange_id,
+            executed_quantity=report.executed_quantity,
+            average_price=report.average_price,
+            reason=f"client id {report.link_id!r} is not ours",
+            created_ms=report.created_ms,
+            updated_ms=report.updated_ms,
+            trace="",
+        )
+    )

@@ -1,0 +1,170 @@
+"""One approved intent in work: its bounds, its orders one after the other, what is pending at the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from actors.order_manager.keys import Topic, order_key
+from statemachines.messages import Approved, Intent
+from statemachines.order.order import ZERO, Order
+
+
+@dataclass(slots=True)
+class Requests:
+    """What is pending for the current order and how often steps were repeated; fresh for every child.
+
+    `pending` maps a topic to the key whose answer is awaited, `numbers` to the last number used, `tries` counts
+    fruitless repetitions per step. `check_ms` is when the order is looked up if nothing has come by then.
+    """
+
+    pending: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    check_ms: int | None = None
+    is_retry_waiting: bool = False
+    is_absent: bool = False
+    is_doubtful: bool = False
+    """The client id exists at the exchange: it is ours only if symbol, side, quantity and price are."""
+    is_stuck: bool = False
+
+    def next_key(self, link_id: str, topic: Topic) -> str:
+        number = self.numbers.get(topic, 0) + 1
+        self.numbers[topic] = number
+        self.pending[topic] = order_key(link_id, topic, number)
+        return self.pending[topic]
+
+    def again(self, step: str) -> int:
+        """Count one more repetition of a step; answers how many there were."""
+        self.tries[step] = self.tries.get(step, 0) + 1
+        return self.tries[step]
+
+
+@dataclass(slots=True)
+class Work:
+    """An intent from approval to its end. `number` is the order of arrival; `quantity` what is intended now
+    (MoveStop may change it), `filled` and `cash` what all its orders executed."""
+
+    slot: int
+    number: int
+    approved: Approved
+    approved_ms: int
+    trace: str
+    quantity: Decimal
+    trigger_price: Decimal | None
+    expires_ms: int | None
+    filled: Decimal = ZERO
+    cash: Decimal = ZERO
+    wants_child: bool = True
+    order: Order | None = None
+    requests: Requests = field(default_factory=Requests)
+    withdrawn: str = ""
+    is_expired: bool = False
+    quoted_ms: int | None = None
+    told: str = ""
+    """The last IntentWorking, so that a repeated report is not told twice."""
+    ended_number: int = 0
+    outcome: str = ""
+
+    @property
+    def intent(self) -> Intent:
+        return self.approved.intent
+
+    @property
+    def is_ended(self) -> bool:
+        return self.ended_number > 0
+
+    @property
+    def is_stopping(self) -> bool:
+        """Withdrawn or past its time: whatever rests is to be cancelled and nothing new is sent."""
+        return bool(self.withdrawn) or self.is_expired
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.quantity - self.filled, ZERO)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.cash / self.filled if self.filled else None
+
+    @property
+    def state(self) -> str:
+        """For the durable row: the order's state, or what the intent is waiting for."""
+        if self.is_ended:
+            return f"ENDED {self.outcome}"
+        if self.order is None or self.wants_child:
+            return "HELD"
+        return self.order.state.value
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON values; `from_data` is its inverse."""
+        requests = self.requests
+        return {
+            "number": self.number,
+            "approved": self.approved.model_dump(mode="json"),
+            "approved_ms": self.approved_ms,
+            "trace": self.trace,
+            "quantity": str(self.quantity),
+            "trigger_price": None if self.trigger_price is None else str(self.trigger_price),
+            "expires_ms": self.expires_ms,
+            "filled": str(self.filled),
+            "cash": str(self.cash),
+            "wants_child": self.wants_child,
+            "order": self.order.as_data() if self.order else None,
+            "requests": {
+                "pending": dict(requests.pending),
+                "numbers": dict(requests.numbers),
+                "tries": dict(requests.tries),
+                "check_ms": requests.check_ms,
+                "is_retry_waiting": requests.is_retry_waiting,
+                "is_absent": requests.is_absent,
+                "is_doubtful": requests.is_doubtful,
+                "is_stuck": requests.is_stuck,
+            },
+            "withdrawn": self.withdrawn,
+            "is_expired": self.is_expired,
+            "quoted_ms": self.quoted_ms,
+            "told": self.told,
+            "ended_number": self.ended_number,
+            "outcome": self.outcome,
+        }
+
+    @classmethod
+    def from_data(cls, slot: int, data: Mapping[str, Any]) -> Work:
+        """The work that `as_data` described."""
+        trigger = data["trigger_price"]
+        return cls(
+            slot=slot,
+            number=data["number"],
+            approved=Approved.model_validate(data["approved"]),
+            approved_ms=data["approved_ms"],
+            trace=data["trace"],
+            quantity=Decimal(data["quantity"]),
+            trigger_price=None if trigger is None else Decimal(trigger),
+            expires_ms=data["expires_ms"],
+            filled=Decimal(data["filled"]),
+            cash=Decimal(data["cash"]),
+            wants_child=data["wants_child"],
+            order=Order.from_data(data["order"]) if data["order"] else None,
+            requests=Requests(**_copied(data["requests"])),
+            withdrawn=data["withdrawn"],
+            is_expired=data["is_expired"],
+            quoted_ms=data["quoted_ms"],
+            told=data["told"],
+            ended_number=data["ended_number"],
+            outcome=data["outcome"],
+        )
+
+
+def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy whose dictionaries are ours to change."""
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
+
+
+def stop_retry(work: Work) -> None:
+    """EX-4: any event of the order cancels a retry that is still waiting."""
+    if work.requests.is_retry_waiting:
+        work.requests.is_retry_waiting = False
+        work.requests.pending.pop(Topic.PLACE, None)

@@ -1,0 +1,165 @@
+"""What the risk manager measures: drawdown at daily closes (RM-3) and the readings of automatic switches (RM-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from actors.risk_manager.states import RiskStates
+from statemachines.commands import Alert, Commands, Note
+from statemachines.messages import IntentDone, Portfolio, Reconciled
+from statemachines.portfolio.book import AccountsBook
+from statemachines.risk.drawdown import (
+    Track,
+    demanded_level,
+    fall_from_peak,
+    next_track,
+    one_day_fall,
+    rebased,
+)
+from statemachines.risk.machine import GLOBAL, Level
+from statemachines.risk.order import percent, usdt
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters
+from statemachines.risk.switches import are_orders_rejected, is_reconciliation_off, next_streak
+from statemachines.values import ACCOUNT_OF
+
+ZERO = Decimal(0)
+DRAWDOWN_RULE = "drawdown"
+
+
+class Results:
+    """Courses of the engine groups, the portfolio at the last close, and streaks of bad readings."""
+
+    def __init__(self, parameters: RiskParameters, states: RiskStates) -> None:
+        self._parameters = parameters
+        self._states = states
+        self.tracks: dict[str, Track] = {name: Track() for name in parameters.drawdown}
+        self.alerted: set[str] = set()
+        self.close_equity_usdt: Decimal | None = None
+        self.streaks: dict[str, int] = {}
+        self.rejected: list[bool] = []
+
+    # --- RM-3, at a daily close ---
+
+    def measure(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:
+        """Take one daily close into account: drawdown per group, the portfolio's one-day fall. Forgets the flows."""
+        commands: Commands = []
+        for name, group in self._parameters.drawdown.items():
+            accounts = [ACCOUNT_OF[engine] for engine in group.engines]
+            equity = sum((portfolio.accounts[account].equity_usdt for account in accounts), ZERO)
+            self.tracks[name] = next_track(self.tracks[name], equity, book.flow_usdt(accounts))
+            commands += self._judge_group(name, group, close_ms)
+        commands += self._judge_fall(portfolio, book, close_ms)
+        self.close_equity_usdt = portfolio.equity_usdt
+        book.forget_flows()
+        return commands
+
+    def _judge_group(self, name: str, group: DrawdownGroup, close_ms: int) -> Commands:
+        fall = fall_from_peak(self.tracks[name])
+        if group.alert is not None:
+            return self._report_group(name, fall, group.alert)
+        level = demanded_level(fall, group)
+        commands: Commands = []
+        for engine in group.engines:
+            if level is Level.NORMAL:
+                self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
+                continue
+            limit = group.reduce_only if level is Level.REDUCE_ONLY else group.caution
+            assert limit is not None
+            reason = f"RM-3: {name} is {percent(fall)} below its peak at the daily close, limit {percent(limit)}"
+            commands += self._states.demand(str(engine), DRAWDOWN_RULE, level, reason, close_ms)
+        return commands
+
+    def _report_group(self, name: str, fall: Decimal, limit: Decimal) -> Commands:
+        if fall <= limit:
+            self.alerted.discard(name)
+            return []
+        if name in self.alerted:
+            return []
+        self.alerted.add(name)
+        text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). Nothing is done about it."
+        return [
+            Note(name, "drawdown_alert", "REPORTED", "REPORTED", text),
+            Alert("warning", f"{name} has fallen", text),
+        ]
+
+    def _judge_fall(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:
+        if self.close_equity_usdt is None:
+            return []
+        flow = book.flow_usdt(portfolio.accounts)
+        fall = one_day_fall(self.close_equity_usdt, portfolio.equity_usdt, flow)
+        if fall <= self._parameters.one_day_fall:
+            return []
+        until_ms = close_ms + self._parameters.fall_block_ms
+        reason = (
+            f"RM-3: the portfolio fell {percent(fall)} in one day, from {usdt(self.close_equity_usdt)} to "
+            f"{usdt(portfolio.equity_usdt)} with {usdt(flow)} from outside; "
+            f"limit {percent(self._parameters.one_day_fall)}"
+        )
+        commands: Commands = []
+        for engine in self._parameters.fall_blocks:
+            commands += self._states.block_entries(str(engine), until_ms, reason)
+        return [*commands, Alert("critical", "The portfolio fell by more than the limit in one day", reason)]
+
+    def rebase(self, scope: str) -> None:
+        """The operator has said NORMAL: the drawdown of the scope's group is measured from here on."""
+        for name, group in self._parameters.drawdown.items():
+            if scope in (str(engine) for engine in group.engines):
+                self.tracks[name] = rebased(self.tracks[name])
+
+    # --- RM-4, where the risk manager has the readings ---
+
+    def take_reconciled(self, body: Reconciled) -> Commands:
+        """A reading of the mismatch switch: the second reconciliation in a row that finds differences trips it."""
+        is_bad = is_reconciliation_off(body.discrepancies, self._parameters)
+        reason = f"RM-4: reconciliation found {body.discrepancies} differences again: {'; '.join(body.details[:3])}"
+        return self._reading("reconciliation_mismatch", is_bad, reason, body.market_ms)
+
+    def take_done(self, body: IntentDone, now_ms: int) -> Commands:
+        """A reading of the reject switch after every intent that the exchange has decided on."""
+        self.rejected = [*self.rejected, body.outcome == "REJECTED"][-self._parameters.reject_window :]
+        is_bad = are_orders_rejected(self.rejected, self._parameters)
+        reason = f"RM-4: {sum(self.rejected)} of the last {len(self.rejected)} orders were rejected"
+        commands = self._reading("orders_rejected", is_bad, reason, now_ms)
+        if commands:
+            self.rejected = []
+        return commands
+
+    def _reading(self, switch: str, is_bad: bool, reason: str, now_ms: int) -> Commands:
+        policy = self._parameters.switches[switch]
+        streak = next_streak(policy, self.streaks.get(switch, 0), is_bad)
+        self.streaks[switch] = 0 if streak.trips else streak.readings
+        if not streak.trips:
+            return []
+        return self._states.demand_once(GLOBAL, switch, policy.level, reason, now_ms)
+
+    # --- durability ---
+
+    def to_data(self) -> dict[str, Any]:
+        """The durable state."""
+        return {
+            "tracks": {n: [str(t.result), str(t.peak), _text(t.equity_usdt)] for n, t in sorted(self.tracks.items())},
+            "alerted": sorted(self.alerted),
+            "close_equity_usdt": _text(self.close_equity_usdt),
+            "streaks": dict(sorted(self.streaks.items())),
+            "rejected": "".join("1" if bad else "0" for bad in self.rejected),
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take back `to_data`; groups that the configuration no longer has are forgotten."""
+        for name, (result, peak, equity) in data["tracks"].items():
+            if name in self.tracks:
+                self.tracks[name] = Track(Decimal(result), Decimal(peak), _decimal(equity))
+        self.alerted = set(data["alerted"])
+        self.close_equity_usdt = _decimal(data["close_equity_usdt"])
+        self.streaks = {name: int(count) for name, count in data["streaks"].items()}
+        self.rejected = [flag == "1" for flag in data["rejected"]]
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,115 @@
+"""One process, one thread: actors, gateway and simulated exchange, moved by the same rule as under Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.inprocess import InProcessRuntime, StreamEvent
+from actors.ports import Store
+from infra.bybit.exchange import BybitExchange
+from infra.bybit.frames import PublicFrames, moment_ms, parse_private_frame
+from infra.bybit.session import DirectSessions
+from infra.feeds.dvol import DvolFeed
+from infra.feeds.fear_greed import FearGreedFeed
+from infra.feeds.feeds import Feeds
+from infra.simulator.api import ApiRequest, Exchange, Frame
+from orchestrator.conductor import Move, choose
+from statemachines.brain import Brain
+from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
+
+SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
+    (category, symbol) for category in (SPOT, LINEAR) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+)
+PUBLIC_TOPICS = ("tickers", "orderbook.1", "kline.60", "kline.D")
+PRIVATE_TOPICS = ("order", "execution")
+
+
+class _MarketTime:
+    """The exchange's market time as a `MarketClock`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def now_ms(self) -> int:
+        return self._exchange.market_time
+
+
+class InProcessSystem:
+    """Brains on an in-process exchange. `run` goes to the end of the market or until `until_ms`."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        brains: Mapping[ActorName, Callable[[], Brain]],
+        store: Store,
+        probe: Callable[[ActorName, str], None] | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self._uids = {Account(a.name): a.uid for a in exchange.config.accounts}
+        self._public: dict[str, PublicFrames] = {SPOT: PublicFrames(), LINEAR: PublicFrames()}
+        self._early: list[Frame] = []
+        gateway = BybitExchange(
+            DirectSessions(self._handle),
+            symbols=SYMBOLS,
+            uids=self._uids,
+            clock=_MarketTime(exchange),
+            read_feed=Feeds(FearGreedFeed(self._get), DvolFeed(self._get)).read,
+            look_up_pause_s=0.0,
+            pause=lambda _seconds: None,
+        )
+        self.runtime = InProcessRuntime(brains, store, gateway, self._frames, probe)
+
+    def start(self) -> None:
+        """Subscribe as the streams would, then start and settle every actor."""
+        for category in (SPOT, LINEAR):
+            symbols = [symbol for each, symbol in SYMBOLS if each == category]
+            topics = [f"{kind}.{symbol}" for symbol in symbols for kind in PUBLIC_TOPICS]
+            self._early += self.exchange.subscribe(topics, category=category)
+        for account in self._uids:
+            self.exchange.subscribe(PRIVATE_TOPICS, account=account.value)
+        self.runtime.start(self.exchange.market_time)
+
+    def run(self, until_ms: int | None = None) -> None:
+        """Settle, tick who is due, else let the exchange make a step; again and again."""
+        while True:
+            self.runtime.settle()
+            if until_ms is not None and self.exchange.market_time >= until_ms:
+                return
+            if not self.step():
+                return
+
+    def step(self) -> bool:
+        """One move of the settled system; False when the market has ended."""
+        move = self._next()
+        result = self.exchange.advance(self.exchange.step, move.until_ms)
+        self._early += result.frames
+        if move.tick is not None and not result.frames:
+            self.runtime.shells[move.tick].tick(self.exchange.market_time)
+        return not (result.end and move.tick is None)
+
+    def _next(self) -> Move:
+        deadlines = {
+            str(name): due for name, shell in self.runtime.shells.items() if (due := shell.deadline()) is not None
+        }
+        return choose(deadlines, self.exchange.market_time, {})
+
+    def _frames(self) -> list[StreamEvent]:
+        frames, self._early = [*self._early, *self.exchange.drain()], []
+        events: list[StreamEvent] = []
+        for frame in frames:
+            if frame.account is None:
+                actor = ActorName.MARKET_DATA
+                parsed = self._public[frame.category].take(SPOT if frame.category == SPOT else LINEAR, frame.frame)
+            else:
+                actor = ActorName.ORDER_MANAGER
+                parsed = parse_private_frame(Account(frame.account), frame.frame)
+            events += [StreamEvent(actor, body, natural_id, moment_ms(body)) for body, natural_id in parsed]
+        return events
+
+    def _handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
+        uid = self._uids[account] if account is not None else None
+        return self.exchange.handle(ApiRequest(method, path, params, uid))
+
+    def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._handle("GET", path, params, None)

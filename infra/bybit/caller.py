@@ -1,0 +1,62 @@
+"""One call to the exchange: the right session, within the rate limits, errors as GatewayError, paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pybit.unified_trading import HTTP
+
+from infra.bybit.errors import Fault, GatewayError, classify
+from infra.bybit.fields import Row
+from infra.bybit.limits import RateLimiter
+from infra.bybit.session import Sessions
+from statemachines.values import Account
+
+MAX_PAGES = 500
+"""A list longer than this is taken for a cursor that runs in circles."""
+
+Call = Callable[[HTTP], Any]
+
+
+class Caller:
+    """Performs calls of one process; `limiter` None (in-process) does not limit."""
+
+    def __init__(self, sessions: Sessions, limiter: RateLimiter | None) -> None:
+        self._sessions = sessions
+        self._limiter = limiter
+
+    def result(self, account: Account, group: str, call: Call) -> Row:
+        """The `result` object of one call.
+
+        Raises:
+            GatewayError: refused, failed, or its answer cannot be read.
+        """
+        session = self._sessions.session(account)
+        if self._limiter is not None:
+            self._limiter.acquire(account, group)
+        try:
+            return Row(call(session), f"answer to {group}").row("result")
+        except Exception as error:  # noqa: BLE001 - classify raises again whatever is not the exchange's
+            fault = classify(error)
+            if self._limiter is not None and fault.code == 10006:
+                self._limiter.refused(account, group)
+            if self._limiter is not None and fault.http_status == 403:
+                self._limiter.banned()
+            raise fault from None
+        finally:
+            headers = getattr(session, "headers_seen", None)
+            if self._limiter is not None and headers:
+                self._limiter.correct(account, group, headers)
+
+    def pages(self, account: Account, group: str, call: Callable[[HTTP, str], Any], names: str = "list") -> list[Any]:
+        """All rows of a paged list; `call` gets the cursor ("" first), which is passed back unchanged."""
+        rows: list[Any] = []
+        cursor = ""
+        for _page in range(MAX_PAGES):
+            result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
+            rows.extend(result.items(names))
+            cursor = result.text_or_empty("nextPageCursor") if result.has("nextPageCursor") else ""
+            if not cursor:
+                return rows
+        raise GatewayError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)

@@ -1,0 +1,129 @@
+"""pybit HTTP sessions as we use them: one per account and thread, quiet, never retrying by themselves (IF-2).
+
+Two kinds with one interface: `GatewaySession` speaks HTTP to a real or simulated exchange, `DirectSession` calls the
+in-process exchange's handler without sockets. Everything above them is the same code.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from pybit.exceptions import InvalidRequestError
+from pybit.unified_trading import HTTP
+
+from infra.bybit.credentials import Credentials
+from statemachines.values import Account
+
+Handle = Callable[[str, str, Mapping[str, Any], Account | None], Mapping[str, Any]]
+"""`handle(method, path, params, account)` → the V5 envelope; `account` is None for public endpoints."""
+
+_NO_CODES = frozenset({-1})
+"""pybit takes its own retry codes when the set is empty; no return code is -1, so this one turns its retries off."""
+
+
+def silence_libraries() -> None:
+    """Keep pybit and its WebSocket library from printing: they log bodies, and we log what matters ourselves."""
+    for name in ("pybit", "websocket"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("pybit."):
+            logging.getLogger(name).handlers.clear()
+
+
+class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
+    """One account's HTTP session in one thread. `headers_seen` are those of the newest answer."""
+
+    def __init__(self, account: Account, credentials: Credentials, base_url: str, timeout_s: int = 10) -> None:
+        key = credentials.keys.get(account)
+        super().__init__(
+            api_key=key.api_key.get_secret_value() if key else None,
+            api_secret=key.api_secret.get_secret_value() if key else None,
+            timeout=timeout_s,
+            force_retry=False,
+            retry_codes=set(_NO_CODES),
+            max_retries=1,
+            log_requests=False,
+            logging_level=logging.CRITICAL,
+        )
+        silence_libraries()
+        self.endpoint = base_url.rstrip("/")
+        # A proxy variable of the shell must not capture loopback, nor see what is signed.
+        self.client.trust_env = False
+        self.account = account
+        self.headers_seen: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"GatewaySession({self.account}, {self.endpoint})"
+
+    def _handle_response(self, response: Any, *args: Any, **kwargs: Any) -> Any:
+        self.headers_seen = response.headers
+        return super()._handle_response(response, *args, **kwargs)
+
+
+class DirectSession(HTTP):  # type: ignore[misc, unused-ignore]
+    """pybit's methods over a plain function: the in-process exchange, without sockets, keys or signatures."""
+
+    def __init__(self, account: Account, handle: Handle) -> None:
+        # pybit's own constructor opens a requests.Session and a log handler; neither is wanted here.
+        self.endpoint = ""
+        self.account = account
+        self.headers_seen: Mapping[str, str] = {}
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"DirectSession({self.account})"
+
+    def _submit_request(self, method: Any = None, path: Any = None, query: Any = None, auth: bool = False) -> Any:
+        params = self._clean_query(query)
+        if method == "GET":
+            params = {name: str(value) for name, value in params.items()}
+        envelope = self._handle(method, path, params, self.account if auth else None)
+        code = envelope["retCode"]
+        if code:
+            raise InvalidRequestError(
+                request=f"{method} {path}",
+                message=str(envelope["retMsg"]),
+                status_code=code,
+                time=datetime.now(UTC).strftime("%H:%M:%S"),
+                resp_headers=None,
+            )
+        return envelope
+
+
+class Sessions(Protocol):
+    """Where the exchange adapter gets its sessions."""
+
+    def session(self, account: Account) -> HTTP:
+        """The account's session for the calling thread."""
+        ...
+
+
+class HttpSessions:
+    """One pybit session per account and thread: a `requests.Session` is not safe to share."""
+
+    def __init__(self, credentials: Credentials, base_url: str, timeout_s: int = 10) -> None:
+        self._credentials = credentials
+        self._base_url = base_url
+        self._timeout_s = timeout_s
+        self._local = threading.local()
+
+    def session(self, account: Account) -> HTTP:
+        mine: dict[Account, GatewaySession] = self._local.__dict__.setdefault("sessions", {})
+        found = mine.get(account)
+        if found is None:
+            found = mine[account] = GatewaySession(account, self._credentials, self._base_url, self._timeout_s)
+        return found
+
+
+class DirectSessions:
+    """Sessions of the in-process runtime."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._sessions = {account: DirectSession(account, handle) for account in Account}
+
+    def session(self, account: Account) -> HTTP:
+        return self._sessions[account]

@@ -1,0 +1,111 @@
+"""The configuration as one frozen model (issue item: field, value and what is allowed, before anything starts)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from actors.market_data.parameters import MarketDataParameters
+from actors.order_manager.parameters import OrderParameters
+from infra.config.engines import EnginesConfig
+from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, RayConfig
+from infra.config.sources import DefaultsSource
+from infra.database.retention import RetentionPolicy
+from orchestrator.parameters import OrchestratorParameters
+from statemachines.risk.parameters import RiskParameters
+
+
+class Profile(StrEnum):
+    """Where the system trades: the simulated exchange, Bybit's demo or test environment, or with real money."""
+
+    PAPER = "paper"
+    DEMO = "demo"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class EternalConfig(BaseSettings):
+    """Everything that can be set. Made by `load_config`; later sources override: the specification's defaults,
+    the TOML file, environment variables (ETERNAL__SECTION__NAME, DATABASE_URL), the command line."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    profile: Profile = Profile.PAPER
+    data_folder: Path = Path(".eternal")
+    database: DatabaseConfig = DatabaseConfig()
+    exchange: ExchangeConfig = ExchangeConfig()
+    api: ApiConfig = ApiConfig()
+    ray: RayConfig = RayConfig()
+    live: LiveConfig = LiveConfig()
+    retention: RetentionPolicy = RetentionPolicy()
+    engines: EnginesConfig = Field(default_factory=EnginesConfig)
+    risk: RiskParameters = Field(default_factory=RiskParameters)
+    orders: OrderParameters = Field(default_factory=OrderParameters)
+    orchestrator: OrchestratorParameters = Field(default_factory=OrchestratorParameters)
+    market_data: MarketDataParameters = Field(default_factory=MarketDataParameters)
+
+    @model_validator(mode="after")
+    def _fits_the_profile(self) -> EternalConfig:
+        if self.profile is not Profile.PAPER and self.exchange.history is not None:
+            raise ValueError(
+                f"exchange.history {str(self.exchange.history)!r} is only for profile paper; profile is {self.profile}"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What `load_config` has gathered, over the defaults. The library's own environment source is not used, since
+        it ignores names that it does not know: a misspelt `ETERNAL__PROFIL=live` must be refused."""
+        return init_settings, DefaultsSource(settings_cls)
+
+    # --- places ---
+
+    @property
+    def database_folder(self) -> Path:
+        """The embedded database."""
+        return self.data_folder / "database"
+
+    @property
+    def exchange_folder(self) -> Path:
+        """The simulated exchange's state."""
+        return self.data_folder / "exchange"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where retention writes its archives."""
+        return self.data_folder / "archive"
+
+    @property
+    def token_file(self) -> Path:
+        """The API's token."""
+        return self.api.token_file or self.data_folder / "api-token"
+
+    # --- what follows from the profile ---
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the exchange is ours (lockstep, no keys)."""
+        return self.profile is Profile.PAPER
+
+    @property
+    def capital_limit_usdt(self) -> Decimal | None:
+        """The most capital the engines may use together; None without a limit (every profile but live)."""
+        return self.live.canary_limit_usdt if self.profile is Profile.LIVE else None
+
+    def public(self) -> dict[str, Any]:
+        """The configuration as JSON values without any secret, for `config_versions` and the API."""
+        document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url"}})
+        document["database"]["embedded"] = self.database.url is None
+        return document

@@ -1,0 +1,91 @@
+"""Where configuration comes from: environment variables, a TOML file, and the defaults."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+from pydantic_settings import PydanticBaseSettingsSource
+
+from infra.config.errors import ConfigurationError
+
+PREFIX = "ETERNAL__"
+DELIMITER = "__"
+FILE_VARIABLE = "ETERNAL_CONFIG"
+FILE_NAME = "eternal.toml"
+
+
+class DefaultsSource(PydanticBaseSettingsSource):
+    """The defaults as values, so that a section which names one field keeps the other fields of *its* default
+    (TREND-2's averages, the risk manager's limits per engine), not those of its class. pydantic-settings merges the
+    sources deeply."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return to_jsonable_python(field.get_default(call_default_factory=True)), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the environment variables as nested sections; lists and tables are written as JSON."""
+    found: dict[str, Any] = {}
+    if url := environment.get("DATABASE_URL"):
+        put(found, ("database", "url"), url)
+    for name, text in environment.items():
+        if name.upper().startswith(PREFIX):
+            path = tuple(part.lower() for part in name[len(PREFIX) :].split(DELIMITER))
+            put(found, path, _value(text))
+    return found
+
+
+def find_file(environment: Mapping[str, str]) -> Path | None:
+    """The TOML file: ETERNAL_CONFIG, else `eternal.toml` here, else in the data folder; None without one.
+
+    Raises:
+        ConfigurationError: ETERNAL_CONFIG names a file that does not exist.
+    """
+    if named := environment.get(FILE_VARIABLE):
+        path = Path(named)
+        if not path.is_file():
+            raise ConfigurationError([f"{FILE_VARIABLE} = {named!r} is refused: there is no such file."])
+        return path
+    folder = Path(environment.get(f"{PREFIX}DATA_FOLDER", ".eternal"))
+    return next((path for path in (Path(FILE_NAME), folder / FILE_NAME) if path.is_file()), None)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The file's values; numbers with a point stay exact.
+
+    Raises:
+        ConfigurationError: the file is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"the file {path} is not valid TOML: {error}."]) from None
+
+
+def put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Set a value deep inside nested sections."""
+    for part in path[:-1]:
+        inner = tree.get(part)
+        if not isinstance(inner, dict):
+            inner = tree[part] = {}
+        tree = inner
+    tree[path[-1]] = value
+
+
+def _value(text: str) -> Any:
+    if text[:1] in ("[", "{"):
+        try:
+            return json.loads(text, parse_float=Decimal)
+        except ValueError:
+            return text
+    return text

@@ -1,0 +1,71 @@
+"""The chain from an order back to the fact that caused it (P3): ask, messages, decisions, bar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+LONGEST = 100
+"""A chain has about ten links; this only stops a circle that must not exist."""
+
+
+def chain_of_order(connection: psycopg.Connection[Any], link_id: str) -> list[Row]:
+    """The links from the first cause to the order, each with the decisions that were taken on it.
+
+    A link is `{id, link, kind, sender, market_ms, body, decisions}`; `link` is "outside" (a bar, a fill, a deadline),
+    "message", "request" or "order". Links whose rows have been archived appear as "outside" with their id.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        order = cursor.execute("SELECT * FROM orders WHERE link_id = %s", (link_id,)).fetchone()
+        if order is None:
+            return []
+        ask = cursor.execute(
+            """SELECT actor, key, kind, request, market_ms, cause FROM asks
+               WHERE trace = %s AND request ->> 'link_id' = %s ORDER BY commit_no, position LIMIT 1""",
+            (order["trace"], link_id),
+        ).fetchone()
+        decisions = cursor.execute(
+            """SELECT actor, machine, trigger, source, dest, reason, data, market_ms, cause FROM journal
+               WHERE trace = %s ORDER BY id""",
+            (order["trace"],),
+        ).fetchall()
+        links = [_link(link_id, "order", "order", "order-manager", order["created_ms"], order)]
+        cause = order["trace"] if ask is None else ask["cause"]
+        if ask is not None:
+            links.append(_link(ask["key"], "request", ask["kind"], ask["actor"], ask["market_ms"], ask["request"]))
+        seen: set[str] = set()
+        while cause and cause not in seen and len(links) < LONGEST:
+            seen.add(cause)
+            link, cause = _look_up(cursor, cause)
+            links.append(link)
+    for link in links:
+        link["decisions"] = [line for line in decisions if line["cause"] == link["id"]]
+    return links[::-1]
+
+
+def _look_up(cursor: psycopg.Cursor[Row], cause: str) -> tuple[Row, str]:
+    """The link with this id and what caused it in turn ("" at the beginning)."""
+    message = cursor.execute(
+        "SELECT sender, kind, market_ms, cause, wire -> 'body' AS body FROM outbox WHERE id = %s", (cause,)
+    ).fetchone()
+    if message is not None:
+        link = _link(cause, "message", message["kind"], message["sender"], message["market_ms"], message["body"])
+        return link, message["cause"]
+    actor, separator, key = cause.partition("!")
+    if separator:
+        ask = cursor.execute(
+            "SELECT kind, request, market_ms, cause FROM asks WHERE actor = %s AND key = %s", (actor, key)
+        ).fetchone()
+        if ask is not None:
+            return _link(cause, "request", ask["kind"], actor, ask["market_ms"], ask["request"]), ask["cause"]
+    actor, separator, due = cause.rpartition("@")
+    if separator and due.isdigit():
+        return _link(cause, "outside", "deadline", actor, int(due), None), ""
+    return _link(cause, "outside", "fact", "exchange", None, None), ""
+
+
+def _link(identity: str, link: str, kind: str, sender: str, market_ms: int | None, body: Any) -> Row:
+    return {"id": identity, "link": link, "kind": kind, "sender": sender, "market_ms": market_ms, "body": body}

@@ -1,0 +1,50 @@
+"""How this program connects to PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg.types.json import set_json_loads
+
+from infra.database.urls import psycopg_url
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 60_000
+READ_TIMEOUT_MS = 5_000
+"""A page must not wait longer than this for its rows."""
+
+
+def connect(url: str, application: str) -> psycopg.Connection[Any]:
+    """A connection for writing, in autocommit: transactions are written out where they are needed."""
+    settings = {"statement_timeout": str(STATEMENT_TIMEOUT_MS), "plan_cache_mode": "force_generic_plan"}
+    return _connect(url, application, settings)
+
+
+def connect_for_reading(url: str, application: str) -> psycopg.Connection[Any]:
+    """A connection that cannot write and gives up early."""
+    settings = {
+        "statement_timeout": str(READ_TIMEOUT_MS),
+        "default_transaction_read_only": "on",
+        "plan_cache_mode": "force_custom_plan",  # optional filters want the plan of those that are given
+    }
+    return _connect(url, application, settings)
+
+
+def _connect(url: str, application: str, settings: dict[str, str]) -> psycopg.Connection[Any]:
+    options = {"timezone": "UTC", **settings}
+    connection: psycopg.Connection[Any] = psycopg.connect(
+        psycopg_url(url),
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        application_name=application[:63],
+        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+    )
+    connection.prepare_threshold = 0  # every statement here is used again and again
+    connection.prepared_max = 200
+    set_json_loads(orjson.loads, connection)
+    return connection

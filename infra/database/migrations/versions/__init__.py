@@ -1,0 +1,1 @@
+"""Alembic revisions, in order; made by `python -m infra.database.migrations`."""

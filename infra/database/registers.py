@@ -1,0 +1,72 @@
+"""Small registers beside the actors' own rows: signs of life (OR-8) and configuration versions (DA-5, RM-6)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from infra.database.connection import connect
+from infra.database.statements import to_json
+
+BEAT = """
+INSERT INTO heartbeats (component, state, market_ms, detail) VALUES (%s, %s, %s, %s)
+ON CONFLICT (component) DO UPDATE SET state = excluded.state, market_ms = excluded.market_ms,
+    detail = excluded.detail, beat_at = now()"""
+
+RECORD = """
+INSERT INTO config_versions (who, reason, config)
+SELECT %s, %s, %s WHERE NOT EXISTS (
+    SELECT FROM (SELECT config FROM config_versions ORDER BY version DESC LIMIT 1) AS newest WHERE config = %s
+)"""
+
+
+def write_heartbeat(
+    connection: psycopg.Connection[Any], component: str, state: str, market_ms: int, detail: Mapping[str, Any]
+) -> None:
+    """Replace the component's newest sign of life."""
+    connection.execute(BEAT, (component, state, market_ms, Jsonb(dict(detail), dumps=to_json)))
+
+
+def record_configuration(url: str, config: Mapping[str, Any], who: str, reason: str) -> int:
+    """Keep a configuration (without secrets) if it differs from the newest; returns the version in force."""
+    document = Jsonb(dict(config), dumps=to_json)
+    with connect(url, "configuration") as connection, connection.transaction():
+        connection.execute("LOCK TABLE config_versions IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(RECORD, (who, reason, document, document))
+        row = connection.execute("SELECT max(version) FROM config_versions").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+class Heartbeats:
+    """Writes signs of life over a connection of its own; a database that is away is reported to the caller."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._guard = threading.Lock()
+
+    def beat(self, component: str, state: str, market_ms: int, detail: Mapping[str, Any] | None = None) -> bool:
+        """Whether the sign of life was written; False when the database cannot be reached."""
+        with self._guard:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = connect(self._url, "heartbeats")
+                write_heartbeat(self._connection, component, state, market_ms, detail or {})
+            except psycopg.OperationalError:
+                self._close()
+                return False
+            return True
+
+    def close(self) -> None:
+        with self._guard:
+            self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

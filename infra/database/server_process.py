@@ -1,0 +1,68 @@
+"""Small things about operating-system processes and ports that the embedded server needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+POLL_S = 0.05
+STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 20.0), (signal.SIGKILL, 10.0))
+"""PostgreSQL's fast shutdown, its immediate shutdown, then the end; each with its time in seconds."""
+
+
+def stop_process(pid: int, has_ended: Callable[[], bool]) -> None:
+    """Stop a server, politely first; returns when `has_ended` or when everything was tried."""
+    for sign, wait_s in STEPS:
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            if has_ended():
+                return
+            time.sleep(POLL_S)
+
+
+def is_server_of(pid: int, data: Path) -> bool:
+    """Whether the process lives (a zombie does not) and is a postgres started on `data`."""
+    state, command = _look_up(pid)
+    return bool(state) and not state.startswith("Z") and "postgres" in command and str(data) in command
+
+
+def _look_up(pid: int) -> tuple[str, str]:
+    """State letter and command line of a process; empty when there is none."""
+    folder = Path("/proc") / str(pid)
+    if Path("/proc/self/stat").exists():
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            return state, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return "", ""
+    answer = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, command = answer.stdout.strip().partition(" ")
+    return state, command
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nothing listens on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without what would change the server's behaviour."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LD_PRELOAD"))}
+    return kept | {"LC_ALL": "C"}

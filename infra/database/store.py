@@ -1,0 +1,196 @@
+"""`ports.Store` on PostgreSQL: one connection per actor, one round trip per commit (DA-5, DESIGN 1)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from pydantic import TypeAdapter
+
+from actors.ports import AskRow, Commit, FencedError, Loaded, StoreUnavailableError
+from infra.database.connection import connect
+from infra.database.statements import commit_statements, to_json
+from statemachines.brain import StateRow
+from statemachines.commands import Ask
+from statemachines.facts import BarFact
+from statemachines.requests import Request
+from statemachines.values import ActorName
+
+LOG = logging.getLogger(__name__)
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+T = TypeVar("T")
+
+GRANT = """
+INSERT INTO actors (actor, epoch, holder) VALUES (%s, 1, %s)
+ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.holder, granted_at = now()
+RETURNING epoch"""
+
+PLACE = "SELECT epoch, commit_no, market_ms, next_seq, cursors, acknowledged, last_sent FROM actors WHERE actor = %s"
+
+BARS = """
+SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM bars
+WHERE category = %s AND symbol = %s AND interval = %s AND start_ms <= %s ORDER BY start_ms DESC LIMIT %s"""
+
+UNACKNOWLEDGED = """
+SELECT wire FROM outbox WHERE sender = %s AND seq > %s
+AND EXISTS (SELECT FROM unnest(recipients) AS name WHERE coalesce((%s::jsonb ->> name)::bigint, 0) < seq)
+ORDER BY seq"""
+
+OPEN_ASKS = """
+SELECT key, account, request, gate, delay_s, cause, trace, market_ms FROM asks
+WHERE actor = %s AND status <> 'ANSWERED' ORDER BY commit_no, position"""
+
+
+class PostgresStore:
+    """The database as one actor's shell sees it. Safe to use from several threads; picklable (without connection).
+
+    A lost connection raises StoreUnavailableError; the next call connects again.
+    """
+
+    def __init__(self, url: str, application: str = "eternal-engine") -> None:
+        self._url = url
+        self._application = application
+        self._connection: psycopg.Connection[Any] | None = None
+        self._guard = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"PostgresStore(application={self._application!r})"
+
+    def __reduce__(self) -> tuple[type[PostgresStore], tuple[str, str]]:
+        return PostgresStore, (self._url, self._application)
+
+    def close(self) -> None:
+        """Give the connection back; a later call opens a new one."""
+        with self._guard:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    # --- ports.Store ---
+
+    def grant(self, actor: str, holder: str) -> int:
+        row = self._perform(lambda connection: connection.execute(GRANT, (actor, holder)).fetchone())
+        assert row is not None
+        return int(row[0])
+
+    def load(self, actor: str, epoch: int) -> Loaded:
+        return self._perform(lambda connection: _load(connection, actor, epoch))
+
+    def commit(self, commit: Commit) -> frozenset[str]:
+        return self._perform(lambda connection: _commit(connection, commit))
+
+    def holds(self, actor: str, epoch: int) -> bool:
+        query = "SELECT epoch FROM actors WHERE actor = %s"
+        row = self._perform(lambda connection: connection.execute(query, (actor,)).fetchone())
+        return row is not None and int(row[0]) == epoch
+
+    def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
+        if not natural_ids:
+            return frozenset()
+        query = "SELECT natural_id FROM known_ids WHERE actor = %s AND natural_id = ANY(%s::text[])"
+        rows = self._perform(lambda connection: connection.execute(query, (actor, list(natural_ids))).fetchall())
+        return frozenset(row[0] for row in rows)
+
+    def closed_bars(
+        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
+    ) -> Sequence[BarFact]:
+        key = (category, symbol, interval, last_start_ms, count)
+        rows = self._perform(lambda connection: connection.execute(BARS, key).fetchall())
+        names = tuple(BarFact.model_fields)
+        # the columns' types are the fields' types: validating thousands of bars again would only cost time
+        return [BarFact.model_construct(**dict(zip(names, row, strict=True))) for row in reversed(rows)]
+
+    # --- connection ---
+
+    def _perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+        with self._guard:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = connect(self._url, self._application)
+                return work(self._connection)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self.close()
+                raise StoreUnavailableError(f"the database did not answer: {_one_line(error)}") from error
+            except BaseException:
+                # a connection left inside a transaction would take the next call's statements with it
+                self.close()
+                raise
+
+
+def _commit(connection: psycopg.Connection[Any], commit: Commit) -> frozenset[str]:
+    statements = commit_statements(commit)
+    blocked: psycopg.Cursor[Any] | None = None
+    try:
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            for statement in statements:
+                cursor = connection.execute(statement.sql, statement.parameters)
+                if statement.names_blocked:
+                    blocked = cursor
+            connection.execute("COMMIT")
+    except psycopg.errors.DivisionByZero:
+        connection.rollback()
+        return _landed_earlier(connection, commit)
+    return frozenset(row[0] for row in blocked.fetchall()) if blocked is not None else frozenset()
+
+
+def _landed_earlier(connection: psycopg.Connection[Any], commit: Commit) -> frozenset[str]:
+    """The guard hit no row: either this very commit had landed and its answer was lost, or we are fenced."""
+    row = connection.execute(PLACE, (commit.actor,)).fetchone()
+    if row is not None and (row[0], row[1]) == (commit.epoch, commit.number):
+        LOG.info("Commit %d of %s had already landed.", commit.number, commit.actor)
+        query = "SELECT key FROM asks WHERE actor = %s AND commit_no = %s AND blocked_by IS NOT NULL"
+        return frozenset(found[0] for found in connection.execute(query, (commit.actor, commit.number)))
+    place = "no such actor" if row is None else f"epoch {row[0]} and commit {row[1]} are there"
+    raise FencedError(
+        f"commit {commit.number} of {commit.actor} under epoch {commit.epoch} was refused: {place}; another one wrote"
+    )
+
+
+def _load(connection: psycopg.Connection[Any], actor: str, epoch: int) -> Loaded:
+    place = connection.execute(PLACE, (actor,)).fetchone()
+    if place is None or place[0] != epoch:
+        found = "none" if place is None else str(place[0])
+        raise FencedError(f"epoch {epoch} of {actor} is over; {found} holds it now")
+    _, number, market_ms, next_seq, cursors, acknowledged, last_sent = place
+    waiting = [acknowledged.get(name, 0) for name, seq in last_sent.items() if acknowledged.get(name, 0) < seq]
+    outbox: list[Any] = []
+    if waiting:
+        outbox = connection.execute(UNACKNOWLEDGED, (actor, min(waiting), to_json(acknowledged))).fetchall()
+    states = connection.execute(
+        "SELECT key, state, schema, data FROM machine_states WHERE actor = %s ORDER BY key", (actor,)
+    )
+    return Loaded(
+        number=number,
+        market_ms=market_ms,
+        next_seq=next_seq,
+        states={row[0]: StateRow(*row) for row in states},
+        cursors=cursors,
+        acknowledged=acknowledged,
+        last_sent=last_sent,
+        outbox=[row[0] for row in outbox],
+        pending=[_ask_row(row) for row in connection.execute(OPEN_ASKS, (actor,))],
+    )
+
+
+def _ask_row(row: Sequence[Any]) -> AskRow:
+    key, account, request, gate, delay_s, cause, trace, market_ms = row
+    return AskRow(
+        ask=Ask(
+            key=key,
+            account=account,
+            request=_REQUEST.validate_python(request),
+            gate=None if gate is None else ActorName(gate),
+            delay_s=delay_s,
+        ),
+        cause=cause,
+        trace=trace,
+        market_ms=market_ms,
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

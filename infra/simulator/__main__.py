@@ -1,0 +1,134 @@
+"""``python -m infra.simulator``: run the simulated exchange on a state folder.
+
+Prints one JSON line ``{"url": ..., "instance": ...}`` when it listens, then serves until SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import uvloop
+
+from infra.simulator.config import SimConfig
+from infra.simulator.credentials import load_or_create
+from infra.simulator.durable import DurableExchange
+from infra.simulator.market.history import HistoryMarket
+from infra.simulator.market.port import Market
+from infra.simulator.market.synthetic import SyntheticMarket
+from infra.simulator.server import make_app, start
+
+DAY_MS = 86_400_000
+MARKET_FILE = "market.json"
+
+
+class UsageError(ValueError):
+    """The command line cannot be carried out; the message says why."""
+
+
+def instant(text: str) -> int:
+    """A UTC date (2024-01-31), date and time, or ms, as ms."""
+    if text.isdigit():
+        return int(text)
+    moment = datetime.fromisoformat(text)
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.simulator", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="state folder; made when missing")
+    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0: a free one")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--history", type=Path, help="folder of history files")
+    source.add_argument("--seed", type=int, help="seed of a synthetic market")
+    parser.add_argument("--from", dest="start", type=instant, help="start of the tradable period, UTC day")
+    parser.add_argument("--to", dest="end", type=instant, help="end of the tradable period, exclusive, UTC day")
+    parser.add_argument("--fill-spread-ticks", type=int, help="ticks between last price and taker fills")
+    parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
+    parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
+    return parser.parse_args(argv)
+
+
+def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, int]:
+    """The market of the command line and its fill spread; a folder in use keeps those it was started with."""
+    asked: dict[str, Any] = {"from": arguments.start, "to": arguments.end, "fill_spread": arguments.fill_spread_ticks}
+    if arguments.history is not None:
+        asked["history"] = str(arguments.history.resolve())
+    elif arguments.seed is not None:
+        asked["seed"] = arguments.seed
+    path = folder / MARKET_FILE
+    if path.exists():
+        known: dict[str, Any] = json.loads(path.read_text())
+        if any(value is not None and value != known.get(name) for name, value in asked.items()):
+            raise UsageError(f"The state folder belongs to the market {known}; it cannot go on with {asked}.")
+    else:
+        known = asked | {"fill_spread": asked["fill_spread"] or 0}
+    market: Market
+    if "history" in known:
+        market = HistoryMarket(Path(known["history"]), known["from"], known["to"])
+    elif "seed" not in known:
+        raise UsageError("A new state folder needs --history DIR or --seed N.")
+    elif known["from"] is None or known["to"] is None:
+        raise UsageError("A synthetic market (--seed) needs --from and --to.")
+    else:
+        market = SyntheticMarket(known["seed"], known["from"], (known["to"] - known["from"]) // DAY_MS)
+    path.write_text(json.dumps(known))
+    return market, known["fill_spread"]
+
+
+def _lock(folder: Path) -> IO[str]:
+    """One process a folder: held until the process ends, also when it is killed."""
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"Another exchange is running on the state folder {folder}.") from None
+    return file
+
+
+async def _serve(durable: DurableExchange, arguments: argparse.Namespace, config: SimConfig, folder: Path) -> None:
+    credentials = load_or_create(folder)
+    runner, url = await start(make_app(durable, credentials, config), arguments.port)
+    sys.stdout.write(json.dumps({"url": url, "instance": credentials.instance}) + "\n")
+    sys.stdout.flush()
+    stop = asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    await stop.wait()
+    await runner.cleanup()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop; returns the exit code."""
+    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    folder: Path = arguments.state
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        lock = _lock(folder)
+        market, fill_spread = choose_market(arguments, folder)
+        config = SimConfig(
+            fill_spread_ticks=fill_spread,
+            rate_limits=not arguments.no_rate_limits,
+            ack_delay_ms=arguments.ack_delay_ms,
+        )
+        durable = DurableExchange(folder, market, config, load_or_create(folder))
+    except ValueError as error:
+        logging.getLogger("infra.simulator").error("%s", error)
+        return 2
+    with lock, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(durable, arguments, config, folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

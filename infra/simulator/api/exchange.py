@@ -1,0 +1,197 @@
+"""The simulated exchange as one object, for use in-process; the server is a shell around it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from infra.simulator.api.context import Answer, Context, envelope
+from infra.simulator.api.external import fear_and_greed, volatility_index
+from infra.simulator.api.frames import PRIVATE, PRIVATE_TOPICS, Frame, private_frames
+from infra.simulator.api.keys import ApiKey, default_key
+from infra.simulator.api.params import Params
+from infra.simulator.api.public import InvalidTopic, PublicStreams
+from infra.simulator.api.quotes import Statistics
+from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
+from infra.simulator.config import SimConfig
+from infra.simulator.market.port import Market
+from infra.simulator.venue import snapshot, stepper, treasury
+from infra.simulator.venue.errors import VenueError
+from infra.simulator.venue.state import Venue
+from infra.simulator.venue.stepper import Public
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One REST request. ``uid`` is the account that signed (None: unsigned); ``key`` its key, else the default one.
+
+    ``params`` are the query parameters of a GET or the JSON body of a POST, as sent.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    uid: int | None = None
+    key: ApiKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceResult:
+    """What one call of ``advance`` did. ``frames`` are those of this micro-step (and any not fetched before)."""
+
+    settled: bool
+    advanced: bool
+    step: int
+    market_time: int
+    queued: int
+    end: bool
+    frames: list[Frame] = field(default_factory=list)
+
+
+class StepAhead(ValueError):
+    """The caller's step is ahead of the exchange's: it was given out by another exchange or an older state."""
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Exchange:
+    """Bybit V5 semantics over a market: ``handle`` answers a request, ``advance`` makes one micro-step.
+
+    Frames are built only for subscribed topics; those caused by a request are fetched with ``drain``.
+    Not thread-safe: one caller at a time.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        config: SimConfig | None = None,
+        *,
+        state: dict[str, Any] | None = None,
+        wall_ms: Callable[[], int] = _wall_ms,
+    ) -> None:
+        self.config = config or SimConfig()
+        self._wall_ms = wall_ms
+        if state is None:
+            self.venue = Venue(market, self.config)
+            treasury.open_books(self.venue)
+        else:
+            self.venue = snapshot.load(market, self.config, state)
+        self._statistics = Statistics(self.venue)
+        self._streams = PublicStreams(self.venue, self._statistics)
+        self._private: dict[str, Counter[str]] = {name: Counter() for name in self.venue.accounts}
+        self._pending: list[Frame] = []
+        self._keys = {one.uid: default_key(one.name, one.uid, is_master=one.is_master) for one in self.config.accounts}
+
+    @property
+    def market_time(self) -> int:
+        """Market time now, ms."""
+        return self.venue.now_ms
+
+    @property
+    def step(self) -> int:
+        """The number of micro-steps made so far."""
+        return self.venue.step
+
+    @property
+    def end(self) -> bool:
+        """Whether the market has ended and its last work is done; nothing moves any more."""
+        return self.venue.ended and not self.venue.queue
+
+    def dump(self) -> dict[str, Any]:
+        """The whole state, JSON-ready; hand it to a new ``Exchange`` as ``state``."""
+        return snapshot.dump(self.venue)
+
+    def handle(self, request: ApiRequest) -> dict[str, Any]:
+        """Answer one request with Bybit's envelope (the two outside feeds in their own shape).
+
+        Bad input is answered with its retCode, never raised.
+        """
+        params = Params(request.params)
+        wall_ms = self._wall_ms()
+        if request.path in FEAR_AND_GREED:
+            return fear_and_greed(self.venue, params)
+        if request.path == VOLATILITY_INDEX:
+            return volatility_index(self.venue, params, wall_ms)
+        route = ROUTES.get((request.method, request.path))
+        if route is None:
+            return envelope(10017, f"Route {request.method} {request.path} not found.", {}, {}, wall_ms)
+        try:
+            account = self.venue.account(request.uid) if request.uid is not None else None
+            key = request.key or (self._keys[account.uid] if account else None)
+            context = Context(self.venue, self._statistics, params, wall_ms, account, key)
+            if route.signed:
+                _ = context.account
+            answer: Answer = route.handler(context)
+        except VenueError as error:
+            answer = Answer({}, error.message)
+            return envelope(error.code, error.message, {}, {}, wall_ms)
+        finally:
+            self._collect()
+        return envelope(0, answer.message, answer.result, answer.ext, wall_ms)
+
+    def deposit(self, account: str, coin: str, amount: Decimal) -> None:
+        """Pay in from outside. Raises ``VenueError`` for an unknown coin or an amount that is not positive."""
+        treasury.deposit(self.venue, self.venue.accounts[account], coin, amount)
+        self._collect()
+
+    def advance(self, step: int, until: int | None, handled: None = None) -> AdvanceResult:
+        """One micro-step, if ``step`` is the present one; an earlier number changes nothing (a repeated call).
+
+        ``until`` is the caller's next deadline (ms) or None. ``handled`` has a meaning on the server only.
+        Raises ``StepAhead`` for a number that this exchange has not reached.
+        """
+        if step > self.venue.step:
+            raise StepAhead(f"step {step} is ahead of the exchange, which is at step {self.venue.step}.")
+        if step < self.venue.step:
+            return self._result(advanced=False)
+        done = stepper.advance(self.venue, until)
+        self._collect()
+        if done.public is not Public.NOTHING:
+            self._pending += self._streams.quotes(with_bars=done.public is Public.BARS)
+        return self._result(advanced=done.moved)
+
+    def drain(self) -> list[Frame]:
+        """The frames made since the last call (by requests), in order."""
+        frames, self._pending = self._pending, []
+        return frames
+
+    def subscribe(self, topics: Iterable[str], *, category: str = PRIVATE, account: str | None = None) -> list[Frame]:
+        """Listen to topics: public ones of ``category`` spot or linear, or private ones of ``account``.
+
+        Returns the snapshots (tickers, order books) for this listener. Raises ``InvalidTopic``.
+        """
+        topics = list(topics)
+        if category != PRIVATE:
+            return self._streams.add(category, topics)
+        for topic in topics:
+            if topic not in PRIVATE_TOPICS:
+                raise InvalidTopic(f"Invalid topic: {topic}")
+        if account is None or account not in self._private:
+            raise InvalidTopic(f"Private topics need an account; {account!r} is none.")
+        self._private[account].update(topics)
+        return []
+
+    def unsubscribe(self, topics: Iterable[str], *, category: str = PRIVATE, account: str | None = None) -> None:
+        """Stop listening once for each topic."""
+        if category != PRIVATE:
+            self._streams.remove(category, topics)
+        elif account is not None:
+            self._private[account].subtract(topics)
+
+    def _collect(self) -> None:
+        for name, changes in self.venue.take_changes().items():
+            topics = [topic for topic, count in self._private[name].items() if count > 0]
+            if topics:
+                self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
+
+    def _result(self, *, advanced: bool) -> AdvanceResult:
+        frames = self.drain() if advanced else []
+        return AdvanceResult(
+            True, advanced, self.venue.step, self.venue.now_ms, len(self.venue.queue), self.end, frames
+        )

@@ -1,0 +1,114 @@
+"""Market data as Bybit shows it: tickers with their 24-hour statistics, and the order book."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from infra.simulator.market.port import Bar
+from infra.simulator.venue import book
+from infra.simulator.venue.instruments import Instrument
+from infra.simulator.venue.money import ZERO, text
+from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.venue.state import Venue
+
+HOURS = 24
+
+
+class Statistics:
+    """The last 24 closed hours of each symbol, kept rolling so that an hour costs one look-up."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._bars: dict[tuple[str, str], tuple[int, list[Bar]]] = {}
+
+    def bars(self, category: str, symbol: str) -> list[Bar]:
+        """Closed hourly bars of the 24 hours before the present hour, oldest first; gaps are missing."""
+        market, hour_ms = self._venue.market, self._venue.prices.hour_ms
+        known = self._bars.get((category, symbol))
+        if known is not None and known[0] == hour_ms:
+            return known[1]
+        first_ms = hour_ms - HOURS * HOUR_MS
+        if known is not None and known[0] == hour_ms - HOUR_MS:
+            kept = [bar for bar in known[1] if bar.start_ms >= first_ms]
+            starts = range(hour_ms - HOUR_MS, hour_ms, HOUR_MS)
+        else:
+            kept, starts = [], range(first_ms, hour_ms, HOUR_MS)
+        new = (market.hour(category, symbol, start_ms) for start_ms in starts)
+        kept = kept + [bar for bar in new if bar is not None]
+        self._bars[(category, symbol)] = (hour_ms, kept)
+        return kept
+
+
+def _change(last: Decimal, before: Decimal) -> str:
+    if not before:
+        return "0"
+    return text(((last - before) / before).quantize(Decimal("0.000001")))
+
+
+def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, str]:
+    """All figures of one symbol's ticker (REST and stream show different selections of them)."""
+    last = venue.prices.last(spec.category, spec.symbol)
+    bars = statistics.bars(spec.category, spec.symbol)
+    before = bars[0].open if bars else last
+    bid, ask = book.best_bid(spec, last), book.best_ask(spec, last)
+    size = text(book.level_size(venue.config, spec, last))
+    figures = {
+        "symbol": spec.symbol,
+        "lastPrice": text(last),
+        "bid1Price": text(bid),
+        "bid1Size": size,
+        "ask1Price": text(ask),
+        "ask1Size": size,
+        "prevPrice24h": text(before),
+        "price24hPcnt": _change(last, before),
+        "highPrice24h": text(max([last, *(bar.high for bar in bars)])),
+        "lowPrice24h": text(min([last, *(bar.low for bar in bars)])),
+        "turnover24h": text(sum((bar.turnover for bar in bars), ZERO)),
+        "volume24h": text(sum((bar.volume for bar in bars), ZERO)),
+    }
+    if spec.is_spot:
+        figures["usdIndexPrice"] = text(last)
+        return figures
+    figures |= {
+        "markPrice": text(venue.prices.mark(spec.symbol)),
+        "indexPrice": text(venue.prices.index_price(spec.symbol)),
+        "prevPrice1h": text(bars[-1].open if bars else last),
+        "openInterest": "0",
+        "openInterestValue": "0",
+        "singleOpenInterest": "0",
+        "singleOpenInterestValue": "0",
+        "fundingRate": text(venue.market.predicted_rate(spec.symbol, venue.now_ms)),
+        "nextFundingTime": str(venue.market.next_funding_ms(spec.symbol, venue.now_ms)),
+        "fundingIntervalHour": str(spec.funding_minutes // 60),
+        "fundingCap": text(spec.funding_cap),
+        "preOpenPrice": "",
+        "preQty": "",
+        "curPreListingPhase": "",
+    }
+    return figures
+
+
+REST_LINEAR_EXTRA = {
+    "predictedDeliveryPrice": "",
+    "basisRate": "",
+    "basisRateYear": "",
+    "basis": "",
+    "deliveryFeeRate": "",
+    "deliveryTime": "0",
+}
+STREAM_SPOT = (
+    "symbol", "lastPrice", "highPrice24h", "lowPrice24h", "prevPrice24h", "volume24h", "turnover24h",
+    "price24hPcnt", "usdIndexPrice",
+)  # fmt: skip
+
+
+def book_data(venue: Venue, spec: Instrument, depth: int) -> dict[str, Any]:
+    """The displayed book: ``b`` best bid first, ``a`` best ask first, text pairs."""
+    last = venue.prices.last(spec.category, spec.symbol)
+    bids, asks = book.displayed(venue.config, spec, last, depth)
+    return {
+        "s": spec.symbol,
+        "b": [[text(price), text(size)] for price, size in bids],
+        "a": [[text(price), text(size)] for price, size in asks],
+    }

@@ -1,0 +1,78 @@
+"""The table of endpoints: handler, whether it must be signed, whether it writes, its rate limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.simulator.api import account, asset, market, orders, positions
+from infra.simulator.api.context import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint. ``limits``: requests in a rolling second per UID for (linear, spot); None: by IP only.
+
+    ``per_order`` counts every order of a batch.
+    """
+
+    handler: Handler
+    signed: bool = True
+    limits: tuple[int, int] | None = None
+    per_order: bool = False
+
+
+def _public(handler: Handler) -> Route:
+    return Route(handler, signed=False)
+
+
+ROUTES: dict[tuple[str, str], Route] = {
+    ("GET", "/v5/market/time"): _public(market.server_time),
+    ("GET", "/v5/market/instruments-info"): _public(market.instruments_info),
+    ("GET", "/v5/market/kline"): _public(market.kline),
+    ("GET", "/v5/market/mark-price-kline"): _public(market.mark_kline),
+    ("GET", "/v5/market/index-price-kline"): _public(market.index_kline),
+    ("GET", "/v5/market/tickers"): _public(market.tickers),
+    ("GET", "/v5/market/orderbook"): _public(market.orderbook),
+    ("GET", "/v5/market/recent-trade"): _public(market.recent_trade),
+    ("GET", "/v5/market/funding/history"): _public(market.funding_history),
+    ("GET", "/v5/market/risk-limit"): _public(market.risk_limit),
+    ("GET", "/v5/market/insurance"): _public(market.insurance),
+    ("GET", "/v5/market/price-limit"): _public(market.price_limit),
+    ("GET", "/v5/announcements/index"): _public(market.announcements),
+    ("GET", "/v5/system/status"): _public(market.system_status),
+    ("POST", "/v5/order/create"): Route(orders.create, limits=(10, 20)),
+    ("POST", "/v5/order/amend"): Route(orders.amend, limits=(10, 10)),
+    ("POST", "/v5/order/cancel"): Route(orders.cancel, limits=(10, 20)),
+    ("POST", "/v5/order/cancel-all"): Route(orders.cancel_all, limits=(10, 20)),
+    ("POST", "/v5/order/create-batch"): Route(orders.create_batch, limits=(10, 20), per_order=True),
+    ("POST", "/v5/order/amend-batch"): Route(orders.amend_batch, limits=(10, 20), per_order=True),
+    ("POST", "/v5/order/cancel-batch"): Route(orders.cancel_batch, limits=(10, 20), per_order=True),
+    ("GET", "/v5/order/realtime"): Route(orders.realtime, limits=(50, 50)),
+    ("GET", "/v5/order/history"): Route(orders.history, limits=(50, 50)),
+    ("GET", "/v5/execution/list"): Route(orders.executions, limits=(50, 50)),
+    ("GET", "/v5/position/list"): Route(positions.listing, limits=(50, 50)),
+    ("POST", "/v5/position/set-leverage"): Route(positions.set_leverage, limits=(10, 10)),
+    ("POST", "/v5/position/switch-mode"): Route(positions.switch_mode, limits=(10, 10)),
+    ("POST", "/v5/position/trading-stop"): Route(positions.trading_stop, limits=(10, 10)),
+    ("GET", "/v5/position/closed-pnl"): Route(positions.closed_pnl, limits=(50, 50)),
+    ("GET", "/v5/account/wallet-balance"): Route(account.wallet_balance, limits=(50, 50)),
+    ("GET", "/v5/account/withdrawal"): Route(account.withdrawal, limits=(50, 50)),
+    ("GET", "/v5/account/fee-rate"): Route(account.fee_rate, limits=(5, 5)),
+    ("GET", "/v5/account/info"): Route(account.info, limits=(50, 50)),
+    ("GET", "/v5/account/transaction-log"): Route(account.transaction_log, limits=(25, 25)),
+    ("GET", "/v5/account/instruments-info"): Route(account.instruments_info, limits=(10, 10)),
+    ("POST", "/v5/account/set-margin-mode"): Route(account.set_margin_mode, limits=(5, 5)),
+    ("POST", "/v5/asset/transfer/universal-transfer"): Route(asset.universal_transfer, limits=(5, 5)),
+    ("GET", "/v5/asset/transfer/query-universal-transfer-list"): Route(asset.universal_transfers, limits=(5, 5)),
+    ("POST", "/v5/asset/transfer/inter-transfer"): Route(asset.inter_transfer, limits=(5, 5)),
+    ("GET", "/v5/asset/transfer/query-inter-transfer-list"): Route(asset.inter_transfers, limits=(5, 5)),
+    ("GET", "/v5/asset/transfer/query-account-coin-balance"): Route(asset.coin_balance, limits=(450, 450)),
+    ("GET", "/v5/asset/transfer/query-account-coins-balance"): Route(asset.coins_balance, limits=(5, 5)),
+    ("GET", "/v5/asset/coin/query-info"): Route(asset.coin_info, limits=(5, 5)),
+    ("GET", "/v5/asset/deposit/query-record"): Route(asset.deposits, limits=(5, 5)),
+    ("GET", "/v5/user/query-api"): Route(asset.query_api, limits=(10, 10)),
+    ("GET", "/v5/user/query-sub-members"): Route(asset.sub_members, limits=(10, 10)),
+}
+
+FEAR_AND_GREED = ("/fng/", "/fng")
+VOLATILITY_INDEX = "/api/v2/public/get_volatility_index_data"

@@ -1,0 +1,87 @@
+"""Configuration of the simulated exchange: accounts, fees, book, margin. Frozen; money in Decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+MASTER = "MASTER"
+DEFAULT_UID_BASE = 24_000_000
+
+
+def _balances(usdt: str) -> Mapping[str, Decimal]:
+    return MappingProxyType({"USDT": Decimal(usdt)} if Decimal(usdt) else {})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """One account (one UID). ``balances`` are coins of its unified wallet at the start, by coin name."""
+
+    name: str
+    uid: int
+    balances: Mapping[str, Decimal]
+
+    @property
+    def is_master(self) -> bool:
+        """The master account: the only one whose key may move money between accounts."""
+        return self.name == MASTER
+
+
+def default_accounts(uid_base: int = DEFAULT_UID_BASE) -> tuple[AccountConfig, ...]:
+    """The six accounts of the trading system, 100,000 USDT in total; UIDs count up from ``uid_base``."""
+    amounts = (
+        (MASTER, "0"),
+        ("CORE-HODL", "60000"),
+        ("TREND-1", "15000"),
+        ("TREND-2", "5000"),
+        ("FUNDING", "15000"),
+        ("TACTICAL", "5000"),
+    )
+    return tuple(AccountConfig(name, uid_base + offset, _balances(usdt)) for offset, (name, usdt) in enumerate(amounts))
+
+
+@dataclass(frozen=True, slots=True)
+class FeeConfig:
+    """Fee rates as fractions of the traded value; the defaults are VIP 0."""
+
+    spot_taker: Decimal = Decimal("0.001")
+    spot_maker: Decimal = Decimal("0.001")
+    linear_taker: Decimal = Decimal("0.00055")
+    linear_maker: Decimal = Decimal("0.0002")
+
+    def rate(self, category: str, *, maker: bool) -> Decimal:
+        """The rate that applies to one fill."""
+        if category == "spot":
+            return self.spot_maker if maker else self.spot_taker
+        return self.linear_maker if maker else self.linear_taker
+
+
+@dataclass(frozen=True, slots=True)
+class SimConfig:
+    """Everything about the venue that is not the market.
+
+    ``fill_spread_ticks`` 0 fills a taker at the last price exactly and without depth; n >= 1 makes it walk book levels
+    that start n ticks from the last price, each worth ``level_notional_usdt``, ``book_levels`` deep. The displayed
+    book is always one tick on either side of the last price.
+    ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
+    """
+
+    accounts: tuple[AccountConfig, ...] = field(default_factory=default_accounts)
+    fees: FeeConfig = FeeConfig()
+    fill_spread_ticks: int = 0
+    book_levels: int = 25
+    level_notional_usdt: Decimal = Decimal("1000000")
+    default_leverage: Decimal = Decimal("10")
+    collateral_ratio: Mapping[str, Decimal] = field(
+        default_factory=lambda: MappingProxyType(
+            {"USDT": Decimal(1), "BTC": Decimal("0.95"), "ETH": Decimal("0.95"), "SOL": Decimal("0.9")}
+        )
+    )
+    rate_limits: bool = True
+    ack_delay_ms: int = 50
+
+    def account_by_uid(self, uid: int) -> AccountConfig | None:
+        """The account with this UID, or None."""
+        return next((account for account in self.accounts if account.uid == uid), None)

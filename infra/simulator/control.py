@@ -1,0 +1,137 @@
+"""The control interface /sim/*: the lockstep and what people and tools may know. Needs the token of the keys file."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from aiohttp import web
+
+from infra.simulator.api.exchange import AdvanceResult, StepAhead
+from infra.simulator.credentials import Credentials
+from infra.simulator.hub import Hub
+from infra.simulator.venue.errors import VenueError
+
+
+def _refuse(status: int, message: str) -> web.Response:
+    return web.json_response({"error": message}, status=status)
+
+
+class Control:
+    """Handlers of /sim/*."""
+
+    def __init__(self, hub: Hub, credentials: Credentials) -> None:
+        self._hub = hub
+        self._credentials = credentials
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of the control interface."""
+        return [
+            web.post("/sim/advance", self.advance),
+            web.get("/sim/status", self.status),
+            web.get("/sim/accounts", self.accounts),
+            web.post("/sim/deposit", self.deposit),
+        ]
+
+    def _denied(self, request: web.Request) -> web.Response | None:
+        token = request.headers.get("X-Sim-Token", "")
+        if hmac.compare_digest(token.encode(), self._credentials.sim_token.encode()):
+            return None
+        return _refuse(403, "The header X-Sim-Token must carry the token of the keys file.")
+
+    async def advance(self, request: web.Request) -> web.Response:
+        """One micro-step, if the step number is the present one and every connection has handled its frames."""
+        if (denied := self._denied(request)) is not None:
+            return denied
+        body = await _body(request)
+        step, until, handled = body.get("step"), body.get("until"), body.get("handled")
+        if not isinstance(step, int) or not (until is None or isinstance(until, int)):
+            return _refuse(400, "step must be an integer, until an integer of ms or null.")
+        if not (handled is None or isinstance(handled, dict)):
+            return _refuse(400, "handled must be an object of frame counts by connection id, or null.")
+        await self._hub.settle()
+        exchange = self._hub.durable.exchange
+        sent = self._hub.sent()
+        if handled is not None and step == exchange.step and any(handled.get(key, 0) != n for key, n in sent.items()):
+            return web.json_response(
+                {
+                    "settled": False,
+                    "advanced": False,
+                    "step": exchange.step,
+                    "market_time": exchange.market_time,
+                    "sent": sent,
+                    "queued": len(exchange.venue.queue),
+                    "end": exchange.end,
+                }
+            )
+        try:
+            result = await self._hub.act(lambda: self._hub.durable.advance(step, until), _frames)
+        except StepAhead as error:
+            return _refuse(409, str(error))
+        return web.json_response(
+            {
+                "settled": result.settled,
+                "advanced": result.advanced,
+                "step": result.step,
+                "market_time": result.market_time,
+                "sent": self._hub.sent(),
+                "queued": result.queued,
+                "end": result.end,
+            }
+        )
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Which exchange this is and where it stands."""
+        if (denied := self._denied(request)) is not None:
+            return denied
+        exchange = self._hub.durable.exchange
+        market = exchange.venue.market
+        return web.json_response(
+            {
+                "instance": self._credentials.instance,
+                "market": market.label,
+                "step": exchange.step,
+                "market_time": exchange.market_time,
+                "start": market.start_ms,
+                "end": market.end_ms,
+                "ended": exchange.end,
+                "queued": len(exchange.venue.queue),
+                "sent": self._hub.sent(),
+            }
+        )
+
+    async def accounts(self, request: web.Request) -> web.Response:
+        """The accounts, without secrets."""
+        if (denied := self._denied(request)) is not None:
+            return denied
+        rows = [{"name": one.name, "uid": one.uid} for one in self._credentials.accounts]
+        return web.json_response({"instance": self._credentials.instance, "accounts": rows})
+
+    async def deposit(self, request: web.Request) -> web.Response:
+        """Pay in from outside: {"account": name, "coin": coin, "amount": text}."""
+        if (denied := self._denied(request)) is not None:
+            return denied
+        body = await _body(request)
+        account, coin = str(body.get("account")), str(body.get("coin"))
+        if account not in self._hub.durable.exchange.venue.accounts:
+            return _refuse(400, f"account {account!r} does not exist on this exchange.")
+        try:
+            amount = Decimal(str(body.get("amount")))
+            await self._hub.act(lambda: self._hub.durable.deposit(account, coin, amount))
+        except (VenueError, InvalidOperation) as error:
+            return _refuse(400, f"The deposit of {body.get('amount')!r} {coin} is refused: {error}.")
+        return web.json_response({"account": account, "coin": coin, "amount": str(amount)})
+
+
+def _frames(result: AdvanceResult) -> list[Any]:
+    return result.frames
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,121 @@
+"""Keys of the exchange's accounts: the keys file, and the check of signatures and receive windows.
+
+Secrets live only in the keys file (mode 0600) and in memory; they are never logged nor shown by repr.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.simulator.api.keys import TRADE, TRANSFER, ApiKey
+from infra.simulator.config import MASTER, AccountConfig, default_accounts
+from infra.simulator.venue.errors import VenueError
+
+KEYS_FILE = "keys.json"
+MAX_RECV_WINDOW_MS = 60_000
+CLOCK_AHEAD_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who this exchange is (``instance``), its accounts, their keys by key text, and the control token."""
+
+    instance: str
+    sim_token: str = field(repr=False)
+    accounts: tuple[AccountConfig, ...]
+    keys: Mapping[str, ApiKey]
+
+
+def load_or_create(folder: Path) -> Credentials:
+    """Read the folder's keys file; in a new folder make one with random instance, UIDs, keys and token."""
+    path = folder / KEYS_FILE
+    if not path.exists():
+        _write(path, _new())
+    data = json.loads(path.read_text())
+    balances = {one.name: one.balances for one in default_accounts()}
+    accounts = tuple(AccountConfig(one["name"], one["uid"], balances[one["name"]]) for one in data["accounts"])
+    keys: dict[str, ApiKey] = {}
+    for one in data["accounts"]:
+        scopes = TRANSFER if one["name"] == MASTER else TRADE
+        keys[one["api_key"]] = ApiKey(one["name"], one["uid"], one["api_key"], one["api_secret"], False, scopes)
+    reader = data["read_only"]
+    keys[reader["api_key"]] = ApiKey(
+        reader["name"], reader["uid"], reader["api_key"], reader["api_secret"], True, dict(TRADE) | dict(TRANSFER)
+    )
+    return Credentials(data["instance"], data["sim_token"], accounts, keys)
+
+
+def _pair() -> dict[str, str]:
+    return {"api_key": secrets.token_hex(9), "api_secret": secrets.token_hex(18)}
+
+
+def _new() -> dict[str, Any]:
+    accounts = default_accounts(10_000_000 + secrets.randbelow(80_000_000))
+    master = next(one for one in accounts if one.is_master)
+    return {
+        "instance": secrets.token_hex(8),
+        "sim_token": secrets.token_hex(16),
+        "accounts": [{"name": one.name, "uid": one.uid, **_pair()} for one in accounts],
+        "read_only": {"name": master.name, "uid": master.uid, **_pair()},
+    }
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    draft = path.with_suffix(".tmp")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(data, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def _same(key: ApiKey, message: bytes, signature: str) -> bool:
+    expected = hmac.new(key.secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode())
+
+
+def check_request(keys: Mapping[str, ApiKey], headers: Mapping[str, str], payload: bytes, wall_ms: int) -> ApiKey:
+    """The key of a signed request; ``payload`` is the raw query string or the raw body, byte for byte.
+
+    Raises ``VenueError`` 10003 (key), 10002 (time), 10004 (signature), 10001 (missing or malformed header).
+    """
+    key = keys.get(headers.get("X-BAPI-API-KEY", ""))
+    if key is None:
+        raise VenueError(10003, "API key is invalid.")
+    stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "5000")
+    if not stamp.isdigit() or not window.isdigit():
+        raise VenueError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be integers of milliseconds.")
+    message = (stamp + key.key + window).encode() + payload
+    if not _same(key, message, headers.get("X-BAPI-SIGN", "")):
+        raise VenueError(10004, "error sign! please check your signature generation algorithm.")
+    if not wall_ms - min(int(window), MAX_RECV_WINDOW_MS) <= int(stamp) < wall_ms + CLOCK_AHEAD_MS:
+        raise VenueError(
+            10002,
+            "invalid request, please check your server timestamp or recv_window param. "
+            f"req_timestamp[{stamp}],server_timestamp[{wall_ms}],recv_window[{window}]",
+        )
+    return key
+
+
+def check_stream_auth(keys: Mapping[str, ApiKey], args: object, wall_ms: int) -> ApiKey:
+    """The key of a WebSocket ``auth`` request ``[key, expires_ms, signature]``; ``VenueError`` otherwise."""
+    if not isinstance(args, list) or len(args) != 3:
+        raise VenueError(10001, "Params Error")
+    key = keys.get(str(args[0]))
+    if key is None:
+        raise VenueError(10003, "API key is invalid.")
+    expires = str(args[1])
+    if not expires.isdigit() or int(expires) <= wall_ms:
+        raise VenueError(10001, "Params Error")
+    if not _same(key, f"GET/realtime{expires}".encode(), str(args[2])):
+        raise VenueError(10004, "error sign!")
+    return key

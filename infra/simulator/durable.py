@@ -1,0 +1,146 @@
+"""The exchange on disk: an input log with a snapshot now and then; after SIGKILL it resumes where it was.
+
+The core is deterministic, so its state is a snapshot plus the inputs since (writes, steps, deposits). A half-written
+last line belongs to an input that was never answered and is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
+from infra.simulator.api.frames import Frame
+from infra.simulator.api.keys import ApiKey
+from infra.simulator.config import SimConfig
+from infra.simulator.credentials import Credentials
+from infra.simulator.market.port import Market
+
+SNAPSHOT = "snapshot.json"
+SNAPSHOT_EVERY = 5_000
+
+
+class DurableExchange:
+    """An ``Exchange`` whose inputs are written to the state folder. ``sync`` puts them on the disk itself."""
+
+    def __init__(
+        self,
+        folder: Path,
+        market: Market,
+        config: SimConfig,
+        credentials: Credentials,
+        *,
+        snapshot_every: int = SNAPSHOT_EVERY,
+    ) -> None:
+        self._folder = folder
+        self._every = snapshot_every
+        self._by_account = {(key.account, key.read_only): key for key in credentials.keys.values()}
+        saved: dict[str, Any] = {"inputs": 0, "state": None}
+        if (folder / SNAPSHOT).exists():
+            saved = orjson.loads((folder / SNAPSHOT).read_bytes())
+        self._inputs: int = saved["inputs"]
+        self._base: int = self._inputs
+        self.exchange = Exchange(market, replace(config, accounts=credentials.accounts), state=saved["state"])
+        self._replay()
+        self._file: IO[bytes] = self._open_log()
+
+    def handle(self, request: ApiRequest) -> dict[str, Any]:
+        """``Exchange.handle``; a POST is logged, whatever became of it."""
+        answer = self.exchange.handle(request)
+        if request.method == "POST":
+            read_only = request.key is not None and request.key.read_only
+            account = request.key.account if request.key else None
+            self._append(["request", request.path, dict(request.params), request.uid, account, read_only])
+        return answer
+
+    def advance(self, step: int, until: int | None) -> AdvanceResult:
+        """``Exchange.advance``; logged when it did something."""
+        result = self.exchange.advance(step, until)
+        if result.advanced:
+            self._append(["advance", step, until])
+        return result
+
+    def deposit(self, account: str, coin: str, amount: Decimal) -> None:
+        """``Exchange.deposit``."""
+        self.exchange.deposit(account, coin, amount)
+        self._append(["deposit", account, coin, str(amount)])
+
+    def drain(self) -> list[Frame]:
+        """``Exchange.drain``."""
+        return self.exchange.drain()
+
+    def sync(self) -> None:
+        """Put everything appended so far on the disk. May run in another thread than the writers."""
+        os.fdatasync(self._file.fileno())
+
+    def due_for_snapshot(self) -> bool:
+        """Whether the log has become long enough to be replaced by a snapshot."""
+        return self._inputs - self._base >= self._every
+
+    def write_snapshot(self) -> None:
+        """Replace snapshot and log atomically; the old log is deleted only when the new snapshot is on the disk."""
+        old = self._log_path()
+        draft = self._folder / (SNAPSHOT + ".tmp")
+        with draft.open("wb") as file:
+            file.write(orjson.dumps({"inputs": self._inputs, "state": self.exchange.dump()}))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self._folder / SNAPSHOT)
+        self._sync_folder()
+        self._file.close()
+        self._base = self._inputs
+        self._file = self._open_log()
+        if old != self._log_path():
+            old.unlink()
+
+    def close(self) -> None:
+        """Close the log."""
+        self._file.close()
+
+    def _log_path(self) -> Path:
+        return self._folder / f"inputs-{self._base}.jsonl"
+
+    def _open_log(self) -> IO[bytes]:
+        file = self._log_path().open("ab", buffering=0)
+        self._sync_folder()
+        return file
+
+    def _sync_folder(self) -> None:
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _append(self, entry: list[Any]) -> None:
+        self._file.write(orjson.dumps(entry) + b"\n")
+        self._inputs += 1
+
+    def _replay(self) -> None:
+        path = self._log_path()
+        if not path.exists():
+            return
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
+        for line in data[:whole].splitlines():
+            self._apply(orjson.loads(line))
+            self._inputs += 1
+        self.exchange.drain()
+
+    def _apply(self, entry: list[Any]) -> None:
+        kind, *rest = entry
+        if kind == "request":
+            path, params, uid, account, read_only = rest
+            key: ApiKey | None = self._by_account[(account, read_only)] if account else None
+            self.exchange.handle(ApiRequest("POST", path, params, uid, key))
+        elif kind == "advance":
+            self.exchange.advance(rest[0], rest[1])
+        else:
+            self.exchange.deposit(rest[0], rest[1], Decimal(rest[2]))

@@ -1,0 +1,144 @@
+"""The simulated exchange as a server on loopback: REST, WebSockets and control over one durable ``Exchange``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from infra.simulator.api.context import envelope
+from infra.simulator.api.exchange import ApiRequest
+from infra.simulator.api.keys import ApiKey
+from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX, Route
+from infra.simulator.config import SimConfig
+from infra.simulator.control import Control
+from infra.simulator.credentials import Credentials, check_request
+from infra.simulator.durable import DurableExchange
+from infra.simulator.hub import Hub
+from infra.simulator.ratelimit import Quota, RateLimiter
+from infra.simulator.streams import PUBLIC, Streams, wall_ms
+from infra.simulator.venue.errors import VenueError, params_error
+
+log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
+
+
+class RestGate:
+    """REST: signature and limits before the request, headers after it."""
+
+    def __init__(self, hub: Hub, credentials: Credentials, *, rate_limits: bool) -> None:
+        self._hub = hub
+        self._credentials = credentials
+        self._limiter = RateLimiter(enforced=rate_limits)
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Answer any path that is neither a socket nor /sim/*."""
+        path, _, query = request.raw_path.partition("?")
+        raw_body = await request.read()
+        if path in FEAR_AND_GREED or path == VOLATILITY_INDEX:
+            feed = ApiRequest("GET", path, dict(parse_qsl(query, keep_blank_values=True)))
+            return web.json_response(self._hub.durable.handle(feed))
+        route = ROUTES.get((request.method, path))
+        now_ms = wall_ms()
+        if route is None:
+            body = envelope(10017, f"Route {request.method} {path} not found.", {}, {}, now_ms)
+            return web.json_response(body, status=404)
+        headers: dict[str, str] = {}
+        try:
+            payload = query.encode() if request.method == "GET" else raw_body
+            key = check_request(self._credentials.keys, request.headers, payload, now_ms) if route.signed else None
+            params = _params(request.method, query, raw_body)
+            quota = self._quota(route, path, key, params, now_ms)
+            if quota is not None:
+                headers = quota.headers()
+                if not quota.allowed:
+                    raise VenueError(10006, "Too many visits. Exceeded the API Rate Limit.")
+            answer = await self._answer(ApiRequest(request.method, path, params, key.uid if key else None, key))
+        except VenueError as error:
+            answer = envelope(error.code, error.message, {}, {}, now_ms)
+        headers |= {"Timenow": str(now_ms), "Traceid": secrets.token_hex(16), "Ret_code": str(answer["retCode"])}
+        return web.json_response(answer, headers=headers)
+
+    async def _answer(self, request: ApiRequest) -> dict[str, Any]:
+        durable = self._hub.durable
+        try:
+            if request.method == "GET":
+                return durable.handle(request)
+            return await self._hub.act(lambda: durable.handle(request))
+        except Exception:  # the exchange must answer; the defect is logged with its traceback
+            log.exception("The request %s %s failed inside the exchange.", request.method, request.path)
+            return envelope(10016, "Server error.", {}, {}, wall_ms())
+
+    def _quota(self, route: Route, path: str, key: ApiKey | None, params: dict[str, Any], now_ms: int) -> Quota | None:
+        if route.limits is None or key is None:
+            return None
+        category = str(params.get("category", ""))
+        legs = params.get("request")
+        cost = len(legs) if route.per_order and isinstance(legs, list) else 1
+        limit = route.limits[1 if category == "spot" else 0]
+        return self._limiter.ask(key.uid, path, category, limit, cost, now_ms)
+
+
+def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
+    if method == "GET":
+        return dict(parse_qsl(query, keep_blank_values=True))
+    try:
+        # Numbers keep their text: a float would lose digits.
+        body = json.loads(raw_body or b"{}", parse_float=str)
+    except ValueError:
+        raise params_error("The request body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise params_error("The request body is not a JSON object.")
+    return body
+
+
+def make_app(durable: DurableExchange, credentials: Credentials, config: SimConfig) -> web.Application:
+    """The aiohttp application; its sending lane runs as long as it does."""
+    hub = Hub(durable)
+    streams = Streams(hub, credentials, config.ack_delay_ms)
+    app = web.Application()
+    app.router.add_get("/v5/public/{category:" + "|".join(PUBLIC) + "}", streams.public)
+    app.router.add_get("/v5/private", streams.private)
+    app.add_routes(Control(hub, credentials).routes())
+    app.router.add_route("*", "/{path:.*}", RestGate(hub, credentials, rate_limits=config.rate_limits))
+
+    async def lane(_: web.Application) -> Any:
+        task = asyncio.create_task(hub.run())
+        task.add_done_callback(_stop_if_failed)
+        yield
+        for connection in list(hub.connections.values()):
+            await connection.socket.close(code=1012, message=b"service restart")
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        durable.close()
+
+    app.cleanup_ctx.append(lane)
+    return app
+
+
+def _stop_if_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        # Without its lane nothing is durable: better no exchange than one that forgets.
+        log.critical("The sending lane failed; the exchange stops.", exc_info=task.exception())
+        asyncio.get_running_loop().call_soon(_raise_exit)
+
+
+def _raise_exit() -> None:
+    raise web.GracefulExit
+
+
+async def start(app: web.Application, port: int) -> tuple[web.AppRunner, str]:
+    """Listen on loopback (port 0: a free one); returns the runner and the base URL."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, port)
+    await site.start()
+    bound = runner.addresses[0][1]
+    return runner, f"http://{LOOPBACK}:{bound}"

@@ -1,0 +1,137 @@
+"""The WebSocket endpoints: auth, subscribe, unsubscribe, ping, with the acks of each kind of stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from infra.simulator.api.frames import PRIVATE
+from infra.simulator.api.public import InvalidTopic
+from infra.simulator.credentials import Credentials, check_stream_auth
+from infra.simulator.hub import Connection, Hub
+from infra.simulator.venue.errors import VenueError
+
+PUBLIC = ("spot", "linear", "inverse", "option")
+MAX_SPOT_ARGS = 10
+
+
+def wall_ms() -> int:
+    """Wall time in ms."""
+    return time.time_ns() // 1_000_000
+
+
+class Streams:
+    """Handles the sockets of ``/v5/public/*`` and ``/v5/private``."""
+
+    def __init__(self, hub: Hub, credentials: Credentials, ack_delay_ms: int) -> None:
+        self._hub = hub
+        self._credentials = credentials
+        self._ack_delay_s = ack_delay_ms / 1000
+
+    async def public(self, request: web.Request) -> web.WebSocketResponse:
+        """A public stream; inverse and option exist but carry no topics."""
+        return await self._serve(request, request.match_info["category"])
+
+    async def private(self, request: web.Request) -> web.WebSocketResponse:
+        """A private stream: nothing before auth."""
+        return await self._serve(request, PRIVATE)
+
+    async def _serve(self, request: web.Request, category: str) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=False, heartbeat=None)
+        await socket.prepare(request)
+        connection = Connection(secrets.token_hex(10), category, socket)
+        self._hub.connections[connection.conn_id] = connection
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._on_text(connection, message.data)
+        finally:
+            del self._hub.connections[connection.conn_id]
+            self._leave(connection, sorted(connection.topics))
+        return socket
+
+    async def _on_text(self, connection: Connection, data: str) -> None:
+        try:
+            body = json.loads(data)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            await connection.send(self._ack(connection, {}, "", success=False, message="Params Error"))
+            return
+        op = str(body.get("op", ""))
+        if op == "ping":
+            await connection.send(self._pong(connection, body))
+        elif op == "auth" and connection.category == PRIVATE:
+            await connection.send(self._auth(connection, body))
+        elif op in ("subscribe", "unsubscribe"):
+            # Clients register a subscription only after sending it; a moment's delay is a courtesy to them.
+            await asyncio.sleep(self._ack_delay_s)
+            await self._subscription(connection, body, op)
+        else:
+            await connection.send(self._ack(connection, body, op, success=False, message=f"Invalid op: {op}"))
+
+    def _pong(self, connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
+        stamp = str(wall_ms())
+        if connection.category == "option":
+            return {"args": [stamp], "op": "pong"}
+        if connection.category == PRIVATE:
+            known = {"req_id": body["req_id"]} if "req_id" in body else {}
+            return known | {"op": "pong", "args": [stamp], "conn_id": connection.conn_id}
+        pong: dict[str, Any] = {"success": True, "ret_msg": "pong", "conn_id": connection.conn_id}
+        if connection.category != "spot" or "req_id" in body:
+            pong["req_id"] = body.get("req_id", "")
+        return pong | {"op": "ping"}
+
+    def _auth(self, connection: Connection, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            key = check_stream_auth(self._credentials.keys, body.get("args"), wall_ms())
+        except VenueError as error:
+            return self._ack(connection, body, "auth", success=False, message=error.message)
+        connection.account = key.account
+        return self._ack(connection, body, "auth", success=True, message="")
+
+    async def _subscription(self, connection: Connection, body: dict[str, Any], op: str) -> None:
+        topics = body.get("args")
+        try:
+            if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
+                raise InvalidTopic("Params Error")
+            if connection.category == PRIVATE and connection.account is None:
+                raise InvalidTopic("Request not authorized")
+            if connection.category == "spot" and len(topics) > MAX_SPOT_ARGS:
+                raise InvalidTopic("args size >10")
+            if op == "unsubscribe":
+                self._leave(connection, [topic for topic in topics if topic in connection.topics])
+                connection.topics.difference_update(topics)
+                frames = []
+            else:
+                new = [topic for topic in dict.fromkeys(topics) if topic not in connection.topics]
+                frames = self._hub.durable.exchange.subscribe(
+                    self._checked(connection, new), category=connection.category, account=connection.account
+                )
+                connection.topics.update(new)
+        except InvalidTopic as error:
+            await connection.send(self._ack(connection, body, op, success=False, message=str(error)))
+            return
+        message = op if connection.category == "spot" else ""
+        await self._hub.deliver(connection, self._ack(connection, body, op, success=True, message=message), frames)
+
+    def _checked(self, connection: Connection, topics: list[str]) -> list[str]:
+        if connection.category in ("inverse", "option") and topics:
+            raise InvalidTopic(f"error:handler not found,topic:{topics[0]}")
+        return topics
+
+    def _leave(self, connection: Connection, topics: list[str]) -> None:
+        self._hub.durable.exchange.unsubscribe(topics, category=connection.category, account=connection.account)
+
+    def _ack(
+        self, connection: Connection, body: dict[str, Any], op: str, *, success: bool, message: str
+    ) -> dict[str, Any]:
+        ack = {"success": success, "ret_msg": message, "op": op, "conn_id": connection.conn_id}
+        if "req_id" in body or connection.category == "linear":
+            ack["req_id"] = body.get("req_id", "")
+        return ack

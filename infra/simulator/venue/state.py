@@ -1,0 +1,108 @@
+"""The venue's state in one object, and the list of what changed since frames were last made."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.simulator.config import AccountConfig, SimConfig
+from infra.simulator.market.port import Market
+from infra.simulator.venue.errors import params_error
+from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
+from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.prices import Prices
+
+FUNDING_STAGE, BARS_STAGE = -2, -1
+
+
+@dataclass(slots=True)
+class Changes:
+    """What happened to one account in one operation; becomes execution, order, position and wallet frames."""
+
+    orders: list[Order] = field(default_factory=list)
+    executions: list[Row] = field(default_factory=list)
+    positions: dict[str, None] = field(default_factory=dict)
+    wallet: bool = False
+
+
+class Venue:
+    """State of the matching core. Time is ``now_ms`` (market time); ``stage`` is the next thing due in ``hour_ms``.
+
+    ``queue`` holds work of the present instant that has not been done yet, one item per micro-step:
+    ``["fund", account]``, ``["public", what]``, ``["match", account, [[order id, price], ...]]``.
+    """
+
+    def __init__(self, market: Market, config: SimConfig) -> None:
+        self.market = market
+        self.config = config
+        self.now_ms = market.start_ms
+        self.hour_ms = market.start_ms
+        self.stage = BARS_STAGE
+        self.step = 0
+        self.ended = False
+        self.queue: list[list[Any]] = []
+        self.seq = 0
+        self.prices = Prices(market, market.start_ms, 0)
+        self.accounts = {one.name: self._open_account(one) for one in config.accounts}
+        self.by_uid = {account.uid: account for account in self.accounts.values()}
+        self.transfers: dict[str, Row] = {}
+        self.inter_transfers: dict[str, Row] = {}
+        self.deposits: list[Row] = []
+        self.changes: dict[str, Changes] = {}
+
+    def _open_account(self, settings: AccountConfig) -> Account:
+        return Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
+
+    def next_seq(self) -> int:
+        """The next number of the one sequence that orders, executions and rows share."""
+        self.seq += 1
+        return self.seq
+
+    def tradable(self, category: str, symbol: str) -> Instrument:
+        """The instrument if it exists and is listed now; else ``VenueError`` 10001 / 170121."""
+        found = instrument(category, symbol)
+        if not self.prices.is_listed(category, symbol, self.now_ms):
+            raise unknown_symbol(category, symbol)
+        return found
+
+    def position(self, account: Account, symbol: str) -> Position:
+        """The account's position in the perpetual, created flat on first use."""
+        found = account.positions.get(symbol)
+        if found is None:
+            found = account.positions[symbol] = self.peek_position(account, symbol)
+        return found
+
+    def peek_position(self, account: Account, symbol: str) -> Position:
+        """The same without creating it: for queries, which leave no trace in the state."""
+        found = account.positions.get(symbol)
+        return Position(symbol, self.config.default_leverage, self.now_ms, self.now_ms) if found is None else found
+
+    def account(self, uid: int | None) -> Account:
+        """The account of this UID; ``VenueError`` 10001 when the exchange has none."""
+        found = self.by_uid.get(uid) if uid is not None else None
+        if found is None:
+            raise params_error(f"Unknown member id {uid}.")
+        return found
+
+    def changed(self, account: Account) -> Changes:
+        """The account's list of changes of the operation under way."""
+        found = self.changes.get(account.name)
+        if found is None:
+            found = self.changes[account.name] = Changes()
+        return found
+
+    def note_order(self, account: Account, order: Order) -> None:
+        """Remember the order as it is now; its position and the wallet are shown again too, as Bybit does."""
+        changes = self.changed(account)
+        shown = copy(order)
+        shown.fees = dict(order.fees)
+        changes.orders.append(shown)
+        changes.wallet = True
+        if order.category == "linear":
+            changes.positions[order.symbol] = None
+
+    def take_changes(self) -> dict[str, Changes]:
+        """The changes since the last call, by account name."""
+        taken, self.changes = self.changes, {}
+        return taken

@@ -1,0 +1,118 @@
+"""The lockstep: one micro-step at a time through funding, bars and path points. Deterministic.
+
+At an hour boundary: funding (one account a step), bars (one public step), then the open point is matched (one
+account a step); within the hour the points +20, +40, +59:59 min. Points where nothing happens are passed silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from infra.simulator.venue.fills import settle_funding
+from infra.simulator.venue.liquidation import liquidate
+from infra.simulator.venue.margin import is_exhausted
+from infra.simulator.venue.matching import fired, match, needs_quotes
+from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
+
+OFFSET_MS = {FUNDING_STAGE: 0, BARS_STAGE: 0, 0: 0, 1: 1_200_000, 2: 2_400_000, 3: 3_599_000}
+LAST_STAGE = 3
+
+
+class Public(StrEnum):
+    """What the public streams show in a micro-step."""
+
+    NOTHING = "nothing"
+    BARS = "bars"
+    POINT = "point"
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """One micro-step done: what the public sees, and whether the market has ended (then nothing moved)."""
+
+    public: Public
+    moved: bool
+
+
+def advance(venue: Venue, until_ms: int | None) -> Stepped:
+    """Exactly one micro-step: the next queued piece of work, or the earliest of the next event and ``until_ms``.
+
+    At one instant the exchange's own events come before the caller's deadline.
+    """
+    if venue.ended and not venue.queue:
+        return Stepped(Public.NOTHING, False)
+    while not venue.queue:
+        due_ms = venue.hour_ms + OFFSET_MS[venue.stage]
+        if until_ms is not None and until_ms < due_ms:
+            venue.now_ms = max(venue.now_ms, until_ms)
+            venue.step += 1
+            return Stepped(Public.NOTHING, True)
+        venue.now_ms = due_ms
+        _run_stage(venue)
+    venue.step += 1
+    return Stepped(_work_off(venue, venue.queue.pop(0)), True)
+
+
+def _run_stage(venue: Venue) -> None:
+    """Find the work of the stage that is due and go on to the next stage."""
+    stage, hour_ms = venue.stage, venue.hour_ms
+    at_end = hour_ms >= venue.market.end_ms
+    if stage == FUNDING_STAGE:
+        venue.queue = [["fund", account.name] for account in venue.accounts.values() if _pays(venue, account.name)]
+    elif stage == BARS_STAGE:
+        venue.queue = [["public", Public.BARS.value]]
+        if at_end:
+            # The last bars are shown; no new hour opens.
+            venue.ended = True
+            return
+        venue.prices.move(hour_ms, 0)
+    else:
+        venue.prices.move(hour_ms, stage)
+        venue.queue = _point_work(venue, stage)
+    if stage == LAST_STAGE:
+        venue.hour_ms, venue.stage = hour_ms + HOUR_MS, FUNDING_STAGE
+    else:
+        venue.stage = stage + 1
+
+
+def _pays(venue: Venue, name: str) -> bool:
+    return any(
+        position.size and venue.market.funding_rate(position.symbol, venue.now_ms) is not None
+        for position in venue.accounts[name].positions.values()
+    )
+
+
+def _point_work(venue: Venue, stage: int) -> list[list[Any]]:
+    queue: list[list[Any]] = []
+    quotes = False
+    for account in venue.accounts.values():
+        if not account.open and not account.positions:
+            continue
+        hits = fired(venue, account) if account.open else []
+        if hits or is_exhausted(venue, account):
+            queue.append(["match", account.name, hits])
+        quotes = quotes or (bool(account.open) and needs_quotes(account, hits))
+    if quotes and stage > 0:
+        queue.append(["public", Public.POINT.value])
+    return queue
+
+
+def _work_off(venue: Venue, item: list[Any]) -> Public:
+    kind = item[0]
+    if kind == "public":
+        return Public(item[1])
+    account = venue.accounts[item[1]]
+    if kind == "fund":
+        for position in list(account.positions.values()):
+            rate: Decimal | None = venue.market.funding_rate(position.symbol, venue.now_ms)
+            if position.size and rate is not None:
+                settle_funding(venue, account, position.symbol, rate)
+        if is_exhausted(venue, account):
+            liquidate(venue, account)
+    else:
+        match(venue, account, item[2])
+    return Public.NOTHING

@@ -1,0 +1,210 @@
+"""The orchestrator as a Ray actor: its own durable brain, the supervision of all others, the lockstep conductor.
+
+The only actor that Ray itself restarts. A restarted one starts like the first: it adopts who lives and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+
+from actors.host import Host
+from actors.inprocess import START_ORDER
+from actors.ports import StoreUnavailableError, Wire
+from actors.ray_runtime import Assembly, RayNursery, RayPeers, end_process
+from orchestrator.conducting import Conducting
+from orchestrator.conductor import Conductor
+from orchestrator.supervision import Supervision
+from statemachines.component.machine import ComponentState
+from statemachines.component.supervisor import Supervisor
+from statemachines.messages import ComponentAlert, ComponentChanged, parse_body
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+BOOT_DELAY_S = 0.5
+LOST = frozenset({ComponentState.FAILED, ComponentState.BACKOFF, ComponentState.STARTING, ComponentState.STOPPED})
+
+
+class Orchestrator:
+    """Supervision, recovery, the daily cycle (OR-3, OR-8, OR-9)."""
+
+    def __init__(self, assembly: Assembly, name: str) -> None:
+        self._assembly = assembly
+        self._name = ActorName(name)
+        self._host: Host | None = None
+        self._conducting: Conducting | None = None
+        self._supervision: Supervision | None = None
+        self._boot_error = ""
+        self._commands = 0
+        threading.Thread(target=self._boot, name="boot", daemon=True).start()
+
+    # --- boot ---
+
+    def _boot(self) -> None:
+        pause = threading.Event()
+        while True:
+            try:
+                self._begin()
+                self._boot_error = ""
+                return
+            except Exception as error:  # noqa: BLE001 - it tries until what is missing is there, and says so
+                self._boot_error = f"{type(error).__name__}: {error}"
+                level = logging.INFO if isinstance(error, StoreUnavailableError) else logging.ERROR
+                _log.log(level, "the orchestrator cannot begin yet", exc_info=level == logging.ERROR)
+                pause.wait(BOOT_DELAY_S)
+
+    def _begin(self) -> None:
+        store = self._assembly.store()
+        lockstep = self._assembly.lockstep()
+        market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock().now_ms()
+        epoch = store.grant(self._name, "orchestrator")
+        host = Host(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
+        nursery = RayNursery(self._assembly)
+        members = [name for name in START_ORDER if name is not self._name]
+        if lockstep is not None:
+            self._conducting = Conducting(
+                Conductor([*members, self._name]),
+                lockstep,
+                lambda actor, now_ms: self._tick(nursery, actor, now_ms),
+                lambda: self._remind(nursery, members),
+                self._assembly.pace_s(),
+            )
+        host.start(epoch, market_ms)
+        self._host = host
+        components = [*members, *self._assembly.further_components()]
+        self._supervision = Supervision(
+            components, Supervisor(components, self._assembly.supervision()), nursery, store, self, self.market_ms
+        )
+        self._supervision.start()
+        if self._conducting is not None:
+            self._conducting.start()
+            self._conducting.open()
+            self._remind(nursery, members)
+
+    def _tick(self, nursery: RayNursery, actor: ActorName, now_ms: int) -> None:
+        if actor is self._name and self._host is not None:
+            self._host.tick(now_ms)
+        else:
+            nursery.tell(actor, "tick", now_ms)
+
+    def _remind(self, nursery: RayNursery, members: Sequence[ActorName]) -> None:
+        if self._host is not None:
+            self._host.report_again()
+        for name in members:
+            nursery.tell(name, "report_again")
+
+    # --- what the supervision tells (Hearing) ---
+
+    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
+        """Time stands still without the component until it has reported again; without a FAULTED one it goes on."""
+        if self._conducting is not None:
+            if state in LOST:
+                self._conducting.forget(name)
+            elif state is ComponentState.FAULTED:
+                self._conducting.excuse(name)
+            elif state is ComponentState.RUNNING:
+                self._conducting.readmit(name)
+        if self._host is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
+            self._tell(ComponentChanged(component=name, state=state.value, reason=reason))
+
+    def alert(self, name: ActorName, severity: str, text: str) -> None:
+        """An alert of the supervision becomes durable through the orchestrator's own commit."""
+        self._tell(ComponentAlert(component=name, severity=severity, text=text))
+
+    def _tell(self, body: ComponentChanged | ComponentAlert) -> None:
+        if self._host is not None:
+            self._commands += 1
+            self._host.command(body, f"supervision:{self._host.epoch}:{self._commands}")
+
+    # --- the actor's interface ---
+
+    def market_ms(self) -> int:
+        """Market time as the conductor or the exchange's clock tells it."""
+        if self._conducting is not None and self._conducting.market_ms:
+            return self._conducting.market_ms
+        lockstep = self._assembly.lockstep()
+        return lockstep.status().market_ms if lockstep is not None else self._assembly.clock().now_ms()
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def deliver(self, batch: list[Wire]) -> dict[str, int]:
+        return self._ready().deliver(batch)
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def notify(self, wire: Wire) -> None:
+        self._ready().notify(wire)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        """An actor has fallen idle (lockstep)."""
+        self.take_report(name, report)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
+        self._ready().command(parse_body(kind, body), natural_id)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def reset(self, name: str, who: str) -> None:
+        """The operator wants a FAULTED component tried again (OR-8)."""
+        if self._supervision is None:
+            raise RuntimeError("the orchestrator has not begun yet")
+        self._supervision.reset(ActorName(name), who)
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
+    def health(self) -> dict[str, Any]:
+        if self._host is None:
+            return {"name": str(self._name), "state": "BOOTING", "last_error": self._boot_error}
+        return self._host.health()
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
+    def status(self) -> dict[str, Any]:
+        """Everything the operator's page needs of the living system, without waiting for any actor."""
+        conducting, supervision = self._conducting, self._supervision
+        return {
+            "booted": supervision is not None,
+            "boot_error": self._boot_error,
+            "orchestrator": self._host.health() if self._host is not None else None,
+            "components": supervision.snapshot() if supervision is not None else [],
+            "all_up": supervision is not None and supervision.all_up(),
+            "lockstep": None
+            if conducting is None
+            else {
+                "state": conducting.state,
+                "why": conducting.why,
+                "market_ms": conducting.market_ms,
+                "step": conducting.step,
+            },
+        }
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """End supervision and conducting; the actors stay as they are."""
+        if self._supervision is not None:
+            self._supervision.stop()
+        if self._conducting is not None:
+            self._conducting.stop()
+
+    def take_report(self, name: str, report: Mapping[str, Any]) -> None:
+        """A report from inside or outside the process."""
+        if self._conducting is not None:
+            self._conducting.report(name, report)
+
+    def _ready(self) -> Host:
+        if self._host is None:
+            raise RuntimeError(f"the orchestrator has not begun yet: {self._boot_error or 'starting'}")
+        return self._host
+
+
+class _OwnPeers(RayPeers):
+    """The orchestrator's own reports do not leave its process."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        super().__init__()
+        self._orchestrator = orchestrator
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        self._orchestrator.take_report(name, report)

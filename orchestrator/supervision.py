@@ -1,0 +1,272 @@
+"""The supervising loop: carries out the supervisor's orders on real actors (OR-8, OR-9).
+
+One restart authority. Each pass is guarded; nothing in it waits for an actor: calls are in flight, answers are
+collected when they are there. What to do is decided by the pure `Supervisor`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from actors.ports import ActorGoneError, Store, StoreUnavailableError
+from statemachines.component.machine import ALIVE, COMPONENT_TABLE, ComponentState
+from statemachines.component.supervisor import (
+    Changed,
+    KillActor,
+    Orders,
+    RaiseAlert,
+    ResumeActor,
+    StartActor,
+    Supervisor,
+)
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+PERIOD_S = 0.1
+HEALTH_PERIOD_MS = 300
+HEALTH_TIMEOUT_MS = 1_500
+
+
+class Pending(Protocol):
+    """A call in flight."""
+
+    def ready(self) -> bool: ...
+
+    def value(self) -> Any:
+        """The answer; raises what the call raised, `ActorGoneError` when the actor is dead."""
+        ...
+
+
+class Nursery(Protocol):
+    """Where actors are made and ended; Ray in production."""
+
+    def find(self, name: ActorName) -> bool:
+        """Whether an actor of this name seems to live; life must be proven by an answer."""
+        ...
+
+    def spawn(self, name: ActorName) -> None: ...
+
+    def kill(self, name: ActorName) -> None: ...
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> Pending: ...
+
+
+class Hearing(Protocol):
+    """Who is told what the supervisor sees and does."""
+
+    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None: ...
+
+    def alert(self, name: ActorName, severity: str, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is in flight for one component."""
+
+    asked_ms: int = 0
+    health_call: Pending | None = None
+    start_call: Pending | None = None
+    health: Mapping[str, Any] = field(default_factory=dict)
+    since_ms: int = 0
+    reason: str = ""
+    restarts: int = 0
+    fault_ms: int = 0
+    recovered_in_ms: int | None = None
+
+
+class Supervision:
+    """Runs the loop on its own thread from `start` to `stop`. `components` in the order in which they start."""
+
+    def __init__(
+        self,
+        components: Sequence[ActorName],
+        supervisor: Supervisor,
+        nursery: Nursery,
+        store: Store,
+        hearing: Hearing,
+        market_ms: Callable[[], int],
+    ) -> None:
+        self._order = tuple(components)
+        self._supervisor = supervisor
+        self._nursery = nursery
+        self._store = store
+        self._hearing = hearing
+        self._market_ms = market_ms
+        self._watches = {name: _Watch() for name in components}
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._lock = threading.RLock()
+        self._stopped = threading.Event()
+
+    # --- from outside ---
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="supervision", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def reset(self, name: ActorName, who: str) -> None:
+        """The operator wants a FAULTED component tried again."""
+        with self._lock:
+            self._carry_out(self._supervisor.reset(name, who, _now_ms()))
+
+    def all_up(self) -> bool:
+        """Whether every component works, apart from those that are FAULTED."""
+        with self._lock:
+            return all(
+                self._supervisor.state(name) in (ComponentState.RUNNING, ComponentState.SUSPECT, ComponentState.FAULTED)
+                for name in self._order
+            )
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Every component with its state, newest health, restarts and the time its last recovery took."""
+        now = _now_ms()
+        with self._lock:
+            return [self._row(name, watch, now) for name, watch in self._watches.items()]
+
+    def _row(self, name: ActorName, watch: _Watch, now: int) -> dict[str, Any]:
+        state = self._supervisor.state(name)
+        return {
+            "name": str(name),
+            "state": state.value,
+            "state_ru": COMPONENT_TABLE.russian[state],
+            "since_s": (now - watch.since_ms) / 1000 if watch.since_ms else None,
+            "reason": watch.reason,
+            "restarts": watch.restarts,
+            "recovered_in_ms": watch.recovered_in_ms,
+            "health": dict(watch.health),
+        }
+
+    # --- the loop ---
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PERIOD_S):
+            try:
+                self.turn()
+            except StoreUnavailableError as error:
+                _log.warning("supervision waits for the database: %s", error)
+            except Exception:  # noqa: BLE001 - see below
+                # The loop must outlive every single failure: it is what repairs the others.
+                _log.exception("a pass of the supervision failed; the next one follows")
+
+    def turn(self) -> None:
+        """One pass over everything."""
+        with self._lock:
+            now = _now_ms()
+            self._begin(now)
+            for name, watch in self._watches.items():
+                self._hear(name, watch, now)
+                self._ask(name, watch, now)
+            self._carry_out(self._supervisor.tick(now))
+
+    def _begin(self, now: int) -> None:
+        """Start what is wanted, one after the other; adopt what lives already."""
+        for name in self._order:
+            state = self._supervisor.state(name)
+            if state is ComponentState.STOPPED:
+                orders = (
+                    self._supervisor.adopt(name, now) if self._nursery.find(name) else self._supervisor.start(name, now)
+                )
+                self._carry_out(orders)
+                state = self._supervisor.state(name)
+            if state in (ComponentState.STARTING, ComponentState.RECOVERING):
+                return
+
+    def _hear(self, name: ActorName, watch: _Watch, now: int) -> None:
+        if watch.start_call is not None and watch.start_call.ready():
+            call, watch.start_call = watch.start_call, None
+            try:
+                call.value()
+            except Exception as error:  # noqa: BLE001 - whatever start raised, the policy decides what follows
+                self._carry_out(self._supervisor.died(name, f"start failed: {error}", now))
+        if watch.health_call is None:
+            return
+        if watch.health_call.ready():
+            call, watch.health_call = watch.health_call, None
+            try:
+                watch.health = call.value()
+            except ActorGoneError as error:
+                self._carry_out(self._supervisor.died(name, str(error), now))
+            except Exception as error:  # noqa: BLE001 - an answer that failed is a missing answer
+                _log.info("%s did not answer: %s", name, error)
+                self._carry_out(self._supervisor.missed(name, now))
+            else:
+                self._judge(name, watch, now)
+        elif now - watch.asked_ms > HEALTH_TIMEOUT_MS:
+            watch.health_call = None
+            self._carry_out(self._supervisor.missed(name, now))
+
+    def _judge(self, name: ActorName, watch: _Watch, now: int) -> None:
+        reported = watch.health["state"]
+        state = self._supervisor.state(name)
+        if reported == "FAILED" and state in ALIVE:
+            self._carry_out(self._supervisor.died(name, str(watch.health.get("last_error", "")), now))
+        elif state is ComponentState.STARTING:
+            self._carry_out(self._supervisor.started(name, now))
+        elif state is ComponentState.RECOVERING and reported == "RUNNING":
+            self._carry_out(self._supervisor.resumed(name, now))
+        elif state is ComponentState.SUSPECT and reported == "CREATED":
+            # Adopted before it was ever started: its orchestrator died in between.
+            self._carry_out(self._supervisor.died(name, "it was created but never started", now))
+        else:
+            progress, is_busy = int(watch.health["progress"]), bool(watch.health["is_busy"])
+            self._carry_out(self._supervisor.healthy(name, progress, is_busy, now))
+
+    def _ask(self, name: ActorName, watch: _Watch, now: int) -> None:
+        is_time = watch.health_call is None and now - watch.asked_ms >= HEALTH_PERIOD_MS
+        if is_time and self._supervisor.state(name) in ALIVE:
+            watch.asked_ms = now
+            watch.health_call = self._nursery.call(name, "health")
+
+    # --- orders ---
+
+    def _carry_out(self, orders: Orders) -> None:
+        for order in orders:
+            match order:
+                case StartActor(component):
+                    self._nursery.spawn(component)
+                    self._watches[component].asked_ms = 0
+                case ResumeActor(component):
+                    self._resume(component)
+                case KillActor(component):
+                    watch = self._watches[component]
+                    watch.health_call = watch.start_call = None
+                    self._nursery.kill(component)
+                case Changed():
+                    self._note(order)
+                case RaiseAlert(component, severity, text):
+                    self._hearing.alert(component, severity, text)
+
+    def _resume(self, component: ActorName) -> None:
+        try:
+            epoch = self._store.grant(component, self._holder)
+        except StoreUnavailableError as error:
+            self._carry_out(self._supervisor.died(component, f"no epoch could be granted: {error}", _now_ms()))
+            return
+        call = self._nursery.call(component, "start", epoch, self._market_ms())
+        self._watches[component].start_call = call
+
+    def _note(self, change: Changed) -> None:
+        watch = self._watches[change.component]
+        now = _now_ms()
+        watch.since_ms, watch.reason = now, change.reason
+        if change.state is ComponentState.FAILED:
+            watch.fault_ms = now
+        elif change.state is ComponentState.STARTING and watch.fault_ms:
+            watch.restarts += 1
+        elif change.state is ComponentState.RUNNING and watch.fault_ms:
+            watch.recovered_in_ms, watch.fault_ms = now - watch.fault_ms, 0
+        _log.info("%s: %s (%s)", change.component, change.state.value, change.reason)
+        self._hearing.component_changed(change.component, change.state, change.reason)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

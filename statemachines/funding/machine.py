@@ -1,0 +1,117 @@
+"""The machine of one asset (FU-10): its table and the decisions that move it.
+
+Beside the arrows of the specification stand those that reality forces; each names its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from statemachines.commands import Note
+from statemachines.funding.rules import ExitReason
+from statemachines.machine import Row, Table
+
+
+class FundingState(Enum):
+    """States of one asset."""
+
+    MONITORING = "MONITORING"
+    OPPORTUNITY_DETECTED = "OPPORTUNITY_DETECTED"
+    ENTRY = "ENTRY"
+    FUNDING_COLLECTION = "FUNDING_COLLECTION"
+    MAX_HOLD_DAYS = "MAX_HOLD_DAYS"
+    FUNDING_NEGATIVE = "FUNDING_NEGATIVE"
+    EXIT = "EXIT"
+
+
+_S = FundingState
+
+TABLE: Table[FundingState] = Table(
+    "FUNDING",
+    _S.MONITORING,
+    [
+        # the diagram of FU-10
+        Row("opportunity", _S.MONITORING, _S.OPPORTUNITY_DETECTED, "FU-2 holds"),
+        Row("enter", _S.OPPORTUNITY_DETECTED, _S.ENTRY, "FU-4: both legs sent"),
+        Row("hedged", _S.ENTRY, _S.FUNDING_COLLECTION, "FU-4: both legs filled within the tolerance"),
+        Row("leave", _S.FUNDING_COLLECTION, _S.EXIT, "FU-3 basis, FU-8, FU-9, short lost"),
+        Row("max_hold", _S.FUNDING_COLLECTION, _S.MAX_HOLD_DAYS, "FU-3: 14 days"),
+        Row("negative", _S.FUNDING_COLLECTION, _S.FUNDING_NEGATIVE, "FU-3: settled rate below 0"),
+        Row("close", _S.MAX_HOLD_DAYS, _S.EXIT, "FU-3: 14 days"),
+        Row("close", _S.FUNDING_NEGATIVE, _S.EXIT, "FU-3: settled rate below 0"),
+        Row("closed", _S.EXIT, _S.MONITORING, "both legs flat"),
+        # what reality adds
+        Row("decline", _S.OPPORTUNITY_DETECTED, _S.MONITORING, "FU-7, RM-3: no room, no capital or entries blocked"),
+        Row("not_filled", _S.ENTRY, _S.MONITORING, "RM-1, EX-3: both legs denied or unfilled, nothing is held"),
+        Row("unwind", _S.ENTRY, _S.EXIT, "FU-4: one leg cannot be filled, the other is unwound"),
+        Row("roll", _S.MAX_HOLD_DAYS, _S.FUNDING_COLLECTION, "F6: on_max_hold = roll"),
+        Row("stray_fill", _S.MONITORING, _S.EXIT, "EX-1: a fill after the end of its order is legal"),
+    ],
+    {
+        _S.MONITORING: "МОНИТОРИНГ",
+        _S.OPPORTUNITY_DETECTED: "ВОЗМОЖНОСТЬ_ОБНАРУЖЕНА",
+        _S.ENTRY: "ВХОД",
+        _S.FUNDING_COLLECTION: "СБОР_ФИНАНСИРОВАНИЯ",
+        _S.MAX_HOLD_DAYS: "МАКС_ДНЕЙ_УДЕРЖАНИЯ",
+        _S.FUNDING_NEGATIVE: "ФИНАНСИРОВАНИЕ_ОТРИЦАТЕЛЬНОЕ",
+        _S.EXIT: "ВЫХОД",
+    },
+)
+
+
+class FundingMachine:
+    """Moves one asset through the table; every method answers the journal lines of its decision.
+
+    Raises (all methods):
+        IllegalTransitionError: the table has no such arrow from the present state.
+    """
+
+    def __init__(self, asset: str, state: FundingState = FundingState.MONITORING) -> None:
+        self.asset = asset
+        self.state = state
+
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+        source, self.state = self.state, TABLE.fire(self.state, trigger)
+        return Note(self.asset, trigger, source.name, self.state.name, reason, dict(data or {}))
+
+    def detect(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """FU-2 holds."""
+        return self._fire("opportunity", reason, data)
+
+    def decline(self, reason: str) -> Note:
+        """The opportunity is left."""
+        return self._fire("decline", reason)
+
+    def enter(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """FU-4: both legs go out."""
+        return self._fire("enter", reason, data)
+
+    def hedged(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """FU-4: the pair stands."""
+        return self._fire("hedged", reason, data)
+
+    def not_filled(self, reason: str) -> Note:
+        """Neither leg was filled."""
+        return self._fire("not_filled", reason)
+
+    def roll(self, reason: str) -> list[Note]:
+        """F6: the holding time begins anew without a trade."""
+        return [self._fire("max_hold", reason), self._fire("roll", reason)]
+
+    def leave(self, why: ExitReason, reason: str) -> list[Note]:
+        """The pair is to be closed; the way through the diagram depends on why."""
+        if self.state is FundingState.ENTRY:
+            return [self._fire("unwind", reason)]
+        if self.state is FundingState.MONITORING:
+            return [self._fire("stray_fill", reason)]
+        if why is ExitReason.NEGATIVE:
+            return [self._fire("negative", reason), self._fire("close", reason)]
+        if why is ExitReason.MAX_HOLD:
+            return [self._fire("max_hold", reason), self._fire("close", reason)]
+        return [self._fire("leave", reason)]
+
+    def closed(self, reason: str) -> Note:
+        """Both legs are flat."""
+        return self._fire("closed", reason)

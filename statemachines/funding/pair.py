@@ -1,0 +1,220 @@
+"""The hedged pair of one asset as one object: both legs, what is under way, and what must follow (FU-4).
+
+The residual is spot net minus short, always from quantities the exchange reported. Every function is pure.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from statemachines.funding.parameters import FundingParameters
+from statemachines.funding.rules import spot_order_for
+from statemachines.values import LINEAR, SECOND_MS, SPOT, Category, Frozen, Instrument, Side
+
+ZERO = Decimal(0)
+
+
+class Action(StrEnum):
+    """What a set of orders is for; also the `stake` of its intents."""
+
+    ENTRY = "entry"
+    COMPOUND = "compound"
+    EXIT = "exit"
+    UNWIND = "unwind"  # the leg that ran ahead is brought back to the one that cannot be filled
+    TRIM = "trim"  # the spot leg is brought to zero delta
+
+
+class Leg(Frozen):
+    """One order under way; `filled` counts its executions, `ended` is set by IntentDone or Denied."""
+
+    intent_id: str
+    category: Category
+    side: Side
+    quantity: Decimal
+    filled: Decimal = ZERO
+    ended: bool = False
+    withdrawn: bool = False
+    end_reason: str = ""
+
+
+class Operation(Frozen):
+    """Orders sent together. `sent_ms` is the last sending, `attempt` counts sendings from 1.
+
+    `books_carry`: its spot fills are paid from (or given back to) the carry of FU-5.
+    """
+
+    action: Action
+    started_ms: int
+    sent_ms: int
+    attempt: int
+    legs: tuple[Leg, ...]
+    any_fill: bool = False
+    books_carry: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return all(leg.ended for leg in self.legs)
+
+    def leg_of(self, intent_id: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.intent_id == intent_id), None)
+
+    def with_leg(self, leg: Leg, any_fill: bool = False) -> Operation:
+        legs = tuple(leg if one.intent_id == leg.intent_id else one for one in self.legs)
+        return self.model_copy(update={"legs": legs, "any_fill": self.any_fill or any_fill})
+
+
+class Pair(Frozen):
+    """Holdings of one asset: `coins` of spot net of fees and of what is not ours, `short` of the perpetual (>= 0)."""
+
+    coins: Decimal = ZERO
+    short: Decimal = ZERO
+    operation: Operation | None = None
+    naked_since_ms: int | None = None
+    alerted: bool = False
+
+    @property
+    def residual(self) -> Decimal:
+        """Coins without a hedge (positive) or short without coins (negative)."""
+        return self.coins - self.short
+
+
+class PairMarket(NamedTuple):
+    """What sizing needs: both instruments, their last prices and the fee that a spot buy pays in the coin."""
+
+    spot: Instrument
+    perp: Instrument
+    spot_price: Decimal
+    perp_price: Decimal
+    spot_fee: Decimal
+
+
+class Order(NamedTuple):
+    """One order to send; reduce-only for the closing side of the perpetual."""
+
+    category: Category
+    side: Side
+    quantity: Decimal
+
+    @property
+    def reduce_only(self) -> bool:
+        return self.category == LINEAR and self.side is Side.BUY
+
+
+class Next(StrEnum):
+    """What follows in an operation."""
+
+    WAIT = "wait"
+    WITHDRAW = "withdraw"
+    SEND = "send"
+    DONE = "done"
+    NOTHING_FILLED = "nothing filled"
+    UNWIND = "unwind"
+
+
+class Step(NamedTuple):
+    """The next step; WAIT names when to look again (None: at the next report), SEND its orders."""
+
+    what: Next
+    until_ms: int | None = None
+    orders: tuple[Order, ...] = ()
+
+
+def is_naked(pair: Pair, market: PairMarket, tolerance: Decimal) -> bool:
+    """FU-4: a delta beyond the tolerance of the position that is large enough to be traded away."""
+    delta = abs(pair.residual)
+    if delta <= tolerance * max(pair.coins, pair.short):
+        return False
+    return market.spot.tradable(delta, market.spot_price)
+
+
+def opening_orders(short: Decimal, spot_order: Decimal) -> tuple[Order, ...]:
+    """FU-4: both legs, sent together."""
+    return Order(SPOT, Side.BUY, spot_order), Order(LINEAR, Side.SELL, short)
+
+
+def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
+    """Everything that is left of the pair; empty when only dust remains."""
+    orders = []
+    coins = _clip(market.spot.floor_qty(pair.coins), market.spot)
+    if market.spot.tradable(coins, market.spot_price):
+        orders.append(Order(SPOT, Side.SELL, coins))
+    if pair.short > 0:
+        orders.append(Order(LINEAR, Side.BUY, _clip(pair.short, market.perp)))
+    return tuple(orders)
+
+
+def trim_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
+    """FU-4, F9: to zero delta on the spot leg, rounded to its step; empty below the exchange's minimum."""
+    delta = pair.residual
+    if delta > 0:
+        order = Order(SPOT, Side.SELL, _clip(market.spot.floor_qty(delta), market.spot))
+    else:
+        gross = spot_order_for(-delta, market.spot_fee, market.spot.qty_step)
+        order = Order(SPOT, Side.BUY, _clip(gross, market.spot))
+    return (order,) if market.spot.tradable(order.quantity, market.spot_price) else ()
+
+
+def catch_up_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
+    """FU-4: the difference is sent again on the leg that is behind; empty when it is too small to send."""
+    if pair.residual <= 0:
+        return trim_orders(pair, market)
+    quantity = _clip(market.perp.floor_qty(pair.residual), market.perp)
+    ok = market.perp.tradable(quantity, market.perp_price)
+    return (Order(LINEAR, Side.SELL, quantity),) if ok else ()
+
+
+def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
+    """FU-4: the leg that ran ahead is brought back to the one that cannot be filled."""
+    if pair.residual >= 0:
+        return trim_orders(pair, market)
+    quantity = min(pair.short, market.perp.ceil_qty(-pair.residual))
+    return (Order(LINEAR, Side.BUY, _clip(quantity, market.perp)),) if quantity > 0 else ()
+
+
+def next_step(pair: Pair, market: PairMarket, now_ms: int, parameters: FundingParameters) -> Step:
+    """FU-4: what follows in the operation under way, at a report or when its time has come.
+
+    Raises:
+        ValueError: nothing is under way.
+    """
+    operation = pair.operation
+    if operation is None:
+        raise ValueError("the pair has no operation under way; next_step is for operations only")
+    timeout_ms = operation.sent_ms + parameters.leg_timeout_s * SECOND_MS
+    if not operation.ended:
+        if now_ms < timeout_ms:
+            return Step(Next.WAIT, timeout_ms)
+        waiting = any(not leg.ended and not leg.withdrawn for leg in operation.legs)
+        return Step(Next.WITHDRAW if waiting else Next.WAIT)
+    if operation.action is Action.EXIT:
+        return _closing_step(closing_orders(pair, market), operation, now_ms, parameters)
+    naked = is_naked(pair, market, parameters.delta_tolerance)
+    if operation.action is Action.UNWIND:
+        return _closing_step(unwind_orders(pair, market) if naked else (), operation, now_ms, parameters)
+    if operation.action is Action.TRIM and not naked:
+        return Step(Next.DONE)
+    if not naked:
+        return Step(Next.DONE if operation.any_fill else Next.NOTHING_FILLED)
+    if now_ms < timeout_ms:
+        return Step(Next.WAIT, timeout_ms)
+    again = trim_orders(pair, market) if operation.action is Action.TRIM else catch_up_orders(pair, market)
+    if operation.attempt < parameters.leg_attempts and again:
+        return Step(Next.SEND, orders=again)
+    return Step(Next.UNWIND)
+
+
+def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, parameters: FundingParameters) -> Step:
+    """Closing is repeated until it is done; after the first tries at a slower pace, so that it never churns."""
+    if not orders:
+        return Step(Next.DONE)
+    fast = operation.attempt < parameters.close_attempts
+    pause_s = parameters.leg_timeout_s if fast else parameters.close_retry_slow_s
+    due_ms = operation.sent_ms + pause_s * SECOND_MS
+    return Step(Next.SEND, orders=orders) if now_ms >= due_ms else Step(Next.WAIT, due_ms)
+
+
+def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:
+    """No order above the venue's largest market order; what is left follows with the next sending."""
+    return min(quantity, instrument.floor_qty(instrument.max_market_qty))

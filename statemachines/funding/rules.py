@@ -1,0 +1,142 @@
+"""The rules FU-1 .. FU-9 as pure functions, each as ruled in RULINGS F1 .. F11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from statemachines.funding.parameters import FundingParameters
+from statemachines.values import HOUR_MS, Instrument, ceil_to_step, floor_to_step
+
+SETTLEMENT_MIN = 480
+SETTLEMENT_MS = 8 * HOUR_MS
+DAY_SETTLEMENTS = 3
+
+
+class ExitReason(StrEnum):
+    """Why a pair is closed; the rules' own in the order in which they count at one instant (D5)."""
+
+    INSURANCE = "FU-9 insurance fund depleted"
+    ALL_OUT = "FU-8 negative periods in a row"
+    NEGATIVE = "FU-3 negative rate"
+    BASIS = "FU-3 basis"
+    MAX_HOLD = "FU-3 holding time"
+    NAKED_LEG = "FU-4 leg not filled"
+    SHORT_LOST = "short closed by the exchange"
+    STRAY_FILL = "late fill without a pair"
+
+
+class PairSize(NamedTuple):
+    """Quantities of the two orders that open a pair: the short in whole lots and the spot order before its fee."""
+
+    short: Decimal
+    spot_order: Decimal
+
+
+class InsuranceReading(NamedTuple):
+    """The insurance fund's balance in USDT at an instant."""
+
+    market_ms: int
+    balance_usdt: Decimal
+
+
+def rate_per_8h(rate: Decimal, interval_min: int) -> Decimal:
+    """FU-2: a rate of another interval, as it would be for 8 hours.
+
+    Raises:
+        ValueError: the interval is not positive.
+    """
+    if interval_min <= 0:
+        raise ValueError(f"funding interval {interval_min} min is not allowed; it must be above 0")
+    return rate if interval_min == SETTLEMENT_MIN else rate * SETTLEMENT_MIN / interval_min
+
+
+def basis(perp_price: Decimal, spot_price: Decimal) -> Decimal:
+    """FU-2, FU-3, F5: (perp - spot) / spot, signed.
+
+    Raises:
+        ValueError: the spot price is not positive.
+    """
+    if spot_price <= 0:
+        raise ValueError(f"spot price {spot_price} is not allowed; it must be above 0")
+    return (perp_price - spot_price) / spot_price
+
+
+def entry_obstacle(
+    predicted: Decimal | None, settled: Sequence[Decimal], basis_now: Decimal | None, parameters: FundingParameters
+) -> str | None:
+    """FU-2 (F1, F2, F5): why no pair is opened, or None when everything speaks for it.
+
+    `predicted` and `settled` (oldest first) are per 8 h; `basis_now` is None when a leg has no fresh price.
+    """
+    if predicted is None or predicted <= parameters.min_rate:
+        return f"predicted rate {predicted} is not above {parameters.min_rate}"
+    recent = settled[-parameters.positive_periods :]
+    if len(recent) < parameters.positive_periods or min(recent) <= 0:
+        return f"the last {parameters.positive_periods} settled rates {[str(r) for r in recent]} are not all positive"
+    if basis_now is None:
+        return "a leg has no fresh price"
+    if not -parameters.max_basis <= basis_now < parameters.max_basis:
+        return f"basis {basis_now:.6f} is not within [-{parameters.max_basis}, {parameters.max_basis})"
+    return None
+
+
+def basis_run(run: int, basis_now: Decimal | None, parameters: FundingParameters) -> int:
+    """FU-3, F5: consecutive fresh readings above the limit; a stale reading (None) breaks the row."""
+    return run + 1 if basis_now is not None and basis_now > parameters.max_basis else 0
+
+
+def hold_expired(entered_ms: int, settle_ms: int, interval_min: int, parameters: FundingParameters) -> bool:
+    """FU-3, F6: 42 eight-hour settlements after the fill, or 14 x 24 h where the interval is another one."""
+    if interval_min == SETTLEMENT_MIN:
+        periods = settle_ms // SETTLEMENT_MS - entered_ms // SETTLEMENT_MS
+        return periods >= parameters.max_hold_days * DAY_SETTLEMENTS
+    return settle_ms - entered_ms >= parameters.max_hold_days * 24 * HOUR_MS
+
+
+def leg_room_usdt(equity_usdt: Decimal, held_usdt: Decimal, factor: Decimal, parameters: FundingParameters) -> Decimal:
+    """FU-7, F7: USDT of spot that may still be bought for one asset; never negative. `factor` is RM-3's."""
+    return max(Decimal(0), equity_usdt * parameters.max_share_per_asset * factor - held_usdt)
+
+
+def spot_order_for(short: Decimal, fee_rate: Decimal, step: Decimal) -> Decimal:
+    """FU-4, F9: the spot order whose net coins cover `short`: n / (1 - fee), rounded up to the spot step."""
+    return ceil_to_step(short / (1 - fee_rate), step)
+
+
+def pair_size(
+    room_usdt: Decimal, price: Decimal, fee_rate: Decimal, spot: Instrument, perp: Instrument
+) -> PairSize | None:
+    """FU-4, FU-7: the largest pair whose spot order costs no more than `room_usdt` at `price`.
+
+    The short is whole lots of the coarser step. None when not one lot fits or a leg breaks a filter of its
+    instrument: both are tested before anything is sent (a pair with one impossible leg is no pair).
+    """
+    step = max(spot.qty_step, perp.qty_step)
+    coins = max(Decimal(0), min(room_usdt / price, spot.max_market_qty)) * (1 - fee_rate)
+    short = floor_to_step(min(coins, perp.max_market_qty), step)
+    order = spot_order_for(short, fee_rate, spot.qty_step)
+    if order * price > room_usdt or order > spot.max_market_qty:  # rounding up the spot order broke the limit
+        short -= step
+        order = spot_order_for(short, fee_rate, spot.qty_step)
+    if short <= 0 or not spot.tradable(order, price) or not perp.tradable(short, price):
+        return None
+    return PairSize(short, order)
+
+
+def split_payment(amount_usdt: Decimal, parameters: FundingParameters) -> tuple[Decimal, Decimal]:
+    """FU-5, F8: (carry of the asset, owed to TACTICAL) of a payment received; they add up to it exactly."""
+    carry = amount_usdt * parameters.compound_share
+    return carry, amount_usdt - carry
+
+
+def insurance_depleted(readings: Sequence[InsuranceReading], parameters: FundingParameters) -> bool:
+    """FU-9, RM-4: the newest readings all stand more than 30 % below the highest of the 24 h before them."""
+    count = parameters.insurance_readings
+    if len(readings) <= count:
+        return False
+    since_ms = readings[-1].market_ms - parameters.insurance_window_h * HOUR_MS
+    peak = max((r.balance_usdt for r in readings if r.market_ms >= since_ms), default=Decimal(0))
+    return all(r.balance_usdt < peak * (1 - parameters.insurance_fall) for r in readings[-count:])

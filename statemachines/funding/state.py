@@ -1,0 +1,84 @@
+"""What FUNDING remembers: one durable row per asset and one for the engine, immutable and JSON-ready."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from statemachines.funding.machine import FundingState
+from statemachines.funding.pair import Pair
+from statemachines.funding.rules import ExitReason, InsuranceReading
+from statemachines.values import Frozen, Instrument
+
+ZERO = Decimal(0)
+SCHEMA = 1
+
+
+class AssetRow(Frozen):
+    """One asset: its machine's state, its pair and what the market showed.
+
+    Rates are per 8 h, oldest first. `exit_reason` stands from the decision to leave until the pair is flat;
+    `outside_coins` and `outside_position` were in the account without us (EXTERNAL) and are never traded.
+    """
+
+    state: FundingState = FundingState.MONITORING
+    pair: Pair = Pair()
+    carry_usdt: Decimal = ZERO
+    settled: tuple[Decimal, ...] = ()
+    settle_ms: int = 0
+    predicted: Decimal | None = None
+    interval_min: int = 480
+    negative_run: int = 0
+    turned_negative: bool = False
+    entered_ms: int = 0
+    closed_ms: int = 0
+    exit_reason: ExitReason | None = None
+    exit_sentence: str = ""
+    spot_price: Decimal = ZERO
+    perp_price: Decimal = ZERO
+    fresh: bool = False
+    basis: Decimal | None = None
+    basis_run: int = 0
+    spot_fee: Decimal = ZERO
+    outside_coins: Decimal = ZERO
+    outside_position: Decimal = ZERO
+
+
+class Evaluation(Frozen):
+    """The evaluation of one settlement, in stages: exits, compounding, entries (F3, F8)."""
+
+    settle_ms: int
+    stage: str = "exits"
+    since_ms: int = 0
+    entries_barred: str = ""
+
+
+class RiskView(Frozen):
+    """The newest RiskState of one scope."""
+
+    state: str
+    size_factor: Decimal
+    blocked_until_ms: int | None = None
+
+
+class EngineRow(Frozen):
+    """The engine as a whole. `owed_usdt` includes what is `requested` but not yet moved (FU-5)."""
+
+    counter: int = 0
+    instruments: tuple[Instrument, ...] = ()
+    equity_usdt: Decimal = ZERO
+    cash_usdt: Decimal = ZERO
+    portfolio_version: int = 0
+    risk: dict[str, RiskView] = Field(default_factory=dict)
+    owed_usdt: Decimal = ZERO
+    requested: dict[str, Decimal] = Field(default_factory=dict)
+    paid_usdt: Decimal = ZERO
+    received_usdt: Decimal = ZERO
+    bars_ms: int = 0
+    due_ms: int | None = None
+    evaluation: Evaluation | None = None
+    transfer_day_ms: int | None = None
+    insurance: tuple[InsuranceReading, ...] = ()
+    insurance_alarm: bool = False
+    minute_ms: int | None = None

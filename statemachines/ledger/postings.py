@@ -1,0 +1,154 @@
+"""OR-6: what happened, as balanced postings; `posting_id` carries the exchange's own id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from statemachines.facts import PostingFact, PostingLine
+from statemachines.ledger.exact import add, multiply
+from statemachines.requests import ExecutionReport
+from statemachines.values import SPOT, Account, Side
+
+ZERO = Decimal(0)
+
+WALLET = "wallet"
+"""What the exchange holds for the account; equals its wallet balance to the last unit."""
+TRADING = "trading"
+"""Counter-account of trades: coins exchanged (spot) and realised profit and loss (linear)."""
+FEES = "fees"
+FUNDING = "funding"
+OPENING = "opening"
+DEPOSITS = "deposits"
+WITHDRAWALS = "withdrawals"
+UNEXPLAINED = "unexplained"
+"""Counter-account of differences that reconciliation found and nobody explained yet; an alarm goes with each."""
+
+
+class UnbalancedPostingError(Exception):
+    """A posting whose lines do not sum to zero per coin was about to be made: a programming error."""
+
+
+def balanced(posting: PostingFact) -> PostingFact:
+    """The posting unchanged.
+
+    Raises:
+        UnbalancedPostingError: its lines do not sum to zero in some coin.
+    """
+    sums: dict[str, Decimal] = {}
+    for line in posting.lines:
+        sums[line.coin] = add(sums.get(line.coin, ZERO), line.amount)
+    wrong = {coin: str(total) for coin, total in sums.items() if total != 0}
+    if wrong:
+        raise UnbalancedPostingError(
+            f"posting {posting.posting_id} does not balance: {wrong}; every coin must sum to 0"
+        )
+    return posting
+
+
+def fill_posting(report: ExecutionReport, base_coin: str, quote_coin: str, realized_pnl: Decimal) -> PostingFact:
+    """A trade with its fee. Spot exchanges two coins; linear books the realised profit or loss in the quote coin.
+
+    The fee is booked in the coin the exchange took it in: the base coin for a spot buy.
+    """
+    account = report.account
+    if report.category == SPOT:
+        value = multiply(report.quantity, report.price)
+        lines = [
+            *_pair(account, WALLET, TRADING, base_coin, _signed(report.quantity, report.side)),
+            *_pair(account, WALLET, TRADING, quote_coin, _signed(value, report.side.opposite)),
+        ]
+    else:
+        lines = _pair(account, WALLET, TRADING, quote_coin, realized_pnl)
+    lines += _pair(account, FEES, WALLET, report.fee_coin or quote_coin, report.fee)
+    verb = "bought" if report.side is Side.BUY else "sold"
+    return balanced(
+        PostingFact(
+            posting_id=f"fill:{account}:{report.execution_id}",
+            kind="fill",
+            posted_ms=report.executed_ms,
+            description=f"{verb} {report.quantity} {report.category} {report.symbol} at {report.price}",
+            lines=tuple(lines),
+        )
+    )
+
+
+def funding_posting(report: ExecutionReport, coin: str) -> PostingFact:
+    """A funding settlement; the report's fee is positive when it was paid."""
+    return balanced(
+        PostingFact(
+            posting_id=f"funding:{report.account}:{report.execution_id}",
+            kind="funding",
+            posted_ms=report.executed_ms,
+            description=f"funding of {report.symbol} at rate {report.fee_rate} on {report.quantity}",
+            lines=tuple(_pair(report.account, FUNDING, WALLET, coin, report.fee)),
+        )
+    )
+
+
+def transfer_posting(
+    transfer_id: str, source: Account, target: Account, coin: str, amount: Decimal, posted_ms: int, purpose: str
+) -> PostingFact:
+    """A movement between two of our accounts."""
+    return balanced(
+        PostingFact(
+            posting_id=f"transfer:{transfer_id}",
+            kind="transfer",
+            posted_ms=posted_ms,
+            description=f"{amount} {coin} from {source} to {target}: {purpose}",
+            lines=(
+                PostingLine(account=source, ledger_account=WALLET, coin=coin, amount=amount.copy_negate()),
+                PostingLine(account=target, ledger_account=WALLET, coin=coin, amount=amount),
+            ),
+        )
+    )
+
+
+def opening_posting(account: Account, balances: Mapping[str, Decimal], posted_ms: int) -> PostingFact | None:
+    """The balances found at the very first start; None for an empty account."""
+    lines = _lines(account, OPENING, balances.items())
+    if not lines:
+        return None
+    return balanced(
+        PostingFact(
+            posting_id=f"opening:{account}",
+            kind="opening",
+            posted_ms=posted_ms,
+            description=f"opening balances of {account}",
+            lines=lines,
+        )
+    )
+
+
+def correction_posting(account: Account, coin: str, difference: Decimal, counter: str, found_ms: int) -> PostingFact:
+    """A difference the exchange shows and nothing explains; `difference` is theirs minus ours.
+
+    On the master account an increase is a deposit and a decrease a withdrawal.
+    """
+    return balanced(
+        PostingFact(
+            posting_id=f"{counter}:{account}:{coin}:{found_ms}",
+            kind="deposit" if counter == DEPOSITS else "adjustment",
+            posted_ms=found_ms,
+            description=f"the exchange shows {difference} {coin} more than the books of {account}",
+            lines=_lines(account, counter, [(coin, difference)]),
+        )
+    )
+
+
+def _lines(account: Account, counter: str, amounts: Iterable[tuple[str, Decimal]]) -> tuple[PostingLine, ...]:
+    return tuple(line for coin, amount in sorted(amounts) for line in _pair(account, WALLET, counter, coin, amount))
+
+
+def _pair(account: Account, debit: str, credit: str, coin: str, amount: Decimal) -> list[PostingLine]:
+    """Two lines that move `amount` (signed) from the credited to the debited ledger account; none for zero."""
+    if not amount:
+        return []
+    return [
+        PostingLine(account=account, ledger_account=debit, coin=coin, amount=amount),
+        PostingLine(account=account, ledger_account=credit, coin=coin, amount=amount.copy_negate()),
+    ]
+
+
+def _signed(amount: Decimal, side: Side) -> Decimal:
+    return amount if side is Side.BUY else amount.copy_negate()

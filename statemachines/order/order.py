@@ -1,0 +1,326 @@
+"""One order and what may happen to it (EX-1, EX-2): reports are taken idempotently, in any order.
+
+Executed quantity comes from executions only, each counted once by its id; status comes from order reports only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from statemachines.commands import Note
+from statemachines.machine import IllegalTransitionError
+from statemachines.order.machine import TABLE, OrderState
+from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
+from statemachines.values import Account, ActorName, Category, Side
+
+Style = Literal["market", "post_only", "stop_market"]
+ZERO = Decimal(0)
+
+CROSSING_REASONS = frozenset({"EC_PostOnlyWillTakeLiquidity"})
+"""Reject reasons of a post-only order that would have taken liquidity; it may arrive as Cancelled or Rejected."""
+
+_RANK = {
+    VenueOrderStatus.UNTRIGGERED: 0,
+    VenueOrderStatus.TRIGGERED: 1,
+    VenueOrderStatus.NEW: 2,
+    VenueOrderStatus.PARTIALLY_FILLED: 3,
+}
+_FINAL_RANK = 4
+
+
+@dataclass(slots=True)
+class Order:
+    """An order of ours. Quantities in base coin, prices in USDT, instants in ms UTC of market time.
+
+    `executions` are the ids counted so far, `executed` their sum and `cash` the sum of quantity × price;
+    `reported_executed` is the exchange's own cumulative figure, with which `is_settled` compares.
+    `amended` holds the values our pending amendment asks for.
+    """
+
+    link_id: str
+    intent_id: str
+    child: int
+    engine: ActorName
+    account: Account
+    category: Category
+    symbol: str
+    side: Side
+    style: Style
+    quantity: Decimal
+    price: Decimal | None
+    trigger_price: Decimal | None
+    reduce_only: bool
+    slippage_limit: Decimal | None
+    created_ms: int
+    trace: str
+    state: OrderState = OrderState.CREATED
+    exchange_id: str = ""
+    executions: dict[str, None] = field(default_factory=dict)
+    executed: Decimal = ZERO
+    cash: Decimal = ZERO
+    status: VenueOrderStatus | None = None
+    reported_executed: Decimal = ZERO
+    reported_ms: int = 0
+    end_reason: str = ""
+    cancel_cause: Literal["", "withdrawn", "expired", "resize"] = ""
+    amended: dict[str, Decimal] = field(default_factory=dict)
+    updated_ms: int = 0
+
+    # --- views ---
+
+    @property
+    def name(self) -> str:
+        """The machine's name in the journal; without the installation, so that two runs compare."""
+        return f"{self.intent_id}/{self.child}"
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.quantity - self.executed, ZERO)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.cash / self.executed if self.executed else None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the exchange has ever shown or acknowledged the order."""
+        return bool(self.exchange_id) or self.status is not None or bool(self.executions)
+
+    @property
+    def is_settled(self) -> bool:
+        """Ended, and every execution the exchange counts has been seen: nothing more is expected."""
+        return self.state.is_terminal and self.executed >= self.reported_executed
+
+    @property
+    def is_conditional(self) -> bool:
+        """Held at the exchange until its trigger price is touched."""
+        return self.style == "stop_market"
+
+    @property
+    def would_cross(self) -> bool:
+        """Ended because a post-only order would have taken liquidity (CH-3: quote again)."""
+        return self.style == "post_only" and self.end_reason in CROSSING_REASONS
+
+    def is_same_as(self, report: OrderReport) -> bool:
+        """Whether a report under our client id describes our order: symbol, side, quantity and price (DESIGN 5).
+
+        A market order's price is the exchange's protective price and a stop is told by its trigger.
+        """
+        if (report.category, report.symbol, report.side) != (self.category, self.symbol, self.side):
+            return False
+        if report.quantity not in (self.quantity, self.amended.get("quantity", self.quantity)):
+            return False
+        if self.style == "post_only":
+            return report.price in (self.price, self.amended.get("price", self.price))
+        if self.style == "stop_market":
+            return report.trigger_price in (self.trigger_price, self.amended.get("trigger_price", self.trigger_price))
+        return True
+
+    # --- transitions ---
+
+    def fire(self, trigger: str, reason: str, now_ms: int, **data: Any) -> Note | None:
+        """Fire a trigger; answers the journal line, or None when the state stays the same.
+
+        An illegal transition changes nothing and is recorded (EX-2). Movements of the protocol are bookkeeping
+        ("component"): their order depends on the network, not on a rule.
+        """
+        source = self.state
+        try:
+            dest = TABLE.fire(source, trigger)
+        except IllegalTransitionError as error:
+            return Note(self.name, trigger, source, source, f"EX-2 refused: {error}", data, "component")
+        self.state = dest
+        self.updated_ms = max(self.updated_ms, now_ms)
+        if dest is source:
+            return None
+        return Note(self.name, trigger, source, dest, reason, data, "component")
+
+    def take_execution(self, report: ExecutionReport, now_ms: int) -> list[Note] | None:
+        """Count one fill. None when its id was counted before (EX-2)."""
+        if report.execution_id in self.executions:
+            return None
+        self.executions[report.execution_id] = None
+        self.executed += report.quantity
+        self.cash += report.quantity * report.price
+        self.exchange_id = self.exchange_id or report.exchange_id
+        self.updated_ms = max(self.updated_ms, now_ms)
+        trigger = "fill_all" if self.executed >= self.quantity else "fill_part"
+        reason = f"executed {self.executed} of {self.quantity} {self.symbol}"
+        note = self.fire(trigger, reason, now_ms, execution_id=report.execution_id)
+        return [note] if note else []
+
+    def take_report(self, report: OrderReport, now_ms: int, *, looked_up: bool = False) -> list[Note]:
+        """Take a status. A late or repeated report changes nothing (EX-2).
+
+        `looked_up` marks the answer to a look-up: it also ends what was pending or unknown, since nothing of
+        ours is on its way any more.
+        """
+        if self._is_late(report):
+            return self._settle_pending(now_ms) if looked_up and self._is_current(report) else []
+        self.exchange_id = report.exchange_id or self.exchange_id
+        self.status = report.status
+        self.reported_executed = report.executed_quantity
+        self.reported_ms = report.updated_ms
+        notes: list[Note | None] = []
+        if not report.status.is_final:
+            self._take_terms(report)
+            notes.append(self.fire("open", f"the exchange shows it {report.status.value}", now_ms))
+            if looked_up or self._is_amendment_shown():
+                notes += self._settle_pending(now_ms)
+        else:
+            notes.append(self._take_end(report, now_ms))
+        return [note for note in notes if note]
+
+    def vanish(self, why: str, now_ms: int) -> Note | None:
+        """An order once seen is absent everywhere, again and again: the exchange no longer has it."""
+        self.end_reason = why
+        return self.fire("cancel", why, now_ms)
+
+    def _is_current(self, report: OrderReport) -> bool:
+        return not report.status.is_final and report.updated_ms >= self.reported_ms
+
+    def _is_late(self, report: OrderReport) -> bool:
+        if self.state is OrderState.FILLED and not report.status.is_final:
+            return True
+        if self.status is None:
+            return False
+        if report.executed_quantity < self.reported_executed:
+            return True
+        if self.status.is_final:
+            return report.executed_quantity <= self.reported_executed
+        if report.status.is_final:
+            return False
+        if report.updated_ms != self.reported_ms:
+            return report.updated_ms < self.reported_ms
+        return _rank(report.status) < _rank(self.status)
+
+    def _take_terms(self, report: OrderReport) -> None:
+        if self.style == "post_only":
+            self.price = report.price or self.price
+        if self.style == "stop_market" and report.status is VenueOrderStatus.UNTRIGGERED:
+            self.trigger_price = report.trigger_price or self.trigger_price
+        if self.style != "market":
+            self.quantity = report.quantity or self.quantity
+
+    def _is_amendment_shown(self) -> bool:
+        return self.state is OrderState.PENDING_AMEND and all(
+            getattr(self, name) == value for name, value in self.amended.items()
+        )
+
+    def _settle_pending(self, now_ms: int) -> list[Note]:
+        """Nothing is pending any more: back to OPEN or PARTIALLY_FILLED."""
+        if self.state not in (
+            OrderState.PENDING_AMEND,
+            OrderState.PENDING_CANCEL,
+            OrderState.UNKNOWN,
+            OrderState.ACKNOWLEDGED,
+        ):
+            return []
+        self.amended = {}
+        trigger = "confirm_part" if self.executed else "confirm"
+        note = self.fire(trigger, "the exchange shows it resting; nothing of ours is pending on it", now_ms)
+        return [note] if note else []
+
+    def _take_end(self, report: OrderReport, now_ms: int) -> Note | None:
+        reason = _end_reason(report)
+        # A spot market order may end PartiallyFilledCanceled though complete: the quantity decides.
+        if report.status is VenueOrderStatus.FILLED or report.executed_quantity >= self.quantity:
+            return self.fire("complete", f"the exchange reports {report.executed_quantity} executed", now_ms)
+        self.end_reason = reason
+        if report.status is VenueOrderStatus.REJECTED:
+            return self.fire("reject", f"rejected by the exchange: {reason}", now_ms)
+        if self.cancel_cause == "expired" and self.state is OrderState.PENDING_CANCEL:
+            return self.fire("expire", "cancelled by us: its time was over", now_ms)
+        return self.fire("cancel", f"cancelled: {reason}", now_ms)
+
+    # --- durable form ---
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON values; `from_data` is its inverse."""
+        return {
+            "link_id": self.link_id,
+            "intent_id": self.intent_id,
+            "child": self.child,
+            "engine": self.engine.value,
+            "account": self.account.value,
+            "category": self.category,
+            "symbol": self.symbol,
+            "side": self.side.value,
+            "style": self.style,
+            "quantity": str(self.quantity),
+            "price": _text(self.price),
+            "trigger_price": _text(self.trigger_price),
+            "reduce_only": self.reduce_only,
+            "slippage_limit": _text(self.slippage_limit),
+            "created_ms": self.created_ms,
+            "trace": self.trace,
+            "state": self.state.value,
+            "exchange_id": self.exchange_id,
+            "executions": list(self.executions),
+            "executed": str(self.executed),
+            "cash": str(self.cash),
+            "status": self.status.value if self.status else None,
+            "reported_executed": str(self.reported_executed),
+            "reported_ms": self.reported_ms,
+            "end_reason": self.end_reason,
+            "cancel_cause": self.cancel_cause,
+            "amended": {name: str(value) for name, value in self.amended.items()},
+            "updated_ms": self.updated_ms,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Order:
+        """The order that `as_data` described."""
+        return cls(
+            link_id=data["link_id"],
+            intent_id=data["intent_id"],
+            child=data["child"],
+            engine=ActorName(data["engine"]),
+            account=Account(data["account"]),
+            category=data["category"],
+            symbol=data["symbol"],
+            side=Side(data["side"]),
+            style=data["style"],
+            quantity=Decimal(data["quantity"]),
+            price=_number(data["price"]),
+            trigger_price=_number(data["trigger_price"]),
+            reduce_only=data["reduce_only"],
+            slippage_limit=_number(data["slippage_limit"]),
+            created_ms=data["created_ms"],
+            trace=data["trace"],
+            state=OrderState(data["state"]),
+            exchange_id=data["exchange_id"],
+            executions=dict.fromkeys(data["executions"]),
+            executed=Decimal(data["executed"]),
+            cash=Decimal(data["cash"]),
+            status=VenueOrderStatus(data["status"]) if data["status"] else None,
+            reported_executed=Decimal(data["reported_executed"]),
+            reported_ms=data["reported_ms"],
+            end_reason=data["end_reason"],
+            cancel_cause=data["cancel_cause"],
+            amended={name: Decimal(value) for name, value in data["amended"].items()},
+            updated_ms=data["updated_ms"],
+        )
+
+
+def _rank(status: VenueOrderStatus) -> int:
+    return _RANK.get(status, _FINAL_RANK)
+
+
+def _end_reason(report: OrderReport) -> str:
+    if report.reject_reason not in ("", "EC_NoError"):
+        return report.reject_reason
+    if report.cancel_type not in ("", "UNKNOWN"):
+        return report.cancel_type
+    return report.status.value
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)

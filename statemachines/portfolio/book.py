@@ -1,0 +1,192 @@
+"""The risk manager's book of accounts: holdings from the order manager's messages, prices from closed bars.
+
+The order manager's figures are absolute (balances after a fill), so the book never adds up what it can be told.
+Money that came or went without a trade is kept per account as `flows`, so that results can be measured without it
+(RULINGS F11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from statemachines.facts import BarFact
+from statemachines.messages import BalancesKnown, Fill, FundingPaid, TransferEnded
+from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt, price_key, spot_key
+from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
+
+REQUIRED_ACCOUNTS: tuple[Account, ...] = tuple(sorted(ENGINE_OF))
+"""Accounts without which there is no portfolio; MASTER is counted as soon as it is known."""
+
+_INTERVAL_MS = {"60": HOUR_MS, "D": DAY_MS}
+
+
+class AccountsBook:
+    """Holdings and prices as last told. Mutable; restored from `to_data`."""
+
+    def __init__(self) -> None:
+        self._balances: dict[Account, dict[str, Decimal]] = {}
+        self._positions: dict[Account, dict[str, tuple[Decimal, Decimal]]] = {}
+        self._balances_cause: dict[Account, str] = {}
+        self.flows: dict[Account, dict[str, Decimal]] = {}
+        self.prices: dict[str, Decimal] = {}
+        self.price_ms: dict[str, int] = {}
+
+    # --- what is told ---
+
+    def take_balances(self, body: BalancesKnown, cause: str) -> None:
+        """Balances and positions as booked; what we did not expect is a flow from outside.
+
+        `cause` is the message's cause: the transfer that the same decision ended is already in these figures.
+        """
+        before = self._balances.get(body.account, {})
+        for coin in sorted({*before, *body.coins}):
+            self._add_flow(body.account, coin, body.coins.get(coin, ZERO) - before.get(coin, ZERO))
+        self._balances[body.account] = dict(body.coins)
+        self._positions[body.account] = {s: p for s, p in body.positions.items() if p[0] != ZERO}
+        self._balances_cause[body.account] = cause
+
+    def take_fill(self, body: Fill, base_coin: str) -> None:
+        """One execution; before the account's balances are known it says too little and is left to them."""
+        balances = self._balances.get(body.account)
+        if balances is None:
+            return
+        balances[USDT] = body.cash_usdt
+        if body.category == SPOT:
+            balances[base_coin] = body.position_quantity
+            return
+        positions = self._positions[body.account]
+        positions.pop(body.symbol, None)
+        if body.position_quantity != ZERO:
+            positions[body.symbol] = (body.position_quantity, body.position_price)
+
+    def take_funding(self, body: FundingPaid) -> None:
+        """A settlement on one of our positions."""
+        balances = self._balances.get(body.account)
+        if balances is not None:
+            balances[USDT] = body.cash_usdt
+
+    def take_transfer(self, body: TransferEnded, cause: str) -> None:
+        """A movement between accounts, unless the same decision's `BalancesKnown` has already told it."""
+        if not body.succeeded:
+            return
+        for account, amount in ((body.from_account, -body.amount), (body.to_account, body.amount)):
+            balances = self._balances.get(account)
+            if balances is None or (cause and self._balances_cause.get(account) == cause):
+                continue
+            balances[body.coin] = balances.get(body.coin, ZERO) + amount
+            self._add_flow(account, body.coin, amount)
+
+    def take_bars(self, bars: Iterable[BarFact]) -> None:
+        """Closed bars; the newest close of each symbol is its price."""
+        for bar in bars:
+            key, close_ms = price_key(bar.category, bar.symbol), bar.start_ms + _INTERVAL_MS[bar.interval]
+            if close_ms >= self.price_ms.get(key, 0):
+                self.prices[key], self.price_ms[key] = bar.close, close_ms
+
+    # --- what it knows ---
+
+    def holdings(self, valued_coins: frozenset[str]) -> dict[Account, Holdings]:
+        """All known accounts. A coin outside `valued_coins` (no instrument of ours) counts nothing; see `foreign`."""
+        return {
+            account: Holdings(
+                {coin: amount for coin, amount in balances.items() if coin == USDT or coin in valued_coins},
+                self._positions[account],
+            )
+            for account, balances in self._balances.items()
+        }
+
+    def foreign(self, valued_coins: frozenset[str]) -> list[str]:
+        """Coins held that no instrument of ours can value, as "account coin amount"."""
+        return [
+            f"{account} {coin} {amount}"
+            for account, balances in sorted(self._balances.items())
+            for coin, amount in sorted(balances.items())
+            if amount != ZERO and coin != USDT and coin not in valued_coins
+        ]
+
+    def missing(self, valued_coins: frozenset[str]) -> list[str]:
+        """What keeps the portfolio unknown, as sentences; empty when it is known. Missing is never zero."""
+        found = [f"the balances of {a} are not known" for a in REQUIRED_ACCOUNTS if a not in self._balances]
+        for account, holdings in sorted(self.holdings(valued_coins).items()):
+            needed = [spot_key(c) for c, amount in sorted(holdings.balances.items()) if c != USDT and amount != ZERO]
+            needed += [price_key("linear", symbol) for symbol in sorted(holdings.positions)]
+            found += [f"{account} holds {k} without a known price" for k in needed if k not in self.prices]
+        return found
+
+    def held(self, account: Account, instrument: Instrument) -> Decimal | None:
+        """Signed linear position or coins of the account; None while its balances are not known."""
+        if account not in self._balances:
+            return None
+        if instrument.category == SPOT:
+            return self._balances[account].get(instrument.base_coin, ZERO)
+        return self._positions[account].get(instrument.symbol, (ZERO, ZERO))[0]
+
+    def price_of(self, category: Category, symbol: str) -> tuple[Decimal, int] | None:
+        """Last closed price and the time of that close."""
+        key = price_key(category, symbol)
+        return (self.prices[key], self.price_ms[key]) if key in self.prices else None
+
+    def flow_usdt(self, accounts: Iterable[Account]) -> Decimal:
+        """Net flow into the accounts together since `forget_flows`, at the last closed prices.
+
+        Flows in coins that nothing of ours values are left out, as the coins themselves are.
+        """
+        total = ZERO
+        for account in accounts:
+            for coin, amount in self.flows.get(account, {}).items():
+                if coin == USDT or spot_key(coin) in self.prices:
+                    total += coin_value_usdt(coin, amount, self.prices)
+        return total
+
+    def forget_flows(self) -> None:
+        """A measurement has taken the flows into account: begin anew."""
+        self.flows.clear()
+
+    def _add_flow(self, account: Account, coin: str, amount: Decimal) -> None:
+        if amount == ZERO:
+            return
+        flows = self.flows.setdefault(account, {})
+        flows[coin] = flows.get(coin, ZERO) + amount
+        if flows[coin] == ZERO:
+            del flows[coin]
+
+    # --- durability ---
+
+    def account_data(self, account: Account) -> dict[str, Any]:
+        """The durable state of one account."""
+        return {
+            "known": account in self._balances,
+            "balances": _texts(self._balances.get(account, {})),
+            "positions": {s: [str(q), str(p)] for s, (q, p) in sorted(self._positions.get(account, {}).items())},
+            "cause": self._balances_cause.get(account, ""),
+            "flows": _texts(self.flows.get(account, {})),
+        }
+
+    def restore_account(self, account: Account, data: Mapping[str, Any]) -> None:
+        """Take back `account_data`."""
+        if data["flows"]:
+            self.flows[account] = _decimals(data["flows"])
+        if not data["known"]:
+            return
+        self._balances[account] = _decimals(data["balances"])
+        self._positions[account] = {s: (Decimal(q), Decimal(p)) for s, (q, p) in data["positions"].items()}
+        self._balances_cause[account] = str(data["cause"])
+
+    def price_data(self) -> dict[str, Any]:
+        """The durable state of the prices."""
+        return {key: [str(price), self.price_ms[key]] for key, price in sorted(self.prices.items())}
+
+    def restore_prices(self, data: Mapping[str, Any]) -> None:
+        """Take back `price_data`."""
+        for key, (price, close_ms) in data.items():
+            self.prices[key], self.price_ms[key] = Decimal(price), int(close_ms)
+
+
+def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {coin: str(amount) for coin, amount in sorted(amounts.items())}
+
+
+def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {coin: Decimal(text) for coin, text in texts.items()}

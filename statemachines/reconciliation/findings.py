@@ -1,0 +1,47 @@
+"""What a comparison finds."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from statemachines.facts import DiscrepancyFact
+from statemachines.values import Account
+
+Kind = Literal["execution", "order", "position", "average_price", "balance", "deposit", "opening"]
+
+RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit"})
+"""Kinds that are explained by the exchange's own records: they are listed, they are no mismatch (RM-4)."""
+
+
+class Finding(NamedTuple):
+    """One difference: what we have, what the exchange shows, and what is done about it."""
+
+    account: Account
+    kind: Kind
+    subject: str
+    ours: str
+    theirs: str
+    resolution: str
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether the difference is unexplained and counts against the books."""
+        return self.kind not in RECOVERED
+
+    def sentence(self) -> str:
+        """For alerts and reports."""
+        return (
+            f"{self.account} {self.kind} {self.subject}: books {self.ours}, exchange {self.theirs}; {self.resolution}"
+        )
+
+    def fact(self, found_ms: int) -> DiscrepancyFact:
+        return DiscrepancyFact(
+            discrepancy_id=f"{self.account}:{self.kind}:{self.subject}:{found_ms}",
+            account=self.account,
+            kind=self.kind,
+            subject=self.subject,
+            ours=self.ours,
+            theirs=self.theirs,
+            resolution=self.resolution,
+            found_ms=found_ms,
+        )

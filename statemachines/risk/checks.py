@@ -1,0 +1,189 @@
+"""The pre-trade checks (RM-1): one small pure function each, answering None or a refusal with its numbers.
+
+`INTEGRITY` holds for every order: it says that the order is one at all. `LIMITS` holds for new risk only:
+orders that reduce risk, and cancels, are never refused (DESIGN 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.portfolio.equity import price_key
+from statemachines.risk.exposure import (
+    check_asset_leverage,
+    check_cash_buffer,
+    check_concentration,
+    check_equity,
+    check_liquidation_buffer,
+    check_position,
+    check_size,
+    check_total_leverage,
+)
+from statemachines.risk.order import OrderView, Refusal, is_risk_reducing, percent
+from statemachines.risk.switches import entries_allowed
+from statemachines.values import ACCOUNT_OF, MINUTE_MS, SPOT, floor_to_step
+
+ZERO = Decimal(0)
+
+
+Check = Callable[[OrderView], Refusal | None]
+
+
+# --- every order ---
+
+
+def check_duplicate(order: OrderView) -> Refusal | None:
+    """RM-1 duplicates: an intent is decided once; its id is never used again."""
+    if not order.is_repeat:
+        return None
+    return Refusal("duplicate", f"intent {order.intent.intent_id} has been decided before")
+
+
+def check_ownership(order: OrderView) -> Refusal | None:
+    """RM-1: an engine trades its own account, and only what it is there for (chapter 1)."""
+    intent = order.intent
+    if ACCOUNT_OF.get(intent.engine) != intent.account:
+        return Refusal("ownership", f"{intent.engine} may not trade account {intent.account}")
+    key = price_key(intent.category, intent.symbol)
+    if key in order.limits.universe:
+        return None
+    return Refusal("ownership", f"{intent.engine} may not trade {key}; allowed: {sorted(order.limits.universe)}")
+
+
+def check_instrument_known(order: OrderView) -> Refusal | None:
+    """RM-1 instrument rules: without the instrument's filters nothing can be sent, and a lot must be left of it."""
+    intent, instrument = order.intent, order.instrument
+    if instrument is None:
+        return Refusal("instrument", f"the rules of {intent.category} {intent.symbol} are not known yet")
+    if instrument.floor_qty(intent.quantity) <= ZERO:
+        return Refusal("instrument", f"quantity {intent.quantity} is less than one lot of {instrument.qty_step}")
+    if intent.reduce_only and intent.category == SPOT:
+        return Refusal("instrument", f"reduce_only is not possible on spot ({intent.symbol})")
+    if intent.style == "stop" and not (intent.reduce_only and intent.trigger_price):
+        return Refusal("instrument", f"a stop must be reduce-only with a trigger price, not {intent.trigger_price}")
+    return None
+
+
+# --- new risk only ---
+
+
+def check_engine_active(order: OrderView) -> Refusal | None:
+    """RM-1 engine active, RM-2, RM-5: neither GLOBAL nor the engine's own state may forbid entries."""
+    if entries_allowed((order.global_state, order.engine_state)):
+        return None
+    states = f"GLOBAL is {order.global_state} and {order.intent.engine} is {order.engine_state}"
+    return Refusal("engine_active", f"no new risk: {states}; NORMAL or CAUTION is needed")
+
+
+def check_one_day_fall(order: OrderView) -> Refusal | None:
+    """RM-3, RULINGS F11: entries are blocked for 24 h after a one-day fall, the end excluded."""
+    until_ms = order.entries_blocked_until_ms
+    if until_ms is None or order.now_ms >= until_ms:
+        return None
+    return Refusal("one_day_fall", f"entries of {order.intent.engine} are blocked until {until_ms}, now {order.now_ms}")
+
+
+def check_portfolio_known(order: OrderView) -> Refusal | None:
+    """RM-1: without balances and prices of everything no limit can be judged; missing is never zero."""
+    if order.portfolio is not None:
+        return None
+    return Refusal("portfolio_known", "the portfolio is not known: " + "; ".join(order.unknown))
+
+
+def check_fresh_data(order: OrderView) -> Refusal | None:
+    """RM-1 fresh data: the last closed bar may be 2 h old at most, and the intent itself not expired."""
+    intent, limit = order.intent, order.parameters.max_bar_age_ms
+    if intent.expires_ms is not None and intent.expires_ms <= order.now_ms:
+        return Refusal("fresh_data", f"the intent expired at {intent.expires_ms}, now {order.now_ms}")
+    if order.price_ms is None:
+        return Refusal("fresh_data", f"no closed bar of {intent.category} {intent.symbol} is known")
+    age_ms = order.now_ms - order.price_ms
+    if age_ms <= limit:
+        return None
+    return Refusal("fresh_data", f"the last bar of {intent.symbol} closed {age_ms} ms ago; allowed: {limit} ms")
+
+
+def check_instrument_rules(order: OrderView) -> Refusal | None:
+    """RM-1 instrument rules: lot, tick, minimum and maximum of the venue."""
+    intent, instrument = order.intent, order.instrument
+    if instrument is None:
+        return None
+    if floor_to_step(intent.quantity, instrument.qty_step) != intent.quantity:
+        return Refusal("instrument_rules", f"quantity {intent.quantity} is no multiple of {instrument.qty_step}")
+    if not instrument.tradable(intent.quantity, intent.reference_price):
+        return Refusal(
+            "instrument_rules",
+            f"quantity {intent.quantity} ({order.notional_usdt:f} USDT) is below the minimum of {intent.symbol}: "
+            f"{instrument.min_qty} and {instrument.min_notional_usdt} USDT",
+        )
+    most = instrument.max_limit_qty if intent.style == "maker" else instrument.max_market_qty
+    if intent.quantity > most:
+        return Refusal("instrument_rules", f"quantity {intent.quantity} is above the venue's maximum {most}")
+    return None
+
+
+def check_price_collar(order: OrderView) -> Refusal | None:
+    """RM-1 price collar: the reference price lies near the last closed price."""
+    if order.price is None:
+        return None
+    collar = order.parameters.price_collar
+    distance = abs(order.intent.reference_price - order.price) / order.price
+    if distance <= collar:
+        return None
+    return Refusal(
+        "price_collar",
+        f"reference price {order.intent.reference_price} is {percent(distance)} from the last close {order.price}; "
+        f"allowed: {percent(collar)}",
+    )
+
+
+def check_order_rate(order: OrderView) -> Refusal | None:
+    """RM-1 order rate: new-risk intents per engine in one minute of market time."""
+    most = order.parameters.max_orders_per_minute
+    if order.orders_this_minute < most:
+        return None
+    minute_ms = order.now_ms - order.now_ms % MINUTE_MS
+    return Refusal("order_rate", f"{order.orders_this_minute} orders in the minute from {minute_ms}; allowed: {most}")
+
+
+INTEGRITY: tuple[Check, ...] = (check_duplicate, check_ownership, check_instrument_known)
+LIMITS: tuple[Check, ...] = (
+    check_portfolio_known,
+    check_engine_active,
+    check_one_day_fall,
+    check_fresh_data,
+    check_instrument_rules,
+    check_price_collar,
+    check_equity,
+    check_size,
+    check_position,
+    check_asset_leverage,
+    check_total_leverage,
+    check_liquidation_buffer,
+    check_concentration,
+    check_cash_buffer,
+    check_order_rate,
+)
+
+
+class Verdict(NamedTuple):
+    """The outcome of all checks: `refusals` is empty when the order may go out."""
+
+    refusals: Sequence[Refusal]
+    is_reducing: bool
+
+
+def judge(order: OrderView) -> Verdict:
+    """Apply RM-1 to one order; new risk is refused with every reason that holds, not only the first."""
+    broken = _refusals(INTEGRITY, order)
+    if broken:
+        return Verdict(broken, False)
+    if is_risk_reducing(order):
+        return Verdict((), True)
+    return Verdict(_refusals(LIMITS, order), False)
+
+
+def _refusals(checks: Sequence[Check], order: OrderView) -> tuple[Refusal, ...]:
+    return tuple(refusal for check in checks if (refusal := check(order)) is not None)

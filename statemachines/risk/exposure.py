@@ -1,0 +1,178 @@
+"""Pre-trade checks of what an order would add to the account: size, position, leverage, concentration, cash (RM-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from statemachines.portfolio.equity import spot_key
+from statemachines.risk.order import (
+    OrderView,
+    Refusal,
+    linear_notionals_after,
+    percent,
+    usdt,
+)
+from statemachines.values import ACCOUNT_OF, LINEAR, SPOT, Side
+
+ZERO = Decimal(0)
+
+
+def check_equity(order: OrderView) -> Refusal | None:
+    """RM-1 sub-account equity: new risk needs equity above zero."""
+    account = order.account
+    if account is None or account.equity_usdt > ZERO:
+        return None
+    return Refusal("equity", f"equity of {account.account} is {account.equity_usdt:f} USDT; it must be above 0")
+
+
+def check_size(order: OrderView) -> Refusal | None:
+    """RM-1 size: one order against the engine's equity."""
+    account = order.account
+    if account is None:
+        return None
+    most = order.limits.max_order_of_equity * account.equity_usdt
+    if order.notional_usdt <= most:
+        return None
+    return Refusal(
+        "size",
+        f"order of {usdt(order.notional_usdt)} is above {usdt(most)} "
+        f"({order.limits.max_order_of_equity} of the equity {usdt(account.equity_usdt)})",
+    )
+
+
+def check_position(order: OrderView) -> Refusal | None:
+    """RM-1 position: no sale of coins that are not there; the resulting position within the engine's share (FU-7)."""
+    account, intent, instrument = order.account, order.intent, order.instrument
+    if account is None or instrument is None or order.held is None:
+        return None
+    if intent.category == SPOT and intent.side is Side.SELL:
+        selling = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.SELL)
+        return Refusal(
+            "position",
+            f"sale of {intent.quantity} {instrument.base_coin} with {order.held} held and {selling} being sold",
+        )
+    share = order.limits.max_asset_of_equity
+    if share is None:
+        return None
+    if intent.category == LINEAR:
+        after = linear_notionals_after(order)[intent.symbol]
+    else:
+        buying = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.BUY)
+        after = (order.held + buying + intent.quantity) * intent.reference_price
+    most = share * account.equity_usdt
+    if after <= most:
+        return None
+    return Refusal(
+        "position",
+        f"{intent.category} {intent.symbol} would be {usdt(after)}, above {usdt(most)} "
+        f"({share} of the equity {usdt(account.equity_usdt)})",
+    )
+
+
+def check_asset_leverage(order: OrderView) -> Refusal | None:
+    """RM-1 leverage, TR-9: an asset's notional at most 1.0 × the sub-account's equity; refused, not shrunk (T8)."""
+    if order.intent.category != LINEAR or order.account is None:
+        return None
+    notional = linear_notionals_after(order)[order.intent.symbol]
+    most = order.limits.max_asset_leverage * order.account.equity_usdt
+    if notional <= most:
+        return None
+    return Refusal(
+        "leverage",
+        f"{order.intent.symbol} would be {usdt(notional)}, above {order.limits.max_asset_leverage} × "
+        f"the equity {usdt(order.account.equity_usdt)}",
+    )
+
+
+def check_total_leverage(order: OrderView) -> Refusal | None:
+    """RM-1 leverage, TR-9: the sub-account's whole exposure at most 1.9 × its equity (T8)."""
+    if order.intent.category != LINEAR or order.account is None:
+        return None
+    notional = sum(linear_notionals_after(order).values(), ZERO)
+    most = order.limits.max_total_leverage * order.account.equity_usdt
+    if notional <= most:
+        return None
+    return Refusal(
+        "leverage",
+        f"the whole exposure would be {usdt(notional)}, above {order.limits.max_total_leverage} × "
+        f"the equity {usdt(order.account.equity_usdt)}",
+    )
+
+
+def check_liquidation_buffer(order: OrderView) -> Refusal | None:
+    """RM-1 leverage, TR-9, T8: distance to liquidation above 50 % of the mark, at the whole exposure."""
+    if order.intent.category != LINEAR or order.account is None:
+        return None
+    notionals = linear_notionals_after(order)
+    unknown = sorted(symbol for symbol in notionals if symbol not in order.maintenance_margin)
+    if unknown:
+        return Refusal("leverage", f"the maintenance margin rates of {unknown} are not known")
+    buffer = liquidation_buffer(order.account.equity_usdt, notionals, order.maintenance_margin)
+    if buffer is None or buffer > order.limits.min_liquidation_buffer:
+        return None
+    return Refusal(
+        "leverage",
+        f"the liquidation buffer would be {percent(buffer)}; "
+        f"it must be above {percent(order.limits.min_liquidation_buffer)}",
+    )
+
+
+def liquidation_buffer(
+    equity_usdt: Decimal, notionals_usdt: dict[str, Decimal], maintenance_margin: Mapping[str, Decimal]
+) -> Decimal | None:
+    """How far all prices may move against the exposure before equity falls to its maintenance margin.
+
+    A fraction of the mark: (equity − maintenance margin) / notional; None without exposure. Raises KeyError for a
+    symbol without a known maintenance margin rate.
+    """
+    notional = sum(notionals_usdt.values(), ZERO)
+    if notional == ZERO:
+        return None
+    maintenance = sum((n * maintenance_margin[symbol] for symbol, n in notionals_usdt.items() if n != ZERO), ZERO)
+    return (equity_usdt - maintenance) / notional
+
+
+def check_concentration(order: OrderView) -> Refusal | None:
+    """RM-1 concentration, CH-7, RULINGS C7: no purchase of CORE may bring an asset (CORE's and TACTICAL's spot)
+    above 45 % of the portfolio, at last closed prices."""
+    share, portfolio, instrument = order.limits.max_asset_of_portfolio, order.portfolio, order.instrument
+    if share is None or portfolio is None or instrument is None or not _is_spot_buy(order):
+        return None
+    quantity = order.intent.quantity
+    for engine in order.parameters.concentration_accounts:
+        account = portfolio.accounts[ACCOUNT_OF[engine]]
+        quantity += account.coins.get(instrument.base_coin, ZERO)
+        quantity += order.pending.quantity(account.account, SPOT, order.intent.symbol, Side.BUY)
+    price = portfolio.prices.get(spot_key(instrument.base_coin))
+    if price is None:
+        return None  # check_fresh_data refuses
+    value, most = quantity * price, share * portfolio.equity_usdt
+    if value <= most:
+        return None
+    return Refusal(
+        "concentration",
+        f"{instrument.base_coin} would be {usdt(value)}, above {usdt(most)} ({percent(share)} of the portfolio "
+        f"{usdt(portfolio.equity_usdt)})",
+    )
+
+
+def check_cash_buffer(order: OrderView) -> Refusal | None:
+    """RM-1 cash buffer: what a spot purchase leaves in cash; CH-7: at least 5 % of CORE, always."""
+    account = order.account
+    if account is None or not _is_spot_buy(order):
+        return None
+    committed = order.pending.committed_usdt(account.account)
+    left = account.cash_usdt - committed - order.notional_usdt
+    least = order.limits.min_cash_of_equity * account.equity_usdt
+    if left >= least:
+        return None
+    return Refusal(
+        "cash_buffer",
+        f"the purchase of {usdt(order.notional_usdt)} would leave {usdt(left)} of {usdt(account.cash_usdt)} "
+        f"({usdt(committed)} is committed); at least {usdt(least)} must stay",
+    )
+
+
+def _is_spot_buy(order: OrderView) -> bool:
+    return order.intent.category == SPOT and order.intent.side is Side.BUY

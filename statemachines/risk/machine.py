@@ -1,0 +1,233 @@
+"""The risk states (RM-2): one machine for everything (GLOBAL) and one per engine.
+
+Rules *demand* a level while their reading is bad; the machine escalates at once, also by more than one step, and
+comes back to what is still demanded after 24 h of calm, or when the operator says so. HALTED is left by the
+operator only. PAUSED is the operator's own state; what the rules demand goes on underneath it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from statemachines.commands import Note
+from statemachines.machine import Row, Table
+
+GLOBAL = "GLOBAL"
+
+
+class Level(IntEnum):
+    """How much is forbidden; larger is stricter."""
+
+    NORMAL = 0
+    CAUTION = 1
+    REDUCE_ONLY = 2
+    HALTED = 3
+
+
+class RiskStateName(StrEnum):
+    """The states of RM-2 and the operator's pause."""
+
+    NORMAL = "NORMAL"
+    CAUTION = "CAUTION"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    HALTED = "HALTED"
+    PAUSED = "PAUSED"
+
+
+_S = RiskStateName
+
+RISK_TABLE: Table[RiskStateName] = Table(
+    "risk",
+    _S.NORMAL,
+    (
+        Row("caution", _S.NORMAL, _S.CAUTION, "RM-2: escalation at once"),
+        Row("reduce_only", _S.NORMAL, _S.REDUCE_ONLY, "RM-2: escalation may jump"),
+        Row("halt", _S.NORMAL, _S.HALTED, "RM-2: escalation may jump"),
+        Row("reduce_only", _S.CAUTION, _S.REDUCE_ONLY, "RM-2: escalation at once"),
+        Row("halt", _S.CAUTION, _S.HALTED, "RM-2: escalation may jump"),
+        Row("halt", _S.REDUCE_ONLY, _S.HALTED, "RM-2: escalation at once"),
+        Row("calm", _S.CAUTION, _S.NORMAL, "RM-2: 24 h calm"),
+        Row("calm", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: 24 h calm, nothing demanded any more"),
+        Row("calm_to_caution", _S.REDUCE_ONLY, _S.CAUTION, "RM-2: 24 h calm, CAUTION still demanded"),
+        Row("operator_normal", _S.CAUTION, _S.NORMAL, "RM-2: operator"),
+        Row("operator_normal", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: operator"),
+        Row("operator_normal", _S.HALTED, _S.NORMAL, "RM-2: HALTED only by operator"),
+        Row("operator_normal", _S.PAUSED, _S.NORMAL, "RM-5: operator"),
+        Row("operator_reduce_only", _S.HALTED, _S.REDUCE_ONLY, "RM-2: HALTED only by operator"),
+        Row("pause", _S.NORMAL, _S.PAUSED, "RM-5: pause an engine"),
+        Row("pause", _S.CAUTION, _S.PAUSED, "RM-5: pause an engine"),
+        Row("pause", _S.REDUCE_ONLY, _S.PAUSED, "RM-5: pause an engine"),
+        Row("resume", _S.PAUSED, _S.NORMAL, "RM-5: resume an engine"),
+        Row("resume_to_caution", _S.PAUSED, _S.CAUTION, "RM-5: resume; RM-3 still demands CAUTION"),
+        Row("resume_to_reduce_only", _S.PAUSED, _S.REDUCE_ONLY, "RM-5: resume; a rule still demands REDUCE_ONLY"),
+        Row("halt", _S.PAUSED, _S.HALTED, "RM-5: halt all"),
+    ),
+    {
+        _S.NORMAL: "Норма",
+        _S.CAUTION: "Осторожность",
+        _S.REDUCE_ONLY: "Только сокращение",
+        _S.HALTED: "Остановлено",
+        _S.PAUSED: "Приостановлено",
+    },
+)
+
+
+_ESCALATE = {Level.CAUTION: "caution", Level.REDUCE_ONLY: "reduce_only", Level.HALTED: "halt"}
+_CALM = {Level.NORMAL: "calm", Level.CAUTION: "calm_to_caution"}
+_RESUME = {Level.NORMAL: "resume", Level.CAUTION: "resume_to_caution", Level.REDUCE_ONLY: "resume_to_reduce_only"}
+
+OPERATOR_RULE = "operator"
+
+
+class RiskMachine:
+    """The risk state of one scope: `GLOBAL` or an engine's name. Every method answers with the notes of what moved."""
+
+    def __init__(self, scope: str, calm_ms: int) -> None:
+        self.scope = scope
+        self.state: RiskStateName = RISK_TABLE.initial
+        self.level = Level.NORMAL
+        self.demands: dict[str, Level] = {}
+        self.calm_since_ms: int | None = None
+        self.entries_blocked_until_ms: int | None = None
+        self.reason = "nothing has happened yet"
+        self.who = "rule"
+        self.changed_ms = 0
+        self._calm_ms = calm_ms
+
+    # --- rules ---
+
+    def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[Note]:
+        """A rule's reading is bad: it demands `level` until it is released. Escalates at once (RM-2)."""
+        self.demands[rule] = level
+        notes = self._escalate(rule, level, reason, f"rule {rule}", now_ms)
+        self._watch_calm(now_ms)
+        return notes
+
+    def release(self, rule: str, now_ms: int) -> None:
+        """The rule's reading is good again; the state follows after 24 h of calm (`tick`)."""
+        if self.demands.pop(rule, None) is not None:
+            self._watch_calm(now_ms)
+
+    def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[Note]:
+        """A bad event without duration: escalate; the 24 h of calm begin now."""
+        notes = self.demand(rule, level, reason, now_ms)
+        self.release(rule, now_ms)
+        return notes
+
+    def tick(self, now_ms: int) -> list[Note]:
+        """Return by rule when 24 h have been calm (RM-2)."""
+        due_ms = self.deadline()
+        if due_ms is None or now_ms < due_ms:
+            return []
+        target = self._demanded()
+        reason = f"24 h calm since {self.calm_since_ms}: {self.level.name} is no longer demanded, now {target.name}"
+        note = (
+            self._stay("calm_while_paused", reason)
+            if self.state is _S.PAUSED
+            else self._fire(_CALM[target], reason, "rule calm", now_ms)
+        )
+        self.level = target
+        self.calm_since_ms = None
+        self._watch_calm(now_ms)
+        return [note]
+
+    def deadline(self) -> int | None:
+        """When 24 h of calm will be over; None while something demands the present level."""
+        return None if self.calm_since_ms is None else self.calm_since_ms + self._calm_ms
+
+    def block_entries(self, until_ms: int) -> None:
+        """No new entries before `until_ms`, that instant excluded (RM-3, RULINGS F11)."""
+        self.entries_blocked_until_ms = until_ms
+
+    # --- operator (RM-5) ---
+
+    def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[Note]:
+        """Carry out an operator's action; one that changes nothing leaves a note without a transition."""
+        text = f"{who}: {action} {self.scope}: {reason}"
+        if action == "normal":
+            return self._operator_normal(text, who, now_ms)
+        if action == "pause":
+            return self._operator_pause(text, who, now_ms)
+        if action == "resume":
+            return self._operator_resume(text, who, now_ms)
+        level = Level.HALTED if action == "halt" else Level.REDUCE_ONLY
+        self.demands[OPERATOR_RULE] = level
+        if self.state is _S.HALTED and level is Level.REDUCE_ONLY:
+            notes = [self._fire("operator_reduce_only", text, who, now_ms)]
+            self.level = level
+        else:
+            notes = self._escalate(OPERATOR_RULE, level, text, who, now_ms)
+        self._watch_calm(now_ms)
+        return notes or [self._stay(f"operator_{action}", f"{text}: nothing to change, the state is {self.state}")]
+
+    def _operator_normal(self, text: str, who: str, now_ms: int) -> list[Note]:
+        self.demands.clear()
+        self.calm_since_ms = None
+        self.entries_blocked_until_ms = None
+        self.level = Level.NORMAL
+        if self.state is _S.NORMAL:
+            return [self._stay("operator_normal", f"{text}: the state is NORMAL already")]
+        return [self._fire("operator_normal", text, who, now_ms)]
+
+    def _operator_pause(self, text: str, who: str, now_ms: int) -> list[Note]:
+        if self.state in (_S.PAUSED, _S.HALTED):
+            return [self._stay("pause", f"{text}: nothing to change, the state is {self.state}")]
+        return [self._fire("pause", text, who, now_ms)]
+
+    def _operator_resume(self, text: str, who: str, now_ms: int) -> list[Note]:
+        if self.state is not _S.PAUSED:
+            return [self._stay("resume", f"{text}: refused, only PAUSED can be resumed and the state is {self.state}")]
+        return [self._fire(_RESUME[self.level], text, who, now_ms)]
+
+    # --- inside ---
+
+    def _demanded(self) -> Level:
+        return max(self.demands.values(), default=Level.NORMAL)
+
+    def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[Note]:
+        if level <= self.level:
+            return []
+        self.level = level
+        if self.state is _S.PAUSED and level is not Level.HALTED:
+            return [self._stay(f"{_ESCALATE[level]}_while_paused", f"{rule}: {reason}")]
+        return [self._fire(_ESCALATE[level], reason, who, now_ms)]
+
+    def _watch_calm(self, now_ms: int) -> None:
+        if self.level is Level.HALTED or self._demanded() >= self.level:
+            self.calm_since_ms = None
+        elif self.calm_since_ms is None:
+            self.calm_since_ms = now_ms
+
+    def _fire(self, trigger: str, reason: str, who: str, now_ms: int) -> Note:
+        source = self.state
+        self.state = RISK_TABLE.fire(source, trigger)
+        self.reason, self.who, self.changed_ms = reason, who, now_ms
+        return Note(self.scope, trigger, source, self.state, reason, {"who": who})
+
+    def _stay(self, trigger: str, reason: str) -> Note:
+        return Note(self.scope, trigger, self.state, self.state, reason)
+
+    # --- durability ---
+
+    def to_data(self) -> dict[str, Any]:
+        """The durable state."""
+        return {
+            "level": self.level.name,
+            "demands": {rule: level.name for rule, level in sorted(self.demands.items())},
+            "calm_since_ms": self.calm_since_ms,
+            "entries_blocked_until_ms": self.entries_blocked_until_ms,
+            "reason": self.reason,
+            "who": self.who,
+            "changed_ms": self.changed_ms,
+        }
+
+    def restore(self, state: str, data: Mapping[str, Any]) -> None:
+        """Take back what `to_data` said."""
+        self.state = RiskStateName(state)
+        self.level = Level[data["level"]]
+        self.demands = {rule: Level[level] for rule, level in data["demands"].items()}
+        self.calm_since_ms = data["calm_since_ms"]
+        self.entries_blocked_until_ms = data["entries_blocked_until_ms"]
+        self.reason, self.who, self.changed_ms = data["reason"], data["who"], data["changed_ms"]

@@ -1,0 +1,49 @@
+"""Which intents of one engine have been seen (RM-1 duplicates): a sliding window over their counters.
+
+Intent ids are `<engine>-<base36 counter>`. The highest counter and a bit per older one within `WIDTH` remember
+exactly what came; anything older than the window counts as a repeat. So the memory stays small for ever.
+"""
+
+from __future__ import annotations
+
+WIDTH = 512
+"""How far an intent may come out of order, in counters."""
+
+
+class RepeatWindow:
+    """Remembers the counters taken. Mutable; `high` and `mask` are its whole state."""
+
+    def __init__(self, high: int = -1, mask: int = 0) -> None:
+        self.high = high
+        self.mask = mask
+
+    def is_repeat(self, counter: int) -> bool:
+        """Whether the counter was taken before (or is too old to tell)."""
+        age = self.high - counter
+        if age < 0:
+            return False
+        return age >= WIDTH or bool(self.mask >> age & 1)
+
+    def take(self, counter: int) -> None:
+        """Remember the counter."""
+        age = self.high - counter
+        if age >= 0:
+            self.mask |= 1 << age
+            return
+        self.mask = (self.mask << -age | 1) & ((1 << WIDTH) - 1) if -age < WIDTH else 1
+        self.high = counter
+
+
+def intent_counter(intent_id: str) -> int:
+    """The counter of an intent id.
+
+    Raises:
+        ValueError: the id does not end in "-" and a number in base 36.
+    """
+    _, dash, counter = intent_id.rpartition("-")
+    try:
+        if dash and counter == counter.strip().lower() and counter.isalnum():
+            return int(counter, 36)
+    except ValueError:
+        pass
+    raise ValueError(f"intent id {intent_id!r} is not allowed; it must be <engine>-<base36 counter>")

@@ -1,0 +1,77 @@
+"""Switches: what the states mean (RM-5) and when the automatic ones trip (RM-4). Pure readings and streaks.
+
+A reading says whether one look was bad; `next_streak` trips only after the policy's number of consecutive bad
+looks, never on one (a kill switch must not fire on one bad figure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.risk.machine import RiskStateName
+from statemachines.risk.parameters import RiskParameters, SwitchPolicy
+
+ENTRY_STATES = frozenset({RiskStateName.NORMAL, RiskStateName.CAUTION})
+"""States in which new risk may be taken; in the others only cancels and reductions pass (RM-5)."""
+
+
+def entries_allowed(scope_states: Sequence[RiskStateName]) -> bool:
+    """Whether new risk may be taken: every scope that applies (GLOBAL and the engine's) must allow it."""
+    return all(state in ENTRY_STATES for state in scope_states)
+
+
+def size_factor(state: RiskStateName, parameters: RiskParameters) -> Decimal:
+    """The factor on the size of entries: half in CAUTION (RM-3), nothing where no entry is allowed."""
+    if state is RiskStateName.NORMAL:
+        return Decimal(1)
+    return parameters.caution_size_factor if state is RiskStateName.CAUTION else Decimal(0)
+
+
+class Streak(NamedTuple):
+    """Consecutive bad readings so far, and whether this one trips the switch."""
+
+    readings: int
+    trips: bool
+
+
+def next_streak(policy: SwitchPolicy, readings: int, is_bad: bool) -> Streak:
+    """The streak after one more reading (RM-4: consecutive, never on one)."""
+    if not is_bad:
+        return Streak(0, False)
+    return Streak(readings + 1, readings + 1 >= policy.consecutive)
+
+
+def is_exchange_unreachable(silent_s: float, parameters: RiskParameters) -> bool:
+    """RM-4: no answer of the exchange for more than 30 s of wall time."""
+    return silent_s > parameters.exchange_silent_s
+
+
+def is_market_data_stale(age_s: float, parameters: RiskParameters) -> bool:
+    """RM-4: the newest market data is more than 60 s old (switched off in lockstep)."""
+    return age_s > parameters.market_data_age_s
+
+
+def is_clock_off(offset_ms: int, parameters: RiskParameters) -> bool:
+    """RM-4: our clock differs from the exchange's by more than 1 s."""
+    return abs(offset_ms) > parameters.clock_offset_ms
+
+
+def is_reconciliation_off(discrepancies: int, parameters: RiskParameters) -> bool:
+    """RM-4: reconciliation found more differences than tolerated."""
+    return discrepancies > parameters.mismatch_tolerance
+
+
+def is_insurance_fund_depleted(now_usdt: Decimal, day_ago_usdt: Decimal, parameters: RiskParameters) -> bool:
+    """RM-4, FU-9: the insurance fund fell by more than 30 % within 24 h."""
+    return day_ago_usdt > 0 and (day_ago_usdt - now_usdt) / day_ago_usdt > parameters.insurance_fund_fall
+
+
+def are_orders_rejected(rejected: Sequence[bool], parameters: RiskParameters) -> bool:
+    """RM-4: more than 20 % of the last 50 orders were rejected by the exchange.
+
+    With fewer than 50 orders the share is still taken of 50, so that the first rejection trips nothing.
+    """
+    window = rejected[-parameters.reject_window :]
+    return Decimal(sum(window)) > parameters.reject_share * parameters.reject_window

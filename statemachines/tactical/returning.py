@@ -1,0 +1,179 @@
+"""Ends of deployments: profit, time, and the way back to CORE-HODL (TA-6 .. TA-8)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from statemachines.commands import Send
+from statemachines.messages import TransferEnded, TransferWanted
+from statemachines.tactical.book import Book
+from statemachines.tactical.machine import TacticalState
+from statemachines.tactical.rules import ExitKind, exit_due, gain
+from statemachines.tactical.state import Deployment, Holding, Return, ReturnState
+from statemachines.values import Account, ActorName, Side, floor_to_step
+
+ZERO = Decimal(0)
+
+
+class Returning:
+    """Decides on the deployments that were made."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.parameters = book.parameters
+
+    def owed_usdt(self) -> Decimal:
+        """Proceeds that have not reached CORE-HODL yet; they are not cash to deploy."""
+        total = self.book.engine.dust_usdt
+        for one in self.book.deployments.values():
+            if one.work is not None and one.work.side is Side.SELL:
+                total += one.work.proceeds_usdt
+            total += sum((r.amount for r in one.returns if r.coin == "USDT" and r.state is not ReturnState.DONE), ZERO)
+        return total
+
+    def decide(self, day_ms: int, now_ms: int) -> None:
+        """TA-6, TA-7, TA-8 for each deployment at this close."""
+        for one in self.book.opened():
+            if one.work is not None or one.state is TacticalState.RETURN_TO_CORE:
+                continue
+            if one.state is TacticalState.PROFIT_TARGET_REACHED:
+                self._sell(one, one.exit or ExitKind.TARGET, "what the sale before left is sold (TA-9)", now_ms)
+            elif one.day_ms < day_ms and any(holding.net > 0 for holding in one.holdings.values()):
+                self._judge(one, day_ms, now_ms)
+
+    def _judge(self, one: Deployment, day_ms: int, now_ms: int) -> None:
+        closes = self.book.engine.prices
+        gross = {coin: holding.gross for coin, holding in one.holdings.items()}
+        result = gain(gross, {coin: holding.cost_usdt for coin, holding in one.holdings.items()}, closes)
+        kind = exit_due(result, one.day_ms, day_ms, one.halved, self.parameters)
+        data = {"gain": f"{result:.6f}", "day_ms": day_ms}
+        if kind is ExitKind.TARGET:
+            reason = f"gain {result:.4f} above {self.parameters.profit_target}: sold (TA-6)"
+            self.book.set(one.key, exit=kind)
+            self.book.fire(one.key, "profit", reason, data)
+            self._sell(one, kind, reason, now_ms)
+        elif kind is ExitKind.FAST:
+            share = self.parameters.fast_profit_sells
+            reason = f"gain {result:.4f} within {self.parameters.fast_profit_days} days: {share} is sold (TA-7)"
+            self.book.set(one.key, halved=True)
+            self.book.remark(one.key, "fast_profit", reason)
+            self._sell(one, kind, reason, now_ms)
+        elif kind is ExitKind.TIME:
+            self._in_kind(
+                one, f"{self.parameters.hold_months} months at a gain of {result:.4f}: the coins return (TA-6)", data
+            )
+        elif result < self.parameters.hold_fall and not one.fell:
+            self.book.set(one.key, fell=True)
+            self.book.remark(one.key, "hold", f"gain {result:.4f} below {self.parameters.hold_fall}: held (TA-8)")
+
+    def _sell(self, one: Deployment, kind: ExitKind, reason: str, now_ms: int) -> None:
+        share = self.parameters.fast_profit_sells if kind is ExitKind.FAST else Decimal(1)
+        wanted = self.book.possible({coin: holding.net * share for coin, holding in one.holdings.items()})
+        if wanted:
+            self.book.start(one.key, Side.SELL, "exit", wanted, reason, now_ms)
+        elif kind is ExitKind.TARGET:
+            self._all_sold(one.key)
+
+    def end_sale(self, key: str) -> None:
+        """A sale has ended: its proceeds go to CORE-HODL (A7); what could not be sold stays for the next cycle."""
+        work = self.book.close_work(key)
+        if work is None:
+            return
+        one = self.book.deployments[key]
+        purpose = "ta-6" if one.state is TacticalState.PROFIT_TARGET_REACHED else "ta-7"
+        self._return_usdt(key, work.proceeds_usdt, purpose)
+        if one.state is TacticalState.PROFIT_TARGET_REACHED and not self._sellable(one):
+            self._all_sold(key)
+
+    def late_sale(self, key: str, proceeds_usdt: Decimal) -> None:
+        """Proceeds of a fill after the end of its order: they follow the others."""
+        self._return_usdt(key, proceeds_usdt, "ta-6")
+
+    def _return_usdt(self, key: str, proceeds_usdt: Decimal, purpose: str) -> None:
+        total = proceeds_usdt + self.book.engine.dust_usdt
+        amount = floor_to_step(total, self.parameters.usdt_transfer_step)
+        self.book.set_engine(dust_usdt=total - amount)
+        if amount > 0:
+            self._request(key, "USDT", amount, purpose)
+
+    def _sellable(self, one: Deployment) -> bool:
+        return bool(self.book.possible({coin: holding.net for coin, holding in one.holdings.items()}))
+
+    def _all_sold(self, key: str) -> None:
+        self.book.set(key, holdings={})
+        self.book.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
+        self._retire_if_returned(key)
+
+    def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
+        """A7: at 12 months the coins themselves return; nothing is sold."""
+        self.book.set(one.key, exit=ExitKind.TIME)
+        self.book.fire(one.key, "time_limit", reason, data)
+        for coin, holding in one.holdings.items():
+            amount = floor_to_step(holding.net, self.parameters.coin_transfer_step)
+            if amount > 0:
+                self._request(one.key, coin, amount, "ta-6-in-kind")
+        self._retire_if_returned(one.key)
+
+    # --- movements ---
+
+    def _request(self, key: str, coin: str, amount: Decimal, purpose: str) -> None:
+        one = self.book.deployments[key]
+        request_id = f"{ActorName.TACTICAL}-{key}-{len(one.returns) + 1}"
+        wanted = Return(request_id=request_id, coin=coin, amount=amount, purpose=purpose)
+        self.book.set(key, returns=(*one.returns, wanted))
+        self._send(wanted)
+
+    def _send(self, wanted: Return) -> None:
+        self.book.out.append(
+            Send(
+                TransferWanted(
+                    request_id=wanted.request_id,
+                    engine=ActorName.TACTICAL,
+                    from_account=Account.TACTICAL,
+                    to_account=Account.CORE_HODL,
+                    coin=wanted.coin,
+                    amount=wanted.amount,
+                    purpose=wanted.purpose,
+                )
+            )
+        )
+
+    def request_again(self) -> None:
+        """A movement that failed is asked for again, under a new id, at the next cycle."""
+        for key, one in list(self.book.deployments.items()):
+            if not any(r.state is ReturnState.FAILED for r in one.returns):
+                continue
+            renewed = []
+            for wanted in one.returns:
+                if wanted.state is ReturnState.FAILED:
+                    update = {"request_id": f"{wanted.request_id}r", "state": ReturnState.REQUESTED}
+                    wanted = wanted.model_copy(update=update)
+                    self._send(wanted)
+                renewed.append(wanted)
+            self.book.set(key, returns=tuple(renewed))
+
+    def moved(self, body: TransferEnded) -> None:
+        """The end of a movement of ours; others are of no concern here."""
+        for key, one in list(self.book.deployments.items()):
+            if all(wanted.request_id != body.request_id for wanted in one.returns):
+                continue
+            state = ReturnState.DONE if body.succeeded else ReturnState.FAILED
+            returns = tuple(
+                wanted.model_copy(update={"state": state}) if wanted.request_id == body.request_id else wanted
+                for wanted in one.returns
+            )
+            holdings = one.holdings
+            if body.succeeded and body.coin in holdings:
+                left = holdings[body.coin].without(min(body.amount, holdings[body.coin].net))
+                holdings = {**holdings, body.coin: left if left.net > 0 else Holding()}
+            self.book.set(key, returns=returns, holdings=holdings)
+            self._retire_if_returned(key)
+            return
+
+    def _retire_if_returned(self, key: str) -> None:
+        one = self.book.deployments[key]
+        if one.state is not TacticalState.RETURN_TO_CORE:
+            return
+        if all(wanted.state is ReturnState.DONE for wanted in one.returns):
+            self.book.fire(key, "returned", "all of the deployment has returned to CORE-HODL")
+            self.book.set(key, retired=True)

@@ -1,0 +1,213 @@
+"""The rules TA-1 .. TA-8 as pure functions, each as ruled in RULINGS A1 .. A8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from statemachines.indicators.vector import realised_volatility, to_decimal
+from statemachines.tactical.parameters import TacticalParameters
+from statemachines.values import DAY_MS, HOUR_MS, Frozen
+
+ZERO = Decimal(0)
+_MAX_SETTLEMENT_SPAN_MS = 4 * DAY_MS
+"""Nine settlements lie within three days; older ones mean that rates are missing (DA-2)."""
+
+
+class Trigger(StrEnum):
+    """What may cause a deployment, in the order in which they count (A4)."""
+
+    LEVEL_2 = "TA-1 level 2"
+    LEVEL_1 = "TA-1 level 1"
+    FEAR = "TA-2 fear"
+    FUNDING = "TA-3 funding"
+    VOLATILITY = "TA-3 volatility"
+
+
+class ExitKind(StrEnum):
+    """Why (part of) a deployment ends."""
+
+    TARGET = "TA-6 target"
+    FAST = "TA-7 fast profit"
+    TIME = "TA-6 time limit"
+
+
+class Published(Frozen):
+    """A value of an external source with its publication time."""
+
+    value: Decimal
+    market_ms: int
+
+
+class Conditions(NamedTuple):
+    """What the triggers look at, at one daily close. None: no valid value, the rule is inactive (DA-2)."""
+
+    drawdown: Decimal
+    fear_greed: Decimal | None
+    mean_funding: Decimal | None
+    volatility_pct: Decimal | None
+    volatility_source: str
+
+
+class Capital(NamedTuple):
+    """`cash_usdt` is deployable cash (nothing owed to others), `reserve_usdt` the part kept for level 2."""
+
+    cash_usdt: Decimal
+    reserve_usdt: Decimal
+
+    @property
+    def free_usdt(self) -> Decimal:
+        return max(ZERO, self.cash_usdt - self.reserve_usdt)
+
+
+class Chance(NamedTuple):
+    """A trigger that holds and the USDT it deploys."""
+
+    trigger: Trigger
+    amount_usdt: Decimal
+    sentence: str
+
+
+def drawdown(close: Decimal, high: Decimal) -> Decimal:
+    """TA-1, A1: (close - high) / high of daily closes."""
+    return (close - high) / high
+
+
+def valid_at(values: Sequence[Published], close_ms: int, max_age_h: int) -> Decimal | None:
+    """A5: the newest value published before the cycle and not older than allowed; else None."""
+    earlier = [one for one in values if one.market_ms < close_ms]
+    if not earlier:
+        return None
+    newest = max(earlier, key=lambda one: one.market_ms)
+    return newest.value if close_ms - newest.market_ms <= max_age_h * HOUR_MS else None
+
+
+def mean_funding(settled: Sequence[Published], close_ms: int, parameters: TacticalParameters) -> Decimal | None:
+    """TA-3, A6: mean of BTC's last nine rates per 8 h, the one of the cycle's instant included."""
+    count = parameters.funding_settlements
+    recent = [one for one in settled if one.market_ms <= close_ms][-count:]
+    if len(recent) < count or close_ms - recent[0].market_ms > _MAX_SETTLEMENT_SPAN_MS * count // 9:
+        return None
+    return sum((one.value for one in recent), ZERO) / count
+
+
+def volatility_pct(
+    dvol: Sequence[Published], closes: Sequence[Decimal], close_ms: int, parameters: TacticalParameters
+) -> tuple[Decimal | None, str]:
+    """TA-3, A6, D4: DVOL's last close if young enough, else BTC's realised volatility, in percent; and its source."""
+    known = [one for one in dvol if one.market_ms <= close_ms]
+    if known:
+        newest = max(known, key=lambda one: one.market_ms)
+        if close_ms - newest.market_ms <= parameters.dvol_max_age_h * HOUR_MS:
+            return newest.value, "DVOL"
+    realised = realised_volatility(np.array([float(close) for close in closes]))
+    return (None, "none") if realised is None else (to_decimal(realised * 100), "realised")
+
+
+def chances(
+    conditions: Conditions, capital: Capital, levels_fired: frozenset[int], parameters: TacticalParameters
+) -> list[Chance]:
+    """TA-1, TA-2, TA-3 with A2, A3, A6: everything that holds at this close, in the order of A4."""
+    found = []
+    fall, free = conditions.drawdown, capital.free_usdt
+    where = f"BTC {fall:.4f} from its high"
+    if fall <= parameters.level_2_fall and levels_fired == frozenset({1}):
+        reserve = min(capital.reserve_usdt, capital.cash_usdt)
+        amount = reserve + free * parameters.level_2_share_of_other_cash
+        found.append(Chance(Trigger.LEVEL_2, amount, f"{where}, level 2 at {parameters.level_2_fall}"))
+    if fall <= parameters.level_1_fall and not levels_fired:
+        amount = capital.cash_usdt * parameters.level_1_share
+        found.append(Chance(Trigger.LEVEL_1, amount, f"{where}, level 1 at {parameters.level_1_fall}"))
+    panic = free * parameters.panic_share
+    if conditions.fear_greed is not None and conditions.fear_greed < parameters.fear_greed_below:
+        sentence = f"Fear & Greed {conditions.fear_greed} below {parameters.fear_greed_below}"
+        found.append(Chance(Trigger.FEAR, panic, sentence))
+    if fall > parameters.panic_fall:
+        return found  # A6: high volatility at a peak is no panic
+    mean = conditions.mean_funding
+    if mean is not None and mean < parameters.funding_below:
+        sentence = f"mean of {parameters.funding_settlements} funding rates {mean:.6f} below {parameters.funding_below}"
+        found.append(Chance(Trigger.FUNDING, panic, f"{sentence}; {where}"))
+    vol = conditions.volatility_pct
+    if vol is not None and vol > parameters.volatility_above_pct:
+        sentence = f"{conditions.volatility_source} volatility {vol:.2f} above {parameters.volatility_above_pct}"
+        found.append(Chance(Trigger.VOLATILITY, panic, f"{sentence}; {where}"))
+    return found
+
+
+def obstacle(
+    chance: Chance,
+    cash_usdt: Decimal,
+    days_since_last: int | None,
+    target_usdt: Decimal,
+    parameters: TacticalParameters,
+) -> str | None:
+    """TA-5, A3, A4: why the deployment waits; None when it may go."""
+    if days_since_last is not None and days_since_last < parameters.days_between:
+        return f"{days_since_last} days since the last deployment, {parameters.days_between} are required (TA-5)"
+    least = smallest_deployment(target_usdt, parameters)
+    if chance.amount_usdt < least:
+        return f"{chance.amount_usdt:.2f} USDT is less than the smallest deployment of {least:.2f} (A3)"
+    limit = cash_usdt * parameters.max_share_per_event
+    if chance.trigger is not Trigger.LEVEL_2 and chance.amount_usdt > limit:
+        return f"{chance.amount_usdt:.2f} USDT is more than the limit of {limit:.2f} for one event (TA-5)"
+    return None
+
+
+def payable(amount_usdt: Decimal, cash_usdt: Decimal, parameters: TacticalParameters) -> Decimal:
+    """TA-1, EX-3: the amount, but no more than the cash pays for at the worst price the slippage limit allows.
+
+    It binds level 2 alone, which may deploy everything there is: an order the cash cannot cover would be refused.
+    """
+    return min(amount_usdt, cash_usdt / (1 + parameters.max_slippage))
+
+
+def smallest_deployment(target_usdt: Decimal, parameters: TacticalParameters) -> Decimal:
+    """A3: 100 USDT or 1 % of the engine's target capital, whichever is more."""
+    return max(parameters.min_deployment_usdt, target_usdt * parameters.min_deployment_share_of_target)
+
+
+def gain(gross: Mapping[str, Decimal], cost_usdt: Mapping[str, Decimal], closes: Mapping[str, Decimal]) -> Decimal:
+    """TA-6, A7: result of a deployment on the cost of what is left of it, before fees, at a daily close.
+
+    Raises:
+        ValueError: nothing of it has a cost.
+    """
+    cost = sum(cost_usdt.values(), ZERO)
+    if cost <= 0:
+        raise ValueError(f"cost {cost} USDT of a deployment must be above 0")
+    return sum((gross[coin] * closes[coin] for coin in gross), ZERO) / cost - 1
+
+
+def day_of(day_ms: int) -> date:
+    """The UTC date of a bar."""
+    return datetime.fromtimestamp(day_ms / 1000, UTC).date()
+
+
+def anniversary(day: date, months: int) -> date:
+    """TA-6: the same day `months` later, or the first day after it where that month is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    try:
+        return date(year, month + 1, day.day)
+    except ValueError:
+        year, month = divmod(year * 12 + month + 1, 12)
+        return date(year, month + 1, 1)
+
+
+def exit_due(
+    gain_now: Decimal, deployed_ms: int, day_ms: int, halved: bool, parameters: TacticalParameters
+) -> ExitKind | None:
+    """TA-6, TA-7: what ends the deployment (or half of it) at this close; profit before time."""
+    if gain_now > parameters.profit_target:
+        return ExitKind.TARGET
+    days = (day_ms - deployed_ms) // DAY_MS
+    if gain_now > parameters.fast_profit and days <= parameters.fast_profit_days and not halved:
+        return ExitKind.FAST
+    if day_of(day_ms) >= anniversary(day_of(deployed_ms), parameters.hold_months):
+        return ExitKind.TIME
+    return None

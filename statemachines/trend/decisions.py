@@ -1,0 +1,186 @@
+"""The rules of TREND applied to one account at one instant: what to leave, to cut and to enter, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from statemachines.commands import Commands
+from statemachines.indicators.window import DailyValues
+from statemachines.trend import rules
+from statemachines.trend.desk import Desk
+from statemachines.trend.orders import plain
+from statemachines.trend.parameters import TrendParameters
+from statemachines.trend.rules import Exposure
+from statemachines.trend.view import Cycle, View
+from statemachines.values import Instrument
+
+_WORDS = {1: "long", -1: "short"}
+
+
+def review(desk: Desk, view: View, parameters: TrendParameters, close_ms: int, now_ms: int) -> Commands:
+    """One held position at a daily close: TR-4, TR-7, a stop already crossed, else the trailing stop (D5, T6)."""
+    values, instrument = view.values_at(desk.asset.symbol, close_ms), view.instrument(desk.asset.symbol)
+    t = desk.trade
+    if not desk.is_held or values is None or values.slow_sma is None or instrument is None or t.stop_price is None:
+        return []
+    close, d = values.close, t.direction
+    if rules.trend_is_broken(d, close, values.slow_sma):
+        side = "below" if d > 0 else "above"
+        average = f"SMA{parameters.slow_sma_bars} {values.slow_sma:.2f}"
+        return desk.leave("TR-4", f"TR-4: close {plain(close)} {side} {average}: {_WORDS[d]} closed", close_ms, now_ms)
+    if rules.is_overdue(t.closes, parameters):
+        reason = f"TR-7: {t.closes} daily closes since the entry, {parameters.max_hold_closes} allowed"
+        return desk.leave("TR-7", reason, close_ms, now_ms)
+    stop, rule, moved = t.stop_price, t.stop_rule, ""
+    if t.has_been_in_profit and values.atr is not None:
+        trail = rules.trailing_stop(d, t.best_close, values.atr, parameters, instrument.tick_size)
+        if rules.is_tighter(d, trail, stop):
+            moved = (
+                f"TR-6: best close {plain(t.best_close)}, ATR {values.atr:.2f}: stop {plain(stop)} to {plain(trail)}"
+            )
+            stop, rule = trail, "TR-6"
+    if rules.is_crossed(d, stop, close):
+        reason = f"{rule}: close {plain(close)} has already crossed the stop {plain(stop)}"
+        return desk.leave(rule, reason, close_ms, now_ms)
+    return desk.ratchet(stop, moved, now_ms) if moved else []
+
+
+def cuts(desks: Sequence[Desk], view: View, parameters: TrendParameters) -> Commands:
+    """TR-13, T10: in an episode two positions in one direction are each cut to half once."""
+    episode, held = view.memory.episode, [desk for desk in desks if desk.is_held]
+    if not episode.active or len(held) < 2 or len({desk.trade.direction for desk in held}) > 1:
+        return []
+    out: Commands = []
+    for desk in held:
+        instrument = view.instrument(desk.asset.symbol)
+        if desk.trade.halved_in == episode.number or desk.trade.cut is not None or instrument is None:
+            continue
+        quantity = rules.cut_quantity(desk.trade.held, instrument)
+        correlation = view.correlation()
+        known = "unknown" if correlation is None else f"{correlation:.4f}"
+        reason = (
+            f"TR-13: correlation {known}, episode {episode.number}: {plain(quantity)} of {plain(desk.trade.held)} "
+            f"{desk.asset.symbol} closed"
+        )
+        out += desk.cut(quantity, episode.number, reason)
+    return out
+
+
+def funding_exit(desk: Desk, view: View, parameters: TrendParameters, settled_ms: int, now_ms: int) -> Commands:
+    """TR-14, T11: the paying position is closed right after the settlement."""
+    rate, d = view.memory.rates_8h.get(desk.asset.symbol), desk.trade.direction
+    if not desk.is_held or rate is None or not rules.is_dear(d, rate, parameters):
+        return []
+    reason = f"TR-14: funding {rate * 100:.4f} % per 8 h against the {_WORDS[d]}, limit {parameters.funding_limit_8h}"
+    return desk.leave("TR-14", reason, settled_ms, now_ms)
+
+
+def entries(desks: Sequence[Desk], view: View, parameters: TrendParameters, cycle: Cycle) -> Commands:
+    """TR-3, T1: entries of one daily close; both assets are sized on the same equity (T7)."""
+    out: Commands = []
+    exposures = {
+        desk.asset.symbol: exposure for desk in desks if (exposure := _exposure(desk, view, desk.signed_quantity))
+    }
+    for desk in desks:
+        values = view.values_at(desk.asset.symbol, cycle.close_ms)
+        if not desk.is_free or values is None or cycle.close_ms <= desk.trade.blocked_through_ms:
+            continue
+        longest = max(parameters.slow_sma_bars, 2 * parameters.adx_bars)
+        direction = rules.signal(values, parameters)
+        if direction == 0 or not view.windows[desk.asset.symbol].is_contiguous(longest):
+            continue
+        numbers = _numbers(values, parameters)
+        out.append(desk.machine.detect(f"TR-3: {_WORDS[direction]}: {numbers}", _data(values, direction)))
+        refused, quantity, sized = _size(desk, view, parameters, cycle, direction, values, exposures)
+        if refused:
+            out += [desk.machine.decline(refused, _data(values, direction)), desk.machine.rescan()]
+            continue
+        episode = view.memory.episode
+        atr = values.atr if values.atr is not None else Decimal(0)
+        halved_in = episode.number if episode.active else 0
+        out += desk.enter(direction, quantity, atr, cycle.close_ms, halved_in, f"TR-3 {_WORDS[direction]}, {sized}")
+        exposure = _exposure(desk, view, direction * quantity)
+        if exposure is not None:
+            exposures[desk.asset.symbol] = exposure
+    return out
+
+
+def _size(
+    desk: Desk,
+    view: View,
+    parameters: TrendParameters,
+    cycle: Cycle,
+    direction: int,
+    values: DailyValues,
+    exposures: dict[str, Exposure],
+) -> tuple[str, Decimal, str]:
+    """Why there is no trade, or the quantity and the sentence that explains it (TR-8 to TR-14)."""
+    symbol, nothing = desk.asset.symbol, Decimal(0)
+    instrument = view.instrument(symbol)
+    refused = _refusal(desk, view, parameters, cycle, direction, instrument, len(exposures))
+    if refused or instrument is None or values.atr is None:
+        return refused or "no ATR", nothing, ""
+    equity_usdt, episode = view.portfolio.equity_usdt, view.memory.episode
+    factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
+    quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
+    if 0 < instrument.max_market_qty < quantity:
+        quantity = instrument.floor_qty(instrument.max_market_qty)
+    sized = (
+        f"TR-8: {plain(quantity)} from equity {equity_usdt:.2f} USDT, ATR {values.atr:.2f}, factor {plain(factor)}, "
+        f"portfolio {view.portfolio.version_no}"
+    )
+    if not instrument.tradable(quantity, values.close) or quantity <= 0:
+        return f"{sized}: below the exchange's minimum of {plain(instrument.min_qty)} {symbol}", nothing, ""
+    entry = Exposure(direction * quantity, values.close, instrument.maintenance_margin_rate)
+    return rules.exposure_refusal(equity_usdt, entry, exposures, parameters) or "", quantity, sized
+
+
+def _refusal(
+    desk: Desk,
+    view: View,
+    parameters: TrendParameters,
+    cycle: Cycle,
+    direction: int,
+    instrument: Instrument | None,
+    positions: int,
+) -> str:
+    """Why this signal may not be traded at any size; empty when it may."""
+    symbol = desk.asset.symbol
+    if not cycle.entries_allowed:
+        return "OR-3: no entries in this cycle"
+    blocked = view.entries_refused(cycle.close_ms)
+    if blocked:
+        return blocked
+    if instrument is None:
+        return f"RM-1: the instrument rules of {symbol} are not known"
+    if positions >= parameters.max_positions:
+        return f"TR-10: {positions} positions are open, {parameters.max_positions} allowed"
+    pause = view.pause(symbol)
+    if pause.active:
+        return f"TR-12: ADX was below {parameters.quiet_adx} for {parameters.quiet_closes} days and not above since"
+    rate = view.memory.rates_8h.get(symbol)
+    if rate is not None and rules.is_dear(direction, rate, parameters):
+        return f"TR-14: funding {rate * 100:.4f} % per 8 h against a {_WORDS[direction]}"
+    return ""
+
+
+def _exposure(desk: Desk, view: View, signed_quantity: Decimal) -> Exposure | None:
+    instrument = view.instrument(desk.asset.symbol)
+    if signed_quantity == 0 or instrument is None:
+        return None
+    return Exposure(signed_quantity, view.price(desk.asset.symbol), instrument.maintenance_margin_rate)
+
+
+def _numbers(values: DailyValues, parameters: TrendParameters) -> str:
+    return (
+        f"close {plain(values.close)}, SMA{parameters.slow_sma_bars} {values.slow_sma:.2f}, "
+        f"SMA{parameters.fast_sma_bars} {values.fast_sma:.2f}, ADX {values.adx:.2f}"
+    )
+
+
+def _data(values: DailyValues, direction: int) -> dict[str, object]:
+    numbers = {"close": values.close, "slow": values.slow_sma, "fast": values.fast_sma, "adx": values.adx}
+    numbers["atr"] = values.atr
+    known = {name: plain(value) for name, value in numbers.items() if value is not None}
+    return {"direction": direction, "day_ms": values.day_ms, **known}

@@ -1,0 +1,127 @@
+"""The state machine of one asset in one TREND sub-account (TR-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from statemachines.commands import Note
+from statemachines.machine import Row, Table
+
+
+class TrendState(StrEnum):
+    """States of SPEC.ru 3.4."""
+
+    SCANNING = "SCANNING"
+    SIGNAL_DETECTED = "SIGNAL_DETECTED"
+    NO_TRADE = "NO_TRADE"
+    ENTRY = "ENTRY"
+    IN_POSITION = "IN_POSITION"
+    STOP_TRIGGERED = "STOP_TRIGGERED"
+    TRAILING_STOP = "TRAILING_STOP"
+    EXIT = "EXIT"
+
+
+S = TrendState
+
+TREND_TABLE: Table[TrendState] = Table(
+    "TREND",
+    S.SCANNING,
+    [
+        Row("detect", S.SCANNING, S.SIGNAL_DETECTED, "TR-3: the levels hold at a daily close while flat"),
+        Row("decline", S.SIGNAL_DETECTED, S.NO_TRADE, "TR-8, TR-9, TR-10, TR-12, TR-14, RM-2: no trade on this signal"),
+        Row("rescan", S.NO_TRADE, S.SCANNING, "the next daily close is judged afresh"),
+        Row("order", S.SIGNAL_DETECTED, S.ENTRY, "TR-8: the entry is asked for"),
+        Row("fill", S.ENTRY, S.IN_POSITION, "the entry has ended with a position, its hard stop is asked for"),
+        Row("exit", S.IN_POSITION, S.EXIT, "TR-4, TR-7, TR-14: closed by rule"),
+        Row("hard_stop", S.ENTRY, S.STOP_TRIGGERED, "TR-5: the stop fired while the entry was still filling"),
+        Row("hard_stop", S.IN_POSITION, S.STOP_TRIGGERED, "TR-5"),
+        Row("trailing_stop", S.IN_POSITION, S.TRAILING_STOP, "TR-6"),
+        Row("close", S.STOP_TRIGGERED, S.EXIT, "TR-5: what is left is closed"),
+        Row("close", S.TRAILING_STOP, S.EXIT, "TR-6: what is left is closed"),
+        Row("closed", S.EXIT, S.SCANNING, "flat and no order of the position is left"),
+        # What the real world adds to the diagram.
+        Row("refuse", S.ENTRY, S.NO_TRADE, "the entry was denied (RM-1), rejected, or ended without a fill"),
+        Row("exit", S.ENTRY, S.EXIT, "the position must go before the entry has ended: its stop cannot be held"),
+        Row("stray", S.SCANNING, S.EXIT, "EX-1: a fill after the entry's end is legal; the remnant is closed"),
+    ],
+    {
+        S.SCANNING: "СКАНИРОВАНИЕ",
+        S.SIGNAL_DETECTED: "СИГНАЛ_ОБНАРУЖЕН",
+        S.NO_TRADE: "НЕТ_СДЕЛКИ",
+        S.ENTRY: "ВХОД",
+        S.IN_POSITION: "В_ПОЗИЦИИ",
+        S.STOP_TRIGGERED: "СТОП_СРАБОТАЛ",
+        S.TRAILING_STOP: "TRAILING_STOP",
+        S.EXIT: "ВЫХОД",
+    },
+)
+
+
+class TrendMachine:
+    """One asset's state; every method is one decision: it moves the state and returns the journal line.
+
+    Raises (each method): IllegalTransitionError when the table has no such arrow; nothing changes then.
+    """
+
+    def __init__(self, asset: str, state: TrendState = S.SCANNING) -> None:
+        self.asset = asset
+        self.state = state
+
+    def detect(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """TR-3 holds at a daily close."""
+        return self._fire("detect", reason, data)
+
+    def decline(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The signal is not traded."""
+        return self._fire("decline", reason, data)
+
+    def rescan(self) -> Note:
+        """Back to scanning after a signal without a trade."""
+        return self._fire("rescan", "the next daily close is judged afresh", {})
+
+    def order(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The entry is asked for (TR-8)."""
+        return self._fire("order", reason, data)
+
+    def fill(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The entry has ended with a position."""
+        return self._fire("fill", reason, data)
+
+    def refuse(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The entry came to nothing."""
+        return self._fire("refuse", reason, data)
+
+    def exit(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The position is closed by rule (TR-4, TR-7, TR-14)."""
+        return self._fire("exit", reason, data)
+
+    def hard_stop(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The hard stop has fired (TR-5)."""
+        return self._fire("hard_stop", reason, data)
+
+    def trailing_stop(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The trailing stop has fired or was found crossed (TR-6)."""
+        return self._fire("trailing_stop", reason, data)
+
+    def close(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """After a stop: whatever is left is closed."""
+        return self._fire("close", reason, data)
+
+    def closed(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """The position is over."""
+        return self._fire("closed", reason, data)
+
+    def stray(self, reason: str, data: Mapping[str, Any]) -> Note:
+        """A late fill left a position behind."""
+        return self._fire("stray", reason, data)
+
+    def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Note:
+        """A decision without a transition (a stop moved, a position cut)."""
+        return Note(self.asset, trigger, self.state.value, self.state.value, reason, data)
+
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Note:
+        source = self.state
+        self.state = TREND_TABLE.fire(source, trigger)
+        return Note(self.asset, trigger, source.value, self.state.value, reason, data)

@@ -1,0 +1,86 @@
+"""Building the messages of one asset's desk: intents, stop moves, withdrawals and alerts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from statemachines.commands import Alert, Send
+from statemachines.messages import Intent, MoveStop, Withdraw
+from statemachines.trend.parameters import TrendAsset
+from statemachines.trend.trade import StopOrder
+from statemachines.trend.view import View
+from statemachines.values import LINEAR, Account, ActorName, Side
+
+
+def plain(value: Decimal) -> str:
+    """A number for a sentence, without exponent and without trailing zeros."""
+    return f"{value.normalize():f}"
+
+
+class Orders:
+    """Everything a desk sends, with the names of its engine, account and asset."""
+
+    def __init__(self, engine: ActorName, account: Account, asset: TrendAsset, view: View) -> None:
+        self._engine = engine
+        self._account = account
+        self._asset = asset
+        self._view = view
+
+    def is_ours(self, intent_id: str) -> bool:
+        """Whether the id is one this engine has given (a dead or living order of ours)."""
+        return intent_id.startswith(f"{self._engine}-")
+
+    def entry(self, direction: int, quantity: Decimal, reason: str) -> Intent:
+        """TR-8, T12: urgent market order."""
+        return self._intent(direction, quantity, "market", "entry", reason, None)
+
+    def reduction(self, direction: int, quantity: Decimal, stake: Literal["exit", "trim"], reason: str) -> Intent:
+        """T12: urgent market order that can only reduce a position of `direction`."""
+        return self._intent(-direction, quantity, "market", stake, reason, None)
+
+    def stop(self, direction: int, quantity: Decimal, price: Decimal, reason: str) -> Intent:
+        """TR-5: reduce-only conditional order held at the exchange for a position of `direction`."""
+        return self._intent(-direction, quantity, "stop", "stop", reason, price)
+
+    def move(self, stop: StopOrder, reason: str) -> Send:
+        """TR-6, TR-13: bring a working stop to what is asked for; unchanged fields stay away."""
+        price = None if stop.asked_price == stop.confirmed_price else stop.asked_price
+        quantity = None if stop.asked_quantity == stop.confirmed_quantity else stop.asked_quantity
+        return Send(
+            MoveStop(
+                intent_id=stop.intent_id, engine=self._engine, trigger_price=price, quantity=quantity, reason=reason
+            )
+        )
+
+    def withdraw(self, intent_id: str, reason: str) -> Send:
+        return Send(Withdraw(intent_id=intent_id, engine=self._engine, reason=reason))
+
+    def alert(self, severity: Literal["info", "warning", "critical"], title: str, text: str) -> Alert:
+        return Alert(severity, f"{self._engine} {self._asset.asset}: {title}", text)
+
+    def _intent(
+        self,
+        direction: int,
+        quantity: Decimal,
+        style: Literal["market", "stop"],
+        stake: str,
+        reason: str,
+        trigger_price: Decimal | None,
+    ) -> Intent:
+        return Intent(
+            intent_id=self._view.next_intent_id(),
+            engine=self._engine,
+            account=self._account,
+            category=LINEAR,
+            symbol=self._asset.symbol,
+            side=Side.BUY if direction > 0 else Side.SELL,
+            quantity=quantity,
+            style=style,
+            reference_price=self._view.price(self._asset.symbol),
+            trigger_price=trigger_price,
+            reduce_only=stake != "entry",
+            stake=stake,
+            reason=reason,
+            portfolio_version=self._view.portfolio.version_no,
+        )

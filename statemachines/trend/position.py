@@ -1,0 +1,176 @@
+"""The mechanics of one asset's position: its stop is kept at the exchange, and leaving it goes on until it is flat
+(TR-5, TR-6, TR-15). Which position to take or to leave is not decided here.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from statemachines.commands import Commands, Send
+from statemachines.trend import rules
+from statemachines.trend.machine import TrendMachine, TrendState
+from statemachines.trend.orders import Orders, plain
+from statemachines.trend.parameters import TrendAsset, TrendParameters
+from statemachines.trend.trade import StopOrder, Trade
+from statemachines.trend.view import View
+from statemachines.values import SECOND_MS, Account, ActorName
+
+STOP_REPAIRS = 1
+"""A stop that is lost is placed again once a day; lost again, the position is closed."""
+
+
+class Position:
+    """One asset of one TREND sub-account: what is held, its machine, its stop and its way out."""
+
+    def __init__(
+        self, engine: ActorName, account: Account, asset: TrendAsset, parameters: TrendParameters, view: View
+    ) -> None:
+        self._parameters = parameters
+        self._view = view
+        self._orders = Orders(engine, account, asset, view)
+        self.asset = asset
+        self.trade = Trade()
+        self.machine = TrendMachine(asset.asset)
+
+    # --- what the brain reads ---
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Position at the exchange, negative when short."""
+        return self.trade.direction * self.trade.held
+
+    @property
+    def is_free(self) -> bool:
+        return self.machine.state is TrendState.SCANNING
+
+    @property
+    def is_held(self) -> bool:
+        return self.machine.state is TrendState.IN_POSITION
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.machine.state in (TrendState.STOP_TRIGGERED, TrendState.TRAILING_STOP, TrendState.EXIT)
+
+    @property
+    def is_reducing(self) -> bool:
+        """Whether an exit or a cut of this instant is still on its way (T7 waits for it)."""
+        t = self.trade
+        return t.cut is not None or t.exit is not None or (self.is_leaving and t.held > 0 and t.retry_ms is None)
+
+    def deadline(self) -> int | None:
+        """Market time of the next check of stop or exit; None when nothing is pending."""
+        checks = [self.trade.retry_ms, self.trade.stop.check_ms if self.trade.stop else None]
+        return min((check for check in checks if check is not None), default=None)
+
+    # --- leaving ---
+
+    def leave(self, rule: str, reason: str, decided_ms: int, now_ms: int) -> Commands:
+        """Close the position at market; the stop rests until it is flat. No entry at `decided_ms` any more (T2).
+
+        `rule` is the rule's ID, or UNPROTECTED (the stop cannot be held) or EXTERNAL (not our doing).
+        """
+        t = self.trade
+        t.blocked_through_ms = max(t.blocked_through_ms, decided_ms)
+        t.exit_rule, t.exit_reason = rule, reason
+        data = {"rule": rule, "held": plain(t.held), "direction": t.direction}
+        arrows: Commands
+        if rule == "TR-5":
+            arrows = [self.machine.hard_stop(reason, data), self.machine.close(reason, data)]
+        elif rule == "TR-6":
+            arrows = [self.machine.trailing_stop(reason, data), self.machine.close(reason, data)]
+        else:
+            arrows = [self.machine.exit(reason, data)]
+        return [*arrows, *self._settle(now_ms)]
+
+    def _settle(self, now_ms: int) -> Commands:
+        """Go on with leaving: entry withdrawn, rest closed at market, then the stop withdrawn, then SCANNING.
+
+        The stop goes last: until the position is flat there is no instant without protection, and a stop that
+        fires in between is reduce-only.
+        """
+        t = self.trade
+        if t.entry is not None:
+            if t.entry_withdrawn:
+                return []
+            t.entry_withdrawn = True
+            return [self._orders.withdraw(t.entry, t.exit_reason)]
+        if t.exit is not None or t.cut is not None:
+            return []
+        if t.held > 0:
+            if t.retry_ms is not None or (t.stop is not None and t.stop.fired):
+                return []  # a pause between tries, or the stop is still filling: its end tells what is left
+            intent = self._orders.reduction(t.direction, t.held, "exit", t.exit_reason)
+            t.exit = intent.intent_id
+            return [Send(intent)]
+        t.retry_ms = None
+        if t.stop is not None:
+            if t.stop.fired:
+                return []
+            t.ending.append(t.stop.intent_id)
+            t.stop = None
+            return [self._orders.withdraw(t.ending[-1], f"flat after {t.exit_rule}")]
+        if t.ending:
+            return []
+        rule = t.exit_rule
+        self.trade = Trade(blocked_through_ms=t.blocked_through_ms)
+        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule})]
+
+    # --- stop ---
+
+    def _set_hard_stop(self) -> None:
+        """TR-5, T5: from the average fill price, final when the entry has ended."""
+        t, symbol = self.trade, self.asset.symbol
+        instrument = self._view.instrument(symbol)
+        if instrument is None:
+            raise ValueError(f"instrument of {symbol} is not known; an entry is only ever asked for when it is")
+        t.stop_price = rules.hard_stop(
+            t.direction, t.average_price, t.signal_atr, self._parameters, instrument.tick_size
+        )
+
+    def _guard(self, now_ms: int, reason: str) -> Commands:
+        """Bring the stop at the exchange to `stop_price` and to what is held, one request at a time."""
+        t = self.trade
+        if t.held == 0 or t.stop_price is None or self.machine.state not in (TrendState.ENTRY, TrendState.IN_POSITION):
+            return []
+        check_ms = now_ms + self._parameters.stop_confirm_s * SECOND_MS
+        stop = t.stop
+        if stop is None:
+            text = f"{t.stop_rule}: stop {plain(t.stop_price)} for {plain(t.held)} {self.asset.symbol}"
+            intent = self._orders.stop(t.direction, t.held, t.stop_price, text)
+            t.stop = StopOrder(
+                intent_id=intent.intent_id, asked_price=t.stop_price, asked_quantity=t.held, check_ms=check_ms
+            )
+            return [Send(intent)]
+        if not stop.is_settled or (stop.asked_price, stop.asked_quantity) == (t.stop_price, t.held):
+            return []
+        stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, t.held, check_ms
+        return [self._orders.move(stop, reason)]
+
+    def _check_stop(self, stop: StopOrder, now_ms: int) -> Commands:
+        """The exchange has not confirmed in time: say so, and ask again once (DESIGN 6)."""
+        seconds = self._parameters.stop_confirm_s
+        text = f"stop {stop.intent_id} at {plain(stop.asked_price)} is not confirmed after {seconds} s"
+        stop.check_ms = None
+        if self.is_leaving:
+            return [self._orders.alert("warning", "stop not confirmed while closing", text)]
+        if stop.confirmed_price is None:
+            self.trade.ending.append(stop.intent_id)
+            self.trade.stop = None
+            return [*self._replace_stop(text, now_ms), self._orders.withdraw(stop.intent_id, text)]
+        text = f"{text}; the one at {plain(stop.confirmed_price)} still rests"
+        alert = self._orders.alert("critical", "stop not moved", text)
+        if stop.repeated:
+            return [alert]
+        stop.repeated = True
+        stop.check_ms = now_ms + seconds * SECOND_MS
+        return [alert, self._orders.move(stop, text)]
+
+    def _replace_stop(self, why: str, now_ms: int) -> Commands:
+        t = self.trade
+        t.stop_repairs += 1
+        if t.stop_repairs > STOP_REPAIRS:
+            text = f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed"
+            alert = self._orders.alert("critical", "position without stop is closed", text)
+            return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms)]
+        alert = self._orders.alert("critical", "stop is missing", f"{why}; it is placed again, once")
+        return [alert, *self._guard(now_ms, why)]

@@ -1,0 +1,185 @@
+"""The rules of TREND as pure functions; direction is +1 for long and -1 for short, comparisons are strict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.indicators.window import DailyValues
+from statemachines.trend.parameters import TrendParameters
+from statemachines.values import Instrument
+
+EIGHT_HOURS_MIN = 480
+ZERO = Decimal(0)
+
+
+class Pause(NamedTuple):
+    """TR-12: `closes` daily closes in a row with a quiet ADX; `active` while entries are paused."""
+
+    closes: int = 0
+    active: bool = False
+
+
+class Episode(NamedTuple):
+    """TR-13: whether an episode of high correlation is on, and its number (the first is 1)."""
+
+    active: bool = False
+    number: int = 0
+
+
+class Exposure(NamedTuple):
+    """One position or order: signed quantity, the price it is valued at (USDT), its maintenance margin rate."""
+
+    quantity: Decimal
+    price: Decimal
+    maintenance_margin_rate: Decimal
+
+    @property
+    def notional_usdt(self) -> Decimal:
+        return abs(self.quantity) * self.price
+
+
+def signal(values: DailyValues, parameters: TrendParameters) -> int:
+    """TR-3, T1, T9: +1, -1 or 0 from the levels of one daily close; 0 as well with too few bars (D2)."""
+    if values.fast_sma is None or values.slow_sma is None or values.adx is None or values.atr is None:
+        return 0
+    if not values.adx > parameters.entry_adx:
+        return 0
+    if values.close > values.slow_sma and values.fast_sma > values.slow_sma:
+        return 1
+    if values.close < values.slow_sma and values.fast_sma < values.slow_sma:
+        return -1
+    return 0
+
+
+def trend_is_broken(direction: int, close: Decimal, slow_sma: Decimal) -> bool:
+    """TR-4, T9: the close stands on the wrong side of the slow average."""
+    return (close - slow_sma) * direction < 0
+
+
+def hard_stop(
+    direction: int, average: Decimal, signal_atr: Decimal, parameters: TrendParameters, tick: Decimal
+) -> Decimal:
+    """TR-5, T5: 2×ATR of the signal bar from the average fill price, on the tighter tick."""
+    return tighter_tick(direction, average - direction * parameters.hard_stop_atr * signal_atr, tick)
+
+
+def trailing_stop(direction: int, best: Decimal, atr: Decimal, parameters: TrendParameters, tick: Decimal) -> Decimal:
+    """TR-6, T6: 3×ATR of the last closed bar from the best close, on the tighter tick."""
+    return tighter_tick(direction, best - direction * parameters.trailing_stop_atr * atr, tick)
+
+
+def tighter_tick(direction: int, price: Decimal, tick: Decimal) -> Decimal:
+    """T5: the tick at or above `price` for a long's stop, at or below it for a short's; one tick at least."""
+    ticks = price / tick
+    whole = ticks.to_integral_value(rounding="ROUND_CEILING" if direction > 0 else "ROUND_FLOOR")
+    return max(whole, Decimal(1)) * tick
+
+
+def is_tighter(direction: int, candidate: Decimal, stop: Decimal) -> bool:
+    """TR-6: a stop only ever moves toward the price."""
+    return (candidate - stop) * direction > 0
+
+
+def is_crossed(direction: int, stop: Decimal, price: Decimal) -> bool:
+    """A price that touches a stop triggers it."""
+    return (price - stop) * direction <= 0
+
+
+def better(direction: int, one: Decimal, other: Decimal) -> Decimal:
+    """TR-6: the better of two closes for this direction."""
+    return max(one, other) if direction > 0 else min(one, other)
+
+
+def is_profit(direction: int, close: Decimal, average: Decimal) -> bool:
+    """TR-6, T6: this daily close is better than the fill."""
+    return (close - average) * direction > 0
+
+
+def is_overdue(closes: int, parameters: TrendParameters) -> bool:
+    """TR-7, T4: the 30th daily close after the entry fill has come."""
+    return closes >= parameters.max_hold_closes
+
+
+def position_size(
+    equity_usdt: Decimal, atr: Decimal, factor: Decimal, parameters: TrendParameters, instrument: Instrument
+) -> Decimal:
+    """TR-8, T7: 1 % of equity over 2×ATR; `factor` (TR-13, RM-3) multiplies before rounding down to the lot."""
+    if equity_usdt <= 0 or atr <= 0:
+        return ZERO
+    risk_usdt = equity_usdt * parameters.risk_per_trade * factor
+    return instrument.floor_qty(risk_usdt / (parameters.hard_stop_atr * atr))
+
+
+def exposure_refusal(
+    equity_usdt: Decimal, entry: Exposure, others: Mapping[str, Exposure], parameters: TrendParameters
+) -> str | None:
+    """TR-9, T8: why the entry may not be made, or None. It is refused, never shrunk."""
+    if entry.notional_usdt > parameters.max_asset_exposure * equity_usdt:
+        return (
+            f"TR-9: notional {entry.notional_usdt:.2f} USDT above {parameters.max_asset_exposure} × equity "
+            f"{equity_usdt:.2f} USDT"
+        )
+    total = entry.notional_usdt + sum((other.notional_usdt for other in others.values()), ZERO)
+    if total > parameters.max_total_exposure * equity_usdt:
+        return (
+            f"TR-9: total exposure {total:.2f} USDT above {parameters.max_total_exposure} × equity "
+            f"{equity_usdt:.2f} USDT"
+        )
+    buffer = liquidation_buffer(equity_usdt, (*others.values(), entry))
+    if buffer is not None and buffer <= parameters.min_liquidation_buffer:
+        return f"TR-9: liquidation buffer {buffer:.4f} not above {parameters.min_liquidation_buffer}"
+    return None
+
+
+def liquidation_buffer(equity_usdt: Decimal, exposures: tuple[Exposure, ...]) -> Decimal | None:
+    """TR-9, T8: by which fraction all marks must move against their positions at once until equity is down to the
+    maintenance margin: equity - x·ΣN = Σ m·N·(1 - s·x) with notional N, rate m and direction s. None when flat."""
+    total = sum((e.notional_usdt for e in exposures), ZERO)
+    if total == 0:
+        return None
+    margin = sum((e.notional_usdt * e.maintenance_margin_rate for e in exposures), ZERO)
+    signed = sum((e.quantity * e.price * e.maintenance_margin_rate for e in exposures), ZERO)
+    return (equity_usdt - margin) / (total - signed)
+
+
+def next_pause(pause: Pause, adx: Decimal | None, parameters: TrendParameters) -> Pause:
+    """TR-12: 14 closes in a row below 20 begin the pause, a close above 20 ends it."""
+    if adx is None:
+        return pause
+    closes = pause.closes + 1 if adx < parameters.quiet_adx else 0
+    lasting = pause.active and not adx > parameters.quiet_adx
+    return Pause(closes, closes >= parameters.quiet_closes or lasting)
+
+
+def next_episode(episode: Episode, correlation: Decimal | None, parameters: TrendParameters) -> Episode:
+    """TR-13, T10: above 0.9 begins an episode, below 0.85 ends it; unknown correlation changes nothing."""
+    if correlation is None:
+        return episode
+    if not episode.active and correlation > parameters.correlation_begin:
+        return Episode(True, episode.number + 1)
+    if episode.active and correlation < parameters.correlation_end:
+        return Episode(False, episode.number)
+    return episode
+
+
+def cut_quantity(held: Decimal, instrument: Instrument) -> Decimal:
+    """TR-13, T10: half of the position, rounded down to the lot."""
+    return instrument.floor_qty(held / 2)
+
+
+def rate_8h(rate: Decimal, interval_min: int) -> Decimal:
+    """TR-14, T11: a settled rate normalised to 8 hours.
+
+    Raises:
+        ValueError: the interval is not positive.
+    """
+    if interval_min <= 0:
+        raise ValueError(f"interval_min {interval_min} of a funding rate must be positive")
+    return rate * EIGHT_HOURS_MIN / interval_min
+
+
+def is_dear(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> bool:
+    """TR-14: the position pays more than 0.1 % per 8 hours (longs pay a positive rate, shorts a negative one)."""
+    return funding_rate_8h * direction > parameters.funding_limit_8h

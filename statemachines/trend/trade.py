@@ -1,0 +1,78 @@
+"""What is remembered of one asset between messages: the position, its stop and the orders that live for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from statemachines.trend.machine import TrendState
+
+StopRule = Literal["TR-5", "TR-6"]
+
+
+class StopOrder(BaseModel):
+    """The stop at the exchange: what was asked for last and what the exchange has confirmed.
+
+    `confirmed_price` is None until the exchange has said once that the order rests; `check_ms` is the market time
+    by which the last request must be confirmed, None when it is.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    intent_id: str
+    asked_price: Decimal
+    asked_quantity: Decimal
+    confirmed_price: Decimal | None = None
+    confirmed_quantity: Decimal | None = None
+    check_ms: int | None = None
+    repeated: bool = False
+    fired: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the exchange has confirmed what was asked for last."""
+        return (self.confirmed_price, self.confirmed_quantity) == (self.asked_price, self.asked_quantity)
+
+
+class Trade(BaseModel):
+    """One asset's life from signal to flat; quantities in coins, prices in USDT.
+
+    `held` is what the exchange says we hold (never negative, `direction` carries the sign); `entry`, `exit` and `cut`
+    are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
+    No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: TrendState = TrendState.SCANNING
+    blocked_through_ms: int = 0
+    direction: int = 0
+    signal_close_ms: int = 0
+    signal_atr: Decimal = Decimal(0)
+    bought: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    closes: int = 0
+    best_close: Decimal = Decimal(0)
+    has_been_in_profit: bool = False
+    halved_in: int = 0
+    stop_price: Decimal | None = None
+    stop_rule: StopRule = "TR-5"
+    stop_repairs: int = 0
+    stop: StopOrder | None = None
+    ending: list[str] = Field(default_factory=list)
+    entry: str | None = None
+    entry_withdrawn: bool = False
+    exit: str | None = None
+    exit_rule: str = ""
+    exit_reason: str = ""
+    exit_tries: int = 0
+    retry_ms: int | None = None
+    cut: str | None = None
+
+    @property
+    def average_price(self) -> Decimal:
+        """Average fill price of the entry (T5); 0 before the first fill."""
+        return self.cost / self.bought if self.bought else Decimal(0)

@@ -1,0 +1,1 @@
+"""Unmodified clients and recorded payloads against the simulated exchange as a process of its own."""

@@ -1,0 +1,178 @@
+"""Configuration: the specification's defaults, what overrides them, and what a refusal says (DA-5, RM-6)."""
+
+from __future__ import annotations
+
+import pickle
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from infra.config import ConfigurationError, EternalConfig, Profile, load_config
+from statemachines.trend.parameters import TREND_1, TREND_2
+from statemachines.values import ActorName
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without files and an environment without our variables."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("ETERNAL") or name == "DATABASE_URL":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(**arguments: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(**arguments)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_without_any_file_the_defaults_hold() -> None:
+    config = load_config()
+    assert config == EternalConfig()
+    assert config.profile is Profile.PAPER
+    assert config.is_simulated
+    assert config.engines.trend_1 == TREND_1
+    assert config.engines.trend_2 == TREND_2
+    assert config.data_folder == Path(".eternal")
+    assert config.token_file == Path(".eternal/api-token")
+    assert (config.api.port, config.database.port, config.exchange.port) == (0, 0, 0)
+    assert config.database.url is None
+
+
+def test_command_line_over_environment_over_file_over_defaults(
+    empty_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_place / "eternal.toml").write_text(
+        """
+        profile = "paper"
+        [engines.trend_1]
+        entry_adx = 21.5
+        quiet_closes = 7
+        max_positions = 1
+        [exchange]
+        pace_s = 1
+        """
+    )
+    monkeypatch.setenv("ETERNAL__ENGINES__TREND_1__QUIET_CLOSES", "8")
+    monkeypatch.setenv("ETERNAL__ENGINES__TREND_1__MAX_POSITIONS", "1")
+    monkeypatch.setenv("ETERNAL__EXCHANGE__PACE_S", "0.5")
+    config = load_config({"exchange": {"pace_s": 0}}, ["trend_1.max_positions=2"])
+    trend = config.engines.trend_1
+    assert (trend.entry_adx, trend.quiet_closes, trend.max_positions) == (Decimal("21.5"), 8, 2)
+    assert trend.slow_sma_bars == 200
+    assert config.exchange.pace_s == 0
+
+
+def test_the_file_may_be_named_or_lie_in_the_data_folder(empty_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (empty_place / ".eternal").mkdir()
+    (empty_place / ".eternal" / "eternal.toml").write_text("[exchange]\nseed = 11\n")
+    assert load_config().exchange.seed == 11
+    other = empty_place / "other.toml"
+    other.write_text("[exchange]\nseed = 12\n")
+    monkeypatch.setenv("ETERNAL_CONFIG", str(other))
+    assert load_config().exchange.seed == 12
+    monkeypatch.setenv("ETERNAL_CONFIG", "nowhere.toml")
+    assert load_config(file=other).exchange.seed == 12
+    assert "'nowhere.toml'" in refusal()
+
+
+def test_one_field_of_a_section_leaves_the_others_at_that_sections_own_default(empty_place: Path) -> None:
+    """TREND-2 keeps its 20/100 averages, the risk manager its limits per engine, when one number is changed."""
+    (empty_place / "eternal.toml").write_text(
+        "[engines.trend_2]\nentry_adx = 20\n[risk.engines.trend-1]\nmax_total_leverage = 1.5\n"
+    )
+    config = load_config()
+    assert (config.engines.trend_2.fast_sma_bars, config.engines.trend_2.slow_sma_bars) == (20, 100)
+    untouched = EternalConfig().risk.engines
+    assert config.risk.engines[ActorName.FUNDING] == untouched[ActorName.FUNDING]
+    changed = config.risk.engines[ActorName.TREND_1]
+    assert changed == untouched[ActorName.TREND_1].model_copy(update={"max_total_leverage": Decimal("1.5")})
+
+
+def test_set_trend_means_both_parameter_sets() -> None:
+    config = load_config(settings=["trend.entry_adx=20", "funding.positive_periods=3"])
+    assert config.engines.trend_1.entry_adx == config.engines.trend_2.entry_adx == 20
+    assert config.engines.funding.positive_periods == 3
+    assert "section.field=value" in refusal(settings=["trend.entry_adx"])
+
+
+def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETERNAL__PROFILE", "real")
+    monkeypatch.setenv("ETERNAL__API__PORT", "70000")
+    text = refusal(settings=["trend_1.entry_adx=-5"])
+    profile, port, adx = sorted(
+        text.splitlines(), key=lambda line: "profile api engines".index(line.split()[0].split(".")[0])
+    )
+    assert profile == (
+        "profile = 'real' (set in the environment) is refused: input should be 'paper', 'demo', 'testnet' or 'live'."
+    )
+    assert (
+        port == "api.port = '70000' (set in the environment) is refused: input should be less than or equal to 65535."
+    )
+    assert (
+        adx == "engines.trend_1.entry_adx = '-5' (set in the command line) is refused: input should be greater than 0."
+    )
+
+
+def test_an_unknown_name_is_refused_wherever_it_stands(empty_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt name must never be ignored: the operator would believe that it holds."""
+    monkeypatch.setenv("ETERNAL__PROFIL", "live")
+    text = refusal()
+    assert "profil = 'live' (set in the environment) is refused: there is no such field; allowed: api, " in text
+    monkeypatch.delenv("ETERNAL__PROFIL")
+    (empty_place / "eternal.toml").write_text("[engines.trend_1]\nadx = 3\n[risk.engines.funding]\nmax_oder = 1\n")
+    lines = refusal().splitlines()
+    assert "engines.trend_1.adx = 3 (set in eternal.toml)" in lines[0]
+    assert "entry_adx" in lines[0]
+    assert lines[1].startswith("risk.engines.funding.max_oder = 1 (set in eternal.toml)")
+    assert "max_order_of_equity" in lines[1]
+
+
+def test_a_rule_between_fields_is_told_in_its_own_words() -> None:
+    text = refusal(settings=["trend_1.fast_sma_bars=300"])
+    assert text.startswith("engines.trend_1 (set in the command line) is refused: ")
+    assert text.endswith("fast_sma_bars 300 must be below slow_sma_bars 200 (TR-3).")
+
+
+def test_a_file_that_is_not_toml_is_refused(empty_place: Path) -> None:
+    (empty_place / "eternal.toml").write_text("profile = paper\n")
+    assert "eternal.toml is not valid TOML" in refusal()
+
+
+def test_the_database_url_is_taken_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DE-3: no credential in errors, repr, logs or the database."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:topsecret@db.example:5432/eternal")
+    config = load_config()
+    assert config.database.url is not None
+    assert config.database.url.get_secret_value().endswith("@db.example:5432/eternal")
+    assert "topsecret" not in repr(config) + str(config) + str(config.public())
+    monkeypatch.setenv("DATABASE_URL", "mysql://me:topsecret@db.example/eternal")
+    text = refusal()
+    assert "database.url = (secret) (set in the environment) is refused" in text
+    assert "'mysql'; allowed: postgresql" in text
+    assert "topsecret" not in text
+
+
+def test_only_live_has_a_limit_on_capital_until_it_is_lifted() -> None:
+    assert load_config().capital_limit_usdt is None
+    assert load_config({"profile": "live"}).capital_limit_usdt == 1000
+    assert load_config({"profile": "live", "live": {"canary_limit_usdt": "none"}}).capital_limit_usdt is None
+
+
+def test_history_belongs_to_paper_and_days_are_in_order() -> None:
+    assert load_config({"exchange": {"history": "h"}}).exchange.history == Path("h")
+    assert "only for profile paper" in refusal(overrides={"profile": "demo", "exchange": {"history": "h"}})
+    text = refusal(overrides={"exchange": {"from_day": "2021-01-01", "to_day": "2020-01-01"}})
+    assert "from_day 2021-01-01 must be before to_day 2020-01-01" in text
+
+
+def test_it_is_frozen_and_travels() -> None:
+    config = load_config(settings=["trend.entry_adx=20"])
+    assert pickle.loads(pickle.dumps(config)) == config
+    with pytest.raises(ValueError, match="frozen"):
+        config.profile = Profile.LIVE  # type: ignore[misc]

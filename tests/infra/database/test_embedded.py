@@ -1,0 +1,169 @@
+"""The embedded server: killed it comes back, held it refuses, left behind it is taken over (DA-5, OR-8)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from infra.database.embedded import EmbeddedPostgres
+from infra.database.server_files import EmbeddedDatabaseError
+from tests.database import open_temporary_folder
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    base = open_temporary_folder()
+    yield base / "database"
+    shutil.rmtree(base)
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+def write_note(url: str, text: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS notes (text text)")
+        connection.execute("INSERT INTO notes VALUES (%s)", (text,))
+
+
+def read_notes(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM notes ORDER BY text")]
+
+
+def await_end(pid: int) -> None:
+    """Wait for our child to be a zombie, without reaping it: that is the server's own task."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_killed_it_is_restarted_on_the_same_address_with_its_data(server: EmbeddedPostgres) -> None:
+    url = server.url
+    write_note(url, "kept")
+    for round_no in (1, 2):
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await_end(pid)
+        assert server.ensure_running() is True
+        assert server.pid != pid
+        assert server.restarts == round_no
+        assert server.url == url
+        assert read_notes(url) == ["kept"]
+    assert server.ensure_running() is False
+
+
+def test_stopped_and_started_again_it_keeps_data_and_port(folder: Path) -> None:
+    first = EmbeddedPostgres(folder)
+    url = first.start()
+    write_note(url, "kept")
+    first.stop()
+    assert first.pid is None
+    second = EmbeddedPostgres(folder)
+    try:
+        assert second.start() == url
+        assert read_notes(url) == ["kept"]
+    finally:
+        second.stop()
+
+
+def test_a_second_start_of_the_same_folder_is_refused_clearly(server: EmbeddedPostgres, folder: Path) -> None:
+    with pytest.raises(EmbeddedDatabaseError, match=f"in use by process {os.getpid()}"):
+        EmbeddedPostgres(folder).start()
+    write_note(server.url, "undisturbed")
+
+
+def test_a_server_left_behind_by_a_killed_owner_is_replaced(folder: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from infra.database.embedded import EmbeddedPostgres\n"
+        "s = EmbeddedPostgres(Path(sys.argv[1])); print(s.start(), s.pid, flush=True); time.sleep(600)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    url, left_behind = owner.stdout.readline().split()
+    write_note(url, "kept")
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    os.kill(int(left_behind), 0)  # it does live on
+    server = EmbeddedPostgres(folder)
+    try:
+        assert server.start() == url
+        assert server.pid != int(left_behind)
+        assert read_notes(url) == ["kept"]
+    finally:
+        server.stop()
+
+
+def test_a_pid_file_that_names_somebody_else_is_no_obstacle(folder: Path) -> None:
+    """After a container's restart the old number may belong to any process, for example to ours."""
+    server = EmbeddedPostgres(folder)
+    server.start()
+    pid = server.pid
+    assert pid is not None
+    stale = (server.home / "data" / "postmaster.pid").read_text().split("\n")
+    os.kill(pid, signal.SIGKILL)
+    await_end(pid)
+    server.stop()
+    (server.home / "data" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *stale[1:]]))
+    try:
+        server.start()
+        write_note(server.url, "up")
+    finally:
+        server.stop()
+
+
+def test_the_password_is_private_and_needed(server: EmbeddedPostgres) -> None:
+    path = server.home / "password"
+    word = path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert word not in repr(server)
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(server.url.replace(word, "guess"))
+
+
+def test_it_is_durable_and_reachable_from_this_machine_only(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.url) as connection:
+        found = {
+            name: connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+            for name in ("fsync", "synchronous_commit", "full_page_writes", "listen_addresses", "TimeZone")
+        }
+    assert [row[0] for row in found.values() if row] == ["on", "on", "on", "127.0.0.1", "UTC"]
+
+
+def test_destroy_forgets_everything(folder: Path) -> None:
+    server = EmbeddedPostgres(folder)
+    server.start()
+    with pytest.raises(EmbeddedDatabaseError):
+        EmbeddedPostgres(folder).destroy()
+    server.stop()
+    server.destroy()
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps folders that the server's user cannot reach")
+def test_as_root_below_a_closed_folder_the_files_live_elsewhere(folder: Path) -> None:
+    closed = folder.parent / "closed"
+    closed.mkdir(mode=0o700)
+    server = EmbeddedPostgres(closed / "database", fallback=folder.parent / "fallback")
+    try:
+        write_note(server.start(), "works")
+        assert server.home.parent == folder.parent / "fallback"
+    finally:
+        server.stop()
+    home = server.home
+    server.destroy()
+    assert not home.exists()

@@ -1,0 +1,105 @@
+"""DA-2: an external source that is down, stale or unreadable gives nothing and says why; it is never wrong."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.feeds.dvol import DvolFeed, parse_dvol
+from infra.feeds.fear_greed import FearGreedFeed, parse_fear_greed
+from infra.feeds.feeds import Feeds
+from infra.feeds.source import FeedUnavailableError, HttpJson
+
+DAY_MS = 86_400_000
+NOW = 1_700_006_400_000 // DAY_MS * DAY_MS
+
+
+def fear(*values: tuple[int, int]) -> Any:
+    return {"data": [{"value": str(v), "timestamp": str(at // 1000)} for at, v in values], "metadata": {"error": None}}
+
+
+def dvol(*closes: tuple[int, float]) -> Any:
+    return {"jsonrpc": "2.0", "result": {"data": [[at, 1.0, 1.0, 1.0, c] for at, c in closes], "continuation": None}}
+
+
+def test_the_newest_value_before_the_instant_counts() -> None:
+    """A5: one published at the cycle's instant is not before it."""
+    feed = FearGreedFeed(lambda path, parameters: fear((NOW, 80), (NOW - DAY_MS, 20), (NOW - 2 * DAY_MS, 50)))
+    assert feed.read(NOW) == (20, NOW - DAY_MS, "")
+    assert feed.read(NOW + 1).value == 80
+
+
+def test_a_value_older_than_two_days_is_stale() -> None:
+    feed = FearGreedFeed(lambda path, parameters: fear((NOW - 2 * DAY_MS, 20)))
+    assert feed.read(NOW).value == 20
+    late = feed.read(NOW + 1)
+    assert late.value is None and "48 h" in late.reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        {"data": [{"value": "20"}]},
+        {"data": [{"value": "", "timestamp": "1"}]},
+        {"data": [{"value": "101", "timestamp": "1"}]},
+        {"data": [{"value": 20, "timestamp": "1"}]},
+    ],
+)
+def test_an_unreadable_answer_is_refused_whole(answer: Any) -> None:
+    with pytest.raises(FeedUnavailableError):
+        parse_fear_greed(answer)
+    reading = FearGreedFeed(lambda path, parameters: answer).read(NOW)
+    assert reading.value is None and reading.reason
+
+
+def test_dvol_is_the_close_of_the_newest_ended_day() -> None:
+    """A6: the running day has no close; a close is at most two days old."""
+    feed = DvolFeed(lambda path, parameters: dvol((NOW - 2 * DAY_MS, 50.5), (NOW - DAY_MS, 61.25), (NOW, 99.0)))
+    assert feed.read(NOW) == (Decimal("61.25"), NOW, "")
+    old = DvolFeed(lambda path, parameters: dvol((NOW - 4 * DAY_MS, 50.5))).read(NOW)
+    assert old.value is None and "stale" in old.reason
+
+
+def test_an_unreadable_dvol_row_is_refused() -> None:
+    for data in ([[1, 2, 3]], [[1, 1, 1, 1, 0]], [["1", 1, 1, 1, 5]], [[1, 1, 1, 1, None]]):
+        with pytest.raises(FeedUnavailableError):
+            parse_dvol({"result": {"data": data}})
+
+
+def test_one_source_down_does_not_hide_the_other() -> None:
+    def down(path: str, parameters: Any) -> Any:
+        raise FeedUnavailableError("no answer")
+
+    read = Feeds(FearGreedFeed(down), DvolFeed(lambda p, q: dvol((NOW - DAY_MS, 61.25)))).read(NOW)
+    assert (read.fear_greed, read.dvol) == (None, Decimal("61.25"))
+    assert "no answer" in read.reason
+    assert Feeds().read(NOW).reason == "Fear & Greed is not configured; DVOL is not configured"
+
+
+@pytest.mark.parametrize("response", [httpx.Response(503), httpx.Response(200, text="<html>"), None])
+def test_http_failures_are_unavailability(response: httpx.Response | None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if response is None:
+            raise httpx.ReadTimeout("slow", request=request)
+        return response
+
+    reader = HttpJson("http://feed.invalid", transport=httpx.MockTransport(answer))
+    with pytest.raises(FeedUnavailableError):
+        reader("/fng/", {"limit": 1})
+
+
+def test_http_query_of_the_fear_and_greed_source() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, json=fear((NOW - DAY_MS, 20)))
+
+    feed = FearGreedFeed(HttpJson("http://feed.invalid/", transport=httpx.MockTransport(answer)))
+    assert feed.read(NOW).value == 20
+    assert seen == ["http://feed.invalid/fng/?limit=10&format=json"]

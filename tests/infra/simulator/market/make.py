@@ -1,0 +1,56 @@
+"""Small invented markets for the tests of the market package."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from infra.simulator.market.path import DAY_MS, HOUR_MS
+from infra.simulator.market.series import Series
+
+START_MS = 1_704_067_200_000
+"""2024-01-01 00:00 UTC, a Monday."""
+
+Row = tuple[int, float, float, float, float, float]
+
+
+def rows(hours: int, first_ms: int = START_MS, seed: int = 1, price: float = 100.0) -> list[Row]:
+    """Hourly rows ``(start_ms, open, high, low, close, volume)`` of a small random walk with two decimals."""
+    rng = np.random.default_rng(seed)
+    made: list[Row] = []
+    for number in range(hours):
+        close = max(round(price + float(rng.normal(0, 1)), 2), 1.0)
+        high = round(max(price, close) + float(rng.uniform(0, 1)), 2)
+        low = round(max(min(price, close) - float(rng.uniform(0, 0.5)), 0.5), 2)
+        made.append((first_ms + number * HOUR_MS, price, high, low, close, round(float(rng.uniform(1, 9)), 3)))
+        price = close
+    return made
+
+
+def series(source: Sequence[Row], step_ms: int = HOUR_MS) -> Series:
+    """The rows as a series."""
+    table = np.array([row[1:] for row in source], dtype=np.float64)
+    starts = np.array([row[0] for row in source], dtype=np.int64)
+    return Series(step_ms, starts, *(table[:, column].copy() for column in range(5)))
+
+
+def write_csv(path: Path, header: str, lines: Iterable[Sequence[object]]) -> Path:
+    """A CSV file with the header and the lines."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header.split(","))
+        writer.writerows(lines)
+    return path
+
+
+BARS_HEADER = "ts,open,high,low,close,volume"
+
+
+def write_required(folder: Path, days: int = 3, first_ms: int = START_MS) -> None:
+    """The four files that a history folder must have, ``days`` days from ``first_ms`` on."""
+    for number, stem in enumerate(("btc_usdt_spot_1h", "btc_usdt_perp_1h", "eth_usdt_spot_1h", "eth_usdt_perp_1h")):
+        made = rows(days * DAY_MS // HOUR_MS, first_ms, seed=number)
+        write_csv(folder / f"{stem}.csv", BARS_HEADER, made)

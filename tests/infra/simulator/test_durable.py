@@ -1,0 +1,107 @@
+"""The state folder: input log, snapshots, a half-written last line, keys (RE-1, SE-3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.simulator.api import ApiRequest
+from infra.simulator.config import SimConfig
+from infra.simulator.credentials import load_or_create
+from infra.simulator.durable import DurableExchange
+from infra.simulator.ratelimit import RateLimiter
+from infra.simulator.venue.snapshot import SnapshotError
+from tests.infra.simulator.venue.world import TinyMarket
+
+HOURS = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 20
+
+
+def _open(folder: Path, every: int = 5_000) -> DurableExchange:
+    market = TinyMarket(HOURS, funding={8: "0.0001"})
+    return DurableExchange(folder, market, SimConfig(), load_or_create(folder), snapshot_every=every)
+
+
+def _trade(durable: DurableExchange, number: int) -> None:
+    uid = next(one.uid for one in durable.exchange.config.accounts if one.name == "TREND-1")
+    body = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.001"}
+    key = next(key for key in load_or_create(durable._folder).keys.values() if key.account == "TREND-1")
+    request = ApiRequest("POST", "/v5/order/create", body | {"orderLinkId": f"n{number}"}, uid, key)
+    assert durable.handle(request)["retCode"] == 0
+    durable.advance(durable.exchange.step, None)
+
+
+@pytest.mark.parametrize("every", [1, 4, 5_000])
+def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: Path, every: int) -> None:
+    durable = _open(tmp_path, every)
+    for number in range(13):
+        _trade(durable, number)
+        durable.drain()
+        if durable.due_for_snapshot():
+            durable.write_snapshot()
+    before = durable.exchange.dump()
+    durable.close()
+    again = _open(tmp_path, every)
+    assert again.exchange.dump() == before
+    _trade(again, 99)
+    again.close()
+    assert len(list(tmp_path.glob("inputs-*.jsonl"))) == 1
+
+
+def test_a_half_written_last_line_is_dropped(tmp_path: Path) -> None:
+    durable = _open(tmp_path)
+    _trade(durable, 1)
+    before = durable.exchange.dump()
+    durable.close()
+    (log,) = tmp_path.glob("inputs-*.jsonl")
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'["advance",1,nu')
+    again = _open(tmp_path)
+    assert again.exchange.dump() == before
+    assert log.read_bytes() == whole
+    again.close()
+
+
+def test_a_refused_request_leaves_no_trace_after_a_restart(tmp_path: Path) -> None:
+    durable = _open(tmp_path)
+    uid = durable.exchange.config.accounts[2].uid
+    reader = next(key for key in load_or_create(tmp_path).keys.values() if key.read_only)
+    body = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.001"}
+    assert durable.handle(ApiRequest("POST", "/v5/order/create", body, uid, reader))["retCode"] == 10005
+    before = durable.exchange.dump()
+    durable.close()
+    again = _open(tmp_path)
+    assert again.exchange.dump() == before
+    again.close()
+
+
+def test_a_snapshot_of_another_market_is_refused(tmp_path: Path) -> None:
+    durable = _open(tmp_path)
+    durable.write_snapshot()
+    durable.close()
+    other = TinyMarket(HOURS)
+    other.label = "another"  # type: ignore[misc]
+    with pytest.raises(SnapshotError, match="belongs to the market 'tiny'"):
+        DurableExchange(tmp_path, other, SimConfig(), load_or_create(tmp_path))
+
+
+def test_folders_have_their_own_identity_and_secrets_stay_out_of_repr(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    first, second = (load_or_create(folder) for folder in folders)
+    assert first.instance != second.instance
+    assert first.accounts[0].uid != second.accounts[0].uid
+    assert load_or_create(folders[0]) == first
+    shown = repr(first)
+    assert first.sim_token not in shown
+    assert all(key.secret not in shown for key in first.keys.values())
+
+
+def test_the_rate_window_rolls() -> None:
+    limiter = RateLimiter(enforced=True)
+    assert all(limiter.ask(1, "/x", "", 5, 1, 1000 + n).allowed for n in range(5))
+    refused = limiter.ask(1, "/x", "", 5, 1, 1500)
+    assert (refused.allowed, refused.reset_ms) == (False, 2000)
+    assert limiter.ask(2, "/x", "", 5, 1, 1500).allowed
+    assert limiter.ask(1, "/x", "", 5, 1, 2000).allowed

@@ -1,0 +1,207 @@
+"""OR-8: supervision with limited restart intensity and growing delay; past the limit FAULTED until the operator acts."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from statemachines.component.machine import COMPONENT_TABLE, ComponentState
+from statemachines.component.policy import SupervisionPolicy
+from statemachines.component.supervisor import (
+    Changed,
+    KillActor,
+    Orders,
+    RaiseAlert,
+    ResumeActor,
+    StartActor,
+    Supervisor,
+)
+from statemachines.values import ENGINES, ActorName
+
+E = ActorName.TREND_1
+POLICY = SupervisionPolicy(max_restarts=3, window_ms=60_000, delays_ms=(500, 1_000, 2_000), misses=3, stuck_ms=5_000)
+C = ComponentState
+
+
+def running(supervisor: Supervisor, at_ms: int = 0) -> None:
+    supervisor.start(E, at_ms)
+    supervisor.started(E, at_ms)
+    supervisor.resumed(E, at_ms)
+    assert supervisor.state(E) is C.RUNNING
+
+
+def restart(supervisor: Supervisor) -> int:
+    """Let the delay pass and bring it up again; the wall time of the start."""
+    at_ms = supervisor.deadline_ms()
+    assert at_ms is not None
+    assert StartActor(E) in supervisor.tick(at_ms)
+    supervisor.started(E, at_ms)
+    supervisor.resumed(E, at_ms)
+    return at_ms
+
+
+def kinds(orders: Orders) -> list[str]:
+    return [type(order).__name__ for order in orders]
+
+
+def test_or9_start_and_recovery_take_the_same_path() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    assert kinds(s.start(E, 0)) == ["Changed", "StartActor"]
+    assert s.started(E, 1)[-1] == ResumeActor(E)
+    assert s.state(E) is C.RECOVERING
+    s.resumed(E, 2)
+    assert s.state(E) is C.RUNNING
+    assert s.start(E, 3) == []
+
+
+def test_or8_every_failure_kills_before_it_restarts() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    orders = s.died(E, "SIGKILL", 100)
+    assert kinds(orders) == ["Changed", "KillActor", "Changed", "RaiseAlert"]
+    assert s.state(E) is C.BACKOFF and s.deadline_ms() == 600
+
+
+def test_or8_the_delay_grows_and_the_limit_faults() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    at_ms, delays = 0, []
+    for _ in range(3):
+        s.died(E, "again", at_ms)
+        up_ms = restart(s)
+        delays.append(up_ms - at_ms)
+        at_ms = up_ms
+    assert delays == [500, 1_000, 2_000]
+    orders = s.died(E, "once more", at_ms)
+    assert s.state(E) is C.FAULTED
+    assert [o.severity for o in orders if isinstance(o, RaiseAlert)] == ["critical"]
+    assert s.deadline_ms() is None and s.tick(10**9) == [] and s.start(E, 10**9) == []
+
+
+def test_or8_restarts_outside_the_window_do_not_count() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    at_ms = 0
+    for _ in range(10):
+        s.died(E, "now and then", at_ms)
+        at_ms = restart(s) + 60_000
+    assert s.state(E) is C.RUNNING
+
+
+def test_or8_the_others_go_on() -> None:
+    """P1: one component's failures change nothing for another."""
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    s.start(ActorName.FUNDING, 0)
+    s.gave_up(E, "its state cannot be read", 5)
+    assert s.state(E) is C.FAULTED
+    assert s.state(ActorName.FUNDING) is C.STARTING
+
+
+def test_or8_three_missing_answers_in_a_row_are_death() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    s.missed(E, 1)
+    assert s.state(E) is C.SUSPECT
+    s.healthy(E, 7, False, 2)
+    assert s.state(E) is C.RUNNING
+    s.missed(E, 3)
+    s.missed(E, 4)
+    orders = s.missed(E, 5)
+    assert any(isinstance(o, KillActor) for o in orders) and s.state(E) is C.BACKOFF
+
+
+def test_or8_hung_counts_as_failed_though_it_answers() -> None:
+    """RAY 3: a ping alone misses a stuck working loop."""
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    s.healthy(E, 7, True, 1_000)
+    s.healthy(E, 7, True, 6_000)
+    assert s.state(E) is C.RUNNING
+    s.healthy(E, 7, True, 6_001)
+    assert s.state(E) is C.BACKOFF
+
+
+def test_or8_idle_is_not_hung() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    for at_ms in range(0, 100_000, 1_000):
+        s.healthy(E, 7, False, at_ms)
+    assert s.state(E) is C.RUNNING
+
+
+def test_or8_a_start_or_recovery_that_takes_too_long_fails() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    s.start(E, 0)
+    assert s.deadline_ms() == POLICY.start_ms
+    s.tick(POLICY.start_ms)
+    assert s.state(E) is C.BACKOFF
+    at_ms = s.deadline_ms()
+    assert at_ms is not None
+    s.tick(at_ms)
+    s.started(E, at_ms)
+    s.tick(at_ms + POLICY.recover_ms)
+    assert s.state(E) is C.BACKOFF
+
+
+def test_or8_the_operator_resets_a_faulted_component() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    s.gave_up(E, "broken", 1)
+    assert s.reset(E, "alice", 2)[-1] == StartActor(E)
+    assert s.restarts(E) == 0
+
+
+def test_or8_faulted_survives_a_restart_of_the_orchestrator() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    running(s)
+    s.gave_up(E, "broken", 1)
+    twin = Supervisor(ENGINES, POLICY)
+    twin.restore(s.to_data())
+    assert twin.state(E) is C.FAULTED and twin.start(E, 0) == [] and twin.adopt(E, 0) == []
+
+
+def test_an_adopted_component_proves_its_life() -> None:
+    s = Supervisor(ENGINES, POLICY)
+    s.adopt(E, 0)
+    assert s.state(E) is C.SUSPECT
+    s.healthy(E, 1, False, 1)
+    assert s.state(E) is C.RUNNING
+
+
+def test_component_table_has_russian_names() -> None:
+    assert COMPONENT_TABLE.russian[C.FAULTED] == "Неисправен"
+
+
+EVENTS = st.sampled_from(
+    ["start", "started", "resumed", "ok", "stuck", "miss", "die", "give_up", "tick", "reset", "stop"]
+)
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 20_000)), max_size=60))
+def test_or8_no_order_of_events_breaks_the_supervisor(events: list[tuple[str, int]]) -> None:
+    """Any order of late, doubled or missing events: legal transitions only, never more starts than the limit allows."""
+    s = Supervisor(ENGINES, POLICY)
+    now, starts = 0, []
+    for name, gap in events:
+        now += gap
+        orders = {
+            "start": lambda: s.start(E, now),
+            "started": lambda: s.started(E, now),
+            "resumed": lambda: s.resumed(E, now),
+            "ok": lambda: s.healthy(E, now, False, now),
+            "stuck": lambda: s.healthy(E, 1, True, now),
+            "miss": lambda: s.missed(E, now),
+            "die": lambda: s.died(E, "x", now),
+            "give_up": lambda: s.gave_up(E, "x", now),
+            "tick": lambda: s.tick(now),
+            "reset": lambda: s.reset(E, "op", now),
+            "stop": lambda: s.stop(E, now),
+        }[name]()
+        changes = [o for o in orders if isinstance(o, Changed)]
+        assert all(o.note.reason for o in changes)
+        if name == "tick":
+            starts += [now for o in orders if isinstance(o, StartActor)]
+        if name == "reset":
+            starts.clear()
+        assert sum(now - at < POLICY.window_ms - max(POLICY.delays_ms) for at in starts) <= POLICY.max_restarts + 1

@@ -1,0 +1,113 @@
+"""DESIGN 7: one definition of equity, exact in Decimal; a missing price is never zero."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from statemachines.facts import BarFact
+from statemachines.messages import BalancesKnown, TransferEnded
+from statemachines.portfolio.book import AccountsBook
+from statemachines.portfolio.equity import Holdings, MissingPriceError, build_portfolio, equity_usdt
+from statemachines.values import HOUR_MS, Account
+
+PRICES = {
+    "spot:BTCUSDT": Decimal("60000.1"),
+    "spot:ETHUSDT": Decimal("3000.01"),
+    "linear:BTCUSDT": Decimal("60010.5"),
+    "linear:ETHUSDT": Decimal("2999.9"),
+}
+AMOUNT = st.decimals("-1000", "1000", places=8, allow_nan=False, allow_infinity=False)
+
+
+def test_equity_is_cash_plus_coins_at_spot_plus_unrealised_pnl_at_linear() -> None:
+    holdings = Holdings(
+        {"USDT": Decimal("1000.25"), "BTC": Decimal("0.5")},
+        {"ETHUSDT": (Decimal("-2"), Decimal("3100"))},
+    )
+    expected = Decimal("1000.25") + Decimal("0.5") * Decimal("60000.1") + Decimal("-2") * (Decimal("2999.9") - 3100)
+    assert equity_usdt(holdings, PRICES) == expected
+
+
+def test_a_missing_price_raises_and_is_never_zero() -> None:
+    with pytest.raises(MissingPriceError, match="spot:SOLUSDT"):
+        equity_usdt(Holdings({"USDT": Decimal(1), "SOL": Decimal(1)}, {}), PRICES)
+    with pytest.raises(MissingPriceError, match="linear:SOLUSDT"):
+        equity_usdt(Holdings({"USDT": Decimal(1)}, {"SOLUSDT": (Decimal(1), Decimal(1))}), PRICES)
+
+
+def test_what_is_zero_needs_no_price() -> None:
+    assert equity_usdt(Holdings({"USDT": Decimal(7), "SOL": Decimal(0)}, {}), PRICES) == 7
+
+
+@given(st.lists(st.tuples(AMOUNT, AMOUNT, AMOUNT), min_size=1, max_size=5))
+def test_portfolio_equity_is_the_exact_sum_of_its_accounts(rows: list[tuple[Decimal, Decimal, Decimal]]) -> None:
+    accounts = {
+        account: Holdings({"USDT": cash, "BTC": coin}, {"ETHUSDT": (position, Decimal(3000))})
+        for account, (cash, coin, position) in zip(Account, rows, strict=False)
+    }
+    portfolio = build_portfolio(1, 0, accounts, PRICES)
+    assert portfolio.equity_usdt == sum(view.equity_usdt for view in portfolio.accounts.values())
+    exact = sum(c + b * PRICES["spot:BTCUSDT"] + p * (PRICES["linear:ETHUSDT"] - 3000) for c, b, p in rows)
+    assert portfolio.equity_usdt == exact
+
+
+def _transfer(amount: str) -> TransferEnded:
+    return TransferEnded(
+        transfer_id="t",
+        request_id="r",
+        from_account=Account.FUNDING,
+        to_account=Account.TACTICAL,
+        coin="USDT",
+        amount=Decimal(amount),
+        purpose="FU-5",
+        succeeded=True,
+    )
+
+
+def _balances(account: Account, cash: str) -> BalancesKnown:
+    return BalancesKnown(account=account, coins={"USDT": Decimal(cash)}, positions={})
+
+
+@pytest.mark.parametrize("balances_first", [True, False])
+def test_a_transfer_counts_once_whichever_message_comes_first(balances_first: bool) -> None:
+    """OR-6, F11: balances after the transfer and the transfer's end come from one decision of the order manager."""
+    book = AccountsBook()
+    for account in (Account.FUNDING, Account.TACTICAL):
+        book.take_balances(_balances(account, "100"), "m:1")
+    book.forget_flows()
+    if not balances_first:
+        book.take_transfer(_transfer("30"), "m:2")
+    book.take_balances(_balances(Account.FUNDING, "70"), "m:2")
+    book.take_balances(_balances(Account.TACTICAL, "130"), "m:2")
+    if balances_first:
+        book.take_transfer(_transfer("30"), "m:2")
+    holdings = book.holdings(frozenset())
+    assert holdings[Account.FUNDING].balances["USDT"] == 70
+    assert holdings[Account.TACTICAL].balances["USDT"] == 130
+    assert book.flow_usdt([Account.FUNDING]) == -30
+    assert book.flow_usdt([Account.FUNDING, Account.TACTICAL]) == 0
+
+
+def test_the_newest_close_is_the_price() -> None:
+    book = AccountsBook()
+
+    def bar(start_ms: int, close: str) -> BarFact:
+        price = Decimal(close)
+        return BarFact(
+            category="spot",
+            symbol="BTCUSDT",
+            interval="60",
+            start_ms=start_ms,
+            open=price,
+            high=price,
+            low=price,
+            close=price,
+            volume=Decimal(1),
+        )
+
+    book.take_bars([bar(HOUR_MS, "2"), bar(0, "1")])
+    assert book.price_of("spot", "BTCUSDT") == (Decimal(2), 2 * HOUR_MS)

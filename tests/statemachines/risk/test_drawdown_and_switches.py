@@ -1,0 +1,144 @@
+"""RM-3 and F11 (drawdown), RM-4 and RM-5 (switches), RM-1 (repeats): the pure parts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from statemachines.risk import switches
+from statemachines.risk.drawdown import Track, demanded_level, fall_from_peak, next_track, one_day_fall, rebased
+from statemachines.risk.machine import Level, RiskStateName
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters, SwitchPolicy
+from statemachines.risk.repeats import WIDTH, RepeatWindow, intent_counter
+from statemachines.values import ActorName
+
+P = RiskParameters()
+
+
+def track(*closes: tuple[str, str]) -> Track:
+    found = Track()
+    for equity, flow in closes:
+        found = next_track(found, Decimal(equity), Decimal(flow))
+    return found
+
+
+def test_rm3_fall_from_the_peak() -> None:
+    assert fall_from_peak(track(("100", "0"), ("120", "0"), ("90", "0"))) == Decimal("0.25")
+
+
+def test_f11_a_transfer_out_is_no_loss_and_one_in_no_gain() -> None:
+    assert fall_from_peak(track(("100", "0"), ("60", "-40"))) == 0
+    assert track(("100", "0"), ("150", "50")).result == 1
+    # 100 + 100 moved in, then 10 % lost on the 200.
+    assert fall_from_peak(track(("100", "0"), ("180", "100"))) == Decimal("0.1")
+
+
+def test_rm3_limits_are_strict() -> None:
+    trend = P.drawdown["TREND"]
+    assert demanded_level(Decimal("0.15"), trend) is Level.NORMAL
+    assert demanded_level(Decimal("0.1500001"), trend) is Level.CAUTION
+    assert demanded_level(Decimal("0.25"), trend) is Level.CAUTION
+    assert demanded_level(Decimal("0.2500001"), trend) is Level.REDUCE_ONLY
+    funding = P.drawdown["FUNDING"]
+    assert demanded_level(Decimal("0.031"), funding) is Level.CAUTION
+    assert demanded_level(Decimal("0.051"), funding) is Level.REDUCE_ONLY
+    assert demanded_level(Decimal("0.9"), P.drawdown["CORE-HODL"]) is Level.NORMAL
+
+
+def test_f11_trend_counts_both_sub_accounts_together() -> None:
+    assert P.drawdown["TREND"].engines == (ActorName.TREND_1, ActorName.TREND_2)
+
+
+def test_rm3_rebased_measures_from_here() -> None:
+    assert fall_from_peak(rebased(track(("100", "0"), ("70", "0")))) == 0
+
+
+def test_f11_one_day_fall_leaves_external_flows_out() -> None:
+    assert one_day_fall(Decimal(1000), Decimal(840), Decimal(0)) == Decimal("0.16")
+    assert one_day_fall(Decimal(1000), Decimal(500), Decimal(-500)) == 0
+    assert one_day_fall(Decimal(1000), Decimal(1000), Decimal(160)) == Decimal("0.16")
+    assert one_day_fall(Decimal(0), Decimal(10), Decimal(0)) == 0
+
+
+@given(st.lists(st.tuples(st.integers(50, 200), st.integers(-40, 40)), min_size=1, max_size=20))
+def test_f11_flows_alone_never_make_a_drawdown(days: list[tuple[int, int]]) -> None:
+    """A group that only receives and gives money stands at its peak."""
+    found, equity = track(("100", "0")), Decimal(100)
+    for _, flow in days:
+        if equity + flow <= 0:
+            continue
+        equity += flow
+        found = next_track(found, equity, Decimal(flow))
+    assert fall_from_peak(found) == 0
+
+
+def test_rm5_entries_need_every_scope() -> None:
+    names = RiskStateName
+    assert switches.entries_allowed((names.NORMAL, names.CAUTION))
+    for name in (names.REDUCE_ONLY, names.HALTED, names.PAUSED):
+        assert not switches.entries_allowed((names.NORMAL, name))
+        assert not switches.entries_allowed((name, names.NORMAL))
+
+
+def test_rm3_caution_halves_sizes() -> None:
+    factors = [switches.size_factor(name, P) for name in RiskStateName]
+    assert factors == [Decimal(1), Decimal("0.5"), Decimal(0), Decimal(0), Decimal(0)]
+
+
+def test_rm4_trips_after_consecutive_readings_never_on_one() -> None:
+    policy = SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=3)
+    readings, trips = 0, []
+    for is_bad in (True, True, False, True, True, True):
+        readings, tripped = switches.next_streak(policy, readings, is_bad)
+        trips.append(tripped)
+    assert trips == [False, False, False, False, False, True]
+    with pytest.raises(ValidationError):
+        SwitchPolicy(level=Level.CAUTION, consecutive=1)
+
+
+def test_rm4_readings_are_strict() -> None:
+    assert not switches.is_exchange_unreachable(30, P) and switches.is_exchange_unreachable(30.1, P)
+    assert not switches.is_market_data_stale(60, P) and switches.is_market_data_stale(60.1, P)
+    assert not switches.is_clock_off(-1000, P) and switches.is_clock_off(-1001, P)
+    assert not switches.is_reconciliation_off(0, P) and switches.is_reconciliation_off(1, P)
+    assert not switches.is_insurance_fund_depleted(Decimal(70), Decimal(100), P)
+    assert switches.is_insurance_fund_depleted(Decimal("69.9"), Decimal(100), P)
+
+
+def test_rm4_rejects_above_20_percent_of_the_last_50() -> None:
+    assert not switches.are_orders_rejected([True], P)
+    assert not switches.are_orders_rejected([True] * 10 + [False] * 40, P)
+    assert switches.are_orders_rejected([True] * 11 + [False] * 39, P)
+    assert not switches.are_orders_rejected([True] * 11 + [False] * 50, P)
+
+
+@given(st.lists(st.integers(0, 300), max_size=200))
+def test_rm1_repeats_are_recognised_in_any_order(counters: list[int]) -> None:
+    window, seen = RepeatWindow(), set()
+    for counter in counters:
+        assert window.is_repeat(counter) == (counter in seen)
+        window.take(counter)
+        seen.add(counter)
+        window = RepeatWindow(window.high, window.mask)
+
+
+def test_rm1_what_is_older_than_the_window_counts_as_a_repeat() -> None:
+    window = RepeatWindow()
+    window.take(10_000)
+    assert window.is_repeat(10_000 - WIDTH) and not window.is_repeat(10_001)
+
+
+def test_intent_ids_have_a_base_36_counter() -> None:
+    assert intent_counter("trend-1-z") == 35
+    for wrong in ("trend", "trend-1-", "trend-1-Z!", "trend-1-Z"):
+        with pytest.raises(ValueError, match="base36"):
+            intent_counter(wrong)
+
+
+def test_a_group_with_only_an_alert_demands_nothing() -> None:
+    group = DrawdownGroup(engines=(ActorName.CORE_HODL,), alert=Decimal("0.3"))
+    assert demanded_level(Decimal("0.99"), group) is Level.NORMAL

@@ -1,0 +1,255 @@
+"""TREND's orders when the exchange does not do what was hoped for (TR-5, TR-15, EX-1, OR-9, DESIGN 6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+
+from statemachines.messages import BalancesKnown, CycleDone, Denied, Fill, Intent, MoveStop, Withdraw
+from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Side
+from tests.statemachines.trend_bars import BTC, FAST, FLAT, RISE, next_day, scene
+from tests.statemachines.trend_venue import Venue
+
+UP = RISE[-1] * 1.01
+OPENED = 21 * DAY_MS
+LATER = OPENED + HOUR_MS
+
+
+def intents(venue: Venue, stake: str) -> list[Intent]:
+    return [body for body in venue.bodies(Intent) if body.stake == stake]
+
+
+def in_position(venue: Venue | None = None) -> Venue:
+    venue = venue or scene(RISE, FLAT)
+    next_day(venue, UP, 1000)
+    return venue
+
+
+def fill(venue: Venue, intent_id: str, side: Side, quantity: str, position: str, at_ms: int = LATER) -> Fill:
+    return Fill(
+        execution_id=f"x-{intent_id}-{position}",
+        intent_id=intent_id,
+        engine=ActorName.TREND_1,
+        account=venue.account,
+        category=LINEAR,
+        symbol=BTC,
+        side=side,
+        quantity=D(quantity),
+        price=D(str(round(UP, 2))),
+        fee=D(0),
+        fee_coin="USDT",
+        is_maker=False,
+        realized_pnl=D(0),
+        executed_ms=at_ms,
+        position_quantity=D(position),
+        position_price=D(100),
+        cash_usdt=venue.cash,
+    )
+
+
+# --- the way out ---
+
+
+def test_an_exits_remainder_is_sent_again_and_the_stop_stays_until_flat() -> None:
+    """EX-3, LESSONS: the slippage limit leaves a remainder; the next exit is for what is left."""
+    venue = in_position()
+    held = D(venue.trade("BTC")["held"])
+    venue.fills = lambda intent, price: [(intent.quantity / 2 if intent.quantity == held else intent.quantity, price)]
+    before = len(venue.sent)
+    next_day(venue, UP * 0.98, 1000)
+    assert [i.quantity for i in intents(venue, "exit")] == [held, held / 2]
+    kinds = [body.KIND for _, body in venue.sent[before:]]
+    assert kinds == ["intent", "intent", "withdraw", "cycle_done"]
+    assert venue.state("BTC") == "SCANNING"
+
+
+def test_exits_that_find_no_market_pause_alert_and_go_on() -> None:
+    """LESSONS: loops that cannot converge stop; here after three tries, with the stop resting, every 60 s."""
+    venue = in_position()
+    venue.fills = lambda intent, price: []
+    now = next_day(venue, UP * 0.98, 1000)
+    assert len(intents(venue, "exit")) == 3 and len(venue.alerts) == 1
+    assert venue.stops and venue.bodies(Withdraw) == []
+    assert venue.state("BTC") == "EXIT" and venue.brain.deadline() == now + 60_000
+    assert len(venue.bodies(CycleDone)) == 2, "the cycle does not hang on it"
+    venue.settle(now + 60_000)
+    assert len(intents(venue, "exit")) == 6
+    venue.fills = lambda intent, price: [(intent.quantity, price)]
+    venue.settle(now + 120_000)
+    assert venue.state("BTC") == "SCANNING" and venue.positions == {} and venue.stops == {}
+
+
+def test_a_stop_that_fires_while_the_exit_is_on_its_way_is_legal() -> None:
+    """TR-15: no unprotected instant; the exit then finds nothing left and that is fine."""
+    venue = in_position()
+    venue.hold = True
+    now = next_day(venue, UP * 0.98, 1000)
+    venue.touch(BTC, D(venue.trade("BTC")["stop_price"]), now)
+    assert venue.positions == {} and venue.state("BTC") == "EXIT"
+    venue.release(now)
+    assert venue.transitions("BTC")[-2:] == [("IN_POSITION", "EXIT"), ("EXIT", "SCANNING")]
+    assert len(venue.bodies(CycleDone)) == 2 and venue.alerts == []
+
+
+def test_a_stop_that_fills_in_part_leaves_a_rest_that_is_closed() -> None:
+    venue = in_position()
+    held, stop = D(venue.trade("BTC")["held"]), intents(venue, "stop")[0]
+    part = held - 1
+    venue.positions[BTC] = (D(1), venue.positions[BTC][1])
+    venue.stops.clear()
+    venue.tell(fill(venue, stop.intent_id, Side.SELL, str(part), "1"), LATER)
+    assert venue.state("BTC") == "EXIT" and intents(venue, "exit") == []
+    venue._done(stop, "CANCELLED", part, stop.trigger_price, LATER)
+    venue._drain()
+    assert [i.quantity for i in intents(venue, "exit")] == [D(1)]
+    assert venue.state("BTC") == "SCANNING"
+
+
+def test_a_stop_during_the_entry_withdraws_what_still_works() -> None:
+    """TR-15: ENTRY → STOP_TRIGGERED → EXIT; the rest of the entry is withdrawn, nothing is left."""
+    venue = scene(RISE, FLAT)
+    venue.hold = True
+    next_day(venue, UP, 1000)
+    entry = venue.held[0]
+    venue.tell(fill(venue, entry.intent_id, Side.BUY, "2", "2"), OPENED)
+    venue.positions[BTC] = (D(2), D(str(round(UP, 2))))
+    venue.touch(BTC, D(venue.trade("BTC")["stop_price"]), OPENED + 1)
+    assert venue.transitions("BTC")[-2:] == [("ENTRY", "STOP_TRIGGERED"), ("STOP_TRIGGERED", "EXIT")]
+    assert [w.intent_id for w in venue.bodies(Withdraw)] == [entry.intent_id]
+    venue._done(entry, "CANCELLED", D(2), D(100), OPENED + 2)
+    venue._drain()
+    assert venue.state("BTC") == "SCANNING"
+
+
+# --- the stop ---
+
+
+def test_a_rejected_stop_is_placed_again_once_then_the_position_is_closed() -> None:
+    """TR-5: a position is not kept without its stop; one repair, no loop (LESSONS)."""
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "rejected"
+    in_position(venue)
+    assert len(intents(venue, "stop")) == 2 and len(intents(venue, "exit")) == 1
+    assert venue.positions == {} and venue.state("BTC") == "SCANNING"
+    assert [alert.severity for alert in venue.alerts] == ["critical", "critical"]
+    assert len(venue.bodies(CycleDone)) == 1
+
+
+def test_a_denied_stop_counts_as_lost() -> None:
+    venue = scene(RISE, FLAT)
+    refusals = iter([("no",)])
+    venue.deny = lambda intent: next(refusals, ()) if intent.stake == "stop" else ()
+    in_position(venue)
+    assert venue.state("BTC") == "IN_POSITION" and len(venue.stops) == 1 and len(venue.alerts) == 1
+
+
+def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() -> None:
+    """DESIGN 6, LESSONS freqtrade #9815: protection at the exchange is audited; a repair does not repeat for ever."""
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "silence"
+    in_position(venue)
+    assert venue.brain.deadline() == OPENED + 120_000
+    venue.settle(OPENED + 119_999)
+    assert venue.alerts == []
+    venue.stop_answer = lambda intent_id: "works"
+    venue.settle(OPENED + 120_000)
+    first, second = intents(venue, "stop")
+    assert len(venue.alerts) == 1 and "not confirmed after 120 s" in venue.alerts[0].text
+    assert [w.intent_id for w in venue.bodies(Withdraw)] == [first.intent_id]
+    assert list(venue.stops) == [second.intent_id] and venue.brain.deadline() is None
+
+
+def test_a_stop_never_confirmed_at_all_closes_the_position() -> None:
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "silence"
+    in_position(venue)
+    venue.settle(OPENED + 120_000)
+    venue.settle(OPENED + 240_000)
+    assert len(intents(venue, "stop")) == 2 and venue.positions == {}
+    venue.settle(OPENED + 900_000)
+    assert len(venue.alerts) == 2
+
+
+def test_a_moved_stop_without_confirmation_is_moved_again_once() -> None:
+    """TR-6: the old stop still protects, so the position stays."""
+    venue = in_position(scene(RISE, FLAT, parameters=FAST.model_copy(update={"trailing_stop_atr": D("1.5")})))
+    venue.stop_answer = lambda intent_id: "silence"
+    now = next_day(venue, UP * 1.03, 1000)
+    assert len(venue.bodies(MoveStop)) == 1
+    for step in range(1, 5):
+        venue.settle(now + step * 120_000)
+    assert len(venue.bodies(MoveStop)) == 2 and len(venue.alerts) == 2
+    assert venue.state("BTC") == "IN_POSITION" and venue.brain.deadline() is None
+    venue.stop_answer = lambda intent_id: "works"
+    venue._working(next(iter(venue.stops)), now)
+    venue._drain()
+    assert venue.state("BTC") == "IN_POSITION"
+
+
+def test_a_cancelled_stop_is_replaced() -> None:
+    venue = in_position()
+    stop, _, _ = venue.stops.pop(intents(venue, "stop")[0].intent_id)
+    venue._done(stop, "CANCELLED", D(0), None, LATER)
+    venue._drain()
+    assert len(venue.stops) == 1 and len(venue.alerts) == 1 and venue.state("BTC") == "IN_POSITION"
+
+
+# --- what we did not do ---
+
+
+def test_ex1_a_late_fill_of_ours_while_flat_is_closed() -> None:
+    """EX-1: a fill after the end of the intent is legal; the remnant does not stay without a stop."""
+    venue = scene(RISE, FLAT)
+    venue.fills = lambda intent, price: []
+    next_day(venue, UP, 1000)
+    entry = intents(venue, "entry")[0]
+    venue.fills = lambda intent, price: [(intent.quantity, price)]
+    venue.positions[BTC] = (D(2), D(122))
+    venue.tell(fill(venue, entry.intent_id, Side.BUY, "2", "2"), LATER)
+    assert venue.transitions("BTC")[-2:] == [("SCANNING", "EXIT"), ("EXIT", "SCANNING")]
+    assert venue.positions == {} and len(venue.alerts) == 1
+
+
+def test_or9_a_fill_that_is_not_ours_is_reported_never_traded_against() -> None:
+    venue = scene(RISE, FLAT)
+    venue.tell(fill(venue, "manual-1", Side.BUY, "2", "2"), LATER)
+    assert venue.sent == [] and venue.alerts[0].severity == "critical"
+    assert venue.state("BTC") == "SCANNING" if "BTC" in venue.rows else True
+
+
+def balances(venue: Venue, quantity: str) -> BalancesKnown:
+    return BalancesKnown(account=venue.account, coins={}, positions={BTC: (D(quantity), D(100))})
+
+
+def test_or9_a_position_gone_after_reconciliation_is_left_and_its_stop_withdrawn() -> None:
+    venue = in_position()
+    venue.positions.clear()
+    venue.tell(balances(venue, "0"), LATER)
+    assert venue.state("BTC") == "SCANNING" and venue.stops == {} and intents(venue, "exit") == []
+
+
+def test_or9_a_smaller_position_gets_a_smaller_stop_and_a_larger_one_is_reported() -> None:
+    venue = in_position()
+    held = venue.trade("BTC")["held"]
+    venue.tell(balances(venue, held), LATER)
+    assert venue.bodies(MoveStop) == []
+    venue.tell(balances(venue, "1"), LATER)
+    assert venue.bodies(MoveStop)[-1].quantity == 1 and venue.bodies(MoveStop)[-1].trigger_price is None
+    venue.tell(balances(venue, "5"), LATER)
+    assert D(venue.trade("BTC")["held"]) == 1 and "not ours" in venue.alerts[-1].title
+
+
+def test_lessons_a_position_of_the_other_sign_is_an_alarm() -> None:
+    """LESSONS: an external fill can shrink, never flip."""
+    venue = in_position()
+    venue.tell(fill(venue, "", Side.SELL, "100", "-5"), LATER)
+    assert "flipped" in venue.alerts[0].title and venue.bodies(Withdraw) == []
+
+
+@pytest.mark.parametrize("engine", [ActorName.TREND_2, ActorName.FUNDING])
+def test_p1_refusals_of_other_engines_are_ignored(engine: ActorName) -> None:
+    venue = in_position()
+    stop = intents(venue, "stop")[0]
+    venue.tell(Denied(intent_id=stop.intent_id, engine=engine, reasons=("no",), checks=("x",)), LATER)
+    assert venue.alerts == [] and venue.state("BTC") == "IN_POSITION"
