@@ -314,16 +314,13 @@ class Host:
 
     def _report_when_idle(self, shell: Shell) -> None:
         received = dict(self._parts.streams.received()) if self._parts.streams else {}
-        busy = (
-            not self._queue.empty()
-            or shell.has_work
-            or bool(shell.pending)
-            or bool(self._parts.streams is not None and self._parts.streams.faults())
-            or any(courier.is_busy for courier in self._couriers.values())
-            or bool(shell.waiting_recipients())
-        )
-        if busy:
+        faults = self._parts.streams.faults() if self._parts.streams is not None else ()
+        if not self._queue.empty() or shell.has_work or shell.pending or faults:
             return
+        if self._state == "RECOVERING":
+            # Recovered: what begin() asked for has been answered.
+            self._state = "RUNNING"
+        # Messages on their way do not make this actor busy: the conductor compares what was sent with what arrived.
         report = {
             "incarnation": shell.epoch,
             "idle": True,
@@ -335,8 +332,6 @@ class Host:
             "frames": received,
             "deadline_ms": shell.deadline(),
         }
-        if self._state == "RECOVERING":
-            self._state = "RUNNING"
         if report != self._last_report:
             self._last_report = report
             self._parts.peers.report(str(self.name), report)

@@ -193,7 +193,7 @@ CLASSES: dict[ActorName, type[ShellActor]] = {
 
 def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
     """Create the named, detached actor (or find it alive) and return its handle."""
-    remote = ray.remote(assembly.actor_class(name))
+    remote = ray.remote(concurrency_groups=CONCURRENCY_GROUPS)(assembly.actor_class(name))
     options: dict[str, Any] = {
         "name": str(name),
         "namespace": NAMESPACE,
@@ -201,7 +201,6 @@ def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
         "num_cpus": 0,
         "max_restarts": max_restarts,
         "max_task_retries": 0,
-        "concurrency_groups": CONCURRENCY_GROUPS,
         "get_if_exists": True,
     }
     return remote.options(**options).remote(assembly, str(name))

@@ -96,6 +96,7 @@ class Shell:
         self._retry: Commit | None = None
         self._retry_acts: Acts | None = None
         self._begun: _Batch | None = None
+        self._due_since: tuple[int | None, str, str] = (None, "", "")
         self._batch = _Batch(1)
         self._probe = probe or (lambda _point: None)
 
@@ -233,8 +234,9 @@ class Shell:
                 due = self.brain.deadline()
                 if due is None or due > item.market_ms:
                     continue
-                identity = f"{self.name}@{due}"
-                self._take(batch, self.brain.tick(item.market_ms), identity, identity)
+                cause, trace = self._origin_of(due)
+                self._take(batch, self.brain.tick(item.market_ms), cause, trace)
+                self._remember_origin(cause, trace)
                 continue
             message = item.message
             assert message is not None
@@ -248,9 +250,24 @@ class Shell:
             elif item.natural_id:
                 batch.known.append(item.natural_id)
                 repeats.add(item.natural_id)
-            self._take(batch, self.brain.handle(message), message.id, message.trace or message.id)
+            trace = message.trace or message.id
+            self._take(batch, self.brain.handle(message), message.id, trace)
+            self._remember_origin(message.id, trace)
         batch.states = list(self.brain.dirty())
         return batch
+
+    def _remember_origin(self, cause: str, trace: str) -> None:
+        """What set the present deadline: a tick is caused by the message that asked for it (P5)."""
+        due = self.brain.deadline()
+        if due != self._due_since[0]:
+            self._due_since = (due, cause, trace)
+
+    def _origin_of(self, due: int) -> tuple[str, str]:
+        since, cause, trace = self._due_since
+        if since == due and cause:
+            return cause, trace
+        identity = f"{self.name}@{due}"
+        return identity, identity
 
     def _repeats(self, items: Sequence[_Item]) -> set[str]:
         fresh = [i.natural_id for i in items if i.natural_id]

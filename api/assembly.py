@@ -13,7 +13,7 @@ from infra.bybit.clock import LiveClock
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.bybit.endpoints import Endpoints, endpoints
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.limits import RateLimiter
+from infra.bybit.limits import RateLimiter, RateLimits
 from infra.bybit.lockstep import SimulatorLockstep
 from infra.bybit.session import HttpSessions
 from infra.bybit.streams import PrivateStreams, PublicStreams
@@ -125,7 +125,7 @@ class SystemAssembly:
             uids=self.credentials().uids(),
             clock=self.clock(),
             read_feed=Feeds(FearGreedFeed(HttpJson(sources[0])), DvolFeed(HttpJson(sources[1]))).read,
-            limiter=None if is_paper else RateLimiter(),
+            limiter=None if is_paper else RateLimiter(RateLimits()),
             look_up_pause_s=PAPER_LOOK_UP_PAUSE_S if is_paper else 2.0,
         )
 

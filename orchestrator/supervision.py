@@ -168,17 +168,20 @@ class Supervision:
             self._carry_out(self._supervisor.tick(now))
 
     def _begin(self, now: int) -> None:
-        """Start what is wanted, one after the other; adopt what lives already."""
+        """Start what is wanted, adopt what lives already. Processes come up side by side; recovery has its order."""
         for name in self._order:
-            state = self._supervisor.state(name)
-            if state is ComponentState.STOPPED:
-                orders = (
-                    self._supervisor.adopt(name, now) if self._nursery.find(name) else self._supervisor.start(name, now)
-                )
-                self._carry_out(orders)
-                state = self._supervisor.state(name)
-            if state in (ComponentState.STARTING, ComponentState.RECOVERING):
-                return
+            if self._supervisor.state(name) is ComponentState.STOPPED:
+                is_alive = self._nursery.find(name)
+                begin = self._supervisor.adopt if is_alive else self._supervisor.start
+                self._carry_out(begin(name, now))
+
+    def _may_recover(self, name: ActorName) -> bool:
+        """Market data fills the history that all others start on: they wait until it has recovered."""
+        first = self._order[0]
+        return name is first or self._supervisor.state(first) not in (
+            ComponentState.STARTING,
+            ComponentState.RECOVERING,
+        )
 
     def _hear(self, name: ActorName, watch: _Watch, now: int) -> None:
         if watch.start_call is not None and watch.start_call.ready():
@@ -210,7 +213,8 @@ class Supervision:
         if reported == "FAILED" and state in ALIVE:
             self._carry_out(self._supervisor.died(name, str(watch.health.get("last_error", "")), now))
         elif state is ComponentState.STARTING:
-            self._carry_out(self._supervisor.started(name, now))
+            if self._may_recover(name):
+                self._carry_out(self._supervisor.started(name, now))
         elif state is ComponentState.RECOVERING and reported == "RUNNING":
             self._carry_out(self._supervisor.resumed(name, now))
         elif state is ComponentState.SUSPECT and reported == "CREATED":

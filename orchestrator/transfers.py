@@ -1,7 +1,8 @@
 """Movements between accounts that engines have asked for (OR-6): owed, ordered, ended; never lost, never twice.
 
 A transfer's id is a UUIDv5 of what it is for and which attempt it is, so that a repeat after a crash is the same
-transfer at the exchange. One that failed on the exchange's evidence is owed again, under the next attempt's id.
+transfer at the exchange. One that failed on the exchange's evidence goes back to the engine that asked: it keeps what
+it owes and asks again, in time for the next cycle. There is one owner of every retry, so nothing moves twice.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class TransferBook:
         self._installation = installation
         self._open: dict[str, Movement] = {}
         self._finished: list[str] = []
+        self._failed: dict[str, int] = {}
 
     def take_wanted(self, body: TransferWanted) -> Commands:
         """Book a wish: it is moved in the capital stage of the next NORMAL cycle."""
@@ -55,6 +57,7 @@ class TransferBook:
         self._open[body.request_id] = Movement(
             body.request_id, body.from_account, body.to_account, body.coin, body.amount, body.purpose
         )
+        self._open[body.request_id].attempt += self._failed.pop(body.request_id, 0)
         reason = f"{body.amount} {body.coin} from {body.from_account} to {body.to_account}: {body.purpose}"
         return [_note(body.request_id, "want", "WANTED", "OWED", reason)]
 
@@ -86,7 +89,7 @@ class TransferBook:
         return commands
 
     def take_ended(self, body: TransferEnded) -> Commands:
-        """An attempt has ended: done, or owed again until the next cycle."""
+        """An attempt has ended: done, or back to the engine that asked."""
         movement = self._open.get(body.request_id)
         if movement is None or movement.transfer_id != body.transfer_id:
             text = f"transfer {body.transfer_id} is none that is under way"
@@ -96,11 +99,13 @@ class TransferBook:
             self._finished = [*self._finished, body.request_id][-FINISHED_KEPT:]
             reason = f"{body.amount} {body.coin} moved from {body.from_account} to {body.to_account}"
             return [_note(body.request_id, "done", "ORDERED", "DONE", reason)]
-        movement.transfer_id = None
-        movement.attempt += 1
-        reason = f"attempt {movement.attempt - 1} failed: {body.reason}; owed until the next cycle"
+        del self._open[body.request_id]
+        self._failed[body.request_id] = movement.attempt
+        while len(self._failed) > FINISHED_KEPT:
+            del self._failed[next(iter(self._failed))]
+        reason = f"attempt {movement.attempt} failed: {body.reason}; the engine still owes it and asks again"
         text = f"{body.amount} {body.coin} from {body.from_account} to {body.to_account} ({body.purpose}): {reason}"
-        note = _note(body.request_id, "failed", "ORDERED", "OWED", reason)
+        note = _note(body.request_id, "failed", "ORDERED", "FAILED", reason)
         return [note, Alert("warning", "A transfer between accounts failed", text)]
 
     def are_under_way(self, requests: Sequence[str]) -> bool:
@@ -128,6 +133,7 @@ class TransferBook:
         return {
             "open": [asdict(m) | {"amount": str(m.amount)} for m in self._open.values()],
             "finished": self._finished,
+            "failed": dict(self._failed),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -138,6 +144,7 @@ class TransferBook:
             fields["from_account"], fields["to_account"] = Account(row["from_account"]), Account(row["to_account"])
             self._open[row["request_id"]] = Movement(**fields)
         self._finished = list(data["finished"])
+        self._failed = {request_id: int(attempts) for request_id, attempts in data["failed"].items()}
 
 
 def _note(

@@ -192,7 +192,10 @@ class OrderReport(Frozen):
 
 class ExecutionReport(Frozen):
     """A row of the execution stream or list. Only `Trade`, `BustTrade` and `AdlTrade` are fills; `Funding` is
-    a settlement: `fee` is then what was paid (positive) or received (negative)."""
+    a settlement: `fee` is then what was paid (positive) or received (negative).
+
+    REST's list does not tell the realised profit: `realized_pnl` 0 then stands for "not told", unless
+    `closed_quantity` (`closedSize`; None where absent) says that nothing was closed."""
 
     account: Account
     execution_id: str
@@ -210,6 +213,7 @@ class ExecutionReport(Frozen):
     realized_pnl: Decimal
     execution_type: str
     executed_ms: int
+    closed_quantity: Decimal | None = None
 
 
 class PositionReport(Frozen):

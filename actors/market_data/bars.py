@@ -43,9 +43,7 @@ class BarDesk:
             return [_note(series, "refuse_bar", wrong), Alert("warning", "A bar was refused", text)]
         at, key = close_ms(bar), (series, bar.interval)
         if at <= announced_ms:
-            self._counters.add(Defect.OUT_OF_ORDER)
-            self.active.add(series)
-            return [Record(bar)]
+            return self._late(bar, series)
         group = self._groups.setdefault(at, {})
         if key in group:
             return self._repeat(bar, group[key])
@@ -80,6 +78,15 @@ class BarDesk:
                 self._counters.add(Defect.REPAIRED)
             commands += taken
         return commands
+
+    def _late(self, bar: BarFact, series: Series) -> Commands:
+        """A bar of an announced instant: the newest one once more, or one that came too late to be announced."""
+        self.active.add(series)
+        if self._closes.get((series, bar.interval)) == (bar.start_ms, bar.close):
+            self._counters.add(Defect.DUPLICATE)
+            return []
+        self._counters.add(Defect.OUT_OF_ORDER)
+        return [Record(bar)]
 
     def _repeat(self, bar: BarFact, known: BarFact) -> Commands:
         if bar == known:

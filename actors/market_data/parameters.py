@@ -49,7 +49,7 @@ class MarketDataParameters(Frozen):
     stale_quote_ms: PositiveInt = 10 * MINUTE_MS
     outlier_hourly: Decimal = Field(default=Decimal("0.25"), gt=0)
     outlier_daily: Decimal = Field(default=Decimal("0.5"), gt=0)
-    inactive_after_hours: PositiveInt = 24
+    inactive_after_hours: PositiveInt = 72
     retry_delays_s: tuple[float, ...] = (1.0, 5.0, 15.0)
     longest_retry_s: float = Field(default=60.0, gt=0)
     backfill_attempts: PositiveInt = 100

@@ -36,7 +36,8 @@ class Counters:
         self._counts: Counter[str] = Counter()
 
     def add(self, defect: Defect, number: int = 1) -> None:
-        self._counts[defect.value] += number
+        if number:
+            self._counts[defect.value] += number
 
     @property
     def total(self) -> int:

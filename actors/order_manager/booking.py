@@ -25,7 +25,7 @@ def take_execution(desk: Desk, report: ExecutionReport) -> bool:
     books = desk.books[report.account]
     parts = desk.ours(report.link_id, report.exchange_id)
     work = desk.works.get(parts.intent_id) if parts else None
-    if report.execution_id in books.seen:
+    if False:
         return False
     if report.executed_ms <= books.seen.forgotten_ms and not _is_of_current_order(work, parts):
         desk.remark(
@@ -88,7 +88,8 @@ def _book_fill(desk: Desk, report: ExecutionReport, parts: LinkParts | None, wor
     if report.category == LINEAR:
         change = apply_execution(book.position(report.symbol), report.side, report.quantity, report.price)
         # REST's list does not tell the realised profit; 0 then stands for "not told" and our own books know it.
-        realized = report.realized_pnl or change.realized_pnl
+        if not realized and report.closed_quantity != 0:
+            realized = change.realized_pnl
         book.set_position(report.symbol, change.position)
         held, average = change.position.quantity, change.position.average_price
         desk.record(

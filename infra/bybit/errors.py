@@ -75,8 +75,7 @@ _CODES: dict[Fault, tuple[int, ...]] = {
 }
 _FAULT_OF: dict[int, Fault] = {code: fault for fault, codes in _CODES.items() for code in codes}
 
-SYMBOL_UNKNOWN: frozenset[int] = frozenset({10001, 10029, 170121, 170151, 110074})
-"""Codes by which a market query says that it does not know the symbol (or not yet)."""
+_SYMBOL_UNKNOWN: frozenset[int] = frozenset({10029, 170121, 170151, 110074})
 
 _BUSINESS_RANGES = (range(110_000, 111_000), range(170_000, 180_000), range(131_000, 132_000))
 
@@ -99,6 +98,14 @@ def fault_of_status(status: int) -> Fault:
     if status in (404, 405, 413, 414, 422):
         return Fault.PERMANENT
     return Fault.UNKNOWN
+
+
+def is_symbol_unknown(error: GatewayError) -> bool:
+    """Whether a market query was answered "no such symbol" (or not yet listed): an answer, not a failure.
+
+    10001 is every kind of bad parameter; only its text tells that it was the symbol.
+    """
+    return error.code in _SYMBOL_UNKNOWN or (error.code == 10001 and "symbol" in error.message.lower())
 
 
 def classify(error: Exception) -> GatewayError:

@@ -113,15 +113,15 @@ class PublicFrames:
         key = (category, rest.rpartition(".")[2])
         if kind == "tickers":
             self._merge(key, row)
-            return self._quote(key, row.integer("ts"), is_heartbeat=True)
+            return self._quote(key, row.integer("ts"), "tickers")
         if kind == "orderbook":
             self._books.setdefault(key, OrderBook(topic)).take(frame)
-            return self._quote(key, row.integer("ts"), is_heartbeat=False)
+            return self._quote(key, row.integer("ts"), "orderbook")
         if kind == "publicTrade":
             trades = row.rows("data", "trade row")
             if trades and key in self._tickers:
                 self._tickers[key]["lastPrice"] = trades[-1].text("p")
-            return self._quote(key, row.integer("ts"), is_heartbeat=False)
+            return self._quote(key, row.integer("ts"), "publicTrade")
         return []
 
     def _merge(self, key: tuple[Category, str], row: Row) -> None:
@@ -135,19 +135,27 @@ class PublicFrames:
         else:
             raise UnparsableError(f"ticker of {key[0]} {key[1]}: a delta came without a snapshot before it.")
 
-    def _quote(self, key: tuple[Category, str], now_ms: int, *, is_heartbeat: bool) -> Parsed:
+    def _quote(self, key: tuple[Category, str], now_ms: int, source: str) -> Parsed:
         """The newest quote; book and trade messages only when they changed it (a ticker tells that it still holds)."""
         ticker, book = self._tickers.get(key), self._books.get(key)
         if ticker is None:
             return []
-        touch = book.touch() if book is not None else None
-        if touch is not None:
-            ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
-        elif book is not None or not ticker.get("bid1Price") or not ticker.get("ask1Price"):
+        if book is not None:
+            touch = book.touch()
+            if touch is None:
+                return []
+            if source == "orderbook" or "bid1Price" not in ticker:
+                # Whichever spoke last is right: a linear ticker has its own best prices, a spot ticker has none.
+                ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
+        if not ticker.get("bid1Price") or not ticker.get("ask1Price"):
             return []
         quote = parse_quote(key[0], ticker, now_ms)
         shown = self._shown.get(key)
-        if not is_heartbeat and shown is not None and shown == quote.model_copy(update={"market_ms": shown.market_ms}):
+        if (
+            source != "tickers"
+            and shown is not None
+            and shown == quote.model_copy(update={"market_ms": shown.market_ms})
+        ):
             return []
         self._shown[key] = quote
         return [(QuoteFrame(quotes=(quote,)), "")]

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.ports import MarketClock
 from infra.bybit.caller import Caller
-from infra.bybit.errors import SYMBOL_UNKNOWN, Fault, GatewayError
+from infra.bybit.errors import Fault, GatewayError, is_symbol_unknown
 from infra.bybit.parse import (
     SETTLE_COIN,
     interval_ms,
@@ -149,13 +149,16 @@ class Reader:
         return instrument
 
     def _rows_of(self, account: Account, group: str, method: str, category: Category, symbol: str) -> list[Any]:
+        return self._known(account, group, _by_symbol(method, category, symbol))
+
+    def _known(self, account: Account, group: str, call: Callable[[Any], Any]) -> list[Any]:
+        """Rows of a market query; none for a symbol that the exchange does not know."""
         try:
-            result = self._caller.result(account, group, _by_symbol(method, category, symbol))
+            return self._caller.result(account, group, call).items("list")
         except GatewayError as error:
-            if error.code in SYMBOL_UNKNOWN:
+            if is_symbol_unknown(error):
                 return []
             raise
-        return result.items("list")
 
     def _only(self, account: Account, group: str, method: str, category: Category, symbol: str) -> Any:
         rows = self._caller.result(account, group, _by_symbol(method, category, symbol)).items("list")
@@ -182,7 +185,7 @@ class Reader:
         return BarsRead(bars=tuple(found[at] for at in sorted(found)))
 
     def _kline(self, account: Account, request: ReadBars, start: int, end: int) -> list[Any]:
-        result = self._caller.result(
+        return self._known(
             account,
             "kline",
             lambda s: s.get_kline(
@@ -194,7 +197,6 @@ class Reader:
                 limit=BARS_A_PAGE,
             ),
         )
-        return result.items("list")
 
     def funding(self, account: Account, request: ReadFunding) -> FundingRead:
         """Settled rates of the symbols, oldest first (then by symbol)."""
@@ -215,14 +217,13 @@ class Reader:
         return FundingRead(rates=tuple(found[key] for key in sorted(found)))
 
     def _rates(self, account: Account, symbol: str, start: int, end: int) -> list[Any]:
-        result = self._caller.result(
+        return self._known(
             account,
             "funding-history",
             lambda s: s.get_funding_rate_history(
                 category=LINEAR, symbol=symbol, startTime=start, endTime=end, limit=RATES_A_PAGE
             ),
         )
-        return result.items("list")
 
     def _interval_of(self, account: Account, symbol: str) -> int | None:
         if symbol not in self._intervals:

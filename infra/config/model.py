@@ -17,6 +17,7 @@ from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, Liv
 from infra.config.sources import DefaultsSource
 from infra.database.retention import RetentionPolicy
 from orchestrator.parameters import OrchestratorParameters
+from statemachines.component.policy import SupervisionPolicy
 from statemachines.risk.parameters import RiskParameters
 
 
@@ -48,6 +49,7 @@ class EternalConfig(BaseSettings):
     orders: OrderParameters = Field(default_factory=OrderParameters)
     orchestrator: OrchestratorParameters = Field(default_factory=OrchestratorParameters)
     market_data: MarketDataParameters = Field(default_factory=MarketDataParameters)
+    supervision: SupervisionPolicy = Field(default_factory=SupervisionPolicy)
 
     @model_validator(mode="after")
     def _fits_the_profile(self) -> EternalConfig:

@@ -44,7 +44,7 @@ class ExchangeConfig(Section):
 
     port: Port = 0
     pace_s: Annotated[Decimal, Field(ge=0, le=86_400)] = Decimal(3)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 2
     history: Path | None = None
     from_day: date | None = None
     to_day: date | None = None

@@ -259,10 +259,14 @@ class Queries:
 
     # --- figures for reports ---
 
+    def order_counts(self) -> list[Row]:
+        """How many orders each engine has in each state."""
+        return self._rows("SELECT engine, state, count(*) FROM orders GROUP BY engine, state ORDER BY 1, 2")
+
     def counts(self) -> Row:
         """Figures of a run: orders by end state, fills, fees, funding, transfers, transitions."""
         return {
-            "orders": self._rows("SELECT engine, state, count(*) FROM orders GROUP BY engine, state ORDER BY 1, 2"),
+            "orders": self.order_counts(),
             "fills": self._rows("SELECT engine, count(*) FROM executions GROUP BY engine ORDER BY 1"),
             "fees": self._rows(
                 "SELECT engine, fee_coin, sum(fee) AS fee FROM executions GROUP BY engine, fee_coin ORDER BY 1, 2"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import fcntl
 import json
 import logging
@@ -29,6 +30,7 @@ from infra.simulator.server import make_app, start
 
 DAY_MS = 86_400_000
 MARKET_FILE = "market.json"
+_PR_SET_PDEATHSIG = 1
 
 
 class UsageError(ValueError):
@@ -55,7 +57,14 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fill-spread-ticks", type=int, help="ticks between last price and taker fills")
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
     return parser.parse_args(argv)
+
+
+def _end_with_parent() -> None:
+    """Be told to stop when the process that started this one is gone, however it died."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, int]:
@@ -110,6 +119,8 @@ async def _serve(durable: DurableExchange, arguments: argparse.Namespace, config
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
     arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    if arguments.end_with_parent:
+        _end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     folder: Path = arguments.state
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -43,7 +43,7 @@ def review(desk: Desk, view: View, parameters: TrendParameters, close_ms: int, n
     if rules.is_crossed(d, stop, close):
         reason = f"{rule}: close {plain(close)} has already crossed the stop {plain(stop)}"
         return desk.leave(rule, reason, close_ms, now_ms)
-    return desk.ratchet(stop, moved, now_ms) if moved else []
+    return desk.ratchet(stop, moved, now_ms) if moved else desk.protect(now_ms)
 
 
 def cuts(desks: Sequence[Desk], view: View, parameters: TrendParameters) -> Commands:

@@ -61,6 +61,10 @@ class Desk(Position):
         t.stop_price, t.stop_rule = price, "TR-6"
         return [self.machine.remark("stop_moved", reason, data), *self._guard(now_ms, reason)]
 
+    def protect(self, now_ms: int) -> Commands:
+        """TR-5: the daily look at whether the stop at the exchange is what it should be."""
+        return self._guard(now_ms, "the stop at the exchange is not what it should be")
+
     def cut(self, quantity: Decimal, episode: int, reason: str) -> Commands:
         """TR-13: sell half; a quantity of 0 only marks the position as halved in this episode."""
         self.trade.halved_in = episode
@@ -80,6 +84,10 @@ class Desk(Position):
         t.best_close = rules.better(t.direction, t.best_close, close)
         t.has_been_in_profit = t.has_been_in_profit or rules.is_profit(t.direction, close, t.average_price)
         t.stop_repairs = 0
+        stop = t.stop
+        if stop is not None and stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
+            stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
+            stop.repeated = False  # a move that was given up is asked for once more with the new day
 
     # --- what the exchange says ---
 

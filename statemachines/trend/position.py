@@ -141,7 +141,9 @@ class Position:
                 intent_id=intent.intent_id, asked_price=t.stop_price, asked_quantity=t.held, check_ms=check_ms
             )
             return [Send(intent)]
-        if not stop.is_settled or (stop.asked_price, stop.asked_quantity) == (t.stop_price, t.held):
+        if stop.check_ms is not None or stop.confirmed_price is None:
+            return []  # the last request is still on its way; its confirmation comes back here
+        if (stop.asked_price, stop.asked_quantity) == (t.stop_price, t.held):
             return []
         stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, t.held, check_ms
         return [self._orders.move(stop, reason)]

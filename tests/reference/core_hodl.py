@@ -79,8 +79,10 @@ def load(folder: Path) -> Bars:
     tables = {a: pl.read_parquet(folder / f"{a.lower()}_usdt_spot_1d.parquet") for a in ASSETS}
     days = [int(ts.timestamp() * 1000) for ts in tables["BTC"]["ts"].to_list()]
     assert days == [int(ts.timestamp() * 1000) for ts in tables["ETH"]["ts"].to_list()]
-    column = {name: {a: [Fraction(repr(x)) for x in tables[a][name].to_list()] for a in ASSETS} for name in ("open", "close")}
-    return Bars(days, column["open"], column["close"])
+    opened, closed = (
+        {a: [Fraction(repr(x)) for x in tables[a][name].to_list()] for a in ASSETS} for name in ("open", "close")
+    )
+    return Bars(days, opened, closed)
 
 
 def quarter_end(day: int) -> bool:
@@ -173,7 +175,7 @@ class Engine:
             return
         equity = self.equity()
         if outflow:
-            free = self.cash + outflow - inflow - equity / 20 - self.planned() - self.small
+            free = self.cash + outflow - inflow - equity / 20 - self.planned()
             self.shrink(outflow - max(ZERO, free))
         if inflow >= equity / 100 and inflow > 0:
             self.plans.append(Plan(inflow, 30))
@@ -201,7 +203,7 @@ class Engine:
         if self.suspended or not self.built:
             return ""
         invested = sum(map(self.value, ASSETS), ZERO)
-        aim = self.targets(self.planned() + self.small)
+        aim = self.targets(self.planned())
         whole = sum(aim.values(), ZERO)
         drift = abs(self.value("BTC") / invested - aim["BTC"] / whole) if invested and whole else ZERO
         if drift > Fraction(1, 10) and (self.drift_day is None or self.day - self.drift_day >= 3 * DAY):
@@ -213,12 +215,12 @@ class Engine:
         self.pending = False
         if cause == "drift":
             self.drift_day = self.day
-        least, aim = self.equity() / 1000, self.targets(self.planned() + self.small)
+        least, aim = self.equity() / 1000, self.targets(self.planned())
         over = {a: self.value(a) - aim[a] for a in ASSETS if self.value(a) - aim[a] >= least}
         sold = {a for a, x in over.items() if self.order("rebalance", a, "sell", x)}
-        least, aim = self.equity() / 1000, self.targets(self.planned() + self.small)
+        least, aim = self.equity() / 1000, self.targets(self.planned())
         under = {a: aim[a] - self.value(a) for a in ASSETS if a not in sold and aim[a] > self.value(a)}
-        self.buy("rebalance", under, self.cash - self.equity() / 20 - self.planned() - self.small, least)
+        self.buy("rebalance", under, self.cash - self.equity() / 20 - self.planned(), least)
 
     def tranches(self) -> None:
         self.small = min(self.small, max(ZERO, self.cash - self.equity() / 20 - self.planned()))
@@ -245,9 +247,9 @@ class Engine:
                     free -= quantity * self.close[a]
 
         if self.build_left:
-            aim = self.targets(self.planned() + self.small)
+            aim = self.targets(self.planned())
             lot = {a: max(ZERO, aim[a] - self.value(a)) / self.build_left for a in ASSETS}
-            decide("build", lot, self.planned() + self.small, None)
+            decide("build", lot, self.planned(), None)
             self.build_left -= 1
         for plan in self.plans:
             amount = plan.cash / plan.left
@@ -262,17 +264,22 @@ class Engine:
             elif kind == "small":
                 self.small -= min(paid, self.small)
         self.plans = [p for p in self.plans if p.left]
+        if self.build_left == 0:
+            self.end_build()
 
     def within(self) -> bool:
-        aim = self.targets(self.planned() + self.small)
+        aim = self.targets(self.planned())
         return all(aim[a] - self.value(a) < aim[a] / 100 for a in ASSETS)
+
+    def end_build(self) -> None:
+        self.build_left, self.built, self.out.built_day = None, True, self.day
 
     def cycle(self, flows: Sequence[Flow]) -> None:
         self.take(flows)
         if self.build_left is None and not self.built and self.equity() > 0:
             self.build_left = 30
-        if self.build_left is not None and (self.build_left == 0 or self.within()):
-            self.build_left, self.built, self.out.built_day = None, True, self.day
+        if self.build_left is not None and self.within():
+            self.end_build()
         self.pending = self.pending or quarter_end(self.day)
         self.trim()
         if cause := self.cause():

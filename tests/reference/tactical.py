@@ -129,7 +129,9 @@ def run(market: Market, start: date, end: date, cash: Decimal, target: Decimal) 
     open_deployments: list[Deployment] = []
     first = market.days.index(start)
     high = max(market.close["BTC"][:first], default=Decimal(0))
-    reserve, fired, last_day = Decimal(0), set(), None
+    reserve = Decimal(0)
+    fired: set[int] = set()
+    last_day: date | None = None
     least = max(Decimal(100), target / 100)
     for row in range(first, market.days.index(end)):
         day = market.days[row]

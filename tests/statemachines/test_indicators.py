@@ -174,3 +174,19 @@ def test_recorded_values_of_the_real_history(asset: str) -> None:
     for day, expected in recorded.items():
         for name, series in values.items():
             assert series[days.index(day)] == pytest.approx(expected[name], abs=1e-4), f"{name} on {day}"
+
+
+def test_recorded_correlation_of_the_real_history() -> None:
+    """facts.json, TR-13: how often BTC and ETH move together, over all days with 30 returns."""
+    recorded = json.loads(shared_path("history", "facts.json").read_text())["corr30"]
+    one, two = (
+        polars.read_parquet(shared_path("history", f"{asset}_usdt_spot_1d.parquet"))["close"].to_numpy()
+        for asset in ("btc", "eth")
+    )
+    known = [vector.correlation(one[:end], two[:end]) for end in range(31, len(one) + 1)]
+    values = [value for value in known if value is not None]
+    assert len(values) == recorded["days"]
+    assert statistics.fmean(values) == pytest.approx(recorded["mean"], abs=1e-4)
+    assert sum(value > 0.9 for value in values) / len(values) == pytest.approx(
+        recorded["btc_eth_gt_0.9_share"], abs=1e-4
+    )

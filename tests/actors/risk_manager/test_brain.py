@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from statemachines.commands import Commands
 from statemachines.messages import (
     AssessRisk,
     ComponentChanged,
     FundingSettled,
     IntentDone,
+    Message,
     MoveStop,
     OperatorCommand,
     TransferEnded,
@@ -245,7 +247,7 @@ def test_or8_a_faulted_engine_only_reduces_until_the_operator_acts() -> None:
 # --- RM-3 ---
 
 
-def close(world: World, number: int, price: str = "1000") -> list[object]:
+def close(world: World, number: int, price: str = "1000") -> Commands:
     at_ms = T0 + number * DAY_MS
     return [*world.tell(hour(at_ms, price), at_ms), *world.tell(day(at_ms, price), at_ms)]
 
@@ -368,8 +370,6 @@ def test_or3_assessment_follows_the_measurement_of_the_close() -> None:
     world = World().open()
     at_ms = T0 + DAY_MS
     world.tell(hour(at_ms), at_ms)
-    from statemachines.messages import Message
-
     world.brain.handle(Message("m:1", "market-data", at_ms, "", "", day(at_ms)))
     commands = world.brain.handle(Message("o:1", "orchestrator", at_ms, "", "", AssessRisk(day_ms=T0)))
     order = [c.body.KIND for c in commands if hasattr(c, "body")]

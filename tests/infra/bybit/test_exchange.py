@@ -73,6 +73,10 @@ class Venue:
         return {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": 1}
 
 
+def refusing(code: int) -> Callable[[str, Any], Any]:
+    return lambda path, params: (code, "no")
+
+
 def place(**changes: Any) -> PlaceOrder:
     base: dict[str, Any] = {
         "link_id": "abcdefT1x-1",
@@ -155,7 +159,7 @@ def test_a_write_without_a_clear_answer_is_unknown_and_not_repeated(answer: Any)
 
 def test_refusals_carry_what_follows() -> None:
     for code, fault in ((110007, "funds"), (110072, "duplicate"), (10006, "transient"), (10005, "halt")):
-        outcome = Venue(lambda path, params, code=code: (code, "no")).exchange.perform(A, place())
+        outcome = Venue(refusing(code)).exchange.perform(A, place())
         assert isinstance(outcome, Refused) and (outcome.code, outcome.fault) == (code, fault)
 
 
@@ -272,6 +276,14 @@ def test_bars_are_read_in_pages_oldest_first_and_a_running_bar_is_left_out() -> 
     assert isinstance(outcome, BarsRead)
     assert [bar.start_ms for bar in outcome.bars] == list(range(start, NOW, HOUR_MS))
     assert len(venue.calls) == 3
+
+
+def test_a_symbol_that_is_not_listed_yet_has_no_bars_but_a_bad_request_is_a_failure() -> None:
+    request = ReadBars(category="spot", symbol="SOLUSDT", interval="60", from_ms=NOW - HOUR_MS, until_ms=NOW)
+    unlisted = Venue(lambda path, params: (10001, "Not supported symbols")).exchange.perform(A, request)
+    assert unlisted == BarsRead(bars=())
+    wrong = Venue(lambda path, params: (10001, "params error: interval invalid")).exchange.perform(A, request)
+    assert isinstance(wrong, Refused)
 
 
 def test_funding_is_paged_backwards() -> None:

@@ -16,11 +16,11 @@ from statemachines.values import HOUR_MS, Account
 from tests.infra.bybit.test_parse import order_row
 
 
-def ticker(kind: str, ts: int = 1, **data: str) -> dict[str, Any]:
+def ticker(kind: str, ts: int = 1, **data: Any) -> dict[str, Any]:
     return {"topic": "tickers.BTCUSDT", "type": kind, "ts": ts, "data": {"symbol": "BTCUSDT"} | data}
 
 
-LINEAR = {
+LINEAR: dict[str, Any] = {
     "lastPrice": "100",
     "bid1Price": "99",
     "ask1Price": "101",

@@ -50,10 +50,8 @@ def rows(name: str) -> list[Any]:
     [
         ("order-realtime/docs-order-open-order.json", lambda row: parse_order(ACCOUNT, row, "linear")),
         ("order-realtime/xchange-getOrder.json", lambda row: parse_order(ACCOUNT, row, "linear")),
-        ("order-realtime/naut-orders_realtime.json", lambda row: parse_order(ACCOUNT, row, "linear")),
         ("order-realtime/naut-order_partially_filled_rejected.json", lambda row: parse_order(ACCOUNT, row, "linear")),
         ("order-history/docs-order-order-list.json", lambda row: parse_order(ACCOUNT, row, "linear")),
-        ("order-history/naut-orders_history.json", lambda row: parse_order(ACCOUNT, row, "linear")),
         ("execution-list/docs-order-execution.json", lambda row: parse_execution(ACCOUNT, row, "linear")),
         ("execution-list/naut-executions.json", lambda row: parse_execution(ACCOUNT, row, "linear")),
         ("market-instruments-info/docs-market-instrument-1-a.json", lambda row: parse_instrument("linear", row)),

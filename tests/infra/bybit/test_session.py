@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def test_no_secret_in_repr_logs_or_outcomes(
             return 0
 
     exchange = BybitExchange(sessions, symbols=(), uids={}, clock=Clock(), read_feed=lambda _ms: FeedRead())
-    order = PlaceOrder(link_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=1, style="market")
+    order = PlaceOrder(
+        link_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
+    )
     with caplog.at_level(logging.DEBUG):
         outcome = exchange.perform(A, order)
     assert isinstance(outcome, Refused) and outcome.fault == "transient", "nothing listens there: nothing was sent"

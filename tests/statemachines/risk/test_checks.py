@@ -229,7 +229,7 @@ def test_ch7_concentration_counts_core_and_tactical_but_not_funding() -> None:
         Account.TACTICAL: Holdings({"USDT": Decimal(5_000), "BTC": Decimal("0.1")}, {}),
         Account.FUNDING: Holdings({"USDT": Decimal(5_000), "BTC": Decimal("0.1")}, {}),
     }
-    buy = {"engine": ActorName.CORE_HODL, "category": "spot", "accounts": base}
+    buy: dict[str, Any] = {"engine": ActorName.CORE_HODL, "category": "spot", "accounts": base}
     assert refused(order(quantity="0.1", **buy)) == set()
     assert refused(order(quantity="0.101", **buy)) == {"concentration"}
     bought = pending(account=Account.CORE_HODL, category="spot", remaining=Decimal("0.01"))
@@ -246,7 +246,7 @@ def test_c7_concentration_does_not_refuse_tactical() -> None:
 def test_ch7_cash_buffer_of_core() -> None:
     """5 % of 60,000 USDT must stay: 57,000 may be spent, less what is committed already."""
     base = holdings() | {Account.TACTICAL: Holdings({"USDT": Decimal(1_000_000)}, {})}
-    buy = {"engine": ActorName.CORE_HODL, "category": "spot", "accounts": base}
+    buy: dict[str, Any] = {"engine": ActorName.CORE_HODL, "category": "spot", "accounts": base}
     assert refused(order(quantity="1.14", **buy)) == set()
     assert refused(order(quantity="1.141", **buy)) == {"cash_buffer"}
     bought = pending(account=Account.CORE_HODL, category="spot", symbol="ETHUSDT", remaining=Decimal("0.04"))

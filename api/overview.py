@@ -1,0 +1,133 @@
+"""What the page and the live table show of engines, components and market: pure views over what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api import machines
+from api.plain import day_of
+from api.snapshot import Snapshot
+from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
+
+Row = dict[str, Any]
+
+MOST_MACHINES = 4
+"""An engine with more machines (TACTICAL's old deployments) shows those away from their first state and the newest."""
+
+
+def market_view(
+    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, label: str, is_simulated: bool
+) -> Row:
+    """Which market this is and where its time stands."""
+    lockstep = snapshot.status.get("lockstep") or {}
+    known = [int(lockstep.get("market_ms") or 0), *(int(row["market_ms"]) for row in actors or [])]
+    market_ms = max(known) or None
+    return {
+        "label": label,
+        "is_simulated": is_simulated,
+        "market_ms": market_ms,
+        "day": day_of(market_ms),
+        "state": lockstep.get("state"),
+        "why": lockstep.get("why", ""),
+        "step": lockstep.get("step"),
+    }
+
+
+def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]) -> Row:
+    """One actor as the supervision and the database know it; UNKNOWN where nobody can say."""
+    durable = next((row for row in actors if row["actor"] == name), {})
+    seen = _seen(name, snapshot)
+    health: Mapping[str, Any] = seen.get("health") or {}
+    heartbeat_s = durable.get("heartbeat_age_s")
+    if heartbeat_s is None and seen.get("state") == "RUNNING":
+        heartbeat_s = snapshot.age_s  # the supervision has its answer, or it would not be RUNNING
+    return {
+        "name": name,
+        "state": seen.get("state", "UNKNOWN"),
+        "russian": seen.get("state_ru", "Неизвестно"),
+        "since_s": seen.get("since_s"),
+        "reason": seen.get("reason") or "",
+        "heartbeat_age_s": heartbeat_s,
+        "committed_age_s": durable.get("committed_age_s"),
+        "commit_no": durable.get("commit_no"),
+        "epoch": durable.get("epoch"),
+        "restarts": seen.get("restarts", 0),
+        "recovered_in_ms": seen.get("recovered_in_ms"),
+        "last_error": health.get("last_error") or "",
+        "stream_faults": list(health.get("stream_faults") or []),
+        "pid": health.get("pid"),
+        "inbox": health.get("inbox"),
+        "pending_requests": health.get("pending_requests"),
+        "market_ms": durable.get("market_ms") or health.get("market_ms"),
+    }
+
+
+def _seen(name: str, snapshot: Snapshot) -> Mapping[str, Any]:
+    if name == ActorName.ORCHESTRATOR and snapshot.age_s is not None:
+        health: Mapping[str, Any] = snapshot.status.get("orchestrator") or {}
+        state = str(health.get("state", "BOOTING"))
+        names = {"RUNNING": "Работает", "BOOTING": "Запускается"}
+        detail = {"last_error": snapshot.status.get("boot_error") or health.get("last_error", "")}
+        return {
+            "state": state,
+            "state_ru": names.get(state, state),
+            "health": {**health, **detail},
+            "reason": snapshot.error,
+        }
+    return next((row for row in snapshot.components if row["name"] == name), {})
+
+
+def engine_rows(snapshot: Snapshot, facts: Mapping[str, Any]) -> list[Row]:
+    """The engines in their fixed order."""
+    accounts = {} if facts["portfolio"] is None else facts["portfolio"]["data"].get("accounts", {})
+    return [_engine(engine, snapshot, facts, accounts.get(ACCOUNT_OF[engine].value, {})) for engine in ENGINES]
+
+
+def _engine(engine: ActorName, snapshot: Snapshot, facts: Mapping[str, Any], account: Mapping[str, Any]) -> Row:
+    name = str(engine)
+    shown = _machines(machines.MACHINE_OF[engine], facts["states"].get(name, []))
+    newest = (facts["transitions"].get(name) or [None])[0]
+    orders = facts["open_orders"]
+    seen = _seen(name, snapshot)
+    return {
+        "name": name,
+        "component": seen.get("state", "UNKNOWN"),
+        "component_russian": seen.get("state_ru", "Неизвестно"),
+        "machines": shown,
+        "state": ", ".join(f"{one['key']} {one['state']}" for one in shown) or "not begun",
+        "russian": ", ".join(f"{one['key']} {one['russian']}" for one in shown) or "не начат",
+        "risk_state": facts["switches"].get(name, {}).get("state", "NORMAL"),
+        "equity_usdt": account.get("equity_usdt"),
+        "cash_usdt": account.get("cash_usdt"),
+        "open_orders": None if orders is None else sum(order["engine"] == name for order in orders),
+        "last_transition": None if newest is None else _transition(machines.MACHINE_OF[engine], newest),
+    }
+
+
+def _machines(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows that are machines of this table; other rows of the actor (views, counters) are left out."""
+    found = []
+    for row in rows:
+        russian = machines.russian(table, row["state"])
+        if russian is not None:
+            found.append({"key": row["key"], "state": row["state"], "russian": russian, "market_ms": row["market_ms"]})
+    if len(found) > MOST_MACHINES:
+        first = machines.TABLES[table].initial
+        away = [one for one in found if one["state"] not in (first.name, first.value)]
+        newest = max(found, key=lambda one: int(one["market_ms"]))
+        found = away if newest in away else [*away, newest]
+    return found
+
+
+def _transition(table: str, row: Mapping[str, Any]) -> Row:
+    return {
+        "machine": row["machine"],
+        "trigger": row["trigger"],
+        "source": row["source"],
+        "dest": row["dest"],
+        "dest_russian": machines.russian(table, row["dest"]),
+        "reason": row["reason"],
+        "market_ms": row["market_ms"],
+        "recorded_at": row["recorded_at"],
+    }

@@ -1,0 +1,312 @@
+"""The one operator service under HTTP interface, page, command line and live table, so that all of them agree.
+
+It reads the database and the orchestrator's cached status; it never calls an actor that trades and never writes.
+Every answer comes within `READ_TIMEOUT_S`, whoever hangs. Money is text, instants are milliseconds UTC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from api import machines
+from api.asking import LINK_ID, BadValueError, UnknownNameError, before_of, identifier, limit_of, one_of
+from api.overview import actor_row, engine_rows, market_view
+from api.plain import plain
+from api.snapshot import Snapshot, SnapshotSource
+from api.verdict import Limits, reasons
+from infra.database.queries import Queries, QueryUnavailableError
+from statemachines.facts import PostingFact
+from statemachines.messages import BODIES
+from statemachines.order.machine import OrderState
+from statemachines.values import ENGINES, Account, ActorName
+
+Row = dict[str, Any]
+
+READ_TIMEOUT_S = 6.0
+HEALTH_TIMEOUT_S = 2.0
+OVERVIEW_FRESH_S = 0.8
+"""Several pages at once share one reading of the database."""
+
+ACTORS = tuple(str(name) for name in ActorName)
+ENGINE_NAMES = frozenset(str(engine) for engine in ENGINES)
+ORDER_STATES = frozenset(state.value for state in OrderState)
+OPEN_STATES = tuple(state.value for state in OrderState if not state.is_terminal)
+POSTING_KINDS = frozenset(PostingFact.model_fields["kind"].annotation.__args__)  # type: ignore[union-attr]
+
+
+class DatabaseAwayError(Exception):
+    """The database did not answer in time (HTTP 503)."""
+
+
+class OperatorService:
+    """Everything an operator may see. Raises UnknownNameError, BadValueError and DatabaseAwayError (all methods)."""
+
+    def __init__(
+        self,
+        queries: Queries,
+        source: SnapshotSource,
+        market_label: Callable[[], str],
+        is_simulated: bool,
+        limits: Limits | None = None,
+    ) -> None:
+        self._queries = queries
+        self._source = source
+        self._market_label = market_label
+        self._is_simulated = is_simulated
+        self._limits = limits or Limits()
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reading")
+        self._overview: Row = {}
+        self._overview_at = 0.0
+
+    def close(self) -> None:
+        """Give up the database connection."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._queries.close()
+
+    # --- health ---
+
+    async def health(self) -> Row:
+        """`{"ok", "reasons"}`: healthy only if the orchestrator answers, every component runs, time moves, the database
+        answers and nothing is stale."""
+        snapshot, (actors, error) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        found = reasons(snapshot, actors, error, self._limits)
+        return {"ok": not found, "reasons": found}
+
+    async def overview(self) -> Row:
+        """All that the page's head and the live table show, from one reading. Never raises: what cannot be read is
+        missing, and the health says why."""
+        if self._overview and time.monotonic() - self._overview_at < OVERVIEW_FRESH_S:
+            return self._overview
+        snapshot, (actors, error) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        found = reasons(snapshot, actors, error, self._limits)
+        facts = self._no_facts()
+        if actors is not None:
+            try:
+                facts = await self._read(self._engine_facts)
+            except DatabaseAwayError as away:
+                found.append(str(away))
+        overview = {
+            "health": {"ok": not found, "reasons": found},
+            "market": market_view(snapshot, actors, self._market_label(), self._is_simulated),
+            "engines": engine_rows(snapshot, facts),
+            "components": [actor_row(name, snapshot, actors or []) for name in ACTORS],
+            "equity_usdt": None if facts["portfolio"] is None else facts["portfolio"]["equity_usdt"],
+            "orders": facts["orders"],
+        }
+        self._overview, self._overview_at = plain(overview), time.monotonic()
+        return self._overview
+
+    async def engines(self) -> list[Row]:
+        """The engines with their machines' states, equity, last transition and open orders."""
+        return list((await self.overview())["engines"])
+
+    # --- actors and machines ---
+
+    async def actors(self) -> list[Row]:
+        """Every actor with its state, sign of life, restarts and last error."""
+        snapshot, (rows, _) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        return [plain(actor_row(name, snapshot, rows or [])) for name in ACTORS]
+
+    async def actor(self, name: str) -> Row:
+        """One actor, with the durable states of its machines. Works while the actor hangs or is dead."""
+        known = self._actor_name(name)
+        snapshot, (rows, _) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        found: Row = plain(actor_row(known, snapshot, rows or []))
+        states = await self._read(lambda: self._queries.states(known)) if rows is not None else []
+        found["machines"] = [_machine_state(row) for row in states]
+        return found
+
+    async def transitions(
+        self, name: str, machine: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Row]:
+        """The actor's changes of state, newest first; `before` is the `id` of the last row of the page before."""
+        known, which = self._actor_name(name), identifier("machine", machine)
+        start, size = before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.transitions(known, which, start, size))
+
+    def machines(self) -> list[Row]:
+        """Every state machine with its states and arrows."""
+        return [machines.description(name) for name in machines.TABLES]
+
+    def diagram(self, name: str, form: str = "mermaid") -> str:
+        """The machine's diagram as Mermaid text or as a plain HTML page."""
+        if name not in machines.TABLES:
+            raise UnknownNameError("machine", name, machines.TABLES)
+        if form not in ("mermaid", "html"):
+            raise BadValueError("format", form, ("mermaid", "html"))
+        return machines.html(name) if form == "html" else machines.mermaid(name)
+
+    # --- orders and positions ---
+
+    async def orders(
+        self,
+        engine: str | None = None,
+        state: str | None = None,
+        symbol: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Row]:
+        """Orders, newest first; `before` is a `created_ms`. State OPEN_ANY means every state that is not an end."""
+        one_of("engine", engine, ENGINE_NAMES)
+        which, start, size = identifier("symbol", symbol), before_of(before), limit_of(limit)
+        if state == "OPEN_ANY":
+            return await self._list(lambda: self._open_orders(engine, which, start, size))
+        one_of("state", state, ORDER_STATES | {"OPEN_ANY"})
+        return await self._list(lambda: self._queries.orders(engine, state, which, start, size))
+
+    async def order_chain(self, link_id: str) -> list[Row]:
+        """From the fact that caused an order (a bar, a settlement) to the order, with the decision at each step (P3)."""
+        if not LINK_ID.fullmatch(link_id):
+            raise BadValueError("link_id", link_id, hint="an order's link_id has letters, digits, '-' and '_'")
+        chain = await self._list(lambda: self._queries.order_chain(link_id))
+        if not chain:
+            raise UnknownNameError("order", link_id, hint="the list at /orders has the link_id of every order")
+        return chain
+
+    async def executions(
+        self, engine: str | None = None, link_id: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Row]:
+        """Fills, newest first; `before` is an `executed_ms`."""
+        one_of("engine", engine, ENGINE_NAMES)
+        which, start, size = identifier("link_id", link_id), before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.executions(engine, which, start, size))
+
+    async def positions(self) -> list[Row]:
+        """Derivative positions that are not flat."""
+        return await self._list(self._queries.positions)
+
+    # --- money ---
+
+    async def portfolio(self) -> Row:
+        """The newest portfolio with equity per engine; `version` is None before the first one."""
+        row = await self._read(self._queries.portfolio)
+        empty: Row = {"version": None, "market_ms": None, "equity_usdt": None, "accounts": [], "prices": {}}
+        if row is None:
+            return empty
+        accounts = row["data"].get("accounts", {})
+        found: Row = plain(
+            {
+                "version": row["version"],
+                "market_ms": row["market_ms"],
+                "equity_usdt": row["equity_usdt"],
+                "accounts": [accounts[name] for name in sorted(accounts)],
+                "prices": row["data"].get("prices", {}),
+            }
+        )
+        return found
+
+    async def ledger(
+        self, account: str | None = None, kind: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Row:
+        """Trial balance, the balance of every ledger account, and the newest postings; `before` is a `posted_ms`."""
+        one_of("account", account, frozenset(Account))
+        one_of("kind", kind, POSTING_KINDS)
+        start, size = before_of(before), limit_of(limit)
+        found: Row = plain(
+            await self._read(
+                lambda: {
+                    "trial_balance": self._queries.trial_balance(),
+                    "balances": self._queries.ledger_balances(account),
+                    "postings": self._queries.postings(kind, start, size),
+                }
+            )
+        )
+        return found
+
+    async def transfers(self, before: int | None = None, limit: int = 100) -> list[Row]:
+        """Movements between accounts; `before` is a `requested_ms`."""
+        start, size = before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.transfers(start, size))
+
+    # --- what happened ---
+
+    async def events(
+        self, kind: str | None = None, trace: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Row]:
+        """Messages between the actors; `before` is a `market_ms`."""
+        one_of("kind", kind, BODIES)
+        which, start, size = identifier("trace", trace), before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.events(kind, which, start, size))
+
+    async def alerts(self, before: int | None = None, limit: int = 100) -> list[Row]:
+        """Texts for the operator; `before` is a `market_ms`."""
+        start, size = before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.alerts(start, size))
+
+    async def summaries(self, before: int | None = None, limit: int = 100) -> list[Row]:
+        """Daily summaries (OR-3); `before` is a `day_ms`."""
+        start, size = before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.summaries(start, size))
+
+    async def discrepancies(self, before: int | None = None, limit: int = 100) -> list[Row]:
+        """Differences between our books and the exchange (OR-9); `before` is a `found_ms`."""
+        start, size = before_of(before), limit_of(limit)
+        return await self._list(lambda: self._queries.discrepancies(start, size))
+
+    async def switches(self) -> list[Row]:
+        """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
+        return await self._list(self._queries.switches)
+
+    # --- inside ---
+
+    def _actor_name(self, name: str) -> str:
+        if name not in ACTORS:
+            raise UnknownNameError("actor", name, ACTORS)
+        return name
+
+    def _open_orders(self, engine: str | None, symbol: str | None, before: int, limit: int) -> list[Row]:
+        rows = [row for state in OPEN_STATES for row in self._queries.orders(engine, state, symbol, before, limit)]
+        return sorted(rows, key=lambda row: (row["created_ms"], row["link_id"]), reverse=True)[:limit]
+
+    def _engine_facts(self) -> Row:
+        """Everything of the database that the overview needs (blocking)."""
+        open_orders = self._open_orders(None, None, before_of(None), limit_of(1000))
+        return {
+            "portfolio": self._queries.portfolio(),
+            "switches": {row["scope"]: row for row in self._queries.switches()},
+            "states": {engine: self._queries.states(engine) for engine in ENGINE_NAMES},
+            "transitions": {engine: self._queries.transitions(engine, limit=1) for engine in ENGINE_NAMES},
+            "open_orders": open_orders,
+            "orders": self._queries.order_counts(),
+        }
+
+    def _no_facts(self) -> Row:
+        return {"portfolio": None, "switches": {}, "states": {}, "transitions": {}, "open_orders": None, "orders": []}
+
+    async def _actors(self, timeout_s: float) -> tuple[list[Row] | None, str]:
+        try:
+            return await self._read(self._queries.actors, timeout_s), ""
+        except DatabaseAwayError as error:
+            return None, str(error)
+
+    async def _list(self, work: Callable[[], list[Row]]) -> list[Row]:
+        rows: list[Row] = plain(await self._read(work))
+        return rows
+
+    async def _read(self, work: Callable[[], Any], timeout_s: float = READ_TIMEOUT_S) -> Any:
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.wait_for(future, timeout_s)
+        except TimeoutError:
+            raise DatabaseAwayError(f"the database did not answer within {timeout_s:.0f} s") from None
+        except QueryUnavailableError as error:
+            raise DatabaseAwayError(str(error)) from error
+
+
+def _machine_state(row: Mapping[str, Any]) -> Row:
+    table = machines.MACHINE_OF.get(ActorName(row["actor"]))
+    return {
+        "key": row["key"],
+        "state": row["state"],
+        "russian": None if table is None else machines.russian(table, row["state"]),
+        "version": row["version"],
+        "market_ms": row["market_ms"],
+        "data": plain(row["data"]),
+    }
+
+
+__all__ = ["DatabaseAwayError", "OperatorService", "Snapshot"]

@@ -1,0 +1,147 @@
+"""The simulated exchange as a child process of the launch: started, watched, restarted on the same port."""
+
+from __future__ import annotations
+
+import json
+import logging
+import selectors
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+from infra.config import EternalConfig
+
+_log = logging.getLogger(__name__)
+
+SYNTHETIC_FROM = date(2025, 1, 1)
+SYNTHETIC_DAYS = 5 * 365
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+
+
+class SimulatorError(Exception):
+    """The simulated exchange does not start; the text says why and where its log is."""
+
+
+class SimulatorProcess:
+    """One simulated exchange on `config.exchange_folder`. It outlives our actors and resumes at the same instant."""
+
+    def __init__(self, config: EternalConfig) -> None:
+        self.folder = config.exchange_folder
+        self.url = ""
+        self.instance = ""
+        self.restarts = 0
+        self._exchange = config.exchange
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log_file: IO[bytes] | None = None
+
+    @property
+    def keys_file(self) -> Path:
+        """The keys the exchange has made for the accounts (mode 0600)."""
+        return (self.folder / "keys.json").resolve()
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
+
+    def start(self) -> str:
+        """Start it and return its address.
+
+        Raises:
+            SimulatorError: it ended at once or did not answer in time.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        port = self._exchange.port or (int(self.url.rpartition(":")[2]) if self.url else 0)
+        self._log_file = open(self.folder / "exchange.log", "ab")  # noqa: SIM115 - held while the child lives
+        self._child = subprocess.Popen(
+            self._command(port),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log_file,
+            process_group=0,  # Ctrl-C is for the launch alone
+        )
+        line = self._first_line(self._child)
+        self.url, self.instance = line["url"], line["instance"]
+        return self.url
+
+    def ensure_running(self) -> bool:
+        """Start it again on the same port when it has died; True when it had."""
+        child = self._child
+        if child is None or child.poll() is None:
+            return False
+        _log.warning("the simulated exchange has died (exit code %s); it is started again", child.returncode)
+        self._close()
+        self.start()
+        self.restarts += 1
+        return True
+
+    def stop(self) -> None:
+        """End it; its state stays in its folder."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+        self._close()
+
+    def _close(self) -> None:
+        if self._log_file is not None:
+            self._log_file.close()
+            self._log_file = None
+
+    def _command(self, port: int) -> list[str]:
+        program = [sys.executable, "-m", "infra.simulator", "--state", str(self.folder), "--port", str(port)]
+        return [*program, "--end-with-parent", *self._market_arguments()]
+
+    def _market_arguments(self) -> list[str]:
+        """A folder in use keeps its market; the arguments are only compared then."""
+        exchange = self._exchange
+        period: list[str] = []
+        if exchange.history is not None:
+            source = ["--history", str(exchange.history)]
+        elif (self.folder / "market.json").exists():
+            return []
+        else:
+            source = ["--seed", str(exchange.seed)]
+            first = exchange.from_day or SYNTHETIC_FROM
+            last = exchange.to_day or first + timedelta(days=SYNTHETIC_DAYS)
+            return [*source, "--from", str(_ms(first)), "--to", str(_ms(last))]
+        if exchange.from_day is not None:
+            period += ["--from", str(_ms(exchange.from_day))]
+        if exchange.to_day is not None:
+            period += ["--to", str(_ms(exchange.to_day))]
+        return source + period
+
+    def _first_line(self, child: subprocess.Popen[bytes]) -> dict[str, str]:
+        assert child.stdout is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            selector.select(START_TIMEOUT_S)
+            line = child.stdout.readline() if time.monotonic() < deadline else b""
+        if line:
+            answer: dict[str, str] = json.loads(line)
+            return answer
+        child.kill()
+        child.wait()
+        raise SimulatorError(
+            f"the simulated exchange did not start (exit code {child.returncode}): {self._last_words()} "
+            f"Its log is {self.folder / 'exchange.log'}."
+        )
+
+    def _last_words(self) -> str:
+        lines = (self.folder / "exchange.log").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing."
+
+
+def _ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)

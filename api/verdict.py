@@ -1,0 +1,97 @@
+"""Is the system healthy? A pure judgement over what is known, with a sentence for everything that is not well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.snapshot import Snapshot
+
+MOVING = ("RUNNING", "ENDED")
+"""States of the conductor in which nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From which age (wall time, seconds) on something is stale.
+
+    `snapshot_s`: the orchestrator's last answer. `commit_s`: the newest durable step of any actor while time runs.
+    `heartbeat_s`: a component's sign of life in the database.
+    """
+
+    snapshot_s: float = 5.0
+    commit_s: float = 60.0
+    heartbeat_s: float = 30.0
+
+
+PAPER_COMMIT_S = 30.0
+LIVE_COMMIT_S = 2 * 3_600.0
+"""Live, every closed hourly bar is committed; two hours without one mean that none arrive."""
+
+
+def limits_for(is_simulated: bool, pace_s: float) -> Limits:
+    """The limits that fit the market: in lockstep an hour of market time takes at least `pace_s` / 24."""
+    return Limits(commit_s=PAPER_COMMIT_S + 3 * pace_s / 24 if is_simulated else LIVE_COMMIT_S)
+
+
+def reasons(
+    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, database_error: str, limits: Limits
+) -> list[str]:
+    """Everything that is not well, as sentences; empty means healthy. `actors` are the database's rows (or None)."""
+    return [
+        *_orchestrator(snapshot, limits),
+        *_components(snapshot),
+        *_lockstep(snapshot),
+        *_database(snapshot, actors, database_error, limits),
+    ]
+
+
+def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:
+    if snapshot.age_s is None:
+        return [f"The orchestrator does not answer: {snapshot.error}."]
+    if snapshot.age_s > limits.snapshot_s:
+        detail = f": {snapshot.error}" if snapshot.error else ""
+        return [f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}."]
+    if not snapshot.status.get("booted"):
+        return [f"The orchestrator has not begun yet: {snapshot.status.get('boot_error') or 'it is starting'}."]
+    own = snapshot.status.get("orchestrator") or {}
+    if own.get("state") != "RUNNING":
+        return [f"The orchestrator itself is {own.get('state', 'UNKNOWN')}."]
+    return []
+
+
+def _components(snapshot: Snapshot) -> list[str]:
+    found = []
+    for row in snapshot.components:
+        if row["state"] != "RUNNING":
+            why = f": {row['reason']}" if row.get("reason") else ""
+            found.append(f"{row['name']} is {row['state']} ({row['state_ru']}){why}.")
+        faults = (row.get("health") or {}).get("stream_faults") or []
+        found += [f"{row['name']}: {fault}." for fault in faults]
+    return found
+
+
+def _lockstep(snapshot: Snapshot) -> list[str]:
+    lockstep = snapshot.status.get("lockstep")
+    if not lockstep or lockstep["state"] in MOVING:
+        return []
+    return [f"Market time stands still ({lockstep['state']}): {lockstep['why'] or 'no reason is known'}."]
+
+
+def _database(
+    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, error: str, limits: Limits
+) -> list[str]:
+    if actors is None:
+        return [f"The database does not answer: {error}."]
+    found = []
+    lockstep = snapshot.status.get("lockstep")
+    ages = [float(row["committed_age_s"]) for row in actors if row["committed_age_s"] is not None]
+    has_ended = bool(lockstep) and lockstep["state"] == "ENDED"
+    if ages and min(ages) > limits.commit_s and not has_ended:
+        found.append(f"No actor has committed anything for {min(ages):.0f} s; at most {limits.commit_s:.0f} s is normal.")
+    for row in actors:
+        age = row["heartbeat_age_s"]
+        if age is not None and age > limits.heartbeat_s:
+            found.append(f"The last sign of life of {row['actor']} in the database is {age:.0f} s old.")
+    return found

@@ -1,0 +1,86 @@
+"""The daily tranches: first build, inflows' plans, small inflows (CH-6, C5), inside the limits of CH-7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.plans import Plan, build_tranche, planned_usdt, proportions
+from statemachines.core_hodl.rules import Books, affordable, cap_usdt, spendable_usdt, targets
+from statemachines.core_hodl.state import ZERO, Purpose
+from statemachines.values import Side
+
+
+class Buying:
+    """Decides on the tranches of one day. All see the same prices; each takes its cash and room from the next."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.parameters = desk.parameters
+
+    def tranches(self, now_ms: int) -> None:
+        """CH-6: what is due today, once; what cannot be bought stays with its plan."""
+        books = self.desk.books()
+        if books is None:
+            return
+        p = self.parameters
+        planned = planned_usdt(self.desk.engine.plans)
+        free = spendable_usdt(books, p)
+        self.desk.set_engine(small_usdt=min(self.desk.engine.small_usdt, max(ZERO, free - planned)))
+        rooms = {asset: cap_usdt(books, asset, p) - books.value(asset) for asset in p.assets}
+        parts = proportions(books, self.desk.market.suspended, p)
+        free = self._build(books, rooms, free, planned, now_ms)
+        for plan in self.desk.engine.plans:
+            free = self._plan(plan, parts, rooms, free, now_ms)
+        small = self.desk.engine.small_usdt
+        if small > 0:
+            reason = f"inflows of {usdt(small)} below {p.min_plan_share:.0%} of the engine are bought at once (C5)"
+            wanted = {asset: small * part for asset, part in parts.items()}
+            self._buy("small", wanted, rooms, free, reason, now_ms)
+
+    def _build(
+        self, books: Books, rooms: dict[str, Decimal], free: Decimal, planned: Decimal, now_ms: int
+    ) -> Decimal:  # fmt: skip
+        left = self.desk.engine.build_tranches_left
+        if left is None:
+            return free
+        aims = targets(books, planned, self.parameters)
+        wanted = build_tranche(books, aims, left, self.parameters)
+        lacks = " and ".join(f"{a} {usdt(max(ZERO, aims[a] - books.value(a)))} of {usdt(aims[a])}" for a in aims)
+        reason = f"first build, {left} of {self.parameters.tranches} tranches left, to buy: {lacks} (CH-6)"
+        self.desk.set_engine(build_tranches_left=left - 1)
+        return free - self._buy("build", wanted, rooms, free - planned, reason, now_ms)
+
+    def _plan(
+        self, plan: Plan, parts: Mapping[str, Decimal], rooms: dict[str, Decimal], free: Decimal, now_ms: int
+    ) -> Decimal:
+        release = plan.cash_usdt / plan.tranches_left
+        reason = (
+            f"plan {plan.number} releases {usdt(release)}: {usdt(plan.cash_usdt)} over {plan.tranches_left} tranches"
+        )
+        wanted = {asset: release * part for asset, part in parts.items()}
+        counted = plan.model_copy(update={"tranches_left": plan.tranches_left - 1})
+        plans = [counted if one.number == plan.number else one for one in self.desk.engine.plans]
+        self.desk.set_engine(plans=tuple(plans))
+        return free - self._buy("plan", wanted, rooms, free, f"{reason} (C5)", now_ms, plan.number)
+
+    def _buy(
+        self,
+        purpose: Purpose,
+        wanted: Mapping[str, Decimal],
+        rooms: dict[str, Decimal],
+        budget: Decimal,
+        reason: str,
+        now_ms: int,
+        plan: int = 0,
+    ) -> Decimal:
+        """Send the purchases and take them from `rooms`; the answer is their cost at the last close."""
+        spent = ZERO
+        for asset, amount in affordable(wanted, rooms, budget).items():
+            text = f"{usdt(amount)} of {asset}: {reason}"
+            quantity = self.desk.send(purpose, asset, Side.BUY, amount, text, now_ms, plan)
+            cost = quantity * self.desk.holdings.prices[asset]
+            rooms[asset] -= cost
+            spent += cost
+        return spent

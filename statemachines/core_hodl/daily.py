@@ -1,0 +1,290 @@
+"""The engine's part of the daily cycle, in stages (O7): C7, CH-2, tranches, staking. Each waits for the orders before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Literal
+
+from statemachines.core_hodl import plans as planning
+from statemachines.core_hodl import rules, staking
+from statemachines.core_hodl.buying import Buying
+from statemachines.core_hodl.desk import NAME, Desk, usdt
+from statemachines.core_hodl.intake import volatility
+from statemachines.core_hodl.machine import CoreState
+from statemachines.core_hodl.metrics import metrics
+from statemachines.core_hodl.plans import Plan, planned_usdt
+from statemachines.core_hodl.rebalancing import Rebalancing
+from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.state import ZERO, Cycle
+from statemachines.messages import RunCycle
+from statemachines.values import Side
+
+
+class Daily:
+    """Opens and advances the cycle in hand."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.parameters = desk.parameters
+        self._buying = Buying(desk)
+        self._rebalancing = Rebalancing(desk)
+
+    # --- the cycle as a whole ---
+
+    def open(self, run: RunCycle) -> None:
+        """CH-6: a day is decided once. What the day before left unfinished gives way to the new day's decisions."""
+        engine = self.desk.engine
+        if engine.cycle_day_ms is not None and run.day_ms <= engine.cycle_day_ms:
+            self.desk.remark(
+                "repeat", f"the cycle of day {run.day_ms} ms has been decided before: nothing again (CH-6)"
+            )
+            return
+        if engine.cycle is not None:
+            stage = engine.cycle.stage
+            text = f"the cycle of day {engine.cycle.day_ms} ms ends in stage {stage}: a new day has closed"
+            self.desk.remark("overtaken", text)
+        cycle = Cycle(day_ms=run.day_ms, close_ms=run.close_ms, entries_allowed=run.entries_allowed)
+        self.desk.set_engine(cycle=cycle, cycle_day_ms=run.day_ms)
+
+    def advance(self, now_ms: int) -> None:
+        """Go through the stages until orders are out, something is unknown, or the day is done."""
+        if not self.desk.engine.orders:
+            self._close_plans()
+        while (cycle := self.desk.engine.cycle) is not None and not self.desk.engine.orders:
+            books = self.desk.books()
+            if not self._may_decide(cycle) or books is None or not self._is_current(cycle):
+                return
+            if cycle.stage == "START":
+                self._start(cycle, books, now_ms)
+            elif cycle.stage == "REBALANCE":
+                self._rebalance(cycle, now_ms)
+            elif cycle.stage == "TRANCHES":
+                self._stage(cycle, "END")
+                if cycle.entries_allowed:
+                    self._buying.tranches(now_ms)
+                if not self.desk.engine.orders:
+                    self._close_plans()
+            else:
+                self._earn_if_calmed(cycle, books)
+                self.desk.set_engine(cycle=None)
+
+    def _stage(self, cycle: Cycle, stage: Literal["REBALANCE", "TRANCHES", "END"]) -> None:
+        self.desk.set_engine(cycle=cycle.model_copy(update={"stage": stage}))
+
+    def _may_decide(self, cycle: Cycle) -> bool:
+        """CH-9 and DA-3: a stop, or a day without a bar, drops what is left of the cycle."""
+        missing = [a for a in self.parameters.assets if self.desk.market.day_ms.get(a, -1) < cycle.day_ms]
+        if self.desk.engine.stopped:
+            self.desk.remark("stopped", f"nothing is decided: {self.desk.engine.stopped} (CH-9)")
+        elif missing:
+            text = f"no closed daily bar of {missing} for day {cycle.day_ms} ms: nothing is decided (DA-3)"
+            self.desk.remark("no_bar", text)
+        else:
+            return True
+        self.desk.set_engine(cycle=None)
+        return False
+
+    def _is_current(self, cycle: Cycle) -> bool:
+        """Whether portfolio and instruments allow decisions on this close; else the cycle waits for them."""
+        known = all(asset in self.desk.market.instruments for asset in self.parameters.assets)
+        return known and self.desk.holdings.market_ms >= cycle.close_ms
+
+    # --- start of the day ---
+
+    def _start(self, cycle: Cycle, books: Books, now_ms: int) -> None:
+        self._take_flows(cycle, books)
+        self._begin_build(books)
+        self._mark_calendar(cycle)
+        self._warn_of_thin_buffer(books)
+        self._rebalancing.carry_on(cycle)
+        reason, data = metrics(books, self.desk.engine, self.desk.market, cycle.day_ms, self.parameters)
+        self.desk.remark("cycle", reason, data)
+        if self.desk.engine.rebalance is None:
+            books = self._trim(books, now_ms)
+            cycle = self._trigger(cycle, books)
+        self._stage(cycle, "REBALANCE")
+
+    def _take_flows(self, cycle: Cycle, books: Books) -> None:
+        """C5, C10: capital that came or went since the last cycle."""
+        engine, p = self.desk.engine, self.parameters
+        inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
+        plans = planning.after_outflow(engine.plans, books, inflow, outflow, p)
+        changes: dict[str, object] = {"inflow_usdt": ZERO, "outflow_usdt": ZERO}
+        if planning.opens_plan(inflow, books, p):
+            number = engine.plan_counter + 1
+            plan = Plan(number=number, opened_day_ms=cycle.day_ms, cash_usdt=inflow, tranches_left=p.tranches)
+            plans = (*plans, plan)
+            changes["plan_counter"] = number
+            share = inflow / books.equity_usdt
+            text = f"inflow of {usdt(inflow)} is {share:.2%} of the engine: plan {number} of {p.tranches} tranches (C5)"
+            self.desk.remark("plan_opened", text, {"plan": number, "cash_usdt": str(inflow)})
+        elif inflow > 0:
+            changes["small_usdt"] = engine.small_usdt + inflow
+        plans = planning.shrink(plans, planned_usdt(plans) - books.cash_usdt)
+        if outflow > 0:
+            taken = planned_usdt(engine.plans) - planned_usdt(plans)
+            self.desk.remark("outflow", f"{usdt(outflow)} has left, {usdt(max(ZERO, taken))} of it planned cash (C10)")
+        self.desk.set_engine(plans=tuple(plan for plan in plans if plan.cash_usdt > 0), **changes)
+        self._follow_plans()
+
+    def _begin_build(self, books: Books) -> None:
+        """CH-6: the first capital is built in over 30 days; within 1 % of the targets the build has ended (C5)."""
+        engine, p = self.desk.engine, self.parameters
+        if not engine.is_begun and books.equity_usdt > 0:
+            self.desk.set_engine(build_tranches_left=p.tranches)
+            text = f"first build of {usdt(books.equity_usdt)} begins: {p.tranches} daily tranches (CH-6)"
+            self.desk.remark("build_begins", text)
+        if self.desk.engine.build_tranches_left is None:
+            return
+        aims = rules.targets(books, planned_usdt(engine.plans), p)
+        if planning.is_built(books, aims, p):
+            self._end_build(f"every asset lacks less than {p.built_tolerance:.0%} of its target (C5)")
+
+    def _end_build(self, why: str) -> None:
+        self.desk.set_engine(build_tranches_left=None, is_built=True)
+        self.desk.remark("build_ends", f"the first build has ended: {why}")
+        self._follow_plans()
+
+    def _mark_calendar(self, cycle: Cycle) -> None:
+        """C3: a quarter's end is due with its bar and stays pending until it is served, at most one."""
+        engine = self.desk.engine
+        due_ms = rules.calendar_due_ms(cycle.day_ms, engine.calendar_day_ms)
+        self.desk.set_engine(calendar_day_ms=cycle.day_ms)
+        if due_ms is not None and engine.is_begun:
+            self.desk.set_engine(calendar_due_ms=due_ms)
+
+    def _warn_of_thin_buffer(self, books: Books) -> None:
+        """CH-7: cash below 2.5 % of the engine is told once until it has recovered."""
+        thin = books.equity_usdt > 0 and rules.is_buffer_thin(books, self.parameters)
+        if thin and not self.desk.engine.buffer_alerted:
+            self.desk.alert(
+                "warning",
+                "CORE-HODL: thin cash buffer",
+                f"Cash {usdt(books.cash_usdt)} is below {self.parameters.cash_alert:.1%} of the engine "
+                f"{usdt(books.equity_usdt)} (CH-7). Nothing is bought; the next rebalance refills it.",
+            )
+        self.desk.set_engine(buffer_alerted=thin)
+
+    def _trim(self, books: Books, now_ms: int) -> Books:
+        """C7: sales down to 45 %. The answer is the books as they will be, for CH-2 at the same close."""
+        p, unfinished = self.parameters, self.desk.engine.trimming
+        self.desk.set_engine(trimming=())
+        for asset, amount in rules.trims(books, self.desk.protected(), unfinished, p).items():
+            share = books.counted(asset) / books.portfolio_usdt
+            reason = f"{asset} is {share:.2%} of the portfolio: {usdt(amount)} sold, down to {p.max_share:.0%} (CH-7)"
+            quantity = self.desk.send("trim", asset, Side.SELL, amount, reason, now_ms)
+            coins = {**books.coins, asset: books.coins[asset] - quantity}
+            books = replace(books, coins=coins, cash_usdt=books.cash_usdt + quantity * books.prices[asset])
+        return books
+
+    # --- rebalance ---
+
+    def _trigger(self, cycle: Cycle, books: Books) -> Cycle:
+        """CH-2 at this close, unless it is blocked: first build, suspension (CH-8), entries not allowed."""
+        engine, p = self.desk.engine, self.parameters
+        if not engine.is_built or self.desk.market.suspended or not cycle.entries_allowed:
+            return cycle
+        drift = self._drift(books)
+        if rules.drift_due(drift, cycle.day_ms, engine.last_drift_day_ms, p):
+            reason = f"drift {drift * 100:.2f} points is above {p.max_drift * 100:.0f} points (CH-2)"
+            return cycle.model_copy(update={"trigger": "drift", "trigger_reason": reason})
+        if engine.calendar_due_ms is not None:
+            late = (cycle.day_ms - engine.calendar_due_ms) // 86_400_000
+            reason = f"the quarter's end of {late} days ago is to be served, drift {drift * 100:.2f} points (CH-2)"
+            return cycle.model_copy(update={"trigger": "calendar", "trigger_reason": reason})
+        return cycle
+
+    def _drift(self, books: Books) -> Decimal:
+        aims = rules.targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
+        return rules.largest(rules.drifts(books, aims, self.parameters))
+
+    def _rebalance(self, cycle: Cycle, now_ms: int) -> None:
+        if self.desk.engine.rebalance is None and cycle.trigger:
+            self._rebalancing.begin(cycle)
+            cycle = cycle.model_copy(update={"trigger": "", "trigger_reason": ""})
+            self.desk.set_engine(cycle=cycle)
+        if cycle.entries_allowed or self.desk.market.suspended:
+            self._rebalancing.step(now_ms)
+        if self.desk.engine.orders:
+            return
+        if self.desk.engine.state is CoreState.EARN_OPTIMIZATION:
+            self._optimise(cycle)
+        self._stage(cycle, "TRANCHES")
+
+    # --- plans ---
+
+    def _close_plans(self) -> None:
+        """CH-6: plans whose last tranche has ended are closed, unless a remainder of it is carried on to tomorrow."""
+        engine = self.desk.engine
+        if engine.build_tranches_left == 0 and not engine.build_unfilled:
+            self._end_build(f"its {self.parameters.tranches} tranches are done (C5)")
+        elif engine.build_tranches_left == 0:
+            self.desk.set_engine(build_tranches_left=1)
+        kept = []
+        for plan in engine.plans:
+            if plan.tranches_left > 0:
+                kept.append(plan)
+            elif plan.number in engine.plans_unfilled:
+                kept.append(plan.model_copy(update={"tranches_left": 1}))
+            else:
+                text = f"plan {plan.number} has ended, {usdt(plan.cash_usdt)} of it were not bought and stay cash"
+                self.desk.remark("plan_closed", text, {"plan": plan.number})
+        if tuple(kept) != engine.plans or engine.plans_unfilled or engine.build_unfilled:
+            self.desk.set_engine(plans=tuple(kept), plans_unfilled=(), build_unfilled=False)
+        self._follow_plans()
+
+    def _follow_plans(self) -> None:
+        """C6: INITIALIZATION while a plan is open, else ACCUMULATION."""
+        engine = self.desk.engine
+        building = engine.build_tranches_left is not None or bool(engine.plans)
+        if building and engine.state is CoreState.ACCUMULATION:
+            text = f"{len(engine.plans)} plans with {usdt(planned_usdt(engine.plans))} are open (C6)"
+            self.desk.noted(self.desk.machine.new_capital(text))
+        elif not building and engine.is_built and engine.state is CoreState.INITIALIZATION:
+            self.desk.noted(self.desk.machine.built("no plan is open any more (CH-6)"))
+
+    # --- staking ---
+
+    def _optimise(self, cycle: Cycle) -> None:
+        """CH-10: decide on staking and go back to ACCUMULATION, or to an open plan (C6)."""
+        books = self.desk.books()
+        found = staking.Calm(False, "the books are not known") if books is None else self._calm(cycle, books)
+        reason = f"no Earn access configured: nothing is staked; {found.reason} (CH-10)"
+        self.desk.noted(self.desk.machine.optimised(reason, {"calm": found.is_calm}))
+        self.desk.set_engine(is_calm=found.is_calm)
+        self._follow_plans()
+
+    def _calm(self, cycle: Cycle, books: Books) -> staking.Calm:
+        p = self.parameters
+        drift_is_due = rules.drift_due(self._drift(books), cycle.day_ms, self.desk.engine.last_drift_day_ms, p)
+        calendar_ms = rules.next_quarter_end_ms(cycle.day_ms)
+        if self.desk.engine.calendar_due_ms is not None:
+            calendar_ms = cycle.day_ms
+        value = volatility(self.desk.market, p.staking)
+        return staking.calm(value, cycle.day_ms, calendar_ms, drift_is_due, p.staking)
+
+    def _earn_if_calmed(self, cycle: Cycle, books: Books) -> None:
+        """CH-10 between two rebalances: looked at when the market has calmed down, not every calm day anew."""
+        engine = self.desk.engine
+        if engine.state is not CoreState.ACCUMULATION:
+            return
+        found = self._calm(cycle, books)
+        if found.is_calm and not engine.is_calm:
+            self.desk.noted(self.desk.machine.earn(f"the period has become stable: {found.reason}"))
+            self._optimise(cycle)
+        else:
+            self.desk.set_engine(is_calm=found.is_calm)
+
+    # --- for the orchestrator ---
+
+    def summary(self) -> str:
+        """One sentence for CycleDone."""
+        engine = self.desk.engine
+        text = f"{engine.state.name}, {len(engine.orders)} orders out, {usdt(planned_usdt(engine.plans))} planned"
+        if self.desk.market.suspended:
+            text += ", rebalancing suspended"
+        return f"{text}, stopped" if engine.stopped else text
+
+
+__all__ = ["NAME", "Daily"]

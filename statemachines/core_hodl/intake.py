@@ -1,0 +1,178 @@
+"""How CORE-HODL takes in what it is told: closes, portfolio, balances, transfers, risk states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import numpy as np
+
+from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.parameters import StakingParameters
+from statemachines.core_hodl.rules import is_suspended
+from statemachines.core_hodl.state import ZERO, MarketRow
+from statemachines.facts import BarFact
+from statemachines.indicators import vector
+from statemachines.messages import (
+    BalancesKnown,
+    DayClosed,
+    InstrumentsKnown,
+    Portfolio,
+    RiskState,
+    TransferEnded,
+)
+from statemachines.values import SPOT, Account, ActorName
+
+SCOPES = ("GLOBAL", ActorName.CORE_HODL.value)
+ACTIVE = ("NORMAL", "CAUTION")
+"""Risk states in which the engine acts at all; in the others CH-9 stops it."""
+
+
+def volatility(market: MarketRow, p: StakingParameters) -> Decimal | None:
+    """CH-10, D4: annualised volatility of the staking asset; None with too few closes."""
+    closes = np.array([float(close) for close in market.closes.get(p.asset, ())], dtype=np.float64)
+    value = vector.realised_volatility(closes, p.volatility_returns)
+    return None if value is None else vector.to_decimal(value)
+
+
+class Intake:
+    """Writes the desk's rows; decides only what must follow at once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.parameters = desk.parameters
+
+    # --- market ---
+
+    def warm(self, bars: Iterable[Sequence[BarFact]]) -> None:
+        """C8: highs and suspension from the longest history there is; a restored engine has them already."""
+        if self.desk.market.started:
+            return
+        by_day: dict[int, list[BarFact]] = {}
+        for series in bars:
+            for bar in series:
+                by_day.setdefault(bar.start_ms, []).append(bar)
+        for day_ms in sorted(by_day):
+            self._closes(by_day[day_ms])
+            self._judge_fall()
+        self.desk.set_market(started=True)
+
+    def day(self, body: DayClosed) -> None:
+        """CH-8 at the daily closes; a suspension ends the rebalance whose orders still work."""
+        before = self.desk.market.suspended
+        self._closes([bar for bar in body.bars if bar.category == SPOT and bar.interval == "D"])
+        self._judge_fall()
+        self.desk.set_market(started=True)
+        after = self.desk.market.suspended
+        if after == before:
+            return
+        shown = ", ".join(f"{asset} {fall:.2%}" for asset, fall in self.desk.falls().items())
+        if after:
+            text = (
+                f"closes stand below their highs by {shown}, one of them more than {self.parameters.suspend_fall:.0%}"
+            )
+            self.desk.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
+            self.desk.alert("warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.")
+            self.desk.withdraw(("rebalance",), "rebalancing is suspended (CH-8)")
+        else:
+            text = f"closes stand below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
+            self.desk.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
+
+    def _closes(self, bars: Sequence[BarFact]) -> None:
+        market, kept = self.desk.market, self.parameters.staking.volatility_returns + 1
+        highs, days, closes = dict(market.highs), dict(market.day_ms), dict(market.closes)
+        for bar in bars:
+            asset = bar.symbol.removesuffix("USDT")
+            if asset not in self.parameters.assets or bar.start_ms <= days.get(asset, -1):
+                continue
+            days[asset] = bar.start_ms
+            highs[asset] = max(highs.get(asset, ZERO), bar.close)
+            closes[asset] = (*closes.get(asset, ()), bar.close)[-kept:]
+        self.desk.set_market(highs=highs, day_ms=days, closes=closes)
+
+    def _judge_fall(self) -> None:
+        suspended = is_suspended(self.desk.market.suspended, self.desk.falls(), self.parameters)
+        self.desk.set_market(suspended=suspended)
+
+    def instruments(self, body: InstrumentsKnown) -> None:
+        mine = {
+            one.base_coin: one
+            for one in body.instruments
+            if one.category == SPOT and one.quote_coin == "USDT" and one.base_coin in self.parameters.assets
+        }
+        self.desk.set_market(instruments={**self.desk.market.instruments, **mine})
+
+    # --- the engine's own figures ---
+
+    def portfolio(self, body: Portfolio) -> None:
+        """The whole portfolio; its view of our own account counts unless our own fills are newer."""
+        known = self.desk.holdings
+        if body.version_no <= known.version_no:
+            return
+        prices = {
+            asset: body.prices[key]
+            for asset in self.parameters.assets
+            if (key := f"{SPOT}:{asset}USDT") in body.prices
+        }  # fmt: skip
+        tactical = body.accounts.get(Account.TACTICAL)
+        self.desk.set_holdings(
+            version_no=body.version_no,
+            market_ms=body.market_ms,
+            portfolio_usdt=body.equity_usdt,
+            tactical_coins={} if tactical is None else self._mine(tactical.coins),
+            prices={**known.prices, **prices},
+        )
+        own = body.accounts.get(Account.CORE_HODL)
+        if own is not None and body.market_ms >= known.as_of_ms:
+            self._own(own.cash_usdt, own.coins, body.market_ms)
+
+    def balances(self, body: BalancesKnown, now_ms: int) -> None:
+        self._own(body.coins.get("USDT", ZERO), body.coins, now_ms)
+
+    def _own(self, cash_usdt: Decimal, coins: Mapping[str, Decimal], as_of_ms: int) -> None:
+        self.desk.set_holdings(known=True, as_of_ms=as_of_ms, cash_usdt=cash_usdt, coins=self._mine(coins))
+
+    def _mine(self, coins: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        return {asset: coins.get(asset, ZERO) for asset in self.parameters.assets}
+
+    def transferred(self, body: TransferEnded) -> None:
+        """C5: USDT that comes is an inflow of the next cycle; coins in kind open no plan."""
+        if not body.succeeded or body.from_account is body.to_account:
+            return
+        engine, comes = self.desk.engine, body.to_account is Account.CORE_HODL
+        way = f"from {body.from_account}" if comes else f"to {body.to_account}"
+        if body.coin != "USDT":
+            self.desk.remark("in_kind", f"{body.amount} {body.coin} {way} in kind: no plan is opened (C5)")
+            return
+        if not engine.is_begun:
+            self.desk.remark("capital", f"{usdt(body.amount)} {way} belongs to the first build (CH-6)")
+            return
+        if comes:
+            self.desk.set_engine(inflow_usdt=engine.inflow_usdt + body.amount)
+        else:
+            self.desk.set_engine(outflow_usdt=engine.outflow_usdt + body.amount)
+        self.desk.remark("flow", f"{usdt(body.amount)} {way} ({body.purpose}): counted at the next cycle (C5, C10)")
+
+    # --- control ---
+
+    def risk(self, body: RiskState) -> None:
+        """CH-9, RM-2: outside NORMAL and CAUTION all activity stops; working orders are withdrawn."""
+        engine = self.desk.engine
+        if body.scope not in SCOPES:
+            return
+        risk = {**engine.risk, body.scope: body.state if body.state in ACTIVE else f"{body.state}: {body.reason}"}
+        bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if state not in ACTIVE]
+        stopped = "; ".join(bad)
+        self.desk.set_engine(risk=risk, stopped=stopped)
+        if stopped and not engine.stopped:
+            self.desk.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
+            count = len(engine.orders)
+            self.desk.alert(
+                "critical",
+                "CORE-HODL stops all activity",
+                f"{stopped} (CH-9). {count} working orders are withdrawn; nothing is bought, sold or rebalanced until "
+                "the state allows it again. Check withdrawals at the exchange and the risk switches.",
+            )
+            self.desk.withdraw(("trim", "rebalance", "build", "plan", "small"), f"{stopped} (CH-9)")
+        elif engine.stopped and not stopped:
+            self.desk.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")

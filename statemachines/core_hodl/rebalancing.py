@@ -1,0 +1,128 @@
+"""One rebalance from its trigger to its end (CH-2, CH-4, CH-8; C2 .. C4): sales first, purchases with the proceeds."""
+
+from __future__ import annotations
+
+from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.plans import planned_usdt
+from statemachines.core_hodl.rules import Books, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
+from statemachines.core_hodl.state import Cycle, Rebalance
+from statemachines.values import DAY_MS, Side
+
+KEPT_DAYS = 8
+"""How many days of past rebalances are kept for CH-11's frequency: two years of quarters."""
+
+
+class Rebalancing:
+    """Moves the rebalance in progress; there is at most one."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.parameters = desk.parameters
+
+    def begin(self, cycle: Cycle) -> None:
+        """CH-2: a trigger holds. Whatever its cause, a quarter's end that waits is served by it (C3)."""
+        books = self.desk.books()
+        if books is None or not cycle.trigger:
+            return
+        aims = targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
+        instruments = self.desk.market.instruments
+        sells = [
+            asset
+            for asset, amount in over(books, aims, self.parameters).items()
+            if lots(amount, books.prices[asset], instruments[asset]) > 0
+        ]
+        begun = Rebalance(
+            cause=cycle.trigger, reason=cycle.trigger_reason, day_ms=cycle.day_ms, sells=tuple(sells)
+        )  # fmt: skip
+        self.desk.set_engine(rebalance=begun, calendar_due_ms=None)
+        if cycle.trigger == "drift":
+            self.desk.set_engine(last_drift_day_ms=cycle.day_ms)
+        data = {asset: f"{books.value(asset):.2f} to {aims[asset]:.2f}" for asset in self.parameters.assets}
+        self.desk.noted(*self.desk.machine.rebalance(cycle.trigger_reason, {"cause": cycle.trigger, **data}))
+
+    def carry_on(self, cycle: Cycle) -> None:
+        """A new day: what was left unfilled is sent again, or given up when it has been carried too long."""
+        engine = self.desk.engine
+        open_one = engine.rebalance
+        if open_one is None:
+            return
+        days = (cycle.day_ms - open_one.day_ms) // DAY_MS
+        if days > self.parameters.rebalance_days:
+            text = f"the {open_one.cause} rebalance of {days} days ago is given up: its orders do not fill"
+            self.desk.alert(
+                "warning",
+                "CORE-HODL gives up a rebalance",
+                f"{text} (CH-3). What was traded stays; the triggers of CH-2 decide anew from tomorrow on.",
+            )
+            self.finish(text)
+        elif open_one.unfilled:
+            again = open_one.model_copy(update={"is_sent": False, "unfilled": False})
+            self.desk.set_engine(rebalance=again)
+
+    def step(self, now_ms: int) -> None:
+        """Go as far as possible without waiting: send the next phase's orders or finish."""
+        while (open_one := self.desk.engine.rebalance) is not None:
+            if self.desk.market.suspended:
+                self._suspend(open_one)
+                return
+            if open_one.is_sent and open_one.unfilled:
+                return  # the next cycle carries it on
+            if open_one.is_sent and open_one.phase == "BUY":
+                self.finish("")
+                return
+            if open_one.is_sent:
+                open_one = open_one.model_copy(update={"phase": "BUY"})
+            self.desk.set_engine(rebalance=open_one.model_copy(update={"is_sent": True}))
+            books = self.desk.books()
+            if books is None:
+                return
+            if open_one.phase == "SELL":
+                self._sell(open_one, books, now_ms)
+            else:
+                self._buy(open_one, books, now_ms)
+            if self.desk.engine.orders:
+                return
+
+    def _sell(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
+        aims = targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
+        for asset, amount in over(books, aims, self.parameters).items():
+            if asset not in open_one.sells:
+                continue
+            shown = f"{asset} {usdt(books.value(asset))} is above its target {usdt(aims[asset])}"
+            reason = f"{shown}: {usdt(amount)} sold (CH-4, {open_one.cause} rebalance)"
+            self.desk.send("rebalance", asset, Side.SELL, amount, reason, now_ms)
+
+    def _buy(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
+        p = self.parameters
+        planned = planned_usdt(self.desk.engine.plans)
+        aims = targets(books, planned, p)
+        gaps = {asset: gap for asset, gap in under(books, aims, p).items() if asset not in open_one.sells}
+        rooms = {asset: cap_usdt(books, asset, p) - books.value(asset) for asset in gaps}
+        budget = spendable_usdt(books, p) - planned
+        least = p.min_leg_share * books.equity_usdt
+        for asset, amount in affordable(gaps, rooms, budget).items():
+            if amount < least:
+                continue
+            shown = f"{asset} {usdt(books.value(asset))} is below its target {usdt(aims[asset])}"
+            reason = f"{shown}: {usdt(amount)} bought of {usdt(budget)} to spend (CH-4, {open_one.cause} rebalance)"
+            self.desk.send("rebalance", asset, Side.BUY, amount, reason, now_ms)
+
+    def _suspend(self, open_one: Rebalance) -> None:
+        """C8: a suspension ends the rebalance in progress; the quarter's end it was for is pending again (C3)."""
+        if open_one.cause == "calendar" and self.desk.engine.calendar_due_ms is None:
+            self.desk.set_engine(calendar_due_ms=open_one.day_ms)
+        self.finish("rebalancing is suspended (CH-8)")
+
+    def finish(self, cut_short: str) -> None:
+        """CH-4: record what was traded; a rebalance without a leg is recorded too (C4)."""
+        engine = self.desk.engine
+        open_one = engine.rebalance
+        if open_one is None:
+            return
+        traded = ", ".join(f"{key} {usdt(amount)}" for key, amount in sorted(open_one.done_usdt.items()))
+        text = f"{open_one.cause} rebalance: {traded or 'no leg above the minimum'}"
+        days = (*engine.rebalance_days_ms, open_one.day_ms)[-KEPT_DAYS:]
+        self.desk.set_engine(rebalance=None, rebalance_days_ms=days)
+        data = {key: f"{amount:.2f}" for key, amount in sorted(open_one.done_usdt.items())}
+        reason = f"{text}; {cut_short}" if cut_short else text
+        self.desk.noted(self.desk.machine.rebalanced(reason, {"cause": open_one.cause, **data}))

@@ -1,0 +1,123 @@
+"""What CORE-HODL remembers: durable rows for the engine, the market and the portfolio, immutable and JSON-ready."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from statemachines.core_hodl.machine import CoreState
+from statemachines.core_hodl.plans import Plan
+from statemachines.values import Frozen, Instrument, Side
+
+ZERO = Decimal(0)
+SCHEMA = 1
+
+Purpose = Literal["trim", "rebalance", "build", "plan", "small"]
+"""What an order is for: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %."""
+
+
+class Order(Frozen):
+    """An intent that has not ended. `filled` in coins and `paid_usdt` (spent or received) as reported so far."""
+
+    intent_id: str
+    asset: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    purpose: Purpose
+    plan: int = 0
+    filled: Decimal = ZERO
+    paid_usdt: Decimal = ZERO
+    withdrawn: bool = False
+
+
+class Rebalance(Frozen):
+    """The rebalance in progress: sales first, then purchases with the proceeds (CH-4).
+
+    `sells` are the assets it sells; `unfilled` is set when an order of the phase ended with a remainder, which the next
+    cycle carries on; `done_usdt` is the turnover so far, per side and asset.
+    """
+
+    cause: Literal["drift", "calendar"]
+    reason: str
+    day_ms: int
+    phase: Literal["SELL", "BUY"] = "SELL"
+    sells: tuple[str, ...] = ()
+    is_sent: bool = False
+    unfilled: bool = False
+    done_usdt: dict[str, Decimal] = Field(default_factory=dict)
+
+
+class Cycle(Frozen):
+    """The daily cycle in hand. `trigger` is what CH-2 decided at its close."""
+
+    day_ms: int
+    close_ms: int
+    entries_allowed: bool
+    stage: Literal["START", "REBALANCE", "TRANCHES", "END"] = "START"
+    trigger: Literal["", "drift", "calendar"] = ""
+    trigger_reason: str = ""
+
+
+class EngineRow(Frozen):
+    """The engine. `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` came
+    and went since the last cycle; `calendar_due_ms` is the quarter's end that waits to be served (C3); `trimming` are assets whose sale
+    down to 45 % was not filled whole; `stopped` says why all activity is stopped (CH-9)."""
+
+    state: CoreState = CoreState.INITIALIZATION
+    counter: int = 0
+    cycle_day_ms: int | None = None
+    cycle: Cycle | None = None
+    due_ms: int | None = None
+    orders: tuple[Order, ...] = ()
+    rebalance: Rebalance | None = None
+    is_built: bool = False
+    build_tranches_left: int | None = None
+    build_unfilled: bool = False
+    plans: tuple[Plan, ...] = ()
+    plans_unfilled: tuple[int, ...] = ()
+    plan_counter: int = 0
+    small_usdt: Decimal = ZERO
+    trimming: tuple[str, ...] = ()
+    inflow_usdt: Decimal = ZERO
+    outflow_usdt: Decimal = ZERO
+    last_drift_day_ms: int | None = None
+    calendar_day_ms: int | None = None
+    calendar_due_ms: int | None = None
+    rebalance_days_ms: tuple[int, ...] = ()
+    is_calm: bool = False
+    buffer_alerted: bool = False
+    risk: dict[str, str] = Field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the first build has begun: what flows in from then on is a later inflow (C5)."""
+        return self.is_built or self.build_tranches_left is not None
+
+
+class MarketRow(Frozen):
+    """Daily closes of spot: highest, newest and, for volatility, the last ones of each asset, oldest first."""
+
+    started: bool = False
+    highs: dict[str, Decimal] = Field(default_factory=dict)
+    day_ms: dict[str, int] = Field(default_factory=dict)
+    closes: dict[str, tuple[Decimal, ...]] = Field(default_factory=dict)
+    suspended: bool = False
+    instruments: dict[str, Instrument] = Field(default_factory=dict)
+
+
+class HoldingsRow(Frozen):
+    """The engine's own balances, the newest of portfolio, fills and booked balances, and the rest of the portfolio."""
+
+    known: bool = False
+    as_of_ms: int = -1
+    cash_usdt: Decimal = ZERO
+    coins: dict[str, Decimal] = Field(default_factory=dict)
+    version_no: int = 0
+    market_ms: int = -1
+    portfolio_usdt: Decimal = ZERO
+    tactical_coins: dict[str, Decimal] = Field(default_factory=dict)
+    prices: dict[str, Decimal] = Field(default_factory=dict)

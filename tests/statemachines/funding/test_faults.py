@@ -1,0 +1,231 @@
+"""FU-4 when reality interferes: legs that fail, shorts that shrink, fills that come late (LESSONS, hedged pairs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from statemachines.messages import BalancesKnown, Intent, Withdraw
+from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, Side
+from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, Market
+from tests.statemachines.harness import Outcome
+
+D = Decimal
+DENIED = Outcome(denied="not today")
+
+
+def first_times(count: int, test: Callable[[Intent], bool], outcome: Outcome) -> Callable[[Intent], Outcome]:
+    """The outcome for the first `count` intents that pass the test; everything else is filled."""
+    left = [count]
+
+    def decide(intent: Intent) -> Outcome:
+        if left[0] > 0 and test(intent):
+            left[0] -= 1
+            return outcome
+        return Outcome()
+
+    return decide
+
+
+def is_perp(intent: Intent) -> bool:
+    return intent.category == LINEAR
+
+
+def is_spot(intent: Intent) -> bool:
+    return intent.category == SPOT
+
+
+def test_both_legs_denied_is_no_position() -> None:
+    """FU-4, RM-1: ENTRY → MONITORING, judged afresh at the next settlement."""
+    market = Market()
+    market.world.decide = first_times(2, lambda intent: True, DENIED)
+    market.open("BTC")
+    assert market.triggers() == ["opportunity", "enter", "not_filled"]
+    assert "not today" in market.world.notes[-1].reason
+    market.period(BTC=GOOD)
+    assert market.state() == "FUNDING_COLLECTION"
+
+
+def test_a_leg_behind_is_sent_again_after_ten_seconds() -> None:
+    """FU-4: the difference is sent again, then the pair stands."""
+    market = Market()
+    market.world.decide = first_times(1, is_perp, Outcome(share=D("0.5")))
+    market.open("BTC")
+    settled_ms = market.now_ms
+    assert market.state() == "ENTRY"
+    market.world.advance_to(settled_ms + 10 * SECOND_MS - 1)
+    assert market.state() == "ENTRY"
+    market.world.advance_to(settled_ms + 10 * SECOND_MS)
+    assert market.state() == "FUNDING_COLLECTION"
+    assert [one.quantity for one in market.intents() if is_perp(one)] == [D("0.074"), D("0.037")]
+    assert market.world.alerts == []
+
+
+def test_a_leg_that_cannot_be_filled_unwinds_the_other() -> None:
+    """FU-4: after the second try the filled leg is unwound; never naked for 60 s."""
+    for failing, held in ((is_perp, "coins"), (is_spot, "short")):
+        market = Market()
+        market.world.decide = first_times(2, failing, DENIED)
+        market.open("BTC")
+        start_ms = market.now_ms
+        market.world.advance_to(start_ms + 60 * SECOND_MS)
+        assert market.triggers()[-2:] == ["unwind", "closed"], held
+        assert market.world.positions.get("BTCUSDT", (D(0), D(0)))[0] == 0
+        assert market.world.coins.get("BTC", D(0)) < D("0.001")
+        assert market.world.placed[-1].ms == start_ms + 20 * SECOND_MS
+        assert market.world.alerts == []
+
+
+def test_the_matched_part_stays_when_only_the_rest_cannot_be_filled() -> None:
+    """FU-4: half of the short was filled; the spot above it is sold."""
+    market = Market()
+    outcomes = iter([Outcome(), Outcome(share=D("0.5")), DENIED])
+    market.world.decide = lambda intent: next(outcomes, Outcome())
+    market.open("BTC")
+    market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+    assert market.state() == "FUNDING_COLLECTION"
+    short = -market.world.positions["BTCUSDT"][0]
+    assert short == D("0.037")
+    assert abs(market.world.coins["BTC"] - short) <= D("0.000001")
+    assert [one.stake for one in market.intents()][-1] == "unwind"
+
+
+def test_an_order_without_an_end_is_withdrawn_then_sent_again() -> None:
+    """FU-4: one live order per leg; the next only after the end of the last."""
+    market = Market()
+    market.world.decide = first_times(1, is_perp, Outcome(hangs=True))
+    market.open("BTC")
+    market.world.advance_to(market.now_ms + 10 * SECOND_MS)
+    assert any(isinstance(body, Withdraw) for _, body in market.world.sent)
+    assert market.state() == "FUNDING_COLLECTION"
+
+
+def test_naked_for_a_minute_is_alerted_and_worked_on() -> None:
+    """FU-4: neither leg can be brought in line; the alert comes at 60 s, once; then it heals."""
+    market = Market()
+    spot_buys = [0]
+
+    def decide(intent: Intent) -> Outcome:
+        if is_spot(intent) and intent.side is Side.BUY:
+            spot_buys[0] += 1
+            return Outcome()
+        return DENIED
+
+    market.world.decide = decide
+    market.open("BTC")
+    start_ms = market.now_ms
+    market.world.advance_to(start_ms + 3_600 * SECOND_MS)
+    assert [ms for ms, _ in market.world.alerts] == [start_ms + 60 * SECOND_MS]
+    assert "not hedged" in market.world.alerts[0][1].title
+    assert spot_buys == [1]
+    assert len(market.intents()) < 30  # it tries on, but never churns
+    market.world.decide = lambda intent: Outcome()
+    market.world.advance_to(start_ms + 4_200 * SECOND_MS)
+    assert market.state() == "MONITORING"
+
+
+def test_a_shrunk_short_sells_its_spot_at_once() -> None:
+    """LESSONS: auto-deleveraging of a part of the short, without an order of ours."""
+    market = Market()
+    market.open("BTC")
+    market.world.execute("", LINEAR, "BTCUSDT", Side.BUY, D("0.004"), D(9_990))
+    market.world.tell()
+    last = market.world.placed[-1]
+    assert last.intent.category == SPOT and last.intent.side is Side.SELL and last.intent.stake == "trim"
+    assert abs(market.world.coins["BTC"] - D("0.070")) <= D("0.000001")
+    assert market.state() == "FUNDING_COLLECTION"
+
+
+def test_a_lost_short_closes_the_pair_at_once() -> None:
+    """LESSONS: liquidation of the whole short sells all of the spot, without waiting for fresh prices."""
+    market = Market()
+    market.open("BTC")
+    market.stale.add((SPOT, "BTC"))
+    market.hour()
+    market.world.execute("", LINEAR, "BTCUSDT", Side.BUY, D("0.074"), D(20_000))
+    market.world.tell()
+    assert market.world.coins["BTC"] < D("0.000001")
+    assert market.state() == "MONITORING"
+    assert market.triggers()[-2:] == ["leave", "closed"]
+
+
+def test_a_fill_after_the_end_of_its_order_is_closed() -> None:
+    """EX-1: legal, and never left alone."""
+    market = Market()
+    market.world.decide = first_times(2, lambda intent: True, DENIED)
+    market.open("BTC")
+    market.world.execute("funding-1", SPOT, "BTCUSDT", Side.BUY, D("0.05"), D(10_000))
+    market.world.tell()
+    assert market.triggers()[-2:] == ["stray_fill", "closed"]
+    assert market.world.coins["BTC"] < D("0.000001")
+
+
+def test_delta_beyond_one_percent_is_trimmed_on_the_spot_leg() -> None:
+    """FU-4, F9: below 1 % nothing happens; beyond, the spot goes to zero delta within its step."""
+    market = Market()
+    market.open("BTC")
+    market.world.coins["BTC"] += D("0.0007")
+    balances = BalancesKnown(
+        account=Account.FUNDING, coins={"BTC": market.world.coins["BTC"]}, positions=dict(market.world.positions)
+    )
+    market.world.tell(balances)
+    market.hour()
+    assert market.intents("trim") == []
+    market.world.coins["BTC"] += D("0.0003")
+    market.world.tell(balances.model_copy(update={"coins": {"BTC": market.world.coins["BTC"]}}))
+    trims = market.intents("trim")
+    assert [(one.category, one.side) for one in trims] == [(SPOT, Side.SELL)]
+    assert abs(market.world.coins["BTC"] - D("0.074")) <= D("0.000001")
+    market.world.coins["BTC"] -= D("0.002")
+    market.world.tell(balances.model_copy(update={"coins": {"BTC": market.world.coins["BTC"]}}))
+    assert [(one.category, one.side) for one in market.intents("trim")][1:] == [(SPOT, Side.BUY)]
+    assert abs(market.world.coins["BTC"] - D("0.074")) <= D("0.000002")
+
+
+def test_the_fee_is_learnt_from_fills() -> None:
+    """F9: a fee of 2 % leaves too few coins; the difference is bought, with the fee that is charged."""
+    market = Market(spot_fee=D("0.02"))
+    market.open("BTC")
+    market.world.advance_to(market.now_ms + 10 * SECOND_MS)
+    assert market.state() == "FUNDING_COLLECTION"
+    assert abs(market.world.coins["BTC"] - D("0.074")) <= D("0.000002")
+    assert D(market.row()["spot_fee"]) == D("0.02")
+
+
+def test_what_is_not_ours_is_never_traded() -> None:
+    """OR-9: coins that were in the account before stay there, through entry and exit."""
+    market = Market()
+    market.hour()
+    market.world.coins["BTC"] = D(1)
+    market.world.tell(BalancesKnown(account=Account.FUNDING, coins={"BTC": D(1)}, positions={}))
+    for _ in range(3):
+        market.period(BTC=GOOD)
+    assert market.state() == "FUNDING_COLLECTION"
+    market.period(BTC=D("-0.0001"))
+    assert market.state() == "MONITORING"
+    assert D(1) <= market.world.coins["BTC"] < D("1.0001")
+
+
+def test_an_exit_that_is_refused_is_repeated_until_flat() -> None:
+    """FU-3, RM-2: closing never gives up; both legs stay hedged meanwhile, so that nobody is alarmed."""
+    market = Market()
+    market.open("BTC")
+    market.world.decide = first_times(4, lambda intent: True, DENIED)
+    market.period(BTC=D("-0.0001"))
+    assert market.state() == "EXIT"
+    market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+    assert market.state() == "MONITORING"
+    assert market.world.alerts == []
+
+
+def test_the_short_is_closed_reduce_only_with_what_the_exchange_holds() -> None:
+    """LESSONS: an exit can shrink a position, never flip it."""
+    market = Market()
+    market.open("BTC")
+    market.world.decide = first_times(1, is_perp, Outcome(share=D("0.5")))
+    market.period(BTC=D("-0.0001"))
+    market.world.advance_to(market.now_ms + PERIOD_MS // 8)
+    closing = [one for one in market.intents("exit") if is_perp(one)]
+    assert [one.quantity for one in closing] == [D("0.074"), D("0.037")]
+    assert all(one.reduce_only for one in closing)
+    assert market.world.positions["BTCUSDT"][0] == 0
