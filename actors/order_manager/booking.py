@@ -25,7 +25,7 @@ def take_execution(desk: Desk, report: ExecutionReport) -> bool:
     books = desk.books[report.account]
     parts = desk.ours(report.link_id, report.exchange_id)
     work = desk.works.get(parts.intent_id) if parts else None
-    if False:
+    if report.execution_id in books.seen:
         return False
     if report.executed_ms <= books.seen.forgotten_ms and not _is_of_current_order(work, parts):
         desk.remark(

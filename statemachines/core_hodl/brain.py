@@ -94,8 +94,9 @@ class CoreHodlBrain:
                 self._cycle(body, now_ms)
             case Fill() if body.account is Account.CORE_HODL:
                 self._desk.filled(body)
-            case IntentDone() | Denied() if self._desk.ended(body):
-                self._go_on(now_ms)
+            case IntentDone() | Denied():
+                if self._desk.ended(body):
+                    self._go_on(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:
                 self._intake.balances(body, now_ms)
             case TransferEnded() if Account.CORE_HODL in (body.from_account, body.to_account):

@@ -1,4 +1,7 @@
-"""The engine's part of the daily cycle, in stages (O7): C7, CH-2, tranches, staking. Each waits for the orders before."""
+"""The engine's part of the daily cycle, in stages (O7): C7, CH-2, tranches, staking.
+
+Each stage waits for the orders of the one before.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
-from statemachines.core_hodl import plans as planning
 from statemachines.core_hodl import rules, staking
 from statemachines.core_hodl.buying import Buying
-from statemachines.core_hodl.desk import NAME, Desk, usdt
+from statemachines.core_hodl.capital import Capital
+from statemachines.core_hodl.desk import Desk, usdt
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.metrics import metrics
-from statemachines.core_hodl.plans import Plan, planned_usdt
+from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
-from statemachines.core_hodl.state import ZERO, Cycle
+from statemachines.core_hodl.state import Cycle
 from statemachines.messages import RunCycle
-from statemachines.values import Side
+from statemachines.values import DAY_MS, Side
 
 
 class Daily:
@@ -28,6 +31,7 @@ class Daily:
         self.desk = desk
         self.parameters = desk.parameters
         self._buying = Buying(desk)
+        self._capital = Capital(desk)
         self._rebalancing = Rebalancing(desk)
 
     # --- the cycle as a whole ---
@@ -40,7 +44,7 @@ class Daily:
                 "repeat", f"the cycle of day {run.day_ms} ms has been decided before: nothing again (CH-6)"
             )
             return
-        if engine.cycle is not None:
+        if engine.cycle is not None and engine.cycle.stage != "END":
             stage = engine.cycle.stage
             text = f"the cycle of day {engine.cycle.day_ms} ms ends in stage {stage}: a new day has closed"
             self.desk.remark("overtaken", text)
@@ -50,7 +54,7 @@ class Daily:
     def advance(self, now_ms: int) -> None:
         """Go through the stages until orders are out, something is unknown, or the day is done."""
         if not self.desk.engine.orders:
-            self._close_plans()
+            self._capital.close_plans()
         while (cycle := self.desk.engine.cycle) is not None and not self.desk.engine.orders:
             books = self.desk.books()
             if not self._may_decide(cycle) or books is None or not self._is_current(cycle):
@@ -64,7 +68,7 @@ class Daily:
                 if cycle.entries_allowed:
                     self._buying.tranches(now_ms)
                 if not self.desk.engine.orders:
-                    self._close_plans()
+                    self._capital.close_plans()
             else:
                 self._earn_if_calmed(cycle, books)
                 self.desk.set_engine(cycle=None)
@@ -93,58 +97,20 @@ class Daily:
     # --- start of the day ---
 
     def _start(self, cycle: Cycle, books: Books, now_ms: int) -> None:
-        self._take_flows(cycle, books)
-        self._begin_build(books)
+        self._capital.take_flows(cycle, books)
+        self._capital.begin_build(books)
         self._mark_calendar(cycle)
         self._warn_of_thin_buffer(books)
+        carried = self.desk.engine.rebalance is not None
         self._rebalancing.carry_on(cycle)
+        if self.desk.engine.state is CoreState.EARN_OPTIMIZATION:
+            self._optimise(cycle)
         reason, data = metrics(books, self.desk.engine, self.desk.market, cycle.day_ms, self.parameters)
         self.desk.remark("cycle", reason, data)
-        if self.desk.engine.rebalance is None:
+        if not carried:
             books = self._trim(books, now_ms)
             cycle = self._trigger(cycle, books)
         self._stage(cycle, "REBALANCE")
-
-    def _take_flows(self, cycle: Cycle, books: Books) -> None:
-        """C5, C10: capital that came or went since the last cycle."""
-        engine, p = self.desk.engine, self.parameters
-        inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
-        plans = planning.after_outflow(engine.plans, books, inflow, outflow, p)
-        changes: dict[str, object] = {"inflow_usdt": ZERO, "outflow_usdt": ZERO}
-        if planning.opens_plan(inflow, books, p):
-            number = engine.plan_counter + 1
-            plan = Plan(number=number, opened_day_ms=cycle.day_ms, cash_usdt=inflow, tranches_left=p.tranches)
-            plans = (*plans, plan)
-            changes["plan_counter"] = number
-            share = inflow / books.equity_usdt
-            text = f"inflow of {usdt(inflow)} is {share:.2%} of the engine: plan {number} of {p.tranches} tranches (C5)"
-            self.desk.remark("plan_opened", text, {"plan": number, "cash_usdt": str(inflow)})
-        elif inflow > 0:
-            changes["small_usdt"] = engine.small_usdt + inflow
-        plans = planning.shrink(plans, planned_usdt(plans) - books.cash_usdt)
-        if outflow > 0:
-            taken = planned_usdt(engine.plans) - planned_usdt(plans)
-            self.desk.remark("outflow", f"{usdt(outflow)} has left, {usdt(max(ZERO, taken))} of it planned cash (C10)")
-        self.desk.set_engine(plans=tuple(plan for plan in plans if plan.cash_usdt > 0), **changes)
-        self._follow_plans()
-
-    def _begin_build(self, books: Books) -> None:
-        """CH-6: the first capital is built in over 30 days; within 1 % of the targets the build has ended (C5)."""
-        engine, p = self.desk.engine, self.parameters
-        if not engine.is_begun and books.equity_usdt > 0:
-            self.desk.set_engine(build_tranches_left=p.tranches)
-            text = f"first build of {usdt(books.equity_usdt)} begins: {p.tranches} daily tranches (CH-6)"
-            self.desk.remark("build_begins", text)
-        if self.desk.engine.build_tranches_left is None:
-            return
-        aims = rules.targets(books, planned_usdt(engine.plans), p)
-        if planning.is_built(books, aims, p):
-            self._end_build(f"every asset lacks less than {p.built_tolerance:.0%} of its target (C5)")
-
-    def _end_build(self, why: str) -> None:
-        self.desk.set_engine(build_tranches_left=None, is_built=True)
-        self.desk.remark("build_ends", f"the first build has ended: {why}")
-        self._follow_plans()
 
     def _mark_calendar(self, cycle: Cycle) -> None:
         """C3: a quarter's end is due with its bar and stays pending until it is served, at most one."""
@@ -190,7 +156,7 @@ class Daily:
             reason = f"drift {drift * 100:.2f} points is above {p.max_drift * 100:.0f} points (CH-2)"
             return cycle.model_copy(update={"trigger": "drift", "trigger_reason": reason})
         if engine.calendar_due_ms is not None:
-            late = (cycle.day_ms - engine.calendar_due_ms) // 86_400_000
+            late = (cycle.day_ms - engine.calendar_due_ms) // DAY_MS
             reason = f"the quarter's end of {late} days ago is to be served, drift {drift * 100:.2f} points (CH-2)"
             return cycle.model_copy(update={"trigger": "calendar", "trigger_reason": reason})
         return cycle
@@ -212,38 +178,6 @@ class Daily:
             self._optimise(cycle)
         self._stage(cycle, "TRANCHES")
 
-    # --- plans ---
-
-    def _close_plans(self) -> None:
-        """CH-6: plans whose last tranche has ended are closed, unless a remainder of it is carried on to tomorrow."""
-        engine = self.desk.engine
-        if engine.build_tranches_left == 0 and not engine.build_unfilled:
-            self._end_build(f"its {self.parameters.tranches} tranches are done (C5)")
-        elif engine.build_tranches_left == 0:
-            self.desk.set_engine(build_tranches_left=1)
-        kept = []
-        for plan in engine.plans:
-            if plan.tranches_left > 0:
-                kept.append(plan)
-            elif plan.number in engine.plans_unfilled:
-                kept.append(plan.model_copy(update={"tranches_left": 1}))
-            else:
-                text = f"plan {plan.number} has ended, {usdt(plan.cash_usdt)} of it were not bought and stay cash"
-                self.desk.remark("plan_closed", text, {"plan": plan.number})
-        if tuple(kept) != engine.plans or engine.plans_unfilled or engine.build_unfilled:
-            self.desk.set_engine(plans=tuple(kept), plans_unfilled=(), build_unfilled=False)
-        self._follow_plans()
-
-    def _follow_plans(self) -> None:
-        """C6: INITIALIZATION while a plan is open, else ACCUMULATION."""
-        engine = self.desk.engine
-        building = engine.build_tranches_left is not None or bool(engine.plans)
-        if building and engine.state is CoreState.ACCUMULATION:
-            text = f"{len(engine.plans)} plans with {usdt(planned_usdt(engine.plans))} are open (C6)"
-            self.desk.noted(self.desk.machine.new_capital(text))
-        elif not building and engine.is_built and engine.state is CoreState.INITIALIZATION:
-            self.desk.noted(self.desk.machine.built("no plan is open any more (CH-6)"))
-
     # --- staking ---
 
     def _optimise(self, cycle: Cycle) -> None:
@@ -253,7 +187,7 @@ class Daily:
         reason = f"no Earn access configured: nothing is staked; {found.reason} (CH-10)"
         self.desk.noted(self.desk.machine.optimised(reason, {"calm": found.is_calm}))
         self.desk.set_engine(is_calm=found.is_calm)
-        self._follow_plans()
+        self._capital.follow_plans()
 
     def _calm(self, cycle: Cycle, books: Books) -> staking.Calm:
         p = self.parameters
@@ -285,6 +219,3 @@ class Daily:
         if self.desk.market.suspended:
             text += ", rebalancing suspended"
         return f"{text}, stopped" if engine.stopped else text
-
-
-__all__ = ["NAME", "Daily"]

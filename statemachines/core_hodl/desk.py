@@ -93,13 +93,13 @@ class Desk:
         for key, row in rows.items():
             if row.schema != SCHEMA:
                 raise ValueError(f"core-hodl row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
-        if (row := rows.get(ENGINE_KEY)) is not None:
-            self.engine = EngineRow.model_validate(row.data)
+        if ENGINE_KEY in rows:
+            self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
             self.machine.state = self.engine.state
-        if (row := rows.get(MARKET_KEY)) is not None:
-            self.market = MarketRow.model_validate(row.data)
-        if (row := rows.get(HOLDINGS_KEY)) is not None:
-            self.holdings = HoldingsRow.model_validate(row.data)
+        if MARKET_KEY in rows:
+            self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
+        if HOLDINGS_KEY in rows:
+            self.holdings = HoldingsRow.model_validate(rows[HOLDINGS_KEY].data)
         self._dirty.clear()
 
     # --- journal ---

@@ -62,9 +62,12 @@ class Cycle(Frozen):
 
 
 class EngineRow(Frozen):
-    """The engine. `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` came
-    and went since the last cycle; `calendar_due_ms` is the quarter's end that waits to be served (C3); `trimming` are assets whose sale
-    down to 45 % was not filled whole; `stopped` says why all activity is stopped (CH-9)."""
+    """The engine.
+
+    `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` came and went since
+    the last cycle; `calendar_due_ms` is the quarter's end that waits to be served (C3); `trimming` are assets whose
+    sale down to 45 % was not filled whole; `stopped` says why all activity is stopped (CH-9).
+    """
 
     state: CoreState = CoreState.INITIALIZATION
     counter: int = 0

@@ -1,8 +1,8 @@
 """An independent computation of the CORE-HODL rules (SPEC chapter 2, RULINGS C1-C8, D1, D3) on daily spot bars.
 
-It imports nothing of this project. Exact fractions, one loop over days: decisions on the day's closes, every order filled
-whole at the open of the next bar, the maker fee of a purchase taken in the coin and of a sale in USDT. The whole portfolio
-is the engine divided by `share`.
+It imports nothing of this project. Exact fractions, one loop over days: decisions on the day's closes, every order
+filled whole at the open of the next bar, the maker fee of a purchase taken in the coin and of a sale in USDT. The whole
+portfolio is the engine divided by `share`.
 """
 
 from __future__ import annotations
