@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from actors.lanes import Lanes
-from actors.ports import ExchangePort, FencedError, Store, StoreUnavailableError, StreamsPort, Wire
+from actors.ports import ExchangePort, FencedError, MarketClock, Store, StoreUnavailableError, StreamsPort, Wire
 from actors.shell import Acts, SequenceGapError, Shell
-from statemachines.brain import Brain
+from statemachines.brain import Brain, StateRow
 from statemachines.messages import Answer, Body, StreamRestored
 from statemachines.values import ActorName
 
@@ -55,6 +55,7 @@ class Parts:
     exchange: ExchangePort | None
     streams: StreamsPort | None
     peers: Peers
+    clock: MarketClock
 
 
 @dataclass(slots=True)
@@ -89,6 +90,11 @@ class Host:
     def epoch(self) -> int:
         """The incarnation; 0 before `start`."""
         return self._shell.epoch if self._shell is not None else 0
+
+    @property
+    def restored(self) -> Mapping[str, StateRow]:
+        """The durable rows this incarnation started from."""
+        return self._shell.restored if self._shell is not None else {}
 
     # --- called from outside, from any thread ---
 
@@ -289,7 +295,9 @@ class Host:
     def _restored(self, stream: str) -> None:
         shell = self._shell
         assert shell is not None
-        self._queue.put(lambda: shell.tell(StreamRestored(stream=stream), "", shell.market_ms))
+        # The newest frames are what was lost: only the exchange knows how late it is now.
+        now_ms = self._parts.clock.now_ms()
+        self._queue.put(lambda: shell.tell(StreamRestored(stream=stream), "", now_ms))
 
     def _answered(self, key: str, answer: Answer) -> None:
         shell = self._shell

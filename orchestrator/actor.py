@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
@@ -16,6 +16,7 @@ from actors.host import Host
 from actors.inprocess import START_ORDER
 from actors.ports import StoreUnavailableError, Wire
 from actors.ray_runtime import Assembly, RayNursery, RayPeers, end_process
+from orchestrator.brain import OrchestratorBrain
 from orchestrator.conducting import Conducting
 from orchestrator.conductor import Conductor
 from orchestrator.supervision import Supervision
@@ -77,9 +78,13 @@ class Orchestrator:
         host.start(epoch, market_ms)
         self._host = host
         components = [*members, *self._assembly.further_components()]
-        self._supervision = Supervision(
-            components, Supervisor(components, self._assembly.supervision()), nursery, store, self, self.market_ms
-        )
+        supervisor = Supervisor(components, self._assembly.supervision())
+        faulted = OrchestratorBrain.faulted(host.restored)
+        supervisor.restore({"faulted": faulted})
+        if self._conducting is not None:
+            for name in faulted:
+                self._conducting.excuse(ActorName(name))
+        self._supervision = Supervision(components, supervisor, nursery, store, self, self.market_ms)
         self._supervision.start()
         if self._conducting is not None:
             self._conducting.start()
@@ -112,7 +117,7 @@ class Orchestrator:
         if self._host is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
             self._tell(ComponentChanged(component=name, state=state.value, reason=reason))
 
-    def alert(self, name: ActorName, severity: str, text: str) -> None:
+    def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None:
         """An alert of the supervision becomes durable through the orchestrator's own commit."""
         self._tell(ComponentAlert(component=name, severity=severity, text=text))
 

@@ -18,6 +18,7 @@ from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact, SummaryFact
 from statemachines.messages import (
     AssessRisk,
+    ComponentAlert,
     ComponentChanged,
     CycleDone,
     DayClosed,
@@ -96,6 +97,13 @@ class OrchestratorBrain:
         """When the cycle can take its next step; None while it waits for an answer."""
         return self._due_ms
 
+    @staticmethod
+    def faulted(rows: Mapping[str, StateRow]) -> list[str]:
+        """Components that stood FAULTED when these rows were written: a restart does not forgive them (OR-8)."""
+        control = rows.get("control")
+        components: Mapping[str, str] = control.data["components"] if control is not None else {}
+        return sorted(name for name, state in components.items() if state == FAULTED)
+
     # --- the Brain protocol: news ---
 
     def handle(self, message: Message) -> Commands:
@@ -127,6 +135,8 @@ class OrchestratorBrain:
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
+            case ComponentAlert():
+                return [Alert(body.severity, f"{body.component}: supervision", body.text)]
             case Fill():
                 self._tally.take_fill(body)
             case IntentDone():

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from actors.ports import ActorGoneError, Store, StoreUnavailableError
 from statemachines.component.machine import ALIVE, COMPONENT_TABLE, ComponentState
@@ -64,7 +64,7 @@ class Hearing(Protocol):
 
     def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None: ...
 
-    def alert(self, name: ActorName, severity: str, text: str) -> None: ...
+    def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None: ...
 
 
 @dataclass(slots=True)

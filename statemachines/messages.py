@@ -447,7 +447,7 @@ class ComponentAlert(Body):
 
     KIND = "component_alert"
     component: ActorName
-    severity: str
+    severity: Literal["info", "warning", "critical"]
     text: str
 
 

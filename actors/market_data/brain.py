@@ -29,6 +29,7 @@ from statemachines.messages import (
     Message,
     QuoteFrame,
     QuotesSeen,
+    StreamRestored,
 )
 from statemachines.requests import (
     BarsRead,
@@ -98,6 +99,7 @@ class MarketDataBrain:
         self._pending: dict[str, _Pending] = {}
         self._instant: _Instant | None = None
         self._dirty: set[str] = set()
+        self._missed_frames = False
 
     # --- life ---
 
@@ -206,6 +208,10 @@ class MarketDataBrain:
             if self._counters.total != before:
                 self._dirty.add(STATE_KEY)
             return commands + self._go_on()
+        if isinstance(body, StreamRestored):
+            # Frames were lost with the connection: what closed meanwhile is read at once, not after a wait.
+            self._missed_frames = True
+            return self._go_on()
         return self._take_answer(body) if isinstance(body, Answer) else []
 
     def _see_quotes(self, quotes: Sequence[Quote]) -> Commands:
@@ -279,10 +285,12 @@ class MarketDataBrain:
     def _take_feed(self, read: FeedRead) -> Commands:
         if self._instant is not None:
             self._instant.feed = read
-        if read.reason == self._feed_reason:
-            return []
-        self._feed_reason = read.reason
-        if not read.reason:
+        absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
+        told = ", ".join(absent)
+        if told == self._feed_reason:
+            return []  # told once; the reasons' figures change daily
+        self._feed_reason = told
+        if not absent:
             return [self._note("feed", self._state, self._state, "all external sources are valid again")]
         text = f"{read.reason}. The rules that need it are inactive."
         note = self._note("feed", self._state, self._state, read.reason)
@@ -324,7 +332,10 @@ class MarketDataBrain:
             if self._instant is None or self._instant.close_ms <= self._announced_ms:
                 self._instant = _Instant(self._announced_ms + HOUR_MS)
             instant = self._instant
-            if instant.close_ms > self._now_ms or instant.waiting or not self._has_bars(instant, commands):
+            if instant.close_ms > self._now_ms:
+                self._missed_frames = False
+                break
+            if instant.waiting or not self._has_bars(instant, commands):
                 break
             self._read_more(instant, commands)
             if instant.waiting:
@@ -337,7 +348,7 @@ class MarketDataBrain:
         missing = self._desk.missing(instant.close_ms)
         if not missing or instant.is_repaired or instant.close_ms <= self._read_until_ms:
             return True
-        if self._now_ms >= instant.close_ms + self._parameters.missing_after_ms:
+        if self._missed_frames or self._now_ms >= instant.close_ms + self._parameters.missing_after_ms:
             instant.is_repaired = True
             commands += [self._ask("repair", request) for request in missing]
         return False

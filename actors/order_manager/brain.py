@@ -87,6 +87,8 @@ class OrderManagerBrain:
                 self._reconciler.request(f"stream {body.stream} restored")
             case InstrumentsKnown():
                 desk.instruments.update({(i.category, i.symbol): i for i in body.instruments})
+                if desk.is_started:
+                    self._leverage.begin()
             case _:
                 desk.remark("order-manager", "ignored", f"{body.KIND} is not for the order manager")
         return self._finish()

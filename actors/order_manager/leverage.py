@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
 from statemachines.requests import Accepted, Outcome, Refused, SetLeverage
-from statemachines.values import Account
+from statemachines.values import LINEAR, Account
 
 
 class LeverageSetter:
@@ -17,12 +17,13 @@ class LeverageSetter:
         self._attempts: dict[str, int] = {}
 
     def begin(self) -> None:
-        """Ask for every pair that is not set yet."""
+        """Ask for every pair that is listed and not set yet; a contract listed later is set when it is known."""
         parameters = self._desk.parameters
         for account in parameters.leverage_accounts:
             for symbol in parameters.leverage_symbols:
                 pair = f"{account}:{symbol}"
-                if pair not in self._desk.control.leverage and pair not in self._pending:
+                is_listed = (LINEAR, symbol) in self._desk.instruments
+                if is_listed and pair not in self._desk.control.leverage and pair not in self._pending:
                     self._ask(pair, 0.0)
 
     def wants(self, pair: str, key: str) -> bool:
