@@ -48,6 +48,7 @@ class SystemAssembly:
     keys_file: Path | None
     api_port: int
     ray_dashboard: str
+    market_label: str
 
     # --- Assembly ---
 

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -83,6 +82,16 @@ class System:
         return {**self._status, "age_s": time.monotonic() - self._heard_at}
 
     @property
+    def market_label(self) -> str:
+        """Which market this is: invented data are called synthetic wherever they are seen."""
+        exchange = self.config.exchange
+        if not self.config.is_simulated:
+            return f"Bybit {self.config.profile.value}"
+        if self._exchange is not None and self._exchange.market:
+            return self._exchange.market
+        return f"recorded history {exchange.history.name}" if exchange.history else f"synthetic, seed {exchange.seed}"
+
+    @property
     def has_ended(self) -> bool:
         """Whether the market's history has come to its end."""
         lockstep = self._status.get("lockstep")
@@ -124,6 +133,7 @@ class System:
             keys_file=keys_file,
             api_port=self.api_port,
             ray_dashboard=self._ray.dashboard,
+            market_label=self.market_label,
         )
         self._spawn_orchestrator()
 
@@ -208,19 +218,3 @@ class System:
 
     def _remember_port(self, port: int) -> None:
         (self.config.data_folder / "api-port").write_text(str(port))
-
-
-def run_system(
-    config: EternalConfig, *, until_end: bool, on_ready: Callable[[System], None], on_turn: Callable[[System], None]
-) -> None:
-    """Run until Ctrl-C, or until the market ends with `until_end`. `on_turn` is called about twice a second."""
-    system = System(config)
-    try:
-        system.start()
-        on_ready(system)
-        system.guard_in_background()
-        while not (until_end and system.has_ended):
-            on_turn(system)
-            threading.Event().wait(GUARD_PERIOD_S)
-    finally:
-        system.stop()

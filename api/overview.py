@@ -16,9 +16,7 @@ MOST_MACHINES = 4
 """An engine with more machines (TACTICAL's old deployments) shows those away from their first state and the newest."""
 
 
-def market_view(
-    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, label: str, is_simulated: bool
-) -> Row:
+def market_view(snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, label: str, is_simulated: bool) -> Row:
     """Which market this is and where its time stands."""
     lockstep = snapshot.status.get("lockstep") or {}
     known = [int(lockstep.get("market_ms") or 0), *(int(row["market_ms"]) for row in actors or [])]

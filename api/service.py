@@ -159,7 +159,7 @@ class OperatorService:
         return await self._list(lambda: self._queries.orders(engine, state, which, start, size))
 
     async def order_chain(self, link_id: str) -> list[Row]:
-        """From the fact that caused an order (a bar, a settlement) to the order, with the decision at each step (P3)."""
+        """From the fact that caused an order (a bar, a settlement) to the order, decision by decision (P3)."""
         if not LINK_ID.fullmatch(link_id):
             raise BadValueError("link_id", link_id, hint="an order's link_id has letters, digits, '-' and '_'")
         chain = await self._list(lambda: self._queries.order_chain(link_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import selectors
@@ -44,6 +45,19 @@ class SimulatorProcess:
         return (self.folder / "keys.json").resolve()
 
     @property
+    def market(self) -> str:
+        """Which market its folder belongs to, in words."""
+        path = self.folder / "market.json"
+        if not path.exists():
+            return ""
+        known = json.loads(path.read_text())
+        return (
+            f"recorded history, folder {Path(known['history']).name}"
+            if "history" in known
+            else (f"synthetic market, seed {known['seed']}")
+        )
+
+    @property
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None else None
 
@@ -77,6 +91,12 @@ class SimulatorProcess:
         self.start()
         self.restarts += 1
         return True
+
+    def wait(self) -> None:
+        """Until it ends, or Ctrl-C."""
+        if self._child is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                self._child.wait()
 
     def stop(self) -> None:
         """End it; its state stays in its folder."""

@@ -79,17 +79,17 @@ def _lockstep(snapshot: Snapshot) -> list[str]:
     return [f"Market time stands still ({lockstep['state']}): {lockstep['why'] or 'no reason is known'}."]
 
 
-def _database(
-    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, error: str, limits: Limits
-) -> list[str]:
+def _database(snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, error: str, limits: Limits) -> list[str]:
     if actors is None:
         return [f"The database does not answer: {error}."]
     found = []
     lockstep = snapshot.status.get("lockstep")
     ages = [float(row["committed_age_s"]) for row in actors if row["committed_age_s"] is not None]
-    has_ended = bool(lockstep) and lockstep["state"] == "ENDED"
+    has_ended = lockstep is not None and lockstep["state"] == "ENDED"
     if ages and min(ages) > limits.commit_s and not has_ended:
-        found.append(f"No actor has committed anything for {min(ages):.0f} s; at most {limits.commit_s:.0f} s is normal.")
+        found.append(
+            f"No actor has committed anything for {min(ages):.0f} s; at most {limits.commit_s:.0f} s is normal."
+        )
     for row in actors:
         age = row["heartbeat_age_s"]
         if age is not None and age > limits.heartbeat_s:

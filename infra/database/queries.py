@@ -282,6 +282,28 @@ class Queries:
             ),
         }
 
+    def run_days(self) -> Row:
+        """How many market days were completed, and the first and last of them."""
+        return self._rows(
+            "SELECT count(*) AS days, min(day_ms) AS first_ms, max(day_ms) AS last_ms FROM daily_summaries"
+        )[0]
+
+    def funding_total(self) -> Decimal:
+        """Funding received less paid, USDT, as booked in the wallets."""
+        total = self._rows(
+            """SELECT coalesce(sum(l.amount), 0) AS total FROM posting_lines l JOIN postings p USING (posting_id)
+               WHERE p.kind = 'funding' AND l.ledger_account = 'wallet' AND l.coin = 'USDT'"""
+        )[0]["total"]
+        return Decimal(total)
+
+    def refusals(self) -> list[Row]:
+        """Refused intents by the check that refused them (RM-1)."""
+        return self._rows(
+            """SELECT value #>> '{}' AS check, count(*) FROM outbox,
+                   json_array_elements((wire -> 'body') -> 'checks') AS value
+               WHERE kind = 'denied' GROUP BY 1 ORDER BY 1"""
+        )
+
     # --- how it is done ---
 
     def _page(

@@ -1,0 +1,217 @@
+"""The command line `eternal`. Heavy libraries are imported inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from infra.config import EternalConfig
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Eternal Engine: four engines, one risk manager, one ledger, on Bybit or on a simulated exchange.",
+)
+
+Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
+Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (default eternal.toml, if there is one)")]
+T = TypeVar("T")
+LIVE_WORDS = "trade with real money"
+
+
+def main() -> None:
+    """Entry point of the program."""
+    app()
+
+
+@app.command()
+def run(
+    profile: Annotated[str | None, typer.Option(help="paper (default), demo, testnet or live")] = None,
+    history: Annotated[Path | None, typer.Option(help="replay the price files of this folder")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first market day, e.g. 2020-01-01")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last market day")] = None,
+    pace: Annotated[float | None, typer.Option(help="least seconds per market day; 0: as fast as it settles")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market")] = None,
+    address: Annotated[str | None, typer.Option(help="join a running Ray cluster: auto or HOST:PORT")] = None,
+    until_end: Annotated[bool, typer.Option("--until-end", help="stop at the market's end, print a summary")] = False,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Start the whole system and show it live; Ctrl-C ends it, the next start goes on where it stopped."""
+    exchange: dict[str, Any] = {}
+    if history is not None:
+        exchange["history"] = str(history)
+    if first is not None:
+        exchange["from_day"] = first
+    if last is not None:
+        exchange["to_day"] = _next_day(last)
+    if pace is not None:
+        exchange["pace_s"] = str(pace)
+    if seed is not None:
+        exchange["seed"] = seed
+    overrides: dict[str, Any] = {"exchange": exchange} if exchange else {}
+    if profile is not None:
+        overrides["profile"] = profile
+    if address is not None:
+        overrides["ray"] = {"address": address}
+    if history is not None and data is None:
+        data = Path(".eternal-replay")  # a replay never mixes with the paper account's own history
+    config = _config(overrides, settings, data, config_file)
+    if config.profile.value == "live":
+        _confirm_live(config)
+    _log_to_file(config)
+    from api.show import show_run
+
+    _guarded(lambda: show_run(config, until_end=until_end))
+
+
+@app.command()
+def status(data: Folder = None, config_file: ConfigFile = None) -> None:
+    """What the running system is doing, from its API."""
+    from api.doctor import read_overview
+    from api.show import print_overview
+
+    config = _config({}, None, data, config_file)
+    print_overview(_guarded(lambda: read_overview(config)))
+
+
+@app.command()
+def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
+    """End the system that runs on this data folder, as Ctrl-C would."""
+    from api.doctor import stop_running
+
+    config = _config({}, None, data, config_file)
+    typer.echo(_guarded(lambda: stop_running(config)))
+
+
+@app.command()
+def exchange(
+    port: Annotated[int, typer.Option(help="port on loopback; 0: a free one")] = 0,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run only the simulated exchange, in the foreground."""
+    config = _config({"exchange": {"port": port}} if port else {}, settings, data, config_file)
+    from api.simulator_process import SimulatorProcess
+
+    def serve() -> None:
+        process = SimulatorProcess(config)
+        typer.echo(f"The simulated exchange listens at {process.start()}; its keys are in {process.keys_file}.")
+        try:
+            process.wait()
+        finally:
+            process.stop()
+
+    _guarded(serve)
+
+
+@app.command()
+def doctor(data: Folder = None, config_file: ConfigFile = None) -> None:
+    """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to mend it."""
+    from api.doctor import examine
+
+    findings = _guarded(lambda: examine(_config({}, None, data, config_file)))
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'WRONG'} {finding.what}: {finding.text}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Forget everything the paper profile has done: database, simulated exchange, token."""
+    config = _config({}, None, data, config_file)
+    if not config.is_simulated:
+        _refuse(
+            "reset forgets the paper profile only; a database that knows real orders is never removed by a command."
+        )
+    if not config.data_folder.exists():
+        typer.echo(f"There is nothing to forget in {config.data_folder}.")
+        return
+    if not yes:
+        typer.confirm(f"Forget all of {config.data_folder}?", abort=True)
+    from infra.database.embedded import EmbeddedPostgres
+
+    _guarded(lambda: EmbeddedPostgres(config.database_folder).destroy())
+    shutil.rmtree(config.data_folder)
+    typer.echo(f"{config.data_folder} is forgotten; the next start begins anew.")
+
+
+@app.command()
+def diagrams(target: Annotated[Path, typer.Option(help="file to write")] = Path("docs/machines.md")) -> None:
+    """Write the diagrams of all state machines, generated from the code."""
+    from api.machines import markdown
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(markdown(), encoding="utf-8")
+    typer.echo(f"{target} is written.")
+
+
+# --- helpers ---
+
+
+def _config(
+    overrides: dict[str, Any], settings: list[str] | None, data: Path | None, file: Path | None
+) -> EternalConfig:
+    from infra.config import ConfigurationError, load_config
+
+    if data is not None:
+        overrides = {**overrides, "data_folder": str(data)}
+    try:
+        return load_config(overrides, settings or (), file)
+    except ConfigurationError as error:
+        _refuse("\n".join(error.problems))
+
+
+def _next_day(text: str) -> str:
+    try:
+        return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
+    except ValueError:
+        _refuse(f"--to {text!r} is refused: a day is written like 2021-06-30.")
+
+
+def _confirm_live(config: EternalConfig) -> None:
+    limit = config.capital_limit_usdt
+    typer.echo(f"Profile live trades with real money; the engines use at most {limit or 'all'} USDT together.")
+    if not sys.stdin.isatty() or typer.prompt(f"Type '{LIVE_WORDS}' to go on").strip() != LIVE_WORDS:
+        _refuse("Nothing was started.")
+
+
+def _log_to_file(config: EternalConfig) -> None:
+    """The screen belongs to the table; what happens in the background goes to a file."""
+    config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    logging.basicConfig(
+        filename=config.data_folder / "eternal.log",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _guarded(work: Callable[[], T]) -> T:
+    """Errors that a user can act on are sentences, not tracebacks."""
+    from api.show import KNOWN_ERRORS
+
+    try:
+        return work()
+    except KNOWN_ERRORS as error:
+        _refuse(str(error))
+
+
+def _refuse(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,126 @@
+"""`eternal run` on the screen: addresses, the live table, the summary at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from api.doctor import RunningError, write_pid
+from api.launch import System
+from api.report import collect, lines, problems
+from api.service import OperatorService
+from api.simulator_process import SimulatorError
+from api.snapshot import Snapshot
+from api.table import render
+from api.verdict import limits_for
+from infra.bybit.credentials import CredentialsError
+from infra.config import EternalConfig
+from infra.database.installation import WrongDatabaseError
+from infra.database.migrations import NewerDatabaseError
+from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.server_files import EmbeddedDatabaseError
+
+KNOWN_ERRORS = (
+    RunningError,
+    SimulatorError,
+    CredentialsError,
+    EmbeddedDatabaseError,
+    WrongDatabaseError,
+    NewerDatabaseError,
+    QueryUnavailableError,
+)
+"""Errors whose text tells the operator what to do."""
+
+TURN_S = 0.7
+PLAIN_EVERY = 15
+"""Without a terminal one line is printed every so many turns."""
+
+
+class _Source:
+    """The launch's own newest status as the service wants it."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    async def snapshot(self) -> Snapshot:
+        status = self._system.status
+        age_s = status.pop("age_s")
+        return Snapshot(status, age_s if status else None, "" if status else "it is starting")
+
+
+def show_run(config: EternalConfig, *, until_end: bool) -> None:
+    """Run until Ctrl-C (or the market's end) and always end everything that was started."""
+    console = Console()
+    system = System(config)
+    ended = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda _number, _frame: ended.set())
+    console.print("Starting the database, the exchange and Ray; the first start takes about half a minute …")
+    with write_pid(config):
+        try:
+            system.start()
+            system.guard_in_background()
+            asyncio.run(_watch(system, console, ended, until_end=until_end))
+            if until_end:
+                _summarise(system, console)
+        finally:
+            console.print("Ending all processes …")
+            system.stop()
+            console.print("All processes have ended. The next start goes on from here.")
+
+
+async def _watch(system: System, console: Console, ended: threading.Event, *, until_end: bool) -> None:
+    config = system.config
+    limits = limits_for(config.is_simulated, float(config.exchange.pace_s))
+    queries = Queries(system.database_url)
+    service = OperatorService(queries, _Source(system), lambda: system.market_label, config.is_simulated, limits)
+    addresses = {
+        "Page and API": f"{system.api_url}/",
+        "API documents": f"{system.api_url}/docs",
+        "Ray dashboard": system.dashboard_url,
+        "Token": str(config.token_file),
+    }
+    for name, address in addresses.items():
+        console.print(f"{name}: {address}", soft_wrap=True)
+    turn = 0
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while not ended.is_set() and not (until_end and system.has_ended):
+            overview = await service.overview()
+            if console.is_terminal:
+                live.update(render(overview, addresses, system.events), refresh=True)
+            elif turn % PLAIN_EVERY == 0:
+                live.console.print(_line(overview), soft_wrap=True)
+            turn += 1
+            await asyncio.to_thread(ended.wait, TURN_S)
+    service.close()
+
+
+def _line(overview: Mapping[str, Any]) -> str:
+    market, health = overview["market"], overview["health"]
+    engines = "; ".join(f"{e['name']} {e['state']} {e['equity_usdt'] or '–'}" for e in overview["engines"])
+    verdict = "all is well" if health["ok"] else " ".join(health["reasons"])
+    return f"{market['day'] or '–'}  equity {overview['equity_usdt'] or '–'} USDT; {engines}; {verdict}"
+
+
+def _summarise(system: System, console: Console) -> None:
+    queries = Queries(system.database_url)
+    report = collect(queries)
+    queries.close()
+    path = system.config.data_folder / "summary.json"
+    path.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    console.print("\n".join(lines(report)), soft_wrap=True)
+    console.print(f"The same as JSON: {path}", soft_wrap=True)
+    if problems(report):
+        console.print("The run is NOT sound; see above.", style="bold red")
+
+
+def print_overview(overview: Mapping[str, Any]) -> None:
+    """One picture of the running system."""
+    Console().print(render(overview, {}, []))
