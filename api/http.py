@@ -29,6 +29,8 @@ DESCRIPTION = """What the four engines, the risk manager, the order manager and 
 Money is text (exact decimals), instants are milliseconds UTC, lists come newest first. Every request but `/health`
 needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-token` of the data folder."""
 
+BEARER = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
+
 Before = Annotated[int | None, Query(description="go on after this row: its own key, from the page before")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
 
@@ -39,9 +41,8 @@ class _NotAllowedError(Exception):
 
 def create_app(service: OperatorService, token: Token) -> FastAPI:
     """The application; `token` opens everything but `/health` and the empty page at `/`."""
-    bearer = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
 
-    async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+    async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if given is None or not token.matches(given.credentials):
             raise _NotAllowedError
 

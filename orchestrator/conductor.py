@@ -60,6 +60,7 @@ class Conductor:
     """Collects reports of the actors in `members` and answers `choose`."""
 
     def __init__(self, members: Sequence[ActorName]) -> None:
+        self._all = tuple(members)
         self._members = tuple(members)
         self._reports: dict[str, Report] = {}
         self._baseline: dict[tuple[str, str], int] = {}
@@ -96,8 +97,8 @@ class Conductor:
         self.forget(actor)
 
     def readmit(self, actor: ActorName) -> None:
-        """The operator has brought a FAULTED actor back."""
-        if actor not in self._members:
+        """The operator has brought a FAULTED actor back; components that take no part in lockstep are ignored."""
+        if actor in self._all and actor not in self._members:
             self._members = (*self._members, actor)
 
     def unsettled(self) -> str | None:

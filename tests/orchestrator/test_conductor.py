@@ -95,3 +95,10 @@ def test_a_faulted_engine_does_not_stop_the_others() -> None:
     assert conductor.unsettled() is not None
     conductor.excuse(RISK)
     assert conductor.unsettled() is None
+
+
+def test_a_component_without_a_shell_never_keeps_the_clock_still() -> None:
+    """The API is supervised like the rest but takes no part in lockstep."""
+    conductor = _conductor()
+    conductor.readmit(ActorName.API)
+    assert conductor.unsettled() is None
