@@ -49,6 +49,7 @@ class InProcessSystem:
         self._uids = {Account(a.name): a.uid for a in exchange.config.accounts}
         self._public: dict[str, PublicFrames] = {SPOT: PublicFrames(), LINEAR: PublicFrames()}
         self._early: list[Frame] = []
+        self._is_subscribed = False
         gateway = BybitExchange(
             DirectSessions(self._handle),
             symbols=SYMBOLS,
@@ -61,7 +62,11 @@ class InProcessSystem:
         self.runtime = InProcessRuntime(brains, store, gateway, self._frames, probe)
 
     def start(self) -> None:
-        """Subscribe as the streams would, then start and settle every actor."""
+        """Subscribe as the streams would, then start and settle every actor; also after a crash of all of them."""
+        if self._is_subscribed:
+            self.runtime.start(self.exchange.market_time)
+            return
+        self._is_subscribed = True
         for category in (SPOT, LINEAR):
             symbols = [symbol for each, symbol in SYMBOLS if each == category]
             topics = [f"{kind}.{symbol}" for symbol in symbols for kind in PUBLIC_TOPICS]
@@ -78,6 +83,11 @@ class InProcessSystem:
                 return
             if not self.step():
                 return
+
+    def lose_frames(self) -> None:
+        """What a crash loses: frames on their way. The restarted actors read what they missed."""
+        self._early.clear()
+        self.exchange.drain()
 
     def step(self) -> bool:
         """One move of the settled system; False when the market has ended."""
