@@ -1,0 +1,180 @@
+"""The ways in (IF-4, P5): the token, clear refusals, pages that never hang, instant help, current documents."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+
+from api.http import create_app
+from api.machines import TABLES, markdown
+from api.report import collect, lines, problems
+from api.service import OperatorService
+from api.snapshot import SnapshotCache
+from api.tokens import Token, read_or_make_token
+from infra.database.queries import Queries
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).parents[2]
+STATUS: dict[str, Any] = {
+    "booted": True,
+    "boot_error": "",
+    "orchestrator": {"state": "RUNNING", "pid": 1},
+    "components": [],
+    "all_up": True,
+    "lockstep": {"state": "RUNNING", "why": "", "market_ms": 1_735_689_600_000, "step": 7},
+}
+SECRET = "a-very-secret-token"
+
+
+def _client(url: str, fetch: Any) -> TestClient:
+    service = OperatorService(Queries(url), SnapshotCache(fetch, patience_s=0.3), lambda: "synthetic, seed 2", True)
+    return TestClient(create_app(service, Token(SECRET)))
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
+    with _client(database_url, lambda: STATUS) as found:
+        found.headers["Authorization"] = f"Bearer {SECRET}"
+        yield found
+
+
+PATHS = (
+    "/overview",
+    "/actors",
+    "/actors/funding",
+    "/actors/funding/transitions",
+    "/machines",
+    "/orders",
+    "/executions",
+    "/positions",
+    "/portfolio",
+    "/ledger",
+    "/transfers",
+    "/events",
+    "/alerts",
+    "/summaries",
+    "/discrepancies",
+    "/switches",
+)
+
+
+def test_every_page_answers_with_the_token_and_none_without(client: TestClient) -> None:
+    for path in PATHS:
+        assert client.get(path).status_code == 200, path
+        refused = client.get(path, headers={"Authorization": "Bearer wrong"})
+        assert refused.status_code == 401, path
+        assert SECRET not in refused.text
+    assert client.get("/", headers={"Authorization": ""}).status_code == 200
+
+
+def test_nonsense_is_refused_with_field_value_and_what_is_allowed(client: TestClient) -> None:
+    answer = client.get("/actors/nobody")
+    assert answer.status_code == 404
+    assert answer.json()["field"] == "actor"
+    assert "trend-1" in answer.json()["allowed"]
+    answer = client.get("/orders", params={"state": "DREAMING"})
+    assert answer.status_code == 422
+    assert answer.json()["value"] == "DREAMING"
+    assert client.get("/orders", params={"limit": 0}).status_code == 422
+    assert client.get("/orders/no-such-order/chain").status_code == 404
+    assert client.get("/machines/perpetuum/diagram").status_code == 404
+
+
+def test_a_hung_orchestrator_hangs_no_page_and_health_fails(database_url: str) -> None:  # noqa: F811
+    released = threading.Event()
+
+    def hang() -> Mapping[str, Any]:
+        released.wait(30)
+        return STATUS
+
+    with _client(database_url, hang) as client:
+        try:
+            health = client.get("/health")
+            assert health.status_code == 503
+            assert any("orchestrator" in reason for reason in health.json()["reasons"])
+            assert client.get("/orders", headers={"Authorization": f"Bearer {SECRET}"}).status_code == 200
+        finally:
+            released.set()
+
+
+def test_a_dead_database_is_said_and_nothing_crashes() -> None:
+    with _client("postgresql://nobody:x@127.0.0.1:1/none", lambda: STATUS) as client:
+        assert client.get("/health").status_code == 503
+        answer = client.get("/orders", headers={"Authorization": f"Bearer {SECRET}"})
+        assert answer.status_code == 503
+        assert "database" in answer.json()["error"]
+
+
+def test_diagrams_name_every_state_in_both_languages(client: TestClient) -> None:
+    for name, table in TABLES.items():
+        text = client.get(f"/machines/{name}/diagram").text
+        for state in table.states:
+            assert table.russian[state] in text
+
+
+def test_the_documents_are_current() -> None:
+    assert (ROOT / "docs" / "machines.md").read_text(encoding="utf-8") == markdown(), "run `eternal diagrams`"
+
+
+def test_the_token_is_made_once_closed_to_others_and_never_shown(tmp_path: Path) -> None:
+    token = read_or_make_token(tmp_path / "token")
+    text = (tmp_path / "token").read_text().strip()
+    assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+    assert token.matches(text) and not token.matches("x")
+    assert text not in repr(token) + str(token)
+    assert read_or_make_token(tmp_path / "token").matches(text)
+
+
+def test_a_run_without_a_trade_is_called_unsound(database_url: str) -> None:  # noqa: F811
+    report = collect(Queries(database_url))
+    assert any("NOTHING WAS TRADED" in problem for problem in problems(report))
+    assert lines(report)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`--help` answers in under half a second because it loads none of these."""
+    code = (
+        "import sys, api.cli; print([m for m in ('ray','pydantic','numpy','sqlalchemy','fastapi') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_wrong_setting_is_a_sentence_not_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from api.cli import main; main()", "run", "--set", "exchange.pace_s=-1"]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert answer.returncode == 2
+    assert "exchange.pace_s = '-1'" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_the_cluster_file_is_valid_for_ray() -> None:
+    """DE-1: ray_cluster.yaml, checked against Ray's own schema without a cloud."""
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    cluster = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())
+    validate_config(prepare_config(cluster))
+    assert cluster["provider"]["region"] == "ap-southeast-1"
+    assert cluster["provider"]["use_internal_ips"] is True
+
+
+def test_the_overview_is_shared_by_all_ways_in(database_url: str) -> None:  # noqa: F811
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+    overview = asyncio.run(service.overview())
+    assert [engine["name"] for engine in overview["engines"]] == [
+        "core-hodl",
+        "trend-1",
+        "trend-2",
+        "funding",
+        "tactical",
+    ]
+    service.close()
