@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from actors.lanes import Lanes
 from actors.ports import ExchangePort, FencedError, MarketClock, Store, StoreUnavailableError, StreamsPort, Wire
-from actors.shell import Acts, SequenceGapError, Shell
+from actors.shell import GROUP_LIMIT, Acts, SequenceGapError, Shell
 from statemachines.brain import Brain, StateRow
 from statemachines.messages import Answer, Body, StreamRestored
 from statemachines.values import ActorName
@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 IDLE_WAKE_S = 0.25
 """The worker wakes this often without work, to stamp its progress for the supervisor."""
+
+FRAMES_LINGER_S = 0.002
 
 RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Wall time between attempts to reach a peer or the database; the last repeats."""
@@ -80,6 +82,7 @@ class Host:
         self._ticks = 0
         self._last_report: Mapping[str, Any] | None = None
         self._state = "CREATED"
+        self._frames_come = False
         self._turns = 0
         self._is_deciding = False
         self._error = ""
@@ -205,8 +208,10 @@ class Host:
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
             self._queue.get(timeout=IDLE_WAKE_S)()
-            while True:
-                self._queue.get_nowait()()
+            for _ in range(GROUP_LIMIT):
+                # Frames of one instant come one by one: a moment's patience decides them in one transaction.
+                self._queue.get(timeout=FRAMES_LINGER_S if self._frames_come else 0.0)()
+        self._frames_come = False
 
     def _step(self, shell: Shell) -> None:
         attempt = 0
@@ -290,6 +295,7 @@ class Host:
     def _tell(self, body: Body, natural_id: str, market_ms: int) -> None:
         shell = self._shell
         assert shell is not None
+        self._frames_come = True
         self._queue.put(lambda: shell.tell(body, natural_id, market_ms))
 
     def _restored(self, stream: str) -> None:

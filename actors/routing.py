@@ -32,7 +32,7 @@ TABLE: dict[str, tuple[Recipient, ...]] = {
     "day_closed": (_RISK, _ORDERS, *_ALL, _CHIEF),
     "funding_settled": (_RISK, ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING, ActorName.TACTICAL),
     "insurance_seen": (_RISK, ActorName.FUNDING),
-    "quotes_seen": (_ORDERS, _RISK, ActorName.FUNDING),
+    "quotes_seen": (_ORDERS, ActorName.FUNDING),
     "instruments_known": (_RISK, _ORDERS, *_ALL),
     "intent": (_RISK,),
     "withdraw": (_RISK,),

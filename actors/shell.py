@@ -18,7 +18,7 @@ from actors.routing import EPHEMERAL, recipients
 from statemachines.brain import Brain, HistoryNeed, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import AlertFact, BarFact, Fact
-from statemachines.messages import Answer, Body, Message, parse_body
+from statemachines.messages import Answer, Body, Message, QuotesSeen, parse_body
 from statemachines.requests import Blocked, Unknown
 from statemachines.values import ActorName
 
@@ -253,6 +253,9 @@ class Shell:
             trace = message.trace or message.id
             self._take(batch, self.brain.handle(message), message.id, trace)
             self._remember_origin(message.id, trace)
+        if batch.quotes is not None:
+            # One message for all quotes of the step: each would cost a call per recipient.
+            self._address(batch, Send(batch.quotes), batch.quotes_cause, batch.quotes_cause)
         batch.states = list(self.brain.dirty())
         return batch
 
@@ -281,6 +284,9 @@ class Shell:
         """Turn one decision into rows; messages draw their sequence here, inside the sender's commit."""
         for command in commands:
             match command:
+                case Send(body=QuotesSeen() as quotes) if not command.to:
+                    batch.quotes = quotes.after(batch.quotes) if batch.quotes is not None else quotes
+                    batch.quotes_cause = cause
                 case Send():
                     self._address(batch, command, cause, trace)
                 case Ask():
@@ -424,6 +430,8 @@ class _Batch:
     journal: list[JournalLine] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     alerts: int = 0
+    quotes: QuotesSeen | None = None
+    quotes_cause: str = ""
 
 
 def _is_needed(commit: Commit) -> bool:

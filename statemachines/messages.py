@@ -142,10 +142,15 @@ class FundingSettled(Body):
 
 
 class QuotesSeen(Body):
-    """Quotes forwarded to the order manager and the risk manager (ephemeral)."""
+    """Quotes forwarded to those who decide on them (ephemeral)."""
 
     KIND = "quotes_seen"
     quotes: tuple[Quote, ...]
+
+    def after(self, older: QuotesSeen) -> QuotesSeen:
+        """Both in one message; the newest quote of a symbol wins."""
+        newest = {(quote.category, quote.symbol): quote for quote in (*older.quotes, *self.quotes)}
+        return QuotesSeen(quotes=tuple(newest.values()))
 
 
 class InstrumentsKnown(Body):
