@@ -22,6 +22,7 @@ from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import HOUR_MS, ActorName
 
 PATIENCE_S = 300.0
+LONG_PATIENCE_S = 900.0
 START = date(2025, 1, 1)
 
 
@@ -47,9 +48,9 @@ class Drill:
         self.system = system
         self.recoveries: dict[str, float] = {}
 
-    def wait(self, what: str, condition: Callable[[], bool]) -> None:
+    def wait(self, what: str, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Poll; a failure tells what the system said last."""
-        until, pause = time.monotonic() + PATIENCE_S, threading.Event()
+        until, pause = time.monotonic() + patience_s, threading.Event()
         while not condition():
             assert time.monotonic() < until, f"{what} did not happen; newest status: {self.system.status}"
             pause.wait(0.05)
@@ -92,7 +93,7 @@ class Drill:
         return read_installation(self.system.database_url).installation_id
 
     def to_the_end(self) -> None:
-        self.wait("the market's end", lambda: self.system.has_ended)
+        self.wait("the market's end", lambda: self.system.has_ended, patience_s=LONG_PATIENCE_S)
 
 
 @contextmanager

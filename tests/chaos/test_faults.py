@@ -18,7 +18,7 @@ from statemachines.values import DAY_MS, ActorName
 from tests.chaos.rig import Drill, make_config, running
 from tests.simulation.whole import instant, run, synthetic
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1000)]
 
 DAYS = 12
 COMPONENTS = frozenset({"order-manager", "risk-manager", "orchestrator", "market-data"})

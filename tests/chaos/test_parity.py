@@ -13,7 +13,7 @@ from tests.chaos.rig import make_config, running
 from tests.shared import shared_path
 from tests.simulation.whole import instant, recorded, run
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(1000)]
 
 
 def test_february_and_march_2020_under_ray_and_in_process_decide_the_same(tmp_path: Path) -> None:
