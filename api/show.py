@@ -18,7 +18,7 @@ from api.report import collect, lines, problems
 from api.service import OperatorService
 from api.simulator_process import SimulatorError
 from api.snapshot import Snapshot
-from api.table import render
+from api.table import money, render
 from api.verdict import limits_for
 from infra.bybit.credentials import CredentialsError
 from infra.config import EternalConfig
@@ -104,9 +104,9 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
 
 def _line(overview: Mapping[str, Any]) -> str:
     market, health = overview["market"], overview["health"]
-    engines = "; ".join(f"{e['name']} {e['state']} {e['equity_usdt'] or '–'}" for e in overview["engines"])
+    engines = "; ".join(f"{e['name']} {e['state']} {money(e['equity_usdt'])}" for e in overview["engines"])
     verdict = "all is well" if health["ok"] else " ".join(health["reasons"])
-    return f"{market['day'] or '–'}  equity {overview['equity_usdt'] or '–'} USDT; {engines}; {verdict}"
+    return f"{market['day'] or '–'}  equity {money(overview['equity_usdt'])} USDT; {engines}; {verdict}"
 
 
 def _summarise(system: System, console: Console) -> None:

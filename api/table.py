@@ -19,7 +19,7 @@ def render(overview: Mapping[str, Any], addresses: Mapping[str, str], events: li
         ("Eternal Engine  ", "bold"),
         f"{market['label']}   market day ",
         (str(market["day"] or "–"), "bold"),
-        f"   equity {_money(overview['equity_usdt'])} USDT   ",
+        f"   equity {money(overview['equity_usdt'])} USDT   ",
         *([] if not market["state"] or market["state"] == "RUNNING" else [(f"{market['state']} ", "yellow")]),
     )
     health = overview["health"]
@@ -46,7 +46,7 @@ def _engines(overview: Mapping[str, Any]) -> Table:
         )
         state = engine["state"] if engine["component"] == "RUNNING" else f"{engine['component']}: {engine['state']}"
         orders = "–" if engine["open_orders"] is None else str(engine["open_orders"])
-        table.add_row(engine["name"], state, engine["russian"], _money(engine["equity_usdt"]), orders, when)
+        table.add_row(engine["name"], state, engine["russian"], money(engine["equity_usdt"]), orders, when)
     return table
 
 
@@ -57,5 +57,6 @@ def _orders(overview: Mapping[str, Any]) -> Text:
     return Text("Orders: " + (", ".join(f"{state} {n}" for state, n in sorted(counts.items())) or "none yet"))
 
 
-def _money(text: str | None) -> str:
+def money(text: str | None) -> str:
+    """An amount for the screen; the API has it exactly."""
     return "–" if text is None else f"{float(text):,.2f}"
