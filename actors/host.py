@@ -30,6 +30,9 @@ IDLE_WAKE_S = 0.25
 
 FRAMES_LINGER_S = 0.002
 
+LIVE_TICK_S = 0.1
+"""How often a live actor looks whether its deadline has come."""
+
 RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Wall time between attempts to reach a peer or the database; the last repeats."""
 
@@ -58,6 +61,7 @@ class Parts:
     streams: StreamsPort | None
     peers: Peers
     clock: MarketClock
+    is_lockstep: bool = True
 
 
 @dataclass(slots=True)
@@ -115,6 +119,8 @@ class Host:
         if parts.exchange is not None:
             self._lanes = Lanes(parts.exchange, shell.holds, parts.brain.wants, self._answered, self._fenced)
         threading.Thread(target=self._work, name=f"{self.name}-worker", daemon=True).start()
+        if not parts.is_lockstep:
+            threading.Thread(target=self._tick_by_the_clock, name=f"{self.name}-clock", daemon=True).start()
         if parts.streams is not None:
             parts.streams.start(self._tell, self._restored)
 
@@ -288,6 +294,15 @@ class Host:
         self._ticks += 1
         self._last_report = None
         shell.tick(now_ms)
+
+    def _tick_by_the_clock(self) -> None:
+        """Live, nobody conducts: the exchange's clock tells when a deadline has come."""
+        shell = self._shell
+        assert shell is not None
+        while not self._stop.wait(LIVE_TICK_S):
+            due = shell.deadline()
+            if due is not None and due <= self._parts.clock.now_ms():
+                self.tick(self._parts.clock.now_ms())
 
     def _forget_report(self) -> None:
         self._last_report = None

@@ -55,7 +55,15 @@ class SystemAssembly:
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         """What one actor needs: only market data and the order manager reach the exchange."""
         exchange = self._exchange() if name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER) else None
-        return Parts(self.brain(name), self.store(), exchange, self._streams(name), peers, self.clock())
+        return Parts(
+            self.brain(name),
+            self.store(),
+            exchange,
+            self._streams(name),
+            peers,
+            self.clock(),
+            is_lockstep=self.config.is_simulated,
+        )
 
     def brain(self, name: ActorName) -> Brain:
         from api.brains import brains
