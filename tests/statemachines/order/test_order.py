@@ -68,7 +68,7 @@ def test_ex5_client_ids_fit_the_exchange_and_lead_back(issuer: ActorName, counte
 
 @pytest.mark.parametrize("intent_id", ["trend-9-1", "trend-1", "trend-1-A", "trend-1-" + "a" * 40])
 def test_ex5_other_intent_ids_are_refused(intent_id: str) -> None:
-    with pytest.raises(ValueError, match="client id|intent id"):
+    with pytest.raises(ValueError, match=r"client id|intent id"):
         link_id("abc123", intent_id, 1)
 
 

@@ -1,0 +1,179 @@
+"""CH-3, EX-3: maker orders rest at the touch, follow it at most every 30 s of market time, and give up in time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from statemachines.messages import IntentDone, IntentWorking
+from statemachines.requests import AmendOrder, PlaceOrder, Refused, Unknown, VenueOrderStatus
+from statemachines.values import DAY_MS, Side
+from tests.actors.order_manager.rig import Rig, maker
+
+D = Decimal
+LINK = "abc123ch1-1"
+
+
+def resting(rig: Rig, **changes: object) -> Rig:
+    rig.approve(**maker(**changes))  # type: ignore[arg-type]
+    return rig.settle()
+
+
+def done(rig: Rig) -> IntentDone:
+    (body,) = rig.bodies(IntentDone)
+    return body
+
+
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, "99.9"), (Side.SELL, "100.1")])
+def test_ch3_a_buy_rests_at_the_best_bid_and_a_sell_at_the_best_ask(side: Side, price: str) -> None:
+    rig = resting(Rig().start(), side=side)
+    request = rig.exchange.writes[-1]
+    assert isinstance(request, PlaceOrder) and (request.style, request.price) == ("post_only", D(price))
+    (working,) = rig.bodies(IntentWorking)
+    assert working.link_id == LINK
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "99.5"), (Side.SELL, "100.5")])
+def test_ch3_never_beyond_the_approved_price_limit(side: Side, limit: str) -> None:
+    rig = resting(Rig().start(), side=side, price_limit=D(limit))
+    assert rig.exchange.orders[LINK].price == D(limit)
+    rig.price("101" if side is Side.BUY else "99")
+    rig.advance(120_000)
+    assert rig.exchange.orders[LINK].price == D(limit)
+    assert not [write for write in rig.exchange.writes if isinstance(write, AmendOrder)]
+
+
+def test_ch3_the_touch_is_followed_when_it_moves_away_but_not_more_often_than_every_30_s() -> None:
+    rig = resting(Rig().start())
+    rig.price("101")
+    placed_ms = rig.exchange.orders[LINK].created_ms
+    assert rig.brain.deadline() == placed_ms + 30_000
+    rig.advance(29_000)
+    assert rig.exchange.orders[LINK].price == D("99.9")
+    rig.advance(2_000)
+    assert rig.exchange.orders[LINK].price == D("100.9")
+    rig.price("102")
+    rig.advance(20_000)
+    assert rig.exchange.orders[LINK].price == D("100.9")
+    rig.advance(20_000)
+    assert rig.exchange.orders[LINK].price == D("101.9")
+    assert len(rig.exchange.orders) == 1
+
+
+def test_ch3_an_order_that_is_itself_the_touch_stays() -> None:
+    rig = resting(Rig().start())
+    rig.price("99.95")
+    assert rig.brain.deadline() == rig.exchange.orders[LINK].created_ms + DAY_MS or rig.brain.deadline() is not None
+    rig.advance(120_000)
+    assert rig.exchange.orders[LINK].price == D("99.9")
+
+
+def test_ch3_a_post_only_that_would_cross_is_quoted_again_as_a_new_child() -> None:
+    rig = Rig().start()
+    rig.exchange.last = D(98)  # the market fell, the quotes have not come yet
+    resting(rig)
+    assert rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED and not rig.bodies(IntentDone)
+    rig.price("98")
+    rig.advance(31_000)
+    assert rig.exchange.orders["abc123ch1-2"].price == D("97.9")
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW
+
+
+def test_ch3_the_synchronous_refusal_of_a_crossing_order_is_quoted_again_too() -> None:
+    rig = Rig().start()
+    rig.answers[f"{LINK}:place:1"] = Refused(code=170218, message="limit-maker", fault="permanent")
+    resting(rig)
+    rig.advance(31_000)
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW
+
+
+def test_ch3_only_the_remainder_is_quoted_again() -> None:
+    rig = resting(Rig().start())
+    rig.exchange.fill(LINK, D("0.2"), maker=True)
+    rig.settle()
+    rig.exchange.end(LINK, reject_reason="EC_PostOnlyWillTakeLiquidity")
+    rig.settle()
+    rig.advance(31_000)
+    assert rig.exchange.orders["abc123ch1-2"].quantity == D("0.3")
+    rig.exchange.fill("abc123ch1-2", D(1), maker=True)
+    rig.settle()
+    assert (done(rig).outcome, done(rig).filled_quantity) == ("FILLED", D("0.5"))
+
+
+def test_a_remainder_below_the_minimum_ends_the_intent() -> None:
+    rig = resting(Rig().start())
+    rig.exchange.fill(LINK, D("0.49"), maker=True)
+    rig.exchange.end(LINK, reject_reason="EC_PostOnlyWillTakeLiquidity")
+    rig.settle()
+    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.49"))
+    assert "below the exchange's minimum" in done(rig).reason
+
+
+def test_ch3_gives_up_after_24_h_with_an_alert() -> None:
+    rig = resting(Rig().start())
+    rig.advance(DAY_MS - 1_000)
+    assert not rig.bodies(IntentDone)
+    rig.advance(2_000)
+    assert done(rig).outcome == "EXPIRED" and rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
+    assert rig.titles() == ["maker order of core-hodl gave up"]
+
+
+def test_ch3_an_earlier_expiry_of_the_intent_rules() -> None:
+    rig = Rig().start()
+    resting(rig, expires_ms=rig.exchange.now_ms + 60_000)
+    rig.advance(61_000)
+    assert done(rig).outcome == "EXPIRED"
+
+
+def test_a_cancel_by_someone_else_ends_the_intent() -> None:
+    rig = resting(Rig().start())
+    rig.exchange.end(LINK, cancel_type="CancelByAdmin")
+    rig.settle()
+    assert (done(rig).outcome, done(rig).reason) == ("CANCELLED", "CancelByAdmin")
+
+
+def test_a_lost_re_quote_is_looked_up() -> None:
+    rig = resting(Rig().start())
+    rig.answers[f"{LINK}:amend:1"] = Unknown(why="time-out")
+    rig.price("101")
+    rig.advance(31_000)
+    assert [ask for ask in rig.all_asks if ":look:" in ask.key]
+    rig.advance(31_000)
+    assert rig.exchange.orders[LINK].price == D("100.9")
+
+
+def test_an_amended_price_that_would_cross_is_quoted_again() -> None:
+    rig = resting(Rig().start())
+    rig.price("101")
+    rig.exchange.now_ms += 31_000
+    rig.tick()
+    rig.exchange.end(LINK, reject_reason="EC_PostOnlyWillTakeLiquidity")
+    rig.settle()
+    rig.advance(31_000)
+    assert rig.exchange.orders["abc123ch1-2"].price == D("100.9")
+
+
+def test_without_a_quote_it_waits_for_one() -> None:
+    rig = Rig().start()
+    rig.brain._desk.quotes.clear()
+    rig.approve(**maker())
+    assert not rig.asks
+    rig.price("100")
+    due = rig.brain.deadline()
+    assert due is not None and due <= rig.exchange.now_ms
+    rig.tick()
+    assert rig.waiting(":place:")
+
+
+def test_a_late_fill_of_an_earlier_child_shrinks_the_live_one() -> None:
+    rig = resting(Rig().start())
+    rig.exchange.end(LINK, reject_reason="EC_PostOnlyWillTakeLiquidity")
+    rig.settle()
+    rig.advance(31_000)
+    first = rig.exchange.orders[LINK]
+    rig.exchange.trade(first.account, "spot", "BTCUSDT", Side.BUY, D("0.2"), D("99.9"), LINK, first.exchange_id)
+    rig.settle()
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.CANCELLED
+    rig.advance(61_000)
+    assert rig.exchange.orders["abc123ch1-3"].quantity == D("0.3")
