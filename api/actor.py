@@ -14,7 +14,10 @@ from actors.ray_runtime import find
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from api.assembly import SystemAssembly
+    from api.serving import CountingServer
 
 _log = logging.getLogger(__name__)
 STATUS_TIMEOUT_S = 2.0
@@ -26,16 +29,14 @@ class Api:
     def __init__(self, assembly: SystemAssembly, name: str) -> None:
         self._assembly = assembly
         self._name = ActorName(name)
-        self._server: Any = None
+        self._server: CountingServer | None = None
         self._error = ""
-        self._answers = 0
 
     def start(self, epoch: int, now_ms: int) -> None:
-        """Begin to serve; a port that is taken shows in `health` and the supervisor tries again."""
-        import uvicorn
-
+        """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
         from api.http import create_app
         from api.service import OperatorService
+        from api.serving import listen, make_server
         from api.snapshot import SnapshotCache
         from api.tokens import read_or_make_token
         from api.verdict import limits_for
@@ -49,25 +50,22 @@ class Api:
             config.is_simulated,
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
         )
-        app = create_app(service, read_or_make_token(config.token_file.resolve()))
-        settings = uvicorn.Config(
-            app, config.api.host, self._assembly.api_port, log_config=None, access_log=False, lifespan="off"
-        )
-        self._server = uvicorn.Server(settings)
-        threading.Thread(target=self._serve, name="http", daemon=True).start()
+        listener = listen(config.api.host, self._assembly.api_port)
+        server = make_server(create_app(service, read_or_make_token(config.token_file)))
+        self._server = server
+        threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 
-    def _serve(self) -> None:
+    def _serve(self, server: CountingServer, listener: socket) -> None:
         try:
-            self._server.run()
+            server.run(sockets=[listener])
             self._error = "the HTTP server has ended"
-        except SystemExit:
-            self._error = f"port {self._assembly.api_port} cannot be used"
         except Exception as error:  # noqa: BLE001 - the boundary of the thread
             _log.exception("the HTTP server has failed")
             self._error = f"{type(error).__name__}: {error}"
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
+        """`progress` counts the turns of the server's loop, which never has nothing to do: a stuck one is replaced."""
         server = self._server
         if self._error:
             state = "FAILED"
@@ -75,15 +73,18 @@ class Api:
             state = "CREATED"
         else:
             state = "RUNNING" if server.started else "RECOVERING"
-        self._answers += 1
         return {
             "name": str(self._name),
             "state": state,
             "pid": os.getpid(),
-            "progress": self._answers,
-            "is_busy": False,
+            "progress": 0 if server is None else server.turns,
+            "is_busy": state == "RUNNING",
             "last_error": self._error,
         }
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def tick(self, now_ms: int) -> None:
+        """The API takes no part in lockstep."""
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def report_again(self) -> None:
@@ -91,6 +92,7 @@ class Api:
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def stop(self) -> None:
+        """End the server; open requests are finished."""
         if self._server is not None:
             self._server.should_exit = True
 

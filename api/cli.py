@@ -70,16 +70,18 @@ def run(
     config = _config(overrides, settings, data, config_file)
     if config.profile.value == "live":
         _confirm_live(config)
+    config = _with_whole_paths(config)
     _log_to_file(config)
     from api.show import show_run
 
-    _guarded(lambda: show_run(config, until_end=until_end))
+    if not _guarded(lambda: show_run(config, until_end=until_end)):
+        raise typer.Exit(1)
 
 
 @app.command()
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
-    """What the running system is doing, from its API."""
-    from api.doctor import read_overview
+    """What the running system is doing, from its API or, when that does not answer, from its database."""
+    from api.running import read_overview
     from api.show import print_overview
 
     config = _config({}, None, data, config_file)
@@ -89,7 +91,7 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
 @app.command()
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
-    from api.doctor import stop_running
+    from api.running import stop_running
 
     config = _config({}, None, data, config_file)
     typer.echo(_guarded(lambda: stop_running(config)))
@@ -140,9 +142,16 @@ def reset(
         _refuse(
             "reset forgets the paper profile only; a database that knows real orders is never removed by a command."
         )
+    if config.database.url is not None:
+        _refuse("reset forgets the embedded database only; the one that DATABASE_URL names is yours to drop.")
     if not config.data_folder.exists():
         typer.echo(f"There is nothing to forget in {config.data_folder}.")
         return
+    from api.running import running_pid
+
+    pid = running_pid(config)
+    if pid is not None:
+        _refuse(f"A system runs on {config.data_folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Forget all of {config.data_folder}?", abort=True)
     from infra.database.embedded import EmbeddedPostgres
@@ -176,6 +185,14 @@ def _config(
         return load_config(overrides, settings or (), file)
     except ConfigurationError as error:
         _refuse("\n".join(error.problems))
+
+
+def _with_whole_paths(config: EternalConfig) -> EternalConfig:
+    """The actors' processes need not stand in our folder, least of all on a cluster."""
+    history = config.exchange.history
+    exchange = config.exchange.model_copy(update={"history": None if history is None else history.resolve()})
+    api = config.api.model_copy(update={"token_file": config.token_file.resolve()})
+    return config.model_copy(update={"data_folder": config.data_folder.resolve(), "exchange": exchange, "api": api})
 
 
 def _next_day(text: str) -> str:

@@ -1,30 +1,21 @@
-"""`eternal doctor`, `status` and `stop`: what is wrong on this machine, and how to mend it."""
+"""`eternal doctor`: what is wrong on this machine, and how to mend it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
-from api.tokens import read_token
+from api.running import database_url, running_pid
 from infra.config import EternalConfig
 
 LEAST_FREE_GB = 2.0
+LEAST_MEMORY_GB = 4.0
 MOST_CLOCK_MS = 1_000
-STOP_TIMEOUT_S = 60.0
-
-
-class RunningError(Exception):
-    """No system runs on this data folder, or another one already does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,82 +27,26 @@ class Finding:
     text: str
 
 
-@contextlib.contextmanager
-def write_pid(config: EternalConfig) -> Iterator[None]:
-    """Leave our process id where `stop` finds it. Raises RunningError when another system runs here."""
-    path = config.data_folder / "pid"
-    other = running_pid(config)
-    if other is not None:
-        raise RunningError(f"a system already runs on {config.data_folder} (process {other}); `eternal stop` ends it.")
-    path.write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def running_pid(config: EternalConfig) -> int | None:
-    """The process id of the system on this data folder; None when none runs."""
-    path = config.data_folder / "pid"
-    if not path.exists():
-        return None
-    pid = int(path.read_text().strip() or 0)
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, ValueError):
-        return None
-    except PermissionError:
-        return pid
-    return pid if pid and pid != os.getpid() else None
-
-
-def stop_running(config: EternalConfig) -> str:
-    """Ask the running system to end and wait for it. Raises RunningError."""
-    pid = running_pid(config)
-    if pid is None:
-        raise RunningError(f"no system runs on {config.data_folder}.")
-    os.kill(pid, signal.SIGINT)
-    until, pause = time.monotonic() + STOP_TIMEOUT_S, threading.Event()
-    while running_pid(config) is not None:
-        if time.monotonic() > until:
-            raise RunningError(f"process {pid} has not ended within {STOP_TIMEOUT_S:.0f} s; see its screen.")
-        pause.wait(0.2)
-    return f"The system on {config.data_folder} has ended."
-
-
-def read_overview(config: EternalConfig) -> dict[str, Any]:
-    """The overview of the running system from its API. Raises RunningError."""
-    port = config.data_folder / "api-port"
-    if running_pid(config) is None or not port.exists():
-        raise RunningError(f"no system runs on {config.data_folder}; `eternal run` starts one.")
-    headers = read_token(config.token_file).header()
-    url = f"http://{config.api.host}:{port.read_text().strip()}/overview"
-    try:
-        answer = httpx.get(url, headers=headers, timeout=10, trust_env=False)
-    except httpx.HTTPError as error:
-        raise RunningError(
-            f"the API at {url} does not answer ({type(error).__name__}); try `eternal doctor`."
-        ) from error
-    if answer.status_code != 200:
-        raise RunningError(f"the API at {url} answered with status {answer.status_code}: {answer.text[:200]}")
-    overview: dict[str, Any] = answer.json()
-    return overview
-
-
 def examine(config: EternalConfig) -> list[Finding]:
-    """Everything that is looked at, in the order in which a start needs it."""
+    """Everything that is looked at, in the order in which a start needs it. Nothing is changed, in no database."""
+    pid = running_pid(config)
     return [
         _disk(config),
-        _running(config),
-        *_ports(config),
-        _database(config),
+        _memory(),
+        _token(config),
+        *([_system(config, pid)] if pid is not None else _ports(config)),
+        _database(config, pid),
         _exchange(config),
         _keys(config),
     ]
 
 
 def _disk(config: EternalConfig) -> Finding:
-    folder = config.data_folder if config.data_folder.exists() else config.data_folder.absolute().parent
+    folder = config.data_folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        return Finding("disk", False, f"{folder} cannot be written: choose another --data folder or its owner.")
     free_gb = shutil.disk_usage(folder).free / 1e9
     text = f"{free_gb:.1f} GB are free for {config.data_folder}"
     if free_gb < LEAST_FREE_GB:
@@ -119,40 +54,93 @@ def _disk(config: EternalConfig) -> Finding:
     return Finding("disk", True, f"{text}.")
 
 
-def _running(config: EternalConfig) -> Finding:
-    pid = running_pid(config)
-    if pid is None:
-        return Finding("system", True, f"none runs on {config.data_folder}; `eternal run` starts one.")
-    return Finding("system", True, f"runs on {config.data_folder} as process {pid}.")
+def _memory() -> Finding:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    total_gb = pages * size / 1e9
+    if total_gb < LEAST_MEMORY_GB:
+        return Finding("memory", False, f"{total_gb:.1f} GB; at least {LEAST_MEMORY_GB:.0f} GB are needed.")
+    return Finding("memory", True, f"{total_gb:.1f} GB.")
+
+
+def _token(config: EternalConfig) -> Finding:
+    path = config.token_file
+    if not path.exists():
+        return Finding("token", True, "the API's token is made at the first start.")
+    if path.stat().st_mode & 0o077:
+        return Finding("token", False, f"{path} can be read by others: chmod 600 {path}, and make a new one if unsure.")
+    return Finding("token", True, f"in {path}, readable by its owner only.")
+
+
+def _system(config: EternalConfig, pid: int) -> Finding:
+    try:
+        port = int((config.data_folder / "api-port").read_text())
+        answer = httpx.get(f"http://{config.api.host}:{port}/health", timeout=10, trust_env=False)
+        verdict = answer.json()
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        text = f"runs as process {pid}, but its API does not answer ({type(error).__name__}): see `eternal status`."
+        return Finding("system", False, text)
+    if verdict["ok"]:
+        return Finding("system", True, f"runs as process {pid} and is healthy.")
+    return Finding("system", False, f"runs as process {pid} and is not well: {' '.join(verdict['reasons'])}")
 
 
 def _ports(config: EternalConfig) -> list[Finding]:
-    if running_pid(config) is not None:
-        return []
-    found = []
-    for name, port in (("api.port", config.api.port), ("exchange.port", config.exchange.port)):
+    found = [Finding("system", True, f"none runs on {config.data_folder}; `eternal run` starts one.")]
+    wanted = (
+        ("api.port", config.api.port),
+        ("exchange.port", config.exchange.port),
+        ("database.port", config.database.port),
+        ("ray.dashboard_port", config.ray.dashboard_port),
+    )
+    for name, port in wanted:
         if port:
             with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                taken = bool(probe.connect_ex(("127.0.0.1", port)) == 0)
-            text = f"{name} {port} is {'taken by another program: choose another one or 0' if taken else 'free'}."
-            found.append(Finding("port", not taken, text))
+                is_taken = probe.connect_ex(("127.0.0.1", port)) == 0
+            is_needed = name in ("exchange.port", "database.port")
+            text = "free" if not is_taken else "taken by another program"
+            if is_taken:
+                text += ": choose another one, or 0 for any" if is_needed else "; another one will be used"
+            found.append(Finding("port", not (is_taken and is_needed), f"{name} {port} is {text}."))
     return found
 
 
-def _database(config: EternalConfig) -> Finding:
-    from infra.database.launch import open_database
-
-    if running_pid(config) is not None:
-        return Finding("database", True, "belongs to the running system; its health is in `eternal status`.")
-    url = config.database.url.get_secret_value() if config.database.url is not None else None
-    if url is None and not config.database_folder.exists():
+def _database(config: EternalConfig, pid: int | None) -> Finding:
+    if config.database.url is not None or pid is not None:
+        return _reachable(database_url(config), config)
+    if not config.database_folder.exists():
         return Finding("database", True, "the embedded one is made at the first start.")
+    from infra.database.embedded import EmbeddedPostgres
+    from infra.database.server_files import EmbeddedDatabaseError
+
+    server = EmbeddedPostgres(config.database_folder, config.database.port)
     try:
-        open_database(url, config.database_folder, config.database.port).stop()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong is the finding
-        return Finding("database", False, f"{type(error).__name__}: {error}")
-    return Finding("database", True, "starts, and its tables are current.")
+        return _reachable(server.start(), config)
+    except EmbeddedDatabaseError as error:
+        return Finding("database", False, str(error))
+    finally:
+        server.stop()
+
+
+def _reachable(url: str, config: EternalConfig) -> Finding:
+    """Whether the database answers and belongs to this profile; read only."""
+    import psycopg
+
+    from infra.database.connection import connect_for_reading
+    from infra.database.urls import shown_url
+
+    where = shown_url(url)
+    try:
+        with connect_for_reading(url, "doctor") as connection:
+            owner = connection.execute("SELECT profile FROM installation").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return Finding("database", True, f"{where} answers and is empty; its tables are made at the first start.")
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        return Finding("database", False, f"{where} does not answer ({reason}): start it, or mend DATABASE_URL.")
+    if owner is not None and owner[0] not in (None, config.profile.value):
+        text = f"{where} belongs to profile {owner[0]}, not to {config.profile.value}: give each its own."
+        return Finding("database", False, text)
+    return Finding("database", True, f"{where} answers.")
 
 
 def _exchange(config: EternalConfig) -> Finding:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api import models, trade_models
 from api.asking import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
 from api.tokens import Token
 
-Row = dict[str, Any]
-PAGE = Path(__file__).parent / "static" / "index.html"
+STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -23,16 +27,22 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 DESCRIPTION = """What the four engines, the risk manager, the order manager and the orchestrator are doing and why.
 
 Money is text (exact decimals), instants are milliseconds UTC, lists come newest first. Every request but `/health`
-needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-token` of the data folder."""
+needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-token` of the data folder.
+
+A refused request is answered with a sentence that names field, value and what is allowed (404: there is no such thing,
+422: a wrong value), a database that does not answer with 503. No request waits for an actor."""
 
 BEARER = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
 
 Before = Annotated[int | None, Query(description="go on after this row: its own key, from the page before")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
+Engine = Annotated[str | None, Query(description="core-hodl, trend-1, trend-2, funding or tactical")]
+Get = Callable[..., Callable[[Any], Any]]
 
 
 class _NotAllowedError(Exception):
@@ -40,19 +50,41 @@ class _NotAllowedError(Exception):
 
 
 def create_app(service: OperatorService, token: Token) -> FastAPI:
-    """The application; `token` opens everything but `/health` and the empty page at `/`."""
+    """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data."""
 
     async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if given is None or not token.matches(given.credentials):
             raise _NotAllowedError
 
-    app = FastAPI(title="Eternal Engine", version="1", description=DESCRIPTION, redoc_url=None)
+    app = FastAPI(
+        title="Eternal Engine", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
+    )
     _add_errors(app)
     _add_open(app, service)
-    reading = [Depends(allowed)]
-    _add_actors(app, service, reading)
-    _add_trading(app, service, reading)
-    _add_happenings(app, service, reading)
+
+    def get(tag: str, path: str, summary: str, model: Any) -> Callable[[Any], Any]:
+        """A route behind the token; the model is for the documents (tests hold the answers against it)."""
+        answers: dict[int | str, dict[str, Any]] = {200: {"model": model, "description": "the answer"}}
+        for status in (401, 404, 422, 503):
+            answers[status] = {"model": models.Refusal, "description": "refused or not possible now"}
+        return app.get(
+            path,
+            tags=[tag],
+            summary=summary,
+            dependencies=[Depends(allowed)],
+            response_model=None,
+            responses=answers,
+        )
+
+    _add_actors(get, service)
+    _add_trading(get, service)
+    _add_money(get, service)
+    _add_happenings(get, service)
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(allowed)])
+    async def description() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
     return app
 
 
@@ -65,6 +97,12 @@ def _add_errors(app: FastAPI) -> None:
     async def bad(_request: Request, error: BadValueError) -> JSONResponse:
         return _refusal(422, error.sentence, error.field, error.value, error.allowed)
 
+    @app.exception_handler(RequestValidationError)
+    async def wrong_type(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field, value = str(first["loc"][-1]), str(first.get("input"))[:80]
+        return _refusal(422, f"{field} {value!r} is not allowed; {first['msg'].lower()}.", field, value, [])
+
     @app.exception_handler(DatabaseAwayError)
     async def away(_request: Request, error: DatabaseAwayError) -> JSONResponse:
         return JSONResponse({"error": f"{str(error).rstrip('.')}. Try again; see /health."}, 503)
@@ -76,10 +114,15 @@ def _add_errors(app: FastAPI) -> None:
         )
         return JSONResponse({"error": text}, 401, {"WWW-Authenticate": "Bearer"})
 
+    @app.exception_handler(404)
+    async def nowhere(request: Request, _error: Exception) -> JSONResponse:
+        return _refusal(404, f"There is nothing at {request.url.path[:80]!r}; /docs lists what there is.", "path",
+                        request.url.path[:80], [])  # fmt: skip
+
     @app.middleware("http")
     async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call_next(request)
-        for name, value in HEADERS.items():
+        for name, value in {**HEADERS, "Content-Security-Policy": NO_CONTENT_POLICY}.items():
             response.headers.setdefault(name, value)
         return response
 
@@ -88,112 +131,160 @@ def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[s
     return JSONResponse({"error": sentence, "field": field, "value": value, "allowed": allowed}, status)
 
 
+def page_policy(html: str) -> str:
+    """A content policy under which a page may run exactly the scripts and styles it is written with, and nothing from
+    elsewhere."""
+
+    def hashes(tag: str) -> str:
+        blocks = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digests = (base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() for block in blocks)
+        return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+
+    return (
+        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _page(name: str) -> HTMLResponse:
+    html = (STATIC / name).read_text(encoding="utf-8")
+    return HTMLResponse(html, headers={"Content-Security-Policy": page_policy(html)})
+
+
 def _add_open(app: FastAPI, service: OperatorService) -> None:
     @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(PAGE, media_type="text/html")
+    async def page() -> HTMLResponse:
+        return _page("index.html")
 
-    @app.get("/health", tags=["health"], summary="Is all well?")
+    @app.get("/docs", include_in_schema=False)
+    async def documents() -> HTMLResponse:
+        return _page("docs.html")
+
+    @app.get(
+        "/health",
+        tags=["health"],
+        summary="Is all well?",
+        response_model=None,
+        responses={
+            200: {"model": models.Health, "description": "all is well"},
+            503: {"model": models.Health, "description": "something is stale or down; the reasons say what"},
+        },
+    )
     async def health() -> JSONResponse:
         """200 when everything runs and nothing is stale, else 503 with the reasons. Needs no token."""
         verdict = await service.health()
         return JSONResponse(verdict, 200 if verdict["ok"] else 503)
 
 
-def _add_actors(app: FastAPI, service: OperatorService, reading: list[Any]) -> None:
-    @app.get("/overview", tags=["actors"], dependencies=reading, summary="What the page shows at its top")
-    async def overview() -> Row:
+def _add_actors(get: Get, service: OperatorService) -> None:
+    @get("actors", "/overview", "What the page shows at its top", models.Overview)
+    async def overview() -> Any:
+        """Health, market, engines and components from one reading of status and database."""
         return await service.overview()
 
-    @app.get("/actors", tags=["actors"], dependencies=reading, summary="Every actor and how it is")
-    async def actors() -> list[Row]:
+    @get("actors", "/actors", "Every actor and how it is", list[models.Actor])
+    async def actors() -> Any:
+        """From the orchestrator's supervision and the database; no actor is asked, so a hung one hangs nothing."""
         return await service.actors()
 
-    @app.get("/actors/{name}", tags=["actors"], dependencies=reading, summary="One actor with its machines' states")
-    async def actor(name: str) -> Row:
+    @get("actors", "/actors/{name}", "One actor with its machines' states", models.ActorDetail)
+    async def actor(name: str) -> Any:
+        """State and since when, heartbeat, last error, restarts, and the durable state of each of its machines."""
         return await service.actor(name)
 
-    @app.get("/actors/{name}/transitions", tags=["actors"], dependencies=reading, summary="Its changes of state")
-    async def transitions(
-        name: str, machine: str | None = None, before: Before = None, limit: Limit = 100
-    ) -> list[Row]:
-        """Each with the reason and the numbers that led to it."""
+    @get("actors", "/actors/{name}/transitions", "Its changes of state", list[models.Transition])
+    async def transitions(name: str, machine: str | None = None, before: Before = None, limit: Limit = 100) -> Any:
+        """Each with the reason and the numbers that led to it; `before` is the `id` of the last row."""
         return await service.transitions(name, machine, before, limit)
 
-    @app.get("/machines", tags=["machines"], dependencies=reading, summary="Every state machine with its arrows")
-    async def all_machines() -> list[Row]:
+    @get("machines", "/machines", "Every state machine with its arrows", list[models.Machine])
+    async def all_machines() -> Any:
+        """The tables as they are in the code, with the specification's Russian names and the rule behind each arrow."""
         return service.machines()
 
-    @app.get("/machines/{name}/diagram", tags=["machines"], dependencies=reading, summary="A machine's diagram")
+    @get("machines", "/machines/{name}/diagram", "A machine's diagram", str)
     async def diagram(name: str, format: str = "mermaid") -> Response:
         """Mermaid text, or with `format=html` a plain page."""
         text = service.diagram(name, format)
         return HTMLResponse(text) if format == "html" else PlainTextResponse(text)
 
 
-def _add_trading(app: FastAPI, service: OperatorService, reading: list[Any]) -> None:
-    @app.get("/orders", tags=["trading"], dependencies=reading, summary="Orders")
+def _add_trading(get: Get, service: OperatorService) -> None:
+    @get("trading", "/orders", "Orders", list[trade_models.Order])
     async def orders(
-        engine: str | None = None,
-        state: str | None = None,
+        engine: Engine = None,
+        state: Annotated[str | None, Query(description="a state of EX-1, or OPEN_ANY: any that is no end")] = None,
         symbol: str | None = None,
         before: Before = None,
         limit: Limit = 100,
-    ) -> list[Row]:
-        """`state=OPEN_ANY` means every state that is not an end."""
+    ) -> Any:
+        """`before` is the `created_ms` of the last row."""
         return await service.orders(engine, state, symbol, before, limit)
 
-    @app.get("/orders/{link_id}/chain", tags=["trading"], dependencies=reading, summary="Why this order exists")
-    async def chain(link_id: str) -> list[Row]:
-        """From the bar or settlement that caused it, decision by decision, to the order."""
+    @get("trading", "/orders/{link_id}/chain", "Why this order exists", list[trade_models.ChainLink])
+    async def chain(link_id: str) -> Any:
+        """From the bar or settlement that caused it, decision by decision, to the order (P3)."""
         return await service.order_chain(link_id)
 
-    @app.get("/executions", tags=["trading"], dependencies=reading, summary="Fills")
+    @get("trading", "/executions", "Fills", list[trade_models.Execution])
     async def executions(
-        engine: str | None = None, link_id: str | None = None, before: Before = None, limit: Limit = 100
-    ) -> list[Row]:
+        engine: Engine = None, link_id: str | None = None, before: Before = None, limit: Limit = 100
+    ) -> Any:
+        """`before` is the `executed_ms` of the last row."""
         return await service.executions(engine, link_id, before, limit)
 
-    @app.get("/positions", tags=["trading"], dependencies=reading, summary="Derivative positions")
-    async def positions() -> list[Row]:
+    @get("trading", "/positions", "Derivative positions", list[trade_models.Position])
+    async def positions() -> Any:
+        """Those that are not flat."""
         return await service.positions()
 
-    @app.get("/portfolio", tags=["money"], dependencies=reading, summary="Equity of the whole and of each engine")
-    async def portfolio() -> Row:
+
+def _add_money(get: Get, service: OperatorService) -> None:
+    @get("money", "/portfolio", "Equity of the whole and of each account", trade_models.Portfolio)
+    async def portfolio() -> Any:
+        """As the risk manager computed it last."""
         return await service.portfolio()
 
-    @app.get("/ledger", tags=["money"], dependencies=reading, summary="The double-entry ledger")
+    @get("money", "/ledger", "The double-entry ledger", trade_models.Ledger)
     async def ledger(
         account: str | None = None, kind: str | None = None, before: Before = None, limit: Limit = 50
-    ) -> Row:
-        """Trial balance, balances and the newest postings."""
+    ) -> Any:
+        """Trial balance, balances and the newest postings; `before` is the `posted_ms` of the last posting."""
         return await service.ledger(account, kind, before, limit)
 
-    @app.get("/transfers", tags=["money"], dependencies=reading, summary="Movements between accounts")
-    async def transfers(before: Before = None, limit: Limit = 100) -> list[Row]:
+    @get("money", "/transfers", "Movements between accounts", list[trade_models.Transfer])
+    async def transfers(before: Before = None, limit: Limit = 100) -> Any:
+        """`before` is the `requested_ms` of the last row."""
         return await service.transfers(before, limit)
 
 
-def _add_happenings(app: FastAPI, service: OperatorService, reading: list[Any]) -> None:
-    @app.get("/events", tags=["history"], dependencies=reading, summary="Messages between the actors")
+def _add_happenings(get: Get, service: OperatorService) -> None:
+    @get("history", "/events", "Messages between the actors", list[trade_models.Event])
     async def events(
-        kind: str | None = None, trace: str | None = None, before: Before = None, limit: Limit = 100
-    ) -> list[Row]:
-        """`trace` gives everything that one bar or settlement has led to."""
+        kind: str | None = None,
+        trace: Annotated[str | None, Query(description="all that one bar or settlement has led to")] = None,
+        before: Before = None,
+        limit: Limit = 100,
+    ) -> Any:
+        """`before` is the `market_ms` of the last row; `/orders/{link_id}/chain` leads from an order to its bar."""
         return await service.events(kind, trace, before, limit)
 
-    @app.get("/alerts", tags=["history"], dependencies=reading, summary="What the operator should know")
-    async def alerts(before: Before = None, limit: Limit = 100) -> list[Row]:
+    @get("history", "/alerts", "What the operator should know", list[trade_models.Alert])
+    async def alerts(before: Before = None, limit: Limit = 100) -> Any:
+        """`before` is the `market_ms` of the last row."""
         return await service.alerts(before, limit)
 
-    @app.get("/summaries", tags=["history"], dependencies=reading, summary="Daily summaries")
-    async def summaries(before: Before = None, limit: Limit = 100) -> list[Row]:
+    @get("history", "/summaries", "Daily summaries", list[trade_models.Summary])
+    async def summaries(before: Before = None, limit: Limit = 100) -> Any:
+        """One per market day (OR-3); `before` is the `day_ms` of the last row."""
         return await service.summaries(before, limit)
 
-    @app.get("/discrepancies", tags=["history"], dependencies=reading, summary="Books against exchange")
-    async def discrepancies(before: Before = None, limit: Limit = 100) -> list[Row]:
+    @get("history", "/discrepancies", "Books against exchange", list[trade_models.Discrepancy])
+    async def discrepancies(before: Before = None, limit: Limit = 100) -> Any:
+        """What reconciliation has found (OR-9); `before` is the `found_ms` of the last row."""
         return await service.discrepancies(before, limit)
 
-    @app.get("/switches", tags=["history"], dependencies=reading, summary="Control states in force")
-    async def switches() -> list[Row]:
+    @get("history", "/switches", "Control states in force", list[trade_models.Switch])
+    async def switches() -> Any:
+        """GLOBAL and per engine; without a row everything is NORMAL (RM-2, RM-5)."""
         return await service.switches()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import threading
@@ -12,9 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from api.doctor import RunningError, write_pid
 from api.launch import System
 from api.report import collect, lines, problems
+from api.running import RunningError, write_pid
 from api.service import OperatorService
 from api.simulator_process import SimulatorError
 from api.snapshot import Snapshot
@@ -55,25 +56,33 @@ class _Source:
         return Snapshot(status, age_s if status else None, "" if status else "it is starting")
 
 
-def show_run(config: EternalConfig, *, until_end: bool) -> None:
-    """Run until Ctrl-C (or the market's end) and always end everything that was started."""
+def show_run(config: EternalConfig, *, until_end: bool) -> bool:
+    """Run until Ctrl-C (or the market's end) and always end everything that was started. With `until_end` a summary is
+    printed; False when it shows that the run was not sound."""
     console = Console()
     system = System(config)
     ended = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda _number, _frame: ended.set())
-    console.print("Starting the database, the exchange and Ray; the first start takes about half a minute …")
     with write_pid(config):
+        _listen_to_signals(ended)
+        console.print("Starting the database, the exchange and Ray; the first start takes about half a minute …")
         try:
             system.start()
+            _listen_to_signals(ended)  # Ray has put its own handler in place of ours
             system.guard_in_background()
             asyncio.run(_watch(system, console, ended, until_end=until_end))
-            if until_end:
-                _summarise(system, console)
+            return not until_end or _summarise(system, console)
         finally:
-            console.print("Ending all processes …")
+            with contextlib.suppress(OSError):  # the terminal may be gone; the processes must go all the same
+                console.print("Ending all processes …")
             system.stop()
-            console.print("All processes have ended. The next start goes on from here.")
+            with contextlib.suppress(OSError):
+                console.print("All processes have ended. The next start goes on from here.")
+
+
+def _listen_to_signals(ended: threading.Event) -> None:
+    """Every way to end the program ends it in order; a second Ctrl-C does not break off the ending."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda _number, _frame: ended.set())
 
 
 async def _watch(system: System, console: Console, ended: threading.Event, *, until_end: bool) -> None:
@@ -109,7 +118,8 @@ def _line(overview: Mapping[str, Any]) -> str:
     return f"{market['day'] or '–'}  equity {money(overview['equity_usdt'])} USDT; {engines}; {verdict}"
 
 
-def _summarise(system: System, console: Console) -> None:
+def _summarise(system: System, console: Console) -> bool:
+    """Print the summary and keep it as JSON; whether the run was sound."""
     queries = Queries(system.database_url)
     report = collect(queries)
     queries.close()
@@ -119,6 +129,7 @@ def _summarise(system: System, console: Console) -> None:
     console.print(f"The same as JSON: {path}", soft_wrap=True)
     if problems(report):
         console.print("The run is NOT sound; see above.", style="bold red")
+    return not problems(report)
 
 
 def print_overview(overview: Mapping[str, Any]) -> None:

@@ -16,34 +16,64 @@ def chain_of_order(connection: psycopg.Connection[Any], link_id: str) -> list[Ro
     """The links from the first cause to the order, each with the decisions that were taken on it.
 
     A link is `{id, link, kind, sender, market_ms, body, decisions}`; `link` is "outside" (a bar, a fill, a deadline),
-    "message", "request" or "order". Links whose rows have been archived appear as "outside" with their id.
+    "message", "request" or "order". Where a fill or report of another order began it (a stop follows its entry), the
+    chain goes on with that order, back to a bar, a settlement or a deadline. Links whose rows have been archived
+    appear as "outside" with their id.
     """
+    links: list[Row] = []
+    seen: set[str] = set()
+    order: str | None = link_id
     with connection.cursor(row_factory=dict_row) as cursor:
-        order = cursor.execute("SELECT * FROM orders WHERE link_id = %s", (link_id,)).fetchone()
-        if order is None:
-            return []
-        ask = cursor.execute(
-            """SELECT actor, key, kind, request, market_ms, cause FROM asks
-               WHERE trace = %s AND request ->> 'link_id' = %s ORDER BY commit_no, position LIMIT 1""",
-            (order["trace"], link_id),
-        ).fetchone()
-        decisions = cursor.execute(
-            """SELECT actor, machine, trigger, source, dest, reason, data, market_ms, cause FROM journal
-               WHERE trace = %s ORDER BY id""",
-            (order["trace"],),
-        ).fetchall()
-        links = [_link(link_id, "order", "order", "order-manager", order["created_ms"], order)]
-        cause = order["trace"] if ask is None else ask["cause"]
-        if ask is not None:
-            links.append(_link(ask["key"], "request", ask["kind"], ask["actor"], ask["market_ms"], ask["request"]))
-        seen: set[str] = set()
-        while cause and cause not in seen and len(links) < LONGEST:
-            seen.add(cause)
-            link, cause = _look_up(cursor, cause)
-            links.append(link)
+        while order is not None and order not in seen and len(links) < LONGEST:
+            seen.add(order)
+            part = _part(cursor, order)
+            links += part
+            order = _order_behind(cursor, part[-1]["id"]) if part and part[-1]["link"] == "outside" else None
+    return links[::-1]
+
+
+def _part(cursor: psycopg.Cursor[Row], link_id: str) -> list[Row]:
+    """The links from one order back to what came from outside, newest first; empty when there is no such order."""
+    order = cursor.execute("SELECT * FROM orders WHERE link_id = %s", (link_id,)).fetchone()
+    if order is None:
+        return []
+    ask = cursor.execute(
+        """SELECT actor, key, kind, request, market_ms, cause FROM asks
+           WHERE trace = %s AND request ->> 'link_id' = %s ORDER BY commit_no, position LIMIT 1""",
+        (order["trace"], link_id),
+    ).fetchone()
+    decisions = cursor.execute(
+        """SELECT actor, machine, trigger, source, dest, reason, data, market_ms, cause FROM journal
+           WHERE trace = %s ORDER BY id""",
+        (order["trace"],),
+    ).fetchall()
+    links = [_link(link_id, "order", "order", "order-manager", order["created_ms"], order)]
+    cause = order["trace"] if ask is None else ask["cause"]
+    if ask is not None:
+        links.append(_link(ask["key"], "request", ask["kind"], ask["actor"], ask["market_ms"], ask["request"]))
+    seen: set[str] = set()
+    while cause and cause not in seen and len(links) < LONGEST:
+        seen.add(cause)
+        link, cause = _look_up(cursor, cause)
+        links.append(link)
     for link in links:
         link["decisions"] = [line for line in decisions if line["cause"] == link["id"]]
-    return links[::-1]
+    return links
+
+
+def _order_behind(cursor: psycopg.Cursor[Row], fact: str) -> str | None:
+    """The order that a fact from outside was about: `execution:ACCOUNT:ID` or `order:ACCOUNT:EXCHANGE ID:...`."""
+    kind, _, rest = fact.partition(":")
+    account, _, rest = rest.partition(":")
+    if kind == "execution":
+        query = "SELECT link_id FROM executions WHERE account = %s AND execution_id = %s"
+        row = cursor.execute(query, (account, rest)).fetchone()
+    elif kind == "order":
+        query = "SELECT link_id FROM orders WHERE account = %s AND exchange_id = %s LIMIT 1"
+        row = cursor.execute(query, (account, rest.partition(":")[0])).fetchone()
+    else:
+        return None
+    return None if row is None else str(row["link_id"])
 
 
 def _look_up(cursor: psycopg.Cursor[Row], cause: str) -> tuple[Row, str]:
@@ -64,7 +94,26 @@ def _look_up(cursor: psycopg.Cursor[Row], cause: str) -> tuple[Row, str]:
     actor, separator, due = cause.rpartition("@")
     if separator and due.isdigit():
         return _link(cause, "outside", "deadline", actor, int(due), None), ""
-    return _link(cause, "outside", "fact", "exchange", None, None), ""
+    return _fact(cursor, cause), ""
+
+
+def _fact(cursor: psycopg.Cursor[Row], identity: str) -> Row:
+    """A fact from outside with its row, where it has one: a closed bar or a fill."""
+    parts = identity.split(":")
+    if parts[0] == "bar" and len(parts) == 5 and parts[4].isdigit():
+        row = cursor.execute(
+            "SELECT * FROM bars WHERE category = %s AND symbol = %s AND interval = %s AND start_ms = %s",
+            (*parts[1:4], int(parts[4])),
+        ).fetchone()
+        if row is not None:
+            return _link(identity, "outside", "bar", "exchange", row["start_ms"], row)
+    if parts[0] == "execution" and len(parts) >= 3:
+        row = cursor.execute(
+            "SELECT * FROM executions WHERE account = %s AND execution_id = %s", (parts[1], ":".join(parts[2:]))
+        ).fetchone()
+        if row is not None:
+            return _link(identity, "outside", "fill", "exchange", row["executed_ms"], row)
+    return _link(identity, "outside", "fact", "exchange", None, None)
 
 
 def _link(identity: str, link: str, kind: str, sender: str, market_ms: int | None, body: Any) -> Row:

@@ -165,6 +165,10 @@ def test_the_cluster_file_is_valid_for_ray() -> None:
     validate_config(prepare_config(cluster))
     assert cluster["provider"]["region"] == "ap-southeast-1"
     assert cluster["provider"]["use_internal_ips"] is True
+    starts = [command for group in ("head", "worker") for command in cluster[f"{group}_start_ray_commands"]]
+    starts = [command for command in starts if "ray start" in command]
+    assert len(starts) == 2 and all("RAY_AUTH_MODE=token" in command for command in starts)
+    assert any("requirements.lock" in command for command in cluster["setup_commands"])
 
 
 def test_the_overview_is_shared_by_all_ways_in(database_url: str) -> None:  # noqa: F811

@@ -9,7 +9,7 @@ import pytest
 
 from statemachines.commands import Ask, Record
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
-from statemachines.messages import Fill, IntentDone, IntentWorking, OperatorCommand, Withdraw
+from statemachines.messages import Fill, IntentDone, IntentWorking, Message, OperatorCommand, Withdraw
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.actors.order_manager.rig import START_MS, Rig, approved, maker, stop
@@ -28,18 +28,15 @@ def done(rig: Rig) -> IntentDone:
 
 def test_ex5_the_order_is_recorded_in_the_step_that_asks_for_it() -> None:
     rig = Rig().start()
-    commands: list[Any] = []
-    taken = rig._take
-    rig._take = lambda step: (commands.append(step), taken(step))[1]  # type: ignore[method-assign,assignment]
-    rig.approve()
-    (step,) = commands
+    step = rig.brain.handle(Message("m:1", "risk-manager", START_MS, "", "bar:1", approved()))
+    rows = {row.key: row.state for row in rig.brain.dirty()}
     fact = next(command.fact for command in step if isinstance(command, Record))
     ask = next(command for command in step if isinstance(command, Ask))
     assert isinstance(fact, OrderFact) and isinstance(ask.request, PlaceOrder)
     assert fact.link_id == ask.request.link_id == "abc123t11-1"
     assert fact.state == "SENT" and fact.trace == "bar:1"
     assert ask.key == "abc123t11-1:place:1"
-    assert rig.rows["work:0"].state == "SENT"
+    assert rows["work:0"] == "SENT"
 
 
 def test_ex3_an_urgent_order_is_a_market_order_with_half_a_percent_of_slippage() -> None:

@@ -1,0 +1,185 @@
+"""What the HTTP interface answers with, for its documents: money is text, `_ms` are milliseconds UTC of market time,
+`_s` seconds of wall time. The answers themselves come from the operator service; a test holds them against this."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Money = Annotated[str, Field(description="an exact decimal as text", examples=["58420.50"])]
+Ms = Annotated[int, Field(description="milliseconds UTC, market time", examples=[1735689600000])]
+Json = dict[str, Any]
+
+
+class Model(BaseModel):
+    """Base: what is not described does not occur."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Model):
+    """Whether all is well, and if not, why: one sentence per reason."""
+
+    ok: bool
+    reasons: list[str]
+
+
+class Refusal(Model):
+    """Why a request was refused."""
+
+    error: str = Field(description="a sentence with field, value and what is allowed")
+    field: str | None = None
+    value: str | None = None
+    allowed: list[str] = []
+
+
+class Actor(Model):
+    """One actor as the supervision and the database know it. UNKNOWN where nobody can say."""
+
+    name: str
+    state: str = Field(description="of its life cycle (machine `component`)", examples=["RUNNING"])
+    russian: str
+    since_s: float | None = Field(description="age of this state")
+    reason: str
+    heartbeat_age_s: float | None = Field(description="age of its last sign of life")
+    committed_age_s: float | None = Field(description="age of its newest durable step")
+    commit_no: int | None
+    epoch: int | None = Field(description="its incarnation")
+    restarts: int
+    recovered_in_ms: int | None = Field(description="wall time from its last fault to healthy")
+    last_error: str
+    stream_faults: list[str]
+    pid: int | None
+    inbox: int | None = Field(description="messages waiting")
+    pending_requests: int | None = Field(description="requests to the exchange without an answer")
+    market_ms: Ms | None
+
+
+class MachineState(Model):
+    """The durable state of one machine of an actor."""
+
+    key: str
+    state: str
+    russian: str | None
+    version: int = Field(description="the commit that wrote it")
+    market_ms: Ms
+    data: Json
+
+
+class ActorDetail(Actor):
+    """One actor with the durable states of its machines."""
+
+    machines: list[MachineState]
+
+
+class Transition(Model):
+    """A change of state with the reason and the numbers that led to it (P3)."""
+
+    id: int
+    actor: str
+    market_ms: Ms
+    recorded_at: str
+    machine: str
+    trigger: str
+    source: str
+    dest: str
+    reason: str
+    data: Json
+    cause: str = Field(description="id of the message, answer or fact that was decided on")
+    trace: str = Field(description="id of the first fact of the chain")
+
+
+class MachineView(Model):
+    """One machine of an engine."""
+
+    key: str
+    state: str
+    russian: str
+    market_ms: Ms
+
+
+class LastTransition(Model):
+    """The newest change of state of an engine."""
+
+    machine: str
+    trigger: str
+    source: str
+    dest: str
+    dest_russian: str | None
+    reason: str
+    market_ms: Ms
+    recorded_at: str
+
+
+class Engine(Model):
+    """An engine as the page shows it."""
+
+    name: str
+    component: str = Field(description="state of its actor's life cycle")
+    component_russian: str
+    machines: list[MachineView]
+    state: str
+    russian: str
+    risk_state: str = Field(description="NORMAL, CAUTION, REDUCE_ONLY, HALTED or PAUSED (RM-2)")
+    equity_usdt: Money | None
+    cash_usdt: Money | None
+    open_orders: int | None
+    last_transition: LastTransition | None
+
+
+class MarketView(Model):
+    """Which market this is and where its time stands."""
+
+    label: str = Field(examples=["synthetic, seed 2"])
+    is_simulated: bool
+    market_ms: Ms | None
+    day: str | None
+    state: str | None = Field(description="of the lockstep conductor; null where the exchange's own time rules")
+    why: str
+    step: int | None
+
+
+class OrderCount(Model):
+    """How many orders an engine has in a state."""
+
+    engine: str
+    state: str
+    count: int
+
+
+class Overview(Model):
+    """The head of the page from one reading."""
+
+    health: Health
+    market: MarketView
+    engines: list[Engine]
+    components: list[Actor]
+    equity_usdt: Money | None
+    orders: list[OrderCount]
+
+
+class StateName(Model):
+    """A state and the specification's Russian name of it."""
+
+    state: str
+    russian: str
+
+
+class Arrow(Model):
+    """One row of a transition table; `why` names the rule."""
+
+    trigger: str
+    source: str
+    dest: str
+    why: str
+
+
+class Machine(Model):
+    """A state machine."""
+
+    name: str
+    about: str
+    initial: str
+    states: list[StateName]
+    transitions: list[Arrow]

@@ -1,0 +1,154 @@
+"""The system that runs on a data folder: who holds it, how to end it, what it is doing (`status`, `stop`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import httpx
+
+from api.tokens import read_token
+from infra.config import EternalConfig
+
+STOP_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 10.0
+PID_FILE = "pid"
+
+
+class RunningError(Exception):
+    """No system runs on this data folder, or another one already does."""
+
+
+@contextlib.contextmanager
+def write_pid(config: EternalConfig) -> Iterator[None]:
+    """Hold the data folder and leave our process id where `stop` finds it. The hold is a lock, which ends with the
+    process however it ends, so that a number left behind never points at a stranger.
+
+    Raises RunningError when another system runs here.
+    """
+    config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(config.data_folder / PID_FILE, "a+", encoding="ascii") as file:
+        if not _lock(file):
+            raise RunningError(
+                f"a system already runs on {config.data_folder} (process {_pid_in(file)}); `eternal stop` ends it."
+            )
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def running_pid(config: EternalConfig) -> int | None:
+    """The process id of the system on this data folder; None when none runs."""
+    try:
+        file = open(config.data_folder / PID_FILE, encoding="ascii")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        return None
+    with file:
+        return None if _lock(file) else _pid_in(file)
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(file: IO[str]) -> int | None:
+    file.seek(0)
+    text = file.read().strip()
+    return int(text) if text.isdigit() else None
+
+
+def stop_running(config: EternalConfig) -> str:
+    """Ask the running system to end and wait for it. Raises RunningError."""
+    pid = running_pid(config)
+    if pid is None:
+        raise RunningError(f"no system runs on {config.data_folder}; nothing was stopped.")
+    os.kill(pid, signal.SIGINT)
+    until, pause = time.monotonic() + STOP_TIMEOUT_S, threading.Event()
+    while running_pid(config) is not None:
+        if time.monotonic() > until:
+            raise RunningError(f"process {pid} has not ended within {STOP_TIMEOUT_S:.0f} s; see its screen.")
+        pause.wait(0.2)
+    return f"The system on {config.data_folder} has ended."
+
+
+def read_overview(config: EternalConfig) -> dict[str, Any]:
+    """The overview of the running system: from its API, or from the database alone when the API does not answer.
+
+    Raises:
+        RunningError: no system runs, or neither API nor database can be read.
+    """
+    if running_pid(config) is None:
+        raise RunningError(f"no system runs on {config.data_folder}; `eternal run` starts one.")
+    try:
+        return _from_api(config)
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        return _from_database(config, f"the API does not answer ({type(error).__name__})")
+
+
+def _from_api(config: EternalConfig) -> dict[str, Any]:
+    port = int((config.data_folder / "api-port").read_text())
+    answer = httpx.get(
+        f"http://{config.api.host}:{port}/overview",
+        headers=read_token(config.token_file).header(),
+        timeout=ANSWER_TIMEOUT_S,
+        trust_env=False,
+    )
+    answer.raise_for_status()
+    overview: dict[str, Any] = answer.json()
+    return overview
+
+
+def _from_database(config: EternalConfig, why: str) -> dict[str, Any]:
+    """What is durable; the states of the actors themselves are not known then."""
+    from api.service import OperatorService
+    from api.snapshot import SnapshotCache
+    from infra.database.queries import Queries
+
+    def nobody() -> Mapping[str, Any]:
+        raise LookupError(why)
+
+    service = OperatorService(
+        Queries(database_url(config)), SnapshotCache(nobody), lambda: "market not known", config.is_simulated
+    )
+    try:
+        return asyncio.run(service.overview())
+    finally:
+        service.close()
+
+
+def database_url(config: EternalConfig) -> str:
+    """The URL of the running system's database, with its password: never to be shown.
+
+    Raises:
+        RunningError: the embedded database has never been started.
+    """
+    if config.database.url is not None:
+        return config.database.url.get_secret_value()
+    from infra.database.cluster import HOST
+    from infra.database.embedded import DATABASE, ROLE
+    from infra.database.server_files import reachable_home, server_user
+
+    home = reachable_home(config.database_folder, server_user())
+    try:
+        port = config.database.port or int((home / "port").read_text())
+        password = (home / "password").read_text().strip()
+    except (OSError, ValueError) as error:
+        raise RunningError(
+            f"the database of {config.data_folder} was never started ({type(error).__name__})."
+        ) from error
+    return f"postgresql://{ROLE}:{password}@{HOST}:{port}/{DATABASE}"

@@ -1,0 +1,124 @@
+"""A little history of every kind in a real database, for the tests of the ways in."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from actors.ports import AskRow, JournalLine, Wire
+from infra.database.store import PostgresStore
+from statemachines.brain import StateRow
+from statemachines.commands import Ask, Note
+from statemachines.facts import (
+    AlertFact,
+    BarFact,
+    DiscrepancyFact,
+    ExecutionFact,
+    OrderFact,
+    PortfolioFact,
+    PositionFact,
+    PostingFact,
+    PostingLine,
+    SummaryFact,
+    TransferFact,
+)
+from statemachines.requests import PlaceOrder
+from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
+from tests.actors.store_suite import Pen, switch
+
+BAR = "bar:linear:BTCUSDT:D:0"
+ENTRY, STOP = "abc123t11-1", "abc123t12-1"
+FILL = "execution:TREND-1:e-1"
+
+
+def write_history(url: str) -> None:
+    """A bar became an entry, the entry's fill a stop; and one row of everything else."""
+    store = PostgresStore(url)
+    try:
+        _write(store)
+    finally:
+        store.close()
+
+
+def _write(store: PostgresStore) -> None:
+    bar = BarFact(category="linear", symbol="BTCUSDT", interval="D", start_ms=0, open=Decimal(1), high=Decimal(3),
+                  low=Decimal(1), close=Decimal("58420.50"), volume=Decimal(9))  # fmt: skip
+    Pen(store, "market-data").write(facts=[bar], outbox=[_message("market-data", 1, "trend-1", BAR, BAR)])
+    trend = Pen(store, "trend-1")
+    trend.write(
+        outbox=[_message("trend-1", 1, "order-manager", "market-data:1", BAR)],
+        journal=[_note("BTC", "SIGNAL_DETECTED", "ENTRY", "close 58,420.5 above SMA200: entry", "market-data:1", BAR)],
+        states=[StateRow("BTC", "IN_POSITION", 1, {"stop": "55000"}), StateRow("portfolio", "SEEN", 1, {})],
+        market_ms=HOUR_MS,
+    )
+    fill = ExecutionFact(
+        account="TREND-1", execution_id="e-1", link_id=ENTRY, exchange_id="x-1", engine="trend-1", category="linear",
+        symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.5"), price=Decimal("58420.50"), fee=Decimal("0.1"),
+        fee_coin="USDT", is_maker=False, realized_pnl=Decimal(0), executed_ms=HOUR_MS,
+    )  # fmt: skip
+    desk = Pen(store, "order-manager")
+    desk.write(
+        asks=[AskRow(_place(ENTRY), "trend-1:1", BAR, HOUR_MS)],
+        facts=[_order(ENTRY, "FILLED", BAR, HOUR_MS), fill],
+    )
+    trend.write(outbox=[_message("trend-1", 2, "order-manager", FILL, FILL)])
+    desk.write(
+        asks=[AskRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
+        facts=[_order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
+    )
+    alert = AlertFact(alert_id="a", actor=ActorName.TREND_1, severity="info", title="t", text="x", market_ms=4)
+    summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
+    account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
+    view = PortfolioFact(
+        version=1, market_ms=HOUR_MS, equity_usdt=Decimal("100000.00"), data={"accounts": {"TREND-1": account}}
+    )
+    Pen(store, "risk-manager").write(facts=[alert, summary, view, switch("GLOBAL", "CAUTION")])
+
+
+def _money() -> list[Any]:
+    lines = tuple(
+        PostingLine(account="TREND-1", ledger_account=name, coin="USDT", amount=Decimal(amount))
+        for name, amount in (("wallet", "0.000000000000000001"), ("trading", "-0.000000000000000001"))
+    )
+    return [
+        PostingFact(posting_id="p", kind="fill", posted_ms=5, description="a fill", lines=lines),
+        PositionFact(
+            account="TREND-1", symbol="BTCUSDT", quantity=Decimal("-0.5"), average_price=Decimal(5), updated_ms=1
+        ),
+        TransferFact(
+            transfer_id="t", from_account="FUNDING", to_account="TACTICAL", coin="USDT", amount=Decimal("1E+3"),
+            purpose="owed", state="DONE", reason="", requested_ms=3, updated_ms=4,
+        ),
+        DiscrepancyFact(
+            discrepancy_id="d", account="TREND-1", kind="balance", subject="USDT", ours="1", theirs="2",
+            resolution="booked", found_ms=3,
+        ),
+    ]  # fmt: skip
+
+
+def _place(link_id: str) -> Ask:
+    request = PlaceOrder(
+        link_id=link_id, category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.5"), style="market"
+    )
+    return Ask(key=f"{link_id}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
+
+
+def _order(link_id: str, state: str, trace: str, created_ms: int) -> OrderFact:
+    return OrderFact(
+        link_id=link_id, intent_id=link_id, engine="trend-1", account="TREND-1", category="linear", symbol="BTCUSDT",
+        side=Side.BUY, order_type="market", quantity=Decimal("0.5"), price=None, trigger_price=None, reduce_only=False,
+        state=state, exchange_id=f"x-{link_id[-3]}", executed_quantity=Decimal(0), average_price=None, reason="a rule",
+        created_ms=created_ms, updated_ms=created_ms, trace=trace,
+    )  # fmt: skip
+
+
+def _message(actor: str, seq: int, to: str, cause: str, trace: str) -> Wire:
+    return {
+        "id": f"{actor}:{seq}", "sender": actor, "seq": seq, "prev": {to: seq - 1}, "to": [to], "kind": "intent",
+        "version": 1, "market_time": HOUR_MS, "cause": cause, "trace": trace, "body": {"of": actor},
+    }  # fmt: skip
+
+
+def _note(machine: str, source: str, dest: str, reason: str, cause: str, trace: str) -> JournalLine:
+    note = Note(machine, "order", source, dest, reason, {"close": Decimal("58420.5")})
+    return JournalLine(HOUR_MS, cause, trace, note)

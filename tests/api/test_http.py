@@ -1,0 +1,197 @@
+"""The HTTP interface against a real database (IF-4, P3, P5): answers as documented, nonsense refused, nothing leaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
+
+from api import models, trade_models
+from api.http import create_app, page_policy
+from api.service import OperatorService
+from api.snapshot import SnapshotCache
+from api.tokens import Token
+from infra.database.queries import Queries
+from tests.api.records import BAR, ENTRY, FILL, STOP, write_history
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+
+TOKEN = "the-token-of-this-test"
+STATIC = Path(__file__).parents[2] / "api" / "static"
+COMPONENT = {
+    "name": "trend-1",
+    "state": "RUNNING",
+    "state_ru": "Работает",
+    "since_s": 3.0,
+    "reason": "it works",
+    "restarts": 2,
+    "recovered_in_ms": 800,
+    "health": {"pid": 7, "inbox": 0, "pending_requests": 0, "last_error": "", "stream_faults": [], "market_ms": 5},
+}
+STATUS: Mapping[str, Any] = {
+    "booted": True,
+    "boot_error": "",
+    "orchestrator": {"state": "RUNNING", "pid": 1},
+    "components": [COMPONENT],
+    "lockstep": {"state": "RUNNING", "why": "", "market_ms": 1_735_689_600_000, "step": 7},
+}
+
+ANSWERS: dict[str, Any] = {
+    "/overview": models.Overview,
+    "/actors": list[models.Actor],
+    "/actors/trend-1": models.ActorDetail,
+    "/actors/trend-1/transitions": list[models.Transition],
+    "/machines": list[models.Machine],
+    "/orders": list[trade_models.Order],
+    f"/orders/{STOP}/chain": list[trade_models.ChainLink],
+    "/executions": list[trade_models.Execution],
+    "/positions": list[trade_models.Position],
+    "/portfolio": trade_models.Portfolio,
+    "/ledger": trade_models.Ledger,
+    "/transfers": list[trade_models.Transfer],
+    "/events": list[trade_models.Event],
+    "/alerts": list[trade_models.Alert],
+    "/summaries": list[trade_models.Summary],
+    "/discrepancies": list[trade_models.Discrepancy],
+    "/switches": list[trade_models.Switch],
+}
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
+    write_history(database_url)
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+    with TestClient(create_app(service, Token(TOKEN))) as found:
+        found.headers["Authorization"] = f"Bearer {TOKEN}"
+        yield found
+    service.close()
+
+
+def test_every_answer_is_as_documented_and_none_is_empty(client: TestClient) -> None:
+    for path, model in ANSWERS.items():
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        assert answer.json(), path
+        TypeAdapter(model).validate_python(answer.json(), strict=True)
+
+
+def test_the_description_tells_something_about_every_operation(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    documented = set(description["paths"])
+    assert {re.sub(f"{STOP}", "{link_id}", path).replace("/trend-1", "/{name}") for path in ANSWERS} <= documented
+    for path, ways in description["paths"].items():
+        operation = ways["get"]
+        assert operation["summary"] and operation["description"], path
+        assert operation["responses"]["200"]["content"]["application/json"]["schema"], path
+
+
+def test_money_is_exact_text_without_exponent(client: TestClient) -> None:
+    """DESIGN 7: no digit is lost on the way to a reader."""
+    assert client.get("/transfers").json()[0]["amount"] == "1000"
+    coin = client.get("/ledger").json()["trial_balance"]["coins"][0]
+    assert coin["debit"] == "0.000000000000000001"
+    assert client.get("/portfolio").json()["accounts"][0]["equity_usdt"] == "15000.10"
+
+
+def test_a_stop_leads_back_over_the_entry_to_its_bar(client: TestClient) -> None:
+    """P3: every order, also one that followed from another order's fill, leads back to the bar that caused it."""
+    chain = client.get(f"/orders/{STOP}/chain").json()
+    assert [(link["link"], link["id"]) for link in chain] == [
+        ("outside", BAR),
+        ("message", "market-data:1"),
+        ("message", "trend-1:1"),
+        ("request", f"{ENTRY}:place:1"),
+        ("order", ENTRY),
+        ("outside", FILL),
+        ("message", "trend-1:2"),
+        ("request", f"{STOP}:place:1"),
+        ("order", STOP),
+    ]
+    assert chain[0]["body"]["close"] == "58420.50"
+    assert chain[1]["decisions"][0]["reason"] == "close 58,420.5 above SMA200: entry"
+    assert (chain[5]["kind"], chain[5]["body"]["price"]) == ("fill", "58420.50")
+
+
+def test_the_overview_shows_states_in_both_languages_and_counts_open_orders(client: TestClient) -> None:
+    overview = client.get("/overview").json()
+    engine = next(one for one in overview["engines"] if one["name"] == "trend-1")
+    assert (engine["state"], engine["russian"]) == ("BTC IN_POSITION", "BTC В_ПОЗИЦИИ")
+    assert engine["open_orders"] == 1
+    assert engine["equity_usdt"] == "15000.10"
+    assert engine["last_transition"]["dest_russian"] == "ВХОД"
+    assert overview["market"]["day"] == "2025-01-01"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "field"),
+    [
+        ("/actors/%00", 404, "actor"),
+        ("/actors/..%2f..%2fetc", 404, "path"),
+        ("/actors/trend-1/transitions?machine=%00", 422, "machine"),
+        ("/actors/trend-1/transitions?limit=1001", 422, "limit"),
+        ("/actors/trend-1/transitions?limit=many", 422, "limit"),
+        ("/actors/trend-1/transitions?before=-1", 422, "before"),
+        ("/actors/trend-1/transitions?before=99999999999999999999999999", 422, "before"),
+        ("/machines/trend/diagram?format=gif", 422, "format"),
+        ("/orders?engine=risk-manager", 422, "engine"),
+        ("/orders?symbol=" + "x" * 300, 422, "symbol"),
+        ("/orders/%27;drop/chain", 422, "link_id"),
+        ("/orders/" + "y" * 70 + "/chain", 422, "link_id"),
+        ("/ledger?account=MINE", 422, "account"),
+        ("/ledger?kind=bribe", 422, "kind"),
+        ("/events?kind=gossip", 422, "kind"),
+        ("/nowhere", 404, "path"),
+    ],
+)
+def test_nonsense_is_refused_with_a_sentence(client: TestClient, path: str, status: int, field: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    refusal = models.Refusal.model_validate(answer.json())
+    assert refusal.field == field
+    assert refusal.error.endswith(".")
+    assert len(answer.text) < 2_000
+
+
+def test_a_well_formed_stranger_finds_nothing_and_breaks_nothing(client: TestClient) -> None:
+    assert client.get("/orders?symbol=' OR 1=1 --").json() == []
+    assert client.get("/events?trace=никто").json() == []
+    assert client.get("/orders?state=OPEN_ANY").json()[0]["link_id"] == STOP
+
+
+def test_only_reading_is_possible(client: TestClient) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.request(method, "/orders").status_code == 405
+
+
+def test_pages_are_whole_without_the_internet_and_run_nothing_foreign(client: TestClient) -> None:
+    for path, name in (("/", "index.html"), ("/docs", "docs.html")):
+        answer = client.get(path, headers={"Authorization": ""})
+        text = (STATIC / name).read_text(encoding="utf-8")
+        assert answer.text == text
+        assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", text)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy == page_policy(text)
+        assert "unsafe" not in policy and "sha256-" in policy
+        assert not re.search(r"\son[a-z]+=|\sstyle=", text.split("<script>")[0]), "the policy forbids inline handlers"
+    assert client.get("/orders").headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert client.get("/orders").headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_without_the_token_only_the_verdict_and_empty_pages_are_seen(client: TestClient) -> None:
+    for header in ("", f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x", "Bearer \udcff"):
+        for path in ("/openapi.json", *ANSWERS):
+            answer = client.get(path, headers={"Authorization": header.encode("utf-8", "surrogateescape")})
+            assert answer.status_code == 401, (path, header)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert set(client.get("/health", headers={"Authorization": ""}).json()) == {"ok", "reasons"}
+
+
+def test_no_answer_shows_a_secret(client: TestClient, database_url: str) -> None:  # noqa: F811
+    password = database_url.split(":")[2].partition("@")[0]
+    for path in ("/", "/docs", "/health", "/openapi.json", "/nowhere", *ANSWERS):
+        text = client.get(path).text
+        assert TOKEN not in text and password not in text, path

@@ -1,0 +1,192 @@
+"""Who holds a data folder, `stop`, `status`, `doctor`, `reset`, and the server's port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from api.cli import app
+from api.doctor import examine
+from api.running import RunningError, read_overview, running_pid, stop_running, write_pid
+from api.service import OperatorService
+from api.serving import listen, make_server
+from api.snapshot import SnapshotCache
+from api.table import render
+from infra.config import EternalConfig
+from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
+from infra.database.queries import Queries
+from tests.api.records import write_history
+from tests.api.test_http import STATUS
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys, threading
+from pathlib import Path
+from api.running import write_pid
+from infra.config import EternalConfig
+with write_pid(EternalConfig(data_folder=Path(sys.argv[1]))):
+    print("held", flush=True)
+    threading.Event().wait(60)
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> EternalConfig:
+    return EternalConfig(data_folder=tmp_path / "data")
+
+
+def hold(config: EternalConfig) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLDER, str(config.data_folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None and child.stdout.readline() == "held\n"
+    return child
+
+
+def test_one_system_per_folder_and_stop_ends_it(config: EternalConfig) -> None:
+    with pytest.raises(RunningError, match="nothing was stopped"):
+        stop_running(config)
+    with hold(config) as child:
+        assert running_pid(config) == child.pid
+        with pytest.raises(RunningError, match=f"process {child.pid}"), write_pid(config):
+            pass
+        assert "has ended" in stop_running(config)
+        assert child.wait(30) != 0
+    with write_pid(config):
+        pass
+
+
+def test_a_number_left_behind_never_points_at_a_stranger(config: EternalConfig) -> None:
+    """The holder is killed; its number may be anybody's now: `stop` signals nobody and a start is possible."""
+    with hold(config) as child:
+        child.send_signal(signal.SIGKILL)
+        child.wait(30)
+    (config.data_folder / "pid").write_text(str(os.getpid()))
+    assert running_pid(config) is None
+    with pytest.raises(RunningError):
+        stop_running(config)
+    with write_pid(config):
+        assert (config.data_folder / "pid").read_text() == str(os.getpid())
+
+
+def test_status_falls_back_to_the_database_when_the_api_is_away(tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    config = EternalConfig(data_folder=tmp_path / "data", database=DatabaseConfig(url=database_url))
+    write_history(database_url)
+    with hold(config) as child:
+        overview = read_overview(config)
+        child.kill()
+    assert not overview["health"]["ok"]
+    assert overview["equity_usdt"] == "100000.00"
+    assert next(one for one in overview["engines"] if one["name"] == "trend-1")["state"] == "BTC IN_POSITION"
+
+
+def wrong(config: EternalConfig) -> dict[str, str]:
+    return {one.what: one.text for one in examine(config) if not one.ok}
+
+
+def test_doctor_finds_nothing_wrong_with_a_new_folder(config: EternalConfig) -> None:
+    assert wrong(config) == {}
+    assert not config.data_folder.exists(), "the doctor only looks"
+
+
+def test_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    config = EternalConfig(data_folder=tmp_path, database=DatabaseConfig(url="postgresql://u:hidden@127.0.0.1:1/none"))
+    (tmp_path / "api-token").write_text("x")
+    (tmp_path / "api-token").chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = config.model_copy(update={"exchange": ExchangeConfig(port=port), "api": ApiConfig(port=port)})
+        found = wrong(config)
+    assert set(found) == {"token", "database", "port"}
+    assert "chmod 600" in found["token"]
+    assert "DATABASE_URL" in found["database"] and "hidden" not in found["database"]
+    assert f"exchange.port {port}" in found["port"]
+
+
+def test_doctor_leaves_a_database_as_it_is_and_refuses_a_strangers(
+    tmp_path: Path,
+    database_url: str,  # noqa: F811
+) -> None:
+    config = EternalConfig(data_folder=tmp_path, database=DatabaseConfig(url=database_url))
+    assert wrong(config) == {}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM installation").fetchone() == (0,)
+        connection.execute("INSERT INTO installation (installation_id, profile) VALUES ('abcdef', 'live')")
+    assert "belongs to profile live" in wrong(config)["database"]
+
+
+def test_reset_forgets_only_what_is_its_to_forget(config: EternalConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    arguments = ["reset", "--data", str(config.data_folder)]
+    with hold(config) as child:
+        refused = CliRunner().invoke(app, [*arguments, "--yes"])
+        child.kill()
+    assert (refused.exit_code, config.data_folder.exists()) == (2, True)
+    assert CliRunner().invoke(app, arguments, input="n\n").exit_code == 1
+    assert config.data_folder.exists()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@127.0.0.1:1/none")
+    assert CliRunner().invoke(app, [*arguments, "--yes"]).exit_code == 2
+    assert config.data_folder.exists()
+    monkeypatch.delenv("DATABASE_URL")
+    assert CliRunner().invoke(app, [*arguments, "--yes"]).exit_code == 0
+    assert not config.data_folder.exists()
+
+
+def test_live_needs_its_words_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(app, ["run", "--profile", "live"], input="trade with real money\n")
+    assert answer.exit_code == 2, "words from a pipe are not typed"
+    assert "Nothing was started." in answer.output
+    assert not (tmp_path / ".eternal").exists()
+
+
+def test_the_server_waits_for_its_port_and_its_turns_show_that_it_lives() -> None:
+    """OR-8: a killed API comes back on the same port, a stuck one is seen by its turns."""
+
+    async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    frozen = socket.create_server(("127.0.0.1", 0))
+    port = frozen.getsockname()[1]
+    with pytest.raises(OSError, match=str(port)):
+        listen("127.0.0.1", port, patience_s=0.3)
+    threading.Timer(0.5, frozen.close).start()
+    listener = listen("127.0.0.1", port, patience_s=30)
+    server = make_server(hello)
+    thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
+    thread.start()
+    pause = threading.Event()
+    while server.turns < 3:
+        pause.wait(0.05)
+    assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 204
+    server.should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_live_table_fits_and_speaks_both_languages(width: int, database_url: str) -> None:  # noqa: F811
+    write_history(database_url)
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic, seed 2", True)
+    overview = asyncio.run(service.overview())
+    service.close()
+    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(render(overview, {"Page": "http://127.0.0.1:1/"}, ["The database server had died; it runs again."]))
+    text = console.export_text()
+    for part in ("synthetic, seed 2", "BTC IN_POSITION", "BTC В_ПОЗИЦИИ", "15,000.10", "2025-01-01", "OPEN 1", "died"):
+        assert part in text
+    assert max(len(line) for line in text.splitlines()) <= width

@@ -1,0 +1,70 @@
+"""When the system counts as healthy (OR-8): everything that can be stale, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.snapshot import Snapshot
+from api.verdict import Limits, limits_for, reasons
+
+LIMITS = Limits(snapshot_s=5, commit_s=60, heartbeat_s=30)
+ACTORS = [{"actor": "trend-1", "committed_age_s": 1.0, "heartbeat_age_s": None}]
+
+
+def status(**changes: Any) -> dict[str, Any]:
+    component = {"name": "trend-1", "state": "RUNNING", "state_ru": "Работает", "reason": "", "health": {}}
+    lockstep = {"state": "RUNNING", "why": ""}
+    own = {"state": "RUNNING"}
+    return {"booted": True, "orchestrator": own, "components": [component], "lockstep": lockstep, **changes}
+
+
+def judged(snapshot: Snapshot, actors: Any = ACTORS, error: str = "") -> str:
+    return " ".join(reasons(snapshot, actors, error, LIMITS))
+
+
+def test_all_is_well() -> None:
+    assert judged(Snapshot(status(), 0.1)) == ""
+    assert judged(Snapshot(status(lockstep=None), 0.1)) == ""
+
+
+def component(**changes: Any) -> dict[str, Any]:
+    return status(components=[{**status()["components"][0], **changes}])
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "sentence"),
+    [
+        (Snapshot({}, None, "no answer within 1.0 s"), "The orchestrator does not answer: no answer within 1.0 s."),
+        (Snapshot(status(), 9.0), "last answer is 9 s old"),
+        (Snapshot(status(booted=False, boot_error="no database"), 0.1), "has not begun yet: no database"),
+        (Snapshot(status(orchestrator={"state": "FENCED"}), 0.1), "The orchestrator itself is FENCED."),
+        (Snapshot(component(state="FAULTED", state_ru="Неисправен"), 0.1), "trend-1 is FAULTED (Неисправен)"),
+        (Snapshot(component(health={"stream_faults": ["private is away"]}), 0.1), "trend-1: private is away."),
+        (Snapshot(status(lockstep={"state": "EXCHANGE_AWAY", "why": "gone"}), 0.1), "(EXCHANGE_AWAY): gone"),
+    ],
+)
+def test_each_trouble_is_a_sentence(snapshot: Snapshot, sentence: str) -> None:
+    assert sentence in judged(snapshot)
+
+
+def test_old_commits_are_stale_unless_the_market_has_ended() -> None:
+    old = [{"actor": "trend-1", "committed_age_s": 61.0, "heartbeat_age_s": 31.0}]
+    text = judged(Snapshot(status(), 0.1), old)
+    assert "No actor has committed anything for 61 s" in text
+    assert "sign of life of trend-1 in the database is 31 s old" in text
+    ended = Snapshot(status(lockstep={"state": "ENDED", "why": ""}), 0.1)
+    assert "committed" not in judged(ended, old)
+
+
+def test_a_silent_database_is_named() -> None:
+    assert judged(Snapshot(status(), 0.1), None, "it did not answer") == (
+        "The database does not answer: it did not answer."
+    )
+
+
+def test_a_slow_market_may_be_silent_for_longer() -> None:
+    assert limits_for(True, 86_400).commit_s > 3 * 3_600
+    assert limits_for(True, 0).commit_s == 30
+    assert limits_for(False, 0).commit_s == 7_200

@@ -1,0 +1,88 @@
+"""The thread that moves market time (DESIGN 3): it asks the exchange only when the exchange can have changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actors.ports import Step
+from orchestrator.conducting import Conducting
+from orchestrator.conductor import Conductor
+from statemachines.values import ActorName
+
+RISK, ORDERS = ActorName.RISK_MANAGER, ActorName.ORDER_MANAGER
+PATIENCE_S = 10.0
+
+
+class _Exchange:
+    """Stands at 100 until it is asked to go to a later instant; then its market ends."""
+
+    def __init__(self, queued: int = 0) -> None:
+        self.asked: list[int | None] = []
+        self._queued = queued
+
+    def status(self) -> Step:
+        return Step(1, 100, True, False)
+
+    def advance(self, step: int, until_ms: int | None, handled: Mapping[str, int]) -> Step:
+        self.asked.append(until_ms)
+        if until_ms == 100:
+            return Step(step + 1, 100, True, False, queued=self._queued)
+        return Step(step + 1, 200, True, True)
+
+
+class _Rig:
+    """Two actors due at 100. What an actor reports after its tick is up to the test."""
+
+    def __init__(self, exchange: _Exchange, asks: Mapping[ActorName, int]) -> None:
+        self.ticks: list[ActorName] = []
+        self._asks = asks
+        self.conducting = Conducting(Conductor((RISK, ORDERS)), exchange, self._tick, lambda: None, 0.0)
+
+    def run(self) -> None:
+        for name in (RISK, ORDERS):
+            self._report(name, ticks=0, deadline_ms=100)
+        self.conducting.start()
+        self.conducting.open()
+        _until(lambda: self.conducting.state == "ENDED")
+
+    def _tick(self, name: ActorName, now_ms: int) -> None:
+        assert now_ms == 100
+        self.ticks.append(name)
+        self._report(name, ticks=1, asks=self._asks.get(name, 0))
+
+    def _report(self, name: ActorName, **fields: Any) -> None:
+        self.conducting.report(name, {"incarnation": 1, "idle": True, **fields})
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.01)):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not happen")
+
+
+def test_actors_due_at_one_instant_are_ticked_after_one_look_at_the_exchange() -> None:
+    exchange = _Exchange()
+    rig = _Rig(exchange, {})
+    rig.run()
+    assert rig.ticks == [ORDERS, RISK]
+    assert exchange.asked == [100, None]
+
+
+def test_a_request_between_two_ticks_makes_it_look_again() -> None:
+    exchange = _Exchange()
+    rig = _Rig(exchange, {ORDERS: 1})
+    rig.run()
+    assert rig.ticks == [ORDERS, RISK]
+    assert exchange.asked == [100, 100, None], "the request may have led to frames that nobody has counted yet"
+
+
+def test_frames_still_queued_are_fetched_before_the_next_tick() -> None:
+    exchange = _Exchange(queued=1)
+    rig = _Rig(exchange, {})
+    rig.run()
+    assert exchange.asked == [100, 100, None]
