@@ -41,10 +41,13 @@ class Peers(Protocol):
     """Other actors, found by name at every call, since a recreated actor has a new handle."""
 
     def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
-        """Deliver and wait for the commit: `{"cursor": n}`. Raises any error when the peer cannot be reached."""
+        """Deliver and wait for the commit: `{"cursor": n, "epoch": e, "quotes": q}`. Raises any error when the peer
+        cannot be reached."""
         ...
 
-    def notify(self, recipient: str, wire: Wire) -> None: ...
+    def notify(self, recipient: str, wire: Wire) -> Mapping[str, int]:
+        """Hand over an ephemeral message: `{"epoch": e, "quotes": q}`, it was number q for incarnation e."""
+        ...
 
     def report(self, name: str, report: Mapping[str, Any]) -> None:
         """Tell the conductor what this actor looks like now that it is idle (no answer awaited)."""
@@ -83,7 +86,12 @@ class Host:
         self._lanes: Lanes | None = None
         self._couriers: dict[str, _Courier] = {}
         self._deliveries: list[_Delivery] = []
+        self._quotes_guard = threading.Lock()
+        self._quotes_in: dict[str, int] = {}
+        self._quotes_open: dict[str, int] = {}
+        self._quotes_out: dict[str, tuple[int, int]] = {}
         self._ticks = 0
+        self._asks = 0
         self._last_report: Mapping[str, Any] | None = None
         self._state = "CREATED"
         self._frames_come = False
@@ -129,22 +137,33 @@ class Host:
         if self._shell is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no messages yet")
         delivery = _Delivery(batch, Future())
-        self._queue.put(lambda: self._take(delivery))
-        return delivery.done.result(timeout=60)
+        quotes = [wire for wire in batch if _is_quote(wire)]
+        numbered = self._enqueue_quotes(str(batch[0]["sender"]), len(quotes), lambda: self._take(delivery))
+        return {**delivery.done.result(timeout=60), **numbered}
 
-    def notify(self, wire: Wire) -> None:
+    def notify(self, wire: Wire) -> dict[str, int]:
         """An ephemeral message of a peer; lost when this actor is down, which is harmless by definition."""
         shell = self._shell
         if shell is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no quotes yet")
-        self._queue.put(lambda: shell.notify(wire))
+        return self._enqueue_quotes(str(wire["sender"]), 1, lambda: shell.notify(wire))
 
-    def command(self, body: Body, natural_id: str) -> None:
-        """A command of the operator; `natural_id` makes a repeat harmless."""
+    def _enqueue_quotes(self, sender: str, count: int, take: Callable[[], None]) -> dict[str, int]:
+        """Quotes are numbered as they enter the queue: once the worker has counted so many of a sender's, it has seen
+        these. The sender tells the conductor the number, so that none in the queue is overlooked."""
+        with self._quotes_guard:
+            number = self._quotes_in[sender] = self._quotes_in.get(sender, 0) + count
+            self._queue.put(take)
+        return {"epoch": self.epoch, "quotes": number}
+
+    def command(self, body: Body, natural_id: str, market_ms: int = 0) -> None:
+        """A command of the operator; `natural_id` makes a repeat harmless. In lockstep `market_ms` is the market time
+        that the caller knows of; this actor's own may be older (not every hour brings it a message)."""
         shell = self._shell
         if shell is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no commands yet")
-        self._queue.put(lambda: shell.tell(body, natural_id, shell.market_ms))
+        now_ms = market_ms if self._parts.is_lockstep else self._parts.clock.now_ms()
+        self._queue.put(lambda: shell.tell(body, natural_id, max(now_ms, shell.market_ms)))
 
     def tick(self, now_ms: int) -> None:
         """Market time has come to a deadline."""
@@ -200,7 +219,7 @@ class Host:
                 self._is_deciding = True
                 while shell.has_work and not self._stop.is_set():
                     self._step(shell)
-                self._dispatch(shell)
+                self._dispatch(shell, {})
                 self._is_deciding = False
                 self._report_when_idle(shell)
         except FencedError as error:
@@ -248,23 +267,35 @@ class Host:
             if self._lanes is None:
                 raise RuntimeError(f"{self.name} asked the exchange for {ask.key} but has no access to it")
             self._lanes.submit(ask)
+        self._asks += len(acts.asks)
+        quotes: dict[str, list[Wire]] = {}
         for to, wire in acts.ephemeral:
-            for recipient in to:
+            for name in to:
+                quotes.setdefault(str(name), []).append(wire)
+        self._dispatch(shell, quotes)
+        for recipient, wires in quotes.items():
+            for wire in wires:
+                self._quotes_leave(recipient, 1)
                 self._courier(recipient).notify(wire)
-        self._dispatch(shell)
 
-    def _dispatch(self, shell: Shell) -> None:
+    def _dispatch(self, shell: Shell, quotes: dict[str, list[Wire]]) -> None:
+        """Deliver what waits; quotes for the same recipient travel in the same call and are taken out of `quotes`."""
         for recipient in shell.waiting_recipients():
             courier = self._courier(recipient)
             if not courier.is_busy:
                 batch = shell.unacknowledged(recipient)
                 if batch:
-                    courier.deliver(batch)
+                    with_them = quotes.pop(recipient, [])
+                    self._quotes_leave(recipient, len(with_them))
+                    courier.deliver([*with_them, *batch])
+
+    def _quotes_leave(self, recipient: str, count: int) -> None:
+        self._quotes_open[recipient] = self._quotes_open.get(recipient, 0) + count
 
     def _courier(self, recipient: str) -> _Courier:
         courier = self._couriers.get(recipient)
         if courier is None:
-            courier = _Courier(self.name, recipient, self._parts.peers, self._delivered, self._not_notified)
+            courier = _Courier(self.name, recipient, self._parts.peers, self._delivered, self._quotes_ended)
             self._couriers[recipient] = courier
         return courier
 
@@ -274,7 +305,10 @@ class Host:
         shell = self._shell
         assert shell is not None
         try:
-            shell.deliver(delivery.batch)
+            for wire in delivery.batch:
+                if _is_quote(wire):
+                    shell.notify(wire)
+            shell.deliver([wire for wire in delivery.batch if not _is_quote(wire)])
         except SequenceGapError as gap:
             _log.info("%s: %s", self.name, gap)
         if shell.has_work:
@@ -326,14 +360,23 @@ class Host:
         self._queue.put(lambda: shell.answer(key, answer))
 
     def _delivered(self, recipient: str, cursor: int) -> None:
-        shell = self._shell
-        assert shell is not None
-        self._queue.put(lambda: shell.acknowledged(recipient, cursor))
+        self._queue.put(lambda: self._courier_returns(recipient, cursor))
 
-    def _not_notified(self, recipient: str) -> None:
+    def _courier_returns(self, recipient: str, cursor: int) -> None:
+        """Both in one turn: a courier that is free before its acknowledgement counts would deliver the same again."""
         shell = self._shell
         assert shell is not None
-        self._queue.put(lambda: shell.ephemeral_lost(recipient))
+        self._couriers[recipient].is_back()
+        shell.acknowledged(recipient, cursor)
+
+    def _quotes_ended(self, recipient: str, count: int, taken: Mapping[str, int] | None) -> None:
+        """Quotes are no longer on their way: `taken` tells which number they got, None that they are lost."""
+        self._queue.put(lambda: self._count_quotes(recipient, count, taken))
+
+    def _count_quotes(self, recipient: str, count: int, taken: Mapping[str, int] | None) -> None:
+        self._quotes_open[recipient] -= count
+        if taken is not None:
+            self._quotes_out[recipient] = (taken["epoch"], taken["quotes"])
 
     def _fenced(self, why: str) -> None:
         _log.warning("%s stops: %s", self.name, why)
@@ -349,15 +392,20 @@ class Host:
         if self._state == "RECOVERING":
             # Recovered: what begin() asked for has been answered.
             self._state = "RUNNING"
+        if not self._parts.is_lockstep:
+            return  # nobody conducts
+        if any(self._quotes_open.values()):
+            return  # which number they get is known once they have been handed over
         # Messages on their way do not make this actor busy: the conductor compares what was sent with what arrived.
         report = {
             "incarnation": shell.epoch,
             "idle": True,
             "ticks": self._ticks,
+            "asks": self._asks,
             "sent": dict(shell.last_sent),
             "cursors": dict(shell.cursors),
-            "ephemeral_sent": dict(shell.ephemeral_sent),
-            "ephemeral_taken": dict(shell.ephemeral_taken),
+            "quotes_out": dict(self._quotes_out),
+            "quotes_in": dict(shell.quotes_taken),
             "frames": received,
             "deadline_ms": shell.deadline(),
         }
@@ -375,12 +423,12 @@ class _Courier:
         recipient: str,
         peers: Peers,
         delivered: Callable[[str, int], None],
-        lost: Callable[[str], None],
+        quotes_ended: Callable[[str, int, Mapping[str, int] | None], None],
     ) -> None:
         self._recipient = recipient
         self._peers = peers
         self._delivered = delivered
-        self._lost = lost
+        self._quotes_ended = quotes_ended
         self._work: queue.SimpleQueue[Sequence[Wire] | Wire | None] = queue.SimpleQueue()
         self._open = 0
         self._stop = threading.Event()
@@ -398,6 +446,10 @@ class _Courier:
         self._open += 1
         self._work.put(wire)
 
+    def is_back(self) -> None:
+        """What it carried has ended. Only the worker counts, so that no count is lost between threads."""
+        self._open -= 1
+
     def stop(self) -> None:
         self._stop.set()
         self._work.put(None)
@@ -413,25 +465,37 @@ class _Courier:
                 self._deliver(work)
 
     def _notify(self, wire: Wire) -> None:
+        taken: Mapping[str, int] | None = None
         try:
-            self._peers.notify(self._recipient, wire)
+            taken = self._peers.notify(self._recipient, wire)
         except Exception as error:  # noqa: BLE001 - a peer that is down misses quotes; the next ones replace them
             _log.debug("%s misses quotes: %s", self._recipient, error)
-            self._lost(self._recipient)
         finally:
-            self._open -= 1
+            self._quotes_ended(self._recipient, 1, taken)
             self._delivered(self._recipient, 0)
 
     def _deliver(self, batch: Sequence[Wire]) -> None:
         attempt = 0
+        quotes = sum(_is_quote(wire) for wire in batch)
         while not self._stop.is_set():
             try:
-                cursor = int(self._peers.deliver(self._recipient, batch)["cursor"])
-                self._open -= 1
-                self._delivered(self._recipient, cursor)
-                return
+                taken = self._peers.deliver(self._recipient, batch)
             except Exception as error:  # noqa: BLE001 - whatever keeps a peer away, the message waits for it
+                if quotes:
+                    # Quotes are never repeated.
+                    self._quotes_ended(self._recipient, quotes, None)
+                    batch, quotes = [wire for wire in batch if not _is_quote(wire)], 0
                 delay = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
                 _log.debug("%s is not reached (%s); again in %s s", self._recipient, error, delay)
                 attempt += 1
                 self._stop.wait(delay)
+            else:
+                if quotes:
+                    self._quotes_ended(self._recipient, quotes, taken)
+                self._delivered(self._recipient, int(taken["cursor"]))
+                return
+
+
+def _is_quote(wire: Wire) -> bool:
+    """Ephemeral messages have no sequence number."""
+    return not wire["seq"]

@@ -21,6 +21,11 @@ from statemachines.values import Account
 
 _log = logging.getLogger(__name__)
 
+CONFIRM_S = 30.0
+"""Longest wait of a request for new risk for a database that is away; requests that reduce risk or read wait on."""
+
+CONFIRM_PAUSE_S = 0.1
+
 
 class Lanes:
     """Performs asks. `answered` is called from the lanes' threads."""
@@ -39,6 +44,7 @@ class Lanes:
         self._answered = answered
         self._fenced = fenced
         self._lanes: dict[str, _Lane] = {}
+        self._stopped = threading.Event()
 
     def submit(self, ask: Ask) -> None:
         """Queue one request in its account's lane."""
@@ -48,6 +54,7 @@ class Lanes:
         lane.put(ask)
 
     def stop(self) -> None:
+        self._stopped.set()
         for lane in self._lanes.values():
             lane.stop()
 
@@ -59,18 +66,37 @@ class Lanes:
     def _outcome(self, ask: Ask) -> Outcome | None:
         if ask.delay_s and not self._wants(ask):
             return Dropped()
-        try:
-            if not self._holds():
-                self._fenced(f"epoch lost before request {ask.key}; nothing was sent")
-                return None
-        except StoreUnavailableError as error:
-            return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
+        refusal = self._confirm(ask)
+        if refusal is not None:
+            return refusal
+        if self._stopped.is_set():
+            return None
         try:
             return self._exchange.perform(Account(ask.account), ask.request)
         except Exception as error:  # noqa: BLE001 - an outcome that is not known must be looked up, not lost
             # The gateway answers refusals itself; what still escapes may have landed or not.
             _log.exception("request %s failed in a way the gateway does not know", ask.key)
             return Unknown(why=f"{type(error).__name__} while performing {ask.request.kind}")
+
+    def _confirm(self, ask: Ask) -> Blocked | None:
+        """Wait until the database confirms our epoch: a restart of it must not change what was decided. Nothing was
+        sent yet, so waiting is safe; only new risk does not wait for ever, since its price grows old."""
+        until = time.monotonic() + CONFIRM_S
+        while not self._stopped.is_set():
+            try:
+                if not self._holds():
+                    self._stopped.set()
+                    self._fenced(f"epoch lost before request {ask.key}; nothing was sent")
+                return None
+            except StoreUnavailableError as error:
+                if ask.gate is not None and time.monotonic() > until:
+                    return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
+                _log.info("request %s waits for the database: %s", ask.key, error)
+                self._stopped.wait(CONFIRM_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - a lane that dies silently would hold up its account for ever
+                _log.exception("the epoch could not be checked before request %s", ask.key)
+                return Blocked(why=f"{type(error).__name__} while our epoch was checked; nothing was sent")
+        return None
 
 
 class _Lane:

@@ -168,13 +168,15 @@ class MarketClock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The answer of the lockstep exchange to one advance. `sent`: topic frames per live connection so far."""
+    """The answer of the lockstep exchange to one advance. `sent`: topic frames per live connection so far; `queued`:
+    groups of frames of this instant that are still to be sent."""
 
     step: int
     market_ms: int
     settled: bool
     ended: bool
     sent: Mapping[str, int] = field(default_factory=dict)
+    queued: int = 0
 
 
 class ExchangeAwayError(Exception):

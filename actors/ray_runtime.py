@@ -75,8 +75,9 @@ class RayPeers:
         answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
         return answer
 
-    def notify(self, recipient: str, wire: Wire) -> None:
-        self._call(recipient, "notify", NOTIFY_TIMEOUT_S, wire)
+    def notify(self, recipient: str, wire: Wire) -> Mapping[str, int]:
+        answer: Mapping[str, int] = self._call(recipient, "notify", NOTIFY_TIMEOUT_S, wire)
+        return answer
 
     def report(self, name: str, report: Mapping[str, Any]) -> None:
         # A lost report is asked for again by the conductor.
@@ -84,11 +85,18 @@ class RayPeers:
             self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, dict(report))
 
     def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
+        known = recipient in self._handles
         try:
             return ray.get(getattr(self._handle(recipient), method).remote(argument), timeout=timeout_s)
+        except ray.exceptions.ActorDiedError:
+            self._handles.pop(recipient, None)
+            if not known:
+                raise
         except Exception:
             self._handles.pop(recipient, None)
             raise
+        # The handle was of a dead incarnation; its successor may be there, and quotes are not sent a second time.
+        return self._call(recipient, method, timeout_s, argument)
 
     def _handle(self, name: str) -> Any:
         handle = self._handles.get(name)
@@ -117,8 +125,8 @@ class ShellActor:
         return self._started().deliver(batch)
 
     @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def notify(self, wire: Wire) -> None:
-        self._started().notify(wire)
+    def notify(self, wire: Wire) -> dict[str, int]:
+        return self._started().notify(wire)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:

@@ -28,7 +28,7 @@ _CHIEF = ActorName.ORCHESTRATOR
 _OWNER = Concerned.OWNER
 
 TABLE: dict[str, tuple[Recipient, ...]] = {
-    "bars_closed": (_RISK, ActorName.FUNDING, _CHIEF),
+    "bars_closed": (_RISK, ActorName.FUNDING),
     "day_closed": (_RISK, _ORDERS, *_ALL, _CHIEF),
     "funding_settled": (_RISK, ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING, ActorName.TACTICAL),
     "insurance_seen": (_RISK, ActorName.FUNDING),

@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
@@ -86,8 +87,7 @@ class Shell:
         self.outbox: deque[Wire] = deque()
         self.pending: dict[str, AskRow] = {}
         self.restored: dict[str, StateRow] = {}
-        self.ephemeral_taken: dict[str, int] = {}
-        self.ephemeral_sent: dict[str, int] = {}
+        self.quotes_taken: dict[str, int] = {}
         self._store = store
         self._inbox: deque[_Item] = deque()
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -163,7 +163,7 @@ class Shell:
     def notify(self, wire: Wire) -> None:
         """Take an ephemeral message of a peer."""
         sender = str(wire["sender"])
-        self.ephemeral_taken[sender] = self.ephemeral_taken.get(sender, 0) + 1
+        self.quotes_taken[sender] = self.quotes_taken.get(sender, 0) + 1
         self._inbox.append(_Item(_Source.FACT, _message(wire), int(wire["market_time"])))
 
     def answer(self, key: str, body: Answer) -> None:
@@ -197,7 +197,8 @@ class Shell:
 
         Raises:
             FencedError: another incarnation has taken over; stop.
-            StoreUnavailableError: not committed as far as known; call `step` again, the same commit is repeated.
+            StoreUnavailableError: not committed as far as known; call `step` again: what was decided is committed,
+                what was not is still in the inbox.
         """
         if self._retry is None:
             batch = self._decide()
@@ -216,17 +217,16 @@ class Shell:
             why = f"a switch forbids new risk for {row.ask.gate}; the request was not sent"
             self.answer(key, Answer(key=key, account=row.ask.account, outcome=Blocked(why=why)))
         acts.asks = [ask for ask in acts.asks if ask.key not in blocked]
-        for to, _wire in acts.ephemeral:
-            for name in to:
-                self.ephemeral_sent[name] = self.ephemeral_sent.get(name, 0) + 1
         return acts
 
     def _decide(self) -> _Batch:
+        items = list(islice(self._inbox, GROUP_LIMIT))
+        # The store may be away: nothing is taken out of the inbox before it has answered.
+        repeats = self._repeats(items)
         batch = self._begun or _Batch(self.next_seq)
         self._begun = None
-        items = [self._inbox.popleft() for _ in range(min(len(self._inbox), GROUP_LIMIT))]
-        repeats = self._repeats(items)
         for item in items:
+            self._inbox.popleft()
             self.market_ms = max(self.market_ms, item.market_ms)
             if item.natural_id and item.natural_id in repeats:
                 continue
@@ -400,10 +400,6 @@ class Shell:
         self._unsaved_acks[recipient] = cursor
         while self.outbox and all(self.acked.get(name, 0) >= self.outbox[0]["seq"] for name in self.outbox[0]["to"]):
             self.outbox.popleft()
-
-    def ephemeral_lost(self, recipient: str) -> None:
-        """An ephemeral message did not reach its recipient: it no longer counts as in flight."""
-        self.ephemeral_sent[recipient] -= 1
 
     def changed_states(self) -> dict[str, str]:
         """The machines' states that the last step committed."""

@@ -34,22 +34,28 @@ LEASE_S = 12.0
 """Longest silence of the orchestrator before it is taken for hung and restarted."""
 
 STOP_TIMEOUT_S = 5.0
+GUARD_END_TIMEOUT_S = 60.0
 
 
 class System:
-    """The running system. `start`, then `guard` again and again (or `guard_in_background`), then `stop`."""
+    """The running system. `start`, then `guard` again and again (or `guard_in_background`), then `stop`.
 
-    def __init__(self, config: EternalConfig) -> None:
+    `assembly` makes every actor's parts; fault drills hand in one of their own.
+    """
+
+    def __init__(self, config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> None:
         self.config = config
         self.api_port = 0
         self.events: list[str] = []
         self._database: Database | None = None
         self._exchange: SimulatorProcess | None = None
         self._ray: RayHead | None = None
+        self._assembly_type = assembly
         self._assembly: SystemAssembly | None = None
         self._status: dict[str, Any] = {}
         self._heard_at = time.monotonic()
         self._stopping = threading.Event()
+        self._guard: threading.Thread | None = None
 
     # --- what the ways in want to know ---
 
@@ -125,7 +131,7 @@ class System:
         self._remember_port(self.api_port)
         self._ray = RayHead(config.ray.address, config.ray.dashboard_port)
         self._ray.start()
-        self._assembly = SystemAssembly(
+        self._assembly = self._assembly_type(
             config=config,
             database_url=self._database.url,
             installation_id=installation.installation_id,
@@ -139,7 +145,8 @@ class System:
 
     def guard_in_background(self) -> None:
         """Guard on an own thread until `stop`."""
-        threading.Thread(target=self._guard_loop, name="guard", daemon=True).start()
+        self._guard = threading.Thread(target=self._guard_loop, name="guard", daemon=True)
+        self._guard.start()
 
     def guard(self) -> None:
         """One look at everything the actors stand on; mends what has died."""
@@ -158,6 +165,9 @@ class System:
     def stop(self) -> None:
         """End everything that we started, actors first, the database last."""
         self._stopping.set()
+        if self._guard is not None:
+            # A guard in the middle of its look would start again what we are about to end.
+            self._guard.join(GUARD_END_TIMEOUT_S)
         if self._ray is not None:
             with contextlib.suppress(Exception):
                 self._stop_actors()

@@ -56,9 +56,11 @@ class RayHead:
 
     def dead_processes(self) -> list[str]:
         """Names of head processes that have died; empty when all is well or the head is not ours."""
-        node = ray_worker._global_node
-        if not self.is_ours or node is None:
+        if not self.is_ours:
             return []
+        node = ray_worker._global_node
+        if node is None:
+            return ["head"]  # a restart that failed half-way
         return [str(kind) for kind, _process in node.dead_processes() if kind in NEEDED]
 
     def restart(self) -> None:

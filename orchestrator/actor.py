@@ -124,7 +124,8 @@ class Orchestrator:
     def _tell(self, body: ComponentChanged | ComponentAlert) -> None:
         if self._host is not None:
             self._commands += 1
-            self._host.command(body, f"supervision:{self._host.epoch}:{self._commands}")
+            now_ms = self._conducting.market_ms if self._conducting is not None else 0
+            self._host.command(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
 
     # --- the actor's interface ---
 
@@ -140,8 +141,8 @@ class Orchestrator:
         return self._ready().deliver(batch)
 
     @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def notify(self, wire: Wire) -> None:
-        self._ready().notify(wire)
+    def notify(self, wire: Wire) -> dict[str, int]:
+        return self._ready().notify(wire)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def report(self, name: str, report: Mapping[str, Any]) -> None:

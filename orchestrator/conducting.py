@@ -49,6 +49,7 @@ class Conducting:
         self._open = False
         self._stopped = False
         self._reported = 0
+        self._at_rest: Mapping[str, tuple[int, int]] | None = None
         self._moved_at = time.monotonic()
 
     def start(self) -> None:
@@ -126,7 +127,14 @@ class Conducting:
     def _move(self) -> None:
         with self._changed:
             move = self._conductor.choose(self.market_ms)
-            reported = self._reported
+            asked, reported = self._conductor.asked(), self._reported
+        if move.tick is not None and asked == self._at_rest:
+            # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
+            with self._changed:
+                self._conductor.ticked(move.tick)
+            self.state, self.why = "RUNNING", ""
+            self._tick(move.tick, self.market_ms)
+            return
         try:
             step = self._lockstep.advance(self.step, move.until_ms, move.handled)
         except ExchangeAwayError as error:
@@ -141,7 +149,9 @@ class Conducting:
             if self.state == "UNSETTLED":
                 self._remind()
             return
-        self._moved(step, move.tick, dict(step.sent) == dict(move.handled) or not step.sent)
+        is_quiet = dict(step.sent) == dict(move.handled) or not step.sent
+        self._at_rest = asked if move.tick is not None and is_quiet and not step.queued else None
+        self._moved(step, move.tick, is_quiet)
 
     def _moved(self, step: Step, due: ActorName | None, is_quiet: bool) -> None:
         passed_ms = step.market_ms - self.market_ms
@@ -171,5 +181,6 @@ class Conducting:
         if self.state != "EXCHANGE_AWAY":
             _log.warning("market time stands still: %s", error)
         self.state, self.why = "EXCHANGE_AWAY", str(error)
+        self._at_rest = None
         with self._changed:
             self._changed.wait_for(lambda: self._stopped, timeout=AWAY_DELAY_S)

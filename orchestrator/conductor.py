@@ -31,17 +31,21 @@ TICK_ORDER: tuple[ActorName, ...] = (
 class Report:
     """What an actor knows of itself at a moment when it has nothing to do.
 
-    `sent` per recipient and `cursors` per sender are durable sequence numbers; the ephemeral counts start at 0
-    with each incarnation, as does `ticks`, the ticks taken; `frames` counts stream frames taken per connection.
+    `sent` per recipient and `cursors` per sender are durable sequence numbers. Quotes: `quotes_out` tells per
+    recipient the incarnation that took the newest and which number they were there, `quotes_in` per sender how many
+    this incarnation has handled; while some are on their way an actor does not report. `ticks` counts the ticks taken
+    and `asks` the requests to the exchange, from 0 with each incarnation; `frames` the stream frames taken per
+    connection.
     """
 
     incarnation: int
     idle: bool
     ticks: int = 0
+    asks: int = 0
     sent: Mapping[str, int] = field(default_factory=dict)
     cursors: Mapping[str, int] = field(default_factory=dict)
-    ephemeral_sent: Mapping[str, int] = field(default_factory=dict)
-    ephemeral_taken: Mapping[str, int] = field(default_factory=dict)
+    quotes_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    quotes_in: Mapping[str, int] = field(default_factory=dict)
     frames: Mapping[str, int] = field(default_factory=dict)
     deadline_ms: int | None = None
 
@@ -63,19 +67,15 @@ class Conductor:
         self._all = tuple(members)
         self._members = tuple(members)
         self._reports: dict[str, Report] = {}
-        self._baseline: dict[tuple[str, str], int] = {}
         self._ticks: dict[str, int] = {}
         self._sent: Mapping[str, int] = {}
 
     def report(self, actor: str, report: Report) -> None:
-        """Take an actor's newest report; a new incarnation starts new ephemeral counts."""
+        """Take an actor's newest report; a new incarnation starts new counts."""
         known = self._reports.get(actor)
         if known is not None and report.incarnation < known.incarnation:
             return
         if known is None or known.incarnation != report.incarnation:
-            for peer, other in self._reports.items():
-                self._baseline[(peer, actor)] = _lead(other, peer, report, actor)
-                self._baseline[(actor, peer)] = _lead(report, actor, other, peer)
             self._ticks[actor] = report.ticks
         self._reports[actor] = report
 
@@ -118,14 +118,20 @@ class Conductor:
                 count = sent.sent.get(recipient, 0)
                 if taken.cursors.get(sender, 0) < count:
                     return f"{recipient} has not reported message {count} of {sender}"
-                ephemeral = sent.ephemeral_sent.get(recipient, 0) - self._baseline.get((sender, recipient), 0)
-                if taken.ephemeral_taken.get(sender, 0) < ephemeral:
+                incarnation, number = sent.quotes_out.get(recipient, (0, 0))
+                # What an earlier incarnation took died with it; a later one has read the market anew.
+                if (taken.incarnation, taken.quotes_in.get(sender, 0)) < (incarnation, number):
                     return f"{recipient} has not reported the quotes of {sender}"
         handled = self._handled()
         for connection, count in self._sent.items():
             if handled.get(connection, 0) < count:
                 return f"connection {connection} has not reported frame {count}"
         return None
+
+    def asked(self) -> Mapping[str, tuple[int, int]]:
+        """Per actor its incarnation and the requests it has made: while this stays the same, nobody has touched the
+        exchange."""
+        return {name: (report.incarnation, report.asks) for name, report in self._reports.items()}
 
     def choose(self, now_ms: int) -> Move:
         """What moves next; only meaningful when `unsettled()` is None."""
@@ -150,8 +156,3 @@ def choose(deadlines: Mapping[str, int], now_ms: int, handled: Mapping[str, int]
         if due is not None and due <= now_ms:
             return Move(now_ms, handled, name)
     return Move(min(deadlines.values(), default=None), handled)
-
-
-def _lead(sender: Report, sender_name: str, recipient: Report, recipient_name: str) -> int:
-    """How far the counts of quotes stand apart when a pair is first seen: what is lost then stays lost."""
-    return sender.ephemeral_sent.get(recipient_name, 0) - recipient.ephemeral_taken.get(sender_name, 0)

@@ -84,7 +84,7 @@ class OrderManagerBrain:
             case DayClosed():
                 self._reconciler.request("day")
             case StreamRestored():
-                self._reconciler.request(f"stream {body.stream} restored")
+                self._reconciler.request(f"stream {body.stream} restored", follows_gap=True)
             case InstrumentsKnown():
                 desk.instruments.update({(i.category, i.symbol): i for i in body.instruments})
                 if desk.is_started:

@@ -75,11 +75,12 @@ def apply_executions(desk: Desk, snapshot: AccountSnapshot) -> list[Finding]:
 
 
 def apply_orders(
-    desk: Desk, snapshot: AccountSnapshot, *, is_start: bool, confirmed: Callable[[str], None]
+    desk: Desk, snapshot: AccountSnapshot, *, is_start: bool, follows_gap: bool, confirmed: Callable[[str], None]
 ) -> list[Finding]:
     """Open orders against ours: shown ones are taken, absent ones looked up, unknown ones adopted as EXTERNAL.
 
-    At a start every request of the earlier life is void, so nothing counts as under way.
+    At a start every request of the earlier life is void, so nothing counts as under way; after a gap in the streams
+    no report of what is under way is waited for.
     """
     books = desk.books[snapshot.account]
     live = unsettled(desk, snapshot.account)
@@ -97,7 +98,7 @@ def apply_orders(
             work.requests.is_stuck = False
             work.requests.tries.clear()
         if work.order is not None and (is_start or not work.requests.pending):
-            if work.requests.check_ms is None or is_start:
+            if work.requests.check_ms is None or is_start or follows_gap:
                 sending.look_up(desk, work, work.order, "not among the open orders")
             desk.touch(work)
     return _adopt_orders(desk, books, snapshot, list(by_link))

@@ -32,9 +32,11 @@ class Reading:
 
 @dataclass(slots=True)
 class Pass:
-    """One comparison of all accounts, in memory only: a crash simply starts another."""
+    """One comparison of all accounts, in memory only: a crash simply starts another. After a gap in the streams
+    nothing that was under way is waited for: what became of it has been told to nobody."""
 
     reason: str
+    follows_gap: bool = False
     readings: dict[Account, Reading] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     changed: dict[Account, None] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Reconciler:
         self._on_start_ended = on_start_ended
         self._pass: Pass | None = None
         self._requested = ""
+        self._gap_requested = False
         self._market_key = ""
         self._market_failures = 0
         self._unconfirmed: dict[str, None] = {}
@@ -65,13 +68,14 @@ class Reconciler:
         self._read_market(0.0)
         self._start(START)
 
-    def request(self, reason: str) -> None:
+    def request(self, reason: str, *, follows_gap: bool = False) -> None:
         """Compare again; when a pass is under way, right after it."""
         if self._pass is not None:
             self._requested = "" if self._pass.reason == START else reason
+            self._gap_requested |= follows_gap and bool(self._requested)
             return
         if self._desk.is_started:
-            self._start(reason)
+            self._start(reason, follows_gap)
 
     def deadline(self) -> int | None:
         """When the next continuous pass is due (live)."""
@@ -135,8 +139,8 @@ class Reconciler:
 
     # --- readings ---
 
-    def _start(self, reason: str) -> None:
-        self._pass = Pass(reason)
+    def _start(self, reason: str, follows_gap: bool = False) -> None:
+        self._pass = Pass(reason, follows_gap)
         for account in Account:
             self._read(self._pass, account, 1, 0, 0.0)
 
@@ -177,7 +181,11 @@ class Reconciler:
         overlapped = books.activity != reading.activity
         late = comparing.apply_executions(desk, snapshot)
         found = late + comparing.apply_orders(
-            desk, snapshot, is_start=running.reason == START, confirmed=self.confirmed
+            desk,
+            snapshot,
+            is_start=running.reason == START,
+            follows_gap=running.follows_gap,
+            confirmed=self.confirmed,
         )
         running.findings += found
         if late:
@@ -239,7 +247,8 @@ class Reconciler:
             self._on_start_ended()
         if self._requested:
             reason, self._requested = self._requested, ""
-            self._start(reason)
+            follows_gap, self._gap_requested = self._gap_requested, False
+            self._start(reason, follows_gap)
 
     def _report(self, running: Pass, mismatches: list[Finding]) -> None:
         desk = self._desk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import psycopg
@@ -11,7 +12,16 @@ import psycopg
 from actors.memory_store import MemoryStore
 from statemachines.values import ActorName
 
+RECOVERING = frozenset(
+    str(name)
+    for name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR)
+)
+"""Whose journals legally tell of a recovery (look-ups, reconciliations): after a crash what they led to is compared."""
+
 _VERSION = re.compile(r"portfolio (version )?\d+")
+
+FOR_EVER = 2**62
+"""Market time that no run reaches: compare everything."""
 
 
 class Line(NamedTuple):
@@ -23,6 +33,10 @@ class Line(NamedTuple):
     source: str
     dest: str
     reason: str
+
+    def __str__(self) -> str:
+        instant = datetime.fromtimestamp(self.market_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{instant} {self.machine}: {self.trigger} {self.source} -> {self.dest} ({self.reason})"
 
 
 Journals = Mapping[str, Sequence[Line]]
@@ -61,12 +75,13 @@ def without_versions(journals: Journals) -> Journals:
     }
 
 
-def first_difference(ours: Journals, theirs: Journals, until_ms: int, leave_out: frozenset[str] = frozenset()) -> str:
-    """The earliest decision before `until_ms` that the two do not share, as a sentence; "" when there is none."""
+def first_difference(
+    ours: Journals, theirs: Journals, until_ms: int = FOR_EVER, leave_out: frozenset[str] = frozenset()
+) -> str:
+    """The earliest decision before `until_ms` (exclusive) that the two do not share, as a sentence with both sides;
+    "" when there is none. Actors in `leave_out` are not compared."""
     found: list[tuple[int, str]] = []
-    for actor in sorted(set(ours) | set(theirs) - leave_out):
-        if actor in leave_out:
-            continue
+    for actor in sorted((set(ours) | set(theirs)) - leave_out):
         left = [line for line in ours.get(actor, ()) if line.market_ms < until_ms]
         right = [line for line in theirs.get(actor, ()) if line.market_ms < until_ms]
         for number in range(max(len(left), len(right))):
@@ -74,6 +89,11 @@ def first_difference(ours: Journals, theirs: Journals, until_ms: int, leave_out:
             other = right[number] if number < len(right) else None
             if one != other:
                 at = min(line.market_ms for line in (one, other) if line is not None)
-                found.append((at, f"{actor}, decision {number}: {one} against {other}"))
+                found.append((at, _sentence(actor, number, one, other)))
                 break
     return min(found)[1] if found else ""
+
+
+def _sentence(actor: str, number: int, one: Line | None, other: Line | None) -> str:
+    sides = [str(line) if line is not None else "nothing more" for line in (one, other)]
+    return f"Decision {number + 1} of {actor} differs: one run has [{sides[0]}], the other has [{sides[1]}]."

@@ -189,9 +189,10 @@ class Connection:
             self._socket.send({"op": "subscribe", "req_id": f"{self.name}-{generation}-{number}", "args": chunk})
         self._await(lambda: self._acks >= len(chunks), "subscription")
         self._topic_at = time.monotonic()
-        self.state, self.fault = StreamState.SUBSCRIBED, ""
         self._times_up += 1
+        # Before the fault is taken back: nobody may believe that all is well and not know of the gap.
         self._on_up(self._times_up)
+        self.state, self.fault = StreamState.SUBSCRIBED, ""
 
     def _await(self, done: Callable[[], bool], what: str) -> None:
         with self._changed:

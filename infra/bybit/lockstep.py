@@ -61,6 +61,7 @@ class SimulatorLockstep:
             settled=settled,
             ended=row.boolean("end") if settled else False,
             sent={str(name): int(count) for name, count in row.raw("sent").items()},
+            queued=row.integer("queued"),
         )
 
     def close(self) -> None:

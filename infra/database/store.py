@@ -1,4 +1,4 @@
-"""`ports.Store` on PostgreSQL: one connection per actor, one round trip per commit (DA-5, DESIGN 1)."""
+"""`ports.Store` on PostgreSQL: one connection per actor for its commits, one round trip per commit (DA-5, DESIGN 1)."""
 
 from __future__ import annotations
 
@@ -47,14 +47,15 @@ WHERE actor = %s AND status <> 'ANSWERED' ORDER BY commit_no, position"""
 class PostgresStore:
     """The database as one actor's shell sees it. Safe to use from several threads; picklable (without connection).
 
-    A lost connection raises StoreUnavailableError; the next call connects again.
+    A lost connection raises StoreUnavailableError; the next call connects again. `holds` has a connection of its own:
+    the lanes ask before each write to the exchange and must not stand in line behind the worker's commits.
     """
 
     def __init__(self, url: str, application: str = "eternal-engine") -> None:
         self._url = url
         self._application = application
-        self._connection: psycopg.Connection[Any] | None = None
-        self._guard = threading.RLock()
+        self._line = _Line(url, application)
+        self._fence = _Line(url, application)
 
     def __repr__(self) -> str:
         return f"PostgresStore(application={self._application!r})"
@@ -64,10 +65,8 @@ class PostgresStore:
 
     def close(self) -> None:
         """Give the connection back; a later call opens a new one."""
-        with self._guard:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+        self._line.close()
+        self._fence.close()
 
     # --- ports.Store ---
 
@@ -84,7 +83,7 @@ class PostgresStore:
 
     def holds(self, actor: str, epoch: int) -> bool:
         query = "SELECT epoch FROM actors WHERE actor = %s"
-        row = self._perform(lambda connection: connection.execute(query, (actor,)).fetchone())
+        row = self._fence.perform(lambda connection: connection.execute(query, (actor,)).fetchone())
         return row is not None and int(row[0]) == epoch
 
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
@@ -103,9 +102,28 @@ class PostgresStore:
         # the columns' types are the fields' types: validating thousands of bars again would only cost time
         return [BarFact.model_construct(**dict(zip(names, row, strict=True))) for row in reversed(rows)]
 
-    # --- connection ---
-
     def _perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+        return self._line.perform(work)
+
+
+class _Line:
+    """One connection, made when it is wanted and again after it was lost; one caller at a time."""
+
+    def __init__(self, url: str, application: str) -> None:
+        self._url = url
+        self._application = application
+        self._connection: psycopg.Connection[Any] | None = None
+        self._guard = threading.RLock()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._guard:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """Do some work on the connection. Raises StoreUnavailableError when it is lost, and what the work raises."""
         with self._guard:
             try:
                 if self._connection is None or self._connection.closed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.desk import Desk
 from statemachines.core_hodl.plans import Plan, build_tranche, planned_usdt, proportions
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, spendable_usdt, targets
 from statemachines.core_hodl.state import ZERO, Purpose
+from statemachines.core_hodl.words import usdt
 from statemachines.values import Side
 
 

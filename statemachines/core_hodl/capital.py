@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from statemachines.core_hodl import plans as planning
 from statemachines.core_hodl import rules
-from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.desk import Desk
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.plans import Plan, planned_usdt
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import ZERO, Cycle
+from statemachines.core_hodl.words import usdt
 
 
 class Capital:

@@ -12,7 +12,7 @@ from typing import Literal
 from statemachines.core_hodl import rules, staking
 from statemachines.core_hodl.buying import Buying
 from statemachines.core_hodl.capital import Capital
-from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.desk import Desk
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.metrics import metrics
@@ -20,6 +20,7 @@ from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import Cycle
+from statemachines.core_hodl.words import usdt
 from statemachines.messages import RunCycle
 from statemachines.values import DAY_MS, Side
 

@@ -12,12 +12,12 @@ from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.core_hodl.words import base36, usdt
 from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
 from statemachines.values import HOUR_MS, SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
 ENGINE_KEY, MARKET_KEY, HOLDINGS_KEY = "ENGINE", "MARKET", "HOLDINGS"
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STAKES: dict[Purpose, str] = {
     "trim": "trim",
     "rebalance": "rebalance",
@@ -25,20 +25,6 @@ _STAKES: dict[Purpose, str] = {
     "plan": "tranche",
     "small": "tranche",
 }
-
-
-def base36(number: int) -> str:
-    """`number` (> 0) in base 36."""
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-    return text
-
-
-def usdt(amount: Decimal) -> str:
-    """An amount for people, e.g. "1,234.50 USDT"."""
-    return f"{amount:,.2f} USDT"
 
 
 class Desk:
@@ -181,11 +167,11 @@ class Desk:
         self.remark(f"{side.value.lower()}_{asset}", reason, data)
         return quantity
 
-    def withdraw(self, purposes: Sequence[Purpose], reason: str) -> None:
-        """Cancel what still works of the orders for these purposes; their ends are still to come."""
+    def withdraw(self, intent_ids: Sequence[str], reason: str) -> None:
+        """Cancel what still works of these intents; their ends are still to come."""
         orders = []
         for order in self.engine.orders:
-            if order.purpose in purposes and not order.withdrawn:
+            if order.intent_id in intent_ids and not order.withdrawn:
                 order = order.model_copy(update={"withdrawn": True})
                 self.out.append(Send(Withdraw(intent_id=order.intent_id, engine=NAME, reason=reason)))
             orders.append(order)
@@ -204,7 +190,8 @@ class Desk:
             self.remark("late_fill", f"{text}was filled without an open order of ours (EX-1)")
             return
         self._count(order, fill.quantity, fill.quantity * fill.price)
-        self._guard_buffer(fill.intent_id)
+        if order.side is Side.BUY:
+            self._guard_buffer()
 
     def ended(self, body: IntentDone | Denied) -> bool:
         """The end of an order; True when it was one of ours. A remainder that could still be traded is carried on."""
@@ -245,20 +232,46 @@ class Desk:
             self.set_engine(rebalance=engine.rebalance.model_copy(update={"done_usdt": done}))
         return changed
 
-    def _guard_buffer(self, intent_id: str) -> None:
-        """CH-7: prices that rose while a purchase works must not take the cash below the buffer."""
-        order, books = self._order(intent_id), self.books()
-        if order is None or books is None or order.side is Side.SELL or order.withdrawn:
+    def _guard_buffer(self) -> None:
+        """CH-7: prices that rose while purchases work must not take the cash below the buffer."""
+        books, buying = self.books(), self._buying()
+        if books is None or not buying:
             return
-        left = order.quantity - order.filled
         least = self.parameters.cash_buffer * books.equity_usdt
-        if left <= 0 or books.cash_usdt >= least:
+        if books.cash_usdt >= least:
             return
-        changed = order.model_copy(update={"withdrawn": True})
-        self.set_engine(orders=tuple(changed if o.intent_id == intent_id else o for o in self.engine.orders))
         reason = f"cash {usdt(books.cash_usdt)} is below the buffer of {usdt(least)}: the rest is not bought (CH-7)"
-        self.out.append(Send(Withdraw(intent_id=intent_id, engine=NAME, reason=reason)))
         self.remark("buffer", reason)
+        self.withdraw(buying, reason)
+
+    def _buying(self) -> list[str]:
+        """Intents of the purchases that still work."""
+        return [
+            o.intent_id
+            for o in self.engine.orders
+            if o.side is Side.BUY and not o.withdrawn and o.filled < o.quantity
+        ]  # fmt: skip
+
+    def guard_commitments(self) -> None:
+        """CH-7: purchases whose cash has gone elsewhere meanwhile (an outflow, a fee) are withdrawn.
+
+        The measure is the alert's 2.5 %, not the buffer: rising prices alone shall not withdraw what was sized to it.
+        """
+        books, p = self.books(), self.parameters
+        buying = self._buying()
+        if books is None or not buying:
+            return
+        working = (o for o in self.engine.orders if o.intent_id in buying)
+        committed = sum(((o.quantity - o.filled) * o.price for o in working), ZERO)
+        least = p.cash_alert * books.equity_usdt
+        if books.cash_usdt - committed >= least:
+            return
+        reason = (
+            f"cash {usdt(books.cash_usdt)} less working purchases of {usdt(committed)} is below {usdt(least)}: "
+            "they are withdrawn (CH-7)"
+        )
+        self.remark("buffer", reason)
+        self.withdraw(buying, reason)
 
     def _carry_on(self, order: Order, why: str) -> None:
         left = order.quantity - order.filled

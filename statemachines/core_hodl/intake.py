@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import numpy as np
 
-from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.desk import Desk
 from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
+from statemachines.core_hodl.words import usdt
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.messages import (
@@ -73,7 +74,8 @@ class Intake:
             )
             self.desk.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
             self.desk.alert("warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.")
-            self.desk.withdraw(("rebalance",), "rebalancing is suspended (CH-8)")
+            rebalancing = [order.intent_id for order in self.desk.engine.orders if order.purpose == "rebalance"]
+            self.desk.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
         else:
             text = f"closes stand below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
             self.desk.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
@@ -131,6 +133,7 @@ class Intake:
 
     def _own(self, cash_usdt: Decimal, coins: Mapping[str, Decimal], as_of_ms: int) -> None:
         self.desk.set_holdings(known=True, as_of_ms=as_of_ms, cash_usdt=cash_usdt, coins=self._mine(coins))
+        self.desk.guard_commitments()
 
     def _mine(self, coins: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return {asset: coins.get(asset, ZERO) for asset in self.parameters.assets}
@@ -173,6 +176,6 @@ class Intake:
                 f"{stopped} (CH-9). {count} working orders are withdrawn; nothing is bought, sold or rebalanced until "
                 "the state allows it again. Check withdrawals at the exchange and the risk switches.",
             )
-            self.desk.withdraw(("trim", "rebalance", "build", "plan", "small"), f"{stopped} (CH-9)")
+            self.desk.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
         elif engine.stopped and not stopped:
             self.desk.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from statemachines.core_hodl.desk import Desk, usdt
+from statemachines.core_hodl.desk import Desk
 from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
 from statemachines.core_hodl.state import Cycle, Rebalance
+from statemachines.core_hodl.words import usdt
 from statemachines.values import DAY_MS, Side
 
 KEPT_DAYS = 8

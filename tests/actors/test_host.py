@@ -46,7 +46,7 @@ class _Peers:
     def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
         raise ConnectionError(recipient)
 
-    def notify(self, recipient: str, wire: Wire) -> None:
+    def notify(self, recipient: str, wire: Wire) -> Mapping[str, int]:
         raise ConnectionError(recipient)
 
     def report(self, name: str, report: Mapping[str, Any]) -> None:

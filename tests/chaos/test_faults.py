@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from datetime import date
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_database, from_memory, without_versions
+from infra.backtest.journals import RECOVERING, first_difference, from_database, from_memory, without_versions
+from infra.simulator.market.port import Market
 from statemachines.component.policy import SupervisionPolicy
-from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, ActorName
-from tests.chaos.rig import Drill, make_config, running
-from tests.simulation.whole import instant, run, synthetic
+from tests.chaos.looping import VICTIM, LoopingAssembly, loop_file
+from tests.chaos.rig import Drill, drill_folder, make_config, running
+from tests.shared import shared_path
+from tests.simulation.books import books_in_database, books_in_memory
+from tests.simulation.whole import instant, recorded, run, synthetic
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1000)]
 
-DAYS = 12
-COMPONENTS = frozenset({"order-manager", "risk-manager", "orchestrator", "market-data"})
+DAYS = 20
+PACE_S = Decimal("0.8")
+"""Least seconds per market day: however fast the machine, the market lasts until the last fault."""
+
 ACTORS = (
     ActorName.MARKET_DATA,
     ActorName.CORE_HODL,
@@ -31,101 +34,100 @@ ACTORS = (
     ActorName.TACTICAL,
     ActorName.RISK_MANAGER,
     ActorName.ORDER_MANAGER,
-    ActorName.API,
 )
+STORMS = (
+    ("2020-03-06T22:00", ActorName.TREND_2),
+    ("2020-03-07T23:00", ActorName.ORDER_MANAGER),
+    ("2020-03-08T23:00", ActorName.MARKET_DATA),
+    ("2020-03-11T23:00", ActorName.FUNDING),
+    ("2020-03-12T10:00", ActorName.ORDER_MANAGER),
+    ("2020-03-12T23:00", ActorName.RISK_MANAGER),
+)
+"""Who is killed when: just before stops trigger, carries end and the levels of the crash fire."""
 
 
-def _fills(drill: Drill) -> list[tuple[Any, ...]]:
-    query = "SELECT executed_ms, account, symbol, side, quantity, price, fee FROM executions"
-    with drill.database() as connection:
-        return sorted(connection.execute(query).fetchall())
-
-
-def _unsound(drill: Drill) -> list[Any]:
-    with drill.database() as connection:
-        crooked = connection.execute(
-            "SELECT posting_id FROM posting_lines GROUP BY posting_id, coin HAVING sum(amount) <> 0"
-        ).fetchall()
-        differing = connection.execute(
-            "SELECT * FROM discrepancies WHERE resolution <> 'booked from the exchange''s list'"
-        ).fetchall()
-        mismatched = connection.execute(
-            """SELECT o.link_id FROM orders o LEFT JOIN executions e USING (link_id)
-               GROUP BY o.link_id, o.executed_quantity HAVING o.executed_quantity <> coalesce(sum(e.quantity), 0)"""
-        ).fetchall()
-    return [*crooked, *differing, *mismatched]
-
-
-def test_every_process_is_killed_in_turn_and_the_run_ends_as_if_nothing_had_happened(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with running(make_config(tmp_path / "data", date(2025, 1, 1 + DAYS))) as drill:
-        for actor in ACTORS:
-            drill.strike(actor)
-            drill.advance(3)
-        drill.strike(ActorName.TREND_2, signal.SIGSTOP)  # a hang: alive, but it never answers again
-        drill.advance(3)
-        drill.strike(ActorName.ORCHESTRATOR)
-        drill.advance(3)
-        _kill_the_exchange(drill)
-        drill.advance(3)
-        _kill_the_database(drill)
-        drill.to_the_end()
-        journals, fills, unsound = from_database(drill.system.database_url), _fills(drill), _unsound(drill)
-        installation = drill.installation()
-    with capsys.disabled():
-        print("\nseconds from fault to healthy:", {k: round(v, 1) for k, v in drill.recoveries.items()})  # noqa: T201
-    calm, _ = run(synthetic(DAYS), installation)
-    until_ms = instant("2025-01-01") + DAYS * DAY_MS
+def _assert_as_calm(market: Market, drill: Drill) -> None:
+    """Engines decide as in a calm run in process; orders, fills, transfers and ledger end the same, row for row."""
+    url = drill.system.database_url
+    calm, _ = run(market, drill.installation())
     difference = first_difference(
-        without_versions(from_memory(calm)), without_versions(journals), until_ms, leave_out=COMPONENTS
+        without_versions(from_memory(calm)), without_versions(from_database(url)), leave_out=RECOVERING
     )
     assert difference == ""
-    expected = sorted(
-        (f.executed_ms, f.account, f.symbol, f.side.value, f.quantity, f.price, f.fee)
-        for f in calm.facts("executions")
-        if isinstance(f, ExecutionFact)
-    )
-    assert fills == expected
-    assert fills, "a run that traded nothing proves nothing"
-    assert unsound == []
+    books, expected = books_in_database(url), books_in_memory(calm)
+    assert expected.fills, "a run that traded nothing proves nothing"
+    assert expected.first_difference(books) == ""
+    assert books.faults() == []
 
 
-def _kill_the_exchange(drill: Drill) -> None:
-    exchange = drill.system.exchange
-    assert exchange is not None and exchange.pid is not None
-    pid, begun = exchange.pid, time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    drill.wait("a new exchange process", lambda: exchange.pid not in (None, pid))
-    goal = drill.market_ms()
-    drill.wait("market time moving again", lambda: drill.market_ms() > goal)
-    drill.recoveries["exchange SIGKILL"] = time.monotonic() - begun
+def test_every_process_is_hit_in_turn_and_the_run_ends_as_if_nothing_had_happened(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with drill_folder() as folder:
+        config = make_config(folder, date(2025, 1, 1 + DAYS), pace_s=PACE_S)
+        with running(config, LoopingAssembly) as drill:
+            for actor in ACTORS:
+                drill.strike(actor)
+                drill.advance(3)
+            drill.strike(ActorName.TREND_2, signal.SIGSTOP)  # a hang: alive, but it never answers again
+            drill.advance(3)
+            drill.loop(VICTIM, loop_file(config))
+            drill.advance(3)
+            drill.strike(ActorName.ORCHESTRATOR)
+            drill.advance(3)
+            drill.strike_the_exchange()
+            drill.advance(3)
+            drill.strike_the_database()
+            drill.strike(ActorName.API)
+            drill.to_the_end()
+            with capsys.disabled():
+                print(drill.report())  # noqa: T201
+            _assert_as_calm(synthetic(DAYS), drill)
 
 
-def _kill_the_database(drill: Drill) -> None:
-    server = drill.system.database.server
-    assert server is not None and server.pid is not None
-    pid, begun = server.pid, time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    drill.wait("a new database server", lambda: server.pid not in (None, pid))
-    goal = drill.market_ms()
-    drill.wait("market time moving again", lambda: drill.market_ms() > goal or drill.system.has_ended)
-    drill.recoveries["database SIGKILL"] = time.monotonic() - begun
+def test_faults_in_the_crash_of_march_2020(capsys: pytest.CaptureFixture[str]) -> None:
+    """The recorded fortnight in which stops trigger, carries end and TACTICAL deploys; also both masters hang."""
+    history = shared_path("history")
+    with drill_folder() as folder, running(make_config(folder, date(2020, 3, 20), date(2020, 3, 5), history)) as drill:
+        for when, actor in STORMS:
+            drill.until(instant(when))
+            drill.strike(actor)
+        drill.strike_the_database()
+        drill.strike(ActorName.ORDER_MANAGER, signal.SIGSTOP, follow=signal.SIGCONT)  # thawed beside its successor
+        drill.strike_the_exchange()
+        drill.strike(ActorName.ORCHESTRATOR, signal.SIGSTOP)
+        drill.to_the_end()
+        with capsys.disabled():
+            print(drill.report())  # noqa: T201
+        _assert_as_calm(recorded(history, "2020-03-05", "2020-03-20"), drill)
 
 
-def test_with_one_engine_faulted_the_others_trade_on(tmp_path: Path) -> None:
-    """P1, OR-8: past the restart limit the engine is FAULTED; the days go on and are summarised."""
-    policy = SupervisionPolicy(max_restarts=0)
-    with running(make_config(tmp_path / "data", date(2025, 1, 5), supervision=policy)) as drill:
+def test_with_one_engine_faulted_the_others_trade_on() -> None:
+    """P1, OR-8: past the restart limit the engine is FAULTED; the other four go on and every day is summarised."""
+    policy = SupervisionPolicy(max_restarts=1, delays_ms=(100,))
+    config_of = {"end": date(2025, 1, 9), "supervision": policy, "seed": 12}
+    with drill_folder() as folder, running(make_config(folder, **config_of)) as drill:
+        drill.strike(ActorName.FUNDING)
         os.kill(drill.pid(ActorName.FUNDING), signal.SIGKILL)
         drill.wait("FAULTED", lambda: drill.component(ActorName.FUNDING).get("state") == "FAULTED")
+        since_ms = drill.market_ms()
         drill.to_the_end()
         with drill.database() as connection:
-            days = connection.execute("SELECT count(*) FROM daily_summaries").fetchone()
-            engines = {row[0] for row in connection.execute("SELECT DISTINCT engine FROM executions")}
+            engines = connection.execute(
+                "SELECT DISTINCT engine FROM executions WHERE executed_ms > %s", (since_ms,)
+            ).fetchall()
+            done = connection.execute(
+                """SELECT DISTINCT split_part(reason, ':', 1) FROM journal
+                   WHERE trigger = 'engine_done' AND market_ms > %s""",
+                (since_ms,),
+            ).fetchall()
             switch = connection.execute("SELECT state FROM switches WHERE scope = 'funding'").fetchone()
             alerts = connection.execute("SELECT text FROM alerts WHERE severity = 'critical'").fetchall()
-    assert days == (3,)
-    assert {"core-hodl", "trend-1", "trend-2"} <= engines
+        books = books_in_database(drill.system.database_url)
+    first = instant("2025-01-01")
+    assert books.days == list(range(first, first + 7 * DAY_MS, DAY_MS))
+    assert {name for (name,) in engines} == {"core-hodl", "trend-1", "trend-2"}
+    assert {name for (name,) in done} == {"core-hodl", "trend-1", "trend-2", "tactical"}
     assert switch == ("REDUCE_ONLY",)
     assert any("FAULTED" in text for (text,) in alerts)
+    assert books.faults() == []

@@ -30,30 +30,41 @@ def test_a_message_that_the_recipient_has_not_reported_keeps_the_clock_still() -
 
 def test_quotes_in_flight_keep_the_clock_still() -> None:
     conductor = _conductor()
-    conductor.report(MARKET, Report(incarnation=1, idle=True, ephemeral_sent={RISK: 1}))
-    assert conductor.unsettled() is not None
-    conductor.report(RISK, Report(incarnation=1, idle=True, ephemeral_taken={MARKET: 1}))
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (1, 1)}))
+    assert conductor.unsettled() == "risk-manager has not reported the quotes of market-data"
+    conductor.report(RISK, Report(incarnation=1, idle=True, quotes_in={MARKET: 1}))
     assert conductor.unsettled() is None
 
 
 def test_quotes_lost_with_a_dead_incarnation_do_not_block_for_ever() -> None:
     conductor = _conductor()
-    conductor.report(MARKET, Report(incarnation=1, idle=True, ephemeral_sent={RISK: 5}))
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (1, 5)}))
     conductor.forget(RISK)
     assert conductor.unsettled() == "risk-manager has not reported"
     conductor.report(RISK, Report(incarnation=2, idle=True))
     assert conductor.unsettled() is None
-    conductor.report(MARKET, Report(incarnation=1, idle=True, ephemeral_sent={RISK: 6}))
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (2, 1)}))
     assert conductor.unsettled() is not None
+    conductor.report(RISK, Report(incarnation=2, idle=True, quotes_in={MARKET: 1}))
+    assert conductor.unsettled() is None
 
 
-def test_a_sender_that_restarts_counts_from_zero_again() -> None:
+def test_quotes_that_a_new_incarnation_took_before_its_first_report_are_counted() -> None:
     conductor = _conductor()
-    conductor.report(MARKET, Report(incarnation=1, idle=True, ephemeral_sent={RISK: 5}))
-    conductor.report(RISK, Report(incarnation=1, idle=True, ephemeral_taken={MARKET: 5}))
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (1, 5)}))
+    conductor.forget(RISK)
+    conductor.report(RISK, Report(incarnation=2, idle=True, quotes_in={MARKET: 1}))
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (2, 1)}))
+    assert conductor.unsettled() is None
+
+
+def test_a_sender_that_restarts_begins_anew() -> None:
+    conductor = _conductor()
+    conductor.report(MARKET, Report(incarnation=1, idle=True, quotes_out={RISK: (1, 5)}))
+    conductor.report(RISK, Report(incarnation=1, idle=True, quotes_in={MARKET: 5}))
     conductor.report(MARKET, Report(incarnation=2, idle=True))
     assert conductor.unsettled() is None
-    conductor.report(MARKET, Report(incarnation=2, idle=True, ephemeral_sent={RISK: 1}))
+    conductor.report(MARKET, Report(incarnation=2, idle=True, quotes_out={RISK: (1, 6)}))
     assert conductor.unsettled() is not None
 
 

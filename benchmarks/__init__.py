@@ -1,0 +1,1 @@
+"""Benchmarks: one command each (`python -m benchmarks.startup`, `.memory`, `.lockstep`, `.orders`); see README.md."""

@@ -1,0 +1,222 @@
+"""The measuring parts of the order benchmark: an engine that signals on command, and stamps along the order path."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from actors.host import Parts, Peers
+from actors.ports import Commit
+from api.assembly import SystemAssembly
+from benchmarks.meters import Meter
+from statemachines.brain import Brain, HistoryNeed, StateRow
+from statemachines.commands import Ask, Commands, Send
+from statemachines.facts import BarFact
+from statemachines.messages import Intent, Message, OperatorCommand
+from statemachines.order.identity import parse_link_id
+from statemachines.requests import Outcome, PlaceOrder, Request
+from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName, Side
+
+SYMBOL = "ETHUSDT"
+QUANTITY = Decimal("0.01")
+WRITE_EVERY_S = 0.5
+
+STAGES = (
+    "signal",
+    "intent durable",
+    "approval durable",
+    "request durable",
+    "exchange has answered",
+    "acknowledgement durable",
+)
+"""In the order in which an intent passes them. Instants are of the machine's monotonic clock, one for all processes."""
+
+Stamps = dict[str, dict[str, float]]
+"""Per stage and intent id the instant in seconds."""
+
+
+class StampBook:
+    """Time stamps of one process, written to a file twice a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamps: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        threading.Thread(target=self._write, name="stamps", daemon=True).start()
+
+    def put(self, stage: str, intent_ids: Sequence[str]) -> None:
+        """Now."""
+        now = time.monotonic()
+        self._stamps[stage] += [(intent_id, now) for intent_id in intent_ids]
+
+    def _write(self) -> None:
+        pause, written = threading.Event(), -1
+        while not pause.wait(WRITE_EVERY_S):
+            found = {stage: list(stamps) for stage, stamps in list(self._stamps.items())}
+            number = sum(len(stamps) for stamps in found.values())
+            if number != written:
+                draft = self._path.with_name(f"{self._path.name}.new")
+                draft.write_text(json.dumps(found))
+                draft.rename(self._path)
+                written = number
+
+
+def read_stamps(folder: Path) -> Stamps:
+    """The newest stamps of all processes; of repeated ones the first."""
+    found: Stamps = {stage: {} for stage in STAGES}
+    for path in sorted(folder.glob("*.json")):
+        for stage, stamps in json.loads(path.read_text()).items():
+            for intent_id, instant in stamps:
+                found[stage].setdefault(intent_id, float(instant))
+    return found
+
+
+class SignallingBrain:
+    """Implements `statemachines.brain.Brain`: each operator command with reason "n" makes n signals at once."""
+
+    def __init__(self, name: ActorName, book: StampBook) -> None:
+        self.name = name
+        self._book = book
+        self._price = Decimal(0)
+        self._number = 0
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return [HistoryNeed(LINEAR, SYMBOL, "60", 1)]
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        self._price = next(iter(bars.values()))[-1].close
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def begin(self, now_ms: int) -> Commands:
+        return []
+
+    def handle(self, message: Message) -> Commands:
+        """Signals alternate between buying and selling, so that the position stays at one lot."""
+        if not isinstance(message.body, OperatorCommand):
+            return []
+        intents = [self._intent() for _ in range(int(message.body.reason))]
+        self._book.put("signal", [intent.intent_id for intent in intents])
+        return [Send(intent) for intent in intents]
+
+    def _intent(self) -> Intent:
+        self._number += 1
+        return Intent(
+            intent_id=f"{self.name}-{_base36(self._number)}",
+            engine=self.name,
+            account=ACCOUNT_OF[self.name],
+            category=LINEAR,
+            symbol=SYMBOL,
+            side=Side.BUY if self._number % 2 else Side.SELL,
+            quantity=QUANTITY,
+            style="market",
+            reference_price=self._price,
+            stake="entry",
+            reason=f"benchmark order {self._number}",
+        )
+
+    def tick(self, now_ms: int) -> Commands:
+        return []
+
+    def deadline(self) -> int | None:
+        return None
+
+    def dirty(self) -> Sequence[StateRow]:
+        return []
+
+    def wants(self, ask: Ask) -> bool:
+        return False
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = digits[digit] + text
+    return text
+
+
+@dataclass(frozen=True)
+class OrderAssembly(SystemAssembly):
+    """The system's assembly with signalling engines and a stamp after every commit on the order path."""
+
+    folder: Path = Path()
+    engines: tuple[ActorName, ...] = ()
+
+    @classmethod
+    def of(cls, assembly: SystemAssembly, folder: Path, engines: tuple[ActorName, ...]) -> OrderAssembly:
+        """The same system with these engines replaced."""
+        known = {field.name: getattr(assembly, field.name) for field in fields(assembly)}
+        return cls(**known, folder=folder, engines=engines)
+
+    def brain(self, name: ActorName) -> Brain:
+        if name in self.engines:
+            return SignallingBrain(name, StampBook(self.folder / f"{name}-signals.json"))
+        return super().brain(name)
+
+    def parts(self, name: ActorName, peers: Peers) -> Parts:
+        made = super().parts(name, peers)
+        # As live: nobody conducts, so nobody is reported to; the deadlines' clock stands still.
+        parts = replace(made, is_lockstep=False, clock=_StandingClock(made.clock.now_ms()))
+        book = StampBook(self.folder / f"{name}.json")
+        meter = Meter(self.folder / f"{name}.meter")
+        meter.watch(parts.store, "commit", "transaction")
+        meter.watch(parts.store, "holds", "fencing check")
+        if parts.exchange is not None:
+            meter.watch(parts.exchange, "perform", lambda _account, request: f"request {request.kind}")
+        _stamp_commits(parts, book, self.installation_id)
+        if parts.exchange is not None:
+            _stamp_answers(parts, book, self.installation_id)
+        return parts
+
+
+class _StandingClock:
+    """Market time that does not move."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+
+def _stamp_commits(parts: Parts, book: StampBook, installation: str) -> None:
+    inner = parts.store.commit
+
+    def commit(commit: Commit) -> frozenset[str]:
+        blocked = inner(commit)
+        bodies = [(wire["kind"], wire["body"]) for wire in commit.outbox]
+        book.put("intent durable", [body["intent_id"] for kind, body in bodies if kind == "intent"])
+        book.put("approval durable", [body["intent"]["intent_id"] for kind, body in bodies if kind == "approved"])
+        asked = [row.ask.request.link_id for row in commit.asks if isinstance(row.ask.request, PlaceOrder)]
+        book.put("request durable", _intents(installation, asked))
+        answered = [key.partition(":")[0] for key in commit.answered if ":place:" in key]
+        book.put("acknowledgement durable", _intents(installation, answered))
+        return blocked
+
+    setattr(parts.store, "commit", commit)  # noqa: B010 - the benchmark alone replaces a method
+
+
+def _stamp_answers(parts: Parts, book: StampBook, installation: str) -> None:
+    assert parts.exchange is not None
+    inner = parts.exchange.perform
+
+    def perform(account: Account, request: Request) -> Outcome:
+        outcome = inner(account, request)
+        if isinstance(request, PlaceOrder) and outcome.kind == "accepted":
+            book.put("exchange has answered", _intents(installation, [request.link_id]))
+        return outcome
+
+    setattr(parts.exchange, "perform", perform)  # noqa: B010
+
+
+def _intents(installation: str, link_ids: Sequence[str]) -> list[str]:
+    parsed: list[Any] = [parse_link_id(installation, link) for link in link_ids]
+    return [parts.intent_id for parts in parsed if parts is not None]

@@ -1,0 +1,135 @@
+"""Quotes travel with the messages for the same recipient (DESIGN 1): one call, newest data first, never repeated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from actors.host import Host, Parts
+from actors.memory_store import MemoryStore
+from actors.ports import Wire
+from statemachines.brain import HistoryNeed, StateRow
+from statemachines.commands import Ask, Commands, Send
+from statemachines.facts import BarFact
+from statemachines.messages import BarsClosed, Message, QuoteFrame, QuotesSeen
+from statemachines.requests import Quote
+from statemachines.values import LINEAR, ActorName
+
+SENDER, RECIPIENT = ActorName.MARKET_DATA, ActorName.FUNDING
+QUOTE = Quote(
+    category=LINEAR, symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), last=Decimal(1), mark=Decimal(1), market_ms=1
+)
+
+
+class _Brain:
+    """Forwards quotes with a bar message; remembers what it is told."""
+
+    def __init__(self, name: ActorName) -> None:
+        self.name = name
+        self.kinds: list[str] = []
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return []
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None: ...
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def begin(self, now_ms: int) -> Commands:
+        return []
+
+    def handle(self, message: Message) -> Commands:
+        self.kinds.append(message.body.KIND)
+        if not isinstance(message.body, QuoteFrame):
+            return []
+        bars = BarsClosed(close_ms=1, bars=())
+        return [Send(bars, to=(RECIPIENT,)), Send(QuotesSeen(quotes=message.body.quotes))]
+
+    def tick(self, now_ms: int) -> Commands:
+        return []
+
+    def deadline(self) -> int | None:
+        return None
+
+    def dirty(self) -> Sequence[StateRow]:
+        return []
+
+    def wants(self, ask: Ask) -> bool:
+        return False
+
+
+class _Clock:
+    def now_ms(self) -> int:
+        return 0
+
+
+class _Peers:
+    """Delivers to other hosts; the first `failures` deliveries to the recipient are lost on their way."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.delivered: list[list[str]] = []
+        self.notified: list[str] = []
+        self.reports: dict[str, Mapping[str, Any]] = {}
+        self._failures = failures
+
+    def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
+        self.delivered.append([str(wire["kind"]) for wire in batch])
+        if self._failures:
+            self._failures -= 1
+            raise ConnectionError(recipient)
+        return self.hosts[recipient].deliver(batch)
+
+    def notify(self, recipient: str, wire: Wire) -> Mapping[str, int]:
+        self.notified.append(recipient)
+        return {"epoch": 1, "quotes": len(self.notified)}
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        self.reports[name] = report
+
+
+def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
+    """Two actors; the sender hears of one quote. Returns once the recipient has reported its message."""
+    store = MemoryStore()
+    brains = {name: _Brain(name) for name in (SENDER, RECIPIENT)}
+    for name, brain in brains.items():
+        peers.hosts[str(name)] = Host(name, Parts(brain, store, None, None, peers, _Clock()), lambda _why: None)
+        peers.hosts[str(name)].start(store.grant(name, "test"), 0)
+    try:
+        peers.hosts[str(SENDER)].command(QuoteFrame(quotes=(QUOTE,)), "news")
+        _until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
+        peers.hosts[str(SENDER)].report_again()
+        _until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
+    finally:
+        for host in peers.hosts.values():
+            host.stop()
+    return brains[SENDER], brains[RECIPIENT]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not happen")
+
+
+def test_quotes_and_messages_for_one_recipient_make_one_call_and_quotes_come_first() -> None:
+    peers = _Peers()
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"]]
+    assert recipient.kinds == ["quotes_seen", "bars_closed"]
+    assert str(RECIPIENT) not in peers.notified, "the other recipients of quotes get theirs alone"
+    assert peers.reports[str(RECIPIENT)]["quotes_in"] == {str(SENDER): 1}
+    assert peers.reports[str(SENDER)]["quotes_out"][str(RECIPIENT)] == (1, 1)
+
+
+def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_counts_them() -> None:
+    peers = _Peers(failures=1)
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"], ["bars_closed"]]
+    assert recipient.kinds == ["bars_closed"]
+    assert str(RECIPIENT) not in peers.reports[str(SENDER)]["quotes_out"]
