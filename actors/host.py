@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -488,12 +489,22 @@ class _Courier:
                 delay = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
                 _log.debug("%s is not reached (%s); again in %s s", self._recipient, error, delay)
                 attempt += 1
-                self._stop.wait(delay)
+                self._drop_quotes_for(delay)
             else:
                 if quotes:
                     self._quotes_ended(self._recipient, quotes, taken)
                 self._delivered(self._recipient, int(taken["cursor"]))
                 return
+
+    def _drop_quotes_for(self, delay_s: float) -> None:
+        """Wait before the next attempt. Only quotes can queue behind a batch; a sender with quotes on their way does
+        not report, so those that a peer which is away will never get must not wait for it."""
+        until = time.monotonic() + delay_s
+        while (left_s := until - time.monotonic()) > 0 and not self._stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                if self._work.get(timeout=left_s) is not None:
+                    self._quotes_ended(self._recipient, 1, None)
+                    self._delivered(self._recipient, 0)
 
 
 def _is_quote(wire: Wire) -> bool:

@@ -133,3 +133,19 @@ def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_coun
     assert peers.delivered == [["quotes_seen", "bars_closed"], ["bars_closed"]]
     assert recipient.kinds == ["bars_closed"]
     assert str(RECIPIENT) not in peers.reports[str(SENDER)]["quotes_out"]
+
+
+def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_from_reporting() -> None:
+    """P1, OR-8: a FAULTED engine never takes its messages; the market must still be seen to have settled."""
+    peers = _Peers(failures=10**9)
+    store = MemoryStore()
+    host = Host(SENDER, Parts(_Brain(SENDER), store, None, None, peers, _Clock()), lambda _why: None)
+    host.start(store.grant(SENDER, "test"), 0)
+    try:
+        host.command(QuoteFrame(quotes=(QUOTE,)), "first")
+        _until(lambda: len(peers.delivered) > 1)
+        for number in range(3):  # the batch is being retried: these queue behind it
+            host.command(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
+        _until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
+    finally:
+        host.stop()

@@ -28,7 +28,7 @@ from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import HOUR_MS, ActorName
 
 PATIENCE_S = 240.0
-LONG_PATIENCE_S = 600.0
+LONG_PATIENCE_S = 300.0
 GOING_PATIENCE_S = 60.0
 POLL_S = 0.05
 START = date(2025, 1, 1)
