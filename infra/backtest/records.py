@@ -1,0 +1,108 @@
+"""What a backtest leaves for its report: plain tables, one row per thing that happened, and facts about the run.
+
+Everything is read from what the machines, the exchange and the ledger recorded; nothing is computed twice. Instants are
+milliseconds since the epoch, UTC; money is USDT as float64 (for charts and statistics; the books stay in Decimal).
+Engines are named CORE-HODL, TREND-1, TREND-2, FUNDING, TACTICAL; TOTAL is their sum (with MASTER's cash).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+TOTAL = "TOTAL"
+ENGINES: tuple[str, ...] = ("CORE-HODL", "TREND-1", "TREND-2", "FUNDING", "TACTICAL")
+
+EQUITY = {
+    "ts_ms": pl.Int64,  # 00:00 UTC: the close of the day before
+    "engine": pl.String,  # ENGINES, "MASTER" and TOTAL
+    "equity_usdt": pl.Float64,
+    "cash_usdt": pl.Float64,  # USDT not invested
+    "exposure_usdt": pl.Float64,  # gross notional of positions and coins at the close, at market
+    "net_flow_usdt": pl.Float64,  # transfers and deposits since the row before; TOTAL only has deposits
+}
+PRICES = {"ts_ms": pl.Int64, "symbol": pl.String, "close": pl.Float64}  # spot, daily closes, ts_ms as in EQUITY
+FILLS = {
+    "ts_ms": pl.Int64,
+    "engine": pl.String,
+    "category": pl.String,  # spot, linear
+    "symbol": pl.String,
+    "side": pl.String,  # Buy, Sell
+    "quantity": pl.Float64,  # in coins
+    "price": pl.Float64,
+    "notional_usdt": pl.Float64,
+    "fee_usdt": pl.Float64,  # positive: paid
+    "is_maker": pl.Boolean,
+    "slippage_usdt": pl.Float64,  # against the last price of the instant; positive: paid
+    "realised_usdt": pl.Float64,  # realised profit of the closing part, before fees; 0 for opening and buying
+    "kind": pl.String,  # trade, liquidation, adl
+    "order_id": pl.String,
+    "purpose": pl.String,  # why the engine asked: entry, stop, exit, rebalance, dca, deploy ... with its rule
+}
+FUNDING_PAYMENTS = {
+    "ts_ms": pl.Int64,
+    "engine": pl.String,
+    "symbol": pl.String,
+    "amount_usdt": pl.Float64,  # positive: received
+}
+TRANSFERS = {
+    "ts_ms": pl.Int64,
+    "source": pl.String,
+    "target": pl.String,
+    "amount_usdt": pl.Float64,
+    "reason": pl.String,
+}
+TRANSITIONS = {
+    "ts_ms": pl.Int64,
+    "actor": pl.String,
+    "machine": pl.String,
+    "trigger": pl.String,
+    "source": pl.String,
+    "target": pl.String,
+    "rules": pl.List(pl.String),  # requirement IDs the line names, e.g. TR-4
+    "reason": pl.String,
+}
+REFUSALS = {"ts_ms": pl.Int64, "engine": pl.String, "symbol": pl.String, "reason": pl.String}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What was run. `missing_inputs`: sentences about rules that were inactive because their history is missing;
+    `settings`: every parameter that differs from the spec's default; `is_synthetic`: the market is invented."""
+
+    command: str
+    market: str
+    is_synthetic: bool
+    from_ms: int
+    to_ms: int
+    ended_ms: int
+    capital_usdt: float
+    engines: tuple[str, ...]
+    settings: dict[str, str]
+    missing_inputs: tuple[str, ...]
+    is_complete: bool
+    wall_s: float
+    hours: int
+    ledger_faults: tuple[str, ...]
+    open_orders: int
+
+
+def _empty(schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(schema=schema)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The tables of one run, in the schemas above."""
+
+    facts: RunFacts
+    equity: pl.DataFrame = field(default_factory=lambda: _empty(EQUITY))
+    prices: pl.DataFrame = field(default_factory=lambda: _empty(PRICES))
+    fills: pl.DataFrame = field(default_factory=lambda: _empty(FILLS))
+    funding: pl.DataFrame = field(default_factory=lambda: _empty(FUNDING_PAYMENTS))
+    transfers: pl.DataFrame = field(default_factory=lambda: _empty(TRANSFERS))
+    transitions: pl.DataFrame = field(default_factory=lambda: _empty(TRANSITIONS))
+    refusals: pl.DataFrame = field(default_factory=lambda: _empty(REFUSALS))
