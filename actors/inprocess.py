@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.ports import ExchangePort, Store
-from actors.shell import Acts, SequenceGapError, Shell
+from actors.shell import Acts, SequenceGapError, Shell, as_it_is
 from statemachines.brain import Brain
 from statemachines.commands import Ask
 from statemachines.messages import Answer, Body
@@ -71,7 +71,7 @@ class InProcessRuntime:
     def start_actor(self, name: ActorName, now_ms: int) -> Shell:
         """(Re)start one actor as a new incarnation from its durable state."""
         epoch = self._store.grant(name, "in-process")
-        shell = Shell(self._factories[name](), self._store, epoch, lambda point: self._probe(name, point))
+        shell = Shell(self._factories[name](), self._store, epoch, lambda point: self._probe(name, point), as_it_is)
         self._asks[name] = deque()
         shell.start(now_ms)
         self.shells[name] = shell
@@ -86,8 +86,12 @@ class InProcessRuntime:
         """Deliver, decide and perform until nothing is in flight."""
         while True:
             self._take_frames()
-            worked = [name for name in START_ORDER if name in self.shells and self._work(name)]
-            if not worked and not self._take_frames():
+            has_worked = False
+            for name in START_ORDER:
+                shell = self.shells.get(name)
+                if shell is not None and (shell.has_work or shell.outbox or self._asks[name]):
+                    has_worked |= self._work(name, shell)
+            if not has_worked and not self._take_frames():
                 return
 
     def _take_frames(self) -> bool:
@@ -98,8 +102,7 @@ class InProcessRuntime:
                 shell.tell(event.body, event.natural_id, event.market_ms)
         return bool(events)
 
-    def _work(self, name: ActorName) -> bool:
-        shell = self.shells[name]
+    def _work(self, name: ActorName, shell: Shell) -> bool:
         worked = False
         while shell.has_work:
             worked = True

@@ -36,12 +36,17 @@ class _ActorRows:
 
 
 class MemoryStore:
-    """Implements `ports.Store`. `journal(actor)` and `facts(table)` read back what was committed."""
+    """Implements `ports.Store`. `journal(actor)` and `facts(table)` read back what was committed.
 
-    def __init__(self) -> None:
+    `bars_kept`: closed bars remembered per series, oldest dropped first; None keeps all. Nobody asks for more than the
+    longest warm-up, and bars are most of what years of history would fill the memory with.
+    """
+
+    def __init__(self, bars_kept: int | None = None) -> None:
         self._actors: dict[str, _ActorRows] = defaultdict(_ActorRows)
         self._facts: dict[str, dict[tuple[Any, ...], Fact]] = defaultdict(dict)
-        self._bars: dict[tuple[str, str, str], list[BarFact]] = defaultdict(list)
+        self._bars: dict[tuple[str, str, str], dict[int, BarFact]] = defaultdict(dict)
+        self._bars_kept = bars_kept
 
     def grant(self, actor: str, holder: str) -> int:
         rows = self._actors[actor]
@@ -95,8 +100,8 @@ class MemoryStore:
     def closed_bars(
         self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
     ) -> Sequence[BarFact]:
-        bars = [b for b in self._bars[(category, symbol, interval)] if b.start_ms <= last_start_ms]
-        return sorted(bars, key=lambda bar: bar.start_ms)[-count:]
+        bars = self._bars[(category, symbol, interval)].values()
+        return sorted((bar for bar in bars if bar.start_ms <= last_start_ms), key=lambda bar: bar.start_ms)[-count:]
 
     def journal(self, actor: str) -> Sequence[JournalLine]:
         return tuple(self._actors[actor].journal)
@@ -111,13 +116,20 @@ class MemoryStore:
         return rows
 
     def _write(self, fact: Fact) -> None:
+        if isinstance(fact, BarFact):
+            self._keep_bar(fact)
+            return
         key = tuple(getattr(fact, name) for name in fact.KEY)
         table = self._facts[fact.TABLE]
         if fact.ONCE and key in table:
             return
         table[key] = fact
-        if isinstance(fact, BarFact):
-            self._bars[(fact.category, fact.symbol, fact.interval)].append(fact)
+
+    def _keep_bar(self, bar: BarFact) -> None:
+        series = self._bars[(bar.category, bar.symbol, bar.interval)]
+        series.setdefault(bar.start_ms, bar)
+        if self._bars_kept is not None and len(series) > self._bars_kept:
+            del series[next(iter(series))]
 
     def _is_blocked(self, row: AskRow) -> bool:
         if row.ask.gate is None:

@@ -32,6 +32,16 @@ KNOWN_IDS_KEPT = 20_000
 """Natural ids of outside facts remembered in memory; older repeats are dropped by the brains' own keys."""
 
 
+def as_json(body: Body) -> dict[str, Any]:
+    """What travels between processes and lies in the database."""
+    return body.model_dump(mode="json")
+
+
+def as_it_is(body: Body) -> Body:
+    """Within one process: bodies are frozen, so sender and recipients may share them."""
+    return body
+
+
 class SequenceGapError(Exception):
     """A delivery skipped a message; the sender must go back to `cursor`."""
 
@@ -73,7 +83,14 @@ class Shell:
     `answer` / `tick` fill the inbox → `step()` decides and commits → the runtime acts and calls `acknowledged`.
     """
 
-    def __init__(self, brain: Brain, store: Store, epoch: int, probe: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        brain: Brain,
+        store: Store,
+        epoch: int,
+        probe: Callable[[str], None] | None = None,
+        encode: Callable[[Body], Any] = as_json,
+    ) -> None:
         self.brain = brain
         self.name: ActorName = brain.name
         self.epoch = epoch
@@ -89,6 +106,7 @@ class Shell:
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
         self._store = store
+        self._encode = encode
         self._inbox: deque[_Item] = deque()
         self._known: OrderedDict[str, None] = OrderedDict()
         self._check_store_for_known = False
@@ -127,6 +145,7 @@ class Shell:
             why = "the system stopped before the answer was recorded; the exchange is asked what became of it"
             self.answer(row.ask.key, Answer(key=row.ask.key, account=row.ask.account, outcome=Unknown(why=why)))
         self._begun = batch
+        self._due_since = (self.brain.deadline(), "", "")
 
     def _warm(self) -> None:
         needs = self.brain.history_needed()
@@ -188,7 +207,8 @@ class Shell:
         return len(self._inbox)
 
     def deadline(self) -> int | None:
-        return self.brain.deadline()
+        """Market time at which the brain wants a tick, as of the last decision: nothing else changes it."""
+        return self._due_since[0]
 
     # --- the step ---
 
@@ -322,7 +342,7 @@ class Shell:
             "market_time": self.market_ms,
             "cause": cause,
             "trace": trace,
-            "body": send.body.model_dump(mode="json"),
+            "body": self._encode(send.body),
         }
         if kind in EPHEMERAL:
             wire["id"] = f"{self.name}~{kind}@{self.market_ms}"
@@ -390,6 +410,8 @@ class Shell:
 
     def waiting_recipients(self) -> list[str]:
         """Recipients with messages outstanding, in a fixed order."""
+        if not self.outbox:
+            return []
         return sorted(n for n, sequence in self.last_sent.items() if sequence > self.acked.get(n, 0))
 
     def acknowledged(self, recipient: str, cursor: int) -> None:
@@ -445,14 +467,15 @@ def _is_needed(commit: Commit) -> bool:
 
 
 def _message(wire: Mapping[str, Any]) -> Message:
+    body = wire["body"]
     return Message(
         id=str(wire["id"]),
         sender=str(wire["sender"]),
         market_ms=int(wire["market_time"]),
         cause=str(wire["cause"]),
         trace=str(wire["trace"]),
-        body=parse_body(str(wire["kind"]), wire["body"]),
+        body=body if isinstance(body, Body) else parse_body(str(wire["kind"]), body),
     )
 
 
-__all__ = ["GROUP_LIMIT", "Acts", "SequenceGapError", "Shell", "StoreUnavailableError"]
+__all__ = ["GROUP_LIMIT", "Acts", "SequenceGapError", "Shell", "StoreUnavailableError", "as_it_is", "as_json"]

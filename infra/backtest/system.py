@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.inprocess import InProcessRuntime, StreamEvent
 from actors.ports import Store
+from infra.backtest.view import MarketView
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.frames import PublicFrames, moment_ms, parse_private_frame
+from infra.bybit.frames import moment_ms, parse_private_frame
 from infra.bybit.session import DirectSessions
 from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
+from infra.simulator.venue.stepper import Public
 from orchestrator.conductor import Move, choose
 from statemachines.brain import Brain
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
@@ -21,7 +23,6 @@ from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
     (category, symbol) for category in (SPOT, LINEAR) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 )
-PUBLIC_TOPICS = ("tickers", "orderbook.1", "kline.60", "kline.D")
 PRIVATE_TOPICS = ("order", "execution")
 
 
@@ -47,8 +48,8 @@ class InProcessSystem:
     ) -> None:
         self.exchange = exchange
         self._uids = {Account(a.name): a.uid for a in exchange.config.accounts}
-        self._public: dict[str, PublicFrames] = {SPOT: PublicFrames(), LINEAR: PublicFrames()}
-        self._early: list[Frame] = []
+        self._view = MarketView(exchange, SYMBOLS)
+        self._early: list[StreamEvent] = []
         self._is_subscribed = False
         gateway = BybitExchange(
             DirectSessions(self._handle),
@@ -67,10 +68,7 @@ class InProcessSystem:
             self.runtime.start(self.exchange.market_time)
             return
         self._is_subscribed = True
-        for category in (SPOT, LINEAR):
-            symbols = [symbol for each, symbol in SYMBOLS if each == category]
-            topics = [f"{kind}.{symbol}" for symbol in symbols for kind in PUBLIC_TOPICS]
-            self._early += self.exchange.subscribe(topics, category=category)
+        self._see(Public.POINT)
         for account in self._uids:
             self.exchange.subscribe(PRIVATE_TOPICS, account=account.value)
         self.runtime.start(self.exchange.market_time)
@@ -93,8 +91,11 @@ class InProcessSystem:
         """One move of the settled system; False when the market has ended."""
         move = self._next()
         result = self.exchange.advance(self.exchange.step, move.until_ms)
-        self._early += result.frames
-        if move.tick is not None and not result.frames:
+        is_quiet = not result.frames and result.public is Public.NOTHING
+        if result.frames:
+            self._early += _private(result.frames)
+        self._see(result.public)
+        if move.tick is not None and is_quiet:
             self.runtime.shells[move.tick].tick(self.exchange.market_time)
         return not (result.end and move.tick is None)
 
@@ -104,17 +105,15 @@ class InProcessSystem:
         }
         return choose(deadlines, self.exchange.market_time, {})
 
+    def _see(self, public: Public) -> None:
+        now_ms = self.exchange.market_time
+        self._early += [StreamEvent(ActorName.MARKET_DATA, *seen, now_ms) for seen in self._view.see(public)]
+
     def _frames(self) -> list[StreamEvent]:
-        frames, self._early = [*self._early, *self.exchange.drain()], []
-        events: list[StreamEvent] = []
-        for frame in frames:
-            if frame.account is None:
-                actor = ActorName.MARKET_DATA
-                parsed = self._public[frame.category].take(SPOT if frame.category == SPOT else LINEAR, frame.frame)
-            else:
-                actor = ActorName.ORDER_MANAGER
-                parsed = parse_private_frame(Account(frame.account), frame.frame)
-            events += [StreamEvent(actor, body, natural_id, moment_ms(body)) for body, natural_id in parsed]
+        frames = self.exchange.drain()
+        if not frames and not self._early:
+            return []
+        events, self._early = [*self._early, *_private(frames)], []
         return events
 
     def _handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
@@ -123,3 +122,11 @@ class InProcessSystem:
 
     def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._handle("GET", path, params, None)
+
+
+def _private(frames: Sequence[Frame]) -> list[StreamEvent]:
+    return [
+        StreamEvent(ActorName.ORDER_MANAGER, body, natural_id, moment_ms(body))
+        for frame in frames
+        for body, natural_id in parse_private_frame(Account(str(frame.account)), frame.frame)
+    ]

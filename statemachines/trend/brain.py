@@ -57,6 +57,7 @@ class TrendBrain:
             asset.symbol: Desk(name, self._account, asset, parameters, self._view) for asset in parameters.assets
         }
         self._saved: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._dumped: dict[str, BaseModel] = {}
 
     # --- life cycle ---
 
@@ -101,7 +102,11 @@ class TrendBrain:
         models += [(d.asset.asset, d.machine.state.value, d.saved()) for d in self._desks.values()]
         changed = []
         for key, state, model in models:
+            if self._dumped.get(key) is model:
+                continue  # only ever replaced as a whole
             data = model.model_dump(mode="json")
+            if isinstance(model, PortfolioSeen | InstrumentsSeen):
+                self._dumped[key] = model
             if self._saved.get(key) != (state, data):
                 self._saved[key] = (state, data)
                 changed.append(StateRow(key, state, SCHEMA, data))

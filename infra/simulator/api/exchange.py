@@ -41,7 +41,8 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class AdvanceResult:
-    """What one call of ``advance`` did. ``frames`` are those of this micro-step (and any not fetched before)."""
+    """What one call of ``advance`` did. ``frames`` are those of this micro-step (and any not fetched before);
+    ``public`` tells what the public streams show in it."""
 
     settled: bool
     advanced: bool
@@ -49,6 +50,7 @@ class AdvanceResult:
     market_time: int
     queued: int
     end: bool
+    public: Public = Public.NOTHING
     frames: list[Frame] = field(default_factory=list)
 
 
@@ -154,7 +156,7 @@ class Exchange:
         self._collect()
         if done.public is not Public.NOTHING:
             self._pending += self._streams.quotes(with_bars=done.public is Public.BARS)
-        return self._result(advanced=done.moved)
+        return self._result(advanced=done.moved, public=done.public)
 
     def drain(self) -> list[Frame]:
         """The frames made since the last call (by requests), in order."""
@@ -190,8 +192,8 @@ class Exchange:
             if topics:
                 self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
 
-    def _result(self, *, advanced: bool) -> AdvanceResult:
+    def _result(self, *, advanced: bool, public: Public = Public.NOTHING) -> AdvanceResult:
         frames = self.drain() if advanced else []
         return AdvanceResult(
-            True, advanced, self.venue.step, self.venue.now_ms, len(self.venue.queue), self.end, frames
+            True, advanced, self.venue.step, self.venue.now_ms, len(self.venue.queue), self.end, public, frames
         )

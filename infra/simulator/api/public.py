@@ -7,18 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from infra.simulator.api.frames import Frame
-from infra.simulator.api.quotes import STREAM_SPOT, Statistics, book_data, ticker
+from infra.simulator.api.quotes import BAR_MS, STREAM_SPOT, Statistics, book_data, closed_bar, ticker
 from infra.simulator.market.port import Bar
 from infra.simulator.venue import book
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.instruments import INSTRUMENTS, Instrument
 from infra.simulator.venue.money import text
-from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import Venue
 
-DAY_MS = 24 * HOUR_MS
 DEPTHS = ("1", "50", "200", "1000")
-BAR_MS = {"60": HOUR_MS, "D": DAY_MS}
 _KINDS = ("tickers", "orderbook", "publicTrade", "kline")
 
 Topic = tuple[str, str]
@@ -165,17 +162,8 @@ class PublicStreams:
         return self._envelope(key, "snapshot", [entry])
 
     def _bar(self, key: Topic, interval: str, spec: Instrument) -> dict[str, Any] | None:
-        end_ms = self._venue.now_ms
-        start_ms = end_ms - BAR_MS[interval]
-        if end_ms % BAR_MS[interval]:
-            return None
-        market = self._venue.market
-        if interval == "60":
-            bar = market.hour(spec.category, spec.symbol, start_ms)
-        else:
-            found = market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", end_ms)
-            bar = found[0] if found else None
-        return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, end_ms)])
+        bar = closed_bar(self._venue, spec, interval)
+        return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, self._venue.now_ms)])
 
     def _number(self) -> int:
         return self._venue.step * 10 + 10

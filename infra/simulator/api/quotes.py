@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from infra.simulator.market.port import Bar
 from infra.simulator.venue import book
@@ -13,6 +13,7 @@ from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import Venue
 
 HOURS = 24
+BAR_MS = {"60": HOUR_MS, "D": 24 * HOUR_MS}
 
 
 class Statistics:
@@ -46,12 +47,53 @@ def _change(last: Decimal, before: Decimal) -> str:
     return text(((last - before) / before).quantize(Decimal("0.000001")))
 
 
+class Touch(NamedTuple):
+    """What a quote of one symbol is made of, as numbers; the last four are None for spot."""
+
+    last: Decimal
+    bid: Decimal
+    ask: Decimal
+    mark: Decimal | None
+    index_price: Decimal | None
+    funding_rate: Decimal | None
+    next_funding_ms: int | None
+
+
+def touch(venue: Venue, spec: Instrument) -> Touch:
+    """Best prices and reference prices now. Raises ``VenueError`` while the symbol has never had a price."""
+    last = venue.prices.last(spec.category, spec.symbol)
+    bid, ask = book.best_bid(spec, last), book.best_ask(spec, last)
+    if spec.is_spot:
+        return Touch(last, bid, ask, None, None, None, None)
+    return Touch(
+        last,
+        bid,
+        ask,
+        venue.prices.mark(spec.symbol),
+        venue.prices.index_price(spec.symbol),
+        venue.market.predicted_rate(spec.symbol, venue.now_ms),
+        venue.market.next_funding_ms(spec.symbol, venue.now_ms),
+    )
+
+
+def closed_bar(venue: Venue, spec: Instrument, interval: str) -> Bar | None:
+    """The bar of ``interval`` ("60", "D") that ends at this instant; None when none does, or in a gap."""
+    end_ms = venue.now_ms
+    start_ms = end_ms - BAR_MS[interval]
+    if end_ms % BAR_MS[interval]:
+        return None
+    if interval == "60":
+        return venue.market.hour(spec.category, spec.symbol, start_ms)
+    found = venue.market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", end_ms)
+    return found[0] if found else None
+
+
 def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, str]:
     """All figures of one symbol's ticker (REST and stream show different selections of them)."""
-    last = venue.prices.last(spec.category, spec.symbol)
+    now = touch(venue, spec)
+    last, bid, ask = now.last, now.bid, now.ask
     bars = statistics.bars(spec.category, spec.symbol)
     before = bars[0].open if bars else last
-    bid, ask = book.best_bid(spec, last), book.best_ask(spec, last)
     size = text(book.level_size(venue.config, spec, last))
     figures = {
         "symbol": spec.symbol,
@@ -67,19 +109,19 @@ def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, 
         "turnover24h": text(sum((bar.turnover for bar in bars), ZERO)),
         "volume24h": text(sum((bar.volume for bar in bars), ZERO)),
     }
-    if spec.is_spot:
+    if now.mark is None or now.index_price is None or now.funding_rate is None:
         figures["usdIndexPrice"] = text(last)
         return figures
     figures |= {
-        "markPrice": text(venue.prices.mark(spec.symbol)),
-        "indexPrice": text(venue.prices.index_price(spec.symbol)),
+        "markPrice": text(now.mark),
+        "indexPrice": text(now.index_price),
         "prevPrice1h": text(bars[-1].open if bars else last),
         "openInterest": "0",
         "openInterestValue": "0",
         "singleOpenInterest": "0",
         "singleOpenInterestValue": "0",
-        "fundingRate": text(venue.market.predicted_rate(spec.symbol, venue.now_ms)),
-        "nextFundingTime": str(venue.market.next_funding_ms(spec.symbol, venue.now_ms)),
+        "fundingRate": text(now.funding_rate),
+        "nextFundingTime": str(now.next_funding_ms),
         "fundingIntervalHour": str(spec.funding_minutes // 60),
         "fundingCap": text(spec.funding_cap),
         "preOpenPrice": "",

@@ -17,8 +17,9 @@ _CACHED_BARS = 4096
 
 
 def decimal_of(value: float) -> Decimal:
-    """The decimal number a file meant by a float: its shortest representation, at most 8 decimals."""
-    return Decimal(repr(round(value, 8)))
+    """The decimal number a file meant by a float: its shortest representation, at most 8 decimals, no trailing zero."""
+    rounded = round(value, 8)
+    return Decimal(int(rounded)) if rounded.is_integer() else Decimal(repr(rounded))
 
 
 class Series:
