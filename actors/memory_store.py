@@ -86,7 +86,8 @@ class MemoryStore:
         for key in commit.answered:
             rows.pending.pop(key, None)
         rows.pending.update({row.ask.key: row for row in commit.asks})
-        rows.journal.extend(commit.journal)
+        if commit.journal:
+            self._keep_journal(commit.actor, commit.journal)
         for fact in commit.facts:
             self._write(fact)
         return frozenset(row.ask.key for row in commit.asks if self._is_blocked(row))
@@ -108,6 +109,9 @@ class MemoryStore:
 
     def facts(self, table: str) -> Sequence[Fact]:
         return tuple(self._facts[table].values())
+
+    def _keep_journal(self, actor: str, lines: Sequence[JournalLine]) -> None:
+        self._actors[actor].journal.extend(lines)
 
     def _owned(self, actor: str, epoch: int) -> _ActorRows:
         rows = self._actors[actor]

@@ -65,7 +65,12 @@ TRANSITIONS = {
     "rules": pl.List(pl.String),  # requirement IDs the line names, e.g. TR-4
     "reason": pl.String,
 }
-REFUSALS = {"ts_ms": pl.Int64, "engine": pl.String, "symbol": pl.String, "reason": pl.String}
+REFUSALS = {
+    "ts_ms": pl.Int64,
+    "engine": pl.String,
+    "check": pl.String,  # which check of RM-1 refused
+    "reason": pl.String,
+}
 
 
 @dataclass(frozen=True, slots=True)

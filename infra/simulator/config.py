@@ -64,7 +64,8 @@ class SimConfig:
 
     ``fill_spread_ticks`` 0 fills a taker at the last price exactly and without depth; n >= 1 makes it walk book levels
     that start n ticks from the last price, each worth ``level_notional_usdt``, ``book_levels`` deep. The displayed
-    book is always one tick on either side of the last price.
+    book is always one tick on either side of the last price. ``slippage`` moves every price at which a taker fills
+    against him by this fraction of the last price, rounded outward to the tick.
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -73,6 +74,7 @@ class SimConfig:
     fill_spread_ticks: int = 0
     book_levels: int = 25
     level_notional_usdt: Decimal = Decimal("1000000")
+    slippage: Decimal = Decimal(0)
     default_leverage: Decimal = Decimal("10")
     collateral_ratio: Mapping[str, Decimal] = field(
         default_factory=lambda: MappingProxyType(

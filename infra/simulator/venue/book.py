@@ -55,6 +55,9 @@ def take(
 
     ``want`` is base quantity, or USDT when ``quote`` (then whole quantity steps that this money buys).
     """
+    if config.slippage:
+        slipped = last * (1 + sign * config.slippage)
+        last = ceil_to(slipped, instrument.tick) if sign > 0 else floor_to(slipped, instrument.tick)
     unlimited = config.fill_spread_ticks == 0
     levels = [(last, Decimal("Infinity"))] if unlimited else _levels(config, instrument, last, sign)
     fills: list[Level] = []

@@ -1,0 +1,159 @@
+"""The store of a backtest: what machines need to go on stays, everything else becomes rows of the record at once.
+
+Years of history would otherwise fill the memory with facts that nobody reads before the report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from actors.memory_store import MemoryStore
+from actors.ports import Commit, JournalLine
+from statemachines.facts import (
+    DiscrepancyFact,
+    ExecutionFact,
+    Fact,
+    OrderFact,
+    PostingFact,
+    SwitchFact,
+    TransferFact,
+)
+from statemachines.messages import Denied
+from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
+
+BARS_KEPT = 5_000
+"""Per series: more than any warm-up asks for."""
+
+_RULE = re.compile(r"\b(?:CH|TR|FU|TA|RM|EX|OR|DA|P)-?\d+\b")
+_TOLD = (*ENGINES, ActorName.RISK_MANAGER)
+"""Whose decisions the report tells; the books and the daily cycle speak through fills, transfers and equity."""
+
+_ROUTINE = frozenset({"approve", "assess_risk"})
+"""Decisions of the risk manager that only let others pass."""
+
+
+class RecordingStore(MemoryStore):
+    """A `MemoryStore` that remembers for the report. `slippage` is the share of the price that a taker is modelled to
+    pay (it is part of the fill's price already; here it is told apart)."""
+
+    def __init__(self, slippage: Decimal) -> None:
+        super().__init__(BARS_KEPT)
+        self._slippage = slippage
+        self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._reasons: dict[str, str] = {}
+        self._done: set[str] = set()
+        self.flows: dict[str, Decimal] = defaultdict(Decimal)
+        """Transfers in less transfers out per account since they were last cleared, USDT."""
+        self.faults: list[str] = []
+
+    def commit(self, commit: Commit) -> frozenset[str]:
+        blocked = super().commit(commit)
+        for wire in commit.outbox:
+            body = wire["body"]
+            if isinstance(body, Denied):
+                engine = _engine(body.engine)
+                self._rows["refusals"] += [
+                    (commit.market_ms, engine, *reason.split(": ", 1)) for reason in body.reasons
+                ]
+        return blocked
+
+    def frame(self, table: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows gathered so far, in the order in which they happened."""
+        return pl.DataFrame(self._rows[table], schema=dict(schema), orient="row")
+
+    def _keep_journal(self, actor: str, lines: Sequence[JournalLine]) -> None:
+        if actor not in _TOLD:
+            return
+        for line in lines:
+            note = line.note
+            if note.kind == "decision" and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):
+                rules = list(dict.fromkeys(_RULE.findall(note.reason)))
+                name = _engine(actor)
+                self._rows["transitions"].append(
+                    (
+                        line.market_ms,
+                        name,
+                        note.machine,
+                        note.trigger,
+                        str(note.source),
+                        str(note.dest),
+                        rules,
+                        note.reason,
+                    )
+                )
+
+    def _write(self, fact: Fact) -> None:
+        match fact:
+            case OrderFact():
+                self._reasons[fact.link_id] = fact.reason
+            case ExecutionFact():
+                self._fill(fact)
+            case PostingFact():
+                self._posting(fact)
+            case TransferFact():
+                self._transfer(fact)
+            case DiscrepancyFact():
+                what = f"{fact.account}: {fact.kind} of {fact.subject}, ours {fact.ours}, the exchange's {fact.theirs}"
+                self.faults.append(f"discrepancy at {fact.found_ms}: {what}; {fact.resolution}")
+            case SwitchFact():
+                super()._write(fact)
+            case _:
+                if fact.TABLE == "bars":
+                    super()._write(fact)
+
+    def _fill(self, fact: ExecutionFact) -> None:
+        notional = fact.quantity * fact.price
+        fee = fact.fee if fact.fee_coin == "USDT" else fact.fee * fact.price
+        sign = 1 if fact.side == "Buy" else -1
+        paid = Decimal(0) if fact.is_maker else notional * self._slippage / (1 + sign * self._slippage)
+        self._rows["fills"].append(
+            (
+                fact.executed_ms,
+                _engine(fact.engine),
+                fact.category,
+                fact.symbol,
+                str(fact.side),
+                float(fact.quantity),
+                float(fact.price),
+                float(notional),
+                float(fee),
+                fact.is_maker,
+                float(paid),
+                float(fact.realized_pnl),
+                "trade" if fact.link_id else "liquidation",
+                fact.link_id or fact.exchange_id,
+                self._reasons.get(fact.link_id, ""),
+            )
+        )
+
+    def _posting(self, fact: PostingFact) -> None:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for line in fact.lines:
+            sums[line.coin] += line.amount
+        self.faults += [f"posting {fact.posting_id} leaves {total} {coin}" for coin, total in sums.items() if total]
+        if fact.kind == "funding":
+            symbol = fact.description.removeprefix("funding of ").split(" ", 1)[0]
+            for line in fact.lines:
+                if line.ledger_account == "wallet":
+                    self._rows["funding"].append((fact.posted_ms, line.account, symbol, float(line.amount)))
+
+    def _transfer(self, fact: TransferFact) -> None:
+        if fact.state != "DONE" or fact.transfer_id in self._done:
+            return
+        self._done.add(fact.transfer_id)
+        self.flows[fact.from_account] -= fact.amount
+        self.flows[fact.to_account] += fact.amount
+        self._rows["transfers"].append(
+            (fact.updated_ms, fact.from_account, fact.to_account, float(fact.amount), fact.purpose)
+        )
+
+
+def _engine(name: str) -> str:
+    """The account's name of an engine (CORE-HODL), which is also what the report calls it; others as they are."""
+    return str(ACCOUNT_OF[ActorName(name)]) if name in set(ENGINES) else name

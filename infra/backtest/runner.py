@@ -1,0 +1,138 @@
+"""A backtest: the machines of paper and live, in process, on one market, day by day, into the tables of the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from infra.backtest import records
+from infra.backtest.plan import BacktestPlan
+from infra.backtest.recorder import RecordingStore
+from infra.backtest.records import RunFacts, RunRecord
+from infra.backtest.switched_off import SwitchedOff
+from infra.backtest.system import InProcessSystem
+from infra.config import EternalConfig
+from infra.simulator.api import Exchange
+from infra.simulator.venue.margin import margin
+from infra.simulator.venue.model import Account
+from infra.simulator.venue.state import Venue
+from statemachines.brain import Brain
+from statemachines.values import DAY_MS, ENGINES, HOUR_MS, SPOT, ActorName
+
+INSTALLATION = "000000"
+"""Begins the order ids of every backtest, so that equal runs have equal ids."""
+
+Brains = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], Brain]]]
+
+
+class Backtest:
+    """One run. `run` may be called once; `record` may be asked at any time and tells what was done so far."""
+
+    def __init__(self, plan: BacktestPlan, brains: Brains) -> None:
+        self._plan = plan
+        self._store = RecordingStore(plan.slippage)
+        exchange = Exchange(plan.market, plan.exchange())
+        table: dict[ActorName, Callable[[], Brain]] = dict(brains(plan.configured(), INSTALLATION))
+        table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}
+        self._system = InProcessSystem(exchange, table, self._store)
+        self._equity: list[tuple[Any, ...]] = []
+        self._prices: list[tuple[Any, ...]] = []
+        self._wall_s = 0.0
+        self._is_complete = False
+
+    def run(self, progress: Callable[[int], None], is_stopped: Callable[[], bool]) -> None:
+        """To the end of the market, or to the end of the day on which `is_stopped` says so. `progress` hears the
+        market time after every day."""
+        begun = time.monotonic()
+        market = self._plan.market
+        self._mark()
+        self._system.start()
+        day_ms = market.start_ms
+        while not is_stopped():
+            day_ms += DAY_MS - day_ms % DAY_MS
+            if day_ms >= market.end_ms:
+                self._system.run()
+                self._is_complete = True
+            else:
+                self._system.run(day_ms)
+            self._mark()
+            self._wall_s = time.monotonic() - begun
+            progress(self._system.exchange.market_time)
+            if self._is_complete:
+                return
+
+    def record(self) -> RunRecord:
+        """The tables of what was run so far."""
+        plan, store, venue = self._plan, self._store, self._system.exchange.venue
+        ended_ms = self._system.exchange.market_time
+        facts = RunFacts(
+            command=plan.command,
+            market=plan.market.label,
+            is_synthetic=plan.is_synthetic,
+            from_ms=plan.market.start_ms,
+            to_ms=plan.market.end_ms,
+            ended_ms=ended_ms,
+            capital_usdt=float(plan.capital_usdt),
+            engines=tuple(str(engine).upper() for engine in plan.engines),
+            settings={**plan.settings, **_costs(plan)},
+            missing_inputs=plan.missing_inputs,
+            is_complete=self._is_complete,
+            wall_s=self._wall_s,
+            hours=(ended_ms - plan.market.start_ms) // HOUR_MS,
+            ledger_faults=tuple(store.faults),
+            open_orders=sum(len(account.open) for account in venue.accounts.values()),
+        )
+        return RunRecord(
+            facts,
+            equity=_table(self._equity, records.EQUITY),
+            prices=_table(self._prices, records.PRICES),
+            fills=store.frame("fills", records.FILLS),
+            funding=store.frame("funding", records.FUNDING_PAYMENTS),
+            transfers=store.frame("transfers", records.TRANSFERS),
+            transitions=store.frame("transitions", records.TRANSITIONS),
+            refusals=store.frame("refusals", records.REFUSALS),
+        )
+
+    def _mark(self) -> None:
+        """The day's row of every account, valued by the exchange itself: its figures, not ours, are the judge."""
+        venue = self._system.exchange.venue
+        now_ms = self._system.exchange.market_time
+        whole = [Decimal(0), Decimal(0), Decimal(0)]
+        for account in venue.accounts.values():
+            figures = (margin(venue, account).equity, account.balance("USDT"), _exposure(venue, account))
+            whole = [total + figure for total, figure in zip(whole, figures, strict=True)]
+            flow = self._store.flows.pop(account.name, Decimal(0))
+            self._equity.append((now_ms, account.name, *map(float, figures), float(flow)))
+        self._equity.append((now_ms, records.TOTAL, *map(float, whole), 0.0))
+        for spec in venue.prices.listed(now_ms):
+            if spec.category == SPOT:
+                self._prices.append((now_ms, spec.symbol, float(venue.prices.last(SPOT, spec.symbol))))
+
+
+def _exposure(venue: Venue, account: Account) -> Decimal:
+    """Coins and positions at market, without sign, USDT."""
+    coins = (
+        amount * usd
+        for coin, amount in account.wallet.items()
+        if coin != "USDT" and amount and (usd := venue.prices.usd(coin)) is not None
+    )
+    positions = (abs(p.size) * venue.prices.mark(p.symbol) for p in account.positions.values() if p.size)
+    return sum(coins, Decimal(0)) + sum(positions, Decimal(0))
+
+
+def _costs(plan: BacktestPlan) -> dict[str, str]:
+    fees = plan.fees
+    return {
+        "fees": f"spot taker {fees.spot_taker}, spot maker {fees.spot_maker}, "
+        f"perpetual taker {fees.linear_taker}, perpetual maker {fees.linear_maker}",
+        "slippage": f"takers pay {plan.slippage} of the price (proportional, rounded outward to the tick)",
+    }
+
+
+def _table(rows: list[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=dict(schema), orient="row")

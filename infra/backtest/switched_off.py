@@ -1,0 +1,45 @@
+"""An engine that does not take part in a run: it hears everything and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from statemachines.brain import HistoryNeed, StateRow
+from statemachines.commands import Ask, Commands
+from statemachines.facts import BarFact
+from statemachines.messages import Message
+from statemachines.values import ActorName
+
+
+class SwitchedOff:
+    """Implements `statemachines.brain.Brain`. Its messages are taken, so that nobody waits for it."""
+
+    def __init__(self, name: ActorName) -> None:
+        self.name = name
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return ()
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Nothing to take in."""
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Nothing to take back."""
+
+    def begin(self, now_ms: int) -> Commands:
+        return []
+
+    def handle(self, message: Message) -> Commands:
+        return []
+
+    def tick(self, now_ms: int) -> Commands:
+        return []
+
+    def deadline(self) -> int | None:
+        return None
+
+    def dirty(self) -> Sequence[StateRow]:
+        return ()
+
+    def wants(self, ask: Ask) -> bool:
+        return False
