@@ -162,6 +162,33 @@ def reset(
 
 
 @app.command()
+def backtest(
+    history: Annotated[Path | None, typer.Option(help="price files; without it a synthetic market is used")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first market day, e.g. 2018-01-01")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last market day")] = None,
+    engines: Annotated[str | None, typer.Option(help="e.g. trend,funding; all four without it")] = None,
+    capital: Annotated[str, typer.Option(help="USDT at the start")] = "100000",
+    fees: Annotated[str | None, typer.Option(help="spot taker, maker, perpetual taker, maker; VIP 0 without")] = None,
+    slippage_bps: Annotated[str, typer.Option(help="what a taker pays, hundredths of a per cent of the price")] = "2",
+    seed: Annotated[int, typer.Option(help="seed of the synthetic market")] = 2,
+    out: Annotated[Path, typer.Option(help="folder of the report")] = Path("backtest-report"),
+    settings: Settings = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
+    config = _config({}, settings, None, config_file)
+    from api.backtest import OptionError, Options, run_backtest
+    from infra.simulator.market.files import HistoryError
+
+    options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, settings or (), out)
+    try:
+        code = run_backtest(options, config)
+    except (OptionError, HistoryError, OSError) as error:
+        _refuse(str(error))
+    raise typer.Exit(code)
+
+
+@app.command()
 def diagrams(target: Annotated[Path, typer.Option(help="file to write")] = Path("docs/machines.md")) -> None:
     """Write the diagrams of all state machines, generated from the code."""
     from api.machines import markdown

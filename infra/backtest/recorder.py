@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -40,11 +40,12 @@ _ROUTINE = frozenset({"approve", "assess_risk"})
 
 class RecordingStore(MemoryStore):
     """A `MemoryStore` that remembers for the report. `slippage` is the share of the price that a taker is modelled to
-    pay (it is part of the fill's price already; here it is told apart)."""
+    pay (it is part of the fill's price already; here it is told apart); `usd` is the price of a coin now."""
 
-    def __init__(self, slippage: Decimal) -> None:
+    def __init__(self, slippage: Decimal, usd: Callable[[str], Decimal | None]) -> None:
         super().__init__(BARS_KEPT)
         self._slippage = slippage
+        self._usd = usd
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._reasons: dict[str, str] = {}
         self._done: set[str] = set()
@@ -147,11 +148,14 @@ class RecordingStore(MemoryStore):
         if fact.state != "DONE" or fact.transfer_id in self._done:
             return
         self._done.add(fact.transfer_id)
-        self.flows[fact.from_account] -= fact.amount
-        self.flows[fact.to_account] += fact.amount
-        self._rows["transfers"].append(
-            (fact.updated_ms, fact.from_account, fact.to_account, float(fact.amount), fact.purpose)
-        )
+        price = self._usd(fact.coin)
+        if price is None:
+            raise ValueError(f"transfer {fact.transfer_id} moves {fact.coin}, which has no price")
+        value = fact.amount * price
+        self.flows[fact.from_account] -= value
+        self.flows[fact.to_account] += value
+        what = fact.purpose if fact.coin == "USDT" else f"{fact.purpose} ({fact.amount:f} {fact.coin})"
+        self._rows["transfers"].append((fact.updated_ms, fact.from_account, fact.to_account, float(value), what))
 
 
 def _engine(name: str) -> str:

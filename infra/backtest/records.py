@@ -22,7 +22,7 @@ EQUITY = {
     "equity_usdt": pl.Float64,
     "cash_usdt": pl.Float64,  # USDT not invested
     "exposure_usdt": pl.Float64,  # gross notional of positions and coins at the close, at market
-    "net_flow_usdt": pl.Float64,  # transfers and deposits since the row before; TOTAL only has deposits
+    "net_flow_usdt": pl.Float64,  # transfers in less out since the row before, coins at their price; TOTAL: 0
 }
 PRICES = {"ts_ms": pl.Int64, "symbol": pl.String, "close": pl.Float64}  # spot, daily closes, ts_ms as in EQUITY
 FILLS = {

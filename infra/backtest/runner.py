@@ -35,8 +35,8 @@ class Backtest:
 
     def __init__(self, plan: BacktestPlan, brains: Brains) -> None:
         self._plan = plan
-        self._store = RecordingStore(plan.slippage)
         exchange = Exchange(plan.market, plan.exchange())
+        self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd)
         table: dict[ActorName, Callable[[], Brain]] = dict(brains(plan.configured(), INSTALLATION))
         table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}
         self._system = InProcessSystem(exchange, table, self._store)

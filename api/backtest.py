@@ -1,0 +1,211 @@
+"""`eternal backtest`: reads the options, runs the machines on a market, shows progress, leaves the report."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from api.brains import brains
+from infra.backtest.plan import BacktestPlan
+from infra.backtest.report import write_report
+from infra.backtest.runner import Backtest
+from infra.config import EternalConfig
+from infra.simulator.config import FeeConfig
+from infra.simulator.market.history import Coverage, HistoryMarket
+from infra.simulator.market.port import Market
+from infra.simulator.market.synthetic import SyntheticMarket
+from statemachines.values import DAY_MS, ENGINES, ActorName
+
+NAMES: dict[str, tuple[ActorName, ...]] = {
+    "core-hodl": (ActorName.CORE_HODL,),
+    "core": (ActorName.CORE_HODL,),
+    "trend": (ActorName.TREND_1, ActorName.TREND_2),
+    "trend-1": (ActorName.TREND_1,),
+    "trend-2": (ActorName.TREND_2,),
+    "funding": (ActorName.FUNDING,),
+    "tactical": (ActorName.TACTICAL,),
+}
+MAX_SLIPPAGE_BPS = 1_000
+SYNTHETIC_DAYS = 365
+SYNTHETIC_START = date(2025, 1, 1)
+STOPPED = 130
+"""Exit code of a run that was ended by Ctrl-C: its report tells of the part that was run."""
+
+
+class OptionError(ValueError):
+    """An option that cannot be used; the text names it, its value and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user typed, as text."""
+
+    history: Path | None
+    first: str | None
+    last: str | None
+    engines: str | None
+    capital: str
+    fees: str | None
+    slippage_bps: str
+    seed: int
+    settings: Sequence[str]
+    out: Path
+
+
+def run_backtest(options: Options, config: EternalConfig) -> int:
+    """Run and report. Returns the exit code; raises OptionError, HistoryError and OSError."""
+    plan = _plan(options, config)
+    console = Console()
+    console.print(f"Market: {plan.market.label}, {_day(plan.market.start_ms)} to {_day(plan.market.end_ms - 1)}")
+    for sentence in plan.missing_inputs:
+        console.print(f"  inactive: {sentence}")
+    test = Backtest(plan, brains)
+    with _interrupted() as stopped, _progress(console, plan.market) as bar:
+        test.run(bar, stopped.is_set)
+    record = test.record()
+    page = write_report(record, options.out)
+    facts = record.facts
+    total = record.equity.filter(record.equity["engine"] == "TOTAL")["equity_usdt"]
+    ended = "completed" if facts.is_complete else f"ended early, on {_day(facts.ended_ms)}"
+    console.print(
+        f"The run {ended}: {facts.hours:,} market hours in {facts.wall_s:,.1f} s, {record.fills.height:,} fills, "
+        f"equity {total[0]:,.2f} -> {total[-1]:,.2f} USDT."
+    )
+    for fault in facts.ledger_faults:
+        console.print(f"FAULT: {fault}")
+    console.print(f"Report: {page}")
+    if not facts.is_complete:
+        return STOPPED
+    return 1 if facts.ledger_faults else 0
+
+
+def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
+    market, missing = _market(options)
+    return BacktestPlan(
+        market=market,
+        config=config,
+        engines=_engines(options.engines),
+        capital_usdt=_decimal("--capital", options.capital, Decimal(1_000), Decimal(10**9)),
+        fees=_fees(options.fees),
+        slippage=_decimal("--slippage-bps", options.slippage_bps, Decimal(0), Decimal(MAX_SLIPPAGE_BPS)) / 10_000,
+        settings=dict(entry.split("=", 1) for entry in options.settings),
+        missing_inputs=missing,
+        is_synthetic=options.history is None,
+        command=shlex.join(["eternal", *sys.argv[1:]]),
+    )
+
+
+def _market(options: Options) -> tuple[Market, tuple[str, ...]]:
+    start = None if options.first is None else _instant("--from", options.first)
+    end = None if options.last is None else _instant("--to", options.last) + DAY_MS
+    if start is not None and end is not None and start >= end:
+        raise OptionError(f"--from {options.first} must not be after --to {options.last}.")
+    if options.history is not None:
+        market = HistoryMarket(options.history, start, end)
+        return market, missing_inputs(market.coverage(), market.start_ms)
+    if start is None:
+        start = _instant("--from", SYNTHETIC_START.isoformat())
+    days = SYNTHETIC_DAYS if end is None else (end - start) // DAY_MS
+    return SyntheticMarket(options.seed, start, days), ()
+
+
+def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...]:
+    """A sentence for every file that is missing or begins after the run does."""
+    found = []
+    for file in coverage:
+        if file.first_ms is None:
+            found.append(f"{file.stem} is missing; {file.note}; the rules that need it are inactive.")
+        elif file.first_ms > from_ms:
+            found.append(f"{file.stem} begins on {_day(file.first_ms)}; before, the rules that need it are inactive.")
+    return tuple(found)
+
+
+def _engines(text: str | None) -> tuple[ActorName, ...]:
+    if text is None:
+        return ENGINES
+    chosen: set[ActorName] = set()
+    for name in text.split(","):
+        if name.strip() not in NAMES:
+            raise OptionError(f"--engines {name.strip()!r} is no engine; allowed are {', '.join(NAMES)}.")
+        chosen.update(NAMES[name.strip()])
+    return tuple(engine for engine in ENGINES if engine in chosen)
+
+
+def _fees(text: str | None) -> FeeConfig:
+    if text is None:
+        return FeeConfig()
+    parts = text.split(",")
+    if len(parts) != 4:
+        raise OptionError(
+            f"--fees {text!r} has {len(parts)} parts; four fractions are required: spot taker, spot maker, perpetual "
+            "taker, perpetual maker, e.g. 0.001,0.001,0.00055,0.0002."
+        )
+    return FeeConfig(*(_decimal("--fees", part, Decimal("-0.001"), Decimal("0.05")) for part in parts))
+
+
+def _decimal(name: str, text: str, least: Decimal, most: Decimal) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise OptionError(f"{name} {text!r} is no number; allowed is {least} to {most:,}.") from None
+    if not value.is_finite() or not least <= value <= most:
+        raise OptionError(f"{name} {text} is refused; allowed is {least} to {most:,}.")
+    return value
+
+
+def _instant(name: str, text: str) -> int:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise OptionError(f"{name} {text!r} is refused: a day is written like 2021-06-30.") from None
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def _day(instant_ms: int) -> str:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """The first Ctrl-C ends the run after the day under way; a second one ends the program."""
+    stopped = threading.Event()
+
+    def ask(_number: int, _frame: Any) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Bar:
+    def __init__(self, progress: Progress, market: Market) -> None:
+        self._progress, self._start_ms = progress, market.start_ms
+        self._task = progress.add_task("", total=(market.end_ms - market.start_ms) // DAY_MS)
+
+    def __call__(self, market_ms: int) -> None:
+        done = (market_ms - self._start_ms) // DAY_MS
+        self._progress.update(self._task, completed=done, description=_day(market_ms))
+
+
+@contextmanager
+def _progress(console: Console, market: Market) -> Iterator[_Bar]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        yield _Bar(progress, market)
