@@ -1,0 +1,140 @@
+"""The backtest runs the machines of paper and live, and its tables tell what the exchange did (P3)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from actors.memory_store import MemoryStore
+from api.brains import brains
+from infra.backtest.plan import BacktestPlan
+from infra.backtest.records import TOTAL, RunRecord
+from infra.backtest.runner import INSTALLATION, Backtest
+from infra.backtest.system import InProcessSystem
+from infra.config import EternalConfig
+from infra.simulator.api import Exchange
+from infra.simulator.market.synthetic import SyntheticMarket
+from statemachines.facts import ExecutionFact
+from statemachines.values import DAY_MS, ENGINES, ActorName
+from tests.simulation.whole import instant
+
+DAYS = 45
+SEED = 2
+TREND = (ActorName.TREND_1, ActorName.TREND_2)
+
+
+def market(days: int = DAYS) -> SyntheticMarket:
+    return SyntheticMarket(SEED, instant("2025-01-01"), days)
+
+
+def plan(
+    engines: tuple[ActorName, ...] = ENGINES, slippage: Decimal = Decimal(0), capital: Decimal = Decimal(100_000)
+) -> BacktestPlan:
+    return BacktestPlan(market(), EternalConfig(), engines, slippage=slippage, capital_usdt=capital, is_synthetic=True)
+
+
+def run(of: BacktestPlan) -> RunRecord:
+    test = Backtest(of, brains)
+    test.run(lambda _market_ms: None, lambda: False)
+    return test.record()
+
+
+@pytest.fixture(scope="module")
+def whole() -> RunRecord:
+    return run(plan())
+
+
+def total(record: RunRecord) -> pl.DataFrame:
+    return record.equity.filter(pl.col("engine") == TOTAL)
+
+
+def test_it_decides_and_fills_exactly_as_the_system_that_keeps_everything(whole: RunRecord) -> None:
+    """P3: the recorder only remembers; the same machines on the same market make the same fills."""
+    store = MemoryStore()
+    system = InProcessSystem(Exchange(market(), plan().exchange()), brains(plan().configured(), INSTALLATION), store)
+    system.start()
+    system.run()
+    expected = [
+        (fill.executed_ms, fill.link_id, float(fill.quantity), float(fill.price))
+        for fill in store.facts("executions")
+        if isinstance(fill, ExecutionFact)
+    ]
+    assert expected, "a run that traded nothing proves nothing"
+    assert whole.fills.select("ts_ms", "order_id", "quantity", "price").rows() == expected
+
+
+def test_every_day_has_the_equity_of_every_account_and_their_sum(whole: RunRecord) -> None:
+    days = total(whole)["ts_ms"].to_list()
+    assert days == [instant("2025-01-01") + day * DAY_MS for day in range(DAYS + 1)]
+    parts = whole.equity.filter(pl.col("engine") != TOTAL).group_by("ts_ms").agg(pl.col("equity_usdt").sum())
+    joined = total(whole).join(parts, on="ts_ms", suffix="_sum")
+    assert joined.height == DAYS + 1
+    assert joined.select((pl.col("equity_usdt") - pl.col("equity_usdt_sum")).abs().max()).item() < 1e-6
+    assert total(whole)["equity_usdt"][0] == 100_000
+
+
+def test_transfers_and_flows_of_the_engines_agree(whole: RunRecord) -> None:
+    """FU-5: what one engine gives the other gets."""
+    assert whole.equity["net_flow_usdt"].sum() == pytest.approx(0, abs=1e-6)
+    for engine in ("FUNDING", "TACTICAL"):
+        flows = whole.equity.filter(pl.col("engine") == engine)["net_flow_usdt"].sum()
+        moved = whole.transfers.filter(pl.col("target") == engine)["amount_usdt"].sum()
+        moved -= whole.transfers.filter(pl.col("source") == engine)["amount_usdt"].sum()
+        assert flows == pytest.approx(moved, abs=1e-6)
+    assert whole.transfers.height > 0
+
+
+def test_the_books_balance_and_decisions_name_their_rules(whole: RunRecord) -> None:
+    assert whole.facts.ledger_faults == ()
+    assert whole.facts.is_complete
+    rules = set(whole.transitions["rules"].explode().to_list())
+    assert {"CH-6", "TR-3", "FU-2"} <= rules
+
+
+def test_engines_that_are_switched_off_have_no_capital_and_do_nothing() -> None:
+    record = run(plan(TREND))
+    assert set(record.fills["engine"].unique().to_list()) <= {"TREND-1", "TREND-2"}
+    assert record.fills.height > 0
+    first = record.equity.filter(pl.col("ts_ms") == instant("2025-01-01"))
+    opening = dict(first.select("engine", "equity_usdt").iter_rows())
+    assert opening["TREND-1"] == 75_000  # OR-1: 15 to 5
+    assert opening["TREND-2"] == 25_000
+    assert opening["CORE-HODL"] == opening["FUNDING"] == opening["TACTICAL"] == 0
+
+
+@pytest.mark.parametrize("engine", [(ActorName.CORE_HODL,), (ActorName.FUNDING,), (ActorName.TACTICAL,)])
+def test_each_engine_runs_alone(engine: tuple[ActorName, ...]) -> None:
+    record = run(plan(engine))
+    assert record.facts.is_complete
+    assert record.facts.ledger_faults == ()
+    assert total(record)["equity_usdt"][0] == 100_000
+
+
+def test_slippage_is_paid_by_takers_and_told() -> None:
+    free, dear = run(plan((ActorName.FUNDING,))), run(plan((ActorName.FUNDING,), Decimal("0.001")))
+    assert free.fills["slippage_usdt"].sum() == 0
+    takers = dear.fills.filter(~pl.col("is_maker"))
+    assert takers.height > 0
+    assert takers["slippage_usdt"].min() > 0
+    assert takers["slippage_usdt"].sum() == pytest.approx(takers["notional_usdt"].sum() * 0.001, rel=2e-3)
+    assert total(dear)["equity_usdt"][-1] < total(free)["equity_usdt"][-1]
+    assert "0.001 of the price" in dear.facts.settings["slippage"]
+
+
+def test_a_run_that_is_stopped_leaves_the_record_of_its_days(whole: RunRecord) -> None:
+    days: list[int] = []
+    test = Backtest(plan(), brains)
+    test.run(days.append, lambda: len(days) == 20)
+    record = test.record()
+    assert not record.facts.is_complete
+    assert record.facts.ended_ms == instant("2025-01-01") + 20 * DAY_MS
+    assert record.equity.equals(whole.equity.filter(pl.col("ts_ms") <= record.facts.ended_ms))
+    assert record.fills.equals(whole.fills.head(record.fills.height))
+
+
+def test_weights_of_a_choice_of_engines_sum_to_one_exactly() -> None:
+    for engines in (ENGINES, TREND, (ActorName.CORE_HODL, ActorName.TREND_1, ActorName.TACTICAL)):
+        assert sum(plan(engines).weights.values()) == 1
+        plan(engines).configured()
