@@ -87,6 +87,7 @@ class SystemAssembly:
             return _LockstepClock(lockstep)
         live = LiveClock(self._sessions())
         live.synchronise()
+        live.keep()
         return live
 
     def pace_s(self) -> float:

@@ -24,12 +24,12 @@ def brains(config: EternalConfig, installation_id: str) -> Mapping[ActorName, Ca
     def order_manager() -> Brain:
         from actors.order_manager.brain import OrderManagerBrain
 
-        return OrderManagerBrain(installation_id, config.orders)
+        return OrderManagerBrain(installation_id, config.orders_in_force)
 
     def risk_manager() -> Brain:
         from actors.risk_manager.brain import RiskManagerBrain
 
-        return RiskManagerBrain(config.risk)
+        return RiskManagerBrain(config.risk_in_force)
 
     def core_hodl() -> Brain:
         from statemachines.core_hodl.brain import CoreHodlBrain

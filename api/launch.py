@@ -17,6 +17,7 @@ import ray
 from actors.inprocess import START_ORDER
 from actors.ray_runtime import find, spawn
 from api.assembly import SystemAssembly
+from api.housekeeping import Housekeeping
 from api.ray_head import RayHead, free_port
 from api.simulator_process import SimulatorProcess
 from infra.bybit.credentials import from_environment, from_simulator
@@ -56,6 +57,7 @@ class System:
         self._heard_at = time.monotonic()
         self._stopping = threading.Event()
         self._guard: threading.Thread | None = None
+        self._housekeeping: Housekeeping | None = None
 
     # --- what the ways in want to know ---
 
@@ -141,6 +143,7 @@ class System:
             ray_dashboard=self._ray.dashboard,
             market_label=self.market_label,
         )
+        self._housekeeping = Housekeeping(self._database.url, config.archive_folder, config.retention, self._say)
         self._spawn_orchestrator()
 
     def guard_in_background(self) -> None:
@@ -161,6 +164,8 @@ class System:
             self._ray.restart()
             self._spawn_orchestrator()
         self._listen()
+        if self._housekeeping is not None and self._status:
+            self._housekeeping.look(self._status)
 
     def stop(self) -> None:
         """End everything that we started, actors first, the database last."""
@@ -168,6 +173,8 @@ class System:
         if self._guard is not None:
             # A guard in the middle of its look would start again what we are about to end.
             self._guard.join(GUARD_END_TIMEOUT_S)
+        if self._housekeeping is not None:
+            self._housekeeping.stop(GUARD_END_TIMEOUT_S)
         if self._ray is not None:
             with contextlib.suppress(Exception):
                 self._stop_actors()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
 
 from infra.bybit.fields import Row
 from infra.bybit.session import Sessions
 from statemachines.values import Account
+
+_log = logging.getLogger(__name__)
+
+RESYNCHRONISE_S = 600.0
+MAX_JUMP_MS = 1_000.0
+"""RM-4: a clock that is off by more than a second is a reason to stop entries; here it is told."""
 
 
 class LiveClock:
@@ -35,6 +43,27 @@ class LiveClock:
         server_ms = Row(answer, "server time answer").integer("time")
         self._offset_ms = server_ms - (before + after) / 2 * 1000
         return round((after - before) * 1000)
+
+    def keep(self, period_s: float = RESYNCHRONISE_S) -> None:
+        """Measure again every `period_s` while the process lives; a failure keeps the old offset and is told."""
+        threading.Thread(target=self._keep, args=(period_s,), name="exchange-clock", daemon=True).start()
+
+    def _keep(self, period_s: float) -> None:
+        pause = threading.Event()
+        while not pause.wait(period_s):
+            self.resynchronise()
+
+    def resynchronise(self) -> bool:
+        """One more measurement; whether it succeeded. A jump of the offset is told: one of both clocks was wrong."""
+        before_ms = self._offset_ms
+        try:
+            self.synchronise()
+        except Exception as error:  # noqa: BLE001 - whatever keeps the exchange away, the old offset goes on
+            _log.warning("the exchange's clock could not be read: %s", type(error).__name__)
+            return False
+        if before_ms is not None and self._offset_ms is not None and abs(self._offset_ms - before_ms) > MAX_JUMP_MS:
+            _log.warning("the exchange's clock and ours have drifted by %.0f ms", self._offset_ms - before_ms)
+        return True
 
     def now_ms(self) -> int:
         """The exchange's time, ms. Raises RuntimeError before the first `synchronise`."""

@@ -106,6 +106,7 @@ def parse_execution(account: Account, data: Any, category: str | None = None) ->
         realized_pnl=(row.decimal_or_none("execPnl") if row.has("execPnl") else None) or Decimal(0),
         execution_type=row.text("execType"),
         executed_ms=row.integer("execTime"),
+        closed_quantity=row.decimal_or_none("closedSize") if row.has("closedSize") else None,
     )
 
 

@@ -20,6 +20,8 @@ from orchestrator.parameters import OrchestratorParameters
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.risk.parameters import RiskParameters
 
+LIVE_RECONCILE_MS = 60_000
+
 
 class Profile(StrEnum):
     """Where the system trades: the simulated exchange, Bybit's demo or test environment, or with real money."""
@@ -105,6 +107,21 @@ class EternalConfig(BaseSettings):
     def capital_limit_usdt(self) -> Decimal | None:
         """The most capital the engines may use together; None without a limit (every profile but live)."""
         return self.live.canary_limit_usdt if self.profile is Profile.LIVE else None
+
+    @property
+    def risk_in_force(self) -> RiskParameters:
+        """The risk parameters with the capital limit of the profile."""
+        return self.risk.model_copy(
+            update={"capital_limit_usdt": self.capital_limit_usdt or self.risk.capital_limit_usdt}
+        )
+
+    @property
+    def orders_in_force(self) -> OrderParameters:
+        """The order manager's parameters: on a real exchange books are compared all the time, in lockstep they are
+        compared at every start (nothing can go missing in between)."""
+        if self.is_simulated or self.orders.reconcile_every_ms:
+            return self.orders
+        return self.orders.model_copy(update={"reconcile_every_ms": LIVE_RECONCILE_MS})
 
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from statemachines.portfolio.equity import price_key
 from statemachines.risk.exposure import (
     check_asset_leverage,
+    check_capital_limit,
     check_cash_buffer,
     check_concentration,
     check_equity,
@@ -157,6 +158,7 @@ LIMITS: tuple[Check, ...] = (
     check_instrument_rules,
     check_price_collar,
     check_equity,
+    check_capital_limit,
     check_size,
     check_position,
     check_asset_leverage,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from statemachines.portfolio.equity import spot_key
+from statemachines.messages import AccountView
+from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order import (
     OrderView,
     Refusal,
@@ -39,6 +40,30 @@ def check_size(order: OrderView) -> Refusal | None:
         f"order of {usdt(order.notional_usdt)} is above {usdt(most)} "
         f"({order.limits.max_order_of_equity} of the equity {usdt(account.equity_usdt)})",
     )
+
+
+def check_capital_limit(order: OrderView) -> Refusal | None:
+    """The canary of profile live: what all engines hold and may still buy, with this order, within the operator's
+    limit. A hedged pair counts with both legs."""
+    most, portfolio = order.parameters.capital_limit_usdt, order.portfolio
+    if most is None or portfolio is None:
+        return None
+    held = sum((_gross_usdt(view, portfolio.prices) for view in portfolio.accounts.values()), ZERO)
+    pending = order.pending.notional_usdt()
+    after = held + pending + order.notional_usdt
+    if after <= most:
+        return None
+    return Refusal(
+        "capital_limit",
+        f"all engines would hold {usdt(after)} ({usdt(held)} now, {usdt(pending)} under way), above the limit of "
+        f"{usdt(most)}; the operator raises it with live.canary_limit_usdt",
+    )
+
+
+def _gross_usdt(view: AccountView, prices: Mapping[str, Decimal]) -> Decimal:
+    coins = (amount * prices[spot_key(coin)] for coin, amount in view.coins.items() if coin != "USDT" and amount > 0)
+    positions = (abs(size) * prices[price_key(LINEAR, symbol)] for symbol, (size, _) in view.positions.items() if size)
+    return sum(coins, ZERO) + sum(positions, ZERO)
 
 
 def check_position(order: OrderView) -> Refusal | None:

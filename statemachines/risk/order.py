@@ -50,6 +50,7 @@ class Pending:
     def __init__(self) -> None:
         self._quantities: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
+        self._notional = ZERO
 
     def add(self, intent: OpenIntent) -> None:
         """Count in an approved intent."""
@@ -67,6 +68,10 @@ class Pending:
         """Perpetuals that the account's approved intents may still move."""
         return {symbol for owner, category, symbol, _ in self._quantities if owner == account and category == LINEAR}
 
+    def notional_usdt(self) -> Decimal:
+        """New risk that approved intents of all accounts may still take, at their reference prices."""
+        return self._notional
+
     def committed_usdt(self, account: Account) -> Decimal:
         """Cash that approved spot purchases may still take, at their reference prices."""
         return self._committed.get(account, ZERO)
@@ -74,6 +79,8 @@ class Pending:
     def _count(self, intent: OpenIntent, quantity: Decimal) -> None:
         if intent.reduce_only:
             return
+        if not intent.is_reducing:
+            self._notional += quantity * intent.price
         key = (intent.account, intent.category, intent.symbol, intent.side)
         self._quantities[key] = self._quantities.get(key, ZERO) + quantity
         if self._quantities[key] == ZERO:

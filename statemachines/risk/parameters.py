@@ -106,6 +106,7 @@ class RiskParameters(Frozen):
     `price_collar`: furthest an order's reference price may be from the last closed price, and the worst price an
     approval lets through. `max_bar_age_ms`: oldest closed bar an entry may rest on (market time).
     `max_orders_per_minute`: new-risk intents per engine and minute of market time. `slippage_limit` is EX-3's.
+    `capital_limit_usdt`: most that all engines together may hold in coins and positions (the canary of profile live).
     `calm_ms`: RM-2's 24 h. `one_day_fall` and `fall_block_ms`: RM-3's portfolio rule, for `fall_blocks`.
     """
 
@@ -113,6 +114,7 @@ class RiskParameters(Frozen):
     drawdown: dict[str, DrawdownGroup] = Field(default_factory=_drawdown_groups)
     switches: dict[str, SwitchPolicy] = Field(default_factory=_switches)
     concentration_accounts: tuple[ActorName, ...] = (ActorName.CORE_HODL, ActorName.TACTICAL)
+    capital_limit_usdt: Annotated[Decimal, Field(gt=0)] | None = None
     price_collar: Fraction = Decimal("0.10")
     slippage_limit: Fraction = Decimal("0.005")
     max_bar_age_ms: Annotated[int, Field(gt=0)] = 2 * HOUR_MS

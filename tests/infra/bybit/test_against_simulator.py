@@ -45,6 +45,7 @@ from statemachines.requests import (
     OrderAbsent,
     OrderFound,
     PlaceOrder,
+    Quote,
     ReadAccount,
     ReadBars,
     ReadFeed,
@@ -279,10 +280,17 @@ def test_lockstep_moves_only_when_every_frame_was_handled(simulator: Simulator) 
         # The exchange opens with the boundary at its start: the bars that ended there come first.
         assert hours == {(c, s, START + hour * HOUR_MS) for c, s in SYMBOLS for hour in range(-1, 24)}
         assert len([bar for bar in bars if bar.interval == "D"]) == 12
-        quotes = [quote for body in public.of(QuoteFrame) for quote in body.quotes]  # type: ignore[attr-defined]
-        newest = {(quote.category, quote.symbol): quote for quote in quotes}
-        assert newest.keys() == set(SYMBOLS)
-        assert all(quote.bid < quote.last < quote.ask for quote in newest.values())
+
+        def quotes_seen() -> list[Quote]:
+            return [quote for body in public.of(QuoteFrame) for quote in body.quotes]  # type: ignore[attr-defined]
+
+        def are_whole() -> bool:
+            newest = {(quote.category, quote.symbol): quote for quote in quotes_seen()}
+            return newest.keys() == set(SYMBOLS) and all(q.bid < q.last < q.ask for q in newest.values())
+
+        # The last step's own frames are still coming: a spot ticker has no bid and ask until its book follows.
+        wait_for(are_whole)
+        quotes = quotes_seen()
         assert max(quote.market_ms for quote in quotes) >= START + DAY_MS
         executions = [body.report for body in private.of(ExecutionFrame)]  # type: ignore[attr-defined]
         assert [(e.account, e.execution_type) for e in executions] == [(T1, "Trade")] + [(T1, "Funding")] * 3

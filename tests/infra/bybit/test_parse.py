@@ -143,3 +143,13 @@ def test_intervals() -> None:
 def test_rows_must_be_objects() -> None:
     with pytest.raises(UnparsableError, match="JSON object"):
         Row(["x"], "order row")
+
+
+def test_closed_size_tells_what_was_closed_and_absence_is_not_zero() -> None:
+    """EX-2: REST tells no realised profit; only `closedSize` says whether there was one."""
+    assert parse_execution(ACCOUNT, execution_row()).closed_quantity is None
+    assert parse_execution(ACCOUNT, execution_row(closedSize="")).closed_quantity is None
+    assert parse_execution(ACCOUNT, execution_row(closedSize="0")).closed_quantity == 0
+    assert parse_execution(ACCOUNT, execution_row(closedSize="0.25")).closed_quantity == Decimal("0.25")
+    with pytest.raises(UnparsableError, match="closedSize"):
+        parse_execution(ACCOUNT, execution_row(closedSize="much"))

@@ -176,3 +176,14 @@ def test_it_is_frozen_and_travels() -> None:
     assert pickle.loads(pickle.dumps(config)) == config
     with pytest.raises(ValueError, match="frozen"):
         config.profile = Profile.LIVE  # type: ignore[misc]
+
+
+def test_what_the_profile_adds_to_the_rules() -> None:
+    """Live: the canary reaches the risk manager; a real exchange's books are compared every minute."""
+    paper, live = EternalConfig(), EternalConfig(profile=Profile.LIVE)
+    assert paper.risk_in_force.capital_limit_usdt is None
+    assert paper.orders_in_force.reconcile_every_ms == 0
+    assert live.risk_in_force.capital_limit_usdt == live.live.canary_limit_usdt == 1_000
+    assert live.orders_in_force.reconcile_every_ms == 60_000
+    chosen = live.orders.model_copy(update={"reconcile_every_ms": 5_000})
+    assert live.model_copy(update={"orders": chosen}).orders_in_force.reconcile_every_ms == 5_000

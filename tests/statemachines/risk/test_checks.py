@@ -315,3 +315,37 @@ def test_rm1_coins_being_bought_may_be_sold_again() -> None:
     bought = pending(account=Account.FUNDING, category="spot", remaining=Decimal("0.01"))
     view = order(ActorName.FUNDING, Side.SELL, "0.01", "spot", pending=bought)
     assert judge(view) == ((), True)
+
+
+# --- the canary of profile live ---
+
+
+def limited(limit: str) -> RiskParameters:
+    return P.model_copy(update={"capital_limit_usdt": Decimal(limit)})
+
+
+def test_capital_limit_counts_what_all_engines_hold_and_may_still_take() -> None:
+    """The canary: 0.1 BTC at 50,000 with 0.02 held elsewhere and 0.01 under way are 6,500 USDT."""
+    accounts = holdings()
+    accounts[Account.CORE_HODL] = Holdings({"USDT": Decimal(59_000), "BTC": Decimal("0.02")}, {})
+    under_way = pending(remaining=Decimal("0.01"), price=Decimal(50_000))
+    just_enough = order(accounts=accounts, pending=under_way, parameters=limited("6500"))
+    assert "capital_limit" not in refused(just_enough)
+    too_little = order(accounts=accounts, pending=under_way, parameters=limited("6499.99"))
+    (refusal,) = [r for r in judge(too_little).refusals if r.check == "capital_limit"]
+    assert "6500.0000 USDT" in refusal.reason
+    assert "6499.9900 USDT" in refusal.reason
+    assert "live.canary_limit_usdt" in refusal.reason
+
+
+def test_capital_limit_never_refuses_what_reduces_risk() -> None:
+    accounts = holdings()
+    accounts[Account.CORE_HODL] = Holdings({"USDT": Decimal(0), "BTC": Decimal(2)}, {})
+    sale = order(ActorName.CORE_HODL, Side.SELL, "1", "spot", accounts=accounts, parameters=limited("100"))
+    assert refused(sale) == set()
+
+
+def test_capital_limit_is_off_unless_it_is_set() -> None:
+    accounts = holdings()
+    accounts[Account.CORE_HODL] = Holdings({"USDT": Decimal(0), "BTC": Decimal(100)}, {})
+    assert "capital_limit" not in refused(order(accounts=accounts))
