@@ -67,7 +67,7 @@ class Options:
 def run_backtest(options: Options, config: EternalConfig) -> int:
     """Run and report. Returns the exit code; raises OptionError, HistoryError and OSError."""
     plan = _plan(options, config)
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(f"Market: {plan.market.label}, {_day(plan.market.start_ms)} to {_day(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
         console.print(f"  inactive: {sentence}")

@@ -76,7 +76,8 @@ REFUSALS = {
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What was run. `missing_inputs`: sentences about rules that were inactive because their history is missing;
-    `settings`: every parameter that differs from the spec's default; `is_synthetic`: the market is invented."""
+    `costs`: fees and slippage as modelled; `settings`: every parameter that differs from the specification's;
+    `is_synthetic`: the market is invented."""
 
     command: str
     market: str
@@ -87,6 +88,7 @@ class RunFacts:
     capital_usdt: float
     engines: tuple[str, ...]
     settings: dict[str, str]
+    costs: dict[str, str]
     missing_inputs: tuple[str, ...]
     is_complete: bool
     wall_s: float

@@ -120,7 +120,7 @@ def test_slippage_is_paid_by_takers_and_told() -> None:
     assert takers["slippage_usdt"].min() > 0
     assert takers["slippage_usdt"].sum() == pytest.approx(takers["notional_usdt"].sum() * 0.001, rel=2e-3)
     assert total(dear)["equity_usdt"][-1] < total(free)["equity_usdt"][-1]
-    assert "0.001 of the price" in dear.facts.settings["slippage"]
+    assert "0.001 of the price" in dear.facts.costs["slippage"]
 
 
 def test_a_run_that_is_stopped_leaves_the_record_of_its_days(whole: RunRecord) -> None:

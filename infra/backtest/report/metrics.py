@@ -1,0 +1,160 @@
+"""Figures of one series of daily returns.
+
+Conventions, stated on the page too: simple returns from daily closes, a year of 365 days, risk-free rate 0. The tests
+compare every figure with quantstats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+DAYS_PER_YEAR = 365.0
+SMALLEST_BASE_USDT = 0.01
+"""With less capital than this a day has no return of its own: it counts as 0."""
+
+_FLAT = 1e-12
+
+
+def daily_returns(equity_usdt: Floats, net_flow_usdt: Floats) -> Floats:
+    """Time-weighted simple returns of the days between the closes; one fewer than closes.
+
+    `net_flow_usdt[i]` moved between close i-1 and close i. Transfers follow the daily cycle right after 00:00, so a
+    flow counts at the day's start; one that takes more than half of the capital counts at the day's end instead, since
+    what little is left must not carry the whole day's result. No return is below -1.
+
+    Raises:
+        ValueError: the two differ in length.
+    """
+    if equity_usdt.shape != net_flow_usdt.shape:
+        raise ValueError(
+            f"net_flow_usdt has {net_flow_usdt.size} values and equity_usdt {equity_usdt.size}: they must be as many."
+        )
+    before, after, flow = equity_usdt[:-1], equity_usdt[1:], net_flow_usdt[1:]
+    leaves_last = flow < -0.5 * before
+    base = np.where(leaves_last, before, before + flow)
+    result = np.where(leaves_last, after - flow, after)
+    returns = np.zeros_like(base)
+    np.divide(result, base, out=returns, where=base >= SMALLEST_BASE_USDT)
+    returns = np.where(base >= SMALLEST_BASE_USDT, returns - 1.0, 0.0)
+    return np.asarray(np.maximum(returns, -1.0), dtype=np.float64)
+
+
+def growth(returns: Floats) -> Floats:
+    """What 1 becomes: one value more than returns, the first is 1."""
+    return np.concatenate(([1.0], np.cumprod(1.0 + returns)))
+
+
+def drawdowns(returns: Floats) -> Floats:
+    """Distance from the highest value so far, 0 or negative; one value more than returns."""
+    value = growth(returns)
+    return np.asarray(value / np.maximum.accumulate(value) - 1.0, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A drawdown: places in the series of closes. `recovered` is None while the old high has not been reached again."""
+
+    depth: float
+    peak: int
+    trough: int
+    recovered: int | None
+    days: int
+
+
+def falls(returns: Floats) -> list[Fall]:
+    """Every drawdown in the order of time; its days run from the high to its recovery or to the end of the series."""
+    below = drawdowns(returns)
+    found: list[Fall] = []
+    peak: int | None = None
+    for place, depth in enumerate(below):
+        if depth < -_FLAT:
+            peak = place - 1 if peak is None else peak
+        elif peak is not None:
+            found.append(_fall(below, peak, place))
+            peak = None
+    if peak is not None:
+        found.append(_fall(below, peak, None))
+    return found
+
+
+def _fall(below: Floats, peak: int, recovered: int | None) -> Fall:
+    end = recovered if recovered is not None else len(below) - 1
+    trough = peak + int(np.argmin(below[peak : end + 1]))
+    return Fall(float(below[trough]), peak, trough, recovered, end - peak)
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Figures of a series; None where one is not defined (no days, no variation, no losing day, no drawdown)."""
+
+    days: int
+    total_return: float
+    cagr: float | None
+    volatility: float | None
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    ulcer_index: float
+    worst: Fall | None
+    longest_days: int
+    best_day: float | None
+    worst_day: float | None
+
+
+def performance(returns: Floats) -> Performance:
+    """All figures of a series of daily returns."""
+    all_falls = falls(returns)
+    worst = min(all_falls, key=lambda fall: fall.depth, default=None)
+    yearly = cagr(returns)
+    return Performance(
+        days=len(returns),
+        total_return=float(growth(returns)[-1] - 1.0),
+        cagr=yearly,
+        volatility=volatility(returns),
+        sharpe=sharpe(returns),
+        sortino=sortino(returns),
+        calmar=None if worst is None or yearly is None else yearly / -worst.depth,
+        ulcer_index=ulcer_index(returns),
+        worst=worst,
+        longest_days=max((fall.days for fall in all_falls), default=0),
+        best_day=float(returns.max()) if len(returns) else None,
+        worst_day=float(returns.min()) if len(returns) else None,
+    )
+
+
+def cagr(returns: Floats) -> float | None:
+    """Compound growth per year of 365 days."""
+    if not len(returns):
+        return None
+    return float(growth(returns)[-1] ** (DAYS_PER_YEAR / len(returns)) - 1.0)
+
+
+def volatility(returns: Floats) -> float | None:
+    """Sample standard deviation × √365."""
+    if len(returns) < 2:
+        return None
+    return float(np.std(returns, ddof=1) * np.sqrt(DAYS_PER_YEAR))
+
+
+def sharpe(returns: Floats) -> float | None:
+    """Mean over sample standard deviation, × √365."""
+    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    return float(np.mean(returns) / deviation * np.sqrt(DAYS_PER_YEAR)) if deviation > _FLAT else None
+
+
+def sortino(returns: Floats) -> float | None:
+    """Mean over the root of the mean squared loss (all days in the mean), × √365."""
+    if not len(returns):
+        return None
+    downside = float(np.sqrt(np.mean(np.square(np.minimum(returns, 0.0)))))
+    return float(np.mean(returns) / downside * np.sqrt(DAYS_PER_YEAR)) if downside > _FLAT else None
+
+
+def ulcer_index(returns: Floats) -> float:
+    """Root of the mean squared drawdown over the days: how deep and how long it hurt."""
+    return float(np.sqrt(np.mean(np.square(drawdowns(returns)[1:])))) if len(returns) else 0.0
