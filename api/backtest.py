@@ -66,16 +66,20 @@ class Options:
 
 def run_backtest(options: Options, config: EternalConfig) -> int:
     """Run and report. Returns the exit code; raises OptionError, HistoryError and OSError."""
-    plan = _plan(options, config)
+    with _interrupted() as stopped:
+        return _run(_plan(options, config), options.out, stopped)
+
+
+def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
     console = Console(soft_wrap=True)
     console.print(f"Market: {plan.market.label}, {_day(plan.market.start_ms)} to {_day(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
         console.print(f"  inactive: {sentence}")
     test = Backtest(plan, brains)
-    with _interrupted() as stopped, _progress(console, plan.market) as bar:
+    with _progress(console, plan.market) as bar:
         test.run(bar, stopped.is_set)
     record = test.record()
-    page = write_report(record, options.out)
+    page = write_report(record, out)
     facts = record.facts
     total = record.equity.filter(record.equity["engine"] == "TOTAL")["equity_usdt"]
     ended = "completed" if facts.is_complete else f"ended early, on {_day(facts.ended_ms)}"

@@ -55,6 +55,7 @@ def layout(height: int, is_synthetic: bool, **more: Any) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", "size": 12, "color": MUTED},
         "showlegend": False,
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#b4bdc7", "activecolor": INK},
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "#fff", "bordercolor": RULE, "font": {"color": INK, "size": 12}},
         "xaxis": {**axis, "type": "date", "showgrid": False, "hoverformat": "%Y-%m-%d"},

@@ -69,8 +69,8 @@ def _validity(run: Analysis) -> Iterator[Finding]:
             f"{count(run.days.missing)} daily closes are missing; a return over a gap counts as one day, so annual "
             "figures are off.",
         )
-    for missing in facts.missing_inputs:
-        yield Finding(Weight.NOTE, f"Missing input: {missing}")
+    if facts.missing_inputs:
+        yield Finding(Weight.NOTE, f"Missing inputs: {' '.join(facts.missing_inputs)}")
     if not run.days.is_empty and len(run.days.day_ms) < 366:
         yield Finding(Weight.NOTE, "The run is shorter than a year: annual figures are extrapolated and mean little.")
     if facts.open_orders:

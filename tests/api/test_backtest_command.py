@@ -1,0 +1,111 @@
+"""`eternal backtest` as its user types it: a report, clear refusals, and Ctrl-C that leaves what was done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from api.backtest import NAMES, missing_inputs
+from infra.simulator.market.history import Coverage
+from tests.simulation.whole import instant
+
+PATIENCE_S = 120.0
+SHORT = ("--from", "2025-01-01", "--to", "2025-01-20")
+
+
+def command(*options: str) -> Sequence[str]:
+    return [sys.executable, "-c", "from api.cli import main; main()", "backtest", *options]
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*options),
+        check=False,
+        cwd=folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
+    done = run(tmp_path, *SHORT, "--out", "report", "--engines", "core,trend", "--set", "trend.entry_adx=20")
+    assert done.returncode == 0, done.stderr
+    assert "The run completed: 480 market hours" in done.stdout
+    assert "synthetic" in done.stdout
+    summary = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert summary["facts"]["engines"] == ["CORE-HODL", "TREND-1", "TREND-2"]
+    assert summary["facts"]["settings"] == {"trend.entry_adx": "20"}
+    assert summary["facts"]["is_synthetic"]
+    assert (tmp_path / "report" / "report.html").stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--from", "yesterday"), "--from 'yesterday' is refused: a day is written like"),
+        (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01 must not be after --to 2025-01-01"),
+        (("--engines", "core,luck"), "--engines 'luck' is no engine; allowed are core-hodl"),
+        (("--capital", "lots"), "--capital 'lots' is no number; allowed is 1000 to"),
+        (("--capital", "-5"), "--capital -5 is refused; allowed is 1000 to"),
+        (("--capital", "NaN"), "--capital NaN is refused"),
+        (("--fees", "0.001"), "--fees '0.001' has 1 parts; four fractions are required"),
+        (("--fees", "0.001,0.001,0.5,0.001"), "--fees 0.5 is refused; allowed is"),
+        (("--slippage-bps", "99999"), "--slippage-bps 99999 is refused; allowed is 0 to 1,000"),
+        (("--history", "nowhere"), "The history folder nowhere does not exist"),
+        (("--set", "trend.luck=7"), "luck"),
+    ],
+)
+def test_nonsense_is_refused_with_field_value_and_what_is_allowed(
+    tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    refused = run(tmp_path, *options)
+    assert refused.returncode == 2
+    assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_a_report_of_what_was_done(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("--from", "2025-01-01", "--to", "2030-01-01", "--out", "part"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert "Market:" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 130, told
+    assert "ended early" in told
+    summary = json.loads((tmp_path / "part" / "summary.json").read_text())
+    assert not summary["facts"]["is_complete"]
+    assert any("incomplete" in one["text"] for one in summary["findings"])
+
+
+def test_missing_and_late_files_are_told_as_inactive_rules() -> None:
+    files = [
+        Coverage("dvol_btc_1d", 0, None, None, 0, "TA-3 has no volatility"),
+        Coverage("eth_usdt_perp_1h", 10, instant("2019-11-27"), instant("2020-01-01"), 0, ""),
+        Coverage("btc_usdt_spot_1h", 10, instant("2018-01-01"), instant("2020-01-01"), 0, ""),
+    ]
+    missing, late = missing_inputs(files, instant("2018-01-01"))
+    assert "dvol_btc_1d is missing; TA-3 has no volatility" in missing
+    assert "eth_usdt_perp_1h begins on 2019-11-27" in late
+
+
+def test_every_engine_has_a_name() -> None:
+    assert len({engine for engines in NAMES.values() for engine in engines}) == 5
