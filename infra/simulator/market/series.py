@@ -12,14 +12,22 @@ from infra.simulator.market.port import Bar
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
+MOST_DIGITS = 10
+"""A float whose shortest text is no longer than this has at most 8 decimals."""
+
 _CACHED_BARS = 4096
 """Decimal bars kept per series: a year of hours half over, or eleven years of days."""
 
 
 def decimal_of(value: float) -> Decimal:
     """The decimal number a file meant by a float: its shortest representation, at most 8 decimals, no trailing zero."""
-    rounded = round(value, 8)
-    return Decimal(int(rounded)) if rounded.is_integer() else Decimal(repr(rounded))
+    if value.is_integer():
+        return Decimal(int(value))
+    shortest = repr(value)
+    if len(shortest) > MOST_DIGITS or "e" in shortest:
+        value = round(value, 8)
+        shortest = str(int(value)) if value.is_integer() else repr(value)
+    return Decimal(shortest)
 
 
 class Series:

@@ -50,6 +50,7 @@ class Venue:
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
         self.changes: dict[str, Changes] = {}
+        self.sleep: dict[str, tuple[int, bool]] = {}
 
     def _open_account(self, settings: AccountConfig) -> Account:
         return Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
@@ -86,7 +87,8 @@ class Venue:
         return found
 
     def changed(self, account: Account) -> Changes:
-        """The account's list of changes of the operation under way."""
+        """The account's list of changes of the operation under way; whatever changes, it is looked at again."""
+        self.sleep.pop(account.name, None)
         found = self.changes.get(account.name)
         if found is None:
             found = self.changes[account.name] = Changes()

@@ -16,6 +16,7 @@ from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.matching import fired, match, needs_quotes
 from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
 
 OFFSET_MS = {FUNDING_STAGE: 0, BARS_STAGE: 0, 0: 0, 1: 1_200_000, 2: 2_400_000, 3: 3_599_000}
@@ -91,6 +92,8 @@ def _point_work(venue: Venue, stage: int) -> list[list[Any]]:
     quotes = False
     for account in venue.accounts.values():
         if not account.open and not account.positions:
+            continue
+        if stage > 0 and is_asleep(venue, account, stage):
             continue
         hits = fired(venue, account) if account.open else []
         if hits or is_exhausted(venue, account):
