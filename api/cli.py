@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from api.history import history_app
+
 if TYPE_CHECKING:
     from infra.config import EternalConfig
 
@@ -21,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Eternal Engine: four engines, one risk manager, one ledger, on Bybit or on a simulated exchange.",
 )
+
+app.add_typer(history_app, name="history")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]

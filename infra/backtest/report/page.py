@@ -1,202 +1,208 @@
-"""The page: one self-contained HTML file, readable without a network."""
+"""The page: one HTML file with everything in it, readable without a network and after decades."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from html import escape
 
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+from plotly.offline import get_plotlyjs
 
 from infra.backtest.records import TOTAL
-from infra.backtest.report import html, tables
+from infra.backtest.report import tables
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.charts import Chart, daily_charts
-from infra.backtest.report.crises import KNOWN
 from infra.backtest.report.events import event_charts
-from infra.backtest.report.findings import Finding, findings_of
+from infra.backtest.report.findings import findings_of
 from infra.backtest.report.look import CSS, SCRIPT
-from infra.backtest.report.series import BTC_HOLD, DAY_MS
-from infra.backtest.report.words import NOTHING, count, day, percent, ratio, usdt
+from infra.backtest.report.words import count, day, percent, ratio, usdt
 
-SYNTHETIC = "Synthetic market: every price in this report is invented. It proves nothing about earnings."
-
+SYNTHETIC = "SYNTHETIC MARKET: the prices of this run are invented. Its figures say nothing about real markets."
 CONVENTIONS = (
-    "Daily closes at 00:00 UTC, labelled with the day they close. Simple returns, time-weighted: a transfer counts at "
-    "the start of its day, one that takes more than half of an engine's capital at its end. A year has 365 days; "
-    "volatility, Sharpe and Sortino are annualised with √365; the risk-free rate is 0. CAGR, and Calmar from it, run "
-    "from the first day with capital. A drawdown's days go from the high to the recovery, or to the end of the run. The "
-    "ulcer index is the root of the mean squared drawdown."
+    "Simple returns from daily closes at 00:00 UTC, time-weighted; a year has 365 days; risk-free rate 0; volatility "
+    "is the sample standard deviation × √365. Sortino divides by the root of the mean squared loss over all days. The "
+    "ulcer index is the root of the mean squared drawdown. Coins and positions stand at market. A trade is a round "
+    "trip from flat to flat at average cost; FUNDING's two legs are one trade."
 )
 
 
-def page_of(run: Analysis) -> str:
-    """The whole page as text."""
-    charts = daily_charts(run) | event_charts(run)
-    findings = findings_of(run)
-    sections = (
-        ("know", "What the owner should know", _know(findings)),
-        ("result", "Result", _result(run, charts)),
-        ("months", "Months and years", _months(run)),
-        ("costs", "Costs and capital at work", _costs(run, charts)),
-        ("trades", "Trades", _trades(run, charts)),
-        ("crises", "Crises", _crises(run)),
-        ("events", "Rebalancing and deployment", _events(run, charts)),
-        ("states", "States", _drawn(run, charts, "states") + tables.states_table(run)),
-        ("rules", "Rules", _rules(run)),
-        ("facts", "What was run", _facts(run)),
-    )
+def render(run: Analysis) -> str:
+    """The whole page."""
     facts = run.record.facts
-    title = f"Backtest {day(facts.from_ms)} to {day(facts.to_ms)}"
-    links = "".join(f'<a href="#{key}">{escape(name)}</a>' for key, name, _ in sections)
-    body = "".join(f'<h2 id="{key}">{escape(name)}</h2>{content}' for key, name, content in sections)
-    days = [day(int(ms)) for ms in run.days.day_ms]
+    charts = {**daily_charts(run), **event_charts(run)}
+    title = "Backtest of Eternal Engine"
+    body = "".join(
+        [
+            f'<div class="banner">{SYNTHETIC}</div>' if facts.is_synthetic else "",
+            f"<header><h1>{title}</h1>{_subtitle(run)}{_navigation(charts)}</header><main>",
+            ""
+            if run.has_traded
+            else '<div class="alarm">Nothing was traded in this run: no figure below proves anything.</div>',
+            *_sections(run, charts),
+            "</main>",
+            f"<footer><p>{escape(CONVENTIONS)}</p></footer>",
+        ]
+    )
     bundle = {
-        "days": days,
-        "charts": {key: {"data": c.data, "layout": c.layout, "narrow": c.narrow} for key, c in charts.items()},
+        "days": [day(ts_ms) for ts_ms in run.days.day_ms],
+        "charts": {
+            chart.key: {"data": chart.data, "layout": chart.layout, "narrow": chart.narrow} for chart in charts.values()
+        },
     }
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(title)}{' (synthetic market)' if facts.is_synthetic else ''}</title><style>{CSS}</style></head>"
-        f"<body>{_banner(run)}<header><h1>{escape(title)}</h1>"
-        f'<p class="muted">{escape(facts.market)} · {usdt(facts.capital_usdt)} USDT at the start</p></header>'
-        f"<main>{_alarm(run)}{_tiles(run)}<nav>{links}</nav>{body}</main>"
-        f"<footer>{escape(CONVENTIONS)}</footer>"
-        f'<script type="application/json" id="charts">{html.script_json(bundle)}</script>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}, {day(facts.from_ms)} to {day(facts.ended_ms)}</title><style>{CSS}</style></head><body>{body}"
+        f'<script type="application/json" id="charts">{_embedded(bundle)}</script>'
         f"<script>{get_plotlyjs()}</script><script>{SCRIPT}</script></body></html>"
     )
 
 
-def _banner(run: Analysis) -> str:
-    return f'<div class="banner" role="note">{SYNTHETIC}</div>' if run.record.facts.is_synthetic else ""
+def _embedded(value: object) -> str:
+    """JSON within a script element: nothing in it may end the element."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
 
 
-def _alarm(run: Analysis) -> str:
-    if run.has_traded:
-        return ""
-    return '<div class="alarm">Nothing was traded in this run. There is not a single fill; nothing below is a result.</div>'
+def _subtitle(run: Analysis) -> str:
+    facts = run.record.facts
+    engines = ", ".join(facts.engines)
+    return (
+        f'<p class="muted">{escape(facts.market)}, {day(facts.from_ms)} to {day(facts.ended_ms - 1)}, '
+        f"{usdt(facts.capital_usdt)} USDT; {escape(engines)}</p>"
+    )
+
+
+SECTIONS = (
+    ("know", "What the owner should know"),
+    ("growth-section", "Growth and drawdown"),
+    ("months", "Returns by month"),
+    ("engines", "Engines"),
+    ("crises", "In crises"),
+    ("capital", "Capital at work"),
+    ("trades", "What was traded"),
+    ("states-section", "States"),
+    ("rules", "Rules and refusals"),
+    ("run", "The run"),
+)
+
+
+def _navigation(charts: dict[str, Chart]) -> str:
+    shown = [(key, name) for key, name in SECTIONS if key != "states-section" or "states" in charts]
+    return "<nav>" + "".join(f'<a href="#{key}">{name}</a>' for key, name in shown) + "</nav>"
+
+
+def _sections(run: Analysis, charts: dict[str, Chart]) -> list[str]:
+    name = dict(SECTIONS)
+    prices = [_card(chart, run) for key, chart in charts.items() if key.startswith("price-")]
+
+    def drawn(*keys: str) -> str:
+        return "".join(_card(charts[key], run) for key in keys if key in charts)
+
+    return [
+        _head("know", name["know"]) + _tiles(run) + _findings(run),
+        _head("growth-section", name["growth-section"]) + drawn("growth", "drawdown") + tables.performance_table(run),
+        _head("months", name["months"]) + tables.month_tables(run),
+        _head("engines", name["engines"])
+        + tables.books_table(run)
+        + _titled("Round trips", tables.trades_table(run))
+        + _titled("CORE-HODL accumulates", tables.accumulation_table(run))
+        + drawn("results", "carry"),
+        _head("crises", name["crises"])
+        + "<p class='note'>Return within the window, and in brackets the worst drawdown within it.</p>"
+        + (
+            _titled("Known crises within the run", tables.crises_table(run.crises))
+            or _note("None lies within the run.")
+        )
+        + _titled("The deepest falls of BTC, from high to low", tables.crises_table(run.falls)),
+        _head("capital", name["capital"]) + drawn("allocation", "cash", "exposure"),
+        _head("trades", name["trades"]) + "".join(prices),
+        (_head("states-section", name["states-section"]) + drawn("states") + tables.states_table(run))
+        if "states" in charts
+        else "",
+        _head("rules", name["rules"])
+        + tables.rules_table(run)
+        + (_titled("Refused orders", tables.refusals_table(run)) or _note("No order was refused.")),
+        _head("run", name["run"]) + _run(run),
+    ]
+
+
+def _head(key: str, text: str) -> str:
+    return f'<h2 id="{key}">{escape(text)}</h2>'
+
+
+def _titled(title: str, content: str) -> str:
+    return f"<h3>{escape(title)}</h3>{content}" if content else ""
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
 
 
 def _tiles(run: Analysis) -> str:
-    book, total, hold = run.books[TOTAL], run.performances.get(TOTAL), run.performances.get(BTC_HOLD)
-    if total is None or run.days.is_empty:
+    if TOTAL not in run.performances or run.days.is_empty:
         return ""
+    total, book = run.performances[TOTAL], run.books[TOTAL]
     worst = total.worst
-    tiles = (
-        html.tile(f"{usdt(book.end_usdt)}", "Equity at the end, USDT", f"profit {usdt(book.profit_usdt)}"),
-        html.tile(percent(total.total_return), "Return", f"BTC-hold {percent(hold.total_return) if hold else NOTHING}"),
-        html.tile(percent(total.cagr), "CAGR", f"BTC-hold {percent(hold.cagr) if hold else NOTHING}"),
-        html.tile(
-            percent(worst.depth if worst else 0.0), "Worst drawdown", f"{count(worst.days if worst else 0)} days long"
-        ),
-        html.tile(ratio(total.sharpe), "Sharpe", f"BTC-hold {ratio(hold.sharpe) if hold else NOTHING}"),
-        html.tile(
-            usdt(book.costs_usdt), "Fees and slippage, USDT", f"{percent(book.cost_per_year, 2)} of equity a year"
-        ),
+    shown = (
+        ("equity at the end, USDT", usdt(book.end_usdt)),
+        ("profit after costs, USDT", usdt(book.profit_usdt)),
+        ("growth a year", percent(total.cagr)),
+        ("worst drawdown", percent(worst.depth if worst else 0.0)),
+        ("days of the longest drawdown", count(total.longest_days)),
+        ("Sharpe", ratio(total.sharpe)),
+        ("fees and slippage, USDT", usdt(book.costs_usdt)),
+        ("funding received less paid, USDT", usdt(book.funding_usdt)),
     )
-    return f'<div class="tiles">{"".join(tiles)}</div>'
+    tiles = "".join(f'<div class="tile"><b>{figure}</b><span>{name}</span></div>' for name, figure in shown)
+    return f'<div class="tiles">{tiles}</div>'
 
 
-def _know(findings: list[Finding]) -> str:
-    items = "".join(f'<li class="{each.weight.name}">{escape(each.text)}</li>' for each in findings)
+def _findings(run: Analysis) -> str:
+    items = "".join(f'<li class="{one.weight.name}">{escape(one.text)}</li>' for one in findings_of(run))
     return f'<ul class="findings">{items}</ul>'
 
 
-def _drawn(run: Analysis, charts: dict[str, Chart], *keys: str) -> str:
-    return "".join(html.chart_box(charts[key], run.record.facts.is_synthetic) for key in keys if key in charts)
-
-
-def _result(run: Analysis, charts: dict[str, Chart]) -> str:
-    if run.days.is_empty:
-        return '<p class="muted">There are no daily closes, so there is nothing to draw.</p>'
-    return _drawn(run, charts, "growth", "drawdown") + tables.performance_table(run)
-
-
-def _months(run: Analysis) -> str:
-    remark = "The first and the last month or year may cover a part only."
-    return html.note(remark) + tables.months_tables(run) + "<h3>Years</h3>" + tables.years_table(run)
-
-
-def _costs(run: Analysis, charts: dict[str, Chart]) -> str:
-    remark = (
-        "In USDT. Profit = end − start − what came in by transfer or deposit; slippage is measured against the last "
-        "price of the instant and is part of the prices paid. Turnover counts purchases and sales over mean equity."
+def _card(chart: Chart, run: Analysis) -> str:
+    box = f"chart-{chart.key}"
+    badge = '<span class="badge">synthetic market</span>' if run.record.facts.is_synthetic else ""
+    toggle = "".join(
+        f'<button class="{"on" if place == 0 else ""}" data-box="{box}" '
+        f'data-update="{escape(json.dumps(update), quote=True)}">{escape(label)}</button>'
+        for place, (label, update) in enumerate(chart.choices)
+    )
+    chips = "".join(
+        f'<button data-box="{box}" data-group="{escape(label, quote=True)}"><i{_swatch(colour, is_area)}></i>'
+        f"{escape(label)}</button>"
+        for label, colour, is_area in chart.legend
     )
     return (
-        html.note(remark)
-        + tables.books_table(run)
-        + _drawn(run, charts, "carry", "allocation", "cash", "exposure")
-        + tables.capital_table(run)
+        f'<section class="card"><div class="head"><h3>{escape(chart.title)}</h3>{badge}'
+        + (f'<div class="toggle">{toggle}</div>' if toggle else "")
+        + "</div>"
+        + (f'<p class="note">{escape(chart.note)}</p>' if chart.note else "")
+        + (f'<div class="chips">{chips}</div>' if chips else "")
+        + f'<div class="chart" id="{box}" data-chart="{chart.key}"></div></section>'
     )
 
 
-def _trades(run: Analysis, charts: dict[str, Chart]) -> str:
-    remark = (
-        "A trade runs from flat to flat at average cost; spot dust below 1 % of the position counts as flat. In FUNDING "
-        "the two legs of a pair are one trade, with its funding. Net is after fees and funding. A TACTICAL deployment "
-        "that returned in kind stays open here, since it never was sold."
-    )
-    return (
-        html.note(remark)
-        + tables.stats_table(run)
-        + _drawn(run, charts, "results")
-        + "<h3>CORE-HODL: purchases and sales</h3>"
-        + tables.accumulation_table(run)
-        + "<h3>Trades, newest first</h3>"
-        + tables.trades_table(run)
-    )
+def _swatch(colour: str, is_area: bool) -> str:
+    return f' class="block" style="background:{colour}"' if is_area else f' style="border-color:{colour}"'
 
 
-def _crises(run: Analysis) -> str:
-    remark = "Return of the window, in brackets its worst drawdown within the window, from daily closes."
-    absent = [name for name, _, _ in KNOWN if name not in {crisis.name for crisis in run.crises}]
-    if run.record.facts.is_synthetic:
-        known = '<p class="muted">The market is invented: calendar crises mean nothing in it.</p>'
-    else:
-        outside = f"Not wholly inside this run: {', '.join(absent)}." if absent else ""
-        known = (tables.crises_table(run, run.crises) if run.crises else "") + (html.note(outside) if outside else "")
-    return (
-        html.note(remark) + known + "<h3>Deepest falls of BTC in this run, from high to low</h3>"
-        + tables.crises_table(run, run.falls)
-    )  # fmt: skip
-
-
-def _events(run: Analysis, charts: dict[str, Chart]) -> str:
-    keys = [key for key in charts if key.startswith("price-")]
-    drawn = _drawn(run, charts, *keys) or '<p class="muted">No prices.</p>'
-    return drawn + "<h3>Transfers between engines</h3>" + tables.transfers_table(run)
-
-
-def _rules(run: Analysis) -> str:
-    remark = (
-        "How often the journal names a rule as the ground of a decision, and how many filled orders name it. RM-1's "
-        "refusals are below."
-    )
-    return (
-        html.note(remark)
-        + html.paragraphs(tables.never_acted_text(run.rules))
-        + tables.rules_table(run)
-        + f"<h3>Refused orders: {count(len(run.record.refusals))}</h3>"
-        + tables.refusals_table(run)
-    )
-
-
-def _facts(run: Analysis) -> str:
-    facts = run.record.facts
-    rows = {
-        "Command": facts.command,
-        "Market": facts.market + (" (synthetic)" if facts.is_synthetic else ""),
-        "From, to": f"{day(facts.from_ms)} to {day(facts.to_ms)}",
-        "Ended": f"{day(facts.ended_ms)}{'' if facts.is_complete else ', incomplete'}",
-        "Days": count((facts.to_ms - facts.from_ms) / DAY_MS),
-        "Hours run": f"{count(facts.hours)} in {usdt(facts.wall_s, 1)} s",
-        "Capital": f"{usdt(facts.capital_usdt)} USDT",
-        "Engines": ", ".join(facts.engines) or NOTHING,
-        "Settings changed": "; ".join(f"{name} = {value}" for name, value in facts.settings.items()) or "none",
-        "Missing inputs": " ".join(facts.missing_inputs) or "none",
-        "Ledger": "; ".join(facts.ledger_faults) or "balances, no faults",
-        "Open orders at the end": count(facts.open_orders),
-        "Rows": f"{count(len(run.record.fills))} fills, {count(len(run.record.transitions))} journal lines, "
-        f"{count(len(run.record.transfers))} transfers, {count(len(run.record.funding))} funding payments",
+def _run(run: Analysis) -> str:
+    facts = asdict(run.record.facts)
+    shown = {
+        "Command": facts["command"],
+        "Market": facts["market"],
+        "Asked for": f"{day(facts['from_ms'])} to {day(facts['to_ms'] - 1)}",
+        "Run": f"{count(facts['hours'])} market hours in {usdt(facts['wall_s'], 1)} s, "
+        + ("complete" if facts["is_complete"] else "ended early"),
+        "Capital": f"{usdt(facts['capital_usdt'])} USDT",
+        **{name.capitalize(): text for name, text in facts["costs"].items()},
+        "Settings": "; ".join(f"{name} = {value}" for name, value in facts["settings"].items()) or "as specified",
+        "Inactive": " ".join(facts["missing_inputs"]) or "no input was missing",
+        "Books": "; ".join(facts["ledger_faults"]) or "in balance, no discrepancy",
+        "Open orders at the end": count(facts["open_orders"]),
     }
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items())
-    return f'<div class="card"><dl class="facts">{items}</dl></div>'
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in shown.items())
+    return f'<section class="card"><dl class="facts">{items}</dl></section>'

@@ -1,0 +1,125 @@
+"""`eternal history`: fetch price history into files that `--history` reads, and look files over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")
+
+BYBIT = "https://api.bybit.com"
+ALTERNATIVE_ME = "https://api.alternative.me"
+DAY_MS = 86_400_000
+
+
+@history_app.command()
+def download(
+    folder: Annotated[Path, typer.Argument(help="where the files are kept; what is there is gone on with")],
+    first: Annotated[str, typer.Option("--from", help="first day")] = "2018-01-01",
+    last: Annotated[str | None, typer.Option("--to", help="last day; without it everything that has closed")] = None,
+    symbols: Annotated[str, typer.Option(help="coins against USDT")] = "BTC,ETH,SOL",
+    url: Annotated[str, typer.Option(help="the exchange's REST address")] = BYBIT,
+    fear_greed_url: Annotated[str, typer.Option(help="where Fear & Greed is published")] = ALTERNATIVE_ME,
+) -> None:
+    """Fetch bars, mark prices, funding, filters and Fear & Greed; no keys are needed. Ctrl-C loses nothing."""
+    from infra.bybit.errors import GatewayError
+    from infra.feeds.source import FeedUnavailableError
+    from infra.history.store import HistoryStoreError
+
+    from_ms = _instant("--from", first)
+    until_ms = None if last is None else _instant("--to", last) + DAY_MS
+    coins = [coin.strip().upper() for coin in symbols.split(",")]
+    bad = [coin for coin in coins if not coin.isalnum()]
+    if bad:
+        _refuse(f"--symbols {bad[0]!r} is no coin; e.g. BTC,ETH,SOL.")
+    if until_ms is not None and until_ms <= from_ms:
+        _refuse(f"--to {last} must not be before --from {first}.")
+    if not url.startswith(("https://", "http://")):
+        _refuse(f"--url {url!r} is no address; https://HOST is required.")
+    try:
+        is_whole = _download(folder, from_ms, until_ms, coins, url, fear_greed_url)
+    except KeyboardInterrupt:
+        _refuse("Interrupted; the same command goes on from here.", 130)
+    except (GatewayError, FeedUnavailableError, HistoryStoreError, OSError) as error:
+        _refuse(f"{error}\nWhat was fetched is kept; the same command goes on from here.")
+    raise typer.Exit(0 if is_whole else 1)
+
+
+@history_app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="the folder to look over")],
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Look for gaps, repeats, disorder, impossible and improbable values; exit code 1 when there are any."""
+    from infra.history.check import FolderError, check_folder
+
+    try:
+        reports = check_folder(folder)
+    except FolderError as error:
+        _refuse(str(error))
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
+    else:
+        for report in reports:
+            typer.echo(f"{report.file}: {report.rows:,} rows, {report.first} to {report.last}")
+            for finding in report.findings:
+                typer.echo(f"  {finding.count:,} {finding.kind}: {'; '.join(finding.examples)}")
+    raise typer.Exit(1 if any(report.findings for report in reports) else 0)
+
+
+def _download(
+    folder: Path, from_ms: int, until_ms: int | None, coins: list[str], url: str, fear_greed_url: str
+) -> bool:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from infra.feeds.source import HttpJson
+    from infra.history.catalog import series_of
+    from infra.history.download import Downloader
+    from infra.history.source import HistorySource
+
+    console = Console(soft_wrap=True)
+    outcomes = []
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        task = bars.add_task("", total=None)
+
+        def progress(stem: str, done: int, whole: int) -> None:
+            bars.update(task, description=stem, completed=done, total=whole)
+
+        downloader = Downloader(HistorySource(url), folder, from_ms, until_ms, progress)
+        for series in series_of(coins):
+            outcomes.append(downloader.fetch(series))
+        downloader.instruments([f"{coin}USDT" for coin in coins])
+        outcomes.append(downloader.fear_greed(HttpJson(fear_greed_url)))
+    for outcome in outcomes:
+        console.print(f"{outcome.stem}: {outcome.rows:,} rows, {outcome.added:,} of them new")
+        for start, end in outcome.gaps:
+            console.print(f"  GAP: the exchange has nothing from {_utc(start)} to {_utc(end)}")
+        for conflict in outcome.conflicts:
+            console.print(f"  CONFLICT: {conflict}")
+        if not outcome.rows:
+            console.print("  EMPTY: the exchange has nothing in this period")
+    return not any(outcome.gaps or outcome.conflicts or not outcome.rows for outcome in outcomes)
+
+
+def _instant(name: str, text: str) -> int:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        _refuse(f"{name} {text!r} is refused: a day is written like 2021-06-30.")
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def _utc(instant_ms: int) -> str:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _refuse(text: str, code: int = 2) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)
