@@ -94,7 +94,8 @@ def check_file(path: Path) -> FileReport:
         *_ranges(path.name, times, numbers, kind),
     ]
     if kind in ("1h", "1d"):
-        volume = _numbers(path, frame, "volume") if "volume" in frame.columns else None
+        has_volume = "volume" in frame.columns and "_mark_" not in path.stem  # nobody trades at the mark price
+        volume = _numbers(path, frame, "volume") if has_volume else None
         findings += [*_shapes(path.name, times, numbers), *_outliers(path.name, times, numbers["close"])]
         findings += _silence(path.name, times, volume)
     first, last = (_utc(int(times.min())), _utc(int(times.max()))) if len(times) else ("", "")
