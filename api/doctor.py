@@ -178,4 +178,15 @@ def _keys(config: EternalConfig) -> Finding:
     absent = [account.value for account in Account if account not in known]
     if absent:
         return Finding("keys", False, f"missing for {', '.join(absent)}: set BYBIT_<ACCOUNT>_API_KEY and _API_SECRET.")
-    return Finding("keys", True, "there is one for each account.")
+    from api.assembly import TRADING
+    from infra.bybit.admission import AdmissionError, admit
+    from infra.bybit.endpoints import endpoints
+    from infra.bybit.session import HttpSessions
+
+    credentials = from_environment(os.environ)
+    sessions = HttpSessions(credentials, endpoints(config.profile.value).rest)
+    try:
+        admit(sessions, (Account.MASTER, *TRADING), credentials.uids())
+    except AdmissionError as error:
+        return Finding("keys", False, str(error))
+    return Finding("keys", True, "one for each account, each able to do its work and none able to withdraw.")

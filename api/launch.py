@@ -16,16 +16,19 @@ import ray
 
 from actors.inprocess import START_ORDER
 from actors.ray_runtime import find, spawn
-from api.assembly import SystemAssembly
+from api.assembly import TRADING, SystemAssembly
 from api.housekeeping import Housekeeping
 from api.ray_head import RayHead, free_port
 from api.simulator_process import SimulatorProcess
+from infra.bybit.admission import admit
 from infra.bybit.credentials import from_environment, from_simulator
+from infra.bybit.endpoints import endpoints
+from infra.bybit.session import HttpSessions
 from infra.config import EternalConfig
 from infra.database.installation import bind
 from infra.database.launch import Database, open_database
 from infra.database.registers import record_configuration
-from statemachines.values import ActorName
+from statemachines.values import Account, ActorName
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +113,8 @@ class System:
     def start(self) -> None:
         """Start everything; returns when the orchestrator exists (the actors recover on their own).
 
-        Raises EmbeddedDatabaseError, SimulatorError, WrongDatabaseError, CredentialsError, or what Ray raises.
+        Raises EmbeddedDatabaseError, SimulatorError, WrongDatabaseError, CredentialsError, AdmissionError, or what Ray
+        raises.
         """
         config = self.config
         config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -127,6 +131,8 @@ class System:
 
             credentials = from_environment(os.environ)
         uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
+        rest = endpoints(config.profile.value, exchange_url).rest
+        admit(HttpSessions(credentials, rest), (Account.MASTER, *TRADING), credentials.uids())
         installation = bind(self._database.url, config.profile.value, instance, uids)
         record_configuration(self._database.url, config.public(), "launch", "start")
         self.api_port = free_port(config.api.port or self._remembered_port())

@@ -21,6 +21,7 @@ from api.simulator_process import SimulatorError
 from api.snapshot import Snapshot
 from api.table import money, render
 from api.verdict import limits_for
+from infra.bybit.admission import AdmissionError
 from infra.bybit.credentials import CredentialsError
 from infra.config import EternalConfig
 from infra.database.installation import WrongDatabaseError
@@ -32,6 +33,7 @@ KNOWN_ERRORS = (
     RunningError,
     SimulatorError,
     CredentialsError,
+    AdmissionError,
     EmbeddedDatabaseError,
     WrongDatabaseError,
     NewerDatabaseError,

@@ -1,0 +1,85 @@
+"""Whether accounts and keys are what the system may trade with, asked before anything starts (bybit-v5 4.5, 4.7).
+
+A key that can do less than its work fails later and half-way; a key that can withdraw puts everything at stake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.bybit.caller import Caller
+from infra.bybit.errors import GatewayError
+from infra.bybit.fields import Row, UnparsableError
+from infra.bybit.session import Sessions
+from statemachines.values import Account
+
+UNIFIED_2 = (5, 6)
+"""`unifiedMarginStatus` of a unified trading account 2.0."""
+
+MARGIN_MODE = "REGULAR_MARGIN"
+TRADING = (("ContractTrade", "Order"), ("ContractTrade", "Position"), ("Spot", "SpotTrade"))
+MOVING = (("Wallet", "AccountTransfer"), ("Wallet", "SubMemberTransfer"))
+WITHDRAWING = (("Wallet", "Withdraw"),)
+
+
+class AdmissionError(Exception):
+    """The system must not start on these accounts; the text has a sentence per problem and says how to mend it."""
+
+
+def admit(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account, int]) -> None:
+    """Look at every account and its key; `uids` are the numbers that the operator says they have.
+
+    Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
+    """
+    caller = Caller(sessions, None)
+    found: list[str] = []
+    for account in accounts:
+        try:
+            key = caller.result(account, "key", lambda session: session.get_api_key_information())
+            found += key_problems(account, key, uids.get(account))
+            if account is not Account.MASTER:
+                state = caller.result(account, "account", lambda session: session.get_account_info())
+                found += account_problems(account, state)
+        except (GatewayError, UnparsableError) as error:
+            found.append(f"{account}: what its key may do could not be learnt: {error}")
+    if found:
+        raise AdmissionError("\n".join(found))
+
+
+def key_problems(account: Account, key: Row, uid: int | None) -> list[str]:
+    """Sentences about one key: too much, too little, or somebody else's."""
+    groups = key.row("permissions")
+    found = [
+        f"{account}: its key may withdraw ({group}.{name}); make a key without withdrawal and remove this one."
+        for group, name in WITHDRAWING
+        if name in _permissions(groups, group)
+    ]
+    owner = key.integer("userID")
+    if uid is not None and owner != uid:
+        found.append(f"{account}: its key belongs to UID {owner}, not to {uid}; give each account its own key.")
+    if key.integer("readOnly") != 0:
+        found.append(f"{account}: its key may only read; make one that may trade.")
+    needed = MOVING if account is Account.MASTER else TRADING
+    lacking = [f"{group}.{name}" for group, name in needed if name not in _permissions(groups, group)]
+    if lacking:
+        found.append(f"{account}: its key lacks {', '.join(lacking)}; add what is missing on the exchange's key page.")
+    return found
+
+
+def account_problems(account: Account, state: Row) -> list[str]:
+    """Sentences about one account's kind and margin mode."""
+    found = []
+    status = state.integer("unifiedMarginStatus")
+    if status not in UNIFIED_2:
+        found.append(
+            f"{account}: unifiedMarginStatus is {status}; 5 or 6 (unified trading account 2.0) is required: upgrade it."
+        )
+    mode = state.text("marginMode")
+    if mode != MARGIN_MODE:
+        found.append(f"{account}: marginMode is {mode}; {MARGIN_MODE} (cross margin) is required: change it.")
+    return found
+
+
+def _permissions(groups: Row, group: str) -> Sequence[Any]:
+    return groups.items(group) if groups.has(group) and groups.is_list(group) else ()
