@@ -15,13 +15,15 @@ __all__ = ["write_report"]
 def write_report(record: RunRecord, folder: Path) -> Path:
     """Write page, tables and summary into `folder` (made if it is not there); returns the page's path.
 
-    Raises OSError when the folder cannot be written; files of an earlier report are replaced one by one, the page last.
+    An earlier report's page goes first and the new one comes last: a page never stands beside another run's tables.
+    Raises OSError when the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     run = analyse(record)
+    text = render(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "report.html"
+    page.unlink(missing_ok=True)
     write_tables(run, folder)
     write_summary(run, folder)
-    page = folder / "report.html"
-    text = render(run)
     write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
     return page

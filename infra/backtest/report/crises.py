@@ -9,6 +9,7 @@ import numpy as np
 
 from infra.backtest.report.metrics import drawdowns, falls, growth
 from infra.backtest.report.series import BTC_HOLD, CASH, Days
+from infra.backtest.report.words import percent
 
 KNOWN = (
     ("2018", "2018-01-01", "2018-12-31"),
@@ -49,7 +50,7 @@ def deepest_falls(days: Days) -> list[Crisis]:
         return []
     deepest = sorted(falls(days.lines[BTC_HOLD].returns), key=lambda fall: fall.depth)[:DEEPEST]
     return [
-        _crisis(days, f"BTC {fall.depth:+.0%}", int(days.day_ms[fall.peak + 1]), int(days.day_ms[fall.trough]))
+        _crisis(days, f"BTC {percent(fall.depth, 0)}", int(days.day_ms[fall.peak + 1]), int(days.day_ms[fall.trough]))
         for fall in sorted(deepest, key=lambda fall: fall.peak)
     ]
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.findings import findings_of
+from infra.backtest.report.states import time_in_state
 
 TABLES = ("equity", "prices", "fills", "funding", "transfers", "transitions", "refusals")
 
@@ -37,7 +38,17 @@ def write_summary(run: Analysis, folder: Path) -> None:
         "books": {name: asdict(book) for name, book in run.books.items()},
         "trades": [asdict(one) for one in run.trade_stats],
         "years": {line.name: line.by_year for line in run.months},
+        "months": {
+            line.name: {f"{year}-{month:02d}": value for (year, month), value in line.by_month.items()}
+            for line in run.months
+        },
+        "crises": [asdict(one) for one in (*run.crises, *run.falls)],
+        "time_in_state": [
+            dict(zip(("actor", "machine", "state", "stays", "share"), one, strict=True))
+            for one in time_in_state(run.stays)
+        ],
         "rules": {rule.rule: {"lines": rule.lines, "orders": rule.orders} for rule in run.rules},
+        "refusals": run.refusals.to_dicts(),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
     write_whole(folder / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))

@@ -11,7 +11,7 @@ from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.books import Book
 from infra.backtest.report.rules import never_acted
 from infra.backtest.report.series import BTC_HOLD, CASH, MIX_HOLD
-from infra.backtest.report.words import count, day, listed, percent, usdt
+from infra.backtest.report.words import count, counted, day, listed, percent, usdt
 
 IDLE_CASH = 0.5
 IDLE_DAYS = 0.5
@@ -74,7 +74,7 @@ def _validity(run: Analysis) -> Iterator[Finding]:
     if not run.days.is_empty and len(run.days.day_ms) < 366:
         yield Finding(Weight.NOTE, "The run is shorter than a year: annual figures are extrapolated and mean little.")
     if facts.open_orders:
-        yield Finding(Weight.NOTE, f"{count(facts.open_orders)} orders were still open at the end.")
+        yield Finding(Weight.NOTE, f"Still open at the end: {counted(facts.open_orders, 'order')}.")
     if facts.settings:
         changed = "; ".join(f"{name} = {value}" for name, value in facts.settings.items())
         yield Finding(Weight.NOTE, f"Settings that differ from the specification: {changed}.")
@@ -98,7 +98,7 @@ def _books(run: Analysis) -> Iterator[Finding]:
         )
     liquidations = run.books[TOTAL].liquidations
     if liquidations:
-        text = f"{count(liquidations)} fills were liquidations or auto-deleveraging by the exchange."
+        text = f"The exchange liquidated or deleveraged: {counted(liquidations, 'fill')}."
         yield Finding(Weight.FAULT, text)
 
 
@@ -144,7 +144,7 @@ def _engines(run: Analysis) -> Iterator[Finding]:
             yield Finding(Weight.LOSS, _lost(book))
         closed = sum(1 for trade in run.trades if trade.engine == name and trade.closed_ms is not None)
         if book.fills and name != "CORE-HODL" and closed < FEW_TRADES:
-            yield Finding(Weight.NOTE, f"{name} closed {count(closed)} trades: too few to tell skill from luck.")
+            yield Finding(Weight.NOTE, f"{name} closed {counted(closed, 'trade')}: too few to tell skill from luck.")
     funding = run.books.get("FUNDING")
     if funding is not None and funding.fills:
         carry, costs = funding.funding_usdt, funding.costs_usdt
@@ -194,11 +194,9 @@ def _rules(run: Analysis) -> Iterator[Finding]:
     refused = len(run.record.refusals)
     if refused:
         first = run.refusals.row(0, named=True)
-        yield Finding(
-            Weight.NOTE,
-            f"{count(refused)} orders were refused; most often {first['engine']}'s ({count(first['refusals'])} times): "
-            f"{first['example']}",
-        )
+        often = f"{first['engine']}'s ({count(first['refusals'])} times): {first['example']}"
+        text = f"Refused by the risk manager: {counted(refused, 'order')}; most often {often}"
+        yield Finding(Weight.NOTE, text)
     if run.legs.unmatched_usdt > 0:
         yield Finding(
             Weight.NOTE,

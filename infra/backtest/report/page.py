@@ -109,10 +109,7 @@ def _sections(run: Analysis, charts: dict[str, Chart]) -> list[str]:
         + drawn("results", "carry"),
         _head("crises", name["crises"])
         + "<p class='note'>Return within the window, and in brackets the worst drawdown within it.</p>"
-        + (
-            _titled("Known crises within the run", tables.crises_table(run.crises))
-            or _note("None lies within the run.")
-        )
+        + (_titled("Known crises within the run", tables.crises_table(run.crises)) or _note(_no_crisis(run)))
         + _titled("The deepest falls of BTC, from high to low", tables.crises_table(run.falls)),
         _head("capital", name["capital"]) + drawn("allocation", "cash", "exposure"),
         _head("trades", name["trades"]) + "".join(prices),
@@ -136,6 +133,12 @@ def _titled(title: str, content: str) -> str:
 
 def _note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
+
+
+def _no_crisis(run: Analysis) -> str:
+    if run.record.facts.is_synthetic:
+        return "Known crises are left out: the market is invented, its dates mean nothing."
+    return "No known crisis lies wholly within the run."
 
 
 def _tiles(run: Analysis) -> str:

@@ -48,6 +48,11 @@ def count(value: float | None) -> str:
     return usdt(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """As "1 trade" or "1,234 trades"."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def day(ts_ms: float | None) -> str:
     """As "2024-03-01"."""
     return NOTHING if ts_ms is None else datetime.fromtimestamp(ts_ms / 1000, UTC).strftime("%Y-%m-%d")
