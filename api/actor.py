@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 STATUS_TIMEOUT_S = 2.0
+CONTROL_TIMEOUT_S = 5.0
 
 
 class Api:
@@ -51,7 +52,7 @@ class Api:
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
         )
         listener = listen(config.api.host, self._assembly.api_port)
-        server = make_server(create_app(service, read_or_make_token(config.token_file)))
+        server = make_server(create_app(service, read_or_make_token(config.token_file), _send))
         self._server = server
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 
@@ -95,6 +96,20 @@ class Api:
         """End the server; open requests are finished."""
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+    """Call a living actor for the operator. Raises ControlUnavailableError."""
+    from api.control import ControlUnavailableError
+
+    handle = find(actor)
+    if handle is None:
+        raise ControlUnavailableError(f"There is no {actor} just now; it is being restarted. Try again; see /health.")
+    try:
+        ray.get(getattr(handle, method).remote(*arguments), timeout=CONTROL_TIMEOUT_S)
+    except (ray.exceptions.RayError, TimeoutError) as error:
+        text = f"The {actor} did not take the command ({type(error).__name__}). Send it again with the same command_id."
+        raise ControlUnavailableError(text) from error
 
 
 def _orchestrator_status() -> Mapping[str, Any]:

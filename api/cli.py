@@ -102,6 +102,23 @@ def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
 
 
 @app.command()
+def control(
+    action: Annotated[
+        str, typer.Argument(help="pause, resume, reduce_only, halt, normal; reset for a FAULTED component")
+    ],
+    reason: Annotated[str, typer.Option(help="why; it is journalled")],
+    scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
+    from api.running import send_command
+
+    config = _config({}, None, data, config_file)
+    typer.echo(_guarded(lambda: send_command(config, action, scope, reason)))
+
+
+@app.command()
 def exchange(
     port: Annotated[int, typer.Option(help="port on loopback; 0: a free one")] = 0,
     settings: Settings = None,

@@ -16,8 +16,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import models, trade_models
 from api.asking import BadValueError, UnknownNameError
+from api.control import ControlAnswer, ControlRequest, ControlUnavailableError, Send, carry_out
 from api.service import DatabaseAwayError, OperatorService
 from api.tokens import Token
+from statemachines.values import ActorName
 
 STATIC = Path(__file__).parent / "static"
 
@@ -49,8 +51,11 @@ class _NotAllowedError(Exception):
     """The token is missing or wrong."""
 
 
-def create_app(service: OperatorService, token: Token) -> FastAPI:
-    """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data."""
+def create_app(service: OperatorService, token: Token, send: Send | None = None) -> FastAPI:
+    """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data.
+
+    `send` carries the operator's commands to living actors; without it they are refused as unavailable.
+    """
 
     async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
         if given is None or not token.matches(given.credentials):
@@ -80,6 +85,7 @@ def create_app(service: OperatorService, token: Token) -> FastAPI:
     _add_trading(get, service)
     _add_money(get, service)
     _add_happenings(get, service)
+    _add_control(app, send or _nobody, Depends(allowed))
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(allowed)])
     async def description() -> JSONResponse:
@@ -125,6 +131,27 @@ def _add_errors(app: FastAPI) -> None:
         for name, value in {**HEADERS, "Content-Security-Policy": NO_CONTENT_POLICY}.items():
             response.headers.setdefault(name, value)
         return response
+
+
+def _nobody(_actor: ActorName, _method: str, _arguments: tuple[Any, ...]) -> None:
+    raise ControlUnavailableError("This interface only reads; it has no living actors to send a command to.")
+
+
+def _add_control(app: FastAPI, send: Send, allowed: Any) -> None:
+    @app.exception_handler(ControlUnavailableError)
+    async def unavailable(_request: Request, error: ControlUnavailableError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 503)
+
+    @app.post(
+        "/control",
+        tags=["control"],
+        summary="Pause, resume, reduce only, halt, back to normal; or try a FAULTED component again",
+        dependencies=[allowed],
+    )
+    def control(request: ControlRequest) -> ControlAnswer:
+        """RM-5, OR-8: the command is checked, handed over, carried out once per `command_id` and journalled with who
+        and why. Nothing that reduces risk is ever blocked by it."""
+        return carry_out(request, send)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

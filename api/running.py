@@ -113,6 +113,30 @@ def _from_api(config: EternalConfig) -> dict[str, Any]:
     return overview
 
 
+def send_command(config: EternalConfig, action: str, scope: str, reason: str) -> str:
+    """Have the running system's API carry out a command of the operator; answers its sentence.
+
+    Raises RunningError when no system runs, its API does not answer, or it refuses.
+    """
+    if running_pid(config) is None:
+        raise RunningError(f"no system runs on {config.data_folder}; `eternal run` starts one.")
+    try:
+        port = int((config.data_folder / "api-port").read_text())
+        answer = httpx.post(
+            f"http://{config.api.host}:{port}/control",
+            json={"action": action, "scope": scope, "reason": reason, "who": "command line"},
+            headers=read_token(config.token_file).header(),
+            timeout=ANSWER_TIMEOUT_S,
+            trust_env=False,
+        )
+        told = answer.json()
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        raise RunningError(f"the API does not answer ({type(error).__name__}); nothing was sent.") from error
+    if answer.status_code != 200:
+        raise RunningError(str(told.get("error", told)))
+    return str(told["text"])
+
+
 def _from_database(config: EternalConfig, why: str) -> dict[str, Any]:
     """What is durable; the states of the actors themselves are not known then."""
     from api.service import OperatorService

@@ -16,10 +16,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 from api.assembly import SystemAssembly
 from api.launch import System
+from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
 from infra.database.installation import read_installation
@@ -145,6 +147,19 @@ class Drill:
         """Per fault the seconds until what was hit works again / until market time moves again."""
         rows = [f"  {label:<28} {times}" for label, times in self.recoveries.items()]
         return "\n".join(["", "seconds from fault to replacement running / to market time moving:", *rows])
+
+    # --- the operator ---
+
+    def control(self, action: str, scope: str, reason: str) -> None:
+        """A command of the operator through the API, as he would send it."""
+        answer = httpx.post(
+            f"{self.system.api_url}/control",
+            json={"action": action, "scope": scope, "reason": reason, "who": "drill"},
+            headers=read_token(self.system.config.token_file).header(),
+            timeout=30,
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
 
     # --- what is left ---
 

@@ -111,6 +111,7 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
         os.kill(drill.pid(ActorName.FUNDING), signal.SIGKILL)
         drill.wait("FAULTED", lambda: drill.component(ActorName.FUNDING).get("state") == "FAULTED")
         since_ms = drill.market_ms()
+        drill.control("pause", "tactical", "the operator wants to see that he can (RM-5)")
         drill.to_the_end()
         with drill.database() as connection:
             engines = connection.execute(
@@ -122,6 +123,7 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
                 (since_ms,),
             ).fetchall()
             switch = connection.execute("SELECT state FROM switches WHERE scope = 'funding'").fetchone()
+            paused = connection.execute("SELECT state, who FROM switches WHERE scope = 'tactical'").fetchone()
             alerts = connection.execute("SELECT text FROM alerts WHERE severity = 'critical'").fetchall()
         books = books_in_database(drill.system.database_url)
     first = instant("2025-01-01")
@@ -129,5 +131,6 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
     assert {name for (name,) in engines} == {"core-hodl", "trend-1", "trend-2"}
     assert {name for (name,) in done} == {"core-hodl", "trend-1", "trend-2", "tactical"}
     assert switch == ("REDUCE_ONLY",)
+    assert paused == ("PAUSED", "drill")
     assert any("FAULTED" in text for (text,) in alerts)
     assert books.faults() == []

@@ -1,0 +1,79 @@
+"""The operator's commands (RM-5, OR-8): checked, sent to whom they are for, carried out once per id, journalled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from actors.risk_manager.states import SCOPES
+from api.asking import BadValueError
+from statemachines.messages import OperatorCommand
+from statemachines.values import ActorName
+
+ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")
+RESET = "reset"
+COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
+
+
+class ControlUnavailableError(Exception):
+    """The actor that a command is for does not answer; nothing was changed as far as known (HTTP 503)."""
+
+
+class ControlRequest(BaseModel):
+    """What the operator wants, of whom, and why.
+
+    `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, normal (ends everything, and drawdowns are
+    measured anew), or reset (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
+    `command_id` makes a repeated request harmless; one is made when it is missing.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: str = Field(examples=["pause"])
+    scope: str = Field(default="GLOBAL", examples=["trend-1"])
+    reason: str = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
+    who: str = Field(default="operator", min_length=1, max_length=60)
+    command_id: str = Field(default="", max_length=64)
+
+
+class ControlAnswer(BaseModel):
+    """That the command was handed over; the journal and /switches tell what came of it."""
+
+    command_id: str
+    accepted: bool
+    text: str
+
+
+Send = Callable[[ActorName, str, tuple[Any, ...]], None]
+"""`send(actor, method, arguments)` calls a living actor and waits for its answer; raises ControlUnavailableError."""
+
+
+def carry_out(request: ControlRequest, send: Send) -> ControlAnswer:
+    """Check and hand over.
+
+    Raises BadValueError for an action or a scope that does not exist, ControlUnavailableError when nobody took it.
+    """
+    command_id = request.command_id or uuid.uuid4().hex
+    if request.action == RESET:
+        if request.scope not in COMPONENTS:
+            raise BadValueError("scope", request.scope, COMPONENTS)
+        send(ActorName.ORCHESTRATOR, "reset", (request.scope, f"{request.who}: {request.reason}"))
+        text = f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} tells what came of it."
+        return ControlAnswer(command_id=command_id, accepted=True, text=text)
+    if request.action not in ACTIONS:
+        raise BadValueError("action", request.action, (*ACTIONS, RESET))
+    if request.scope not in SCOPES:
+        raise BadValueError("scope", request.scope, SCOPES)
+    body = OperatorCommand(
+        command_id=command_id,
+        who=request.who,
+        action=request.action,  # type: ignore[arg-type]  # one of ACTIONS, as looked at above
+        scope=request.scope,
+        reason=request.reason,
+    )
+    send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), f"operator:{command_id}"))
+    text = f"{request.action} of {request.scope} was handed to the risk manager; /switches tells what is in force."
+    return ControlAnswer(command_id=command_id, accepted=True, text=text)
