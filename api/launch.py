@@ -169,8 +169,8 @@ class System:
             self._say(f"Ray's {', '.join(dead)} had died; Ray and all actors are started anew from the database.")
             self._ray.restart()
             self._spawn_orchestrator()
-        self._listen()
-        if self._housekeeping is not None and self._status:
+        if self._listen() and self._housekeeping is not None:
+            # An old answer is no sign of life.
             self._housekeeping.look(self._status)
 
     def stop(self) -> None:
@@ -197,14 +197,15 @@ class System:
         spawn(self._assembly, ActorName.ORCHESTRATOR, max_restarts=-1)
         self._heard_at = time.monotonic()
 
-    def _listen(self) -> None:
-        """The orchestrator's status; silent for too long means hung, and only we can see that."""
+    def _listen(self) -> bool:
+        """Whether the orchestrator has answered with its status; silent for too long means hung, and only we can see
+        that."""
         handle = find(ActorName.ORCHESTRATOR)
         if handle is not None:
             try:
                 self._status = ray.get(handle.status.remote(), timeout=STATUS_TIMEOUT_S)
                 self._heard_at = time.monotonic()
-                return
+                return True
             except Exception as error:  # noqa: BLE001 - whatever keeps it silent, the lease decides
                 _log.info("the orchestrator did not answer: %s", " ".join(str(error).split())[:200])
         if time.monotonic() - self._heard_at > LEASE_S and not self._stopping.is_set():
@@ -212,6 +213,7 @@ class System:
             if handle is not None:
                 ray.kill(handle, no_restart=False)
             self._spawn_orchestrator()
+        return False
 
     def _stop_actors(self) -> None:
         handle = find(ActorName.ORCHESTRATOR)

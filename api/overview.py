@@ -35,7 +35,7 @@ def market_view(snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, 
 def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]) -> Row:
     """One actor as the supervision and the database know it; UNKNOWN where nobody can say."""
     durable = next((row for row in actors if row["actor"] == name), {})
-    seen = _seen(name, snapshot)
+    seen = _seen(name, snapshot) or _last_sign(durable)
     health: Mapping[str, Any] = seen.get("health") or {}
     heartbeat_s = durable.get("heartbeat_age_s")
     if heartbeat_s is None and seen.get("state") == "RUNNING":
@@ -74,6 +74,19 @@ def _seen(name: str, snapshot: Snapshot) -> Mapping[str, Any]:
             "reason": snapshot.error,
         }
     return next((row for row in snapshot.components if row["name"] == name), {})
+
+
+def _last_sign(durable: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The actor's last sign of life in the database: what is known when the orchestrator cannot be asked."""
+    state, age_s = durable.get("heartbeat_state"), durable.get("heartbeat_age_s")
+    if state is None or age_s is None:
+        return {}
+    return {
+        "state": state,
+        "state_ru": RUSSIAN.get(state, state),
+        "reason": f"as last told {age_s:.0f} s ago; the orchestrator cannot be asked",
+        "health": durable.get("heartbeat_detail") or {},
+    }
 
 
 def engine_rows(snapshot: Snapshot, facts: Mapping[str, Any]) -> list[Row]:

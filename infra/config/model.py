@@ -110,10 +110,9 @@ class EternalConfig(BaseSettings):
 
     @property
     def risk_in_force(self) -> RiskParameters:
-        """The risk parameters with the capital limit of the profile."""
-        return self.risk.model_copy(
-            update={"capital_limit_usdt": self.capital_limit_usdt or self.risk.capital_limit_usdt}
-        )
+        """The risk parameters with the capital limit of the profile; of two limits the smaller one rules."""
+        limits = [one for one in (self.capital_limit_usdt, self.risk.capital_limit_usdt) if one is not None]
+        return self.risk.model_copy(update={"capital_limit_usdt": min(limits, default=None)})
 
     @property
     def orders_in_force(self) -> OrderParameters:

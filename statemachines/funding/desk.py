@@ -286,7 +286,8 @@ class Desk:
         """A report changed a leg while nothing of ours was under way: hedge or close at once.
 
         A short that the exchange has shrunk (liquidation, auto-deleveraging) sells its spot, however little; another
-        difference is trimmed beyond the tolerance; a fill after the end of its order, without a pair, is closed.
+        difference is trimmed beyond the tolerance; a fill after the end of its order, without a pair, is closed; an
+        exit that waits for fresh prices waits no longer once a leg is gone.
         """
         row, market = self.assets[asset], self.market(asset)
         if market is None or row.pair.operation is not None:
@@ -299,6 +300,8 @@ class Desk:
                 self.trim(asset, now_ms, f"the short shrank from {short_before}: its spot is sold at once")
             elif is_naked(row.pair, market, self.parameters.delta_tolerance):
                 self.trim(asset, now_ms, "the account differs from the pair")
+        elif row.state is FundingState.EXIT and is_naked(row.pair, market, self.parameters.delta_tolerance):
+            self.close_if_fresh(asset, now_ms, at_once=True)
         elif row.state is FundingState.MONITORING and (row.pair.short > 0 or closing_orders(row.pair, market)):
             sentence = f"a late fill left spot {row.pair.coins} and short {row.pair.short}: closed at once"
             self.leave(asset, ExitReason.STRAY_FILL, sentence, now_ms, at_once=True)

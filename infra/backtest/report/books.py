@@ -62,7 +62,7 @@ def share(part: Floats, whole: Floats) -> Floats:
 
 def books_of(record: RunRecord, days: Days) -> list[Book]:
     """TOTAL first, then every engine of the run (of the recorded ones when the run names none)."""
-    engines = [name for name in ENGINES if name in record.facts.engines or name in days.accounts]
+    engines = [name for name in ENGINES if name in (record.facts.engines or days.accounts)]
     return [_book(record, days, name) for name in (TOTAL, *engines)]
 
 

@@ -194,7 +194,7 @@ def _rules(run: Analysis) -> Iterator[Finding]:
     refused = len(run.record.refusals)
     if refused:
         first = run.refusals.row(0, named=True)
-        often = f"{first['engine']}'s ({count(first['refusals'])} times): {first['example']}"
+        often = f"{first['engine']}'s ({counted(first['refusals'], 'time')}): {first['example']}"
         text = f"Refused by the risk manager: {counted(refused, 'order')}; most often {often}"
         yield Finding(Weight.NOTE, text)
     if run.legs.unmatched_usdt > 0:
