@@ -11,12 +11,12 @@ import logging
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from actors.courier import RETRY_DELAYS_S, Courier, Peers, is_quote
 from actors.lanes import Lanes
 from actors.ports import ExchangePort, FencedError, MarketClock, Store, StoreUnavailableError, StreamsPort, Wire
 from actors.shell import GROUP_LIMIT, Acts, SequenceGapError, Shell
@@ -33,26 +33,6 @@ FRAMES_LINGER_S = 0.002
 
 LIVE_TICK_S = 0.1
 """How often a live actor looks whether its deadline has come."""
-
-RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Wall time between attempts to reach a peer or the database; the last repeats."""
-
-
-class Peers(Protocol):
-    """Other actors, found by name at every call, since a recreated actor has a new handle."""
-
-    def deliver(self, recipient: str, batch: Sequence[Wire]) -> Mapping[str, int]:
-        """Deliver and wait for the commit: `{"cursor": n, "epoch": e, "quotes": q}`. Raises any error when the peer
-        cannot be reached."""
-        ...
-
-    def notify(self, recipient: str, wire: Wire) -> Mapping[str, int]:
-        """Hand over an ephemeral message: `{"epoch": e, "quotes": q}`, it was number q for incarnation e."""
-        ...
-
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
-        """Tell the conductor what this actor looks like now that it is idle (no answer awaited)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +65,7 @@ class Host:
         self._stop = threading.Event()
         self._shell: Shell | None = None
         self._lanes: Lanes | None = None
-        self._couriers: dict[str, _Courier] = {}
+        self._couriers: dict[str, Courier] = {}
         self._deliveries: list[_Delivery] = []
         self._quotes_guard = threading.Lock()
         self._quotes_in: dict[str, int] = {}
@@ -138,7 +118,7 @@ class Host:
         if self._shell is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no messages yet")
         delivery = _Delivery(batch, Future())
-        quotes = [wire for wire in batch if _is_quote(wire)]
+        quotes = [wire for wire in batch if is_quote(wire)]
         numbered = self._enqueue_quotes(str(batch[0]["sender"]), len(quotes), lambda: self._take(delivery))
         return {**delivery.done.result(timeout=60), **numbered}
 
@@ -293,10 +273,10 @@ class Host:
     def _quotes_leave(self, recipient: str, count: int) -> None:
         self._quotes_open[recipient] = self._quotes_open.get(recipient, 0) + count
 
-    def _courier(self, recipient: str) -> _Courier:
+    def _courier(self, recipient: str) -> Courier:
         courier = self._couriers.get(recipient)
         if courier is None:
-            courier = _Courier(self.name, recipient, self._parts.peers, self._delivered, self._quotes_ended)
+            courier = Courier(self.name, recipient, self._parts.peers, self._delivered, self._quotes_ended)
             self._couriers[recipient] = courier
         return courier
 
@@ -307,9 +287,9 @@ class Host:
         assert shell is not None
         try:
             for wire in delivery.batch:
-                if _is_quote(wire):
+                if is_quote(wire):
                     shell.notify(wire)
-            shell.deliver([wire for wire in delivery.batch if not _is_quote(wire)])
+            shell.deliver([wire for wire in delivery.batch if not is_quote(wire)])
         except SequenceGapError as gap:
             _log.info("%s: %s", self.name, gap)
         if shell.has_work:
@@ -413,100 +393,3 @@ class Host:
         if report != self._last_report:
             self._last_report = report
             self._parts.peers.report(str(self.name), report)
-
-
-class _Courier:
-    """Delivers to one recipient, one batch in flight, for ever, with growing delay while it is down."""
-
-    def __init__(
-        self,
-        sender: ActorName,
-        recipient: str,
-        peers: Peers,
-        delivered: Callable[[str, int], None],
-        quotes_ended: Callable[[str, int, Mapping[str, int] | None], None],
-    ) -> None:
-        self._recipient = recipient
-        self._peers = peers
-        self._delivered = delivered
-        self._quotes_ended = quotes_ended
-        self._work: queue.SimpleQueue[Sequence[Wire] | Wire | None] = queue.SimpleQueue()
-        self._open = 0
-        self._stop = threading.Event()
-        threading.Thread(target=self._run, name=f"{sender}-to-{recipient}", daemon=True).start()
-
-    @property
-    def is_busy(self) -> bool:
-        return self._open > 0
-
-    def deliver(self, batch: Sequence[Wire]) -> None:
-        self._open += 1
-        self._work.put(batch)
-
-    def notify(self, wire: Wire) -> None:
-        self._open += 1
-        self._work.put(wire)
-
-    def is_back(self) -> None:
-        """What it carried has ended. Only the worker counts, so that no count is lost between threads."""
-        self._open -= 1
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._work.put(None)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            work = self._work.get()
-            if work is None:
-                return
-            if isinstance(work, dict):
-                self._notify(work)
-            else:
-                self._deliver(work)
-
-    def _notify(self, wire: Wire) -> None:
-        taken: Mapping[str, int] | None = None
-        try:
-            taken = self._peers.notify(self._recipient, wire)
-        except Exception as error:  # noqa: BLE001 - a peer that is down misses quotes; the next ones replace them
-            _log.debug("%s misses quotes: %s", self._recipient, error)
-        finally:
-            self._quotes_ended(self._recipient, 1, taken)
-            self._delivered(self._recipient, 0)
-
-    def _deliver(self, batch: Sequence[Wire]) -> None:
-        attempt = 0
-        quotes = sum(_is_quote(wire) for wire in batch)
-        while not self._stop.is_set():
-            try:
-                taken = self._peers.deliver(self._recipient, batch)
-            except Exception as error:  # noqa: BLE001 - whatever keeps a peer away, the message waits for it
-                if quotes:
-                    # Quotes are never repeated.
-                    self._quotes_ended(self._recipient, quotes, None)
-                    batch, quotes = [wire for wire in batch if not _is_quote(wire)], 0
-                delay = RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)]
-                _log.debug("%s is not reached (%s); again in %s s", self._recipient, error, delay)
-                attempt += 1
-                self._drop_quotes_for(delay)
-            else:
-                if quotes:
-                    self._quotes_ended(self._recipient, quotes, taken)
-                self._delivered(self._recipient, int(taken["cursor"]))
-                return
-
-    def _drop_quotes_for(self, delay_s: float) -> None:
-        """Wait before the next attempt. Only quotes can queue behind a batch; a sender with quotes on their way does
-        not report, so those that a peer which is away will never get must not wait for it."""
-        until = time.monotonic() + delay_s
-        while (left_s := until - time.monotonic()) > 0 and not self._stop.is_set():
-            with contextlib.suppress(queue.Empty):
-                if self._work.get(timeout=left_s) is not None:
-                    self._quotes_ended(self._recipient, 1, None)
-                    self._delivered(self._recipient, 0)
-
-
-def _is_quote(wire: Wire) -> bool:
-    """Ephemeral messages have no sequence number."""
-    return not wire["seq"]

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import ray
 from ray.util.metrics import Gauge
 
-from actors.host import Host, Parts, Peers
+from actors.courier import Peers
+from actors.host import Host, Parts
 from actors.ports import ActorGoneError, LockstepPort, MarketClock, Store, Wire
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.messages import parse_body

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from actors.host import Parts, Peers
+from actors.courier import Peers
+from actors.host import Parts
 from actors.ports import LockstepPort, MarketClock, Store, StreamsPort
 from actors.ray_runtime import CLASSES
 from infra.bybit.clock import LiveClock

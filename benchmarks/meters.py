@@ -16,7 +16,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from actors.host import Parts, Peers
+from actors.courier import Peers
+from actors.host import Parts
 from actors.ports import LockstepPort, Step
 from api.assembly import SystemAssembly
 from statemachines.values import ActorName

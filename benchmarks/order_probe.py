@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors.host import Parts, Peers
+from actors.courier import Peers
+from actors.host import Parts
 from actors.ports import Commit
 from api.assembly import SystemAssembly
 from benchmarks.meters import Meter

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.host import Parts, Peers
+from actors.courier import Peers
+from actors.host import Parts
 from api.assembly import SystemAssembly
 from infra.config import EternalConfig
 from statemachines.brain import Brain
