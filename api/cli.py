@@ -108,6 +108,7 @@ def control(
     ],
     reason: Annotated[str, typer.Option(help="why; it is journalled")],
     scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
@@ -115,6 +116,8 @@ def control(
     from api.running import send_command
 
     config = _config({}, None, data, config_file)
+    if not yes:
+        typer.confirm(f"{action} {scope}?", abort=True)
     typer.echo(_guarded(lambda: send_command(config, action, scope, reason)))
 
 

@@ -83,7 +83,7 @@ def _last_sign(durable: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
     return {
         "state": state,
-        "state_ru": RUSSIAN.get(state, state),
+        "state_ru": machines.russian("component", state) or state,
         "reason": f"as last told {age_s:.0f} s ago; the orchestrator cannot be asked",
         "health": durable.get("heartbeat_detail") or {},
     }

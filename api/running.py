@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import getpass
 import os
 import signal
 import threading
@@ -124,7 +125,7 @@ def send_command(config: EternalConfig, action: str, scope: str, reason: str) ->
         port = int((config.data_folder / "api-port").read_text())
         answer = httpx.post(
             f"http://{config.api.host}:{port}/control",
-            json={"action": action, "scope": scope, "reason": reason, "who": "command line"},
+            json={"action": action, "scope": scope, "reason": reason, "who": _who()},
             headers=read_token(config.token_file).header(),
             timeout=ANSWER_TIMEOUT_S,
             trust_env=False,
@@ -135,6 +136,14 @@ def send_command(config: EternalConfig, action: str, scope: str, reason: str) ->
     if answer.status_code != 200:
         raise RunningError(str(told.get("error", told)))
     return str(told["text"])
+
+
+def _who() -> str:
+    """Who gives the command, for the journal."""
+    try:
+        return f"{getpass.getuser()[:40]}, command line"
+    except (KeyError, OSError):
+        return "command line"  # an account without a name, as in some containers
 
 
 def _from_database(config: EternalConfig, why: str) -> dict[str, Any]:

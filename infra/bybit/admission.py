@@ -6,6 +6,7 @@ A key that can do less than its work fails later and half-way; a key that can wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from infra.bybit.caller import Caller
@@ -21,6 +22,8 @@ MARGIN_MODE = "REGULAR_MARGIN"
 TRADING = (("ContractTrade", "Order"), ("ContractTrade", "Position"), ("Spot", "SpotTrade"))
 MOVING = (("Wallet", "AccountTransfer"), ("Wallet", "SubMemberTransfer"))
 WITHDRAWING = (("Wallet", "Withdraw"),)
+NEVER_YEAR = 1970
+"""The exchange's way to say that a key bound to addresses does not expire (bybit-v5, query-api)."""
 
 
 class AdmissionError(Exception):
@@ -33,11 +36,12 @@ def admit(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account
     Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
     """
     caller = Caller(sessions, None)
+    now = datetime.now(UTC)
     found: list[str] = []
     for account in accounts:
         try:
             key = caller.result(account, "key", lambda session: session.get_api_key_information())
-            found += key_problems(account, key, uids.get(account))
+            found += key_problems(account, key, uids.get(account), now)
             if account is not Account.MASTER:
                 state = caller.result(account, "account", lambda session: session.get_account_info())
                 found += account_problems(account, state)
@@ -47,8 +51,11 @@ def admit(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account
         raise AdmissionError("\n".join(found))
 
 
-def key_problems(account: Account, key: Row, uid: int | None) -> list[str]:
-    """Sentences about one key: too much, too little, or somebody else's."""
+def key_problems(account: Account, key: Row, uid: int | None, now: datetime) -> list[str]:
+    """Sentences about one key: too much, too little, somebody else's, or past its end at `now`.
+
+    Raises UnparsableError.
+    """
     groups = key.row("permissions")
     found = [
         f"{account}: its key may withdraw ({group}.{name}); make a key without withdrawal and remove this one."
@@ -58,6 +65,9 @@ def key_problems(account: Account, key: Row, uid: int | None) -> list[str]:
     owner = key.integer("userID")
     if uid is not None and owner != uid:
         found.append(f"{account}: its key belongs to UID {owner}, not to {uid}; give each account its own key.")
+    expires = _instant(key, "expiredAt")
+    if expires.year > NEVER_YEAR and expires <= now:
+        found.append(f"{account}: its key expired at {expires:%Y-%m-%d %H:%M} UTC; make a new one.")
     if key.integer("readOnly") != 0:
         found.append(f"{account}: its key may only read; make one that may trade.")
     needed = MOVING if account is Account.MASTER else TRADING
@@ -79,6 +89,15 @@ def account_problems(account: Account, state: Row) -> list[str]:
     if mode != MARGIN_MODE:
         found.append(f"{account}: marginMode is {mode}; {MARGIN_MODE} (cross margin) is required: change it.")
     return found
+
+
+def _instant(row: Row, field: str) -> datetime:
+    text = row.text(field)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise row.error(field, text, "an ISO instant") from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _permissions(groups: Row, group: str) -> Sequence[Any]:

@@ -14,6 +14,9 @@ from statemachines.values import Account
 _log = logging.getLogger(__name__)
 
 RESYNCHRONISE_S = 600.0
+MAX_ROUND_TRIP_MS = 2_000
+"""A measurement is wrong by up to half its round trip; a slower one is not used in place of a good one."""
+
 MAX_JUMP_MS = 1_000.0
 """RM-4: a clock that is off by more than a second is a reason to stop entries; here it is told."""
 
@@ -37,12 +40,15 @@ class LiveClock:
 
     def synchronise(self) -> int:
         """Measure the offset anew; answers the round trip in ms. Raises what pybit, requests and parsers raise."""
+        self._offset_ms, round_trip_ms = self._measure()
+        return round_trip_ms
+
+    def _measure(self) -> tuple[float, int]:
         before = self._monotonic()
         answer = self._sessions.session(self._account).get_server_time()
         after = self._monotonic()
         server_ms = Row(answer, "server time answer").integer("time")
-        self._offset_ms = server_ms - (before + after) / 2 * 1000
-        return round((after - before) * 1000)
+        return server_ms - (before + after) / 2 * 1000, round((after - before) * 1000)
 
     def keep(self, period_s: float = RESYNCHRONISE_S) -> None:
         """Measure again every `period_s` while the process lives; a failure keeps the old offset and is told."""
@@ -57,12 +63,16 @@ class LiveClock:
         """One more measurement; whether it succeeded. A jump of the offset is told: one of both clocks was wrong."""
         before_ms = self._offset_ms
         try:
-            self.synchronise()
+            offset_ms, round_trip_ms = self._measure()
         except Exception as error:  # noqa: BLE001 - whatever keeps the exchange away, the old offset goes on
             _log.warning("the exchange's clock could not be read: %s", type(error).__name__)
             return False
-        if before_ms is not None and self._offset_ms is not None and abs(self._offset_ms - before_ms) > MAX_JUMP_MS:
-            _log.warning("the exchange's clock and ours have drifted by %.0f ms", self._offset_ms - before_ms)
+        if before_ms is not None and round_trip_ms > MAX_ROUND_TRIP_MS:
+            _log.warning("the exchange's clock was told after %d ms, too late to be of use", round_trip_ms)
+            return False
+        self._offset_ms = offset_ms
+        if before_ms is not None and abs(offset_ms - before_ms) > MAX_JUMP_MS:
+            _log.warning("the exchange's clock and ours have drifted by %.0f ms", offset_ms - before_ms)
         return True
 
     def now_ms(self) -> int:

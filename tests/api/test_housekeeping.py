@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from api.housekeeping import BEAT_S, RETAIN_S, Housekeeping
+from api.launch import System
+from infra.config import EternalConfig
 from infra.database.retention import RetentionPolicy
 from statemachines.values import DAY_MS
 from tests.database import database_url, postgres_server  # noqa: F401
@@ -97,3 +100,21 @@ def test_a_database_that_is_away_costs_a_sign_of_life_only(tmp_path: Path) -> No
     keeper.look(status(100, ("trend-1", "RUNNING")))
     until(lambda: bool(told))
     keeper.stop(10.0)
+
+
+def test_an_old_answer_of_the_orchestrator_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OR-8: while nobody answers, nobody is said to live."""
+    looks: list[dict[str, Any]] = []
+    system = System(EternalConfig())
+    alive = SimpleNamespace(ensure_running=lambda: False, dead_processes=lambda: [], look=looks.append)
+    for part in ("_database", "_ray", "_housekeeping"):
+        monkeypatch.setattr(system, part, alive)
+    orchestrator = SimpleNamespace(status=SimpleNamespace(remote=lambda: status(7)))
+    monkeypatch.setattr("api.launch.find", lambda name: orchestrator)
+    monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
+    system.guard()
+    assert looks == [status(7)]
+    monkeypatch.setattr("api.launch.find", lambda name: None)
+    system.guard()
+    assert len(looks) == 1
+    assert system.status["lockstep"] == status(7)["lockstep"], "the page still shows what was known last"

@@ -17,6 +17,7 @@ from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
+from infra.database.registers import Heartbeats
 from tests.api.records import BAR, ENTRY, FILL, STOP, write_history
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
@@ -195,3 +196,31 @@ def test_no_answer_shows_a_secret(client: TestClient, database_url: str) -> None
     for path in ("/", "/docs", "/health", "/openapi.json", "/nowhere", *ANSWERS):
         text = client.get(path).text
         assert TOKEN not in text and password not in text, path
+
+
+def test_while_the_orchestrator_is_down_the_last_signs_of_life_are_shown(database_url: str) -> None:  # noqa: F811
+    """OR-8: what the database remembers, named as old; who has left no sign stays UNKNOWN."""
+
+    def nobody() -> Mapping[str, Any]:
+        raise LookupError("there is no orchestrator")
+
+    write_history(database_url)
+    heartbeats = Heartbeats(database_url)
+    assert heartbeats.beat("trend-1", "RECOVERING", 5, {"pid": 4711})
+    heartbeats.close()
+    service = OperatorService(Queries(database_url), SnapshotCache(nobody), lambda: "synthetic", True)
+    with TestClient(create_app(service, Token(TOKEN))) as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        answer = client.get("/actors").json()
+        detail = client.get("/actors/trend-1").json()
+        health = client.get("/health").json()
+    service.close()
+    TypeAdapter(list[models.Actor]).validate_python(answer, strict=True)
+    rows = {row["name"]: row for row in answer}
+    assert (rows["trend-1"]["state"], rows["trend-1"]["russian"]) == ("RECOVERING", "Восстанавливается")
+    assert rows["trend-1"]["pid"] == 4711
+    assert "the orchestrator cannot be asked" in rows["trend-1"]["reason"]
+    assert rows["trend-1"]["heartbeat_age_s"] is not None
+    assert detail["state"] == "RECOVERING" and detail["machines"]
+    assert rows["funding"]["state"] == "UNKNOWN"
+    assert not health["ok"]

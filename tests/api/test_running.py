@@ -20,11 +20,13 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.doctor import examine
+from api.http import create_app
 from api.running import RunningError, read_overview, running_pid, stop_running, write_pid
 from api.service import OperatorService
 from api.serving import listen, make_server
 from api.snapshot import SnapshotCache
 from api.table import render
+from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
 from infra.database.queries import Queries
@@ -190,3 +192,40 @@ def test_the_live_table_fits_and_speaks_both_languages(width: int, database_url:
     for part in ("synthetic, seed 2", "BTC IN_POSITION", "BTC В_ПОЗИЦИИ", "15,000.10", "2025-01-01", "OPEN 1", "died"):
         assert part in text
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_command_asks_first_and_is_sent_with_who_and_why(
+    config: EternalConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,  # noqa: F811
+) -> None:
+    """RM-5: each command asks for confirmation; the journal gets who gave it and why."""
+    calls: list[Any] = []
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+    token = read_or_make_token(config.token_file)
+    listener = listen("127.0.0.1", 0)
+    server = make_server(create_app(service, token, lambda *call: calls.append(call)))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
+    thread.start()
+    (config.data_folder / "api-port").write_text(str(listener.getsockname()[1]))
+    monkeypatch.setattr("getpass.getuser", lambda: "katya")
+    child = hold(config)
+    given = ["control", "pause", "--scope", "trend-1", "--reason", "bank holiday", "--data", str(config.data_folder)]
+    try:
+        refused = CliRunner().invoke(app, given, input="n\n")
+        assert refused.exit_code == 1 and calls == []
+        done = CliRunner().invoke(app, given, input="y\n")
+        assert done.exit_code == 0, done.output
+        assert CliRunner().invoke(app, [*given, "--yes"]).exit_code == 0
+        nonsense = CliRunner().invoke(app, ["control", "explode", *given[2:], "--yes"])
+        assert nonsense.exit_code == 2 and "allowed: pause, resume" in nonsense.output
+    finally:
+        server.should_exit = True
+        child.terminate()
+        child.wait(10)
+        thread.join(10)
+        service.close()
+    assert len(calls) == 2
+    actor, method, (_kind, body, _natural_id) = calls[0]
+    assert (actor, method) == ("risk-manager", "command")
+    assert (body["who"], body["reason"]) == ("katya, command line", "bank holiday")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -16,11 +17,13 @@ class Server:
 
     def __init__(self, ms: int | None) -> None:
         self.ms = ms
+        self.on_call: Callable[[], None] = lambda: None
 
     def session(self, _account: object) -> Server:
         return self
 
     def get_server_time(self) -> dict[str, Any]:
+        self.on_call()
         if self.ms is None:
             raise ConnectionError("away")
         return {"time": self.ms}
@@ -49,6 +52,18 @@ def test_a_failed_measurement_keeps_the_offset_and_is_told(caplog: pytest.LogCap
         assert not ours.resynchronise()
     assert "could not be read" in caplog.text
     assert ours.now_ms() == 5_000_000
+
+
+def test_a_measurement_that_took_too_long_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    """Half the round trip is how wrong it may be."""
+    wall, server = [100.0], Server(5_000_000)
+    ours = clock(server, wall)
+    ours.synchronise()
+    server.ms, server.on_call = 5_060_000, lambda: wall.__setitem__(0, wall[0] + 3.0)
+    with caplog.at_level(logging.WARNING):
+        assert not ours.resynchronise()
+    assert "3000 ms" in caplog.text
+    assert ours.now_ms() == 5_003_000
 
 
 def test_a_drift_of_more_than_a_second_is_told_and_followed(caplog: pytest.LogCaptureFixture) -> None:

@@ -185,5 +185,7 @@ def test_what_the_profile_adds_to_the_rules() -> None:
     assert paper.orders_in_force.reconcile_every_ms == 0
     assert live.risk_in_force.capital_limit_usdt == live.live.canary_limit_usdt == 1_000
     assert live.orders_in_force.reconcile_every_ms == 60_000
+    tighter = live.risk.model_copy(update={"capital_limit_usdt": Decimal(300)})
+    assert live.model_copy(update={"risk": tighter}).risk_in_force.capital_limit_usdt == 300
     chosen = live.orders.model_copy(update={"reconcile_every_ms": 5_000})
     assert live.model_copy(update={"orders": chosen}).orders_in_force.reconcile_every_ms == 5_000

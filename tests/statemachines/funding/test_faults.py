@@ -149,6 +149,86 @@ def test_a_lost_short_closes_the_pair_at_once() -> None:
     assert market.triggers()[-2:] == ["leave", "closed"]
 
 
+def forced(market: Market, quantity: str, price: int) -> None:
+    """The exchange buys back a part of the short: the order manager tells the account's new state, not a fill."""
+    world = market.world
+    world.positions["BTCUSDT"] = (world.positions["BTCUSDT"][0] + D(quantity), D(10_000))
+    world.cash -= D(quantity) * (price - D(10_000))
+    coins = {**world.coins, "USDT": world.cash}
+    held = {symbol: position for symbol, position in world.positions.items() if position[0]}
+    world.tell(BalancesKnown(account=Account.FUNDING, coins=coins, positions=held))
+
+
+def test_a_forced_fill_told_as_balances_sells_the_spot_of_what_is_gone() -> None:
+    """FU-4: auto-deleveraging of a part, then of the rest; no leg is left naked, no time passes."""
+    market = Market()
+    market.open("BTC")
+    forced(market, "0.030", 9_000)
+    last = market.world.placed[-1].intent
+    assert (last.category, last.side, last.stake) == (SPOT, Side.SELL, "trim")
+    assert abs(market.world.coins["BTC"] - D("0.044")) <= D("0.000001")
+    assert market.state() == "FUNDING_COLLECTION"
+    forced(market, "0.044", 20_000)
+    assert market.world.coins["BTC"] < D("0.000001")
+    assert market.state() == "MONITORING"
+    assert market.world.alerts == []
+
+
+def test_a_liquidation_told_as_balances_closes_the_pair_on_stale_prices_too() -> None:
+    market = Market()
+    market.open("BTC")
+    market.stale.add((SPOT, "BTC"))
+    market.hour()
+    forced(market, "0.074", 20_000)
+    assert market.world.coins["BTC"] < D("0.000001")
+    assert market.triggers()[-2:] == ["leave", "closed"]
+
+
+def test_an_exit_that_waits_for_a_price_waits_no_longer_when_the_short_is_gone() -> None:
+    """F5 lets an exit wait for both legs; with one of them gone there is nothing left to wait for (FU-4)."""
+    market = Market()
+    market.open("BTC")
+    for _ in range(7):
+        market.hour()
+    market.stale.add((SPOT, "BTC"))
+    market.hour({"BTC": D("-0.0001")})
+    assert market.state() == "EXIT" and market.intents("exit") == []
+    forced(market, "0.074", 20_000)
+    assert [(one.category, one.side) for one in market.intents("exit")] == [(SPOT, Side.SELL)]
+    assert market.world.coins["BTC"] < D("0.000001")
+    assert market.state() == "MONITORING"
+
+
+def test_a_short_that_is_liquidated_while_the_pair_grows_is_not_left_naked() -> None:
+    """FU-4, FU-5: the order under way ends first; then the difference is worked off."""
+    market = Market()
+    market.open("BTC")
+    market.world.decide = first_times(1, is_perp, Outcome(hangs=True))
+    while not market.intents("compound"):
+        market.spot["BTC"] = market.perp["BTC"] = market.spot["BTC"] * D("0.97")
+        market.period(BTC=D("0.01"))
+    forced(market, str(-market.world.positions["BTCUSDT"][0]), 20_000)
+    market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+    assert abs(market.world.coins["BTC"] + market.world.positions["BTCUSDT"][0]) <= D("0.001")
+    assert market.world.alerts == []
+
+
+def test_coins_that_vanish_leave_no_naked_short() -> None:
+    """FU-4: they are bought again; where nothing can be bought the short is closed."""
+    for decide in (lambda intent: Outcome(), lambda intent: DENIED if is_spot(intent) else Outcome()):
+        market = Market()
+        market.open("BTC")
+        market.world.decide = decide
+        market.world.coins["BTC"] = D(0)
+        balances = BalancesKnown(
+            account=Account.FUNDING, coins={"USDT": market.world.cash}, positions=dict(market.world.positions)
+        )
+        market.world.tell(balances)
+        market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+        assert abs(market.world.coins["BTC"] + market.world.positions["BTCUSDT"][0]) <= D("0.000002")
+        assert market.world.alerts == []
+
+
 def test_a_fill_after_the_end_of_its_order_is_closed() -> None:
     """EX-1: legal, and never left alone."""
     market = Market()
