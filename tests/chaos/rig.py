@@ -24,6 +24,7 @@ from api.launch import System
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
+from infra.database.embedded import EmbeddedPostgres
 from infra.database.installation import read_installation
 from infra.simulator.market.synthetic import DEFAULT_SEED
 from statemachines.component.policy import SupervisionPolicy
@@ -201,6 +202,8 @@ def drill_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        # For root the server's files may lie elsewhere (see EmbeddedPostgres): a drill leaves none of them behind.
+        EmbeddedPostgres(folder / "data" / "database").destroy()
         shutil.rmtree(folder)
 
 
