@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from api.brains import brains
+from api.days import OptionError, parse_day, start_ms
+from api.plain import day_of
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest
@@ -44,10 +46,6 @@ STOPPED = 130
 """Exit code of a run that was ended by Ctrl-C: its report tells of the part that was run."""
 
 
-class OptionError(ValueError):
-    """An option that cannot be used; the text names it, its value and what is allowed."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the user typed, as text."""
@@ -72,7 +70,7 @@ def run_backtest(options: Options, config: EternalConfig) -> int:
 
 def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
     console = Console(soft_wrap=True)
-    console.print(f"Market: {plan.market.label}, {_day(plan.market.start_ms)} to {_day(plan.market.end_ms - 1)}")
+    console.print(f"Market: {plan.market.label}, {day_of(plan.market.start_ms)} to {day_of(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
         console.print(f"  inactive: {sentence}")
     test = Backtest(plan, brains)
@@ -82,7 +80,7 @@ def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
     page = write_report(record, out)
     facts = record.facts
     total = record.equity.filter(record.equity["engine"] == "TOTAL")["equity_usdt"]
-    ended = "completed" if facts.is_complete else f"ended early, on {_day(facts.ended_ms)}"
+    ended = "completed" if facts.is_complete else f"ended early, on {day_of(facts.ended_ms)}"
     console.print(
         f"The run {ended}: {facts.hours:,} market hours in {facts.wall_s:,.1f} s, {record.fills.height:,} fills, "
         f"equity {total[0]:,.2f} -> {total[-1]:,.2f} USDT."
@@ -112,15 +110,15 @@ def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
 
 
 def _market(options: Options) -> tuple[Market, tuple[str, ...]]:
-    start = None if options.first is None else _instant("--from", options.first)
-    end = None if options.last is None else _instant("--to", options.last) + DAY_MS
+    start = None if options.first is None else start_ms(parse_day("--from", options.first))
+    end = None if options.last is None else start_ms(parse_day("--to", options.last)) + DAY_MS
     if start is not None and end is not None and start >= end:
         raise OptionError(f"--from {options.first} must not be after --to {options.last}.")
     if options.history is not None:
         market = HistoryMarket(options.history, start, end)
         return market, missing_inputs(market.coverage(), market.start_ms)
     if start is None:
-        start = _instant("--from", SYNTHETIC_START.isoformat())
+        start = start_ms(SYNTHETIC_START)
     days = SYNTHETIC_DAYS if end is None else (end - start) // DAY_MS
     return SyntheticMarket(options.seed, start, days), ()
 
@@ -132,7 +130,7 @@ def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...
         if file.first_ms is None:
             found.append(f"{file.stem} is missing; {file.note}; the rules that need it are inactive.")
         elif file.first_ms > from_ms:
-            found.append(f"{file.stem} begins on {_day(file.first_ms)}; before, the rules that need it are inactive.")
+            found.append(f"{file.stem} begins on {day_of(file.first_ms)}; before, the rules that need it are inactive.")
     return tuple(found)
 
 
@@ -169,18 +167,6 @@ def _decimal(name: str, text: str, least: Decimal, most: Decimal) -> Decimal:
     return value
 
 
-def _instant(name: str, text: str) -> int:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise OptionError(f"{name} {text!r} is refused: a day is written like 2021-06-30.") from None
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
-
-
-def _day(instant_ms: int) -> str:
-    return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d")
-
-
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
     """The first Ctrl-C ends the run after the day under way; a second one ends the program."""
@@ -205,7 +191,7 @@ class _Bar:
 
     def __call__(self, market_ms: int) -> None:
         done = (market_ms - self._start_ms) // DAY_MS
-        self._progress.update(self._task, completed=done, description=_day(market_ms))
+        self._progress.update(self._task, completed=done, description=day_of(market_ms))
 
 
 @contextmanager

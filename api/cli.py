@@ -6,12 +6,13 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from api.days import OptionError, parse_day
 from api.history import history_app
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def backtest(
 ) -> None:
     """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
     config = _config({}, settings, None, config_file)
-    from api.backtest import OptionError, Options, run_backtest
+    from api.backtest import Options, run_backtest
     from infra.simulator.market.files import HistoryError
 
     options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, settings or (), out)
@@ -248,9 +249,9 @@ def _with_whole_paths(config: EternalConfig) -> EternalConfig:
 
 def _next_day(text: str) -> str:
     try:
-        return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
-    except ValueError:
-        _refuse(f"--to {text!r} is refused: a day is written like 2021-06-30.")
+        return (parse_day("--to", text) + timedelta(days=1)).isoformat()
+    except OptionError as error:
+        _refuse(str(error))
 
 
 def _confirm_live(config: EternalConfig) -> None:

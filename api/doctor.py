@@ -172,10 +172,10 @@ def _keys(config: EternalConfig) -> Finding:
     from statemachines.values import Account
 
     try:
-        known = from_environment(os.environ).keys
+        credentials = from_environment(os.environ)
     except CredentialsError as error:
         return Finding("keys", False, str(error))
-    absent = [account.value for account in Account if account not in known]
+    absent = [account.value for account in Account if account not in credentials.keys]
     if absent:
         return Finding("keys", False, f"missing for {', '.join(absent)}: set BYBIT_<ACCOUNT>_API_KEY and _API_SECRET.")
     from api.assembly import TRADING
@@ -183,7 +183,6 @@ def _keys(config: EternalConfig) -> Finding:
     from infra.bybit.endpoints import endpoints
     from infra.bybit.session import HttpSessions
 
-    credentials = from_environment(os.environ)
     sessions = HttpSessions(credentials, endpoints(config.profile.value).rest)
     try:
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids())

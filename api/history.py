@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from api.days import OptionError, parse_day, start_ms
+from api.plain import DAY_MS
+
 history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")
 
 BYBIT = "https://api.bybit.com"
 ALTERNATIVE_ME = "https://api.alternative.me"
-DAY_MS = 86_400_000
 
 
 @history_app.command()
@@ -31,8 +32,11 @@ def download(
     from infra.feeds.source import FeedUnavailableError
     from infra.history.store import HistoryStoreError
 
-    from_ms = _instant("--from", first)
-    until_ms = None if last is None else _instant("--to", last) + DAY_MS
+    try:
+        from_ms = start_ms(parse_day("--from", first))
+        until_ms = None if last is None else start_ms(parse_day("--to", last)) + DAY_MS
+    except OptionError as error:
+        _refuse(str(error))
     coins = [coin.strip().upper() for coin in symbols.split(",")]
     bad = [coin for coin in coins if not coin.isalnum()]
     if bad:
@@ -80,6 +84,7 @@ def _download(
 
     from infra.feeds.source import HttpJson
     from infra.history.catalog import series_of
+    from infra.history.check import utc
     from infra.history.download import Downloader
     from infra.history.source import HistorySource
 
@@ -100,24 +105,12 @@ def _download(
     for outcome in outcomes:
         console.print(f"{outcome.stem}: {outcome.rows:,} rows, {outcome.added:,} of them new")
         for start, end in outcome.gaps:
-            console.print(f"  GAP: the exchange has nothing from {_utc(start)} to {_utc(end)}")
+            console.print(f"  GAP: the exchange has nothing from {utc(start)} to {utc(end)}")
         for conflict in outcome.conflicts:
             console.print(f"  CONFLICT: {conflict}")
         if not outcome.rows:
             console.print("  EMPTY: the exchange has nothing in this period")
     return not any(outcome.gaps or outcome.conflicts or not outcome.rows for outcome in outcomes)
-
-
-def _instant(name: str, text: str) -> int:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        _refuse(f"{name} {text!r} is refused: a day is written like 2021-06-30.")
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
-
-
-def _utc(instant_ms: int) -> str:
-    return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _refuse(text: str, code: int = 2) -> NoReturn:

@@ -101,14 +101,21 @@ def read_overview(config: EternalConfig) -> dict[str, Any]:
         return _from_database(config, f"the API does not answer ({type(error).__name__})")
 
 
-def _from_api(config: EternalConfig) -> dict[str, Any]:
+def _ask(config: EternalConfig, method: str, path: str, body: Mapping[str, str] | None = None) -> httpx.Response:
+    """The running API's answer. Raises httpx.HTTPError, OSError (no port or token) and ValueError (a damaged port)."""
     port = int((config.data_folder / "api-port").read_text())
-    answer = httpx.get(
-        f"http://{config.api.host}:{port}/overview",
+    return httpx.request(
+        method,
+        f"http://{config.api.host}:{port}{path}",
+        json=body,
         headers=read_token(config.token_file).header(),
         timeout=ANSWER_TIMEOUT_S,
         trust_env=False,
     )
+
+
+def _from_api(config: EternalConfig) -> dict[str, Any]:
+    answer = _ask(config, "GET", "/overview")
     answer.raise_for_status()
     overview: dict[str, Any] = answer.json()
     return overview
@@ -122,14 +129,8 @@ def send_command(config: EternalConfig, action: str, scope: str, reason: str) ->
     if running_pid(config) is None:
         raise RunningError(f"no system runs on {config.data_folder}; `eternal run` starts one.")
     try:
-        port = int((config.data_folder / "api-port").read_text())
-        answer = httpx.post(
-            f"http://{config.api.host}:{port}/control",
-            json={"action": action, "scope": scope, "reason": reason, "who": _who()},
-            headers=read_token(config.token_file).header(),
-            timeout=ANSWER_TIMEOUT_S,
-            trust_env=False,
-        )
+        body = {"action": action, "scope": scope, "reason": reason, "who": _who()}
+        answer = _ask(config, "POST", "/control", body)
         told = answer.json()
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise RunningError(f"the API does not answer ({type(error).__name__}); nothing was sent.") from error

@@ -5,7 +5,6 @@ Years of history would otherwise fill the memory with facts that nobody reads be
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -15,7 +14,9 @@ import polars as pl
 
 from actors.memory_store import MemoryStore
 from actors.ports import Commit, JournalLine
+from infra.backtest.records import RULE_ID
 from statemachines.facts import (
+    BarFact,
     DiscrepancyFact,
     ExecutionFact,
     Fact,
@@ -30,7 +31,6 @@ from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 BARS_KEPT = 5_000
 """Per series: more than any warm-up asks for."""
 
-_RULE = re.compile(r"\b(?:CH|TR|FU|TA|RM|EX|OR|DA|P)-?\d+\b")
 _TOLD = (*ENGINES, ActorName.RISK_MANAGER)
 """Whose decisions the report tells; the books and the daily cycle speak through fills, transfers and equity."""
 
@@ -74,7 +74,7 @@ class RecordingStore(MemoryStore):
         for line in lines:
             note = line.note
             if note.kind == "decision" and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):
-                rules = list(dict.fromkeys(_RULE.findall(note.reason)))
+                rules = list(dict.fromkeys(RULE_ID.findall(note.reason)))
                 name = _engine(actor)
                 self._rows["transitions"].append(
                     (
@@ -102,11 +102,8 @@ class RecordingStore(MemoryStore):
             case DiscrepancyFact():
                 what = f"{fact.account}: {fact.kind} of {fact.subject}, ours {fact.ours}, the exchange's {fact.theirs}"
                 self.faults.append(f"discrepancy at {fact.found_ms}: {what}; {fact.resolution}")
-            case SwitchFact():
+            case SwitchFact() | BarFact():
                 super()._write(fact)
-            case _:
-                if fact.TABLE == "bars":
-                    super()._write(fact)
 
     def _fill(self, fact: ExecutionFact) -> None:
         notional = fact.quantity * fact.price
@@ -160,4 +157,4 @@ class RecordingStore(MemoryStore):
 
 def _engine(name: str) -> str:
     """The account's name of an engine (CORE-HODL), which is also what the report calls it; others as they are."""
-    return str(ACCOUNT_OF[ActorName(name)]) if name in set(ENGINES) else name
+    return str(ACCOUNT_OF[ActorName(name)]) if name in ENGINES else name

@@ -7,11 +7,15 @@ Engines are named CORE-HODL, TREND-1, TREND-2, FUNDING, TACTICAL; TOTAL is their
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+
+RULE_ID = re.compile(r"\b(?:P\d+|(?:CH|TR|FU|TA|OR|RM|EX|DA)-\d+)\b")
+"""Requirement IDs as reasons name them."""
 
 TOTAL = "TOTAL"
 ENGINES: tuple[str, ...] = ("CORE-HODL", "TREND-1", "TREND-2", "FUNDING", "TACTICAL")

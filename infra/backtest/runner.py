@@ -22,7 +22,7 @@ from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.state import Venue
 from statemachines.brain import Brain
-from statemachines.values import DAY_MS, ENGINES, HOUR_MS, SPOT, ActorName
+from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, HOUR_MS, SPOT, ActorName
 
 INSTALLATION = "000000"
 """Begins the order ids of every backtest, so that equal runs have equal ids."""
@@ -78,7 +78,7 @@ class Backtest:
             to_ms=plan.market.end_ms,
             ended_ms=ended_ms,
             capital_usdt=float(plan.capital_usdt),
-            engines=tuple(str(engine).upper() for engine in plan.engines),
+            engines=tuple(ACCOUNT_OF[engine].value for engine in plan.engines),
             settings=dict(plan.settings),
             costs=_costs(plan),
             missing_inputs=plan.missing_inputs,

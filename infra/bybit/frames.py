@@ -77,7 +77,7 @@ def parse_public_frame(category: Category, frame: Any) -> Parsed:
 
 
 class PublicFrames:
-    """Public frames of one connection (or of the in-process exchange), with the memory that deltas need.
+    """Public frames of one connection, with the memory that deltas need.
 
     Linear tickers carry changed fields only after their snapshot, and spot tickers have no bid and ask: quotes are
     put together from tickers, our own book and the newest trade.

@@ -98,7 +98,7 @@ def check_file(path: Path) -> FileReport:
         volume = _numbers(path, frame, "volume") if has_volume else None
         findings += [*_shapes(path.name, times, numbers), *_outliers(path.name, times, numbers["close"])]
         findings += _silence(path.name, times, volume)
-    first, last = (_utc(int(times.min())), _utc(int(times.max()))) if len(times) else ("", "")
+    first, last = (utc(int(times.min())), utc(int(times.max()))) if len(times) else ("", "")
     return FileReport(path.name, len(times), first, last, tuple(findings))
 
 
@@ -151,25 +151,24 @@ def _order(file: str, times: Times, kind: str) -> Iterator[Finding]:
     steps = np.diff(times)
     repeated = np.flatnonzero(steps == 0) + 1
     backward = np.flatnonzero(steps < 0) + 1
-    yield from _found(file, "duplicate rows", repeated, (_utc(int(times[row])) for row in repeated))
+    yield from _found(file, "duplicate rows", repeated, (utc(int(times[row])) for row in repeated))
     yield from _found(
         file,
         "rows out of order",
         backward,
-        (f"{_utc(int(times[r]))} after {_utc(int(times[r - 1]))}" for r in backward),
+        (f"{utc(int(times[r]))} after {utc(int(times[r - 1]))}" for r in backward),
     )
     step = {"1h": HOUR_MS, "funding": HOUR_MS}.get(kind, DAY_MS)
     tolerance = _TOLERANCE_MS if kind == "funding" else 0
     distance = np.minimum(times % step, step - times % step)
     off = np.flatnonzero(distance > tolerance)
-    yield from _found(file, "rows off the grid", off, (_utc(int(times[row])) for row in off))
+    yield from _found(file, "rows off the grid", off, (utc(int(times[row])) for row in off))
 
 
 def _gaps(file: str, times: Times, kind: str) -> Iterator[Finding]:
     step = {"1h": HOUR_MS, "funding": FUNDING_STEP_MS}.get(kind, DAY_MS)
-    ordered = np.unique(
-        (times + step // 2) // step * step if kind != "funding" else (times + HOUR_MS // 2) // HOUR_MS * HOUR_MS
-    )
+    grid = HOUR_MS if kind == "funding" else step  # rates may settle more often than every eight hours
+    ordered = np.unique((times + grid // 2) // grid * grid)
     steps = np.diff(ordered)
     places = np.flatnonzero(steps > step)
     if not len(places):
@@ -177,7 +176,7 @@ def _gaps(file: str, times: Times, kind: str) -> Iterator[Finding]:
     missing = int(np.sum(steps[places] // step - 1))
     unit = {"1h": "hours", "funding": "settlements"}.get(kind, "days")
     texts = tuple(
-        f"{int(steps[p] // step - 1)} from {_utc(int(ordered[p]) + step)}"
+        f"{int(steps[p] // step - 1)} from {utc(int(ordered[p]) + step)}"
         for p in places[np.argsort(-steps[places])][:MOST_EXAMPLES]
     )
     yield Finding(file, f"missing {unit}", missing, texts)
@@ -190,7 +189,7 @@ def _ranges(file: str, times: Times, numbers: dict[str, Floats], kind: str) -> I
     }.get(kind, (1e-12, 1e12, "a price above 0 is required"))
     for name, values in numbers.items():
         bad = np.flatnonzero(~((values >= low) & (values <= high)))
-        texts = (f"{_utc(int(times[row]))} {name} {values[row]}; {allowed}" for row in bad)
+        texts = (f"{utc(int(times[row]))} {name} {values[row]}; {allowed}" for row in bad)
         yield from _found(file, f"impossible values of {name}", bad, texts)
 
 
@@ -199,7 +198,7 @@ def _shapes(file: str, times: Times, numbers: dict[str, Floats]) -> Iterator[Fin
     bottom = np.minimum(numbers["open"], numbers["close"])
     bad = np.flatnonzero((numbers["high"] < top) | (numbers["low"] > bottom))
     texts = (
-        f"{_utc(int(times[r]))} open {numbers['open'][r]}, high {numbers['high'][r]}, low {numbers['low'][r]}, "
+        f"{utc(int(times[r]))} open {numbers['open'][r]}, high {numbers['high'][r]}, low {numbers['low'][r]}, "
         f"close {numbers['close'][r]}; high and low must enclose open and close"
         for r in bad
     )
@@ -213,7 +212,7 @@ def _outliers(file: str, times: Times, close: Floats) -> Iterator[Finding]:
     usual = pl.Series(moves).rolling_median(NEIGHBOURHOOD, min_samples=min(20, len(moves)), center=True)
     limit = np.maximum(usual.fill_null(np.inf).to_numpy() * 1.4826 * OUTLIER_SIGMA, LEAST_MOVE)
     bad = np.flatnonzero(moves > limit)
-    texts = (f"{_utc(int(times[r + 1]))} close {close[r + 1]} after {close[r]}" for r in bad)
+    texts = (f"{utc(int(times[r + 1]))} close {close[r + 1]} after {close[r]}" for r in bad)
     yield from _found(file, "outliers", bad + 1, texts)
 
 
@@ -225,15 +224,16 @@ def _silence(file: str, times: Times, volume: Floats | None) -> Iterator[Finding
         file,
         "impossible values of volume",
         negative,
-        (f"{_utc(int(times[r]))} {volume[r]}; 0 or more" for r in negative),
+        (f"{utc(int(times[r]))} {volume[r]}; 0 or more" for r in negative),
     )
     is_zero = np.concatenate(([False], volume == 0, [False]))
     edges = np.flatnonzero(np.diff(is_zero.astype(np.int8)))
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= ZERO_VOLUME_RUN]
     if runs:
-        texts = tuple(f"{b - a} rows from {_utc(int(times[a]))}" for a, b in runs[:MOST_EXAMPLES])
+        texts = tuple(f"{b - a} rows from {utc(int(times[a]))}" for a, b in runs[:MOST_EXAMPLES])
         yield Finding(file, "runs without volume", len(runs), texts)
 
 
-def _utc(instant_ms: int) -> str:
+def utc(instant_ms: int) -> str:
+    """As "2024-03-01 08:00"."""
     return datetime.fromtimestamp(instant_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from infra.bybit.reads import BARS_A_PAGE, RATES_A_PAGE
 from infra.feeds.fear_greed import parse_fear_greed
 from infra.feeds.source import GetJson
 from infra.history import store
 from infra.history.catalog import FEAR_GREED_STEM, INSTRUMENTS_FILE, SCHEMAS, Kind, Series
-from infra.history.source import BARS_A_PAGE, RATES_A_PAGE, Rows
+from infra.history.source import Rows
 from infra.history.store import Conflict
 from statemachines.values import DAY_MS, LINEAR, SPOT, Category
 

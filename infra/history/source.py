@@ -13,12 +13,11 @@ from infra.bybit.credentials import Credentials
 from infra.bybit.errors import Fault, GatewayError
 from infra.bybit.fields import Row, UnparsableError
 from infra.bybit.limits import RateLimiter, RateLimits
+from infra.bybit.reads import BARS_A_PAGE, RATES_A_PAGE
 from infra.bybit.session import HttpSessions
 from infra.history.catalog import Kind, Series
 from statemachines.values import Account, Category
 
-BARS_A_PAGE = 1000
-RATES_A_PAGE = 200
 DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the next attempt; after the last one the error stands."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from infra.files import write_whole
 from infra.history.catalog import SCHEMAS, Kind
 
 ABSENT_FILE = ".absent.json"
@@ -78,17 +78,12 @@ def merge(stem: str, kind: Kind, stored: pl.DataFrame, fetched: pl.DataFrame) ->
 
 def write(folder: Path, stem: str, frame: pl.DataFrame) -> None:
     """Replace the file in one step: a kill leaves the old one or the new one."""
-    path = folder / f"{stem}.parquet"
-    draft = folder / f".{stem}.draft"
-    frame.write_parquet(draft)
-    _replace(draft, path)
+    write_whole(folder / f"{stem}.parquet", frame.write_parquet)
 
 
 def write_text(folder: Path, name: str, text: str) -> None:
     """The same for a text file."""
-    draft = folder / f".{name}.draft"
-    draft.write_text(text, encoding="utf-8")
-    _replace(draft, folder / name)
+    write_whole(folder / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_absent(folder: Path) -> dict[str, list[tuple[int, int]]]:
@@ -106,9 +101,3 @@ def read_absent(folder: Path) -> dict[str, list[tuple[int, int]]]:
 def write_absent(folder: Path, absent: dict[str, list[tuple[int, int]]]) -> None:
     """Keep the known empty ranges."""
     write_text(folder, ABSENT_FILE, json.dumps(absent, indent=1, sort_keys=True))
-
-
-def _replace(draft: Path, path: Path) -> None:
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    draft.replace(path)

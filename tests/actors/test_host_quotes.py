@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from statemachines.facts import BarFact
 from statemachines.messages import BarsClosed, Message, QuoteFrame, QuotesSeen
 from statemachines.requests import Quote
 from statemachines.values import LINEAR, ActorName
+from tests.waiting import until
 
 SENDER, RECIPIENT = ActorName.MARKET_DATA, ActorName.FUNDING
 QUOTE = Quote(
@@ -99,22 +99,13 @@ def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
         peers.hosts[str(name)].start(store.grant(name, "test"), 0)
     try:
         peers.hosts[str(SENDER)].command(QuoteFrame(quotes=(QUOTE,)), "news")
-        _until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
+        until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
         peers.hosts[str(SENDER)].report_again()
-        _until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
+        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
     finally:
         for host in peers.hosts.values():
             host.stop()
     return brains[SENDER], brains[RECIPIENT]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 def test_quotes_and_messages_for_one_recipient_make_one_call_and_quotes_come_first() -> None:
@@ -143,9 +134,9 @@ def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_fr
     host.start(store.grant(SENDER, "test"), 0)
     try:
         host.command(QuoteFrame(quotes=(QUOTE,)), "first")
-        _until(lambda: len(peers.delivered) > 1)
+        until(lambda: len(peers.delivered) > 1)
         for number in range(3):  # the batch is being retried: these queue behind it
             host.command(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
-        _until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
+        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
     finally:
         host.stop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +15,7 @@ from infra.config import EternalConfig
 from infra.database.retention import RetentionPolicy
 from statemachines.values import DAY_MS
 from tests.database import database_url, postgres_server  # noqa: F401
+from tests.waiting import until
 
 POLICY = RetentionPolicy()
 
@@ -24,15 +23,6 @@ POLICY = RetentionPolicy()
 def status(day: int, *components: tuple[str, str]) -> dict[str, Any]:
     rows = [{"name": name, "state": state, "health": {"pid": 7, "progress": 3}} for name, state in components]
     return {"lockstep": {"market_ms": day * DAY_MS}, "components": rows}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 def beats(url: str) -> dict[str, tuple[str, int]]:

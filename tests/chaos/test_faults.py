@@ -9,14 +9,14 @@ from decimal import Decimal
 
 import pytest
 
-from infra.backtest.journals import RECOVERING, first_difference, from_database, from_memory, without_versions
+from infra.backtest.journals import from_database
 from infra.simulator.market.port import Market
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import DAY_MS, ActorName
 from tests.chaos.looping import VICTIM, LoopingAssembly, loop_file
 from tests.chaos.rig import Drill, drill_folder, make_config, running
 from tests.shared import shared_path
-from tests.simulation.books import books_in_database, books_in_memory
+from tests.simulation.books import assert_same_run, books_in_database
 from tests.simulation.whole import instant, recorded, run, synthetic
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1000)]
@@ -50,14 +50,7 @@ def _assert_as_calm(market: Market, drill: Drill) -> None:
     """Engines decide as in a calm run in process; orders, fills, transfers and ledger end the same, row for row."""
     url = drill.system.database_url
     calm, _ = run(market, drill.installation())
-    difference = first_difference(
-        without_versions(from_memory(calm)), without_versions(from_database(url)), leave_out=RECOVERING
-    )
-    assert difference == ""
-    books, expected = books_in_database(url), books_in_memory(calm)
-    assert expected.fills, "a run that traded nothing proves nothing"
-    assert expected.first_difference(books) == ""
-    assert books.faults() == []
+    assert_same_run(calm, from_database(url), books_in_database(url))
 
 
 def test_every_process_is_hit_in_turn_and_the_run_ends_as_if_nothing_had_happened(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from actors.ports import Step
 from orchestrator.conducting import Conducting
 from orchestrator.conductor import Conductor
 from statemachines.values import ActorName
+from tests.waiting import until
 
 RISK, ORDERS = ActorName.RISK_MANAGER, ActorName.ORDER_MANAGER
 PATIENCE_S = 10.0
@@ -45,7 +45,7 @@ class _Rig:
             self._report(name, ticks=0, deadline_ms=100)
         self.conducting.start()
         self.conducting.open()
-        _until(lambda: self.conducting.state == "ENDED")
+        until(lambda: self.conducting.state == "ENDED")
 
     def _tick(self, name: ActorName, now_ms: int) -> None:
         assert now_ms == 100
@@ -54,15 +54,6 @@ class _Rig:
 
     def _report(self, name: ActorName, **fields: Any) -> None:
         self.conducting.report(name, {"incarnation": 1, "idle": True, **fields})
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.01)):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 def test_actors_due_at_one_instant_are_ticked_after_one_look_at_the_exchange() -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from actors.memory_store import MemoryStore
+from infra.backtest.journals import RECOVERING, Journals, first_difference, from_memory, without_versions
 
 Rows = list[tuple[Any, ...]]
 
@@ -144,3 +145,14 @@ def _sorted(orders: Rows, fills: Rows, transfers: Rows, postings: Rows, days: li
 def _plain(value: Any) -> Any:
     """A value as the database gives it back."""
     return value.value if hasattr(value, "value") else value
+
+
+def assert_same_run(calm: MemoryStore, journals: Journals, books: Books) -> None:
+    """A run that was disturbed has the engines' decisions of the calm one, and orders, fills, transfers and ledger row
+    for row; its books are in order."""
+    difference = first_difference(without_versions(from_memory(calm)), without_versions(journals), leave_out=RECOVERING)
+    assert difference == ""
+    expected = books_in_memory(calm)
+    assert expected.fills, "a run that traded nothing proves nothing"
+    assert expected.first_difference(books) == ""
+    assert books.faults() == []

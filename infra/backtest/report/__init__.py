@@ -6,8 +6,9 @@ from pathlib import Path
 
 from infra.backtest.records import RunRecord
 from infra.backtest.report.analysis import analyse
-from infra.backtest.report.export import write_summary, write_tables, write_whole
+from infra.backtest.report.export import write_summary, write_tables
 from infra.backtest.report.page import render
+from infra.files import write_whole
 
 __all__ = ["write_report"]
 

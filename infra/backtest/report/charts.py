@@ -5,7 +5,7 @@ The days are written once into the page; a trace that has a value for each of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.books import share
 from infra.backtest.report.look import COLOURS, DASHES, INK, MUTED, RULE
 from infra.backtest.report.metrics import Floats
-from infra.backtest.report.series import MASTER
+from infra.backtest.report.series import MASTER, Account
 
 DAYS = "@days"
 DIGITS = 5
@@ -162,36 +162,34 @@ def _allocation(run: Analysis) -> Chart:
 
 
 def _cash(run: Analysis) -> Chart:
-    data, names = _shares(run, "cash")
-    return Chart(
+    return _shares(
+        run,
         "cash",
         "Idle capital: cash as a share of equity",
         "USDT not invested. Cash behind perpetuals counts as cash; the exposure beside it tells what it carries.",
-        data,
-        layout(300, run.record.facts.is_synthetic, yaxis={"tickformat": ".0%", "rangemode": "tozero"}),
-        legend_of(names),
-        narrow=270,
+        lambda account: account.cash,
     )
 
 
 def _exposure(run: Analysis) -> Chart:
-    data, names = _shares(run, "exposure")
-    return Chart(
+    return _shares(
+        run,
         "exposure",
         "Exposure: gross notional over equity",
         "Coins and positions at market; both legs of a FUNDING pair count.",
-        data,
+        lambda account: account.exposure,
+    )
+
+
+def _shares(run: Analysis, key: str, title: str, note: str, part: Callable[[Account], Floats]) -> Chart:
+    names = [name for name in (TOTAL, *ENGINES) if name in run.days.lines]
+    accounts = [run.days.accounts[name] for name in names]
+    return Chart(
+        key,
+        title,
+        note,
+        [line(account.name, numbers(share(part(account), account.equity)), "%{y:.1%}") for account in accounts],
         layout(300, run.record.facts.is_synthetic, yaxis={"tickformat": ".0%", "rangemode": "tozero"}),
         legend_of(names),
         narrow=270,
     )
-
-
-def _shares(run: Analysis, column: str) -> tuple[list[Trace], list[str]]:
-    names = [name for name in (TOTAL, *ENGINES) if name in run.days.lines]
-    data = []
-    for name in names:
-        account = run.days.accounts[name]
-        part = account.cash if column == "cash" else account.exposure
-        data.append(line(name, numbers(share(part, account.equity)), "%{y:.1%}"))
-    return data, names

@@ -28,10 +28,6 @@ def event_charts(run: Analysis) -> dict[str, Chart]:
     return {chart.key: chart for chart in charts}
 
 
-def _instant(ts_ms: int) -> str:
-    return minute(ts_ms)
-
-
 def _prices(run: Analysis) -> Iterable[Chart]:
     if run.days.is_empty:
         return
@@ -99,7 +95,7 @@ def _fills(fills: pl.DataFrame, engine: str) -> list[Trace]:
                 "mode": "markers",
                 "name": f"{engine} {side.lower()}s",
                 "legendgroup": engine,
-                "x": [_instant(ts_ms) for ts_ms in rows["ts_ms"]],
+                "x": [minute(ts_ms) for ts_ms in rows["ts_ms"]],
                 "y": numbers((rows["paid"] / rows["quantity"]).to_numpy()),
                 "text": [
                     f"{side} {usdt(n)} USDT, {c}, {f} fill{'s' if f > 1 else ''}<br>{why}"
@@ -124,7 +120,7 @@ def _turns(run: Analysis, closes: Any) -> Trace | None:
         "mode": "markers",
         "name": "Rebalancing, deployment",
         "legendgroup": "Rebalancing, deployment",
-        "x": [_instant(ts_ms) for ts_ms in rows["ts_ms"]],
+        "x": [minute(ts_ms) for ts_ms in rows["ts_ms"]],
         "y": numbers(np.asarray(closes)[places]),
         "text": [
             f"{actor} {machine}: {source} → {target}<br>{_short(reason)}"
@@ -152,7 +148,7 @@ def _transfers(run: Analysis) -> list[Trace]:
                 "name": f"to {name}",
                 "legendgroup": name,
                 "yaxis": "y2",
-                "x": [_instant(ts_ms) for ts_ms in rows["ts_ms"]],
+                "x": [minute(ts_ms) for ts_ms in rows["ts_ms"]],
                 "y": numbers(rows["amount_usdt"].to_numpy().astype(np.float64)),
                 "width": 3 * 86_400_000,
                 "text": [
@@ -182,7 +178,7 @@ def _timeline(run: Analysis) -> Iterable[Chart]:
                 "name": state,
                 "legendgroup": state,
                 "y": [_label(stay) for stay in own],
-                "base": [_instant(stay.from_ms) for stay in own],
+                "base": [minute(stay.from_ms) for stay in own],
                 "x": [stay.to_ms - stay.from_ms for stay in own],
                 "text": [f"{minute(stay.from_ms)} to {minute(stay.to_ms)}" for stay in own],
                 "textposition": "none",
@@ -238,7 +234,7 @@ def _results(run: Analysis) -> Iterable[Chart]:
                 "mode": "markers",
                 "name": engine,
                 "legendgroup": engine,
-                "x": [_instant(trade.closed_ms or 0) for trade in own],
+                "x": [minute(trade.closed_ms or 0) for trade in own],
                 "y": numbers(np.array([trade.net_usdt / trade.notional_usdt for trade in own])),
                 "text": [
                     f"{t.symbol} {t.kind}, {usdt(t.net_usdt, 2)} USDT<br>{day(t.opened_ms)} at {price(t.entry_price)}"

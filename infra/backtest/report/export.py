@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import polars as pl
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.findings import findings_of
 from infra.backtest.report.states import time_in_state
+from infra.files import write_whole
 
 TABLES = ("equity", "prices", "fills", "funding", "transfers", "transitions", "refusals")
 
@@ -52,13 +52,3 @@ def write_summary(run: Analysis, folder: Path) -> None:
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
     write_whole(folder / "summary.json", lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """All of a file or nothing: an interrupted report leaves the one before it."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        write(draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import polars as pl
 
-from infra.backtest.records import RunRecord
+from infra.backtest.records import RULE_ID, RunRecord
 
 RULES: dict[str, str] = {
     "CH-1": "Targets 2/3 BTC, 1/3 ETH",
@@ -81,8 +80,6 @@ ALWAYS_IN_FORCE = frozenset(
 OWN_CHAPTERS = ("CH", "TR", "FU", "TA")
 """SPEC chapters 2 to 5: what the engines do."""
 
-_ID = re.compile(r"\b(?:CH|TR|FU|TA|OR|RM|EX|DA)-\d+\b")
-
 
 @dataclass(frozen=True, slots=True)
 class RuleCount:
@@ -132,7 +129,7 @@ def _orders(fills: pl.DataFrame) -> dict[str, int]:
     for purpose, orders in (
         fills.group_by("purpose").agg(pl.col("order_id").n_unique()).drop_nulls("purpose").iter_rows()
     ):
-        for rule in set(_ID.findall(purpose)):
+        for rule in set(RULE_ID.findall(purpose)):
             counts[rule] = counts.get(rule, 0) + int(orders)
     return counts
 

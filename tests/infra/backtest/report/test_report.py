@@ -13,9 +13,10 @@ import pytest
 from infra.backtest.records import ENGINES, RunRecord
 from infra.backtest.report import write_report
 from infra.backtest.report.analysis import analyse
-from infra.backtest.report.export import TABLES, write_whole
+from infra.backtest.report.export import TABLES
 from infra.backtest.report.findings import findings_of
 from infra.backtest.report.page import SECTIONS, render
+from infra.files import write_whole
 from tests.infra.backtest.report.sample import at, facts, fill, record, table
 
 

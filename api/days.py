@@ -1,0 +1,22 @@
+"""Days as the command line takes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+
+class OptionError(ValueError):
+    """An option that cannot be used; the text names it, its value and what is allowed."""
+
+
+def parse_day(option: str, text: str) -> date:
+    """The day. Raises OptionError for anything that is not written like 2021-06-30."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise OptionError(f"{option} {text!r} is refused: a day is written like 2021-06-30.") from None
+
+
+def start_ms(day: date) -> int:
+    """The day's first instant, UTC."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
