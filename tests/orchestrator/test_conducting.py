@@ -12,7 +12,6 @@ from statemachines.values import ActorName
 from tests.waiting import until
 
 RISK, ORDERS = ActorName.RISK_MANAGER, ActorName.ORDER_MANAGER
-PATIENCE_S = 10.0
 
 
 class _Exchange:
