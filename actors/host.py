@@ -389,6 +389,7 @@ class Host:
             "quotes_in": dict(shell.quotes_taken),
             "frames": received,
             "deadline_ms": shell.deadline(),
+            "patient_ms": shell.patient_until(),
         }
         if report != self._last_report:
             self._last_report = report

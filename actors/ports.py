@@ -188,8 +188,9 @@ class LockstepPort(Protocol):
 
     def status(self) -> Step: ...
 
-    def advance(self, step: int, until_ms: int | None, handled: Mapping[str, int]) -> Step:
-        """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves.
+    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
+        """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves. Hours that
+        touch no account may be passed over up to `patient_ms` (0: none); their bars come together.
 
         Raises ExchangeAwayError.
         """

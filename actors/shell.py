@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
 from actors.routing import EPHEMERAL, recipients
-from statemachines.brain import Brain, HistoryNeed, StateRow
+from statemachines.brain import FOREVER_MS, Brain, HistoryNeed, Patient, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import AlertFact, BarFact, Fact
 from statemachines.messages import Answer, Body, Message, QuotesSeen, parse_body
@@ -105,6 +105,7 @@ class Shell:
         self.pending: dict[str, AskRow] = {}
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
+        self._patient = brain if isinstance(brain, Patient) else None
         self._store = store
         self._encode = encode
         self._inbox: deque[_Item] = deque()
@@ -209,6 +210,13 @@ class Shell:
     def deadline(self) -> int | None:
         """Market time at which the brain wants a tick, as of the last decision: nothing else changes it."""
         return self._due_since[0]
+
+    def patient_until(self) -> int:
+        """Market time until which closed hourly bars may come together; the deadline, if the brain says nothing."""
+        if self._patient is not None:
+            return self._patient.patient_until()
+        due = self._due_since[0]
+        return FOREVER_MS if due is None else due
 
     # --- the step ---
 

@@ -19,7 +19,7 @@ def brains(config: EternalConfig, installation_id: str) -> Mapping[ActorName, Ca
     def market_data() -> Brain:
         from actors.market_data.brain import MarketDataBrain
 
-        return MarketDataBrain(config.market_data)
+        return MarketDataBrain(config.market_data_in_force)
 
     def order_manager() -> Brain:
         from actors.order_manager.brain import OrderManagerBrain

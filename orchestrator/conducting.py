@@ -136,7 +136,9 @@ class Conducting:
             self._tick(move.tick, self.market_ms)
             return
         try:
-            step = self._lockstep.advance(self.step, move.until_ms, move.handled)
+            # Whoever slows the market down wants to see every hour of it.
+            patient_ms = move.patient_ms if self._pace_s == 0 else 0
+            step = self._lockstep.advance(self.step, move.until_ms, patient_ms, move.handled)
         except ExchangeAwayError as error:
             self._away(error)
             self._locate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Ask, Commands
 from statemachines.facts import BarFact
@@ -27,6 +27,23 @@ class StateRow(NamedTuple):
     state: str
     schema: int
     data: Mapping[str, Any]  # JSON values only; Decimal as str
+
+
+FOREVER_MS = 253_402_300_799_000
+"""The last instant of the year 9999: later than any deadline."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """What a brain offers that need not hear every closed hourly bar at the hour it closed (DESIGN 3).
+
+    The lockstep exchange may pass over hours in which nothing happens to any account and then show their bars
+    together. Whoever lacks this interface can wait until his deadline.
+    """
+
+    def patient_until(self) -> int:
+        """Market time until which no hourly bar would make the brain act, ask or set a deadline."""
+        ...
 
 
 class Brain(Protocol):

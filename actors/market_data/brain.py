@@ -16,7 +16,7 @@ from actors.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataPa
 from actors.market_data.quality import Counters, Defect
 from actors.market_data.reading import bars_to_read, funding_to_read
 from actors.market_data.settlements import Settlements
-from statemachines.brain import HistoryNeed, StateRow
+from statemachines.brain import FOREVER_MS, HistoryNeed, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
@@ -76,7 +76,8 @@ class _Instant:
 
 
 class MarketDataBrain:
-    """Implements `statemachines.brain.Brain`. Its row "market" is in state READY once the history is complete."""
+    """Implements `statemachines.brain.Brain` and `Patient`. Its row "market" is in state READY once the history is
+    complete."""
 
     name = ActorName.MARKET_DATA
 
@@ -169,7 +170,12 @@ class MarketDataBrain:
     def tick(self, now_ms: int) -> Commands:
         """Bars have been waited for long enough."""
         self._now_ms = max(self._now_ms, now_ms)
-        return self._go_on()
+        return self._go_on(waited=True)
+
+    def patient_until(self) -> int:
+        """An hour's bars may come late and together with later ones as long as all of them come; the exchange lets no
+        hour wait that lacks one, at which a rate settles or a day closes."""
+        return FOREVER_MS if self.is_ready else 0
 
     def wants(self, ask: Ask) -> bool:
         return ask.key in self._pending
@@ -321,8 +327,9 @@ class MarketDataBrain:
 
     # --- the open instant ---
 
-    def _go_on(self) -> Commands:
-        """Bring the next closing instants as far as possible; calling it again changes nothing."""
+    def _go_on(self, waited: bool = False) -> Commands:
+        """Bring the next closing instants as far as possible; calling it again changes nothing. `waited`: the
+        deadline has passed, so what has not come is read."""
         commands: Commands = []
         if self._state == "BACKFILLING" and not any(p.purpose in _BACKFILL for p in self._pending.values()):
             reason = f"the history is complete up to {self._read_until_ms}"
@@ -335,7 +342,7 @@ class MarketDataBrain:
             if instant.close_ms > self._now_ms:
                 self._missed_frames = False
                 break
-            if instant.waiting or not self._has_bars(instant, commands):
+            if instant.waiting or not self._has_bars(instant, commands, waited):
                 break
             self._read_more(instant, commands)
             if instant.waiting:
@@ -343,12 +350,13 @@ class MarketDataBrain:
             commands += self._announce(instant)
         return commands
 
-    def _has_bars(self, instant: _Instant, commands: Commands) -> bool:
+    def _has_bars(self, instant: _Instant, commands: Commands, waited: bool) -> bool:
         """Whether all expected bars have come, or all was done to get them; asks for what stays away too long."""
         missing = self._desk.missing(instant.close_ms)
         if not missing or instant.is_repaired or instant.close_ms <= self._read_until_ms:
             return True
-        if self._missed_frames or self._now_ms >= instant.close_ms + self._parameters.missing_after_ms:
+        is_late = waited and self._now_ms >= instant.close_ms + self._parameters.missing_after_ms
+        if self._missed_frames or is_late:
             instant.is_repaired = True
             commands += [self._ask("repair", request) for request in missing]
         return False
@@ -380,12 +388,17 @@ class MarketDataBrain:
             day = DayClosed(day_ms=at - DAY_MS, close_ms=at, bars=bars, missing=missing, feed=values)
             commands += [Send(day), self._ask("refresh", ReadMarket())]
         commands += self._desk.close(at)
-        oldest = at - self._parameters.stale_quote_ms
-        stale = [s for s in self._desk.active if s in self._quotes and self._quotes[s].market_ms < oldest]
-        self._counters.add(Defect.STALE_QUOTE, len(stale))
+        self._count_stale_quotes(at)
         self._announced_ms = at
         self._dirty.add(STATE_KEY)
         return commands
+
+    def _count_stale_quotes(self, at: int) -> None:
+        age_ms = self._parameters.stale_quote_ms
+        if age_ms is None:
+            return
+        stale = [s for s in self._desk.active if s in self._quotes and self._quotes[s].market_ms < at - age_ms]
+        self._counters.add(Defect.STALE_QUOTE, len(stale))
 
     # --- small helpers ---
 

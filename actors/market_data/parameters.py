@@ -29,7 +29,8 @@ class MarketDataParameters(Frozen):
     back over years of spot, the other engines over about a year. `missing_after_ms` is market time after a bar's
     close. An outlier is a close that differs from the one before it by more than the given fraction: it is flagged,
     never dropped, because real markets do that. A series without bars for `inactive_after_hours` is no longer waited
-    for (not yet listed, delisted) until a bar of it comes. Retries wait wall seconds.
+    for (not yet listed, delisted) until a bar of it comes. Retries wait wall seconds. `stale_quote_ms` None: the age of
+    quotes is not judged, as in lockstep, where quotes come when something can happen (DESIGN 3).
     """
 
     symbols: tuple[Series, ...] = (
@@ -46,7 +47,7 @@ class MarketDataParameters(Frozen):
     hourly_backfill: PositiveInt = 48
     funding_backfill_days: PositiveInt = 30
     missing_after_ms: PositiveInt = 5 * SECOND_MS
-    stale_quote_ms: PositiveInt = 10 * MINUTE_MS
+    stale_quote_ms: PositiveInt | None = 10 * MINUTE_MS
     outlier_hourly: Decimal = Field(default=Decimal("0.25"), gt=0)
     outlier_daily: Decimal = Field(default=Decimal("0.5"), gt=0)
     inactive_after_hours: PositiveInt = 72

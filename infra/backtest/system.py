@@ -79,7 +79,7 @@ class InProcessSystem:
             self.runtime.settle()
             if until_ms is not None and self.exchange.market_time >= until_ms:
                 return
-            if not self.step():
+            if not self.step(until_ms):
                 return
 
     def lose_frames(self) -> None:
@@ -87,14 +87,15 @@ class InProcessSystem:
         self._early.clear()
         self.exchange.drain()
 
-    def step(self) -> bool:
-        """One move of the settled system; False when the market has ended."""
+    def step(self, until_ms: int | None = None) -> bool:
+        """One move of the settled system, passing over no hour beyond `until_ms`; False when the market has ended."""
         move = self._next()
-        result = self.exchange.advance(self.exchange.step, move.until_ms)
+        patient_ms = move.patient_ms if until_ms is None else min(move.patient_ms, until_ms)
+        result = self.exchange.advance(self.exchange.step, move.until_ms, patient_ms)
         is_quiet = not result.frames and result.public is Public.NOTHING
         if result.frames:
             self._early += _private(result.frames)
-        self._see(result.public)
+        self._see(result.public, result.passed_ms)
         if move.tick is not None and is_quiet:
             self.runtime.shells[move.tick].tick(self.exchange.market_time)
         return not (result.end and move.tick is None)
@@ -103,11 +104,13 @@ class InProcessSystem:
         deadlines = {
             str(name): due for name, shell in self.runtime.shells.items() if (due := shell.deadline()) is not None
         }
-        return choose(deadlines, self.exchange.market_time, {})
+        patience = min((shell.patient_until() for shell in self.runtime.shells.values()), default=0)
+        return choose(deadlines, patience, self.exchange.market_time, {})
 
-    def _see(self, public: Public) -> None:
+    def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time
-        self._early += [StreamEvent(ActorName.MARKET_DATA, *seen, now_ms) for seen in self._view.see(public)]
+        seen = self._view.see(public, passed_ms)
+        self._early += [StreamEvent(ActorName.MARKET_DATA, *one, now_ms) for one in seen]
 
     def _frames(self) -> list[StreamEvent]:
         frames = self.exchange.drain()

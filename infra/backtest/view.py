@@ -31,8 +31,9 @@ class MarketView:
         self._venue = exchange.venue
         self._symbols = tuple((category, symbol, INSTRUMENTS[category, symbol]) for category, symbol in symbols)
 
-    def see(self, public: Public) -> list[tuple[Body, str]]:
-        """Message bodies with their natural ids, as the streams would deliver them."""
+    def see(self, public: Public, passed_ms: Sequence[int] = ()) -> list[tuple[Body, str]]:
+        """Message bodies with their natural ids, as the streams would deliver them; with the bars of the hours that
+        were passed over."""
         if public is Public.NOTHING:
             return []
         found: list[tuple[Body, str]] = []
@@ -40,9 +41,10 @@ class MarketView:
         if quotes:
             found.append((QuoteFrame.model_construct(quotes=quotes), ""))
         if public is Public.BARS:
-            bars = tuple(self._bars())
+            now_ms = self._venue.now_ms
+            bars = tuple(bar for end_ms in (*passed_ms, now_ms) for bar in self._bars(end_ms))
             if bars:
-                found.append((BarFrame.model_construct(bars=bars), f"bars:{self._venue.now_ms}"))
+                found.append((BarFrame.model_construct(bars=bars), f"bars:{now_ms}"))
         return found
 
     def _quote(self, category: Category, symbol: str, spec: Instrument) -> Quote | None:
@@ -66,11 +68,11 @@ class MarketView:
             market_ms=venue.now_ms,
         )
 
-    def _bars(self) -> list[BarFact]:
+    def _bars(self, end_ms: int) -> list[BarFact]:
         found: list[BarFact] = []
         for interval in INTERVALS:
             for category, symbol, spec in self._symbols:
-                bar = closed_bar(self._venue, spec, interval)
+                bar = closed_bar(self._venue, spec, interval, end_ms)
                 if bar is not None:
                     found.append(_fact(category, symbol, interval, bar))
         return found

@@ -115,6 +115,11 @@ class EternalConfig(BaseSettings):
         return self.risk.model_copy(update={"capital_limit_usdt": min(limits, default=None)})
 
     @property
+    def market_data_in_force(self) -> MarketDataParameters:
+        """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3)."""
+        return self.market_data.model_copy(update={"stale_quote_ms": None}) if self.is_simulated else self.market_data
+
+    @property
     def orders_in_force(self) -> OrderParameters:
         """The order manager's parameters: on a real exchange books are compared all the time, in lockstep they are
         compared at every start (nothing can go missing in between)."""

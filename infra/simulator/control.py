@@ -48,8 +48,9 @@ class Control:
             return denied
         body = await _body(request)
         step, until, handled = body.get("step"), body.get("until"), body.get("handled")
-        if not isinstance(step, int) or not (until is None or isinstance(until, int)):
-            return _refuse(400, "step must be an integer, until an integer of ms or null.")
+        patient = body.get("patient", 0)
+        if not isinstance(step, int) or not (until is None or isinstance(until, int)) or not isinstance(patient, int):
+            return _refuse(400, "step and patient must be integers, until an integer of ms or null.")
         if not (handled is None or isinstance(handled, dict)):
             return _refuse(400, "handled must be an object of frame counts by connection id, or null.")
         await self._hub.settle()
@@ -70,7 +71,7 @@ class Control:
                 }
             )
         try:
-            result = await self._hub.act(lambda: self._hub.durable.advance(step, until), _frames)
+            result = await self._hub.act(lambda: self._hub.durable.advance(step, until, patient), _frames)
         except StepAhead as error:
             return _refuse(409, str(error))
         return web.json_response(

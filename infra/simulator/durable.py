@@ -58,11 +58,11 @@ class DurableExchange:
             self._append(["request", request.path, dict(request.params), request.uid, account, read_only])
         return answer
 
-    def advance(self, step: int, until: int | None) -> AdvanceResult:
+    def advance(self, step: int, until: int | None, patient: int = 0) -> AdvanceResult:
         """``Exchange.advance``; logged when it did something."""
-        result = self.exchange.advance(step, until)
+        result = self.exchange.advance(step, until, patient)
         if result.advanced:
-            self._append(["advance", step, until])
+            self._append(["advance", step, until, patient])
         return result
 
     def deposit(self, account: str, coin: str, amount: Decimal) -> None:
@@ -141,6 +141,6 @@ class DurableExchange:
             key: ApiKey | None = self._by_account[(account, read_only)] if account else None
             self.exchange.handle(ApiRequest("POST", path, params, uid, key))
         elif kind == "advance":
-            self.exchange.advance(rest[0], rest[1])
+            self.exchange.advance(*rest)
         else:
             self.exchange.deposit(rest[0], rest[1], Decimal(rest[2]))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from statemachines.commands import Note
 from statemachines.funding.desk import Desk
 from statemachines.funding.machine import FundingState
-from statemachines.funding.pair import Action, is_naked, opening_orders
+from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
 from statemachines.funding.rules import (
     ExitReason,
     PairSize,
@@ -119,6 +119,16 @@ class Evaluator:
             return False
         delta = row.fresh and is_naked(row.pair, market, self.parameters.delta_tolerance)
         return delta or row.basis_run >= self.parameters.basis_readings
+
+    def patient_bars(self, asset: str) -> int | None:
+        """How many bars from now the first one can be that calls for a tick; None: none ever does."""
+        row = self.desk.assets[asset]
+        if row.state is FundingState.MONITORING and row.pair.operation is None:
+            return None
+        settled = row.state is FundingState.FUNDING_COLLECTION and row.pair.operation is None
+        if not settled or not is_hedged(row.pair, self.parameters.delta_tolerance):
+            return 0
+        return self.parameters.basis_readings - row.basis_run
 
     # --- entries and compounding ---
 

@@ -121,12 +121,14 @@ class Step(NamedTuple):
     orders: tuple[Order, ...] = ()
 
 
+def is_hedged(pair: Pair, tolerance: Decimal) -> bool:
+    """FU-4: the delta is within the tolerance of the position, whatever the price."""
+    return abs(pair.residual) <= tolerance * max(pair.coins, pair.short)
+
+
 def is_naked(pair: Pair, market: PairMarket, tolerance: Decimal) -> bool:
     """FU-4: a delta beyond the tolerance of the position that is large enough to be traded away."""
-    delta = abs(pair.residual)
-    if delta <= tolerance * max(pair.coins, pair.short):
-        return False
-    return market.spot.tradable(delta, market.spot_price)
+    return not is_hedged(pair, tolerance) and market.spot.tradable(abs(pair.residual), market.spot_price)
 
 
 def opening_orders(short: Decimal, spot_order: Decimal) -> tuple[Order, ...]:

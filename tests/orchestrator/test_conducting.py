@@ -24,7 +24,7 @@ class _Exchange:
     def status(self) -> Step:
         return Step(1, 100, True, False)
 
-    def advance(self, step: int, until_ms: int | None, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
         self.asked.append(until_ms)
         if until_ms == 100:
             return Step(step + 1, 100, True, False, queued=self._queued)

@@ -99,6 +99,15 @@ def test_the_exchange_moves_to_the_earliest_deadline_with_the_frames_handled() -
     assert conductor.choose(100) == Move(700, {"a": 3, "b": 1})
 
 
+def test_hours_may_be_passed_over_as_far_as_the_least_patient_actor_waits() -> None:
+    conductor = _conductor()
+    for name, patient_ms in ((MARKET, 9_000), (RISK, 700), (CHIEF, 8_000)):
+        conductor.report(name, Report(incarnation=1, idle=True, patient_ms=patient_ms))
+    assert conductor.choose(100).patient_ms == 700
+    conductor.report(RISK, Report(incarnation=1, idle=True))
+    assert conductor.choose(100).patient_ms == 0, "who says nothing wants every hour at once"
+
+
 def test_a_faulted_engine_does_not_stop_the_others() -> None:
     """P1: one engine FAULTED, the others trade on."""
     conductor = _conductor()

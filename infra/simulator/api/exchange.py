@@ -22,7 +22,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.state import Venue
-from infra.simulator.venue.stepper import Public
+from infra.simulator.venue.stepper import Public, Stepped
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ApiRequest:
 @dataclass(frozen=True, slots=True)
 class AdvanceResult:
     """What one call of ``advance`` did. ``frames`` are those of this micro-step (and any not fetched before);
-    ``public`` tells what the public streams show in it."""
+    ``public`` tells what the public streams show in it, ``passed_ms`` the hours passed over whose bars it shows too."""
 
     settled: bool
     advanced: bool
@@ -52,6 +52,7 @@ class AdvanceResult:
     end: bool
     public: Public = Public.NOTHING
     frames: list[Frame] = field(default_factory=list)
+    passed_ms: tuple[int, ...] = ()
 
 
 class StepAhead(ValueError):
@@ -142,21 +143,23 @@ class Exchange:
         treasury.deposit(self.venue, self.venue.accounts[account], coin, amount)
         self._collect()
 
-    def advance(self, step: int, until: int | None, handled: None = None) -> AdvanceResult:
+    def advance(self, step: int, until: int | None, patient: int = 0) -> AdvanceResult:
         """One micro-step, if ``step`` is the present one; an earlier number changes nothing (a repeated call).
 
-        ``until`` is the caller's next deadline (ms) or None. ``handled`` has a meaning on the server only.
+        ``until`` is the caller's next deadline (ms) or None; up to ``patient`` (ms) whole hours may be passed over in
+        which nothing happens, to be shown together (``venue/passing.py``).
         Raises ``StepAhead`` for a number that this exchange has not reached.
         """
         if step > self.venue.step:
             raise StepAhead(f"step {step} is ahead of the exchange, which is at step {self.venue.step}.")
         if step < self.venue.step:
-            return self._result(advanced=False)
-        done = stepper.advance(self.venue, until)
+            return self._result(Stepped(Public.NOTHING, False))
+        done = stepper.advance(self.venue, until, patient)
         self._collect()
         if done.public is not Public.NOTHING:
-            self._pending += self._streams.quotes(with_bars=done.public is Public.BARS)
-        return self._result(advanced=done.moved, public=done.public)
+            shown = (*done.passed_ms, self.venue.now_ms) if done.public is Public.BARS else ()
+            self._pending += self._streams.quotes(shown)
+        return self._result(done)
 
     def drain(self) -> list[Frame]:
         """The frames made since the last call (by requests), in order."""
@@ -192,8 +195,16 @@ class Exchange:
             if topics:
                 self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
 
-    def _result(self, *, advanced: bool, public: Public = Public.NOTHING) -> AdvanceResult:
-        frames = self.drain() if advanced else []
+    def _result(self, done: Stepped) -> AdvanceResult:
+        venue = self.venue
         return AdvanceResult(
-            True, advanced, self.venue.step, self.venue.now_ms, len(self.venue.queue), self.end, public, frames
+            settled=True,
+            advanced=done.moved,
+            step=venue.step,
+            market_time=venue.now_ms,
+            queued=len(venue.queue),
+            end=self.end,
+            public=done.public,
+            frames=self.drain() if done.moved else [],
+            passed_ms=done.passed_ms,
         )

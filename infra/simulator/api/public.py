@@ -100,22 +100,23 @@ class PublicStreams:
             return False
         return True
 
-    def quotes(self, *, with_bars: bool) -> list[Frame]:
-        """The frames of one public micro-step; with the bars that ended at this instant at an hour boundary."""
+    def quotes(self, ended_ms: Iterable[int] = ()) -> list[Frame]:
+        """The frames of one public micro-step; with the bars that ended at these instants (hour boundaries)."""
         frames: list[Frame] = []
         for key, parts, spec in self._ordered:
             if parts[0] == "kline":
-                body = self._bar(key, parts[1], spec) if with_bars else None
-            elif not self._has_price(spec):
+                bars = [self._bar(key, parts[1], spec, end_ms) for end_ms in ended_ms]
+                frames += [Frame(None, key[0], bar) for bar in bars if bar is not None]
                 continue
-            elif parts[0] == "tickers":
+            if not self._has_price(spec):
+                continue
+            if parts[0] == "tickers":
                 body = self._ticker(key, spec)
             elif parts[0] == "orderbook":
                 body = self._book(key, spec, int(parts[1]))
             else:
                 body = self._trade(key, spec)
-            if body is not None:
-                frames.append(Frame(None, key[0], body))
+            frames.append(Frame(None, key[0], body))
         return frames
 
     def _ticker(self, key: Topic, spec: Instrument) -> dict[str, Any]:
@@ -161,9 +162,9 @@ class PublicStreams:
             entry["L"] = "ZeroPlusTick"
         return self._envelope(key, "snapshot", [entry])
 
-    def _bar(self, key: Topic, interval: str, spec: Instrument) -> dict[str, Any] | None:
-        bar = closed_bar(self._venue, spec, interval)
-        return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, self._venue.now_ms)])
+    def _bar(self, key: Topic, interval: str, spec: Instrument, end_ms: int) -> dict[str, Any] | None:
+        bar = closed_bar(self._venue, spec, interval, end_ms)
+        return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, end_ms)])
 
     def _number(self) -> int:
         return self._venue.step * 10 + 10

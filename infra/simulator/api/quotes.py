@@ -76,9 +76,8 @@ def touch(venue: Venue, spec: Instrument) -> Touch:
     )
 
 
-def closed_bar(venue: Venue, spec: Instrument, interval: str) -> Bar | None:
-    """The bar of ``interval`` ("60", "D") that ends at this instant; None when none does, or in a gap."""
-    end_ms = venue.now_ms
+def closed_bar(venue: Venue, spec: Instrument, interval: str, end_ms: int) -> Bar | None:
+    """The bar of ``interval`` ("60", "D") that ends at ``end_ms``; None when none does, or in a gap."""
     start_ms = end_ms - BAR_MS[interval]
     if end_ms % BAR_MS[interval]:
         return None

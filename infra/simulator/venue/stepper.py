@@ -1,7 +1,8 @@
 """The lockstep: one micro-step at a time through funding, bars and path points. Deterministic.
 
 At an hour boundary: funding (one account a step), bars (one public step), then the open point is matched (one
-account a step); within the hour the points +20, +40, +59:59 min. Points where nothing happens are passed silently.
+account a step); within the hour the points +20, +40, +59:59 min. Points where nothing happens are passed silently,
+and hours as far as the caller's patience goes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from infra.simulator.venue.fills import settle_funding
 from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.matching import fired, match, needs_quotes
+from infra.simulator.venue.passing import pass_hours
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
@@ -33,16 +35,19 @@ class Public(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """One micro-step done: what the public sees, and whether the market has ended (then nothing moved)."""
+    """One micro-step done: what the public sees, and whether the market has ended (then nothing moved). ``passed_ms``:
+    boundaries of hours passed over, whose bars are shown too."""
 
     public: Public
     moved: bool
+    passed_ms: tuple[int, ...] = ()
 
 
-def advance(venue: Venue, until_ms: int | None) -> Stepped:
+def advance(venue: Venue, until_ms: int | None, patient_ms: int = 0) -> Stepped:
     """Exactly one micro-step: the next queued piece of work, or the earliest of the next event and ``until_ms``.
 
-    At one instant the exchange's own events come before the caller's deadline.
+    At one instant the exchange's own events come before the caller's deadline. Hours without events may be passed
+    over up to ``patient_ms``.
     """
     if venue.ended and not venue.queue:
         return Stepped(Public.NOTHING, False)
@@ -55,7 +60,9 @@ def advance(venue: Venue, until_ms: int | None) -> Stepped:
         venue.now_ms = due_ms
         _run_stage(venue)
     venue.step += 1
-    return Stepped(_work_off(venue, venue.queue.pop(0)), True)
+    public = _work_off(venue, venue.queue.pop(0))
+    passed_ms = pass_hours(venue, patient_ms) if public is Public.BARS and not venue.ended else ()
+    return Stepped(public, True, passed_ms)
 
 
 def _run_stage(venue: Venue) -> None:

@@ -309,6 +309,36 @@ def test_a_bar_the_stream_lost_is_repaired_from_rest_after_five_seconds() -> Non
     assert world.brain.counts["repaired"] == 1
 
 
+def test_hours_whose_bars_come_together_are_announced_in_order_and_nothing_is_read_again() -> None:
+    """DESIGN 3: the lockstep exchange passes over quiet hours; each stream delivers its own bars of all of them."""
+    world = started()
+    assert world.brain.patient_until() > D0 + 365 * DAY_MS
+    asked = len(world.exchange.asked)
+    last = D0 + 5 * HOUR_MS
+    for series in SYMBOLS:
+        for hour in range(2, 6):
+            close = D0 + hour * HOUR_MS
+            world.tell(BarFrame(bars=(bar(series, close - HOUR_MS),)), last)
+    assert [closed.close_ms for closed in world.of(BarsClosed)] == [D0 + hour * HOUR_MS for hour in range(2, 6)]
+    assert len(world.exchange.asked) == asked
+    assert world.brain.deadline() == last + HOUR_MS + 5 * SECOND_MS
+
+
+def test_while_history_is_read_every_hour_is_wanted_at_once() -> None:
+    world = World()
+    world.start(D0, settle=False)
+    assert world.brain.patient_until() == 0
+
+
+def test_in_lockstep_the_age_of_quotes_is_not_judged() -> None:
+    for age_ms, stale in ((600_000, 1), (None, 0)):
+        world = World(parameters=PARAMETERS.model_copy(update={"stale_quote_ms": age_ms}))
+        world.start(D0 + 90 * 60_000)
+        world.tell(QuoteFrame(quotes=(quote(D0 + 90 * 60_000),)), D0 + 90 * 60_000)
+        world.bars(D0 + 2 * HOUR_MS)
+        assert world.brain.counts.get("stale_quote", 0) == stale
+
+
 def test_a_bar_that_does_not_exist_is_listed_as_missing_and_counted() -> None:
     world = started()
     at = D0 + 2 * HOUR_MS

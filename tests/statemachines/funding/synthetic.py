@@ -84,12 +84,20 @@ class Market:
             self.world.tell(
                 FundingSettled(settle_ms=self.now_ms, rates=settled, predicted=predicted, interval_min=minutes)
             )
-        self.world.tell(self.bars())
+        self._tell_bars()
         if rates:
             self.world.tell(self.world.portfolio())
         if self.now_ms % DAY_MS == 0:
             self.world.tell(DayClosed(day_ms=self.now_ms - DAY_MS, close_ms=self.now_ms, bars=()))
         self.world.settle()
+
+    def _tell_bars(self) -> None:
+        """The hour's bars; within the brain's declared patience they may neither act nor set a deadline."""
+        world = self.world
+        patient_ms, due_ms, sent = world.brain.patient_until(), world.brain.deadline(), len(world.sent)
+        world.tell(self.bars())
+        if self.now_ms < patient_ms:
+            assert (world.brain.deadline(), len(world.sent)) == (due_ms, sent)
 
     def period(self, **rates: Decimal) -> None:
         """Eight hours with one settlement at their end; BTC, ETH, SOL by name."""

@@ -430,3 +430,17 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
         market.world.advance_to(market.now_ms + MINUTE_MS)
     assert market.state() == "MONITORING"
     assert market.triggers()[-2:] == ["leave", "closed"]
+
+
+def test_a_flat_engine_waits_for_settlements_and_a_hedged_pair_for_as_many_readings_as_its_exit_needs() -> None:
+    """F5, DESIGN 3: how long hourly bars may come late; that they change nothing meanwhile, every test here checks."""
+    market = Market()
+    assert market.world.brain.patient_until() > market.now_ms + 365 * DAY_MS
+    market.open("BTC")
+    assert market.world.brain.patient_until() == market.now_ms + 2 * HOUR_MS
+    market.perp["BTC"] = market.spot["BTC"] * D("1.03")
+    market.hour()
+    assert market.world.brain.patient_until() == market.now_ms + HOUR_MS, "the next reading closes the pair"
+    market.stale = {(SPOT, "BTC")}
+    market.hour()
+    assert market.world.brain.patient_until() == market.now_ms + 2 * HOUR_MS, "a stale reading breaks the row"

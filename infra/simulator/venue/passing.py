@@ -1,0 +1,55 @@
+"""Passing over whole hours in which nothing happens to any account: their bars are shown together at the end.
+
+Only the matching core knows the prices that are still to come. It goes on when no order can fire, no margin can
+break, no rate settles and no bar is missing, and as far as the caller allows: he knows what his machines wait for.
+"""
+
+from __future__ import annotations
+
+from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.venue.sleep import is_asleep
+from infra.simulator.venue.state import Venue
+
+DAY_MS = 24 * HOUR_MS
+
+
+def pass_hours(venue: Venue, patient_ms: int) -> tuple[int, ...]:
+    """Called when the bars of an hour are about to be shown: go on to the last hour boundary that may be shown in
+    their place. Returns the boundaries passed over, oldest first; () when the hour must be shown at once."""
+    passed: list[int] = []
+    while venue.now_ms + HOUR_MS <= patient_ms and _may_pass(venue):
+        passed.append(venue.now_ms)
+        venue.hour_ms += HOUR_MS
+        venue.now_ms = venue.hour_ms
+        venue.prices.move(venue.hour_ms, 0)
+    return tuple(passed)
+
+
+def _may_pass(venue: Venue) -> bool:
+    """Whether the hour that begins now, and the boundary that ends it, bring nothing but hourly bars."""
+    now_ms = venue.now_ms
+    if now_ms % DAY_MS == 0 or now_ms + HOUR_MS >= venue.market.end_ms:
+        return False
+    if any(_settles(venue, symbol, now_ms) for category, symbol in venue.market.symbols() if category == "linear"):
+        return False
+    if not _has_all_bars(venue, now_ms - HOUR_MS) or not _has_all_bars(venue, now_ms):
+        return False
+    for account in venue.accounts.values():
+        if not account.open and not account.positions:
+            continue
+        if not is_asleep(venue, account, 0):
+            return False
+        if any(p.size and _settles(venue, p.symbol, now_ms + HOUR_MS) for p in account.positions.values()):
+            return False
+    return True
+
+
+def _settles(venue: Venue, symbol: str, at_ms: int) -> bool:
+    return venue.market.funding_rate(symbol, at_ms) is not None
+
+
+def _has_all_bars(venue: Venue, start_ms: int) -> bool:
+    """Whether every symbol that is listed when the hour ends traded in it: a gap, its end and a first bar are shown
+    at their hour."""
+    listed = venue.prices.listed(start_ms + HOUR_MS)
+    return all(venue.market.hour(spec.category, spec.symbol, start_ms) is not None for spec in listed)
