@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from actors.ports import ExchangePort, Store
 from actors.shell import Acts, SequenceGapError, Shell, as_it_is
@@ -57,7 +58,7 @@ class InProcessRuntime:
         self._store = store
         self._exchange = exchange
         self._frames = frames
-        self._probe = probe or (lambda _actor, _point: None)
+        self._probe = probe
         self._asks: dict[ActorName, deque[Ask]] = {}
         self.shells: dict[ActorName, Shell] = {}
 
@@ -71,7 +72,8 @@ class InProcessRuntime:
     def start_actor(self, name: ActorName, now_ms: int) -> Shell:
         """(Re)start one actor as a new incarnation from its durable state."""
         epoch = self._store.grant(name, "in-process")
-        shell = Shell(self._factories[name](), self._store, epoch, lambda point: self._probe(name, point), as_it_is)
+        probe = None if self._probe is None else partial(self._probe, name)
+        shell = Shell(self._factories[name](), self._store, epoch, probe, as_it_is)
         self._asks[name] = deque()
         shell.start(now_ms)
         self.shells[name] = shell
@@ -146,7 +148,8 @@ class InProcessRuntime:
         if ask.delay_s and not shell.brain.wants(ask):
             shell.answer(ask.key, Answer(key=ask.key, account=ask.account, outcome=Dropped()))
             return
-        self._probe(shell.name, "before perform")
+        probe = self._probe or (lambda _actor, _point: None)
+        probe(shell.name, "before perform")
         outcome = self._exchange.perform(Account(ask.account), ask.request)
-        self._probe(shell.name, "after perform")
+        probe(shell.name, "after perform")
         shell.answer(ask.key, Answer(key=ask.key, account=ask.account, outcome=outcome))

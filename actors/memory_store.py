@@ -74,18 +74,20 @@ class MemoryStore:
                 f"commit {commit.number} of {commit.actor} does not follow {rows.number}: another one wrote"
             )
         rows.number, rows.market_ms, rows.next_seq = commit.number, commit.market_ms, commit.next_seq
-        rows.states.update({row.key: row for row in commit.states})
+        for state in commit.states:
+            rows.states[state.key] = state
         rows.cursors.update(commit.cursors)
         rows.known.update(commit.known)
         rows.acknowledged.update(commit.acknowledged)
         for wire in commit.outbox:
-            rows.last_sent.update({name: wire["seq"] for name in wire["to"]})
+            rows.last_sent.update(dict.fromkeys(wire["to"], wire["seq"]))
             rows.outbox.append(wire)
         if commit.acknowledged:
             rows.outbox = [wire for wire in rows.outbox if not _has_arrived(wire, rows.acknowledged)]
         for key in commit.answered:
             rows.pending.pop(key, None)
-        rows.pending.update({row.ask.key: row for row in commit.asks})
+        for ask in commit.asks:
+            rows.pending[ask.ask.key] = ask
         if commit.journal:
             self._keep_journal(commit.actor, commit.journal)
         for fact in commit.facts:

@@ -49,7 +49,7 @@ class AskRow:
     market_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Commit:
     """Everything one step of the shell makes durable, in one transaction or not at all.
 

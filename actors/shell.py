@@ -117,7 +117,7 @@ class Shell:
         self._begun: _Batch | None = None
         self._due_since: tuple[int | None, str, str] = (None, "", "")
         self._batch = _Batch(1)
-        self._probe = probe or (lambda _point: None)
+        self._probe = probe
 
     # --- life ---
 
@@ -235,9 +235,11 @@ class Shell:
             self._batch = batch
         commit, acts, batch = self._retry, self._retry_acts, self._batch
         assert acts is not None
-        self._probe("before commit")
+        if self._probe is not None:
+            self._probe("before commit")
         blocked = self._store.commit(commit) if _is_needed(commit) else frozenset()
-        self._probe("after commit")
+        if self._probe is not None:
+            self._probe("after commit")
         self._retry = self._retry_acts = None
         self._apply(commit, batch)
         for key in sorted(blocked):

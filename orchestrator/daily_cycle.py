@@ -7,7 +7,7 @@ restart goes on where the last commit stood.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -118,10 +118,20 @@ class DailyCycle:
 
     def to_data(self) -> dict[str, Any]:
         """The durable state (the stage is the row's state)."""
-        data = asdict(self)
-        del data["stage"]
-        data["equity_usdt"] = None if self.equity_usdt is None else str(self.equity_usdt)
-        return data
+        return {
+            "day_ms": self.day_ms,
+            "close_ms": self.close_ms,
+            "last_day_ms": self.last_day_ms,
+            "next_day_ms": self.next_day_ms,
+            "next_close_ms": self.next_close_ms,
+            "risk_state": self.risk_state,
+            "risk_reason": self.risk_reason,
+            "equity_usdt": None if self.equity_usdt is None else str(self.equity_usdt),
+            "queue": list(self.queue),
+            "waiting_for": self.waiting_for,
+            "outcomes": dict(self.outcomes),
+            "transfers": None if self.transfers is None else list(self.transfers),
+        }
 
     @classmethod
     def from_data(cls, stage: str, data: Mapping[str, Any]) -> DailyCycle:

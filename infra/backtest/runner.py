@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -48,6 +50,10 @@ class Backtest:
     def run(self, progress: Callable[[int], None], is_stopped: Callable[[], bool]) -> None:
         """To the end of the market, or to the end of the day on which `is_stopped` says so. `progress` hears the
         market time after every day."""
+        with _rare_collections():
+            self._run(progress, is_stopped)
+
+    def _run(self, progress: Callable[[int], None], is_stopped: Callable[[], bool]) -> None:
         begun = time.monotonic()
         market = self._plan.market
         self._mark()
@@ -113,6 +119,18 @@ class Backtest:
         for spec in venue.prices.listed(now_ms):
             if spec.category == SPOT:
                 self._prices.append((now_ms, spec.symbol, float(venue.prices.last(SPOT, spec.symbol))))
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Nearly everything a run makes lives to its end or dies at once, without circles: looking for circles as often
+    as usual costs a fifteenth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _exposure(venue: Venue, account: Account) -> Decimal:

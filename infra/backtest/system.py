@@ -104,8 +104,10 @@ class InProcessSystem:
         deadlines = {
             str(name): due for name, shell in self.runtime.shells.items() if (due := shell.deadline()) is not None
         }
-        patience = min((shell.patient_until() for shell in self.runtime.shells.values()), default=0)
-        return choose(deadlines, patience, self.exchange.market_time, {})
+        now_ms = self.exchange.market_time
+        is_due = any(due <= now_ms for due in deadlines.values())
+        patience = 0 if is_due else min(shell.patient_until() for shell in self.runtime.shells.values())
+        return choose(deadlines, patience, now_ms, {})
 
     def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time

@@ -320,8 +320,9 @@ class Desk:
 
     def due_ms(self, asset: str) -> int | None:
         """When this pair wants to be looked at again."""
-        row, market = self.assets[asset], self.market(asset)
+        row = self.assets[asset]
         due = []
+        market = self.market(asset) if row.pair.operation is not None else None
         if row.pair.operation is not None and market is not None:
             step = next_step(row.pair, market, row.pair.operation.sent_ms, self.parameters)
             if step.what is Next.WAIT and step.until_ms is not None:

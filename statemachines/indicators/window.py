@@ -8,7 +8,7 @@ Wilder's memory of a bar decays by 13/14 a day.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,7 +39,10 @@ class DailyWindow:
             raise ValueError(f"size {size} of a daily window is too small; allowed: 2 or more bars")
         self._size = size
         self._bars: list[BarFact] = []
-        self._table: list[tuple[float, float, float]] = []
+        # Rows high, low, close; the bars end at `_end`, and only a full buffer is moved back to its start.
+        self._buffer = np.empty((3, 4 * size), dtype=np.float64)
+        self._end = 0
+        self._days: list[int] = []
         self._newest: dict[tuple[int, int, int, int], DailyValues] = {}
 
     def __len__(self) -> int:
@@ -60,8 +63,9 @@ class DailyWindow:
         if self._bars and bar.start_ms <= self._bars[-1].start_ms:
             return False
         self._bars.append(bar)
-        self._table.append((float(bar.high), float(bar.low), float(bar.close)))
-        del self._bars[: -self._size], self._table[: -self._size]
+        self._append(float(bar.high), float(bar.low), float(bar.close))
+        self._days.append(bar.start_ms)
+        del self._bars[: -self._size], self._days[: -self._size]
         self._newest.clear()
         return True
 
@@ -78,12 +82,12 @@ class DailyWindow:
 
     def closes(self, bars: int | None = None) -> vector.Vector:
         """The newest `bars` closes (all of them by default), oldest first."""
-        chosen = self._table if bars is None else self._table[-bars:]
-        return np.array([close for _, _, close in chosen], dtype=np.float64)
+        close = self._columns()[2]
+        return close if bars is None else close[-bars:]
 
-    def days(self) -> list[int]:
+    def days(self) -> Sequence[int]:
         """Starts of the bars, oldest first."""
-        return [bar.start_ms for bar in self._bars]
+        return self._days
 
     def adx_series(self, bars: int) -> vector.Vector:
         """ADX of every bar of the window, NaN where it is not defined yet."""
@@ -108,9 +112,18 @@ class DailyWindow:
         return self._newest[wanted]
 
     def _columns(self) -> tuple[vector.Vector, vector.Vector, vector.Vector]:
-        table = np.array(self._table, dtype=np.float64).reshape(-1, 3)
-        high, low, close = (np.ascontiguousarray(table[:, column]) for column in range(3))
+        high, low, close = self._buffer[:, self._end - len(self._bars) : self._end]
         return high, low, close
+
+    def _append(self, *row: float) -> None:
+        if self._end == self._buffer.shape[1]:
+            kept = self._size - 1
+            # What was handed out before stays as it is.
+            self._buffer = self._buffer.copy()
+            self._buffer[:, :kept] = self._buffer[:, self._end - kept :]
+            self._end = kept
+        self._buffer[:, self._end] = row
+        self._end += 1
 
 
 def _last(series: vector.Vector) -> Decimal | None:

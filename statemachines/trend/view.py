@@ -236,6 +236,8 @@ class View:
         windows = list(self.windows.values())[:2]
         if len(windows) < 2:
             return [], np.empty(0), np.empty(0)
+        if windows[0].days() == windows[1].days():
+            return list(windows[0].days()), windows[0].closes(), windows[1].closes()
         common, at_first, at_second = np.intersect1d(windows[0].days(), windows[1].days(), return_indices=True)
         return [int(day) for day in common], windows[0].closes()[at_first], windows[1].closes()[at_second]
 

@@ -18,6 +18,9 @@ MOST_DIGITS = 10
 _CACHED_BARS = 4096
 """Decimal bars kept per series: a year of hours half over, or eleven years of days."""
 
+_BLOCK = 256
+"""Rows taken out of the arrays at once: single elements cost as much as a few hundred."""
+
 
 def decimal_of(value: float) -> Decimal:
     """The decimal number a file meant by a float: its shortest representation, at most 8 decimals, no trailing zero."""
@@ -51,7 +54,9 @@ class Series:
             raise ValueError(f"Bars must start in ascending order on a grid of {step_ms} ms.")
         self._row_of_slot = np.full(int(slots[-1]) + 1, -1, dtype=np.int32)
         self._row_of_slot[slots] = np.arange(len(slots), dtype=np.int32)
+        self._slots = len(self._row_of_slot)
         self._cache: dict[int, Bar] = {}
+        self._block: tuple[int, list[tuple[int, float, float, float, float, float]]] = (-1, [])
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -64,9 +69,9 @@ class Series:
     def row_at(self, start_ms: int) -> int | None:
         """Row of the bar that starts exactly there; None if there is none."""
         slot, off_grid = divmod(start_ms - self.first_ms, self.step_ms)
-        if off_grid or not 0 <= slot < len(self._row_of_slot):
+        if off_grid or not 0 <= slot < self._slots:
             return None
-        row = int(self._row_of_slot[slot])
+        row = self._row_of_slot.item(slot)
         return None if row < 0 else row
 
     def at(self, start_ms: int) -> Bar | None:
@@ -90,11 +95,10 @@ class Series:
         cached = self._cache.get(row)
         if cached is not None:
             return cached
-        high, low, close = float(self.high[row]), float(self.low[row]), float(self.close[row])
-        volume = float(self.volume[row])
+        start_ms, open_, high, low, close, volume = self._numbers(row)
         bar = Bar(
-            int(self.starts[row]),
-            decimal_of(float(self.open[row])),
+            start_ms,
+            decimal_of(open_),
             decimal_of(high),
             decimal_of(low),
             decimal_of(close),
@@ -105,6 +109,14 @@ class Series:
             self._cache.clear()
         self._cache[row] = bar
         return bar
+
+    def _numbers(self, row: int) -> tuple[int, float, float, float, float, float]:
+        number, offset = divmod(row, _BLOCK)
+        if self._block[0] != number:
+            rows = slice(number * _BLOCK, (number + 1) * _BLOCK)
+            columns = (self.starts, self.open, self.high, self.low, self.close, self.volume)
+            self._block = (number, list(zip(*(column[rows].tolist() for column in columns), strict=True)))
+        return self._block[1][offset]
 
     def rows(self, keep: NDArray[np.bool_]) -> Series:
         """The series of the rows for which ``keep`` is true."""

@@ -17,6 +17,8 @@ def pass_hours(venue: Venue, patient_ms: int) -> tuple[int, ...]:
     """Called when the bars of an hour are about to be shown: go on to the last hour boundary that may be shown in
     their place. Returns the boundaries passed over, oldest first; () when the hour must be shown at once."""
     passed: list[int] = []
+    if venue.now_ms + HOUR_MS > patient_ms or not _has_all_bars(venue, venue.now_ms - HOUR_MS):
+        return ()
     while venue.now_ms + HOUR_MS <= patient_ms and _may_pass(venue):
         passed.append(venue.now_ms)
         venue.hour_ms += HOUR_MS
@@ -32,7 +34,7 @@ def _may_pass(venue: Venue) -> bool:
         return False
     if any(_settles(venue, symbol, now_ms) for category, symbol in venue.market.symbols() if category == "linear"):
         return False
-    if not _has_all_bars(venue, now_ms - HOUR_MS) or not _has_all_bars(venue, now_ms):
+    if not _has_all_bars(venue, now_ms):
         return False
     for account in venue.accounts.values():
         if not account.open and not account.positions:
