@@ -61,6 +61,8 @@ class InProcessRuntime:
         self._probe = probe
         self._asks: dict[ActorName, deque[Ask]] = {}
         self.shells: dict[ActorName, Shell] = {}
+        self.performed = 0
+        """Requests made to the exchange so far: while it stays the same, nobody has touched the exchange."""
 
     def start(self, now_ms: int) -> None:
         """Start every actor in order, letting each settle before the next so that history is there in time."""
@@ -148,6 +150,7 @@ class InProcessRuntime:
         if ask.delay_s and not shell.brain.wants(ask):
             shell.answer(ask.key, Answer(key=ask.key, account=ask.account, outcome=Dropped()))
             return
+        self.performed += 1
         probe = self._probe or (lambda _actor, _point: None)
         probe(shell.name, "before perform")
         outcome = self._exchange.perform(Account(ask.account), ask.request)

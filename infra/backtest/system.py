@@ -51,6 +51,7 @@ class InProcessSystem:
         self._view = MarketView(exchange, SYMBOLS)
         self._early: list[StreamEvent] = []
         self._is_subscribed = False
+        self._at_rest: int | None = None
         gateway = BybitExchange(
             DirectSessions(self._handle),
             symbols=SYMBOLS,
@@ -90,9 +91,14 @@ class InProcessSystem:
     def step(self, until_ms: int | None = None) -> bool:
         """One move of the settled system, passing over no hour beyond `until_ms`; False when the market has ended."""
         move = self._next()
+        if move.tick is not None and self._at_rest == self.runtime.performed:
+            # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
+            self.runtime.shells[move.tick].tick(self.exchange.market_time)
+            return True
         patient_ms = move.patient_ms if until_ms is None else min(move.patient_ms, until_ms)
         result = self.exchange.advance(self.exchange.step, move.until_ms, patient_ms)
         is_quiet = not result.frames and result.public is Public.NOTHING
+        self._at_rest = self.runtime.performed if move.tick is not None and is_quiet and not result.queued else None
         if result.frames:
             self._early += _private(result.frames)
         self._see(result.public, result.passed_ms)
