@@ -389,7 +389,7 @@ class Host:
             "quotes_in": dict(shell.quotes_taken),
             "frames": received,
             "deadline_ms": shell.deadline(),
-            "patient_ms": shell.patient_until(),
+            "patience": shell.patience(),
         }
         if report != self._last_report:
             self._last_report = report

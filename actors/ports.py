@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from statemachines.brain import StateRow
+from statemachines.brain import Patience, StateRow
 from statemachines.commands import Ask, Note
 from statemachines.facts import BarFact, Fact
 from statemachines.messages import Body
@@ -188,9 +188,9 @@ class LockstepPort(Protocol):
 
     def status(self) -> Step: ...
 
-    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
         """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves. Hours that
-        touch no account may be passed over up to `patient_ms` (0: none); their bars come together.
+        touch no account may be passed over within `patience`; their bars come together.
 
         Raises ExchangeAwayError.
         """

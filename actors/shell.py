@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
 from actors.routing import EPHEMERAL, recipients
-from statemachines.brain import FOREVER_MS, Brain, HistoryNeed, Patient, StateRow
+from statemachines.brain import ENDLESS_PATIENCE, Brain, HistoryNeed, Patience, Patient, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import AlertFact, BarFact, Fact
 from statemachines.messages import Answer, Body, Message, QuotesSeen, parse_body
@@ -211,12 +211,12 @@ class Shell:
         """Market time at which the brain wants a tick, as of the last decision: nothing else changes it."""
         return self._due_since[0]
 
-    def patient_until(self) -> int:
-        """Market time until which closed hourly bars may come together; the deadline, if the brain says nothing."""
+    def patience(self) -> Patience:
+        """How long closed hourly bars may come late; until the deadline, if the brain says nothing."""
         if self._patient is not None:
-            return self._patient.patient_until()
+            return self._patient.patience()
         due = self._due_since[0]
-        return FOREVER_MS if due is None else due
+        return ENDLESS_PATIENCE if due is None else Patience(due)
 
     # --- the step ---
 

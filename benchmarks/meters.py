@@ -20,6 +20,7 @@ from actors.courier import Peers
 from actors.host import Parts
 from actors.ports import LockstepPort, Step
 from api.assembly import SystemAssembly
+from statemachines.brain import Patience
 from statemachines.values import ActorName
 
 WRITE_EVERY_S = 0.5
@@ -109,13 +110,13 @@ class _MeteredLockstep:
     def status(self) -> Step:
         return self._inner.status()
 
-    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
         if self._meter is None:
             self._meter = Meter(self._folder / "conductor.json")
         begun = time.perf_counter()
         if self._after:
             self._meter.add(f"settling after {self._after}", begun - self._ended)
-        answer = self._inner.advance(step, until_ms, patient_ms, handled)
+        answer = self._inner.advance(step, until_ms, patience, handled)
         self._ended = time.perf_counter()
         moved = answer.market_ms > self._market_ms
         self._meter.add("advance with time" if moved else "advance without time", self._ended - begun)

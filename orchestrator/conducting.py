@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from actors.ports import ExchangeAwayError, LockstepPort, Step
 from orchestrator.conductor import Conductor, Report
+from statemachines.brain import NO_PATIENCE
 from statemachines.values import HOUR_MS, ActorName
 
 _log = logging.getLogger(__name__)
@@ -137,8 +138,8 @@ class Conducting:
             return
         try:
             # Whoever slows the market down wants to see every hour of it.
-            patient_ms = move.patient_ms if self._pace_s == 0 else 0
-            step = self._lockstep.advance(self.step, move.until_ms, patient_ms, move.handled)
+            patience = move.patience if self._pace_s == 0 else NO_PATIENCE
+            step = self._lockstep.advance(self.step, move.until_ms, patience, move.handled)
         except ExchangeAwayError as error:
             self._away(error)
             self._locate()

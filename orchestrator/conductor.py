@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
+from statemachines.brain import NO_PATIENCE, Patience
 from statemachines.values import ActorName
 
 TICK_ORDER: tuple[ActorName, ...] = (
@@ -35,7 +37,7 @@ class Report:
     recipient the incarnation that took the newest and which number they were there, `quotes_in` per sender how many
     this incarnation has handled; while some are on their way an actor does not report. `ticks` counts the ticks taken
     and `asks` the requests to the exchange, from 0 with each incarnation; `frames` the stream frames taken per
-    connection. `patient_ms` see `statemachines.brain.Patient`.
+    connection. `patience` see `statemachines.brain.Patient`.
     """
 
     incarnation: int
@@ -48,19 +50,19 @@ class Report:
     quotes_in: Mapping[str, int] = field(default_factory=dict)
     frames: Mapping[str, int] = field(default_factory=dict)
     deadline_ms: int | None = None
-    patient_ms: int = 0
+    patience: Patience = NO_PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
     """Ask the exchange for one micro-step, at most to `until_ms`; whole hours in which nothing happens to any account
-    it may pass over as far as `patient_ms`. With `tick`, an actor's deadline has come: the exchange is asked for a
+    it may pass over within `patience`. With `tick`, an actor's deadline has come: the exchange is asked for a
     step without time, and if that step sent nothing, the actor is ticked."""
 
     until_ms: int | None
     handled: Mapping[str, int]
     tick: ActorName | None = None
-    patient_ms: int = 0
+    patience: Patience = NO_PATIENCE
 
 
 class Conductor:
@@ -143,8 +145,8 @@ class Conductor:
             for name, report in self._reports.items()
             if name in self._members and report.deadline_ms is not None
         }
-        patience = min((r.patient_ms for name, r in self._reports.items() if name in self._members), default=0)
-        return choose(deadlines, patience, now_ms, self._handled())
+        told = (report.patience for name, report in self._reports.items() if name in self._members)
+        return choose(deadlines, reduce(Patience.and_of, told), now_ms, self._handled())
 
     def _handled(self) -> dict[str, int]:
         handled: dict[str, int] = {}
@@ -153,10 +155,10 @@ class Conductor:
         return handled
 
 
-def choose(deadlines: Mapping[str, int], patient_ms: int, now_ms: int, handled: Mapping[str, int]) -> Move:
+def choose(deadlines: Mapping[str, int], patience: Patience, now_ms: int, handled: Mapping[str, int]) -> Move:
     """The rule both runtimes share: first who is due, one at a time in `TICK_ORDER`; else time moves."""
     for name in TICK_ORDER:
         due = deadlines.get(name)
         if due is not None and due <= now_ms:
             return Move(now_ms, handled, name)
-    return Move(min(deadlines.values(), default=None), handled, patient_ms=patient_ms)
+    return Move(min(deadlines.values(), default=None), handled, patience=patience)

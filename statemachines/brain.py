@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Ask, Commands
@@ -33,6 +34,28 @@ FOREVER_MS = 253_402_300_799_000
 """The last instant of the year 9999: later than any deadline."""
 
 
+class Patience(NamedTuple):
+    """How long closed hourly bars may come late and together: until a market time, or until the bars of an hour have
+    the perpetual of a symbol close further above spot than `max_basis` (a fraction) says; that hour is shown at once.
+    """
+
+    until_ms: int
+    max_basis: Mapping[str, Decimal] = {}
+
+    def and_of(self, other: Patience) -> Patience:
+        """What both can bear."""
+        if not other.max_basis:
+            return Patience(min(self.until_ms, other.until_ms), self.max_basis)
+        limits = {**self.max_basis}
+        for symbol, limit in other.max_basis.items():
+            limits[symbol] = min(limit, limits.get(symbol, limit))
+        return Patience(min(self.until_ms, other.until_ms), limits)
+
+
+NO_PATIENCE = Patience(0)
+ENDLESS_PATIENCE = Patience(FOREVER_MS)
+
+
 @runtime_checkable
 class Patient(Protocol):
     """What a brain offers that need not hear every closed hourly bar at the hour it closed (DESIGN 3).
@@ -41,8 +64,8 @@ class Patient(Protocol):
     together. Whoever lacks this interface can wait until his deadline.
     """
 
-    def patient_until(self) -> int:
-        """Market time until which no hourly bar would make the brain act, ask or set a deadline."""
+    def patience(self) -> Patience:
+        """Within it no hourly bar would make the brain act, ask or set a deadline."""
         ...
 
 

@@ -16,7 +16,7 @@ from actors.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataPa
 from actors.market_data.quality import Counters, Defect
 from actors.market_data.reading import bars_to_read, funding_to_read
 from actors.market_data.settlements import Settlements
-from statemachines.brain import FOREVER_MS, HistoryNeed, StateRow
+from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, HistoryNeed, Patience, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
@@ -172,10 +172,10 @@ class MarketDataBrain:
         self._now_ms = max(self._now_ms, now_ms)
         return self._go_on(waited=True)
 
-    def patient_until(self) -> int:
+    def patience(self) -> Patience:
         """An hour's bars may come late and together with later ones as long as all of them come; the exchange lets no
         hour wait that lacks one, at which a rate settles or a day closes."""
-        return FOREVER_MS if self.is_ready else 0
+        return ENDLESS_PATIENCE if self.is_ready else NO_PATIENCE
 
     def wants(self, ask: Ask) -> bool:
         return ask.key in self._pending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from actors.inprocess import InProcessRuntime, StreamEvent
@@ -17,7 +18,7 @@ from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
 from orchestrator.conductor import Move, choose
-from statemachines.brain import Brain
+from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, Brain, Patience
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -95,8 +96,8 @@ class InProcessSystem:
             # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
             self.runtime.shells[move.tick].tick(self.exchange.market_time)
             return True
-        patient_ms = move.patient_ms if until_ms is None else min(move.patient_ms, until_ms)
-        result = self.exchange.advance(self.exchange.step, move.until_ms, patient_ms)
+        patience = move.patience if until_ms is None else move.patience.and_of(Patience(until_ms))
+        result = self.exchange.advance(self.exchange.step, move.until_ms, patience.until_ms, patience.max_basis)
         is_quiet = not result.frames and result.public is Public.NOTHING
         self._at_rest = self.runtime.performed if move.tick is not None and is_quiet and not result.queued else None
         if result.frames:
@@ -112,8 +113,8 @@ class InProcessSystem:
         }
         now_ms = self.exchange.market_time
         is_due = any(due <= now_ms for due in deadlines.values())
-        patience = 0 if is_due else min(shell.patient_until() for shell in self.runtime.shells.values())
-        return choose(deadlines, patience, now_ms, {})
+        told = () if is_due else (shell.patience() for shell in self.runtime.shells.values())
+        return choose(deadlines, reduce(Patience.and_of, told, NO_PATIENCE if is_due else ENDLESS_PATIENCE), now_ms, {})
 
     def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time

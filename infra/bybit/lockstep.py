@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from actors.ports import ExchangeAwayError, Step
 from infra.bybit.fields import Row, UnparsableError
+from statemachines.brain import Patience
 
 
 class SimulatorUnavailableError(ExchangeAwayError):
@@ -49,10 +50,16 @@ class SimulatorLockstep:
     def _status(self) -> Row:
         return Row(self._call("GET", "/sim/status", None), "status of the simulated exchange")
 
-    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
         """One micro-step, if the frames handled are the frames sent. Raises SimulatorUnavailableError and
         UnparsableError; repeating the same `step` after a lost answer changes nothing."""
-        body = {"step": step, "until": until_ms, "patient": patient_ms, "handled": dict(handled)}
+        body = {
+            "step": step,
+            "until": until_ms,
+            "patient": patience.until_ms,
+            "max_basis": {symbol: str(limit) for symbol, limit in patience.max_basis.items()},
+            "handled": dict(handled),
+        }
         row = Row(self._call("POST", "/sim/advance", body), "answer of the simulated exchange")
         settled = row.boolean("settled")
         return Step(

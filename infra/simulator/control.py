@@ -48,9 +48,13 @@ class Control:
             return denied
         body = await _body(request)
         step, until, handled = body.get("step"), body.get("until"), body.get("handled")
-        patient = body.get("patient", 0)
+        patient, max_basis = body.get("patient", 0), body.get("max_basis", {})
         if not isinstance(step, int) or not (until is None or isinstance(until, int)) or not isinstance(patient, int):
             return _refuse(400, "step and patient must be integers, until an integer of ms or null.")
+        try:
+            limits = {str(symbol): Decimal(str(limit)) for symbol, limit in dict(max_basis).items()}
+        except (InvalidOperation, TypeError, ValueError):
+            return _refuse(400, "max_basis must be an object of fractions by symbol.")
         if not (handled is None or isinstance(handled, dict)):
             return _refuse(400, "handled must be an object of frame counts by connection id, or null.")
         await self._hub.settle()
@@ -71,7 +75,7 @@ class Control:
                 }
             )
         try:
-            result = await self._hub.act(lambda: self._hub.durable.advance(step, until, patient), _frames)
+            result = await self._hub.act(lambda: self._hub.durable.advance(step, until, patient, limits), _frames)
         except StepAhead as error:
             return _refuse(409, str(error))
         return web.json_response(

@@ -7,6 +7,7 @@ last line belongs to an input that was never answered and is dropped.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ from infra.simulator.api.keys import ApiKey
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market
+from infra.simulator.venue.passing import NO_LIMITS
 
 SNAPSHOT = "snapshot.json"
 SNAPSHOT_EVERY = 5_000
@@ -58,11 +60,13 @@ class DurableExchange:
             self._append(["request", request.path, dict(request.params), request.uid, account, read_only])
         return answer
 
-    def advance(self, step: int, until: int | None, patient: int = 0) -> AdvanceResult:
+    def advance(
+        self, step: int, until: int | None, patient: int = 0, max_basis: Mapping[str, Decimal] = NO_LIMITS
+    ) -> AdvanceResult:
         """``Exchange.advance``; logged when it did something."""
-        result = self.exchange.advance(step, until, patient)
+        result = self.exchange.advance(step, until, patient, max_basis)
         if result.advanced:
-            self._append(["advance", step, until, patient])
+            self._append(["advance", step, until, patient, {name: str(limit) for name, limit in max_basis.items()}])
         return result
 
     def deposit(self, account: str, coin: str, amount: Decimal) -> None:
@@ -141,6 +145,8 @@ class DurableExchange:
             key: ApiKey | None = self._by_account[(account, read_only)] if account else None
             self.exchange.handle(ApiRequest("POST", path, params, uid, key))
         elif kind == "advance":
-            self.exchange.advance(*rest)
+            # Logs of earlier versions know nothing of patience.
+            step, until, patient, max_basis = (*rest, 0, {})[:4]
+            self.exchange.advance(step, until, patient, {name: Decimal(text) for name, text in max_basis.items()})
         else:
             self.exchange.deposit(rest[0], rest[1], Decimal(rest[2]))

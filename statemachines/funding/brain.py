@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from statemachines.brain import FOREVER_MS, HistoryNeed, StateRow
+from statemachines.brain import FOREVER_MS, NO_PATIENCE, HistoryNeed, Patience, StateRow
 from statemachines.commands import Ask, Commands, Note, Send
 from statemachines.facts import BarFact
 from statemachines.funding.desk import ENGINE_KEY, Desk
@@ -38,7 +38,7 @@ from statemachines.messages import (
     TransferEnded,
     TransferWanted,
 )
-from statemachines.values import HOUR_MS, MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
+from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)
 TRANSFER_PURPOSE = "fu-5"
@@ -169,16 +169,14 @@ class FundingBrain:
         due = [self._desk.due_ms(asset) for asset in self.parameters.assets]
         return min((ms for ms in [engine.due_ms, engine.minute_ms, *due] if ms is not None), default=None)
 
-    def patient_until(self) -> int:
-        """Flat, only settlements count. A hedged pair acts on the basis after so many readings in a row (F5); whoever
-        leaves, trims or has yet to evaluate wants every bar at once."""
-        engine, due = self._desk.engine, self.deadline()
-        hours = [self._rules.patient_bars(asset) for asset in self.parameters.assets]
-        known = [count for count in hours if count is not None]
-        if engine.evaluation is not None:
-            return engine.bars_ms
-        until = FOREVER_MS if not known else engine.bars_ms + min(known) * HOUR_MS
-        return until if due is None else min(until, due)
+    def patience(self) -> Patience:
+        """Flat, only settlements count; a hedged pair also acts on a basis above its limit (F5). Whoever leaves, trims
+        or has yet to evaluate wants every bar at once."""
+        assets, due = self.parameters.assets, self.deadline()
+        if self._desk.engine.evaluation is not None or not all(self._rules.is_patient(asset) for asset in assets):
+            return NO_PATIENCE
+        limits = {f"{asset}USDT": self.parameters.max_basis for asset in assets if self._desk.held(asset)}
+        return Patience(FOREVER_MS if due is None else due, limits)
 
     def tick(self, now_ms: int) -> Commands:
         """Decide what is due at `now_ms`."""

@@ -120,15 +120,14 @@ class Evaluator:
         delta = row.fresh and is_naked(row.pair, market, self.parameters.delta_tolerance)
         return delta or row.basis_run >= self.parameters.basis_readings
 
-    def patient_bars(self, asset: str) -> int | None:
-        """How many bars from now the first one can be that calls for a tick; None: none ever does."""
+    def is_patient(self, asset: str) -> bool:
+        """Whether no bar calls for a tick but one with a basis above the limit, and none at all when flat."""
         row = self.desk.assets[asset]
-        if row.state is FundingState.MONITORING and row.pair.operation is None:
-            return None
-        settled = row.state is FundingState.FUNDING_COLLECTION and row.pair.operation is None
-        if not settled or not is_hedged(row.pair, self.parameters.delta_tolerance):
-            return 0
-        return self.parameters.basis_readings - row.basis_run
+        if row.pair.operation is not None:
+            return False
+        return row.state is FundingState.MONITORING or (
+            self.desk.held(asset) and is_hedged(row.pair, self.parameters.delta_tolerance)
+        )
 
     # --- entries and compounding ---
 

@@ -141,7 +141,8 @@ class TrendBrain:
             case DayClosed() as day:
                 self._take_day(day)
             case FundingSettled() as settled:
-                self._view.take_settlement(settled, now_ms)
+                is_held = any(desk.is_held for desk in self._desks.values())
+                self._view.take_settlement(settled, now_ms if is_held else None)
             case Portfolio() as portfolio:
                 self._take_portfolio(portfolio, now_ms)
             case RiskState() as risk:

@@ -127,8 +127,8 @@ class View:
             self._step_episode(self._correlation(first, second, len(days)))
         return taken
 
-    def take_settlement(self, settled: FundingSettled, market_ms: int) -> None:
-        """Take in settled rates; TR-14 is due now (T11)."""
+    def take_settlement(self, settled: FundingSettled, due_ms: int | None) -> None:
+        """Take in settled rates; TR-14 is due at `due_ms` (T11), None for an engine that holds nothing."""
         mine = [symbol for symbol in self.windows if symbol in settled.rates]
         if not mine:
             return
@@ -137,7 +137,7 @@ class View:
             self.memory.rates_8h[symbol] = rules.rate_8h(settled.rates[symbol], interval_min)
         self.memory.settled_ms = settled.settle_ms
         self.memory.settled_symbols = mine
-        self.memory.settled_due_ms = market_ms
+        self.memory.settled_due_ms = due_ms
 
     def take_portfolio(self, portfolio: Portfolio) -> None:
         """Take in a newer portfolio; an older version changes nothing."""

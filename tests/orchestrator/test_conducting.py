@@ -8,6 +8,7 @@ from typing import Any
 from actors.ports import Step
 from orchestrator.conducting import Conducting
 from orchestrator.conductor import Conductor
+from statemachines.brain import Patience
 from statemachines.values import ActorName
 from tests.waiting import until
 
@@ -24,7 +25,7 @@ class _Exchange:
     def status(self) -> Step:
         return Step(1, 100, True, False)
 
-    def advance(self, step: int, until_ms: int | None, patient_ms: int, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
         self.asked.append(until_ms)
         if until_ms == 100:
             return Step(step + 1, 100, True, False, queued=self._queued)

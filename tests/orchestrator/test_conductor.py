@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal as D
+
 from orchestrator.conductor import Conductor, Move, Report
+from statemachines.brain import Patience
 from statemachines.values import ActorName
 
 MARKET, RISK, CHIEF = ActorName.MARKET_DATA, ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR
@@ -99,26 +102,11 @@ def test_the_exchange_moves_to_the_earliest_deadline_with_the_frames_handled() -
     assert conductor.choose(100) == Move(700, {"a": 3, "b": 1})
 
 
-def test_hours_may_be_passed_over_as_far_as_the_least_patient_actor_waits() -> None:
+def test_hours_may_be_passed_over_as_far_as_all_actors_can_bear() -> None:
     conductor = _conductor()
-    for name, patient_ms in ((MARKET, 9_000), (RISK, 700), (CHIEF, 8_000)):
-        conductor.report(name, Report(incarnation=1, idle=True, patient_ms=patient_ms))
-    assert conductor.choose(100).patient_ms == 700
+    conductor.report(MARKET, Report(incarnation=1, idle=True, patience=Patience(9_000, {"A": D("0.02"), "B": D(1)})))
+    conductor.report(RISK, Report(incarnation=1, idle=True, patience=Patience(700)))
+    conductor.report(CHIEF, Report(incarnation=1, idle=True, patience=Patience(8_000, {"A": D("0.01")})))
+    assert conductor.choose(100).patience == Patience(700, {"A": D("0.01"), "B": D(1)})
     conductor.report(RISK, Report(incarnation=1, idle=True))
-    assert conductor.choose(100).patient_ms == 0, "who says nothing wants every hour at once"
-
-
-def test_a_faulted_engine_does_not_stop_the_others() -> None:
-    """P1: one engine FAULTED, the others trade on."""
-    conductor = _conductor()
-    conductor.forget(RISK)
-    assert conductor.unsettled() is not None
-    conductor.excuse(RISK)
-    assert conductor.unsettled() is None
-
-
-def test_a_component_without_a_shell_never_keeps_the_clock_still() -> None:
-    """The API is supervised like the rest but takes no part in lockstep."""
-    conductor = _conductor()
-    conductor.readmit(ActorName.API)
-    assert conductor.unsettled() is None
+    assert conductor.choose(100).patience.until_ms == 0, "who says nothing wants every hour at once"

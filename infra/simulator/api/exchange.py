@@ -21,6 +21,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
+from infra.simulator.venue.passing import NO_LIMITS
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
 
@@ -143,18 +144,21 @@ class Exchange:
         treasury.deposit(self.venue, self.venue.accounts[account], coin, amount)
         self._collect()
 
-    def advance(self, step: int, until: int | None, patient: int = 0) -> AdvanceResult:
+    def advance(
+        self, step: int, until: int | None, patient: int = 0, max_basis: Mapping[str, Decimal] = NO_LIMITS
+    ) -> AdvanceResult:
         """One micro-step, if ``step`` is the present one; an earlier number changes nothing (a repeated call).
 
         ``until`` is the caller's next deadline (ms) or None; up to ``patient`` (ms) whole hours may be passed over in
-        which nothing happens, to be shown together (``venue/passing.py``).
+        which nothing happens, to be shown together (``venue/passing.py``); an hour in which a perpetual of
+        ``max_basis`` closes further above spot than this fraction is shown at once.
         Raises ``StepAhead`` for a number that this exchange has not reached.
         """
         if step > self.venue.step:
             raise StepAhead(f"step {step} is ahead of the exchange, which is at step {self.venue.step}.")
         if step < self.venue.step:
             return self._result(Stepped(Public.NOTHING, False))
-        done = stepper.advance(self.venue, until, patient)
+        done = stepper.advance(self.venue, until, patient, max_basis)
         self._collect()
         if done.public is not Public.NOTHING:
             shown = (*done.passed_ms, self.venue.now_ms) if done.public is Public.BARS else ()

@@ -6,6 +6,10 @@ break, no rate settles and no bar is missing, and as far as the caller allows: h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import Venue
@@ -13,13 +17,17 @@ from infra.simulator.venue.state import Venue
 DAY_MS = 24 * HOUR_MS
 
 
-def pass_hours(venue: Venue, patient_ms: int) -> tuple[int, ...]:
+NO_LIMITS: Mapping[str, Decimal] = MappingProxyType({})
+
+
+def pass_hours(venue: Venue, patient_ms: int, max_basis: Mapping[str, Decimal] = NO_LIMITS) -> tuple[int, ...]:
     """Called when the bars of an hour are about to be shown: go on to the last hour boundary that may be shown in
-    their place. Returns the boundaries passed over, oldest first; () when the hour must be shown at once."""
+    their place: at most ``patient_ms``, and the first whose bars have a basis above ``max_basis``. Returns
+    the boundaries passed over, oldest first; () when the hour must be shown at once."""
     passed: list[int] = []
     if venue.now_ms + HOUR_MS > patient_ms or not _has_all_bars(venue, venue.now_ms - HOUR_MS):
         return ()
-    while venue.now_ms + HOUR_MS <= patient_ms and _may_pass(venue):
+    while venue.now_ms + HOUR_MS <= patient_ms and _may_pass(venue) and not _exceeds(venue, max_basis):
         passed.append(venue.now_ms)
         venue.hour_ms += HOUR_MS
         venue.now_ms = venue.hour_ms
@@ -44,6 +52,16 @@ def _may_pass(venue: Venue) -> bool:
         if any(p.size and _settles(venue, p.symbol, now_ms + HOUR_MS) for p in account.positions.values()):
             return False
     return True
+
+
+def _exceeds(venue: Venue, max_basis: Mapping[str, Decimal]) -> bool:
+    start_ms = venue.now_ms - HOUR_MS
+    for symbol, limit in max_basis.items():
+        spot = venue.market.hour("spot", symbol, start_ms)
+        perpetual = venue.market.hour("linear", symbol, start_ms)
+        if spot is not None and perpetual is not None and perpetual.close > spot.close * (1 + limit):
+            return True
+    return False
 
 
 def _settles(venue: Venue, symbol: str, at_ms: int) -> bool:

@@ -7,6 +7,7 @@ and hours as far as the caller's patience goes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -16,7 +17,7 @@ from infra.simulator.venue.fills import settle_funding
 from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.matching import fired, match, needs_quotes
-from infra.simulator.venue.passing import pass_hours
+from infra.simulator.venue.passing import NO_LIMITS, pass_hours
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
@@ -43,11 +44,13 @@ class Stepped:
     passed_ms: tuple[int, ...] = ()
 
 
-def advance(venue: Venue, until_ms: int | None, patient_ms: int = 0) -> Stepped:
+def advance(
+    venue: Venue, until_ms: int | None, patient_ms: int = 0, max_basis: Mapping[str, Decimal] = NO_LIMITS
+) -> Stepped:
     """Exactly one micro-step: the next queued piece of work, or the earliest of the next event and ``until_ms``.
 
     At one instant the exchange's own events come before the caller's deadline. Hours without events may be passed
-    over up to ``patient_ms``.
+    over up to ``patient_ms`` and the first basis above ``max_basis``.
     """
     if venue.ended and not venue.queue:
         return Stepped(Public.NOTHING, False)
@@ -61,7 +64,7 @@ def advance(venue: Venue, until_ms: int | None, patient_ms: int = 0) -> Stepped:
         _run_stage(venue)
     venue.step += 1
     public = _work_off(venue, venue.queue.pop(0))
-    passed_ms = pass_hours(venue, patient_ms) if public is Public.BARS and not venue.ended else ()
+    passed_ms = pass_hours(venue, patient_ms, max_basis) if public is Public.BARS and not venue.ended else ()
     return Stepped(public, True, passed_ms)
 
 

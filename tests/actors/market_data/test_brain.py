@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.market_data import MarketDataBrain, MarketDataParameters
-from statemachines.brain import HistoryNeed, StateRow
+from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, HistoryNeed, StateRow
 from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.messages import (
@@ -312,7 +312,7 @@ def test_a_bar_the_stream_lost_is_repaired_from_rest_after_five_seconds() -> Non
 def test_hours_whose_bars_come_together_are_announced_in_order_and_nothing_is_read_again() -> None:
     """DESIGN 3: the lockstep exchange passes over quiet hours; each stream delivers its own bars of all of them."""
     world = started()
-    assert world.brain.patient_until() > D0 + 365 * DAY_MS
+    assert world.brain.patience() == ENDLESS_PATIENCE
     asked = len(world.exchange.asked)
     last = D0 + 5 * HOUR_MS
     for series in SYMBOLS:
@@ -327,7 +327,7 @@ def test_hours_whose_bars_come_together_are_announced_in_order_and_nothing_is_re
 def test_while_history_is_read_every_hour_is_wanted_at_once() -> None:
     world = World()
     world.start(D0, settle=False)
-    assert world.brain.patient_until() == 0
+    assert world.brain.patience() == NO_PATIENCE
 
 
 def test_in_lockstep_the_age_of_quotes_is_not_judged() -> None:

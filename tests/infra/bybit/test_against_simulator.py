@@ -30,6 +30,7 @@ from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import HttpJson
+from statemachines.brain import NO_PATIENCE
 from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame
 from statemachines.requests import (
     Accepted,
@@ -101,7 +102,7 @@ class Simulator:
             handled: dict[str, int] = {}
             for one in streams:
                 handled |= one.received()
-            answer = self.lockstep.advance(step, until_ms, 0, handled)
+            answer = self.lockstep.advance(step, until_ms, NO_PATIENCE, handled)
             if answer.settled:
                 return answer.market_ms
             time.sleep(0.005)
@@ -267,7 +268,7 @@ def test_lockstep_moves_only_when_every_frame_was_handled(simulator: Simulator) 
 
         status = simulator.lockstep.status()
         behind = {connection: count + 1 for connection, count in ({**streams.received(), **orders.received()}).items()}
-        assert not simulator.lockstep.advance(status.step, None, 0, behind).settled
+        assert not simulator.lockstep.advance(status.step, None, NO_PATIENCE, behind).settled
 
         assert isinstance(simulator.exchange.perform(T1, market("entry-1")), Accepted)
         while simulator.advance(None, streams, orders) < START + DAY_MS + HOUR_MS:

@@ -94,9 +94,11 @@ class Market:
     def _tell_bars(self) -> None:
         """The hour's bars; within the brain's declared patience they may neither act nor set a deadline."""
         world = self.world
-        patient_ms, due_ms, sent = world.brain.patient_until(), world.brain.deadline(), len(world.sent)
+        patience, due_ms, sent = world.brain.patience(), world.brain.deadline(), len(world.sent)
         world.tell(self.bars())
-        if self.now_ms < patient_ms:
+        limits = {symbol.removesuffix("USDT"): limit for symbol, limit in patience.max_basis.items()}
+        exceeds = any(self.perp[asset] > self.spot[asset] * (1 + limit) for asset, limit in limits.items())
+        if self.now_ms < patience.until_ms and not exceeds:
             assert (world.brain.deadline(), len(world.sent)) == (due_ms, sent)
 
     def period(self, **rates: Decimal) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statemachines.brain import ENDLESS_PATIENCE, FOREVER_MS, NO_PATIENCE, Patience
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
     InsuranceReading,
@@ -31,7 +32,7 @@ from statemachines.messages import (
 from statemachines.requests import Quote
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, MINUTE_MS, SPOT, ActorName, Side
 from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, PRICES, Market
-from tests.statemachines.harness import instrument
+from tests.statemachines.harness import Outcome, instrument
 
 D = Decimal
 P = FundingParameters()
@@ -432,15 +433,15 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
     assert market.triggers()[-2:] == ["leave", "closed"]
 
 
-def test_a_flat_engine_waits_for_settlements_and_a_hedged_pair_for_as_many_readings_as_its_exit_needs() -> None:
-    """F5, DESIGN 3: how long hourly bars may come late; that they change nothing meanwhile, every test here checks."""
+def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_pair_in_work_for_nothing() -> None:
+    """F5, DESIGN 3: which hourly bars may come late; that they change nothing meanwhile, every test here checks."""
     market = Market()
-    assert market.world.brain.patient_until() > market.now_ms + 365 * DAY_MS
+    assert market.world.brain.patience() == ENDLESS_PATIENCE
     market.open("BTC")
-    assert market.world.brain.patient_until() == market.now_ms + 2 * HOUR_MS
+    assert market.world.brain.patience() == Patience(FOREVER_MS, {"BTCUSDT": D("0.02")})
+    market.world.decide = lambda intent: Outcome(hangs=True)
     market.perp["BTC"] = market.spot["BTC"] * D("1.03")
     market.hour()
-    assert market.world.brain.patient_until() == market.now_ms + HOUR_MS, "the next reading closes the pair"
-    market.stale = {(SPOT, "BTC")}
     market.hour()
-    assert market.world.brain.patient_until() == market.now_ms + 2 * HOUR_MS, "a stale reading breaks the row"
+    assert market.state() == "EXIT"
+    assert market.world.brain.patience() == NO_PATIENCE

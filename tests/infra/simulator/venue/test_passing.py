@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
 
 from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.api import AdvanceResult
-from infra.simulator.market.port import Market
+from infra.simulator.market.port import Bar, Market
 from infra.simulator.venue import stepper
 from infra.simulator.venue.passing import pass_hours
 from infra.simulator.venue.state import Venue
@@ -22,7 +23,7 @@ from tests.simulation.whole import recorded, run, synthetic
 LONG = at(1_000)
 
 
-def _never(_venue: Venue, _patient_ms: int) -> tuple[int, ...]:
+def _never(_venue: Venue, _patient_ms: int, _max_basis: Mapping[str, Decimal]) -> tuple[int, ...]:
     return ()
 
 
@@ -30,8 +31,8 @@ def _both_ways(market: Market, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the market with passing and with walking, compare all that is durable; how many hours were passed over."""
     passed: list[int] = []
 
-    def counted(venue: Venue, patient_ms: int) -> tuple[int, ...]:
-        found = pass_hours(venue, patient_ms)
+    def counted(venue: Venue, patient_ms: int, max_basis: Mapping[str, Decimal]) -> tuple[int, ...]:
+        found = pass_hours(venue, patient_ms, max_basis)
         passed.extend(found)
         return found
 
@@ -143,3 +144,27 @@ def test_a_gap_and_its_beginning_are_shown_at_their_hours() -> None:
     del world.exchange.venue.market._bars["BTCUSDT"][at(3)]  # type: ignore[attr-defined]
     world.step()
     assert [_ahead(world).market_time for _ in range(3)] == [at(3), at(4), at(24)]
+
+
+def test_the_first_hour_with_a_basis_above_the_limit_is_shown_at_once() -> None:
+    world = World()
+    market = world.exchange.venue.market
+    original = market.hour
+
+    def apart(category: str, symbol: str, start_ms: int) -> Bar | None:
+        bar = original(category, symbol, start_ms)
+        if bar is None or (category, start_ms) != ("linear", at(4)):
+            return bar
+        return bar._replace(close=Decimal("40800.1"))
+
+    market.hour = apart  # type: ignore[method-assign]
+    world.step()
+    limits = {"BTCUSDT": Decimal("0.02")}
+    assert world.exchange.advance(world.exchange.step, None, LONG, limits).market_time == at(5)
+    assert world.exchange.advance(world.exchange.step, None, LONG, limits).market_time == at(24)
+
+
+def test_a_basis_at_the_limit_is_none_above_it() -> None:
+    world = World()
+    world.step()
+    assert world.exchange.advance(world.exchange.step, None, LONG, {"BTCUSDT": Decimal(0)}).market_time == at(24)
