@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
 from actors.routing import EPHEMERAL, recipients
@@ -59,8 +59,7 @@ class _Source(StrEnum):
     TICK = "tick"
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     source: _Source
     message: Message | None
     market_ms: int

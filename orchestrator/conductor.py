@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import NamedTuple
 
 from statemachines.brain import NO_PATIENCE, Patience
 from statemachines.values import ActorName
@@ -53,8 +54,7 @@ class Report:
     patience: Patience = NO_PATIENCE
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Ask the exchange for one micro-step, at most to `until_ms`; whole hours in which nothing happens to any account
     it may pass over within `patience`. With `tick`, an actor's deadline has come: the exchange is asked for a
     step without time, and if that step sent nothing, the actor is ticked."""

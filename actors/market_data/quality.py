@@ -60,18 +60,19 @@ def close_ms(bar: BarFact) -> int:
 def inconsistency(bar: BarFact, now_ms: int) -> str:
     """Why a bar cannot be true, as a sentence; "" when it can (DA-3). Such a bar is refused."""
     step = INTERVAL_MS.get(bar.interval)
-    name = f"bar {bar.category}:{bar.symbol} {bar.interval} {bar.start_ms}"
     if step is None:
-        return f"{name}: field 'interval' is {bar.interval!r}; one of {sorted(INTERVAL_MS)} is required."
-    if bar.start_ms % step:
-        return f"{name}: field 'start_ms' is {bar.start_ms}; a multiple of {step} is required."
-    if bar.start_ms + step > now_ms:
-        return f"{name}: it closes at {bar.start_ms + step}, after the present market time {now_ms}."
-    if not 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
-        return f"{name}: low {bar.low}, open {bar.open}, close {bar.close}, high {bar.high} contradict each other."
-    if bar.volume < 0:
-        return f"{name}: field 'volume' is {bar.volume}; 0 or more is required."
-    return ""
+        wrong = f"field 'interval' is {bar.interval!r}; one of {sorted(INTERVAL_MS)} is required."
+    elif bar.start_ms % step:
+        wrong = f"field 'start_ms' is {bar.start_ms}; a multiple of {step} is required."
+    elif bar.start_ms + step > now_ms:
+        wrong = f"it closes at {bar.start_ms + step}, after the present market time {now_ms}."
+    elif not 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        wrong = f"low {bar.low}, open {bar.open}, close {bar.close}, high {bar.high} contradict each other."
+    elif bar.volume < 0:
+        wrong = f"field 'volume' is {bar.volume}; 0 or more is required."
+    else:
+        return ""
+    return f"bar {bar.category}:{bar.symbol} {bar.interval} {bar.start_ms}: {wrong}"
 
 
 def jump(bar: BarFact, previous_close: Decimal | None) -> Decimal:

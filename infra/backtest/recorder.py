@@ -91,6 +91,8 @@ class RecordingStore(MemoryStore):
 
     def _write(self, fact: Fact) -> None:
         match fact:
+            case BarFact():
+                self._keep_bar(fact)
             case OrderFact():
                 self._reasons[fact.link_id] = fact.reason
             case ExecutionFact():
@@ -102,7 +104,7 @@ class RecordingStore(MemoryStore):
             case DiscrepancyFact():
                 what = f"{fact.account}: {fact.kind} of {fact.subject}, ours {fact.ours}, the exchange's {fact.theirs}"
                 self.faults.append(f"discrepancy at {fact.found_ms}: {what}; {fact.resolution}")
-            case SwitchFact() | BarFact():
+            case SwitchFact():
                 super()._write(fact)
 
     def _fill(self, fact: ExecutionFact) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from infra.simulator.market.path import points
+from infra.simulator.market.port import Bar
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.model import Account, Order
-from infra.simulator.venue.prices import LAST_POINT
 from infra.simulator.venue.state import Venue
 
 Range = tuple[Decimal, Decimal]
@@ -49,10 +50,11 @@ def _can_trigger(venue: Venue, order: Order, stage: int) -> bool:
 
 
 def _margin_holds(venue: Venue, account: Account, stage: int) -> bool:
+    held = [position for position in account.positions.values() if position.size]
+    if not held:
+        return True
     spare = account.balance("USDT")
-    for position in account.positions.values():
-        if not position.size:
-            continue
+    for position in held:
         reached = _mark_range(venue, position.symbol, stage)
         if reached is None:
             return False
@@ -68,15 +70,18 @@ def _margin_holds(venue: Venue, account: Account, stage: int) -> bool:
 
 def _last_range(venue: Venue, category: str, symbol: str, stage: int) -> Range | None:
     """Lowest and highest last price at the points still to come; None in a gap."""
-    points = [venue.market.path_point(category, symbol, venue.hour_ms, index) for index in range(stage, LAST_POINT + 1)]
-    known = [point for point in points if point is not None]
-    return (min(known), max(known)) if len(known) == len(points) else None
+    return _range(venue.market.hour(category, symbol, venue.hour_ms), stage)
 
 
 def _mark_range(venue: Venue, symbol: str, stage: int) -> Range | None:
-    """The same of the mark price; None where the last price stands in for it."""
-    try:
-        points = [venue.market.mark_point(symbol, venue.hour_ms, index) for index in range(stage, LAST_POINT + 1)]
-    except LookupError:
+    """The same of the mark price; None in a gap, where an older price stands in for it."""
+    return _range(venue.market.mark_hour(symbol, venue.hour_ms), stage)
+
+
+def _range(bar: Bar | None, stage: int) -> Range | None:
+    if bar is None:
         return None
-    return min(points), max(points)
+    if stage <= 1:
+        return bar.low, bar.high  # both extremes are still to come
+    to_come = points(bar)[stage:]
+    return min(to_come), max(to_come)

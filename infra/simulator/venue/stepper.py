@@ -8,10 +8,9 @@ and hours as far as the caller's patience goes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from infra.simulator.venue.fills import settle_funding
 from infra.simulator.venue.liquidation import liquidate
@@ -34,8 +33,7 @@ class Public(StrEnum):
     POINT = "point"
 
 
-@dataclass(frozen=True, slots=True)
-class Stepped:
+class Stepped(NamedTuple):
     """One micro-step done: what the public sees, and whether the market has ended (then nothing moved). ``passed_ms``:
     boundaries of hours passed over, whose bars are shown too."""
 
