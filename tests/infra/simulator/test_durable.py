@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from infra.simulator.api import ApiRequest
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
 from infra.simulator.durable import DurableExchange
+from infra.simulator.market.path import DAY_MS
 from infra.simulator.ratelimit import RateLimiter
 from infra.simulator.venue.snapshot import SnapshotError
 from tests.infra.simulator.venue.world import TinyMarket
@@ -105,3 +107,29 @@ def test_the_rate_window_rolls() -> None:
     assert (refused.allowed, refused.reset_ms) == (False, 2000)
     assert limiter.ask(2, "/x", "", 5, 1, 1500).allowed
     assert limiter.ask(1, "/x", "", 5, 1, 2000).allowed
+
+
+def test_hours_passed_over_are_passed_over_again_after_a_restart(tmp_path: Path) -> None:
+    durable = _open(tmp_path)
+    durable.advance(0, None)
+    passed = durable.advance(1, None, durable.exchange.market_time + DAY_MS, {"BTCUSDT": Decimal("0.02")})
+    assert len(passed.passed_ms) > 3
+    before = durable.exchange.dump()
+    durable.close()
+    again = _open(tmp_path)
+    assert again.exchange.dump() == before
+    again.close()
+
+
+def test_a_log_from_before_patience_was_known_is_read(tmp_path: Path) -> None:
+    durable = _open(tmp_path)
+    durable.advance(0, None)
+    durable.advance(1, None)
+    before = durable.exchange.dump()
+    durable.close()
+    (log,) = tmp_path.glob("inputs-*.jsonl")
+    log.write_bytes(log.read_bytes().replace(b",0,{}]", b"]"))
+    assert b"{}" not in log.read_bytes()
+    again = _open(tmp_path)
+    assert again.exchange.dump() == before
+    again.close()

@@ -55,8 +55,12 @@ def test_a_run_is_the_same_as_with_every_hour_shown(seed: int, monkeypatch: pyte
     assert 0 < hours < 40 * 24, "neither all nor nothing may be passed over, or nothing is proven"
 
 
-@pytest.mark.parametrize(("first", "end"), [("2020-03-01", "2020-04-01"), ("2021-05-10", "2021-06-10")])
-def test_so_are_the_crashes_of_2020_and_2021(first: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("first", "end"), [("2019-12-20", "2020-01-20"), ("2020-03-01", "2020-04-01"), ("2021-05-10", "2021-06-10")]
+)
+def test_so_are_the_crashes_of_2020_and_2021_and_a_listing(
+    first: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert _both_ways(recorded(shared_path("history"), first, end), monkeypatch) > 0
 
 
