@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import CycleDone, Intent, MoveStop
+from statemachines.messages import CycleDone, Intent, MoveStop, RiskState
 from statemachines.trend.machine import TrendState
 from statemachines.values import DAY_MS, HOUR_MS
 from tests.statemachines.trend_bars import BTC, ETH, FAST, bars, next_day, scene
@@ -28,6 +28,7 @@ class Day:
     rate: D
     filled: D
     entries_allowed: bool
+    risk: str
 
 
 days = st.builds(
@@ -38,6 +39,7 @@ days = st.builds(
     rate=st.sampled_from([D(0), D("0.0001"), D("0.0015"), D("-0.0015")]),
     filled=st.sampled_from([D(0), D("0.37"), D(1)]),
     entries_allowed=st.booleans(),
+    risk=st.sampled_from(["NORMAL"] * 4 + ["CAUTION", "REDUCE_ONLY", "PAUSED", "HALTED"]),
 )
 markets = st.lists(days, min_size=8, max_size=30)
 BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -56,11 +58,17 @@ class Watched:
     def play(self, day: Day) -> None:
         venue, btc, eth = self.venue, self.btc * day.btc, self.eth * day.eth
         share = day.filled
+        size = {"NORMAL": D(1), "CAUTION": D("0.5")}.get(day.risk, D(0))
+        risk = {"scope": "GLOBAL", "state": day.risk, "size_factor": size, "reason": "test"}
+        last = max(bar.start_ms for rows in venue.bars.values() for bar in rows)
+        venue.tell(RiskState.model_validate(risk), last + DAY_MS + 23 * HOUR_MS)
+        entries = len(self.entries())
         venue.fills = lambda intent, price: [
             (venue.instruments[SYMBOLS.index(intent.symbol)].floor_qty(intent.quantity * share), price)
         ]
         now = next_day(venue, btc, eth, entries_allowed=day.entries_allowed)
         venue.settle(now + 120_000)
+        assert (size and day.entries_allowed) or len(self.entries()) == entries, "RM-2, OR-3: no new risk"
         self.check()
         venue.fills = lambda intent, price: [(intent.quantity, price)]
         venue.settlement({BTC: day.rate, ETH: -day.rate}, now + 8 * HOUR_MS)
@@ -71,8 +79,12 @@ class Watched:
                 self.check()
         self.btc, self.eth = btc, eth
 
+    def entries(self) -> list[Intent]:
+        return [body for body in self.venue.bodies(Intent) if body.stake == "entry"]
+
     def check(self) -> None:
         venue = self.venue
+        assert {venue.state(asset) for asset in ("BTC", "ETH")} <= {state.value for state in TrendState}, "TR-15"
         assert len(venue.positions) <= PARAMETERS.max_positions, "TR-10"
         for symbol, (quantity, _) in venue.positions.items():
             asset = symbol.removesuffix("USDT")
@@ -147,6 +159,7 @@ def test_the_market_generator_reaches_every_state() -> None:
                 rate=random.choice([D(0)] * 9 + [D("0.0015")]),
                 filled=random.choice([D(1), D(1), D("0.37"), D(0)]),
                 entries_allowed=random.random() < 0.9,
+                risk=random.choice(["NORMAL"] * 9 + ["CAUTION", "PAUSED"]),
             )
         )
     rules = {note.data["rule"] for _, note in watched.venue.notes if note.dest == "EXIT" and "rule" in note.data}

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import Intent
-from statemachines.values import LINEAR, SECOND_MS, SPOT, Side
+from statemachines.funding.machine import FundingState
+from statemachines.messages import Intent, RiskState
+from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Side
 from tests.statemachines.funding.synthetic import Market
 from tests.statemachines.harness import Outcome, World
 
@@ -25,12 +26,13 @@ outcomes = st.sampled_from(
 
 @dataclass(frozen=True)
 class Period:
-    """Eight hours: the rates at their end and the moves of prices within."""
+    """Eight hours: the rates at their end, the moves of prices within, the risk state set by rules or the operator."""
 
     rates: tuple[Decimal, ...]
     move: Decimal
     spread: Decimal
     stale: bool
+    risk: str
 
 
 periods = st.builds(
@@ -39,6 +41,7 @@ periods = st.builds(
     move=st.sampled_from([D("0.8"), D("0.97"), D(1), D(1), D("1.03"), D("1.3")]),
     spread=st.sampled_from([D(1), D(1), D("0.97"), D("1.01"), D("1.03")]),
     stale=st.sampled_from([False, False, False, True]),
+    risk=st.sampled_from(["NORMAL"] * 4 + ["REDUCE_ONLY", "PAUSED", "HALTED"]),
 )
 
 
@@ -51,6 +54,8 @@ class Watch:
 
     def __call__(self, world: World) -> None:
         for asset in ASSETS:
+            if asset in world.rows:
+                assert world.rows[asset].state in FundingState.__members__, "FU-10"
             coins = world.coins.get(asset, D(0))
             short = -world.positions.get(f"{asset}USDT", (D(0), D(0)))[0]
             assert short >= 0, "a short never becomes a long"
@@ -68,6 +73,8 @@ class Watch:
         for ms, body in world.sent[self.checked :]:
             if isinstance(body, Intent) and body.side is Side.BUY and body.stake in ("entry", "compound"):
                 self._limit(world, body, ms)
+            if isinstance(body, Intent) and body.stake in ("entry", "compound") and ms % HOUR_MS == 0:
+                assert world.rows["ENGINE"].data["risk"]["GLOBAL"]["state"] == "NORMAL", "RM-2: no new risk"
         self.checked = len(world.sent)
 
     def _limit(self, world: World, intent: Intent, ms: int) -> None:
@@ -77,6 +84,11 @@ class Watch:
         engine = world.rows["ENGINE"].data
         equity = D(engine["equity_usdt"]) - D(engine["owed_usdt"])
         assert intent.quantity * intent.reference_price <= equity * D("0.05")
+
+
+def risk_state(state: str) -> RiskState:
+    size = D(1) if state == "NORMAL" else D(0)
+    return RiskState.model_validate({"scope": "GLOBAL", "state": state, "size_factor": size, "reason": "test"})
 
 
 def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:
@@ -90,6 +102,7 @@ def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:
     market = Market(**more)
     market.world.on_call = Watch()
     for period in plan:
+        market.world.tell(risk_state(period.risk))
         for asset in ASSETS:
             market.spot[asset] *= period.move
             market.perp[asset] = market.spot[asset] * period.spread
@@ -101,6 +114,7 @@ def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:
             market.world.complete_transfers()
     for asset in ASSETS:
         market.perp[asset] = market.spot[asset]
+    market.world.tell(risk_state("NORMAL"))
     market.world.decide = lambda intent: Outcome()
     for intent_id, intent in list(market.world.hanging.items()):
         assert intent_id == intent.intent_id

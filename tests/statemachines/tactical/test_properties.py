@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import FeedFrame, Intent
+from statemachines.messages import FeedFrame, Intent, RiskState
 from statemachines.values import DAY_MS, Side
 from tests.statemachines.harness import Outcome
 from tests.statemachines.tactical.synthetic import Market
@@ -24,12 +24,13 @@ outcomes = st.sampled_from(
 
 @dataclass(frozen=True)
 class Spell:
-    """Some days at one price."""
+    """Some days at one price, in a risk state that rules or the operator have set."""
 
     close: int
     days: int
     fear: int
     inflow: int
+    risk: str
 
 
 spells = st.builds(
@@ -38,6 +39,7 @@ spells = st.builds(
     days=st.sampled_from([1, 1, 2, 15, 31]),
     fear=st.sampled_from([10, 50, 50]),
     inflow=st.sampled_from([0, 0, 0, 3_000]),
+    risk=st.sampled_from(["NORMAL"] * 4 + ["REDUCE_ONLY", "PAUSED", "HALTED"]),
 )
 
 
@@ -47,16 +49,23 @@ def run(plan: list[Spell], fates: list[Outcome], reincarnate: bool) -> Market:
     market = Market(**more)
     for spell in plan:
         market.world.cash += spell.inflow
+        market.world.tell(risk_state(spell.risk))
         for _ in range(spell.days):
             before = market.world.cash, len(market.deployed())
             market.eth = D(spell.close) / 20
             feed: FeedFrame = market.fear(spell.fear)
             market.close(spell.close, feed)
             if len(market.deployed()) > before[1]:
+                assert spell.risk == "NORMAL", "RM-2: no new risk"
                 check_size(market, before[0])
             market.world.complete_transfers()
     market.world.advance_to(market.world.now_ms + DAY_MS // 2)
     return market
+
+
+def risk_state(state: str) -> RiskState:
+    size = D(1) if state == "NORMAL" else D(0)
+    return RiskState.model_validate({"scope": "GLOBAL", "state": state, "size_factor": size, "reason": "test"})
 
 
 def check_size(market: Market, cash: Decimal) -> None:
