@@ -236,11 +236,12 @@ class Shell:
         assert acts is not None
         if self._probe is not None:
             self._probe("before commit")
-        blocked = self._store.commit(commit) if _is_needed(commit) else frozenset()
+        is_durable = _is_needed(commit)
+        blocked = self._store.commit(commit) if is_durable else frozenset()
         if self._probe is not None:
             self._probe("after commit")
         self._retry = self._retry_acts = None
-        self._apply(commit, batch)
+        self._apply(commit, batch, is_durable)
         for key in sorted(blocked):
             row = self.pending[key]
             why = f"a switch forbids new risk for {row.ask.gate}; the request was not sent"
@@ -385,8 +386,8 @@ class Shell:
             facts=batch.facts,
         )
 
-    def _apply(self, commit: Commit, batch: _Batch) -> None:
-        if _is_needed(commit):
+    def _apply(self, commit: Commit, batch: _Batch, is_durable: bool) -> None:
+        if is_durable:
             self.number = commit.number
             for recipient, sequence in commit.acknowledged.items():
                 if self._unsaved_acks.get(recipient) == sequence:

@@ -76,6 +76,9 @@ class Series:
 
     def at(self, start_ms: int) -> Bar | None:
         """The bar that starts exactly there; None if there is none."""
+        cached = self._cache.get(start_ms)
+        if cached is not None:
+            return cached
         row = self.row_at(start_ms)
         return None if row is None else self.bar(row)
 
@@ -92,10 +95,10 @@ class Series:
 
     def bar(self, row: int) -> Bar:
         """The bar of a row; its turnover is volume times the bar's typical price, since files carry none."""
-        cached = self._cache.get(row)
+        start_ms, open_, high, low, close, volume = self._numbers(row)
+        cached = self._cache.get(start_ms)
         if cached is not None:
             return cached
-        start_ms, open_, high, low, close, volume = self._numbers(row)
         bar = Bar(
             start_ms,
             decimal_of(open_),
@@ -107,7 +110,7 @@ class Series:
         )
         if len(self._cache) >= _CACHED_BARS:
             self._cache.clear()
-        self._cache[row] = bar
+        self._cache[start_ms] = bar
         return bar
 
     def _numbers(self, row: int) -> tuple[int, float, float, float, float, float]:
