@@ -190,3 +190,24 @@ def test_correlation_of_btc_and_eth(facts: dict[str, Any], market: HistoryMarket
     assert np.mean(values > 0.9) == pytest.approx(known["btc_eth_gt_0.9_share"], abs=5e-5)
     lowest = int(np.argmin(values))
     assert [day(found[lowest][0]), round(float(values[lowest]), 4)] == known["min"]
+
+
+def test_correlation_of_btc_and_sol(facts: dict[str, Any], market: HistoryMarket) -> None:
+    """TR-13: the same of the pair that trades later, over the days both have."""
+    known = facts["corr30"]
+    sol_days = days(market, "sol")
+    by_day = {bar.start_ms: bar for bar in days(market, "btc")}
+    _, _, sol = columns(sol_days)
+    _, _, btc = columns([by_day[bar.start_ms] for bar in sol_days])
+    found = [vector.correlation(btc[row - 30 : row + 1], sol[row - 30 : row + 1]) for row in range(30, len(sol))]
+    values = np.array([value for value in found if value is not None])
+    assert np.mean(values) == pytest.approx(known["btc_sol_mean"], abs=5e-5)
+    assert np.mean(values > 0.9) == pytest.approx(known["btc_sol_gt_0.9_share"], abs=5e-5)
+
+
+@pytest.mark.parametrize("asset", ["btc", "eth", "sol"])
+def test_volatility_of_the_daily_returns(asset: str, facts: dict[str, Any], market: HistoryMarket) -> None:
+    """The whole series' volatility, annualised over 365 days."""
+    _, _, close = columns(days(market, asset))
+    returns = np.diff(np.log(close))
+    assert np.std(returns, ddof=1) * np.sqrt(365) == pytest.approx(facts["vol"][asset]["all"], abs=5e-4)
