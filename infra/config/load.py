@@ -18,7 +18,7 @@ SHORT_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "trend": (("engines", "trend_1"), ("engines", "trend_2")),
     **{name: (("engines", name),) for name in EnginesConfig.model_fields},
 }
-"""What `--set trend.entry_adx=20` may leave out: the word `engines`; `trend` means both parameter sets."""
+"""What `--set trend.adx_threshold=20` may leave out: the word `engines`; `trend` means both parameter sets."""
 
 
 def load_config(

@@ -34,7 +34,7 @@ class TrendParameters(Frozen):
     slow_sma_bars: PositiveInt = 200
     adx_bars: PositiveInt = 14
     atr_bars: PositiveInt = 14
-    entry_adx: PositiveDecimal = Decimal(25)
+    adx_threshold: PositiveDecimal = Decimal(25)
     """TR-2, TR-3; the ADX must be above it."""
 
     hard_stop_atr: PositiveDecimal = Decimal(2)

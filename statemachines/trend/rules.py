@@ -44,7 +44,7 @@ def signal(values: DailyValues, parameters: TrendParameters) -> int:
     """TR-3, T1, T9: +1, -1 or 0 from the levels of one daily close; 0 as well with too few bars (D2)."""
     if values.fast_sma is None or values.slow_sma is None or values.adx is None or values.atr is None:
         return 0
-    if not values.adx > parameters.entry_adx:
+    if not values.adx > parameters.adx_threshold:
         return 0
     if values.close > values.slow_sma and values.fast_sma > values.slow_sma:
         return 1

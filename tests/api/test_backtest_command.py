@@ -37,13 +37,13 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
-    done = run(tmp_path, *SHORT, "--out", "report", "--engines", "core,trend", "--set", "trend.entry_adx=20")
+    done = run(tmp_path, *SHORT, "--out", "report", "--engines", "core,trend", "--set", "trend.adx_threshold=20")
     assert done.returncode == 0, done.stderr
     assert "The run completed: 480 market hours" in done.stdout
     assert "synthetic" in done.stdout
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["facts"]["engines"] == ["CORE-HODL", "TREND-1", "TREND-2"]
-    assert summary["facts"]["settings"] == {"trend.entry_adx": "20"}
+    assert summary["facts"]["settings"] == {"trend.adx_threshold": "20"}
     assert summary["facts"]["is_synthetic"]
     assert (tmp_path / "report" / "report.html").stat().st_size > 1_000_000
 

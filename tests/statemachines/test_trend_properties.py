@@ -14,7 +14,7 @@ from statemachines.trend.machine import TrendState
 from statemachines.values import DAY_MS, HOUR_MS
 from tests.statemachines.trend_bars import BTC, ETH, FAST, bars, next_day, scene
 
-PARAMETERS = FAST.model_copy(update={"max_hold_closes": 6, "entry_adx": D(5), "trailing_stop_atr": D("1.5")})
+PARAMETERS = FAST.model_copy(update={"max_hold_closes": 6, "adx_threshold": D(5), "trailing_stop_atr": D("1.5")})
 SYMBOLS = (BTC, ETH)
 
 

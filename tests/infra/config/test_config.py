@@ -51,7 +51,7 @@ def test_command_line_over_environment_over_file_over_defaults(
         """
         profile = "paper"
         [engines.trend_1]
-        entry_adx = 21.5
+        adx_threshold = 21.5
         quiet_closes = 7
         max_positions = 1
         [exchange]
@@ -63,7 +63,7 @@ def test_command_line_over_environment_over_file_over_defaults(
     monkeypatch.setenv("ETERNAL__EXCHANGE__PACE_S", "0.5")
     config = load_config({"exchange": {"pace_s": 0}}, ["trend_1.max_positions=2"])
     trend = config.engines.trend_1
-    assert (trend.entry_adx, trend.quiet_closes, trend.max_positions) == (Decimal("21.5"), 8, 2)
+    assert (trend.adx_threshold, trend.quiet_closes, trend.max_positions) == (Decimal("21.5"), 8, 2)
     assert trend.slow_sma_bars == 200
     assert config.exchange.pace_s == 0
 
@@ -84,7 +84,7 @@ def test_the_file_may_be_named_or_lie_in_the_data_folder(empty_place: Path, monk
 def test_one_field_of_a_section_leaves_the_others_at_that_sections_own_default(empty_place: Path) -> None:
     """TREND-2 keeps its 20/100 averages, the risk manager its limits per engine, when one number is changed."""
     (empty_place / "eternal.toml").write_text(
-        "[engines.trend_2]\nentry_adx = 20\n[risk.engines.trend-1]\nmax_total_leverage = 1.5\n"
+        "[engines.trend_2]\nadx_threshold = 20\n[risk.engines.trend-1]\nmax_total_leverage = 1.5\n"
     )
     config = load_config()
     assert (config.engines.trend_2.fast_sma_bars, config.engines.trend_2.slow_sma_bars) == (20, 100)
@@ -95,16 +95,16 @@ def test_one_field_of_a_section_leaves_the_others_at_that_sections_own_default(e
 
 
 def test_set_trend_means_both_parameter_sets() -> None:
-    config = load_config(settings=["trend.entry_adx=20", "funding.positive_periods=3"])
-    assert config.engines.trend_1.entry_adx == config.engines.trend_2.entry_adx == 20
+    config = load_config(settings=["trend.adx_threshold=20", "funding.positive_periods=3"])
+    assert config.engines.trend_1.adx_threshold == config.engines.trend_2.adx_threshold == 20
     assert config.engines.funding.positive_periods == 3
-    assert "section.field=value" in refusal(settings=["trend.entry_adx"])
+    assert "section.field=value" in refusal(settings=["trend.adx_threshold"])
 
 
 def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETERNAL__PROFILE", "real")
     monkeypatch.setenv("ETERNAL__API__PORT", "70000")
-    text = refusal(settings=["trend_1.entry_adx=-5"])
+    text = refusal(settings=["trend_1.adx_threshold=-5"])
     profile, port, adx = sorted(
         text.splitlines(), key=lambda line: "profile api engines".index(line.split()[0].split(".")[0])
     )
@@ -115,7 +115,8 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(monkeypat
         port == "api.port = '70000' (set in the environment) is refused: input should be less than or equal to 65535."
     )
     assert (
-        adx == "engines.trend_1.entry_adx = '-5' (set in the command line) is refused: input should be greater than 0."
+        adx
+        == "engines.trend_1.adx_threshold = '-5' (set in the command line) is refused: input should be greater than 0."
     )
 
 
@@ -128,7 +129,7 @@ def test_an_unknown_name_is_refused_wherever_it_stands(empty_place: Path, monkey
     (empty_place / "eternal.toml").write_text("[engines.trend_1]\nadx = 3\n[risk.engines.funding]\nmax_oder = 1\n")
     lines = refusal().splitlines()
     assert "engines.trend_1.adx = 3 (set in eternal.toml)" in lines[0]
-    assert "entry_adx" in lines[0]
+    assert "adx_threshold" in lines[0]
     assert lines[1].startswith("risk.engines.funding.max_oder = 1 (set in eternal.toml)")
     assert "max_order_of_equity" in lines[1]
 
@@ -172,7 +173,7 @@ def test_history_belongs_to_paper_and_days_are_in_order() -> None:
 
 
 def test_it_is_frozen_and_travels() -> None:
-    config = load_config(settings=["trend.entry_adx=20"])
+    config = load_config(settings=["trend.adx_threshold=20"])
     assert pickle.loads(pickle.dumps(config)) == config
     with pytest.raises(ValueError, match="frozen"):
         config.profile = Profile.LIVE  # type: ignore[misc]
