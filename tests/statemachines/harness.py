@@ -26,6 +26,7 @@ from statemachines.messages import (
     IntentDone,
     Message,
     Portfolio,
+    RiskState,
     TransferEnded,
     TransferWanted,
     Withdraw,
@@ -334,3 +335,9 @@ class World:
 def known_instruments() -> InstrumentsKnown:
     """The message that tells the instruments."""
     return InstrumentsKnown(instruments=INSTRUMENTS)
+
+
+def risk_state(state: str) -> RiskState:
+    """A state of the whole, as rules or the operator set it; entries have their full size in NORMAL, else none."""
+    size = Decimal(1) if state == "NORMAL" else ZERO
+    return RiskState.model_validate({"scope": "GLOBAL", "state": state, "size_factor": size, "reason": "test"})

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.funding.machine import FundingState
-from statemachines.messages import Intent, RiskState
+from statemachines.messages import Intent
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Side
 from tests.statemachines.funding.synthetic import Market
-from tests.statemachines.harness import Outcome, World
+from tests.statemachines.harness import Outcome, World, risk_state
 
 D = Decimal
 ASSETS = ("BTC", "ETH")
@@ -84,11 +84,6 @@ class Watch:
         engine = world.rows["ENGINE"].data
         equity = D(engine["equity_usdt"]) - D(engine["owed_usdt"])
         assert intent.quantity * intent.reference_price <= equity * D("0.05")
-
-
-def risk_state(state: str) -> RiskState:
-    size = D(1) if state == "NORMAL" else D(0)
-    return RiskState.model_validate({"scope": "GLOBAL", "state": state, "size_factor": size, "reason": "test"})
 
 
 def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import FeedFrame, Intent, RiskState
+from statemachines.messages import FeedFrame, Intent
 from statemachines.values import DAY_MS, Side
-from tests.statemachines.harness import Outcome
+from tests.statemachines.harness import Outcome, risk_state
 from tests.statemachines.tactical.synthetic import Market
 
 D = Decimal
@@ -61,11 +61,6 @@ def run(plan: list[Spell], fates: list[Outcome], reincarnate: bool) -> Market:
             market.world.complete_transfers()
     market.world.advance_to(market.world.now_ms + DAY_MS // 2)
     return market
-
-
-def risk_state(state: str) -> RiskState:
-    size = D(1) if state == "NORMAL" else D(0)
-    return RiskState.model_validate({"scope": "GLOBAL", "state": state, "size_factor": size, "reason": "test"})
 
 
 def check_size(market: Market, cash: Decimal) -> None:
