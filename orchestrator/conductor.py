@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import NamedTuple
 
-from statemachines.brain import NO_PATIENCE, Patience
+from statemachines.brain import NO_PATIENCE, Patience, shared_patience
 from statemachines.values import ActorName
 
 TICK_ORDER: tuple[ActorName, ...] = (
@@ -146,7 +145,7 @@ class Conductor:
             if name in self._members and report.deadline_ms is not None
         }
         told = (report.patience for name, report in self._reports.items() if name in self._members)
-        return choose(deadlines, reduce(Patience.and_of, told), now_ms, self._handled())
+        return choose(deadlines, shared_patience(told), now_ms, self._handled())
 
     def _handled(self) -> dict[str, int]:
         handled: dict[str, int] = {}

@@ -7,7 +7,8 @@ restart goes on where the last commit stood.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -118,20 +119,9 @@ class DailyCycle:
 
     def to_data(self) -> dict[str, Any]:
         """The durable state (the stage is the row's state)."""
-        return {
-            "day_ms": self.day_ms,
-            "close_ms": self.close_ms,
-            "last_day_ms": self.last_day_ms,
-            "next_day_ms": self.next_day_ms,
-            "next_close_ms": self.next_close_ms,
-            "risk_state": self.risk_state,
-            "risk_reason": self.risk_reason,
-            "equity_usdt": None if self.equity_usdt is None else str(self.equity_usdt),
-            "queue": list(self.queue),
-            "waiting_for": self.waiting_for,
-            "outcomes": dict(self.outcomes),
-            "transfers": None if self.transfers is None else list(self.transfers),
-        }
+        data = {one.name: copy(getattr(self, one.name)) for one in fields(self) if one.name != "stage"}
+        data["equity_usdt"] = None if self.equity_usdt is None else str(self.equity_usdt)
+        return data
 
     @classmethod
     def from_data(cls, stage: str, data: Mapping[str, Any]) -> DailyCycle:

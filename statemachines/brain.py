@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Ask, Commands
@@ -54,6 +55,11 @@ class Patience(NamedTuple):
 
 NO_PATIENCE = Patience(0)
 ENDLESS_PATIENCE = Patience(FOREVER_MS)
+
+
+def shared_patience(all_of_them: Iterable[Patience]) -> Patience:
+    """What everybody can bear; endless when there is nobody."""
+    return reduce(Patience.and_of, all_of_them, ENDLESS_PATIENCE)
 
 
 @runtime_checkable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 from actors.inprocess import InProcessRuntime, StreamEvent
@@ -18,7 +17,7 @@ from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
 from orchestrator.conductor import Move, choose
-from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, Brain, Patience
+from statemachines.brain import NO_PATIENCE, Brain, Patience, shared_patience
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -112,9 +111,10 @@ class InProcessSystem:
             str(name): due for name, shell in self.runtime.shells.items() if (due := shell.deadline()) is not None
         }
         now_ms = self.exchange.market_time
-        is_due = any(due <= now_ms for due in deadlines.values())
-        told = () if is_due else (shell.patience() for shell in self.runtime.shells.values())
-        return choose(deadlines, reduce(Patience.and_of, told, NO_PATIENCE if is_due else ENDLESS_PATIENCE), now_ms, {})
+        if any(due <= now_ms for due in deadlines.values()):
+            return choose(deadlines, NO_PATIENCE, now_ms, {})
+        patience = shared_patience(shell.patience() for shell in self.runtime.shells.values())
+        return choose(deadlines, patience, now_ms, {})
 
     def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time

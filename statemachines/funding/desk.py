@@ -322,8 +322,7 @@ class Desk:
         """When this pair wants to be looked at again."""
         row = self.assets[asset]
         due = []
-        market = self.market(asset) if row.pair.operation is not None else None
-        if row.pair.operation is not None and market is not None:
+        if row.pair.operation is not None and (market := self.market(asset)) is not None:
             step = next_step(row.pair, market, row.pair.operation.sent_ms, self.parameters)
             if step.what is Next.WAIT and step.until_ms is not None:
                 withdrawn = all(leg.ended or leg.withdrawn for leg in row.pair.operation.legs)

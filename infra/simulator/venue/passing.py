@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.market.path import DAY_MS, HOUR_MS
+from infra.simulator.venue.model import Account
 from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import Venue
-
-DAY_MS = 24 * HOUR_MS
-
 
 NO_LIMITS: Mapping[str, Decimal] = MappingProxyType({})
 
@@ -49,9 +47,14 @@ def _may_pass(venue: Venue) -> bool:
             continue
         if not is_asleep(venue, account, 0):
             return False
-        if any(p.size and _settles(venue, p.symbol, now_ms + HOUR_MS) for p in account.positions.values()):
+        if pays(venue, account, now_ms + HOUR_MS):
             return False
     return True
+
+
+def pays(venue: Venue, account: Account, at_ms: int) -> bool:
+    """Whether a rate settles at this instant for a position of the account."""
+    return any(p.size and _settles(venue, p.symbol, at_ms) for p in account.positions.values())
 
 
 def _exceeds(venue: Venue, max_basis: Mapping[str, Decimal]) -> bool:

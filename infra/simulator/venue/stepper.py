@@ -16,7 +16,7 @@ from infra.simulator.venue.fills import settle_funding
 from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.matching import fired, match, needs_quotes
-from infra.simulator.venue.passing import NO_LIMITS, pass_hours
+from infra.simulator.venue.passing import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
@@ -71,7 +71,9 @@ def _run_stage(venue: Venue) -> None:
     stage, hour_ms = venue.stage, venue.hour_ms
     at_end = hour_ms >= venue.market.end_ms
     if stage == FUNDING_STAGE:
-        venue.queue = [["fund", account.name] for account in venue.accounts.values() if _pays(venue, account.name)]
+        venue.queue = [
+            ["fund", account.name] for account in venue.accounts.values() if pays(venue, account, venue.now_ms)
+        ]
     elif stage == BARS_STAGE:
         venue.queue = [["public", Public.BARS.value]]
         if at_end:
@@ -86,13 +88,6 @@ def _run_stage(venue: Venue) -> None:
         venue.hour_ms, venue.stage = hour_ms + HOUR_MS, FUNDING_STAGE
     else:
         venue.stage = stage + 1
-
-
-def _pays(venue: Venue, name: str) -> bool:
-    return any(
-        position.size and venue.market.funding_rate(position.symbol, venue.now_ms) is not None
-        for position in venue.accounts[name].positions.values()
-    )
 
 
 def _point_work(venue: Venue, stage: int) -> list[list[Any]]:

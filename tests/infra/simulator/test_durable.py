@@ -33,6 +33,14 @@ def _trade(durable: DurableExchange, number: int) -> None:
     durable.advance(durable.exchange.step, None)
 
 
+def _reopens_the_same(durable: DurableExchange, folder: Path) -> None:
+    before = durable.exchange.dump()
+    durable.close()
+    again = _open(folder)
+    assert again.exchange.dump() == before
+    again.close()
+
+
 @pytest.mark.parametrize("every", [1, 4, 5_000])
 def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: Path, every: int) -> None:
     durable = _open(tmp_path, every)
@@ -70,11 +78,7 @@ def test_a_refused_request_leaves_no_trace_after_a_restart(tmp_path: Path) -> No
     reader = next(key for key in load_or_create(tmp_path).keys.values() if key.read_only)
     body = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.001"}
     assert durable.handle(ApiRequest("POST", "/v5/order/create", body, uid, reader))["retCode"] == 10005
-    before = durable.exchange.dump()
-    durable.close()
-    again = _open(tmp_path)
-    assert again.exchange.dump() == before
-    again.close()
+    _reopens_the_same(durable, tmp_path)
 
 
 def test_a_snapshot_of_another_market_is_refused(tmp_path: Path) -> None:
@@ -114,11 +118,7 @@ def test_hours_passed_over_are_passed_over_again_after_a_restart(tmp_path: Path)
     durable.advance(0, None)
     passed = durable.advance(1, None, durable.exchange.market_time + DAY_MS, {"BTCUSDT": Decimal("0.02")})
     assert len(passed.passed_ms) > 3
-    before = durable.exchange.dump()
-    durable.close()
-    again = _open(tmp_path)
-    assert again.exchange.dump() == before
-    again.close()
+    _reopens_the_same(durable, tmp_path)
 
 
 def test_a_log_from_before_patience_was_known_is_read(tmp_path: Path) -> None:
