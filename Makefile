@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
 
-.PHONY: run test lint replay reset lock clean
+.PHONY: run test lint golden replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -19,6 +19,9 @@ lint: $(VENV)/.dev-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a faulty synthetic market, against the baseline
+	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
 
 replay: $(VENV)/.run-ready ## the recorded market of 2020 to mid-2021 through the whole system, as fast as it settles
 	$(BIN)/eternal run --history $(HISTORY) --from 2020-01-01 --to 2021-06-30 --pace 0 --until-end $(ARGS)

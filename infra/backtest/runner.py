@@ -35,9 +35,10 @@ Brains = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], Brain]]]
 class Backtest:
     """One run. `run` may be called once; `record` may be asked at any time and tells what was done so far."""
 
-    def __init__(self, plan: BacktestPlan, brains: Brains) -> None:
+    def __init__(self, plan: BacktestPlan, brains: Brains, exchange_type: type[Exchange] = Exchange) -> None:
+        """`exchange_type` makes the exchange; the golden run hands in one whose requests fail now and then."""
         self._plan = plan
-        exchange = Exchange(plan.market, plan.exchange())
+        exchange = exchange_type(plan.market, plan.exchange())
         self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd)
         table: dict[ActorName, Callable[[], Brain]] = dict(brains(plan.configured(), INSTALLATION))
         table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}

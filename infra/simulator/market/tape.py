@@ -113,6 +113,11 @@ class TapeMarket:
         self._dvol_known_at = [start_ms + DAY_MS for start_ms, _ in tape.dvol]
 
     @property
+    def tape(self) -> Tape:
+        """What the market consists of."""
+        return self._tape
+
+    @property
     def label(self) -> str:
         """What the market is, for people."""
         return self._tape.label
