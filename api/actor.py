@@ -45,7 +45,7 @@ class Api:
 
         config = self._assembly.config
         service = OperatorService(
-            Queries(self._assembly.database_url),
+            Queries(self._assembly.reader_url),
             SnapshotCache(_orchestrator_status),
             lambda: self._assembly.market_label,
             config.is_simulated,

@@ -44,6 +44,7 @@ class SystemAssembly:
 
     config: EternalConfig
     database_url: str = field(repr=False)
+    reader_url: str = field(repr=False)
     installation_id: str
     exchange_url: str
     keys_file: Path | None

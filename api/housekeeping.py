@@ -34,12 +34,13 @@ class Housekeeping:
     def __init__(
         self,
         database_url: str,
+        retention_url: str,
         archive: Path,
         policy: RetentionPolicy,
         say: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url, self._archive, self._policy, self._say = database_url, archive, policy, say
+        self._retention_url, self._archive, self._policy, self._say = retention_url, archive, policy, say
         self._monotonic = monotonic
         self._heartbeats = Heartbeats(database_url)
         self._beaten_at: float | None = None
@@ -79,7 +80,7 @@ class Housekeeping:
 
     def _retain(self, market_ms: int) -> None:
         try:
-            report = retain(self._url, self._archive, market_ms, self._policy)
+            report = retain(self._retention_url, self._archive, market_ms, self._policy)
         except (psycopg.Error, OSError) as error:
             self._say(f"Old rows could not be archived to {self._archive}: {error}. They stay; it is tried tomorrow.")
         else:

@@ -142,6 +142,7 @@ class System:
         self._assembly = self._assembly_type(
             config=config,
             database_url=self._database.url,
+            reader_url=self._database.reader_url,
             installation_id=installation.installation_id,
             exchange_url=exchange_url,
             keys_file=keys_file,
@@ -149,7 +150,9 @@ class System:
             ray_dashboard=self._ray.dashboard,
             market_label=self.market_label,
         )
-        self._housekeeping = Housekeeping(self._database.url, config.archive_folder, config.retention, self._say)
+        self._housekeeping = Housekeeping(
+            self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
+        )
         self._spawn_orchestrator()
 
     def guard_in_background(self) -> None:

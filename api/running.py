@@ -17,6 +17,7 @@ import httpx
 
 from api.tokens import read_token
 from infra.config import EternalConfig
+from infra.files import read_port
 
 STOP_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 10.0
@@ -166,23 +167,24 @@ def _from_database(config: EternalConfig, why: str) -> dict[str, Any]:
 
 
 def database_url(config: EternalConfig) -> str:
-    """The URL of the running system's database, with its password: never to be shown.
+    """The URL of the running system's database for reading, with its password: never to be shown.
 
     Raises:
         RunningError: the embedded database has never been started.
     """
     if config.database.url is not None:
         return config.database.url.get_secret_value()
-    from infra.database.cluster import HOST
-    from infra.database.embedded import DATABASE, ROLE
+    from infra.database.cluster import HOST, PASSWORD_FILE
+    from infra.database.embedded import DATABASE
+    from infra.database.roles import READER
     from infra.database.server_files import reachable_home, server_user
 
     home = reachable_home(config.database_folder, server_user())
+    port = config.database.port or read_port(home / "port")
     try:
-        port = config.database.port or int((home / "port").read_text())
-        password = (home / "password").read_text().strip()
-    except (OSError, ValueError) as error:
-        raise RunningError(
-            f"the database of {config.data_folder} was never started ({type(error).__name__})."
-        ) from error
-    return f"postgresql://{ROLE}:{password}@{HOST}:{port}/{DATABASE}"
+        password = (home / f"{PASSWORD_FILE}-{READER}").read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        password = ""
+    if port is None or not password:
+        raise RunningError(f"the database of {config.data_folder} was never started; `eternal run` starts it.")
+    return f"postgresql://{READER}:{password}@{HOST}:{port}/{DATABASE}"

@@ -1,20 +1,78 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: the one writer of everything that must survive a loss of power."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+SECRET_MODE = 0o600
+HIGHEST_PORT = 65_535
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a draft and put it in the place of `path` once it is on the disk: whoever is interrupted or
-    fails leaves the file that was there before."""
-    draft = path.with_name(f".{path.name}.draft")
+    """Have `write` fill a draft and put it in the place of `path` once it is on the disk. An interrupted or failed
+    write leaves the file that was there before."""
+    draft = _draft_of(path)
     try:
         write(draft)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
+        _sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_text_whole(path: Path, text: str) -> None:
+    """`write_whole` with a text."""
+    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def write_secret(path: Path, text: str, *, replace: bool = True) -> bool:
+    """Write a text that only its owner can read (mode 0600 from the first byte on), whole or not at all.
+
+    With `replace` False a file that exists meanwhile is kept: False is returned and it is the one that counts.
+    """
+    draft = _draft_of(path)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
+            os.link(draft, path)
+        _sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def read_port(path: Path) -> int | None:
+    """The port that a file remembers; None when there is no file or no port in it (as after a loss of power)."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    port = int(text) if text.isdigit() and len(text) <= 5 else 0
+    return port if 0 < port <= HIGHEST_PORT else None
+
+
+def _draft_of(path: Path) -> Path:
+    # Random: two writers of one file must not fill one draft.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name is on the disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

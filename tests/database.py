@@ -17,6 +17,7 @@ import pytest
 
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.migrations import upgrade
+from infra.database.roles import ROLES, secure
 
 _NUMBERS = itertools.count(1)
 
@@ -35,6 +36,7 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(folder / "database")
     try:
         upgrade(server.start())
+        secure(server.url, {role: server.password_of(role) for role in ROLES})
         yield server
     finally:
         server.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -12,9 +13,13 @@ from typing import IO
 
 from infra.database.server_files import EmbeddedDatabaseError, ServerUser
 from infra.database.server_process import clean_environment, is_server_of
+from infra.files import write_secret
 
 HOST = "127.0.0.1"
 TOOL_TIMEOUT_S = 120.0
+PASSWORD_FILE = "password"
+PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,}")
+"""What `secrets.token_urlsafe` makes: safe in a URL and between the quotes of a statement."""
 
 SETTINGS: dict[str, str] = {
     "listen_addresses": HOST,
@@ -56,14 +61,24 @@ class Cluster:
     def bin(self) -> Path:
         return self.server / "bin"
 
-    def read_or_make_password(self) -> str:
-        """The role's password, random, in a file that only we can read."""
-        path = self.home / "password"
-        if not path.exists():
-            half_done = self.home / "password.new"
-            _write_secret(half_done, secrets.token_urlsafe(24))
-            half_done.rename(path)
-        return path.read_text(encoding="utf-8").strip()
+    def password_of(self, role: str) -> str:
+        """The role's password, random, in a file that only we can read; made anew when the file is missing or holds
+        none, as a loss of power may leave it (`reset_password` then makes it the server's)."""
+        path = self.home / (PASSWORD_FILE if role == self.role else f"{PASSWORD_FILE}-{role}")
+        found = _password_in(path)
+        if found is None:
+            found = secrets.token_urlsafe(24)
+            write_secret(path, found)
+        return found
+
+    def reset_password(self, password: str) -> None:
+        """Make `password` the owner's, in single-user mode: it needs neither the old one nor a running server.
+
+        Raises:
+            EmbeddedDatabaseError: the server's program refused.
+        """
+        statement = f"ALTER ROLE \"{self.role}\" PASSWORD '{password}'\n"
+        self._run("postgres", "--single", "-D", str(self.data), "postgres", text=statement)
 
     def create(self, password: str) -> None:
         """Make the cluster unless it is there. A start that was killed in here leaves no half cluster behind.
@@ -77,7 +92,7 @@ class Cluster:
         half_done, word = self.home / "data.new", self.home / "password.initdb"
         shutil.rmtree(half_done, ignore_errors=True)
         half_done.mkdir(mode=0o700)
-        _write_secret(word, password)
+        write_secret(word, password)
         if self.user:
             for path in (half_done, word):
                 os.chown(path, self.user.uid, self.user.gid)
@@ -141,10 +156,10 @@ class Cluster:
                 "dump it with the old version's pg_dump and load it into a new data folder."
             )
 
-    def _run(self, name: str, *arguments: str) -> str:
+    def _run(self, name: str, *arguments: str, text: str = "") -> str:
         result = subprocess.run(
             [str(self.bin / name), *arguments],
-            stdin=subprocess.DEVNULL,
+            input=text,
             capture_output=True,
             text=True,
             cwd="/",
@@ -160,10 +175,9 @@ class Cluster:
         return result.stdout
 
 
-def _write_secret(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _password_in(path: Path) -> str | None:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return text if PASSWORD.fullmatch(text) else None

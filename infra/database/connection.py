@@ -34,12 +34,13 @@ def connect_for_reading(url: str, application: str) -> psycopg.Connection[Any]:
 
 def _connect(url: str, application: str, settings: dict[str, str]) -> psycopg.Connection[Any]:
     options = {"timezone": "UTC", **settings}
+    given = psycopg.conninfo.conninfo_to_dict(psycopg_url(url)).get("options") or ""
     connection: psycopg.Connection[Any] = psycopg.connect(
         psycopg_url(url),
         autocommit=True,
         connect_timeout=CONNECT_TIMEOUT_S,
         application_name=application[:63],
-        options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        options=" ".join([str(given), *(f"-c {name}={value}" for name, value in options.items())]).strip(),
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,

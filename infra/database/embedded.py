@@ -31,7 +31,7 @@ from typing import IO
 
 import psycopg
 
-from infra.database.cluster import HOST, Cluster
+from infra.database.cluster import HOST, PASSWORD_FILE, Cluster
 from infra.database.server_files import (
     FALLBACK,
     EmbeddedDatabaseError,
@@ -40,6 +40,7 @@ from infra.database.server_files import (
     server_user,
 )
 from infra.database.server_process import POLL_S, is_free, is_server_of, stop_process
+from infra.files import read_port, write_text_whole
 
 LOG = logging.getLogger(__name__)
 
@@ -48,6 +49,10 @@ DATABASE = "eternal"
 START_TIMEOUT_S = 60.0
 PASSING_TROUBLES = ("shared memory block", "lock file", "Address already in use")
 """What a start says while the remains of a killed server still hold on: worth another try."""
+
+
+class _WrongPasswordError(Exception):
+    """The server answers and refuses the password in our file."""
 
 
 class EmbeddedPostgres:
@@ -93,6 +98,14 @@ class EmbeddedPostgres:
         """The database's URL with its password: never to be logged."""
         return self._url_of(DATABASE)
 
+    def password_of(self, role: str) -> str:
+        """The password of a role of this server, made when there is none: never to be logged."""
+        return self._opened.password_of(role)
+
+    def url_of(self, role: str) -> str:
+        """The database's URL for another role than the owner: never to be logged."""
+        return f"postgresql://{role}:{self.password_of(role)}@{HOST}:{self._port}/{DATABASE}"
+
     def start(self) -> str:
         """Start the server (creating the cluster the first time) and return its URL."""
         with self._guard:
@@ -103,7 +116,7 @@ class EmbeddedPostgres:
             self._take_lock(home)
             try:
                 self._cluster = Cluster(home, reachable_server(user, self._fallback), ROLE, user)
-                self._password = self._cluster.read_or_make_password()
+                self._password = self._cluster.password_of(ROLE)
                 self._cluster.create(self._password)
                 self._port = self._choose_port(self._cluster)
                 self._launch(self._cluster)
@@ -193,25 +206,35 @@ class EmbeddedPostgres:
         if self._wanted_port:
             return self._wanted_port
         remembered = cluster.home / "port"
-        if remembered.exists():
-            port = int(remembered.read_text())
-            if cluster.orphan(None) is not None or is_free(HOST, port):
-                return port
+        port = read_port(remembered)
+        if port is not None and (cluster.orphan(None) is not None or is_free(HOST, port)):
+            return port
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = int(probe.getsockname()[1])
-        remembered.write_text(str(port))
+        write_text_whole(remembered, str(port))
         return port
 
     def _launch(self, cluster: Cluster) -> None:
         """Start the server and wait until it answers. After a SIGKILL the old server's children may hold its
         shared memory for a moment, and the new one then refuses: so a start is tried until the time is up."""
         until = time.monotonic() + START_TIMEOUT_S
+        is_reset = False
         while True:
             _stop_orphan(cluster, self._child)
             self._child = cluster.spawn(self._port)
             while self._child.poll() is None:
-                if self._answers(cluster):
+                try:
+                    answers = self._answers(cluster)
+                except _WrongPasswordError as error:
+                    if is_reset:
+                        raise EmbeddedDatabaseError(str(error)) from error
+                    # The file was lost or damaged and made anew: the cluster is ours, so its password follows.
+                    LOG.warning("%s It is set again in the database.", error)
+                    self._reset_password(cluster, self._child)
+                    is_reset = True
+                    break
+                if answers:
                     self._ensure_database()
                     return
                 if time.monotonic() > until:
@@ -220,6 +243,8 @@ class EmbeddedPostgres:
                         f"{cluster.last_words()}"
                     )
                 time.sleep(POLL_S)
+            if is_reset and self._child.returncode == 0:
+                continue
             words = cluster.last_words()
             if time.monotonic() > until or not any(trouble in words for trouble in PASSING_TROUBLES):
                 raise EmbeddedDatabaseError(
@@ -233,11 +258,16 @@ class EmbeddedPostgres:
             psycopg.connect(self._url_of("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
-                raise EmbeddedDatabaseError(
-                    f"the database on port {self._port} refuses the password in {cluster.home / 'password'}."
+                raise _WrongPasswordError(
+                    f"the database on port {self._port} refuses the password in {cluster.home / PASSWORD_FILE}."
                 ) from error
             return False
         return True
+
+    def _reset_password(self, cluster: Cluster, child: subprocess.Popen[bytes]) -> None:
+        stop_process(child.pid, lambda: child.poll() is not None)
+        child.wait(timeout=START_TIMEOUT_S)
+        cluster.reset_password(self._password)
 
     def _ensure_database(self) -> None:
         with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
+from infra.database.outage import is_outage, told
 
 Row = dict[str, Any]
 NEVER_MS = 2**62
@@ -328,9 +329,11 @@ class Queries:
                     self._connection = connect_for_reading(self._url, "api")
                 rows: list[Row] = work(self._connection)
                 return rows
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.Error as error:
                 self._close()
-                raise QueryUnavailableError(f"the database did not answer: {' '.join(str(error).split())}") from error
+                if is_outage(error):
+                    raise QueryUnavailableError(f"the database cannot be used now: {told(error)}") from error
+                raise
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from infra.database.connection import connect
+from infra.database.outage import is_outage
 from infra.database.statements import to_json
 
 BEAT = """
@@ -23,6 +24,9 @@ SELECT %s, %s, %s WHERE NOT EXISTS (
     SELECT FROM (SELECT config FROM config_versions ORDER BY version DESC LIMIT 1) AS newest WHERE config = %s
 )"""
 
+_CONFIGURATION_LOCK = 7_315_003
+"""Advisory lock: two programs that start at once agree on one version (a table lock needs rights beyond appending)."""
+
 
 def write_heartbeat(
     connection: psycopg.Connection[Any], component: str, state: str, market_ms: int, detail: Mapping[str, Any]
@@ -35,7 +39,7 @@ def record_configuration(url: str, config: Mapping[str, Any], who: str, reason: 
     """Keep a configuration (without secrets) if it differs from the newest; returns the version in force."""
     document = Jsonb(dict(config), dumps=to_json)
     with connect(url, "configuration") as connection, connection.transaction():
-        connection.execute("LOCK TABLE config_versions IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CONFIGURATION_LOCK,))
         connection.execute(RECORD, (who, reason, document, document))
         row = connection.execute("SELECT max(version) FROM config_versions").fetchone()
     assert row is not None
@@ -57,9 +61,11 @@ class Heartbeats:
                 if self._connection is None or self._connection.closed:
                     self._connection = connect(self._url, "heartbeats")
                 write_heartbeat(self._connection, component, state, market_ms, detail or {})
-            except psycopg.OperationalError:
+            except psycopg.Error as error:
                 self._close()
-                return False
+                if is_outage(error):
+                    return False
+                raise
             return True
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from actors.ports import AskRow, Commit, FencedError, Loaded, StoreUnavailableError
 from infra.database.connection import connect
+from infra.database.outage import is_outage, told
 from infra.database.statements import commit_statements, to_json
 from statemachines.brain import StateRow
 from statemachines.commands import Ask
@@ -129,12 +130,11 @@ class _Line:
                 if self._connection is None or self._connection.closed:
                     self._connection = connect(self._url, self._application)
                 return work(self._connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self.close()
-                raise StoreUnavailableError(f"the database did not answer: {_one_line(error)}") from error
-            except BaseException:
+            except BaseException as error:
                 # a connection left inside a transaction would take the next call's statements with it
                 self.close()
+                if is_outage(error):
+                    raise StoreUnavailableError(f"the database cannot be used now: {told(error)}") from error
                 raise
 
 
@@ -208,7 +208,3 @@ def _ask_row(row: Sequence[Any]) -> AskRow:
         trace=trace,
         market_ms=market_ms,
     )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -26,7 +26,8 @@ def psycopg_url(url: str) -> str:
         ) from error
     if parsed.drivername not in ALLOWED:
         raise DatabaseUrlError(f"DATABASE_URL has the scheme {parsed.drivername!r}; allowed: {', '.join(ALLOWED)}")
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    place, mark, parameters = parsed.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
+    return place + mark + parameters.replace("+", "%20")  # libpq takes a plus for a plus
 
 
 def sqlalchemy_url(url: str) -> str:

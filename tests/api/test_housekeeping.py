@@ -36,7 +36,7 @@ def test_components_that_answer_leave_a_sign_of_life_and_others_do_not(
     tmp_path: Path,
 ) -> None:
     wall = [0.0]
-    keeper = Housekeeping(database_url, tmp_path, POLICY, print, lambda: wall[0])
+    keeper = Housekeeping(database_url, database_url, tmp_path, POLICY, print, lambda: wall[0])
     keeper.look(status(1, ("trend-1", "RUNNING"), ("funding", "SUSPECT"), ("tactical", "FAULTED")))
     assert beats(database_url) == {"trend-1": ("RUNNING", DAY_MS)}
     keeper.look(status(2, ("trend-1", "RUNNING")))
@@ -54,7 +54,7 @@ def test_old_months_are_archived_once_a_day_and_not_at_every_simulated_day(
 ) -> None:
     days: list[int] = []
     wall = [0.0]
-    keeper = Housekeeping(database_url, tmp_path, POLICY, print, lambda: wall[0])
+    keeper = Housekeeping(database_url, database_url, tmp_path, POLICY, print, lambda: wall[0])
     monkeypatch.setattr(keeper, "_retain", lambda market_ms: days.append(market_ms // DAY_MS))
     keeper.look(status(100))
     until(lambda: days == [100])
@@ -76,7 +76,7 @@ def test_an_archive_that_cannot_be_written_is_told_and_nothing_stops(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     told: list[str] = []
-    keeper = Housekeeping(database_url, blocked, POLICY, told.append)
+    keeper = Housekeeping(database_url, database_url, blocked, POLICY, told.append)
     keeper.look(status(100))
     until(lambda: bool(told))
     assert str(blocked) in told[0]
@@ -86,7 +86,7 @@ def test_an_archive_that_cannot_be_written_is_told_and_nothing_stops(
 def test_a_database_that_is_away_costs_a_sign_of_life_only(tmp_path: Path) -> None:
     told: list[str] = []
     nowhere = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
-    keeper = Housekeeping(nowhere, tmp_path, POLICY, told.append)
+    keeper = Housekeeping(nowhere, nowhere, tmp_path, POLICY, told.append)
     keeper.look(status(100, ("trend-1", "RUNNING")))
     until(lambda: bool(told))
     keeper.stop(10.0)

@@ -14,6 +14,7 @@ import pytest
 from actors.ports import JournalLine
 from infra.database.connection import connect
 from infra.database.retention import RetentionPolicy, RetentionReport, retain
+from infra.database.roles import RETENTION, as_role
 from infra.database.store import PostgresStore
 from statemachines.commands import Note
 from statemachines.facts import PortfolioFact
@@ -59,7 +60,7 @@ def names(report: RetentionReport) -> list[str]:
 def test_old_months_of_the_journal_move_to_one_file_each(pen: Pen, database_url: str, tmp_path: Path) -> None:
     instants = [instant(2020, 11, 30), instant(2020, 12, 1), instant(2020, 12, 31), instant(2021, 1, 1), NOW_MS]
     pen.write(journal=[line(ms, f"reason {ms} «ü»\nsecond line") for ms in instants])
-    report = retain(database_url, tmp_path, NOW_MS, POLICY)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert names(report) == ["journal-2020-11.jsonl.gz", "journal-2020-12.jsonl.gz"]
     assert report.removed["journal"] == 3
     assert [row["market_ms"] for path in report.archives for row in read(path)] == instants[:3]
@@ -70,9 +71,9 @@ def test_old_months_of_the_journal_move_to_one_file_each(pen: Pen, database_url:
 
 def test_a_second_run_changes_nothing(pen: Pen, database_url: str, tmp_path: Path) -> None:
     pen.write(journal=[line(instant(2020, 1, 5), "old")])
-    retain(database_url, tmp_path, NOW_MS, POLICY)
+    retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    report = retain(database_url, tmp_path, NOW_MS, POLICY)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert (names(report), set(report.removed.values())) == ([], {0})
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -80,9 +81,9 @@ def test_a_second_run_changes_nothing(pen: Pen, database_url: str, tmp_path: Pat
 def test_a_month_that_was_archived_before_gets_a_second_file(pen: Pen, database_url: str, tmp_path: Path) -> None:
     """After a crash between file and delete a line may be there twice; never is one missing."""
     pen.write(journal=[line(instant(2020, 1, 5), "one")])
-    retain(database_url, tmp_path, NOW_MS, POLICY)
+    retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     pen.write(journal=[line(instant(2020, 1, 6), "late")])
-    assert names(retain(database_url, tmp_path, NOW_MS, POLICY)) == ["journal-2020-01.2.jsonl.gz"]
+    assert names(retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)) == ["journal-2020-01.2.jsonl.gz"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -96,7 +97,7 @@ def test_an_archive_that_cannot_be_written_leaves_the_rows(
 
     monkeypatch.setattr("infra.database.retention.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
-        retain(database_url, tmp_path, NOW_MS, POLICY)
+        retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert column(database_url, "SELECT reason FROM journal") == ["kept"]
 
 
@@ -105,7 +106,7 @@ def test_messages_that_somebody_still_needs_stay(pen: Pen, database_url: str, tm
     needed = {**wire(2, "a", "b", actor="trend-1"), "market_time": instant(2020, 1, 6)}
     young = {**wire(3, "a", actor="trend-1"), "market_time": NOW_MS}
     pen.write(outbox=[old, needed, young], acknowledged={"a": 3})
-    report = retain(database_url, tmp_path, NOW_MS, POLICY)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert report.removed["outbox"] == 1
     assert [row["wire"] for row in read(report.archives[0])] == [old]
     loaded = pen.store.load("trend-1", pen.epoch)
@@ -116,7 +117,7 @@ def test_messages_that_somebody_still_needs_stay(pen: Pen, database_url: str, tm
 def test_requests_without_an_answer_stay(pen: Pen, database_url: str, tmp_path: Path) -> None:
     pen.write(asks=[place_order("answered"), row("open", place_order("x").ask.request)])
     pen.write(answered=["answered"])
-    report = retain(database_url, tmp_path, NOW_MS, POLICY)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert report.removed["asks"] == 1
     assert [found.ask.key for found in pen.store.load("trend-1", pen.epoch).pending] == ["open"]
 
@@ -127,7 +128,7 @@ def test_known_ids_are_dropped_and_portfolios_thinned_to_one_a_day(pen: Pen, dat
     versions = [PortfolioFact(version=n, market_ms=ms, equity_usdt=1000 + n, data={}) for n, ms in enumerate(times, 1)]
     pen.write(facts=versions, known=["old"], market_ms=day)
     pen.write(known=["new"], market_ms=NOW_MS)
-    report = retain(database_url, tmp_path, NOW_MS, POLICY)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert column(database_url, "SELECT version FROM portfolio_versions ORDER BY 1") == [3, 4, 5, 6]
     assert report.removed["known_ids"] == 1
     assert pen.store.is_known("trend-1", ["old", "new"]) == {"new"}

@@ -1,0 +1,101 @@
+"""A failure of the database that is no refusal of our own data is an outage: it is waited for (case 1)."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg.errors import lookup
+
+from actors.ports import StoreUnavailableError
+from infra.database.outage import is_outage
+from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.registers import Heartbeats
+from infra.database.store import PostgresStore
+from tests.actors.store_suite import ACTOR, Pen
+
+OUTAGES = {
+    "25006": "read-only after a failover",
+    "53100": "disk full",
+    "53200": "out of memory",
+    "53300": "too many connections",
+    "57014": "cancelled, as by a statement's time limit",
+    "57P01": "shut down by an administrator",
+    "57P03": "starting up",
+    "58030": "input or output failed",
+    "08006": "connection lost",
+    "28P01": "password refused, as while it is rotated",
+    "40001": "serialisation failed",
+    "40P01": "deadlock",
+    "42501": "rights being changed",
+    "3D000": "database being restored",
+    "55P03": "lock not available",
+    "XX000": "internal error",
+    "XX001": "data corrupted",
+}
+OURS = {
+    "22003": "number out of range",
+    "22012": "division by zero",
+    "22021": "character not in the encoding",
+    "23505": "unique violation",
+    "23502": "not null violation",
+    "42601": "syntax error",
+    "42P01": "undefined table",
+    "0A000": "not supported",
+}
+
+
+@pytest.mark.parametrize("code", OUTAGES)
+def test_what_is_waited_for(code: str) -> None:
+    assert is_outage(lookup(code)("said by the server")), OUTAGES[code]
+
+
+@pytest.mark.parametrize("code", OURS)
+def test_what_is_raised(code: str) -> None:
+    assert not is_outage(lookup(code)("said by the server")), OURS[code]
+
+
+def test_other_exceptions_are_no_outage() -> None:
+    assert not is_outage(ValueError("a fault of the program"))
+    assert is_outage(psycopg.InterfaceError("the connection is closed"))
+
+
+def test_a_read_only_database_is_waited_for_and_work_resumes(database_url: str) -> None:
+    """The database turned read-only while the system ran: the orchestrator stood FAILED for ever, market data died."""
+    store, beats, queries = PostgresStore(database_url), Heartbeats(database_url), Queries(database_url)
+    pen = Pen(store)
+    pen.write()
+    assert beats.beat("trend-1", "RUNNING", 1)
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    try:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailableError, match="cannot be used now"):
+                pen.write()
+        with pytest.raises(StoreUnavailableError):
+            store.grant(ACTOR, "another")
+        assert beats.beat("trend-1", "RUNNING", 2) is False
+        _reads(queries)
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as operator:
+            operator.execute("SET default_transaction_read_only = off")
+            operator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
+    assert store.load(ACTOR, pen.epoch).number == 1
+    pen.write()
+    assert store.load(ACTOR, pen.epoch).number == 2
+    assert beats.beat("trend-1", "RUNNING", 3)
+    store.close()
+    beats.close()
+    queries.close()
+
+
+def _reads(queries: Queries) -> None:
+    """Reading goes on in a read-only database, once the cut connection was noticed."""
+    try:
+        queries.actors()
+    except QueryUnavailableError:
+        queries.actors()
