@@ -31,6 +31,9 @@ IDLE_WAKE_S = 0.25
 
 FRAMES_LINGER_S = 0.002
 
+COMMAND_TIMEOUT_S = 30.0
+"""Longest wait for the commit of an operator's command; its caller gives up earlier."""
+
 LIVE_TICK_S = 0.1
 """How often a live actor looks whether its deadline has come."""
 
@@ -54,6 +57,12 @@ class _Delivery:
     done: Future[dict[str, int]]
 
 
+@dataclass(slots=True)
+class _Command:
+    natural_id: str
+    done: Future[None]
+
+
 class Host:
     """Runs one actor. `start` may take seconds (it loads and reconciles); `health` always answers at once."""
 
@@ -67,6 +76,7 @@ class Host:
         self._lanes: Lanes | None = None
         self._couriers: dict[str, Courier] = {}
         self._deliveries: list[_Delivery] = []
+        self._commands: list[_Command] = []
         self._quotes_guard = threading.Lock()
         self._quotes_in: dict[str, int] = {}
         self._quotes_open: dict[str, int] = {}
@@ -138,13 +148,29 @@ class Host:
         return {"epoch": self.epoch, "quotes": number}
 
     def command(self, body: Body, natural_id: str, market_ms: int = 0) -> None:
-        """A command of the operator; `natural_id` makes a repeat harmless. In lockstep `market_ms` is the market time
-        that the caller knows of; this actor's own may be older (not every hour brings it a message)."""
+        """`inform` that returns once the message is committed, or dropped as a repeat.
+
+        Raises:
+            RuntimeError: this actor has not been started.
+            TimeoutError: not committed in time, as while the database is away; it stays in the inbox.
+        """
+        self.inform(body, natural_id, market_ms).result(timeout=COMMAND_TIMEOUT_S)
+
+    def inform(self, body: Body, natural_id: str, market_ms: int = 0) -> Future[None]:
+        """A command of the operator or the supervision; the future ends when it is committed. `natural_id` makes a
+        repeat harmless. In lockstep `market_ms` is the market time that the caller has; this actor's own may be older
+        (not every hour brings it a message).
+
+        Raises:
+            RuntimeError: this actor has not been started.
+        """
         shell = self._shell
         if shell is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no commands yet")
         now_ms = market_ms if self._parts.is_lockstep else self._parts.clock.now_ms()
-        self._queue.put(lambda: shell.tell(body, natural_id, max(now_ms, shell.market_ms)))
+        command = _Command(natural_id, Future())
+        self._queue.put(lambda: self._take_command(shell, command, body, now_ms))
+        return command.done
 
     def tick(self, now_ms: int) -> None:
         """Market time has come to a deadline."""
@@ -242,6 +268,12 @@ class Host:
         waiting, self._deliveries = self._deliveries, []
         for delivery in waiting:
             self._settle_delivery(shell, delivery)
+        told, self._commands = self._commands, []
+        for command in told:
+            if shell.awaits(command.natural_id):
+                self._commands.append(command)
+            else:
+                command.done.set_result(None)
 
     def _act(self, shell: Shell, acts: Acts) -> None:
         for ask in acts.asks:
@@ -296,6 +328,10 @@ class Host:
             self._deliveries.append(delivery)
         else:
             self._settle_delivery(shell, delivery)
+
+    def _take_command(self, shell: Shell, command: _Command, body: Body, now_ms: int) -> None:
+        shell.tell(body, command.natural_id, max(now_ms, shell.market_ms))
+        self._commands.append(command)
 
     def _settle_delivery(self, shell: Shell, delivery: _Delivery) -> None:
         sender = str(delivery.batch[0]["sender"])

@@ -30,8 +30,9 @@ DELIVERY_TIMEOUT_S = 65.0
 NOTIFY_TIMEOUT_S = 5.0
 METRICS_PERIOD_S = 5.0
 
-CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4}
-"""Deliveries wait for commits in `inbox`; `health` is separate and answers a progress stamp."""
+CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4, "operator": 2}
+"""Deliveries wait for commits in `inbox`, the operator's commands in `operator`; `health` is separate and answers a
+progress stamp."""
 
 
 class Assembly(Protocol):
@@ -129,7 +130,7 @@ class ShellActor:
     def notify(self, wire: Wire) -> dict[str, int]:
         return self._started().notify(wire)
 
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
         self._started().command(parse_body(kind, body), natural_id)
 

@@ -202,6 +202,10 @@ class Shell:
         """Whether `step` would do anything."""
         return bool(self._inbox) or self._retry is not None or self._begun is not None
 
+    def awaits(self, natural_id: str) -> bool:
+        """Whether a fact told to this shell is still in the inbox, neither committed nor dropped as a repeat."""
+        return any(item.natural_id == natural_id for item in self._inbox)
+
     @property
     def inbox_length(self) -> int:
         return len(self._inbox)

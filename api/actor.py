@@ -39,7 +39,7 @@ class Api:
         from api.service import OperatorService
         from api.serving import listen, make_server
         from api.snapshot import SnapshotCache
-        from api.tokens import read_or_make_token
+        from api.tokens import TokenFile
         from api.verdict import limits_for
         from infra.database.queries import Queries
 
@@ -52,7 +52,7 @@ class Api:
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
         )
         listener = listen(config.api.host, self._assembly.api_port)
-        server = make_server(create_app(service, read_or_make_token(config.token_file), _send))
+        server = make_server(create_app(service, TokenFile(config.token_file), _send))
         self._server = server
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 
@@ -108,7 +108,10 @@ def _send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
     try:
         ray.get(getattr(handle, method).remote(*arguments), timeout=CONTROL_TIMEOUT_S)
     except (ray.exceptions.RayError, TimeoutError) as error:
-        text = f"The {actor} did not take the command ({type(error).__name__}). Send it again with the same command_id."
+        text = (
+            f"The {actor} has not committed the command within {CONTROL_TIMEOUT_S:.0f} s ({type(error).__name__}): "
+            "whether it is in force is not known. Send it again with the same command_id, which is safe."
+        )
         raise ControlUnavailableError(text) from error
 
 

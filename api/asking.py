@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from infra.database.queries import MOST_ROWS, NEVER_MS
+from api.text import first_refused, shown
+from infra.database.queries import MOST_ROWS
 
 LONGEST_LIST = 20
-IDENTIFIER = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+MOST_IDENTIFIER = 200
 LINK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -16,7 +17,7 @@ class UnknownNameError(Exception):
     """There is no such thing (HTTP 404). `field`, `value`, `allowed` say what was asked and what there is."""
 
     def __init__(self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "") -> None:
-        self.field, self.value, self.allowed = field, _shown(value), [str(one) for one in allowed]
+        self.field, self.value, self.allowed = field, shown(value), [str(one) for one in allowed]
         self.sentence = f"{field} {self.value!r} does not exist{_ending(self.allowed, hint)}"
         super().__init__(self.sentence)
 
@@ -25,7 +26,7 @@ class BadValueError(Exception):
     """A parameter has a value that is not allowed (HTTP 422)."""
 
     def __init__(self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "") -> None:
-        self.field, self.value, self.allowed = field, _shown(value), [str(one) for one in allowed]
+        self.field, self.value, self.allowed = field, shown(value), [str(one) for one in allowed]
         self.sentence = f"{field} {self.value!r} is not allowed{_ending(self.allowed, hint)}"
         super().__init__(self.sentence)
 
@@ -39,8 +40,8 @@ def one_of(field: str, value: str | None, allowed: Collection[str]) -> str | Non
 
 def identifier(field: str, value: str | None) -> str | None:
     """`value` if it is None or could be an identifier of ours. Raises BadValueError."""
-    if value is not None and not IDENTIFIER.fullmatch(value):
-        raise BadValueError(field, value, hint="1 to 200 printable characters are")
+    if value is not None and (not 1 <= len(value) <= MOST_IDENTIFIER or first_refused(value)):
+        raise BadValueError(field, value, hint=f"1 to {MOST_IDENTIFIER} printable characters are")
     return value
 
 
@@ -49,20 +50,6 @@ def limit_of(limit: int) -> int:
     if not 1 <= limit <= MOST_ROWS:
         raise BadValueError("limit", limit, hint=f"whole numbers from 1 to {MOST_ROWS} are")
     return limit
-
-
-def before_of(before: int | None) -> int:
-    """Where a page begins; None means at the newest row. Raises BadValueError."""
-    if before is None:
-        return NEVER_MS
-    if not 0 <= before <= NEVER_MS:
-        raise BadValueError("before", before, hint="the last row's key of the page before is, 0 or more")
-    return before
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _ending(allowed: list[str], hint: str) -> str:

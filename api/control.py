@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from actors.risk_manager.states import SCOPES
 from api.asking import BadValueError
+from api.text import printable
 from statemachines.messages import OperatorCommand
 from statemachines.values import ActorName
 
 ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")
 RESET = "reset"
+
+
+def _printable(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
+
+
 COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
 
 
+Printable = Annotated[str, BeforeValidator(_printable)]
+"""Judged before pydantic's own look, which says of half a character pair only that it is no string."""
+
+
 class ControlUnavailableError(Exception):
-    """The actor that a command is for does not answer; nothing was changed as far as known (HTTP 503)."""
+    """The actor that a command is for does not answer or has not committed it in time (HTTP 503)."""
 
 
 class ControlRequest(BaseModel):
@@ -32,15 +43,15 @@ class ControlRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: str = Field(examples=["pause"])
-    scope: str = Field(default="GLOBAL", examples=["trend-1"])
-    reason: str = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
-    who: str = Field(default="operator", min_length=1, max_length=60)
-    command_id: str = Field(default="", max_length=64)
+    action: Printable = Field(max_length=40, examples=["pause"])
+    scope: Printable = Field(default="GLOBAL", max_length=40, examples=["trend-1"])
+    reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
+    who: Printable = Field(default="operator", min_length=1, max_length=60)
+    command_id: Printable = Field(default="", max_length=64)
 
 
 class ControlAnswer(BaseModel):
-    """That the command was handed over; the journal and /switches tell what came of it."""
+    """That the command is committed; the journal and /switches tell what came of it."""
 
     command_id: str
     accepted: bool
@@ -48,7 +59,8 @@ class ControlAnswer(BaseModel):
 
 
 Send = Callable[[ActorName, str, tuple[Any, ...]], None]
-"""`send(actor, method, arguments)` calls a living actor and waits for its answer; raises ControlUnavailableError."""
+"""`send(actor, method, arguments)` calls a living actor and waits until it has committed; raises
+ControlUnavailableError."""
 
 
 def carry_out(request: ControlRequest, send: Send) -> ControlAnswer:
@@ -75,5 +87,5 @@ def carry_out(request: ControlRequest, send: Send) -> ControlAnswer:
         reason=request.reason,
     )
     send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), f"operator:{command_id}"))
-    text = f"{request.action} of {request.scope} was handed to the risk manager; /switches tells what is in force."
+    text = f"{request.action} of {request.scope} is committed; /switches tells what is in force."
     return ControlAnswer(command_id=command_id, accepted=True, text=text)

@@ -5,78 +5,91 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 
 from api import models, trade_models
 from api.asking import BadValueError, UnknownNameError
 from api.control import ControlAnswer, ControlRequest, ControlUnavailableError, Send, carry_out
+from api.gate import Credential, Gate
 from api.service import DatabaseAwayError, OperatorService
-from api.tokens import Token
+from api.text import shown
 from statemachines.values import ActorName
 
 STATIC = Path(__file__).parent / "static"
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+OPEN_PATHS = frozenset({"/", "/docs", "/health"})
+"""They hold no data and need no token."""
 
 DESCRIPTION = """What the four engines, the risk manager, the order manager and the orchestrator are doing and why.
 
 Money is text (exact decimals), instants are milliseconds UTC, lists come newest first. Every request but `/health`
 needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-token` of the data folder.
 
-A refused request is answered with a sentence that names field, value and what is allowed (404: there is no such thing,
-422: a wrong value), a database that does not answer with 503. No request waits for an actor."""
+A list is answered in pages, `{"rows": [...], "next": cursor}`; `before=cursor` asks for the page after, and no row is
+lost or repeated between two pages. A refused request is answered with a sentence that names field, value and what is
+allowed (404: there is no such thing, 422: a wrong value), a database that does not answer with 503. No request waits
+for an actor; a command is answered once it is committed."""
 
 BEARER = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
+"""For the documents; `Gate` judges."""
 
-Before = Annotated[int | None, Query(description="go on after this row: its own key, from the page before")]
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": models.Refusal, "description": why}
+    for status, why in {
+        400: "the body is not JSON",
+        401: "the token is missing or wrong",
+        404: "there is no such thing",
+        405: "the path does not take this method",
+        408: "the body did not arrive in time",
+        413: "the body is too large",
+        422: "a value is not allowed",
+        503: "the database or an actor does not answer now; try again",
+    }.items()
+}
+
+Before = Annotated[str | None, Query(max_length=400, description="the `next` of the page before; absent: the newest")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
 Engine = Annotated[str | None, Query(description="core-hodl, trend-1, trend-2, funding or tactical")]
 Get = Callable[..., Callable[[Any], Any]]
 
 
-class _NotAllowedError(Exception):
-    """The token is missing or wrong."""
-
-
-def create_app(service: OperatorService, token: Token, send: Send | None = None) -> FastAPI:
+def create_app(service: OperatorService, token: Credential, send: Send | None = None) -> FastAPI:
     """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data.
 
     `send` carries the operator's commands to living actors; without it they are refused as unavailable.
     """
 
-    async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> None:
-        if given is None or not token.matches(given.credentials):
-            raise _NotAllowedError
-
     app = FastAPI(
         title="Eternal Engine", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
     )
+    app.add_middleware(Gate, credential=token, open_paths=OPEN_PATHS, headers=HEADERS)
     _add_errors(app)
     _add_open(app, service)
 
     def get(tag: str, path: str, summary: str, model: Any) -> Callable[[Any], Any]:
         """A route behind the token; the model is for the documents (tests hold the answers against it)."""
         answers: dict[int | str, dict[str, Any]] = {200: {"model": model, "description": "the answer"}}
-        for status in (401, 404, 422, 503):
-            answers[status] = {"model": models.Refusal, "description": "refused or not possible now"}
+        answers |= REFUSALS
         return app.get(
             path,
             tags=[tag],
             summary=summary,
-            dependencies=[Depends(allowed)],
+            dependencies=[Depends(BEARER)],
             response_model=None,
             responses=answers,
         )
@@ -85,9 +98,9 @@ def create_app(service: OperatorService, token: Token, send: Send | None = None)
     _add_trading(get, service)
     _add_money(get, service)
     _add_happenings(get, service)
-    _add_control(app, send or _nobody, Depends(allowed))
+    _add_control(app, send or _nobody)
 
-    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(allowed)])
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
     async def description() -> JSONResponse:
         return JSONResponse(app.openapi())
 
@@ -106,38 +119,28 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong_type(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        field, value = str(first["loc"][-1]), str(first.get("input"))[:80]
-        return _refusal(422, f"{field} {value!r} is not allowed; {first['msg'].lower()}.", field, value, [])
+        field, value = shown(first["loc"][-1]), shown(first.get("input"))
+        why = first["msg"].removeprefix("Value error, ")
+        return _refusal(422, f"{field} '{value}' is not allowed; {why[0].lower()}{why[1:]}.", field, value, [])
 
     @app.exception_handler(DatabaseAwayError)
     async def away(_request: Request, error: DatabaseAwayError) -> JSONResponse:
         return JSONResponse({"error": f"{str(error).rstrip('.')}. Try again; see /health."}, 503)
 
-    @app.exception_handler(_NotAllowedError)
-    async def refused(_request: Request, _error: _NotAllowedError) -> JSONResponse:
-        text = (
-            "The header 'Authorization: Bearer TOKEN' is missing or wrong; the token is in the data folder's api-token."
-        )
-        return JSONResponse({"error": text}, 401, {"WWW-Authenticate": "Bearer"})
-
-    @app.exception_handler(404)
-    async def nowhere(request: Request, _error: Exception) -> JSONResponse:
-        return _refusal(404, f"There is nothing at {request.url.path[:80]!r}; /docs lists what there is.", "path",
-                        request.url.path[:80], [])  # fmt: skip
-
-    @app.middleware("http")
-    async def headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        for name, value in {**HEADERS, "Content-Security-Policy": NO_CONTENT_POLICY}.items():
-            response.headers.setdefault(name, value)
-        return response
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> JSONResponse:
+        path = shown(request.url.path)
+        if error.status_code == 404:
+            return _refusal(404, f"There is nothing at {path!r}; /docs lists what there is.", "path", path, [])
+        sentence = f"{request.method} {path} is refused: {str(error.detail).lower().rstrip('.')}."
+        return JSONResponse({"error": sentence}, error.status_code, error.headers)
 
 
 def _nobody(_actor: ActorName, _method: str, _arguments: tuple[Any, ...]) -> None:
     raise ControlUnavailableError("This interface only reads; it has no living actors to send a command to.")
 
 
-def _add_control(app: FastAPI, send: Send, allowed: Any) -> None:
+def _add_control(app: FastAPI, send: Send) -> None:
     @app.exception_handler(ControlUnavailableError)
     async def unavailable(_request: Request, error: ControlUnavailableError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
@@ -146,11 +149,12 @@ def _add_control(app: FastAPI, send: Send, allowed: Any) -> None:
         "/control",
         tags=["control"],
         summary="Pause, resume, reduce only, halt, back to normal; or try a FAULTED component again",
-        dependencies=[allowed],
+        dependencies=[Depends(BEARER)],
+        responses=REFUSALS,
     )
     def control(request: ControlRequest) -> ControlAnswer:
-        """RM-5, OR-8: the command is checked, handed over, carried out once per `command_id` and journalled with who
-        and why. Nothing that reduces risk is ever blocked by it."""
+        """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
+        why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it."""
         return carry_out(request, send)
 
 
@@ -219,9 +223,9 @@ def _add_actors(get: Get, service: OperatorService) -> None:
         """State and since when, heartbeat, last error, restarts, and the durable state of each of its machines."""
         return await service.actor(name)
 
-    @get("actors", "/actors/{name}/transitions", "Its changes of state", list[models.Transition])
+    @get("actors", "/actors/{name}/transitions", "Its changes of state", models.Page[models.Transition])
     async def transitions(name: str, machine: str | None = None, before: Before = None, limit: Limit = 100) -> Any:
-        """Each with the reason and the numbers that led to it; `before` is the `id` of the last row."""
+        """Each with the reason and the numbers that led to it."""
         return await service.transitions(name, machine, before, limit)
 
     @get("machines", "/machines", "Every state machine with its arrows", list[models.Machine])
@@ -237,7 +241,7 @@ def _add_actors(get: Get, service: OperatorService) -> None:
 
 
 def _add_trading(get: Get, service: OperatorService) -> None:
-    @get("trading", "/orders", "Orders", list[trade_models.Order])
+    @get("trading", "/orders", "Orders", models.Page[trade_models.Order])
     async def orders(
         engine: Engine = None,
         state: Annotated[str | None, Query(description="a state of EX-1, or OPEN_ANY: any that is no end")] = None,
@@ -245,7 +249,7 @@ def _add_trading(get: Get, service: OperatorService) -> None:
         before: Before = None,
         limit: Limit = 100,
     ) -> Any:
-        """`before` is the `created_ms` of the last row."""
+        """With state, quantity, fills and the reason."""
         return await service.orders(engine, state, symbol, before, limit)
 
     @get("trading", "/orders/{link_id}/chain", "Why this order exists", list[trade_models.ChainLink])
@@ -253,11 +257,11 @@ def _add_trading(get: Get, service: OperatorService) -> None:
         """From the bar or settlement that caused it, decision by decision, to the order (P3)."""
         return await service.order_chain(link_id)
 
-    @get("trading", "/executions", "Fills", list[trade_models.Execution])
+    @get("trading", "/executions", "Fills", models.Page[trade_models.Execution])
     async def executions(
         engine: Engine = None, link_id: str | None = None, before: Before = None, limit: Limit = 100
     ) -> Any:
-        """`before` is the `executed_ms` of the last row."""
+        """As the exchange reported them, with fee and realised profit."""
         return await service.executions(engine, link_id, before, limit)
 
     @get("trading", "/positions", "Derivative positions", list[trade_models.Position])
@@ -276,39 +280,39 @@ def _add_money(get: Get, service: OperatorService) -> None:
     async def ledger(
         account: str | None = None, kind: str | None = None, before: Before = None, limit: Limit = 50
     ) -> Any:
-        """Trial balance, balances and the newest postings; `before` is the `posted_ms` of the last posting."""
+        """Trial balance, balances and a page of postings (OR-6)."""
         return await service.ledger(account, kind, before, limit)
 
-    @get("money", "/transfers", "Movements between accounts", list[trade_models.Transfer])
+    @get("money", "/transfers", "Movements between accounts", models.Page[trade_models.Transfer])
     async def transfers(before: Before = None, limit: Limit = 100) -> Any:
-        """`before` is the `requested_ms` of the last row."""
+        """Each recorded, idempotent and booked (OR-6)."""
         return await service.transfers(before, limit)
 
 
 def _add_happenings(get: Get, service: OperatorService) -> None:
-    @get("history", "/events", "Messages between the actors", list[trade_models.Event])
+    @get("history", "/events", "Messages between the actors", models.Page[trade_models.Event])
     async def events(
         kind: str | None = None,
         trace: Annotated[str | None, Query(description="all that one bar or settlement has led to")] = None,
         before: Before = None,
         limit: Limit = 100,
     ) -> Any:
-        """`before` is the `market_ms` of the last row; `/orders/{link_id}/chain` leads from an order to its bar."""
+        """`/orders/{link_id}/chain` leads from an order to its bar."""
         return await service.events(kind, trace, before, limit)
 
-    @get("history", "/alerts", "What the operator should know", list[trade_models.Alert])
+    @get("history", "/alerts", "What the operator should know", models.Page[trade_models.Alert])
     async def alerts(before: Before = None, limit: Limit = 100) -> Any:
-        """`before` is the `market_ms` of the last row."""
+        """What happened, what the system did, what action is required."""
         return await service.alerts(before, limit)
 
-    @get("history", "/summaries", "Daily summaries", list[trade_models.Summary])
+    @get("history", "/summaries", "Daily summaries", models.Page[trade_models.Summary])
     async def summaries(before: Before = None, limit: Limit = 100) -> Any:
-        """One per market day (OR-3); `before` is the `day_ms` of the last row."""
+        """One per market day (OR-3)."""
         return await service.summaries(before, limit)
 
-    @get("history", "/discrepancies", "Books against exchange", list[trade_models.Discrepancy])
+    @get("history", "/discrepancies", "Books against exchange", models.Page[trade_models.Discrepancy])
     async def discrepancies(before: Before = None, limit: Limit = 100) -> Any:
-        """What reconciliation has found (OR-9); `before` is the `found_ms` of the last row."""
+        """What reconciliation has found (OR-9)."""
         return await service.discrepancies(before, limit)
 
     @get("history", "/switches", "Control states in force", list[trade_models.Switch])

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Money = Annotated[str, Field(description="an exact decimal as text", examples=["58420.50"])]
 Ms = Annotated[int, Field(description="milliseconds UTC, market time", examples=[1735689600000])]
 Json = dict[str, Any]
+RowT = TypeVar("RowT")
 
 
 class Model(BaseModel):
@@ -18,8 +19,16 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Page(Model, Generic[RowT]):
+    """One page of a list, newest row first."""
+
+    rows: list[RowT]
+    next: str | None = Field(description="give it as `before` for the page after; null when there is none")
+
+
 class Health(Model):
-    """Whether all is well, and if not, why: one sentence per reason."""
+    """Whether all is well, that is: everything runs, nothing is stale and trading is allowed. If not, why: one sentence
+    per reason."""
 
     ok: bool
     reasons: list[str]
@@ -121,7 +130,11 @@ class Engine(Model):
     machines: list[MachineView]
     state: str
     russian: str
-    risk_state: str = Field(description="NORMAL, CAUTION, REDUCE_ONLY, HALTED or PAUSED (RM-2)")
+    risk_state: str = Field(
+        description="the stricter of GLOBAL and its own: NORMAL, CAUTION, PAUSED, REDUCE_ONLY or HALTED (RM-2)"
+    )
+    risk_scope: str = Field(description="whose state that is: GLOBAL or the engine")
+    risk_reason: str
     equity_usdt: Money | None
     cash_usdt: Money | None
     open_orders: int | None

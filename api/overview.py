@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from api import machines
 from api.plain import day_of
 from api.snapshot import Snapshot
+from statemachines.risk.machine import GLOBAL, RiskStateName, stricter
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
 Row = dict[str, Any]
@@ -108,12 +110,22 @@ def _engine(engine: ActorName, snapshot: Snapshot, facts: Mapping[str, Any], acc
         "machines": shown,
         "state": ", ".join(f"{one['key']} {one['state']}" for one in shown) or "not begun",
         "russian": ", ".join(f"{one['key']} {one['russian']}" for one in shown) or "не начат",
-        "risk_state": facts["switches"].get(name, {}).get("state", "NORMAL"),
+        **_risk(name, facts["switches"]),
         "equity_usdt": account.get("equity_usdt"),
         "cash_usdt": account.get("cash_usdt"),
         "open_orders": None if orders is None else sum(order["engine"] == name for order in orders),
         "last_transition": None if newest is None else _transition(machines.MACHINE_OF[engine], newest),
     }
+
+
+def _risk(engine: str, switches: Mapping[str, Mapping[str, Any]]) -> Row:
+    """The state in force for an engine: the stricter of GLOBAL and its own (RM-2)."""
+    rows = [switches[scope] for scope in (GLOBAL, engine) if scope in switches]
+    if not rows:
+        return {"risk_state": RiskStateName.NORMAL.value, "risk_scope": engine, "risk_reason": ""}
+    state = reduce(stricter, (RiskStateName(row["state"]) for row in rows))
+    row = next(row for row in rows if row["state"] == state)
+    return {"risk_state": state.value, "risk_scope": row["scope"], "risk_reason": row["reason"]}
 
 
 def _machines(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -34,3 +34,11 @@ def day_of(instant_ms: int | None) -> str | None:
         return date.fromordinal(date(1970, 1, 1).toordinal() + instant_ms // DAY_MS).isoformat()
     except (ValueError, OverflowError):
         return None
+
+
+def time_of(instant_ms: int) -> str:
+    """A UTC instant for a sentence, to the minute; the number itself where the calendar does not reach."""
+    try:
+        return f"{datetime.fromtimestamp(instant_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{instant_ms} ms"

@@ -10,15 +10,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from api import machines
-from api.asking import LINK_ID, BadValueError, UnknownNameError, before_of, identifier, limit_of, one_of
+from api.asking import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
 from api.overview import actor_row, engine_rows, market_view
+from api.paging import decode, page_of
 from api.plain import plain
 from api.snapshot import Snapshot, SnapshotSource
 from api.verdict import Limits, reasons
-from infra.database.queries import Queries, QueryUnavailableError
+from infra.database import queries as lists
+from infra.database.queries import PageKey, Place, Queries, QueryUnavailableError
 from statemachines.facts import PostingFact
 from statemachines.messages import BODIES
 from statemachines.order.machine import OrderState
@@ -34,8 +36,18 @@ OVERVIEW_FRESH_S = 0.8
 ACTORS = tuple(str(name) for name in ActorName)
 ENGINE_NAMES = frozenset(str(engine) for engine in ENGINES)
 ORDER_STATES = frozenset(state.value for state in OrderState)
+OPEN_ANY = "OPEN_ANY"
+"""Stands for every state of an order that is not an end."""
 OPEN_STATES = tuple(state.value for state in OrderState if not state.is_terminal)
 POSTING_KINDS = frozenset(PostingFact.model_fields["kind"].annotation.__args__)  # type: ignore[union-attr]
+
+
+class _Durable(NamedTuple):
+    """Rows of the database; `actors` is None when it does not answer, and `error` says why."""
+
+    actors: list[Row] | None
+    switches: list[Row]
+    error: str = ""
 
 
 class DatabaseAwayError(Exception):
@@ -71,9 +83,9 @@ class OperatorService:
 
     async def health(self) -> Row:
         """`{"ok", "reasons"}`: healthy only if the orchestrator answers, every component runs, time moves, the database
-        answers and nothing is stale."""
-        snapshot, (actors, error) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
-        found = reasons(snapshot, actors, error, self._limits)
+        answers, nothing is stale and trading is allowed."""
+        snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
+        found = reasons(snapshot, durable.actors, durable.switches, durable.error, self._limits)
         return {"ok": not found, "reasons": found}
 
     async def overview(self) -> Row:
@@ -81,8 +93,9 @@ class OperatorService:
         missing, and the health says why."""
         if self._overview and time.monotonic() - self._overview_at < OVERVIEW_FRESH_S:
             return self._overview
-        snapshot, (actors, error) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
-        found = reasons(snapshot, actors, error, self._limits)
+        snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
+        actors = durable.actors
+        found = reasons(snapshot, actors, durable.switches, durable.error, self._limits)
         facts = self._no_facts()
         if actors is not None:
             try:
@@ -108,25 +121,28 @@ class OperatorService:
 
     async def actors(self) -> list[Row]:
         """Every actor with its state, sign of life, restarts and last error."""
-        snapshot, (rows, _) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
+        rows = durable.actors
         return [plain(actor_row(name, snapshot, rows or [])) for name in ACTORS]
 
     async def actor(self, name: str) -> Row:
         """One actor, with the durable states of its machines. Works while the actor hangs or is dead."""
         known = self._actor_name(name)
-        snapshot, (rows, _) = await asyncio.gather(self._source.snapshot(), self._actors(HEALTH_TIMEOUT_S))
+        snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
+        rows = durable.actors
         found: Row = plain(actor_row(known, snapshot, rows or []))
         states = await self._read(lambda: self._queries.states(known)) if rows is not None else []
         found["machines"] = [_machine_state(row) for row in states]
         return found
 
     async def transitions(
-        self, name: str, machine: str | None = None, before: int | None = None, limit: int = 100
-    ) -> list[Row]:
-        """The actor's changes of state, newest first; `before` is the `id` of the last row of the page before."""
+        self, name: str, machine: str | None = None, before: str | None = None, limit: int = 100
+    ) -> Row:
+        """The actor's changes of state, newest first."""
         known, which = self._actor_name(name), identifier("machine", machine)
-        start, size = before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.transitions(known, which, start, size))
+        return await self._page(
+            lists.JOURNAL, before, limit, lambda start, size: self._queries.transitions(known, which, start, size)
+        )
 
     def machines(self) -> list[Row]:
         """Every state machine with its states and arrows."""
@@ -147,16 +163,20 @@ class OperatorService:
         engine: str | None = None,
         state: str | None = None,
         symbol: str | None = None,
-        before: int | None = None,
+        before: str | None = None,
         limit: int = 100,
-    ) -> list[Row]:
-        """Orders, newest first; `before` is a `created_ms`. State OPEN_ANY means every state that is not an end."""
+    ) -> Row:
+        """Orders, newest first. State OPEN_ANY means every state that is not an end."""
         one_of("engine", engine, ENGINE_NAMES)
-        which, start, size = identifier("symbol", symbol), before_of(before), limit_of(limit)
-        if state == "OPEN_ANY":
-            return await self._list(lambda: self._open_orders(engine, which, start, size))
-        one_of("state", state, ORDER_STATES | {"OPEN_ANY"})
-        return await self._list(lambda: self._queries.orders(engine, state, which, start, size))
+        which = identifier("symbol", symbol)
+        one_of("state", state, ORDER_STATES | {OPEN_ANY})
+
+        def read(start: Place, size: int) -> list[Row]:
+            if state == OPEN_ANY:
+                return self._open_orders(engine, which, start, size)
+            return self._queries.orders(engine, state, which, start, size)
+
+        return await self._page(lists.ORDERS, before, limit, read)
 
     async def order_chain(self, link_id: str) -> list[Row]:
         """From the fact that caused an order (a bar, a settlement) to the order, decision by decision (P3)."""
@@ -168,12 +188,14 @@ class OperatorService:
         return chain
 
     async def executions(
-        self, engine: str | None = None, link_id: str | None = None, before: int | None = None, limit: int = 100
-    ) -> list[Row]:
-        """Fills, newest first; `before` is an `executed_ms`."""
+        self, engine: str | None = None, link_id: str | None = None, before: str | None = None, limit: int = 100
+    ) -> Row:
+        """Fills, newest first."""
         one_of("engine", engine, ENGINE_NAMES)
-        which, start, size = identifier("link_id", link_id), before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.executions(engine, which, start, size))
+        which = identifier("link_id", link_id)
+        return await self._page(
+            lists.EXECUTIONS, before, limit, lambda start, size: self._queries.executions(engine, which, start, size)
+        )
 
     async def positions(self) -> list[Row]:
         """Derivative positions that are not flat."""
@@ -200,52 +222,50 @@ class OperatorService:
         return found
 
     async def ledger(
-        self, account: str | None = None, kind: str | None = None, before: int | None = None, limit: int = 50
+        self, account: str | None = None, kind: str | None = None, before: str | None = None, limit: int = 50
     ) -> Row:
-        """Trial balance, the balance of every ledger account, and the newest postings; `before` is a `posted_ms`."""
+        """Trial balance, the balance of every ledger account, and the newest postings."""
         one_of("account", account, frozenset(Account))
         one_of("kind", kind, POSTING_KINDS)
-        start, size = before_of(before), limit_of(limit)
+        start, size = decode(before, lists.POSTINGS), limit_of(limit)
         found: Row = plain(
             await self._read(
                 lambda: {
                     "trial_balance": self._queries.trial_balance(),
                     "balances": self._queries.ledger_balances(account),
-                    "postings": self._queries.postings(kind, start, size),
+                    "postings": page_of(self._queries.postings(kind, start, size + 1), size, lists.POSTINGS),
                 }
             )
         )
         return found
 
-    async def transfers(self, before: int | None = None, limit: int = 100) -> list[Row]:
-        """Movements between accounts; `before` is a `requested_ms`."""
-        start, size = before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.transfers(start, size))
+    async def transfers(self, before: str | None = None, limit: int = 100) -> Row:
+        """Movements between accounts."""
+        return await self._page(lists.TRANSFERS, before, limit, self._queries.transfers)
 
     # --- what happened ---
 
     async def events(
-        self, kind: str | None = None, trace: str | None = None, before: int | None = None, limit: int = 100
-    ) -> list[Row]:
-        """Messages between the actors; `before` is a `market_ms`."""
+        self, kind: str | None = None, trace: str | None = None, before: str | None = None, limit: int = 100
+    ) -> Row:
+        """Messages between the actors."""
         one_of("kind", kind, BODIES)
-        which, start, size = identifier("trace", trace), before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.events(kind, which, start, size))
+        which = identifier("trace", trace)
+        return await self._page(
+            lists.EVENTS, before, limit, lambda start, size: self._queries.events(kind, which, start, size)
+        )
 
-    async def alerts(self, before: int | None = None, limit: int = 100) -> list[Row]:
-        """Texts for the operator; `before` is a `market_ms`."""
-        start, size = before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.alerts(start, size))
+    async def alerts(self, before: str | None = None, limit: int = 100) -> Row:
+        """Texts for the operator."""
+        return await self._page(lists.ALERTS, before, limit, self._queries.alerts)
 
-    async def summaries(self, before: int | None = None, limit: int = 100) -> list[Row]:
-        """Daily summaries (OR-3); `before` is a `day_ms`."""
-        start, size = before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.summaries(start, size))
+    async def summaries(self, before: str | None = None, limit: int = 100) -> Row:
+        """Daily summaries (OR-3)."""
+        return await self._page(lists.SUMMARIES, before, limit, self._queries.summaries)
 
-    async def discrepancies(self, before: int | None = None, limit: int = 100) -> list[Row]:
-        """Differences between our books and the exchange (OR-9); `before` is a `found_ms`."""
-        start, size = before_of(before), limit_of(limit)
-        return await self._list(lambda: self._queries.discrepancies(start, size))
+    async def discrepancies(self, before: str | None = None, limit: int = 100) -> Row:
+        """Differences between our books and the exchange (OR-9)."""
+        return await self._page(lists.DISCREPANCIES, before, limit, self._queries.discrepancies)
 
     async def switches(self) -> list[Row]:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
@@ -258,13 +278,13 @@ class OperatorService:
             raise UnknownNameError("actor", name, ACTORS)
         return name
 
-    def _open_orders(self, engine: str | None, symbol: str | None, before: int, limit: int) -> list[Row]:
+    def _open_orders(self, engine: str | None, symbol: str | None, before: Place, limit: int) -> list[Row]:
         rows = [row for state in OPEN_STATES for row in self._queries.orders(engine, state, symbol, before, limit)]
         return sorted(rows, key=lambda row: (row["created_ms"], row["link_id"]), reverse=True)[:limit]
 
     def _engine_facts(self) -> Row:
         """Everything of the database that the overview needs (blocking)."""
-        open_orders = self._open_orders(None, None, before_of(None), limit_of(1000))
+        open_orders = self._open_orders(None, None, lists.ORDERS.newest, lists.MOST_ROWS)
         return {
             "portfolio": self._queries.portfolio(),
             "switches": {row["scope"]: row for row in self._queries.switches()},
@@ -277,11 +297,21 @@ class OperatorService:
     def _no_facts(self) -> Row:
         return {"portfolio": None, "switches": {}, "states": {}, "transitions": {}, "open_orders": None, "orders": []}
 
-    async def _actors(self, timeout_s: float) -> tuple[list[Row] | None, str]:
+    async def _durable(self, timeout_s: float) -> _Durable:
+        """What the database says of the actors and of the states in force."""
         try:
-            return await self._read(self._queries.actors, timeout_s), ""
+            found: _Durable = await self._read(
+                lambda: _Durable(self._queries.actors(), self._queries.switches()), timeout_s
+            )
         except DatabaseAwayError as error:
-            return None, str(error)
+            return _Durable(None, [], str(error))
+        return found
+
+    async def _page(self, key: PageKey, before: str | None, limit: int, read: Callable[[Place, int], list[Row]]) -> Row:
+        """One page of a list; `before` is the `next` of the page before it."""
+        start, size = decode(before, key), limit_of(limit)
+        found: Row = plain(page_of(await self._read(lambda: read(start, size + 1)), size, key))
+        return found
 
     async def _list(self, work: Callable[[], list[Row]]) -> list[Row]:
         rows: list[Row] = plain(await self._read(work))

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+IDLE_S = 15.0
+LOOK_S = 3.0
+"""How long a connection may stand open without a request under way, and how often that is looked at."""
 
 PORT_PATIENCE_S = 20.0
 """How long a new incarnation waits for its port: a frozen predecessor may hold it for some seconds (RAY.md 3)."""
+
+
+class Connection(H11Protocol):
+    """A connection that ends when no request is under way on it for `IDLE_S`: the library ends only those that have had
+    a request, so that a stranger could hold any number open with none, or with half of one."""
+
+    _idle_looks = 0
+    _look: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look."""
+        super().connection_made(transport)
+        self._look = self.loop.call_later(LOOK_S, self._look_again)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        is_working = self.cycle is not None and not self.cycle.response_complete
+        self._idle_looks = 0 if is_working else self._idle_looks + 1
+        if self._idle_looks * LOOK_S >= IDLE_S:
+            self.transport.abort()
+            return
+        self._look = self.loop.call_later(LOOK_S, self._look_again)
 
 
 class CountingServer(uvicorn.Server):
@@ -26,7 +59,10 @@ class CountingServer(uvicorn.Server):
 
 def make_server(app: Any) -> CountingServer:
     """A quiet server: no access log (addresses may carry what is nobody's business), no configuration of logging."""
-    return CountingServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False))
+    config = uvicorn.Config(
+        app, http=Connection, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False
+    )
+    return CountingServer(config)
 
 
 def listen(host: str, port: int, patience_s: float = PORT_PATIENCE_S) -> socket.socket:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from infra.files import SECRET_MODE, write_secret
+
 TOKEN_BYTES = 32
-MODE = 0o600
 
 
 class Token:
@@ -31,6 +31,38 @@ class Token:
         return {"Authorization": f"Bearer {self._text}"}
 
 
+class TokenFile:
+    """The token that a file holds now: a rotated one counts from the next request on, without a restart. To rotate,
+    replace the file or remove it (a new token is made)."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises what `read_or_make_token` raises."""
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._token = read_or_make_token(path)
+
+    def __repr__(self) -> str:
+        return f"TokenFile({str(self._path)!r})"
+
+    def matches(self, presented: str) -> bool:
+        """Whether `presented` is the file's token; nothing matches while it can neither be read nor made."""
+        try:
+            seen = self._stamp()
+            if seen is None or seen != self._seen:
+                self._token = read_or_make_token(self._path)
+                self._seen = self._stamp()
+        except (OSError, ValueError):
+            return False
+        return self._token.matches(presented)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+
 def read_or_make_token(path: Path) -> Token:
     """The token in `path`; made (mode 0600) when the file is not there. Two starters at once agree on one.
 
@@ -40,16 +72,8 @@ def read_or_make_token(path: Path) -> Token:
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-        with os.fdopen(file, "w", encoding="ascii") as writer:
-            writer.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
-        try:
-            os.link(draft, path)  # fails when another starter was faster: its token is the one
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        # When another starter was faster, its token is the one.
+        write_secret(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n", replace=False)
     return read_token(path)
 
 
@@ -61,7 +85,7 @@ def read_token(path: Path) -> Token:
         ValueError: the file is empty.
     """
     if path.stat().st_mode & 0o077:
-        path.chmod(MODE)
+        path.chmod(SECRET_MODE)
     text = path.read_text(encoding="utf-8").strip()
     if not text:
         raise ValueError(f"The token file {path} is empty; remove it and a new token is made at the next start.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.models import Json, Model, Money, Ms
+from api.models import Json, Model, Money, Ms, Page
 
 
 class Order(Model):
@@ -168,7 +168,7 @@ class Ledger(Model):
 
     trial_balance: TrialBalance
     balances: list[LedgerBalance]
-    postings: list[Posting]
+    postings: Page[Posting]
 
 
 class Transfer(Model):
@@ -191,6 +191,7 @@ class Event(Model):
 
     id: str
     sender: str
+    seq: int = Field(description="its number among the sender's messages, without gaps")
     recipients: list[str]
     kind: str
     market_ms: Ms
@@ -232,7 +233,8 @@ class Discrepancy(Model):
 
 
 class Switch(Model):
-    """A control state in force (RM-2, RM-5)."""
+    """A control state as it was set (RM-2, RM-5); what is in force for an engine is the stricter of GLOBAL and its own
+    (`/overview`)."""
 
     scope: str
     state: str

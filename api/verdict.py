@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.plain import time_of
 from api.snapshot import Snapshot
+from statemachines.risk.machine import GLOBAL, NO_NEW_RISK, RiskStateName
 
 MOVING = ("RUNNING", "ENDED")
 """States of the conductor in which nothing is wrong."""
@@ -36,15 +38,35 @@ def limits_for(is_simulated: bool, pace_s: float) -> Limits:
 
 
 def reasons(
-    snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, database_error: str, limits: Limits
+    snapshot: Snapshot,
+    actors: Sequence[Mapping[str, Any]] | None,
+    switches: Sequence[Mapping[str, Any]],
+    database_error: str,
+    limits: Limits,
 ) -> list[str]:
-    """Everything that is not well, as sentences; empty means healthy. `actors` are the database's rows (or None)."""
+    """Everything that is not well, as sentences; empty means that all runs, nothing is stale and trading is allowed.
+    `actors` (None: unknown) and `switches` are the database's rows."""
     return [
         *_orchestrator(snapshot, limits),
         *_components(snapshot),
         *_lockstep(snapshot),
         *_database(snapshot, actors, database_error, limits),
+        *_trading(switches),
     ]
+
+
+def _trading(switches: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Scopes in which nothing new may be opened (RM-2, RM-5)."""
+    found = []
+    for row in switches:
+        state = RiskStateName(row["state"])
+        if state in NO_NEW_RISK:
+            whom = "all engines" if row["scope"] == GLOBAL else row["scope"]
+            found.append(
+                f"No new risk is allowed for {whom}: {state} since {time_of(row['changed_ms'])} by {row['who']} "
+                f"({row['reason']}). `eternal control normal --scope {row['scope']}` ends it."
+            )
+    return found
 
 
 def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:

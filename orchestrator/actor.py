@@ -125,7 +125,7 @@ class Orchestrator:
         if self._host is not None:
             self._commands += 1
             now_ms = self._conducting.market_ms if self._conducting is not None else 0
-            self._host.command(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
+            self._host.inform(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
 
     # --- the actor's interface ---
 

@@ -1,13 +1,14 @@
 """Read-only queries for the API: plain dicts with Decimal for money and milliseconds for instants.
 
 The connection cannot write and every statement ends within `READ_TIMEOUT_MS`, so a page never hangs on it. Lists come
-newest first, at most `limit` rows; pass the last row's own key as `before` to go on.
+newest first, at most `limit` rows; pass the last row's place in the list's unique key as `before` for the page after.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, LiteralString
 
@@ -23,6 +24,49 @@ NEVER_MS = 2**62
 """Later than every instant: the start of a list."""
 
 MOST_ROWS = 1000
+
+Place = tuple[int | str, ...]
+"""Where a page ends or begins: values of the columns of a `PageKey`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """What a list is ordered by, newest first: columns that together are unique, so that no row is lost or repeated
+    between two pages. `types` of their values, in the same order; the first is a number."""
+
+    columns: tuple[LiteralString, ...]
+    types: tuple[type, ...]
+
+    @property
+    def newest(self) -> Place:
+        """A place before the newest row."""
+        return tuple(NEVER_MS if kind is int else "" for kind in self.types)
+
+    @property
+    def before(self) -> LiteralString:
+        """The condition that a row lies behind the place given as `p0`, `p1`, ..."""
+        marks: list[LiteralString] = ["%(p0)s", "%(p1)s", "%(p2)s"]
+        return "(" + ", ".join(self.columns) + ") < (" + ", ".join(marks[: len(self.columns)]) + ")"
+
+    @property
+    def order(self) -> LiteralString:
+        """The list's order, newest first."""
+        return ", ".join([column + " DESC" for column in self.columns])
+
+
+def _key(*columns: LiteralString, numbers: int = 1) -> PageKey:
+    return PageKey(columns, tuple(int if at < numbers else str for at in range(len(columns))))
+
+
+JOURNAL = _key("id")
+ORDERS = _key("created_ms", "link_id")
+EXECUTIONS = _key("executed_ms", "account", "execution_id")
+POSTINGS = _key("posted_ms", "posting_id")
+TRANSFERS = _key("requested_ms", "transfer_id")
+ALERTS = _key("market_ms", "alert_id")
+DISCREPANCIES = _key("found_ms", "discrepancy_id")
+SUMMARIES = _key("day_ms")
+EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
 
 class QueryUnavailableError(Exception):
@@ -77,37 +121,38 @@ class Queries:
         machine: str | None = None,
         trace: str | None = None,
         kind: str | None = None,
-        before: int = NEVER_MS,
+        before: Place = JOURNAL.newest,
         limit: int = 100,
     ) -> list[Row]:
-        """Decisions; `before` is the id of the last row of the page before."""
-        return self._rows(
+        """Decisions."""
+        return self._page(
+            JOURNAL,
             """SELECT id, actor, commit_no, market_ms, recorded_at, machine, trigger, source, dest, reason, data, kind,
                    cause, trace
-               FROM journal WHERE id < %(before)s AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+               FROM journal WHERE (%(actor)s::text IS NULL OR actor = %(actor)s)
                AND (%(machine)s::text IS NULL OR machine = %(machine)s)
-               AND (%(trace)s::text IS NULL OR trace = %(trace)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-               ORDER BY id DESC LIMIT %(limit)s""",
+               AND (%(trace)s::text IS NULL OR trace = %(trace)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)""",
+            before,
+            limit,
             actor=actor,
             machine=machine,
             trace=trace,
             kind=kind,
-            before=before,
-            limit=_bounded(limit),
         )
 
     def transitions(
-        self, actor: str, machine: str | None = None, before: int = NEVER_MS, limit: int = 100
+        self, actor: str, machine: str | None = None, before: Place = JOURNAL.newest, limit: int = 100
     ) -> list[Row]:
         """Only those lines of the journal in which a machine changed its state."""
-        return self._rows(
+        return self._page(
+            JOURNAL,
             """SELECT id, actor, market_ms, recorded_at, machine, trigger, source, dest, reason, data, cause, trace
-               FROM journal WHERE id < %(before)s AND actor = %(actor)s AND source <> dest
-               AND (%(machine)s::text IS NULL OR machine = %(machine)s) ORDER BY id DESC LIMIT %(limit)s""",
+               FROM journal WHERE actor = %(actor)s AND source <> dest
+               AND (%(machine)s::text IS NULL OR machine = %(machine)s)""",
+            before,
+            limit,
             actor=actor,
             machine=machine,
-            before=before,
-            limit=_bounded(limit),
         )
 
     # --- orders, fills, positions ---
@@ -117,19 +162,20 @@ class Queries:
         engine: str | None = None,
         state: str | None = None,
         symbol: str | None = None,
-        before: int = NEVER_MS,
+        before: Place = ORDERS.newest,
         limit: int = 100,
     ) -> list[Row]:
-        """Orders; `before` is a `created_ms`."""
-        return self._rows(
-            """SELECT * FROM orders WHERE created_ms < %(before)s AND (%(engine)s::text IS NULL OR engine = %(engine)s)
-               AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
-               ORDER BY created_ms DESC, link_id DESC LIMIT %(limit)s""",
+        """Orders."""
+        return self._page(
+            ORDERS,
+            """SELECT * FROM orders WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)
+               AND (%(state)s::text IS NULL OR state = %(state)s)
+               AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)""",
+            before,
+            limit,
             engine=engine,
             state=state,
             symbol=symbol,
-            before=before,
-            limit=_bounded(limit),
         )
 
     def order(self, link_id: str) -> Row | None:
@@ -140,18 +186,22 @@ class Queries:
         """From the fact that caused an order to the order, step by step (P3); empty when there is no such order."""
         return self._perform(lambda connection: chain_of_order(connection, link_id))
 
-    def executions(self, engine: str | None = None, link_id: str | None = None, before: int = NEVER_MS,
-                   limit: int = 100) -> list[Row]:  # fmt: skip
-        """Fills; `before` is an `executed_ms`."""
-        return self._rows(
-            """SELECT * FROM executions WHERE executed_ms < %(before)s
-               AND (%(engine)s::text IS NULL OR engine = %(engine)s)
-               AND (%(link_id)s::text IS NULL OR link_id = %(link_id)s)
-               ORDER BY executed_ms DESC, execution_id DESC LIMIT %(limit)s""",
+    def executions(
+        self,
+        engine: str | None = None,
+        link_id: str | None = None,
+        before: Place = EXECUTIONS.newest,
+        limit: int = 100,
+    ) -> list[Row]:
+        """Fills."""
+        return self._page(
+            EXECUTIONS,
+            """SELECT * FROM executions WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)
+               AND (%(link_id)s::text IS NULL OR link_id = %(link_id)s)""",
+            before,
+            limit,
             engine=engine,
             link_id=link_id,
-            before=before,
-            limit=_bounded(limit),
         )
 
     def positions(self) -> list[Row]:
@@ -184,17 +234,17 @@ class Queries:
         balanced = not crooked and all(row["difference"] == Decimal(0) for row in coins)
         return {"balanced": balanced, "postings": postings, "coins": coins, "unbalanced": crooked}
 
-    def postings(self, kind: str | None = None, before: int = NEVER_MS, limit: int = 100) -> list[Row]:
-        """Postings with their lines; `before` is a `posted_ms`."""
-        return self._rows(
+    def postings(self, kind: str | None = None, before: Place = POSTINGS.newest, limit: int = 100) -> list[Row]:
+        """Postings with their lines."""
+        return self._page(
+            POSTINGS,
             """SELECT p.*, (SELECT json_agg(json_build_object('account', account, 'ledger_account', ledger_account,
                    'coin', coin, 'amount', amount::text) ORDER BY line_no) FROM posting_lines l
                    WHERE l.posting_id = p.posting_id) AS lines
-               FROM postings p WHERE posted_ms < %(before)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-               ORDER BY posted_ms DESC, posting_id DESC LIMIT %(limit)s""",
+               FROM postings p WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)""",
+            before,
+            limit,
             kind=kind,
-            before=before,
-            limit=_bounded(limit),
         )
 
     def portfolio(self) -> Row | None:
@@ -213,21 +263,23 @@ class Queries:
             limit=_bounded(limit),
         )
 
-    def transfers(self, before: int = NEVER_MS, limit: int = 100) -> list[Row]:
-        """Movements between accounts; `before` is a `requested_ms`."""
-        return self._page("transfers", "requested_ms", "transfer_id", before, limit)
+    def transfers(self, before: Place = TRANSFERS.newest, limit: int = 100) -> list[Row]:
+        """Movements between accounts."""
+        return self._page(TRANSFERS, "SELECT * FROM transfers WHERE true", before, limit)
 
     # --- what the operator looks at ---
 
-    def alerts(self, before: int = NEVER_MS, limit: int = 100) -> list[Row]:
-        return self._page("alerts", "market_ms", "alert_id", before, limit)
+    def alerts(self, before: Place = ALERTS.newest, limit: int = 100) -> list[Row]:
+        """Texts for the operator."""
+        return self._page(ALERTS, "SELECT * FROM alerts WHERE true", before, limit)
 
-    def discrepancies(self, before: int = NEVER_MS, limit: int = 100) -> list[Row]:
-        return self._page("discrepancies", "found_ms", "discrepancy_id", before, limit)
+    def discrepancies(self, before: Place = DISCREPANCIES.newest, limit: int = 100) -> list[Row]:
+        """Differences between our books and the exchange (OR-9)."""
+        return self._page(DISCREPANCIES, "SELECT * FROM discrepancies WHERE true", before, limit)
 
-    def summaries(self, before: int = NEVER_MS, limit: int = 100) -> list[Row]:
+    def summaries(self, before: Place = SUMMARIES.newest, limit: int = 100) -> list[Row]:
         """Daily summaries (OR-3)."""
-        return self._page("daily_summaries", "day_ms", "day_ms", before, limit)
+        return self._page(SUMMARIES, "SELECT * FROM daily_summaries WHERE true", before, limit)
 
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")
@@ -240,18 +292,18 @@ class Queries:
         )
 
     def events(
-        self, kind: str | None = None, trace: str | None = None, before: int = NEVER_MS, limit: int = 100
+        self, kind: str | None = None, trace: str | None = None, before: Place = EVENTS.newest, limit: int = 100
     ) -> list[Row]:
-        """Messages between actors; `before` is a `market_ms`."""
-        return self._rows(
-            """SELECT id, sender, recipients, kind, market_ms, cause, trace, wire -> 'body' AS body FROM outbox
-               WHERE market_ms < %(before)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-               AND (%(trace)s::text IS NULL OR trace = %(trace)s)
-               ORDER BY market_ms DESC, sender, seq DESC LIMIT %(limit)s""",
+        """Messages between actors."""
+        return self._page(
+            EVENTS,
+            """SELECT id, sender, seq, recipients, kind, market_ms, cause, trace, wire -> 'body' AS body FROM outbox
+               WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
+               AND (%(trace)s::text IS NULL OR trace = %(trace)s)""",
+            before,
+            limit,
             kind=kind,
             trace=trace,
-            before=before,
-            limit=_bounded(limit),
         )
 
     def config_versions(self, limit: int = 20) -> list[Row]:
@@ -307,13 +359,11 @@ class Queries:
 
     # --- how it is done ---
 
-    def _page(
-        self, table: LiteralString, instant: LiteralString, key: LiteralString, before: int, limit: int
-    ) -> list[Row]:
-        query: LiteralString = (
-            f"SELECT * FROM {table} WHERE {instant} < %(before)s ORDER BY {instant} DESC, {key} DESC LIMIT %(limit)s"
-        )
-        return self._rows(query, before=before, limit=_bounded(limit))
+    def _page(self, key: PageKey, select: LiteralString, before: Place, limit: int, **parameters: Any) -> list[Row]:
+        """The rows behind a place; `select` ends in its WHERE clause."""
+        query: LiteralString = f"{select} AND {key.before} ORDER BY {key.order} LIMIT %(limit)s"
+        places = {f"p{at}": value for at, value in enumerate(before)}
+        return self._rows(query, limit=_bounded(limit), **places, **parameters)
 
     def _rows(self, query: LiteralString, **parameters: Any) -> list[Row]:
         def read(connection: psycopg.Connection[Any]) -> list[Row]:
@@ -342,7 +392,7 @@ class Queries:
 
 
 def _bounded(limit: int) -> int:
-    return max(1, min(limit, MOST_ROWS))
+    return max(1, min(limit, MOST_ROWS + 1))  # one more tells whether there is a further page
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

@@ -38,6 +38,18 @@ class RiskStateName(StrEnum):
 
 _S = RiskStateName
 
+STRICTNESS: tuple[RiskStateName, ...] = (_S.NORMAL, _S.CAUTION, _S.PAUSED, _S.REDUCE_ONLY, _S.HALTED)
+"""The states by how much they forbid, the mildest first."""
+
+NO_NEW_RISK = frozenset({_S.PAUSED, _S.REDUCE_ONLY, _S.HALTED})
+"""States in which an engine may not open or enlarge anything."""
+
+
+def stricter(one: RiskStateName, other: RiskStateName) -> RiskStateName:
+    """The state in force where two scopes apply, as GLOBAL and an engine's own do (RM-2)."""
+    return max(one, other, key=STRICTNESS.index)
+
+
 RISK_TABLE: Table[RiskStateName] = Table(
     "risk",
     _S.NORMAL,

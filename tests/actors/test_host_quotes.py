@@ -98,7 +98,7 @@ def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
         peers.hosts[str(name)] = Host(name, Parts(brain, store, None, None, peers, _Clock()), lambda _why: None)
         peers.hosts[str(name)].start(store.grant(name, "test"), 0)
     try:
-        peers.hosts[str(SENDER)].command(QuoteFrame(quotes=(QUOTE,)), "news")
+        peers.hosts[str(SENDER)].inform(QuoteFrame(quotes=(QUOTE,)), "news")
         until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
         peers.hosts[str(SENDER)].report_again()
         until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
@@ -133,10 +133,10 @@ def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_fr
     host = Host(SENDER, Parts(_Brain(SENDER), store, None, None, peers, _Clock()), lambda _why: None)
     host.start(store.grant(SENDER, "test"), 0)
     try:
-        host.command(QuoteFrame(quotes=(QUOTE,)), "first")
+        host.inform(QuoteFrame(quotes=(QUOTE,)), "first")
         until(lambda: len(peers.delivered) > 1)
         for number in range(3):  # the batch is being retried: these queue behind it
-            host.command(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
+            host.inform(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
         until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
     finally:
         host.stop()

@@ -45,19 +45,19 @@ ANSWERS: dict[str, Any] = {
     "/overview": models.Overview,
     "/actors": list[models.Actor],
     "/actors/trend-1": models.ActorDetail,
-    "/actors/trend-1/transitions": list[models.Transition],
+    "/actors/trend-1/transitions": models.Page[models.Transition],
     "/machines": list[models.Machine],
-    "/orders": list[trade_models.Order],
+    "/orders": models.Page[trade_models.Order],
     f"/orders/{STOP}/chain": list[trade_models.ChainLink],
-    "/executions": list[trade_models.Execution],
+    "/executions": models.Page[trade_models.Execution],
     "/positions": list[trade_models.Position],
     "/portfolio": trade_models.Portfolio,
     "/ledger": trade_models.Ledger,
-    "/transfers": list[trade_models.Transfer],
-    "/events": list[trade_models.Event],
-    "/alerts": list[trade_models.Alert],
-    "/summaries": list[trade_models.Summary],
-    "/discrepancies": list[trade_models.Discrepancy],
+    "/transfers": models.Page[trade_models.Transfer],
+    "/events": models.Page[trade_models.Event],
+    "/alerts": models.Page[trade_models.Alert],
+    "/summaries": models.Page[trade_models.Summary],
+    "/discrepancies": models.Page[trade_models.Discrepancy],
     "/switches": list[trade_models.Switch],
 }
 
@@ -92,7 +92,7 @@ def test_the_description_tells_something_about_every_operation(client: TestClien
 
 def test_money_is_exact_text_without_exponent(client: TestClient) -> None:
     """DESIGN 7: no digit is lost on the way to a reader."""
-    assert client.get("/transfers").json()[0]["amount"] == "1000"
+    assert client.get("/transfers").json()["rows"][0]["amount"] == "1000"
     coin = client.get("/ledger").json()["trial_balance"]["coins"][0]
     assert coin["debit"] == "0.000000000000000001"
     assert client.get("/portfolio").json()["accounts"][0]["equity_usdt"] == "15000.10"
@@ -137,6 +137,11 @@ def test_the_overview_shows_states_in_both_languages_and_counts_open_orders(clie
         ("/actors/trend-1/transitions?limit=many", 422, "limit"),
         ("/actors/trend-1/transitions?before=-1", 422, "before"),
         ("/actors/trend-1/transitions?before=99999999999999999999999999", 422, "before"),
+        ("/orders?before=bm90IGpzb24", 422, "before"),
+        ("/orders?before=WzEsMl0", 422, "before"),
+        ("/orders?before=WzFlOTksImEiXQ", 422, "before"),
+        ("/orders?before=" + "W1tb" * 90, 422, "before"),
+        ("/events?trace=%F0%9F%98%80%E2%80%AE", 422, "trace"),
         ("/machines/trend/diagram?format=gif", 422, "format"),
         ("/orders?engine=risk-manager", 422, "engine"),
         ("/orders?symbol=" + "x" * 300, 422, "symbol"),
@@ -146,6 +151,7 @@ def test_the_overview_shows_states_in_both_languages_and_counts_open_orders(clie
         ("/ledger?kind=bribe", 422, "kind"),
         ("/events?kind=gossip", 422, "kind"),
         ("/nowhere", 404, "path"),
+        ("/nowhere%00%1b[31m", 404, "path"),
     ],
 )
 def test_nonsense_is_refused_with_a_sentence(client: TestClient, path: str, status: int, field: str) -> None:
@@ -158,9 +164,10 @@ def test_nonsense_is_refused_with_a_sentence(client: TestClient, path: str, stat
 
 
 def test_a_well_formed_stranger_finds_nothing_and_breaks_nothing(client: TestClient) -> None:
-    assert client.get("/orders?symbol=' OR 1=1 --").json() == []
-    assert client.get("/events?trace=никто").json() == []
-    assert client.get("/orders?state=OPEN_ANY").json()[0]["link_id"] == STOP
+    nothing = {"rows": [], "next": None}
+    assert client.get("/orders?symbol=' OR 1=1 --").json() == nothing
+    assert client.get("/events?trace=никто").json() == nothing
+    assert client.get("/orders?state=OPEN_ANY").json()["rows"][0]["link_id"] == STOP
 
 
 def test_only_reading_is_possible(client: TestClient) -> None:

@@ -20,8 +20,26 @@ def status(**changes: Any) -> dict[str, Any]:
     return {"booted": True, "orchestrator": own, "components": [component], "lockstep": lockstep, **changes}
 
 
-def judged(snapshot: Snapshot, actors: Any = ACTORS, error: str = "") -> str:
-    return " ".join(reasons(snapshot, actors, error, LIMITS))
+def judged(snapshot: Snapshot, actors: Any = ACTORS, error: str = "", switches: Any = ()) -> str:
+    return " ".join(reasons(snapshot, actors, switches, error, LIMITS))
+
+
+def switch(scope: str, state: str) -> dict[str, Any]:
+    return {"scope": scope, "state": state, "who": "operator", "reason": "a test", "changed_ms": 1_735_689_600_000}
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "REDUCE_ONLY", "HALTED"])
+@pytest.mark.parametrize("scope", ["GLOBAL", "trend-1"])
+def test_all_is_not_well_where_nothing_may_be_opened(scope: str, state: str) -> None:
+    """Case 18: everything was HALTED, and page, status and health said that all is well."""
+    text = judged(Snapshot(status(), 0.1), switches=[switch(scope, state)])
+    whom = "all engines" if scope == "GLOBAL" else scope
+    assert f"No new risk is allowed for {whom}: {state} since 2025-01-01 00:00 UTC by operator (a test)." in text
+    assert f"`eternal control normal --scope {scope}` ends it." in text
+
+
+def test_with_caution_trading_is_allowed() -> None:
+    assert judged(Snapshot(status(), 0.1), switches=[switch("GLOBAL", "CAUTION"), switch("trend-1", "NORMAL")]) == ""
 
 
 def test_all_is_well() -> None:

@@ -225,7 +225,7 @@ def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: Post
     pen.write(facts=[*orders, fill, flat, held, transfer, alert, summary, switch("GLOBAL", "CAUTION")])
     assert [row["link_id"] for row in queries.orders()] == ["o3", "o2", "o1"]
     assert [row["link_id"] for row in queries.orders(engine="trend-1", state="FILLED")] == ["o2"]
-    assert [row["link_id"] for row in queries.orders(before=20)] == ["o1"]
+    assert [row["link_id"] for row in queries.orders(before=(20, ""))] == ["o1"]
     found = queries.order("o1")
     assert found is not None
     assert found["average_price"] == Decimal("58420.50")
