@@ -43,8 +43,10 @@ class ControlRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Printable = Field(max_length=40, examples=["pause"])
-    scope: Printable = Field(default="GLOBAL", max_length=40, examples=["trend-1"])
+    action: Printable = Field(max_length=40, json_schema_extra={"enum": [*ACTIONS, RESET]})
+    scope: Printable = Field(
+        default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
+    )
     reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
     who: Printable = Field(default="operator", min_length=1, max_length=60)
     command_id: Printable = Field(default="", max_length=64)

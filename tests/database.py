@@ -10,6 +10,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -43,10 +44,10 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    """The URL of an empty, migrated database of its own."""
-    base, _, template = postgres_server.url.rpartition("/")
+@contextmanager
+def fresh_database(server: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of an empty, migrated database that is dropped afterwards."""
+    base, _, template = server.url.rpartition("/")
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -54,3 +55,10 @@ def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
             yield f"{base}/{name}"
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of an empty, migrated database of its own."""
+    with fresh_database(postgres_server) as url:
+        yield url

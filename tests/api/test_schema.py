@@ -1,0 +1,113 @@
+"""The whole interface against its own description (IF-4), by schemathesis: with and without a token every answer is a
+documented one, as documented, and none is a 5xx but the documented 503."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import FailureGroup
+
+from api.control import ControlUnavailableError
+from api.http import create_app
+from api.service import OperatorService
+from api.snapshot import SnapshotCache
+from api.tokens import Token
+from infra.database.embedded import EmbeddedPostgres
+from infra.database.queries import Queries
+from statemachines.values import ActorName
+from tests.api.records import write_history
+from tests.api.test_http import STATUS
+from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
+
+TOKEN = "the-token-of-this-test"
+EXAMPLES = 25
+load_all_checks()
+JUDGED = CHECKS.get_by_names(
+    ["status_code_conformance", "content_type_conformance", "response_schema_conformance", "ignored_auth"]
+)
+"""`not_a_server_error` would refuse the documented 503: the status is looked at below."""
+
+
+def take(_actor: ActorName, _method: str, arguments: tuple[Any, ...]) -> None:
+    """An actor that takes every command but those for everything."""
+    if "GLOBAL" in str(arguments):
+        raise ControlUnavailableError("There is no risk-manager just now; it is being restarted.")
+
+
+@pytest.fixture(scope="module")
+def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
+    with fresh_database(postgres_server) as url:
+        write_history(url)
+        service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+        yield create_app(service, Token(TOKEN), take)
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def described(app: FastAPI) -> Any:
+    """The description as the interface itself gives it, with the token."""
+    return schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+
+
+HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def for_every_operation(described: Any, check: Callable[[Case], None]) -> int:
+    """Run the check on generated cases of every operation; returns how many operations there are."""
+    count = 0
+    for result in described.get_all_operations():
+        operation = result.ok()
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        )
+        @given(operation.as_strategy())
+        def judged(case: Case) -> None:
+            check(case)
+
+        judged()
+        count += 1
+    return count
+
+
+def test_with_the_token_every_answer_is_as_documented(described: Any) -> None:
+    statuses: Counter[int] = Counter()
+
+    def check(case: Case) -> None:
+        response = case.call(headers=HEADERS)
+        statuses[response.status_code] += 1
+        assert response.status_code < 500 or response.status_code == 503, response.text
+        case.validate_response(response, checks=JUDGED, headers=HEADERS)
+
+    assert for_every_operation(described, check) >= 19
+    assert {200, 404, 422, 503} <= set(statuses), "cases that reach nothing prove nothing"
+
+
+def test_without_the_token_every_answer_is_a_refusal(described: Any) -> None:
+    def check(case: Case) -> None:
+        response = case.call(headers={"Authorization": "Bearer of-a-stranger"})
+        expected = (200, 503) if case.path == "/health" else (401,)
+        assert response.status_code in expected, response.text
+
+    assert for_every_operation(described, check) >= 19
+
+
+def test_an_undocumented_answer_is_noticed(described: Any) -> None:
+    """The planted defect: a status that the description does not have."""
+    operation = described["/switches"]["GET"]
+    response = operation.Case().call(headers=HEADERS)
+    response.status_code = 418
+    with pytest.raises(FailureGroup):
+        operation.Case().validate_response(response, checks=JUDGED, headers=HEADERS)
