@@ -33,6 +33,8 @@ TABLE: dict[str, tuple[Recipient, ...]] = {
     "funding_settled": (_RISK, ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING, ActorName.TACTICAL),
     "insurance_seen": (_RISK, ActorName.FUNDING),
     "quotes_seen": (_ORDERS, ActorName.FUNDING),
+    "data_unusable": (_RISK,),
+    "filters_refused": (ActorName.MARKET_DATA,),
     "instruments_known": (_RISK, _ORDERS, *_ALL),
     "intent": (_RISK,),
     "withdraw": (_RISK,),

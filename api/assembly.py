@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,23 +127,26 @@ class SystemAssembly:
         return endpoints(self.config.profile.value, self.exchange_url)
 
     def _sessions(self) -> HttpSessions:
-        return HttpSessions(self.credentials(), self._endpoints().rest)
+        return HttpSessions(self.credentials(), self._endpoints().rest, proxy=self.config.live.proxy())
 
     def _exchange(self) -> BybitExchange:
-        is_paper = self.config.profile is Profile.PAPER
+        is_paper, proxy = self.config.profile is Profile.PAPER, self.config.live.proxy()
         sources = (self.exchange_url, self.exchange_url) if is_paper else (ALTERNATIVE_ME, DERIBIT)
         return BybitExchange(
             self._sessions(),
             symbols=self.config.market_data.symbols,
             uids=self.credentials().uids(),
             clock=self.clock(),
-            read_feed=Feeds(FearGreedFeed(HttpJson(sources[0])), DvolFeed(HttpJson(sources[1]))).read,
+            read_feed=Feeds(
+                FearGreedFeed(HttpJson(sources[0], proxy=proxy)), DvolFeed(HttpJson(sources[1], proxy=proxy))
+            ).read,
             limiter=None if is_paper else RateLimiter(RateLimits()),
             look_up_pause_s=PAPER_LOOK_UP_PAUSE_S if is_paper else 2.0,
         )
 
     def _streams(self, name: ActorName) -> StreamsPort | None:
         addresses, is_paper = self._endpoints(), self.config.is_simulated
+        wall, proxy = None if is_paper else _wall_ms, self.config.live.proxy()
         if name is ActorName.MARKET_DATA:
             return PublicStreams(
                 addresses.public_stream,
@@ -151,10 +155,16 @@ class SystemAssembly:
                 book_depth=1 if is_paper else 50,
                 quote_gap_s=0.0 if is_paper else LIVE_QUOTE_GAP_S,
                 stale_s=None if is_paper else LIVE_STALE_S,
+                wall_ms=wall,
+                proxy=proxy,
             )
         if name is ActorName.ORDER_MANAGER:
-            return PrivateStreams(addresses.private_stream, self.credentials(), TRADING)
+            return PrivateStreams(addresses.private_stream, self.credentials(), TRADING, wall, proxy)
         return None
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class _LockstepClock:

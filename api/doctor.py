@@ -12,6 +12,7 @@ import httpx
 
 from api.running import database_url, running_pid
 from infra.config import EternalConfig
+from infra.proxy import proxy_for
 
 LEAST_FREE_GB = 2.0
 LEAST_MEMORY_GB = 4.0
@@ -151,7 +152,8 @@ def _exchange(config: EternalConfig) -> Finding:
     url = endpoints(config.profile.value).rest + "/v5/market/time"
     try:
         before = time.time()
-        answer = httpx.get(url, timeout=10)
+        proxy = proxy_for(url, config.live.proxy())
+        answer = httpx.get(url, timeout=10, trust_env=False, proxy=None if proxy is None else proxy.url)
         server_ms = int(answer.json()["time"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return Finding(
@@ -183,9 +185,9 @@ def _keys(config: EternalConfig) -> Finding:
     from infra.bybit.endpoints import endpoints
     from infra.bybit.session import HttpSessions
 
-    sessions = HttpSessions(credentials, endpoints(config.profile.value).rest)
+    sessions = HttpSessions(credentials, endpoints(config.profile.value).rest, proxy=config.live.proxy())
     try:
-        admit(sessions, (Account.MASTER, *TRADING), credentials.uids())
+        admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
     except AdmissionError as error:
         return Finding("keys", False, str(error))
     return Finding("keys", True, "one for each account, each able to do its work and none able to withdraw.")

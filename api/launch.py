@@ -132,7 +132,8 @@ class System:
             credentials = from_environment(os.environ)
         uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
         rest = endpoints(config.profile.value, exchange_url).rest
-        admit(HttpSessions(credentials, rest), (Account.MASTER, *TRADING), credentials.uids())
+        sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
+        admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
         installation = bind(self._database.url, config.profile.value, instance, uids)
         record_configuration(self._database.url, config.public(), "launch", "start")
         self.api_port = free_port(config.api.port or self._remembered_port())

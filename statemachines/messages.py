@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from statemachines.facts import BarFact
-from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote
+from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote, SetAside
 from statemachines.values import Account, ActorName, Category, Frozen, Instrument, Side
 
 
@@ -44,11 +44,26 @@ class BarFrame(Body):
     bars: tuple[BarFact, ...]
 
 
+Market = tuple[Category, str]
+"""Category and symbol."""
+
+
 class QuoteFrame(Body):
-    """Newest quotes (ephemeral: never committed, the newest wins)."""
+    """Newest quotes (ephemeral: never committed, the newest wins). `withdrawn`: what was told of these markets does not
+    hold any more, and nothing usable has taken its place."""
 
     KIND = "quote_frame"
     quotes: tuple[Quote, ...]
+    withdrawn: tuple[Market, ...] = ()
+
+
+class RowsSetAside(Body):
+    """Rows of a stream that are not used; each was judged by itself. `account` None: a public stream."""
+
+    KIND = "rows_set_aside"
+    source: str
+    account: Account | None = None
+    rows: tuple[SetAside, ...]
 
 
 class FundingFrame(Body):
@@ -146,11 +161,38 @@ class QuotesSeen(Body):
 
     KIND = "quotes_seen"
     quotes: tuple[Quote, ...]
+    withdrawn: tuple[Market, ...] = ()
 
     def after(self, older: QuotesSeen) -> QuotesSeen:
-        """Both in one message; the newest quote of a symbol wins."""
-        newest = {(quote.category, quote.symbol): quote for quote in (*older.quotes, *self.quotes)}
-        return QuotesSeen(quotes=tuple(newest.values()))
+        """Both in one message; the newest word on a symbol wins, whether a quote or its withdrawal."""
+        newest: dict[Market, Quote | None] = {}
+        for message in (older, self):
+            newest |= dict.fromkeys(message.withdrawn)
+            newest |= {(quote.category, quote.symbol): quote for quote in message.quotes}
+        return QuotesSeen(
+            quotes=tuple(quote for quote in newest.values() if quote is not None),
+            withdrawn=tuple(market for market, quote in newest.items() if quote is None),
+        )
+
+
+class DataUnusable(Body):
+    """What is told about a market cannot be used; `reason` "": it can be used again. No new risk is taken on it while
+    anybody says so; `source` tells the reporters apart."""
+
+    KIND = "data_unusable"
+    source: str
+    category: str
+    symbol: str
+    reason: str
+
+
+class FiltersRefused(Body):
+    """The exchange refused an order by one of its filters (lot, tick, minimum): what we know of them may be old."""
+
+    KIND = "filters_refused"
+    category: Category
+    symbol: str
+    reason: str
 
 
 class InstrumentsKnown(Body):

@@ -253,6 +253,17 @@ class FeeRate(Frozen):
     maker: Decimal
 
 
+class SetAside(Frozen):
+    """One row of an answer or a frame that is not used; its neighbours are. `category` and `symbol` (for a balance: the
+    coin) are "" as far as the row does not tell them; `is_foreign`: sound, but of a product that is not traded here."""
+
+    kind: Literal["order", "execution", "position", "balance", "bar", "quote", "instrument", "funding_rate", "frame"]
+    category: str
+    symbol: str
+    problem: str
+    is_foreign: bool = False
+
+
 class Accepted(Frozen):
     """The exchange took the request. For an order: acknowledged, not yet open (EX-1)."""
 
@@ -314,7 +325,8 @@ class TransferState(Frozen):
 
 
 class AccountSnapshot(Frozen):
-    """Everything of one account at one reading; a failed query is never an empty snapshot."""
+    """Everything of one account at one reading; a failed query is never an empty snapshot, and what stands in
+    `set_aside` is not known rather than absent."""
 
     kind: Literal["account_snapshot"] = "account_snapshot"
     account: Account
@@ -323,16 +335,18 @@ class AccountSnapshot(Frozen):
     executions: tuple[ExecutionReport, ...]
     positions: tuple[PositionReport, ...]
     balances: dict[str, Decimal]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class MarketSnapshot(Frozen):
-    """Instruments, fee rates and quotes at one reading."""
+    """Instruments, fee rates and quotes at one reading; a symbol whose rows cannot be used stands in `set_aside`."""
 
     kind: Literal["market_snapshot"] = "market_snapshot"
     market_ms: int
     instruments: tuple[Instrument, ...]
     fee_rates: tuple[FeeRate, ...]
     quotes: tuple[Quote, ...]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class BarsRead(Frozen):
@@ -340,6 +354,7 @@ class BarsRead(Frozen):
 
     kind: Literal["bars_read"] = "bars_read"
     bars: tuple[BarFact, ...]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class FundingRead(Frozen):
@@ -347,6 +362,7 @@ class FundingRead(Frozen):
 
     kind: Literal["funding_read"] = "funding_read"
     rates: tuple[FundingRateFact, ...]
+    set_aside: tuple[SetAside, ...] = ()
 
 
 class FeedRead(Frozen):

@@ -9,7 +9,8 @@ from actors.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataPa
 from actors.market_data.quality import INTERVAL_MS, Counters, Defect, close_ms, inconsistency, jump
 from statemachines.commands import Alert, Commands, Note, Record
 from statemachines.facts import BarFact
-from statemachines.requests import ReadBars
+from statemachines.requests import ReadBars, SetAside
+from statemachines.unusable import UnusableData
 from statemachines.values import DAY_MS
 
 Key = tuple[Series, str]
@@ -19,8 +20,9 @@ Key = tuple[Series, str]
 class BarDesk:
     """Takes bars in, refuses, drops and flags; knows what is missing at an instant."""
 
-    def __init__(self, parameters: MarketDataParameters, counters: Counters) -> None:
+    def __init__(self, parameters: MarketDataParameters, counters: Counters, unusable: UnusableData) -> None:
         self._parameters = parameters
+        self._unusable = unusable
         self._counters = counters
         self._groups: dict[int, dict[Key, BarFact]] = {}
         self._closes: dict[Key, tuple[int, Decimal]] = {}
@@ -38,9 +40,7 @@ class BarDesk:
             return []
         wrong = inconsistency(bar, now_ms)
         if wrong:
-            self._counters.add(Defect.INCONSISTENT)
-            text = f"{wrong} It is read again from the exchange."
-            return [_note(series, "refuse_bar", wrong), Alert("warning", "A bar was refused", text)]
+            return self._refuse(bar, wrong)
         at, key = close_ms(bar), (series, bar.interval)
         if at <= announced_ms:
             return self._late(bar, series)
@@ -48,7 +48,12 @@ class BarDesk:
         if key in group:
             return self._repeat(bar, group[key])
         group[key] = bar
-        return [Record(bar), *self._flag_outlier(bar)]
+        return [Record(bar), *self._unusable.end("bar", *series), *self._flag_outlier(bar)]
+
+    def _refuse(self, bar: BarFact, wrong: str) -> Commands:
+        self._counters.add(Defect.INCONSISTENT)
+        aside = SetAside(kind="bar", category=bar.category, symbol=bar.symbol, problem=wrong)
+        return [_note((bar.category, bar.symbol), "refuse_bar", wrong), *self._unusable.begin(aside)]
 
     def take_past(self, bars: Sequence[BarFact], announced_ms: int, now_ms: int) -> Commands:
         """Bars of a backfill: those of announced instants are recorded silently, later ones await announcement."""
@@ -56,8 +61,7 @@ class BarDesk:
         for bar in bars:
             wrong = inconsistency(bar, now_ms)
             if wrong:
-                self._counters.add(Defect.INCONSISTENT)
-                commands.append(_note((bar.category, bar.symbol), "refuse_bar", wrong))
+                commands += self._refuse(bar, wrong)
             elif close_ms(bar) > announced_ms:
                 commands += self.take(bar, announced_ms, now_ms)
             else:

@@ -25,10 +25,12 @@ from statemachines.messages import (
     BarsClosed,
     DayClosed,
     FeedFrame,
+    FiltersRefused,
     InstrumentsKnown,
     Message,
     QuoteFrame,
     QuotesSeen,
+    RowsSetAside,
     StreamRestored,
 )
 from statemachines.requests import (
@@ -43,11 +45,14 @@ from statemachines.requests import (
     ReadMarket,
     Refused,
     Request,
+    SetAside,
 )
+from statemachines.unusable import UnusableData
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
 
 STATE_KEY = "market"
 INSTRUMENTS_KEY = "instruments"
+MARKET_SOURCE = "market data"
 
 Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh"]
 _BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
@@ -91,7 +96,8 @@ class MarketDataBrain:
         self._read_until_ms = 0
         self._asked = 0
         self._counters = Counters()
-        self._desk = BarDesk(self._parameters, self._counters)
+        self._unusable = UnusableData(MARKET_SOURCE)
+        self._desk = BarDesk(self._parameters, self._counters, self._unusable)
         self._settlements = Settlements()
         self._instruments: tuple[Instrument, ...] = ()
         self._feed_reason = ""
@@ -134,6 +140,7 @@ class MarketDataBrain:
             self._counters.load(data["counts"])
             self._settlements.load(data["last_rates"])
             self._feed_reason = str(data["feed_reason"])
+            self._unusable.load(data.get("unusable", []))
             # A first backfill that never ended is begun anew: nothing was announced yet.
             self._has_history = bool(data["has_history"])
             self._announced_ms = int(data["announced_ms"])
@@ -182,6 +189,8 @@ class MarketDataBrain:
 
     def dirty(self) -> Sequence[StateRow]:
         rows: list[StateRow] = []
+        if self._unusable.is_dirty:
+            self._dirty.add(STATE_KEY)
         if STATE_KEY in self._dirty:
             data: dict[str, Any] = {
                 "has_history": self._has_history,
@@ -190,6 +199,7 @@ class MarketDataBrain:
                 "counts": self._counters.as_dict(),
                 "last_rates": self._settlements.dump(),
                 "feed_reason": self._feed_reason,
+                "unusable": self._unusable.dump(),
                 "active": sorted(series_name(series) for series in self._desk.active),
                 "missed_hours": {series_name(s): n for s, n in sorted(self._desk.missed_hours.items())},
             }
@@ -204,7 +214,7 @@ class MarketDataBrain:
         """Frames of the streams and answers of the exchange; anything else is not for this actor."""
         body = message.body
         if isinstance(body, QuoteFrame):
-            return self._see_quotes(body.quotes)  # ephemeral: nothing durable may come of it
+            return self._see_quotes(body.quotes, body.withdrawn)  # ephemeral, but for the end of a condition
         self._now_ms = max(self._now_ms, message.market_ms)
         if isinstance(body, BarFrame):
             before = self._counters.total
@@ -218,10 +228,26 @@ class MarketDataBrain:
             # Frames were lost with the connection: what closed meanwhile is read at once, not after a wait.
             self._missed_frames = True
             return self._go_on()
+        if isinstance(body, RowsSetAside):
+            return self._set_aside(body.rows)
+        if isinstance(body, FiltersRefused):
+            return self._refresh(f"{body.category} {body.symbol}: {body.reason}")
         return self._take_answer(body) if isinstance(body, Answer) else []
 
-    def _see_quotes(self, quotes: Sequence[Quote]) -> Commands:
+    def _set_aside(self, rows: Sequence[SetAside]) -> Commands:
+        """Rows that cannot be used: told once, entries on their markets halted; a bar is read from REST as any other
+        that is missing."""
+        if rows:
+            self._counters.add(Defect.UNREADABLE, len(rows))
+            self._dirty.add(STATE_KEY)
+        return [command for one in rows for command in self._unusable.begin(one)]
+
+    def _see_quotes(self, quotes: Sequence[Quote], withdrawn: Sequence[Series] = ()) -> Commands:
         fresh: list[Quote] = []
+        ended: Commands = []
+        for series in withdrawn:
+            self._quotes.pop(series, None)
+            self._settlements.withdraw(series)
         for quote in quotes:
             series = (quote.category, quote.symbol)
             known = self._quotes.get(series)
@@ -232,7 +258,11 @@ class MarketDataBrain:
             if quote.category == LINEAR:
                 self._settlements.see(quote, self._announced_ms)
             fresh.append(quote)
-        return [Send(QuotesSeen(quotes=tuple(fresh)))] if fresh else []
+            if self._unusable.open:
+                ended += self._unusable.end("quote", *series)
+        if not fresh and not withdrawn:
+            return ended
+        return [Send(QuotesSeen(quotes=tuple(fresh), withdrawn=tuple(withdrawn))), *ended]
 
     # --- answers ---
 
@@ -246,9 +276,11 @@ class MarketDataBrain:
         outcome = answer.outcome
         match pending.purpose, outcome:
             case "bars", BarsRead():
-                commands = self._desk.take_past(outcome.bars, self._announced_ms, self._now_ms)
+                commands = self._set_aside(outcome.set_aside)
+                commands += self._desk.take_past(outcome.bars, self._announced_ms, self._now_ms)
             case "repair", BarsRead():
-                commands = self._desk.take_repair(outcome.bars, self._announced_ms, self._now_ms)
+                commands = self._set_aside(outcome.set_aside)
+                commands += self._desk.take_repair(outcome.bars, self._announced_ms, self._now_ms)
             case "funding", FundingRead():
                 commands = self._take_rates(outcome)
             case "settlement", FundingRead():
@@ -257,7 +289,7 @@ class MarketDataBrain:
                     # The exchange publishes a rate a moment after it settled.
                     commands += self._ask_again(pending, "a settled rate is not published yet")
             case (("market" | "refresh"), MarketSnapshot()):
-                commands = self._take_market(outcome, pending.purpose)
+                commands = self._take_market(outcome, pending)
             case "feed", FeedRead():
                 commands = self._take_feed(outcome)
             case _:
@@ -270,17 +302,57 @@ class MarketDataBrain:
                 self._settlements.learn(rate)
             else:
                 self._settlements.take(rate)
-        return [Record(rate) for rate in read.rates]
+        commands: Commands = [Record(rate) for rate in read.rates]
+        aside = {one.symbol for one in read.set_aside}
+        for symbol in dict.fromkeys(rate.symbol for rate in read.rates):
+            if symbol not in aside:
+                commands += self._unusable.end("funding_rate", LINEAR, symbol)
+        return commands + self._set_aside(read.set_aside)
 
-    def _take_market(self, snapshot: MarketSnapshot, purpose: Purpose) -> Commands:
+    def _take_market(self, snapshot: MarketSnapshot, pending: _Pending) -> Commands:
+        """Symbols one by one: what could be read is taken, the old rules of the others stand, and the reading is
+        repeated for them."""
         commands: Commands = []
-        has_changed = snapshot.instruments != self._instruments
+        unread = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "instrument"}
+        read = {(item.category, item.symbol): item for item in snapshot.instruments}
+        old = {(item.category, item.symbol): item for item in self._instruments}
+        instruments = tuple(
+            found
+            for series in self._parameters.symbols
+            if (found := read.get(series) or (old.get(series) if series in unread else None)) is not None
+        )
+        has_changed = instruments != self._instruments
         if has_changed:
             self._dirty.add(INSTRUMENTS_KEY)
-            self._know(snapshot.instruments)
-        if has_changed or purpose == "market":
-            commands.append(Send(InstrumentsKnown(instruments=snapshot.instruments)))
-        return commands + self._see_quotes(snapshot.quotes)
+            self._know(instruments)
+        if has_changed or pending.purpose == "market":
+            commands.append(Send(InstrumentsKnown(instruments=instruments)))
+        for series in read:
+            if series not in unread:
+                commands += self._unusable.end("instrument", *series)
+        commands += self._see_quotes(snapshot.quotes)
+        if snapshot.set_aside:
+            commands += self._set_aside(snapshot.set_aside)
+            commands += self._read_market_again(pending, snapshot.set_aside[0].problem)
+        return commands
+
+    def _refresh(self, reason: str) -> Commands:
+        """Read the market anew, unless that is under way."""
+        if not self.is_ready or any(one.purpose in ("refresh", "market") for one in self._pending.values()):
+            return []
+        return [self._note("refresh", self._state, self._state, reason), self._ask("refresh", ReadMarket())]
+
+    def _read_market_again(self, pending: _Pending, why: str) -> Commands:
+        """A day is too long to trade by old rules: again with growing delay, without end."""
+        delays = self._parameters.retry_delays_s
+        beyond = pending.attempt - len(delays)
+        longest_s = self._parameters.longest_refresh_retry_s
+        delay = delays[pending.attempt - 1] if beyond <= 0 else min(delays[-1] * 2.0 ** min(beyond, 20), longest_s)
+        commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
+        if beyond == 0:
+            text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
+            commands.append(Alert("warning", "Market data cannot be read", text))
+        return commands
 
     def _know(self, instruments: tuple[Instrument, ...]) -> None:
         self._instruments = instruments
@@ -305,6 +377,8 @@ class MarketDataBrain:
     def _ask_again(self, pending: _Pending, why: str) -> Commands:
         """Ask again after a delay. A backfill goes on trying; anything else is at last left out, visibly."""
         self._counters.add(Defect.FAILED_READ)
+        if pending.purpose == "refresh":
+            return self._read_market_again(pending, f"{why}.")
         delays = self._parameters.retry_delays_s
         is_early = pending.attempt <= len(delays)
         is_backfill = pending.purpose in _BACKFILL and pending.attempt < self._parameters.backfill_attempts
@@ -386,6 +460,8 @@ class MarketDataBrain:
             )
             bars, missing = self._desk.listed(at, DAILY)
             day = DayClosed(day_ms=at - DAY_MS, close_ms=at, bars=bars, missing=missing, feed=values)
+            # A reading that is still being repeated for the day before is superseded.
+            self._pending = {key: one for key, one in self._pending.items() if one.purpose != "refresh"}
             commands += [Send(day), self._ask("refresh", ReadMarket())]
         commands += self._desk.close(at)
         self._count_stale_quotes(at)

@@ -53,7 +53,13 @@ class MarketDataParameters(Frozen):
     inactive_after_hours: PositiveInt = 72
     retry_delays_s: tuple[float, ...] = (1.0, 5.0, 15.0)
     longest_retry_s: float = Field(default=60.0, gt=0)
+    longest_refresh_retry_s: float = Field(default=600.0, gt=0)
     backfill_attempts: PositiveInt = 100
+
+    @property
+    def linear_symbols(self) -> tuple[str, ...]:
+        """The perpetuals among the symbols."""
+        return tuple(symbol for category, symbol in self.symbols if category == LINEAR)
 
     def backfill_bars(self, series: Series, interval: str) -> int:
         """How many closed bars the first start reads."""

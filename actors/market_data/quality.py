@@ -27,6 +27,7 @@ class Defect(StrEnum):
     STALE_QUOTE = "stale_quote"
     LATE_QUOTE = "late_quote"
     FAILED_READ = "failed_read"
+    UNREADABLE = "unreadable"
 
 
 class Counters:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from actors.market_data.parameters import Series
 from statemachines.facts import FundingRateFact
 from statemachines.messages import FundingSettled
 from statemachines.requests import Quote
-from statemachines.values import MINUTE_MS
+from statemachines.values import LINEAR, MINUTE_MS
 
 
 class Settlements:
@@ -33,6 +34,11 @@ class Settlements:
         due = self._due.get(quote.symbol)
         if due is None or due <= announced_ms or upcoming < due:
             self._due[quote.symbol] = upcoming
+
+    def withdraw(self, series: Series) -> None:
+        """The quote does not hold any more; what settles next is as known as before."""
+        if series[0] == LINEAR:
+            self._quotes.pop(series[1], None)
 
     def due(self, close_ms: int, announced_ms: int, symbols: tuple[str, ...]) -> tuple[str, ...]:
         """The symbols of which something settles after `announced_ms` and not after `close_ms`."""

@@ -9,6 +9,7 @@ from actors.order_manager.seen import Seen
 from statemachines.brain import StateRow
 from statemachines.ledger.book import Book
 from statemachines.requests import ExecutionReport
+from statemachines.unusable import UnusableData
 from statemachines.values import Account
 
 
@@ -27,6 +28,8 @@ class AccountBooks:
         self.is_opened = False
         self.reconciled_ms = 0
         self.external_orders: set[str] = set()
+        self.foreign_told: set[str] = set()
+        self.unusable = UnusableData(f"account {account}")
         self.activity = 0
         self.is_dirty = False
 
@@ -41,13 +44,15 @@ class AccountBooks:
 
     def rows(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
-        if self.is_dirty:
+        if self.is_dirty or self.unusable.is_dirty:
             self.is_dirty = False
             data = {
                 "book": self.book.as_data(),
                 "reconciled_ms": self.reconciled_ms,
                 "forgotten_ms": self.seen.forgotten_ms,
                 "external_orders": sorted(self.external_orders),
+                "foreign_told": sorted(self.foreign_told),
+                "unusable": self.unusable.dump(),
             }
             yield StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
         yield from self.seen.rows()
@@ -59,3 +64,5 @@ class AccountBooks:
         self.reconciled_ms = row.data["reconciled_ms"]
         self.seen.forgotten_ms = max(self.seen.forgotten_ms, row.data["forgotten_ms"])
         self.external_orders = set(row.data["external_orders"])
+        self.foreign_told = set(row.data.get("foreign_told", ()))
+        self.unusable.load(row.data.get("unusable", []))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from actors.order_manager import booking, intake, lifecycle, reports, retries, transfers
+from actors.order_manager import booking, intake, lifecycle, reports, retries, transfers, unreadable
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import ORDER_TOPICS, Topic, parse_key
 from actors.order_manager.leverage import LeverageSetter
@@ -23,11 +23,12 @@ from statemachines.messages import (
     MoveStop,
     OrderFrame,
     QuotesSeen,
+    RowsSetAside,
     StreamRestored,
     TransferOrdered,
     Withdraw,
 )
-from statemachines.requests import Dropped, OrderAbsent, OrderFound, Quote
+from statemachines.requests import Dropped, OrderAbsent, OrderFound, Refused
 from statemachines.values import Account, ActorName
 
 
@@ -72,7 +73,7 @@ class OrderManagerBrain:
             case OrderFrame() | ExecutionFrame():
                 self._frame(body)
             case QuotesSeen():
-                self._quotes(body.quotes)
+                self._quotes(body)
             case Approved():
                 intake.take_approved(desk, body)
             case Withdraw():
@@ -83,6 +84,9 @@ class OrderManagerBrain:
                 transfers.take_order(desk, body)
             case DayClosed():
                 self._reconciler.request("day")
+            case RowsSetAside():
+                if unreadable.take_rows(desk, body):
+                    self._reconciler.request(f"rows of {body.source} could not be read")
             case StreamRestored():
                 self._reconciler.request(f"stream {body.stream} restored", follows_gap=True)
             case InstrumentsKnown():
@@ -125,6 +129,8 @@ class OrderManagerBrain:
     def _answer(self, body: Answer) -> None:
         topic, subject = parse_key(body.key)
         if topic in ORDER_TOPICS:
+            if isinstance(body.outcome, Refused):
+                unreadable.tell_filter_refusal(self._desk, subject, body.outcome)
             retries.take_answer(self._desk, subject, topic, body.key, body.outcome)
             parts = self._desk.ours(subject, "")
             if parts and topic is Topic.LOOK and isinstance(body.outcome, OrderFound | OrderAbsent):
@@ -161,9 +167,11 @@ class OrderManagerBrain:
             self._desk.touch(work)
         transfers.release(self._desk)
 
-    def _quotes(self, quotes: Sequence[Quote]) -> None:
+    def _quotes(self, body: QuotesSeen) -> None:
         """Newest wins; makers on these symbols may want to move, which the next tick does."""
-        seen = {(quote.category, quote.symbol): quote for quote in quotes}
+        for market in body.withdrawn:
+            self._desk.quotes.pop(market, None)
+        seen = {(quote.category, quote.symbol): quote for quote in body.quotes}
         self._desk.quotes.update(seen)
         for work in self._desk.works.live_makers():
             if (work.intent.category, work.intent.symbol) in seen:

@@ -9,6 +9,7 @@ from actors.order_manager.account import AccountBooks
 from actors.order_manager.booking import post, take_execution
 from actors.order_manager.desk import Desk
 from actors.order_manager.reports import adopt_external, apply_report
+from actors.order_manager.unreadable import is_known
 from actors.order_manager.work import Work
 from statemachines.facts import PositionFact
 from statemachines.ledger.positions import Position, adopted
@@ -111,6 +112,10 @@ def differences(
     book = desk.books[snapshot.account].book
     positions = compare_positions(snapshot.account, book.positions, snapshot.positions)
     balances = compare_balances(snapshot.account, book.coins(), snapshot.balances, snapshot.market_ms)
+    if snapshot.set_aside:
+        # What could not be read is not known: neither a difference nor absent.
+        positions = tuple(change for change in positions if is_known(snapshot, "position", change.symbol))
+        balances = tuple(change for change in balances if is_known(snapshot, "balance", change.finding.subject))
     return positions, balances
 
 

@@ -9,15 +9,19 @@ from actors.order_manager import comparing
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.sending import patience_s
+from actors.order_manager.unreadable import compare_unreadable, lacks_executions
 from statemachines.messages import Reconciled
 from statemachines.reconciliation.findings import Finding
 from statemachines.requests import AccountSnapshot, MarketSnapshot, Outcome, ReadAccount, ReadMarket
-from statemachines.values import Account
+from statemachines.values import HOUR_MS, MINUTE_MS, Account
 
 START = "start"
 READINGS_TO_BELIEVE = 2
 """A difference in money or positions counts only when a second reading shows it too (RM-4: never on one)."""
 MOST_DETAILS = 100
+UNREAD_AGAIN_MS = MINUTE_MS
+LONGEST_UNREAD_MS = HOUR_MS
+"""An account of which something cannot be read is read again after a minute, then ever more rarely."""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ class Reconciler:
         self._unconfirmed: dict[str, None] = {}
         self._began_ms = 0
         self._next_ms: int | None = None
+        self._unread = 0
 
     def begin(self) -> None:
         """Read the market and every account; confirm every order that may live at the exchange."""
@@ -105,7 +110,7 @@ class Reconciler:
             self._market_key = ""
             desk.instruments.update({(i.category, i.symbol): i for i in outcome.instruments})
             desk.quotes.update({(q.category, q.symbol): q for q in outcome.quotes})
-            return
+            return  # what of it cannot be read is told and read again by market data, which reads the same
         self._market_failures += 1
         self._complain("the market", self._market_failures, outcome)
         self._read_market(patience_s(self._desk, self._market_failures))
@@ -172,6 +177,7 @@ class Reconciler:
         desk, account = self._desk, snapshot.account
         books = desk.books[account]
         del running.readings[account]
+        compare_unreadable(desk, snapshot)
         if not books.is_opened:
             running.findings += comparing.open_account(desk, snapshot, self._began_ms)
             running.changed[account] = None
@@ -190,6 +196,10 @@ class Reconciler:
         running.findings += found
         if late:
             running.changed[account] = None
+        if lacks_executions(snapshot):
+            text = f"{account} has executions that cannot be read; its money is compared once they can"
+            desk.remark(str(account), "unread", text)
+            return
         positions, balances = comparing.differences(desk, snapshot)
         if positions or balances:
             if self._read_again(running, reading, account, overlapped=overlapped):
@@ -226,6 +236,10 @@ class Reconciler:
         desk = self._desk
         self._pass = None
         every = desk.parameters.reconcile_every_ms
+        self._unread = self._unread + 1 if any(books.unusable.open for books in desk.books.values()) else 0
+        if self._unread:
+            again_ms = min(UNREAD_AGAIN_MS * 2 ** min(self._unread - 1, 10), LONGEST_UNREAD_MS)
+            every = min(every, again_ms) if every else again_ms
         self._next_ms = desk.now_ms + every if every else None
         for finding in running.findings:
             desk.record(finding.fact(desk.now_ms))

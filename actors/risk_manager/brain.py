@@ -20,6 +20,7 @@ from statemachines.messages import (
     BalancesKnown,
     BarsClosed,
     ComponentChanged,
+    DataUnusable,
     DayClosed,
     Fill,
     FundingPaid,
@@ -62,6 +63,7 @@ class RiskManagerBrain:
         self._states = RiskStates(self._parameters, self._desk)
         self._results = Results(self._parameters, self._states)
         self._instruments: dict[str, Instrument] = {}
+        self._unusable: dict[str, dict[str, str]] = {}
         self._version = 0
         self._reconciled = False
         self._broadcast_ms: int | None = None
@@ -103,6 +105,8 @@ class RiskManagerBrain:
                 self._results.restore(row.data)
             elif kind == "instruments":
                 self._instruments = {k: Instrument.model_validate(v) for k, v in row.data.items()}
+            elif kind == "unusable":
+                self._unusable = {k: dict(v) for k, v in row.data.items()}
             elif kind == "control":
                 self._restore_control(row.data)
         self._cached = None
@@ -154,6 +158,8 @@ class RiskManagerBrain:
                 self._instruments.update({_key(i.category, i.symbol): i for i in body.instruments})
                 self._touch("instruments")
                 return []
+            case DataUnusable():
+                return self._data_unusable(body)
             case ComponentChanged():
                 return self._component(body, now_ms)
             case OperatorCommand():
@@ -225,6 +231,7 @@ class RiskManagerBrain:
             pending=pending,
             orders_this_minute=orders,
             is_repeat=is_repeat,
+            unusable=tuple(self._unusable.get(_key(intent.category, intent.symbol), {}).values()),
         )
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
@@ -245,6 +252,17 @@ class RiskManagerBrain:
         self._desk.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
         return self._results.take_done(body, now_ms)
+
+    def _data_unusable(self, body: DataUnusable) -> Commands:
+        """No entries on a market while any source says that its data cannot be used."""
+        sources = self._unusable.setdefault(f"{body.category}:{body.symbol}", {})
+        if body.reason:
+            sources[body.source] = body.reason
+        else:
+            sources.pop(body.source, None)
+        self._unusable = {market: reasons for market, reasons in self._unusable.items() if reasons}
+        self._touch("unusable")
+        return []
 
     # --- the book ---
 
@@ -394,6 +412,7 @@ class RiskManagerBrain:
             "prices": self._book.price_data,
             "results": self._results.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._instruments.items())},
+            "unusable": lambda: {k: dict(v) for k, v in sorted(self._unusable.items())},
             "control": self._control_data,
         }[kind]()
         return StateRow(key, kind.upper(), SCHEMA, data)

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from pybit.unified_trading import HTTP
+
+from actors.market_data.parameters import MarketDataParameters
 from infra.bybit.caller import Caller
-from infra.bybit.errors import GatewayError
+from infra.bybit.errors import GatewayError, is_symbol_unknown
 from infra.bybit.fields import Row, UnparsableError
 from infra.bybit.session import Sessions
 from statemachines.values import Account
 
 UNIFIED_2 = (5, 6)
 """`unifiedMarginStatus` of a unified trading account 2.0."""
+
+PERPETUALS = MarketDataParameters().linear_symbols
+"""The specification's perpetuals."""
+
+DERIVATIVES = (Account.TREND_1, Account.TREND_2, Account.FUNDING)
+"""The accounts that trade perpetuals; the others hold spot only."""
 
 MARGIN_MODE = "REGULAR_MARGIN"
 TRADING = (("ContractTrade", "Order"), ("ContractTrade", "Position"), ("Spot", "SpotTrade"))
@@ -30,8 +40,14 @@ class AdmissionError(Exception):
     """The system must not start on these accounts; the text has a sentence per problem and says how to mend it."""
 
 
-def admit(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account, int]) -> None:
-    """Look at every account and its key; `uids` are the numbers that the operator says they have.
+def admit(
+    sessions: Sessions,
+    accounts: Sequence[Account],
+    uids: Mapping[Account, int],
+    perpetuals: Sequence[str] = PERPETUALS,
+) -> None:
+    """Look at every account and its key; `uids` are the numbers that the operator says they have, `perpetuals` the
+    symbols whose position mode must be one-way.
 
     Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
     """
@@ -45,6 +61,8 @@ def admit(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account
             if account is not Account.MASTER:
                 state = caller.result(account, "account", lambda session: session.get_account_info())
                 found += account_problems(account, state)
+            if account in DERIVATIVES:
+                found += mode_problems(account, caller, perpetuals)
         except (GatewayError, UnparsableError) as error:
             found.append(f"{account}: what its key may do could not be learnt: {error}")
     if found:
@@ -89,6 +107,39 @@ def account_problems(account: Account, state: Row) -> list[str]:
     if mode != MARGIN_MODE:
         found.append(f"{account}: marginMode is {mode}; {MARGIN_MODE} (cross margin) is required: change it.")
     return found
+
+
+def mode_problems(account: Account, caller: Caller, perpetuals: Sequence[str]) -> list[str]:
+    """A sentence per perpetual that is not in one-way mode: there positions have two sides (`positionIdx` 1 and 2), and
+    every order of this system would be refused. Asked by symbol, the exchange tells the mode of flat ones too.
+
+    Raises GatewayError and UnparsableError.
+    """
+    found = []
+    for symbol in perpetuals:
+        where = partial(_positions_of, symbol)
+        try:
+            rows = caller.result(account, "positions", where).rows("list", f"position row of {symbol}")
+        except GatewayError as error:
+            if is_symbol_unknown(error):
+                continue  # not listed (yet): it has no mode
+            raise
+        if not rows:
+            raise UnparsableError(f"positions of {symbol}: the answer is empty, so its position mode is not known.")
+        for row in rows:
+            if row.symbol() != symbol:
+                raise row.error("symbol", row.raw("symbol"), f"the symbol asked for, {symbol},")
+        if any(row.integer("positionIdx", 0, 2) != 0 for row in rows):
+            found.append(
+                f"{account}: {symbol} is in hedge mode; one-way mode is required: close its position and cancel its "
+                "orders, then choose one-way mode in the exchange's derivatives settings (API: POST "
+                f'/v5/position/switch-mode with category "linear", symbol "{symbol}", mode 0).'
+            )
+    return found
+
+
+def _positions_of(symbol: str, session: HTTP) -> Any:
+    return session.get_positions(category="linear", symbol=symbol)
 
 
 def _instant(row: Row, field: str) -> datetime:

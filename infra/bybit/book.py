@@ -34,12 +34,15 @@ class OrderBook:
         """Apply one message; False when it is a repeat and was dropped.
 
         Raises:
-            BookGapError: a message was lost (or came before any snapshot); subscribe anew.
+            BookGapError: a message was lost (or came before any snapshot), or a delta crossed the book, which shows the
+                same; subscribe anew.
             UnparsableError: the message cannot be read; the book is not ready any more.
         """
         was_ready, self.is_ready = self.is_ready, False
         row = Row(frame, f"book message {self.topic}")
         kind, data = row.text("type"), row.row("data")
+        if kind not in ("snapshot", "delta"):
+            raise row.error("type", kind, "snapshot or delta")
         update_id, sequence = data.integer("u"), data.integer("seq")
         if kind == "snapshot" or update_id == 1:
             self._clear()
@@ -58,15 +61,19 @@ class OrderBook:
         for level in data.items("a"):
             _apply(self._asks, self._ask_prices, *parse_level(level, row.what))
         self.update_id, self.sequence = update_id, sequence
+        if kind != "snapshot" and self._is_crossed():
+            raise BookGapError(f"{self.topic}: update {update_id} leaves the book crossed.")
         self.is_ready = True
         return True
+
+    def _is_crossed(self) -> bool:
+        return bool(self._bid_prices and self._ask_prices) and self._bid_prices[-1] >= self._ask_prices[0]
 
     def touch(self) -> tuple[Decimal, Decimal] | None:
         """Best bid and best ask; None when a side is empty, the book is crossed or not ready."""
         if not self.is_ready or not self._bid_prices or not self._ask_prices:
             return None
-        bid, ask = self._bid_prices[-1], self._ask_prices[0]
-        return (bid, ask) if bid < ask else None
+        return None if self._is_crossed() else (self._bid_prices[-1], self._ask_prices[0])
 
     def bids(self) -> list[tuple[Decimal, Decimal]]:
         """Levels (price, size), best first."""

@@ -49,14 +49,30 @@ class Caller:
             if self._limiter is not None and headers:
                 self._limiter.correct(account, group, headers)
 
-    def pages(self, account: Account, group: str, call: Callable[[HTTP, str], Any], names: str = "list") -> list[Any]:
-        """All rows of a paged list; `call` gets the cursor ("" first), which is passed back unchanged."""
+    def pages(
+        self, account: Account, group: str, call: Callable[[HTTP, str], Any], category: str | None = None
+    ) -> list[Any]:
+        """All rows of a paged list; `call` gets the cursor ("" first), which is passed back unchanged. An answer that
+        names another category than the one asked for says nothing about it."""
         rows: list[Any] = []
         cursor = ""
         for _page in range(MAX_PAGES):
             result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
-            rows.extend(result.items(names))
-            cursor = result.text_or_empty("nextPageCursor") if result.has("nextPageCursor") else ""
+            if category is not None and result.has("category") and result.text("category") != category:
+                raise result.error("category", result.raw("category"), f"the category asked for, {category},")
+            rows.extend(result.items("list"))
+            cursor = _cursor(result)
             if not cursor:
                 return rows
         raise GatewayError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
+
+
+LONGEST_CURSOR = 2_000
+
+
+def _cursor(result: Row) -> str:
+    """Where the next page begins; "" on the last one. It is opaque and goes back unchanged."""
+    cursor = result.raw("nextPageCursor") if result.has("nextPageCursor") else ""
+    if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
+        raise result.error("nextPageCursor", cursor, f"a text of at most {LONGEST_CURSOR} printable characters")
+    return cursor

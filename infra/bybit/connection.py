@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from pybit.unified_trading import WebSocket
 
 from infra.bybit.credentials import AccountKey
+from infra.bybit.fields import shown_text
 from infra.bybit.session import silence_libraries
+from infra.proxy import ProxyAddress, proxy_for
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +50,16 @@ class StreamRefusedError(Exception):
 class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
     """pybit's WebSocket at any address, without its reconnects, reporting what happens instead of raising."""
 
-    def __init__(self, base: str, channel: str, key: AccountKey | None, on_frame: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        base: str,
+        channel: str,
+        key: AccountKey | None,
+        on_frame: Callable[[Any], None],
+        proxy: ProxyAddress | None = None,
+    ) -> None:
         self._base = base.rstrip("/")
+        self._way = _way(proxy_for(self._base, proxy))
         self.broken = ""
         self.heard_at = time.monotonic()
         super().__init__(
@@ -65,6 +76,17 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
     def __repr__(self) -> str:
         return f"_Socket({self._base})"
 
+    @property
+    def ws(self) -> Any:
+        return self._app
+
+    @ws.setter
+    def ws(self, app: Any) -> None:
+        # pybit calls `run_forever` without the proxy's arguments, and the library then reads the environment's.
+        if app is not None:
+            app.run_forever = partial(app.run_forever, **self._way)
+        self._app = app
+
     def _connect(self, url: str) -> None:
         path = url.partition("://")[2].partition("/")[2]
         super()._connect(f"{self._base}/{path}")
@@ -79,6 +101,20 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
 
     def send(self, message: dict[str, Any]) -> None:
         self.ws.send(json.dumps(message))
+
+
+def _way(proxy: ProxyAddress | None) -> dict[str, Any]:
+    """Arguments of `run_forever`: the proxy if there is one; the environment is never asked."""
+    if proxy is None:
+        return {"http_no_proxy": ["*"]}
+    login = (proxy.user, proxy.password) if proxy.user else None
+    return {
+        "http_proxy_host": proxy.host,
+        "http_proxy_port": proxy.port,
+        "http_proxy_auth": login,
+        "http_no_proxy": ["localhost"],
+        "proxy_type": "http",
+    }
 
 
 class Connection:
@@ -102,6 +138,7 @@ class Connection:
         on_building: Callable[[], None] = lambda: None,
         silence_s: float = 60.0,
         stale_s: float | None = None,
+        proxy: ProxyAddress | None = None,
     ) -> None:
         self.name = name
         self.state = StreamState.DOWN
@@ -112,6 +149,7 @@ class Connection:
         self._topics = list(topics)
         self._on_topic, self._on_up, self._on_building = on_topic, on_up, on_building
         self._silence_s, self._stale_s = silence_s, stale_s
+        self._proxy = proxy
         self._socket: _Socket | None = None
         self._lock = threading.Lock()
         self._changed = threading.Condition()
@@ -179,7 +217,9 @@ class Connection:
             self.connection_id, self.frames = "", 0
             self._acks, self._authenticated, self._refused = 0, False, ""
         self._on_building()
-        self._socket = _Socket(self._base, self._channel, self._key, lambda frame: self._take(generation, frame))
+        self._socket = _Socket(
+            self._base, self._channel, self._key, lambda frame: self._take(generation, frame), self._proxy
+        )
         self.state = StreamState.CONNECTED
         if self._key is not None:
             self._await(lambda: self._authenticated, "authentication")
@@ -236,7 +276,8 @@ class Connection:
                 self._on_topic(frame)
             except Exception as error:  # noqa: BLE001 - on this thread an exception would vanish: break visibly
                 _log.exception("a frame of stream %s could not be handled", self.name)
-                self._note(refused=f"a frame of topic {frame['topic']!r} could not be handled: {error}")
+                topic, why = shown_text(frame["topic"], 80), shown_text(str(error))
+                self._note(refused=f"a frame of topic {topic!r} could not be handled: {why}")
                 return
             with self._lock:
                 if generation == self._generation:
@@ -263,4 +304,4 @@ class Connection:
 
 
 def _words(frame: dict[str, Any]) -> str:
-    return f"the exchange refused {frame.get('op')!r}: {frame.get('ret_msg')!r}"
+    return f"the exchange refused {shown_text(frame.get('op'), 40)!r}: {shown_text(frame.get('ret_msg'))!r}"

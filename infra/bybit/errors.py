@@ -41,15 +41,19 @@ class Purpose(StrEnum):
 class GatewayError(Exception):
     """A request to the exchange failed; `fault` says what follows. Its text holds no secret.
 
-    `http_status` is 0 when the exchange itself answered (then `code` is its return code).
+    `http_status` is 0 when the exchange itself answered (then `code` is its return code); `is_unreadable`: it did, with
+    something that cannot be read.
     """
 
-    def __init__(self, code: int, message: str, fault: Fault, http_status: int = 0) -> None:
+    def __init__(
+        self, code: int, message: str, fault: Fault, http_status: int = 0, *, is_unreadable: bool = False
+    ) -> None:
         super().__init__(f"the exchange or the way to it failed with code {code} ({fault.value}): {message}")
         self.code = code
         self.message = message
         self.fault = fault
         self.http_status = http_status
+        self.is_unreadable = is_unreadable
 
 
 _CODES: dict[Fault, tuple[int, ...]] = {
@@ -122,7 +126,7 @@ def classify(error: Exception) -> GatewayError:
             status = int(error.status_code)
             return GatewayError(status, f"HTTP status {status}: {error.message}", fault_of_status(status), status)
         case UnparsableError():
-            return GatewayError(0, str(error), Fault.UNKNOWN)
+            return GatewayError(0, str(error), Fault.UNKNOWN, is_unreadable=True)
         case requests.exceptions.ConnectTimeout():
             return GatewayError(0, "no connection to the exchange in time; nothing was sent", Fault.TRANSIENT)
         case requests.exceptions.ConnectionError() if _never_connected(error):

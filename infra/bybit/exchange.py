@@ -190,9 +190,15 @@ class BybitExchange:
 
     def _find(self, account: Account, request: LookUpOrder) -> OrderReport | None:
         for look in (self._reader.open_orders, self._reader.order_history):
-            for report in look(account, request.category, orderLinkId=request.link_id):
-                if report.link_id == request.link_id:
-                    return report
+            reports = look(account, request.category, orderLinkId=request.link_id)
+            others = [report.exchange_id for report in reports if report.link_id != request.link_id]
+            if others:
+                # An answer to another question is no evidence of absence.
+                raise UnparsableError(
+                    f"answer to the look-up of order {request.link_id}: it shows order {others[0]}, not asked for."
+                )
+            if reports:
+                return reports[0]
         return None
 
     def _look_up_transfer(self, account: Account, request: LookUpTransfer) -> Outcome:
@@ -200,8 +206,9 @@ class BybitExchange:
             account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
         )
         for row in result.rows("list", "transfer row"):
-            if row.text("transferId") == request.transfer_id:
-                return parse_transfer_status(row.text("status"), row.what)
+            if row.text("transferId") != request.transfer_id:
+                raise row.error("transferId", row.raw("transferId"), f"the transfer asked for, {request.transfer_id},")
+            return parse_transfer_status(row.text("status"), row.what)
         return TransferState(status="ABSENT")
 
 

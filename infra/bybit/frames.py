@@ -6,17 +6,23 @@ time (and what an amendment changes); symbol, interval and start of a bar. Quote
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from typing import Any
 
 from infra.bybit.book import BookGapError, OrderBook
 from infra.bybit.fields import Row, UnparsableError, plain
-from infra.bybit.parse import interval_ms, parse_execution, parse_kline, parse_order, parse_quote
-from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame
-from statemachines.requests import OrderReport, Quote
+from infra.bybit.judging import judged, set_aside
+from infra.bybit.parse import interval_ms, parse_execution, parse_kline, parse_order, parse_quote, traded
+from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
+from statemachines.requests import OrderReport, Quote, SetAside
 from statemachines.values import Account, Category
 
 Parsed = list[tuple[Body, str]]
 """Bodies with their natural ids, in the order of the frame."""
+
+UNUSABLE_AFTER_MS = 5_000
+"""A market without a usable quote for so long is told as such."""
 
 
 def moment_ms(body: Body) -> int:
@@ -29,28 +35,58 @@ def moment_ms(body: Body) -> int:
         case BarFrame():
             return max(bar.start_ms + interval_ms(bar.interval) for bar in body.bars)
         case QuoteFrame():
-            return max(quote.market_ms for quote in body.quotes)
+            return max((quote.market_ms for quote in body.quotes), default=0)
         case OrderFrame():
             return body.report.updated_ms
         case ExecutionFrame():
             return body.report.executed_ms
+        case RowsSetAside():
+            return 0  # no market time can be taken from what cannot be read
     raise TypeError(f"body {body.KIND!r} does not come from a stream")
 
 
-def parse_private_frame(account: Account, frame: Any) -> Parsed:
+def parse_private_frame(account: Account, frame: Any, latest_ms: int | None = None) -> Parsed:
     """Orders and executions of a private frame; other private topics (wallet, position) carry nothing we book.
 
-    Raises UnparsableError for a row that cannot be read: nothing of the frame is delivered then.
+    Every row is judged by itself: what cannot be read, or is of a product not traded here, comes as `RowsSetAside`
+    beside its neighbours. `latest_ms`: no row can be younger; one from the future would drag market time along.
     """
-    row = Row(frame, "private frame")
-    topic = row.text("topic").split(".")[0]
+    source = f"private {account}"
+    try:
+        row = Row(frame, "private frame")
+        topic = row.text("topic").split(".")[0]
+        if topic not in ("order", "execution"):
+            return []
+        items = row.items("data")
+    except UnparsableError as error:
+        return [_set_aside_frame(source, account, error, frame)]
+    found: Parsed = []
     if topic == "order":
-        reports = [parse_order(account, item) for item in row.items("data")]
-        return [(OrderFrame(report=report), _order_id(report)) for report in reports]
-    if topic == "execution":
-        executions = [parse_execution(account, item) for item in row.items("data")]
-        return [(ExecutionFrame(report=item), f"execution:{account}:{item.execution_id}") for item in executions]
-    return []
+        orders, bad = judged("order", items, lambda item: traded(parse_order(account, item, None, latest_ms)))
+        found += [(OrderFrame(report=report), _order_id(report)) for _item, report in orders]
+    else:
+        fills, bad = judged("execution", items, lambda item: traded(parse_execution(account, item, None, latest_ms)))
+        found += [
+            (ExecutionFrame(report=report), f"execution:{account}:{report.execution_id}") for _item, report in fills
+        ]
+    return found + [_set_aside_row(source, account, item, one) for item, one in bad]
+
+
+def _set_aside_row(source: str, account: Account | None, item: Any, one: SetAside) -> tuple[Body, str]:
+    """What is foreign is told once per product and symbol, a fault once per row: the shell drops repeats by this id."""
+    named = f"{one.kind}:{one.category}:{one.symbol}"
+    told = f"foreign:{named}" if one.is_foreign else f"{named}:{_digest(item)}"
+    return RowsSetAside(source=source, account=account, rows=(one,)), f"set-aside:{source}:{told}"
+
+
+def _set_aside_frame(
+    source: str, account: Account | None, error: UnparsableError, frame: Any, market: tuple[str, str] = ("", "")
+) -> tuple[Body, str]:
+    return _set_aside_row(source, account, frame, set_aside("frame", error, None, *market))
+
+
+def _digest(item: Any) -> str:
+    return hashlib.sha256(repr(item).encode("utf-8", "backslashreplace")).hexdigest()[:20]
 
 
 def _order_id(report: OrderReport) -> str:
@@ -62,18 +98,25 @@ def _order_id(report: OrderReport) -> str:
     )
 
 
-def parse_public_frame(category: Category, frame: Any) -> Parsed:
-    """Confirmed bars of a kline frame. Other public topics need memory: see `PublicFrames`."""
+def parse_public_frame(category: Category, frame: Any, latest_ms: int | None = None) -> Parsed:
+    """Confirmed bars of a kline frame, each judged by itself. Other public topics need memory: see `PublicFrames`.
+
+    Raises UnparsableError when the frame itself cannot be read.
+    """
     row = Row(frame, "public frame")
     parts = row.text("topic").split(".")
     if parts[0] != "kline" or len(parts) != 3:
         return []
-    found: Parsed = []
-    for item in row.items("data"):
-        bar = parse_kline(category, parts[2], item)
-        if bar is not None:
-            found.append((BarFrame(bars=(bar,)), f"bar:{category}:{bar.symbol}:{bar.interval}:{bar.start_ms}"))
-    return found
+    _kind, interval, symbol = parts
+    row.instant("ts", latest_ms)
+    parse = partial(parse_kline, category, symbol, interval, not_after_ms=latest_ms)
+    bars, bad = judged("bar", row.items("data"), parse, category, symbol)
+    found: Parsed = [
+        (BarFrame(bars=(bar,)), f"bar:{category}:{bar.symbol}:{bar.interval}:{bar.start_ms}")
+        for _item, bar in bars
+        if bar is not None
+    ]
+    return found + [_set_aside_row(f"public {category}", None, item, one) for item, one in bad]
 
 
 class PublicFrames:
@@ -87,10 +130,11 @@ class PublicFrames:
         self._tickers: dict[tuple[Category, str], dict[str, Any]] = {}
         self._books: dict[tuple[Category, str], OrderBook] = {}
         self._shown: dict[tuple[Category, str], Quote] = {}
+        self._broken: dict[tuple[Category, str], tuple[int, bool]] = {}
 
     def reset(self, category: Category) -> None:
-        """Forget what was known of a category: its connection is a new one."""
-        for memory in (self._tickers, self._books, self._shown):
+        """Discard what was known of a category: its connection is a new one."""
+        for memory in (self._tickers, self._books, self._shown, self._broken):
             for key in [key for key in memory if key[0] == category]:
                 del memory[key]
 
@@ -98,58 +142,95 @@ class PublicFrames:
         """The order book of a symbol, if its topic is subscribed."""
         return self._books.get((category, symbol))
 
-    def take(self, category: Category, frame: Any) -> Parsed:
-        """Bars and quotes that follow from one frame.
+    def take(self, category: Category, frame: Any, latest_ms: int | None = None) -> Parsed:
+        """Bars and quotes that follow from one frame; what cannot be read is set aside and named. A quote that can be
+        used no more is withdrawn until a later frame repairs it. `latest_ms` as in `parse_private_frame`.
 
         Raises:
-            BookGapError: the book lost a message; subscribe to its topic anew.
-            UnparsableError: the frame cannot be read.
+            BookGapError: a message was lost; subscribe to the topic anew.
         """
-        row = Row(frame, "public frame")
-        topic = row.text("topic")
-        kind, _, rest = topic.partition(".")
-        if kind == "kline":
-            return parse_public_frame(category, frame)
-        key = (category, rest.rpartition(".")[2])
+        source = f"public {category}"
+        try:
+            row = Row(frame, "public frame")
+            topic = row.text("topic")
+            kind, _, rest = topic.partition(".")
+            if kind == "kline":
+                return parse_public_frame(category, frame, latest_ms)
+            if kind not in ("tickers", "orderbook", "publicTrade"):
+                return []
+            key = (category, rest.rpartition(".")[2])
+            now_ms = row.instant("ts", latest_ms)
+        except UnparsableError as error:
+            return [_set_aside_frame(source, None, error, frame, (category, ""))]
+        try:
+            self._learn(key, kind, topic, row, frame)
+            quote = self._quote(key, now_ms)
+        except UnparsableError as error:
+            return [*self._withdraw(key), *self._tell(key, source, error, now_ms)]
+        self._broken.pop(key, None)
+        return self._withdraw(key) if quote is None else self._show(key, quote, kind)
+
+    def withdrawn(self, category: Category, topic: str) -> Parsed:
+        """What is to be told after a BookGapError of a topic: its quote does not hold."""
+        return self._withdraw((category, topic.rpartition(".")[2]))
+
+    def _tell(self, key: tuple[Category, str], source: str, error: UnparsableError, now_ms: int) -> Parsed:
+        """A market without a usable quote is told once, when that has lasted: deltas move bid and ask one by one."""
+        since_ms, is_told = self._broken.get(key, (now_ms, False))
+        is_due = now_ms - since_ms >= UNUSABLE_AFTER_MS and not is_told
+        self._broken[key] = (since_ms, is_told or is_due)
+        if not is_due:
+            return []
+        aside = set_aside("quote", error, None, *key)
+        return [(RowsSetAside(source=source, rows=(aside,)), f"set-aside:{source}:{key[1]}:{now_ms}")]
+
+    def _learn(self, key: tuple[Category, str], kind: str, topic: str, row: Row, frame: Any) -> None:
         if kind == "tickers":
-            self._merge(key, row)
-            return self._quote(key, row.integer("ts"), "tickers")
-        if kind == "orderbook":
-            self._books.setdefault(key, OrderBook(topic)).take(frame)
-            return self._quote(key, row.integer("ts"), "orderbook")
-        if kind == "publicTrade":
+            self._merge(key, topic, row)
+        elif kind == "orderbook":
+            if row.row("data").symbol("s") != key[1]:
+                raise row.error("data", row.raw("data"), f"a book of {key[1]}")
+            book = self._books.setdefault(key, OrderBook(topic))
+            book.take(frame)
+            touch, ticker = book.touch(), self._tickers.get(key)
+            if touch is not None and ticker is not None:
+                ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
+        else:
             trades = row.rows("data", "trade row")
             if trades and key in self._tickers:
-                self._tickers[key]["lastPrice"] = trades[-1].text("p")
-            return self._quote(key, row.integer("ts"), "publicTrade")
-        return []
+                self._tickers[key]["lastPrice"] = plain(trades[-1].price("p"))
 
-    def _merge(self, key: tuple[Category, str], row: Row) -> None:
+    def _merge(self, key: tuple[Category, str], topic: str, row: Row) -> None:
         kind, data = row.text("type"), row.items("data") if row.is_list("data") else [row.raw("data")]
         if len(data) != 1 or not isinstance(data[0], dict):
             raise row.error("data", data, "one ticker")
+        if kind not in ("snapshot", "delta"):
+            raise row.error("type", kind, "snapshot or delta")
+        fields = Row(data[0], f"ticker of {key[0]} {key[1]}")
+        if fields.symbol() != key[1]:
+            raise fields.error("symbol", fields.raw("symbol"), f"the topic's {key[1]}")
         if kind == "snapshot":
             self._tickers[key] = dict(data[0])
         elif key in self._tickers:
             self._tickers[key].update(data[0])
         else:
-            raise UnparsableError(f"ticker of {key[0]} {key[1]}: a delta came without a snapshot before it.")
+            raise BookGapError(f"{topic}: a delta of the ticker came without a snapshot before it.")
+        ticker, book = self._tickers[key], self._books.get(key)
+        if "bid1Price" not in ticker and book is not None and (touch := book.touch()) is not None:
+            # A spot ticker has no best prices of its own: the book's newest stand beside it.
+            ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
 
-    def _quote(self, key: tuple[Category, str], now_ms: int, source: str) -> Parsed:
-        """The newest quote; book and trade messages only when they changed it (a ticker tells that it still holds)."""
+    def _quote(self, key: tuple[Category, str], now_ms: int) -> Quote | None:
+        """The newest quote; None before everything that makes one has come.
+
+        Raises UnparsableError when what has come makes none: a price is missing or no price, or the quote is crossed.
+        """
         ticker, book = self._tickers.get(key), self._books.get(key)
-        if ticker is None:
-            return []
-        if book is not None:
-            touch = book.touch()
-            if touch is None:
-                return []
-            if source == "orderbook" or "bid1Price" not in ticker:
-                # Whichever spoke last is right: a linear ticker has its own best prices, a spot ticker has none.
-                ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
-        if not ticker.get("bid1Price") or not ticker.get("ask1Price"):
-            return []
-        quote = parse_quote(key[0], ticker, now_ms)
+        is_book_missing = key[0] == "spot" if book is None else book.touch() is None
+        return None if ticker is None or is_book_missing else parse_quote(key[0], ticker, now_ms)
+
+    def _show(self, key: tuple[Category, str], quote: Quote, source: str) -> Parsed:
+        """Book and trade messages are news only when they changed the quote; a ticker tells that it still holds."""
         shown = self._shown.get(key)
         if (
             source != "tickers"
@@ -159,6 +240,11 @@ class PublicFrames:
             return []
         self._shown[key] = quote
         return [(QuoteFrame(quotes=(quote,)), "")]
+
+    def _withdraw(self, key: tuple[Category, str]) -> Parsed:
+        if self._shown.pop(key, None) is None:
+            return []
+        return [(QuoteFrame(quotes=(), withdrawn=(key,)), "")]
 
 
 __all__ = ["BookGapError", "Parsed", "PublicFrames", "moment_ms", "parse_private_frame", "parse_public_frame"]

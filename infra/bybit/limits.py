@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from infra.bybit.errors import Fault, GatewayError
 from statemachines.values import Account
 
+LONGEST_HEADER_NUMBER = 16
+"""Digits; an instant in ms has 13."""
+
 
 class Quota(BaseModel):
     """At most `calls` in any `seconds`."""
@@ -168,4 +171,5 @@ class RateLimiter:
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
     value = headers.get(name)
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    is_number = value is not None and value.isascii() and value.isdigit() and len(value) <= LONGEST_HEADER_NUMBER
+    return int(value) if value is not None and is_number else None

@@ -1,15 +1,24 @@
 """Pure parsers: rows of Bybit V5 (REST and streams) into the core's reports (IF-2, DA-1).
 
-Where Bybit sends "" the rule stands in the parser; anything else missing or unreadable raises UnparsableError,
-which names the field and its value. A missing number is never taken for zero.
+Where Bybit sends "" the rule stands in the parser; anything else missing, unreadable or beyond what a market can
+produce raises UnparsableError, which names the field and its value. A missing number is never taken for zero. A sound
+row of a product that this system does not trade raises ForeignError.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
-from infra.bybit.fields import Row, UnparsableError, to_decimal
+from infra.bybit.fields import (
+    MOST_LEVERAGE,
+    MOST_PRICE,
+    MOST_QUANTITY,
+    ForeignError,
+    Row,
+    UnparsableError,
+    shown_text,
+)
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.requests import (
     ExecutionReport,
@@ -28,29 +37,68 @@ _STATUSES: dict[str, VenueOrderStatus] = {status.value: status for status in Ven
 _SIDES: dict[str, Side] = {side.value: side for side in Side}
 
 
+_INTERVALS_MS: dict[str, int] = {
+    **{str(minutes): minutes * MINUTE_MS for minutes in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
+    "D": DAY_MS,
+    "W": 7 * DAY_MS,
+}
+
+OTHER_PRODUCTS = ("option", "inverse", "spread")
+"""Categories that an account may trade by other means; this system does not."""
+
+MOST_FEE_PART = Decimal("0.1")
+"""A fee or funding payment above a tenth of the traded value is not one."""
+
+LATE_MS = 60_000
+"""What the exchange tells may be younger than the clock it is held against by this much."""
+
+
 def interval_ms(interval: str) -> int:
     """Length of a bar; `interval` is Bybit's name: minutes as digits, "D" or "W"."""
-    if interval.isdigit() and int(interval) > 0:
-        return int(interval) * MINUTE_MS
-    if interval in ("D", "W"):
-        return DAY_MS if interval == "D" else 7 * DAY_MS
-    raise UnparsableError(f"bar interval is {interval!r}; minutes, 'D' or 'W' are allowed.")
+    found = _INTERVALS_MS.get(interval)
+    if found is None:
+        raise UnparsableError(f"bar interval is {interval[:20]!r}; one of {', '.join(_INTERVALS_MS)} is required.")
+    return found
 
 
 def parse_category(value: str, what: str) -> Category:
     """`spot` or `linear`; the system trades nothing else."""
+    if value in OTHER_PRODUCTS:
+        raise ForeignError(f"{what}: field 'category' is {value!r}; this system trades 'spot' and 'linear' only.")
     if value not in get_args(Category):
-        raise UnparsableError(f"{what}: field 'category' is {value!r}; 'spot' or 'linear' is required.")
+        raise UnparsableError(f"{what}: field 'category' is {value[:20]!r}; 'spot' or 'linear' is required.")
     return cast(Category, value)
 
 
-def parse_order(account: Account, data: Any, category: str | None = None) -> OrderReport:
+def _market(row: Row, category: str | None) -> tuple[Category, str]:
+    return parse_category(row.text("category") if category is None else category, row.what), row.symbol()
+
+
+R = TypeVar("R", OrderReport, ExecutionReport)
+
+
+def traded(report: R) -> R:
+    """The report, if it is of a product that this system trades; a contract that settles in another coin is foreign."""
+    if report.category == "linear" and not report.symbol.endswith(SETTLE_COIN):
+        raise ForeignError(f"the contract {report.symbol} does not settle in {SETTLE_COIN}.")
+    return report
+
+
+def _settle_coin(symbol: str) -> str:
+    """The coin that a linear contract settles in: BTCUSDT in USDT, BTCPERP in USDC."""
+    return "USDC" if symbol.endswith(("PERP", "USDC")) else SETTLE_COIN
+
+
+def parse_order(
+    account: Account, data: Any, category: str | None = None, not_after_ms: int | None = None
+) -> OrderReport:
     """A row of the order stream, of open orders or of the order history.
 
     `category` is the list's when the row has none of its own (REST). "" means: no average price yet, no limit or
-    trigger price; `EC_NoError` and `UNKNOWN` (nothing to tell) become "".
+    trigger price; `EC_NoError` and `UNKNOWN` (nothing to tell) become "". No instant may lie after `not_after_ms`.
     """
     row = Row(data, "order row")
+    kind, symbol = _market(row, category)
     status = row.text("orderStatus")
     if status not in _STATUSES:
         raise row.error("orderStatus", status, f"one of {sorted(_STATUSES)}")
@@ -59,85 +107,117 @@ def parse_order(account: Account, data: Any, category: str | None = None) -> Ord
         account=account,
         link_id=row.text_or_empty("orderLinkId"),
         exchange_id=row.text("orderId"),
-        category=parse_category(row.text("category") if category is None else category, row.what),
-        symbol=row.text("symbol"),
+        category=kind,
+        symbol=symbol,
         side=_side(row),
         status=_STATUSES[status],
-        quantity=row.decimal("qty"),
-        executed_quantity=row.decimal("cumExecQty"),
+        quantity=row.quantity("qty"),
+        executed_quantity=_executed(row),
         average_price=row.price_or_none("avgPrice"),
         price=row.price_or_none("price"),
         trigger_price=row.price_or_none("triggerPrice"),
         reduce_only=row.boolean("reduceOnly"),
         reject_reason="" if reason == "EC_NoError" else reason,
         cancel_type="" if cancel == "UNKNOWN" else cancel,
-        created_ms=row.integer("createdTime"),
-        updated_ms=row.integer("updatedTime"),
+        created_ms=row.instant("createdTime", not_after_ms),
+        updated_ms=row.instant("updatedTime", not_after_ms),
     )
 
 
-def parse_execution(account: Account, data: Any, category: str | None = None) -> ExecutionReport:
+def _executed(row: Row) -> Decimal:
+    """What was executed; never more than was ordered, where both are counted in the coin."""
+    executed, ordered = row.quantity("cumExecQty"), row.quantity("qty")
+    in_quote = row.has("marketUnit") and row.raw("marketUnit") != "baseCoin"
+    if ordered and executed > ordered and not in_quote:
+        raise row.error("cumExecQty", row.raw("cumExecQty"), f"at most the order's quantity {ordered:f}")
+    return executed
+
+
+def parse_execution(
+    account: Account, data: Any, category: str | None = None, not_after_ms: int | None = None
+) -> ExecutionReport:
     """A row of the execution stream or list, settlements (`Funding`) included.
 
-    A linear contract's fee is in its settlement coin when `feeCurrency` is "". Only the stream tells the realised
-    profit (`execPnl`); REST has no such field, and 0 then stands for "not told": positions are booked from fills.
+    Bybit's list of executions has an empty `feeCurrency` for linear contracts, whose fees are in their settlement coin;
+    in the stream, and for spot, the coin is required. Only the stream tells the realised profit (`execPnl`); REST has
+    no such field, and 0 then stands for "not told": positions are booked from fills.
     """
     row = Row(data, "execution row")
-    kind = parse_category(row.text("category") if category is None else category, row.what)
-    coin = row.text_or_empty("feeCurrency")
-    if not coin:
-        if kind == "spot":
-            raise row.error("feeCurrency", coin, "the coin of the fee (spot)")
-        coin = SETTLE_COIN
+    kind, symbol = _market(row, category)
+    is_listed_linear = kind == "linear" and category is not None
+    is_untold = is_listed_linear and row.text_or_empty("feeCurrency") == ""
+    coin = _settle_coin(symbol) if is_untold else row.coin("feeCurrency")
+    quantity, price = row.positive("execQty", MOST_QUANTITY), row.price("execPrice")
+    fee = row.decimal("execFee")
+    traded = quantity if symbol.startswith(coin) and coin != SETTLE_COIN else quantity * price
+    if coin in symbol and abs(fee) > traded * MOST_FEE_PART:
+        raise row.error("execFee", row.raw("execFee"), f"at most a tenth of the traded {traded:f} {coin}")
     return ExecutionReport(
         account=account,
         execution_id=row.text("execId"),
         link_id=row.text_or_empty("orderLinkId"),
         exchange_id=row.text_or_empty("orderId"),
         category=kind,
-        symbol=row.text("symbol"),
+        symbol=symbol,
         side=_side(row),
-        quantity=row.decimal("execQty"),
-        price=row.decimal("execPrice"),
-        fee=row.decimal("execFee"),
+        quantity=quantity,
+        price=price,
+        fee=fee,
         fee_coin=coin,
-        fee_rate=row.decimal("feeRate"),
+        fee_rate=row.rate("feeRate"),
         is_maker=row.boolean("isMaker"),
         realized_pnl=(row.decimal_or_none("execPnl") if row.has("execPnl") else None) or Decimal(0),
         execution_type=row.text("execType"),
-        executed_ms=row.integer("execTime"),
-        closed_quantity=row.decimal_or_none("closedSize") if row.has("closedSize") else None,
+        executed_ms=row.instant("execTime", not_after_ms),
+        closed_quantity=_closed(row),
     )
 
 
+def _closed(row: Row) -> Decimal | None:
+    if not row.has("closedSize") or row.raw("closedSize") == "":
+        return None
+    return row.quantity("closedSize")
+
+
 def parse_position(account: Account, data: Any) -> PositionReport | None:
-    """A linear position of one-way mode; None when flat (`side` "" and `size` 0)."""
+    """A linear position of one-way mode; None when flat (`side` "" and `size` 0). `size` is unsigned."""
     row = Row(data, "position row")
+    _kind, symbol = _market(row, "linear")
     index = row.integer("positionIdx")
     if index != 0:
         raise row.error("positionIdx", index, "0 (one-way mode)")
-    size = row.decimal("size")
+    size = row.quantity("size")
     if size == 0:
         return None
     return PositionReport(
         account=account,
-        symbol=row.text("symbol"),
+        symbol=symbol,
         quantity=_side(row).sign * size,
-        average_price=row.positive("entryPrice" if row.has("entryPrice") else "avgPrice"),
-        mark_price=row.positive("markPrice"),
+        average_price=row.price("entryPrice" if row.has("entryPrice") else "avgPrice"),
+        mark_price=row.price("markPrice"),
         liquidation_price=row.price_or_none("liqPrice"),
-        leverage=row.positive("leverage"),
+        leverage=row.positive("leverage", MOST_LEVERAGE),
         unrealized_pnl=row.decimal("unrealisedPnl"),
     )
 
 
-def parse_balances(result: Any) -> dict[str, Decimal]:
-    """Wallet balance per coin of the unified account; coins that are not held are absent."""
+def wallet_coins(result: Any) -> list[Any]:
+    """The coin rows of the unified account, unread."""
     wallets = Row(result, "wallet answer").rows("list", "wallet row")
     if len(wallets) != 1:
         raise UnparsableError(f"wallet answer: field 'list' has {len(wallets)} accounts; exactly 1 is required.")
-    coins = wallets[0].rows("coin", "wallet coin row")
-    return {coin.text("coin"): coin.decimal("walletBalance") for coin in coins}
+    return wallets[0].items("coin")
+
+
+def parse_balance(data: Any) -> tuple[str, Decimal]:
+    """Coin and wallet balance of one coin row; what is borrowed makes it negative."""
+    row = Row(data, "wallet coin row")
+    return row.coin("coin"), row.decimal("walletBalance")
+
+
+def parse_balances(result: Any) -> dict[str, Decimal]:
+    """Wallet balance per coin of the unified account; coins that are not held are absent."""
+    return dict(parse_balance(coin) for coin in wallet_coins(result))
 
 
 def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Decimal = Decimal(0)) -> Instrument:
@@ -147,18 +227,18 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
     is_spot = category == "spot"
     return Instrument(
         category=category,
-        symbol=row.text("symbol"),
-        base_coin=row.text("baseCoin"),
-        quote_coin=row.text("quoteCoin"),
-        tick_size=row.row("priceFilter").positive("tickSize"),
-        qty_step=lot.positive("basePrecision" if is_spot else "qtyStep"),
-        min_qty=lot.decimal("minOrderQty"),
-        min_notional_usdt=lot.decimal("minOrderAmt" if is_spot else "minNotionalValue"),
+        symbol=row.symbol(),
+        base_coin=row.coin("baseCoin"),
+        quote_coin=row.coin("quoteCoin"),
+        tick_size=row.row("priceFilter").positive("tickSize", MOST_PRICE),
+        qty_step=lot.positive("basePrecision" if is_spot else "qtyStep", MOST_QUANTITY),
+        min_qty=lot.quantity("minOrderQty"),
+        min_notional_usdt=lot.quantity("minOrderAmt" if is_spot else "minNotionalValue"),
         max_limit_qty=lot.positive("maxLimitOrderQty" if is_spot else "maxOrderQty"),
         max_market_qty=lot.positive("maxMarketOrderQty" if is_spot else "maxMktOrderQty"),
         maintenance_margin_rate=maintenance_margin_rate,
-        max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage"),
-        funding_interval_min=0 if is_spot else row.integer("fundingInterval"),
+        max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage", MOST_LEVERAGE),
+        funding_interval_min=0 if is_spot else row.integer("fundingInterval", 1, DAY_MS // MINUTE_MS),
     )
 
 
@@ -191,26 +271,32 @@ def parse_fee_rate(category: Category, data: Any) -> FeeRate:
     row = Row(data, "fee rate row")
     return FeeRate(
         category=category,
-        symbol=row.text("symbol"),
-        taker=row.decimal("takerFeeRate"),
-        maker=row.decimal("makerFeeRate"),
+        symbol=row.symbol(),
+        taker=row.rate("takerFeeRate"),
+        maker=row.rate("makerFeeRate"),
     )
 
 
 def parse_quote(category: Category, data: Any, market_ms: int) -> Quote:
-    """A complete ticker (REST, or linear stream after merging). `fundingRate` is what is predicted (F2)."""
+    """A complete ticker (REST, or linear stream after merging). `fundingRate` is what is predicted (F2).
+
+    A quote of which the bid is not below the ask is no quote: it raises UnparsableError as a missing price does.
+    """
     row = Row(data, f"{category} ticker row")
     is_linear = category == "linear"
+    bid, ask = row.price("bid1Price"), row.price("ask1Price")
+    if not bid < ask:
+        raise row.error("bid1Price", row.raw("bid1Price"), f"a price below the ask {ask:f}")
     return Quote(
         category=category,
-        symbol=row.text("symbol"),
-        bid=row.positive("bid1Price"),
-        ask=row.positive("ask1Price"),
-        last=row.positive("lastPrice"),
-        mark=row.positive("markPrice") if is_linear else None,
-        index=row.positive("indexPrice") if is_linear else None,
-        predicted_funding_rate=row.decimal("fundingRate") if is_linear else None,
-        next_funding_ms=row.integer("nextFundingTime") if is_linear else None,
+        symbol=row.symbol(),
+        bid=bid,
+        ask=ask,
+        last=row.price("lastPrice"),
+        mark=row.price("markPrice") if is_linear else None,
+        index=row.price("indexPrice") if is_linear else None,
+        predicted_funding_rate=row.rate("fundingRate") if is_linear else None,
+        next_funding_ms=row.instant("nextFundingTime") if is_linear else None,
         market_ms=market_ms,
     )
 
@@ -219,16 +305,29 @@ def parse_bar(category: Category, symbol: str, interval: str, data: Any) -> BarF
     """A row of the kline query: seven texts `[start, open, high, low, close, volume, turnover]`."""
     what = f"kline row of {category} {symbol} {interval}"
     if not isinstance(data, list) or len(data) != 7:
-        raise UnparsableError(f"{what}: a list of 7 texts is required, got {data!r}.")
+        raise UnparsableError(f"{what}: a list of 7 texts is required, got {shown_text(data)}.")
     names = ("start", "open", "high", "low", "close", "volume", "turnover")
     row = Row(dict(zip(names, data, strict=True)), what)
     return _bar(category, symbol, interval, row)
 
 
-def parse_kline(category: Category, symbol: str, data: Any) -> BarFact | None:
-    """A row of the kline stream; None while the bar still runs (`confirm` false)."""
-    row = Row(data, f"kline stream row of {category} {symbol}")
-    return _bar(category, symbol, row.text("interval"), row) if row.boolean("confirm") else None
+def parse_kline(
+    category: Category, symbol: str, interval: str, data: Any, not_after_ms: int | None = None
+) -> BarFact | None:
+    """A row of the kline stream; None while the bar still runs (`confirm` false). A bar that ends after
+    `not_after_ms` cannot be closed."""
+    row = Row(data, f"kline stream row of {category} {symbol} {interval}")
+    if not row.boolean("confirm"):
+        return None
+    if row.text("interval") != interval:
+        raise row.error("interval", row.raw("interval"), f"the topic's {interval}")
+    bar = _bar(category, symbol, interval, row)
+    end_ms = bar.start_ms + interval_ms(interval)
+    if row.instant("end") != end_ms - 1:
+        raise row.error("end", row.raw("end"), f"the bar's last millisecond {end_ms - 1}")
+    if not_after_ms is not None and end_ms > not_after_ms:
+        raise row.error("start", row.raw("start"), f"a bar that ended by {not_after_ms}")
+    return bar
 
 
 def _bar(category: Category, symbol: str, interval: str, row: Row) -> BarFact:
@@ -236,12 +335,12 @@ def _bar(category: Category, symbol: str, interval: str, row: Row) -> BarFact:
         category=category,
         symbol=symbol,
         interval=interval,
-        start_ms=row.integer("start"),
-        open=row.decimal("open"),
-        high=row.decimal("high"),
-        low=row.decimal("low"),
-        close=row.decimal("close"),
-        volume=row.decimal("volume"),
+        start_ms=row.instant("start"),
+        open=row.price("open"),
+        high=row.price("high"),
+        low=row.price("low"),
+        close=row.price("close"),
+        volume=row.quantity("volume"),
     )
 
 
@@ -249,9 +348,9 @@ def parse_funding(data: Any, interval_min: int) -> FundingRateFact:
     """A settled rate; `interval_min` comes from the instrument."""
     row = Row(data, "funding history row")
     return FundingRateFact(
-        symbol=row.text("symbol"),
-        settle_ms=row.integer("fundingRateTimestamp"),
-        rate=row.decimal("fundingRate"),
+        symbol=row.symbol(),
+        settle_ms=row.instant("fundingRateTimestamp"),
+        rate=row.rate("fundingRate"),
         interval_min=interval_min,
     )
 
@@ -267,8 +366,9 @@ def parse_transfer_status(value: str, what: str) -> TransferState:
 def parse_level(data: Any, what: str) -> tuple[Decimal, Decimal]:
     """A price level of the book: `[price, size]`; size 0 deletes it."""
     if not isinstance(data, list) or len(data) != 2:
-        raise UnparsableError(f"{what}: a list of price and size is required, got {data!r}.")
-    return to_decimal(data[0], "price", what), to_decimal(data[1], "size", what)
+        raise UnparsableError(f"{what}: a list of price and size is required, got {shown_text(data)}.")
+    row = Row({"price": data[0], "size": data[1]}, what)
+    return row.price("price"), row.quantity("size")
 
 
 def _side(row: Row) -> Side:

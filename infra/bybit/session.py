@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from pybit.exceptions import InvalidRequestError
 from pybit.unified_trading import HTTP
 
 from infra.bybit.credentials import Credentials
+from infra.bybit.envelope import checked
+from infra.bybit.fields import UnparsableError
+from infra.proxy import ProxyAddress, proxy_for
 from statemachines.values import Account
 
 Handle = Callable[[str, str, Mapping[str, Any], Account | None], Mapping[str, Any]]
@@ -37,7 +38,14 @@ def silence_libraries() -> None:
 class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
     """One account's HTTP session in one thread. `headers_seen` are those of the newest answer."""
 
-    def __init__(self, account: Account, credentials: Credentials, base_url: str, timeout_s: int = 10) -> None:
+    def __init__(
+        self,
+        account: Account,
+        credentials: Credentials,
+        base_url: str,
+        timeout_s: int = 10,
+        proxy: ProxyAddress | None = None,
+    ) -> None:
         key = credentials.keys.get(account)
         super().__init__(
             api_key=key.api_key.get_secret_value() if key else None,
@@ -51,17 +59,26 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         )
         silence_libraries()
         self.endpoint = base_url.rstrip("/")
-        # A proxy variable of the shell must not capture loopback, nor see what is signed.
         self.client.trust_env = False
+        way = proxy_for(self.endpoint, proxy)
+        if way is not None:
+            self.client.proxies = {"http": way.url, "https": way.url}
         self.account = account
         self.headers_seen: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"GatewaySession({self.account}, {self.endpoint})"
 
-    def _handle_response(self, response: Any, *args: Any, **kwargs: Any) -> Any:
+    def _handle_response(self, response: Any, method: Any, path: Any, *_further: Any) -> Any:
+        # pybit takes every answer without a truthy retCode for a success, and fails on what is no object.
         self.headers_seen = response.headers
-        return super()._handle_response(response, *args, **kwargs)
+        request = f"{method} {str(path).removeprefix(self.endpoint)}"
+        try:
+            answer = response.json()
+        except (ValueError, RecursionError):
+            # Not JSON, or JSON that Python does not read (an integer of thousands of digits, lists without end).
+            raise UnparsableError(f"answer to {request}: it is not JSON that can be read.") from None
+        return checked(answer, request)
 
 
 class DirectSession(HTTP):  # type: ignore[misc, unused-ignore]
@@ -81,17 +98,7 @@ class DirectSession(HTTP):  # type: ignore[misc, unused-ignore]
         params = self._clean_query(query)
         if method == "GET":
             params = {name: str(value) for name, value in params.items()}
-        envelope = self._handle(method, path, params, self.account if auth else None)
-        code = envelope["retCode"]
-        if code:
-            raise InvalidRequestError(
-                request=f"{method} {path}",
-                message=str(envelope["retMsg"]),
-                status_code=code,
-                time=datetime.now(UTC).strftime("%H:%M:%S"),
-                resp_headers=None,
-            )
-        return envelope
+        return checked(self._handle(method, path, params, self.account if auth else None), f"{method} {path}")
 
 
 class Sessions(Protocol):
@@ -105,8 +112,11 @@ class Sessions(Protocol):
 class HttpSessions:
     """One pybit session per account and thread: a `requests.Session` is not safe to share."""
 
-    def __init__(self, credentials: Credentials, base_url: str, timeout_s: int = 10) -> None:
+    def __init__(
+        self, credentials: Credentials, base_url: str, timeout_s: int = 10, proxy: ProxyAddress | None = None
+    ) -> None:
         self._credentials = credentials
+        self._proxy = proxy
         self._base_url = base_url
         self._timeout_s = timeout_s
         self._local = threading.local()
@@ -115,7 +125,9 @@ class HttpSessions:
         mine: dict[Account, GatewaySession] = self._local.__dict__.setdefault("sessions", {})
         found = mine.get(account)
         if found is None:
-            found = mine[account] = GatewaySession(account, self._credentials, self._base_url, self._timeout_s)
+            found = mine[account] = GatewaySession(
+                account, self._credentials, self._base_url, self._timeout_s, self._proxy
+            )
         return found
 
 

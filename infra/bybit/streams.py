@@ -15,6 +15,8 @@ from infra.bybit.book import BookGapError
 from infra.bybit.connection import Connection
 from infra.bybit.credentials import Credentials
 from infra.bybit.frames import Parsed, PublicFrames, moment_ms, parse_private_frame
+from infra.bybit.parse import LATE_MS
+from infra.proxy import ProxyAddress
 from statemachines.messages import QuoteFrame
 from statemachines.requests import Quote
 from statemachines.values import Account, Category
@@ -28,10 +30,19 @@ PublicTopic = Literal["kline", "tickers", "orderbook", "publicTrade"]
 
 
 class _Streams:
-    """What both kinds share: a set of connections."""
+    """What both kinds share: a set of connections. `wall_ms` (live only; market time of the simulated exchange is not
+    wall time) bounds the instants that frames tell; without it the frame's own time does."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ms: Callable[[], int] | None, proxy: ProxyAddress | None) -> None:
         self._connections: list[Connection] = []
+        self._wall_ms = wall_ms
+        self._proxy = proxy
+
+    def _latest_ms(self, frame: Mapping[str, Any], own: str) -> int | None:
+        """The last instant that a frame may tell of."""
+        now_ms = frame.get(own) if self._wall_ms is None else self._wall_ms()
+        is_instant = isinstance(now_ms, int) and not isinstance(now_ms, bool)
+        return now_ms + LATE_MS if is_instant and now_ms is not None else None
 
     def received(self) -> Mapping[str, int]:
         """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
@@ -51,8 +62,15 @@ class _Streams:
 class PrivateStreams(_Streams):
     """Order and execution streams, one connection per account. Implements `StreamsPort`."""
 
-    def __init__(self, base: str, credentials: Credentials, accounts: Sequence[Account]) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        base: str,
+        credentials: Credentials,
+        accounts: Sequence[Account],
+        wall_ms: Callable[[], int] | None = None,
+        proxy: ProxyAddress | None = None,
+    ) -> None:
+        super().__init__(wall_ms, proxy)
         self._base = base
         self._credentials = credentials
         self._accounts = tuple(accounts)
@@ -66,7 +84,7 @@ class PrivateStreams(_Streams):
 
     def _connection(self, account: Account, sink: StreamSink, on_reconnected: Callable[[str], None]) -> Connection:
         def take(frame: dict[str, Any]) -> None:
-            _hand_over(parse_private_frame(account, frame), sink)
+            _hand_over(parse_private_frame(account, frame, self._latest_ms(frame, "creationTime")), sink)
 
         return Connection(
             name=f"private {account}",
@@ -76,6 +94,7 @@ class PrivateStreams(_Streams):
             on_topic=take,
             on_up=lambda times: on_reconnected(account.value) if times > 1 else None,
             key=self._credentials.key(account),
+            proxy=self._proxy,
         )
 
 
@@ -95,8 +114,10 @@ class PublicStreams(_Streams):
         book_depth: int = 50,
         quote_gap_s: float = 0.0,
         stale_s: float | None = None,
+        wall_ms: Callable[[], int] | None = None,
+        proxy: ProxyAddress | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(wall_ms, proxy)
         self._base = base
         self._symbols = tuple(symbols)
         self._intervals = tuple(intervals)
@@ -140,15 +161,19 @@ class PublicStreams(_Streams):
         def take(frame: dict[str, Any]) -> None:
             topic = str(frame["topic"])
             try:
-                parsed = frames.take(category, frame)
+                parsed = frames.take(category, frame, self._latest_ms(frame, "ts"))
             except BookGapError as gap:
                 # Deltas still on their way raise it again; one fresh snapshot is enough for all of them.
+                deliver(frames.withdrawn(category, topic))
                 if topic not in broken_books:
                     broken_books.add(topic)
                     _log.warning("%s A fresh snapshot is asked for.", gap)
                     connection.resubscribe(topic)
                 return
             broken_books.discard(topic)
+            deliver(parsed)
+
+        def deliver(parsed: Parsed) -> None:
             _hand_over(self._quotes.hold(parsed) if self._quotes is not None else parsed, sink)
 
         def forget() -> None:
@@ -168,6 +193,7 @@ class PublicStreams(_Streams):
             on_up=came_up,
             on_building=forget,
             stale_s=self._stale_s,
+            proxy=self._proxy,
         )
         return connection
 
@@ -177,18 +203,22 @@ class _QuoteValve:
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
-        self._waiting: dict[tuple[str, str], Quote] = {}
+        self._waiting: dict[tuple[Category, str], Quote] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def hold(self, parsed: Parsed) -> Parsed:
-        """Keep the quotes back; everything else passes."""
+        """Keep the quotes back; everything else passes, withdrawals too, with what they withdraw."""
         passing: Parsed = []
         for body, natural_id in parsed:
             if isinstance(body, QuoteFrame):
                 with self._lock:
+                    for market in body.withdrawn:
+                        self._waiting.pop(market, None)
                     self._waiting |= {(quote.category, quote.symbol): quote for quote in body.quotes}
+                if body.withdrawn:
+                    passing.append((QuoteFrame(quotes=(), withdrawn=body.withdrawn), natural_id))
             else:
                 passing.append((body, natural_id))
         return passing

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.database.urls import psycopg_url
+from infra.proxy import ProxyAddress, proxy_address
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """0 takes a free one."""
@@ -73,11 +74,26 @@ class RayConfig(Section):
 
 class LiveConfig(Section):
     """Guards of profile live. The engines together never use more than `canary_limit_usdt` of the account's
-    capital until the operator raises it; None (in TOML: "none") lifts the limit."""
+    capital until the operator raises it; None (in TOML: "none") lifts the limit.
+
+    `proxy_url` (http://[USER:PASSWORD@]HOST:PORT) is the one way to exchange and feeds through a proxy, for REST and
+    streams alike; HTTP_PROXY and its like are ignored, and nothing on this machine is ever reached by a proxy."""
 
     canary_limit_usdt: Annotated[Decimal, Field(gt=0)] | None = Decimal(1_000)
+    proxy_url: SecretStr | None = None
 
     @field_validator("canary_limit_usdt", mode="before")
     @classmethod
     def _none_is_a_word(cls, value: object) -> object:
         return None if isinstance(value, str) and value.lower() == "none" else value
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _is_a_proxy(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            proxy_address(url.get_secret_value())
+        return url
+
+    def proxy(self) -> ProxyAddress | None:
+        """The configured proxy."""
+        return None if self.proxy_url is None else proxy_address(self.proxy_url.get_secret_value())

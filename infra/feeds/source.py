@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from infra.proxy import ProxyAddress, proxy_for
+
 GetJson = Callable[[str, Mapping[str, str | int]], Any]
 """`get_json(path, parameters)` → the parsed answer; raises FeedUnavailableError."""
 
@@ -24,11 +26,24 @@ class Reading(NamedTuple):
 
 
 class HttpJson:
-    """Reads JSON from one base address. Proxy variables are ignored for loopback's sake."""
+    """Reads JSON from one base address, by the configured proxy if there is one; proxy variables are ignored."""
 
-    def __init__(self, base_url: str, timeout_s: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout_s: float = 10.0,
+        transport: httpx.BaseTransport | None = None,
+        proxy: ProxyAddress | None = None,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=True, transport=transport)
+        way = proxy_for(self._base_url, proxy)
+        self._client = httpx.Client(
+            timeout=timeout_s,
+            trust_env=False,
+            follow_redirects=True,
+            transport=transport,
+            proxy=None if way is None else way.url,
+        )
 
     def __call__(self, path: str, parameters: Mapping[str, str | int]) -> Any:
         try:

@@ -37,7 +37,7 @@ class HistorySource:
     def now_ms(self) -> int:
         """The exchange's wall time."""
         answer = self._get("time", lambda session: session.get_server_time())
-        return int(answer.decimal("timeNano") // 1_000_000)
+        return answer.integer("timeNano") // 1_000_000
 
     def page(self, series: Series, from_ms: int, to_ms: int) -> Rows:
         """Rows with `from_ms` <= time < `to_ms`, at most one page's worth of grid, oldest first."""

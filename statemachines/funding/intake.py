@@ -72,6 +72,8 @@ class Intake:
 
     def quotes(self, body: QuotesSeen) -> None:
         """Keep the newest quote of each leg (live only)."""
+        for market in body.withdrawn:
+            self._quotes.pop(market, None)
         for quote in body.quotes:
             self._quotes[quote.category, quote.symbol] = quote
 

@@ -96,7 +96,8 @@ class OrderView:
 
     `price` is the symbol's last closed price and `price_ms` the time of that close; `portfolio` is None as long as
     it is not known, with the sentences why in `unknown`; `held` is what the account has of the symbol (signed position
-    or coins), known even when prices are missing; `pending` is what approved intents of all engines may still do.
+    or coins), known even when prices are missing; `pending` is what approved intents of all engines may still do;
+    `unusable` says why what the exchange tells about the symbol cannot be used.
     """
 
     intent: Intent
@@ -116,6 +117,7 @@ class OrderView:
     pending: Pending
     orders_this_minute: int
     is_repeat: bool
+    unusable: Sequence[str] = ()
 
     @property
     def account(self) -> AccountView | None:

@@ -19,6 +19,7 @@ FROM_OUTSIDE = {
     "funding_frame",
     "order_frame",
     "quote_frame",
+    "rows_set_aside",
     "stream_restored",
 }
 

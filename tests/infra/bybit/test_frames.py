@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from infra.bybit.book import BookGapError, OrderBook
-from infra.bybit.fields import UnparsableError
 from infra.bybit.frames import PublicFrames, moment_ms, parse_private_frame, parse_public_frame
 from statemachines.messages import BarFrame, QuoteFrame
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, Account
 from tests.infra.bybit.test_parse import order_row
 
+T = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 
-def ticker(kind: str, ts: int = 1, **data: Any) -> dict[str, Any]:
+
+def ticker(kind: str, ts: int = T, **data: Any) -> dict[str, Any]:
     return {"topic": "tickers.BTCUSDT", "type": kind, "ts": ts, "data": {"symbol": "BTCUSDT"} | data}
 
 
@@ -27,7 +28,7 @@ LINEAR: dict[str, Any] = {
     "markPrice": "100.5",
     "indexPrice": "100.2",
     "fundingRate": "0.0001",
-    "nextFundingTime": "28800000",
+    "nextFundingTime": str(T + 8 * HOUR_MS),
 }
 
 
@@ -35,7 +36,7 @@ def book(
     kind: str, update: int, bids: list[list[str]], asks: list[list[str]], seq: int | None = None
 ) -> dict[str, Any]:
     data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": update if seq is None else seq}
-    return {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": 5, "data": data}
+    return {"topic": "orderbook.50.BTCUSDT", "type": kind, "ts": T + 5, "data": data}
 
 
 def quotes(parsed: list[tuple[Any, str]]) -> list[Quote]:
@@ -45,12 +46,17 @@ def quotes(parsed: list[tuple[Any, str]]) -> list[Quote]:
 def test_ticker_deltas_are_merged_into_the_snapshot() -> None:
     frames = PublicFrames()
     frames.take("linear", ticker("snapshot", **LINEAR))
-    (quote,) = quotes(frames.take("linear", ticker("delta", ts=9, lastPrice="100.7")))
-    assert (quote.last, quote.bid, quote.mark, quote.market_ms) == (Decimal("100.7"), Decimal(99), Decimal("100.5"), 9)
+    (quote,) = quotes(frames.take("linear", ticker("delta", ts=T + 9, lastPrice="100.7")))
+    assert (quote.last, quote.bid, quote.mark, quote.market_ms) == (
+        Decimal("100.7"),
+        Decimal(99),
+        Decimal("100.5"),
+        T + 9,
+    )
 
 
-def test_a_delta_before_its_snapshot_is_refused() -> None:
-    with pytest.raises(UnparsableError, match="without a snapshot"):
+def test_a_delta_before_its_snapshot_asks_for_one() -> None:
+    with pytest.raises(BookGapError, match="without a snapshot"):
         PublicFrames().take("linear", ticker("delta", lastPrice="1"))
 
 
@@ -60,7 +66,7 @@ def test_spot_quotes_take_bid_and_ask_from_the_book_and_last_from_trades() -> No
     (first,) = quotes(frames.take("spot", book("snapshot", 7, [["99", "1"], ["98", "2"]], [["101", "1"]])))
     assert (first.bid, first.ask, first.last, first.mark) == (Decimal(99), Decimal(101), Decimal(100), None)
     assert frames.take("spot", book("delta", 8, [["98", "3"]], [])) == [], "an unchanged touch is no news"
-    trade = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": 6, "data": [{"p": "100.5"}]}
+    trade = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": T + 6, "data": [{"p": "100.5"}]}
     (second,) = quotes(frames.take("spot", trade))
     assert second.last == Decimal("100.5")
 
@@ -68,8 +74,8 @@ def test_spot_quotes_take_bid_and_ask_from_the_book_and_last_from_trades() -> No
 def test_a_ticker_repeats_the_quote_as_a_sign_of_life() -> None:
     frames = PublicFrames()
     frames.take("linear", ticker("snapshot", **LINEAR))
-    (quote,) = quotes(frames.take("linear", ticker("delta", ts=60_000)))
-    assert quote.market_ms == 60_000
+    (quote,) = quotes(frames.take("linear", ticker("delta", ts=T + 60_000)))
+    assert quote.market_ms == T + 60_000
 
 
 def test_a_reset_forgets_one_category_only() -> None:
@@ -110,8 +116,8 @@ def test_a_crossed_book_gives_no_touch() -> None:
 
 def test_a_confirmed_bar_is_known_at_its_close() -> None:
     row = {
-        "start": HOUR_MS,
-        "end": 2 * HOUR_MS - 1,
+        "start": T + HOUR_MS,
+        "end": T + 2 * HOUR_MS - 1,
         "interval": "60",
         "open": "1",
         "high": "3",
@@ -120,20 +126,24 @@ def test_a_confirmed_bar_is_known_at_its_close() -> None:
         "volume": "5",
         "turnover": "9",
         "confirm": True,
-        "timestamp": 2 * HOUR_MS,
+        "timestamp": T + 2 * HOUR_MS,
     }
-    frame = {"topic": "kline.60.ETHUSDT", "type": "snapshot", "ts": 2 * HOUR_MS, "data": [row]}
+    frame = {"topic": "kline.60.ETHUSDT", "type": "snapshot", "ts": T + 2 * HOUR_MS, "data": [row]}
     ((body, natural_id),) = parse_public_frame("spot", frame)
     assert isinstance(body, BarFrame)
-    assert natural_id == f"bar:spot:ETHUSDT:60:{HOUR_MS}"
-    assert moment_ms(body) == 2 * HOUR_MS
+    assert natural_id == f"bar:spot:ETHUSDT:60:{T + HOUR_MS}"
+    assert moment_ms(body) == T + 2 * HOUR_MS
 
 
 def test_an_amendment_at_the_same_instant_is_not_a_repeat() -> None:
     """Market time stands still in a micro-step: only the trigger price tells the two reports apart (EX-2)."""
 
     def natural_id(trigger: str) -> str:
-        frame = {"topic": "order", "data": [order_row(orderStatus="Untriggered", triggerPrice=trigger)]}
+        frame = {
+            "topic": "order",
+            "creationTime": T + HOUR_MS,
+            "data": [order_row(orderStatus="Untriggered", triggerPrice=trigger)],
+        }
         return parse_private_frame(Account.TREND_1, frame)[0][1]
 
     assert natural_id("90") == natural_id("90.0")

@@ -12,6 +12,7 @@ from infra.bybit.parse import interval_ms, parse_balances, parse_execution, pars
 from statemachines.values import DAY_MS, HOUR_MS, Account
 
 ACCOUNT = Account.FUNDING
+T = 1_700_000_000_000 // DAY_MS * DAY_MS
 
 
 def order_row(**changes: Any) -> dict[str, Any]:
@@ -30,8 +31,8 @@ def order_row(**changes: Any) -> dict[str, Any]:
         "reduceOnly": False,
         "rejectReason": "EC_NoError",
         "cancelType": "UNKNOWN",
-        "createdTime": "1",
-        "updatedTime": "2",
+        "createdTime": str(T),
+        "updatedTime": str(T + 2),
     }
     return row | changes
 
@@ -48,7 +49,7 @@ def execution_row(**changes: Any) -> dict[str, Any]:
         "execQty": "1",
         "execFee": "0.001",
         "execType": "Trade",
-        "execTime": "5",
+        "execTime": str(T + 5),
         "feeCurrency": "BTC",
         "feeRate": "0.001",
         "isMaker": False,
@@ -101,7 +102,12 @@ def test_empty_texts_where_bybit_sends_them() -> None:
 
 
 def test_a_linear_fee_without_coin_is_in_usdt_and_a_spot_fee_is_refused() -> None:
-    assert parse_execution(ACCOUNT, execution_row(category="linear", feeCurrency="")).fee_coin == "USDT"
+    """Bybit's list of executions leaves the coin of linear fees empty; the stream tells it."""
+    listed = execution_row(feeCurrency="")
+    del listed["category"]
+    assert parse_execution(ACCOUNT, listed, "linear").fee_coin == "USDT"
+    with pytest.raises(UnparsableError, match="feeCurrency"):
+        parse_execution(ACCOUNT, execution_row(category="linear", feeCurrency=""))
     with pytest.raises(UnparsableError, match="feeCurrency"):
         parse_execution(ACCOUNT, execution_row(feeCurrency=""))
 
@@ -114,7 +120,7 @@ def test_a_funding_settlement_keeps_its_sign_and_type() -> None:
 
 def test_hedge_mode_positions_are_refused() -> None:
     with pytest.raises(UnparsableError, match="positionIdx"):
-        parse_position(ACCOUNT, {"positionIdx": 1, "size": "1"})
+        parse_position(ACCOUNT, {"symbol": "BTCUSDT", "positionIdx": 1, "size": "1"})
 
 
 def test_a_wallet_without_accounts_is_not_an_empty_wallet() -> None:

@@ -26,7 +26,7 @@ from infra.bybit.parse import (
     parse_quote,
     parse_transfer_status,
 )
-from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame
+from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import VenueOrderStatus
 from statemachines.values import Account, Side
 from tests.shared import shared_path
@@ -97,9 +97,11 @@ def test_order_frames_of_the_stream_carry_natural_ids() -> None:
             assert body.report.exchange_id in natural_id and body.report.status.value in natural_id
 
 
-def test_an_option_order_is_refused_not_booked() -> None:
-    with pytest.raises(UnparsableError, match="'category' is 'option'"):
-        parse_private_frame(ACCOUNT, load("ws-order/docs-websocket-private-order.json"))
+def test_an_option_order_is_passed_over_not_booked() -> None:
+    ((body, natural_id),) = parse_private_frame(ACCOUNT, load("ws-order/docs-websocket-private-order.json"))
+    assert isinstance(body, RowsSetAside) and body.rows[0].is_foreign
+    assert "'category' is 'option'" in body.rows[0].problem
+    assert natural_id == "set-aside:private TREND-1:foreign:order:option:ETH-30DEC22-1400-C"
 
 
 def test_positions_and_flat_positions() -> None:

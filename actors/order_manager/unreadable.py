@@ -1,0 +1,70 @@
+"""What of an account cannot be read: set aside, told once, read again; what becomes unknown by it is not compared."""
+
+from __future__ import annotations
+
+from actors.order_manager.desk import Desk
+from statemachines.messages import FiltersRefused, RowsSetAside
+from statemachines.requests import AccountSnapshot, Refused, SetAside
+from statemachines.values import Account
+
+FILTER_CODES = frozenset(
+    {110094, 170124, 170134, 170136, 170137, 170140, 170148, 170341, 170381, 170382}
+)  # fmt: skip
+"""Refusals by lot, tick, minimum or maximum (bybit-v5 6.3); linear contracts answer 10001 and name the field."""
+_FILTER_WORDS = ("qty", "price", "quantity", "number of contracts")
+
+
+def is_filter_refusal(refused: Refused) -> bool:
+    """Whether the exchange's filters refused the order, so that ours may be old."""
+    words = refused.message.lower()
+    return refused.code in FILTER_CODES or (refused.code == 10001 and any(word in words for word in _FILTER_WORDS))
+
+
+def tell_filter_refusal(desk: Desk, link_id: str, refused: Refused) -> None:
+    """Ask market data to read the rules again."""
+    parts = desk.ours(link_id, "")
+    work = desk.works.get(parts.intent_id) if parts else None
+    if work is None or not is_filter_refusal(refused):
+        return
+    reason = f"order {link_id} was refused with {refused.code}: {refused.message}"
+    desk.send(FiltersRefused(category=work.intent.category, symbol=work.intent.symbol, reason=reason))
+
+
+def take_rows(desk: Desk, body: RowsSetAside) -> bool:
+    """Rows of a private stream; True when the account must be read, since what they told is not known."""
+    if body.account is None:
+        return False
+    for one in body.rows:
+        _begin(desk, body.account, one)
+    return any(not one.is_foreign for one in body.rows)
+
+
+def compare_unreadable(desk: Desk, snapshot: AccountSnapshot) -> None:
+    """A reading of the account: what it could not read begins or goes on, everything else ends."""
+    unusable = desk.books[snapshot.account].unusable
+    unread = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
+    for one in snapshot.set_aside:
+        _begin(desk, snapshot.account, one)
+    for key in [key for key in unusable.open if key not in unread]:
+        desk.out.extend(unusable.end(*key))
+
+
+def _begin(desk: Desk, account: Account, one: SetAside) -> None:
+    books = desk.books[account]
+    if one.is_foreign:
+        named = f"{one.kind}:{one.category}:{one.symbol}"
+        if named in books.foreign_told:
+            return
+        books.foreign_told.add(named)
+        books.is_dirty = True
+    desk.out.extend(books.unusable.begin(one))
+
+
+def is_known(snapshot: AccountSnapshot, kind: str, symbol: str) -> bool:
+    """Whether the reading tells about a position (or, with its coin, a balance): not when its row was set aside."""
+    return not any(one.kind == kind and one.symbol in ("", symbol) for one in snapshot.set_aside)
+
+
+def lacks_executions(snapshot: AccountSnapshot) -> bool:
+    """Whether fills of the account could not be read: its money and positions cannot be compared then."""
+    return any(one.kind == "execution" and not one.is_foreign for one in snapshot.set_aside)

@@ -1,0 +1,71 @@
+"""What the exchange tells and nobody can use, as conditions with a beginning and an end, each told once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.messages import DataUnusable
+from statemachines.requests import SetAside
+
+Key = tuple[str, str, str]
+"""Kind of row, category, symbol."""
+
+
+class UnusableData:
+    """The open conditions of one source (an account's private data, the public market). Entries on a market are halted
+    by the risk manager from a condition's beginning to its end; durable by `dump` and `load`."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.is_dirty = False
+        self._open: dict[Key, str] = {}
+
+    @property
+    def open(self) -> Mapping[Key, str]:
+        """The open conditions with their problems."""
+        return self._open
+
+    def begin(self, one: SetAside) -> Commands:
+        """A row was set aside. Foreign rows (each told once by its natural id) halt nothing; a condition that is open
+        already is not told again."""
+        where = f"{one.category} {one.symbol}".strip() or self.source
+        if one.is_foreign:
+            text = f"{one.problem} The {one.kind} ({where}) was passed over; everything else of {self.source} is used."
+            return [Alert("warning", f"{self.source}: a product that is not traded here", text)]
+        key = (one.kind, one.category, one.symbol)
+        if key in self._open:
+            return []
+        self._open[key] = one.problem
+        self.is_dirty = True
+        halted = "No new risk is taken on it until the exchange sends usable data." if one.symbol else ""
+        text = f"{one.problem} The {one.kind} was set aside; its neighbours are used. {halted}".rstrip()
+        note = Note(where, "set_aside", "USABLE", "UNUSABLE", one.problem, {"kind": one.kind}, "component")
+        alert = Alert("warning", f"{self.source}: data of {where} cannot be used", text)
+        return [note, alert, *self._told(one.category, one.symbol, one.problem)]
+
+    def end(self, kind: str, category: str, symbol: str) -> Commands:
+        """Usable data of this kind has come; nothing when no such condition is open."""
+        if self._open.pop((kind, category, symbol), None) is None:
+            return []
+        self.is_dirty = True
+        where = f"{category} {symbol}".strip() or self.source
+        reason = f"usable data ({kind}) of {where} has come"
+        note = Note(where, "usable", "UNUSABLE", "USABLE", reason, {"kind": kind}, "component")
+        alert = Alert("info", f"{self.source}: data of {where} can be used again", f"{reason[0].upper()}{reason[1:]}.")
+        others = next((why for (_, c, s), why in self._open.items() if (c, s) == (category, symbol)), "")
+        return [note, alert, *self._told(category, symbol, others)]
+
+    def _told(self, category: str, symbol: str, reason: str) -> Commands:
+        if not symbol:
+            return []
+        return [Send(DataUnusable(source=self.source, category=category, symbol=symbol, reason=reason))]
+
+    def dump(self) -> list[list[str]]:
+        """For the state row."""
+        self.is_dirty = False
+        return [[*key, problem] for key, problem in sorted(self._open.items())]
+
+    def load(self, rows: list[list[str]]) -> None:
+        """Take back what `dump` gave."""
+        self._open = {(kind, category, symbol): problem for kind, category, symbol, problem in rows}
