@@ -72,7 +72,7 @@ class SimConfig:
     accounts: tuple[AccountConfig, ...] = field(default_factory=default_accounts)
     fees: FeeConfig = FeeConfig()
     fill_spread_ticks: int = 0
-    book_levels: int = 25
+    book_levels: int = 1000
     level_notional_usdt: Decimal = Decimal("1000000")
     slippage: Decimal = Decimal(0)
     default_leverage: Decimal = Decimal("10")

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from infra.simulator.api.exchange import AdvanceResult, StepAhead
+from infra.simulator.api.params import Params, shown
 from infra.simulator.credentials import Credentials
 from infra.simulator.hub import Hub
 from infra.simulator.venue.errors import VenueError
@@ -126,10 +127,10 @@ class Control:
         if account not in self._hub.durable.exchange.venue.accounts:
             return _refuse(400, f"account {account!r} does not exist on this exchange.")
         try:
-            amount = Decimal(str(body.get("amount")))
+            amount = Params({"amount": body.get("amount")}).required_decimal("amount")
             await self._hub.act(lambda: self._hub.durable.deposit(account, coin, amount))
         except (VenueError, InvalidOperation) as error:
-            return _refuse(400, f"The deposit of {body.get('amount')!r} {coin} is refused: {error}.")
+            return _refuse(400, f"The deposit of {shown(body.get('amount'))} {shown(coin)} is refused: {error}.")
         return web.json_response({"account": account, "coin": coin, "amount": str(amount)})
 
 

@@ -21,6 +21,7 @@ from infra.simulator.venue.errors import VenueError
 
 KEYS_FILE = "keys.json"
 MAX_RECV_WINDOW_MS = 60_000
+LONGEST_MILLISECONDS = 16
 CLOCK_AHEAD_MS = 1_000
 
 
@@ -83,6 +84,10 @@ def _same(key: ApiKey, message: bytes, signature: str) -> bool:
     return hmac.compare_digest(expected.encode(), signature.encode())
 
 
+def _is_milliseconds(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= LONGEST_MILLISECONDS
+
+
 def check_request(keys: Mapping[str, ApiKey], headers: Mapping[str, str], payload: bytes, wall_ms: int) -> ApiKey:
     """The key of a signed request; ``payload`` is the raw query string or the raw body, byte for byte.
 
@@ -92,7 +97,7 @@ def check_request(keys: Mapping[str, ApiKey], headers: Mapping[str, str], payloa
     if key is None:
         raise VenueError(10003, "API key is invalid.")
     stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "5000")
-    if not stamp.isdigit() or not window.isdigit():
+    if not _is_milliseconds(stamp) or not _is_milliseconds(window):
         raise VenueError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be integers of milliseconds.")
     message = (stamp + key.key + window).encode() + payload
     if not _same(key, message, headers.get("X-BAPI-SIGN", "")):
@@ -114,7 +119,7 @@ def check_stream_auth(keys: Mapping[str, ApiKey], args: object, wall_ms: int) ->
     if key is None:
         raise VenueError(10003, "API key is invalid.")
     expires = str(args[1])
-    if not expires.isdigit() or int(expires) <= wall_ms:
+    if not _is_milliseconds(expires) or int(expires) <= wall_ms:
         raise VenueError(10001, "Params Error")
     if not _same(key, f"GET/realtime{expires}".encode(), str(args[2])):
         raise VenueError(10004, "error sign!")

@@ -57,7 +57,8 @@ class DurableExchange:
         if request.method == "POST":
             read_only = request.key is not None and request.key.read_only
             account = request.key.account if request.key else None
-            self._append(["request", request.path, dict(request.params), request.uid, account, read_only])
+            entry = ["request", request.path, dict(request.params), request.uid, account, read_only, request.granted]
+            self._append(entry)
         return answer
 
     def advance(
@@ -141,9 +142,10 @@ class DurableExchange:
     def _apply(self, entry: list[Any]) -> None:
         kind, *rest = entry
         if kind == "request":
-            path, params, uid, account, read_only = rest
+            # Logs of earlier versions know nothing of partly granted batches.
+            path, params, uid, account, read_only, granted = (*rest, None)[:6]
             key: ApiKey | None = self._by_account[(account, read_only)] if account else None
-            self.exchange.handle(ApiRequest("POST", path, params, uid, key))
+            self.exchange.handle(ApiRequest("POST", path, params, uid, key, granted))
         elif kind == "advance":
             # Logs of earlier versions know nothing of patience.
             step, until, patient, max_basis = (*rest, 0, {})[:4]

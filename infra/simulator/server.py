@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 from aiohttp import web
 
 from infra.simulator.api.context import envelope
@@ -21,7 +22,7 @@ from infra.simulator.control import Control
 from infra.simulator.credentials import Credentials, check_request
 from infra.simulator.durable import DurableExchange
 from infra.simulator.hub import Hub
-from infra.simulator.ratelimit import Quota, RateLimiter
+from infra.simulator.ratelimit import IpLimiter, Quota, RateLimiter
 from infra.simulator.streams import PUBLIC, Streams, wall_ms
 from infra.simulator.venue.errors import VenueError, params_error
 
@@ -36,9 +37,12 @@ class RestGate:
         self._hub = hub
         self._credentials = credentials
         self._limiter = RateLimiter(enforced=rate_limits)
+        self._addresses = IpLimiter(enforced=rate_limits)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer any path that is neither a socket nor /sim/*."""
+        if not self._addresses.allows(request.remote or "", wall_ms()):
+            return web.Response(status=403, text="access too frequent")
         path, _, query = request.raw_path.partition("?")
         raw_body = await request.read()
         if path in FEAR_AND_GREED or path == VOLATILITY_INDEX:
@@ -59,7 +63,9 @@ class RestGate:
                 headers = quota.headers()
                 if not quota.allowed:
                     raise VenueError(10006, "Too many visits. Exceeded the API Rate Limit.")
-            answer = await self._answer(ApiRequest(request.method, path, params, key.uid if key else None, key))
+            granted = quota.granted if quota is not None and route.per_order else None
+            uid = key.uid if key else None
+            answer = await self._answer(ApiRequest(request.method, path, params, uid, key, granted))
         except VenueError as error:
             answer = envelope(error.code, error.message, {}, {}, now_ms)
         headers |= {"Timenow": str(now_ms), "Traceid": secrets.token_hex(16), "Ret_code": str(answer["retCode"])}
@@ -78,9 +84,10 @@ class RestGate:
     def _quota(self, route: Route, path: str, key: ApiKey | None, params: dict[str, Any], now_ms: int) -> Quota | None:
         if route.limits is None or key is None:
             return None
-        category = str(params.get("category", ""))
+        given = params.get("category", "")
+        category = given if given in PUBLIC else ""
         legs = params.get("request")
-        cost = len(legs) if route.per_order and isinstance(legs, list) else 1
+        cost = len(legs) or 1 if route.per_order and isinstance(legs, list) else 1
         limit = route.limits[1 if category == "spot" else 0]
         return self._limiter.ask(key.uid, path, category, limit, cost, now_ms)
 
@@ -91,10 +98,15 @@ def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
     try:
         # Numbers keep their text: a float would lose digits.
         body = json.loads(raw_body or b"{}", parse_float=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise params_error("The request body is not JSON.") from None
     if not isinstance(body, dict):
         raise params_error("The request body is not a JSON object.")
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        # What cannot be written to the log of inputs must not be done: integers above 64 bits, lone surrogates.
+        raise params_error("The request body holds an integer above 64 bits or a text that is not Unicode.") from None
     return body
 
 

@@ -18,11 +18,27 @@ from infra.simulator.venue.errors import VenueError
 
 PUBLIC = ("spot", "linear", "inverse", "option")
 MAX_SPOT_ARGS = 10
+LONGEST_TOPIC = 64
+LONGEST_ECHO = 128
 
 
 def wall_ms() -> int:
     """Wall time in ms."""
     return time.time_ns() // 1_000_000
+
+
+def _request(data: str) -> dict[str, Any] | None:
+    """A client's message; None unless it is an object with an ``op`` and, if any, a ``req_id`` of short texts."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict):
+        return None
+    body = {"op": "", **body}
+    echoed = [body["op"], body.get("req_id", "")]
+    is_plain = all(isinstance(one, str) and len(one) <= LONGEST_ECHO and one.isprintable() for one in echoed)
+    return body if is_plain else None
 
 
 class Streams:
@@ -56,14 +72,11 @@ class Streams:
         return socket
 
     async def _on_text(self, connection: Connection, data: str) -> None:
-        try:
-            body = json.loads(data)
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
+        body = _request(data)
+        if body is None:
             await connection.send(self._ack(connection, {}, "", success=False, message="Params Error"))
             return
-        op = str(body.get("op", ""))
+        op = body["op"]
         if op == "ping":
             await connection.send(self._pong(connection, body))
         elif op == "auth" and connection.category == PRIVATE:
@@ -99,6 +112,8 @@ class Streams:
         topics = body.get("args")
         try:
             if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
+                raise InvalidTopic("Params Error")
+            if any(len(topic) > LONGEST_TOPIC or not topic.isprintable() for topic in topics):
                 raise InvalidTopic("Params Error")
             if connection.category == PRIVATE and connection.account is None:
                 raise InvalidTopic("Request not authorized")

@@ -25,7 +25,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request on its way through a handler."""
+    """One request on its way through a handler. ``granted``: how many orders of a batch the rate limit allows (None:
+    all of them)."""
 
     venue: Venue
     statistics: Statistics
@@ -33,6 +34,7 @@ class Context:
     wall_ms: int
     signed_account: Account | None
     signed_key: ApiKey | None
+    granted: int | None = None
 
     @property
     def account(self) -> Account:

@@ -30,7 +30,8 @@ from infra.simulator.venue.stepper import Public, Stepped
 class ApiRequest:
     """One REST request. ``uid`` is the account that signed (None: unsigned); ``key`` its key, else the default one.
 
-    ``params`` are the query parameters of a GET or the JSON body of a POST, as sent.
+    ``params`` are the query parameters of a GET or the JSON body of a POST, as sent; ``granted`` is how many orders
+    of a batch the rate limit allows (None: all).
     """
 
     method: str
@@ -38,6 +39,7 @@ class ApiRequest:
     params: Mapping[str, Any] = field(default_factory=dict)
     uid: int | None = None
     key: ApiKey | None = None
+    granted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,20 @@ class Exchange:
         """
         params = Params(request.params)
         wall_ms = self._wall_ms()
-        if request.path in FEAR_AND_GREED:
-            return fear_and_greed(self.venue, params)
-        if request.path == VOLATILITY_INDEX:
-            return volatility_index(self.venue, params, wall_ms)
+        try:
+            if request.path in FEAR_AND_GREED:
+                return fear_and_greed(self.venue, params)
+            if request.path == VOLATILITY_INDEX:
+                return volatility_index(self.venue, params, wall_ms)
+        except VenueError as error:
+            return envelope(error.code, error.message, {}, {}, wall_ms)
         route = ROUTES.get((request.method, request.path))
         if route is None:
             return envelope(10017, f"Route {request.method} {request.path} not found.", {}, {}, wall_ms)
         try:
             account = self.venue.account(request.uid) if request.uid is not None else None
             key = request.key or (self._keys[account.uid] if account else None)
-            context = Context(self.venue, self._statistics, params, wall_ms, account, key)
+            context = Context(self.venue, self._statistics, params, wall_ms, account, key, request.granted)
             if route.signed:
                 _ = context.account
             answer: Answer = route.handler(context)

@@ -6,8 +6,10 @@ from typing import Any
 
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.instruments import linear_row, spot_row
+from infra.simulator.api.params import shown
 from infra.simulator.api.quotes import REST_LINEAR_EXTRA, book_data, ticker
 from infra.simulator.market.port import Bar, PriceKind, UnsupportedInterval
+from infra.simulator.market.tape import INTERVALS_MS
 from infra.simulator.venue import book
 from infra.simulator.venue.checks import price_band
 from infra.simulator.venue.errors import params_error
@@ -24,10 +26,11 @@ def _symbol(ctx: Context, *categories: str, default: str | None = None) -> Instr
 
 
 def _listed(ctx: Context, category: str) -> list[Instrument]:
-    wanted = ctx.params.text("symbol")
+    wanted, base = ctx.params.text("symbol"), ctx.params.text("baseCoin")
     if wanted:
         return [ctx.venue.tradable(category, wanted)] if category in ("spot", "linear") else []
-    return [spec for spec in ctx.venue.prices.listed(ctx.venue.now_ms) if spec.category == category]
+    listed = ctx.venue.prices.listed(ctx.venue.now_ms)
+    return [spec for spec in listed if spec.category == category and (not base or spec.base == base)]
 
 
 def server_time(ctx: Context) -> Answer:
@@ -39,6 +42,10 @@ def server_time(ctx: Context) -> Answer:
 def instruments_info(ctx: Context) -> Answer:
     """GET /v5/market/instruments-info; inverse and option are empty."""
     category = ctx.params.category(*CATEGORIES)
+    ctx.params.refuse("symbolType", "cursor")
+    ctx.params.limit(500, 1000)
+    if ctx.params.text("status", "Trading") != "Trading":
+        return Answer({"category": category, "list": [], "nextPageCursor": ""})
     launch = {spec.symbol: ctx.venue.market.listed_from_ms(category, spec.symbol) for spec in _listed(ctx, category)}
     if category == "spot":
         return Answer({"category": category, "list": [spot_row(spec) for spec in _listed(ctx, category)]})
@@ -49,20 +56,17 @@ def instruments_info(ctx: Context) -> Answer:
 def _bars(ctx: Context, spec: Instrument, kind: PriceKind) -> list[Bar]:
     params, now_ms = ctx.params, ctx.venue.now_ms
     start, end = params.integer("start"), params.integer("end")
-    interval = params.required("interval")
+    interval, limit = params.required("interval"), params.limit(200, 1000)
+    last = now_ms if end is None else min(end, now_ms)
+    if start is not None and end is None and interval in INTERVALS_MS:
+        # From `start` on, as far as one page reaches: not the newest page.
+        last = min(last, start + limit * INTERVALS_MS[interval] - 1)
     try:
         bars = ctx.venue.market.bars(
-            spec.category,
-            spec.symbol,
-            interval,
-            0 if start is None else start,
-            now_ms if end is None else min(end, now_ms),
-            params.limit(200, 1000),
-            kind,
-            now_ms,
+            spec.category, spec.symbol, interval, 0 if start is None else start, last, limit, kind, now_ms
         )
     except UnsupportedInterval:
-        raise params_error(f"params error: interval {interval!r} is not simulated.") from None
+        raise params_error(f"params error: interval {shown(interval)} is not simulated.") from None
     return bars[::-1]
 
 

@@ -36,6 +36,11 @@ def _place(ctx: Context, category: str, params: Params) -> Order:
 
 
 def _amend(ctx: Context, category: str, params: Params) -> Order:
+    params.refuse("takeProfit", "stopLoss", "tpLimitPrice", "slLimitPrice", "orderIv")
+    params.choice("tpslMode", ("Full",), "Full")
+    for name in ("tpTriggerBy", "slTriggerBy"):
+        params.refuse(name)
+    params.choice("triggerBy", ("LastPrice",), "LastPrice")
     order = trading.find_open(
         ctx.account, category, params.required("symbol"), params.text("orderId"), params.text("orderLinkId")
     )
@@ -82,7 +87,11 @@ def cancel_all(ctx: Context) -> Answer:
         raise params_error("params error: symbol, baseCoin or settleCoin is required.")
     if not symbol and params.text("baseCoin"):
         symbol = f"{params.text('baseCoin')}USDT"
-    wanted = params.text("orderFilter", "Order" if category == "spot" else "")
+    params.refuse("stopOrderType")
+    if params.text("settleCoin", "USDT") != "USDT":
+        return Answer({"list": [], "success": "1"})
+    allowed = ("", "OpenOrder", *sorted(ALL_FILTERS))
+    wanted = params.choice("orderFilter", allowed, "Order" if category == "spot" else "")
     filters = ALL_FILTERS if not wanted else {"Order"} if wanted == "OpenOrder" else {wanted}
     done = trading.cancel_all(ctx.venue, ctx.account, category, symbol, filters)
     return Answer({"list": [_ids(order) for order in done], "success": "1"})
@@ -94,22 +103,20 @@ def _batch(ctx: Context, act: Callable[[Context, str, Params], Order], *, create
     legs = ctx.params.values.get("request")
     if not isinstance(legs, list) or not legs:
         raise params_error("params error: request must be a non-empty list.")
+    if len(legs) > BATCH_LIMIT[category]:
+        raise params_error(f"params error: at most {BATCH_LIMIT[category]} orders in one batch of {category}.")
     rows: list[dict[str, Any]] = []
     codes: list[dict[str, Any]] = []
     for index, leg in enumerate(legs):
         params = Params(leg if isinstance(leg, dict) else {})
-        row = {
-            "category": category,
-            "symbol": params.text("symbol"),
-            "orderId": "",
-            "orderLinkId": params.text("orderLinkId"),
-        }
+        row = {"category": category, "symbol": "", "orderId": "", "orderLinkId": ""}
         code = {"code": 0, "msg": "OK"}
         if created:
             row["createAt"] = ""
         try:
-            if index >= BATCH_LIMIT[category]:
-                raise VenueError(10006, f"At most {BATCH_LIMIT[category]} orders in one batch.")
+            row |= {"symbol": params.text("symbol"), "orderLinkId": params.text("orderLinkId")}
+            if ctx.granted is not None and index >= ctx.granted:
+                raise VenueError(10006, "Too many visits. Exceeded the API Rate Limit.")
             order = act(ctx, category, params)
             row |= {"orderId": order.id, "orderLinkId": order.link_id}
             if created:
@@ -139,11 +146,12 @@ def cancel_batch(ctx: Context) -> Answer:
 def _matches(params: Params, category: str) -> Callable[[Order], bool]:
     symbol, order_id, link_id = params.text("symbol"), params.text("orderId"), params.text("orderLinkId")
     base, kind = params.text("baseCoin"), params.text("orderFilter")
-    status = params.text("orderStatus")
+    status, settles_in = params.text("orderStatus"), params.text("settleCoin", "USDT")
 
     def matches(order: Order) -> bool:
         return (
             order.category == category
+            and settles_in == "USDT"
             and (not symbol or order.symbol == symbol)
             and (not base or order.symbol == f"{base}USDT")
             and (not order_id or order.id == order_id)

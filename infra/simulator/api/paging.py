@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
-from infra.simulator.api.params import Params
+from infra.simulator.api.params import Params, shown
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.model import Row
 
@@ -39,8 +39,8 @@ def seq_of(cursor: str) -> int | None:
     if not cursor:
         return None
     head = unquote(cursor).split(":", 1)[0]
-    if not head.isdigit():
-        raise params_error(f"params error: cursor {cursor!r} was not given out by this exchange.")
+    if not (head.isascii() and head.isdigit() and len(head) <= 19):
+        raise params_error(f"params error: cursor {shown(cursor)} was not given out by this exchange.")
     return int(head)
 
 

@@ -1,12 +1,25 @@
-"""Reading request parameters: the same rules for a query string (all text) and a JSON body."""
+"""The one judge of what a request carries: the same rules for a query string (all text) and a JSON body.
+
+Whatever is malformed or beyond what any order or query can mean is refused with 10001; nothing else gets past here.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from infra.simulator.venue.errors import params_error
+from infra.simulator.venue.errors import VenueError, params_error
+
+LONGEST_TEXT = 256
+LONGEST_NUMBER = 40
+LONGEST_SHOWN = 60
+MOST_INTEGER = 2**63 - 1
+MOST_NUMBER = Decimal("1E+12")
+LEAST_NUMBER = Decimal("1E-18")
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,3})?|[+-]?[0-9]+\.")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 class Params:
@@ -16,11 +29,17 @@ class Params:
         self.values = values
 
     def text(self, name: str, default: str = "") -> str:
-        """The parameter as text, or the default when absent or empty."""
+        """The parameter as text of at most 256 printable characters, or the default when absent or empty."""
         value = self.values.get(name)
         if value is None or value == "":
             return default
-        return str(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, (float, Decimal)) or (isinstance(value, int) and abs(value) <= MOST_INTEGER):
+            return str(value)
+        if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
+            raise self._refused(name, value, f"a text of at most {LONGEST_TEXT} printable characters")
+        return value
 
     def required(self, name: str) -> str:
         """The parameter as text; 10001 when it is missing."""
@@ -33,28 +52,26 @@ class Params:
         """One of the allowed texts; required when there is no default."""
         value = self.required(name) if default is None else self.text(name, default)
         if value not in allowed:
-            raise params_error(f"params error: {name} {value!r} is not one of {', '.join(allowed)}.")
+            raise self._refused(name, value, f"one of {', '.join(allowed)}")
         return value
 
     def category(self, *allowed: str, default: str | None = None) -> str:
         """The product category; 10001 "Illegal category" for another one."""
         value = self.required("category") if default is None else self.text("category", default)
         if value not in allowed:
-            raise params_error(f"Illegal category {value!r}; allowed here: {', '.join(allowed)}.")
+            raise params_error(f"Illegal category {shown(value)}; allowed here: {', '.join(allowed)}.")
         return value
 
     def decimal(self, name: str) -> Decimal | None:
-        """A finite decimal number, or None when absent. A JSON float is read by its shortest notation."""
+        """A number, or None when absent; zero, or from 1E-18 to 1E+12 in size. A JSON float is read by its shortest
+        notation."""
         value = self.text(name)
         if not value:
             return None
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite():
-            raise params_error(f"params error: {name} {value!r} is not a number.")
-        return number
+        number = Decimal(value) if len(value) <= LONGEST_NUMBER and _NUMBER.fullmatch(value) else None
+        if number is None or not (number == 0 or LEAST_NUMBER <= abs(number) <= MOST_NUMBER):
+            raise self._refused(name, value, f"a number of at most {MOST_NUMBER:f}")
+        return number or Decimal(0)
 
     def required_decimal(self, name: str) -> Decimal:
         """A finite decimal number; 10001 when missing."""
@@ -64,14 +81,13 @@ class Params:
         return number
 
     def integer(self, name: str) -> int | None:
-        """An integer, or None when absent."""
+        """An integer of at most 64 bits, or None when absent."""
         value = self.text(name)
         if not value:
             return None
-        try:
-            return int(value)
-        except ValueError:
-            raise params_error(f"params error: {name} {value!r} is not an integer.") from None
+        if not _INTEGER.fullmatch(value) or abs(int(value)) > MOST_INTEGER:
+            raise self._refused(name, value, "an integer of at most 64 bits")
+        return int(value)
 
     def limit(self, default: int, maximum: int) -> int:
         """Page size: 1..maximum; a larger one is cut to the maximum, as Bybit does."""
@@ -84,4 +100,27 @@ class Params:
 
     def flag(self, name: str) -> bool:
         """A boolean sent as JSON true/false, 1/0 or text."""
-        return self.text(name).lower() in ("true", "1")
+        value = self.text(name).lower()
+        if value not in ("", "true", "false", "1", "0"):
+            raise self._refused(name, value, "true or false")
+        return value in ("true", "1")
+
+    def refuse(self, *names: str, but: tuple[str, ...] = ()) -> None:
+        """What this exchange does not simulate is refused, never ignored; the values in ``but`` ask for nothing."""
+        for name in names:
+            value = self.text(name)
+            if value and value not in but:
+                raise params_error(f"params error: {name} {shown(value)} is not simulated.")
+
+    def _refused(self, name: str, value: object, required: str) -> VenueError:
+        return params_error(f"params error: {name} {shown(value)} is not {required}.")
+
+
+def shown(value: object) -> str:
+    """A foreign value for an error text: short and printable."""
+    if isinstance(value, int) and abs(value) > MOST_INTEGER:
+        return f"of {value.bit_length()} bits"
+    if isinstance(value, (list, dict)):
+        return f"of type {'list' if isinstance(value, list) else 'object'}"
+    text = ascii(value[: LONGEST_SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= LONGEST_SHOWN + 2 else f"{text[:LONGEST_SHOWN]}...'"

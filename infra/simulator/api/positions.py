@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from infra.simulator.api.context import Answer, Context
-from infra.simulator.api.paging import WEEK_MS, page, window, within
+from infra.simulator.api.order_request import NOTHING, read_stops
+from infra.simulator.api.paging import WEEK_MS, page, seq_of, window, within
 from infra.simulator.api.views import position_row
 from infra.simulator.venue import trading
 from infra.simulator.venue.errors import VenueError, params_error
@@ -30,6 +31,10 @@ def listing(ctx: Context) -> Answer:
         chosen = [venue.peek_position(account, symbol)]
     else:
         chosen = [position for position in account.positions.values() if position.size]
+    after = seq_of(params.text("cursor"))
+    if after is not None:
+        chosen = []  # every page holds all positions
+    params.limit(20, 200)
     figures = margin(venue, account)
     rows = [position_row(venue, account, position, figures) for position in chosen]
     return Answer({"list": rows, "nextPageCursor": "", "category": category})
@@ -76,13 +81,11 @@ def trading_stop(ctx: Context) -> Answer:
     _authorise(ctx)
     params = ctx.params
     params.category("linear")
-    params.choice("tpslMode", ("Full",), "Full")
+    read_stops(params)
+    params.refuse("tpSize", "slSize", "activePrice", "tpLimitPrice", "slLimitPrice", but=NOTHING)
     if params.integer("positionIdx") not in (None, 0):
         raise params_error("position idx not match position mode")
-    if params.text("trailingStop", "0") != "0":
-        raise params_error("params error: trailingStop is not simulated.")
-    for name in ("tpTriggerBy", "slTriggerBy"):
-        params.choice(name, ("LastPrice",), "LastPrice")
+    params.refuse("trailingStop", but=NOTHING)
     trading.set_trading_stop(
         ctx.venue, ctx.account, params.required("symbol"), params.decimal("takeProfit"), params.decimal("stopLoss")
     )

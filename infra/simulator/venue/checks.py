@@ -111,7 +111,7 @@ def check_trigger(venue: Venue, spec: Instrument, request: OrderRequest) -> None
     trigger = request.trigger_price
     if trigger is None:
         return
-    if trigger <= ZERO or not on_step(trigger, spec.tick):
+    if trigger <= ZERO or trigger > spec.max_price or not on_step(trigger, spec.tick):
         raise (
             VenueError(170134, "Order price decimal too long.")
             if spec.is_spot
@@ -127,6 +127,23 @@ def check_trigger(venue: Venue, spec: Instrument, request: OrderRequest) -> None
         raise VenueError(110092, f"expect Rising, but trigger_price[{trigger}] <= current[{present}]")
     if request.trigger_direction == 2 and trigger >= present:
         raise VenueError(110093, f"expect Falling, but trigger_price[{trigger}] >= current[{present}]")
+
+
+def check_stops(venue: Venue, spec: Instrument, request: OrderRequest) -> None:
+    """A take-profit or stop-loss lies on the tick and on its own side of the price at which the order works: the limit,
+    the trigger, else the last price. Anything else would fill at a price that never was."""
+    base = request.price or request.trigger_price or venue.prices.last(spec.category, spec.symbol)
+    for name, price, below in (
+        ("StopLoss", request.stop_loss, request.side == "Buy"),
+        ("TakeProfit", request.take_profit, request.side == "Sell"),
+    ):
+        if price is None:
+            continue
+        if price <= ZERO or price > spec.max_price or not on_step(price, spec.tick):
+            raise params_error(f"{name} {price:f} is not a positive multiple of the tick size {spec.tick}.")
+        if (below and price >= base) or (not below and price <= base):
+            wanted = "lower" if below else "higher"
+            raise params_error(f"{name}:{price:f} set for {request.side} position should {wanted} than {base:f}")
 
 
 def check_reduce_only(venue: Venue, account: Account, request: OrderRequest) -> None:

@@ -71,8 +71,8 @@ INSTRUMENTS: dict[tuple[str, str], Instrument] = {(one.category, one.symbol): on
 def unknown_symbol(category: str, symbol: str) -> VenueError:
     """Bybit's refusal of a symbol that does not exist (or is not listed yet) in the category."""
     if category == "spot":
-        return VenueError(170121, f"Invalid symbol: {symbol}.")
-    return params_error(f"params error: symbol invalid {symbol}")
+        return VenueError(170121, f"Invalid symbol: {symbol[:40]}.")
+    return params_error(f"params error: symbol invalid {symbol[:40]}")
 
 
 def instrument(category: str, symbol: str) -> Instrument:

@@ -45,8 +45,10 @@ def _conditional(venue: Venue, order: Order) -> tuple[Decimal, Decimal] | None:
         return None
     last = venue.prices.last(order.category, order.symbol)
     by_last = order.trigger_by in ("", "LastPrice") or order.category == "spot"
-    # Between points the last price passed the trigger itself; at the open it is already beyond it.
-    start = order.trigger_price if by_last and venue.prices.index > 0 else last
+    # Between points the last price passed the trigger itself; at the open, or where it was placed beyond the trigger
+    # already (a stop attached by a fill), it never traded there.
+    was_beyond = before > order.trigger_price if order.trigger_direction == 1 else before < order.trigger_price
+    start = order.trigger_price if by_last and venue.prices.index > 0 and not was_beyond else last
     return start, abs(order.trigger_price - before)
 
 

@@ -24,6 +24,7 @@ def place(venue: Venue, account: Account, request: OrderRequest) -> Order:
     if request.order_type == "Limit":
         checks.check_price(venue, spec, request.side, request.price)
     checks.check_trigger(venue, spec, request)
+    checks.check_stops(venue, spec, request)
     checks.check_reduce_only(venue, account, request)
     checks.check_notional(venue, spec, request)
     checks.check_counts(account, request)
@@ -194,7 +195,7 @@ def set_trading_stop(
     for kind, price in wanted.items():
         if price == ZERO:
             continue
-        if not on_step(price, spec.tick):
+        if price < ZERO or not on_step(price, spec.tick):
             raise params_error(f"{kind} {price} is not a multiple of the tick size {spec.tick}.")
         below = (kind == "StopLoss") == (position.size > 0)
         if price == getattr(position, "stop_loss" if kind == "StopLoss" else "take_profit"):
