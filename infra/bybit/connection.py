@@ -106,7 +106,13 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
 def _way(proxy: ProxyAddress | None) -> dict[str, Any]:
     """Arguments of `run_forever`: the proxy if there is one; the environment is never asked."""
     if proxy is None:
-        return {"http_no_proxy": ["*"]}
+        # The library asks the environment unless a proxy is named; this one is named, and used for no host.
+        return {
+            "http_proxy_host": "none.invalid",
+            "http_proxy_port": 1,
+            "http_no_proxy": ["*"],
+            "proxy_type": "http",
+        }
     login = (proxy.user, proxy.password) if proxy.user else None
     return {
         "http_proxy_host": proxy.host,

@@ -365,3 +365,19 @@ def test_a_sink_that_fails_breaks_the_connection_visibly_and_the_frame_is_not_co
         wait_for(lambda: not streams.faults())
     finally:
         streams.stop()
+
+
+def test_a_proxy_variable_of_the_shell_does_not_keep_the_streams_from_loopback(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 13: with HTTP_PROXY set the WebSocket library asked the proxy, and the streams never connected."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    taken = Taken()
+    streams = PublicStreams(simulator.at.public_stream, SYMBOLS, book_depth=1)
+    try:
+        streams.start(taken, taken.reconnected.append)
+        wait_for(lambda: not streams.faults())
+        wait_for(lambda: bool(taken.of(QuoteFrame)))
+    finally:
+        streams.stop()

@@ -349,3 +349,11 @@ def test_capital_limit_is_off_unless_it_is_set() -> None:
     accounts = holdings()
     accounts[Account.CORE_HODL] = Holdings({"USDT": Decimal(0), "BTC": Decimal(100)}, {})
     assert "capital_limit" not in refused(order(accounts=accounts))
+
+
+def test_no_new_risk_on_a_market_whose_data_cannot_be_used_and_reductions_go_on() -> None:
+    """Cases 5 to 7: missing or unparsable exchange data halts entries; it is never zero, never success."""
+    why = ("account TREND-1: field 'execQty' is '-1'.",)
+    assert refused(order(unusable=why)) == {"fresh_data"}
+    exit_ = order(side=Side.SELL, intent={"reduce_only": True}, unusable=why)
+    assert refused(exit_) == set()

@@ -1,0 +1,25 @@
+"""Entries on a market are halted from the first to the last source that says its data cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from statemachines.messages import DataUnusable
+from tests.actors.risk_manager.world import T0, World, intent, sent
+
+
+def unusable(source: str, reason: str) -> DataUnusable:
+    return DataUnusable(source=source, category="linear", symbol="BTCUSDT", reason=reason)
+
+
+@pytest.mark.parametrize("restart_always", [False, True])
+def test_a_market_is_closed_for_entries_while_any_source_says_so(restart_always: bool) -> None:
+    world = World(restart_always).open()
+    world.tell(unusable("market data", "a bar of 1E+300"), T0)
+    world.tell(unusable("account TREND-1", "a fill of -1"), T0)
+    denied = sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    assert denied and "1E+300" in denied[0].reasons[0] and "-1" in denied[0].reasons[0]
+    world.tell(unusable("market data", ""), T0)
+    assert sent(world.tell(intent(2), T0, "trend-1"), "denied")
+    world.tell(unusable("account TREND-1", ""), T0)
+    assert sent(world.tell(intent(3), T0, "trend-1"), "approved")
