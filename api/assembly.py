@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,7 +145,9 @@ class SystemAssembly:
 
     def _streams(self, name: ActorName) -> StreamsPort | None:
         addresses, is_paper = self._endpoints(), self.config.is_simulated
-        wall, proxy = None if is_paper else _wall_ms, self.config.live.proxy()
+        proxy = self.config.live.proxy()
+        is_listening = name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER)
+        now = self.clock().now_ms if is_listening and not is_paper else None
         if name is ActorName.MARKET_DATA:
             return PublicStreams(
                 addresses.public_stream,
@@ -155,16 +156,12 @@ class SystemAssembly:
                 book_depth=1 if is_paper else 50,
                 quote_gap_s=0.0 if is_paper else LIVE_QUOTE_GAP_S,
                 stale_s=None if is_paper else LIVE_STALE_S,
-                wall_ms=wall,
+                now_ms=now,
                 proxy=proxy,
             )
         if name is ActorName.ORDER_MANAGER:
-            return PrivateStreams(addresses.private_stream, self.credentials(), TRADING, wall, proxy)
+            return PrivateStreams(addresses.private_stream, self.credentials(), TRADING, now, proxy)
         return None
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class _LockstepClock:

@@ -30,19 +30,18 @@ PublicTopic = Literal["kline", "tickers", "orderbook", "publicTrade"]
 
 
 class _Streams:
-    """What both kinds share: a set of connections. `wall_ms` (live only; market time of the simulated exchange is not
-    wall time) bounds the instants that frames tell; without it the frame's own time does."""
+    """What both kinds share: a set of connections. `now_ms` (live only; the simulated exchange's time would have to be
+    asked for) is the exchange's time and bounds the instants that frames tell; without it the frame's own time does."""
 
-    def __init__(self, wall_ms: Callable[[], int] | None, proxy: ProxyAddress | None) -> None:
+    def __init__(self, now_ms: Callable[[], int] | None, proxy: ProxyAddress | None) -> None:
         self._connections: list[Connection] = []
-        self._wall_ms = wall_ms
+        self._now_ms = now_ms
         self._proxy = proxy
 
     def _latest_ms(self, frame: Mapping[str, Any], own: str) -> int | None:
         """The last instant that a frame may tell of."""
-        now_ms = frame.get(own) if self._wall_ms is None else self._wall_ms()
-        is_instant = isinstance(now_ms, int) and not isinstance(now_ms, bool)
-        return now_ms + LATE_MS if is_instant and now_ms is not None else None
+        now = frame.get(own) if self._now_ms is None else self._now_ms()
+        return now + LATE_MS if isinstance(now, int) and not isinstance(now, bool) else None
 
     def received(self) -> Mapping[str, int]:
         """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
@@ -67,10 +66,10 @@ class PrivateStreams(_Streams):
         base: str,
         credentials: Credentials,
         accounts: Sequence[Account],
-        wall_ms: Callable[[], int] | None = None,
+        now_ms: Callable[[], int] | None = None,
         proxy: ProxyAddress | None = None,
     ) -> None:
-        super().__init__(wall_ms, proxy)
+        super().__init__(now_ms, proxy)
         self._base = base
         self._credentials = credentials
         self._accounts = tuple(accounts)
@@ -114,10 +113,10 @@ class PublicStreams(_Streams):
         book_depth: int = 50,
         quote_gap_s: float = 0.0,
         stale_s: float | None = None,
-        wall_ms: Callable[[], int] | None = None,
+        now_ms: Callable[[], int] | None = None,
         proxy: ProxyAddress | None = None,
     ) -> None:
-        super().__init__(wall_ms, proxy)
+        super().__init__(now_ms, proxy)
         self._base = base
         self._symbols = tuple(symbols)
         self._intervals = tuple(intervals)
