@@ -231,7 +231,7 @@ class RiskManagerBrain:
             pending=pending,
             orders_this_minute=orders,
             is_repeat=is_repeat,
-            unusable=tuple(self._unusable.get(_key(intent.category, intent.symbol), {}).values()),
+            unusable=self._why_unusable(intent, instrument),
         )
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
@@ -252,6 +252,12 @@ class RiskManagerBrain:
         self._desk.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
         return self._results.take_done(body, now_ms)
+
+    def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
+        """Why the market of an intent, or a balance of one of its coins (told without a category), cannot be used."""
+        coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
+        keys = (_key(intent.category, intent.symbol), *(f":{coin}" for coin in coins))
+        return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
         """No entries on a market while any source says that its data cannot be used."""

@@ -23,3 +23,13 @@ def test_a_market_is_closed_for_entries_while_any_source_says_so(restart_always:
     assert sent(world.tell(intent(2), T0, "trend-1"), "denied")
     world.tell(unusable("account TREND-1", ""), T0)
     assert sent(world.tell(intent(3), T0, "trend-1"), "approved")
+
+
+def test_a_balance_that_cannot_be_read_halts_what_is_paid_with_it() -> None:
+    """Case 7: a wallet of 1E+300 was stored with health green."""
+    world = World().open()
+    told = {"source": "account TREND-1", "category": "", "symbol": "USDT"}
+    world.tell(DataUnusable(**told, reason="field 'walletBalance' is '1E+300'"), T0)
+    assert sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    world.tell(DataUnusable(**told, reason=""), T0)
+    assert sent(world.tell(intent(2), T0, "trend-1"), "approved")
