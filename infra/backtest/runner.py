@@ -150,7 +150,8 @@ def _costs(plan: BacktestPlan) -> dict[str, str]:
     return {
         "fees": f"spot taker {fees.spot_taker}, spot maker {fees.spot_maker}, "
         f"perpetual taker {fees.linear_taker}, perpetual maker {fees.linear_maker}",
-        "slippage": f"takers pay {plan.slippage} of the price (proportional, rounded outward to the tick)",
+        "slippage": f"takers pay {plan.slippage} of the price (proportional, rounded outward to the tick), "
+        "at least half the spread of two ticks",
     }
 
 

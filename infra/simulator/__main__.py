@@ -54,7 +54,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     source.add_argument("--seed", type=int, help="seed of a synthetic market")
     parser.add_argument("--from", dest="start", type=instant, help="start of the tradable period, UTC day")
     parser.add_argument("--to", dest="end", type=instant, help="end of the tradable period, exclusive, UTC day")
-    parser.add_argument("--fill-spread-ticks", type=int, help="ticks between last price and taker fills")
+    parser.add_argument("--fill-spread-ticks", type=int, help="ticks from the last price to bid and ask (default 1)")
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
@@ -68,7 +68,7 @@ def _end_with_parent() -> None:
 
 
 def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, int]:
-    """The market of the command line and its fill spread; a folder in use keeps those it was started with."""
+    """The market of the command line and its spread; a folder in use keeps those it was started with."""
     asked: dict[str, Any] = {"from": arguments.start, "to": arguments.end, "fill_spread": arguments.fill_spread_ticks}
     if arguments.history is not None:
         asked["history"] = str(arguments.history.resolve())
@@ -80,7 +80,7 @@ def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, 
         if any(value is not None and value != known.get(name) for name, value in asked.items()):
             raise UsageError(f"The state folder belongs to the market {known}; it cannot go on with {asked}.")
     else:
-        known = asked | {"fill_spread": asked["fill_spread"] or 0}
+        known = asked | {"fill_spread": asked["fill_spread"] or 1}
     market: Market
     if "history" in known:
         market = HistoryMarket(Path(known["history"]), known["from"], known["to"])
@@ -126,9 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = _lock(folder)
-        market, fill_spread = choose_market(arguments, folder)
+        market, spread = choose_market(arguments, folder)
         config = SimConfig(
-            fill_spread_ticks=fill_spread,
+            spread_ticks=max(spread, 1),  # folders of earlier versions say 0
             rate_limits=not arguments.no_rate_limits,
             ack_delay_ms=arguments.ack_delay_ms,
         )

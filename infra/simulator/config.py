@@ -62,16 +62,15 @@ class FeeConfig:
 class SimConfig:
     """Everything about the venue that is not the market.
 
-    ``fill_spread_ticks`` 0 fills a taker at the last price exactly and without depth; n >= 1 makes it walk book levels
-    that start n ticks from the last price, each worth ``level_notional_usdt``, ``book_levels`` deep. The displayed
-    book is always one tick on either side of the last price. ``slippage`` moves every price at which a taker fills
-    against him by this fraction of the last price, rounded outward to the tick.
+    The book has ``book_levels`` levels on either side, each worth ``level_notional_usdt``, the best ones
+    ``spread_ticks`` from the last price; what is displayed is what takers walk and makers may not cross. ``slippage``
+    moves a market order's prices against it by this fraction of the last price, rounded outward to the tick.
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
     accounts: tuple[AccountConfig, ...] = field(default_factory=default_accounts)
     fees: FeeConfig = FeeConfig()
-    fill_spread_ticks: int = 0
+    spread_ticks: int = 1
     book_levels: int = 1000
     level_notional_usdt: Decimal = Decimal("1000000")
     slippage: Decimal = Decimal(0)

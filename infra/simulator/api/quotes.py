@@ -62,7 +62,7 @@ class Touch(NamedTuple):
 def touch(venue: Venue, spec: Instrument) -> Touch:
     """Best prices and reference prices now. Raises ``VenueError`` while the symbol has never had a price."""
     last = venue.prices.last(spec.category, spec.symbol)
-    bid, ask = book.best_bid(spec, last), book.best_ask(spec, last)
+    bid, ask = book.best_bid(venue.config, spec, last), book.best_ask(venue.config, spec, last)
     if spec.is_spot:
         return Touch(last, bid, ask, None, None, None, None)
     return Touch(

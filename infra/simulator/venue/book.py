@@ -1,7 +1,8 @@
-"""The synthetic order book: what is displayed around the last price, and what a taker gets."""
+"""The one synthetic order book: what is displayed around the last price is what takers get and makers may not cross."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from infra.simulator.config import SimConfig
@@ -11,14 +12,19 @@ from infra.simulator.venue.money import ZERO, ceil_to, floor_to
 Level = tuple[Decimal, Decimal]
 
 
-def best_bid(instrument: Instrument, last: Decimal) -> Decimal:
-    """Displayed bid: one tick below the last price, on the tick."""
-    return max(floor_to(last - instrument.tick, instrument.tick), instrument.tick)
+def best_bid(config: SimConfig, instrument: Instrument, last: Decimal) -> Decimal:
+    """Best bid: the configured ticks below the last price, on the tick."""
+    return max(floor_to(last - instrument.tick * config.spread_ticks, instrument.tick), instrument.tick)
 
 
-def best_ask(instrument: Instrument, last: Decimal) -> Decimal:
-    """Displayed ask: one tick above the last price, on the tick."""
-    return ceil_to(last + instrument.tick, instrument.tick)
+def best_ask(config: SimConfig, instrument: Instrument, last: Decimal) -> Decimal:
+    """Best ask: the configured ticks above the last price, on the tick."""
+    return ceil_to(last + instrument.tick * config.spread_ticks, instrument.tick)
+
+
+def touch(config: SimConfig, instrument: Instrument, last: Decimal, sign: int) -> Decimal:
+    """The best price for a taker: ``sign`` +1 buys at the ask, -1 sells at the bid."""
+    return best_ask(config, instrument, last) if sign > 0 else best_bid(config, instrument, last)
 
 
 def level_size(config: SimConfig, instrument: Instrument, price: Decimal) -> Decimal:
@@ -26,19 +32,22 @@ def level_size(config: SimConfig, instrument: Instrument, price: Decimal) -> Dec
     return max(floor_to(config.level_notional_usdt / price, instrument.qty_step), instrument.qty_step)
 
 
+def levels(config: SimConfig, instrument: Instrument, last: Decimal, sign: int) -> Iterator[Level]:
+    """The levels that a taker meets (+1: asks, -1: bids), best first, a tick apart, all of one size."""
+    best, size = touch(config, instrument, last, sign), level_size(config, instrument, last)
+    for level in range(config.book_levels):
+        price = best + sign * instrument.tick * level
+        if price <= ZERO:
+            return
+        yield price, size
+
+
 def displayed(config: SimConfig, instrument: Instrument, last: Decimal, depth: int) -> tuple[list[Level], list[Level]]:
     """(bids, asks), best first, at most ``depth`` levels of each side."""
-    count = min(depth, config.book_levels)
-    size = level_size(config, instrument, last)
-    bid, ask, tick = best_bid(instrument, last), best_ask(instrument, last), instrument.tick
-    bids = [(bid - tick * level, size) for level in range(count) if bid > tick * level]
-    return bids, [(ask + tick * level, size) for level in range(count)]
-
-
-def _levels(config: SimConfig, instrument: Instrument, last: Decimal, sign: int) -> list[Level]:
-    first = last + sign * instrument.tick * config.fill_spread_ticks
-    prices = (first + sign * instrument.tick * level for level in range(config.book_levels))
-    return [(price, level_size(config, instrument, price)) for price in prices if price > 0]
+    bids, asks = (levels(config, instrument, last, sign) for sign in (-1, 1))
+    return [level for level, _ in zip(bids, range(depth), strict=False)], [
+        level for level, _ in zip(asks, range(depth), strict=False)
+    ]
 
 
 def take(
@@ -50,18 +59,19 @@ def take(
     limit: Decimal | None,
     *,
     quote: bool,
+    slippage: Decimal = ZERO,
 ) -> list[Level]:
     """The fills of a taker: ``sign`` +1 buys, -1 sells; nothing worse than ``limit``.
 
-    ``want`` is base quantity, or USDT when ``quote`` (then whole quantity steps that this money buys).
+    ``want`` is base quantity, or USDT when ``quote`` (then whole quantity steps that this money buys). ``slippage`` is
+    what the market moves against him between his decision and the book, as a fraction of the last price: no level is
+    better for him than the last price moved by it and rounded outward to the tick.
     """
-    if config.slippage:
-        slipped = last * (1 + sign * config.slippage)
-        last = ceil_to(slipped, instrument.tick) if sign > 0 else floor_to(slipped, instrument.tick)
-    unlimited = config.fill_spread_ticks == 0
-    levels = [(last, Decimal("Infinity"))] if unlimited else _levels(config, instrument, last, sign)
+    slipped = last * (1 + sign * slippage)
+    moved = ceil_to(slipped, instrument.tick) if sign > 0 else floor_to(slipped, instrument.tick)
     fills: list[Level] = []
-    for price, size in levels:
+    for shown, size in levels(config, instrument, last, sign):
+        price = max(shown, moved) if sign > 0 else min(shown, moved)
         if limit is not None and (price - limit) * sign > 0:
             break
         qty = min(size, floor_to(want / price, instrument.qty_step) if quote else want)

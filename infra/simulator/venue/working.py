@@ -60,13 +60,17 @@ def work(venue: Venue, account: Account, order: Order, base: Decimal) -> None:
     if order.reduce_only and not _fit_to_position(venue, account, order):
         finish(venue, account, order, "Cancelled", "CancelByReduceOnly")
         return
-    if order.time_in_force == "PostOnly" and crosses_displayed(order, base):
+    if order.time_in_force == "PostOnly" and crosses(venue, order, base):
         finish(venue, account, order, "Cancelled", "UNKNOWN", "EC_PostOnlyWillTakeLiquidity")
         return
     limit = order.price if order.order_type == "Limit" else slippage_bound(venue, order, base)
     fills: list[book.Level] = []
     if order.time_in_force != "PostOnly":
-        fills = book.take(venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty)
+        # A limit order meets the book as it is shown; the market moves against one that names no price.
+        slippage = venue.config.slippage if order.order_type == "Market" else ZERO
+        fills = book.take(
+            venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty, slippage=slippage
+        )
     if order.time_in_force == "FOK" and sum((qty for _, qty in fills), ZERO) < order.leaves:
         finish(venue, account, order, "Cancelled", "UNKNOWN", "EC_NoEnoughQtyToFill")
         return
@@ -115,12 +119,10 @@ def trigger(venue: Venue, account: Account, order: Order, base: Decimal) -> None
     work(venue, account, order, base)
 
 
-def crosses_displayed(order: Order, last: Decimal) -> bool:
-    """Whether a limit order would take liquidity from the displayed book."""
-    spec = instrument(order.category, order.symbol)
-    if order.side == "Buy":
-        return order.price >= book.best_ask(spec, last)
-    return order.price <= book.best_bid(spec, last)
+def crosses(venue: Venue, order: Order, last: Decimal) -> bool:
+    """Whether a limit order would take liquidity from the book."""
+    best = book.touch(venue.config, instrument(order.category, order.symbol), last, order.sign)
+    return (order.price - best) * order.sign >= 0
 
 
 def slippage_bound(venue: Venue, order: Order, last: Decimal) -> Decimal | None:
@@ -128,7 +130,7 @@ def slippage_bound(venue: Venue, order: Order, last: Decimal) -> Decimal | None:
     if not order.slippage:
         return None
     spec = instrument(order.category, order.symbol)
-    touch = book.best_ask(spec, last) if order.side == "Buy" else book.best_bid(spec, last)
+    touch = book.touch(venue.config, spec, last, order.sign)
     if order.slippage_type == "TickSize":
         return touch + order.sign * order.slippage * spec.tick
     return touch * (1 + order.sign * order.slippage / 100)

@@ -93,7 +93,7 @@ def test_tickers_come_as_snapshot_then_delta_and_books_never_delete_absent_level
         assert data["u"] >= last_u and data["seq"] > 0
         last_u = data["u"]
     assert len(levels) == 100, "fifty levels of each side, as the topic says"
-    book = world.get("/v5/market/orderbook", category="linear", symbol="BTCUSDT", limit="25")
+    book = world.get("/v5/market/orderbook", category="linear", symbol="BTCUSDT", limit="50")
     assert {price for price, _ in book["b"] + book["a"]} == set(levels)
 
 

@@ -19,10 +19,11 @@ def test_a_spot_buy_pays_its_fee_in_the_coin_and_a_sell_in_usdt() -> None:
     bought = world.order("FUNDING", category="spot", side="Buy", qty="0.01", marketUnit="baseCoin")
     assert bought["cumFeeDetail"] == {"BTC": "0.00001"}
     assert world.wallet("FUNDING", "BTC") == Decimal("0.00999")
-    assert world.wallet("FUNDING") == Decimal("14600")
+    paid, received = Decimal("400.001"), Decimal("39999.9") * Decimal("0.00999")
+    assert world.wallet("FUNDING") == 15000 - paid
     world.order("FUNDING", category="spot", side="Sell", qty="0.00999")
     assert world.wallet("FUNDING", "BTC") == 0
-    assert world.wallet("FUNDING") == Decimal("14600") + Decimal("399.6") - Decimal("0.3996")
+    assert world.wallet("FUNDING") == 15000 - paid + received - (received / 1000).quantize(Decimal("1e-8"))
 
 
 def test_a_spot_buy_sized_in_quote_ends_partially_filled_cancelled() -> None:
@@ -40,7 +41,9 @@ def test_realised_profit_goes_into_the_wallet_and_entry_value_is_split_without_l
     for _ in range(3):
         world.order(side="Sell", qty="0.001", reduceOnly=True)
     rows = world.exchange.venue.accounts["TREND-1"].log
-    assert sum(Decimal(row.data["cashFlow"]) for row in rows[1:]) == Decimal("0.3003")
+    assert sum(Decimal(row.data["cashFlow"]) for row in rows[1:]) == Decimal("0.2997"), (
+        "bought at the ask, sold at the bid"
+    )
     assert world.position()["size"] == "0"
 
 
@@ -133,7 +136,9 @@ def test_margin_in_use_cannot_be_transferred_away() -> None:
     world = World()
     world.order("FUNDING", side="Sell", qty="2")
     answer = world.get("/v5/account/withdrawal", "FUNDING", coinName="USDT")
-    assert Decimal(answer["availableWithdrawal"]) == 15000 - 44 - 8000
+    bid = Decimal("39999.9")
+    fee, margin, loss = bid * 2 * Decimal("0.00055"), 8000, (40000 - bid) * 2
+    assert Decimal(answer["availableWithdrawal"]) == 15000 - fee - margin - loss
 
 
 def test_trade_only_and_transfer_only_keys() -> None:

@@ -12,23 +12,25 @@ from tests.infra.simulator.venue.world import FLAT, World, at
 LIMIT = {"orderType": "Limit"}
 
 
-def test_a_market_order_fills_at_the_last_price_and_pays_the_taker_fee() -> None:
+def test_a_market_order_fills_at_the_displayed_ask_and_pays_the_taker_fee() -> None:
     world = World()
+    ask = world.get("/v5/market/orderbook", category="linear", symbol="BTCUSDT")["a"][0][0]
     order = world.order(side="Buy", qty="0.1")
-    assert (order["orderStatus"], order["avgPrice"], order["cumExecQty"]) == ("Filled", "40000", "0.1")
-    assert order["cumFeeDetail"] == {"USDT": "2.2"}
+    assert (order["orderStatus"], order["avgPrice"], order["cumExecQty"]) == ("Filled", "40000.1", "0.1")
+    assert ask == "40000.1"
+    assert order["cumFeeDetail"] == {"USDT": "2.2000055"}
     assert world.position()["size"] == "0.1"
-    assert world.wallet("TREND-1") == Decimal("14997.8")
+    assert world.wallet("TREND-1") == Decimal("14997.7999945")
 
 
-def test_with_a_fill_spread_a_taker_walks_the_levels_and_the_rest_is_cancelled() -> None:
-    config = SimConfig(fill_spread_ticks=1, book_levels=2, level_notional_usdt=Decimal(40000))
+def test_a_taker_walks_the_levels_and_the_rest_is_cancelled() -> None:
+    config = SimConfig(book_levels=2, level_notional_usdt=Decimal(40000))
     world = World(config=config)
     order = world.order("CORE-HODL", side="Buy", qty="3", slippageToleranceType="TickSize", slippageTolerance="5")
     rows = world.get("/v5/execution/list", "CORE-HODL", category="linear")["list"]
     assert [(row["execPrice"], row["execQty"]) for row in reversed(rows)] == [
-        ("40000.1", "0.999"),
-        ("40000.2", "0.999"),
+        ("40000.1", "1"),
+        ("40000.2", "1"),
     ]
     assert (order["orderStatus"], order["rejectReason"]) == ("Cancelled", "EC_CancelForNoFullFill")
 
@@ -114,10 +116,10 @@ def test_ioc_and_fok_never_rest() -> None:
     fok = world.order(side="Buy", qty="0.1", price="39999", timeInForce="FOK", **LIMIT)
     assert (ioc["orderStatus"], ioc["rejectReason"]) == ("Cancelled", "EC_NoImmediateQtyToFill")
     assert (fok["orderStatus"], fok["rejectReason"]) == ("Cancelled", "EC_NoEnoughQtyToFill")
-    assert world.order(side="Buy", qty="0.1", price="40000", timeInForce="FOK", **LIMIT)["orderStatus"] == "Filled"
+    assert world.order(side="Buy", qty="0.1", price="40000.1", timeInForce="FOK", **LIMIT)["orderStatus"] == "Filled"
 
 
-def test_a_stop_within_the_hour_fills_at_its_trigger_price() -> None:
+def test_a_stop_within_the_hour_fills_at_the_bid_of_its_trigger_price() -> None:
     """T5: the path between two points is continuous."""
     world = World([FLAT, ("40000", "40100", "39000", "40050")])
     world.order(side="Buy", qty="0.1")
@@ -125,7 +127,7 @@ def test_a_stop_within_the_hour_fills_at_its_trigger_price() -> None:
     assert (stop["orderStatus"], stop["stopOrderType"]) == ("Untriggered", "Stop")
     world.run_to(at(1, 20))
     done = world.show(stop["orderId"])
-    assert (done["orderStatus"], done["avgPrice"]) == ("Filled", "39300.5")
+    assert (done["orderStatus"], done["avgPrice"]) == ("Filled", "39300.4")
     assert world.position()["size"] == "0"
 
 
@@ -134,7 +136,7 @@ def test_a_stop_gapped_over_at_the_open_fills_at_the_open() -> None:
     world.order(side="Buy", qty="0.1")
     stop = world.order(side="Sell", qty="0.1", triggerPrice="39300", triggerDirection=2, reduceOnly=True)
     world.run_to(at(1))
-    assert world.show(stop["orderId"])["avgPrice"] == "38000"
+    assert world.show(stop["orderId"])["avgPrice"] == "37999.9"
 
 
 def test_bars_are_shown_before_the_open_point_is_matched() -> None:
@@ -158,7 +160,7 @@ def test_the_nearer_of_two_stops_is_passed_first() -> None:
     far = world.order(side="Sell", qty="0.1", triggerPrice="39200", triggerDirection=2, reduceOnly=True)
     near = world.order(side="Sell", qty="0.1", triggerPrice="39500", triggerDirection=2, reduceOnly=True)
     world.run_to(at(1, 20))
-    assert world.show(near["orderId"])["avgPrice"] == "39500"
+    assert world.show(near["orderId"])["avgPrice"] == "39499.9"
     late = world.show(far["orderId"])
     assert (late["orderStatus"], late["cancelType"]) == ("Cancelled", "CancelByReduceOnly")
     assert world.position()["size"] == "0"
@@ -202,7 +204,7 @@ def test_trading_stop_protects_the_whole_position_and_goes_with_it() -> None:
     assert world.position()["size"] == "0"
     assert world.get("/v5/order/realtime", "TREND-1", category="linear", symbol="BTCUSDT")["list"] == []
     row = world.get("/v5/position/closed-pnl", "TREND-1", category="linear")["list"][0]
-    assert (row["avgExitPrice"], row["closedSize"]) == ("39500", "0.2")
+    assert (row["avgExitPrice"], row["closedSize"]) == ("39499.9", "0.2")
 
 
 def test_a_stop_loss_sent_with_the_order_is_attached_upon_the_fill() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.simulator.api import ApiRequest
+from infra.simulator.config import SimConfig, default_accounts
 from infra.simulator.market.path import HOUR_MS
 from infra.simulator.ratelimit import IP_BAN_MS, IP_REQUESTS, IP_WINDOW_MS, IpLimiter, RateLimiter
 from tests.infra.simulator.venue.world import FLAT, START_MS, World, at
@@ -42,7 +43,7 @@ def test_sound_stops_are_taken_and_work() -> None:
     world.run_to(at(2))
     assert world.position()["size"] == "0"
     rows = world.get("/v5/execution/list", "TREND-1", category="linear")["list"]
-    assert rows[0]["execPrice"] == "39500", "the price passed the trigger on its way down"
+    assert rows[0]["execPrice"] == "39499.9", "the bid when the price passed the trigger on its way down"
 
 
 def test_a_stop_that_comes_into_being_beyond_its_trigger_fills_at_a_price_that_was() -> None:
@@ -141,3 +142,46 @@ def test_an_address_that_asks_too_much_is_shut_out_for_ten_minutes() -> None:
     assert limiter.allows("b", IP_REQUESTS), "another address is not meant"
     assert not limiter.allows("a", IP_REQUESTS + IP_WINDOW_MS)
     assert limiter.allows("a", IP_REQUESTS + IP_BAN_MS)
+
+
+@pytest.mark.parametrize("category", ["spot", "linear"])
+@pytest.mark.parametrize("side", ["Buy", "Sell"])
+def test_no_order_fills_inside_the_displayed_spread_and_all_kinds_meet_the_same_book(category: str, side: str) -> None:
+    """Market, IOC, FOK and PostOnly were judged by two books: takers filled at the last price, between bid and ask."""
+    world = World()
+    market = {"category": category, "symbol": "BTCUSDT"}
+    if category == "spot":
+        world.order(**market, side="Buy", qty="0.2", marketUnit="baseCoin")
+    book = world.get("/v5/market/orderbook", **market, limit=1)
+    bid, ask = Decimal(book["b"][0][0]), Decimal(book["a"][0][0])
+    best, inside = (ask, bid + (ask - bid) / 2) if side == "Buy" else (bid, bid + (ask - bid) / 2)
+    order = market | {"side": side, "qty": "0.01", "marketUnit": "baseCoin"}
+    assert Decimal(world.order(**order)["avgPrice"]) == best
+    limit = order | {"orderType": "Limit"}
+    for tif, at_touch, within in (
+        ("IOC", "Filled", "Cancelled"),
+        ("FOK", "Filled", "Cancelled"),
+        ("GTC", "Filled", "New"),
+        ("PostOnly", "Cancelled", "New"),
+    ):
+        assert world.order(**limit, price=str(best), timeInForce=tif)["orderStatus"] == at_touch, tif
+        assert world.order(**limit, price=str(inside), timeInForce=tif)["orderStatus"] == within, tif
+
+
+def test_a_large_order_walks_the_levels_that_are_displayed() -> None:
+    config = SimConfig(level_notional_usdt=Decimal(4000), accounts=default_accounts())
+    world = World(config=config)
+    book = world.get("/v5/market/orderbook", category="linear", symbol="BTCUSDT", limit=50)
+    world.order(side="Buy", qty="0.3")
+    rows = world.get("/v5/execution/list", "TREND-1", category="linear")["list"]
+    fills = [(row["execPrice"], row["execQty"]) for row in reversed(rows)]
+    assert fills[:3] == [tuple(level) for level in book["a"][:3]]
+    assert sum(Decimal(quantity) for _price, quantity in fills) == Decimal("0.3")
+
+
+def test_slippage_moves_a_market_order_outward_and_never_inside() -> None:
+    world = World(config=SimConfig(slippage=Decimal("0.0002")))
+    assert world.order(side="Buy", qty="0.01")["avgPrice"] == "40008"
+    tiny = World(config=SimConfig(slippage=Decimal("0.000000001")))
+    assert tiny.order(side="Buy", qty="0.01")["avgPrice"] == "40000.1"
+    assert tiny.order(side="Sell", qty="0.01", reduceOnly=True)["avgPrice"] == "39999.9"
