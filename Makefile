@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
 
-.PHONY: run test lint golden replay reset lock clean
+.PHONY: run test lint golden chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -22,6 +22,12 @@ lint: $(VENV)/.dev-ready
 
 golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a faulty synthetic market, against the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
+
+chaos: $(VENV)/.dev-ready ## 50 random kills and freezes of any process; the books must be as after a calm run
+	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteen times; each must come up without an alarm
+	$(BIN)/python -m tests.chaos.load $(ARGS)
 
 replay: $(VENV)/.run-ready ## the recorded market of 2020 to mid-2021 through the whole system, as fast as it settles
 	$(BIN)/eternal run --history $(HISTORY) --from 2020-01-01 --to 2021-06-30 --pace 0 --until-end $(ARGS)

@@ -40,13 +40,13 @@ class Assembly(Protocol):
 
     def parts(self, name: ActorName, peers: Peers) -> Parts: ...
 
-    def store(self) -> Store: ...
+    def store(self, name: ActorName) -> Store: ...
 
-    def lockstep(self) -> LockstepPort | None:
+    def lockstep(self, name: ActorName) -> LockstepPort | None:
         """The simulated exchange's control interface; None where market time is the exchange's own."""
         ...
 
-    def clock(self) -> MarketClock:
+    def clock(self, name: ActorName) -> MarketClock:
         """Market time where it is not in lockstep."""
         ...
 
@@ -235,10 +235,17 @@ class RayCall:
         return bool(done)
 
     def value(self) -> Any:
-        """The answer. Raises ActorGoneError when the actor has died; otherwise what the call raised."""
+        """The answer. Raises ActorGoneError when the actor has died; otherwise what the call raised.
+
+        An actor that cannot be reached for a moment (ActorUnavailableError: it is just coming up, or its last call was
+        under way when something broke) has not died: that is a missing answer. And what the actor itself raises because
+        one of its peers has died is an error of that call, though Ray gives it the class of the peer's end.
+        """
         try:
             return ray.get(self._reference, timeout=1)
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.ActorDiedError as error:
             raise ActorGoneError(" ".join(str(error).split())[:300]) from error
 
 

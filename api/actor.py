@@ -35,6 +35,7 @@ class Api:
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
+        from api.dashboard import find_dashboard
         from api.http import create_app
         from api.service import OperatorService
         from api.serving import listen, make_server
@@ -45,14 +46,15 @@ class Api:
 
         config = self._assembly.config
         service = OperatorService(
-            Queries(self._assembly.reader_url),
+            Queries(self._assembly.database_url(self._name)),
             SnapshotCache(_orchestrator_status),
             lambda: self._assembly.market_label,
             config.is_simulated,
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
         )
         listener = listen(config.api.host, self._assembly.api_port)
-        server = make_server(create_app(service, TokenFile(config.token_file), _send))
+        dashboard = find_dashboard(self._assembly.ray_dashboard)
+        server = make_server(create_app(service, TokenFile(config.token_file), _send, dashboard))
         self._server = server
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 

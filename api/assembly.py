@@ -1,32 +1,32 @@
-"""The assembly: picklable addresses and configuration from which every actor makes its parts in its own process."""
+"""The assembly: picklable addresses and configuration from which every actor makes its parts in its own process.
+
+Secrets do not travel in it: each actor fetches its own from the launch (`infra.secrets`), so that keys reach only the
+actors that sign with them, and nothing secret stands in Ray's tables. Libraries are imported where they are needed:
+an actor pays for what it uses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from actors.courier import Peers
-from actors.host import Parts
 from actors.ports import LockstepPort, MarketClock, Store, StreamsPort
-from actors.ray_runtime import CLASSES
-from infra.bybit.clock import LiveClock
-from infra.bybit.credentials import Credentials, from_environment, from_simulator
-from infra.bybit.endpoints import Endpoints, endpoints
-from infra.bybit.exchange import BybitExchange
-from infra.bybit.limits import RateLimiter, RateLimits
-from infra.bybit.lockstep import SimulatorLockstep
-from infra.bybit.session import HttpSessions
-from infra.bybit.streams import PrivateStreams, PublicStreams
 from infra.config import EternalConfig, Profile
-from infra.database.store import PostgresStore
-from infra.feeds.dvol import DvolFeed
-from infra.feeds.fear_greed import FearGreedFeed
-from infra.feeds.feeds import Feeds
-from infra.feeds.source import HttpJson
-from statemachines.brain import Brain
+from infra.secrets.counter import fetch
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import Account, ActorName
+
+if TYPE_CHECKING:
+    from actors.courier import Peers
+    from actors.host import Parts
+    from infra.bybit.credentials import Credentials
+    from infra.bybit.endpoints import Endpoints
+    from infra.bybit.exchange import BybitExchange
+    from infra.bybit.session import HttpSessions
+    from statemachines.brain import Brain
 
 ALTERNATIVE_ME = "https://api.alternative.me"
 DERIBIT = "https://www.deribit.com"
@@ -38,16 +38,40 @@ PAPER_LOOK_UP_PAUSE_S = 0.2
 """The simulated exchange has no lagging copies to wait for; Bybit's history has (bybit-v5 4.2)."""
 
 
+CONDUCTING = frozenset({ActorName.ORCHESTRATOR, ActorName.MARKET_DATA, ActorName.ORDER_MANAGER})
+"""Actors that ask the simulated exchange for market time: they get the token of its control interface."""
+
+
+def accounts_signed_for(actor: ActorName, config: EternalConfig) -> tuple[Account, ...]:
+    """The accounts whose keys this actor signs with: all for the order manager, one for market data, which reads fee
+    rates; none for the others."""
+    if actor is ActorName.ORDER_MANAGER:
+        return (Account.MASTER, *TRADING)
+    return (config.market_data.account,) if actor is ActorName.MARKET_DATA else ()
+
+
+def secrets_of(name: str, config: EternalConfig, database_url: str, credentials: Credentials) -> Mapping[str, Any]:
+    """What the launch hands to the actor of this name. Raises KeyError for a name that is no actor's."""
+    if name not in frozenset(ActorName):
+        raise KeyError(name)
+    actor = ActorName(name)
+    found: dict[str, Any] = {"database_url": database_url}
+    if actor in CONDUCTING and credentials.simulator_token is not None:
+        found["simulator_token"] = credentials.simulator_token.get_secret_value()
+    if accounts := accounts_signed_for(actor, config):
+        found["keys"] = credentials.to_plain(accounts)
+    return found
+
+
 @dataclass(frozen=True)
 class SystemAssembly:
-    """Implements `actors.ray_runtime.Assembly`. Keys travel as the path of their file, never as values."""
+    """Implements `actors.ray_runtime.Assembly` for one actor after another: `secrets` are fetched by the process that
+    needs them."""
 
     config: EternalConfig
-    database_url: str = field(repr=False)
-    reader_url: str = field(repr=False)
+    secrets_socket: Path
     installation_id: str
     exchange_url: str
-    keys_file: Path | None
     api_port: int
     ray_dashboard: str
     market_label: str
@@ -56,14 +80,16 @@ class SystemAssembly:
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         """What one actor needs: only market data and the order manager reach the exchange."""
-        exchange = self._exchange() if name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER) else None
+        from actors.host import Parts
+
+        exchange = self._exchange(name) if name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER) else None
         return Parts(
             self.brain(name),
-            self.store(),
+            self.store(name),
             exchange,
             self._streams(name),
             peers,
-            self.clock(),
+            self.clock(name),
             is_lockstep=self.config.is_simulated,
         )
 
@@ -72,22 +98,28 @@ class SystemAssembly:
 
         return brains(self.config, self.installation_id)[name]()
 
-    def store(self) -> Store:
-        return PostgresStore(self.database_url)
+    def store(self, name: ActorName) -> Store:
+        from infra.database.store import PostgresStore
 
-    def lockstep(self) -> LockstepPort | None:
+        return PostgresStore(self.database_url(name))
+
+    def lockstep(self, name: ActorName) -> LockstepPort | None:
         if not self.config.is_simulated:
             return None
-        token = self.credentials().simulator_token
+        from infra.bybit.lockstep import SimulatorLockstep
+
+        token = self._credentials(name).simulator_token
         if token is None:
-            raise RuntimeError(f"the key file {self.keys_file} carries no token for the simulated exchange")
+            raise RuntimeError(f"{name} gets no token of the simulated exchange's control interface")
         return SimulatorLockstep(self.exchange_url, token)
 
-    def clock(self) -> MarketClock:
-        lockstep = self.lockstep()
-        if lockstep is not None:
-            return _LockstepClock(lockstep)
-        live = LiveClock(self._sessions())
+    def clock(self, name: ActorName) -> MarketClock:
+        if self.config.is_simulated:
+            return _LockstepClock(self, name)
+        from infra.bybit.clock import LiveClock
+        from infra.bybit.credentials import Credentials
+
+        live = LiveClock(self._sessions(Credentials({})))  # the exchange tells everybody its time
         live.synchronise()
         live.keep()
         return live
@@ -104,6 +136,8 @@ class SystemAssembly:
             from api.actor import Api
 
             return Api
+        from actors.ray_runtime import CLASSES
+
         return CLASSES[name]
 
     def further_components(self) -> Sequence[ActorName]:
@@ -114,28 +148,46 @@ class SystemAssembly:
 
     # --- pieces ---
 
-    def credentials(self) -> Credentials:
-        """Keys of all accounts: the simulator's file for paper, the environment elsewhere."""
-        if self.keys_file is not None:
-            return from_simulator(self.keys_file)
-        import os
+    def database_url(self, name: ActorName) -> str:
+        """The database's URL for this actor, with its password: never to be shown."""
+        return str(self._secrets(name)["database_url"])
 
-        return from_environment(os.environ)
+    def _secrets(self, name: ActorName) -> Mapping[str, Any]:
+        return fetch(self.secrets_socket, str(name))
+
+    def _credentials(self, name: ActorName) -> Credentials:
+        """What this actor may use: keys, the control interface's token, or neither."""
+        from infra.bybit.credentials import from_plain
+
+        secrets = self._secrets(name)
+        return from_plain(secrets.get("keys", {}), secrets.get("simulator_token"))
 
     def _endpoints(self) -> Endpoints:
+        from infra.bybit.endpoints import endpoints
+
         return endpoints(self.config.profile.value, self.exchange_url)
 
-    def _sessions(self) -> HttpSessions:
-        return HttpSessions(self.credentials(), self._endpoints().rest, proxy=self.config.live.proxy())
+    def _sessions(self, credentials: Credentials) -> HttpSessions:
+        from infra.bybit.session import HttpSessions
 
-    def _exchange(self) -> BybitExchange:
+        return HttpSessions(credentials, self._endpoints().rest, proxy=self.config.live.proxy())
+
+    def _exchange(self, name: ActorName) -> BybitExchange:
+        from infra.bybit.exchange import BybitExchange
+        from infra.bybit.limits import RateLimiter, RateLimits
+        from infra.feeds.dvol import DvolFeed
+        from infra.feeds.fear_greed import FearGreedFeed
+        from infra.feeds.feeds import Feeds
+        from infra.feeds.source import HttpJson
+
         is_paper, proxy = self.config.profile is Profile.PAPER, self.config.live.proxy()
         sources = (self.exchange_url, self.exchange_url) if is_paper else (ALTERNATIVE_ME, DERIBIT)
+        credentials = self._credentials(name)
         return BybitExchange(
-            self._sessions(),
+            self._sessions(credentials),
             symbols=self.config.market_data.symbols,
-            uids=self.credentials().uids(),
-            clock=self.clock(),
+            uids=credentials.uids(),
+            clock=self.clock(name),
             read_feed=Feeds(
                 FearGreedFeed(HttpJson(sources[0], proxy=proxy)), DvolFeed(HttpJson(sources[1], proxy=proxy))
             ).read,
@@ -144,10 +196,13 @@ class SystemAssembly:
         )
 
     def _streams(self, name: ActorName) -> StreamsPort | None:
+        if name not in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER):
+            return None
+        from infra.bybit.streams import PrivateStreams, PublicStreams
+
         addresses, is_paper = self._endpoints(), self.config.is_simulated
         proxy = self.config.live.proxy()
-        is_listening = name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER)
-        now = self.clock().now_ms if is_listening and not is_paper else None
+        now = None if is_paper else self.clock(name).now_ms
         if name is ActorName.MARKET_DATA:
             return PublicStreams(
                 addresses.public_stream,
@@ -159,16 +214,22 @@ class SystemAssembly:
                 now_ms=now,
                 proxy=proxy,
             )
-        if name is ActorName.ORDER_MANAGER:
-            return PrivateStreams(addresses.private_stream, self.credentials(), TRADING, now, proxy)
-        return None
+        return PrivateStreams(addresses.private_stream, self._credentials(name), TRADING, now, proxy)
 
 
 class _LockstepClock:
-    """Market time of the simulated exchange, asked when it is wanted: for query windows only."""
+    """Market time of the simulated exchange, asked when it is wanted: for query windows only, by actors in
+    `CONDUCTING`. The others take the time of their messages."""
 
-    def __init__(self, lockstep: LockstepPort) -> None:
-        self._lockstep = lockstep
+    def __init__(self, assembly: SystemAssembly, name: ActorName) -> None:
+        self._assembly = assembly
+        self._name = name
+
+    @cached_property
+    def _lockstep(self) -> LockstepPort:
+        lockstep = self._assembly.lockstep(self._name)
+        assert lockstep is not None
+        return lockstep
 
     def now_ms(self) -> int:
         return self._lockstep.status().market_ms

@@ -97,7 +97,7 @@ def _ports(config: EternalConfig) -> list[Finding]:
         if port:
             with socket.socket() as probe:
                 is_taken = probe.connect_ex(("127.0.0.1", port)) == 0
-            is_needed = name in ("exchange.port", "database.port")
+            is_needed = name != "ray.dashboard_port"
             text = "free" if not is_taken else "taken by another program"
             if is_taken:
                 text += ": choose another one, or 0 for any" if is_needed else "; another one will be used"

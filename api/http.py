@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from api import models, trade_models
 from api.asking import BadValueError, UnknownNameError
 from api.control import ControlAnswer, ControlRequest, ControlUnavailableError, Send, carry_out
+from api.dashboard import Dashboard, add_dashboard
 from api.gate import Credential, Gate
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
@@ -68,7 +69,9 @@ Engine = Annotated[str | None, Query(description="core-hodl, trend-1, trend-2, f
 Get = Callable[..., Callable[[Any], Any]]
 
 
-def create_app(service: OperatorService, token: Credential, send: Send | None = None) -> FastAPI:
+def create_app(
+    service: OperatorService, token: Credential, send: Send | None = None, dashboard: Dashboard | None = None
+) -> FastAPI:
     """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data.
 
     `send` carries the operator's commands to living actors; without it they are refused as unavailable.
@@ -99,6 +102,7 @@ def create_app(service: OperatorService, token: Credential, send: Send | None = 
     _add_money(get, service)
     _add_happenings(get, service)
     _add_control(app, send or _nobody)
+    add_dashboard(app, Depends(BEARER), dashboard, REFUSALS)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
     async def description() -> JSONResponse:

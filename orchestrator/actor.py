@@ -23,7 +23,7 @@ from orchestrator.supervision import Supervision
 from statemachines.component.machine import ComponentState
 from statemachines.component.supervisor import Supervisor
 from statemachines.messages import ComponentAlert, ComponentChanged, parse_body
-from statemachines.values import ActorName
+from statemachines.values import ActorName, Foundation
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +60,9 @@ class Orchestrator:
                 pause.wait(BOOT_DELAY_S)
 
     def _begin(self) -> None:
-        store = self._assembly.store()
-        lockstep = self._assembly.lockstep()
-        market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock().now_ms()
+        store = self._assembly.store(self._name)
+        lockstep = self._assembly.lockstep(self._name)
+        market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
         epoch = store.grant(self._name, "orchestrator")
         host = Host(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
         nursery = RayNursery(self._assembly)
@@ -133,8 +133,8 @@ class Orchestrator:
         """Market time as the conductor or the exchange's clock tells it."""
         if self._conducting is not None and self._conducting.market_ms:
             return self._conducting.market_ms
-        lockstep = self._assembly.lockstep()
-        return lockstep.status().market_ms if lockstep is not None else self._assembly.clock().now_ms()
+        lockstep = self._assembly.lockstep(self._name)
+        return lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
 
     @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
     def deliver(self, batch: list[Wire]) -> dict[str, int]:
@@ -159,6 +159,15 @@ class Orchestrator:
         if self._supervision is None:
             raise RuntimeError("the orchestrator has not begun yet")
         self._supervision.reset(ActorName(name), who)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:
+        """An alert of the launch (a database that had died): whether it was taken. A repeat is harmless."""
+        if self._host is None or self._host.health()["state"] != "RUNNING":
+            return False
+        body = ComponentAlert(component=_named(component), severity=severity, text=text)
+        self._host.command(body, natural_id, self._conducting.market_ms if self._conducting is not None else 0)
+        return True
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
@@ -203,6 +212,10 @@ class Orchestrator:
         if self._host is None:
             raise RuntimeError(f"the orchestrator has not begun yet: {self._boot_error or 'starting'}")
         return self._host
+
+
+def _named(component: str) -> ActorName | Foundation:
+    return Foundation(component) if component in frozenset(Foundation) else ActorName(component)
 
 
 class _OwnPeers(RayPeers):

@@ -20,7 +20,7 @@ REMIND_S = 1.0
 
 AWAY_DELAY_S = 0.2
 
-State = Literal["WAITING", "RUNNING", "UNSETTLED", "EXCHANGE_AWAY", "ENDED", "STOPPED"]
+State = Literal["WAITING", "RUNNING", "UNSETTLED", "EXCHANGE_AWAY", "ENDED", "STOPPED", "FAILED"]
 
 
 class Conducting:
@@ -94,6 +94,14 @@ class Conducting:
             self._conductor.readmit(name)
 
     def _run(self) -> None:
+        try:
+            self._conduct()
+        except Exception as error:  # noqa: BLE001 - the boundary of the thread
+            # Time would stand still for ever: whoever guards the orchestrator reads the state and replaces it.
+            _log.exception("the conductor cannot go on")
+            self.state, self.why = "FAILED", f"{type(error).__name__}: {error}"
+
+    def _conduct(self) -> None:
         self._locate()
         while not self._stopped and self.state != "ENDED":
             if self._await_settled():

@@ -10,11 +10,11 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from actors.granted_time import GrantedTime
 from actors.ports import ActorGoneError, Store, StoreUnavailableError
 from statemachines.component.machine import ALIVE, COMPONENT_TABLE, ComponentState
 from statemachines.component.supervisor import (
@@ -217,6 +217,8 @@ class Supervision:
                 self._carry_out(self._supervisor.started(name, now))
         elif state is ComponentState.RECOVERING and reported == "RUNNING":
             self._carry_out(self._supervisor.resumed(name, now))
+        elif state is ComponentState.RECOVERING:
+            self._supervisor.recovering(name, int(watch.health.get("commits", 0)), now)
         elif state is ComponentState.SUSPECT and reported == "CREATED":
             # Adopted before it was ever started: its orchestrator died in between.
             self._carry_out(self._supervisor.died(name, "it was created but never started", now))
@@ -272,5 +274,9 @@ class Supervision:
         self._hearing.component_changed(change.component, change.state, change.reason)
 
 
+_granted = GrantedTime()
+
+
 def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+    """Granted time: on a starving machine the limits of the supervision stretch with it."""
+    return int(_granted.now_s() * 1000)

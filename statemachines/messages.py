@@ -13,7 +13,7 @@ from pydantic import Field
 
 from statemachines.facts import BarFact
 from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote, SetAside
-from statemachines.values import Account, ActorName, Category, Frozen, Instrument, Side
+from statemachines.values import Account, ActorName, Category, Foundation, Frozen, Instrument, Side
 
 
 class Body(Frozen):
@@ -493,7 +493,7 @@ class ComponentAlert(Body):
     """The supervision has something to say to the operator; the orchestrator's commit makes it an alert."""
 
     KIND = "component_alert"
-    component: ActorName
+    component: ActorName | Foundation
     severity: Literal["info", "warning", "critical"]
     text: str
 

@@ -43,6 +43,14 @@ class ActorName(StrEnum):
     API = "api"
 
 
+class Foundation(StrEnum):
+    """What the actors stand on: guarded by the launch, which raises alerts in their names."""
+
+    DATABASE = "database"
+    EXCHANGE = "exchange"
+    RAY = "ray"
+
+
 ENGINES: tuple[ActorName, ...] = (
     ActorName.CORE_HODL,
     ActorName.TREND_1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,29 @@ class Credentials:
     def uids(self) -> dict[Account, int]:
         """UIDs of the accounts, as far as known."""
         return {account: key.uid for account, key in self.keys.items() if key.uid is not None}
+
+    def to_plain(self, accounts: Collection[Account]) -> dict[str, dict[str, Any]]:
+        """These accounts' keys in the open, for the process that signs with them: never to be stored or shown."""
+        return {
+            account.value: {
+                "api_key": key.api_key.get_secret_value(),
+                "api_secret": key.api_secret.get_secret_value(),
+                "uid": key.uid,
+            }
+            for account, key in self.keys.items()
+            if account in accounts
+        }
+
+
+def from_plain(keys: Mapping[str, Mapping[str, Any]], simulator_token: str | None) -> Credentials:
+    """Take `Credentials.to_plain` back at the other end."""
+    return Credentials(
+        {
+            Account(name): AccountKey(SecretStr(key["api_key"]), SecretStr(key["api_secret"]), key["uid"])
+            for name, key in keys.items()
+        },
+        None if simulator_token is None else SecretStr(simulator_token),
+    )
 
 
 def from_simulator(path: Path) -> Credentials:

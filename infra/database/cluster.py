@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from infra.database.server_files import EmbeddedDatabaseError, ServerUser
-from infra.database.server_process import clean_environment, is_server_of
+from infra.database.server_process import POLL_S, is_server_of
 from infra.files import write_secret
+from infra.processes.environment import Run, child_environment
 
 HOST = "127.0.0.1"
-TOOL_TIMEOUT_S = 120.0
+TOOL_TIMEOUT_S = 600.0
+"""initdb takes seconds, on a starving machine minutes; it is not known to hang."""
+
+PROCESS_ROLE = "database"
 PASSWORD_FILE = "password"
 PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,}")
 """What `secrets.token_urlsafe` makes: safe in a URL and between the quotes of a statement."""
@@ -52,6 +60,9 @@ class Cluster:
     server: Path
     role: str
     user: ServerUser | None
+    run: Run | None = None
+    is_ending: threading.Event = field(default_factory=threading.Event)
+    """Set: whatever program runs is broken off."""
 
     @property
     def data(self) -> Path:
@@ -116,7 +127,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=clean_environment(),
+                env=self._environment(),
                 start_new_session=True,
                 user=self.user.uid if self.user else None,
                 group=self.user.gid if self.user else None,
@@ -156,23 +167,42 @@ class Cluster:
                 "dump it with the old version's pg_dump and load it into a new data folder."
             )
 
+    def _environment(self) -> dict[str, str]:
+        return child_environment(self.run, PROCESS_ROLE, {"LC_ALL": "C"})
+
     def _run(self, name: str, *arguments: str, text: str = "") -> str:
-        result = subprocess.run(
+        with subprocess.Popen(
             [str(self.bin / name), *arguments],
-            input=text,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             cwd="/",
-            env=clean_environment(),
-            check=False,
-            timeout=TOOL_TIMEOUT_S,
+            env=self._environment(),
+            start_new_session=True,
             user=self.user.uid if self.user else None,
             group=self.user.gid if self.user else None,
             extra_groups=[] if self.user else None,
-        )
-        if result.returncode:
-            raise EmbeddedDatabaseError(f"{name} failed with code {result.returncode}: {result.stderr.strip()[-600:]}")
-        return result.stdout
+        ) as process:
+            output, errors = self._await(name, process, text)
+        if process.returncode:
+            raise EmbeddedDatabaseError(f"{name} failed with code {process.returncode}: {errors.strip()[-600:]}")
+        return output
+
+    def _await(self, name: str, process: subprocess.Popen[str], text: str) -> tuple[str, str]:
+        until, unsaid = time.monotonic() + TOOL_TIMEOUT_S, text or None
+        while True:
+            try:
+                return process.communicate(unsaid, timeout=POLL_S)
+            except subprocess.TimeoutExpired:
+                unsaid = None  # it is said once; later calls go on with it
+            is_late = time.monotonic() > until
+            if is_late or self.is_ending.is_set():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                why = f"has not ended within {TOOL_TIMEOUT_S:.0f} s" if is_late else "was broken off"
+                raise EmbeddedDatabaseError(f"{name} {why}.")
 
 
 def _password_in(path: Path) -> str | None:

@@ -18,35 +18,46 @@ A server left behind by an owner that was killed is found by its pid file, stopp
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import psycopg
 
-from infra.database.cluster import HOST, PASSWORD_FILE, Cluster
+from actors.granted_time import GrantedTime
+from infra.database.cluster import HOST, PASSWORD_FILE, PROCESS_ROLE, Cluster
 from infra.database.server_files import (
     FALLBACK,
     EmbeddedDatabaseError,
+    ServerUser,
     reachable_home,
     reachable_server,
     server_user,
 )
-from infra.database.server_process import POLL_S, is_free, is_server_of, stop_process
+from infra.database.server_process import POLL_S, is_server_of, stop_process
 from infra.files import read_port, write_text_whole
+from infra.processes.environment import Run
+from infra.processes.ports import free_port, is_free
+from infra.processes.table import is_stopped, marked
 
 LOG = logging.getLogger(__name__)
 
 ROLE = "eternal"
 DATABASE = "eternal"
 START_TIMEOUT_S = 60.0
+"""How long a server that says nothing may take to answer (granted seconds); one that says that it is starting up or
+recovering its log is given the time it needs."""
+STARTING_WORDS = ("starting up", "recovery", "not yet accepting connections")
+"""How a server that is on its way says so (SQLSTATE 57P03)."""
+
 PASSING_TROUBLES = ("shared memory block", "lock file", "Address already in use")
 """What a start says while the remains of a killed server still hold on: worth another try."""
 
@@ -62,11 +73,14 @@ class EmbeddedPostgres:
         EmbeddedDatabaseError: the folder is in use, the server is missing or does not come up.
     """
 
-    def __init__(self, folder: Path, port: int = 0, fallback: Path = FALLBACK) -> None:
+    def __init__(self, folder: Path, port: int = 0, fallback: Path = FALLBACK, run: Run | None = None) -> None:
         self.folder = folder
         self.restarts = 0
         self._wanted_port = port
         self._fallback = fallback
+        self._run = run or Run(folder)
+        self._is_ending = threading.Event()
+        self._frozen: frozenset[int] = frozenset()
         self._cluster: Cluster | None = None
         self._port = 0
         self._password = ""
@@ -109,13 +123,14 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server (creating the cluster the first time) and return its URL."""
         with self._guard:
+            self._is_ending.clear()
             user = server_user()
             home = reachable_home(self.folder, user, self._fallback)
             home.mkdir(parents=True, exist_ok=True)
             home.chmod(0o711 if user else 0o700)
             self._take_lock(home)
             try:
-                self._cluster = Cluster(home, reachable_server(user, self._fallback), ROLE, user)
+                self._cluster = self._cluster_in(home, user)
                 self._password = self._cluster.password_of(ROLE)
                 self._cluster.create(self._password)
                 self._port = self._choose_port(self._cluster)
@@ -131,6 +146,7 @@ class EmbeddedPostgres:
             cluster = self._opened
             if self._lock_file is None:
                 raise EmbeddedDatabaseError(f"the database in {self.folder} has been stopped.")
+            self._end_frozen_processes()
             if self._child is not None and self._child.poll() is None:
                 return False
             code = None if self._child is None else self._child.returncode
@@ -142,7 +158,9 @@ class EmbeddedPostgres:
             return True
 
     def stop(self) -> None:
-        """Stop the server (fast shutdown, harder if it does not obey) and give up the folder."""
+        """Stop the server (fast shutdown, harder if it does not obey) and give up the folder; a start under way on
+        another thread is broken off."""
+        self._is_ending.set()
         with self._guard:
             child, self._child = self._child, None
             if child is not None:
@@ -172,6 +190,22 @@ class EmbeddedPostgres:
             shutil.rmtree(self.folder)
 
     # --- steps of a start ---
+
+    def _cluster_in(self, home: Path, user: ServerUser | None) -> Cluster:
+        return Cluster(home, reachable_server(user, self._fallback), ROLE, user, self._run, self._is_ending)
+
+    def _end_frozen_processes(self) -> None:
+        """A process of the server that is stopped at two looks in a row is ended: it would hold its locks, and its
+        clients would wait, for ever. PostgreSQL then recovers by itself, or the server is started again."""
+        ours = {process.pid for process in marked(self._run.prefix) if process.role == PROCESS_ROLE}
+        frozen = frozenset(pid for pid in ours if is_stopped(pid))
+        for pid in frozen & self._frozen:
+            LOG.warning("Process %d of the database server is frozen; it is ended.", pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            if self._child is not None and pid == self._child.pid:
+                self._child.wait()
+        self._frozen = frozen - self._frozen
 
     @property
     def _opened(self) -> Cluster:
@@ -209,60 +243,69 @@ class EmbeddedPostgres:
         port = read_port(remembered)
         if port is not None and (cluster.orphan(None) is not None or is_free(HOST, port)):
             return port
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port = int(probe.getsockname()[1])
+        port = free_port(0, HOST)
         write_text_whole(remembered, str(port))
         return port
 
     def _launch(self, cluster: Cluster) -> None:
         """Start the server and wait until it answers. After a SIGKILL the old server's children may hold its
         shared memory for a moment, and the new one then refuses: so a start is tried until the time is up."""
-        until = time.monotonic() + START_TIMEOUT_S
-        is_reset = False
+        granted, is_reset = GrantedTime(), False
         while True:
             _stop_orphan(cluster, self._child)
+            if self._is_ending.is_set():
+                raise EmbeddedDatabaseError(f"the start of the database in {cluster.home} was broken off.")
             self._child = cluster.spawn(self._port)
-            while self._child.poll() is None:
-                try:
-                    answers = self._answers(cluster)
-                except _WrongPasswordError as error:
-                    if is_reset:
-                        raise EmbeddedDatabaseError(str(error)) from error
-                    # The file was lost or damaged and made anew: the cluster is ours, so its password follows.
-                    LOG.warning("%s It is set again in the database.", error)
-                    self._reset_password(cluster, self._child)
-                    is_reset = True
-                    break
-                if answers:
+            try:
+                if self._await_answer(cluster, self._child, granted):
                     self._ensure_database()
                     return
-                if time.monotonic() > until:
-                    raise EmbeddedDatabaseError(
-                        f"the database in {cluster.home} did not answer within {START_TIMEOUT_S:.0f} s: "
-                        f"{cluster.last_words()}"
-                    )
-                time.sleep(POLL_S)
-            if is_reset and self._child.returncode == 0:
+            except _WrongPasswordError as error:
+                if is_reset:
+                    raise EmbeddedDatabaseError(str(error)) from error
+                # The file was lost or damaged and made anew: the cluster is ours, so its password follows.
+                LOG.warning("%s It is set again in the database.", error)
+                self._reset_password(cluster, self._child)
+                is_reset = True
                 continue
             words = cluster.last_words()
-            if time.monotonic() > until or not any(trouble in words for trouble in PASSING_TROUBLES):
+            if granted.now_s() > START_TIMEOUT_S or not any(trouble in words for trouble in PASSING_TROUBLES):
                 raise EmbeddedDatabaseError(
                     f"the database in {cluster.home} ended with code {self._child.returncode} "
                     f"(port {self._port}): {words}"
                 )
             time.sleep(POLL_S)
 
-    def _answers(self, cluster: Cluster) -> bool:
+    def _await_answer(self, cluster: Cluster, child: subprocess.Popen[bytes], granted: GrantedTime) -> bool:
+        """Whether the server answers; False when it has ended."""
+        heard_s = granted.now_s()
+        while child.poll() is None:
+            if self._is_ending.is_set():
+                raise EmbeddedDatabaseError(f"the start of the database in {cluster.home} was broken off.")
+            answer = self._answer(cluster)
+            if answer == "ready":
+                return True
+            if answer == "starting":
+                heard_s = granted.now_s()
+            if granted.now_s() - heard_s > START_TIMEOUT_S:
+                raise EmbeddedDatabaseError(
+                    f"the database in {cluster.home} did not answer within {START_TIMEOUT_S:.0f} s: "
+                    f"{cluster.last_words()}"
+                )
+            time.sleep(POLL_S)
+        return False
+
+    def _answer(self, cluster: Cluster) -> Literal["ready", "starting", "silent"]:
         try:
-            psycopg.connect(self._url_of("postgres"), connect_timeout=2).close()
+            psycopg.connect(self._url_of("postgres"), connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error):
+            text = str(error)
+            if "password authentication failed" in text:
                 raise _WrongPasswordError(
                     f"the database on port {self._port} refuses the password in {cluster.home / PASSWORD_FILE}."
                 ) from error
-            return False
-        return True
+            return "starting" if any(word in text for word in STARTING_WORDS) else "silent"
+        return "ready"
 
     def _reset_password(self, cluster: Cluster, child: subprocess.Popen[bytes]) -> None:
         stop_process(child.pid, lambda: child.poll() is not None)

@@ -41,8 +41,8 @@ class Database:
             self.server.stop()
 
 
-def open_database(url: str | None, folder: Path, port: int = 0) -> Database:
-    """Start (when `url` is None), migrate and secure the database.
+def open_database(url: str | None, folder: Path, port: int = 0, server: EmbeddedPostgres | None = None) -> Database:
+    """Start (when `url` is None), migrate and secure the database. A `server` handed in can be stopped meanwhile.
 
     Raises:
         EmbeddedDatabaseError: our server cannot be started.
@@ -53,7 +53,7 @@ def open_database(url: str | None, folder: Path, port: int = 0) -> Database:
     """
     if url is not None:
         return _open_external(psycopg_url(url))
-    server = EmbeddedPostgres(folder, port)
+    server = server or EmbeddedPostgres(folder, port)
     try:
         upgrade(server.start())
         passwords = {role: server.password_of(role) for role in ROLES}

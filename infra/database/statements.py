@@ -16,7 +16,7 @@ import orjson
 from pydantic import BaseModel
 
 from actors.ports import AskRow, Commit, JournalLine, Wire
-from infra.database.schema import fact_columns
+from infra.database.columns import fact_columns
 from statemachines.brain import StateRow
 from statemachines.facts import Fact, PostingFact, SwitchFact
 

@@ -1,9 +1,8 @@
-"""Database URLs: one form for psycopg, one for SQLAlchemy, one for logs."""
+"""Database URLs: one form for psycopg, one for SQLAlchemy, one for logs, by the standard library alone."""
 
 from __future__ import annotations
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from urllib.parse import SplitResult, urlsplit
 
 ALLOWED = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -18,23 +17,34 @@ def psycopg_url(url: str) -> str:
     Raises:
         DatabaseUrlError: another kind of database, or no URL at all. The text never shows the password.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseUrlError(
-            "DATABASE_URL is not a URL; allowed: postgresql://user:password@host:port/name"
-        ) from error
-    if parsed.drivername not in ALLOWED:
-        raise DatabaseUrlError(f"DATABASE_URL has the scheme {parsed.drivername!r}; allowed: {', '.join(ALLOWED)}")
-    place, mark, parameters = parsed.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
-    return place + mark + parameters.replace("+", "%20")  # libpq takes a plus for a plus
+    scheme = _split(url).scheme
+    if scheme not in ALLOWED:
+        raise DatabaseUrlError(f"DATABASE_URL has the scheme {scheme!r}; allowed: {', '.join(ALLOWED)}")
+    place, mark, parameters = url.strip().partition("://")[2].partition("?")
+    return f"postgresql://{place}{mark}{parameters.replace('+', '%20')}"  # libpq takes a plus for a plus
 
 
 def sqlalchemy_url(url: str) -> str:
     """The URL as SQLAlchemy understands it (driver psycopg 3)."""
-    return make_url(psycopg_url(url)).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return f"postgresql+psycopg://{psycopg_url(url).partition('://')[2]}"
 
 
 def shown_url(url: str) -> str:
     """The URL for people: without its password."""
-    return make_url(psycopg_url(url)).render_as_string(hide_password=True)
+    parts = _split(psycopg_url(url))
+    user, _, place = parts.netloc.rpartition("@")
+    name, separator, _password = user.partition(":")
+    hidden = f"{name}{':***' if separator else ''}@" if user else ""
+    return f"postgresql://{hidden}{place}{parts.path}"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url.strip())
+        parts.port  # noqa: B018 - raises for what is no port
+        is_url = bool(parts.scheme) and "://" in url
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise DatabaseUrlError("DATABASE_URL is not a URL; allowed: postgresql://user:password@host:port/name")
+    return parts

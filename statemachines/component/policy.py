@@ -16,8 +16,8 @@ class SupervisionPolicy(Frozen):
 
     `delays_ms`: wait before the first, second, ... restart of the window; the last one repeats.
     `misses`: consecutive missing answers that count as death. `stuck_ms`: longest a working loop with work before it
-    may stand still (a ping alone misses a stuck one). `start_ms` and `recover_ms`: longest a start and a recovery
-    may take.
+    may stand still (a ping alone misses a stuck one). `start_ms`: longest time to a first answer; `recover_ms`: longest
+    time without progress in a recovery. All of it is time that the machine grants (`actors.granted_time`).
     """
 
     max_restarts: Annotated[int, Field(ge=0)] = 5

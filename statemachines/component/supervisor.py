@@ -1,6 +1,7 @@
 """The supervisor (OR-8): told what happens to the components, it answers what to do. Pure.
 
-Every event carries wall time (monotonic, ms). Start order and what starting means are the caller's.
+Every event carries wall time (monotonic, ms; the caller stretches it on a starving machine). Start order and what
+starting means are the caller's.
 """
 
 from __future__ import annotations
@@ -138,6 +139,13 @@ class Supervisor:
             return []
         return [self._move(component, "resumed", "recovered; it works", wall_ms)]
 
+    def recovering(self, component: ActorName, progress: int, wall_ms: int) -> None:
+        """It answers while it recovers: `progress` counts what it has committed. A recovery that gets on is given the
+        time it needs; `recover_ms` is the longest that it may stand still."""
+        c = self._components[component]
+        if c.state is _C.RECOVERING and progress != c.progress:
+            c.progress, c.progress_ms = progress, wall_ms
+
     def healthy(self, component: ActorName, progress: int, is_busy: bool, wall_ms: int) -> Orders:
         """It answered: `progress` counts turns of its working loop, `is_busy` tells that work lies before it.
 
@@ -195,8 +203,8 @@ class Supervisor:
                 orders.append(self._move(c.name, "delay_over", f"restart {number} in the window", wall_ms))
                 orders.append(StartActor(c.name))
             else:
-                took = wall_ms - c.since_ms
-                orders += self._fail(c.name, f"too slow: {c.state} for {took} ms", wall_ms)
+                stood = wall_ms - (c.since_ms if c.state is _C.STARTING else c.progress_ms)
+                orders += self._fail(c.name, f"too slow: {c.state} without progress for {stood} ms", wall_ms)
         return orders
 
     # --- inside ---
@@ -207,7 +215,7 @@ class Supervisor:
         if c.state is _C.STARTING:
             return c.since_ms + self.policy.start_ms
         if c.state is _C.RECOVERING:
-            return c.since_ms + self.policy.recover_ms
+            return c.progress_ms + self.policy.recover_ms
         return None
 
     def _fail(self, component: ActorName, reason: str, wall_ms: int) -> Orders:

@@ -11,6 +11,7 @@ import pytest
 
 from api.housekeeping import BEAT_S, RETAIN_S, Housekeeping
 from api.launch import System
+from api.launching.ray_protocol import Heard, Silent
 from infra.config import EternalConfig
 from infra.database.retention import RetentionPolicy
 from statemachines.values import DAY_MS
@@ -96,15 +97,15 @@ def test_an_old_answer_of_the_orchestrator_is_no_sign_of_life(monkeypatch: pytes
     """OR-8: while nobody answers, nobody is said to live."""
     looks: list[dict[str, Any]] = []
     system = System(EternalConfig())
-    alive = SimpleNamespace(ensure_running=lambda: False, dead_processes=lambda: [], look=looks.append)
-    for part in ("_database", "_ray", "_housekeeping"):
-        monkeypatch.setattr(system, part, alive)
-    orchestrator = SimpleNamespace(status=SimpleNamespace(remote=lambda: status(7)))
-    monkeypatch.setattr("api.launch.find", lambda name: orchestrator)
-    monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
-    system.guard()
+    said: list[Any] = [Heard(status(7))]
+    ray = SimpleNamespace(heard=lambda: [said.pop()] if said else [], loss=lambda: "")
+    monkeypatch.setattr(system, "_ray", ray)
+    monkeypatch.setattr(system, "_housekeeping", SimpleNamespace(look=looks.append))
+    system._look_after_ray()
+    system._look_after_the_house()
     assert looks == [status(7)]
-    monkeypatch.setattr("api.launch.find", lambda name: None)
-    system.guard()
+    said.append(Silent("no answer", is_gone=False))
+    system._look_after_ray()
+    system._look_after_the_house()
     assert len(looks) == 1
     assert system.status["lockstep"] == status(7)["lockstep"], "the page still shows what was known last"

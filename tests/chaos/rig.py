@@ -8,7 +8,6 @@ import signal
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -26,17 +25,16 @@ from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.installation import read_installation
+from infra.processes.table import Process, is_alive, marked
 from infra.simulator.market.synthetic import DEFAULT_SEED
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import HOUR_MS, ActorName
 
 PATIENCE_S = 240.0
 LONG_PATIENCE_S = 300.0
-GOING_PATIENCE_S = 60.0
+GOING_PATIENCE_S = 5.0
 POLL_S = 0.05
 START = date(2025, 1, 1)
-MARK = "ETERNAL_DRILL"
-"""Inherited by every process that a drill starts, however deep: so those that are left can be found."""
 
 
 def make_config(
@@ -63,6 +61,7 @@ class Drill:
     def __init__(self, system: System) -> None:
         self.system = system
         self.recoveries: dict[str, str] = {}
+        self.moving_s: list[float] = []
 
     # --- what it looks like ---
 
@@ -120,17 +119,36 @@ class Drill:
         pid = self.pid(name)
         self._recover(f"{name} endless loop", told.touch, lambda: self._is_replaced(name, pid))
 
-    def strike_the_exchange(self) -> None:
+    def strike_the_exchange(self, number: signal.Signals = signal.SIGKILL) -> None:
         exchange = self.system.exchange
-        assert exchange is not None and exchange.pid is not None
-        pid = exchange.pid
-        self._recover("exchange SIGKILL", lambda: os.kill(pid, signal.SIGKILL), lambda: exchange.pid not in (None, pid))
+        assert exchange is not None
+        self._strike_pid("exchange", number, lambda: exchange.pid)
 
-    def strike_the_database(self) -> None:
+    def strike_the_database(self, number: signal.Signals = signal.SIGKILL) -> None:
         server = self.system.database.server
-        assert server is not None and server.pid is not None
-        pid = server.pid
-        self._recover("database SIGKILL", lambda: os.kill(pid, signal.SIGKILL), lambda: server.pid not in (None, pid))
+        assert server is not None
+        self._strike_pid("database", number, lambda: server.pid)
+
+    def strike_ray(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a process of Ray's, named by a part of its command line; Ray is then started anew."""
+        self._strike_pid(part, number, lambda: self._ray_pid(part))
+
+    def freeze_without_replacement(self, part: str) -> None:
+        """A process that is not needed stands still for a while: market time goes on all the same."""
+        pid = self._ray_pid(part)
+        assert pid is not None
+        self._recover(f"{part} SIGSTOP", lambda: os.kill(pid, signal.SIGSTOP), lambda: True)
+        os.kill(pid, signal.SIGCONT)
+
+    def _ray_pid(self, part: str) -> int | None:
+        found = [one for one in marked(self.system.run.prefix) if one.role == "ray" and part in one.command]
+        return found[0].pid if found else None
+
+    def _strike_pid(self, label: str, number: signal.Signals, find: Callable[[], int | None]) -> None:
+        self.wait(f"{label} running", lambda: find() is not None)
+        pid = find()
+        assert pid is not None
+        self._recover(f"{label} {number.name}", lambda: os.kill(pid, number), lambda: find() not in (None, pid))
 
     def _is_replaced(self, name: ActorName, pid: int) -> bool:
         return self.is_running(name) and self.pid(name) not in (0, pid)
@@ -142,7 +160,10 @@ class Drill:
         self.wait(f"{label}: a replacement", is_back)
         back_s, goal = time.monotonic() - begun, self.market_ms()
         self.wait(f"{label}: market time moving again", lambda: self.market_ms() > goal or self.system.has_ended)
-        self.recoveries[label] = f"{back_s:.1f} / {time.monotonic() - begun:.1f}, market time {at:%m-%d %H:%M}"
+        moving_s = time.monotonic() - begun
+        self.moving_s.append(moving_s)
+        label = label if label not in self.recoveries else f"{label} ({len(self.recoveries) + 1})"
+        self.recoveries[label] = f"{back_s:.1f} / {moving_s:.1f}, market time {at:%m-%d %H:%M}"
 
     def report(self) -> str:
         """Per fault the seconds until what was hit works again / until market time moves again."""
@@ -174,12 +195,9 @@ class Drill:
 @contextmanager
 def running(config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> Iterator[Drill]:
     """Start, hand over, end; also after a failure no process of it is left."""
-    mark = uuid.uuid4().hex
-    os.environ[MARK] = mark
     system = System(config, assembly)
     try:
         system.start()
-        system.guard_in_background()
         drill = Drill(system)
         drill.wait("the start of all components", lambda: bool(system.status.get("all_up")))
         yield drill
@@ -187,10 +205,9 @@ def running(config: EternalConfig, assembly: type[SystemAssembly] = SystemAssemb
         try:
             system.stop()
         finally:
-            del os.environ[MARK]
-            left = _wait_until_gone(mark)
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
+            left = _wait_until_gone(system.run.prefix)
+            for process in left:
+                os.kill(process.pid, signal.SIGKILL)
     assert not left, f"processes were left and had to be killed: {left}"
 
 
@@ -207,30 +224,9 @@ def drill_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _wait_until_gone(mark: str) -> dict[int, str]:
-    """Ray's helpers end a moment after Ray has: those that are still there when patience is over."""
+def _wait_until_gone(prefix: str) -> list[Process]:
+    """Those that are still there when patience is over."""
     until, pause = time.monotonic() + GOING_PATIENCE_S, threading.Event()
-    while (left := _marked(mark)) and time.monotonic() < until:
+    while (left := marked(prefix)) and time.monotonic() < until:
         pause.wait(POLL_S)
     return left
-
-
-def _marked(mark: str) -> dict[int, str]:
-    """Command lines of living processes that were started with the mark (our own got it later)."""
-    wanted = f"{MARK}={mark}".encode()
-    found: dict[int, str] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0") and is_alive(int(folder.name)):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
-        except OSError:
-            continue  # gone meanwhile, or another user's
-    return found

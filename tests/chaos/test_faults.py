@@ -9,15 +9,15 @@ from decimal import Decimal
 
 import pytest
 
-from infra.backtest.journals import from_database
-from infra.simulator.market.port import Market
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.values import DAY_MS, ActorName
+from tests.chaos.judge import assert_as_calm
 from tests.chaos.looping import VICTIM, LoopingAssembly, loop_file
-from tests.chaos.rig import Drill, drill_folder, make_config, running
+from tests.chaos.rig import drill_folder, make_config, running
+from tests.chaos.storm import storm
 from tests.shared import shared_path
-from tests.simulation.books import assert_same_run, books_in_database
-from tests.simulation.whole import instant, recorded, run, synthetic
+from tests.simulation.books import books_in_database
+from tests.simulation.whole import instant, recorded, synthetic
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1000)]
 
@@ -46,13 +46,6 @@ STORMS = (
 """Who is killed when: just before stops trigger, carries end and the levels of the crash fire."""
 
 
-def _assert_as_calm(market: Market, drill: Drill) -> None:
-    """Engines decide as in a calm run in process; orders, fills, transfers and ledger end the same, row for row."""
-    url = drill.system.database_url
-    calm, _ = run(market, drill.installation())
-    assert_same_run(calm, from_database(url), books_in_database(url))
-
-
 def test_every_process_is_hit_in_turn_and_the_run_ends_as_if_nothing_had_happened(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -75,7 +68,7 @@ def test_every_process_is_hit_in_turn_and_the_run_ends_as_if_nothing_had_happene
             drill.to_the_end()
             with capsys.disabled():
                 print(drill.report())  # noqa: T201
-            _assert_as_calm(synthetic(DAYS), drill)
+            assert_as_calm(synthetic(DAYS), drill)
 
 
 def test_faults_in_the_crash_of_march_2020(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +85,7 @@ def test_faults_in_the_crash_of_march_2020(capsys: pytest.CaptureFixture[str]) -
         drill.to_the_end()
         with capsys.disabled():
             print(drill.report())  # noqa: T201
-        _assert_as_calm(recorded(history, "2020-03-05", "2020-03-20"), drill)
+        assert_as_calm(recorded(history, "2020-03-05", "2020-03-20"), drill)
 
 
 def test_with_one_engine_faulted_the_others_trade_on() -> None:
@@ -127,3 +120,10 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
     assert paused == ("PAUSED", "drill")
     assert any("FAULTED" in text for (text,) in alerts)
     assert books.faults() == []
+
+
+def test_a_short_storm_of_kills_and_freezes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few faults of `make chaos`, drawn from a seed, on whatever the actors stand on."""
+    with capsys.disabled():
+        seconds = storm(6, 11, print)
+    assert len(seconds) == 6

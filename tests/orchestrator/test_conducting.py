@@ -77,3 +77,20 @@ def test_frames_still_queued_are_fetched_before_the_next_tick() -> None:
     rig = _Rig(exchange, {})
     rig.run()
     assert exchange.asked == [100, 100, None]
+
+
+def test_a_conductor_that_cannot_go_on_says_so() -> None:
+    """Its thread ended with the exception, its state still said RUNNING, and the market stood still for ever: now the
+    launch reads FAILED and replaces the orchestrator."""
+
+    class _Odd(_Exchange):
+        def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
+            raise ValueError("an answer that nobody can read")
+
+    rig = _Rig(_Odd(), {})
+    for name in (RISK, ORDERS):
+        rig._report(name, ticks=0, deadline_ms=None)
+    rig.conducting.start()
+    rig.conducting.open()
+    until(lambda: rig.conducting.state == "FAILED")
+    assert "an answer that nobody can read" in rig.conducting.why

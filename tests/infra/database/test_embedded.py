@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from infra.database.embedded import EmbeddedPostgres
-from infra.database.server_files import EmbeddedDatabaseError
+from infra.database.server_files import EmbeddedDatabaseError, packaged_server
 from tests.database import open_temporary_folder
 
 
@@ -187,3 +187,30 @@ def test_as_root_below_a_closed_folder_the_files_live_elsewhere(folder: Path) ->
     home = server.home
     server.destroy()
     assert not home.exists()
+
+
+def test_as_root_with_the_wheel_below_a_closed_folder_the_copied_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone below /root: the unprivileged user cannot reach the wheel, so the server is copied. Its programs find
+    libpq and readline beside the package, by their own place; without them `initdb` ended at once."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root starts the server as another user")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    installed = packaged_server().parent
+    shutil.copytree(installed, closed / installed.name, symlinks=True)
+    libraries = installed.with_name(f"{installed.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, closed / libraries.name, symlinks=True)
+    copied = closed / installed.name / packaged_server().name
+    monkeypatch.setattr("infra.database.server_files.packaged_server", lambda: copied)
+    fallback = open_temporary_folder()
+    server = EmbeddedPostgres(closed / "database", fallback=fallback)
+    try:
+        with psycopg.connect(server.start()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert server.bin.is_relative_to(fallback)
+    finally:
+        server.stop()
+        shutil.rmtree(fallback)

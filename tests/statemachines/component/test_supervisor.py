@@ -206,3 +206,19 @@ def test_or8_no_order_of_events_breaks_the_supervisor(events: list[tuple[str, in
         if name == "reset":
             starts.clear()
         assert sum(now - at < POLICY.window_ms - max(POLICY.delays_ms) for at in starts) <= POLICY.max_restarts + 1
+
+
+def test_or9_a_recovery_that_gets_on_is_given_its_time() -> None:
+    """A slow machine is not a failed one: what counts is progress, not the seconds since the start."""
+    s = Supervisor(ENGINES, POLICY)
+    s.start(E, 0)
+    s.started(E, 0)
+    step_ms = POLICY.recover_ms - 1
+    for number in range(1, 11):
+        s.recovering(E, number, number * step_ms)
+        assert s.tick(number * step_ms) == []
+    at_ms = 10 * step_ms
+    s.recovering(E, 10, at_ms + step_ms)  # an answer without progress changes nothing
+    assert s.tick(at_ms + POLICY.recover_ms - 1) == []
+    assert "without progress" in str(s.tick(at_ms + POLICY.recover_ms))
+    assert s.state(E) is C.BACKOFF

@@ -1,0 +1,55 @@
+"""Ports on this machine: a free one, and whether a named one is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortTakenError(Exception):
+    """A configured port belongs to another program; the text names the setting."""
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether nothing listens on the port now. Raises OSError when the host is not an address of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
+
+
+def free_port(wanted: int, host: str = LOOPBACK) -> int:
+    """`wanted` if it is free, else any free one (0 asks for that)."""
+    with contextlib.suppress(OSError):  # a remembered port that is not ours to take any more
+        if wanted and is_free(host, wanted):
+            return wanted
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(name: str, host: str, port: int) -> int:
+    """`port`, which the operator has configured as `name`.
+
+    Raises:
+        PortTakenError: another program listens there; a configured port is never replaced by another one.
+    """
+    try:
+        if is_free(host, port):
+            return port
+    except OSError as error:
+        raise PortTakenError(
+            f"{name}={port} cannot be used on {host}: {error.strerror or error}. Choose another port or address."
+        ) from None
+    raise PortTakenError(
+        f"{name}={port} is taken by another program on {host}: end that program, choose another port, or 0 for any."
+    )
