@@ -17,7 +17,8 @@ class TacticalParameters(Frozen):
     """All thresholds of TA-1 .. TA-10. Shares, falls and gains are fractions; funding rates are per 8 hours.
 
     `ath_seed_usdt` is a BTC high from before the supplied history (TA-10); None leaves it to the history.
-    `max_slippage` is EX-3's: a purchase must be payable at the worst price it may be filled at.
+    `max_slippage` is EX-3's: a purchase must be payable at the worst price it may be filled at; `spot_fee_rate` is
+    the venue's for takers (A2: what both may take stays in cash).
     """
 
     ath_seed_usdt: Annotated[Decimal, Field(gt=0)] | None = None
@@ -38,6 +39,7 @@ class TacticalParameters(Frozen):
     max_share_per_event: Fraction = Decimal("0.50")
     days_between: Annotated[int, Field(ge=0)] = 30
     max_slippage: Fraction = Decimal("0.005")
+    spot_fee_rate: Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"))] = Decimal("0.001")
     min_deployment_usdt: Annotated[Decimal, Field(ge=0)] = Decimal(100)
     min_deployment_share_of_target: Fraction = Decimal("0.01")
     profit_target: Annotated[Decimal, Field(gt=0)] = Decimal(1)

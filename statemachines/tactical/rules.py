@@ -160,11 +160,12 @@ def obstacle(
 
 
 def payable(amount_usdt: Decimal, cash_usdt: Decimal, parameters: TacticalParameters) -> Decimal:
-    """TA-1, EX-3: the amount, but no more than the cash pays for at the worst price the slippage limit allows.
+    """TA-1, A2, EX-3: the amount, but no more than cash / (1 + slippage bound), less the fee.
 
     It binds level 2 alone, which may deploy everything there is: an order the cash cannot cover would be refused.
     """
-    return min(amount_usdt, cash_usdt / (1 + parameters.max_slippage))
+    worst = cash_usdt / (1 + parameters.max_slippage)
+    return min(amount_usdt, worst - worst * parameters.spot_fee_rate)
 
 
 def smallest_deployment(target_usdt: Decimal, parameters: TacticalParameters) -> Decimal:

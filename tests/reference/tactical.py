@@ -183,7 +183,7 @@ def run(market: Market, start: date, end: date, cash: Decimal, target: Decimal) 
             amount, reason = free / 4, "volatility"
         if not reason or amount < least or (last_day is not None and (day - last_day).days < 30):
             continue
-        budget = min(amount, capital / Decimal("1.005"))  # payable at the worst price that EX-3 allows
+        budget = min(amount, capital / Decimal("1.005") * (1 - FEE))  # A2: what slippage and fee may take stays
         sizes = {c: (budget * SHARE[c] / close[c] / STEP[c]).to_integral_value(ROUND_FLOOR) * STEP[c] for c in SHARE}
         events.append(Event(day, "deploy", reason, tuple(sizes.items())))
         if reason == "level 1":

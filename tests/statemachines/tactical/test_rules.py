@@ -19,6 +19,7 @@ from statemachines.tactical.rules import (
     chances,
     exit_due,
     gain,
+    payable,
 )
 from statemachines.values import DAY_MS, SECOND_MS, SPOT, Account, Side
 from tests.statemachines.harness import Outcome
@@ -101,6 +102,14 @@ def test_ta_1_level_2_takes_the_reserve_and_half_of_new_cash() -> None:
     left = D(market.world.rows["ENGINE"].data["reserve_usdt"])
     assert left == 0
     assert abs(market.amounts()[1] - (CASH / 2 + 1_000)) < 5
+
+
+def test_ta_1_level_2_without_other_cash_leaves_what_slippage_and_fee_may_take() -> None:
+    """A2: a deployment of all cash is cash / 1.005 less the fee; one that leaves more than that is not cut."""
+    parameters = TacticalParameters()
+    assert payable(D(1_005), D(1_005), parameters) == D(999)
+    assert payable(D(999), D(1_005), parameters) == D(999)
+    assert payable(D("998.5"), D(1_005), parameters) == D("998.5")
 
 
 def test_ta_2_fear_needs_a_value_from_before_the_cycle_and_young_enough() -> None:
