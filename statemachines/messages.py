@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from statemachines.facts import BarFact
+from statemachines.refusals import RefusalCause
 from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote, SetAside
 from statemachines.values import Account, ActorName, Category, Foundation, Frozen, Instrument, Side
 
@@ -211,7 +212,9 @@ class Intent(Body):
     `reference_price` is the price the decision was made on; `style` market = urgent (EX-3), maker = post-only
     worked at the touch until `expires_ms`, stop = reduce-only conditional order held at the exchange (TR-5).
     `stake` is what the order is for ("entry", "exit", "stop", "tranche", "rebalance", "hedge", "unwind",
-    "deployment", "trim", "compound"); `reason` the sentence with its numbers.
+    "deployment", "trim", "compound"); `reason` the sentence with its numbers. `retry_of` is the first intent of the
+    same order when this one is another try of it. `closes_rest` asks for the whole rest of a perpetual position that
+    is below a lot or the venue's minimum (X1).
     """
 
     KIND = "intent"
@@ -230,6 +233,8 @@ class Intent(Body):
     stake: str
     reason: str
     portfolio_version: int = 0
+    retry_of: str = ""
+    closes_rest: bool = False
 
 
 class Withdraw(Body):
@@ -315,7 +320,10 @@ class IntentWorking(Body):
 
 
 class IntentDone(Body):
-    """The end of an intent, on the exchange's evidence; `filled_quantity` may be anything from 0 up."""
+    """The end of an intent, on the exchange's evidence; `filled_quantity` may be anything from 0 up.
+
+    `refusal` and `refusal_code` tell why the exchange refused its last order; `retry_of` is the intent's.
+    """
 
     KIND = "intent_done"
     intent_id: str
@@ -328,6 +336,9 @@ class IntentDone(Body):
     filled_quantity: Decimal
     average_price: Decimal | None
     reason: str
+    refusal: RefusalCause | None = None
+    refusal_code: int = 0
+    retry_of: str = ""
 
 
 class FundingPaid(Body):

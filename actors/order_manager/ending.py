@@ -31,6 +31,7 @@ def finish(desk: Desk, work: Work, outcome: Outcome, reason: str) -> None:
     desk.works.end(work)
     desk.touch(work)
     average = work.average_price
+    last = work.order
     text = f"{outcome}: filled {work.filled} of {work.quantity} {intent.symbol}"
     text += f" at an average of {average:.8f}" if average is not None else ""
     desk.note(intent.intent_id, "done", f"{text}; {reason}", outcome=outcome, filled=str(work.filled))
@@ -46,6 +47,9 @@ def finish(desk: Desk, work: Work, outcome: Outcome, reason: str) -> None:
             filled_quantity=work.filled,
             average_price=average,
             reason=reason,
+            refusal=last.refusal if last is not None and outcome == "REJECTED" else None,
+            refusal_code=last.refusal_code if last is not None and outcome == "REJECTED" else 0,
+            retry_of=intent.retry_of,
         )
     )
     _alert_if_needed(desk, work, outcome, reason)

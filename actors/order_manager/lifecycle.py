@@ -102,9 +102,18 @@ def _cancel(desk: Desk, work: Work, order: Order, cause: str) -> None:
         desk.request_halt(work, order.link_id, f"order {order.link_id} cannot be cancelled and still rests")
         return
     order.cancel_cause = "expired" if cause == "expired" else "resize" if cause == "resize" else "withdrawn"
-    desk.note(order.name, "cancel", f"{cause}: {order.remaining} {order.symbol} to be cancelled")
+    order.cancel_reason = _cancel_reason(work, order)
+    desk.note(order.name, "cancel", f"{order.cancel_reason}: {order.remaining} {order.symbol} to be cancelled")
     desk.notes([order.fire("request_cancel", cause, desk.now_ms)])
     sending.cancel(desk, work, order)
+
+
+def _cancel_reason(work: Work, order: Order) -> str:
+    if order.cancel_cause == "expired":
+        return f"its time was over at {work.expires_ms}"
+    if order.cancel_cause == "resize":
+        return f"a late fill left less to do than the {order.remaining} it still works"
+    return f"withdrawn: {work.withdrawn}"
 
 
 def _await_executions(desk: Desk, work: Work, order: Order) -> None:

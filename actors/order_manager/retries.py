@@ -14,10 +14,8 @@ from actors.order_manager.reports import apply_report, cancel_revenant, has_evid
 from actors.order_manager.work import Work, stop_retry
 from statemachines.order.machine import OrderState
 from statemachines.order.order import Order
+from statemachines.refusals import CROSSING_CODES, cause_of
 from statemachines.requests import Accepted, Blocked, Dropped, OrderAbsent, OrderFound, Outcome, Refused, Unknown
-
-CROSSING_CODES = frozenset({170218})
-"""Spot's synchronous refusal of a post-only order whose price would take liquidity (bybit-v5 6.3)."""
 
 
 def take_answer(desk: Desk, link_id: str, topic: Topic, key: str, outcome: Outcome) -> None:
@@ -75,6 +73,7 @@ def _on_place(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
 
 def _refused(desk: Desk, work: Work, order: Order, refused: Refused) -> None:
     why = f"refused with {refused.code}: {refused.message}"
+    order.refusal, order.refusal_code = cause_of(refused.code, refused.fault), refused.code
     if order.state is not OrderState.SENT:
         desk.remark(order.name, "late_refusal", f"{why}; the exchange has shown the order meanwhile")
         return

@@ -21,7 +21,14 @@ from statemachines.risk.drawdown import (
 from statemachines.risk.machine import GLOBAL, Level
 from statemachines.risk.order import percent, usdt
 from statemachines.risk.parameters import DrawdownGroup, RiskParameters
-from statemachines.risk.switches import are_orders_rejected, is_reconciliation_off, next_streak
+from statemachines.risk.switches import (
+    DecidedOrder,
+    are_orders_rejected,
+    fresh_rejections,
+    is_reconciliation_off,
+    next_streak,
+    with_decided,
+)
 from statemachines.values import ACCOUNT_OF
 
 ZERO = Decimal(0)
@@ -38,7 +45,7 @@ class Results:
         self.alerted: set[str] = set()
         self.close_equity_usdt: Decimal | None = None
         self.streaks: dict[str, int] = {}
-        self.rejected: list[bool] = []
+        self.decided: list[DecidedOrder] = []
 
     # --- RM-3, at a daily close ---
 
@@ -117,14 +124,17 @@ class Results:
         return self._reading("reconciliation_mismatch", is_bad, reason, body.market_ms)
 
     def take_done(self, body: IntentDone, now_ms: int) -> Commands:
-        """A reading of the reject switch after every intent that the exchange has decided on."""
-        self.rejected = [*self.rejected, body.outcome == "REJECTED"][-self._parameters.reject_window :]
-        is_bad = are_orders_rejected(self.rejected, self._parameters)
-        reason = f"RM-4: {sum(self.rejected)} of the last {len(self.rejected)} orders were rejected"
-        commands = self._reading("orders_rejected", is_bad, reason, now_ms)
-        if commands:
-            self.rejected = []
-        return commands
+        """The reject switch after every order that the exchange has decided on: its share is many readings (R2)."""
+        rejection = f"{body.retry_of or body.intent_id}: {body.refusal_code or body.reason}"
+        order = DecidedOrder(now_ms, rejection if body.outcome == "REJECTED" else "")
+        self.decided = with_decided(self.decided, order, self._parameters)
+        if not are_orders_rejected(self.decided, now_ms, self._parameters):
+            return []
+        rejected = fresh_rejections(self.decided, now_ms, self._parameters)
+        reason = f"RM-4: {rejected} of the last {len(self.decided)} orders were rejected within the hour"
+        self.decided = []
+        policy = self._parameters.switches["orders_rejected"]
+        return self._states.demand_once(GLOBAL, "orders_rejected", policy.level, reason, now_ms)
 
     def _reading(self, switch: str, is_bad: bool, reason: str, now_ms: int) -> Commands:
         policy = self._parameters.switches[switch]
@@ -143,7 +153,7 @@ class Results:
             "alerted": sorted(self.alerted),
             "close_equity_usdt": _text(self.close_equity_usdt),
             "streaks": dict(sorted(self.streaks.items())),
-            "rejected": "".join("1" if bad else "0" for bad in self.rejected),
+            "decided": [list(order) for order in self.decided],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -154,7 +164,8 @@ class Results:
         self.alerted = set(data["alerted"])
         self.close_equity_usdt = _decimal(data["close_equity_usdt"])
         self.streaks = {name: int(count) for name, count in data["streaks"].items()}
-        self.rejected = [flag == "1" for flag in data["rejected"]]
+        # Rows of an earlier version hold flags without an age: what cannot be shown to be fresh does not count.
+        self.decided = [DecidedOrder(int(at_ms), str(text)) for at_ms, text in data.get("decided", [])]
 
 
 def _text(value: Decimal | None) -> str | None:

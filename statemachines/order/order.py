@@ -13,6 +13,7 @@ from typing import Any, Literal
 from statemachines.commands import Note
 from statemachines.machine import IllegalTransitionError
 from statemachines.order.machine import TABLE, OrderState
+from statemachines.refusals import RefusalCause
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
 from statemachines.values import Account, ActorName, Category, Side
 
@@ -37,7 +38,8 @@ class Order:
 
     `executions` are the ids counted so far, `executed` their sum and `cash` the sum of quantity × price;
     `reported_executed` is the exchange's own cumulative figure, with which `is_settled` compares.
-    `amended` holds the values our pending amendment asks for.
+    `amended` holds the values our pending amendment asks for. `refusal_code` is the exchange's when it refused the
+    order, with `refusal` as its cause; `cancel_reason` the sentence for which we asked for its cancellation.
     """
 
     link_id: str
@@ -65,7 +67,10 @@ class Order:
     reported_executed: Decimal = ZERO
     reported_ms: int = 0
     end_reason: str = ""
+    refusal: RefusalCause | None = None
+    refusal_code: int = 0
     cancel_cause: Literal["", "withdrawn", "expired", "resize"] = ""
+    cancel_reason: str = ""
     amended: dict[str, Decimal] = field(default_factory=dict)
     updated_ms: int = 0
 
@@ -229,12 +234,15 @@ class Order:
         # A spot market order may end PartiallyFilledCanceled though complete: the quantity decides.
         if report.status is VenueOrderStatus.FILLED or report.executed_quantity >= self.quantity:
             return self.fire("complete", f"the exchange reports {report.executed_quantity} executed", now_ms)
-        self.end_reason = reason
+        # The exchange says CancelByUser of every cancellation we ask for; our own reason says more.
+        self.end_reason = self.cancel_reason or reason
         if report.status is VenueOrderStatus.REJECTED:
+            self.end_reason = reason
+            self.refusal = RefusalCause.PRICE if reason in CROSSING_REASONS else RefusalCause.OTHER
             return self.fire("reject", f"rejected by the exchange: {reason}", now_ms)
         if self.cancel_cause == "expired" and self.state is OrderState.PENDING_CANCEL:
             return self.fire("expire", "cancelled by us: its time was over", now_ms)
-        return self.fire("cancel", f"cancelled: {reason}", now_ms)
+        return self.fire("cancel", f"cancelled: {self.end_reason}", now_ms)
 
     # --- durable form ---
 
@@ -266,7 +274,10 @@ class Order:
             "reported_executed": str(self.reported_executed),
             "reported_ms": self.reported_ms,
             "end_reason": self.end_reason,
+            "refusal": self.refusal.value if self.refusal else None,
+            "refusal_code": self.refusal_code,
             "cancel_cause": self.cancel_cause,
+            "cancel_reason": self.cancel_reason,
             "amended": {name: str(value) for name, value in self.amended.items()},
             "updated_ms": self.updated_ms,
         }
@@ -300,6 +311,10 @@ class Order:
             reported_executed=Decimal(data["reported_executed"]),
             reported_ms=data["reported_ms"],
             end_reason=data["end_reason"],
+            # Rows of the first version lack these three.
+            refusal=RefusalCause(data["refusal"]) if data.get("refusal") else None,
+            refusal_code=data.get("refusal_code", 0),
+            cancel_reason=data.get("cancel_reason", ""),
             cancel_cause=data["cancel_cause"],
             amended={name: Decimal(value) for name, value in data["amended"].items()},
             updated_ms=data["updated_ms"],

@@ -107,7 +107,9 @@ class RiskParameters(Frozen):
     approval lets through. `max_bar_age_ms`: oldest closed bar an entry may rest on (market time).
     `max_orders_per_minute`: new-risk intents per engine and minute of market time. `slippage_limit` is EX-3's.
     `capital_limit_usdt`: most that all engines together may hold in coins and positions (the canary of profile live).
-    `calm_ms`: RM-2's 24 h. `one_day_fall` and `fall_block_ms`: RM-3's portfolio rule, for `fall_blocks`.
+    `reject_window`, `reject_share`, `reject_age_ms`: RM-4's share of the last orders that were rejected, and how long a
+    rejection counts (R2). `calm_ms`: RM-2's 24 h. `one_day_fall` and `fall_block_ms`: RM-3's portfolio rule, for
+    `fall_blocks`.
     """
 
     engines: dict[ActorName, EngineLimits] = Field(default_factory=_engine_limits)
@@ -126,6 +128,7 @@ class RiskParameters(Frozen):
     fall_blocks: tuple[ActorName, ...] = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
     reject_window: Annotated[int, Field(gt=0)] = 50
     reject_share: Fraction = Decimal("0.20")
+    reject_age_ms: Annotated[int, Field(gt=0)] = HOUR_MS
     mismatch_tolerance: Annotated[int, Field(ge=0)] = 0
     exchange_silent_s: Annotated[int, Field(gt=0)] = 30
     market_data_age_s: Annotated[int, Field(gt=0)] = 60

@@ -68,10 +68,32 @@ def is_insurance_fund_depleted(now_usdt: Decimal, day_ago_usdt: Decimal, paramet
     return day_ago_usdt > 0 and (day_ago_usdt - now_usdt) / day_ago_usdt > parameters.insurance_fund_fall
 
 
-def are_orders_rejected(rejected: Sequence[bool], parameters: RiskParameters) -> bool:
-    """RM-4: more than 20 % of the last 50 orders were rejected by the exchange.
+class DecidedOrder(NamedTuple):
+    """An order that the exchange has decided on: when, and which rejection it was ("" when it was none).
+
+    `rejection` names order and reason, so that another try of the same order for the same reason is the same one.
+    """
+
+    at_ms: int
+    rejection: str = ""
+
+
+def with_decided(orders: Sequence[DecidedOrder], order: DecidedOrder, parameters: RiskParameters) -> list[DecidedOrder]:
+    """RM-4, R2: the last orders with one more; a rejection counts once per order and reason."""
+    if order.rejection and any(one.rejection == order.rejection for one in orders):
+        return list(orders)
+    return [*orders, order][-parameters.reject_window :]
+
+
+def fresh_rejections(orders: Sequence[DecidedOrder], now_ms: int, parameters: RiskParameters) -> int:
+    """RM-4, R2: how many of the last orders were rejected less than an hour ago."""
+    return sum(1 for one in orders if one.rejection and now_ms - one.at_ms < parameters.reject_age_ms)
+
+
+def are_orders_rejected(orders: Sequence[DecidedOrder], now_ms: int, parameters: RiskParameters) -> bool:
+    """RM-4: more than 20 % of the last 50 orders were rejected by the exchange (R2: 11, each under 1 h old).
 
     With fewer than 50 orders the share is still taken of 50, so that the first rejection trips nothing.
     """
-    window = rejected[-parameters.reject_window :]
-    return Decimal(sum(window)) > parameters.reject_share * parameters.reject_window
+    rejected = fresh_rejections(orders, now_ms, parameters)
+    return Decimal(rejected) > parameters.reject_share * parameters.reject_window

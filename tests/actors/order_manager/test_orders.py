@@ -247,6 +247,7 @@ def test_withdrawing_a_resting_order_cancels_it_and_waits_for_the_evidence() -> 
     assert order_fact(rig).state == "PENDING_CANCEL" and not rig.bodies(IntentDone)
     rig.settle()
     assert done(rig).outcome == "CANCELLED" and done(rig).reason == "withdrawn: position closed"
+    assert order_fact(rig).reason == "withdrawn: position closed"  # not the exchange's CancelByUser
     assert not rig.titles()
 
 

@@ -357,9 +357,22 @@ def test_rm4_a_second_mismatch_in_a_row_trips_never_one() -> None:
 
 
 def test_rm4_many_rejections_trip() -> None:
+    """R2: at the eleventh, each under an hour old."""
     world = World().open()
-    tripped = [bool(facts(world.tell(done(n, "REJECTED"), T0), "switches")) for n in range(13)]
-    assert tripped == [False] * 12 + [True]
+    tripped = [bool(facts(world.tell(done(n, "REJECTED"), T0), "switches")) for n in range(12)]
+    assert tripped == [False] * 10 + [True, False]
+    world = World().open()
+    spread = [facts(world.tell(done(n, "REJECTED"), T0 + n * HOUR_MS // 9), "switches") for n in range(60)]
+    assert not any(spread)
+
+
+def test_rm4_an_exit_refused_for_days_is_one_rejection() -> None:
+    """A perpetual was closed for trading (110074) while it was held: its exit was tried 8,640 times a day and all
+    engines stood REDUCE_ONLY. Tries of one order for one reason are one rejection, also after a restart."""
+    world = World(restart_always=True).open()
+    for n in range(200):
+        one = done(n, "REJECTED").model_copy(update={"retry_of": "trend-1-1", "refusal_code": 110074})
+        assert not facts(world.tell(one, T0 + n), "switches")
 
 
 # --- OR-3 ---

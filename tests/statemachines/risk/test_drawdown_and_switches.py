@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,8 @@ from statemachines.risk.drawdown import Track, demanded_level, fall_from_peak, n
 from statemachines.risk.machine import Level, RiskStateName
 from statemachines.risk.parameters import DrawdownGroup, RiskParameters, SwitchPolicy
 from statemachines.risk.repeats import WIDTH, RepeatWindow, intent_counter
-from statemachines.values import ActorName
+from statemachines.risk.switches import DecidedOrder
+from statemachines.values import HOUR_MS, ActorName
 
 P = RiskParameters()
 
@@ -109,11 +111,30 @@ def test_rm4_readings_are_strict() -> None:
     assert switches.is_insurance_fund_depleted(Decimal("69.9"), Decimal(100), P)
 
 
+def decided(rejections: Sequence[str], at_ms: int = 0) -> list[DecidedOrder]:
+    """The last orders, each with the rejection it was ("" for none), all decided at `at_ms`."""
+    orders: list[DecidedOrder] = []
+    for rejection in rejections:
+        orders = switches.with_decided(orders, DecidedOrder(at_ms, rejection), P)
+    return orders
+
+
 def test_rm4_rejects_above_20_percent_of_the_last_50() -> None:
-    assert not switches.are_orders_rejected([True], P)
-    assert not switches.are_orders_rejected([True] * 10 + [False] * 40, P)
-    assert switches.are_orders_rejected([True] * 11 + [False] * 39, P)
-    assert not switches.are_orders_rejected([True] * 11 + [False] * 50, P)
+    """R2: 11 of the last 50, also when there were fewer than 50."""
+    each = [f"order {n}: 110007" for n in range(11)]
+    assert not switches.are_orders_rejected(decided(each[:10] + [""] * 40), 0, P)
+    assert switches.are_orders_rejected(decided(each), 0, P)
+    assert switches.are_orders_rejected(decided(each + [""] * 39), 0, P)
+    assert not switches.are_orders_rejected(decided(each + [""] * 40), 0, P)
+
+
+def test_rm4_a_rejection_counts_for_an_hour_and_once_per_order_and_reason() -> None:
+    """R2: one order that is refused again and again for one reason is one rejection; after an hour it is none."""
+    assert switches.fresh_rejections(decided(["exit: 110074"] * 500), 0, P) == 1
+    assert switches.fresh_rejections(decided(["exit: 110074", "exit: 110007", "stop: 110074"]), 0, P) == 3
+    each = decided([f"order {n}: 110074" for n in range(11)], at_ms=1_000)
+    assert switches.are_orders_rejected(each, 1_000 + HOUR_MS - 1, P)
+    assert not switches.are_orders_rejected(each, 1_000 + HOUR_MS, P)
 
 
 @given(st.lists(st.integers(0, 300), max_size=200))

@@ -1,0 +1,44 @@
+"""Why the exchange refused a request, as far as it decides what follows (EX-4, X1, X3, RM-4)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+Fault = Literal["transient", "funds", "permanent", "halt", "duplicate"]
+
+
+class RefusalCause(StrEnum):
+    """The kinds of refusals that are answered differently."""
+
+    PASSING = "passing"
+    """Rate limits and busy servers: the same request may succeed in a moment."""
+    CLOSED = "closed"
+    """The instrument is not open for trading: nothing about the order is wrong, it has to wait."""
+    PRICE = "price"
+    """Outside the venue's price band, off its tick, or a post-only price that would take liquidity (X3)."""
+    FUNDS = "funds"
+    OTHER = "other"
+
+
+_CLOSED = frozenset({30228, 110023, 110042, 110074, 170121, 170151, 170157, 170221})
+_PRICE = frozenset(
+    {
+        *(30208, 30209, 110003, 110120, 110121, 170132, 170133, 170193, 170194, 170371, 170372),  # outside the band
+        *(170217, 170218),  # post-only
+        170134,  # decimals of the price
+    }
+)
+CROSSING_CODES = frozenset({170218})
+"""Spot's synchronous refusal of a post-only order whose price would take liquidity (bybit-v5 6.3)."""
+
+
+def cause_of(code: int, fault: Fault) -> RefusalCause:
+    """The cause of a refusal with the exchange's `code`, which the gateway has classified as `fault`."""
+    if code in _CLOSED:
+        return RefusalCause.CLOSED
+    if code in _PRICE:
+        return RefusalCause.PRICE
+    if fault == "transient":
+        return RefusalCause.PASSING
+    return RefusalCause.FUNDS if fault == "funds" else RefusalCause.OTHER
