@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from actors.order_manager import quoting
 from actors.order_manager.desk import Desk
 from actors.order_manager.work import Work
 from statemachines.messages import IntentDone
@@ -95,9 +96,10 @@ def _is_filled_short(work: Work, order: Order) -> bool:
 def _quote_rest(desk: Desk, work: Work, order: Order) -> None:
     intent = work.intent
     instrument = desk.instruments.get((intent.category, intent.symbol))
-    price = order.price or intent.reference_price
-    if instrument is not None and not instrument.tradable(work.remaining, price):
-        finish(desk, work, "CANCELLED", f"what is left, {work.remaining}, is below the exchange's minimum order")
+    price = quoting.wanted_price(desk, work) or order.price or intent.reference_price
+    quantity = work.remaining if instrument is None else quoting.affordable(work, price, instrument)
+    if instrument is not None and not instrument.tradable(quantity, price):
+        finish(desk, work, "CANCELLED", quoting.too_little(work, quantity, price))
         return
     work.wants_child = True
     desk.note(

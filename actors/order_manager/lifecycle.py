@@ -88,8 +88,8 @@ def _resting(desk: Desk, work: Work, order: Order) -> None:
         _cancel(desk, work, order, "resize")
     elif work.intent.style == "maker":
         due = quoting.quote_due(desk, work)
-        if due is not None and due <= desk.now_ms:
-            quoting.requote(desk, work, order)
+        if due is not None and due <= desk.now_ms and not quoting.requote(desk, work, order):
+            _cancel(desk, work, order, "resize")
     elif work.intent.style == "stop":
         protection.keep(desk, work, order)
 
@@ -112,7 +112,7 @@ def _cancel_reason(work: Work, order: Order) -> str:
     if order.cancel_cause == "expired":
         return f"its time was over at {work.expires_ms}"
     if order.cancel_cause == "resize":
-        return f"a late fill left less to do than the {order.remaining} it still works"
+        return f"less is left to do than the {order.remaining} it still works"
     return f"withdrawn: {work.withdrawn}"
 
 

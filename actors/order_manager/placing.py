@@ -18,16 +18,22 @@ def place_next(desk: Desk, work: Work) -> None:
     price: Decimal | None = None
     slippage: Decimal | None = None
     problem: str | None = None
+    quantity = work.remaining
+    instrument = desk.instruments.get((intent.category, intent.symbol))
     if intent.style == "maker":
         due = quoting.quote_due(desk, work)
         price = quoting.wanted_price(desk, work)
         if due is None or due > desk.now_ms or price is None:
             return
+        if instrument is not None:
+            quantity = quoting.affordable(work, price, instrument)
+            if quantity < work.remaining and not instrument.tradable(quantity, price):
+                finish(desk, work, "CANCELLED", quoting.too_little(work, quantity, price))
+                return
         work.quoted_ms = desk.now_ms
     elif intent.style == "market":
         slippage, problem = market_slippage(desk, work)
-    order = sending.next_order(desk, work, work.remaining, price, slippage)
-    instrument = desk.instruments.get((intent.category, intent.symbol))
+    order = sending.next_order(desk, work, quantity, price, slippage)
     problem = problem or filter_problem(order, instrument, intent.reference_price)
     if problem is not None:
         order.end_reason = problem

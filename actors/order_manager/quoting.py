@@ -8,7 +8,7 @@ from actors.order_manager import sending
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
 from actors.order_manager.work import Work
-from statemachines.order.order import Order
+from statemachines.order.order import ZERO, Order
 from statemachines.requests import Quote
 from statemachines.values import Instrument, Side
 
@@ -28,6 +28,22 @@ def wanted_price(desk: Desk, work: Work) -> Decimal | None:
     if quote is None or instrument is None:
         return None
     return touch_price(intent.side, quote, instrument, work.approved.price_limit)
+
+
+def affordable(work: Work, price: Decimal, instrument: Instrument) -> Decimal:
+    """X2: what is left to do at `price`: a purchase never costs more than it was sized with (its quantity at the
+    intent's reference price), so at a higher price it buys less, in whole lots."""
+    if work.intent.side is Side.SELL:
+        return work.remaining
+    budget = work.quantity * work.intent.reference_price - work.cash
+    return min(work.remaining, instrument.floor_qty(max(budget, ZERO) / price))
+
+
+def too_little(work: Work, quantity: Decimal, price: Decimal) -> str:
+    """Why the rest is not quoted."""
+    return (
+        f"what is left of it buys {quantity} at {price} ({work.remaining} wanted), below the exchange's minimum order"
+    )
 
 
 def quote_due(desk: Desk, work: Work) -> int | None:
@@ -53,14 +69,25 @@ def _has_moved_away(order: Order, wanted: Decimal) -> bool:
     return wanted > order.price if order.side is Side.BUY else wanted < order.price
 
 
-def requote(desk: Desk, work: Work, order: Order) -> None:
-    """Move the resting order to the touch; the exchange keeps its id, so nothing can be doubled."""
+def requote(desk: Desk, work: Work, order: Order) -> bool:
+    """Move the resting order to the touch; the exchange keeps its id, so nothing can be doubled.
+
+    False when what is left of its amount buys less than the exchange's minimum there: the order has to go.
+    """
     wanted = wanted_price(desk, work)
     if wanted is None or not _has_moved_away(order, wanted):
-        return
+        return True
+    instrument = desk.instruments[(work.intent.category, work.intent.symbol)]
+    quantity = affordable(work, wanted, instrument)
+    if not instrument.tradable(quantity, wanted):
+        return False
     reason = f"the touch moved away from {order.price}: re-quoted at {wanted}"
     work.quoted_ms = desk.now_ms
     order.amended = {"price": wanted}
+    if quantity < order.remaining:
+        order.amended["quantity"] = order.executed + quantity
+        reason += f" for {quantity} instead of {order.remaining}, within the amount it was sized with"
     desk.notes([order.fire("request_amend", reason, desk.now_ms)])
     desk.note(order.name, "requote", reason, price=str(wanted), limit=str(work.approved.price_limit))
     sending.amend(desk, work, order)
+    return True

@@ -276,6 +276,9 @@ class Desk:
     def _carry_on(self, order: Order, why: str) -> None:
         left = order.quantity - order.filled
         instrument = self.market.instruments[order.asset]
+        if order.side is Side.BUY:
+            # X2: a purchase at a higher price buys less; its amount is done when it has been paid.
+            left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
         if left <= 0 or not instrument.tradable(left, order.price):
             return
         engine = self.engine

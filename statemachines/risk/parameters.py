@@ -119,6 +119,7 @@ class RiskParameters(Frozen):
     capital_limit_usdt: Annotated[Decimal, Field(gt=0)] | None = None
     price_collar: Fraction = Decimal("0.10")
     slippage_limit: Fraction = Decimal("0.005")
+    limit_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.01"))] = Decimal("0.001")
     max_bar_age_ms: Annotated[int, Field(gt=0)] = 2 * HOUR_MS
     max_orders_per_minute: Annotated[int, Field(gt=0)] = 120
     caution_size_factor: Fraction = Decimal("0.5")

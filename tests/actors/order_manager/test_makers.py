@@ -178,3 +178,56 @@ def test_a_late_fill_of_an_earlier_child_shrinks_the_live_one() -> None:
     assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.CANCELLED
     rig.advance(61_000)
     assert rig.exchange.orders["abc123ch1-3"].quantity == D("0.3")
+
+
+def test_x2_a_purchase_re_quoted_upward_buys_less_and_never_costs_more_than_it_was_sized_with() -> None:
+    """2018-03-21 and 2020-11-21: a purchase of all cash above the buffer was re-quoted upward for the same quantity and
+    broke the buffer of CH-7. Its amount is what it was sized with: 0.5 at 100."""
+    rig = resting(Rig().start())
+    rig.price("101")
+    rig.advance(31_000)
+    order = rig.exchange.orders[LINK]
+    assert (order.price, order.quantity) == (D("100.9"), D("0.495"))
+    rig.exchange.fill(LINK, D("0.2"), maker=True)
+    rig.settle()
+    rig.price("104")
+    rig.advance(31_000)
+    assert (order.price, order.quantity) == (D("103.9"), D("0.487"))
+    rig.exchange.fill(LINK, D(1), maker=True)
+    rig.settle()
+    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.487"))
+    assert D("0.2") * D("100.9") + D("0.287") * D("103.9") <= 50
+    assert "below the exchange's minimum order" in done(rig).reason and not rig.titles()
+
+
+def test_x2_a_first_quote_above_the_reference_price_buys_less_too() -> None:
+    rig = Rig().start()
+    rig.price("110")
+    resting(rig)
+    assert rig.exchange.orders[LINK].quantity == D("0.454")
+
+
+def test_x2_at_a_lower_price_nothing_more_is_bought() -> None:
+    rig = Rig().start()
+    rig.price("90")
+    resting(rig)
+    assert rig.exchange.orders[LINK].quantity == D("0.5")
+
+
+def test_x2_a_sale_keeps_its_quantity() -> None:
+    rig = Rig().start()
+    rig.price("110")
+    resting(rig, side=Side.SELL)
+    rig.price("105")
+    rig.advance(31_000)
+    assert rig.exchange.orders[LINK].quantity == D("0.5")
+
+
+def test_x2_a_rest_that_buys_less_than_the_minimum_at_the_new_price_goes() -> None:
+    rig = resting(Rig().start())
+    rig.exchange.fill(LINK, D("0.45"), maker=True)
+    rig.settle()
+    rig.price("106")
+    rig.advance(31_000)
+    assert rig.exchange.orders[LINK].status is VenueOrderStatus.PARTIALLY_FILLED_CANCELED
+    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.45"))

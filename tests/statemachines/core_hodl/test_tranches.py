@@ -255,3 +255,13 @@ def test_c10_an_outflow_from_the_cash_above_the_buffer_leaves_the_plans_alone() 
     made.run_day(day(2), CLOSES)
     assert made.row()["plans"][0]["tranches_left"] == 28  # type: ignore[index]
     assert "0.00 USDT of it planned cash" in next(n.reason for n in made.notes if n.trigger == "outflow")
+
+
+def test_x2_a_purchase_whose_amount_is_paid_is_not_carried_on() -> None:
+    """A maker order that was re-quoted 5 % upward bought less for the same money: nothing of it is left to buy. One
+    that was filled by less than its amount is carried on as before."""
+    higher = {asset: price * D("1.05") for asset, price in CLOSES.items()}
+    for share, carried in (("0.9523", 0), ("0.90", 2)):
+        made = world("60000", decide=lambda intent, share=share: Outcome(share=D(share)))  # type: ignore[misc]
+        made.run_day(START, CLOSES, opens=higher)
+        assert len([note for note in made.notes if note.trigger == "unfilled"]) == carried

@@ -236,6 +236,20 @@ def test_ch7_concentration_counts_core_and_tactical_but_not_funding() -> None:
     assert refused(order(quantity="0.1", pending=bought, **buy)) == {"concentration"}
 
 
+def test_x2_limits_that_contain_a_price_let_a_tenth_of_a_percent_pass() -> None:
+    """2021-04-01: CORE's purchase up to the 45 % was refused for 0.53 USDT of 126,636, because another order's fee had
+    changed the portfolio in between. Limits of TR-9 stay exact."""
+    base = holdings() | {Account.CORE_HODL: Holdings({"USDT": Decimal(60_000), "BTC": Decimal("0.8")}, {})}
+    base |= {account: Holdings({"USDT": Decimal(0)}, {}) for account in Account if account is not Account.CORE_HODL}
+    buy: dict[str, Any] = {"engine": ActorName.CORE_HODL, "category": "spot", "accounts": base}
+    assert refused(order(quantity="0.1", **buy)) == set()  # 45,000 of 100,000
+    assert refused(order(quantity="0.101", **buy)) == {"concentration"}
+    for price, refusals in (("50050", set()), ("50051", {"concentration"})):  # at most 45,045, at the order's price
+        assert refused(order(quantity="0.1", intent={"reference_price": Decimal(price)}, **buy)) == refusals
+    exact = {"reference_price": Decimal("50000.1")}
+    assert refused(order(quantity="0.2", intent=exact)) == {"leverage"}
+
+
 def test_c7_concentration_does_not_refuse_tactical() -> None:
     base = holdings() | {
         Account.CORE_HODL: Holdings({"USDT": Decimal(5_000), "BTC": Decimal("1.1")}, {}),
