@@ -102,8 +102,9 @@ def _point_work(venue: Venue, stage: int) -> list[list[Any]]:
         if hits or is_exhausted(venue, account):
             queue.append(["match", account.name, hits])
         quotes = quotes or (bool(account.open) and needs_quotes(account, hits))
-    if quotes and stage > 0:
-        queue.append(["public", Public.POINT.value])
+    if stage > 0 and (queue or quotes):
+        # Whoever is told of a fill at this point may act at once: he has seen the point's prices before.
+        queue.insert(0, ["public", Public.POINT.value])
     return queue
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from infra.simulator.api import Exchange
 from infra.simulator.api.exchange import StepAhead
+from infra.simulator.venue.prices import HOUR_MS
+from infra.simulator.venue.stepper import Public
 from tests.infra.simulator.venue.world import FLAT, START_MS, TinyMarket, World, at
 
 WAVE = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 24
@@ -53,6 +55,21 @@ def test_the_market_ends_with_its_last_bar() -> None:
     assert [frame.frame["topic"] for frame in results[-1].frames] == ["kline.60.BTCUSDT", "kline.D.BTCUSDT"]
     final = world.step()
     assert (final.end, final.advanced, final.step) == (True, False, results[-1].step)
+
+
+def test_the_prices_of_a_point_are_shown_before_anyone_is_told_of_a_fill_at_it() -> None:
+    """X3: a sale that filled at 00:40 led to a purchase that was quoted on the book of 00:20 and refused for its price."""
+    world = World(WAVE)
+    world.exchange.subscribe(["order"], account="TREND-1")
+    world.step()
+    world.order(side="Buy", qty="0.1", orderType="Limit", price="39900", timeInForce="PostOnly")
+    world.exchange.drain()
+    seen: list[tuple[str, int]] = []
+    while not seen or seen[-1][0] != "filled":
+        result = world.step()
+        seen += [("prices", result.market_time)] if result.public is not Public.NOTHING else []
+        seen += [("filled", result.market_time)] if result.frames else []
+    assert seen[-2] == ("prices", seen[-1][1]) and seen[-1][1] % HOUR_MS
 
 
 def test_bars_of_the_hour_and_of_the_day_are_confirmed_at_their_end() -> None:

@@ -116,6 +116,7 @@ def test_an_hour_that_reaches_a_stop_is_not_passed_over(trigger: str) -> None:
     world.exchange.drain()
     assert _ahead(world).market_time == at(6)
     assert world.show(order["orderId"])["orderStatus"] == "Untriggered"
+    assert at(6) < _ahead(world).market_time < at(7), "the prices of this point come first"
     assert at(6) < _ahead(world).market_time < at(7)
     assert world.show(order["orderId"])["orderStatus"] == "Filled"
 
@@ -139,6 +140,7 @@ def test_an_hour_in_which_a_margin_breaks_is_not_passed_over() -> None:
     while world.exchange.market_time < at(1):
         _ahead(world)
     assert world.exchange.market_time == at(4), "the fall comes in the hour after"
+    assert at(4) < _ahead(world).market_time < at(5), "the prices of this point come first"
     assert at(4) < _ahead(world).market_time < at(5)
     assert Decimal(world.position()["size"] or 0) == 0, "liquidated within the hour, not passed over"
 
