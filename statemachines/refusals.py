@@ -29,8 +29,6 @@ _PRICE = frozenset(
         170134,  # decimals of the price
     }
 )
-CROSSING_CODES = frozenset({170218})
-"""Spot's synchronous refusal of a post-only order whose price would take liquidity (bybit-v5 6.3)."""
 
 
 def cause_of(code: int, fault: Fault) -> RefusalCause:

@@ -80,7 +80,10 @@ def decide_end(desk: Desk, work: Work, order: Order) -> None:
         finish(desk, work, "CANCELLED", f"withdrawn: {work.withdrawn}")
     elif work.is_expired:
         finish(desk, work, "EXPIRED", f"its time was over at {work.expires_ms}")
-    elif order.would_cross or order.cancel_cause == "resize" or _is_filled_short(work, order):
+    elif order.is_refused_for_price:
+        work.price_refusals = work.price_refusals.failed(str(order.refusal_code or order.end_reason))
+        _quote_rest(desk, work, order)
+    elif order.cancel_cause == "resize" or _is_filled_short(work, order):
         _quote_rest(desk, work, order)
     elif order.state is OrderState.FILLED:
         finish(desk, work, "CANCELLED", f"the order of {order.quantity} is filled; nothing is left of it")

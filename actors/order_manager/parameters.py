@@ -22,6 +22,9 @@ class OrderParameters(Frozen):
     """
 
     requote_interval_ms: _Ms = 30 * SECOND_MS
+    requote_slowly_ms: _Ms = 10 * MINUTE_MS
+    price_refusals: _Count = 10
+    """Equal refusals of a maker quote for its price, after which it is repeated every `requote_slowly_ms` (X3)."""
     maker_expiry_ms: _Ms = DAY_MS
     max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1"))] = Decimal("0.005")
     min_slippage: Annotated[Decimal, Field(gt=0)] = Decimal("0.0001")

@@ -8,6 +8,7 @@ from actors.order_manager import sending
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
 from actors.order_manager.work import Work
+from statemachines.backoff import Tries
 from statemachines.messages import IntentWorking, MoveStop
 from statemachines.order.order import Order
 from statemachines.requests import VenueOrderStatus
@@ -22,6 +23,7 @@ def tell_working(desk: Desk, work: Work, order: Order) -> None:
     if order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED:
         return
     work.told = shape
+    work.price_refusals = Tries()
     desk.touch(work)
     desk.send(
         IntentWorking(

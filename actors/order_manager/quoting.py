@@ -55,11 +55,20 @@ def quote_due(desk: Desk, work: Work) -> int | None:
         return None
     if work.quoted_ms is None:
         return work.approved_ms
-    earliest = work.quoted_ms + desk.parameters.requote_interval_ms
+    earliest = work.quoted_ms + _pause_ms(desk, work)
     if work.wants_child:
         return earliest
     order = work.order
     return earliest if order is not None and _has_moved_away(order, wanted) else None
+
+
+def _pause_ms(desk: Desk, work: Work) -> int:
+    """CH-3: at most one quote every 30 s. X3: a quote refused for its price is repeated at once the first time, every
+    10 minutes after ten equal refusals; nothing but its time, its engine or the operator ends it."""
+    parameters, refusals = desk.parameters, work.price_refusals.failures
+    if refusals == 1:
+        return 0
+    return parameters.requote_interval_ms if refusals < parameters.price_refusals else parameters.requote_slowly_ms
 
 
 def _has_moved_away(order: Order, wanted: Decimal) -> bool:

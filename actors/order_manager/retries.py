@@ -12,9 +12,10 @@ from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
 from actors.order_manager.reports import apply_report, cancel_revenant, has_evidence_of_end
 from actors.order_manager.work import Work, stop_retry
+from statemachines.backoff import Tries
 from statemachines.order.machine import OrderState
 from statemachines.order.order import Order
-from statemachines.refusals import CROSSING_CODES, cause_of
+from statemachines.refusals import RefusalCause, cause_of
 from statemachines.requests import Accepted, Blocked, Dropped, OrderAbsent, OrderFound, Outcome, Refused, Unknown
 
 
@@ -86,7 +87,7 @@ def _refused(desk: Desk, work: Work, order: Order, refused: Refused) -> None:
         desk.notes([order.fire("lose", f"{why}; the id exists: is it ours?", desk.now_ms)])
         sending.look_up(desk, work, order, why)
         return
-    _reject(desk, order, "EC_PostOnlyWillTakeLiquidity" if refused.code in CROSSING_CODES else why)
+    _reject(desk, order, why)
     if refused.fault == "funds":
         desk.alert(
             "critical",
@@ -124,7 +125,10 @@ def _on_amend(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
         return
     if isinstance(outcome, Accepted):
         work.requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms
+        work.price_refusals = Tries()
         return
+    if isinstance(outcome, Refused) and cause_of(outcome.code, outcome.fault) is RefusalCause.PRICE:
+        work.price_refusals = work.price_refusals.failed(str(outcome.code))
     if isinstance(outcome, Refused) and outcome.fault == "transient" and order.is_conditional and not work.is_stopping:
         repetitions = work.requests.again("amend_refused")
         if repetitions <= len(desk.parameters.retry_delays_s):

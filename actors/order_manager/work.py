@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from actors.order_manager.keys import Topic, order_key
+from statemachines.backoff import Tries
 from statemachines.messages import Approved, Intent
 from statemachines.order.order import ZERO, Order
 
@@ -63,6 +64,8 @@ class Work:
     withdrawn: str = ""
     is_expired: bool = False
     quoted_ms: int | None = None
+    price_refusals: Tries = field(default_factory=Tries)
+    """Quotes refused for their price in a row, by the exchange's code (X3)."""
     told: str = ""
     """The last IntentWorking, so that a repeated report is not told twice."""
     ended_number: int = 0
@@ -126,6 +129,7 @@ class Work:
             "withdrawn": self.withdrawn,
             "is_expired": self.is_expired,
             "quoted_ms": self.quoted_ms,
+            "price_refusals": list(self.price_refusals),
             "told": self.told,
             "ended_number": self.ended_number,
             "outcome": self.outcome,
@@ -152,6 +156,7 @@ class Work:
             withdrawn=data["withdrawn"],
             is_expired=data["is_expired"],
             quoted_ms=data["quoted_ms"],
+            price_refusals=Tries(*data.get("price_refusals", ())),  # rows of the first version lack it
             told=data["told"],
             ended_number=data["ended_number"],
             outcome=data["outcome"],

@@ -105,9 +105,9 @@ class Order:
         return self.style == "stop_market"
 
     @property
-    def would_cross(self) -> bool:
-        """Ended because a post-only order would have taken liquidity (CH-3: quote again)."""
-        return self.style == "post_only" and self.end_reason in CROSSING_REASONS
+    def is_refused_for_price(self) -> bool:
+        """Ended because the exchange refused a maker quote for its price: band, tick, post-only (X3: quote anew)."""
+        return self.style == "post_only" and self.refusal is RefusalCause.PRICE
 
     def is_same_as(self, report: OrderReport) -> bool:
         """Whether a report under our client id describes our order: symbol, side, quantity and price (DESIGN 5).
@@ -236,9 +236,11 @@ class Order:
             return self.fire("complete", f"the exchange reports {report.executed_quantity} executed", now_ms)
         # The exchange says CancelByUser of every cancellation we ask for; our own reason says more.
         self.end_reason = self.cancel_reason or reason
+        if reason in CROSSING_REASONS:
+            self.refusal = RefusalCause.PRICE
         if report.status is VenueOrderStatus.REJECTED:
             self.end_reason = reason
-            self.refusal = RefusalCause.PRICE if reason in CROSSING_REASONS else RefusalCause.OTHER
+            self.refusal = self.refusal or RefusalCause.OTHER
             return self.fire("reject", f"rejected by the exchange: {reason}", now_ms)
         if self.cancel_cause == "expired" and self.state is OrderState.PENDING_CANCEL:
             return self.fire("expire", "cancelled by us: its time was over", now_ms)

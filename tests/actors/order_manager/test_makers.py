@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
 from statemachines.messages import IntentDone, IntentWorking
-from statemachines.requests import AmendOrder, PlaceOrder, Refused, Unknown, VenueOrderStatus
-from statemachines.values import DAY_MS, HOUR_MS, Side
-from tests.actors.order_manager.rig import Rig, maker
+from statemachines.requests import AmendOrder, Outcome, PlaceOrder, Refused, Request, Unknown, VenueOrderStatus
+from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, Account, Side
+from tests.actors.order_manager.rig import START_MS, Rig, maker
 
 D = Decimal
 LINK = "abc123ch1-1"
@@ -70,23 +71,87 @@ def test_ch3_an_order_that_is_itself_the_touch_stays() -> None:
     assert rig.exchange.orders[LINK].price == D("99.9")
 
 
-def test_ch3_a_post_only_that_would_cross_is_quoted_again_as_a_new_child() -> None:
+def test_x3_a_post_only_that_would_cross_is_quoted_again_at_once_and_then_every_30_s() -> None:
     rig = Rig().start()
     rig.exchange.last = D(98)  # the market fell, the quotes have not come yet
     resting(rig)
-    assert rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED and not rig.bodies(IntentDone)
+    rig.advance(0)
+    assert [rig.exchange.orders[f"abc123ch1-{n}"].status for n in (1, 2)] == [VenueOrderStatus.CANCELLED] * 2
+    assert len(rig.exchange.orders) == 2 and not rig.bodies(IntentDone)
     rig.price("98")
-    rig.advance(31_000)
-    assert rig.exchange.orders["abc123ch1-2"].price == D("97.9")
-    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW
+    rig.advance(29_000)
+    assert len(rig.exchange.orders) == 2
+    rig.advance(2_000)
+    assert rig.exchange.orders["abc123ch1-3"].price == D("97.9")
+    assert rig.exchange.orders["abc123ch1-3"].status is VenueOrderStatus.NEW
 
 
-def test_ch3_the_synchronous_refusal_of_a_crossing_order_is_quoted_again_too() -> None:
+@pytest.mark.parametrize("code", [170218, 170193, 170194, 170134])
+def test_x3_a_quote_refused_for_its_price_is_quoted_anew_from_the_newest_book(code: int) -> None:
+    """2021-01-01 and 2025-03-30: a purchase quoted outside the venue's price band (170193) ended there, and its
+    rebalance was a day late."""
     rig = Rig().start()
-    rig.answers[f"{LINK}:place:1"] = Refused(code=170218, message="limit-maker", fault="permanent")
+    rig.answers[f"{LINK}:place:1"] = Refused(code=code, message="price", fault="permanent")
+    rig.approve(**maker())
+    rig.perform(rig.waiting(":place:")[0])
+    rig.price("101")
+    rig.advance(0)
+    assert rig.exchange.orders["abc123ch1-2"].price == D("100.9")
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW and not rig.bodies(IntentDone)
+
+
+def test_x3_after_ten_equal_refusals_a_quote_is_repeated_every_ten_minutes_until_its_time_is_over() -> None:
+    rig = Rig().start()
+    refused_ms: list[int] = []
+    perform = rig.exchange.perform
+
+    def refuse(account: Account, request: Request) -> Outcome:
+        if not isinstance(request, PlaceOrder):
+            return perform(account, request)
+        refused_ms.append(rig.exchange.now_ms - START_MS)
+        code = 170193 if len(refused_ms) < 25 else 170134
+        return Refused(code=code, message="price", fault="permanent")
+
+    rig.exchange.perform = refuse  # type: ignore[method-assign]
     resting(rig)
-    rig.advance(31_000)
+    for _ in range(40):
+        rig.advance(5 * MINUTE_MS)
+        rig.crash()  # the count survives a restart
+        rig.settle()
+    pauses = [later - earlier for earlier, later in pairwise(refused_ms)]
+    assert pauses[:9] == [0] + [30_000] * 8
+    assert pauses[9:24] == [10 * MINUTE_MS] * 15
+    assert not rig.bodies(IntentDone)
+    rig.advance(DAY_MS)
+    assert done(rig).outcome == "EXPIRED"
+
+
+def test_x3_a_quote_that_rests_ends_the_row_of_refusals() -> None:
+    rig = Rig().start()
+    rig.answers[f"{LINK}:place:1"] = Refused(code=170193, message="price", fault="permanent")
+    resting(rig)
+    rig.advance(0)
     assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW
+    rig.exchange.end("abc123ch1-2", reject_reason="EC_PostOnlyWillTakeLiquidity")
+    rig.settle()
+    rig.advance(0)
+    assert rig.exchange.orders["abc123ch1-3"].status is VenueOrderStatus.NEW
+
+
+def test_x3_a_re_quote_refused_for_its_price_slows_down_too() -> None:
+    rig = resting(Rig().start())
+    perform = rig.exchange.perform
+
+    def refuse(account: Account, request: Request) -> Outcome:
+        if isinstance(request, AmendOrder):
+            return Refused(code=170193, message="price", fault="permanent")
+        return perform(account, request)
+
+    rig.exchange.perform = refuse  # type: ignore[method-assign]
+    rig.price("101")
+    rig.advance(2 * HOUR_MS)
+    amended = [ask for ask in rig.all_asks if isinstance(ask.request, AmendOrder)]
+    assert 15 < len(amended) < 30 and rig.exchange.orders[LINK].status is VenueOrderStatus.NEW
 
 
 def test_ch3_only_the_remainder_is_quoted_again() -> None:

@@ -122,7 +122,7 @@ def test_ex2_every_order_of_the_same_events_ends_the_same() -> None:
 def test_ex2_a_late_report_does_not_revive() -> None:
     made = order(style="post_only", price=D(99))
     made.take_report(report(V.CANCELLED, "0", 8, reject_reason="EC_PostOnlyWillTakeLiquidity"), 9)
-    assert made.would_cross
+    assert made.is_refused_for_price
     made.take_report(report(V.NEW, "0", 7), 9)
     assert made.state is OrderState.CANCELLED and made.status is V.CANCELLED
 
