@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from actors.order_manager import booking, intake, lifecycle, reports, retries, transfers, unreadable
+from actors.order_manager import booking, intake, lifecycle, reports, retries, revenants, transfers, unreadable
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import ORDER_TOPICS, Topic, parse_key
 from actors.order_manager.leverage import LeverageSetter
@@ -122,6 +122,8 @@ class OrderManagerBrain:
             return transfers.is_wanted(self._desk, subject, ask.key)
         if topic is Topic.LEVERAGE:
             return self._leverage.wants(subject, ask.key)
+        if topic is Topic.REVENANT:
+            return revenants.wants(self._desk, subject, ask.key)
         return self._reconciler.wants(topic, subject, ask.key)
 
     # --- parts ---
@@ -135,6 +137,8 @@ class OrderManagerBrain:
             parts = self._desk.ours(subject, "")
             if parts and topic is Topic.LOOK and isinstance(body.outcome, OrderFound | OrderAbsent):
                 self._reconciler.confirmed(parts.intent_id)
+        elif topic is Topic.REVENANT:
+            revenants.take_answer(self._desk, subject, body.key, body.outcome)
         elif topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
             transfers.take_answer(self._desk, subject, body.key, body.outcome)
         elif isinstance(body.outcome, Dropped):

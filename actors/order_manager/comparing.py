@@ -8,7 +8,7 @@ from actors.order_manager import sending
 from actors.order_manager.account import AccountBooks
 from actors.order_manager.booking import post, take_execution
 from actors.order_manager.desk import Desk
-from actors.order_manager.reports import adopt_external, apply_report
+from actors.order_manager.reports import adopt_external, apply_report, take_own
 from actors.order_manager.unreadable import is_known
 from actors.order_manager.work import Work
 from statemachines.facts import PositionFact
@@ -17,7 +17,7 @@ from statemachines.ledger.postings import opening_posting
 from statemachines.reconciliation.balances import BalanceCorrection, compare_balances
 from statemachines.reconciliation.executions import execution_finding, missing_executions
 from statemachines.reconciliation.findings import Finding
-from statemachines.reconciliation.orders import compare_orders, external_order_finding
+from statemachines.reconciliation.orders import compare_orders, external_order_finding, own_order_finding
 from statemachines.reconciliation.positions import PositionCorrection, compare_positions
 from statemachines.requests import AccountSnapshot
 from statemachines.values import Account
@@ -140,8 +140,17 @@ def _adopt_orders(desk: Desk, books: AccountBooks, snapshot: AccountSnapshot, li
     if gone:
         books.external_orders -= gone
         books.is_dirty = True
-    external = compare_orders(live, books.external_orders, snapshot.open_orders).external
-    return [external_order_finding(snapshot.account, report) for report in external if adopt_external(desk, report)]
+    unheld = compare_orders(live, books.external_orders, snapshot.open_orders).external
+    findings = []
+    for report in unheld:
+        parts = desk.ours(report.link_id, report.exchange_id)
+        if parts is not None:
+            take_own(desk, parts, report)
+            if report.link_id in desk.revenants:
+                findings.append(own_order_finding(snapshot.account, report))
+        elif adopt_external(desk, report):
+            findings.append(external_order_finding(snapshot.account, report))
+    return findings
 
 
 def _set_position(desk: Desk, books: AccountBooks, symbol: str, position: Position, snapshot: AccountSnapshot) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from actors.order_manager.account import AccountBooks
 from actors.order_manager.control import Control
 from actors.order_manager.parameters import OrderParameters
+from actors.order_manager.revenant import Revenant
 from actors.order_manager.transfer_works import TransferWorks
 from actors.order_manager.work import Work
 from actors.order_manager.works import Works
@@ -40,6 +41,8 @@ class Desk:
         self.transfers = TransferWorks(parameters.recent_transfers)
         self.books = {account: AccountBooks(account, parameters) for account in Account}
         self.control = Control()
+        self.revenants: dict[str, Revenant] = {}
+        """By client id: orders of ours that are cancelled because they live after their end."""
         self.is_started = False
         self.now_ms = 0
         self.trace = ""

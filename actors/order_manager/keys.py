@@ -1,7 +1,7 @@
 """Keys of requests: unique for ever within the order manager, and deterministic.
 
 `<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `account:<name>:<n>`,
-`market:<n>`, `leverage:<account>:<symbol>:<n>`.
+`market:<n>`, `leverage:<account>:<symbol>:<n>`, `revenant:<link id>:<n>`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Topic(StrEnum):
     ACCOUNT = "account"
     MARKET = "market"
     LEVERAGE = "leverage"
+    REVENANT = "revenant"
 
 
 ORDER_TOPICS = frozenset({Topic.PLACE, Topic.CANCEL, Topic.AMEND, Topic.LOOK})

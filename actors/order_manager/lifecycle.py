@@ -151,7 +151,8 @@ def _after_absence(desk: Desk, work: Work, order: Order) -> None:
     elif sending.place_again(desk, work, order, "the exchange never had it"):
         return
     else:
-        trigger, order.end_reason = "reject", "it never reached the exchange and the retries are used up"
+        # REJECTED is the exchange's word; it has said nothing, and the order may still land.
+        trigger, order.end_reason = "cancel", "it never reached the exchange and the retries are used up"
     work.requests.is_absent = False
     desk.notes([order.fire(trigger, order.end_reason, desk.now_ms)])
     decide_end(desk, work, order)

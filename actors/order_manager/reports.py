@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actors.order_manager import sending
+from actors.order_manager import revenants
 from actors.order_manager.desk import EXTERNAL, Desk
 from actors.order_manager.work import Work, stop_retry
 from statemachines.facts import OrderFact
-from statemachines.order.machine import OrderState
+from statemachines.order.identity import LinkParts
 from statemachines.order.order import Order
 from statemachines.requests import OrderReport, VenueOrderStatus
 
@@ -17,13 +17,24 @@ def take_order(desk: Desk, report: OrderReport) -> None:
     if parts is None:
         adopt_external(desk, report)
         return
+    take_own(desk, parts, report)
+
+
+def take_own(desk: Desk, parts: LinkParts, report: OrderReport) -> None:
+    """A report of an order that carries our id, from the stream or a reading, whether or not it is still held here."""
     work = desk.works.get(parts.intent_id)
     order = work.order if work else None
-    if work is None or order is None or order.child != parts.child:
-        name = f"{parts.intent_id}/{parts.child}"
-        desk.remark(name, "late_report", f"{report.status.value}: the order is no longer held; nothing changes")
+    if report.status.is_final:
+        revenants.ended(desk, report.link_id)
+    if work is not None and order is not None and order.child == parts.child:
+        apply_report(desk, work, order, report)
         return
-    apply_report(desk, work, order, report)
+    name = f"{parts.intent_id}/{parts.child}"
+    if not report.status.is_final and (work is None or parts.child in work.unproven):
+        why = "its intent ended long ago" if work is None else f"its intent has gone on to {order and order.link_id}"
+        revenants.cancel(desk, report, why)
+        return
+    desk.remark(name, "late_report", f"{report.status.value}: the order is no longer held; nothing changes")
 
 
 def apply_report(desk: Desk, work: Work, order: Order, report: OrderReport, *, looked_up: bool = False) -> None:
@@ -35,33 +46,15 @@ def apply_report(desk: Desk, work: Work, order: Order, report: OrderReport, *, l
     requests = work.requests
     requests.is_absent = False
     if work.is_ended:
-        if not report.status.is_final and not has_evidence_of_end(order):
-            cancel_revenant(desk, work, order)
+        if not report.status.is_final and not order.is_ended_by_exchange:
+            revenants.cancel(desk, report, f"it ended here as {order.state}")
     elif not order.state.is_terminal and (looked_up or order.state.is_resting):
         requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms if _is_passing(order) else None
-
-
-def has_evidence_of_end(order: Order) -> bool:
-    """Whether the exchange itself ended the order, by status, by executions or by refusing it."""
-    reported = order.status is not None and order.status.is_final
-    return reported or order.state in (OrderState.FILLED, OrderState.REJECTED)
 
 
 def _is_passing(order: Order) -> bool:
     """An order that cannot stay as it is: a market order, or a stop that was triggered."""
     return order.style == "market" or (order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED)
-
-
-def cancel_revenant(desk: Desk, work: Work, order: Order) -> None:
-    """An order that we ended without the exchange's word appears there alive: it must not stay (DESIGN 5)."""
-    if work.requests.again("revenant") > desk.parameters.loop_limit:
-        return
-    desk.alert(
-        "warning",
-        f"order of {order.account} appeared after its end",
-        f"Order {order.link_id} ended here as {order.state} and is alive at the exchange; it is being cancelled.",
-    )
-    sending.cancel(desk, work, order)
 
 
 def adopt_external(desk: Desk, report: OrderReport) -> bool:

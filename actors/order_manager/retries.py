@@ -6,11 +6,12 @@ not take it); a lost outcome and a duplicate id are looked up first; missing fun
 
 from __future__ import annotations
 
-from actors.order_manager import protection, sending
+from actors.order_manager import protection, revenants, sending
 from actors.order_manager.booking import take_execution
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
-from actors.order_manager.reports import apply_report, cancel_revenant, has_evidence_of_end
+from actors.order_manager.reports import apply_report
+from actors.order_manager.revenant import Revenant
 from actors.order_manager.work import Work, stop_retry
 from statemachines.backoff import Tries
 from statemachines.order.machine import OrderState
@@ -51,8 +52,9 @@ def _acknowledge(desk: Desk, work: Work, order: Order, outcome: Accepted) -> Non
     desk.remember_exchange_id(order)
     desk.notes([order.fire("acknowledge", "the exchange took it", desk.now_ms)])
     if work.is_ended:
-        if not has_evidence_of_end(order):
-            cancel_revenant(desk, work, order)
+        if not order.is_ended_by_exchange:
+            revenant = Revenant(order.account, order.category, order.symbol, order.is_conditional)
+            revenants.cancel_by_id(desk, order.link_id, revenant, f"it ended here as {order.state}")
     elif not order.state.is_terminal and (order.status is None or order.style == "market"):
         work.requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms
 

@@ -13,6 +13,9 @@ from statemachines.order.order import Order, Style
 from statemachines.requests import AmendOrder, CancelOrder, LookUpOrder, PlaceOrder
 from statemachines.values import SPOT, ActorName, Side
 
+UNPROVEN_KEPT = 50
+"""How many earlier orders of an intent are remembered that ended without the exchange's word."""
+
 _STYLES: dict[str, Style] = {"market": "market", "maker": "post_only", "stop": "stop_market"}
 
 
@@ -30,6 +33,8 @@ def next_order(desk: Desk, work: Work, quantity: Decimal, price: Decimal | None,
     """The next child of the intent, CREATED, in place of the last one (which has ended)."""
     intent = work.intent
     if work.order is not None:
+        if not work.order.is_ended_by_exchange:
+            work.unproven = [*work.unproven, work.order.child][-UNPROVEN_KEPT:]
         desk.record_order(work)
         desk.forget_exchange_id(work.order)
     child = work.order.child + 1 if work.order else 1

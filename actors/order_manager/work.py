@@ -66,6 +66,8 @@ class Work:
     quoted_ms: int | None = None
     price_refusals: Tries = field(default_factory=Tries)
     """Quotes refused for their price in a row, by the exchange's code (X3)."""
+    unproven: list[int] = field(default_factory=list)
+    """Earlier orders (children) that ended without the exchange's word; shown alive, they are cancelled."""
     told: str = ""
     """The last IntentWorking, so that a repeated report is not told twice."""
     ended_number: int = 0
@@ -130,6 +132,7 @@ class Work:
             "is_expired": self.is_expired,
             "quoted_ms": self.quoted_ms,
             "price_refusals": list(self.price_refusals),
+            "unproven": list(self.unproven),
             "told": self.told,
             "ended_number": self.ended_number,
             "outcome": self.outcome,
@@ -157,6 +160,7 @@ class Work:
             is_expired=data["is_expired"],
             quoted_ms=data["quoted_ms"],
             price_refusals=Tries(*data.get("price_refusals", ())),  # rows of the first version lack it
+            unproven=list(data.get("unproven", ())),  # rows of the first version lack it
             told=data["told"],
             ended_number=data["ended_number"],
             outcome=data["outcome"],

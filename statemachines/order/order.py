@@ -100,6 +100,15 @@ class Order:
         return self.state.is_terminal and self.executed >= self.reported_executed
 
     @property
+    def is_ended_by_exchange(self) -> bool:
+        """Whether the exchange itself has ended the order, by its status or by executions.
+
+        That we count it as refused is none: an attempt of unknown outcome may land after the one that was refused.
+        """
+        reported = self.status is not None and self.status.is_final
+        return reported or self.state is OrderState.FILLED
+
+    @property
     def is_conditional(self) -> bool:
         """Held at the exchange until its trigger price is touched."""
         return self.style == "stop_market"

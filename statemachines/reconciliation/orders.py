@@ -12,7 +12,8 @@ from statemachines.values import Account
 
 class OrderComparison(NamedTuple):
     """`shown` are reports of live orders of ours, `absent` client ids that need a look-up (absence from the open
-    orders proves nothing), `external` orders nobody here placed, seen for the first time."""
+    orders proves nothing), `external` orders nobody here holds and that were not adopted before; one of them may still
+    carry our id, which its caller judges."""
 
     shown: tuple[OrderReport, ...]
     absent: tuple[str, ...]
@@ -40,3 +41,9 @@ def external_order_finding(account: Account, report: OrderReport) -> Finding:
     theirs = f"{report.side} {report.quantity} {report.category} {report.symbol} {report.status} price {report.price}"
     name = report.link_id or report.exchange_id
     return Finding(account, "order", name, "none", theirs, "adopted as EXTERNAL, left alone")
+
+
+def own_order_finding(account: Account, report: OrderReport) -> Finding:
+    """An order with our id that lives after its end here: it is cancelled."""
+    theirs = f"{report.side} {report.quantity} {report.category} {report.symbol} {report.status} price {report.price}"
+    return Finding(account, "own_order", report.link_id, "ended", theirs, "is being cancelled")

@@ -7,17 +7,19 @@ from decimal import Decimal
 import pytest
 
 from statemachines.facts import OrderFact
-from statemachines.messages import Fill, IntentDone, OperatorCommand, OrderFrame, Withdraw
+from statemachines.messages import Fill, IntentDone, OperatorCommand, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
     Accepted,
+    CancelOrder,
     LookUpOrder,
     OrderAbsent,
+    Outcome,
     PlaceOrder,
     Refused,
     Unknown,
     VenueOrderStatus,
 )
-from statemachines.values import ActorName, Side
+from statemachines.values import Account, ActorName, Side
 from tests.actors.order_manager.rig import Rig, maker, stop
 
 D = Decimal
@@ -92,14 +94,86 @@ def test_ex4_an_order_that_never_arrived_is_sent_again_after_the_look_up() -> No
     assert done(rig).outcome == "FILLED"
 
 
-def test_ex4_lost_again_and_again_ends_after_three_retries() -> None:
+def lost_four_times(**changes: object) -> Rig:
+    """An intent whose four placements were answered "unknown" and looked up as absent: it has ended here."""
     rig = Rig().start()
+    link = "abc123t11-1"
     for number in (1, 2, 3, 4):
-        rig.answers[f"{LINK}:place:{number}"] = Unknown(why="time-out")
-    rig.approve()
-    rig.settle()
+        rig.answers[f"{link}:place:{number}"] = Unknown(why="time-out")
+    rig.approve(**changes)  # type: ignore[arg-type]
+    return rig.settle()
+
+
+def land(rig: Rig) -> None:
+    """The last placement reaches the exchange after all."""
+    ask = [ask for ask in rig.all_asks if ask.key.startswith(f"{LINK}:place:")][-1]
+    rig.exchange.perform(Account(ask.account), ask.request)
+
+
+def test_ex4_lost_again_and_again_ends_after_three_retries() -> None:
+    """The exchange has said nothing: that is no rejection (EX-1)."""
+    rig = lost_four_times()
     assert len([ask for ask in sent(rig) if ask[0] == "place_order"]) == 4
-    assert done(rig).outcome == "REJECTED" and not rig.exchange.orders
+    assert done(rig).outcome == "CANCELLED" and not rig.exchange.orders
+    assert done(rig).refusal is None and "never reached the exchange" in done(rig).reason
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_order_that_lands_after_its_end_is_cancelled(restarts: bool, is_told: bool) -> None:
+    """A stop whose four placements were lost landed at last, stayed live at the exchange for ever, and was an "unknown
+    order" after a restart. Our own id is ours for ever: told by the stream or found by a reading, it is cancelled."""
+    rig = lost_four_times(**stop())
+    land(rig)
+    if not is_told:
+        rig.exchange.frames.clear()
+    if restarts:
+        rig.crash()
+    rig.settle()
+    if not is_told:
+        rig.tell(StreamRestored(stream="private"))
+        rig.settle()
+    assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
+    assert rig.titles().count("order of TREND-1 appeared after its end") == 1
+    assert "unknown order on TREND-1" not in rig.titles() and not rig.brain._desk.books[Account.TREND_1].external_orders
+
+
+def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
+    rig = lost_four_times(**stop())
+    rig.parameters = rig.parameters.model_copy(update={"recent_orders": 1})
+    rig.crash()
+    for number in (2, 3, 4):
+        rig.approve(number)
+        rig.settle()
+    assert rig.brain._desk.works.get("trend-1-1") is None
+    land(rig)
+    rig.settle()
+    assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
+
+
+def test_the_cancellation_of_a_late_order_is_tried_until_it_succeeds_with_growing_pauses() -> None:
+    rig = lost_four_times(**stop())
+    cancel, tried = rig.exchange._cancel, []
+
+    def busy(request: CancelOrder) -> Outcome:
+        tried.append(request)
+        return BUSY if len(tried) < 9 else cancel(request)
+
+    rig.exchange._cancel = busy  # type: ignore[method-assign]
+    land(rig)
+    rig.settle()
+    assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
+    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("revenant:")]
+    assert delays == [0, 1, 5, 15, 30, 60, 120, 240, 300]
+
+
+def test_a_late_fill_of_an_order_that_ended_is_booked_and_told() -> None:
+    rig = lost_four_times()
+    land(rig)
+    rig.settle()
+    (fill,) = rig.bodies(Fill)
+    assert fill.intent_id == "trend-1-1" and rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.FILLED
+    assert not rig.brain._desk.revenants
 
 
 def test_a_stale_market_entry_is_not_sent_again_but_a_reduction_is() -> None:

@@ -58,7 +58,7 @@ def test_the_market_ends_with_its_last_bar() -> None:
 
 
 def test_the_prices_of_a_point_are_shown_before_anyone_is_told_of_a_fill_at_it() -> None:
-    """X3: a sale that filled at 00:40 led to a purchase that was quoted on the book of 00:20 and refused for its price."""
+    """X3: after a sale that filled at 00:40 a purchase was quoted on the book of 00:20 and refused for its price."""
     world = World(WAVE)
     world.exchange.subscribe(["order"], account="TREND-1")
     world.step()
