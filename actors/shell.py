@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from actors.ports import AskRow, Commit, JournalLine, Store, StoreUnavailableError, Wire
 from actors.routing import EPHEMERAL, recipients
 from statemachines.brain import ENDLESS_PATIENCE, Brain, HistoryNeed, Patience, Patient, StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
-from statemachines.facts import AlertFact, BarFact, Fact
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
+from statemachines.conditions import Conditions
+from statemachines.facts import BarFact, Fact
 from statemachines.messages import Answer, Body, Message, QuotesSeen, parse_body
 from statemachines.requests import Blocked, Unknown
 from statemachines.values import ActorName
@@ -30,6 +31,10 @@ GROUP_LIMIT = 100
 
 KNOWN_IDS_KEPT = 20_000
 """Natural ids of outside facts remembered in memory; older repeats are dropped by the brains' own keys."""
+
+
+CONDITIONS_KEY = "alerts"
+"""Row of the shell's own beside the brain's: the alerts that are open."""
 
 
 def as_json(body: Body) -> dict[str, Any]:
@@ -117,6 +122,7 @@ class Shell:
         self._due_since: tuple[int | None, str, str] = (None, "", "")
         self._batch = _Batch(1)
         self._probe = probe
+        self._conditions = Conditions(self.name)
 
     # --- life ---
 
@@ -137,7 +143,11 @@ class Shell:
         self.pending = {row.ask.key: row for row in loaded.pending}
         self._check_store_for_known = loaded.number > 0
         self.restored = dict(loaded.states)
-        self.brain.restore(loaded.states)
+        states = dict(loaded.states)
+        conditions = states.pop(CONDITIONS_KEY, None)
+        if conditions is not None:
+            self._conditions.restore(conditions.data)
+        self.brain.restore(states)
         self._warm()
         batch = _Batch(self.next_seq)
         self._take(batch, self.brain.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
@@ -291,6 +301,9 @@ class Shell:
             # One message for all quotes of the step: each would cost a call per recipient.
             self._address(batch, Send(batch.quotes), batch.quotes_cause, batch.quotes_cause)
         batch.states = list(self.brain.dirty())
+        if self._conditions.is_dirty:
+            self._conditions.is_dirty = False
+            batch.states.append(StateRow(CONDITIONS_KEY, "KEPT", 1, self._conditions.to_data()))
         return batch
 
     def _remember_origin(self, cause: str, trace: str) -> None:
@@ -329,18 +342,12 @@ class Shell:
                     batch.journal.append(JournalLine(self.market_ms, cause, trace, command))
                 case Record():
                     batch.facts.append(command.fact)
-                case Alert():
+                case Alert() | AlertEnded():
                     batch.alerts += 1
-                    batch.facts.append(
-                        AlertFact(
-                            alert_id=f"{self.name}:{self.number + 1}:{batch.alerts}",
-                            actor=self.name,
-                            severity=command.severity,
-                            title=command.title,
-                            text=command.text,
-                            market_ms=self.market_ms,
-                        )
-                    )
+                    alert_id = f"{self.name}:{self.number + 1}:{batch.alerts}"
+                    fact = self._conditions.take(command, alert_id, self.market_ms)
+                    if fact is not None:
+                        batch.facts.append(fact)
 
     def _address(self, batch: _Batch, send: Send, cause: str, trace: str) -> None:
         to = recipients(send, self.name)

@@ -201,14 +201,22 @@ class Event(Model):
 
 
 class Alert(Model):
-    """A text for the operator."""
+    """A condition that the operator should know of, from its beginning to its end; an event ends at once.
+
+    `market_ms` is when it was raised, `changed_ms` when it was told last, `changes` how often it has changed since.
+    """
 
     alert_id: str
     actor: str
+    condition: str
     severity: str
     title: str
     text: str
+    state: str
     market_ms: Ms
+    changed_ms: Ms
+    changes: int
+    ended_ms: Ms | None
 
 
 class Summary(Model):

@@ -65,12 +65,26 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A text for the operator: what happened, what the system did, what is expected of him."""
+    """A text for the operator: what happened, what the system did, what action is required.
+
+    `condition` is the key of what is wrong, unique within the actor: the alert stays open until `AlertEnded` of the
+    same key, and further alerts of it are changes of the same one (statemachines/conditions.py). Without a key the
+    alert tells of an event that has no duration.
+    """
 
     severity: Literal["info", "warning", "critical"]
     title: str
     text: str
+    condition: str = ""
 
 
-Command = Send | Ask | Note | Record | Alert
+@dataclass(frozen=True, slots=True)
+class AlertEnded:
+    """The condition of an alert has ended; one that is not open changes nothing."""
+
+    condition: str
+    text: str = ""
+
+
+Command = Send | Ask | Note | Record | Alert | AlertEnded
 Commands = list[Command]

@@ -213,17 +213,26 @@ class SwitchFact(Fact):
 
 
 class AlertFact(Fact):
-    """A text for the operator; the shell fills it from `commands.Alert`."""
+    """A condition that the operator should know of, or an event (then `condition` is empty and it ends at once).
+
+    `market_ms` is when it was raised, `changed_ms` when it was told last, `changes` how often since it was raised.
+    """
 
     TABLE = "alerts"
     KEY = ("alert_id",)
+    ONCE = False
 
     alert_id: str
     actor: ActorName
+    condition: str = ""
     severity: str
     title: str
     text: str
+    state: Literal["open", "changed", "ended"]
     market_ms: int
+    changed_ms: int
+    changes: int = 0
+    ended_ms: int | None = None
 
 
 class AccountBalance(Frozen):

@@ -66,7 +66,17 @@ def _write(store: PostgresStore) -> None:
         asks=[AskRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
         facts=[_order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
     )
-    alert = AlertFact(alert_id="a", actor=ActorName.TREND_1, severity="info", title="t", text="x", market_ms=4)
+    alert = AlertFact(
+        alert_id="a",
+        actor=ActorName.TREND_1,
+        condition="exit:BTC",
+        severity="info",
+        title="t",
+        text="x",
+        state="open",
+        market_ms=4,
+        changed_ms=4,
+    )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
     account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
     view = PortfolioFact(

@@ -219,7 +219,17 @@ def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: Post
         state="DONE", reason="", requested_ms=3, updated_ms=4,
     )  # fmt: skip
     orders = [order("o1", "CANCELLED", 10), order("o2", "FILLED", 20), order("o3", "FILLED", 30, "funding")]
-    alert = AlertFact(alert_id="a", actor=ActorName.TREND_1, severity="info", title="t", text="x", market_ms=4)
+    alert = AlertFact(
+        alert_id="a",
+        actor=ActorName.TREND_1,
+        condition="exit:BTC",
+        severity="info",
+        title="t",
+        text="x",
+        state="open",
+        market_ms=4,
+        changed_ms=4,
+    )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=DAY_MS, data={"orders": 3})
     pen = Pen(store, "order-manager")
     pen.write(facts=[*orders, fill, flat, held, transfer, alert, summary, switch("GLOBAL", "CAUTION")])
