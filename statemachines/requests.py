@@ -39,7 +39,11 @@ class VenueOrderStatus(StrEnum):
 
 
 class PlaceOrder(Frozen):
-    """Place one order. Market orders carry `slippage_limit` (fraction, EX-3); stops a `trigger_price`."""
+    """Place one order. Market orders carry `slippage_limit` (fraction, EX-3); stops a `trigger_price`.
+
+    `closes_position` asks the exchange to close whatever is left of a perpetual position, below a lot too (X1);
+    `quantity` then is what we take it to be.
+    """
 
     kind: Literal["place_order"] = "place_order"
     link_id: str
@@ -51,6 +55,7 @@ class PlaceOrder(Frozen):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     reduce_only: bool = False
+    closes_position: bool = False
     slippage_limit: Decimal | None = None
 
 

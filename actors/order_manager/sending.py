@@ -55,6 +55,7 @@ def next_order(desk: Desk, work: Work, quantity: Decimal, price: Decimal | None,
         slippage_limit=slippage,
         created_ms=desk.now_ms,
         trace=work.trace,
+        closes_rest=intent.closes_rest,
         updated_ms=desk.now_ms,
     )
     work.requests = Requests()
@@ -96,7 +97,8 @@ def _ask_place(desk: Desk, work: Work, order: Order, delay_s: float) -> None:
         price=order.price,
         trigger_price=order.trigger_price,
         reduce_only=order.reduce_only,
-        slippage_limit=order.slippage_limit,
+        closes_position=order.closes_rest,
+        slippage_limit=None if order.closes_rest else order.slippage_limit,
     )
     key = work.requests.next_key(order.link_id, Topic.PLACE)
     desk.ask(key, order.account, request, gate_of(work.intent), delay_s)

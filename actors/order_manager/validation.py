@@ -16,6 +16,10 @@ def filter_problem(order: Order, instrument: Instrument | None, about_price: Dec
     name = f"{order.category} {order.symbol}"
     if instrument is None:
         return f"{name} is not an instrument that the exchange lists"
+    if order.closes_rest:
+        # X1: below a lot by its nature; the exchange takes it as quantity 0 that closes the position.
+        is_close = order.reduce_only and order.category == "linear" and order.style == "market"
+        return None if is_close else f"{name}: only a reduce-only market order can close a rest below a lot"
     if order.quantity <= 0 or order.quantity % instrument.qty_step:
         return f"quantity {order.quantity} of {name} is not a positive multiple of the lot step {instrument.qty_step}"
     if order.quantity < instrument.min_qty:

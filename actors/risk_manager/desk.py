@@ -53,7 +53,7 @@ class IntentDesk:
     ) -> Commands:
         if not verdict.is_reducing:
             self._minute[intent.engine] = (now_ms // MINUTE_MS, self._this_minute(intent.engine, now_ms) + 1)
-        quantity = instrument.floor_qty(intent.quantity)
+        quantity = intent.quantity if intent.closes_rest else instrument.floor_qty(intent.quantity)
         approved_intent = OpenIntent(
             intent.intent_id,
             intent.account,

@@ -228,6 +228,9 @@ def order_body(request: PlaceOrder) -> dict[str, Any]:
     if request.category == LINEAR:
         body["positionIdx"] = 0
         body["reduceOnly"] = request.reduce_only
+        if request.closes_position:
+            # Quantity 0 closes whatever there is, below a lot too (bybit-v5, qty).
+            body |= {"qty": "0", "reduceOnly": True, "closeOnTrigger": True}
     elif request.reduce_only:
         raise InvalidRequest(
             f"order {request.link_id}: field 'reduce_only' is true; spot orders cannot be reduce-only."

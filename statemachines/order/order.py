@@ -72,6 +72,8 @@ class Order:
     cancel_cause: Literal["", "withdrawn", "expired", "resize"] = ""
     cancel_reason: str = ""
     amended: dict[str, Decimal] = field(default_factory=dict)
+    closes_rest: bool = False
+    """Closes what is left of a position below a lot (X1)."""
     updated_ms: int = 0
 
     # --- views ---
@@ -125,7 +127,7 @@ class Order:
         """
         if (report.category, report.symbol, report.side) != (self.category, self.symbol, self.side):
             return False
-        if report.quantity not in (self.quantity, self.amended.get("quantity", self.quantity)):
+        if not self.closes_rest and report.quantity not in (self.quantity, self.amended.get("quantity", self.quantity)):
             return False
         if self.style == "post_only":
             return report.price in (self.price, self.amended.get("price", self.price))
@@ -290,6 +292,7 @@ class Order:
             "cancel_cause": self.cancel_cause,
             "cancel_reason": self.cancel_reason,
             "amended": {name: str(value) for name, value in self.amended.items()},
+            "closes_rest": self.closes_rest,
             "updated_ms": self.updated_ms,
         }
 
@@ -322,12 +325,13 @@ class Order:
             reported_executed=Decimal(data["reported_executed"]),
             reported_ms=data["reported_ms"],
             end_reason=data["end_reason"],
-            # Rows of the first version lack these three.
+            # Rows of the first version lack these three and `closes_rest`.
             refusal=RefusalCause(data["refusal"]) if data.get("refusal") else None,
             refusal_code=data.get("refusal_code", 0),
             cancel_reason=data.get("cancel_reason", ""),
             cancel_cause=data["cancel_cause"],
             amended={name: Decimal(value) for name, value in data["amended"].items()},
+            closes_rest=data.get("closes_rest", False),
             updated_ms=data["updated_ms"],
         )
 

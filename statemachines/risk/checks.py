@@ -58,7 +58,9 @@ def check_instrument_known(order: OrderView) -> Refusal | None:
     intent, instrument = order.intent, order.instrument
     if instrument is None:
         return Refusal("instrument", f"the rules of {intent.category} {intent.symbol} are not known yet")
-    if instrument.floor_qty(intent.quantity) <= ZERO:
+    if intent.closes_rest and not intent.reduce_only:
+        return Refusal("instrument", f"only a reduce-only order can close a rest of {intent.symbol} (X1)")
+    if not intent.closes_rest and instrument.floor_qty(intent.quantity) <= ZERO:
         return Refusal("instrument", f"quantity {intent.quantity} is less than one lot of {instrument.qty_step}")
     if intent.reduce_only and intent.category == SPOT:
         return Refusal("instrument", f"reduce_only is not possible on spot ({intent.symbol})")

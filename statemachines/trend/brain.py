@@ -231,7 +231,7 @@ class TrendBrain:
         if cycle is None:
             return []
         out: Commands = []
-        held = {symbol: desk.signed_quantity for symbol, desk in self._desks.items()}
+        held = {symbol: desk.account_quantity for symbol, desk in self._desks.items()}
         if self._view.shows(held, cycle.close_ms):
             out = decisions.entries(list(self._desks.values()), self._view, self.parameters, cycle)
         else:

@@ -124,6 +124,9 @@ def _size(
     equity_usdt, episode = view.portfolio.equity_usdt, view.memory.episode
     factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
     quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
+    if quantity > 0 and direction * desk.trade.dust < 0:
+        # X1: the trade is the target less the dust, which stands on the other side of it.
+        quantity = instrument.floor_qty(quantity - direction * desk.trade.dust)
     if 0 < instrument.max_market_qty < quantity:
         quantity = instrument.floor_qty(instrument.max_market_qty)
     sized = (

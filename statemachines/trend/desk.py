@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
 from statemachines.messages import Fill, IntentDone, IntentWorking
+from statemachines.refusals import RefusalCause
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendState
 from statemachines.trend.orders import plain
 from statemachines.trend.position import Position
 from statemachines.trend.trade import Trade
 from statemachines.values import SECOND_MS
-
-EXIT_TRIES = 3
-"""Exits in a row without a pause; after them the desk waits, alerts and goes on (LESSONS: loops are capped)."""
 
 
 class Desk(Position):
@@ -45,6 +44,7 @@ class Desk(Position):
         intent = self._orders.entry(direction, quantity, reason)
         self.trade = Trade(
             blocked_through_ms=self.trade.blocked_through_ms,
+            dust=self.trade.dust,
             direction=direction,
             signal_close_ms=close_ms,
             signal_atr=atr,
@@ -96,10 +96,9 @@ class Desk(Position):
         t = self.trade
         if self.is_free:
             return self._on_stray(fill, now_ms)
-        if fill.position_quantity * t.direction < 0:
+        if not self._hold(fill.position_quantity):
             text = f"the exchange reports {plain(fill.position_quantity)} after {fill.execution_id}"
             return [self._orders.alert("critical", "position has flipped", text)]
-        t.held = abs(fill.position_quantity)
         is_stop = fill.intent_id in t.ending or (t.stop is not None and fill.intent_id == t.stop.intent_id)
         if is_stop and t.stop is not None and fill.intent_id == t.stop.intent_id:
             t.stop.fired = True
@@ -128,7 +127,8 @@ class Desk(Position):
         if not stop.is_settled:
             return []
         stop.check_ms, stop.repeated = None, False
-        return self._guard(now_ms, "the position changed while the stop was on its way")
+        calm = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
+        return [*calm, *self._guard(now_ms, "the position changed while the stop was on its way")]
 
     def on_done(self, done: IntentDone, now_ms: int) -> Commands:
         """An intent of this asset has ended, on whatever terms."""
@@ -153,12 +153,16 @@ class Desk(Position):
     def adopt(self, quantity: Decimal, now_ms: int) -> Commands:
         """What the exchange holds after a reconciliation (OR-9); a surplus is reported, never traded against."""
         t = self.trade
-        if quantity == self.signed_quantity or t.entry or t.exit or t.cut or (t.stop is not None and t.stop.fired):
-            return []
-        if t.direction * quantity < 0 or abs(quantity) > t.held:
-            text = f"the exchange holds {plain(quantity)}, this engine {plain(self.signed_quantity)}"
-            return [self._orders.alert("critical", "position is not ours", text)]
-        t.held = abs(quantity)
+        if quantity == self.account_quantity or t.entry or t.exit or t.cut or (t.stop is not None and t.stop.fired):
+            return self._calm("position", "the books agree again") if quantity == self.account_quantity else []
+        own = quantity - t.dust
+        if t.direction * own < 0 or abs(own) > t.held:
+            if self.is_free and quantity * t.dust >= 0 and abs(quantity) < abs(t.dust):
+                t.dust = quantity  # somebody has closed the dust, or part of it
+                return []
+            text = f"the exchange holds {plain(quantity)}, this engine {plain(self.account_quantity)}"
+            return [self._alarm("position", "position is not ours", text)]
+        t.held = abs(own)
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0:
@@ -188,8 +192,9 @@ class Desk(Position):
         if t.held == 0:
             reason = f"entry {done.outcome}: {done.reason}"
             refused = self.machine.refuse(reason, {"outcome": done.outcome})
-            self.trade = Trade(blocked_through_ms=t.blocked_through_ms)
-            return [refused, self.machine.rescan()]
+            calm = self._calm_all()
+            self.trade = t.flat()
+            return [refused, self.machine.rescan(), *calm]
         self._set_hard_stop()
         t.best_close = t.average_price
         stop = plain(t.stop_price or Decimal(0))
@@ -202,7 +207,8 @@ class Desk(Position):
         text = f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)} ({fill.intent_id or 'no intent'}) while flat"
         if not self._orders.is_ours(fill.intent_id):
             return [self._orders.alert("critical", "fill is not ours", text)]
-        if fill.position_quantity == 0:
+        own = fill.position_quantity - self.trade.dust
+        if fill.position_quantity == 0 or own == 0:
             return []
         self.trade = Trade(
             blocked_through_ms=max(self.trade.blocked_through_ms, fill.executed_ms),
@@ -240,10 +246,23 @@ class Desk(Position):
         t = self.trade
         if t.held == 0 or (t.stop is not None and t.stop.fired):
             return self._settle(now_ms)
-        t.exit_tries += 1
-        if t.exit_tries % EXIT_TRIES:
+        if t.closes_rest and _is_refused_for_good(done):
+            t.rest_is_refused = True
             return self._settle(now_ms)
-        t.retry_ms = now_ms + self._parameters.exit_retry_s * SECOND_MS
-        text = f"{plain(t.held)} {self.asset.symbol} is left after {t.exit_tries} exits, the last one {done.outcome}: "
-        text += f"{done.reason}; next try in {self._parameters.exit_retry_s} s"
-        return [self._orders.alert("critical", "position cannot be closed", text)]
+        cause = "unfilled" if done.outcome not in ("REJECTED", "DENIED") else done.refusal or RefusalCause.OTHER
+        tries = Tries(t.exit_cause, t.exit_tries).failed(cause)
+        t.exit_cause, t.exit_tries = tries
+        pause_s = order_pause_s(tries)
+        if pause_s == 0:
+            return self._settle(now_ms)
+        t.retry_ms = now_ms + int(pause_s * SECOND_MS)
+        text = (
+            f"{plain(t.held)} {self.asset.symbol} is left after an exit that ended {done.outcome}: {done.reason}. The "
+            "exit is tried again with growing pauses; check the instrument at the exchange if this stays."
+        )
+        return [self._alarm("exit", "position cannot be closed", text)]
+
+
+def _is_refused_for_good(done: IntentDone) -> bool:
+    """Whether the exchange refuses what was asked for as such, not for the moment (X1)."""
+    return done.outcome in ("REJECTED", "DENIED") and done.refusal in (None, RefusalCause.OTHER)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from statemachines.commands import Alert, Send
+from statemachines.commands import Alert, AlertEnded, Send
 from statemachines.messages import Intent, MoveStop, Withdraw
 from statemachines.trend.parameters import TrendAsset
-from statemachines.trend.trade import StopOrder
+from statemachines.trend.trade import StopOrder, Trade
 from statemachines.trend.view import View
 from statemachines.values import LINEAR, Account, ActorName, Side
 
@@ -39,6 +39,11 @@ class Orders:
         """T12: urgent market order that can only reduce a position of `direction`."""
         return self._intent(-direction, quantity, "market", stake, reason, None)
 
+    def exit(self, trade: Trade, quantity: Decimal) -> Intent:
+        """The way out of a position, or one more try of it; a rest below a lot is closed whole (X1)."""
+        intent = self.reduction(trade.direction, quantity, "exit", trade.exit_reason)
+        return intent.model_copy(update={"retry_of": trade.exit_first, "closes_rest": trade.closes_rest})
+
     def stop(self, direction: int, quantity: Decimal, price: Decimal, reason: str) -> Intent:
         """TR-5: reduce-only conditional order held at the exchange for a position of `direction`."""
         return self._intent(-direction, quantity, "stop", "stop", reason, price)
@@ -56,8 +61,16 @@ class Orders:
     def withdraw(self, intent_id: str, reason: str) -> Send:
         return Send(Withdraw(intent_id=intent_id, engine=self._engine, reason=reason))
 
-    def alert(self, severity: Literal["info", "warning", "critical"], title: str, text: str) -> Alert:
-        return Alert(severity, f"{self._engine} {self._asset.asset}: {title}", text)
+    def alert(
+        self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""
+    ) -> Alert:
+        """An event, or a condition of this asset that stays open until `calm`."""
+        key = f"{condition}:{self._asset.asset}" if condition else ""
+        return Alert(severity, f"{self._engine} {self._asset.asset}: {title}", text, key)
+
+    def calm(self, condition: str, text: str) -> AlertEnded:
+        """The end of such a condition."""
+        return AlertEnded(f"{condition}:{self._asset.asset}", text)
 
     def _intent(
         self,

@@ -68,7 +68,6 @@ class TrendParameters(Frozen):
     stop_confirm_s: PositiveInt = 120
     """A position whose stop the exchange has not confirmed for this long raises an alert (DESIGN 6)."""
 
-    exit_retry_s: PositiveInt = 60
     """Pause after three exits in a row that left a remainder; the stop at the exchange stays meanwhile."""
 
     portfolio_wait_s: PositiveInt = 60

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import Commands, Send
+from statemachines.commands import Alert, Commands, Send
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.orders import Orders, plain
@@ -38,6 +38,11 @@ class Position:
     def signed_quantity(self) -> Decimal:
         """Position at the exchange, negative when short."""
         return self.trade.direction * self.trade.held
+
+    @property
+    def account_quantity(self) -> Decimal:
+        """What the account holds: the position and the dust of earlier ones (X1)."""
+        return self.signed_quantity + self.trade.dust
 
     @property
     def is_free(self) -> bool:
@@ -99,8 +104,13 @@ class Position:
         if t.held > 0:
             if t.retry_ms is not None or (t.stop is not None and t.stop.fired):
                 return []  # a pause between tries, or the stop is still filling: its end tells what is left
-            intent = self._orders.reduction(t.direction, t.held, "exit", t.exit_reason)
+            lots = self._in_lots(t.held)
+            t.closes_rest = lots == 0
+            if t.closes_rest and t.rest_is_refused:
+                return [*self._keep_dust(), *self._settle(now_ms)]
+            intent = self._orders.exit(t, lots or t.held)
             t.exit = intent.intent_id
+            t.exit_first = t.exit_first or intent.intent_id
             return [Send(intent)]
         t.retry_ms = None
         if t.stop is not None:
@@ -112,8 +122,59 @@ class Position:
         if t.ending:
             return []
         rule = t.exit_rule
-        self.trade = Trade(blocked_through_ms=t.blocked_through_ms)
-        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule})]
+        calm = self._calm_all()
+        self.trade = t.flat()
+        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule}), *calm]
+
+    def _in_lots(self, quantity: Decimal) -> Decimal:
+        """The part that the venue takes as an order that only reduces; 0 when all of it is below a lot."""
+        instrument = self._view.instrument(self.asset.symbol)
+        if instrument is None:
+            return quantity
+        lots = instrument.floor_qty(quantity)
+        return lots if lots >= instrument.min_qty else Decimal(0)
+
+    def _keep_dust(self) -> Commands:
+        """X1: the rest cannot be traded in any way: it stays in the account's books and is no position any more."""
+        t = self.trade
+        t.dust, t.held = t.direction * t.held, Decimal(0)
+        price = self._view.price(self.asset.symbol)
+        text = (
+            f"{plain(t.dust)} {self.asset.symbol}, {abs(t.dust) * price:.2f} USDT, is below a lot and the exchange "
+            "refuses to close it. It stays in the account, counts in equity, and the engine goes on without it. No "
+            "action is required."
+        )
+        data = {"dust": plain(t.dust)}
+        return [self.machine.remark("dust", text, data), self._orders.alert("info", "dust is left", text)]
+
+    def _hold(self, position: Decimal) -> bool:
+        """Take what the account holds after a change: dust on the position's side becomes part of it, on the other side
+        it is used up first. False when the position has flipped."""
+        t = self.trade
+        own = position * t.direction
+        if own < 0 and abs(position) > abs(t.dust):
+            return False
+        if own < 0 or (t.rest_is_refused and t.held == 0):
+            t.held, t.dust = Decimal(0), position
+        else:
+            t.held, t.dust = own, Decimal(0)
+        return True
+
+    # --- conditions told to the operator ---
+
+    def _alarm(self, condition: str, title: str, text: str) -> Alert:
+        if condition not in self.trade.alerted:
+            self.trade.alerted.append(condition)
+        return self._orders.alert("critical", title, text, condition)
+
+    def _calm(self, condition: str, text: str) -> Commands:
+        if condition not in self.trade.alerted:
+            return []
+        self.trade.alerted.remove(condition)
+        return [self._orders.calm(condition, text)]
+
+    def _calm_all(self) -> Commands:
+        return [command for condition in tuple(self.trade.alerted) for command in self._calm(condition, "it is flat")]
 
     # --- stop ---
 
@@ -134,18 +195,20 @@ class Position:
             return []
         check_ms = now_ms + self._parameters.stop_confirm_s * SECOND_MS
         stop = t.stop
+        # A stop that covers more than whole lots (the lot has grown) stays; a new one is for whole lots.
+        covered = t.held if stop is not None and stop.asked_quantity == t.held else self._in_lots(t.held) or t.held
         if stop is None:
-            text = f"{t.stop_rule}: stop {plain(t.stop_price)} for {plain(t.held)} {self.asset.symbol}"
-            intent = self._orders.stop(t.direction, t.held, t.stop_price, text)
+            text = f"{t.stop_rule}: stop {plain(t.stop_price)} for {plain(covered)} {self.asset.symbol}"
+            intent = self._orders.stop(t.direction, covered, t.stop_price, text)
             t.stop = StopOrder(
-                intent_id=intent.intent_id, asked_price=t.stop_price, asked_quantity=t.held, check_ms=check_ms
+                intent_id=intent.intent_id, asked_price=t.stop_price, asked_quantity=covered, check_ms=check_ms
             )
             return [Send(intent)]
         if stop.check_ms is not None or stop.confirmed_price is None:
             return []  # the last request is still on its way; its confirmation comes back here
-        if (stop.asked_price, stop.asked_quantity) == (t.stop_price, t.held):
+        if (stop.asked_price, stop.asked_quantity) == (t.stop_price, covered):
             return []
-        stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, t.held, check_ms
+        stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, covered, check_ms
         return [self._orders.move(stop, reason)]
 
     def _check_stop(self, stop: StopOrder, now_ms: int) -> Commands:
@@ -154,13 +217,13 @@ class Position:
         text = f"stop {stop.intent_id} at {plain(stop.asked_price)} is not confirmed after {seconds} s"
         stop.check_ms = None
         if self.is_leaving:
-            return [self._orders.alert("warning", "stop not confirmed while closing", text)]
+            return [self._alarm("stop", "stop not confirmed while closing", text)]
         if stop.confirmed_price is None:
             self.trade.ending.append(stop.intent_id)
             self.trade.stop = None
             return [*self._replace_stop(text, now_ms), self._orders.withdraw(stop.intent_id, text)]
         text = f"{text}; the one at {plain(stop.confirmed_price)} still rests"
-        alert = self._orders.alert("critical", "stop not moved", text)
+        alert = self._alarm("stop", "stop not moved", text)
         if stop.repeated:
             return [alert]
         stop.repeated = True
@@ -172,7 +235,7 @@ class Position:
         t.stop_repairs += 1
         if t.stop_repairs > STOP_REPAIRS:
             text = f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed"
-            alert = self._orders.alert("critical", "position without stop is closed", text)
+            alert = self._alarm("stop", "position without stop is closed", text)
             return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms)]
-        alert = self._orders.alert("critical", "stop is missing", f"{why}; it is placed again, once")
+        alert = self._alarm("stop", "stop is missing", f"{why}; it is placed again, once")
         return [alert, *self._guard(now_ms, why)]

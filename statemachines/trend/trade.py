@@ -41,6 +41,9 @@ class Trade(BaseModel):
 
     `held` is what the exchange says we hold (never negative, `direction` carries the sign); `entry`, `exit` and `cut`
     are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
+    `exit_tries` counts exits in a row that failed for `exit_cause`, `exit_first` is the first of them; `closes_rest`:
+    the last one was for a rest below a lot, `rest_is_refused`: the exchange does not take that. `dust` is what is left
+    of earlier positions, signed; it is no position (X1). `alerted` holds the conditions the operator was told of.
     No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
     """
 
@@ -69,8 +72,18 @@ class Trade(BaseModel):
     exit_rule: str = ""
     exit_reason: str = ""
     exit_tries: int = 0
+    exit_cause: str = ""
+    exit_first: str = ""
+    closes_rest: bool = False
+    rest_is_refused: bool = False
+    dust: Decimal = Decimal(0)
+    alerted: list[str] = Field(default_factory=list)
     retry_ms: int | None = None
     cut: str | None = None
+
+    def flat(self) -> Trade:
+        """The memory without a position: what outlives one."""
+        return Trade(blocked_through_ms=self.blocked_through_ms, dust=self.dust)
 
     @property
     def average_price(self) -> Decimal:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.brain import HistoryNeed, StateRow
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     AccountView,
@@ -28,6 +28,7 @@ from statemachines.messages import (
     RunCycle,
     Withdraw,
 )
+from statemachines.refusals import RefusalCause
 from statemachines.trend.brain import TrendBrain
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, DAY_MS, LINEAR, ActorName, Instrument, Side
@@ -59,8 +60,9 @@ INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.0
 
 class Venue:
     """One sub-account. Hooks: `deny(intent)` gives reasons; `fills(intent, price)` the executions of a market order;
-    `stop_answer(intent_id)` what becomes of a stop or its move; `hold` keeps market orders unanswered in `held` until
-    `release`; `restarts` gives a new brain after every message."""
+    `refuse(intent)` why the exchange refuses a market order; `stop_answer(intent_id)` what becomes of a stop or its
+    move; `hold` keeps market orders unanswered in `held` until `release`; `restarts` gives a new brain after each
+    message."""
 
     def __init__(
         self,
@@ -83,8 +85,10 @@ class Venue:
         self.notes: list[tuple[int, Note]] = []
         self.sent: list[tuple[int, Body]] = []
         self.alerts: list[Alert] = []
+        self.calmed: list[str] = []
         self.deny: Callable[[Intent], Sequence[str]] = lambda intent: ()
         self.fills: Callable[[Intent, Decimal], list[tuple[Decimal, Decimal]]] = lambda i, price: [(i.quantity, price)]
+        self.refuse: Callable[[Intent], RefusalCause | None] = lambda intent: None
         self.stop_answer: Callable[[str], Literal["works", "silence", "rejected"]] = lambda intent_id: "works"
         self.hold = False
         self.held: list[Intent] = []
@@ -228,6 +232,8 @@ class Venue:
                 self.notes.append((now_ms, command))
             elif isinstance(command, Alert):
                 self.alerts.append(command)
+            elif isinstance(command, AlertEnded):
+                self.calmed.append(command.condition)
             elif isinstance(command, Send):
                 self.sent.append((now_ms, command.body))
                 self._act(command.body, now_ms)
@@ -272,6 +278,10 @@ class Venue:
         self.settle(now_ms)
 
     def _market(self, intent: Intent, now_ms: int) -> None:
+        refusal = self.refuse(intent)
+        if refusal is not None:
+            self._done(intent, "REJECTED", ZERO, None, now_ms, refusal)
+            return
         filled = cost = ZERO
         for quantity, price in self.fills(intent, self.prices[intent.symbol]):
             held = self.positions.get(intent.symbol, (ZERO, ZERO))[0]
@@ -306,7 +316,8 @@ class Venue:
         after, pnl = held + signed, ZERO
         if held * signed < 0:
             pnl = -signed * (price - average)
-            assert after * held >= 0, "a reduce-only order has flipped the position"
+            assert after * held >= 0 or not intent.reduce_only, "a reduce-only order has flipped the position"
+            average = price if after * held < 0 else average
         else:
             average = (abs(held) * average + quantity * price) / abs(after)
         fee = TAKER_FEE * quantity * price
@@ -348,7 +359,15 @@ class Venue:
         )
         self._inbox.append((body, now_ms))
 
-    def _done(self, intent: Intent, outcome: Any, filled: Decimal, average: Decimal | None, now_ms: int) -> None:
+    def _done(
+        self,
+        intent: Intent,
+        outcome: Any,
+        filled: Decimal,
+        average: Decimal | None,
+        now_ms: int,
+        refusal: RefusalCause | None = None,
+    ) -> None:
         body = IntentDone(
             intent_id=intent.intent_id,
             engine=self.name,
@@ -360,5 +379,7 @@ class Venue:
             filled_quantity=filled,
             average_price=average,
             reason="test",
+            refusal=refusal,
+            retry_of=intent.retry_of,
         )
         self._inbox.append((body, now_ms))

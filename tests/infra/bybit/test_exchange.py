@@ -363,3 +363,19 @@ def test_the_state_of_a_transfer() -> None:
 
 def test_feeds_are_read_through_the_same_port() -> None:
     assert Venue(lambda path, params: {}).exchange.perform(A, ReadFeed(market_ms=NOW)) == FeedRead(reason="none")
+
+
+def test_x1_the_close_of_a_position_is_quantity_0_with_close_on_trigger() -> None:
+    request = PlaceOrder(
+        link_id="abc123t11-1",
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.SELL,
+        quantity=Decimal("0.009"),
+        style="market",
+        reduce_only=True,
+        closes_position=True,
+    )
+    body = order_body(request)
+    assert (body["qty"], body["reduceOnly"], body["closeOnTrigger"]) == ("0", True, True)
+    assert "closeOnTrigger" not in order_body(request.model_copy(update={"closes_position": False}))
