@@ -44,9 +44,6 @@ class Tries(NamedTuple):
         return Tries(cause, self.failures + 1 if cause == self.cause else 1)
 
 
-UNANSWERED = Backoff((1.0, 5.0, 15.0), 300.0)
-"""Questions to the exchange that stay without an answer: EX-4's delays, then longer ones up to five minutes."""
-
 URGENT = Backoff((0.0, 0.0, 30.0), 900.0)
 """An exit that was sent and not filled whole (slippage bound, a cancel): at once twice, then growing."""
 

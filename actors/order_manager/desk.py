@@ -13,7 +13,7 @@ from actors.order_manager.transfer_works import TransferWorks
 from actors.order_manager.work import Work
 from actors.order_manager.works import Works
 from statemachines.brain import StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.facts import Fact, OrderFact
 from statemachines.messages import BalancesKnown, Body, OperatorCommand
 from statemachines.order.identity import LinkParts, checked_installation, parse_link_id
@@ -65,8 +65,15 @@ class Desk:
     def record(self, fact: Fact) -> None:
         self.out.append(Record(fact))
 
-    def alert(self, severity: Literal["info", "warning", "critical"], title: str, text: str) -> None:
-        self.out.append(Alert(severity, title, text))
+    def alert(
+        self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""
+    ) -> None:
+        """An event, or a condition that stays open until `calm`."""
+        self.out.append(Alert(severity, title, text, condition))
+
+    def calm(self, condition: str, text: str) -> None:
+        """The end of a condition; one that is not open changes nothing."""
+        self.out.append(AlertEnded(condition, text))
 
     def note(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
         """A decision without a transition of a table."""

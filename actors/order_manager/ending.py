@@ -58,6 +58,10 @@ def finish(desk: Desk, work: Work, outcome: Outcome, reason: str) -> None:
 
 def _alert_if_needed(desk: Desk, work: Work, outcome: Outcome, reason: str) -> None:
     intent = work.intent
+    if outcome == "FILLED" and not intent.reduce_only:
+        desk.calm(f"funds:{intent.account}", f"{intent.intent_id} was filled")
+    if work.price_refusals.failures >= desk.parameters.price_refusals:
+        desk.calm(f"quote:{intent.intent_id}", f"it ended {outcome}")
     if intent.style == "maker" and outcome == "EXPIRED":
         desk.alert(
             "warning",
@@ -82,6 +86,15 @@ def decide_end(desk: Desk, work: Work, order: Order) -> None:
         finish(desk, work, "EXPIRED", f"its time was over at {work.expires_ms}")
     elif order.is_refused_for_price:
         work.price_refusals = work.price_refusals.failed(str(order.refusal_code or order.end_reason))
+        if work.price_refusals.failures == desk.parameters.price_refusals:
+            desk.alert(
+                "warning",
+                f"quote of {work.intent.engine} is refused for its price",
+                f"{work.intent.side} {work.intent.symbol}: {order.end_reason}. It is quoted again every "
+                f"{desk.parameters.requote_slowly_ms // 60_000} minutes until its time is over (X3); check the "
+                "instrument's price band.",
+                f"quote:{work.intent.intent_id}",
+            )
         _quote_rest(desk, work, order)
     elif order.cancel_cause == "resize" or _is_filled_short(work, order):
         _quote_rest(desk, work, order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
+from actors.order_manager.sending import patience_s
 from statemachines.requests import Accepted, Outcome, Refused, SetLeverage
 from statemachines.values import LINEAR, Account
 
@@ -38,20 +39,22 @@ class LeverageSetter:
         desk = self._desk
         if isinstance(outcome, Accepted):
             desk.control.leverage_set(pair)
+            if self._attempts.pop(pair, 0):
+                desk.calm(f"leverage:{pair}", f"the exchange has set {desk.parameters.leverage}")
             return
-        delays = desk.parameters.retry_delays_s
         attempts = self._attempts.get(pair, 0) + 1
         self._attempts[pair] = attempts
         is_final = isinstance(outcome, Refused) and outcome.fault != "transient"
-        if is_final or attempts > len(delays):
+        if is_final or attempts > len(desk.parameters.retry_delays_s):
             desk.alert(
                 "warning",
                 f"leverage of {pair} could not be set",
                 f"Wanted {desk.parameters.leverage}; the last answer was {outcome.model_dump(mode='json')}. It is "
                 "tried again at the next start; check the account's settings.",
+                f"leverage:{pair}",
             )
             return
-        self._ask(pair, delays[attempts - 1])
+        self._ask(pair, patience_s(desk, attempts))
 
     def _ask(self, pair: str, delay_s: float) -> None:
         desk = self._desk

@@ -30,6 +30,8 @@ class OrderParameters(Frozen):
     min_slippage: Annotated[Decimal, Field(gt=0)] = Decimal("0.0001")
     """The finest step in which the exchange takes a slippage limit (0.01 %)."""
     retry_delays_s: tuple[float, ...] = (1.0, 5.0, 15.0)
+    longest_delay_s: Annotated[float, Field(gt=0)] = 60.0
+    """What stays without an answer is asked again with growing pauses, none longer than this."""
     in_flight_ms: _Ms = 2 * SECOND_MS
     """How long after an answer the stream may be silent about an order before it is looked up."""
     settle_ms: _Ms = 2 * SECOND_MS

@@ -108,6 +108,7 @@ class Reconciler:
         if isinstance(outcome, MarketSnapshot):
             desk = self._desk
             self._market_key = ""
+            self._answered("the market", self._market_failures)
             desk.instruments.update({(i.category, i.symbol): i for i in outcome.instruments})
             desk.quotes.update({(q.category, q.symbol): q for q in outcome.quotes})
             return  # what of it cannot be read is told and read again by market data, which reads the same
@@ -121,6 +122,7 @@ class Reconciler:
         if self._pass is None or reading is None or reading.key != key:
             return
         if isinstance(outcome, AccountSnapshot):
+            self._answered(f"account {account}", reading.failures)
             self._compare(self._pass, reading, outcome)
             return
         reading.failures += 1
@@ -161,14 +163,18 @@ class Reconciler:
         since = books.reconciled_ms - desk.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         desk.ask(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
 
+    def _answered(self, what: str, failures: int) -> None:
+        if failures >= self._desk.parameters.loop_limit:
+            self._desk.calm(f"reading:{what}", "it was read")
+
     def _complain(self, what: str, failures: int, outcome: Outcome) -> None:
         if failures == self._desk.parameters.loop_limit:
             self._desk.alert(
                 "critical",
                 f"{what} cannot be read",
                 f"{failures} readings failed, the last one was {outcome.model_dump(mode='json')}. Nothing that needs "
-                "the reconciliation is sent; it is tried again every "
-                f"{patience_s(self._desk, failures):g} s.",
+                "the reconciliation is sent; it is tried again until it succeeds. Check the exchange's connection.",
+                f"reading:{what}",
             )
 
     # --- comparison ---

@@ -23,6 +23,8 @@ def tell_working(desk: Desk, work: Work, order: Order) -> None:
     if order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED:
         return
     work.told = shape
+    if work.price_refusals.failures >= desk.parameters.price_refusals:
+        desk.calm(f"quote:{order.intent_id}", "the exchange took a quote")
     work.price_refusals = Tries()
     desk.touch(work)
     desk.send(
@@ -68,7 +70,8 @@ def keep(desk: Desk, work: Work, order: Order) -> None:
     if work.quantity != order.quantity:
         wanted["quantity"] = work.quantity
     if not wanted:
-        work.requests.tries.pop("amend", None)
+        if work.requests.tries.pop("amend", None) is not None:
+            desk.calm(f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}")
         return
     if work.requests.again("amend") > desk.parameters.loop_limit:
         _give_up(desk, work, order, wanted)
@@ -96,6 +99,7 @@ def _give_up(desk: Desk, work: Work, order: Order, wanted: dict[str, Decimal], w
         f"stop of {order.account} {order.symbol} could not be moved",
         f"Order {order.link_id} stays at trigger {order.trigger_price} with {order.quantity}; wanted {terms}: "
         f"{because}. Check the protection of the position.",
+        f"stop-move:{order.intent_id}",
     )
     tell_working(desk, work, order)
 

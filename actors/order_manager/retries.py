@@ -96,6 +96,7 @@ def _refused(desk: Desk, work: Work, order: Order, refused: Refused) -> None:
             f"insufficient funds on {order.account}",
             f"{order.side} {order.quantity} {order.category} {order.symbol} was {why}. It is not tried again (EX-4); "
             "check the account's balance.",
+            f"funds:{order.account}",
         )
     elif refused.fault == "halt":
         desk.request_halt(work, order.link_id, f"{order.account} may not trade: {why}")
@@ -146,6 +147,8 @@ def _on_amend(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
 
 def _on_look(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
     requests = work.requests
+    if isinstance(outcome, OrderFound | OrderAbsent) and requests.tries.get("look", 0) >= desk.parameters.loop_limit:
+        desk.calm(f"look-up:{order.link_id}", "the exchange has answered")
     if isinstance(outcome, OrderFound):
         requests.tries.pop("look", None)
         requests.tries.pop("absent", None)
@@ -160,7 +163,8 @@ def _on_look(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
                 "critical",
                 f"order of {order.account} cannot be looked up",
                 f"Order {order.link_id} is {order.state} and the exchange has not answered {repetitions} look-ups "
-                f"({_told(outcome)}). It is asked again every {sending.patience_s(desk, repetitions):g} s.",
+                f"({_told(outcome)}). It is asked again until it answers; check the connection to the exchange.",
+                f"look-up:{order.link_id}",
             )
         sending.look_up(desk, work, order, f"look-up was {_told(outcome)}", sending.patience_s(desk, repetitions))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.revenant import Revenant
-from statemachines.backoff import UNANSWERED
+from actors.order_manager.sending import patience_s
 from statemachines.requests import Accepted, CancelOrder, Dropped, OrderReport, Outcome
 
 
@@ -29,15 +29,17 @@ def cancel_by_id(desk: Desk, link_id: str, revenant: Revenant, why: str) -> None
             f"order of {revenant.account} appeared after its end",
             f"Order {link_id} on {revenant.symbol} is alive at the exchange, but {why}. It is being cancelled; fills "
             "that it has are booked.",
+            f"after-end:{link_id}",
         )
     if not known.pending:
-        _ask(desk, link_id, known, UNANSWERED.pause_s(known.tries.failures) if known.tries.failures else 0.0)
+        _ask(desk, link_id, known, patience_s(desk, known.tries.failures) if known.tries.failures else 0.0)
 
 
 def ended(desk: Desk, link_id: str) -> None:
     """The exchange has shown the order's end."""
     if desk.revenants.pop(link_id, None) is not None:
         desk.remark(link_id, "revenant_ended", "the exchange shows its end")
+        desk.calm(f"after-end:{link_id}", "the exchange shows its end")
 
 
 def wants(desk: Desk, link_id: str, key: str) -> bool:
@@ -59,7 +61,7 @@ def take_answer(desk: Desk, link_id: str, key: str, outcome: Outcome) -> None:
     if isinstance(outcome, Dropped):
         return
     known.tries = known.tries.failed(outcome.kind)
-    _ask(desk, link_id, known, UNANSWERED.pause_s(known.tries.failures))
+    _ask(desk, link_id, known, patience_s(desk, known.tries.failures))
 
 
 def _ask(desk: Desk, link_id: str, revenant: Revenant, delay_s: float) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
 from actors.order_manager.work import Requests, Work
+from statemachines.backoff import Backoff
 from statemachines.messages import Intent
 from statemachines.order.identity import link_id
 from statemachines.order.order import Order, Style
@@ -142,6 +143,6 @@ def look_up(desk: Desk, work: Work, order: Order, why: str, delay_s: float = 0.0
 
 
 def patience_s(desk: Desk, repetitions: int) -> float:
-    """The delay before the `repetitions`-th repetition: 1, 5, 15, 15, ... s."""
-    delays = desk.parameters.retry_delays_s
-    return delays[min(max(repetitions, 1), len(delays)) - 1]
+    """The delay before the `repetitions`-th repetition: EX-4's, then growing up to `longest_delay_s`."""
+    parameters = desk.parameters
+    return Backoff(parameters.retry_delays_s, parameters.longest_delay_s).pause_s(max(repetitions, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from actors.order_manager.booking import post
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
+from actors.order_manager.sending import patience_s
 from actors.order_manager.transfer_works import TransferStage, TransferWork
 from statemachines.ledger.postings import transfer_posting
 from statemachines.messages import TransferEnded, TransferOrdered
@@ -124,16 +125,16 @@ def _looked_up(desk: Desk, work: TransferWork, state: TransferState) -> None:
 
 def _look_up_later(desk: Desk, work: TransferWork, why: str) -> None:
     work.looks += 1
-    delays = desk.parameters.retry_delays_s
     if work.looks == desk.parameters.loop_limit:
         ordered = work.ordered
         desk.alert(
             "critical",
             "a transfer's outcome is not known",
             f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
-            f"({ordered.transfer_id}): {why}. It is asked again every {delays[-1]:g} s.",
+            f"({ordered.transfer_id}): {why}. It is asked again until the exchange answers.",
+            f"transfer:{ordered.transfer_id}",
         )
-    _look_up(desk, work, delays[min(work.looks, len(delays)) - 1])
+    _look_up(desk, work, patience_s(desk, work.looks))
 
 
 def _look_up(desk: Desk, work: TransferWork, delay_s: float) -> None:
@@ -181,6 +182,8 @@ def _failed(desk: Desk, work: TransferWork, why: str) -> None:
 def _end(desk: Desk, work: TransferWork, stage: TransferStage, reason: str) -> None:
     ordered = work.ordered
     work.ended_number = desk.control.next("transfers_ended")
+    if work.looks >= desk.parameters.loop_limit:
+        desk.calm(f"transfer:{ordered.transfer_id}", f"it ended {stage}")
     _move(desk, work, stage, reason)
     desk.transfers.end(work)
     desk.note(ordered.transfer_id, "transfer_ended", f"{stage} {reason}".strip())

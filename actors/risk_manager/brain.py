@@ -13,7 +13,7 @@ from actors.risk_manager.desk import IntentDesk, denied
 from actors.risk_manager.results import Results
 from actors.risk_manager.states import SCOPES, RiskStates
 from statemachines.brain import HistoryNeed, StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact, PortfolioFact
 from statemachines.messages import (
     AssessRisk,
@@ -291,7 +291,10 @@ class RiskManagerBrain:
         self._foreign = foreign
         self._touch("control")
         text = f"Coins that no instrument of ours values count nothing in equity: {', '.join(foreign) or 'none'}."
-        return [Alert("warning", "Coins without a price are held", text)] if foreign else []
+        condition = "coins-without-price"
+        if not foreign:
+            return [AlertEnded(condition, "none is held any more")]
+        return [Alert("warning", "Coins without a price are held", text, condition)]
 
     def _transfer(self, body: TransferEnded, cause: str, now_ms: int) -> Commands:
         self._book.take_transfer(body, cause)

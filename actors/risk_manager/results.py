@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from actors.risk_manager.states import RiskStates
-from statemachines.commands import Alert, Commands, Note
+from statemachines.commands import Alert, AlertEnded, Commands, Note
 from statemachines.messages import IntentDone, Portfolio, Reconciled
 from statemachines.portfolio.book import AccountsBook
 from statemachines.risk.drawdown import (
@@ -80,15 +80,17 @@ class Results:
 
     def _report_group(self, name: str, fall: Decimal, limit: Decimal) -> Commands:
         if fall <= limit:
+            if name not in self.alerted:
+                return []
             self.alerted.discard(name)
-            return []
+            return [AlertEnded(f"drawdown:{name}", f"{name} is {percent(fall)} below its peak")]
         if name in self.alerted:
             return []
         self.alerted.add(name)
         text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). Nothing is done about it."
         return [
             Note(name, "drawdown_alert", "REPORTED", "REPORTED", text),
-            Alert("warning", f"{name} has fallen", text),
+            Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
         ]
 
     def _judge_fall(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from actors.risk_manager.desk import IntentDesk
-from statemachines.commands import Alert, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
 from statemachines.facts import SwitchFact
 from statemachines.messages import OperatorCommand, RiskState
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
@@ -96,7 +96,7 @@ class RiskStates:
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
-        commands += [self._fact(machine), self._message(machine, machine.reason), _alert(machine, before[0])]
+        commands += [self._fact(machine), self._message(machine, machine.reason), *_alerts(machine, before[0])]
         if machine.state not in ENTRY_STATES:
             why = f"{scope} is {machine.state}: {machine.reason}"
             commands += self._desk.withdrawals(_engines(scope), why)
@@ -162,6 +162,10 @@ _EXPECTED: dict[RiskStateName, str] = {
 }
 
 
-def _alert(machine: RiskMachine, before: RiskStateName) -> Alert:
+def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
+    """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    return Alert(_SEVERITY[machine.state], title, f"{machine.reason}. {_EXPECTED[machine.state]}")
+    text, condition = f"{machine.reason}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    if machine.state is not RiskStateName.NORMAL:
+        return [Alert(_SEVERITY[machine.state], title, text, condition)]
+    return [AlertEnded(condition, machine.reason), Alert(_SEVERITY[machine.state], title, text)]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.brain import StateRow
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
 from statemachines.funding.machine import FundingMachine, FundingState
 from statemachines.funding.pair import (
     Action,
@@ -122,9 +122,12 @@ class Desk:
         row = self.assets[asset]
         before = row.pair.operation
         again = before is not None and before.action is action
+        first = (
+            {(leg.category, leg.side): leg.first_id or leg.intent_id for leg in before.legs} if again and before else {}
+        )
         legs = []
         for order in orders:
-            legs.append(self._send_leg(asset, action, order, reason))
+            legs.append(self._send_leg(asset, action, order, reason, first.get((order.category, order.side), "")))
         operation = Operation(
             action=action,
             started_ms=before.started_ms if again and before else now_ms,
@@ -138,7 +141,7 @@ class Desk:
         if not legs:
             self.advance(asset, now_ms)
 
-    def _send_leg(self, asset: str, action: Action, order: Order, reason: str) -> Leg:
+    def _send_leg(self, asset: str, action: Action, order: Order, reason: str, first_id: str) -> Leg:
         row = self.assets[asset]
         self.set_engine(counter=self.engine.counter + 1)
         intent = Intent(
@@ -155,9 +158,18 @@ class Desk:
             stake=action.value,
             reason=reason,
             portfolio_version=self.engine.portfolio_version,
+            retry_of=first_id,
+            closes_rest=order.closes_rest,
         )
         self.out.append(Send(intent))
-        return Leg(intent_id=intent.intent_id, category=order.category, side=order.side, quantity=order.quantity)
+        return Leg(
+            intent_id=intent.intent_id,
+            category=order.category,
+            side=order.side,
+            quantity=order.quantity,
+            first_id=first_id,
+            closes_rest=order.closes_rest,
+        )
 
     # --- what happened ---
 
@@ -166,6 +178,8 @@ class Desk:
         pair = self.assets[asset].pair.model_copy(update=quantities)
         market = self.market(asset)
         naked = market is not None and is_naked(pair, market, self.parameters.delta_tolerance)
+        if not naked and pair.alerted:
+            self.out.append(AlertEnded(f"hedge:{asset}", f"spot {pair.coins} stands against short {pair.short}"))
         if not naked:
             pair = pair.model_copy(update={"naked_since_ms": None, "alerted": False})
         elif pair.naked_since_ms is None:
@@ -188,6 +202,7 @@ class Desk:
                 f"{asset}: spot {pair.coins} against short {pair.short} for more than "
                 f"{self.parameters.naked_alert_s} s (FU-4). The system is working on it ({doing}) and goes on trying; "
                 "check the exchange and the account, and close the difference by hand if it stays.",
+                f"hedge:{asset}",
             )
         )
 
@@ -302,7 +317,7 @@ class Desk:
                 self.trim(asset, now_ms, "the account differs from the pair")
         elif row.state is FundingState.EXIT and is_naked(row.pair, market, self.parameters.delta_tolerance):
             self.close_if_fresh(asset, now_ms, at_once=True)
-        elif row.state is FundingState.MONITORING and (row.pair.short > 0 or closing_orders(row.pair, market)):
+        elif row.state is FundingState.MONITORING and (not row.pair.is_dust or closing_orders(row.pair, market)):
             sentence = f"a late fill left spot {row.pair.coins} and short {row.pair.short}: closed at once"
             self.leave(asset, ExitReason.STRAY_FILL, sentence, now_ms, at_once=True)
 
@@ -317,6 +332,19 @@ class Desk:
         reason = f"spot {row.pair.coins} against short {row.pair.short}: {why} (FU-4)"
         self.out.append(Note(asset, "trim", row.state.name, row.state.name, reason))
         self.send(asset, Action.TRIM, orders, reason, now_ms)
+
+    def keep_dust(self, asset: str, now_ms: int) -> None:
+        """X1: the exchange refuses to close a short below a lot: it stays in the account and is nothing to trade."""
+        row = self.assets[asset]
+        short = row.pair.short
+        self.set_holdings(asset, now_ms, dust_short=short)
+        text = (
+            f"A short of {short} {asset}, {short * row.perp_price:.2f} USDT, is below a lot and the exchange refuses "
+            "to close it. It stays in the account, counts in equity and delta, and the engine goes on without it. No "
+            "action is required."
+        )
+        self.out.append(Note(asset, "dust", row.state.name, row.state.name, text, {"short": str(short)}))
+        self.out.append(Alert("info", f"FUNDING {asset}: dust is left", text))
 
     def due_ms(self, asset: str) -> int | None:
         """When this pair wants to be looked at again."""

@@ -24,6 +24,7 @@ from statemachines.messages import (
     RiskState,
     TransferEnded,
 )
+from statemachines.refusals import RefusalCause
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Account, Side
 
@@ -217,8 +218,13 @@ class Intake:
             if operation is None or leg is None:
                 continue
             why = "; ".join(body.reasons) if isinstance(body, Denied) else f"{body.outcome} {body.reason}".strip()
-            operation = operation.with_leg(leg.model_copy(update={"ended": True, "end_reason": why}))
+            refusal = RefusalCause.OTHER if isinstance(body, Denied) else body.refusal
+            is_refused = isinstance(body, Denied) or body.outcome in ("REJECTED", "DENIED")
+            update = {"ended": True, "end_reason": why, "refusal": refusal}
+            operation = operation.with_leg(leg.model_copy(update=update))
             self.desk.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
+            if leg.closes_rest and is_refused and refusal in (None, RefusalCause.OTHER):
+                self.desk.keep_dust(asset, now_ms)
             self.desk.advance(asset, now_ms)
             return
 
@@ -241,9 +247,12 @@ class Intake:
         """Coins or a position in an idle account are EXTERNAL: never traded; dust of our own sales stays ours."""
         market, row = self.desk.market(asset), self.desk.assets[asset]
         known = row.outside_coins + row.pair.coins
-        if coins == known and position == row.outside_position:
+        is_held = position == row.outside_position - row.pair.dust_short
+        if coins == known and is_held:
             return
         dust = market is not None and not market.spot.tradable(coins, market.spot_price)
         outside = ZERO if dust else coins
-        pair = row.pair.model_copy(update={"coins": coins - outside, "short": ZERO})
-        self.desk.set(asset, outside_coins=outside, outside_position=position, pair=pair)
+        short = row.pair.dust_short if is_held else ZERO
+        pair = row.pair.model_copy(update={"coins": coins - outside, "short": short, "dust_short": short})
+        outside_position = row.outside_position if is_held else position
+        self.desk.set(asset, outside_coins=outside, outside_position=outside_position, pair=pair)

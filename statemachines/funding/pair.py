@@ -9,11 +9,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from statemachines.backoff import REFUSED, Backoff
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import spot_order_for
+from statemachines.refusals import RefusalCause
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Category, Frozen, Instrument, Side
 
 ZERO = Decimal(0)
+LONGEST_PAUSE_S = 600.0
+"""Between two tries to close a leg that may stand naked."""
 
 
 class Action(StrEnum):
@@ -27,7 +31,11 @@ class Action(StrEnum):
 
 
 class Leg(Frozen):
-    """One order under way; `filled` counts its executions, `ended` is set by IntentDone or Denied."""
+    """One order under way; `filled` counts its executions, `ended` is set by IntentDone or Denied.
+
+    `first_id` is the first order of the same leg when this one is another try; `closes_rest`: it is for the rest of a
+    short below a lot (X1); `refusal` is why the exchange, or our own check, refused it.
+    """
 
     intent_id: str
     category: Category
@@ -37,6 +45,9 @@ class Leg(Frozen):
     ended: bool = False
     withdrawn: bool = False
     end_reason: str = ""
+    first_id: str = ""
+    closes_rest: bool = False
+    refusal: RefusalCause | None = None
 
 
 class Operation(Frozen):
@@ -66,13 +77,23 @@ class Operation(Frozen):
 
 
 class Pair(Frozen):
-    """Holdings of one asset: `coins` of spot net of fees and of what is not ours, `short` of the perpetual (>= 0)."""
+    """Holdings of one asset: `coins` of spot net of fees and of what is not ours, `short` of the perpetual (>= 0).
+
+    `dust_short` is a short below a lot that the exchange refuses to close (X1): it is part of `short` and counts in the
+    residual, but nothing is sent for it any more.
+    """
 
     coins: Decimal = ZERO
     short: Decimal = ZERO
     operation: Operation | None = None
     naked_since_ms: int | None = None
     alerted: bool = False
+    dust_short: Decimal = ZERO
+
+    @property
+    def is_dust(self) -> bool:
+        """Whether nothing of the short can be closed."""
+        return self.short == self.dust_short
 
     @property
     def residual(self) -> Decimal:
@@ -96,6 +117,7 @@ class Order(NamedTuple):
     category: Category
     side: Side
     quantity: Decimal
+    closes_rest: bool = False
 
     @property
     def reduce_only(self) -> bool:
@@ -128,6 +150,8 @@ def is_hedged(pair: Pair, tolerance: Decimal) -> bool:
 
 def is_naked(pair: Pair, market: PairMarket, tolerance: Decimal) -> bool:
     """FU-4: a delta beyond the tolerance of the position that is large enough to be traded away."""
+    if pair.is_dust:
+        return market.spot.tradable(pair.coins, market.spot_price)  # dust is no position to hedge
     return not is_hedged(pair, tolerance) and market.spot.tradable(abs(pair.residual), market.spot_price)
 
 
@@ -142,8 +166,9 @@ def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     coins = _clip(market.spot.floor_qty(pair.coins), market.spot)
     if market.spot.tradable(coins, market.spot_price):
         orders.append(Order(SPOT, Side.SELL, coins))
-    if pair.short > 0:
-        orders.append(Order(LINEAR, Side.BUY, _clip(pair.short, market.perp)))
+    if not pair.is_dust:
+        lots = _in_lots(pair.short, market.perp)
+        orders.append(Order(LINEAR, Side.BUY, _clip(lots, market.perp) or pair.short, closes_rest=lots == 0))
     return tuple(orders)
 
 
@@ -171,7 +196,7 @@ def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     """FU-4: the leg that ran ahead is brought back to the one that cannot be filled."""
     if pair.residual >= 0:
         return trim_orders(pair, market)
-    quantity = min(pair.short, market.perp.ceil_qty(-pair.residual))
+    quantity = _in_lots(min(pair.short, market.perp.ceil_qty(-pair.residual)), market.perp)
     return (Order(LINEAR, Side.BUY, _clip(quantity, market.perp)),) if quantity > 0 else ()
 
 
@@ -208,13 +233,22 @@ def next_step(pair: Pair, market: PairMarket, now_ms: int, parameters: FundingPa
 
 
 def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, parameters: FundingParameters) -> Step:
-    """Closing is repeated until it is done; after the first tries at a slower pace, so that it never churns."""
+    """Closing is repeated until it is done; after the first tries with growing pauses, so that it never churns."""
     if not orders:
         return Step(Next.DONE)
-    fast = operation.attempt < parameters.close_attempts
-    pause_s = parameters.leg_timeout_s if fast else parameters.close_retry_slow_s
-    due_ms = operation.sent_ms + pause_s * SECOND_MS
+    if any(leg.refusal is RefusalCause.CLOSED for leg in operation.legs):
+        backoff = REFUSED[RefusalCause.CLOSED]
+    else:
+        fast = (float(parameters.leg_timeout_s),) * (parameters.close_attempts - 1)
+        backoff = Backoff((*fast, float(parameters.close_retry_slow_s)), LONGEST_PAUSE_S)
+    due_ms = operation.sent_ms + int(backoff.pause_s(operation.attempt) * SECOND_MS)
     return Step(Next.SEND, orders=orders) if now_ms >= due_ms else Step(Next.WAIT, due_ms)
+
+
+def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
+    """The part that the venue takes as an order that only reduces; 0 when all of it is below a lot."""
+    lots = instrument.floor_qty(quantity)
+    return lots if lots >= instrument.min_qty else ZERO
 
 
 def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:

@@ -138,6 +138,7 @@ class Book:
         work = self.deployments[key].work
         if work is None:
             return
+        first = {leg.coin: leg.first_id or leg.intent_id for leg in work.legs}
         legs = []
         for coin, lots in self.possible(work.missing).items():
             quantity = self._order_size(coin, lots)
@@ -155,9 +156,17 @@ class Book:
                 stake=work.purpose,
                 reason=reason,
                 portfolio_version=self.engine.portfolio_version,
+                retry_of=first.get(coin, ""),
             )
             self.out.append(Send(intent))
-            legs.append(Leg(intent_id=intent.intent_id, coin=coin, quantity=quantity, side=work.side))
+            leg = Leg(
+                intent_id=intent.intent_id,
+                coin=coin,
+                quantity=quantity,
+                side=work.side,
+                first_id=first.get(coin, ""),
+            )
+            legs.append(leg)
         past = (*self.deployments[key].past_legs, *work.legs)
         self.set(key, past_legs=past, work=work.model_copy(update={"legs": tuple(legs), "sent_ms": now_ms}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import Send
+from statemachines.commands import Alert, Send
 from statemachines.messages import TransferEnded, TransferWanted
 from statemachines.tactical.book import Book
 from statemachines.tactical.machine import TacticalState
@@ -100,6 +100,16 @@ class Returning:
         return bool(self.book.possible({coin: holding.net for coin, holding in one.holdings.items()}))
 
     def _all_sold(self, key: str) -> None:
+        """X1: what the exchange would not take at the last price is dust: it stays in the account, told once."""
+        held = self.book.deployments[key].holdings
+        dust = {coin: holding.net for coin, holding in held.items() if holding.net > 0}
+        if dust:
+            listed = ", ".join(
+                f"{net} {coin} ({net * self.book.engine.prices[coin]:.2f} USDT)" for coin, net in dust.items()
+            )
+            text = f"{listed} of {key} is below the exchange's minimum order and stays in the account as dust (X1)"
+            self.book.remark(key, "dust", text)
+            self.book.out.append(Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required."))
         self.book.set(key, holdings={})
         self.book.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
         self._retire_if_returned(key)

@@ -38,6 +38,8 @@ class Leg(Frozen):
     filled: Decimal = ZERO
     ended: bool = False
     withdrawn: bool = False
+    first_id: str = ""
+    """The first order for the same coin when this one is another try."""
 
 
 class Work(Frozen):

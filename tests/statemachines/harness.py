@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.brain import Brain, StateRow
-from statemachines.commands import Alert, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
 from statemachines.messages import (
     AccountView,
     Body,
@@ -163,7 +163,7 @@ class World:
                 self.sent.append((self.now_ms, command.body))
                 self._act(command.body)
             else:
-                assert isinstance(command, Record), command
+                assert isinstance(command, Record | AlertEnded), command
         for row in self.brain.dirty():
             self.rows[row.key] = row._replace(data=json.loads(json.dumps(dict(row.data))))
         if self.reincarnate:

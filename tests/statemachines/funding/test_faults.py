@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from statemachines.messages import BalancesKnown, Intent, Withdraw
+from statemachines.messages import BalancesKnown, InstrumentsKnown, Intent, Withdraw
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, Side
 from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, Market
-from tests.statemachines.harness import Outcome
+from tests.statemachines.harness import Outcome, known_instruments
 
 D = Decimal
 DENIED = Outcome(denied="not today")
@@ -309,3 +309,61 @@ def test_the_short_is_closed_reduce_only_with_what_the_exchange_holds() -> None:
     assert [one.quantity for one in closing] == [D("0.074"), D("0.037")]
     assert all(one.reduce_only for one in closing)
     assert market.world.positions["BTCUSDT"][0] == 0
+
+
+def grown_lot(market: Market) -> None:
+    """The lot of BTC's perpetual grows tenfold, to 0.01, while 0.074 are short."""
+    known = [
+        one.model_copy(update={"qty_step": D("0.01"), "min_qty": D("0.01")})
+        if (one.category, one.symbol) == (LINEAR, "BTCUSDT")
+        else one
+        for one in known_instruments().instruments
+    ]
+    market.world.tell(InstrumentsKnown(instruments=tuple(known)))
+
+
+def test_x1_the_rest_of_a_short_below_a_lot_is_closed_whole() -> None:
+    market = Market()
+    market.open("BTC")
+    grown_lot(market)
+    market.period(BTC=D("-0.0001"))
+    market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+    closing = [(one.quantity, one.closes_rest) for one in market.intents("exit") if is_perp(one)]
+    assert closing == [(D("0.07"), False), (D("0.004"), True)]
+    assert market.state() == "MONITORING" and market.world.alerts == []
+
+
+def test_x1_a_short_that_cannot_be_closed_is_dust_told_once_and_the_asset_is_traded_again() -> None:
+    """Each exit was denied for ever; the pair never left EXIT. The dust stays in the account and counts in the delta of
+    the next pair."""
+    market = Market()
+    market.open("BTC")
+    grown_lot(market)
+    market.world.decide = lambda intent: DENIED if intent.closes_rest else Outcome()
+    market.period(BTC=D("-0.0001"))
+    market.world.advance_to(market.now_ms + 600 * SECOND_MS)
+    assert market.state() == "MONITORING" and market.world.brain.deadline() is None
+    assert len([one for one in market.intents("exit") if one.closes_rest]) == 1
+    (alert,) = market.world.alerts
+    assert "dust is left" in alert[1].title and alert[1].severity == "info"
+    assert D(market.row()["pair"]["short"]) == D("0.004") == D(market.row()["pair"]["dust_short"])
+    balances = BalancesKnown(account=Account.FUNDING, coins={}, positions={"BTCUSDT": (D("-0.004"), D(1))})
+    market.world.tell(balances)
+    for _ in range(3):
+        market.period(BTC=GOOD)
+    assert market.state() == "FUNDING_COLLECTION"
+    assert abs(D(market.row()["pair"]["coins"]) - D(market.row()["pair"]["short"])) <= D("0.01") * D(
+        market.row()["pair"]["short"]
+    )
+
+
+def test_tries_of_one_leg_carry_the_first_ones_id_and_pause_longer_each_time() -> None:
+    """RM-4, R2: one order that is refused again and again is one rejection."""
+    market = Market()
+    market.open("BTC")
+    market.world.decide = lambda intent: DENIED if is_perp(intent) else Outcome()
+    market.period(BTC=D("-0.0001"))
+    market.world.advance_to(market.now_ms + 86_400 * SECOND_MS)
+    closing = [one for one in market.intents("exit") if is_perp(one)]
+    assert 100 < len(closing) < 160
+    assert {one.retry_of for one in closing[1:]} == {closing[0].intent_id}
