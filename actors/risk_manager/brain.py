@@ -352,7 +352,7 @@ class RiskManagerBrain:
         close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
         commands: Commands = []
         if close_ms is not None:
-            commands = self._results.measure(portfolio, self._book, close_ms)
+            commands = self._results.measure(portfolio, self._book, self._instruments, close_ms)
             commands += self._states.tick(now_ms)
             commands.append(Record(_fact(portfolio)))
             self._touch("results", *(f"account:{account}" for account in Account))

@@ -21,6 +21,7 @@ from statemachines.risk.drawdown import (
 from statemachines.risk.machine import GLOBAL, Level
 from statemachines.risk.order import percent, usdt
 from statemachines.risk.parameters import DrawdownGroup, RiskParameters
+from statemachines.risk.standstill import Standstill, is_flat, next_standstill
 from statemachines.risk.switches import (
     DecidedOrder,
     are_orders_rejected,
@@ -29,7 +30,7 @@ from statemachines.risk.switches import (
     next_streak,
     with_decided,
 )
-from statemachines.values import ACCOUNT_OF
+from statemachines.values import ACCOUNT_OF, DAY_MS, Instrument
 
 ZERO = Decimal(0)
 DRAWDOWN_RULE = "drawdown"
@@ -42,6 +43,7 @@ class Results:
         self._parameters = parameters
         self._states = states
         self.tracks: dict[str, Track] = {name: Track() for name in parameters.drawdown}
+        self.standstills: dict[str, Standstill] = {}
         self.alerted: set[str] = set()
         self.close_equity_usdt: Decimal | None = None
         self.streaks: dict[str, int] = {}
@@ -49,7 +51,9 @@ class Results:
 
     # --- RM-3, at a daily close ---
 
-    def measure(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:
+    def measure(
+        self, portfolio: Portfolio, book: AccountsBook, instruments: Mapping[str, Instrument], close_ms: int
+    ) -> Commands:
         """Take one daily close into account: drawdown per group, the portfolio's one-day fall. Forgets the flows."""
         commands: Commands = []
         for name, group in self._parameters.drawdown.items():
@@ -57,6 +61,8 @@ class Results:
             equity = sum((portfolio.accounts[account].equity_usdt for account in accounts), ZERO)
             self.tracks[name] = next_track(self.tracks[name], equity, book.flow_usdt(accounts))
             commands += self._judge_group(name, group, close_ms)
+            are_flat = all(is_flat(portfolio.accounts[one], instruments, portfolio.prices) for one in accounts)
+            commands += self._judge_standstill(name, group, are_flat, close_ms)
         commands += self._judge_fall(portfolio, book, close_ms)
         self.close_equity_usdt = portfolio.equity_usdt
         book.forget_flows()
@@ -77,6 +83,32 @@ class Results:
             reason = f"RM-3: {name} is {percent(fall)} below its peak at the daily close, limit {percent(limit)}"
             commands += self._states.demand(str(engine), DRAWDOWN_RULE, level, reason, close_ms)
         return commands
+
+    def _judge_standstill(self, name: str, group: DrawdownGroup, are_flat: bool, close_ms: int) -> Commands:
+        """R1: REDUCE_ONLY by drawdown and flat for 30 days: CAUTION, and the high is set anew, once in 365 days."""
+        held = all(self._states.demands_reduce_only(str(engine), DRAWDOWN_RULE) for engine in group.engines)
+        before = self.standstills.get(name, Standstill())
+        found = next_standstill(before, are_flat and held and bool(group.engines), close_ms, self._parameters)
+        self.standstills[name] = found.standstill
+        days = self._parameters.standstill_ms // DAY_MS
+        if found.waits_for_operator:
+            text = (
+                f"R1: {name} stands REDUCE_ONLY and flat for {days} days, the second time within "
+                f"{self._parameters.standstill_again_ms // DAY_MS} days. Nothing brings it back by itself: say "
+                "'normal' when it shall trade again."
+            )
+            return [Alert("critical", f"{name} waits for you", text, f"standstill:{name}")]
+        if not found.ends:
+            is_over = before.since_ms is not None and found.standstill.since_ms is None
+            return [AlertEnded(f"standstill:{name}")] if is_over else []
+        fall = fall_from_peak(self.tracks[name])
+        self.tracks[name] = rebased(self.tracks[name])
+        reason = f"R1: {days} days REDUCE_ONLY and flat at {percent(fall)} below the high, which is set anew"
+        return [
+            command
+            for engine in group.engines
+            for command in self._states.end_standstill(str(engine), DRAWDOWN_RULE, reason, close_ms)
+        ]
 
     def _report_group(self, name: str, fall: Decimal, limit: Decimal) -> Commands:
         if fall <= limit:
@@ -116,6 +148,7 @@ class Results:
         for name, group in self._parameters.drawdown.items():
             if scope in (str(engine) for engine in group.engines):
                 self.tracks[name] = rebased(self.tracks[name])
+                self.standstills[name] = self.standstills.get(name, Standstill())._replace(since_ms=None)
 
     # --- RM-4, where the risk manager has the readings ---
 
@@ -152,6 +185,7 @@ class Results:
         """The durable state."""
         return {
             "tracks": {n: [str(t.result), str(t.peak), _text(t.equity_usdt)] for n, t in sorted(self.tracks.items())},
+            "standstills": {name: list(one) for name, one in sorted(self.standstills.items())},
             "alerted": sorted(self.alerted),
             "close_equity_usdt": _text(self.close_equity_usdt),
             "streaks": dict(sorted(self.streaks.items())),
@@ -163,6 +197,8 @@ class Results:
         for name, (result, peak, equity) in data["tracks"].items():
             if name in self.tracks:
                 self.tracks[name] = Track(Decimal(result), Decimal(peak), _decimal(equity))
+        # Rows of an earlier version lack them: the 30 days are counted from here on.
+        self.standstills = {name: Standstill(*one) for name, one in data.get("standstills", {}).items()}
         self.alerted = set(data["alerted"])
         self.close_equity_usdt = _decimal(data["close_equity_usdt"])
         self.streaks = {name: int(count) for name, count in data["streaks"].items()}

@@ -46,6 +46,14 @@ class RiskStates:
         """A bad event: escalate at once, the 24 h of calm begin."""
         return self._change(scope, lambda machine: machine.demand_once(rule, level, reason, now_ms))
 
+    def end_standstill(self, scope: str, rule: str, reason: str, now_ms: int) -> Commands:
+        """R1: 30 days REDUCE_ONLY and flat."""
+        return self._change(scope, lambda machine: machine.end_standstill(rule, reason, now_ms))
+
+    def demands_reduce_only(self, scope: str, rule: str) -> bool:
+        """Whether this rule holds the scope at REDUCE_ONLY."""
+        return self.machines[scope].demands.get(rule) == Level.REDUCE_ONLY
+
     def release(self, scope: str, rule: str, now_ms: int) -> None:
         """The rule's reading is good again."""
         machine = self.machines[scope]
@@ -157,7 +165,8 @@ _EXPECTED: dict[RiskStateName, str] = {
     RiskStateName.PAUSED: "No new entries until you resume it.",
     RiskStateName.CAUTION: "Entries are taken at half size. It returns by itself after 24 h of calm.",
     RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops stay. It returns after 24 h "
-    "of calm; what nothing can calm (a drawdown without positions, a faulted engine) waits for your 'normal'.",
+    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a faulted engine waits for "
+    "your 'normal'.",
     RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops stay. Only you can leave HALTED.",
 }
 

@@ -63,6 +63,7 @@ RISK_TABLE: Table[RiskStateName] = Table(
         Row("calm", _S.CAUTION, _S.NORMAL, "RM-2: 24 h calm"),
         Row("calm", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: 24 h calm, nothing demanded any more"),
         Row("calm_to_caution", _S.REDUCE_ONLY, _S.CAUTION, "RM-2: 24 h calm, CAUTION still demanded"),
+        Row("standstill", _S.REDUCE_ONLY, _S.CAUTION, "R1: 30 days REDUCE_ONLY by drawdown and flat"),
         Row("operator_normal", _S.CAUTION, _S.NORMAL, "RM-2: operator"),
         Row("operator_normal", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: operator"),
         Row("operator_normal", _S.HALTED, _S.NORMAL, "RM-2: HALTED only by operator"),
@@ -127,6 +128,22 @@ class RiskMachine:
         notes = self.demand(rule, level, reason, now_ms)
         self.release(rule, now_ms)
         return notes
+
+    def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[Note]:
+        """R1: what `rule` demands is dropped, and REDUCE_ONLY goes to CAUTION unless another rule still demands it."""
+        self.demands.pop(rule, None)
+        if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
+            self._watch_calm(now_ms)
+            return []
+        note = (
+            self._stay("standstill_while_paused", reason)
+            if self.state is _S.PAUSED
+            else self._fire("standstill", reason, f"rule {rule}", now_ms)
+        )
+        self.level = Level.CAUTION
+        self.calm_since_ms = None
+        self._watch_calm(now_ms)
+        return [note]
 
     def tick(self, now_ms: int) -> list[Note]:
         """Return by rule when 24 h have been calm (RM-2)."""

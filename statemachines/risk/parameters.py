@@ -109,7 +109,7 @@ class RiskParameters(Frozen):
     `capital_limit_usdt`: most that all engines together may hold in coins and positions (the canary of profile live).
     `reject_window`, `reject_share`, `reject_age_ms`: RM-4's share of the last orders that were rejected, and how long a
     rejection counts (R2). `calm_ms`: RM-2's 24 h. `one_day_fall` and `fall_block_ms`: RM-3's portfolio rule, for
-    `fall_blocks`.
+    `fall_blocks`. `standstill_ms`, `standstill_again_ms`: R1's 30 and 365 days.
     """
 
     engines: dict[ActorName, EngineLimits] = Field(default_factory=_engine_limits)
@@ -126,6 +126,8 @@ class RiskParameters(Frozen):
     calm_ms: Annotated[int, Field(gt=0)] = DAY_MS
     one_day_fall: Fraction = Decimal("0.15")
     fall_block_ms: Annotated[int, Field(gt=0)] = DAY_MS
+    standstill_ms: Annotated[int, Field(gt=0)] = 30 * DAY_MS
+    standstill_again_ms: Annotated[int, Field(gt=0)] = 365 * DAY_MS
     fall_blocks: tuple[ActorName, ...] = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
     reject_window: Annotated[int, Field(gt=0)] = 50
     reject_share: Fraction = Decimal("0.20")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.commands import Commands
+from statemachines.commands import Alert, Commands
 from statemachines.messages import (
     AssessRisk,
     ComponentChanged,
@@ -286,6 +286,51 @@ def test_rm3_trend_at_25_percent_only_reduces_and_the_operator_rebases() -> None
     world.tell(command("normal", "trend-2", 2), T0 + 9 * DAY_MS)
     assert not facts(close(world, 10), "switches")
     assert sent(world.tell(intent(1), T0 + 10 * DAY_MS), "approved")
+
+
+def test_r1_30_days_reduce_only_and_flat_lead_to_caution_with_the_high_set_anew_once_in_365_days() -> None:
+    """A flat engine in REDUCE_ONLY cannot earn its drawdown back: it would stand there for ever."""
+    world = World(restart_always=True).open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "9900")  # 14,900 of 20,000: 25.5 %
+    assert {f.state for f in facts(close(world, 2), "switches")} == {"REDUCE_ONLY"}
+    for number in range(3, 32):
+        assert not facts(close(world, number), "switches")
+    back = facts(close(world, 32), "switches")
+    assert {(f.scope, f.state) for f in back} == {("trend-1", "CAUTION"), ("trend-2", "CAUTION")}
+    assert all(f.reason.startswith("R1: 30 days REDUCE_ONLY and flat at 25.5") for f in back)
+    assert {f.state for f in facts(close(world, 33), "switches")} == {"NORMAL"}
+    lose(world, 34, Account.TREND_1, "6000")  # 11,000 of the new high of 14,900: 26.2 %
+    assert {f.state for f in facts(close(world, 34), "switches")} == {"REDUCE_ONLY"}
+    later = [facts(close(world, number), "switches") for number in range(35, 396)]
+    assert not any(later)
+    world.tell(command("normal", "trend-1", 1), T0 + 396 * DAY_MS)
+    world.tell(command("normal", "trend-2", 2), T0 + 396 * DAY_MS)
+    assert not facts(close(world, 397), "switches")
+
+
+def test_r1_the_second_standstill_within_365_days_is_told_and_ends_after_them() -> None:
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "9900")
+    for number in range(2, 34):
+        close(world, number)
+    lose(world, 34, Account.TREND_1, "6000")
+    told = [command for number in range(34, 100) for command in close(world, number) if isinstance(command, Alert)]
+    assert {one.condition for one in told} >= {"standstill:TREND"}
+    states = [f.state for number in range(100, 399) for f in facts(close(world, number), "switches")]
+    assert states == ["CAUTION", "CAUTION", "NORMAL", "NORMAL"]  # 365 days after the first return, on day 397
+
+
+def test_r1_a_position_keeps_the_30_days_from_running_dust_does_not() -> None:
+    for held, states in (("1", set()), ("0.0004", {"CAUTION"})):
+        world = World().open()
+        close(world, 1)
+        order = intent(1)
+        world.tell(fill(order, T0, held, held, "9900"), T0 + 2 * DAY_MS - HOUR_MS)
+        close(world, 2, "1000")
+        changed = [f.state for number in range(3, 33) for f in facts(close(world, number), "switches")]
+        assert set(changed) == states
 
 
 @pytest.mark.parametrize(("cash", "states"), [("14550", []), ("14540", ["CAUTION"]), ("14240", ["REDUCE_ONLY"])])

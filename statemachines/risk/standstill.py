@@ -1,0 +1,62 @@
+"""R1: an engine group that its drawdown holds REDUCE_ONLY while it holds nothing cannot recover by itself.
+
+After 30 days of that it goes to CAUTION with its high set anew; the second time within 365 days only the operator can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.messages import AccountView
+from statemachines.portfolio.equity import USDT, price_key
+from statemachines.risk.parameters import RiskParameters
+from statemachines.values import LINEAR, SPOT, Instrument
+
+
+class Standstill(NamedTuple):
+    """One group: the daily close since which it stands REDUCE_ONLY and flat, and its last return from there (ms)."""
+
+    since_ms: int | None = None
+    returned_ms: int | None = None
+
+
+class Outcome(NamedTuple):
+    """The standstill after one more close; whether it ends now, or is for the operator to end."""
+
+    standstill: Standstill
+    ends: bool = False
+    waits_for_operator: bool = False
+
+
+def next_standstill(before: Standstill, is_standing: bool, close_ms: int, parameters: RiskParameters) -> Outcome:
+    """One more daily close at which the group is held REDUCE_ONLY by its drawdown and flat, or is not."""
+    if not is_standing:
+        return Outcome(before._replace(since_ms=None))
+    since_ms = close_ms if before.since_ms is None else before.since_ms
+    standstill = before._replace(since_ms=since_ms)
+    if close_ms - since_ms < parameters.standstill_ms:
+        return Outcome(standstill)
+    if before.returned_ms is not None and close_ms - before.returned_ms < parameters.standstill_again_ms:
+        return Outcome(standstill, waits_for_operator=True)
+    return Outcome(Standstill(None, close_ms), ends=True)
+
+
+def is_flat(view: AccountView, instruments: Mapping[str, Instrument], prices: Mapping[str, Decimal]) -> bool:
+    """Whether the account holds nothing that could be traded: no position and no coins but dust (X1).
+
+    `instruments` and `prices` are keyed "category:symbol". What cannot be judged counts as held.
+    """
+    for symbol, (size, _) in view.positions.items():
+        contract = instruments.get(price_key(LINEAR, symbol))
+        if size and (contract is None or abs(size) >= max(contract.min_qty, contract.qty_step)):
+            return False
+    for coin, amount in view.coins.items():
+        if coin == USDT or amount <= 0:
+            continue
+        key = price_key(SPOT, f"{coin}{USDT}")
+        pair, price = instruments.get(key), prices.get(key)
+        if pair is None or price is None or pair.tradable(pair.floor_qty(amount), price):
+            return False
+    return True
