@@ -17,8 +17,9 @@ from statemachines.messages import (
     Withdraw,
 )
 from statemachines.refusals import RefusalCause
+from statemachines.trend.parameters import TrendParameters
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Side
-from tests.statemachines.trend_bars import BTC, FAST, FLAT, RISE, next_day, scene
+from tests.statemachines.trend_bars import BTC, FAST, FLAT, RISE, bar, next_day, scene
 from tests.statemachines.trend_venue import Venue
 
 UP = RISE[-1] * 1.01
@@ -357,3 +358,67 @@ def test_p1_refusals_of_other_engines_are_ignored(engine: ActorName) -> None:
     stop = intents(venue, "stop")[0]
     venue.tell(Denied(intent_id=stop.intent_id, engine=engine, reasons=("no",), checks=("x",)), LATER)
     assert venue.alerts == [] and venue.state("BTC") == "IN_POSITION"
+
+
+# --- memory across days and restarts ---
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_tr_6_a_trail_beyond_the_close_exits_at_once(restarts: bool) -> None:
+    """T6: a new trail above the close, which the old stop has not seen: market exit at the close."""
+    venue = in_position()
+    venue.restarts = restarts
+    parameters = venue.parameters
+    for _ in range(6):
+        next_day(venue, float(venue.closes[BTC]) * 1.03, 1000)
+    stop = D(venue.trade("BTC")["stop_price"])
+    assert venue.trade("BTC")["has_been_in_profit"] and venue.trade("BTC")["stop_rule"] == "TR-6"
+    best = D(venue.trade("BTC")["best_close"])
+    day = max(bar.start_ms for bar in venue.bars[BTC]) // DAY_MS + 1
+    calm = float(best) * 0.985
+    for symbol, price in ((BTC, calm), ("ETHUSDT", 1000.0)):
+        venue.prices[symbol] = D(str(round(price, 2)))
+    close = bar(BTC, day, calm, calm, calm)
+    # A narrower trail stands above this close, the old stop is below it.
+    narrow = TrendParameters.model_validate({**parameters.model_dump(), "trailing_stop_atr": D("0.05")})
+    venue.parameters = venue.brain.parameters = narrow
+    venue.day([close, bar("ETHUSDT", day, 1000.0)])
+    left = [note for _, note in venue.notes if note.data.get("rule") == "TR-6" and note.dest == "TRAILING_STOP"]
+    assert best > close.close > stop and len(left) == 1 and "already crossed" in left[0].reason
+    assert venue.positions == {}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_tr_6_in_profit_once_is_in_profit_for_ever_and_the_best_close_is_remembered(restarts: bool) -> None:
+    """T6: a close above the fill, then closes below it: the trail goes on from the best of fill and closes."""
+    venue = in_position()
+    venue.restarts = restarts
+    entry = D(venue.trade("BTC")["cost"]) / D(venue.trade("BTC")["bought"])
+    assert D(venue.trade("BTC")["best_close"]) == entry and not venue.trade("BTC")["has_been_in_profit"]
+    next_day(venue, UP * 1.01, 1000)
+    assert venue.trade("BTC")["has_been_in_profit"]
+    best = D(venue.trade("BTC")["best_close"])
+    next_day(venue, UP * 0.999, 1000)
+    assert venue.trade("BTC")["has_been_in_profit"] and D(venue.trade("BTC")["best_close"]) == best > entry
+
+
+def test_tr_6_closes_below_a_longs_fill_do_not_lower_the_best_close() -> None:
+    venue = in_position()
+    next_day(venue, UP * 0.999, 1000)
+    entry = D(venue.trade("BTC")["cost"]) / D(venue.trade("BTC")["bought"])
+    assert D(venue.trade("BTC")["best_close"]) == entry and not venue.trade("BTC")["has_been_in_profit"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_tr_5_stops_lost_on_two_different_days_are_both_replaced(restarts: bool) -> None:
+    """A stop is placed again once a day: the count of repairs begins anew with each daily close."""
+    venue = in_position()
+    venue.restarts = restarts
+    for number in range(2):
+        (stop_id,) = venue.stops
+        intent, _, _ = venue.stops.pop(stop_id)
+        venue._done(intent, "CANCELLED", D(0), None, LATER + number * DAY_MS)
+        venue._drain()
+        assert venue.state("BTC") == "IN_POSITION" and len(venue.stops) == 1
+        next_day(venue, UP * (1.01 + number / 100), 1000)
+    assert venue.state("BTC") == "IN_POSITION"

@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
-from statemachines.messages import BalancesKnown, Fill, FundingPaid, IntentDone, TransferEnded, TransferOrdered
+from statemachines.messages import (
+    BalancesKnown,
+    ExecutionFrame,
+    Fill,
+    FundingPaid,
+    IntentDone,
+    TransferEnded,
+    TransferOrdered,
+)
 from statemachines.requests import Refused, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.actors.order_manager.rig import Rig
@@ -189,3 +197,18 @@ def test_rows_stay_bounded_however_many_orders_there_were() -> None:
     rig.approve(60)
     rig.settle()
     assert len(rig.bodies(Fill)) == 60 and len(rig.bodies(IntentDone)) == 60
+
+
+def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -> None:
+    """REST's list has no `closedSize` for some rows: 0 then is "not told", and our own average price knows it."""
+    rig = Rig().start()
+    rig.approve()
+    rig.settle()
+    order = rig.exchange.orders["abc123t11-1"]
+    rig.exchange.trade(order.account, "linear", "BTCUSDT", Side.SELL, D("0.1"), D(110), "", "x-other")
+    row = rig.exchange.executions[-1]
+    rig.exchange.frames.clear()
+    untold = row.model_copy(update={"realized_pnl": D(0), "closed_quantity": None})
+    rig.tell(ExecutionFrame(report=untold))
+    (fact,) = [f for f in rig.facts.values() if isinstance(f, ExecutionFact) and f.execution_id == row.execution_id]
+    assert fact.realized_pnl == D("0.1") * (D(110) - D(100))

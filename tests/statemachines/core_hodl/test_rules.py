@@ -161,3 +161,15 @@ def test_ch7_purchases_never_pass_their_rooms_nor_the_cash(btc: D, eth: D, room:
     bought = rules.affordable({"BTC": btc, "ETH": eth}, {"BTC": room, "ETH": room}, budget)
     assert sum(bought.values()) <= budget + D("1e-18")
     assert all(0 <= amount <= room for amount in bought.values())
+
+
+def test_c7_a_trim_never_sells_more_than_core_holds() -> None:
+    """CH-7: TACTICAL's coins count for the 50 %, only CORE's can be sold."""
+    books = Books(
+        cash_usdt=D(0),
+        coins={"BTC": D(1), "ETH": D(0)},
+        prices={"BTC": D(100), "ETH": D(10)},
+        tactical_coins={"BTC": D(8)},
+        portfolio_usdt=D(1_000),
+    )
+    assert rules.trims(books, frozenset(), (), P) == {"BTC": D(100)}

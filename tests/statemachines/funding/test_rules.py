@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.brain import ENDLESS_PATIENCE, FOREVER_MS, NO_PATIENCE, Patience
+from statemachines.funding.brain import FundingBrain
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
     InsuranceReading,
@@ -445,3 +446,52 @@ def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_p
     market.hour()
     assert market.state() == "EXIT"
     assert market.world.brain.patience() == NO_PATIENCE
+
+
+def test_fu_8_a_positive_period_ends_the_row_of_negative_ones() -> None:
+    """FU-8, F10: − − + − is no row of three, whether or not the asset is held meanwhile."""
+    market = Market()
+    market.open("BTC", "ETH")
+    market.stale.add((SPOT, "BTC"))
+    for rate in (D("-0.0001"), D("-0.0001"), GOOD, D("-0.0001")):
+        market.period(BTC=rate, ETH=GOOD)
+    assert (market.state("BTC"), market.state("ETH")) == ("EXIT", "FUNDING_COLLECTION")
+    for _ in range(2):
+        market.period(BTC=D("-0.0001"), ETH=GOOD)
+    assert market.state("ETH") == "MONITORING"
+
+
+@given(
+    st.decimals("1", "60000", places=2),
+    st.decimals("0.5", "70000", places=2),
+    st.sampled_from(["0", "0.001", "0.0018"]),
+    st.sampled_from(["0.000001", "0.00001", "0.001"]),
+    st.sampled_from(["0.001", "0.01", "0.1"]),
+)
+def test_fu_7_a_pair_never_costs_more_than_its_room(
+    room: Decimal, price: Decimal, fee: str, spot_step: str, lot: str
+) -> None:
+    """FU-4, FU-7: rounding the spot order up to cover whole lots of the short does not break the limit."""
+    spot = instrument(SPOT, "BTC").model_copy(update={"qty_step": D(spot_step), "min_qty": D(spot_step)})
+    perp = instrument(LINEAR, "BTC").model_copy(update={"qty_step": D(lot), "min_qty": D(lot)})
+    size = pair_size(room, price, D(fee), spot, perp)
+    if size is not None:
+        assert size.spot_order * price <= room and size.spot_order * (1 - D(fee)) >= size.short
+        assert size.short % D(lot) == 0 and size.spot_order % D(spot_step) == 0
+
+
+def test_fu_5_cash_that_is_owed_to_tactical_buys_nothing() -> None:
+    """F8: half of the free cash owed halves the largest pair; all of it owed leaves none."""
+    market = Market()
+    market.open("BTC")
+    brain = market.world.brain
+    assert isinstance(brain, FundingBrain)
+    desk, evaluator = brain._desk, brain._rules
+    free = desk.engine.cash_usdt - desk.engine.owed_usdt - evaluator._margin_of_open_shorts()
+    before = evaluator._affordable("ETH", D(100_000), D(0))
+    desk.set_engine(owed_usdt=desk.engine.owed_usdt + free / 2)
+    after = evaluator._affordable("ETH", D(100_000), D(0))
+    assert before is not None and after is not None
+    assert abs(after.short / before.short - D("0.5")) < D("0.05")
+    desk.set_engine(owed_usdt=desk.engine.cash_usdt)
+    assert evaluator._affordable("ETH", D(100_000), D(0)) is None

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from statemachines.messages import FeedFrame, RiskState
+from statemachines.messages import FeedFrame, RiskState, TransferEnded
+from statemachines.tactical.brain import TacticalBrain
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.rules import (
     Capital,
@@ -416,3 +417,30 @@ def test_parameters_that_contradict_each_other_are_refused() -> None:
         TacticalParameters(shares={"BTC": D("0.5"), "ETH": D("0.2")})
     with pytest.raises(ValidationError, match="level_2_fall"):
         TacticalParameters(level_2_fall=D("-0.4"))
+
+
+def test_a_7_proceeds_whose_return_failed_are_not_cash_to_deploy() -> None:
+    """TA-6: what is owed to CORE-HODL stays owed until it has arrived, also after a transfer that failed."""
+    market = Market()
+    market.close(4_000)
+    market.days(30, 4_100)
+    market.close(9_000)  # more than twice the cost: sold, its proceeds are asked for
+    (wanted,) = market.returns()
+    brain = market.world.brain
+    assert isinstance(brain, TacticalBrain)
+    assert brain._returning.owed_usdt() >= wanted.amount
+    market.world.tell(
+        TransferEnded(
+            transfer_id="t",
+            request_id=wanted.request_id,
+            from_account=wanted.from_account,
+            to_account=wanted.to_account,
+            coin=wanted.coin,
+            amount=wanted.amount,
+            purpose=wanted.purpose,
+            succeeded=False,
+            reason="test",
+        )
+    )
+    assert brain._returning.owed_usdt() >= wanted.amount
+    assert brain._deploying._capital().cash_usdt <= brain._book.engine.cash_usdt - wanted.amount

@@ -1,0 +1,118 @@
+"""The lanes to the exchange: what is not wanted or not allowed is never sent, and cancels go first (DESIGN 5)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+
+from actors.lanes import Lanes
+from actors.memory_store import MemoryStore
+from actors.shell import Shell
+from statemachines.brain import StateRow
+from statemachines.commands import Ask, Commands, Record
+from statemachines.facts import SwitchFact
+from statemachines.messages import Answer, FundingSettled, Message
+from statemachines.requests import Accepted, CancelOrder, Outcome, PlaceOrder, Request
+from statemachines.values import Account, ActorName, Side
+from tests.actors.toy import _Toy
+
+
+def place(link: str) -> PlaceOrder:
+    return PlaceOrder(
+        link_id=link, category="spot", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
+    )
+
+
+class Venue:
+    """Notes what reaches it; the first request waits until `open` is set."""
+
+    def __init__(self) -> None:
+        self.performed: list[str] = []
+        self.open = threading.Event()
+        self.begun = threading.Event()
+
+    def perform(self, account: Account, request: Request) -> Outcome:
+        self.begun.set()
+        assert self.open.wait(10)
+        assert isinstance(request, PlaceOrder | CancelOrder)
+        self.performed.append(f"{request.kind} {request.link_id}")
+        return Accepted()
+
+
+class Rig:
+    """Lanes of one account, and the answers that came."""
+
+    def __init__(self, wants: Callable[[Ask], bool] = lambda _ask: True) -> None:
+        self.venue = Venue()
+        self.answers: dict[str, Outcome] = {}
+        self._come = threading.Condition()
+        self.lanes = Lanes(self.venue, lambda: True, wants, self._answered, lambda _why: None)
+
+    def _answered(self, key: str, answer: Answer) -> None:
+        with self._come:
+            self.answers[key] = answer.outcome
+            self._come.notify_all()
+
+    def wait(self, count: int) -> None:
+        with self._come:
+            assert self._come.wait_for(lambda: len(self.answers) == count, 10)
+        self.lanes.stop()
+
+
+def test_ex_4_a_delayed_retry_that_is_not_wanted_any_more_is_dropped_without_a_call() -> None:
+    rig = Rig(wants=lambda ask: ask.key == "wanted")
+    rig.venue.open.set()
+    rig.lanes.submit(Ask("unwanted", "CORE-HODL", place("a"), delay_s=0.01))
+    rig.lanes.submit(Ask("wanted", "CORE-HODL", place("b"), delay_s=0.02))
+    rig.wait(2)
+    assert rig.venue.performed == ["place_order b"]
+    assert rig.answers["unwanted"].kind == "dropped" and rig.answers["wanted"].kind == "accepted"
+
+
+def test_cancels_go_before_everything_that_waits_in_the_lane() -> None:
+    rig = Rig()
+    rig.lanes.submit(Ask("1", "CORE-HODL", place("first")))
+    assert rig.venue.begun.wait(10)
+    rig.lanes.submit(Ask("2", "CORE-HODL", place("second")))
+    rig.lanes.submit(Ask("3", "CORE-HODL", CancelOrder(link_id="resting", category="spot", symbol="BTCUSDT")))
+    rig.venue.open.set()
+    rig.wait(3)
+    assert rig.venue.performed == ["place_order first", "cancel_order resting", "place_order second"]
+
+
+class _Asker(_Toy):
+    """Asks for one gated and one ungated order at each fact, after a switch was turned."""
+
+    name = ActorName.ORDER_MANAGER
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+
+    def restore(self, rows: dict[str, StateRow]) -> None:
+        return None
+
+    def dirty(self) -> tuple[StateRow, ...]:
+        return ()
+
+    def handle(self, message: Message) -> Commands:
+        if isinstance(message.body, Answer):
+            self.answers[message.body.key] = message.body.outcome.kind
+            return []
+        switch = SwitchFact(scope="trend-1", state="HALTED", reason="test", who="operator", changed_ms=1)
+        return [
+            Record(switch),
+            Ask("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1),
+            Ask("reducing", "TREND-1", place("b")),
+        ]
+
+
+def test_rm_5_a_request_that_a_switch_blocks_is_answered_blocked_and_not_performed() -> None:
+    brain, store = _Asker(), MemoryStore()
+    shell = Shell(brain, store, store.grant(brain.name, "test"))
+    shell.start(0)
+    shell.tell(FundingSettled(settle_ms=1, rates={}, predicted={}, interval_min={}), "fact", 1)
+    acts = shell.step()
+    assert [ask.key for ask in acts.asks] == ["reducing"]
+    shell.step()
+    assert brain.answers == {"new-risk": "blocked"}
