@@ -12,7 +12,9 @@ from actors.inprocess import InProcessRuntime, StreamEvent
 from actors.memory_store import MemoryStore
 from actors.ports import FencedError
 from actors.shell import SequenceGapError, Shell
-from statemachines.messages import FundingSettled
+from statemachines.commands import Alert, AlertEnded, Commands
+from statemachines.facts import AlertFact
+from statemachines.messages import FundingSettled, Message
 from statemachines.values import ActorName
 from tests.actors.toy import Buyer, Pump, ToyExchange
 
@@ -133,3 +135,27 @@ def test_a_gap_is_refused_with_the_cursor_to_go_back_to() -> None:
     assert gap.value.cursor == 1
     buyer.deliver([first, second, third])
     assert buyer.inbox_length == 3
+
+
+class _Alarmed(Pump):
+    """Raises the same condition at every fact but the fifth, which ends it."""
+
+    def handle(self, message: Message) -> Commands:
+        if not isinstance(message.body, FundingSettled):
+            return []
+        if message.body.settle_ms == 5:
+            return [AlertEnded("exit:BTC", "it is flat")]
+        return [Alert("critical", "position cannot be closed", "BTCUSDT is closed", "exit:BTC")]
+
+
+def test_a_condition_is_one_alert_from_its_beginning_to_its_end_across_restarts() -> None:
+    """An exit that could not be done raised one alert per try; each try here is another incarnation's."""
+    store = MemoryStore()
+    for number in (1, 2, 3, 5):
+        shell = Shell(_Alarmed(), store, store.grant(ActorName.ORCHESTRATOR, "test"))
+        shell.start(0)
+        shell.tell(_fact(number).body, f"fact-{number}", number)
+        shell.step()
+        (alert,) = (fact for fact in store.facts("alerts") if isinstance(fact, AlertFact))
+        assert (alert.market_ms, alert.changes) == (1, 0)
+        assert (alert.state, alert.ended_ms) == (("ended", 5) if number == 5 else ("open", None))

@@ -296,3 +296,15 @@ def test_x2_a_rest_that_buys_less_than_the_minimum_at_the_new_price_goes() -> No
     rig.advance(31_000)
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.PARTIALLY_FILLED_CANCELED
     assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.45"))
+
+
+def test_works_of_the_first_version_are_read() -> None:
+    """Rows written before refused quotes and unproven orders were counted."""
+    rig = resting(Rig().start())
+    (key,) = (key for key in rig.rows if key.startswith("work:"))
+    data = dict(rig.rows[key].data)
+    del data["price_refusals"], data["unproven"]
+    rig.rows[key] = rig.rows[key]._replace(data=data)
+    rig.crash()
+    rig.settle()
+    assert rig.exchange.orders[LINK].status is VenueOrderStatus.NEW

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import create_engine
 
 from infra.database.embedded import EmbeddedPostgres
@@ -58,3 +59,21 @@ def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerDatabaseError, match="9999"):
         upgrade(database_url)
+
+
+def test_alerts_of_earlier_versions_become_events(postgres_server: EmbeddedPostgres) -> None:
+    """0002: an alert without a duration keeps its instant and is open no more."""
+    base, _, _ = postgres_server.url.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE of_old_alerts")
+    url = f"{base}/of_old_alerts"
+    upgrade(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for column in ("condition", "state", "changed_ms", "changes", "ended_ms"):
+            connection.execute(SQL("ALTER TABLE alerts DROP COLUMN {}").format(Identifier(column)))
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("INSERT INTO alerts VALUES ('a', 'trend-1', 'critical', 't', 'x', 7)")
+    upgrade(url)
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT condition, state, market_ms, changed_ms, changes, ended_ms FROM alerts")
+        assert row.fetchone() == ("", "ended", 7, 7, 0, 7)
