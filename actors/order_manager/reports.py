@@ -45,10 +45,10 @@ def apply_report(desk: Desk, work: Work, order: Order, report: OrderReport, *, l
     desk.touch(work)
     requests = work.requests
     requests.is_absent = False
-    if work.is_ended:
+    if work.is_ended or order.state.is_terminal:
         if not report.status.is_final and not order.is_ended_by_exchange:
             revenants.cancel(desk, report, f"it ended here as {order.state}")
-    elif not order.state.is_terminal and (looked_up or order.state.is_resting):
+    elif looked_up or order.state.is_resting:
         requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms if _is_passing(order) else None
 
 

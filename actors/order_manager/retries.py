@@ -51,11 +51,11 @@ def _acknowledge(desk: Desk, work: Work, order: Order, outcome: Accepted) -> Non
     order.exchange_id = outcome.exchange_id or order.exchange_id
     desk.remember_exchange_id(order)
     desk.notes([order.fire("acknowledge", "the exchange took it", desk.now_ms)])
-    if work.is_ended:
+    if work.is_ended or order.state.is_terminal:
         if not order.is_ended_by_exchange:
             revenant = Revenant(order.account, order.category, order.symbol, order.is_conditional)
             revenants.cancel_by_id(desk, order.link_id, revenant, f"it ended here as {order.state}")
-    elif not order.state.is_terminal and (order.status is None or order.style == "market"):
+    elif order.status is None or order.style == "market":
         work.requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms
 
 

@@ -308,3 +308,21 @@ def test_works_of_the_first_version_are_read() -> None:
     rig.crash()
     rig.settle()
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.NEW
+
+
+def test_a_quote_that_was_refused_and_lands_all_the_same_is_cancelled() -> None:
+    """Its first attempt was lost and looked up as absent, the second one refused for its price; then the first lands,
+    while the intent waits to quote anew."""
+    rig = Rig().start()
+    rig.answers[f"{LINK}:place:1"] = Unknown(why="time-out")
+    rig.answers[f"{LINK}:place:2"] = Refused(code=170193, message="price", fault="permanent")
+    rig.approve(**maker())
+    while not rig.brain._desk.works.get("core-hodl-1").wants_child:  # type: ignore[union-attr]
+        rig.perform(next(iter(rig.asks)))
+    placed = next(ask for ask in rig.all_asks if ask.key == f"{LINK}:place:1")
+    rig.exchange.perform(Account(placed.account), placed.request)
+    rig.settle()
+    rig.advance(31_000)
+    assert rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW
+    assert rig.titles() == ["order of CORE-HODL appeared after its end"]
