@@ -5,20 +5,39 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from api.days import OptionError, parse_day
+from api.days import parse_day
 from api.history import history_app
+from infra.data_folder import claim_data_folder
+from infra.faults import OperatorError
+from infra.ownership import MARK_FILE, is_ours
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
 
+
+class _Sentences(TyperGroup):
+    """The one place that turns an operator's mistake, or a fault of the machine, into a sentence and exit code 2."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OperatorError as error:
+            _refuse(str(error))
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            _refuse(f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions.")
+
+
 app = typer.Typer(
+    cls=_Sentences,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,7 +49,6 @@ app.add_typer(history_app, name="history")
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (default eternal.toml, if there is one)")]
-T = TypeVar("T")
 LIVE_WORDS = "trade with real money"
 
 
@@ -79,27 +97,35 @@ def run(
     _log_to_file(config)
     from api.show import show_run
 
-    if not _guarded(lambda: show_run(config, until_end=until_end)):
+    if not show_run(config, until_end=until_end):
         raise typer.Exit(1)
 
 
 @app.command()
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     """What the running system is doing, from its API or, when that does not answer, from its database."""
-    from api.running import read_overview
-    from api.show import print_overview
+    from api.client import Unanswered, read_overview
+    from api.place import find_place
+    from api.table import print_overview
 
-    config = _config({}, None, data, config_file)
-    print_overview(_guarded(lambda: read_overview(config)))
+    try:
+        overview = read_overview(find_place(data, config_file))
+    except Unanswered as error:
+        from api.running import overview_from_database
+
+        overview = overview_from_database(
+            _config({}, None, data, config_file), f"the interface does not answer ({error})"
+        )
+    print_overview(overview)
 
 
 @app.command()
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
+    from api.place import find_place
     from api.running import stop_running
 
-    config = _config({}, None, data, config_file)
-    typer.echo(_guarded(lambda: stop_running(config)))
+    typer.echo(stop_running(find_place(data, config_file).data_folder))
 
 
 @app.command()
@@ -114,12 +140,13 @@ def control(
     config_file: ConfigFile = None,
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
-    from api.running import send_command
+    from api.client import send_command
+    from api.place import find_place
 
-    config = _config({}, None, data, config_file)
+    place = find_place(data, config_file)
     if not yes:
         typer.confirm(f"{action} {scope}?", abort=True)
-    typer.echo(_guarded(lambda: send_command(config, action, scope, reason)))
+    typer.echo(send_command(place, action, scope, reason))
 
 
 @app.command()
@@ -141,7 +168,8 @@ def exchange(
         finally:
             process.stop()
 
-    _guarded(serve)
+    claim_data_folder(config.data_folder)
+    serve()
 
 
 @app.command()
@@ -149,7 +177,7 @@ def doctor(data: Folder = None, config_file: ConfigFile = None) -> None:
     """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to mend it."""
     from api.doctor import examine
 
-    findings = _guarded(lambda: examine(_config({}, None, data, config_file)))
+    findings = examine(_config({}, None, data, config_file))
     for finding in findings:
         typer.echo(f"{'ok  ' if finding.ok else 'WRONG'} {finding.what}: {finding.text}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
@@ -161,29 +189,33 @@ def reset(
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Forget everything the paper profile has done: database, simulated exchange, token."""
+    """Discard all state of the paper profile: database, simulated exchange, token."""
     config = _config({}, None, data, config_file)
     if not config.is_simulated:
-        _refuse(
-            "reset forgets the paper profile only; a database that knows real orders is never removed by a command."
-        )
+        _refuse("reset discards the paper profile only; a database with real orders is never removed by a command.")
     if config.database.url is not None:
-        _refuse("reset forgets the embedded database only; the one that DATABASE_URL names is yours to drop.")
-    if not config.data_folder.exists():
-        typer.echo(f"There is nothing to forget in {config.data_folder}.")
+        _refuse("reset discards the embedded database only; the one that DATABASE_URL names is yours to drop.")
+    folder = config.data_folder
+    if not folder.exists():
+        typer.echo(f"There is nothing to discard in {folder}.")
         return
+    if not is_ours(folder):
+        _refuse(
+            f"{folder} is not a data folder of this program: it has no mark {MARK_FILE}. Nothing was deleted. A folder "
+            "of an earlier version gets its mark at its next start."
+        )
     from api.running import running_pid
 
-    pid = running_pid(config)
+    pid = running_pid(folder)
     if pid is not None:
-        _refuse(f"A system runs on {config.data_folder} (process {pid}); end it first: eternal stop.")
+        _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
-        typer.confirm(f"Forget all of {config.data_folder}?", abort=True)
+        typer.confirm(f"Discard all of {folder}?", abort=True)
     from infra.database.embedded import EmbeddedPostgres
 
-    _guarded(lambda: EmbeddedPostgres(config.database_folder).destroy())
-    shutil.rmtree(config.data_folder)
-    typer.echo(f"{config.data_folder} is forgotten; the next start begins anew.")
+    EmbeddedPostgres(config.database_folder).destroy()
+    shutil.rmtree(folder.resolve())
+    typer.echo(f"{folder} is gone; the next start begins anew.")
 
 
 @app.command()
@@ -208,7 +240,7 @@ def backtest(
     options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, settings or (), out)
     try:
         code = run_backtest(options, config)
-    except (OptionError, HistoryError, OSError) as error:
+    except HistoryError as error:
         _refuse(str(error))
     raise typer.Exit(code)
 
@@ -229,14 +261,11 @@ def diagrams(target: Annotated[Path, typer.Option(help="file to write")] = Path(
 def _config(
     overrides: dict[str, Any], settings: list[str] | None, data: Path | None, file: Path | None
 ) -> EternalConfig:
-    from infra.config import ConfigurationError, load_config
+    from infra.config import load_config
 
     if data is not None:
         overrides = {**overrides, "data_folder": str(data)}
-    try:
-        return load_config(overrides, settings or (), file)
-    except ConfigurationError as error:
-        _refuse("\n".join(error.problems))
+    return load_config(overrides, settings or (), file)
 
 
 def _with_whole_paths(config: EternalConfig) -> EternalConfig:
@@ -248,10 +277,7 @@ def _with_whole_paths(config: EternalConfig) -> EternalConfig:
 
 
 def _next_day(text: str) -> str:
-    try:
-        return (parse_day("--to", text) + timedelta(days=1)).isoformat()
-    except OptionError as error:
-        _refuse(str(error))
+    return (parse_day("--to", text) + timedelta(days=1)).isoformat()
 
 
 def _confirm_live(config: EternalConfig) -> None:
@@ -263,22 +289,12 @@ def _confirm_live(config: EternalConfig) -> None:
 
 def _log_to_file(config: EternalConfig) -> None:
     """The screen belongs to the table; what happens in the background goes to a file."""
-    config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim_data_folder(config.data_folder)
     logging.basicConfig(
         filename=config.data_folder / "eternal.log",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-
-
-def _guarded(work: Callable[[], T]) -> T:
-    """Errors that a user can act on are sentences, not tracebacks."""
-    from api.show import KNOWN_ERRORS
-
-    try:
-        return work()
-    except KNOWN_ERRORS as error:
-        _refuse(str(error))
 
 
 def _refuse(text: str) -> NoReturn:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from infra.faults import OperatorError
 
-class OptionError(ValueError):
+
+class OptionError(OperatorError, ValueError):
     """An option that cannot be used; the text names it, its value and what is allowed."""
 
 

@@ -30,7 +30,7 @@ class Finding:
 
 def examine(config: EternalConfig) -> list[Finding]:
     """Everything that is looked at, in the order in which a start needs it. Nothing is changed, in no database."""
-    pid = running_pid(config)
+    pid = running_pid(config.data_folder)
     return [
         _disk(config),
         _memory(),

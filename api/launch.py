@@ -31,6 +31,7 @@ from api.simulator_process import SimulatorProcess
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
+from infra.data_folder import claim_data_folder
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.launch import Database, open_database
 from infra.files import write_whole
@@ -148,7 +149,7 @@ class System:
         PortTakenError, or StartBrokenOffError when `stop` was called meanwhile.
         """
         config = self.config
-        config.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        claim_data_folder(config.data_folder)
         self._choose_ports()
         kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
         if not config.is_simulated:

@@ -15,36 +15,15 @@ from rich.console import Console
 from rich.live import Live
 
 from api.launch import StartBrokenOffError, System
-from api.launching.ray_token import RayError
 from api.report import collect, lines, problems
-from api.running import RunningError, write_pid
+from api.running import write_pid
 from api.service import OperatorService
-from api.simulator_process import SimulatorError
 from api.snapshot import Snapshot
 from api.table import money, render
 from api.verdict import limits_for
-from infra.bybit.admission import AdmissionError
-from infra.bybit.credentials import CredentialsError
 from infra.config import EternalConfig
-from infra.database.installation import WrongDatabaseError
-from infra.database.migrations import NewerDatabaseError
-from infra.database.queries import Queries, QueryUnavailableError
-from infra.database.server_files import EmbeddedDatabaseError
-from infra.processes.ports import PortTakenError
-
-KNOWN_ERRORS = (
-    RunningError,
-    SimulatorError,
-    CredentialsError,
-    AdmissionError,
-    EmbeddedDatabaseError,
-    PortTakenError,
-    RayError,
-    WrongDatabaseError,
-    NewerDatabaseError,
-    QueryUnavailableError,
-)
-"""Errors whose text tells the operator what to do."""
+from infra.database.queries import Queries
+from infra.files import write_text_whole
 
 TURN_S = 0.7
 LOOK_S = 0.1
@@ -71,7 +50,7 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
     console = Console()
     system = System(config)
     ended = threading.Event()
-    with write_pid(config):
+    with write_pid(config.data_folder):
         _listen_to_signals(ended)
         console.print("Starting the database, the exchange and Ray …")
         try:
@@ -168,14 +147,9 @@ def _summarise(system: System, console: Console) -> bool:
     report = collect(queries)
     queries.close()
     path = system.config.data_folder / "summary.json"
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_text_whole(path, json.dumps(report, indent=1, ensure_ascii=False))
     console.print("\n".join(lines(report)), soft_wrap=True)
     console.print(f"The same as JSON: {path}", soft_wrap=True)
     if problems(report):
         console.print("The run is NOT sound; see above.", style="bold red")
     return not problems(report)
-
-
-def print_overview(overview: Mapping[str, Any]) -> None:
-    """One picture of the running system."""
-    Console().print(render(overview, {}, []))

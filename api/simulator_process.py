@@ -16,6 +16,7 @@ from typing import IO
 
 from actors.granted_time import GrantedTime
 from infra.config import EternalConfig
+from infra.faults import OperatorError
 from infra.processes.environment import Run, child_environment
 from infra.processes.table import cpu_s, is_stopped
 
@@ -37,7 +38,7 @@ TIME_PATH = "/v5/market/time"
 ROLE = "exchange"
 
 
-class SimulatorError(Exception):
+class SimulatorError(OperatorError):
     """The simulated exchange does not start; the text says why and where its log is."""
 
 

@@ -6,13 +6,14 @@ import os
 import secrets
 from pathlib import Path
 
+from infra.faults import OperatorError
 from infra.files import write_text_whole
 
 MARK_FILE = ".eternal-engine"
 _MARK_TEXT = "This folder belongs to Eternal Engine, which writes and deletes files in it.\n"
 
 
-class ForeignFolderError(ValueError):
+class ForeignFolderError(OperatorError, ValueError):
     """A folder that cannot be used as ours; the text names it, says what is there and what is allowed."""
 
 

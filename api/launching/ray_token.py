@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.faults import OperatorError
 from infra.files import write_whole
 
 DEFAULT_FILE = Path(".ray") / "auth_token"
 LEAST_LENGTH = 20
 
 
-class RayError(Exception):
+class RayError(OperatorError):
     """Ray does not start or cannot be joined; the text says what to do."""
 
 

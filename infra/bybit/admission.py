@@ -17,6 +17,7 @@ from infra.bybit.caller import Caller
 from infra.bybit.errors import GatewayError, is_symbol_unknown
 from infra.bybit.fields import Row, UnparsableError
 from infra.bybit.session import Sessions
+from infra.faults import OperatorError
 from statemachines.values import Account
 
 UNIFIED_2 = (5, 6)
@@ -36,7 +37,7 @@ NEVER_YEAR = 1970
 """The exchange's way to say that a key bound to addresses does not expire (bybit-v5, query-api)."""
 
 
-class AdmissionError(Exception):
+class AdmissionError(OperatorError):
     """The system must not start on these accounts; the text has a sentence per problem and says how to mend it."""
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from infra.faults import OperatorError
 from statemachines.values import Account
 
 
-class CredentialsError(Exception):
+class CredentialsError(OperatorError):
     """Keys are missing or unreadable; the program does not start. The text names places, never values."""
 
 

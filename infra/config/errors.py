@@ -8,16 +8,10 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from infra.faults import ConfigurationError
+
 LONGEST_VALUE = 80
 SECRET_NAMES = ("url", "secret", "token", "password", "key")
-
-
-class ConfigurationError(Exception):
-    """The configuration is refused; the program does not start. `problems` has one sentence per problem."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 def explain(

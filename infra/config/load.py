@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from infra.config.engines import EnginesConfig
-from infra.config.errors import ConfigurationError, explain
+from infra.config.errors import explain
 from infra.config.model import EternalConfig
 from infra.config.sources import FILE_VARIABLE, find_file, from_environment, put, read_file
+from infra.faults import ConfigurationError
 
 SHORT_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "trend": (("engines", "trend_1"), ("engines", "trend_2")),

@@ -8,19 +8,32 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from actors.market_data.parameters import MarketDataParameters
 from actors.order_manager.parameters import OrderParameters
 from infra.config.engines import EnginesConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, RayConfig
-from infra.config.sources import DefaultsSource
 from infra.database.retention import RetentionPolicy
 from orchestrator.parameters import OrchestratorParameters
 from statemachines.component.policy import SupervisionPolicy
 from statemachines.risk.parameters import RiskParameters
 
 LIVE_RECONCILE_MS = 60_000
+
+
+class DefaultsSource(PydanticBaseSettingsSource):
+    """The defaults as values, so that a section which names one field keeps the other fields of *its* default
+    (TREND-2's averages, the risk manager's limits per engine), not those of its class. pydantic-settings merges the
+    sources deeply."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return to_jsonable_python(field.get_default(call_default_factory=True)), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
 
 
 class Profile(StrEnum):

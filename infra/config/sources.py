@@ -1,4 +1,5 @@
-"""Where configuration comes from: environment variables, a TOML file, and the defaults."""
+"""Where configuration comes from: environment variables and a TOML file. The standard library is enough for it, so that
+a command that only needs the place of the data folder starts at once."""
 
 from __future__ import annotations
 
@@ -9,28 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
-from pydantic_settings import PydanticBaseSettingsSource
-
-from infra.config.errors import ConfigurationError
+from infra.faults import ConfigurationError
 
 PREFIX = "ETERNAL__"
 DELIMITER = "__"
 FILE_VARIABLE = "ETERNAL_CONFIG"
 FILE_NAME = "eternal.toml"
-
-
-class DefaultsSource(PydanticBaseSettingsSource):
-    """The defaults as values, so that a section which names one field keeps the other fields of *its* default
-    (TREND-2's averages, the risk manager's limits per engine), not those of its class. pydantic-settings merges the
-    sources deeply."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return to_jsonable_python(field.get_default(call_default_factory=True)), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

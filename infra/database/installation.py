@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import psycopg
 
 from infra.database.connection import connect
+from infra.faults import OperatorError
 
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 ID_LENGTH = 6
 
 
-class WrongDatabaseError(Exception):
+class WrongDatabaseError(OperatorError):
     """The database belongs to another profile, exchange or set of accounts; the program must not start."""
 
 

@@ -12,9 +12,10 @@ from infra.database.migrations import upgrade
 from infra.database.outage import told
 from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, as_role, secure
 from infra.database.urls import psycopg_url, shown_url
+from infra.faults import OperatorError
 
 
-class DatabaseUnreachableError(Exception):
+class DatabaseUnreachableError(OperatorError):
     """The database that DATABASE_URL names does not answer or refuses the login; the text never shows the password."""
 
 

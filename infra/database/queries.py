@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import is_outage, told
+from infra.faults import OperatorError
 
 Row = dict[str, Any]
 NEVER_MS = 2**62
@@ -69,7 +70,7 @@ SUMMARIES = _key("day_ms")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
 
-class QueryUnavailableError(Exception):
+class QueryUnavailableError(OperatorError):
     """The database cannot be reached or did not answer in time; the page says so."""
 
 

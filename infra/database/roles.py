@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 from infra.database.connection import connect
 from infra.database.schema import METADATA
 from infra.database.urls import psycopg_url
+from infra.faults import OperatorError
 
 APPLICATION = "eternal_app"
 RETENTION = "eternal_retention"
@@ -48,7 +49,7 @@ BEGIN
 END $$"""
 
 
-class DatabaseRolesError(Exception):
+class DatabaseRolesError(OperatorError):
     """The roles cannot be made with this login; the text says what to run as an administrator."""
 
 

@@ -11,6 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.faults import OperatorError
+
 UNPRIVILEGED_USERS = ("postgres", "nobody")
 """Existing users that may run the server when we are root, in this order of preference."""
 
@@ -23,7 +25,7 @@ LAYOUT = 2
 """Rises when a copy of the server is laid out differently, so that an older copy is not taken for it."""
 
 
-class EmbeddedDatabaseError(Exception):
+class EmbeddedDatabaseError(OperatorError):
     """The embedded database cannot be started; the text says what to do."""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
+from infra.faults import OperatorError
+
 ALLOWED = ("postgresql", "postgres", "postgresql+psycopg")
 
 
-class DatabaseUrlError(ValueError):
+class DatabaseUrlError(OperatorError, ValueError):
     """The URL names no PostgreSQL database."""
 
 

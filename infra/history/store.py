@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from infra.faults import OperatorError
 from infra.files import write_whole
 from infra.history.catalog import SCHEMAS, Kind
 
@@ -15,7 +16,7 @@ ABSENT_FILE = ".absent.json"
 """Ranges that the exchange has twice been asked for and has nothing in, per file: not asked a third time."""
 
 
-class HistoryStoreError(ValueError):
+class HistoryStoreError(OperatorError, ValueError):
     """A file that is there cannot be gone on with; the text says which and why."""
 
 

@@ -6,10 +6,12 @@ import contextlib
 import errno
 import socket
 
+from infra.faults import OperatorError
+
 LOOPBACK = "127.0.0.1"
 
 
-class PortTakenError(Exception):
+class PortTakenError(OperatorError):
     """A configured port belongs to another program; the text names the setting."""
 
 

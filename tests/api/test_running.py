@@ -19,9 +19,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from api.cli import app
+from api.client import Unanswered, read_overview
 from api.doctor import examine
 from api.http import create_app
-from api.running import RunningError, read_overview, running_pid, stop_running, write_pid
+from api.place import Place
+from api.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
 from api.service import OperatorService
 from api.serving import listen, make_server
 from api.snapshot import SnapshotCache
@@ -39,8 +41,7 @@ HOLDER = """
 import sys, threading
 from pathlib import Path
 from api.running import write_pid
-from infra.config import EternalConfig
-with write_pid(EternalConfig(data_folder=Path(sys.argv[1]))):
+with write_pid(Path(sys.argv[1])):
     print("held", flush=True)
     threading.Event().wait(60)
 """
@@ -60,14 +61,14 @@ def hold(config: EternalConfig) -> subprocess.Popen[str]:
 
 def test_one_system_per_folder_and_stop_ends_it(config: EternalConfig) -> None:
     with pytest.raises(RunningError, match="nothing was stopped"):
-        stop_running(config)
+        stop_running(config.data_folder)
     with hold(config) as child:
-        assert running_pid(config) == child.pid
-        with pytest.raises(RunningError, match=f"process {child.pid}"), write_pid(config):
+        assert running_pid(config.data_folder) == child.pid
+        with pytest.raises(RunningError, match=f"process {child.pid}"), write_pid(config.data_folder):
             pass
-        assert "has ended" in stop_running(config)
+        assert "has ended" in stop_running(config.data_folder)
         assert child.wait(30) != 0
-    with write_pid(config):
+    with write_pid(config.data_folder):
         pass
 
 
@@ -77,10 +78,10 @@ def test_a_number_left_behind_never_points_at_a_stranger(config: EternalConfig) 
         child.send_signal(signal.SIGKILL)
         child.wait(30)
     (config.data_folder / "pid").write_text(str(os.getpid()))
-    assert running_pid(config) is None
+    assert running_pid(config.data_folder) is None
     with pytest.raises(RunningError):
-        stop_running(config)
-    with write_pid(config):
+        stop_running(config.data_folder)
+    with write_pid(config.data_folder):
         assert (config.data_folder / "pid").read_text() == str(os.getpid())
 
 
@@ -88,7 +89,9 @@ def test_status_falls_back_to_the_database_when_the_api_is_away(tmp_path: Path, 
     config = EternalConfig(data_folder=tmp_path / "data", database=DatabaseConfig(url=database_url))
     write_history(database_url)
     with hold(config) as child:
-        overview = read_overview(config)
+        with pytest.raises(Unanswered, match="api-port"):
+            read_overview(Place(config.data_folder, token_file=config.token_file))
+        overview = overview_from_database(config, "nobody listens")
         child.kill()
     assert not overview["health"]["ok"]
     assert overview["equity_usdt"] == "100000.00"

@@ -11,12 +11,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine, text
 
 from infra.database.urls import sqlalchemy_url
+from infra.faults import OperatorError
 
 _UPGRADE_LOCK = 7_315_001
 """Advisory lock: two programs that start at once must not migrate at once."""
 
 
-class NewerDatabaseError(Exception):
+class NewerDatabaseError(OperatorError):
     """The database was written by a newer program; this one must not touch it."""
 
 

@@ -1,0 +1,105 @@
+"""A small client of the running system for the command line. It needs the standard library only: a command that only
+asks something must not cost seconds of loading."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import http.client
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from api.place import Place
+from api.running import RunningError, running_pid
+from api.tokens import read_token
+from infra.files import read_port
+
+ANSWER_TIMEOUT_S = 10.0
+PORT_FILE = "api-port"
+
+
+class Unanswered(Exception):
+    """The interface does not answer; the text says why."""
+
+
+class Answer(NamedTuple):
+    """Status and decoded JSON of an answer."""
+
+    status: int
+    body: Any
+
+
+def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = None) -> Answer:
+    """The running interface's answer.
+
+    Raises:
+        Unanswered: there is no port or token to use, nobody listens, or the answer is no JSON.
+    """
+    port = read_port(place.data_folder / PORT_FILE)
+    if port is None:
+        raise Unanswered(f"its port is not in {place.data_folder / PORT_FILE}")
+    connection = http.client.HTTPConnection(place.reachable_host, port, timeout=ANSWER_TIMEOUT_S)
+    try:
+        headers = read_token(place.token_file).header() | {"Content-Type": "application/json", "Connection": "close"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return Answer(response.status, json.loads(response.read()))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())
+        raise Unanswered(f"{type(error).__name__}: {reason}" if reason else type(error).__name__) from error
+    finally:
+        connection.close()
+
+
+def read_overview(place: Place) -> dict[str, Any]:
+    """What the page shows at its top.
+
+    Raises:
+        RunningError: no system runs on the folder.
+        Unanswered: its interface does not answer; the database may still be asked (`api.running`).
+    """
+    _demand_running(place)
+    status, body = ask(place, "GET", "/overview")
+    if status != http.client.OK or not isinstance(body, dict):
+        raise Unanswered(_sentence(status, body))
+    return body
+
+
+def send_command(place: Place, action: str, scope: str, reason: str) -> str:
+    """Have the running system carry out a command of the operator; answers its sentence.
+
+    Raises:
+        RunningError: no system runs, its interface does not answer, or it refuses.
+    """
+    _demand_running(place)
+    body = {"action": action, "scope": scope, "reason": reason, "who": _who()}
+    try:
+        status, told = ask(place, "POST", "/control", body)
+    except Unanswered as error:
+        raise RunningError(
+            f"The interface does not answer ({error}): whether the command is in force is not known. "
+            "`eternal status` tells; the same command may be given again."
+        ) from error
+    if status != http.client.OK:
+        raise RunningError(_sentence(status, told))
+    return str(told["text"])
+
+
+def _demand_running(place: Place) -> None:
+    if running_pid(place.data_folder) is None:
+        raise RunningError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
+
+
+def _sentence(status: int, body: Any) -> str:
+    told = body.get("error") if isinstance(body, dict) else None
+    return str(told or f"the interface answered with status {status}")
+
+
+def _who() -> str:
+    """Who gives the command, for the journal."""
+    with contextlib.suppress(KeyError, OSError):  # an account without a name, as in some containers
+        name = "".join(letter for letter in getpass.getuser() if letter.isprintable())
+        return f"{name[:40]}, command line"
+    return f"user {os.getuid()}, command line"

@@ -1,0 +1,63 @@
+"""Where a running system is: its data folder, its address, its token. Enough for the commands that only speak to it.
+
+Reads the same sources in the same order as the whole configuration (the command line, the environment, the file), but
+only these three values and without the libraries that judge the rest: `status`, `control` and `stop` start at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.config.sources import FILE_VARIABLE, find_file, from_environment, read_file
+from infra.faults import ConfigurationError
+
+DEFAULT_FOLDER = ".eternal"
+DEFAULT_HOST = "127.0.0.1"
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+TOKEN_FILE = "api-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`host` is what the interface listens on, `token_file` what opens it."""
+
+    data_folder: Path
+    host: str = DEFAULT_HOST
+    token_file: Path = Path(DEFAULT_FOLDER) / TOKEN_FILE
+
+    @property
+    def reachable_host(self) -> str:
+        """An address of this machine that reaches `host`."""
+        return LOOPBACK_OF.get(self.host, self.host)
+
+
+def find_place(data: Path | None, config_file: Path | None) -> Place:
+    """Where the command line, the environment or the file say that the system is.
+
+    Raises:
+        ConfigurationError: the file does not exist or is not TOML, or one of the values is no text.
+    """
+    environment = dict(os.environ)
+    if config_file is not None:
+        environment[FILE_VARIABLE] = str(config_file)
+    path = find_file(environment)
+    layers = [from_environment(environment), {} if path is None else read_file(path)]
+    folder = data or Path(_text(layers, ("data_folder",)) or DEFAULT_FOLDER)
+    token = _text(layers, ("api", "token_file"))
+    return Place(folder, _text(layers, ("api", "host")) or DEFAULT_HOST, Path(token) if token else folder / TOKEN_FILE)
+
+
+def _text(layers: list[dict[str, Any]], path: tuple[str, ...]) -> str:
+    for layer in layers:
+        value: Any = layer
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None:
+            if not isinstance(value, str):
+                raise ConfigurationError([f"{'.'.join(path)} = {value!r} is refused: a text is required."])
+            return value
+    return ""

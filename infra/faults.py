@@ -1,0 +1,17 @@
+"""Faults that a person can mend: the command line shows their text and ends with code 2, without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class OperatorError(Exception):
+    """Base of all errors whose text tells the operator what happened, what was done and what action is required."""
+
+
+class ConfigurationError(OperatorError):
+    """The configuration is refused; the program does not start. `problems` has one sentence per problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
