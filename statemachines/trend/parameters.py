@@ -68,8 +68,6 @@ class TrendParameters(Frozen):
     stop_confirm_s: PositiveInt = 120
     """A position whose stop the exchange has not confirmed for this long raises an alert (DESIGN 6)."""
 
-    """Pause after three exits in a row that left a remainder; the stop at the exchange stays meanwhile."""
-
     portfolio_wait_s: PositiveInt = 60
     """How long entries wait for a portfolio that shows this instant's exits (T7) before the day is left out."""
 
