@@ -32,7 +32,7 @@ drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteen
 replay: $(VENV)/.run-ready ## the recorded market of 2020 to mid-2021 through the whole system, as fast as it settles
 	$(BIN)/eternal run --history $(HISTORY) --from 2020-01-01 --to 2021-06-30 --pace 0 --until-end $(ARGS)
 
-reset: $(VENV)/.run-ready ## forget everything the paper profile has done
+reset: $(VENV)/.run-ready ## discard all state of the paper profile
 	$(BIN)/eternal reset $(ARGS)
 
 lock: $(VENV)/.dev-ready ## renew the lock files from pyproject.toml
