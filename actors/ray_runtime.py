@@ -66,6 +66,10 @@ class Assembly(Protocol):
         """How often and how fast a failed actor is restarted (OR-8)."""
         ...
 
+    def is_frozen(self, pid: int) -> bool:
+        """Whether this process of ours is stopped (SIGSTOP, a debugger); False where that cannot be seen."""
+        ...
+
 
 class RayPeers:
     """Peers by name; a handle is looked up again after any failure, since recreation makes it stale."""
@@ -279,6 +283,9 @@ class RayNursery:
         handle = find(name)
         if handle is not None:
             ray.kill(handle, no_restart=True)
+
+    def is_frozen(self, pid: int) -> bool:
+        return self._assembly.is_frozen(pid)
 
     def call(self, name: ActorName, method: str, *arguments: object) -> RayCall | _NoActor:
         handle = find(name)

@@ -146,6 +146,11 @@ class SystemAssembly:
     def supervision(self) -> SupervisionPolicy:
         return self.config.supervision
 
+    def is_frozen(self, pid: int) -> bool:
+        from infra.processes.table import is_stopped_kin
+
+        return is_stopped_kin(pid)
+
     # --- pieces ---
 
     def database_url(self, name: ActorName) -> str:

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 PERIOD_S = 0.1
 HEALTH_PERIOD_MS = 300
 HEALTH_TIMEOUT_MS = 1_500
+FROZEN_MS = 500
+"""A process that is stopped for so long is not slow: no answer of its is waited for."""
 
 
 class Pending(Protocol):
@@ -56,6 +58,10 @@ class Nursery(Protocol):
 
     def kill(self, name: ActorName) -> None: ...
 
+    def is_frozen(self, pid: int) -> bool:
+        """Whether the operating system says that the process is stopped; False where that cannot be seen."""
+        ...
+
     def call(self, name: ActorName, method: str, *arguments: object) -> Pending: ...
 
 
@@ -75,6 +81,8 @@ class _Watch:
     health_call: Pending | None = None
     start_call: Pending | None = None
     health: Mapping[str, Any] = field(default_factory=dict)
+    pid: int = 0
+    frozen_since_ms: int | None = None
     since_ms: int = 0
     reason: str = ""
     restarts: int = 0
@@ -164,6 +172,7 @@ class Supervision:
             self._begin(now)
             for name, watch in self._watches.items():
                 self._hear(name, watch, now)
+                self._look(name, watch, now)
                 self._ask(name, watch, now)
             self._carry_out(self._supervisor.tick(now))
 
@@ -207,8 +216,16 @@ class Supervision:
             watch.health_call = None
             self._carry_out(self._supervisor.missed(name, now))
 
+    def _look(self, name: ActorName, watch: _Watch, now: int) -> None:
+        if not watch.pid or not self._nursery.is_frozen(watch.pid):
+            watch.frozen_since_ms = None
+        elif watch.frozen_since_ms is None:
+            watch.frozen_since_ms = now
+        elif now - watch.frozen_since_ms >= FROZEN_MS:
+            self._carry_out(self._supervisor.frozen(name, now))
+
     def _judge(self, name: ActorName, watch: _Watch, now: int) -> None:
-        reported = watch.health["state"]
+        reported, watch.pid = watch.health["state"], int(watch.health.get("pid", 0))
         state = self._supervisor.state(name)
         if reported == "FAILED" and state in ALIVE:
             self._carry_out(self._supervisor.died(name, str(watch.health.get("last_error", "")), now))
@@ -244,7 +261,8 @@ class Supervision:
                     self._resume(component)
                 case KillActor(component):
                     watch = self._watches[component]
-                    watch.health_call = watch.start_call = None
+                    watch.health_call = watch.start_call = watch.frozen_since_ms = None
+                    watch.pid = 0  # a frozen process outlives its end by some seconds, beside its successor
                     self._nursery.kill(component)
                 case Changed():
                     self._note(order)

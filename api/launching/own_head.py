@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,34 @@ def name_the_agents_ports() -> None:
 
 
 def _completed(make: Any, ports: dict[str, int], *arguments: Any, **named: Any) -> Any:
-    """Ray's parameters; what they leave open is named."""
-    return make(*arguments, **(named | ports))
+    """Ray's parameters; what they leave open is named. Nobody reads the log monitor's lines (`log_to_driver`)."""
+    return make(*arguments, **(named | ports | {"include_log_monitor": False}))
+
+
+class LateDashboard:
+    """The dashboard's dozen processes load as much as all actors together: they begin when these are up.
+
+    Made before `ray.init`; `start` is for the thread that called that, since Linux ends children with the thread that
+    started them.
+    """
+
+    def __init__(self) -> None:
+        from ray._private import node
+
+        self._start: Callable[[], object] | None = None
+        begin = node.Node.start_api_server
+
+        @functools.wraps(begin)
+        def later(head: Any, **named: Any) -> None:
+            self._start = functools.partial(begin, head, **named)
+
+        node.Node.start_api_server = later
+
+    def start(self) -> None:
+        """Start it unless that is done already; nobody waits for it."""
+        start, self._start = self._start, None
+        if start is not None:
+            start()
 
 
 def ended_early() -> list[str]:
@@ -104,9 +131,13 @@ def lost_processes() -> list[str]:
     node = ray_worker._global_node
     if node is None:
         return ["head"]
-    lost = [str(kind) for kind, _process in node.dead_processes() if kind in NEEDED]
+    lost = []
     for kind in NEEDED:
-        lost += [f"{kind} (frozen)" for one in node.all_processes.get(kind, ()) if is_stopped(one.process.pid)]
+        for one in node.all_processes.get(kind, ()):
+            if one.process.poll() is not None:
+                lost.append(kind)
+            elif is_stopped(one.process.pid):
+                lost.append(f"{kind} (frozen)")
     return lost or _dead_agents(node)
 
 

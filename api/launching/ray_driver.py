@@ -40,6 +40,8 @@ PERIOD_S = 0.5
 STATUS_TIMEOUT_S = 2.0
 COMMAND_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 1.5
+DASHBOARD_WAIT_S = 120.0
+"""So long the dashboard waits for all actors to be up; then it is needed to see why they are not."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -50,6 +52,8 @@ class RayDriver:
     def __init__(self, connection: Connection[FromDriver, ToDriver]) -> None:
         self._connection = connection
         self._sending = threading.Lock()
+        self._dashboard: own_head.LateDashboard | None = None
+        self._ready_at = 0.0
 
     def run(self) -> None:
         """Until the launch ends it, or is gone."""
@@ -60,6 +64,8 @@ class RayDriver:
         if begin.address is None:
             threading.Thread(target=self._watch_head, args=(started,), name="head", daemon=True).start()
         try:
+            if begin.address is None:
+                self._dashboard = own_head.LateDashboard()
             self._say(_start(begin))
         except Exception as error:  # noqa: BLE001 - whatever Ray raises, the launch gets a sentence
             _log.exception("Ray does not start")
@@ -67,7 +73,7 @@ class RayDriver:
             self._say(Failed(text if isinstance(error, RefusedError) else f"{type(error).__name__}: {text}"))
             return
         started.set()
-        reported = 0.0
+        self._ready_at, reported = time.monotonic(), 0.0
         while True:
             if self._connection.poll(max(0.0, PERIOD_S - (time.monotonic() - reported))):
                 said = self._connection.recv()
@@ -77,7 +83,18 @@ class RayDriver:
                 self._carry_out(said)
             if time.monotonic() - reported >= PERIOD_S:
                 reported = time.monotonic()
-                self._say(_ask_status())
+                status = _ask_status()
+                self._say(status)
+                self._start_dashboard(status)
+
+    def _start_dashboard(self, status: Heard | Silent) -> None:
+        are_up = isinstance(status, Heard) and status.status.get("all_up")
+        if self._dashboard is not None and (are_up or time.monotonic() - self._ready_at > DASHBOARD_WAIT_S):
+            dashboard, self._dashboard = self._dashboard, None
+            try:
+                dashboard.start()
+            except Exception:  # noqa: BLE001 - optional: whatever keeps it from starting, everything else goes on
+                _log.exception("the dashboard does not start")
 
     def _carry_out(self, said: ToDriver) -> None:
         try:

@@ -101,6 +101,21 @@ def is_stopped(pid: int) -> bool:
     return _state(pid) in STOPPED
 
 
+def is_stopped_kin(pid: int) -> bool:
+    """Whether this is a frozen process of the same run as ours: on another machine the number means somebody else."""
+    ours = os.environ.get(MARK, "")
+    return bool(ours) and is_stopped(pid) and _mark_of(pid) == ours
+
+
+def _mark_of(pid: int) -> str:
+    """The process's own mark or, where it has overwritten its environment, its nearest ancestor's."""
+    while pid > 1:
+        if mark := _own_mark(PROC / str(pid)):
+            return mark
+        pid = _state_and_parent(pid)[1]
+    return ""
+
+
 def cpu_s(pids: Iterable[int]) -> float:
     """Processor time that these processes have used so far; the measure of progress of a start."""
     total = 0

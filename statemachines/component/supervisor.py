@@ -182,6 +182,12 @@ class Supervisor:
             return []
         return self._fail(component, f"died: {reason}", wall_ms)
 
+    def frozen(self, component: ActorName, wall_ms: int) -> Orders:
+        """The operating system has stopped its process: it will not go on by itself."""
+        if self.state(component) not in ALIVE:
+            return []
+        return self._fail(component, "its process is frozen", wall_ms)
+
     def gave_up(self, component: ActorName, reason: str, wall_ms: int) -> Orders:
         """It says itself that no restart can help: FAULTED at once."""
         if self.state(component) not in ALIVE:

@@ -38,6 +38,7 @@ def system() -> Iterator[Started]:
     if not Path("/proc/net/tcp").exists():
         pytest.skip("needs /proc")
     with started() as found:
+        found.wait("the dashboard", lambda: _status(f"{found.line('Ray dashboard')}/api/version"))
         yield found
 
 
@@ -110,7 +111,6 @@ def test_rays_control_store_refuses_a_stranger(system: Started, program: str, to
 def test_the_dashboard_opens_from_the_page(system: Started) -> None:
     """The page's button asks the API; the cookie that comes with the answer opens the dashboard on the same host."""
     dashboard = system.line("Ray dashboard")
-    system.wait("the dashboard", lambda: _status(f"{dashboard}/api/version"))
     assert _status(f"{dashboard}/api/jobs/") == 401
     token_file = Path(system.line("Ray token"))
     assert token_file.stat().st_mode & 0o777 == 0o600

@@ -56,8 +56,7 @@ def _named(system: Started, part: str) -> int | None:
 
 def test_the_dashboard_does_not_decide_anything(system: Started) -> None:
     """Optional: killed, everything goes on without it."""
-    dashboard = system.process_named("dashboard/dashboard.py")
-    assert dashboard is not None
+    dashboard = system.wait("the dashboard", lambda: system.process_named("dashboard/dashboard.py"))
     agent = _named(system, "raylet/raylet")
     os.kill(dashboard.pid, signal.SIGKILL)
     system.wait_until_well()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from api.launching.ray_process import is_on_loopback
 from api.launching.ray_token import RayError, cluster_token, own_token_file
 from infra.bybit.credentials import Credentials, from_environment, from_plain
 from infra.config import EternalConfig
+from infra.processes.environment import MARK
 from infra.processes.ports import PortTakenError, require_free
+from infra.processes.table import is_stopped_kin
 from infra.secrets.counter import SecretsCounter, SecretsUnavailableError, fetch
 from statemachines.values import Account, ActorName
 
@@ -229,6 +233,27 @@ def test_the_counter_refuses_another_user(tmp_path: Path) -> None:
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     counter.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_only_a_frozen_process_of_our_own_run_counts_as_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that an actor has reported may be anybody's process on this machine: the actor may live on another."""
+    monkeypatch.setenv(MARK, "folder:run:ray")
+    ours = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: "folder:run:ray"})
+    other = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: "folder:other:ray"})
+    try:
+        assert not is_stopped_kin(ours.pid)
+        for process in (ours, other):
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        assert is_stopped_kin(ours.pid)
+        assert not is_stopped_kin(other.pid)
+        monkeypatch.delenv(MARK)
+        assert not is_stopped_kin(ours.pid)
+    finally:
+        for process in (ours, other):
+            process.kill()
+            process.wait()
 
 
 def test_a_configured_port_must_be_usable() -> None:

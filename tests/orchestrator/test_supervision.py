@@ -1,0 +1,116 @@
+"""The supervising loop on actors that are played: what it sees becomes the supervisor's orders (OR-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pytest
+
+from orchestrator import supervision
+from orchestrator.supervision import FROZEN_MS, HEALTH_PERIOD_MS, Supervision
+from statemachines.component.machine import ComponentState
+from statemachines.component.supervisor import Supervisor
+from statemachines.values import ActorName
+
+VICTIM = ActorName.TREND_1
+
+
+class Answer:
+    """A call that is answered at once, or never."""
+
+    def __init__(self, value: Mapping[str, Any] | None) -> None:
+        self._value = value
+
+    def ready(self) -> bool:
+        return self._value is not None
+
+    def value(self) -> Any:
+        return self._value
+
+
+class Played:
+    """One actor, its store and its listeners."""
+
+    def __init__(self) -> None:
+        self.pid = 100
+        self.frozen: set[int] = set()
+        self.killed = 0
+        self.alerts: list[str] = []
+
+    def find(self, name: ActorName) -> bool:
+        return False
+
+    def spawn(self, name: ActorName) -> None:
+        self.pid += 1
+
+    def kill(self, name: ActorName) -> None:
+        self.killed += 1
+
+    def is_frozen(self, pid: int) -> bool:
+        return pid in self.frozen
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> Answer:
+        if self.pid in self.frozen:
+            return Answer(None)
+        return Answer({"state": "RUNNING", "pid": self.pid, "progress": 1, "is_busy": False})
+
+    def grant(self, name: ActorName, holder: str) -> int:
+        return 1
+
+    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
+        pass
+
+    def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None:
+        self.alerts.append(text)
+
+
+class Rig:
+    """The loop, turn by turn, on a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ms = 1_000
+        self.played = Played()
+        self.supervisor = Supervisor([VICTIM])
+        monkeypatch.setattr(supervision, "_now_ms", lambda: self.now_ms)
+        played: Any = self.played
+        self.loop = Supervision([VICTIM], self.supervisor, played, played, played, lambda: 0)
+
+    def pass_ms(self, milliseconds: int) -> None:
+        for _ in range(milliseconds // 100):
+            self.now_ms += 100
+            self.loop.turn()
+
+    def until_running(self) -> None:
+        for _ in range(100):
+            self.pass_ms(100)
+            if self.supervisor.state(VICTIM) is ComponentState.RUNNING:
+                return
+        raise AssertionError("it does not come up")
+
+
+def test_a_frozen_process_is_replaced_without_waiting_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three time-outs of its answers took five seconds, in which the market stood still; the operating system says at
+    once that a process is stopped."""
+    rig = Rig(monkeypatch)
+    rig.until_running()
+    rig.pass_ms(2 * HEALTH_PERIOD_MS)
+    rig.played.frozen.add(rig.played.pid)
+    rig.pass_ms(FROZEN_MS)
+    assert rig.played.killed == 0, "a glance at a stopped process is not enough"
+    rig.pass_ms(300)
+    assert rig.played.killed == 1
+    assert any("frozen" in text for text in rig.played.alerts)
+
+
+def test_the_frozen_predecessor_is_not_held_against_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray takes five seconds to end a stopped process: it stands beside the new one meanwhile."""
+    rig = Rig(monkeypatch)
+    rig.until_running()
+    rig.pass_ms(2 * HEALTH_PERIOD_MS)
+    rig.played.frozen.add(rig.played.pid)
+    rig.pass_ms(FROZEN_MS + 300)
+    rig.until_running()
+    rig.pass_ms(10_000)
+    assert rig.played.killed == 1
+    assert rig.supervisor.state(VICTIM) is ComponentState.RUNNING
