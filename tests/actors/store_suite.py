@@ -150,6 +150,17 @@ class StoreSuite:
         assert list(store.closed_bars("spot", "BTCUSDT", "60", 10 * HOUR_MS, 10)) == []
         fresh.write(states=[StateRow("a", "NEW", 1, {})])
 
+    def test_a_stale_twin_is_fenced_also_when_the_new_one_stands_at_the_same_number(self, open_store: OpenStore) -> None:
+        """An equal commit number is no evidence that a commit has landed: the epoch must be equal too."""
+        stale = Pen(open_store())
+        stale.write(states=[StateRow("a", "OLD", 1, {})])
+        fresh = Pen(open_store())
+        fresh.write(states=[StateRow("a", "NEW", 1, {})])
+        assert fresh.number == stale.number + 1, "the stale one's next commit bears the number that is there now"
+        with pytest.raises(FencedError):
+            stale.write(states=[StateRow("a", "STALE", 1, {})])
+        assert fresh.store.load(ACTOR, fresh.epoch).states == {"a": StateRow("a", "NEW", 1, {})}
+
     @pytest.mark.parametrize("skip", [-1, 1, 5])
     def test_a_commit_with_a_wrong_number_is_refused(self, open_store: OpenStore, skip: int) -> None:
         pen = Pen(open_store())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -252,6 +253,19 @@ def test_an_account_is_read_in_pages_and_in_windows_of_seven_days() -> None:
     assert len(windows) == 3
     assert all(int(w["endTime"]) - int(w["startTime"]) < 7 * DAY_MS for w in windows)
     assert int(windows[0]["startTime"]) == NOW - 20 * DAY_MS and int(windows[-1]["endTime"]) >= NOW
+    for earlier, later in pairwise(windows):
+        assert int(later["startTime"]) == int(earlier["endTime"]) + 1, "no millisecond falls between two windows"
+
+
+@pytest.mark.parametrize("age_ms", [0, 1, 7 * DAY_MS - 1, 7 * DAY_MS, 14 * DAY_MS])
+def test_the_last_window_reaches_now_wherever_the_reading_begins(age_ms: int) -> None:
+    """An execution of this very millisecond is read, also when the span is a whole number of windows."""
+    venue = Venue(account_script)
+    venue.exchange.perform(A, ReadAccount(executions_since_ms=NOW - age_ms))
+    windows = [p for path, p in venue.calls if path == "/v5/execution/list" and p["category"] == "linear"]
+    assert int(windows[0]["startTime"]) == NOW - age_ms
+    assert int(windows[-1]["startTime"]) <= NOW <= int(windows[-1]["endTime"])
+    assert len(windows) == age_ms // (7 * DAY_MS) + 1
 
 
 @pytest.mark.parametrize("failing", ACCOUNT_PATHS)

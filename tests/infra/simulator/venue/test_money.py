@@ -115,6 +115,20 @@ def test_a_gap_beyond_bankruptcy_leaves_nothing_but_no_debt() -> None:
     assert world.get("/v5/order/realtime", "TREND-2", category="linear", symbol="BTCUSDT")["list"] == []
 
 
+def test_a_liquidation_closes_winners_before_losers_so_that_their_profit_covers_the_loss() -> None:
+    """Were the loser closed first, its loss would be booked whole and the winner be given away for it."""
+    fall = {"BTCUSDT": [FLAT, ("10000",) * 4], "ETHUSDT": [("2000",) * 4, ("1900",) * 4]}
+    world = World(fall)
+    world.order("TREND-2", side="Buy", qty="0.5")
+    world.order("TREND-2", side="Sell", qty="1", symbol="ETHUSDT")
+    world.run_to(at(1, 30))
+    rows = world.get("/v5/execution/list", "TREND-2", category="linear", execType="BustTrade")["list"][::-1]
+    assert [row["symbol"] for row in rows] == ["ETHUSDT", "BTCUSDT"]
+    assert Decimal(rows[0]["execPrice"]) == 1900, "the winner's profit is counted at the market"
+    assert Decimal(rows[1]["execPrice"]) > 10000, "the loser is closed where the account has nothing left"
+    assert 0 <= world.wallet("TREND-2") < Decimal("0.01")
+
+
 def test_only_the_master_moves_money_and_a_transfer_id_counts_once() -> None:
     world = World()
     uids = world.uids

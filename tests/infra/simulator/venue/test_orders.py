@@ -272,3 +272,37 @@ def test_pages_follow_the_cursor_without_overlap() -> None:
         if not cursor:
             break
     assert seen == made[::-1]
+
+
+@pytest.mark.parametrize(("turn", "status"), [("39500", "Filled"), ("39500.1", "New")])
+def test_a_price_that_just_touches_a_resting_order_fills_it_and_one_tick_less_does_not(turn: str, status: str) -> None:
+    world = World([FLAT, ("40000", "40000", turn, "40000")])
+    order = world.order(side="Buy", qty="0.01", price="39500", **LIMIT)
+    world.run_to(at(2))
+    assert world.show(order["orderId"])["orderStatus"] == status
+
+
+@pytest.mark.parametrize(("turn", "status"), [("40500", "Filled"), ("40499.9", "New")])
+def test_so_does_a_touch_from_below(turn: str, status: str) -> None:
+    world = World([FLAT, ("40000", turn, "40000", "40000")])
+    order = world.order(side="Sell", qty="0.01", price="40500", **LIMIT)
+    world.run_to(at(2))
+    assert world.show(order["orderId"])["orderStatus"] == status
+
+
+@pytest.mark.parametrize(
+    ("direction", "trigger", "hour", "status"),
+    [
+        (2, "39500", ("40000", "40000", "39500", "40000"), "Filled"),
+        (2, "39500", ("40000", "40000", "39500.1", "40000"), "Untriggered"),
+        (1, "40500", ("40000", "40500", "40000", "40000"), "Filled"),
+        (1, "40500", ("40000", "40499.9", "40000", "40000"), "Untriggered"),
+    ],
+)
+def test_a_price_that_just_touches_a_trigger_fires_it(
+    direction: int, trigger: str, hour: tuple[str, str, str, str], status: str
+) -> None:
+    world = World([FLAT, hour])
+    order = world.order(side="Buy", qty="0.01", triggerPrice=trigger, triggerDirection=direction)
+    world.run_to(at(2))
+    assert world.show(order["orderId"])["orderStatus"] == status
