@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
 
-.PHONY: run test lint golden chaos drill-load replay reset lock clean
+.PHONY: run test lint golden mutate chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -22,6 +22,9 @@ lint: $(VENV)/.dev-ready
 
 golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a faulty synthetic market, against the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
+
+mutate: $(VENV)/.dev-ready ## a sample of small wrong changes to what decides about money; the tests must notice them
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 chaos: $(VENV)/.dev-ready ## 50 random kills and freezes of any process; the books must be as after a calm run
 	$(BIN)/python -m tests.chaos.storm $(ARGS)

@@ -150,7 +150,9 @@ class StoreSuite:
         assert list(store.closed_bars("spot", "BTCUSDT", "60", 10 * HOUR_MS, 10)) == []
         fresh.write(states=[StateRow("a", "NEW", 1, {})])
 
-    def test_a_stale_twin_is_fenced_also_when_the_new_one_stands_at_the_same_number(self, open_store: OpenStore) -> None:
+    def test_a_stale_twin_is_fenced_also_when_the_new_one_stands_at_the_same_number(
+        self, open_store: OpenStore
+    ) -> None:
         """An equal commit number is no evidence that a commit has landed: the epoch must be equal too."""
         stale = Pen(open_store())
         stale.write(states=[StateRow("a", "OLD", 1, {})])

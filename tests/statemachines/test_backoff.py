@@ -52,3 +52,36 @@ def test_a_closed_market_is_tried_a_few_dozen_times_a_day() -> None:
 )
 def test_causes_of_refusals(code: int, fault: str, cause: RefusalCause) -> None:
     assert cause_of(code, fault) is cause  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cause", "pauses_s"),
+    [
+        ("passing", [5, 15, 30, 60, 120, 240, 480, 900, 900]),
+        ("price", [0, 30, 60, 120, 240, 480, 600, 600]),
+        ("closed", [60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        ("funds", [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        ("other", [10, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        ("slippage", [0, 0, 30, 60, 120, 240, 480, 900, 900]),
+        ("", [0, 0, 30, 60]),
+    ],
+)
+def test_each_cause_has_its_own_pauses(cause: str, pauses_s: list[float]) -> None:
+    assert [order_pause_s(Tries(cause, failures)) for failures in range(1, len(pauses_s) + 1)] == pauses_s
+
+
+@pytest.mark.parametrize(
+    ("cause", "codes"),
+    [
+        (RefusalCause.CLOSED, [30228, 110023, 110042, 110074, 170121, 170151, 170157, 170221]),
+        (
+            RefusalCause.PRICE,
+            [30208, 30209, 110003, 110120, 110121, 170132, 170133, 170193, 170194, 170371, 170372, 170217, 170218]
+            + [170134],
+        ),
+    ],
+)
+def test_a_code_decides_before_the_fault_of_the_gateway(cause: RefusalCause, codes: list[int]) -> None:
+    for code in codes:
+        for fault in ("permanent", "transient", "funds"):
+            assert cause_of(code, fault) is cause, code  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from statemachines.commands import Alert, AlertEnded
 from statemachines.conditions import Conditions
@@ -52,3 +53,43 @@ def test_an_alert_without_a_condition_is_an_event_each_time() -> None:
         event = book.take(Alert("info", "t", "x"), alert_id, 4)
         assert event is not None and (event.alert_id, event.state, event.ended_ms) == (alert_id, "ended", 4)
     assert not book.is_dirty
+
+
+def test_what_changes_the_book_must_be_written_and_what_does_not_must_not() -> None:
+    """A change that is not written is told again after a restart; an end that is not written never ends."""
+    book = Conditions(ActorName.TREND_1)
+    for command, dirty in (
+        (closed(), True),
+        (closed(), False),
+        (closed("the funds are missing"), True),
+        (AlertEnded("exit:ETH"), False),
+        (AlertEnded("exit:BTC"), True),
+        (AlertEnded("exit:BTC"), False),
+    ):
+        book.is_dirty = False
+        book.take(command, "a", 1)
+        assert book.is_dirty is dirty, command
+
+
+def test_another_severity_or_title_alone_is_a_change() -> None:
+    book = Conditions(ActorName.TREND_1)
+    book.take(closed(), "a", 1)
+    for count, told in enumerate((replace(closed(), severity="warning"), replace(closed(), title="closing")), 1):
+        changed = book.take(told, "b", 1 + count)
+        assert changed is not None
+        assert (changed.state, changed.changes, changed.changed_ms, changed.market_ms) == (
+            "changed",
+            count,
+            1 + count,
+            1,
+        )
+        assert (changed.severity, changed.title, changed.ended_ms) == (told.severity, told.title, None)
+
+
+def test_an_end_without_words_keeps_the_text_and_conditions_do_not_mix() -> None:
+    book = Conditions(ActorName.TREND_1)
+    book.take(closed(), "a", 1)
+    book.take(Alert("info", "t", "x", "exit:ETH"), "b", 2)
+    ended = book.take(AlertEnded("exit:BTC"), "c", 3)
+    assert ended is not None and (ended.text, ended.changed_ms) == ("BTCUSDT is closed for trading", 3)
+    assert list(book.to_data()) == ["exit:ETH"]
