@@ -25,7 +25,8 @@ from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest
 from infra.config import EternalConfig
 from infra.simulator.config import FeeConfig
-from infra.simulator.market.history import Coverage, HistoryMarket
+from infra.simulator.market.history import HistoryMarket
+from infra.simulator.market.judge import Coverage
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
 from statemachines.values import DAY_MS, ENGINES, ActorName
@@ -72,7 +73,7 @@ def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
     console = Console(soft_wrap=True)
     console.print(f"Market: {plan.market.label}, {day_of(plan.market.start_ms)} to {day_of(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
-        console.print(f"  inactive: {sentence}")
+        console.print(f"  {sentence}")
     test = Backtest(plan, brains)
     with _progress(console, plan.market) as bar:
         test.run(bar, stopped.is_set)
@@ -124,11 +125,11 @@ def _market(options: Options) -> tuple[Market, tuple[str, ...]]:
 
 
 def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...]:
-    """A sentence for every file that is missing or begins after the run does."""
+    """A sentence for every file that is missing or begins after the run does, with what follows from it."""
     found = []
     for file in coverage:
         if file.first_ms is None:
-            found.append(f"{file.stem} is missing; {file.note}; the rules that need it are inactive.")
+            found.append(f"{file.stem} is missing; {file.note}.")
         elif file.first_ms > from_ms:
             found.append(f"{file.stem} begins on {day_of(file.first_ms)}; before, the rules that need it are inactive.")
     return tuple(found)

@@ -235,7 +235,7 @@ def backtest(
     """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
     config = _config({}, settings, None, config_file)
     from api.backtest import Options, run_backtest
-    from infra.simulator.market.files import HistoryError
+    from infra.simulator.market.findings import HistoryError
 
     options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, settings or (), out)
     try:

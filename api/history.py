@@ -59,21 +59,32 @@ def check(
     folder: Annotated[Path, typer.Argument(help="the folder to look over")],
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
-    """Look for gaps, repeats, disorder, impossible and improbable values; exit code 1 when there are any."""
-    from infra.history.check import FolderError, check_folder
+    """Judge a folder as the loader does: errors (exit code 1; it cannot be used), warnings and known events."""
+    from infra.simulator.market.findings import Severity
+    from infra.simulator.market.judge import judge
 
-    try:
-        reports = check_folder(folder)
-    except FolderError as error:
-        _refuse(str(error))
+    if not folder.is_dir():
+        _refuse(f"The folder {folder} does not exist; it must be a folder of history files.")
+    found = judge(folder)
+    errors = found.errors
     if as_json:
-        typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
+        document = {
+            "folder": str(folder),
+            "usable": not errors,
+            "files": [asdict(one) for one in found.files],
+            "findings": [asdict(one) for one in found.findings],
+        }
+        typer.echo(json.dumps(document, indent=2))
     else:
-        for report in reports:
-            typer.echo(f"{report.file}: {report.rows:,} rows, {report.first} to {report.last}")
-            for finding in report.findings:
-                typer.echo(f"  {finding.count:,} {finding.kind}: {'; '.join(finding.examples)}")
-    raise typer.Exit(1 if any(report.findings for report in reports) else 0)
+        for file in found.files:
+            typer.echo(str(file))
+        for severity in Severity:
+            for finding in found.findings:
+                if finding.severity is severity:
+                    typer.echo(f"  {finding}")
+        counts = ", ".join(f"{sum(one.severity is each for one in found.findings)} {each}s" for each in Severity)
+        typer.echo(f"{counts}: the folder {'cannot be used' if errors else 'can be used'}.")
+    raise typer.Exit(1 if errors else 0)
 
 
 def _download(
@@ -84,9 +95,9 @@ def _download(
 
     from infra.feeds.source import HttpJson
     from infra.history.catalog import series_of
-    from infra.history.check import utc
     from infra.history.download import Downloader
     from infra.history.source import HistorySource
+    from infra.simulator.market.findings import utc
 
     console = Console(soft_wrap=True)
     outcomes = []

@@ -1,1 +1,1 @@
-"""History files: fetched from the exchange and the external source, kept without loss, looked over for defects."""
+"""History files: fetched from the exchange and the external source and kept without loss."""

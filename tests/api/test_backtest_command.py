@@ -10,10 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from api.backtest import NAMES, missing_inputs
-from infra.simulator.market.history import Coverage
+from infra.simulator.market.judge import Coverage
+from tests.infra.simulator.market.make import write_required
 from tests.simulation.whole import instant
 
 PATIENCE_S = 120.0
@@ -52,6 +54,8 @@ def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
     ("options", "told"),
     [
         (("--from", "yesterday"), "--from 'yesterday' is refused: a day is written like"),
+        (("--to", "9999-12-31"), "--to '9999-12-31' is refused: allowed is 2009-01-01 to 2099-12-31"),
+        (("--from", "0001-01-01"), "--from '0001-01-01' is refused: allowed is 2009-01-01 to 2099-12-31"),
         (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01 must not be after --to 2025-01-01"),
         (("--engines", "core,luck"), "--engines 'luck' is no engine; allowed are core-hodl"),
         (("--capital", "lots"), "--capital 'lots' is no number; allowed is 1000 to"),
@@ -94,6 +98,17 @@ def test_ctrl_c_leaves_a_report_of_what_was_done(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "part" / "summary.json").read_text())
     assert not summary["facts"]["is_complete"]
     assert any("incomplete" in one["text"] for one in summary["findings"])
+
+
+def test_a_folder_without_sol_trades_what_there_is(tmp_path: Path) -> None:
+    """It ended with a traceback at the first hour: the bars of every symbol were asked for, listed or not."""
+    (tmp_path / "history").mkdir()
+    write_required(tmp_path / "history", days=6)
+    done = run(tmp_path, "--history", "history", "--out", "report")
+    assert done.returncode == 0, done.stderr
+    assert "sol_usdt_spot_1h is missing; spot SOLUSDT is not traded." in done.stdout
+    symbols = set(pl.read_parquet(tmp_path / "report" / "fills.parquet")["symbol"])
+    assert {"BTCUSDT", "ETHUSDT"} == symbols
 
 
 def test_missing_and_late_files_are_told_as_inactive_rules() -> None:

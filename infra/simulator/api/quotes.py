@@ -77,9 +77,10 @@ def touch(venue: Venue, spec: Instrument) -> Touch:
 
 
 def closed_bar(venue: Venue, spec: Instrument, interval: str, end_ms: int) -> Bar | None:
-    """The bar of ``interval`` ("60", "D") that ends at ``end_ms``; None when none does, or in a gap."""
+    """The bar of ``interval`` ("60", "D") that ends at ``end_ms``; None when none does, in a gap, and of a symbol that
+    this market does not have (or not yet)."""
     start_ms = end_ms - BAR_MS[interval]
-    if end_ms % BAR_MS[interval]:
+    if end_ms % BAR_MS[interval] or not venue.prices.is_listed(spec.category, spec.symbol, end_ms):
         return None
     if interval == "60":
         return venue.market.hour(spec.category, spec.symbol, start_ms)

@@ -1,8 +1,12 @@
-"""Reading one history file, Parquet or CSV, into checked columns; a malformed file is refused, never repaired."""
+"""Reading one history file, Parquet or CSV, into columns of instants and numbers; nothing is repaired.
+
+What cannot be read is a finding that names file, row (1 = first row of data), column, value and what is allowed.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from infra.simulator.market.findings import Finding, found, where, whole
 from infra.simulator.market.series import Floats, Times
 
 _SECONDS_BELOW = 100_000_000_000
@@ -28,67 +32,58 @@ _TIME_ALLOWED = (
     "it must be an instant between 2009 and 2100 as an ISO date or date and time (UTC unless it says otherwise), "
     "or as whole seconds or milliseconds since the epoch"
 )
+_FINER_UNITS = {10**3: "microseconds", 10**6: "nanoseconds"}
+_SLASHED = re.compile(r"\s*\d{1,4}[/.]\d{1,2}[/.]\d{2,4}\b")
+_LONGEST_SHOWN = 60
 
 
-class HistoryError(ValueError):
-    """The history cannot be used; the text says what is wrong and what is allowed. Nothing is started."""
+class UnreadableError(ValueError):
+    """A file or column that cannot be read; carries the findings that say why."""
 
-
-class HistoryFileError(HistoryError):
-    """One file is refused: names file, row (1 = first row of data), column, value and what is allowed."""
-
-    def __init__(self, path: Path, row: int | None, column: str, value: object, allowed: str) -> None:
-        where = f"row {row}, column {column!r}" if row is not None else f"column {column!r}"
-        super().__init__(f"History file {path.name}, {where}: the value {value!r} is refused; {allowed}.")
-        self.path, self.row, self.column, self.value, self.allowed = path, row, column, value, allowed
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("; ".join(str(one) for one in findings))
+        self.findings = tuple(findings)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Raw columns of one file, by lower-case name; ``raw`` values are shown in error texts."""
+    """Raw columns of one file, by lower-case name; their values are shown in findings."""
 
     path: Path
     columns: dict[str, Sequence[Any] | pl.Series]
     rows: int
 
-    def refuse(self, row: int, column: str, allowed: str) -> HistoryFileError:
-        """The error for the value in row ``row`` (counted from 0 here, from 1 in the text)."""
-        return HistoryFileError(self.path, row + 1, column, self.columns[column][row], allowed)
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def shown(self, row: int, column: str, allowed: str) -> str:
+        """The sentence about the value in `row` (counted from 0 here, from 1 in the text)."""
+        return f"row {row + 1}, column {column!r}: the value {_short(self.columns[column][row])} is refused; {allowed}"
 
     def first(self, names: Sequence[str]) -> str:
-        """The first of the column names that the file has. Raises ``HistoryFileError`` when it has none."""
+        """The first of the column names that the file has. Raises `UnreadableError` when it has none."""
         for name in names:
             if name in self.columns:
                 return name
-        present = ", ".join(self.columns) or "none"
-        allowed = f"the file must have a column {' or '.join(names)}; it has {present}"
-        raise HistoryFileError(self.path, None, names[0], None, allowed)
-
-
-def find(folder: Path, stem: str) -> Path | None:
-    """``stem.parquet`` or ``stem.csv`` in the folder; None when neither is there. Both at once are refused."""
-    found = [path for path in (folder / f"{stem}.parquet", folder / f"{stem}.csv") if path.is_file()]
-    if len(found) > 1:
-        raise HistoryError(
-            f"History folder {folder.name} holds both {found[0].name} and {found[1].name}; "
-            "keep one of them, since they may differ."
-        )
-    return found[0] if found else None
+        text = f"the file must have a column {' or '.join(names)}; it has {', '.join(self.columns) or 'none'}"
+        raise UnreadableError([whole(self.file, "missing columns", text)])
 
 
 def read_table(path: Path) -> Table:
-    """All columns of the file, unchecked. Raises ``HistoryFileError`` when it is not readable as what it claims."""
+    """All columns of the file, unchecked. Raises `UnreadableError` when it is not readable as what it claims."""
     table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     if table.rows == 0:
-        raise HistoryError(f"History file {path.name} has no rows; it must have at least one.")
+        raise UnreadableError([whole(path.name, "empty files", "the file has no rows; it must have at least one")])
     return table
 
 
 def _read_parquet(path: Path) -> Table:
     try:
         frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise HistoryError(f"History file {path.name} is not readable as Parquet: {error}") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise _unreadable(path, "Parquet", error) from error
     return Table(path, {column.name.strip().lower(): column for column in frame.get_columns()}, frame.height)
 
 
@@ -98,44 +93,56 @@ def _read_csv(path: Path) -> Table:
             reader = csv.reader(file)
             header = [name.strip().lower() for name in next(reader, [])]
             rows = [row for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise HistoryError(f"History file {path.name} is not readable as CSV in UTF-8: {error}") from error
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            column = header[len(row)] if len(row) < len(header) else f"number {len(header) + 1}"
-            value = None if len(row) < len(header) else row[len(header)]
-            allowed = f"every row must have the {len(header)} fields of the header, this one has {len(row)}"
-            raise HistoryFileError(path, number + 1, column, value, allowed)
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise _unreadable(path, "CSV in UTF-8", error) from error
+    uneven = where(np.array([len(row) != len(header) for row in rows], dtype=np.bool_))
+    text = f"every row must have the {len(header)} fields of the header"
+    findings = found(path.name, "uneven rows", uneven, lambda r: f"row {r + 1} has {len(rows[r])} fields; {text}")
+    if findings:
+        raise UnreadableError(findings)
     columns: dict[str, Sequence[Any] | pl.Series] = {name: [row[at] for row in rows] for at, name in enumerate(header)}
     return Table(path, columns, len(rows))
 
 
+def _unreadable(path: Path, what: str, error: BaseException) -> UnreadableError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UnreadableError([whole(path.name, "unreadable files", f"{path.name} is not readable as {what}: {reason}")])
+
+
 def instants(table: Table, column: str) -> Times:
-    """The column as milliseconds, strictly ascending. Raises ``HistoryFileError``."""
+    """The column as milliseconds. Raises `UnreadableError` for what is no instant between 2009 and 2100."""
     raw = table.columns[column]
     times = _column_times(raw) if isinstance(raw, pl.Series) else None
     if times is None:
-        times = np.empty(table.rows, dtype=np.int64)
-        for row, value in enumerate(raw):
-            parsed = parse_instant(value)
-            if parsed is None:
-                raise table.refuse(row, column, _TIME_ALLOWED)
-            times[row] = parsed
-    outside = np.flatnonzero((times < _EARLIEST_MS) | (times >= _LATEST_MS))
-    if len(outside):
-        raise table.refuse(int(outside[0]), column, _TIME_ALLOWED)
-    backwards = np.flatnonzero(np.diff(times) <= 0)
-    if len(backwards):
-        row = int(backwards[0]) + 1
-        raise table.refuse(row, column, f"it must be later than the row before it, {raw[row - 1]}")
+        times = np.array([_bounded(parse_instant(value)) for value in raw], dtype=np.int64)
+    bad = where((times < _EARLIEST_MS) | (times >= _LATEST_MS))
+    findings = found(
+        table.file,
+        "values that are no instant",
+        bad,
+        lambda row: table.shown(row, column, _TIME_ALLOWED + _time_hint(raw[row])),
+    )
+    if findings:
+        raise UnreadableError(findings)
     return times
 
 
-def _column_times(raw: pl.Series) -> Times | None:
-    if raw.null_count() or not isinstance(raw.dtype, pl.Datetime | pl.Date):
-        return None
-    stamps = raw.cast(pl.Datetime("ms")) if isinstance(raw.dtype, pl.Date) else raw
-    return stamps.dt.timestamp("ms").to_numpy()
+def numbers(table: Table, column: str) -> Floats:
+    """The column as floats, NaN for an empty field. Raises `UnreadableError` for what is not a number."""
+    raw = table.columns[column]
+    if isinstance(raw, pl.Series) and raw.dtype.is_numeric():
+        return raw.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+    parsed = [_number(value) for value in raw]
+    bad = where(np.array([value is None for value in parsed], dtype=np.bool_))
+    findings = found(
+        table.file,
+        f"values of {column} that are no number",
+        bad,
+        lambda row: table.shown(row, column, "it must be a number with a decimal point"),
+    )
+    if findings:
+        raise UnreadableError(findings)
+    return np.array(parsed, dtype=np.float64)
 
 
 def parse_instant(value: object) -> int | None:
@@ -148,41 +155,48 @@ def parse_instant(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, float):
-        return None if value != value or not value.is_integer() else parse_instant(int(value))
+        return parse_instant(int(value)) if value.is_integer() else None
     if isinstance(value, int):
         return value * 1000 if abs(value) < _SECONDS_BELOW else value
     text = value.strip()
     try:
         return parse_instant(int(text)) if text.isdigit() else parse_instant(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
-def on_grid(table: Table, column: str, times: Times, step_ms: int, tolerance_ms: int, grid: str) -> Times:
-    """The instants moved to the grid they belong to. Raises ``HistoryFileError`` beyond the tolerance."""
-    nearest = (times + step_ms // 2) // step_ms * step_ms
-    off = np.flatnonzero(np.abs(times - nearest) > tolerance_ms)
-    if len(off):
-        raise table.refuse(int(off[0]), column, f"it must be {grid}")
-    return np.asarray(nearest, dtype=np.int64)
+def _column_times(raw: pl.Series) -> Times | None:
+    if raw.null_count() or not isinstance(raw.dtype, pl.Datetime | pl.Date):
+        return None
+    stamps = raw.cast(pl.Datetime("ms")) if isinstance(raw.dtype, pl.Date) else raw
+    return stamps.dt.timestamp("ms").to_numpy().astype(np.int64)
 
 
-def numbers(table: Table, column: str) -> Floats:
-    """The column as floats, NaN for an empty field. Raises ``HistoryFileError`` for what is not a number."""
-    raw = table.columns[column]
-    if isinstance(raw, pl.Series) and raw.dtype.is_numeric():
-        return raw.cast(pl.Float64).to_numpy()
-    parsed = np.empty(table.rows, dtype=np.float64)
-    for row, value in enumerate(raw):
-        try:
-            parsed[row] = np.nan if value is None or value == "" else float(value)
-        except (TypeError, ValueError):
-            raise table.refuse(row, column, "it must be a number with a decimal point") from None
-    return parsed
+def _bounded(instant_ms: int | None) -> int:
+    return instant_ms if instant_ms is not None and 0 <= instant_ms < _LATEST_MS else 0
 
 
-def demand(table: Table, column: str, holds: NDArray[np.bool_], allowed: str) -> None:
-    """Refuse the first row for which ``holds`` is false."""
-    broken = np.flatnonzero(~holds)
-    if len(broken):
-        raise table.refuse(int(broken[0]), column, allowed)
+def _time_hint(value: object) -> str:
+    """What a refused instant probably is, so that the user need not guess."""
+    text = str(value).strip()
+    if _SLASHED.match(text):
+        return "; which part of it is the month cannot be told: write it as 2024-01-31"
+    if text.isdigit() and len(text) < 25:
+        for factor, unit in _FINER_UNITS.items():
+            if _EARLIEST_MS <= int(text) // factor < _LATEST_MS:
+                return f"; it looks like {unit} since the epoch: divide it by {factor:,}"
+    return ""
+
+
+def _number(value: object) -> float | None:
+    if value is None or value == "":
+        return float("nan")
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...{text[-1]}"

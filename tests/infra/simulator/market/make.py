@@ -49,8 +49,44 @@ def write_csv(path: Path, header: str, lines: Iterable[Sequence[object]]) -> Pat
 BARS_HEADER = "ts,open,high,low,close,volume"
 
 
-def write_required(folder: Path, days: int = 3, first_ms: int = START_MS) -> None:
-    """The four files that a history folder must have, ``days`` days from ``first_ms`` on."""
-    for number, stem in enumerate(("btc_usdt_spot_1h", "btc_usdt_perp_1h", "eth_usdt_spot_1h", "eth_usdt_perp_1h")):
-        made = rows(days * DAY_MS // HOUR_MS, first_ms, seed=number)
-        write_csv(folder / f"{stem}.csv", BARS_HEADER, made)
+def beside(source: Sequence[Row], factor: float = 1.0003) -> list[Row]:
+    """Another market of the same coin: the same moves, a shade away, as a perpetual is from its spot."""
+    return [(one[0], *(round(price * factor, 2) for price in one[1:5]), one[5]) for one in source]
+
+
+def by_day(source: Sequence[Row]) -> list[Row]:
+    """The daily rows that the hours make."""
+    days: dict[int, list[Row]] = {}
+    for one in source:
+        days.setdefault(one[0] // DAY_MS * DAY_MS, []).append(one)
+    return [
+        (
+            start_ms,
+            hours[0][1],
+            max(one[2] for one in hours),
+            min(one[3] for one in hours),
+            hours[-1][4],
+            round(sum(one[5] for one in hours), 3),
+        )
+        for start_ms, hours in days.items()
+    ]
+
+
+PRICES = {"btc": 100.0, "eth": 50.0, "sol": 20.0}
+
+
+def hours_of(coin: str, days: int, first_ms: int = START_MS) -> list[Row]:
+    """The hourly spot rows of an invented coin."""
+    made = rows(days * DAY_MS // HOUR_MS, first_ms, seed=list(PRICES).index(coin), price=100.0)
+    scale = PRICES[coin] / 100.0
+    return [(one[0], *(round(price * scale, 2) for price in one[1:5]), one[5]) for one in made]
+
+
+def write_required(
+    folder: Path, days: int = 3, first_ms: int = START_MS, coins: Sequence[str] = ("btc", "eth")
+) -> None:
+    """The files that a history folder must have, ``days`` days from ``first_ms`` on."""
+    for coin in coins:
+        spot = hours_of(coin, days, first_ms)
+        write_csv(folder / f"{coin}_usdt_spot_1h.csv", BARS_HEADER, spot)
+        write_csv(folder / f"{coin}_usdt_perp_1h.csv", BARS_HEADER, beside(spot))

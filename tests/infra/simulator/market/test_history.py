@@ -9,17 +9,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from infra.simulator.market.files import HistoryError, HistoryFileError
+from infra.simulator.market.findings import HistoryError
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.port import Bar, UnsupportedInterval
 
-from .make import BARS_HEADER, START_MS, Row, rows, write_csv, write_required
+from .make import BARS_HEADER, START_MS, Row, beside, by_day, hours_of, rows, write_csv, write_required
 
 BAD_ROWS: list[tuple[str, int, object, str]] = [
     ("ts", 0, "yesterday", "ISO date"),
     ("ts", 0, "2024-01-01T03:30:00", "full hour"),
     ("ts", 0, START_MS, "later than the row before"),
+    ("ts", 0, 1_704_067_200_000_000, "looks like microseconds since the epoch: divide it by 1,000"),
+    ("ts", 0, 1_704_067_200_000_000_000, "looks like nanoseconds since the epoch: divide it by 1,000,000"),
+    ("ts", 0, "01/31/2024 03:00", "which part of it is the month cannot be told"),
     ("ts", 0, 17, "between 2009 and 2100"),
     ("open", 1, "-3", "price above 0"),
     ("open", 1, "12,5", "number with a decimal point"),
@@ -92,9 +95,8 @@ def test_a_malformed_row_is_refused_with_file_row_column_value_and_what_is_allow
     at = row + 3
     made[at][BARS_HEADER.split(",").index(column)] = value
     write_csv(tmp_path / "btc_usdt_spot_1h.csv", BARS_HEADER, made)
-    with pytest.raises(HistoryFileError) as refused:
+    with pytest.raises(HistoryError) as refused:
         HistoryMarket(tmp_path)
-    assert (refused.value.row, refused.value.column) == (at + 1, column)
     text = str(refused.value)
     assert "btc_usdt_spot_1h.csv" in text and f"row {at + 1}" in text and repr(column) in text and allowed in text
     shown = "nan" if value == "nan" else str(value)
@@ -108,7 +110,7 @@ def test_a_malformed_parquet_row_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / "btc_usdt_spot_1h.csv").unlink()
     frame = pl.DataFrame(made, schema=BARS_HEADER.split(","), orient="row")
     frame.write_parquet(tmp_path / "btc_usdt_spot_1h.parquet")
-    with pytest.raises(HistoryFileError, match=r"btc_usdt_spot_1h\.parquet, row 11, column 'high': the value 0\.5"):
+    with pytest.raises(HistoryError, match=r"btc_usdt_spot_1h\.parquet.*row 11, column 'high': the value 0\.5"):
         HistoryMarket(tmp_path)
 
 
@@ -130,7 +132,7 @@ def test_malformed_optional_files_are_refused(
 ) -> None:
     write_required(tmp_path)
     write_csv(tmp_path / f"{stem}.csv", header, [line])
-    with pytest.raises(HistoryFileError, match=allowed) as refused:
+    with pytest.raises(HistoryError, match=allowed) as refused:
         HistoryMarket(tmp_path)
     assert f"{stem}.csv" in str(refused.value)
 
@@ -145,7 +147,7 @@ def test_files_that_are_not_what_they_claim_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match=r"funding_btc\.csv is not readable as CSV"):
         HistoryMarket(tmp_path)
     (tmp_path / "funding_btc.csv").write_text("ts,rate\n")
-    with pytest.raises(HistoryError, match=r"funding_btc\.csv has no rows"):
+    with pytest.raises(HistoryError, match=r"funding_btc\.csv.* has no rows"):
         HistoryMarket(tmp_path)
 
 
@@ -161,7 +163,7 @@ def test_a_folder_without_the_required_files_is_refused(tmp_path: Path) -> None:
         HistoryMarket(tmp_path / "nowhere")
     write_required(tmp_path)
     (tmp_path / "eth_usdt_perp_1h.csv").unlink()
-    with pytest.raises(HistoryError, match="no hourly bars of linear ETHUSDT"):
+    with pytest.raises(HistoryError, match="the hourly bars of linear ETHUSDT, is required"):
         HistoryMarket(tmp_path)
 
 
@@ -203,9 +205,7 @@ def test_funding_and_feeds_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stem", ["funding_sol", "funding_sol_2024"])
 def test_sol_funding_goes_by_either_name(tmp_path: Path, stem: str) -> None:
-    write_required(tmp_path)
-    for number, name in enumerate(("sol_usdt_spot_1h", "sol_usdt_perp_1h")):
-        write_csv(tmp_path / f"{name}.csv", BARS_HEADER, rows(48, seed=number))
+    write_required(tmp_path, coins=("btc", "eth", "sol"))
     write_csv(tmp_path / f"{stem}.csv", "ts,rate", [(START_MS + 8 * HOUR_MS, "0.0002")])
     assert HistoryMarket(tmp_path).funding_rate("SOLUSDT", START_MS + 8 * HOUR_MS) == D("0.0002")
 
@@ -238,7 +238,7 @@ def test_an_impossible_period_is_refused(tmp_path: Path, start_ms: int, end_ms: 
 
 def test_the_default_start_is_the_first_whole_day_of_all_required_files(tmp_path: Path) -> None:
     write_required(tmp_path)
-    write_csv(tmp_path / "eth_usdt_perp_1h.csv", BARS_HEADER, rows(60, START_MS + 7 * HOUR_MS))
+    write_csv(tmp_path / "eth_usdt_perp_1h.csv", BARS_HEADER, beside(hours_of("eth", 3))[7:67])
     market = HistoryMarket(tmp_path)
     assert market.start_ms == START_MS + DAY_MS
     assert market.end_ms == START_MS + 67 * HOUR_MS
@@ -249,28 +249,36 @@ def test_the_default_start_is_the_first_whole_day_of_all_required_files(tmp_path
 
 
 def daily(first_ms: int, count: int, n_src: int) -> list[tuple[object, ...]]:
+    """Days that the hours do not know, and those that they make."""
     counts = [n_src] + [24] * (count - 1)
-    return [(first_ms + day * DAY_MS, 500, 900, 400, 600, 7, counts[day]) for day in range(count)]
+    known = {one[0]: one[1:] for one in by_day(hours_of("btc", 4))}
+    starts = [first_ms + day * DAY_MS for day in range(count)]
+    return [
+        (start, *known.get(start, (500, 900, 400, 600, 7)), number)
+        for start, number in zip(starts, counts, strict=True)
+    ]
 
 
 def test_a_daily_file_is_authoritative_where_it_reaches_and_hours_stand_for_the_rest(tmp_path: Path) -> None:
-    """Before the hourly history begins only the daily file knows (D3: BTC since 2017)."""
+    """Before the hourly history begins only the daily file knows (D3: BTC since 2017). Its volume of 7 tells it."""
     write_required(tmp_path, days=4)
-    lines = daily(START_MS - 10 * DAY_MS, 12, 24)
+    lines = [(*one[:5], 7, 24) for one in daily(START_MS - 10 * DAY_MS, 12, 24)]
     write_csv(tmp_path / "btc_usdt_spot_1d.csv", BARS_HEADER + ",n_src", lines)
     market = HistoryMarket(tmp_path)
     days = all_days(market, "spot", "BTCUSDT")
     assert [bar.start_ms for bar in days if bar.start_ms < market.end_ms] == [
         START_MS + number * DAY_MS for number in range(-10, 4)
     ]
-    assert all(bar.close == 600 for bar in days[:12])
-    assert days[12].close == D(repr(rows(96, seed=0)[71][4]))
+    assert all(bar.volume == 7 for bar in days[:12])
+    assert days[12].volume != 7
+    assert days[12].close == D(repr(hours_of("btc", 4)[71][4]))
     # The file does not tell the running day before it is over.
-    assert market.bars("spot", "BTCUSDT", "D", START_MS, START_MS, 1, "last", START_MS + DAY_MS - 1)[0].close != 600
+    assert market.bars("spot", "BTCUSDT", "D", START_MS, START_MS, 1, "last", START_MS + DAY_MS - 1)[0].volume != 7
 
 
-@pytest.mark.parametrize(("n_src", "kept"), [(23, 3), (24, 4)])
+@pytest.mark.parametrize(("n_src", "kept"), [(23, 3), (24, 4), ("", 4)])
 def test_an_incomplete_first_day_of_a_daily_file_is_dropped(tmp_path: Path, n_src: int, kept: int) -> None:
+    """An empty `n_src` says nothing about the day: it stays (and used to end the program)."""
     write_required(tmp_path, days=3)
     write_csv(tmp_path / "btc_usdt_perp_1d.csv", BARS_HEADER + ",n_src", daily(START_MS - 4 * DAY_MS, 4, n_src))
     market = HistoryMarket(tmp_path)
@@ -280,18 +288,30 @@ def test_an_incomplete_first_day_of_a_daily_file_is_dropped(tmp_path: Path, n_sr
     assert ("incomplete: dropped" in note) == (kept == 3)
 
 
+def test_an_incomplete_last_day_of_a_daily_file_is_dropped(tmp_path: Path) -> None:
+    """A file written during the day tells a close that is none; the hours make that day."""
+    write_required(tmp_path, days=3)
+    lines = [(*one, 24) for one in by_day(hours_of("btc", 3))]
+    lines[-1] = (*lines[-1][:5], 7, 11)
+    write_csv(tmp_path / "btc_usdt_spot_1d.csv", BARS_HEADER + ",n_src", lines)
+    market = HistoryMarket(tmp_path)
+    assert all_days(market, "spot", "BTCUSDT")[-2].volume != 7
+    note = next(one.note for one in market.coverage() if one.stem == "btc_usdt_spot_1d")
+    assert note == "the last day 2024-01-03 is incomplete: dropped"
+
+
 def test_a_first_day_in_which_the_hours_begin_is_dropped_without_n_src(tmp_path: Path) -> None:
     write_required(tmp_path)
-    write_csv(tmp_path / "btc_usdt_spot_1h.csv", BARS_HEADER, rows(66, START_MS + 6 * HOUR_MS))
-    lines = [(START_MS + day * DAY_MS, 500, 900, 400, 600, 7) for day in range(3)]
-    write_csv(tmp_path / "btc_usdt_spot_1d.csv", BARS_HEADER, lines)
+    made = hours_of("btc", 3)
+    write_csv(tmp_path / "btc_usdt_spot_1h.csv", BARS_HEADER, made[6:])
+    write_csv(tmp_path / "btc_usdt_spot_1d.csv", BARS_HEADER, by_day(made))
     days = all_days(HistoryMarket(tmp_path), "spot", "BTCUSDT")
     assert days[0].start_ms == START_MS + DAY_MS
 
 
 def test_a_gap_has_no_bar_and_the_mark_stands_still_in_it(tmp_path: Path) -> None:
     write_required(tmp_path)
-    made: list[Row] = rows(72, seed=1)
+    made: list[Row] = beside(hours_of("btc", 3))
     gap_ms = START_MS + 30 * HOUR_MS
     write_csv(tmp_path / "btc_usdt_perp_1h.csv", BARS_HEADER, [row for row in made if row[0] != gap_ms])
     market = HistoryMarket(tmp_path)
@@ -311,14 +331,14 @@ def test_a_gap_has_no_bar_and_the_mark_stands_still_in_it(tmp_path: Path) -> Non
 
 def test_a_mark_file_makes_mark_bars_and_the_last_price_fills_what_it_lacks(tmp_path: Path) -> None:
     write_required(tmp_path)
-    made = rows(24, START_MS + DAY_MS, seed=9, price=300.0)
+    made = [(*one[:1], *(round(price * 1.01, 2) for price in one[1:5]), one[5]) for one in hours_of("btc", 3)[24:48]]
     write_csv(tmp_path / "btc_usdt_mark_1h.csv", "ts,open,high,low,close", [row[:5] for row in made])
     market = HistoryMarket(tmp_path)
     assert market.mark_point("BTCUSDT", START_MS, 0) == market.path_point("linear", "BTCUSDT", START_MS, 0)
-    assert market.mark_point("BTCUSDT", START_MS + DAY_MS, 0) == D("300.0")
+    assert market.mark_point("BTCUSDT", START_MS + DAY_MS, 0) == D("101.05")
     end_ms = market.end_ms
     mark = market.bars("linear", "BTCUSDT", "60", START_MS + DAY_MS, START_MS + DAY_MS, 1, "mark", end_ms)
-    assert mark[0].open == D("300.0") and mark[0].volume == 0
+    assert mark[0].open == D("101.05") and mark[0].volume == 0
     index = market.bars("linear", "BTCUSDT", "60", START_MS, START_MS, 1, "index", end_ms)
     assert index == [market.hour("spot", "BTCUSDT", START_MS)]
 
