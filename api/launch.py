@@ -34,7 +34,7 @@ from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.launch import Database, open_database
-from infra.files import write_whole
+from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
 from infra.processes.ports import PortTakenError, free_port, require_free
 from infra.processes.table import is_stopped, kill_marked
@@ -200,10 +200,10 @@ class System:
             self.api_port = require_free("api.port", host, config.api.port)
         else:
             try:
-                self.api_port = free_port(self._remembered_port(), host)
+                self.api_port = free_port(read_port(self._port_file) or 0, host)
             except OSError as error:
                 raise PortTakenError(f"api.host={host} cannot be listened on: {error.strerror or error}.") from None
-        write_whole(self._port_file, lambda draft: draft.write_text(str(self.api_port)))
+        write_text_whole(self._port_file, str(self.api_port))
 
     def _make_keepers(self) -> list[Keeper]:
         config = self.config
@@ -415,11 +415,3 @@ class System:
     @property
     def _port_file(self) -> Path:
         return self.config.data_folder / "api-port"
-
-    def _remembered_port(self) -> int:
-        """The port of the run before; 0 when there was none or its file is damaged."""
-        try:
-            port = int(self._port_file.read_text())
-        except (OSError, ValueError):
-            return 0
-        return port if 0 < port < 65_536 else 0
