@@ -1,4 +1,4 @@
-"""R1: the edges of a standstill: which close begins it, which ends it, and what an engine may hold and still be flat."""
+"""R1: the edges of a standstill: which close begins it, which ends it, and what a flat engine may hold."""
 
 from __future__ import annotations
 
