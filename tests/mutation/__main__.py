@@ -31,7 +31,7 @@ PASSED, FAILED = 0, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sample; 0 when the share of noticed changes reaches the bound."""
+    """Run the sample; 0 when the share of noticed changes among those decided reaches the bound."""
     options = _parser().parse_args(arguments)
     if options.worker:
         return _worker(Path(options.worker))
@@ -53,8 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{verdict:9} {change.path}:{change.line} {change.kind}", flush=True)
             return verdict
 
-        with ThreadPoolExecutor(options.workers) as pool:
-            verdicts = list(pool.map(judge, sample))
+        try:
+            with ThreadPoolExecutor(options.workers) as pool:
+                verdicts = list(pool.map(judge, sample))
+        finally:
+            for worker in started:
+                worker.end()
     return _report(sample, verdicts, sources, options.bound, time.monotonic() - began)
 
 
@@ -65,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="only modules whose path begins so")
     parser.add_argument("--bound", type=float, default=0.85, help="least share that must be noticed (default 0.85)")
     parser.add_argument(
-        "--timeout", type=float, default=180.0, help="seconds for the tests of one change; ends it as noticed"
+        "--timeout", type=float, default=180.0, help="seconds for the tests of one change (default 180)"
     )
     parser.add_argument("--workers", type=int, default=2, help="changes tried at the same time (default 2)")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)
@@ -93,9 +97,11 @@ def _report(
     survivors = [change for change, verdict in zip(sample, verdicts, strict=True) if verdict == "SURVIVED"]
     for change in survivors:
         print(f"\n{change.path}:{change.line} ({change.kind})\n{change.diff(sources[change.path])}")
-    score = 1 - len(survivors) / len(sample) if sample else 0.0
+    decided = sum(verdict != "UNDECIDED" for verdict in verdicts)
+    score = 1 - len(survivors) / decided if decided else 0.0
     told = ", ".join(f"{count} {verdict.lower()}" for verdict, count in Counter(verdicts).most_common())
-    print(f"\n{len(sample)} changes: {told}; {score:.1%} noticed, the bound is {bound:.0%}; {took_s:.0f} s.")
+    print(f"\n{len(sample)} changes in {took_s:.0f} s: {told}")
+    print(f"{score:.1%} of the {decided} that were decided were noticed; the bound is {bound:.0%}.")
     return 0 if score >= bound else 1
 
 
@@ -118,7 +124,7 @@ class _Worker:
         )  # fmt: skip
 
     def judge(self, change: Change, source: str, timeout_s: float) -> str:
-        """NOTICED, SURVIVED or TOO LONG (an endless loop, which no one overlooks)."""
+        """NOTICED, SURVIVED, or UNDECIDED: the tests did not end in time (a loop without end, or a busy machine)."""
         place = self._folder / change.path
         place.write_text(change.apply(source))
         try:
@@ -129,6 +135,12 @@ class _Worker:
             return self._process.stdout.readline().strip() or "BROKEN"
         finally:
             place.write_text(source)
+
+    def end(self) -> None:
+        """Close its input, upon which it ends."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def _worker(folder: Path) -> int:
@@ -154,7 +166,7 @@ def _worker(folder: Path) -> int:
             assert child.pid is not None
             os.killpg(child.pid, signal.SIGKILL)
             child.join()
-            verdict = "TOO LONG"
+            verdict = "UNDECIDED"
         answers.write(f"{verdict}\n")
         answers.flush()
     return 0

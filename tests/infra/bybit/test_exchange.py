@@ -393,3 +393,81 @@ def test_x1_the_close_of_a_position_is_quantity_0_with_close_on_trigger() -> Non
     body = order_body(request)
     assert (body["qty"], body["reduceOnly"], body["closeOnTrigger"]) == ("0", True, True)
     assert "closeOnTrigger" not in order_body(request.model_copy(update={"closes_position": False}))
+
+
+def test_a_spot_stop_is_placed_and_cancelled_as_a_conditional_order() -> None:
+    """Without the filter the exchange would look for it among the ordinary orders and answer that it is gone."""
+    body = order_body(place(category="spot", style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
+    assert (body["orderFilter"], body["marketUnit"], body["isLeverage"]) == ("StopOrder", "baseCoin", 0)
+    linear = order_body(place(style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
+    assert "orderFilter" not in linear and "marketUnit" not in linear and "isLeverage" not in linear
+    venue = Venue(lambda path, params: {"orderId": "1"})
+    for category in ("spot", "linear"):
+        for is_conditional in (True, False):
+            venue.exchange.perform(
+                A, CancelOrder(link_id="x", category=category, symbol="BTCUSDT", is_conditional=is_conditional)
+            )
+    filters = [params.get("orderFilter") for _path, params in venue.calls]
+    assert filters == ["StopOrder", None, None, None]
+
+
+@pytest.mark.parametrize(("limit", "percent"), [("0.0001", "0.01"), ("0.1", "10"), ("0.00559", "0.55")])
+def test_a_slippage_bound_is_rounded_down_and_its_edges_are_allowed(limit: str, percent: str) -> None:
+    body = order_body(place(slippage_limit=Decimal(limit)))
+    assert (body["slippageToleranceType"], body["slippageTolerance"]) == ("Percent", percent)
+    assert "slippageTolerance" not in order_body(place())
+
+
+def test_every_field_of_an_amendment_and_both_leverages_are_sent() -> None:
+    venue = Venue(lambda path, params: {"orderId": "1"})
+    amend = AmendOrder(link_id="x", category="spot", symbol="BTCUSDT", price=Decimal("5.1"), quantity=Decimal("2.50"))
+    venue.exchange.perform(A, amend)
+    venue.exchange.perform(A, SetLeverage(symbol="BTCUSDT", leverage=Decimal("2.0")))
+    assert venue.calls[0][1] == {
+        "category": "spot",
+        "symbol": "BTCUSDT",
+        "orderLinkId": "x",
+        "price": "5.1",
+        "qty": "2.5",
+    }
+    assert venue.calls[1][1] == {"category": "linear", "symbol": "BTCUSDT", "buyLeverage": "2", "sellLeverage": "2"}
+
+
+def test_a_transfer_answered_failed_is_refused() -> None:
+    failed = Venue(lambda path, params: {"transferId": "x", "status": "FAILED"}).exchange.perform(
+        Account.MASTER, TRANSFER
+    )
+    assert isinstance(failed, Refused) and failed.fault == "permanent"
+
+
+def test_an_answer_about_another_order_or_transfer_is_no_answer() -> None:
+    """Taken for ours it would book what is not ours; taken for absence it would send a second time."""
+    other = {"list": [order_row(orderLinkId="other", orderId="9")], "nextPageCursor": ""}
+    empty: dict[str, Any] = {"list": [], "nextPageCursor": ""}
+    for path in ("/v5/order/realtime", "/v5/order/history"):
+        outcome = Venue(lambda at, params, path=path: other if at == path else empty).exchange.perform(A, LOOK_UP)
+        assert isinstance(outcome, Refused) and outcome.fault == "transient"
+    row = {"transferId": "other", "status": "SUCCESS"}
+    ask = LookUpTransfer(transfer_id=TRANSFER.transfer_id)
+    moved = Venue(lambda path, params: {"list": [row], "nextPageCursor": ""}).exchange.perform(Account.MASTER, ask)
+    assert isinstance(moved, Refused) and moved.fault == "transient"
+
+
+def test_an_order_that_shows_itself_in_the_second_round_is_found() -> None:
+    """The history lags behind; executions alone in the first round are not the last word."""
+    rounds = {"history": 0}
+
+    def script(path: str, params: Any) -> dict[str, Any]:
+        if path == "/v5/order/history":
+            rounds["history"] += 1
+            if rounds["history"] == 2:
+                return {
+                    "list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")],
+                    "nextPageCursor": "",
+                }
+        rows = [execution_row(feeCurrency="USDT")] if path == "/v5/execution/list" else []
+        return {"list": rows, "nextPageCursor": ""}
+
+    venue = Venue(script)
+    assert isinstance(venue.exchange.perform(A, LOOK_UP), OrderFound)
+    assert venue.pauses == [2.0]

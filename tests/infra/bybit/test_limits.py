@@ -120,3 +120,70 @@ def test_after_a_ban_the_caller_decides_anew_instead_of_waiting_ten_minutes() ->
     assert caught.value.fault is Fault.TRANSIENT
     time.now += 600
     subject.acquire(A, "wallet")
+
+
+def test_the_margin_is_kept_of_a_group_and_a_group_without_quota_has_that_of_the_address() -> None:
+    time = Time()
+    subject = limiter(time, margin=0.55, everything=Quota(calls=30, seconds=5), groups={"wallet": Quota(calls=10)})
+    for _ in range(6):
+        subject.acquire(A, "wallet")
+    assert time.slept == [1.0], "5 of the 10 are used"
+    other = Time()
+    subject = limiter(other, everything=Quota(calls=3, seconds=5), groups={})
+    for _ in range(4):
+        subject.acquire(A, "strange")
+    assert other.slept == [5.0]
+
+
+def test_a_margin_never_leaves_a_group_without_any_call() -> None:
+    time = Time()
+    subject = limiter(time, margin=0.1, groups={"transfer": Quota(calls=5)})
+    subject.acquire(A, "transfer")
+    subject.acquire(A, "transfer")
+    assert time.slept == [1.0]
+
+
+@pytest.mark.parametrize("told", ["0", "-1", "x", "", "12345678901234567", "²"])
+def test_a_header_that_is_no_number_above_zero_changes_no_quota(told: str) -> None:
+    time = Time()
+    subject = limiter(time)
+    subject.correct(A, "create.linear", {"X-Bapi-Limit": told, "X-Bapi-Limit-Status": "5"})
+    for _ in range(10):
+        subject.acquire(A, "create.linear")
+    assert time.slept == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({}, 1.0),
+        ({"X-Bapi-Limit-Reset-Timestamp": "9000", "Timenow": "5000"}, 1.0),
+        ({"X-Bapi-Limit-Reset-Timestamp": "1000250"}, 0.25),
+    ],
+)
+def test_an_exhausted_group_opens_at_its_reset_and_at_the_latest_after_its_window(
+    headers: dict[str, str], waited: float
+) -> None:
+    """Without the server's time our own clock stands in; a reset far ahead is not believed."""
+    time = Time()
+    subject = limiter(time)
+    subject.correct(A, "wallet", {"X-Bapi-Limit-Status": "0"} | headers)
+    subject.acquire(A, "create.linear")
+    assert time.slept == [], "only this group is closed"
+    subject.acquire(A, "wallet")
+    assert time.slept == [pytest.approx(waited)]
+
+
+def test_the_configured_quotas_are_those_of_the_exchange() -> None:
+    calls = {group: quota.calls for group, quota in RateLimits().groups.items()}
+    assert calls == {
+        **{"create.linear": 10, "create.spot": 20, "amend.linear": 10, "amend.spot": 10},
+        **{"cancel.linear": 10, "cancel.spot": 20, "fee-rate": 5, "leverage": 10, "transfer": 5, "transfer-query": 5},
+        **dict.fromkeys(("orders", "history", "executions", "positions", "wallet", "account"), 50),
+    }
+    assert {quota.seconds for quota in RateLimits().groups.values()} == {1.0}
+    assert (RateLimits().everything, RateLimits().margin, RateLimits().ip_ban_s) == (
+        Quota(calls=300, seconds=5),
+        0.9,
+        600,
+    )
