@@ -119,6 +119,7 @@ PARTS = (
             "tests/infra/bybit/test_parse.py",
             "tests/infra/bybit/test_errors.py",
             "tests/infra/bybit/test_limits.py",
+            "tests/infra/bybit/test_fields.py",
             "tests/infra/bybit/test_entrance.py",
             "tests/infra/bybit/test_against_simulator.py",
         ),
