@@ -44,10 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for worker in started:
             workers.put(worker)
 
+        sound: dict[Part, bool] = {}
+
         def judge(change: Change) -> str:
             worker = workers.get()
             try:
-                verdict = worker.judge(change, sources[change.path], options.timeout)
+                part = _part_of(change.path)
+                if part not in sound:
+                    # Tests that fail without any change would notice everything.
+                    sound[part] = worker.run(part, options.timeout) == "SURVIVED"
+                verdict = worker.judge(change, sources[change.path], options.timeout) if sound[part] else "UNSOUND"
             finally:
                 workers.put(worker)
             print(f"{verdict:9} {change.path}:{change.line} {change.kind}", flush=True)
@@ -97,11 +103,14 @@ def _report(
     survivors = [change for change, verdict in zip(sample, verdicts, strict=True) if verdict == "SURVIVED"]
     for change in survivors:
         print(f"\n{change.path}:{change.line} ({change.kind})\n{change.diff(sources[change.path])}")
-    decided = sum(verdict != "UNDECIDED" for verdict in verdicts)
+    decided = sum(verdict in ("NOTICED", "SURVIVED") for verdict in verdicts)
     score = 1 - len(survivors) / decided if decided else 0.0
     told = ", ".join(f"{count} {verdict.lower()}" for verdict, count in Counter(verdicts).most_common())
     print(f"\n{len(sample)} changes in {took_s:.0f} s: {told}")
     print(f"{score:.1%} of the {decided} that were decided were noticed; the bound is {bound:.0%}.")
+    if "UNSOUND" in verdicts:
+        print("Unsound: tests of a part fail, or take too long, without any change; run them first.")
+        return 1
     return 0 if score >= bound else 1
 
 
@@ -124,17 +133,20 @@ class _Worker:
         )  # fmt: skip
 
     def judge(self, change: Change, source: str, timeout_s: float) -> str:
-        """NOTICED, SURVIVED, or UNDECIDED: the tests did not end in time (a loop without end, or a busy machine)."""
+        """What the tests say of a change."""
         place = self._folder / change.path
         place.write_text(change.apply(source))
         try:
-            assert self._process.stdin is not None and self._process.stdout is not None
-            tests = " ".join(_part_of(change.path).tests)
-            self._process.stdin.write(f"{timeout_s} {tests}\n")
-            self._process.stdin.flush()
-            return self._process.stdout.readline().strip() or "BROKEN"
+            return self.run(_part_of(change.path), timeout_s)
         finally:
             place.write_text(source)
+
+    def run(self, part: Part, timeout_s: float) -> str:
+        """NOTICED, SURVIVED, or UNDECIDED: the tests did not end in time (a loop without end, or a busy machine)."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{timeout_s} {' '.join(part.tests)}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip() or "UNDECIDED"
 
     def end(self) -> None:
         """Close its input, upon which it ends."""
