@@ -6,8 +6,12 @@ import threading
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
+
+from actors import lanes as lanes_module
 from actors.lanes import Lanes
 from actors.memory_store import MemoryStore
+from actors.ports import StoreUnavailableError
 from actors.shell import Shell
 from statemachines.brain import StateRow
 from statemachines.commands import Ask, Commands, Record
@@ -116,3 +120,54 @@ def test_rm_5_a_request_that_a_switch_blocks_is_answered_blocked_and_not_perform
     assert [ask.key for ask in acts.asks] == ["reducing"]
     shell.step()
     assert brain.answers == {"new-risk": "blocked"}
+
+
+def test_accounts_have_lanes_of_their_own() -> None:
+    """One account whose call hangs must not hold up the cancels of another."""
+    rig = Rig()
+    rig.lanes.submit(Ask("hanging", "CORE-HODL", place("a")))
+    assert rig.venue.begun.wait(10)
+    rig.venue.begun.clear()
+    rig.lanes.submit(Ask("other", "TREND-1", place("b")))
+    assert rig.venue.begun.wait(10), "the other account's call has begun meanwhile"
+    rig.venue.open.set()
+    rig.wait(2)
+
+
+def test_a_call_that_fails_in_an_unknown_way_has_an_unknown_outcome_and_the_lane_works_on() -> None:
+    rig = Rig()
+    rig.venue.open.set()
+    perform = rig.venue.perform
+
+    def breaking(account: Account, request: Request) -> Outcome:
+        if getattr(request, "link_id", "") == "a":
+            raise RuntimeError("what is this?")
+        return perform(account, request)
+
+    rig.venue.perform = breaking  # type: ignore[method-assign]
+    rig.lanes.submit(Ask("1", "CORE-HODL", place("a")))
+    rig.lanes.submit(Ask("2", "CORE-HODL", place("b")))
+    rig.wait(2)
+    assert (rig.answers["1"].kind, rig.answers["2"].kind) == ("unknown", "accepted")
+
+
+def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes_module, "CONFIRM_S", 0.0)
+    monkeypatch.setattr(lanes_module, "CONFIRM_PAUSE_S", 0.001)
+    rig = Rig()
+    rig.venue.open.set()
+    away = [20]
+
+    def holds() -> bool:
+        away[0] -= 1
+        if away[0] > 0:
+            raise StoreUnavailableError("away")
+        return True
+
+    lanes = Lanes(rig.venue, holds, lambda _ask: True, rig._answered, lambda _why: None)
+    lanes.submit(Ask("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1))
+    lanes.submit(Ask("reducing", "TREND-1", place("b")))
+    rig.wait(2)
+    lanes.stop()
+    assert (rig.answers["new-risk"].kind, rig.answers["reducing"].kind) == ("blocked", "accepted")
+    assert rig.venue.performed == ["place_order b"] and away[0] <= 0
