@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 part = _part_of(change.path)
                 if part not in sound:
                     # Tests that fail without any change would notice everything.
-                    sound[part] = worker.run(part, options.timeout) == "SURVIVED"
+                    unchanged = worker.run(part, options.timeout)
+                    sound[part] = unchanged == "SURVIVED"
+                    print(f"unchanged {part.sources[0]}: {unchanged.lower()}", flush=True)
                 verdict = worker.judge(change, sources[change.path], options.timeout) if sound[part] else "UNSOUND"
             finally:
                 workers.put(worker)

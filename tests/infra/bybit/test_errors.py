@@ -177,6 +177,7 @@ def test_what_an_account_without_a_key_and_an_unreadable_answer_mean() -> None:
     unreadable = classify(UnparsableError("x: y."))
     assert unreadable.is_unreadable and not classify(failure(502)).is_unreadable
     assert not classify(refusal(10016)).is_unreadable
+    assert classify(refusal(10016)).http_status == 0, "the exchange itself answered"
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))

@@ -51,6 +51,7 @@ def test_no_rolling_second_ever_holds_more_than_the_quota() -> None:
         assert eleventh - first >= 1.0 - 1e-9
     assert all(later >= earlier for earlier, later in pairwise(sent))
     assert subject.delayed_calls == len(time.slept) > 0
+    assert subject.delayed_s == pytest.approx(sum(time.slept))
 
 
 def test_accounts_and_groups_do_not_share_a_quota() -> None:
