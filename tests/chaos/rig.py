@@ -20,6 +20,7 @@ import psycopg
 
 from api.assembly import SystemAssembly
 from api.launch import System
+from api.launching.ray_folder import own_ray_folder
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
@@ -221,6 +222,7 @@ def drill_folder() -> Iterator[Path]:
     finally:
         # For root the server's files may lie elsewhere (see EmbeddedPostgres): a drill leaves none of them behind.
         EmbeddedPostgres(folder / "data" / "database").destroy()
+        shutil.rmtree(own_ray_folder(folder / "data").parent)
         shutil.rmtree(folder)
 
 

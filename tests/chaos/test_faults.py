@@ -122,6 +122,7 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
     assert books.faults() == []
 
 
+@pytest.mark.drill
 def test_a_short_storm_of_kills_and_freezes(capsys: pytest.CaptureFixture[str]) -> None:
     """A few faults of `make chaos`, drawn from a seed, on whatever the actors stand on."""
     with capsys.disabled():

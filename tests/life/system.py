@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from api.launching.ray_folder import own_ray_folder
 from api.running import database_url
 from infra.config import EternalConfig
 from infra.database.embedded import EmbeddedPostgres
@@ -163,5 +164,6 @@ def started(
         for one in left:
             os.kill(one.pid, signal.SIGKILL)
         EmbeddedPostgres(folder / "data" / "database").destroy()
+        shutil.rmtree(own_ray_folder(folder / "data").parent)
         shutil.rmtree(folder)
     assert not left, f"processes were left: {[one.command[:80] for one in left]}"

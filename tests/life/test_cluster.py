@@ -107,6 +107,7 @@ def _refusal(address: str, environment: Mapping[str, str]) -> str:
         return system.screen
 
 
+@pytest.mark.drill
 def test_the_cluster_is_joined_with_its_token_and_its_control_stores_death_is_survived() -> None:
     """Ray ended `eternal run` a minute after the control store's death, and nobody guarded the system any more. The
     launch is no part of Ray: it waits for the cluster, joins it again and tells the operator."""
