@@ -64,6 +64,9 @@ RAY_SETTINGS = {
     "RAY_timeout_ms_task_wait_for_death_info": "100",
     # A slow machine is not a failed one: the default is 5 s.
     "RAY_gcs_rpc_server_connect_timeout_s": "30",
+    # Ray's workers are nice (15): on a busy machine every other program would be served thirty times as much as the
+    # actors, which would then hardly get on at all.
+    "RAY_worker_niceness": "0",
 }
 LOOPBACK_SETTINGS = {
     # Ray takes 127.0.0.1 for a node's address only where clusters are switched off; elsewhere it replaces it by the
