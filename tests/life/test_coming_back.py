@@ -17,6 +17,15 @@ def test_a_first_start_raises_no_alarm(system: Started) -> None:
     assert [alert for alert in system.alerts() if "failed" in alert or "died" in alert] == []
 
 
+def test_actors_are_served_like_any_other_program(system: Started) -> None:
+    """Ray's workers were nice (15): beside busy programs they got a thirtieth of what these got, and a start under load
+    took longer than anybody waited."""
+    actors = [process for process in system.processes("ray") if process.command.startswith("ray::")]
+    assert len(actors) >= 10
+    ours = os.getpriority(os.PRIO_PROCESS, system.process.pid)
+    assert {os.getpriority(os.PRIO_PROCESS, actor.pid) for actor in actors} == {ours}
+
+
 @pytest.mark.parametrize(
     ("part", "number", "said"),
     [
