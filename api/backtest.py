@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,10 @@ from api.plain import day_of
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest
+from infra.backtest.version import commit_of_the_code
 from infra.config import EternalConfig
+from infra.config.model import Profile
+from infra.ownership import claim
 from infra.simulator.config import FeeConfig
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.judge import Coverage
@@ -43,8 +46,12 @@ NAMES: dict[str, tuple[ActorName, ...]] = {
 MAX_SLIPPAGE_BPS = 1_000
 SYNTHETIC_DAYS = 365
 SYNTHETIC_START = date(2025, 1, 1)
-STOPPED = 130
-"""Exit code of a run that was ended by Ctrl-C: its report tells of the part that was run."""
+SIGNALLED = 128
+"""Added to the signal's number, the exit code of a run that was ended early: its report tells of the part that was
+run."""
+
+TENTHS = 10
+"""Lines of progress where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +66,31 @@ class Options:
     fees: str | None
     slippage_bps: str
     seed: int
-    settings: Sequence[str]
     out: Path
 
 
 def run_backtest(options: Options, config: EternalConfig) -> int:
-    """Run and report. Returns the exit code; raises OptionError, HistoryError and OSError."""
+    """Run and report. Returns the exit code.
+
+    Raises OptionError, HistoryError and ForeignFolderError before anything is run, and OSError when the report cannot
+    be written after all.
+    """
+    if config.profile is not Profile.PAPER:
+        raise OptionError(f"A backtest trades on paper; profile {str(config.profile)!r} is refused, paper is allowed.")
     with _interrupted() as stopped:
-        return _run(_plan(options, config), options.out, stopped)
+        plan = _plan(options, config)
+        claim(options.out, "The folder of --out")
+        return _run(plan, options.out, stopped)
 
 
-def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
+def _run(plan: BacktestPlan, out: Path, stopped: _Stop) -> int:
     console = Console(soft_wrap=True)
     console.print(f"Market: {plan.market.label}, {day_of(plan.market.start_ms)} to {day_of(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
         console.print(f"  {sentence}")
     test = Backtest(plan, brains)
     with _progress(console, plan.market) as bar:
-        test.run(bar, stopped.is_set)
+        test.run(bar, stopped.is_asked)
     record = test.record()
     page = write_report(record, out)
     facts = record.facts
@@ -90,7 +104,7 @@ def _run(plan: BacktestPlan, out: Path, stopped: threading.Event) -> int:
         console.print(f"FAULT: {fault}")
     console.print(f"Report: {page}")
     if not facts.is_complete:
-        return STOPPED
+        return stopped.exit_code
     return 1 if facts.ledger_faults else 0
 
 
@@ -103,10 +117,11 @@ def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
         capital_usdt=_decimal("--capital", options.capital, Decimal(1_000), Decimal(10**9)),
         fees=_fees(options.fees),
         slippage=_decimal("--slippage-bps", options.slippage_bps, Decimal(0), Decimal(MAX_SLIPPAGE_BPS)) / 10_000,
-        settings=dict(entry.split("=", 1) for entry in options.settings),
         missing_inputs=missing,
         is_synthetic=options.history is None,
         command=shlex.join(["eternal", *sys.argv[1:]]),
+        data_hash=market.data_hash() if isinstance(market, HistoryMarket) else "",
+        commit=commit_of_the_code(),
     )
 
 
@@ -168,21 +183,37 @@ def _decimal(name: str, text: str, least: Decimal, most: Decimal) -> Decimal:
     return value
 
 
-@contextmanager
-def _interrupted() -> Iterator[threading.Event]:
-    """The first Ctrl-C ends the run after the day under way; a second one ends the program."""
-    stopped = threading.Event()
+class _Stop:
+    """Whether SIGINT (Ctrl-C) or SIGTERM has asked the run to end after the day under way."""
 
-    def ask(_number: int, _frame: Any) -> None:
-        if stopped.is_set():
+    def __init__(self) -> None:
+        self._signal = 0
+
+    def ask(self, number: int, _frame: Any) -> None:
+        """The first signal asks; a second one ends the program."""
+        if self._signal:
             raise KeyboardInterrupt
-        stopped.set()
+        self._signal = number
 
-    before = signal.signal(signal.SIGINT, ask)
+    def is_asked(self) -> bool:
+        """A signal has come."""
+        return self._signal != 0
+
+    @property
+    def exit_code(self) -> int:
+        """As shells tell of a process that a signal has ended."""
+        return SIGNALLED + self._signal
+
+
+@contextmanager
+def _interrupted() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Bar:
@@ -195,8 +226,28 @@ class _Bar:
         self._progress.update(self._task, completed=done, description=day_of(market_ms))
 
 
+class _Lines:
+    """A line at every tenth of the period, for logs and pipes."""
+
+    def __init__(self, console: Console, market: Market) -> None:
+        self._console, self._market = console, market
+        self._told = 0
+        self._begun_s = time.monotonic()
+
+    def __call__(self, market_ms: int) -> None:
+        whole = max(self._market.end_ms - self._market.start_ms, 1)
+        tenth = TENTHS * (market_ms - self._market.start_ms) // whole
+        if tenth > self._told:
+            self._told = tenth
+            spent_s = time.monotonic() - self._begun_s
+            self._console.print(f"{day_of(market_ms)}: {tenth * 100 // TENTHS} % after {spent_s:,.0f} s")
+
+
 @contextmanager
-def _progress(console: Console, market: Market) -> Iterator[_Bar]:
+def _progress(console: Console, market: Market) -> Iterator[Callable[[int], None]]:
+    if not console.is_terminal:
+        yield _Lines(console, market)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         yield _Bar(progress, market)

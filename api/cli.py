@@ -235,14 +235,9 @@ def backtest(
     """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
     config = _config({}, settings, None, config_file)
     from api.backtest import Options, run_backtest
-    from infra.simulator.market.findings import HistoryError
 
-    options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, settings or (), out)
-    try:
-        code = run_backtest(options, config)
-    except HistoryError as error:
-        _refuse(str(error))
-    raise typer.Exit(code)
+    options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, out)
+    raise typer.Exit(run_backtest(options, config))
 
 
 @app.command()

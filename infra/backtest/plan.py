@@ -10,19 +10,24 @@ from infra.config import EternalConfig
 from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts
 from infra.simulator.market.port import Market
 from infra.simulator.venue.money import USDT_UNIT
-from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
+from statemachines.values import ACCOUNT_OF, ENGINES, LINEAR, SPOT, ActorName
 
 DEFAULT_CAPITAL_USDT = Decimal(100_000)
 DEFAULT_SLIPPAGE = Decimal("0.0002")
 """Share of the price that a taker is modelled to lose: 2 basis points."""
 
 
+TREND_SYMBOLS = ("BTCUSDT", "ETHUSDT")
+ALL_RATES = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class BacktestPlan:
-    """`config` carries the rules' parameters; `settings` says which of them differ from the specification.
+    """`config` carries the rules' parameters, from whatever source.
 
     The engines that run share the whole capital in the proportions of OR-1; the others are switched off and have none.
-    `slippage` is a fraction of the price, paid by takers. `command` is what the user typed.
+    `slippage` is a fraction of the price, paid by takers. `command` is what the user typed, `data_hash` the digest of
+    the history files, `commit` the code's.
     """
 
     market: Market
@@ -31,10 +36,11 @@ class BacktestPlan:
     capital_usdt: Decimal = DEFAULT_CAPITAL_USDT
     fees: FeeConfig = field(default_factory=FeeConfig)
     slippage: Decimal = DEFAULT_SLIPPAGE
-    settings: dict[str, str] = field(default_factory=dict)
     missing_inputs: tuple[str, ...] = ()
     is_synthetic: bool = False
     command: str = ""
+    data_hash: str = ""
+    commit: str = ""
 
     @property
     def weights(self) -> dict[ActorName, Decimal]:
@@ -45,6 +51,26 @@ class BacktestPlan:
         largest = max(shares, key=lambda engine: shares[engine])
         shares[largest] += 1 - sum(shares.values(), Decimal(0))
         return shares
+
+    def active_from_ms(self) -> dict[str, int]:
+        """Since when the market has what each engine trades on, by the account's name: before, the engine can do
+        nothing and has no figures. Engines for which it never has are missing."""
+        listed = {pair: self.market.listed_from_ms(*pair) for pair in self.market.symbols()}
+        spot = [at for (category, _), at in listed.items() if category == SPOT]
+        trend = [listed[LINEAR, symbol] for symbol in TREND_SYMBOLS if (LINEAR, symbol) in listed]
+        carry = [
+            max(listed[SPOT, symbol], at, settled)
+            for (category, symbol), at in listed.items()
+            if category == LINEAR and (SPOT, symbol) in listed and (settled := self._first_settled(symbol)) is not None
+        ]
+        begins = {ActorName.CORE_HODL: spot, ActorName.TREND_1: trend, ActorName.TREND_2: trend}
+        begins |= {ActorName.FUNDING: carry, ActorName.TACTICAL: spot}
+        return {ACCOUNT_OF[engine].value: min(begins[engine]) for engine in self.engines if begins[engine]}
+
+    def _first_settled(self, symbol: str) -> int | None:
+        end_ms = self.market.end_ms
+        settled = self.market.funding_history(symbol, 0, end_ms, ALL_RATES, end_ms)
+        return settled[-1][0] if settled else None
 
     def configured(self) -> EternalConfig:
         """The configuration with the weights and the daily cycle of the engines that run."""

@@ -25,7 +25,7 @@ from statemachines.facts import (
     SwitchFact,
     TransferFact,
 )
-from statemachines.messages import Denied
+from statemachines.messages import Denied, TransferOrdered
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
 BARS_KEPT = 5_000
@@ -40,23 +40,37 @@ _ROUTINE = frozenset({"approve", "assess_risk"})
 
 class RecordingStore(MemoryStore):
     """A `MemoryStore` that remembers for the report. `slippage` is the share of the price that a taker is modelled to
-    pay (it is part of the fill's price already; here it is told apart); `usd` is the price of a coin now."""
+    pay (it is part of the fill's price already; here it is told apart); `usd` is the price of a coin now, `last` that
+    of a category's symbol."""
 
-    def __init__(self, slippage: Decimal, usd: Callable[[str], Decimal | None]) -> None:
+    def __init__(
+        self,
+        slippage: Decimal,
+        usd: Callable[[str], Decimal | None],
+        last: Callable[[str, str], Decimal],
+    ) -> None:
         super().__init__(BARS_KEPT)
+        self._last = last
         self._slippage = slippage
         self._usd = usd
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._reasons: dict[str, str] = {}
+        self._decided: dict[str, Decimal] = {}
+        self._intents: dict[str, str] = {}
+        self._deployments: dict[str, str] = {}
         self._done: set[str] = set()
         self.flows: dict[str, Decimal] = defaultdict(Decimal)
         """Transfers in less transfers out per account since they were last cleared, USDT."""
         self.faults: list[str] = []
 
     def commit(self, commit: Commit) -> frozenset[str]:
+        if commit.actor == ActorName.TACTICAL:
+            self._deployments_of(commit)
         blocked = super().commit(commit)
         for wire in commit.outbox:
             body = wire["body"]
+            if isinstance(body, TransferOrdered) and body.request_id in self._deployments:
+                self._deployments[body.transfer_id] = self._deployments[body.request_id]
             if isinstance(body, Denied):
                 engine = _engine(body.engine)
                 self._rows["refusals"] += [
@@ -89,12 +103,21 @@ class RecordingStore(MemoryStore):
                     )
                 )
 
+    def _deployments_of(self, commit: Commit) -> None:
+        """To which deployment TACTICAL's orders and movements belong: its state says so, its orders do not."""
+        for row in commit.states:
+            work = row.data.get("work") or {}
+            for leg in (*row.data.get("past_legs", ()), *work.get("legs", ())):
+                self._deployments[leg["intent_id"]] = row.key
+            for movement in row.data.get("returns", ()):
+                self._deployments[movement["request_id"]] = row.key
+
     def _write(self, fact: Fact) -> None:
         match fact:
             case BarFact():
                 self._keep_bar(fact)
             case OrderFact():
-                self._reasons[fact.link_id] = fact.reason
+                self._order(fact)
             case ExecutionFact():
                 self._fill(fact)
             case PostingFact():
@@ -106,6 +129,19 @@ class RecordingStore(MemoryStore):
                 self.faults.append(f"discrepancy at {fact.found_ms}: {what}; {fact.resolution}")
             case SwitchFact():
                 super()._write(fact)
+
+    def _order(self, fact: OrderFact) -> None:
+        self._reasons[fact.link_id] = fact.reason
+        self._intents[fact.link_id] = fact.intent_id
+        if fact.intent_id not in self._decided:
+            self._decided[fact.intent_id] = self._last(fact.category, fact.symbol)
+
+    def _shortfall(self, fact: ExecutionFact) -> Decimal:
+        """What a maker's fill cost against the price at which it was decided; negative where waiting paid."""
+        decided = self._decided.get(self._intents.get(fact.link_id, ""))
+        if decided is None or not fact.is_maker:
+            return Decimal(0)
+        return (fact.price - decided) * fact.quantity * (1 if fact.side == "Buy" else -1)
 
     def _fill(self, fact: ExecutionFact) -> None:
         notional = fact.quantity * fact.price
@@ -125,10 +161,12 @@ class RecordingStore(MemoryStore):
                 float(fee),
                 fact.is_maker,
                 float(paid),
+                float(self._shortfall(fact)),
                 float(fact.realized_pnl),
                 "trade" if fact.link_id else "liquidation",
                 fact.link_id or fact.exchange_id,
                 self._reasons.get(fact.link_id, ""),
+                self._deployments.get(self._intents.get(fact.link_id, ""), ""),
             )
         )
 
@@ -154,7 +192,18 @@ class RecordingStore(MemoryStore):
         self.flows[fact.from_account] -= value
         self.flows[fact.to_account] += value
         what = fact.purpose if fact.coin == "USDT" else f"{fact.purpose} ({fact.amount:f} {fact.coin})"
-        self._rows["transfers"].append((fact.updated_ms, fact.from_account, fact.to_account, float(value), what))
+        self._rows["transfers"].append(
+            (
+                fact.updated_ms,
+                fact.from_account,
+                fact.to_account,
+                float(value),
+                what,
+                fact.coin,
+                float(fact.amount),
+                self._deployments.get(fact.transfer_id, ""),
+            )
+        )
 
 
 def _engine(name: str) -> str:

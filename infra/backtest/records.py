@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-RULE_ID = re.compile(r"\b(?:P\d+|(?:CH|TR|FU|TA|OR|RM|EX|DA)-\d+)\b")
+RULE_ID = re.compile(r"\b(?:P\d+|(?:CH|TR|FU|TA|OR|RM|EX|DA|IF|DE)-\d+)\b")
 """Requirement IDs as reasons name them."""
 
 TOTAL = "TOTAL"
@@ -41,10 +41,12 @@ FILLS = {
     "fee_usdt": pl.Float64,  # positive: paid
     "is_maker": pl.Boolean,
     "slippage_usdt": pl.Float64,  # against the last price of the instant; positive: paid
+    "shortfall_usdt": pl.Float64,  # a maker's against the last price at the decision; positive: paid
     "realised_usdt": pl.Float64,  # realised profit of the closing part, before fees; 0 for opening and buying
     "kind": pl.String,  # trade, liquidation, adl
     "order_id": pl.String,
     "purpose": pl.String,  # why the engine asked: entry, stop, exit, rebalance, dca, deploy ... with its rule
+    "deployment": pl.String,  # TACTICAL's D1, D2, ...; "" for others
 }
 FUNDING_PAYMENTS = {
     "ts_ms": pl.Int64,
@@ -58,6 +60,9 @@ TRANSFERS = {
     "target": pl.String,
     "amount_usdt": pl.Float64,
     "reason": pl.String,
+    "coin": pl.String,
+    "quantity": pl.Float64,  # in coins
+    "deployment": pl.String,  # of TACTICAL, where its proceeds or coins return; "" for others
 }
 TRANSITIONS = {
     "ts_ms": pl.Int64,
@@ -80,8 +85,11 @@ REFUSALS = {
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What was run. `missing_inputs`: sentences about rules that were inactive because their history is missing;
-    `costs`: fees and slippage as modelled; `settings`: every parameter that differs from the specification's;
-    `is_synthetic`: the market is invented."""
+    `costs`: fees and slippage as modelled; `settings`: every parameter that differs from the specification's, from
+    whatever source; `configuration`: all of them, without secrets; `is_synthetic`: the market is invented; `version`,
+    `commit`: of the code; `active_from_ms`: since when the market has what an engine trades on (engines for which it
+    never has are missing; None: not recorded); `data_hash`: SHA-256 of the history files, "" for an invented market.
+    """
 
     command: str
     market: str
@@ -99,6 +107,11 @@ class RunFacts:
     hours: int
     ledger_faults: tuple[str, ...]
     open_orders: int
+    version: str = ""
+    commit: str = ""
+    data_hash: str = ""
+    configuration: dict[str, Any] = field(default_factory=dict)
+    active_from_ms: dict[str, int] | None = None
 
 
 def _empty(schema: Mapping[str, Any]) -> pl.DataFrame:

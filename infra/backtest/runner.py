@@ -18,6 +18,7 @@ from infra.backtest.recorder import RecordingStore
 from infra.backtest.records import RunFacts, RunRecord
 from infra.backtest.switched_off import SwitchedOff
 from infra.backtest.system import InProcessSystem
+from infra.backtest.version import version_of_the_code
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
 from infra.simulator.venue.margin import margin
@@ -39,7 +40,7 @@ class Backtest:
         """`exchange_type` makes the exchange; the golden run hands in one whose requests fail now and then."""
         self._plan = plan
         exchange = exchange_type(plan.market, plan.exchange())
-        self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd)
+        self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd, exchange.venue.prices.last)
         table: dict[ActorName, Callable[[], Brain]] = dict(brains(plan.configured(), INSTALLATION))
         table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}
         self._system = InProcessSystem(exchange, table, self._store)
@@ -86,7 +87,12 @@ class Backtest:
             ended_ms=ended_ms,
             capital_usdt=float(plan.capital_usdt),
             engines=tuple(ACCOUNT_OF[engine].value for engine in plan.engines),
-            settings=dict(plan.settings),
+            settings=_differences(plan.config),
+            version=version_of_the_code(),
+            commit=plan.commit,
+            data_hash=plan.data_hash,
+            configuration=plan.configured().public(),
+            active_from_ms=plan.active_from_ms(),
             costs=_costs(plan),
             missing_inputs=plan.missing_inputs,
             is_complete=self._is_complete,
@@ -143,6 +149,28 @@ def _exposure(venue: Venue, account: Account) -> Decimal:
     )
     positions = (abs(p.size) * venue.prices.mark(p.symbol) for p in account.positions.values() if p.size)
     return sum(coins, Decimal(0)) + sum(positions, Decimal(0))
+
+
+def _differences(config: EternalConfig) -> dict[str, str]:
+    """Every value that is not the specification's, by its dotted name. The weights and the cycle of a run with fewer
+    engines follow from the engines and are no setting."""
+    ours, defaults = _flat(config.public()), _flat(EternalConfig().public())
+    names = [name for name in (*ours, *(one for one in defaults if one not in ours))]
+    return {name: _shown(ours.get(name)) for name in names if ours.get(name) != defaults.get(name)}
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _costs(plan: BacktestPlan) -> dict[str, str]:

@@ -26,12 +26,12 @@ def command(*options: str) -> Sequence[str]:
     return [sys.executable, "-c", "from api.cli import main; main()", "backtest", *options]
 
 
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(*options),
         check=False,
         cwd=folder,
-        env=dict(os.environ),
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -39,13 +39,27 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
-    done = run(tmp_path, *SHORT, "--out", "report", "--engines", "core,trend", "--set", "trend.adx_threshold=20")
+    done = run(
+        tmp_path,
+        *SHORT,
+        *("--out", "report", "--engines", "core,trend", "--set", "trend.adx_threshold=20"),
+        ETERNAL__ENGINES__TREND_1__MAX_HOLD_CLOSES="25",
+        DATABASE_URL="postgresql://user:secret@localhost/x",
+    )
     assert done.returncode == 0, done.stderr
     assert "The run completed: 480 market hours" in done.stdout
     assert "synthetic" in done.stdout
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["facts"]["engines"] == ["CORE-HODL", "TREND-1", "TREND-2"]
-    assert summary["facts"]["settings"] == {"trend.adx_threshold": "20"}
+    assert summary["facts"]["settings"] == {
+        "engines.trend_1.adx_threshold": "20",
+        "engines.trend_2.adx_threshold": "20",
+        "engines.trend_1.max_hold_closes": "25",
+    }
+    assert summary["facts"]["configuration"]["engines"]["trend_1"]["max_hold_closes"] == 25
+    assert summary["facts"]["version"] and summary["facts"]["commit"]
+    assert "secret" not in json.dumps(summary)
+    assert done.stdout.count(" % after ") == 10, "without a terminal progress is a line per tenth"
     assert summary["facts"]["is_synthetic"]
     assert (tmp_path / "report" / "report.html").stat().st_size > 1_000_000
 
@@ -78,7 +92,8 @@ def test_nonsense_is_refused_with_field_value_and_what_is_allowed(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_a_report_of_what_was_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_leave_a_report_of_what_was_done(tmp_path: Path, number: int, code: int) -> None:
     process = subprocess.Popen(
         command("--from", "2025-01-01", "--to", "2030-01-01", "--out", "part"),
         cwd=tmp_path,
@@ -89,15 +104,35 @@ def test_ctrl_c_leaves_a_report_of_what_was_done(tmp_path: Path) -> None:
     assert process.stdout is not None
     try:
         assert "Market:" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         told, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
-    assert process.returncode == 130, told
+    assert process.returncode == code, told
     assert "ended early" in told
     summary = json.loads((tmp_path / "part" / "summary.json").read_text())
     assert not summary["facts"]["is_complete"]
     assert any("incomplete" in one["text"] for one in summary["findings"])
+
+
+def test_the_folder_of_the_report_is_tried_first_and_a_strangers_one_is_left_alone(tmp_path: Path) -> None:
+    """The work of minutes was lost when the report could not be written, and files of others were written over."""
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "summary.json").write_text("precious")
+    for out, told in (("file", "file is not a folder"), ("mine", "is not ours"), ("/proc/report", "cannot be used")):
+        refused = run(tmp_path, *SHORT, "--out", out)
+        assert refused.returncode == 2 and told in refused.stderr and "Traceback" not in refused.stderr
+        assert "Market:" not in refused.stdout, "nothing is run before the folder is known to be usable"
+    assert (tmp_path / "file").read_text() == "text"
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["summary.json"]
+    assert (tmp_path / "mine" / "summary.json").read_text() == "precious"
+
+
+def test_a_profile_that_trades_elsewhere_is_refused(tmp_path: Path) -> None:
+    refused = run(tmp_path, *SHORT, ETERNAL__PROFILE="testnet")
+    assert refused.returncode == 2 and "profile 'testnet' is refused, paper is allowed" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_sol_trades_what_there_is(tmp_path: Path) -> None:
@@ -107,6 +142,8 @@ def test_a_folder_without_sol_trades_what_there_is(tmp_path: Path) -> None:
     done = run(tmp_path, "--history", "history", "--out", "report")
     assert done.returncode == 0, done.stderr
     assert "sol_usdt_spot_1h is missing; spot SOLUSDT is not traded." in done.stdout
+    facts = json.loads((tmp_path / "report" / "summary.json").read_text())["facts"]
+    assert len(facts["data_hash"]) == 64
     symbols = set(pl.read_parquet(tmp_path / "report" / "fills.parquet")["symbol"])
     assert {"BTCUSDT", "ETHUSDT"} == symbols
 

@@ -8,7 +8,7 @@ from infra.backtest.records import RunRecord
 from infra.backtest.report.analysis import analyse
 from infra.backtest.report.export import write_summary, write_tables
 from infra.backtest.report.page import render
-from infra.files import write_whole
+from infra.files import write_text_whole
 
 __all__ = ["write_report"]
 
@@ -26,5 +26,5 @@ def write_report(record: RunRecord, folder: Path) -> Path:
     page.unlink(missing_ok=True)
     write_tables(run, folder)
     write_summary(run, folder)
-    write_whole(page, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_whole(page, text)
     return page

@@ -45,7 +45,7 @@ class Analysis:
 def analyse(record: RunRecord) -> Analysis:
     """Read the tables of a run. Calendar crises are left out of invented markets, where the dates mean nothing."""
     days = build(record)
-    legs = legs_of(record.fills)
+    legs = legs_of(record.fills, record.transfers)
     round_trips = trades_of(legs.legs, record.funding)
     return Analysis(
         record=record,

@@ -14,7 +14,9 @@ from infra.backtest.report.series import Account, Days
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One engine or TOTAL, in USDT; shares are means over the days with capital. Profit = end - start - flows in."""
+    """One engine or TOTAL, in USDT; shares are means over the active time: the days with capital and with a market to
+    trade on. Profit = end - start - flows in. Without active time (`is_active`) the figures mean nothing and are not
+    shown."""
 
     name: str
     start_usdt: float
@@ -23,6 +25,7 @@ class Book:
     profit_usdt: float
     fee_usdt: float
     slippage_usdt: float
+    shortfall_usdt: float
     funding_received_usdt: float
     funding_paid_usdt: float
     realised_usdt: float
@@ -36,6 +39,7 @@ class Book:
     highest_exposure: float
     days_invested: float
     mean_cash: float
+    is_active: bool = True
 
     @property
     def funding_usdt(self) -> float:
@@ -78,7 +82,8 @@ def _book(record: RunRecord, days: Days, name: str) -> Book:
     years = (len(equity) - 1) / DAYS_PER_YEAR if len(equity) > 1 else 0.0
     mean_equity = float(equity.mean()) if len(equity) else 0.0
     exposure = share(account.exposure[start:], equity)
-    traded, fee, slippage = (_sum(fills, column) for column in ("notional_usdt", "fee_usdt", "slippage_usdt"))
+    columns = ("notional_usdt", "fee_usdt", "slippage_usdt", "shortfall_usdt")
+    traded, fee, slippage, shortfall = (_sum(fills, column) for column in columns)
     per_year = mean_equity * years
     first, last, moved = (float(equity[0]), float(equity[-1]), float(flow.sum())) if len(equity) else (0.0, 0.0, 0.0)
     return Book(
@@ -89,6 +94,7 @@ def _book(record: RunRecord, days: Days, name: str) -> Book:
         profit_usdt=last - first - moved,
         fee_usdt=fee,
         slippage_usdt=slippage,
+        shortfall_usdt=shortfall,
         funding_received_usdt=_sum(funding.filter(pl.col("amount_usdt") > 0), "amount_usdt"),
         funding_paid_usdt=-_sum(funding.filter(pl.col("amount_usdt") < 0), "amount_usdt"),
         realised_usdt=_sum(fills, "realised_usdt"),
@@ -102,6 +108,7 @@ def _book(record: RunRecord, days: Days, name: str) -> Book:
         highest_exposure=float(np.nanmax(exposure)) if np.isfinite(exposure).any() else 0.0,
         days_invested=_mean(np.where(np.isfinite(exposure), exposure > 0.001, np.nan)),
         mean_cash=_mean(share(account.cash[start:], equity)),
+        is_active=name == TOTAL or account.is_active,
     )
 
 

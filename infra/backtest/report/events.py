@@ -208,6 +208,10 @@ def _timeline(run: Analysis) -> Iterable[Chart]:
     )
 
 
+def _at(value: float | None) -> str:
+    return "" if value is None else f" at {price(value)}"
+
+
 def _label(stay: Stay) -> str:
     return f"{stay.actor} {stay.machine}"
 
@@ -237,8 +241,8 @@ def _results(run: Analysis) -> Iterable[Chart]:
                 "x": [minute(trade.closed_ms or 0) for trade in own],
                 "y": numbers(np.array([trade.net_usdt / trade.notional_usdt for trade in own])),
                 "text": [
-                    f"{t.symbol} {t.kind}, {usdt(t.net_usdt, 2)} USDT<br>{day(t.opened_ms)} at {price(t.entry_price)}"
-                    f" to {day(t.closed_ms)} at {price(t.exit_price)}<br>{_short(t.why)}"
+                    f"{t.symbol} {t.kind}, {usdt(t.net_usdt, 2)} USDT<br>{day(t.opened_ms)}{_at(t.entry_price)}"
+                    f" to {day(t.closed_ms)}{_at(t.exit_price)}<br>{_short(t.why)}"
                     for t in own
                 ],
                 "marker": {"size": 7, "color": COLOURS[engine], "opacity": 0.75},

@@ -138,6 +138,14 @@ def _engines(run: Analysis) -> Iterator[Finding]:
         if book is None:
             yield Finding(Weight.NOTE, f"{name} did not take part in this run.")
             continue
+        since = (run.record.facts.active_from_ms or {}).get(name)
+        if not book.is_active:
+            yield Finding(Weight.NOTE, f"{name} has no figures: the market of this run lacks what it trades on.")
+        elif since is not None and since > run.record.facts.from_ms:
+            text = f"{name} has figures from {day(since)} on: before, the market of this run lacks what it trades on."
+            yield Finding(Weight.NOTE, text)
+        if not book.is_active:
+            continue
         if not book.fills:
             yield Finding(Weight.LOSS, f"{name} never traded.")
         elif book.profit_usdt < 0:
@@ -174,6 +182,8 @@ def _capital(run: Analysis) -> Iterator[Finding]:
     if run.days.is_empty:
         return
     for name, book in run.books.items():
+        if not book.is_active:
+            continue
         if book.mean_equity_usdt <= 0:
             if name != TOTAL:
                 yield Finding(Weight.NOTE, f"{name} never had capital.")

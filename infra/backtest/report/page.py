@@ -196,16 +196,27 @@ def _run(run: Analysis) -> str:
     facts = asdict(run.record.facts)
     shown = {
         "Command": facts["command"],
+        "Version": f"{facts['version'] or 'unknown'}, commit {facts['commit'] or 'unknown'}",
         "Market": facts["market"],
+        "Data, SHA-256": facts["data_hash"] or "invented from the seed",
         "Asked for": f"{day(facts['from_ms'])} to {day(facts['to_ms'] - 1)}",
         "Run": f"{count(facts['hours'])} market hours in {usdt(facts['wall_s'], 1)} s, "
         + ("complete" if facts["is_complete"] else "ended early"),
         "Capital": f"{usdt(facts['capital_usdt'])} USDT",
         **{name.capitalize(): text for name, text in facts["costs"].items()},
         "Settings": "; ".join(f"{name} = {value}" for name, value in facts["settings"].items()) or "as specified",
-        "Inactive": " ".join(facts["missing_inputs"]) or "no input was missing",
+        "Inputs": " ".join(facts["missing_inputs"]) or "no input was missing",
         "Books": "; ".join(facts["ledger_faults"]) or "in balance, no discrepancy",
         "Open orders at the end": count(facts["open_orders"]),
     }
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in shown.items())
-    return f'<section class="card"><dl class="facts">{items}</dl></section>'
+    return f'<section class="card"><dl class="facts">{items}</dl></section>' + _configuration(run)
+
+
+def _configuration(run: Analysis) -> str:
+    """Every value in force, folded away."""
+    text = json.dumps(run.record.facts.configuration, indent=2, ensure_ascii=False)
+    return (
+        '<details class="card"><summary>The whole configuration in force</summary>'
+        f'<pre class="scroll">{escape(text)}</pre></details>'
+    )

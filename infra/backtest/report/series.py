@@ -6,6 +6,7 @@ bar's date). The first close is the eve of the run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,19 +29,26 @@ _MIX = {"BTCUSDT": 0.6, "ETHUSDT": 0.4}
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One engine's daily closes on the grid, in USDT."""
+    """One engine's daily closes on the grid, in USDT. `begins`: the first close since which the market has what the
+    engine trades on (the grid's length when it never has)."""
 
     name: str
     equity: Floats
     cash: Floats
     exposure: Floats
     flow: Floats
+    begins: int = 0
 
     @property
     def start(self) -> int:
-        """The first close of which the capital works: its place on the grid (its length when there never was any)."""
+        """The first close from which the capital can work: its place on the grid (its length when there is none)."""
         has_capital = (self.equity >= SMALLEST_BASE_USDT) | (np.append(self.flow[1:], 0.0) >= SMALLEST_BASE_USDT)
-        return int(np.argmax(has_capital)) if has_capital.any() else len(self.equity)
+        return max(int(np.argmax(has_capital)), self.begins) if has_capital.any() else len(self.equity)
+
+    @property
+    def is_active(self) -> bool:
+        """At least one day with capital and with a market."""
+        return self.start < len(self.equity) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +92,24 @@ def build(record: RunRecord) -> Days:
     grid = total.select("ts_ms").unique(maintain_order=True)
     ts_ms = grid["ts_ms"].to_numpy().astype(np.int64)
     names = [n for n in (*ENGINES, MASTER, TOTAL) if n in set(record.equity["engine"].to_list())]
-    accounts = {name: _account(record.equity, grid, name) for name in names}
+    active = record.facts.active_from_ms
+    accounts = {name: _account(record.equity, grid, name, _begins(active, ts_ms, name)) for name in names}
     prices = {symbol: _closes(record.prices, grid, symbol) for symbol in sorted(set(record.prices["symbol"].to_list()))}
     lines = {TOTAL: _line(accounts[TOTAL])} if TOTAL in accounts else {}
-    lines |= {name: _line(accounts[name]) for name in ENGINES if name in accounts and _has_days(accounts[name])}
+    lines |= {name: _line(accounts[name]) for name in ENGINES if name in accounts and accounts[name].is_active}
     if len(ts_ms) > 1:
         lines |= _benchmarks(prices, len(ts_ms))
     missing = int((ts_ms[-1] - ts_ms[0]) // DAY_MS + 1 - len(ts_ms)) if len(ts_ms) else 0
     return Days(ts_ms - DAY_MS, accounts, lines, prices, missing)
 
 
-def _has_days(account: Account) -> bool:
-    return account.start < len(account.equity) - 1
+def _begins(active_from_ms: Mapping[str, int] | None, ts_ms: Ints, name: str) -> int:
+    if active_from_ms is None or name not in ENGINES:
+        return 0
+    return int(np.searchsorted(ts_ms, active_from_ms[name])) if name in active_from_ms else len(ts_ms)
 
 
-def _account(equity: pl.DataFrame, grid: pl.DataFrame, name: str) -> Account:
+def _account(equity: pl.DataFrame, grid: pl.DataFrame, name: str, begins: int) -> Account:
     own = equity.filter(pl.col("engine") == name).unique("ts_ms", keep="last")
     rows = grid.join(own, on="ts_ms", how="left", maintain_order="left")
     levels = rows.select(pl.col("equity_usdt", "cash_usdt", "exposure_usdt").forward_fill().fill_null(0.0))
@@ -108,6 +119,7 @@ def _account(equity: pl.DataFrame, grid: pl.DataFrame, name: str) -> Account:
         cash=levels["cash_usdt"].to_numpy().astype(np.float64),
         exposure=levels["exposure_usdt"].to_numpy().astype(np.float64),
         flow=rows["net_flow_usdt"].fill_null(0.0).to_numpy().astype(np.float64),
+        begins=begins,
     )
 
 

@@ -8,7 +8,7 @@ from infra.backtest.records import TOTAL
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.crises import Crisis
 from infra.backtest.report.html import Cell, Column, Row, figures, table, toned, words
-from infra.backtest.report.rules import never_acted
+from infra.backtest.report.rules import ALWAYS_IN_FORCE, RuleCount
 from infra.backtest.report.series import BENCHMARKS
 from infra.backtest.report.states import time_in_state
 from infra.backtest.report.words import NOTHING, coins, count, day, percent, price, ratio, usdt
@@ -25,6 +25,9 @@ def performance_table(run: Analysis) -> str:
         "Longest drawdown, days", "Ulcer index", "Best day", "Worst day",
     )  # fmt: skip
     rows: list[Row] = []
+    for name in run.books:
+        if name not in run.performances:
+            rows.append((name, *[NOTHING] * (len(columns) - 1)))
     for name, line in run.performances.items():
         worst = line.worst
         rows.append(
@@ -50,12 +53,16 @@ def performance_table(run: Analysis) -> str:
 def books_table(run: Analysis) -> str:
     """Money per engine: from start to end, and what it cost."""
     columns = words("") + figures(
-        "Start", "Transfers in less out", "End", "Profit after costs", "Fees", "Slippage", "Funding received",
+        "Start", "Transfers in less out", "End", "Profit after costs", "Fees", "Takers' slippage", "Makers' shortfall",
+        "Funding received",
         "Funding paid", "Traded", "Turnover a year", "Costs a year", "Mean exposure", "Highest exposure",
         "Days invested", "Mean cash",
     )  # fmt: skip
-    rows = [
-        (
+    nothing = [NOTHING] * (len(columns) - 4)
+    rows: list[Row] = [
+        (book.name, usdt(book.start_usdt), usdt(book.flow_usdt), usdt(book.end_usdt), *nothing)
+        if not book.is_active
+        else (
             book.name,
             usdt(book.start_usdt),
             usdt(book.flow_usdt),
@@ -63,6 +70,7 @@ def books_table(run: Analysis) -> str:
             toned(book.profit_usdt, usdt(book.profit_usdt)),
             usdt(book.fee_usdt),
             usdt(book.slippage_usdt),
+            usdt(book.shortfall_usdt),
             usdt(book.funding_received_usdt),
             usdt(book.funding_paid_usdt),
             usdt(book.traded_usdt),
@@ -206,9 +214,6 @@ def rules_table(run: Analysis) -> str:
         *figures("Journal lines", "Orders", "First", "Last"),
         Column("By whom", is_text=True, is_wide=True),
     ]
-    waiting, standing = never_acted(run.rules)
-    silent = {rule.rule: "never acted in this run" for rule in waiting}
-    silent |= {rule.rule: "always in force; the journal does not name it" for rule in standing}
     rows = [
         (
             rule.rule,
@@ -217,11 +222,21 @@ def rules_table(run: Analysis) -> str:
             count(rule.orders),
             day(rule.first_ms),
             day(rule.last_ms),
-            rule.by_actor or silent.get(rule.rule, ""),
+            _by_whom(rule),
         )
         for rule in run.rules
     ]
     return table(columns, rows)
+
+
+def _by_whom(rule: RuleCount) -> str:
+    if rule.is_unbuilt:
+        return "not built yet"
+    if not rule.never_acted:
+        return rule.by_actor
+    if rule.rule in ALWAYS_IN_FORCE:
+        return "always in force; the journal does not name it"
+    return "never acted in this run"
 
 
 def refusals_table(run: Analysis) -> str:

@@ -1,7 +1,8 @@
 """Round trips from fills: from flat to flat, per engine, category and symbol, at average cost.
 
 A leg is one category's round trip. A trade is what the engine meant by it: the leg itself, and in FUNDING the pair of
-spot and perpetual that stand at the same time (each leg alone says nothing about carry).
+spot and perpetual that stand at the same time (each leg alone says nothing about carry), in TACTICAL the deployment
+with all its coins, closed by their sale or by their return in kind.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import polars as pl
 from infra.backtest.records import ENGINES
 
 FUNDING = "FUNDING"
+TACTICAL = "TACTICAL"
+IN_KIND = "in kind"
 CORE = "CORE-HODL"
 SPOT = "spot"
 DUST = {SPOT: 0.01, "linear": 1e-9}
@@ -31,6 +34,7 @@ class Leg:
     symbol: str
     is_long: bool
     opened_ms: int
+    deployment: str = ""
     closed_ms: int | None = None
     held: float = 0.0
     largest: float = 0.0
@@ -42,7 +46,9 @@ class Leg:
     gross_usdt: float = 0.0
     fee_usdt: float = 0.0
     slippage_usdt: float = 0.0
+    shortfall_usdt: float = 0.0
     why: str = ""
+    has_returned: bool = False
 
     def enter(self, quantity: float, price: float, fill: dict[str, Any], share: float) -> None:
         """Open or add."""
@@ -60,6 +66,7 @@ class Leg:
         self.left += quantity
         self.left_usdt += quantity * price
         self.why = str(fill["purpose"] or fill["kind"])
+        self.has_returned = self.has_returned or fill["kind"] == IN_KIND
         self._costs(fill, share)
         if self.held <= DUST[self.category] * self.largest:
             self.closed_ms = int(fill["ts_ms"])
@@ -67,6 +74,7 @@ class Leg:
     def _costs(self, fill: dict[str, Any], share: float) -> None:
         self.fee_usdt += float(fill["fee_usdt"] or 0.0) * share
         self.slippage_usdt += float(fill["slippage_usdt"] or 0.0) * share
+        self.shortfall_usdt += float(fill["shortfall_usdt"] or 0.0) * share
 
 
 @dataclass(slots=True)
@@ -77,19 +85,40 @@ class Legs:
     unmatched_usdt: float = 0.0
 
 
-def legs_of(fills: pl.DataFrame) -> Legs:
-    """Round trips of every engine but CORE-HODL, which accumulates (see `accumulation`)."""
+def legs_of(fills: pl.DataFrame, transfers: pl.DataFrame) -> Legs:
+    """Round trips of every engine but CORE-HODL, which accumulates (see `accumulation`). Coins that leave TACTICAL in
+    kind end its legs at their price of that instant."""
     found = Legs()
-    last: dict[tuple[str, str, str], Leg] = {}
-    wanted = fills.filter(pl.col("engine") != CORE).sort("ts_ms", maintain_order=True)
-    for fill in wanted.iter_rows(named=True):
-        if float(fill["quantity"]) > 0:
-            _take(found, last, fill)
+    last: dict[tuple[str, str, str, str], Leg] = {}
+    own = [fill for fill in fills.filter(pl.col("engine") != CORE).iter_rows(named=True) if fill["quantity"] > 0]
+    for fill in sorted([*own, *_in_kind(transfers)], key=lambda fill: int(fill["ts_ms"])):
+        _take(found, last, fill)
     return found
 
 
-def _take(found: Legs, last: dict[tuple[str, str, str], Leg], fill: dict[str, Any]) -> None:
-    key = (str(fill["engine"]), str(fill["category"]), str(fill["symbol"]))
+def _in_kind(transfers: pl.DataFrame) -> Iterable[dict[str, Any]]:
+    """Movements of a deployment's coins, as sales without costs."""
+    moved = transfers.filter((pl.col("source") == TACTICAL) & (pl.col("coin") != "USDT") & (pl.col("deployment") != ""))
+    for row in moved.iter_rows(named=True):
+        yield {
+            "ts_ms": row["ts_ms"],
+            "engine": TACTICAL,
+            "category": SPOT,
+            "symbol": f"{row['coin']}USDT",
+            "side": "Sell",
+            "quantity": row["quantity"],
+            "price": row["amount_usdt"] / row["quantity"],
+            "fee_usdt": 0.0,
+            "slippage_usdt": 0.0,
+            "shortfall_usdt": 0.0,
+            "kind": IN_KIND,
+            "purpose": row["reason"],
+            "deployment": row["deployment"],
+        }
+
+
+def _take(found: Legs, last: dict[tuple[str, str, str, str], Leg], fill: dict[str, Any]) -> None:
+    key = (str(fill["engine"]), str(fill["category"]), str(fill["symbol"]), str(fill["deployment"] or ""))
     quantity, price, is_buy = float(fill["quantity"]), float(fill["price"]), fill["side"] == "Buy"
     leg = last.get(key)
     rest = quantity
@@ -103,7 +132,7 @@ def _take(found: Legs, last: dict[tuple[str, str, str], Leg], fill: dict[str, An
         found.unmatched_usdt += rest * price
         return
     if leg is None or leg.closed_ms is not None:
-        leg = Leg(*key, is_long=is_buy, opened_ms=int(fill["ts_ms"]))
+        leg = Leg(*key[:3], is_long=is_buy, opened_ms=int(fill["ts_ms"]), deployment=key[3])
         last[key] = leg
         found.legs.append(leg)
     leg.enter(rest, price, fill, rest / quantity)
@@ -111,20 +140,22 @@ def _take(found: Legs, last: dict[tuple[str, str, str], Leg], fill: dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One round trip as the engine meant it. Net = gross - fees + funding; slippage is inside gross already."""
+    """One round trip as the engine meant it. Net = gross - fees + funding; slippage and makers' shortfall are inside
+    gross already. Prices and quantity are None where a trade has several coins."""
 
     engine: str
     symbol: str
     kind: str
     opened_ms: int
     closed_ms: int | None
-    entry_price: float
+    entry_price: float | None
     exit_price: float | None
-    quantity: float
+    quantity: float | None
     notional_usdt: float
     gross_usdt: float
     fee_usdt: float
     slippage_usdt: float
+    shortfall_usdt: float
     funding_usdt: float
     why: str
 
@@ -139,7 +170,9 @@ def trades_of(legs: Sequence[Leg], funding: pl.DataFrame) -> list[Trade]:
     payments: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for row in funding.sort("ts_ms").iter_rows(named=True):
         payments.setdefault((row["engine"], row["symbol"]), []).append((row["ts_ms"], row["amount_usdt"]))
-    groups: list[list[Leg]] = [[leg] for leg in legs if leg.engine != FUNDING]
+    groups: list[list[Leg]] = [[leg] for leg in legs if leg.engine != FUNDING and not leg.deployment]
+    for deployment in dict.fromkeys(leg.deployment for leg in legs if leg.deployment):
+        groups.append([leg for leg in legs if leg.deployment == deployment])
     for symbol in sorted({leg.symbol for leg in legs if leg.engine == FUNDING}):
         groups += _overlapping(leg for leg in legs if leg.engine == FUNDING and leg.symbol == symbol)
     trades = [_trade(group, payments.get((group[0].engine, group[0].symbol), [])) for group in groups]
@@ -167,23 +200,34 @@ def _trade(group: list[Leg], payments: list[tuple[int, float]]) -> Trade:
     opened_ms = min(leg.opened_ms for leg in group)
     has_perpetual = any(leg.category != SPOT for leg in group)
     received = sum(a for ts_ms, a in payments if opened_ms < ts_ms and (closed_ms is None or ts_ms <= closed_ms))
-    direction = "long" if lead.is_long else "short"
+    symbols = list(dict.fromkeys(leg.symbol for leg in group))
+    is_single = len(symbols) == 1
     return Trade(
         engine=lead.engine,
-        symbol=lead.symbol,
-        kind="pair" if lead.engine == FUNDING and len(group) > 1 else direction,
+        symbol="+".join(symbols),
+        kind=_kind(group, lead, closed_ms),
         opened_ms=opened_ms,
         closed_ms=closed_ms,
-        entry_price=lead.entered_usdt / lead.entered,
-        exit_price=lead.left_usdt / lead.left if lead.left else None,
-        quantity=lead.largest,
-        notional_usdt=lead.entered_usdt,
+        entry_price=lead.entered_usdt / lead.entered if is_single else None,
+        exit_price=lead.left_usdt / lead.left if is_single and lead.left else None,
+        quantity=lead.largest if is_single else None,
+        notional_usdt=sum(leg.entered_usdt for leg in group) if lead.deployment else lead.entered_usdt,
         gross_usdt=sum(leg.gross_usdt for leg in group),
         fee_usdt=sum(leg.fee_usdt for leg in group),
         slippage_usdt=sum(leg.slippage_usdt for leg in group),
+        shortfall_usdt=sum(leg.shortfall_usdt for leg in group),
         funding_usdt=received if has_perpetual else 0.0,
         why=next((leg.why for leg in reversed(group) if leg.why), ""),
     )
+
+
+def _kind(group: Sequence[Leg], lead: Leg, closed_ms: int | None) -> str:
+    if lead.deployment:
+        end = "held" if closed_ms is None else "returned in kind" if any(leg.has_returned for leg in group) else "sold"
+        return f"deployment, {end}"
+    if lead.engine == FUNDING and len(group) > 1:
+        return "pair"
+    return "long" if lead.is_long else "short"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.faults import OperatorError
+
 MOST_EXAMPLES = 5
 
 
@@ -38,7 +40,7 @@ class Finding:
         return f"{self.file}: {self.severity}: {self.kind}{often}: {'; '.join(self.examples)}{more}"
 
 
-class HistoryError(ValueError):
+class HistoryError(OperatorError, ValueError):
     """The history cannot be used; the text says what is wrong and what is allowed. Nothing is started."""
 
 

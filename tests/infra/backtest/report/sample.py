@@ -60,10 +60,12 @@ def fill(day: int, engine: str, side: str, quantity: float, price: float, **chan
         "fee_usdt": quantity * price * 0.001,
         "is_maker": False,
         "slippage_usdt": quantity * price * 0.0002,
+        "shortfall_usdt": 0.0,
         "realised_usdt": 0.0,
         "kind": "trade",
         "order_id": f"{engine}-{day}-{side}",
         "purpose": "TR-3 long",
+        "deployment": "",
     } | changes
     return tuple(row[name] for name in records.FILLS)
 
@@ -103,7 +105,7 @@ def record(**changes: Any) -> RunRecord:
         "prices": table(prices, records.PRICES),
         "fills": table(fills, records.FILLS),
         "funding": table([(at(55), "FUNDING", "BTCUSDT", 3.0)], records.FUNDING_PAYMENTS),
-        "transfers": table([(at(60), "FUNDING", "TACTICAL", 5.0, "fu-5")], records.TRANSFERS),
+        "transfers": table([(at(60), "FUNDING", "TACTICAL", 5.0, "fu-5", "USDT", 5.0, "")], records.TRANSFERS),
         "transitions": table(transitions, records.TRANSITIONS),
         "refusals": table([(at(9), "TREND-1", "size", "order of 5 is above 4")], records.REFUSALS),
     }
