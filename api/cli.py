@@ -113,9 +113,7 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     except Unanswered as error:
         from api.running import overview_from_database
 
-        overview = overview_from_database(
-            _config({}, None, data, config_file), f"the interface does not answer ({error})"
-        )
+        overview = overview_from_database(_config({}, None, data, config_file), f"the API does not answer ({error})")
     print_overview(overview)
 
 

@@ -39,13 +39,15 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
     """
     port = read_port(place.data_folder / PORT_FILE)
     if port is None:
-        raise Unanswered(f"its port is not in {place.data_folder / PORT_FILE}")
+        raise Unanswered(f"the system is still starting: its port is not in {place.data_folder / PORT_FILE} yet")
     connection = http.client.HTTPConnection(place.reachable_host, port, timeout=ANSWER_TIMEOUT_S)
     try:
         headers = read_token(place.token_file).header() | {"Content-Type": "application/json", "Connection": "close"}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         return Answer(response.status, json.loads(response.read()))
+    except (ConnectionRefusedError, FileNotFoundError) as error:
+        raise Unanswered("nothing listens there now: the system is still starting, or the API is restarted") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())
         raise Unanswered(f"{type(error).__name__}: {reason}" if reason else type(error).__name__) from error

@@ -39,7 +39,7 @@ class SnapshotSource(Protocol):
 class SnapshotCache:
     """Asks `fetch` (blocking, may hang) in a thread of its own; never more than one question is under way.
 
-    `fetch` raises whatever it likes: the text of the error goes with the old status.
+    `fetch` may raise anything: the error's text goes with the old status (a LookupError is a sentence by itself).
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class SnapshotCache:
             return
         error = question.exception()
         if error is not None:
-            self._error = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            told = str(error) if isinstance(error, LookupError) else f"{type(error).__name__}: {error}"
+            self._error = " ".join(told.split())[:300]
             return
         self._status, self._answered_at, self._error = question.result(), self._monotonic(), ""
