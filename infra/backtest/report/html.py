@@ -42,7 +42,8 @@ def figures(*heads: str) -> list[Column]:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row], kind: str = "", attributes: str = "") -> str:
-    """A table in a box of its own that scrolls; a first cell that names an engine gets its colour."""
+    """A table; where there is no room for its columns every row is shown as a card, for which each cell carries its
+    column's head. A first cell that names an engine gets its colour."""
     heads = "".join(f"<th{_class('text' if column.is_text else '')}>{escape(column.head)}</th>" for column in columns)
     lines = "".join(
         f"<tr{_class('strong' if _text(row[0]) == 'TOTAL' else '')}>"
@@ -77,7 +78,8 @@ def _cell(column: Column, value: Value, is_first: bool) -> str:
     names = [name for name, holds in (("text", column.is_text), ("wide", column.is_wide), (cell.tone, True)) if holds]
     style = f' style="background:{cell.background}"' if cell.background else ""
     mark = dot(cell.text) if is_first else ""
-    return f"<td{_class(' '.join(filter(None, names)))}{style}>{mark}{escape(cell.text)}</td>"
+    label = f' data-label="{escape(column.head, quote=True)}"'
+    return f"<td{_class(' '.join(filter(None, names)))}{label}{style}>{mark}{escape(cell.text)}</td>"
 
 
 def _class(names: str) -> str:

@@ -164,7 +164,10 @@ def _result(window: Crisis, name: str) -> Cell:
     if name not in window.results:
         return Cell(NOTHING)
     gained, depth = window.results[name]
-    return toned(gained, f"{percent(gained)} ({percent(depth)})")
+    # The line may only break between the two.
+    parts = (text.replace(" ", "\u00a0") for text in (percent(gained), f"({percent(depth)})"))
+    cell = toned(gained, " ".join(parts))
+    return Cell(cell.text, f"{cell.tone} wrap".strip())
 
 
 def month_tables(run: Analysis) -> str:
