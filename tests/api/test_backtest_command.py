@@ -52,6 +52,7 @@ def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["facts"]["engines"] == ["CORE-HODL", "TREND-1", "TREND-2"]
     assert summary["facts"]["settings"] == {
+        "database.embedded": "False",
         "engines.trend_1.adx_threshold": "20",
         "engines.trend_2.adx_threshold": "20",
         "engines.trend_1.max_hold_closes": "25",
