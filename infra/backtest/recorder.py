@@ -34,6 +34,9 @@ BARS_KEPT = 5_000
 _TOLD = (*ENGINES, ActorName.RISK_MANAGER)
 """Whose decisions the report tells; the books and the daily cycle speak through fills, transfers and equity."""
 
+STOP_MOVED = "stop_moved"
+"""The journal's word for a stop that the trailing rule moved; its data name the new price."""
+
 _ROUTINE = frozenset({"approve", "assess_risk"})
 """Decisions of the risk manager that only let others pass."""
 
@@ -55,6 +58,8 @@ class RecordingStore(MemoryStore):
         self._usd = usd
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._reasons: dict[str, str] = {}
+        self._triggers: dict[str, Decimal] = {}
+        self._trailing: dict[tuple[str, str, Decimal], str] = {}
         self._decided: dict[str, Decimal] = {}
         self._intents: dict[str, str] = {}
         self._deployments: dict[str, str] = {}
@@ -87,6 +92,8 @@ class RecordingStore(MemoryStore):
             return
         for line in lines:
             note = line.note
+            if note.trigger == STOP_MOVED:
+                self._trailing[actor, note.machine, Decimal(note.data["to"])] = note.reason
             if note.kind == "decision" and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):
                 rules = list(dict.fromkeys(RULE_ID.findall(note.reason)))
                 name = _engine(actor)
@@ -133,8 +140,18 @@ class RecordingStore(MemoryStore):
     def _order(self, fact: OrderFact) -> None:
         self._reasons[fact.link_id] = fact.reason
         self._intents[fact.link_id] = fact.intent_id
+        if fact.trigger_price is not None:
+            self._triggers[fact.link_id] = fact.trigger_price
         if fact.intent_id not in self._decided:
             self._decided[fact.intent_id] = self._last(fact.category, fact.symbol)
+
+    def _purpose(self, fact: ExecutionFact) -> str:
+        """Why the order was there. A stop is asked for by TR-5 and may be moved by TR-6: the rule in force is that of
+        the price at which it rests at the exchange."""
+        trigger = self._triggers.get(fact.link_id)
+        asset = fact.symbol.removesuffix("USDT")
+        moved = None if trigger is None else self._trailing.get((fact.engine, asset, trigger))
+        return self._reasons.get(fact.link_id, "") if moved is None else moved
 
     def _shortfall(self, fact: ExecutionFact) -> Decimal:
         """What a maker's fill cost against the price at which it was decided; negative where waiting paid."""
@@ -165,7 +182,7 @@ class RecordingStore(MemoryStore):
                 float(fact.realized_pnl),
                 "trade" if fact.link_id else "liquidation",
                 fact.link_id or fact.exchange_id,
-                self._reasons.get(fact.link_id, ""),
+                self._purpose(fact),
                 self._deployments.get(self._intents.get(fact.link_id, ""), ""),
             )
         )
