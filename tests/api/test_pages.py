@@ -63,7 +63,10 @@ def facts(number: int, at_ms: int) -> list[Fact]:
             transfer_id=f"t{name}", from_account="MASTER", to_account="TREND-1", coin="USDT", amount=Decimal(1),
             purpose="", state="DONE", reason="", requested_ms=at_ms, updated_ms=at_ms,
         ),
-        AlertFact(alert_id=f"a{name}", actor="trend-1", severity="info", title="", text="", market_ms=at_ms),
+        AlertFact(
+            alert_id=f"a{name}", actor="trend-1", severity="info", title="", text="", state="open", market_ms=at_ms,
+            changed_ms=at_ms,
+        ),
         DiscrepancyFact(
             discrepancy_id=f"d{name}", account="TREND-1", kind="order", subject="", ours="", theirs="", resolution="",
             found_ms=at_ms,
