@@ -35,6 +35,7 @@ class Purpose(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    CHANGE = "change"  # of what exists already: an order's price, a contract's leverage
     CANCEL = "cancel"
 
 
@@ -141,9 +142,16 @@ def classify(error: Exception) -> GatewayError:
 def outcome_of(error: Exception, purpose: Purpose) -> Outcome:
     """The answer to the lane that asked; refusals and unknown outcomes are answers, not exceptions."""
     fault = classify(error)
-    if fault.fault is Fault.NOT_MODIFIED or (fault.fault is Fault.GONE and purpose is Purpose.CANCEL):
+    if fault.fault is Fault.NOT_MODIFIED and purpose is Purpose.CHANGE:
+        return Accepted(already=True)
+    if fault.fault is Fault.GONE and purpose is Purpose.CANCEL:
         return Accepted(already=True)
     match fault.fault:
+        # "Not modified" is an answer to a change only: of anything else it says nothing.
+        case Fault.NOT_MODIFIED if purpose is Purpose.READ:
+            return Refused(code=fault.code, message=fault.message, fault="transient")
+        case Fault.NOT_MODIFIED:
+            return Unknown(why=f"code {fault.code}: {fault.message}")
         case Fault.UNKNOWN if purpose is Purpose.READ:
             return Refused(code=fault.code, message=fault.message, fault="transient")
         case Fault.UNKNOWN:

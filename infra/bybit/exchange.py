@@ -83,8 +83,11 @@ class BybitExchange:
         purpose = Purpose.READ
         try:
             match request:
-                case PlaceOrder() | AmendOrder() | TransferFunds() | SetLeverage():
+                case PlaceOrder() | TransferFunds():
                     purpose = Purpose.WRITE
+                    return self._write(account, request)
+                case AmendOrder() | SetLeverage():
+                    purpose = Purpose.CHANGE
                     return self._write(account, request)
                 case CancelOrder():
                     purpose = Purpose.CANCEL

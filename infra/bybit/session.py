@@ -60,6 +60,9 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         silence_libraries()
         self.endpoint = base_url.rstrip("/")
         self.client.trust_env = False
+        # The exchange redirects nobody: following would hand our signed headers to another origin, and could take its
+        # answer for the exchange's. With 0 any redirect raises, and the outcome is unknown.
+        self.client.max_redirects = 0
         way = proxy_for(self.endpoint, proxy)
         if way is not None:
             self.client.proxies = {"http": way.url, "https": way.url}

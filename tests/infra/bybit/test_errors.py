@@ -108,9 +108,15 @@ def test_an_order_that_is_gone_is_success_for_a_cancel_only() -> None:
 
 
 def test_not_modified_is_success() -> None:
-    assert outcome_of(refusal(110043), Purpose.WRITE) == Accepted(already=True)
+    assert outcome_of(refusal(110043), Purpose.CHANGE) == Accepted(already=True)
     unchanged = refusal(10001, "The order remains unchanged as the parameters entered match the existing ones.")
-    assert outcome_of(unchanged, Purpose.WRITE) == Accepted(already=True)
+    assert outcome_of(unchanged, Purpose.CHANGE) == Accepted(already=True)
+    for error in (refusal(110043), refusal(34040), unchanged):
+        # Of a placement or a transfer it says nothing: a transfer was booked that had never happened.
+        assert isinstance(outcome_of(error, Purpose.WRITE), Unknown)
+        assert isinstance(outcome_of(error, Purpose.CANCEL), Unknown)
+        read = outcome_of(error, Purpose.READ)
+        assert isinstance(read, Refused) and read.fault == "transient"
 
 
 def test_a_return_code_of_the_wrong_type_leaves_the_outcome_open() -> None:
