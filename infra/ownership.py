@@ -25,6 +25,7 @@ def claim(folder: Path, what: str, allowed: frozenset[str] = frozenset()) -> Non
     a file in the folder's place, a folder with foreign content, and one that cannot be created, read or written to.
     """
     try:
+        str(folder).encode()  # a name that is no text would fail the first library that takes it for one
         folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
         if MARK_FILE not in names:

@@ -64,7 +64,7 @@ def test_a_folder_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> 
         claim(Path("/proc/eternal"), WHAT)
 
 
-@pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "x\udcffy"])
 def test_a_name_that_is_no_path_is_a_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(ForeignFolderError, match="--out"):
         claim(tmp_path / name, WHAT)
