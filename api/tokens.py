@@ -64,17 +64,22 @@ class TokenFile:
 
 
 def read_or_make_token(path: Path) -> Token:
-    """The token in `path`; made (mode 0600) when the file is not there. Two starters at once agree on one.
+    """The token in `path`; made (mode 0600) when the file is not there or holds none, as a loss of power may leave it
+    (case 14). Two starters at once agree on one.
 
     Raises:
         OSError: the file can neither be read nor made.
-        ValueError: the file is empty.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = secrets.token_urlsafe(TOKEN_BYTES) + "\n"
     if not path.exists():
         # When another starter was faster, its token is the one.
-        write_secret(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n", replace=False)
-    return read_token(path)
+        write_secret(path, made, replace=False)
+    try:
+        return read_token(path)
+    except ValueError:
+        write_secret(path, made)
+        return read_token(path)
 
 
 def read_token(path: Path) -> Token:
@@ -82,11 +87,11 @@ def read_token(path: Path) -> Token:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is empty.
+        ValueError: the file is empty or no text.
     """
     if path.stat().st_mode & 0o077:
         path.chmod(SECRET_MODE)
     text = path.read_text(encoding="utf-8").strip()
     if not text:
-        raise ValueError(f"The token file {path} is empty; remove it and a new token is made at the next start.")
+        raise ValueError(f"the token file {path} is empty; the API makes a new one at its next request or start")
     return Token(text)

@@ -19,7 +19,7 @@ from api.http import create_app
 from api.service import OperatorService
 from api.serving import listen, make_server
 from api.snapshot import SnapshotCache
-from api.tokens import TokenFile, read_token
+from api.tokens import TokenFile, read_or_make_token, read_token
 from infra.database.queries import Queries
 from statemachines.values import ActorName
 from tests.waiting import until
@@ -178,6 +178,17 @@ def test_a_rotated_token_counts_at_once_and_the_old_one_no_more(door: Door) -> N
     door.path.write_text("")
     for word in (made, "Bearer ", "Bearer given-by-hand"):
         assert door.say(head.format(word)).startswith(b"HTTP/1.1 401 "), "an empty file opens to nobody"
+    assert door.say(head.format(door.token())).startswith(b"HTTP/1.1 200 "), "a new one was made in its place"
+
+
+@pytest.mark.parametrize("left", [b"", b"\n", b"\xff\xfe\x00"])
+def test_a_token_file_that_a_loss_of_power_left_empty_is_made_anew(tmp_path: Path, left: bytes) -> None:
+    """The API never came up: it was restarted five times, then FAULTED, while trading continued without control."""
+    path = tmp_path / "api-token"
+    path.write_bytes(left)
+    word = read_or_make_token(path).header()["Authorization"].split()[1]
+    assert len(word) > 30 and path.stat().st_mode & 0o077 == 0
+    assert TokenFile(path).matches(word)
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /hea", b"POST /control HTTP/1.1\r\nHost: x\r\n"])
