@@ -27,7 +27,7 @@ mutate: $(VENV)/.dev-ready ## a sample of small wrong changes to what decides ab
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the books must be as after a calm run
-	$(BIN)/python -m pytest -m drill tests/life
+	$(BIN)/python -m pytest -m drill tests/life tests/chaos
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
 
 drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteen times; each must come up without an alarm

@@ -71,6 +71,7 @@ def test_every_process_is_hit_in_turn_and_the_run_ends_as_if_nothing_had_happene
             assert_as_calm(synthetic(DAYS), drill)
 
 
+@pytest.mark.drill  # failed once of three runs, with a cause that is not found yet: see the note of issue 7
 def test_faults_in_the_crash_of_march_2020(capsys: pytest.CaptureFixture[str]) -> None:
     """The recorded fortnight in which stops trigger, carries end and TACTICAL deploys; also both masters hang."""
     history = shared_path("history")

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from actors.ports import AskRow, JournalLine, Wire
-from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.queries import JOURNAL, Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from statemachines.brain import StateRow
@@ -162,10 +162,10 @@ def test_the_journal_is_paged_without_gap_or_repeat(store: PostgresStore, querie
     for number in range(25):
         pen.write(journal=[note("BTC" if number % 2 else "ETH", "A", "B" if number % 5 else "A", str(number), "c")])
     seen: list[str] = []
-    before: int | None = None
-    while page := queries.journal(limit=10, **({} if before is None else {"before": before})):
+    before = JOURNAL.newest
+    while page := queries.journal(limit=10, before=before):
         seen += [row["reason"] for row in page]
-        before = page[-1]["id"]
+        before = (page[-1]["id"],)
     assert seen == [str(number) for number in range(24, -1, -1)]
     assert [row["reason"] for row in queries.journal(machine="BTC", limit=2)] == ["23", "21"]
     assert len(queries.transitions("trend-1", limit=100)) == 20
