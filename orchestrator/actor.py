@@ -118,8 +118,9 @@ class Orchestrator:
             self._tell(ComponentChanged(component=name, state=state.value, reason=reason))
 
     def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None:
-        """An alert of the supervision becomes durable through the orchestrator's own commit."""
-        self._tell(ComponentAlert(component=name, severity=severity, text=text))
+        """An alert of the supervision becomes durable through the orchestrator's own commit; it is open until the
+        component runs again."""
+        self._tell(ComponentAlert(component=name, severity=severity, text=text, is_open=True))
 
     def _tell(self, body: ComponentChanged | ComponentAlert) -> None:
         if self._host is not None:

@@ -14,7 +14,8 @@ from orchestrator.parameters import OrchestratorParameters
 from orchestrator.summary import Tally, summary_data
 from orchestrator.transfers import TransferBook
 from statemachines.brain import HistoryNeed, StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
+from statemachines.conditions import ONCE
 from statemachines.facts import BarFact, SummaryFact
 from statemachines.messages import (
     AssessRisk,
@@ -38,7 +39,7 @@ from statemachines.messages import (
 from statemachines.values import ActorName
 
 SCHEMA = 1
-FAULTED = "FAULTED"
+FAULTED, RUNNING = "FAULTED", "RUNNING"
 ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
 
 
@@ -136,7 +137,8 @@ class OrchestratorBrain:
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
             case ComponentAlert():
-                return [Alert(body.severity, f"{body.component}: supervision", body.text)]
+                condition = _down(body.component) if body.is_open else ONCE
+                return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
             case Fill():
                 self._tally.take_fill(body)
             case IntentDone():
@@ -201,7 +203,8 @@ class OrchestratorBrain:
         if self._cycle.waiting_for == body.component and body.state == FAULTED:
             self._wake(now_ms)
         note = Note(str(body.component), "component_changed", before, body.state, body.reason, kind="component")
-        return [note, Send(body)]
+        ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
+        return [note, *ended, Send(body)]
 
     # --- the cycle ---
 
@@ -381,3 +384,8 @@ class OrchestratorBrain:
             "due_ms": self._due_ms,
         }
         return StateRow(key, "CONTROL", SCHEMA, data)
+
+
+def _down(component: object) -> str:
+    """The key of the condition that a component does not run (OR-8)."""
+    return f"component:{component}"

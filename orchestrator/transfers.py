@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
 from statemachines.messages import TransferEnded, TransferOrdered, TransferWanted
 from statemachines.values import Account
 
@@ -94,11 +94,12 @@ class TransferBook:
         if movement is None or movement.transfer_id != body.transfer_id:
             text = f"transfer {body.transfer_id} is none that is under way"
             return [_note(body.request_id, "ended", "UNKNOWN", "UNKNOWN", text)]
+        condition = f"transfer:{body.coin}:{body.from_account}:{body.to_account}"
         if body.succeeded:
             del self._open[body.request_id]
             self._finished = [*self._finished, body.request_id][-FINISHED_KEPT:]
             reason = f"{body.amount} {body.coin} moved from {body.from_account} to {body.to_account}"
-            return [_note(body.request_id, "done", "ORDERED", "DONE", reason)]
+            return [_note(body.request_id, "done", "ORDERED", "DONE", reason), AlertEnded(condition, reason)]
         del self._open[body.request_id]
         self._failed[body.request_id] = movement.attempt
         while len(self._failed) > FINISHED_KEPT:
@@ -106,7 +107,7 @@ class TransferBook:
         reason = f"attempt {movement.attempt} failed: {body.reason}; the engine still owes it and asks again"
         text = f"{body.amount} {body.coin} from {body.from_account} to {body.to_account} ({body.purpose}): {reason}"
         note = _note(body.request_id, "failed", "ORDERED", "FAILED", reason)
-        return [note, Alert("warning", "A transfer between accounts failed", text)]
+        return [note, Alert("warning", "A transfer between accounts failed", text, condition)]
 
     def are_under_way(self, requests: Sequence[str]) -> bool:
         """Whether an attempt of any of these requests has not ended."""

@@ -501,12 +501,16 @@ class ComponentChanged(Body):
 
 
 class ComponentAlert(Body):
-    """The supervision has something to say to the operator; the orchestrator's commit makes it an alert."""
+    """The supervision has something to say to the operator; the orchestrator's commit makes it an alert.
+
+    `is_open`: the component is down and the alert lasts until it runs again; otherwise what is told is over.
+    """
 
     KIND = "component_alert"
     component: ActorName | Foundation
     severity: Literal["info", "warning", "critical"]
     text: str
+    is_open: bool = False
 
 
 class OperatorCommand(Body):

@@ -130,7 +130,10 @@ class Daily:
                 "CORE-HODL: thin cash buffer",
                 f"Cash {usdt(books.cash_usdt)} is below {self.parameters.cash_alert:.1%} of the engine "
                 f"{usdt(books.equity_usdt)} (CH-7). Nothing is bought; the next rebalance refills it.",
+                "buffer",
             )
+        elif self.desk.engine.buffer_alerted and not thin:
+            self.desk.alert_ended("buffer", f"cash is {usdt(books.cash_usdt)} again")
         self.desk.set_engine(buffer_alerted=thin)
 
     def _trim(self, books: Books, now_ms: int) -> Books:

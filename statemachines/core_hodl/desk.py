@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.brain import StateRow
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
+from statemachines.conditions import ONCE
 from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
@@ -99,8 +100,12 @@ class Desk:
     def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> None:
         self.out.append(self.machine.remark(trigger, reason, data))
 
-    def alert(self, severity: Any, title: str, text: str) -> None:
-        self.out.append(Alert(severity, title, text))
+    def alert(self, severity: Any, title: str, text: str, condition: str = ONCE) -> None:
+        """`condition`: what is wrong lasts until `alert_ended` of the same key."""
+        self.out.append(Alert(severity, title, text, condition))
+
+    def alert_ended(self, condition: str, text: str) -> None:
+        self.out.append(AlertEnded(condition, text))
 
     # --- views ---
 

@@ -73,12 +73,13 @@ class Intake:
                 f"closes stand below their highs by {shown}, one of them more than {self.parameters.suspend_fall:.0%}"
             )
             self.desk.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
-            self.desk.alert("warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.")
+            self.desk.alert("warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.", "suspended")
             rebalancing = [order.intent_id for order in self.desk.engine.orders if order.purpose == "rebalance"]
             self.desk.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
         else:
             text = f"closes stand below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
             self.desk.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
+            self.desk.alert_ended("suspended", f"{text}; rebalancing is possible again")
 
     def _closes(self, bars: Sequence[BarFact]) -> None:
         market, kept = self.desk.market, self.parameters.staking.volatility_returns + 1
@@ -175,7 +176,9 @@ class Intake:
                 "CORE-HODL stops all activity",
                 f"{stopped} (CH-9). {count} working orders are withdrawn; nothing is bought, sold or rebalanced until "
                 "the state allows it again. Check withdrawals at the exchange and the risk switches.",
+                "stopped",
             )
             self.desk.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
         elif engine.stopped and not stopped:
             self.desk.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")
+            self.desk.alert_ended("stopped", f"{body.scope} is {body.state}; CORE-HODL may act again")

@@ -16,10 +16,13 @@ from orchestrator.brain import OrchestratorBrain
 from orchestrator.daily_cycle import CYCLE_TABLE, Stage
 from orchestrator.parameters import OrchestratorParameters
 from statemachines.brain import StateRow
-from statemachines.commands import Alert, Command, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Command, Commands, Note, Record, Send
+from statemachines.conditions import Conditions
+from statemachines.facts import AlertFact
 from statemachines.messages import (
     AssessRisk,
     Body,
+    ComponentAlert,
     ComponentChanged,
     CycleDone,
     DayClosed,
@@ -223,6 +226,29 @@ def test_or8_a_faulted_engine_is_skipped_with_a_note() -> None:
     assert [r.engine for r in world.sent(RunCycle)] == [e for e in CYCLE if e is not ActorName.TREND_1]
     assert any(isinstance(c, Note) and c.trigger == "skip_engine" for c in world.log)
     assert "FAULTED" in world.summaries()[0].data["engines"]["trend-1"]["cycle"]
+
+
+def test_or8_a_component_that_is_down_is_one_alert_until_it_runs_again() -> None:
+    """Five failures and FAULTED were six alerts, and none of them ever ended."""
+    world, conditions = World().open(), Conditions(ActorName.ORCHESTRATOR)
+
+    def told(*bodies: Body) -> list[AlertFact]:
+        before = len(world.log)
+        world.tell(*bodies)
+        alerts = (c for c in world.log[before:] if isinstance(c, Alert | AlertEnded))
+        return [fact for c in alerts if (fact := conditions.take(c, "a", world.now_ms)) is not None]
+
+    down = [
+        ComponentAlert(component=ActorName.TREND_1, severity="warning", text=f"failure {n}", is_open=True)
+        for n in range(3)
+    ]
+    assert [fact.state for fact in told(*down)] == ["open", "changed", "changed"]
+    (once,) = told(ComponentAlert(component=ActorName.TREND_1, severity="warning", text="was over when told"))
+    assert once.state == "ended"
+    assert [f.state for f in told(ComponentChanged(component=ActorName.TREND_1, state="RUNNING", reason="x"))] == [
+        "ended"
+    ]
+    assert told(ComponentChanged(component=ActorName.TREND_1, state="RUNNING", reason="x")) == []
 
 
 def test_or8_an_engine_that_faults_during_its_turn_does_not_hold_the_others() -> None:

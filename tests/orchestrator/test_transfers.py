@@ -7,7 +7,7 @@ import uuid
 from decimal import Decimal
 
 from orchestrator.transfers import TransferBook
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
 from statemachines.messages import TransferEnded, TransferOrdered, TransferWanted
 from statemachines.values import Account, ActorName
 
@@ -81,7 +81,11 @@ def test_or6_what_failed_is_the_engines_to_ask_again() -> None:
     assert any(isinstance(c, Alert) for c in commands)
     assert b.due() == []
     b.take_wanted(wanted(2, "20"))
-    assert [o.amount for o in ordered(b.order(b.due()))] == [Decimal(20)]
+    (second,) = ordered(b.order(b.due()))
+    assert second.amount == Decimal(20)
+    (failure,) = (c for c in commands if isinstance(c, Alert))
+    ended_conditions = [c.condition for c in b.take_ended(ended(second, True)) if isinstance(c, AlertEnded)]
+    assert ended_conditions == [failure.condition], "whatever moves the money along the same way ends the alert"
 
 
 def test_or6_asked_again_under_the_same_request_it_is_a_new_transfer() -> None:

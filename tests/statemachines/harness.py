@@ -15,6 +15,7 @@ from typing import Any
 
 from statemachines.brain import Brain, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
+from statemachines.conditions import Conditions
 from statemachines.messages import (
     AccountView,
     Body,
@@ -31,7 +32,7 @@ from statemachines.messages import (
     TransferWanted,
     Withdraw,
 )
-from statemachines.values import LINEAR, SPOT, Account, Instrument, Side
+from statemachines.values import LINEAR, SPOT, Account, ActorName, Instrument, Side
 
 ZERO = Decimal(0)
 
@@ -107,6 +108,7 @@ class World:
     notes: list[Note] = field(default_factory=list)
     noted: list[tuple[int, Note]] = field(default_factory=list)
     alerts: list[tuple[int, Alert]] = field(default_factory=list)
+    conditions: Conditions = field(default_factory=lambda: Conditions(ActorName.ORCHESTRATOR))
     sent: list[tuple[int, Body]] = field(default_factory=list)
     transfers: list[TransferWanted] = field(default_factory=list)
     hanging: dict[str, Intent] = field(default_factory=dict)
@@ -159,11 +161,14 @@ class World:
                 self.noted.append((self.now_ms, command))
             elif isinstance(command, Alert):
                 self.alerts.append((self.now_ms, command))
+                self.conditions.take(command, "", self.now_ms)
+            elif isinstance(command, AlertEnded):
+                self.conditions.take(command, "", self.now_ms)
             elif isinstance(command, Send):
                 self.sent.append((self.now_ms, command.body))
                 self._act(command.body)
             else:
-                assert isinstance(command, Record | AlertEnded), command
+                assert isinstance(command, Record), command
         for row in self.brain.dirty():
             self.rows[row.key] = row._replace(data=json.loads(json.dumps(dict(row.data))))
         if self.reincarnate:

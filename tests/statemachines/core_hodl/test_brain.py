@@ -76,8 +76,10 @@ def test_ch7_a_thin_buffer_is_told_once_until_it_has_recovered() -> None:
     made.run_day(day(1), CLOSES)
     made.run_day(day(2), CLOSES)
     assert [alert.title for _, alert in made.alerts] == ["CORE-HODL: thin cash buffer"]
+    assert list(made.conditions.to_data()) == ["buffer"]
     made.cash = D(3_000)
     made.run_day(day(3), CLOSES)
+    assert not made.conditions.to_data()
     made.cash = D(1_000)
     made.run_day(day(4), CLOSES)
     assert len(made.alerts) == 2
@@ -96,11 +98,13 @@ def test_ch8_a_suspension_ends_the_rebalance_in_progress_and_its_quarter_is_pend
     assert not made.hanging and made.state == "ACCUMULATION"
     assert made.row()["calendar_due_ms"] == ms_of("2021-03-31")
     assert made.alerts[-1][1].title == "CORE-HODL suspends rebalancing"
+    assert list(made.conditions.to_data()) == ["suspended"]
     made.decide = lambda intent: Outcome()
     made.run_day(ms_of("2021-04-02"), crash)
     assert len(made.triggers("rebalance")) == 1
     made.run_day(ms_of("2021-04-03"), {"BTC": D(10_000), "ETH": D(900)})
     assert made.triggers("rebalance")[-1] == (ms_of("2021-04-03"), "rebalance")
+    assert not made.conditions.to_data()
 
 
 def test_ch8_highs_come_from_history_seeds_and_new_closes_and_only_rise() -> None:
@@ -127,12 +131,14 @@ def test_ch9_a_halt_stops_all_activity_withdraws_orders_and_alerts() -> None:
     made.tell(risk("HALTED", reason="withdrawals are suspended at the exchange"))
     assert not made.hanging
     assert made.alerts[-1][1].severity == "critical" and "withdrawals are suspended" in made.alerts[-1][1].text
+    assert list(made.conditions.to_data()) == ["stopped"]
     made.settle()
     made.run_day(day(1), CLOSES)
     assert len(made.intents()) == 2 and made.done()[-1].summary.endswith("stopped")
     made.tell(risk("NORMAL"))
     made.run_day(day(2), CLOSES)
     assert len(made.intents()) == 4 and len(made.alerts) == 1
+    assert not made.conditions.to_data(), "the alert ends with the halt"
 
 
 @pytest.mark.parametrize("scope", ["GLOBAL", "core-hodl", "trend-1"])
