@@ -1,0 +1,1 @@
+"""The documents: what they cite and what cites them exists."""
