@@ -99,10 +99,15 @@ def machine_places(text: str, own: Iterable[str] = ()) -> list[str]:
     return [match[0] for match in _MACHINE_PLACE.finditer(text)] + [place for place in own if place in text]
 
 
+def spans(text: str) -> list[str]:
+    """The code spans of a Markdown text."""
+    return _CODE.findall(_FENCE.sub("", text))
+
+
 def commands(text: str, program: str) -> Iterator[list[str]]:
     """The words after `program` of every command that a Markdown text shows, in blocks and in code spans."""
     shown = [line for language, block in _FENCE.findall(text) if language in ("", "sh") for line in block.splitlines()]
-    shown += _CODE.findall(_FENCE.sub("", text))
+    shown += spans(text)
     for line in shown:
         words = shlex.split(line.strip(), comments=True) if line.count('"') % 2 == 0 and "'" not in line else []
         if words[:1] == [program]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import typer.main
 
 from api.cli import app
 from api.control import ACTIONS, RESET
+from api.http import create_app
+from infra.config import EternalConfig
 from tests.docs.citations import (
     anchors,
     broken_links,
@@ -20,8 +23,13 @@ from tests.docs.citations import (
     commands,
     defined_ids,
     machine_places,
+    spans,
     without_code,
 )
+
+if TYPE_CHECKING:
+    from api.gate import Credential
+    from api.service import OperatorService
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -90,6 +98,13 @@ def test_the_runbooks_show_commands() -> None:
     assert {"run", "status", "stop", "control", "doctor", "reset"} <= shown
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_settings_and_paths_of_the_documents_exist(document: Path) -> None:
+    """`live.proxy_url` is a field of the configuration, `/orders/{link_id}/chain` a path of the HTTP interface."""
+    named = spans(document.read_text(encoding="utf-8"))
+    assert [span for span in named if _is_unknown_setting(span) or _is_unknown_path(span)] == []
+
+
 def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "adr"
     index = (folder / "README.md").read_text(encoding="utf-8")
@@ -98,6 +113,27 @@ def test_every_decision_is_listed() -> None:
     sections = ("Status", "Context", "Decision", "Consequences")
     lacking = [path.name for path in pages if not all(f"\n## {one}\n" in path.read_text("utf-8") for one in sections)]
     assert lacking == []
+
+
+def _is_unknown_setting(span: str) -> bool:
+    section, _, field = span.partition(".")
+    model = getattr(EternalConfig.model_fields.get(section), "annotation", None)
+    return bool(re.fullmatch(r"\w+\.\w+", span)) and model is not None and field not in model.model_fields
+
+
+def _is_unknown_path(span: str) -> bool:
+    return bool(re.fullmatch(r"/[\w{}/-]*", span)) and not span.startswith("/var/") and _shape(span) not in _paths()
+
+
+@functools.cache
+def _paths() -> frozenset[str]:
+    """The paths of the HTTP interface; making it asks nothing of its service."""
+    routes: Any = create_app(cast("OperatorService", None), cast("Credential", None)).routes
+    return frozenset(_shape(route.path) for route in routes)
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 def _problem(words: list[str]) -> str:
@@ -171,3 +207,9 @@ def test_a_planted_command_is_found() -> None:
         "eternal control flatten --reason x: there is no action 'flatten'",
         "eternal flatten: there is no command 'flatten'",
     ]
+
+
+def test_a_planted_setting_or_path_is_found() -> None:
+    assert _is_unknown_setting("live.canary_limit") and not _is_unknown_setting("live.canary_limit_usdt")
+    assert not _is_unknown_setting("architecture.md")
+    assert _is_unknown_path("/orders/{id}/why") and not _is_unknown_path("/orders/{id}/chain")
