@@ -10,9 +10,14 @@ HISTORY ?= ../shared/history
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
 
-test: $(VENV)/.dev-ready ## lint, types, storeys and all tests
+test: $(VENV)/.dev-ready ## lint, types, storeys and all tests (with ARGS: the tests that these name)
 	$(MAKE) --no-print-directory lint
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "ray and not drill"
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(VENV)/.dev-ready
 	$(BIN)/ruff check .

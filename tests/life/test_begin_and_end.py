@@ -13,7 +13,7 @@ import pytest
 
 from tests.life.system import ROOT, started
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from infra.processes.ports import free_port
 from infra.processes.table import marked
 from tests.life.system import started
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 RAY = Path(sys.executable).parent / "ray"
 

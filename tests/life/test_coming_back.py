@@ -9,7 +9,7 @@ import pytest
 
 from tests.life.system import Started
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 
 def test_a_first_start_raises_no_alarm(system: Started) -> None:

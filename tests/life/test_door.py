@@ -17,7 +17,7 @@ from infra.database.server_files import reachable_home, server_user
 from infra.processes.environment import Run, child_environment
 from tests.life.system import PLANTED, Started
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
 """127.0.0.1, ::1 and ::ffff:127.0.0.1 as /proc/net writes them."""

@@ -14,7 +14,7 @@ from tests.shared import shared_path
 from tests.simulation.books import books_in_database, books_in_memory
 from tests.simulation.whole import recorded, run, synthetic
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 
 def _recorded_history() -> Path | None:
