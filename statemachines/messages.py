@@ -177,8 +177,8 @@ class QuotesSeen(Body):
 
 
 class DataUnusable(Body):
-    """What is told about a market cannot be used; `reason` "": it can be used again. No new risk is taken on it while
-    anybody says so; `source` tells the reporters apart."""
+    """What is told about a market (or, with category `WHOLE_ACCOUNT`, about an account) cannot be used; `reason` "": it
+    can be used again. No new risk is taken on it while anybody says so; `source` tells the reporters apart."""
 
     KIND = "data_unusable"
     source: str

@@ -82,12 +82,15 @@ class AmendOrder(Frozen):
 
 
 class LookUpOrder(Frozen):
-    """Find an order by client id: open orders, then history, then executions, twice with a pause (EX-1)."""
+    """Find an order by client id: open orders, then history, then executions, twice with a pause (EX-1).
+
+    An answer that shows another `side` is none; None accepts both, where whose order it is is the very question."""
 
     kind: Literal["look_up_order"] = "look_up_order"
     link_id: str
     category: Category
     symbol: str
+    side: Side | None = None
 
 
 class TransferFunds(Frozen):
@@ -258,11 +261,19 @@ class FeeRate(Frozen):
     maker: Decimal
 
 
+WHOLE_ACCOUNT = "account"
+"""The `category` of what is set aside about an account as a whole; its `symbol` is then the account's name."""
+
+
 class SetAside(Frozen):
     """One row of an answer or a frame that is not used; its neighbours are. `category` and `symbol` (for a balance: the
-    coin) are "" as far as the row does not tell them; `is_foreign`: sound, but of a product that is not traded here."""
+    coin) are "" as far as the row does not tell them; `is_foreign`: sound, but of a product that is not traded here.
 
-    kind: Literal["order", "execution", "position", "balance", "bar", "quote", "instrument", "funding_rate", "frame"]
+    Kind `status`: the instrument's rules can be read, but the exchange does not let it trade freely now."""
+
+    kind: Literal[
+        "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
+    ]
     category: str
     symbol: str
     problem: str

@@ -327,13 +327,17 @@ class MarketDataBrain:
             self._know(instruments)
         if has_changed or pending.purpose == "market":
             commands.append(Send(InstrumentsKnown(instruments=instruments)))
+        restricted = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "status"}
         for series in read:
             if series not in unread:
                 commands += self._unusable.end("instrument", *series)
+            if series not in restricted:
+                commands += self._unusable.end("status", *series)
         commands += self._see_quotes(snapshot.quotes)
         if snapshot.set_aside:
             commands += self._set_aside(snapshot.set_aside)
-            commands += self._read_market_again(pending, snapshot.set_aside[0].problem)
+            unreadable = [one.problem for one in snapshot.set_aside if one.kind != "status"]
+            commands += self._read_market_again(pending, unreadable[0] if unreadable else "")
         return commands
 
     def _refresh(self, reason: str) -> Commands:
@@ -343,13 +347,14 @@ class MarketDataBrain:
         return [self._note("refresh", self._state, self._state, reason), self._ask("refresh", ReadMarket())]
 
     def _read_market_again(self, pending: _Pending, why: str) -> Commands:
-        """A day is too long to trade by old rules: again with growing delay, without end."""
+        """A day is too long to trade by old rules: again with growing delay, without end. `why` "": all could be read,
+        and the reading is repeated to see what has changed."""
         delays = self._parameters.retry_delays_s
         beyond = pending.attempt - len(delays)
         longest_s = self._parameters.longest_refresh_retry_s
         delay = delays[pending.attempt - 1] if beyond <= 0 else min(delays[-1] * 2.0 ** min(beyond, 20), longest_s)
         commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
-        if beyond == 0:
+        if beyond == 0 and why:
             text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
             commands.append(Alert("warning", "Market data cannot be read", text))
         return commands

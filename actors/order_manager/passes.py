@@ -9,10 +9,10 @@ from actors.order_manager import comparing
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.sending import patience_s
-from actors.order_manager.unreadable import compare_unreadable, lacks_executions
+from actors.order_manager.unreadable import compare_unreadable, lacks_executions, lacks_money, without_holdings
 from statemachines.messages import Reconciled
 from statemachines.reconciliation.findings import Finding
-from statemachines.requests import AccountSnapshot, MarketSnapshot, Outcome, ReadAccount, ReadMarket
+from statemachines.requests import AccountSnapshot, MarketSnapshot, Outcome, ReadAccount, ReadMarket, Refused
 from statemachines.values import HOUR_MS, MINUTE_MS, Account
 
 START = "start"
@@ -183,8 +183,15 @@ class Reconciler:
         desk, account = self._desk, snapshot.account
         books = desk.books[account]
         del running.readings[account]
+        snapshot = without_holdings(desk, snapshot)
         compare_unreadable(desk, snapshot)
         if not books.is_opened:
+            if lacks_money(snapshot):
+                reading.failures += 1
+                problem = Refused(code=0, message=snapshot.set_aside[0].problem, fault="transient")
+                self._complain(f"account {account}", reading.failures, problem)
+                self._read(running, account, reading.number, reading.failures, patience_s(desk, reading.failures))
+                return
             running.findings += comparing.open_account(desk, snapshot, self._began_ms)
             running.changed[account] = None
             books.reconciled_ms = snapshot.market_ms

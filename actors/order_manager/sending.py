@@ -137,7 +137,8 @@ def look_up(desk: Desk, work: Work, order: Order, why: str, delay_s: float = 0.0
         return
     work.requests.check_ms = None
     desk.remark(order.name, "look_up", why)
-    request = LookUpOrder(link_id=order.link_id, category=order.category, symbol=order.symbol)
+    side = None if work.requests.is_doubtful else order.side
+    request = LookUpOrder(link_id=order.link_id, category=order.category, symbol=order.symbol, side=side)
     desk.ask(work.requests.next_key(order.link_id, Topic.LOOK), order.account, request, None, delay_s)
     desk.touch(work)
 

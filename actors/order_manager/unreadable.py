@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from actors.order_manager.desk import Desk
 from statemachines.messages import FiltersRefused, RowsSetAside
-from statemachines.requests import AccountSnapshot, Refused, SetAside
+from statemachines.reconciliation.balances import empty_wallet_problem
+from statemachines.requests import WHOLE_ACCOUNT, AccountSnapshot, Refused, SetAside
 from statemachines.values import Account
 
 FILTER_CODES = frozenset(
@@ -61,8 +62,27 @@ def _begin(desk: Desk, account: Account, one: SetAside) -> None:
 
 
 def is_known(snapshot: AccountSnapshot, kind: str, symbol: str) -> bool:
-    """Whether the reading tells about a position (or, with its coin, a balance): not when its row was set aside."""
-    return not any(one.kind == kind and one.symbol in ("", symbol) for one in snapshot.set_aside)
+    """Whether the reading tells about a position (or, with its coin, a balance): not when its row was set aside, or the
+    whole list with it."""
+    return not any(
+        one.kind == kind and (one.category == WHOLE_ACCOUNT or one.symbol in ("", symbol)) for one in snapshot.set_aside
+    )
+
+
+def lacks_money(snapshot: AccountSnapshot) -> bool:
+    """Whether balances or positions of the account could not be read: books cannot be opened with the rest."""
+    return any(one.kind in ("balance", "position") and not one.is_foreign for one in snapshot.set_aside)
+
+
+def without_holdings(desk: Desk, snapshot: AccountSnapshot) -> AccountSnapshot:
+    """The reading; a wallet without any coin is set aside where the books have coins (no coin is ever taken for lost
+    because a list is empty)."""
+    book = desk.books[snapshot.account].book
+    problem = "" if snapshot.set_aside else empty_wallet_problem(snapshot.account, book.coins(), snapshot.balances)
+    if not problem:
+        return snapshot
+    one = SetAside(kind="balance", category=WHOLE_ACCOUNT, symbol=snapshot.account, problem=problem)
+    return snapshot.model_copy(update={"set_aside": (*snapshot.set_aside, one)})
 
 
 def lacks_executions(snapshot: AccountSnapshot) -> bool:

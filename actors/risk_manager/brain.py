@@ -39,6 +39,7 @@ from statemachines.messages import (
 )
 from statemachines.portfolio.book import AccountsBook
 from statemachines.portfolio.equity import USDT, build_portfolio
+from statemachines.requests import WHOLE_ACCOUNT
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.order import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
@@ -254,9 +255,11 @@ class RiskManagerBrain:
         return self._results.take_done(body, now_ms)
 
     def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
-        """Why the market of an intent, or a balance of one of its coins (told without a category), cannot be used."""
+        """Why what is told about an intent cannot be used: about its market, its account, or a balance of one of its
+        coins (which is told without a category)."""
         coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
-        keys = (_key(intent.category, intent.symbol), *(f":{coin}" for coin in coins))
+        whole = f"{WHOLE_ACCOUNT}:{intent.account}"
+        keys = (_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
         return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
 
     def _data_unusable(self, body: DataUnusable) -> Commands:

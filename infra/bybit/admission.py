@@ -14,11 +14,12 @@ from pybit.unified_trading import HTTP
 
 from actors.market_data.parameters import MarketDataParameters
 from infra.bybit.caller import Caller
-from infra.bybit.errors import GatewayError, is_symbol_unknown
+from infra.bybit.errors import GatewayError
 from infra.bybit.fields import Row, UnparsableError
+from infra.bybit.listing import is_unlisted
 from infra.bybit.session import Sessions
 from infra.faults import OperatorError
-from statemachines.values import Account
+from statemachines.values import LINEAR, Account
 
 UNIFIED_2 = (5, 6)
 """`unifiedMarginStatus` of a unified trading account 2.0."""
@@ -122,14 +123,13 @@ def mode_problems(account: Account, caller: Caller, perpetuals: Sequence[str]) -
         try:
             rows = caller.result(account, "positions", where).rows("list", f"position row of {symbol}")
         except GatewayError as error:
-            if is_symbol_unknown(error):
+            if is_unlisted(caller, account, LINEAR, symbol, error):
                 continue  # not listed (yet): it has no mode
             raise
         if not rows:
             raise UnparsableError(f"positions of {symbol}: the answer is empty, so its position mode is not known.")
         for row in rows:
-            if row.symbol() != symbol:
-                raise row.error("symbol", row.raw("symbol"), f"the symbol asked for, {symbol},")
+            row.repeats("symbol", symbol)
         if any(row.integer("positionIdx", 0, 2) != 0 for row in rows):
             found.append(
                 f"{account}: {symbol} is in hedge mode; one-way mode is required: close its position and cancel its "

@@ -58,13 +58,18 @@ class Caller:
         cursor = ""
         for _page in range(MAX_PAGES):
             result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
-            if category is not None and result.has("category") and result.text("category") != category:
-                raise result.error("category", result.raw("category"), f"the category asked for, {category},")
+            if category is not None:
+                result.repeats_if_told("category", category)
             rows.extend(result.items("list"))
             cursor = _cursor(result)
             if not cursor:
                 return rows
         raise GatewayError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
+
+
+def at_cursor(at: str) -> dict[str, str]:
+    """The parameter that asks for the page at a cursor; none for the first page."""
+    return {"cursor": at} if at else {}
 
 
 LONGEST_CURSOR = 2_000

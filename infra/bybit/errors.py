@@ -106,11 +106,8 @@ def fault_of_status(status: int) -> Fault:
 
 
 def is_symbol_unknown(error: GatewayError) -> bool:
-    """Whether a market query was answered "no such symbol" (or not yet listed): an answer, not a failure.
-
-    10001 is every kind of bad parameter; only its text tells that it was the symbol.
-    """
-    return error.code in _SYMBOL_UNKNOWN or (error.code == 10001 and "symbol" in error.message.lower())
+    """Whether a code says "no such symbol" (or not yet live) and nothing else. Texts decide nothing: see `listing`."""
+    return error.code in _SYMBOL_UNKNOWN and not error.http_status
 
 
 def classify(error: Exception) -> GatewayError:

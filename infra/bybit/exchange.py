@@ -11,12 +11,14 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from actors.ports import MarketClock
+from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
 from infra.bybit.errors import GatewayError, Purpose, outcome_of
-from infra.bybit.fields import UnparsableError, plain
+from infra.bybit.fields import Row, UnparsableError, plain
 from infra.bybit.limits import RateLimiter
+from infra.bybit.lookups import LookUps
+from infra.bybit.market import MarketReader
 from infra.bybit.parse import parse_transfer_status
-from infra.bybit.reads import Reader
 from infra.bybit.session import Sessions
 from statemachines.requests import (
     Accepted,
@@ -25,9 +27,6 @@ from statemachines.requests import (
     FeedRead,
     LookUpOrder,
     LookUpTransfer,
-    OrderAbsent,
-    OrderFound,
-    OrderReport,
     Outcome,
     PlaceOrder,
     ReadAccount,
@@ -39,7 +38,6 @@ from statemachines.requests import (
     Request,
     SetLeverage,
     TransferFunds,
-    TransferState,
     Unknown,
 )
 from statemachines.values import LINEAR, SPOT, Account, Category, Side
@@ -72,11 +70,11 @@ class BybitExchange:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._caller = Caller(sessions, limiter)
-        self._reader = Reader(self._caller, clock, symbols)
+        self._accounts = AccountReader(self._caller, clock)
+        self._reader = MarketReader(self._caller, clock, symbols)
         self._uids = dict(uids)
         self._read_feed = read_feed
-        self._pause_s = look_up_pause_s
-        self._pause = pause
+        self._look_ups = LookUps(self._caller, self._accounts, look_up_pause_s, pause)
 
     def perform(self, account: Account, request: Request) -> Outcome:
         """Perform one request once. Refusals, failures and unknown outcomes are answers, not exceptions."""
@@ -93,11 +91,11 @@ class BybitExchange:
                     purpose = Purpose.CANCEL
                     return self._cancel(account, request)
                 case LookUpOrder():
-                    return self._look_up_order(account, request)
+                    return self._look_ups.order(account, request)
                 case LookUpTransfer():
-                    return self._look_up_transfer(account, request)
+                    return self._look_ups.transfer(account, request)
                 case ReadAccount():
-                    return self._reader.account(account, request.executions_since_ms)
+                    return self._accounts.snapshot(account, request.executions_since_ms)
                 case ReadMarket():
                     return self._reader.market(account)
                 case ReadBars():
@@ -119,13 +117,11 @@ class BybitExchange:
             case PlaceOrder():
                 body = order_body(request)
                 group = f"create.{request.category}"
-                result = self._caller.result(account, group, lambda s: s.place_order(**body))
-                return Accepted(exchange_id=result.text("orderId"))
+                return _taken(self._caller.result(account, group, lambda s: s.place_order(**body)), request.link_id)
             case AmendOrder():
                 changes = _amendment(request)
                 group = f"amend.{request.category}"
-                result = self._caller.result(account, group, lambda s: s.amend_order(**changes))
-                return Accepted(exchange_id=result.text("orderId"))
+                return _taken(self._caller.result(account, group, lambda s: s.amend_order(**changes)), request.link_id)
             case TransferFunds():
                 return self._transfer(account, request)
             case SetLeverage():
@@ -148,7 +144,7 @@ class BybitExchange:
         if request.category == SPOT and request.is_conditional:
             body["orderFilter"] = "StopOrder"
         result = self._caller.result(account, f"cancel.{request.category}", lambda s: s.cancel_order(**body))
-        return Accepted(exchange_id=result.text("orderId"))
+        return _taken(result, request.link_id)
 
     def _transfer(self, account: Account, request: TransferFunds) -> Outcome:
         missing = [a.value for a in (request.from_account, request.to_account) if a not in self._uids]
@@ -167,52 +163,19 @@ class BybitExchange:
                 toAccountType="UNIFIED",
             ),
         )
+        result.repeats("transferId", request.transfer_id)
         match parse_transfer_status(result.text("status"), "transfer answer").status:
             case "SUCCESS":
-                return Accepted(exchange_id=result.text("transferId"))
+                return Accepted(exchange_id=request.transfer_id)
             case "FAILED":
                 return Refused(code=0, message="the exchange answered FAILED", fault="permanent")
         return Unknown(why=f"transfer {request.transfer_id} is PENDING at the exchange; look it up")
 
-    # --- look-ups ---
 
-    def _look_up_order(self, account: Account, request: LookUpOrder) -> Outcome:
-        """Open orders, then history, then executions by id; twice, since the history lags behind (EX-1)."""
-        for is_last_round in (False, True):
-            report = self._find(account, request)
-            if report is not None:
-                executions = self._reader.executions_by(account, request.category, orderId=report.exchange_id)
-                return OrderFound(report=report, executions=tuple(executions))
-            executions = self._reader.executions_by(account, request.category, orderLinkId=request.link_id)
-            if executions and is_last_round:
-                # It landed, since it traded, but the order itself is not shown yet: neither found nor absent.
-                return Unknown(why=f"order {request.link_id} has {len(executions)} executions but no order record yet")
-            if not is_last_round:
-                self._pause(self._pause_s)
-        return OrderAbsent()
-
-    def _find(self, account: Account, request: LookUpOrder) -> OrderReport | None:
-        for look in (self._reader.open_orders, self._reader.order_history):
-            reports = look(account, request.category, orderLinkId=request.link_id)
-            others = [report.exchange_id for report in reports if report.link_id != request.link_id]
-            if others:
-                # An answer to another question is no evidence of absence.
-                raise UnparsableError(
-                    f"answer to the look-up of order {request.link_id}: it shows order {others[0]}, not asked for."
-                )
-            if reports:
-                return reports[0]
-        return None
-
-    def _look_up_transfer(self, account: Account, request: LookUpTransfer) -> Outcome:
-        result = self._caller.result(
-            account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
-        )
-        for row in result.rows("list", "transfer row"):
-            if row.text("transferId") != request.transfer_id:
-                raise row.error("transferId", row.raw("transferId"), f"the transfer asked for, {request.transfer_id},")
-            return parse_transfer_status(row.text("status"), row.what)
-        return TransferState(status="ABSENT")
+def _taken(result: Row, link_id: str) -> Accepted:
+    """The acknowledgement of a request on an order, if it is of the order that was meant (IF-2)."""
+    result.repeats("orderLinkId", link_id)
+    return Accepted(exchange_id=result.text("orderId"))
 
 
 def order_body(request: PlaceOrder) -> dict[str, Any]:

@@ -170,6 +170,19 @@ class Row:
             raise self.error(key, value, "true or false")
         return value
 
+    # --- what was asked ---
+
+    def repeats(self, key: str, asked: str) -> None:
+        """Raise unless the field says what was asked for: an answer to another question says nothing about ours."""
+        value = self.text_or_empty(key)
+        if value != asked:
+            raise self.error(key, value, f"{asked!r}, which was asked for,")
+
+    def repeats_if_told(self, key: str, asked: str) -> None:
+        """`repeats`, for a field that not every answer carries."""
+        if self.has(key):
+            self.repeats(key, asked)
+
     # --- structures ---
 
     def rows(self, key: str, what: str) -> list[Row]:

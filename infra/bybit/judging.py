@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from infra.bybit.fields import ForeignError, UnparsableError, shown_text
 from statemachines.requests import SetAside
 
 T = TypeVar("T")
-Kind = Literal["order", "execution", "position", "balance", "bar", "quote", "instrument", "funding_rate", "frame"]
+Kind = Literal[
+    "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
+]
 
 
 def judged(
@@ -25,6 +27,44 @@ def judged(
         except UnparsableError as error:
             bad.append((row, set_aside(kind, error, row, category, symbol)))
     return good, bad
+
+
+def kept(
+    aside: list[SetAside],
+    kind: Kind,
+    rows: Iterable[Any],
+    parse: Callable[[Any], T],
+    category: str = "",
+    symbol: str = "",
+) -> list[T]:
+    """What the rows say that can be read; the others are added to `aside`."""
+    good, bad = judged(kind, rows, parse, category, symbol)
+    aside.extend(one for _row, one in bad)
+    return [value for _row, value in good]
+
+
+def distinct(
+    aside: list[SetAside],
+    kind: Kind,
+    values: Sequence[T],
+    name: Callable[[T], tuple[str, str, str]],
+    *,
+    may_repeat: bool = False,
+) -> list[T]:
+    """The values of which there is one of each name (category, symbol, id). Several under one name contradict each
+    other: none of them is used, and the name is added to `aside`. `may_repeat`: equal ones are one, as at the seam of
+    two pages of a list that grows."""
+    groups: dict[tuple[str, str, str], list[T]] = {}
+    for value in values:
+        group = groups.setdefault(name(value), [])
+        if not (may_repeat and value in group):
+            group.append(value)
+    for (category, symbol, own_id), group in groups.items():
+        if len(group) > 1:
+            what = " ".join(part for part in (category, symbol, own_id) if part)
+            problem = f"{kind} {what}: {len(group)} rows of the answer contradict each other; 1 row is required."
+            aside.append(SetAside(kind=kind, category=category, symbol=symbol, problem=problem))
+    return [group[0] for group in groups.values() if len(group) == 1]
 
 
 def set_aside(kind: Kind, error: UnparsableError, row: Any, category: str = "", symbol: str = "") -> SetAside:

@@ -71,6 +71,8 @@ def parse_category(value: str, what: str) -> Category:
 
 
 def _market(row: Row, category: str | None) -> tuple[Category, str]:
+    if category is not None:
+        row.repeats_if_told("category", category)
     return parse_category(row.text("category") if category is None else category, row.what), row.symbol()
 
 
@@ -188,6 +190,8 @@ def parse_position(account: Account, data: Any) -> PositionReport | None:
         raise row.error("positionIdx", index, "0 (one-way mode)")
     size = row.quantity("size")
     if size == 0:
+        if row.text_or_empty("side"):
+            raise row.error("side", row.raw("side"), "an empty text beside size 0")
         return None
     return PositionReport(
         account=account,
@@ -201,23 +205,29 @@ def parse_position(account: Account, data: Any) -> PositionReport | None:
     )
 
 
+WALLET_TYPE = "UNIFIED"
+_TOTALS = ("totalEquity", "totalWalletBalance")
+
+
 def wallet_coins(result: Any) -> list[Any]:
-    """The coin rows of the unified account, unread."""
+    """The coin rows of the unified account, unread. An account is empty only if its totals say so too."""
     wallets = Row(result, "wallet answer").rows("list", "wallet row")
     if len(wallets) != 1:
         raise UnparsableError(f"wallet answer: field 'list' has {len(wallets)} accounts; exactly 1 is required.")
-    return wallets[0].items("coin")
+    wallet = wallets[0]
+    wallet.repeats("accountType", WALLET_TYPE)
+    coins = wallet.items("coin")
+    if not coins:
+        for total in _TOTALS:
+            if wallet.decimal(total) != 0:
+                raise wallet.error(total, wallet.raw(total), "0 beside an empty list of coins")
+    return coins
 
 
 def parse_balance(data: Any) -> tuple[str, Decimal]:
     """Coin and wallet balance of one coin row; what is borrowed makes it negative."""
     row = Row(data, "wallet coin row")
     return row.coin("coin"), row.decimal("walletBalance")
-
-
-def parse_balances(result: Any) -> dict[str, Decimal]:
-    """Wallet balance per coin of the unified account; coins that are not held are absent."""
-    return dict(parse_balance(coin) for coin in wallet_coins(result))
 
 
 def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Decimal = Decimal(0)) -> Instrument:
@@ -242,9 +252,14 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
     )
 
 
-def is_trading(data: Any) -> bool:
-    """Whether the instrument can be traded now."""
-    return Row(data, "instrument row").text("status") == "Trading"
+TRADING = "Trading"
+
+
+def status_problem(category: Category, data: Any) -> str:
+    """Why an instrument cannot be traded freely now, as a sentence; "" when it can."""
+    row = Row(data, f"{category} instrument row of {shown_text(Row(data, 'instrument row').raw('symbol'), 40)}")
+    status = row.text("status")
+    return "" if status == TRADING else str(row.error("status", status, f"{TRADING!r}"))
 
 
 def parse_maintenance_rate(result: Any, symbol: str) -> Decimal:

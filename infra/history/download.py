@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from infra.bybit.reads import BARS_A_PAGE, RATES_A_PAGE
+from infra.bybit.market import BARS_A_PAGE, RATES_A_PAGE
 from infra.feeds.fear_greed import parse_fear_greed
 from infra.feeds.source import GetJson
 from infra.history import store

@@ -43,6 +43,21 @@ def compare_balances(
     return tuple(corrections)
 
 
+def empty_wallet_problem(account: Account, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> str:
+    """Why a wallet without any coin cannot be true, as a sentence; "" when it can.
+
+    The exchange leaves out coins of which nothing is held, so an account that was emptied by hand looks like a list
+    that came incomplete. A wrong zero loses the books of a whole account, so the list has to name one coin at least.
+    """
+    held = sorted(coin for coin, amount in ours.items() if amount > ZERO)
+    if theirs or not held:
+        return ""
+    return (
+        f"wallet of {account}: the list of coins is empty, and the books hold {', '.join(held)}; nothing is booked. If "
+        "the account was emptied by hand, move any amount of a coin to it: then it is compared again."
+    )
+
+
 def _explain(account: Account, difference: Decimal) -> tuple[str, str]:
     if account is not Account.MASTER:
         return UNEXPLAINED, f"{difference} posted against {UNEXPLAINED}: find out why"

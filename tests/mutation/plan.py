@@ -105,7 +105,8 @@ PARTS = (
     Part(("infra/database/store.py", "infra/database/statements.py"), ("tests/infra/database/test_store.py",)),
     Part(
         (
-            "infra/bybit/reads.py",
+            "infra/bybit/account.py",
+            "infra/bybit/market.py",
             "infra/bybit/parse.py",
             "infra/bybit/exchange.py",
             "infra/bybit/errors.py",

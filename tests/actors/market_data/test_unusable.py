@@ -154,3 +154,15 @@ def test_a_withdrawn_quote_is_passed_on_and_a_merged_message_keeps_the_newest_wo
     shown = QuotesSeen(quotes=(quote(5),))
     assert withdrawal.after(shown) == withdrawal
     assert shown.after(withdrawal) == shown
+
+
+def test_a_market_that_may_not_be_traded_is_told_once_halts_entries_and_keeps_its_rules() -> None:
+    """An odd status made the instrument vanish: nobody was told, and what was held of it had no rules any more."""
+    world = started()
+    restricted = snapshot(ticked("0.5"), aside("status", PERP))
+    answers(world, restricted, restricted, restricted)
+    at_midnight(world)
+    assert world.of(InstrumentsKnown)[1].instruments == ticked("0.5"), "its new rules are known too"
+    told = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
+    assert [bool(body.reason) for body in told] == [True, False], "told once; ended when it may be traded again"
+    assert not [alert for alert in world.alerts if alert.title == "Market data cannot be read"], "it could be read"

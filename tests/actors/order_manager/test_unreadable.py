@@ -8,6 +8,7 @@ import pytest
 
 from statemachines.messages import DataUnusable, DayClosed, FiltersRefused, QuotesSeen, Reconciled, RowsSetAside
 from statemachines.requests import (
+    WHOLE_ACCOUNT,
     AccountSnapshot,
     LookUpOrder,
     ReadAccount,
@@ -91,6 +92,39 @@ def test_a_balance_that_cannot_be_read_is_not_taken_for_zero() -> None:
     spoil(rig, one, balances={"BTC": D(5)})
     day(rig)
     assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
+
+
+def test_a_wallet_without_any_coin_is_not_taken_for_an_empty_account() -> None:
+    """An empty list of coins became a balance of zero; only a listed coin makes the wallet believable again."""
+    rig = Rig().start()
+    for _reading in range(6):
+        spoil(rig, balances={})
+        day(rig)
+    assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
+    day(rig)
+    told = [body for body in rig.bodies(DataUnusable) if body.category == WHOLE_ACCOUNT]
+    assert [(body.symbol, bool(body.reason)) for body in told] == [(A, True), (A, False)], "until coins are listed"
+    assert "USDT" in told[0].reason
+    assert all(body.discrepancies == 0 for body in rig.bodies(Reconciled))
+
+
+def test_a_wallet_that_contradicts_itself_halts_its_account_and_changes_nothing() -> None:
+    rig = Rig().start()
+    one = aside("balance", A).model_copy(update={"category": WHOLE_ACCOUNT})
+    spoil(rig, one, balances={})
+    day(rig)
+    assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
+    assert (rig.bodies(DataUnusable)[-1].category, rig.bodies(DataUnusable)[-1].symbol) == (WHOLE_ACCOUNT, A)
+
+
+@pytest.mark.parametrize("kind", ["balance", "position"])
+def test_books_are_not_opened_with_half_of_the_money(kind: str) -> None:
+    """What could not be read at the first start was opened as nothing; its later balance stood there unexplained."""
+    rig = Rig()
+    spoil(rig, aside(kind, "USDT" if kind == "balance" else "BTCUSDT"), balances={})
+    rig.start()
+    assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000), "it was read again"
+    assert all(body.discrepancies == 0 for body in rig.bodies(Reconciled))
 
 
 def test_money_is_not_compared_while_fills_cannot_be_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statemachines.messages import DataUnusable
+from statemachines.requests import WHOLE_ACCOUNT
 from tests.actors.risk_manager.world import T0, World, intent, sent
 
 
@@ -33,3 +34,15 @@ def test_a_balance_that_cannot_be_read_halts_what_is_paid_with_it() -> None:
     assert sent(world.tell(intent(1), T0, "trend-1"), "denied")
     world.tell(DataUnusable(**told, reason=""), T0)
     assert sent(world.tell(intent(2), T0, "trend-1"), "approved")
+
+
+def test_an_account_that_contradicts_itself_takes_no_new_risk_and_the_others_do() -> None:
+    world = World().open()
+    told = {"source": "account TREND-1", "category": WHOLE_ACCOUNT, "symbol": "TREND-1"}
+    world.tell(DataUnusable(**told, reason="field 'accountType' is 'CONTRACT'"), T0)
+    denied = sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    assert denied and "accountType" in denied[0].reasons[0]
+    world.tell(DataUnusable(**told, reason=""), T0)
+    assert sent(world.tell(intent(2), T0, "trend-1"), "approved")
+    world.tell(DataUnusable(**(told | {"symbol": "TREND-2"}), reason="field 'accountType' is 'CONTRACT'"), T0)
+    assert sent(world.tell(intent(3), T0, "trend-1"), "approved")

@@ -19,8 +19,8 @@ from infra.bybit.exchange import BybitExchange
 from infra.bybit.fields import UnparsableError
 from infra.bybit.frames import PublicFrames, parse_private_frame
 from infra.bybit.limits import RateLimiter, RateLimits
+from infra.bybit.market import intervals_min
 from infra.bybit.parse import parse_bar, parse_execution, parse_order, parse_position, parse_quote
-from infra.bybit.reads import intervals_min
 from infra.bybit.session import DirectSessions, GatewaySession
 from infra.proxy import proxy_address, proxy_for
 from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
@@ -285,7 +285,7 @@ def test_one_unreadable_row_of_an_account_is_named_and_the_rest_is_read() -> Non
             return envelope({"list": [position(), position(symbol="ETHUSDT", size="-5")]})
         if path == "/v5/account/wallet-balance":
             coins = [{"coin": "USDT", "walletBalance": "10"}, {"coin": "BTC", "walletBalance": "1E+300"}]
-            return envelope({"list": [{"coin": coins}]})
+            return envelope({"list": [{"accountType": "UNIFIED", "coin": coins}]})
         return envelope({"list": []})
 
     snapshot = exchange(handle).perform(A, ReadAccount(executions_since_ms=T))

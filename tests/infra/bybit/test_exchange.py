@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from infra.bybit.exchange import BybitExchange, InvalidRequest, order_body
-from infra.bybit.session import DirectSessions
+from infra.bybit.exchange import InvalidRequest, order_body
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,
@@ -37,45 +35,7 @@ from statemachines.requests import (
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Side
 from tests.infra.bybit.test_parse import execution_row, order_row
-
-A = Account.TREND_1
-NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
-
-Answer = dict[str, Any] | Exception
-
-
-class Clock:
-    def now_ms(self) -> int:
-        return NOW
-
-
-class Venue:
-    """A scripted exchange: `script(path, params)` answers with a result, an (code, message) or an exception."""
-
-    def __init__(self, script: Callable[[str, Any], Any]) -> None:
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.pauses: list[float] = []
-        self._script = script
-        self.exchange = BybitExchange(
-            DirectSessions(self._handle),
-            symbols=(("linear", "BTCUSDT"),),
-            uids={Account.FUNDING: 11, Account.TACTICAL: 12},
-            clock=Clock(),
-            read_feed=lambda _ms: FeedRead(reason="none"),
-            pause=self.pauses.append,
-        )
-
-    def _handle(self, method: str, path: str, params: Any, account: Account | None) -> dict[str, Any]:
-        self.calls.append((path, dict(params)))
-        answer = self._script(path, params)
-        if isinstance(answer, Exception):
-            raise answer
-        code, message, result = (*answer, {}) if isinstance(answer, tuple) else (0, "OK", answer)
-        return {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": 1}
-
-
-def refusing(code: int) -> Callable[[str, Any], Any]:
-    return lambda path, params: (code, "no")
+from tests.infra.bybit.venue import NOW, A, Venue, refusing
 
 
 def place(**changes: Any) -> PlaceOrder:
@@ -171,7 +131,7 @@ def test_cancelling_what_is_gone_has_succeeded() -> None:
 
 
 def test_amendments_name_only_what_changes() -> None:
-    venue = Venue(lambda path, params: {"orderId": "1"})
+    venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
     amend = AmendOrder(link_id="x", category="linear", symbol="BTCUSDT", trigger_price=Decimal("5.50"))
     assert venue.exchange.perform(A, amend) == Accepted(exchange_id="1")
     assert venue.calls[0][1] == {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "x", "triggerPrice": "5.5"}
@@ -201,7 +161,7 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
         if path == "/v5/order/history":
             return {"list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")], "nextPageCursor": ""}
         if path == "/v5/execution/list" and params.get("orderId") == "1":
-            return {"list": [execution_row(feeCurrency="USDT")], "nextPageCursor": ""}
+            return {"list": [execution_row(category="linear", feeCurrency="USDT")], "nextPageCursor": ""}
         return {"list": [], "nextPageCursor": ""}
 
     outcome = Venue(script).exchange.perform(A, LOOK_UP)
@@ -211,7 +171,7 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
 
 def test_executions_without_an_order_are_not_absence() -> None:
     def script(path: str, params: Any) -> dict[str, Any]:
-        rows = [execution_row(feeCurrency="USDT")] if path == "/v5/execution/list" else []
+        rows = [execution_row(category="linear", feeCurrency="USDT")] if path == "/v5/execution/list" else []
         return {"list": rows, "nextPageCursor": ""}
 
     assert isinstance(Venue(script).exchange.perform(A, LOOK_UP), Unknown)
@@ -232,7 +192,7 @@ ACCOUNT_PATHS = ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list"
 def account_script(path: str, params: Any) -> Any:
     match path:
         case "/v5/account/wallet-balance":
-            return {"list": [{"coin": [{"coin": "USDT", "walletBalance": "5.5"}]}]}
+            return {"list": [{"accountType": "UNIFIED", "coin": [{"coin": "USDT", "walletBalance": "5.5"}]}]}
         case "/v5/order/realtime" if params["category"] == "linear" and "cursor" not in params:
             return {"list": [order_row(orderId="1")], "nextPageCursor": "a%3A1"}
         case "/v5/order/realtime" if params["category"] == "linear":
@@ -294,10 +254,18 @@ def test_bars_are_read_in_pages_oldest_first_and_a_running_bar_is_left_out() -> 
 
 def test_a_symbol_that_is_not_listed_yet_has_no_bars_but_a_bad_request_is_a_failure() -> None:
     request = ReadBars(category="spot", symbol="SOLUSDT", interval="60", from_ms=NOW - HOUR_MS, until_ms=NOW)
-    unlisted = Venue(lambda path, params: (10001, "Not supported symbols")).exchange.perform(A, request)
-    assert unlisted == BarsRead(bars=())
-    wrong = Venue(lambda path, params: (10001, "params error: interval invalid")).exchange.perform(A, request)
-    assert isinstance(wrong, Refused)
+    listed: list[dict[str, str]] = [{"symbol": "BTCUSDT"}]
+
+    def script(path: str, params: Any) -> Any:
+        if path == "/v5/market/instruments-info":
+            return {"category": "spot", "list": listed}
+        return 10001, "Not supported symbols"
+
+    assert Venue(script).exchange.perform(A, request) == BarsRead(bars=())
+    listed.append({"symbol": "SOLUSDT"})
+    assert isinstance(Venue(script).exchange.perform(A, request), Refused), "it is listed: another parameter was wrong"
+    listed.clear()
+    assert isinstance(Venue(script).exchange.perform(A, request), Refused), "an empty list is no evidence of anything"
 
 
 def test_funding_is_paged_backwards() -> None:
@@ -356,7 +324,7 @@ def test_transfers_name_the_members_and_a_pending_one_is_unknown() -> None:
     assert isinstance(venue.exchange.perform(Account.MASTER, TRANSFER), Accepted)
     sent = venue.calls[0][1]
     assert (sent["fromMemberId"], sent["toMemberId"], sent["amount"]) == (11, 12, "10.5")
-    pending = Venue(lambda path, params: {"transferId": "x", "status": "PENDING"})
+    pending = Venue(lambda path, params: {"transferId": params["transferId"], "status": "PENDING"})
     assert isinstance(pending.exchange.perform(Account.MASTER, TRANSFER), Unknown)
 
 
@@ -401,7 +369,7 @@ def test_a_spot_stop_is_placed_and_cancelled_as_a_conditional_order() -> None:
     assert (body["orderFilter"], body["marketUnit"], body["isLeverage"]) == ("StopOrder", "baseCoin", 0)
     linear = order_body(place(style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
     assert "orderFilter" not in linear and "marketUnit" not in linear and "isLeverage" not in linear
-    venue = Venue(lambda path, params: {"orderId": "1"})
+    venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
     for category in ("spot", "linear"):
         for is_conditional in (True, False):
             venue.exchange.perform(
@@ -419,7 +387,7 @@ def test_a_slippage_bound_is_rounded_down_and_its_edges_are_allowed(limit: str, 
 
 
 def test_every_field_of_an_amendment_and_both_leverages_are_sent() -> None:
-    venue = Venue(lambda path, params: {"orderId": "1"})
+    venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
     amend = AmendOrder(link_id="x", category="spot", symbol="BTCUSDT", price=Decimal("5.1"), quantity=Decimal("2.50"))
     venue.exchange.perform(A, amend)
     venue.exchange.perform(A, SetLeverage(symbol="BTCUSDT", leverage=Decimal("2.0")))
@@ -434,7 +402,7 @@ def test_every_field_of_an_amendment_and_both_leverages_are_sent() -> None:
 
 
 def test_a_transfer_answered_failed_is_refused() -> None:
-    failed = Venue(lambda path, params: {"transferId": "x", "status": "FAILED"}).exchange.perform(
+    failed = Venue(lambda path, params: {"transferId": params["transferId"], "status": "FAILED"}).exchange.perform(
         Account.MASTER, TRANSFER
     )
     assert isinstance(failed, Refused) and failed.fault == "permanent"
@@ -465,7 +433,7 @@ def test_an_order_that_shows_itself_in_the_second_round_is_found() -> None:
                     "list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")],
                     "nextPageCursor": "",
                 }
-        rows = [execution_row(feeCurrency="USDT")] if path == "/v5/execution/list" else []
+        rows = [execution_row(category="linear", feeCurrency="USDT")] if path == "/v5/execution/list" else []
         return {"list": rows, "nextPageCursor": ""}
 
     venue = Venue(script)

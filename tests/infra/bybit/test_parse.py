@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.bybit.fields import Row, UnparsableError, plain
-from infra.bybit.parse import interval_ms, parse_balances, parse_execution, parse_order, parse_position
+from infra.bybit.parse import interval_ms, parse_balance, parse_execution, parse_order, parse_position, wallet_coins
 from statemachines.values import DAY_MS, HOUR_MS, Account
 
 ACCOUNT = Account.FUNDING
@@ -125,9 +125,9 @@ def test_hedge_mode_positions_are_refused() -> None:
 
 def test_a_wallet_without_accounts_is_not_an_empty_wallet() -> None:
     with pytest.raises(UnparsableError, match="exactly 1"):
-        parse_balances({"list": []})
+        wallet_coins({"list": []})
     with pytest.raises(UnparsableError, match="walletBalance"):
-        parse_balances({"list": [{"coin": [{"coin": "USDT", "walletBalance": ""}]}]})
+        parse_balance({"coin": "USDT", "walletBalance": ""})
 
 
 def test_numbers_go_out_plain() -> None:

@@ -14,7 +14,7 @@ from infra.bybit.book import OrderBook
 from infra.bybit.fields import UnparsableError
 from infra.bybit.frames import PublicFrames, parse_private_frame, parse_public_frame
 from infra.bybit.parse import (
-    parse_balances,
+    parse_balance,
     parse_bar,
     parse_execution,
     parse_fee_rate,
@@ -25,6 +25,7 @@ from infra.bybit.parse import (
     parse_position,
     parse_quote,
     parse_transfer_status,
+    wallet_coins,
 )
 from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import VenueOrderStatus
@@ -110,7 +111,8 @@ def test_positions_and_flat_positions() -> None:
 
 
 def test_wallet_balances() -> None:
-    balances = parse_balances(load("account-wallet-balance/naut-wallet_balance.json")["result"])
+    coins = wallet_coins(load("account-wallet-balance/naut-wallet_balance.json")["result"])
+    balances = dict(parse_balance(coin) for coin in coins)
     assert balances["USDT"] == Decimal("1000.50")
 
 

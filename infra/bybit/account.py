@@ -1,0 +1,152 @@
+"""Reading one account: orders, executions, positions, wallet. A failed read raises; it is never an empty answer.
+
+Every row is judged by itself, and rows of one thing against each other: two rows of one coin or of one position say
+nothing about it, neither the first nor the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from actors.ports import MarketClock
+from infra.bybit.caller import Caller, at_cursor
+from infra.bybit.fields import UnparsableError
+from infra.bybit.judging import distinct, kept, set_aside
+from infra.bybit.parse import (
+    SETTLE_COIN,
+    WALLET_TYPE,
+    parse_balance,
+    parse_execution,
+    parse_order,
+    parse_position,
+    traded,
+    wallet_coins,
+)
+from statemachines.requests import WHOLE_ACCOUNT, AccountSnapshot, ExecutionReport, OrderReport, SetAside
+from statemachines.values import DAY_MS, LINEAR, MINUTE_MS, SPOT, Account, Category
+
+WINDOW_MS = 7 * DAY_MS
+"""Longest span of one query for executions."""
+
+REACH_MS = 730 * DAY_MS
+"""The exchange keeps executions for two years."""
+
+READING_MS = 10 * MINUTE_MS
+"""An account's rows may be younger than the reading's begin by as long as a reading can take."""
+
+_CATEGORIES: tuple[Category, ...] = (SPOT, LINEAR)
+
+
+class AccountReader:
+    """All methods raise GatewayError or UnparsableError."""
+
+    def __init__(self, caller: Caller, clock: MarketClock) -> None:
+        self._caller = caller
+        self._clock = clock
+
+    def snapshot(self, account: Account, executions_since_ms: int) -> AccountSnapshot:
+        """Open orders, executions since, positions, balances: in this order, so that a fill in between shows up
+        as an execution of an order still listed, never as a missing order."""
+        aside: list[SetAside] = []
+        orders: list[OrderReport] = []
+        executions: list[ExecutionReport] = []
+        now_ms = self._clock.now_ms()
+        latest_ms = now_ms + READING_MS
+        for category in _CATEGORIES:
+            where = {"settleCoin": SETTLE_COIN} if category == LINEAR else {}
+            rows = self._order_rows(account, category, where)
+            orders += kept(aside, "order", rows, partial(_order, account, category, latest_ms), category)
+        now_ms = self._clock.now_ms()
+        for category in _CATEGORIES:
+            rows = self._execution_rows_since(account, category, executions_since_ms, now_ms)
+            executions += kept(aside, "execution", rows, partial(_execution, account, category, latest_ms), category)
+        executions = distinct(
+            aside, "execution", executions, lambda row: (row.category, row.symbol, row.execution_id), may_repeat=True
+        )
+        rows = self._caller.pages(
+            account,
+            "positions",
+            lambda s, at: s.get_positions(category=LINEAR, settleCoin=SETTLE_COIN, limit=200, **at_cursor(at)),
+            LINEAR,
+        )
+        positions = kept(aside, "position", rows, partial(parse_position, account), LINEAR)
+        held = distinct(aside, "position", [row for row in positions if row], lambda row: (LINEAR, row.symbol, ""))
+        return AccountSnapshot(
+            account=account,
+            market_ms=self._clock.now_ms(),
+            open_orders=tuple(orders),
+            executions=tuple(sorted(executions, key=lambda row: (row.executed_ms, row.execution_id))),
+            positions=tuple(held),
+            balances=self._balances(account, aside),
+            set_aside=tuple(aside),
+        )
+
+    def _balances(self, account: Account, aside: list[SetAside]) -> dict[str, Decimal]:
+        """Wallet balance per coin. A wallet that contradicts itself is set aside whole, as a fact about the account."""
+        wallet = self._caller.result(account, "wallet", lambda s: s.get_wallet_balance(accountType=WALLET_TYPE))
+        listed = wallet.items("list")
+        try:
+            coins = wallet_coins({"list": listed})
+        except UnparsableError as error:
+            aside.append(set_aside("balance", error, None, WHOLE_ACCOUNT, account))
+            return {}
+        balances = kept(aside, "balance", coins, parse_balance)
+        return dict(distinct(aside, "balance", balances, lambda row: ("", row[0], "")))
+
+    # --- by id: strict, one unreadable row fails the query ---
+
+    def open_orders(self, account: Account, category: Category, **by: Any) -> list[OrderReport]:
+        """Working orders by id, the newest closed ones included."""
+        return [parse_order(account, row, category) for row in self._order_rows(account, category, by)]
+
+    def order_history(self, account: Account, category: Category, **by: Any) -> list[OrderReport]:
+        """Orders of the (lagging) history."""
+        rows = self._caller.pages(
+            account,
+            "history",
+            lambda s, at: s.get_order_history(category=category, limit=50, **by, **at_cursor(at)),
+            category,
+        )
+        return [parse_order(account, row, category) for row in rows]
+
+    def executions_by(self, account: Account, category: Category, **by: Any) -> list[ExecutionReport]:
+        """Executions by id."""
+        return [parse_execution(account, row, category) for row in self._execution_rows(account, category, **by)]
+
+    # --- rows ---
+
+    def _order_rows(self, account: Account, category: Category, where: Mapping[str, Any]) -> list[Any]:
+        return self._caller.pages(
+            account,
+            "orders",
+            lambda s, at: s.get_open_orders(category=category, limit=50, **where, **at_cursor(at)),
+            category,
+        )
+
+    def _execution_rows_since(self, account: Account, category: Category, since_ms: int, now_ms: int) -> list[Any]:
+        """All rows from an instant of market time on, in windows the exchange allows."""
+        start = max(since_ms, now_ms - REACH_MS)
+        found: list[Any] = []
+        while start <= now_ms:
+            found += self._execution_rows(account, category, startTime=start, endTime=start + WINDOW_MS - 1)
+            start += WINDOW_MS
+        return found
+
+    def _execution_rows(self, account: Account, category: Category, **by: Any) -> list[Any]:
+        return self._caller.pages(
+            account,
+            "executions",
+            lambda s, at: s.get_executions(category=category, limit=100, **by, **at_cursor(at)),
+            category,
+        )
+
+
+def _order(account: Account, category: Category, latest_ms: int, row: Any) -> OrderReport:
+    return traded(parse_order(account, row, category, latest_ms))
+
+
+def _execution(account: Account, category: Category, latest_ms: int, row: Any) -> ExecutionReport:
+    return traded(parse_execution(account, row, category, latest_ms))

@@ -1,0 +1,102 @@
+"""What became of an order or a transfer: found, absent, or not known. An answer about anything else is none (EX-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from infra.bybit.account import AccountReader
+from infra.bybit.caller import Caller
+from infra.bybit.fields import UnparsableError
+from infra.bybit.parse import parse_transfer_status
+from statemachines.requests import (
+    ExecutionReport,
+    LookUpOrder,
+    LookUpTransfer,
+    OrderAbsent,
+    OrderFound,
+    OrderReport,
+    Outcome,
+    TransferState,
+    Unknown,
+)
+from statemachines.values import Account
+
+
+class LookUps:
+    """Asks by id. `pause` waits `pause_s` wall seconds between the two rounds.
+
+    All methods raise GatewayError and UnparsableError.
+    """
+
+    def __init__(self, caller: Caller, reader: AccountReader, pause_s: float, pause: Callable[[float], None]) -> None:
+        self._caller = caller
+        self._reader = reader
+        self._pause_s = pause_s
+        self._pause = pause
+
+    def order(self, account: Account, request: LookUpOrder) -> Outcome:
+        """Open orders, then history, then executions by id; twice, since the history lags behind (EX-1)."""
+        for is_last_round in (False, True):
+            report = self._find(account, request)
+            if report is not None:
+                executions = self._reader.executions_by(account, request.category, orderId=report.exchange_id)
+                _check_executions(request, executions, report)
+                return OrderFound(report=report, executions=tuple(executions))
+            executions = self._reader.executions_by(account, request.category, orderLinkId=request.link_id)
+            _check_executions(request, executions, None)
+            if executions and is_last_round:
+                # It landed, since it traded, but the order itself is not shown yet: neither found nor absent.
+                return Unknown(why=f"order {request.link_id} has {len(executions)} executions but no order record yet")
+            if not is_last_round:
+                self._pause(self._pause_s)
+        return OrderAbsent()
+
+    def _find(self, account: Account, request: LookUpOrder) -> OrderReport | None:
+        for look in (self._reader.open_orders, self._reader.order_history):
+            reports = look(account, request.category, orderLinkId=request.link_id)
+            for report in reports:
+                _check_order(request, report)
+            if len({report.exchange_id for report in reports}) > 1:
+                raise _another(request, f"{len(reports)} orders with this id")
+            if reports:
+                return max(reports, key=lambda report: report.updated_ms)
+        return None
+
+    def transfer(self, account: Account, request: LookUpTransfer) -> Outcome:
+        """The state of a transfer by its id."""
+        result = self._caller.result(
+            account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
+        )
+        states: list[TransferState] = []
+        for row in result.rows("list", "transfer row"):
+            row.repeats("transferId", request.transfer_id)
+            states.append(parse_transfer_status(row.text("status"), row.what))
+        if len({state.status for state in states}) > 1:
+            told = " and ".join(sorted({state.status for state in states}))
+            raise UnparsableError(f"answer about transfer {request.transfer_id}: it is told to be {told}.")
+        return states[0] if states else TransferState(status="ABSENT")
+
+
+def _check_order(request: LookUpOrder, report: OrderReport) -> None:
+    if report.link_id != request.link_id:
+        raise _another(request, f"order {report.link_id or report.exchange_id}")
+    if report.symbol != request.symbol:
+        raise _another(request, f"it on {report.symbol}, not on {request.symbol}")
+    if request.side is not None and report.side is not request.side:
+        raise _another(request, f"a {report.side}, not a {request.side}")
+
+
+def _check_executions(request: LookUpOrder, executions: Sequence[ExecutionReport], report: OrderReport | None) -> None:
+    """Executions may lack our id (bybit-v5 6.2); then the exchange's own id of the order has to be the order's."""
+    side = request.side if report is None else report.side
+    for row in executions:
+        is_named = row.link_id == request.link_id
+        is_of_order = report is not None and not row.link_id and row.exchange_id == report.exchange_id
+        if not is_named and not is_of_order:
+            raise _another(request, f"execution {row.execution_id} of order {row.link_id or row.exchange_id}")
+        if row.symbol != request.symbol or (side is not None and row.side is not side):
+            raise _another(request, f"execution {row.execution_id}, a {row.side} of {row.symbol}")
+
+
+def _another(request: LookUpOrder, shown: str) -> UnparsableError:
+    return UnparsableError(f"answer to the look-up of order {request.link_id}: it shows {shown}, which was not asked.")
