@@ -30,6 +30,8 @@ class AccountBooks:
         self.external_orders: set[str] = set()
         self.foreign_told: set[str] = set()
         self.unusable = UnusableData(f"account {account}")
+        self.doubted: dict[str, ExecutionReport] = {}
+        """By id: executions that cannot be, in memory only: after a restart the exchange's list tells them anew."""
         self.activity = 0
         self.is_dirty = False
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
+from actors.order_manager import doubts
 from actors.order_manager.desk import EXTERNAL, Desk
 from actors.order_manager.work import Work, stop_retry
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact
@@ -11,27 +13,43 @@ from statemachines.ledger.positions import apply_execution
 from statemachines.ledger.postings import fill_posting, funding_posting
 from statemachines.messages import Fill, FundingPaid
 from statemachines.order.identity import LinkParts
+from statemachines.order.judging import FUNDING_TYPE
 from statemachines.requests import ExecutionReport
 from statemachines.values import LINEAR, MINUTE_MS, ActorName
 
 FILL_TYPES = frozenset({"Trade", "BustTrade", "AdlTrade"})
 """Execution types that are fills; everything else must not touch a position (LESSONS, orders)."""
 FORCED_TYPES = frozenset({"BustTrade", "AdlTrade"})
-FUNDING_TYPE = "Funding"
 
 
-def take_execution(desk: Desk, report: ExecutionReport) -> bool:
-    """Book a row of the execution stream or list; False when it was booked before."""
+class Taken(StrEnum):
+    """What became of an execution that the exchange told of."""
+
+    KNOWN = "known"  # booked before, or older than anything that could be missing
+    BOOKED = "booked"
+    DOUBTED = "doubted"  # it cannot be; not booked before the exchange's list confirms it
+    CONTRADICTION = "contradiction"  # it cannot be, the exchange's list confirmed it, and it was booked
+
+
+def take_execution(desk: Desk, report: ExecutionReport, *, is_listed: bool = False) -> Taken:
+    """Book a row of the execution stream or list. `is_listed`: the row is of the list that reconciliation reads."""
     books = desk.books[report.account]
     parts = desk.ours(report.link_id, report.exchange_id)
     work = desk.works.get(parts.intent_id) if parts else None
     if report.execution_id in books.seen:
-        return False
+        return Taken.KNOWN
     if report.executed_ms <= books.seen.forgotten_ms and not _is_of_current_order(work, parts):
         desk.remark(
             str(report.account), "old_execution", f"{report.execution_id} is older than any that could be missing"
         )
-        return False
+        return Taken.KNOWN
+    doubt = doubts.doubt_of(desk, report, parts, work)
+    if doubt.problem and not (is_listed and doubts.is_confirmed(books, report)):
+        doubts.refuse_execution(desk, books, report, doubt.problem)
+        return Taken.DOUBTED
+    books.doubted.pop(report.execution_id, None)
+    if doubt.is_foreign:
+        parts, work = None, None  # the money is real; our order did not do this
     books.seen.add(report.execution_id, report.executed_ms)
     books.changed()
     if report.execution_type == FUNDING_TYPE:
@@ -45,7 +63,7 @@ def take_execution(desk: Desk, report: ExecutionReport) -> bool:
             f"{report.execution_id} of type {report.execution_type!r} on {report.symbol} was not booked; the next "
             "reconciliation shows what it did to the balances.",
         )
-    return True
+    return Taken.CONTRADICTION if doubt.problem else Taken.BOOKED
 
 
 def _is_of_current_order(work: Work | None, parts: LinkParts | None) -> bool:

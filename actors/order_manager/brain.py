@@ -184,6 +184,9 @@ class OrderManagerBrain:
     def _finish(self) -> Commands:
         """The end of a step: passes that are complete end, touched intents take their next step."""
         desk = self._desk
+        if desk.reading_wanted:
+            reason, desk.reading_wanted = desk.reading_wanted, ""
+            self._reconciler.request(reason)
         self._reconciler.finish_if_complete()
         for work in sorted(desk.touched.values(), key=lambda work: work.number):
             lifecycle.advance(desk, work)

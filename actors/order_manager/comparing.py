@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from actors.order_manager import sending
+from actors.order_manager import doubts, sending
 from actors.order_manager.account import AccountBooks
-from actors.order_manager.booking import post, take_execution
+from actors.order_manager.booking import Taken, post, take_execution
 from actors.order_manager.desk import Desk
 from actors.order_manager.reports import adopt_external, apply_report, take_own
 from actors.order_manager.unreadable import is_known
@@ -68,11 +68,18 @@ def open_account(desk: Desk, snapshot: AccountSnapshot, began_ms: int) -> list[F
     return findings
 
 
-def apply_executions(desk: Desk, snapshot: AccountSnapshot) -> list[Finding]:
-    """Executions that the stream did not bring, booked as if it had."""
+def apply_executions(desk: Desk, snapshot: AccountSnapshot, doubted_before: Mapping[str, None]) -> list[Finding]:
+    """Executions that the stream did not bring, booked as if it had; those that were doubted when the list was asked
+    for are settled by it."""
     books = desk.books[snapshot.account]
-    missing = missing_executions(books.is_booked, snapshot.executions)
-    return [execution_finding(row) for row in missing if take_execution(desk, row)]
+    doubts.drop_unlisted(desk, books, doubted_before, snapshot)
+    found = []
+    for row in missing_executions(books.is_booked, snapshot.executions):
+        taken = take_execution(desk, row, is_listed=True)
+        if taken in (Taken.BOOKED, Taken.CONTRADICTION):
+            found.append(execution_finding(row, contradicts=taken is Taken.CONTRADICTION))
+    desk.reading_wanted = ""  # this is the reading
+    return found
 
 
 def apply_orders(

@@ -44,6 +44,8 @@ class Desk:
         self.revenants: dict[str, Revenant] = {}
         """By client id: orders of ours that are cancelled because they live after their end."""
         self.is_started = False
+        self.reading_wanted = ""
+        """Why an account has to be read after this step: what a stream told of it cannot be."""
         self.now_ms = 0
         self.trace = ""
         self.out: Commands = []

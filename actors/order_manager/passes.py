@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from actors.order_manager import comparing
 from actors.order_manager.desk import Desk
+from actors.order_manager.doubts import without_foreign_orders
 from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.sending import patience_s
 from actors.order_manager.unreadable import compare_unreadable, lacks_executions, lacks_money, without_holdings
@@ -26,12 +27,14 @@ LONGEST_UNREAD_MS = HOUR_MS
 
 @dataclass(slots=True)
 class Reading:
-    """The reading of one account that is awaited: its key, its number within the pass, the bookings before it."""
+    """The reading of one account that is awaited: its key, its number within the pass, the bookings before it, and the
+    executions doubted then, by id."""
 
     key: str
     number: int
     activity: int
     failures: int = 0
+    doubted: Mapping[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -159,8 +162,9 @@ class Reconciler:
         desk = self._desk
         books = desk.books[account]
         key = other_key(Topic.ACCOUNT, account, desk.control.next("account_readings"))
-        running.readings[account] = Reading(key, number, books.activity, failures)
+        running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
         since = books.reconciled_ms - desk.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
+        since = min([since, *(report.executed_ms for report in books.doubted.values())])
         desk.ask(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
 
     def _answered(self, what: str, failures: int) -> None:
@@ -183,9 +187,9 @@ class Reconciler:
         desk, account = self._desk, snapshot.account
         books = desk.books[account]
         del running.readings[account]
-        snapshot = without_holdings(desk, snapshot)
-        compare_unreadable(desk, snapshot)
+        snapshot = without_holdings(desk, without_foreign_orders(desk, snapshot))
         if not books.is_opened:
+            compare_unreadable(desk, snapshot)
             if lacks_money(snapshot):
                 reading.failures += 1
                 problem = Refused(code=0, message=snapshot.set_aside[0].problem, fault="transient")
@@ -198,7 +202,8 @@ class Reconciler:
             self._on_opened(account)
             return
         overlapped = books.activity != reading.activity
-        late = comparing.apply_executions(desk, snapshot)
+        late = comparing.apply_executions(desk, snapshot, reading.doubted)
+        compare_unreadable(desk, snapshot)
         found = late + comparing.apply_orders(
             desk,
             snapshot,
@@ -209,6 +214,11 @@ class Reconciler:
         running.findings += found
         if late:
             running.changed[account] = None
+        if books.doubted:
+            # A second reading confirms or drops them; until then nobody can say what the money should be.
+            if reading.number < desk.parameters.max_readings:
+                self._read(running, account, reading.number + 1, 0, 0.0)
+            return
         if lacks_executions(snapshot):
             text = f"{account} has executions that cannot be read; its money is compared once they can"
             desk.remark(str(account), "unread", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.order_manager import revenants
+from actors.order_manager import doubts, revenants
 from actors.order_manager.desk import EXTERNAL, Desk
 from actors.order_manager.work import Work, stop_retry
 from statemachines.facts import OrderFact
@@ -22,6 +22,10 @@ def take_order(desk: Desk, report: OrderReport) -> None:
 
 def take_own(desk: Desk, parts: LinkParts, report: OrderReport) -> None:
     """A report of an order that carries our id, from the stream or a reading, whether or not it is still held here."""
+    problem = doubts.order_problem(desk, report)
+    if problem:
+        doubts.refuse_order(desk, report, problem)
+        return
     work = desk.works.get(parts.intent_id)
     order = work.order if work else None
     if report.status.is_final:

@@ -41,9 +41,12 @@ def take_rows(desk: Desk, body: RowsSetAside) -> bool:
 
 
 def compare_unreadable(desk: Desk, snapshot: AccountSnapshot) -> None:
-    """A reading of the account: what it could not read begins or goes on, everything else ends."""
-    unusable = desk.books[snapshot.account].unusable
-    unread = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
+    """A reading of the account: what it could not read, or what is still doubted, begins or goes on; all else ends."""
+    books = desk.books[snapshot.account]
+    unusable = books.unusable
+    unread: set[tuple[str, str, str]] = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
+    if books.doubted:
+        unread |= {key for key in unusable.open if key[0] == "execution"}
     for one in snapshot.set_aside:
         _begin(desk, snapshot.account, one)
     for key in [key for key in unusable.open if key not in unread]:

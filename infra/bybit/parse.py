@@ -46,9 +46,6 @@ _INTERVALS_MS: dict[str, int] = {
 OTHER_PRODUCTS = ("option", "inverse", "spread")
 """Categories that an account may trade by other means; this system does not."""
 
-MOST_FEE_PART = Decimal("0.1")
-"""A fee or funding payment above a tenth of the traded value is not one."""
-
 LATE_MS = 60_000
 """What the exchange tells may be younger than the clock it is held against by this much."""
 
@@ -138,7 +135,8 @@ def _executed(row: Row) -> Decimal:
 def parse_execution(
     account: Account, data: Any, category: str | None = None, not_after_ms: int | None = None
 ) -> ExecutionReport:
-    """A row of the execution stream or list, settlements (`Funding`) included.
+    """A row of the execution stream or list, settlements (`Funding`) included. Whether it can be true beside what was
+    ordered is judged where the order is (`statemachines.order.judging`).
 
     Bybit's list of executions has an empty `feeCurrency` for linear contracts, whose fees are in their settlement coin;
     in the stream, and for spot, the coin is required. Only the stream tells the realised profit (`execPnl`); REST has
@@ -150,10 +148,6 @@ def parse_execution(
     is_untold = is_listed_linear and row.text_or_empty("feeCurrency") == ""
     coin = _settle_coin(symbol) if is_untold else row.coin("feeCurrency")
     quantity, price = row.positive("execQty", MOST_QUANTITY), row.price("execPrice")
-    fee = row.decimal("execFee")
-    traded = quantity if symbol.startswith(coin) and coin != SETTLE_COIN else quantity * price
-    if coin in symbol and abs(fee) > traded * MOST_FEE_PART:
-        raise row.error("execFee", row.raw("execFee"), f"at most a tenth of the traded {traded:f} {coin}")
     return ExecutionReport(
         account=account,
         execution_id=row.text("execId"),
@@ -164,7 +158,7 @@ def parse_execution(
         side=_side(row),
         quantity=quantity,
         price=price,
-        fee=fee,
+        fee=row.decimal("execFee"),
         fee_coin=coin,
         fee_rate=row.rate("feeRate"),
         is_maker=row.boolean("isMaker"),

@@ -16,7 +16,10 @@ def missing_executions(
     return tuple(sorted(missing.values(), key=lambda row: (row.executed_ms, row.execution_id)))
 
 
-def execution_finding(row: ExecutionReport) -> Finding:
-    """A row that was booked late."""
-    theirs = f"{row.execution_type} {row.side} {row.quantity} {row.symbol} at {row.price}"
+def execution_finding(row: ExecutionReport, *, contradicts: bool) -> Finding:
+    """A row that was booked late. `contradicts`: it contradicts what was ordered, and the exchange insists on it."""
+    theirs = f"{row.execution_type} {row.side} {row.quantity} {row.symbol} at {row.price}, fee {row.fee} {row.fee_coin}"
+    if contradicts:
+        resolution = "it contradicts the order, and the exchange's list confirms it: booked as the list has it"
+        return Finding(row.account, "contradiction", row.execution_id, "refused", theirs, resolution)
     return Finding(row.account, "execution", row.execution_id, "none", theirs, "booked from the exchange's list")

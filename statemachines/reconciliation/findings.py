@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 from statemachines.facts import DiscrepancyFact
 from statemachines.values import Account
 
-Kind = Literal["execution", "order", "own_order", "position", "average_price", "balance", "deposit", "opening"]
+Kind = Literal[
+    "execution", "contradiction", "order", "own_order", "position", "average_price", "balance", "deposit", "opening"
+]
 
 RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit", "own_order"})
 """Kinds that are explained by the exchange's own records: they are listed, they are no mismatch (RM-4)."""
