@@ -9,8 +9,49 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from statemachines.requests import Quote
+from statemachines.values import DAY_MS
+
 MOST_FEE_PART = Decimal("0.01")
 """A trading fee is at most 1 % of the traded value; the highest public rate of the exchange is below 0.5 %."""
 
 MOST_FUNDING_RATE = Decimal("0.05")
 """A funding rate is at most 5 % of the position's value in one interval; the exchange caps it at 4 % or less."""
+
+MOST_SPREAD = Decimal("0.1")
+"""The ask is at most 10 % above the bid; no market order may pay more than 0.5 % of slippage anyway (EX-3)."""
+
+MOST_PRICE_RATIO = Decimal(3)
+"""Last price, mark price and index price are at most three times the bid, and at least a third of it. That wide, since
+a single trade of 2020-03-13 stood 2.7 times above the mark price."""
+
+MOST_FUNDING_AHEAD_MS = 2 * DAY_MS
+"""The next settlement is at most so far away; the longest funding interval is a day."""
+
+MARKET_DATA_AGE_S = 60
+"""RM-4: market data older than this is stale, be it old on arrival or because nothing newer comes. Live only: in
+lockstep the frame's own time is the market's."""
+
+
+def quote_problem(quote: Quote) -> str:
+    """Why a quote cannot be one of a market, as a clause that names field, value and bound; "" when it can."""
+    if not quote.bid < quote.ask:
+        return f"bid is {quote.bid}; a price below the ask {quote.ask} is required"
+    if quote.ask > quote.bid * (1 + MOST_SPREAD):
+        return f"ask is {quote.ask}; at most {MOST_SPREAD:%} above the bid {quote.bid} is possible"
+    for name, price in (("last", quote.last), ("mark", quote.mark), ("index", quote.index)):
+        if price is not None and not quote.bid / MOST_PRICE_RATIO <= price <= quote.bid * MOST_PRICE_RATIO:
+            return f"{name} is {price}; between a third and three times the bid {quote.bid} is possible"
+    rate, next_ms = quote.predicted_funding_rate, quote.next_funding_ms
+    if rate is not None and rate_problem(rate):
+        return rate_problem(rate)
+    if next_ms is not None and next_ms > quote.market_ms + MOST_FUNDING_AHEAD_MS:
+        return f"next funding is at {next_ms}; at most two days after {quote.market_ms} is possible"
+    return ""
+
+
+def rate_problem(rate: Decimal) -> str:
+    """Why a funding rate, settled or predicted, cannot be one, as a clause; "" when it can."""
+    if abs(rate) <= MOST_FUNDING_RATE:
+        return ""
+    return f"funding rate is {rate}; from {-MOST_FUNDING_RATE} to {MOST_FUNDING_RATE} is possible"

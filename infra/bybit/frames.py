@@ -14,6 +14,7 @@ from infra.bybit.book import BookGapError, OrderBook
 from infra.bybit.fields import Row, UnparsableError, plain
 from infra.bybit.judging import judged, set_aside
 from infra.bybit.parse import interval_ms, parse_execution, parse_kline, parse_order, parse_quote, traded
+from infra.bybit.topics import Topic, topic_of
 from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import OrderReport, Quote, SetAside
 from statemachines.values import Account, Category
@@ -104,13 +105,14 @@ def parse_public_frame(category: Category, frame: Any, latest_ms: int | None = N
     Raises UnparsableError when the frame itself cannot be read.
     """
     row = Row(frame, "public frame")
-    parts = row.text("topic").split(".")
-    if parts[0] != "kline" or len(parts) != 3:
-        return []
-    _kind, interval, symbol = parts
+    topic = topic_of(row)
+    return [] if topic is None or topic.kind != "kline" else _bars(category, topic, row, latest_ms)
+
+
+def _bars(category: Category, topic: Topic, row: Row, latest_ms: int | None) -> Parsed:
     row.instant("ts", latest_ms)
-    parse = partial(parse_kline, category, symbol, interval, not_after_ms=latest_ms)
-    bars, bad = judged("bar", row.items("data"), parse, category, symbol)
+    parse = partial(parse_kline, category, topic.symbol, topic.argument, not_after_ms=latest_ms)
+    bars, bad = judged("bar", row.items("data"), parse, category, topic.symbol)
     found: Parsed = [
         (BarFrame(bars=(bar,)), f"bar:{category}:{bar.symbol}:{bar.interval}:{bar.start_ms}")
         for _item, bar in bars
@@ -142,9 +144,12 @@ class PublicFrames:
         """The order book of a symbol, if its topic is subscribed."""
         return self._books.get((category, symbol))
 
-    def take(self, category: Category, frame: Any, latest_ms: int | None = None) -> Parsed:
+    def take(
+        self, category: Category, frame: Any, latest_ms: int | None = None, earliest_ms: int | None = None
+    ) -> Parsed:
         """Bars and quotes that follow from one frame; what cannot be read is set aside and named. A quote that can be
-        used no more is withdrawn until a later frame repairs it. `latest_ms` as in `parse_private_frame`.
+        used no more is withdrawn until a later frame repairs it. `latest_ms` as in `parse_private_frame`; what a frame
+        from before `earliest_ms` tells of a quote is stale on arrival.
 
         Raises:
             BookGapError: a message was lost; subscribe to the topic anew.
@@ -152,23 +157,25 @@ class PublicFrames:
         source = f"public {category}"
         try:
             row = Row(frame, "public frame")
-            topic = row.text("topic")
-            kind, _, rest = topic.partition(".")
-            if kind == "kline":
-                return parse_public_frame(category, frame, latest_ms)
-            if kind not in ("tickers", "orderbook", "publicTrade"):
+            topic = topic_of(row)
+            if topic is None:
                 return []
-            key = (category, rest.rpartition(".")[2])
+            if topic.kind == "kline":
+                return _bars(category, topic, row, latest_ms)
+            key = (category, topic.symbol)
             now_ms = row.instant("ts", latest_ms)
         except UnparsableError as error:
             return [_set_aside_frame(source, None, error, frame, (category, ""))]
         try:
-            self._learn(key, kind, topic, row, frame)
+            self._learn(key, topic, row, frame)
+            if earliest_ms is not None and now_ms < earliest_ms:
+                raise row.error("ts", row.raw("ts"), f"an instant from {earliest_ms} on (older data is stale)")
             quote = self._quote(key, now_ms)
         except UnparsableError as error:
-            return [*self._withdraw(key), *self._tell(key, source, error, now_ms)]
+            # A stale frame's own time may stand still; the clock that found it stale does not.
+            return [*self._withdraw(key), *self._tell(key, source, error, max(now_ms, earliest_ms or 0))]
         self._broken.pop(key, None)
-        return self._withdraw(key) if quote is None else self._show(key, quote, kind)
+        return self._withdraw(key) if quote is None else self._show(key, quote, topic.kind)
 
     def withdrawn(self, category: Category, topic: str) -> Parsed:
         """What is to be told after a BookGapError of a topic: its quote does not hold."""
@@ -184,13 +191,13 @@ class PublicFrames:
         aside = set_aside("quote", error, None, *key)
         return [(RowsSetAside(source=source, rows=(aside,)), f"set-aside:{source}:{key[1]}:{now_ms}")]
 
-    def _learn(self, key: tuple[Category, str], kind: str, topic: str, row: Row, frame: Any) -> None:
-        if kind == "tickers":
-            self._merge(key, topic, row)
-        elif kind == "orderbook":
+    def _learn(self, key: tuple[Category, str], topic: Topic, row: Row, frame: Any) -> None:
+        if topic.kind == "tickers":
+            self._merge(key, topic.name, row)
+        elif topic.kind == "orderbook":
             if row.row("data").symbol("s") != key[1]:
                 raise row.error("data", row.raw("data"), f"a book of {key[1]}")
-            book = self._books.setdefault(key, OrderBook(topic))
+            book = self._books.setdefault(key, OrderBook(topic.name))
             book.take(frame)
             touch, ticker = book.touch(), self._tickers.get(key)
             if touch is not None and ticker is not None:

@@ -20,6 +20,7 @@ from infra.bybit.fields import (
     shown_text,
 )
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.plausibility import MOST_FEE_PART, quote_problem, rate_problem
 from statemachines.requests import (
     ExecutionReport,
     FeeRate,
@@ -281,26 +282,24 @@ def parse_fee_rate(category: Category, data: Any) -> FeeRate:
     return FeeRate(
         category=category,
         symbol=row.symbol(),
-        taker=row.rate("takerFeeRate"),
-        maker=row.rate("makerFeeRate"),
+        taker=row.within("takerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
+        maker=row.within("makerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
     )
 
 
 def parse_quote(category: Category, data: Any, market_ms: int) -> Quote:
     """A complete ticker (REST, or linear stream after merging). `fundingRate` is what is predicted (F2).
 
-    A quote of which the bid is not below the ask is no quote: it raises UnparsableError as a missing price does.
+    A quote that no market can have (crossed, absurdly wide, far from its own mark price) raises UnparsableError as a
+    missing price does.
     """
     row = Row(data, f"{category} ticker row")
     is_linear = category == "linear"
-    bid, ask = row.price("bid1Price"), row.price("ask1Price")
-    if not bid < ask:
-        raise row.error("bid1Price", row.raw("bid1Price"), f"a price below the ask {ask:f}")
-    return Quote(
+    quote = Quote(
         category=category,
         symbol=row.symbol(),
-        bid=bid,
-        ask=ask,
+        bid=row.price("bid1Price"),
+        ask=row.price("ask1Price"),
         last=row.price("lastPrice"),
         mark=row.price("markPrice") if is_linear else None,
         index=row.price("indexPrice") if is_linear else None,
@@ -308,6 +307,10 @@ def parse_quote(category: Category, data: Any, market_ms: int) -> Quote:
         next_funding_ms=row.instant("nextFundingTime") if is_linear else None,
         market_ms=market_ms,
     )
+    problem = quote_problem(quote)
+    if problem:
+        raise UnparsableError(f"{category} ticker row of {quote.symbol}: {problem}.")
+    return quote
 
 
 def parse_bar(category: Category, symbol: str, interval: str, data: Any) -> BarFact:
@@ -356,10 +359,14 @@ def _bar(category: Category, symbol: str, interval: str, row: Row) -> BarFact:
 def parse_funding(data: Any, interval_min: int) -> FundingRateFact:
     """A settled rate; `interval_min` comes from the instrument."""
     row = Row(data, "funding history row")
+    rate = row.rate("fundingRate")
+    problem = rate_problem(rate)
+    if problem:
+        raise UnparsableError(f"funding history row of {row.symbol()}: {problem}.")
     return FundingRateFact(
         symbol=row.symbol(),
         settle_ms=row.instant("fundingRateTimestamp"),
-        rate=row.rate("fundingRate"),
+        rate=rate,
         interval_min=interval_min,
     )
 

@@ -18,8 +18,9 @@ from infra.bybit.frames import Parsed, PublicFrames, moment_ms, parse_private_fr
 from infra.bybit.parse import LATE_MS
 from infra.proxy import ProxyAddress
 from statemachines.messages import QuoteFrame
+from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.requests import Quote
-from statemachines.values import Account, Category
+from statemachines.values import SECOND_MS, Account, Category
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class _Streams:
         """The last instant that a frame may tell of."""
         now = frame.get(own) if self._now_ms is None else self._now_ms()
         return now + LATE_MS if isinstance(now, int) and not isinstance(now, bool) else None
+
+    def _earliest_ms(self) -> int | None:
+        """The first instant of which market data is not stale; None in lockstep: the frame's time is the market's."""
+        return None if self._now_ms is None else self._now_ms() - MARKET_DATA_AGE_S * SECOND_MS
 
     def received(self) -> Mapping[str, int]:
         """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
@@ -160,7 +165,7 @@ class PublicStreams(_Streams):
         def take(frame: dict[str, Any]) -> None:
             topic = str(frame["topic"])
             try:
-                parsed = frames.take(category, frame, self._latest_ms(frame, "ts"))
+                parsed = frames.take(category, frame, self._latest_ms(frame, "ts"), self._earliest_ms())
             except BookGapError as gap:
                 # Deltas still on their way raise it again; one fresh snapshot is enough for all of them.
                 deliver(frames.withdrawn(category, topic))

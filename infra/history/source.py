@@ -65,6 +65,8 @@ class HistorySource:
                 limit=BARS_A_PAGE,
             ),
         )
+        answer.repeats_if_told("category", series.category)
+        answer.repeats_if_told("symbol", series.symbol)
         has_volume = series.kind is Kind.BARS
         rows = [_bar(series, item, has_volume) for item in answer.items("list")]
         return sorted(row for row in rows if from_ms <= row[0] < to_ms)

@@ -66,6 +66,8 @@ def fee_problem(report: ExecutionReport, base: str, quote: str) -> str:
     value = report.quantity if report.fee_coin == base else report.quantity * report.price
     if report.fee_coin and report.fee_coin not in coins:
         return f"fee is {report.fee} {report.fee_coin}; a fee in {' or '.join(coins)} is required"
+    if abs(report.fee_rate) > most:
+        return f"fee rate is {report.fee_rate}; at most {most} is possible"
     if abs(report.fee) > value * most:
         return f"fee is {report.fee} {report.fee_coin or quote}; at most {most:%} of the value {value:f} is possible"
     return ""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Frozen
 
@@ -134,6 +135,6 @@ class RiskParameters(Frozen):
     reject_age_ms: Annotated[int, Field(gt=0)] = HOUR_MS
     mismatch_tolerance: Annotated[int, Field(ge=0)] = 0
     exchange_silent_s: Annotated[int, Field(gt=0)] = 30
-    market_data_age_s: Annotated[int, Field(gt=0)] = 60
+    market_data_age_s: Annotated[int, Field(gt=0)] = MARKET_DATA_AGE_S
     clock_offset_ms: Annotated[int, Field(gt=0)] = 1_000
     insurance_fund_fall: Fraction = Decimal("0.30")

@@ -22,6 +22,7 @@ from infra.bybit.limits import RateLimiter, RateLimits
 from infra.bybit.market import intervals_min
 from infra.bybit.parse import parse_bar, parse_execution, parse_order, parse_position, parse_quote
 from infra.bybit.session import DirectSessions, GatewaySession
+from infra.bybit.streams import PublicStreams
 from infra.proxy import proxy_address, proxy_for
 from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import (
@@ -44,7 +45,7 @@ from statemachines.requests import (
     Unknown,
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Side
-from tests.infra.bybit.test_frames import LINEAR, T, book, ticker
+from tests.infra.bybit.test_frames import LINEAR, T, book, quotes, ticker
 from tests.infra.bybit.test_parse import execution_row, order_row
 
 A = Account.TREND_1
@@ -527,3 +528,103 @@ def test_the_key_of_an_account_is_not_shown_by_the_way_it_takes() -> None:
     assert "very-secret" not in repr(
         GatewaySession(A, keys, "https://api.bybit.com", proxy=proxy_address("http://p:1"))
     )
+
+
+# --- quotes that no market can have, topics that name none ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bid1Price": "1", "ask1Price": "1000000"},
+        {"markPrice": "1000000"},
+        {"indexPrice": "0.01"},
+        {"lastPrice": "1000"},
+        {"fundingRate": "1"},
+        {"nextFundingTime": str(T + 400 * DAY_MS)},
+    ],
+    ids=str,
+)
+def test_a_quote_that_no_market_can_have_is_withdrawn_and_told_when_it_lasts(changes: dict[str, str]) -> None:
+    """Orders were priced by a spread of 1 to 1,000,000 and a funding rate of 100 %."""
+    frames = PublicFrames()
+    assert frames.take("linear", ticker("snapshot", **LINEAR))
+    ((body, _),) = frames.take("linear", ticker("delta", ts=T + 10, **changes))
+    assert isinstance(body, QuoteFrame) and body.withdrawn == (("linear", "BTCUSDT"),)
+    ((body, _),) = frames.take("linear", ticker("delta", ts=T + 6_000, **changes))
+    assert isinstance(body, RowsSetAside) and body.rows[0].symbol == "BTCUSDT"
+    ((body, _),) = frames.take("linear", ticker("snapshot", ts=T + 7_000, **LINEAR))
+    assert isinstance(body, QuoteFrame) and body.quotes, "a sound one repairs it"
+
+
+def test_a_settled_rate_of_100_percent_is_named_and_not_used() -> None:
+    rows = [{"symbol": "BTCUSDT", "fundingRate": rate, "fundingRateTimestamp": str(T - hours * HOUR_MS)}
+            for hours, rate in ((0, "1"), (8, "0.0001"), (16, "0.0001"))]  # fmt: skip
+    request = ReadFunding(symbols=("BTCUSDT",), from_ms=T - 16 * HOUR_MS, until_ms=T)
+    read = exchange(lambda *_: envelope({"category": "linear", "list": rows})).perform(A, request)
+    assert isinstance(read, FundingRead)
+    assert [rate.settle_ms for rate in read.rates] == [T - 16 * HOUR_MS, T - 8 * HOUR_MS]
+    assert [(one.kind, one.symbol) for one in read.set_aside] == [("funding_rate", "BTCUSDT")]
+
+
+def test_market_data_that_is_stale_on_arrival_makes_no_quote() -> None:
+    """A ticker of an hour ago was shown as the market's quote. The book still learns from it, so nothing is missed."""
+    frames = PublicFrames()
+    earliest = T - 60_000
+    assert quotes(frames.take("linear", ticker("snapshot", **LINEAR), T + 1, earliest))
+    ((body, _),) = frames.take("linear", ticker("delta", ts=T - 60_001, bid1Price="98"), T + 1, earliest)
+    assert isinstance(body, QuoteFrame) and not body.quotes and body.withdrawn
+    assert frames.take("linear", ticker("delta", ts=T - 60_001), T + 1, earliest) == []
+    ((body, _),) = frames.take("linear", ticker("delta", ts=T - 60_001), T + 6_000, earliest + 6_000)
+    assert isinstance(body, RowsSetAside), "a clock that stands still in the frames does not keep it from being told"
+    assert "stale" in body.rows[0].problem and "ts" in body.rows[0].problem
+    (quote,) = quotes(frames.take("linear", ticker("delta", ts=T + 6_000), T + 7_000, earliest + 6_000))
+    assert quote.bid == Decimal(98)
+    assert quotes(frames.take("linear", ticker("delta", ts=T - 60_001, bid1Price="97"), T + 7_000)), "lockstep"
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_streams_hold_frames_against_the_exchanges_clock(sign: int) -> None:
+    now = [T]
+    live = PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),), now_ms=lambda: now[0])
+    assert live._earliest_ms() == T - 60_000
+    now[0] += sign * HOUR_MS
+    assert live._earliest_ms() == T - 60_000 + sign * HOUR_MS
+    assert PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),))._earliest_ms() is None
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "kline.60.",
+        "kline",
+        "kline.60",
+        "kline..BTCUSDT",
+        "kline.7.BTCUSDT",
+        "kline.60.btc usdt",
+        "kline.60.BTCUSDT.X",
+        "tickers",
+        "tickers.",
+        "tickers.BTCUSDT.X",
+        "orderbook.50.",
+        "orderbook.BTCUSDT",
+        "orderbook.0.BTCUSDT",
+        "orderbook.²½.BTCUSDT",
+        "publicTrade.",
+        "publicTrade",
+    ],
+)
+def test_a_topic_without_its_market_is_refused_with_one_sentence(topic: str) -> None:
+    """`kline.60.` made a bar of the symbol "" of it."""
+    bar = {"start": T, "end": T + HOUR_MS - 1, "interval": "60", "open": "1", "close": "1", "high": "1", "low": "1",
+           "volume": "1", "turnover": "1", "confirm": True, "timestamp": T + HOUR_MS}  # fmt: skip
+    frame = {"topic": topic, "type": "snapshot", "ts": T + HOUR_MS, "data": [bar]}
+    ((body, _),) = PublicFrames().take("linear", frame)
+    assert isinstance(body, RowsSetAside)
+    (one,) = body.rows
+    assert one.kind == "frame" and one.problem.endswith("required.") and one.problem.isprintable()
+
+
+def test_a_topic_of_a_kind_that_is_not_read_is_passed_over() -> None:
+    for topic in ("liquidation.BTCUSDT", "allLiquidation.", "x"):
+        assert PublicFrames().take("linear", {"topic": topic, "ts": T, "data": []}) == []
