@@ -9,6 +9,7 @@ import requests
 from pydantic import SecretStr
 
 from actors.ports import ExchangeAwayError, Step
+from infra.answers import ANSWER_S, bound
 from infra.bybit.fields import Row, UnparsableError
 from statemachines.brain import Patience
 
@@ -25,6 +26,7 @@ class SimulatorLockstep:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.trust_env = False
+        bound(self._session, max(timeout_s, ANSWER_S))
         self._session.headers["X-Sim-Token"] = token.get_secret_value()
 
     def __repr__(self) -> str:
@@ -87,5 +89,5 @@ class SimulatorLockstep:
             )
         try:
             return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnparsableError(f"the simulated exchange answered {path} with text that is not JSON.") from None

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pybit.unified_trading import HTTP
 
+from infra.answers import ANSWER_S, bound
 from infra.bybit.credentials import Credentials
 from infra.bybit.envelope import checked
 from infra.bybit.fields import UnparsableError
@@ -45,6 +46,7 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         base_url: str,
         timeout_s: int = 10,
         proxy: ProxyAddress | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
         key = credentials.keys.get(account)
         super().__init__(
@@ -63,6 +65,7 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         # The exchange redirects nobody: following would hand our signed headers to another origin, and could take its
         # answer for the exchange's. With 0 any redirect raises, and the outcome is unknown.
         self.client.max_redirects = 0
+        bound(self.client, answer_s)
         way = proxy_for(self.endpoint, proxy)
         if way is not None:
             self.client.proxies = {"http": way.url, "https": way.url}
@@ -116,12 +119,18 @@ class HttpSessions:
     """One pybit session per account and thread: a `requests.Session` is not safe to share."""
 
     def __init__(
-        self, credentials: Credentials, base_url: str, timeout_s: int = 10, proxy: ProxyAddress | None = None
+        self,
+        credentials: Credentials,
+        base_url: str,
+        timeout_s: int = 10,
+        proxy: ProxyAddress | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self._credentials = credentials
         self._proxy = proxy
         self._base_url = base_url
         self._timeout_s = timeout_s
+        self._answer_s = answer_s
         self._local = threading.local()
 
     def session(self, account: Account) -> HTTP:
@@ -129,7 +138,7 @@ class HttpSessions:
         found = mine.get(account)
         if found is None:
             found = mine[account] = GatewaySession(
-                account, self._credentials, self._base_url, self._timeout_s, self._proxy
+                account, self._credentials, self._base_url, self._timeout_s, self._proxy, self._answer_s
             )
         return found
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import httpx
+import requests
 
+from infra.answers import ANSWER_S, bound
 from infra.proxy import ProxyAddress, proxy_for
 
 GetJson = Callable[[str, Mapping[str, str | int]], Any]
@@ -32,30 +33,29 @@ class HttpJson:
         self,
         base_url: str,
         timeout_s: float = 10.0,
-        transport: httpx.BaseTransport | None = None,
+        answer_s: float = ANSWER_S,
         proxy: ProxyAddress | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+        self._session.trust_env = False
+        bound(self._session, answer_s)
         way = proxy_for(self._base_url, proxy)
-        self._client = httpx.Client(
-            timeout=timeout_s,
-            trust_env=False,
-            follow_redirects=True,
-            transport=transport,
-            proxy=None if way is None else way.url,
-        )
+        if way is not None:
+            self._session.proxies = {"http": way.url, "https": way.url}
 
     def __call__(self, path: str, parameters: Mapping[str, str | int]) -> Any:
         try:
-            response = self._client.get(self._base_url + path, params=dict(parameters))
-        except httpx.HTTPError as error:
+            response = self._session.get(self._base_url + path, params=dict(parameters), timeout=self._timeout_s)
+        except requests.exceptions.RequestException as error:
             raise FeedUnavailableError(f"{self._base_url} does not answer: {type(error).__name__}") from error
         if response.status_code != 200:
             raise FeedUnavailableError(f"{self._base_url} answered with HTTP status {response.status_code}")
         try:
             return response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FeedUnavailableError(f"{self._base_url} answered with text that is not JSON") from error
 
     def close(self) -> None:
-        self._client.close()
+        self._session.close()

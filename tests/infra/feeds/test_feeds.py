@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.feeds.dvol import DvolFeed, parse_dvol
@@ -81,25 +85,44 @@ def test_one_source_down_does_not_hide_the_other() -> None:
     assert Feeds().read(NOW).reason == "Fear & Greed is not configured; DVOL is not configured"
 
 
-@pytest.mark.parametrize("response", [httpx.Response(503), httpx.Response(200, text="<html>"), None])
-def test_http_failures_are_unavailability(response: httpx.Response | None) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        if response is None:
-            raise httpx.ReadTimeout("slow", request=request)
-        return response
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
+    """A source on a free port of loopback, and the paths that it was asked for."""
+    asked: list[str] = []
 
-    reader = HttpJson("http://feed.invalid", transport=httpx.MockTransport(answer))
-    with pytest.raises(FeedUnavailableError):
-        reader("/fng/", {"limit": 1})
+    class Source(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Source)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, b"{}"), (200, b"<html>"), (200, b"[" * 100_000), (200, b"")])
+def test_http_failures_are_unavailability(status: int, body: bytes) -> None:
+    with answering(status, body) as (url, _asked), pytest.raises(FeedUnavailableError):
+        HttpJson(url)("/fng/", {"limit": 1})
+
+
+def test_a_source_that_is_not_there_is_unavailable() -> None:
+    with answering(200, b"{}") as (url, _asked):
+        pass
+    with pytest.raises(FeedUnavailableError, match="does not answer"):
+        HttpJson(url)("/fng/", {"limit": 1})
 
 
 def test_http_query_of_the_fear_and_greed_source() -> None:
-    seen: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(str(request.url))
-        return httpx.Response(200, json=fear((NOW - DAY_MS, 20)))
-
-    feed = FearGreedFeed(HttpJson("http://feed.invalid/", transport=httpx.MockTransport(answer)))
-    assert feed.read(NOW).value == 20
-    assert seen == ["http://feed.invalid/fng/?limit=10&format=json"]
+    with answering(200, json.dumps(fear((NOW - DAY_MS, 20))).encode()) as (url, asked):
+        assert FearGreedFeed(HttpJson(f"{url}/")).read(NOW).value == 20
+    assert asked == ["/fng/?limit=10&format=json"]
