@@ -1,8 +1,8 @@
 """How long and how large an answer over HTTP may be: limits of the whole answer, in one place for every client of ours.
 
 A time-out of `requests` counts each wait for the next bytes, so that a peer who drips one byte now and then, or never
-ends, would hold its caller (a lane to the exchange) for ever. Here the head and the body together have one deadline, and
-the body has a size, also after it was unpacked. What exceeds them raises an exception of `requests`: the outcome is not
+ends, would hold its caller (a lane to the exchange) for ever. Here head and body together have one deadline, and the
+body has a size, also after it was unpacked. What exceeds them raises an exception of `requests`: the outcome is not
 known.
 """
 
