@@ -130,9 +130,9 @@ def check_trigger(venue: Venue, spec: Instrument, request: OrderRequest) -> None
 
 
 def check_stops(venue: Venue, spec: Instrument, request: OrderRequest) -> None:
-    """A take-profit or stop-loss lies on the tick and on its own side of the price at which the order works: the limit,
-    the trigger, else the last price. Anything else would fill at a price that never was."""
-    base = request.price or request.trigger_price or venue.prices.last(spec.category, spec.symbol)
+    """A take-profit or stop-loss lies on the tick and on its own side of the price at which the order would fill.
+    Anything else would fill at a price that never was."""
+    base = _fill_price(venue, spec, request)
     for name, price, below in (
         ("StopLoss", request.stop_loss, request.side == "Buy"),
         ("TakeProfit", request.take_profit, request.side == "Sell"),
@@ -144,6 +144,15 @@ def check_stops(venue: Venue, spec: Instrument, request: OrderRequest) -> None:
         if (below and price >= base) or (not below and price <= base):
             wanted = "lower" if below else "higher"
             raise params_error(f"{name}:{price:f} set for {request.side} position should {wanted} than {base:f}")
+
+
+def _fill_price(venue: Venue, spec: Instrument, request: OrderRequest) -> Decimal:
+    """The market's price when the order comes to work (its trigger, else the last price), or its limit where that is
+    better: a limit beyond the market fills at the market."""
+    present = request.trigger_price or venue.prices.last(spec.category, spec.symbol)
+    if not request.price or request.order_type != "Limit":
+        return present
+    return min(request.price, present) if request.side == "Buy" else max(request.price, present)
 
 
 def check_reduce_only(venue: Venue, account: Account, request: OrderRequest) -> None:

@@ -174,6 +174,10 @@ def _check_amend(
         request.trigger_price = trigger_price
         checks.check_trigger(venue, spec, request)
         order.trigger_direction = request.trigger_direction
+    elif order.status == "Untriggered":
+        request.trigger_price = order.trigger_price
+    request.take_profit, request.stop_loss = order.take_profit or None, order.stop_loss or None
+    checks.check_stops(venue, spec, request)
     checks.check_notional(venue, spec, request)
 
 

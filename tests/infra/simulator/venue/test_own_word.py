@@ -28,12 +28,37 @@ FALLING = [FLAT, ("40000", "40000", "39000", "39000"), ("39000", "39000", "38000
         ("Buy", {"stopLoss": "-1"}),
         ("Buy", {"orderType": "Limit", "price": "39900", "stopLoss": "39950"}),
         ("Buy", {"takeProfit": "1e20000000"}),
+        ("Buy", {"orderType": "Limit", "price": "40400", "stopLoss": "40200"}),
+        ("Buy", {"orderType": "Limit", "price": "40400", "stopLoss": "40000"}),
+        ("Sell", {"orderType": "Limit", "price": "39600", "stopLoss": "39800"}),
+        ("Sell", {"orderType": "Limit", "price": "39600", "takeProfit": "40000"}),
     ],
 )
 def test_a_stop_on_the_wrong_side_or_off_the_tick_is_refused(side: str, changes: dict[str, Any]) -> None:
     """Case 23: a buy with its stop-loss above the price filled at a price that never was."""
     order = {"category": "linear", "symbol": "BTCUSDT", "orderType": "Market", "side": side, "qty": "0.01"} | changes
     assert World().refused("/v5/order/create", "TREND-1", **order) == 10001
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "stop"),
+    [("Buy", "40400", {"takeProfit": "40200"}), ("Sell", "39600", {"takeProfit": "39800"})],
+)
+def test_the_stops_of_a_marketable_limit_are_judged_by_the_market(side: str, price: str, stop: dict[str, str]) -> None:
+    """It fills at the market, not at its limit: judged by the limit, a buy at 40400 in a market of 40000 took a
+    stop-loss of 40200, which was passed before it existed, and refused a take-profit of 40200."""
+    world = World()
+    world.order(side=side, qty="0.01", orderType="Limit", price=price, **stop)
+    assert world.position()["takeProfit"] == stop["takeProfit"]
+
+
+def test_an_amended_price_is_held_against_the_stops_of_the_order() -> None:
+    world = World()
+    world.order(side="Buy", qty="0.01", orderType="Limit", price="39800", stopLoss="39500", orderLinkId="a")
+    change = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "a"}
+    assert world.refused("/v5/order/amend", "TREND-1", **change, price="39400") == 10001
+    assert world.refused("/v5/order/amend", "TREND-1", **change, price="39500") == 10001
+    world.post("/v5/order/amend", "TREND-1", **change, price="39600")
 
 
 def test_sound_stops_are_taken_and_work() -> None:
