@@ -20,7 +20,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -46,7 +46,7 @@ def write_secret(path: Path, text: str, *, replace: bool = True) -> bool:
             draft.replace(path)
         else:
             os.link(draft, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         return False
     finally:
@@ -69,7 +69,7 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """The new name is on the disk only when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

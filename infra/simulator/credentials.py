@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.files import write_secret
 from infra.simulator.api.keys import TRADE, TRANSFER, ApiKey
 from infra.simulator.config import MASTER, AccountConfig, default_accounts
 from infra.simulator.venue.errors import VenueError
@@ -39,7 +39,7 @@ def load_or_create(folder: Path) -> Credentials:
     """Read the folder's keys file; in a new folder make one with random instance, UIDs, keys and token."""
     path = folder / KEYS_FILE
     if not path.exists():
-        _write(path, _new())
+        write_secret(path, json.dumps(_new(), indent=1), replace=False)
     data = json.loads(path.read_text())
     balances = {one.name: one.balances for one in default_accounts()}
     accounts = tuple(AccountConfig(one["name"], one["uid"], balances[one["name"]]) for one in data["accounts"])
@@ -67,16 +67,6 @@ def _new() -> dict[str, Any]:
         "accounts": [{"name": one.name, "uid": one.uid, **_pair()} for one in accounts],
         "read_only": {"name": master.name, "uid": master.uid, **_pair()},
     }
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    draft = path.with_suffix(".tmp")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(data, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
 
 
 def _same(key: ApiKey, message: bytes, signature: str) -> bool:

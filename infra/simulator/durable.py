@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import orjson
 
+from infra.files import sync_folder, write_whole
 from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
 from infra.simulator.api.frames import Frame
 from infra.simulator.api.keys import ApiKey
@@ -90,13 +91,8 @@ class DurableExchange:
     def write_snapshot(self) -> None:
         """Replace snapshot and log atomically; the old log is deleted only when the new snapshot is on the disk."""
         old = self._log_path()
-        draft = self._folder / (SNAPSHOT + ".tmp")
-        with draft.open("wb") as file:
-            file.write(orjson.dumps({"inputs": self._inputs, "state": self.exchange.dump()}))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(self._folder / SNAPSHOT)
-        self._sync_folder()
+        state = orjson.dumps({"inputs": self._inputs, "state": self.exchange.dump()})
+        write_whole(self._folder / SNAPSHOT, lambda draft: draft.write_bytes(state))
         self._file.close()
         self._base = self._inputs
         self._file = self._open_log()
@@ -112,15 +108,8 @@ class DurableExchange:
 
     def _open_log(self) -> IO[bytes]:
         file = self._log_path().open("ab", buffering=0)
-        self._sync_folder()
+        sync_folder(self._folder)
         return file
-
-    def _sync_folder(self) -> None:
-        handle = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def _append(self, entry: list[Any]) -> None:
         self._file.write(orjson.dumps(entry) + b"\n")

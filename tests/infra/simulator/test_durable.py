@@ -133,3 +133,29 @@ def test_a_log_from_before_patience_was_known_is_read(tmp_path: Path) -> None:
     again = _open(tmp_path)
     assert again.exchange.dump() == before
     again.close()
+
+
+def test_a_snapshot_whose_write_fails_leaves_the_one_before_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: the folder opens with the old snapshot and the log since."""
+    durable = _open(tmp_path)
+    _trade(durable, 1)
+    durable.write_snapshot()
+    _trade(durable, 2)
+    before = durable.exchange.dump()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            durable.write_snapshot()
+    durable.close()
+    assert not [path.name for path in tmp_path.iterdir() if "draft" in path.name or path.suffix == ".tmp"]
+    again = _open(tmp_path)
+    assert again.exchange.dump() == before
+    again.close()
+
+
+def test_the_keys_are_readable_by_their_owner_only_and_kept_by_whoever_comes_second(tmp_path: Path) -> None:
+    first, second = load_or_create(tmp_path), load_or_create(tmp_path)
+    assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert first.sim_token == second.sim_token and [path.name for path in tmp_path.iterdir()] == ["keys.json"]
