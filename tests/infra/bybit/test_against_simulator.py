@@ -59,6 +59,7 @@ from statemachines.requests import (
     VenueOrderStatus,
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Category, Side
+from tests.infra.bybit.venue import order_of
 
 START = 1_706_745_600_000  # 2024-02-01
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -158,14 +159,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def market(link_id: str, quantity: str = "0.010", side: Side = Side.BUY, category: Category = "linear") -> PlaceOrder:
-    return PlaceOrder(
-        link_id=link_id,
-        category=category,
-        symbol="BTCUSDT",
-        side=side,
-        quantity=Decimal(quantity),
-        style="market",
-        slippage_limit=Decimal("0.005"),
+    """A market order within EX-3's slippage."""
+    return order_of(
+        link_id=link_id, category=category, side=side, quantity=Decimal(quantity), slippage_limit=Decimal("0.005")
     )
 
 

@@ -29,13 +29,11 @@ from statemachines.requests import (
     Accepted,
     AccountSnapshot,
     CancelOrder,
-    FeedRead,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
     MarketSnapshot,
     OrderAbsent,
-    PlaceOrder,
     ReadAccount,
     ReadFunding,
     ReadMarket,
@@ -44,28 +42,18 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
-from statemachines.values import DAY_MS, HOUR_MS, Account, Side
+from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.infra.bybit.test_frames import LINEAR, T, book, quotes, ticker
 from tests.infra.bybit.test_parse import execution_row, order_row
+from tests.infra.bybit.venue import Clock, adapter, order_of
 
 A = Account.TREND_1
 NOW = T + HOUR_MS
 
 
-class Clock:
-    def now_ms(self) -> int:
-        return NOW
-
-
 def exchange(handle: Callable[[str, str, Any, Any], Any]) -> BybitExchange:
-    return BybitExchange(
-        DirectSessions(handle),
-        symbols=(("linear", "BTCUSDT"), ("spot", "ETHUSDT"), ("linear", "SOLUSDT")),
-        uids={account: 1 + number for number, account in enumerate(Account)},
-        clock=Clock(),
-        read_feed=lambda _ms: FeedRead(reason="none"),
-        pause=lambda _s: None,
-    )
+    symbols = (("linear", "BTCUSDT"), ("spot", "ETHUSDT"), ("linear", "SOLUSDT"))
+    return adapter(handle, clock=Clock(NOW), symbols=symbols)
 
 
 def envelope(result: Any, code: Any = 0) -> dict[str, Any]:
@@ -207,9 +195,7 @@ NO_ENVELOPES: list[Any] = [
     {"ret_code": 0, "ret_msg": "OK", "result": {"list": []}},
 ]
 WRITES = [
-    PlaceOrder(
-        link_id="abcdefT1x-1", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
-    ),
+    order_of(),
     CancelOrder(link_id="abcdefT1x-1", category="linear", symbol="BTCUSDT"),
     SetLeverage(symbol="BTCUSDT", leverage=Decimal(5)),
 ]

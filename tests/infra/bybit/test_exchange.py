@@ -35,24 +35,12 @@ from statemachines.requests import (
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Side
 from tests.infra.bybit.test_parse import execution_row, order_row
-from tests.infra.bybit.venue import NOW, A, Venue, refusing
-
-
-def place(**changes: Any) -> PlaceOrder:
-    base: dict[str, Any] = {
-        "link_id": "abcdefT1x-1",
-        "category": "linear",
-        "symbol": "BTCUSDT",
-        "side": Side.BUY,
-        "quantity": Decimal("0.010"),
-        "style": "market",
-    }
-    return PlaceOrder(**(base | changes))
+from tests.infra.bybit.venue import NOW, A, Venue, order_of, refusing
 
 
 def test_a_linear_market_order_has_a_slippage_bound_and_is_one_way() -> None:
     """EX-3: at most 0.5 % slippage, kept by the exchange itself."""
-    body = order_body(place(slippage_limit=Decimal("0.005"), reduce_only=True))
+    body = order_body(order_of(slippage_limit=Decimal("0.005"), reduce_only=True))
     assert body == {
         "category": "linear",
         "symbol": "BTCUSDT",
@@ -68,19 +56,19 @@ def test_a_linear_market_order_has_a_slippage_bound_and_is_one_way() -> None:
 
 
 def test_a_spot_market_order_is_sized_in_the_coin_and_never_borrowed() -> None:
-    body = order_body(place(category="spot", slippage_limit=Decimal("0.005")))
+    body = order_body(order_of(category="spot", slippage_limit=Decimal("0.005")))
     assert (body["marketUnit"], body["isLeverage"]) == ("baseCoin", 0)
     assert "reduceOnly" not in body and "positionIdx" not in body
 
 
 def test_a_post_only_order() -> None:
-    body = order_body(place(style="post_only", price=Decimal("60000.10")))
+    body = order_body(order_of(style="post_only", price=Decimal("60000.10")))
     assert (body["orderType"], body["timeInForce"], body["price"]) == ("Limit", "PostOnly", "60000.1")
 
 
 @pytest.mark.parametrize(("side", "direction"), [(Side.SELL, 2), (Side.BUY, 1)])
 def test_a_stop_triggers_by_the_last_price_in_its_direction(side: Side, direction: int) -> None:
-    body = order_body(place(style="stop_market", side=side, trigger_price=Decimal("55000"), reduce_only=True))
+    body = order_body(order_of(style="stop_market", side=side, trigger_price=Decimal("55000"), reduce_only=True))
     assert (body["triggerDirection"], body["triggerBy"], body["triggerPrice"]) == (direction, "LastPrice", "55000")
     assert body["reduceOnly"] is True and "slippageTolerance" not in body
 
@@ -97,16 +85,16 @@ def test_a_stop_triggers_by_the_last_price_in_its_direction(side: Side, directio
 )
 def test_a_contradictory_order_is_refused_and_not_sent(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
-        order_body(place(**changes))
+        order_body(order_of(**changes))
     venue = Venue(lambda path, params: {})
-    outcome = venue.exchange.perform(A, place(**changes))
+    outcome = venue.exchange.perform(A, order_of(**changes))
     assert isinstance(outcome, Refused) and outcome.fault == "permanent"
     assert venue.calls == []
 
 
 def test_an_acknowledged_order_is_accepted() -> None:
     venue = Venue(lambda path, params: {"orderId": "77", "orderLinkId": params["orderLinkId"]})
-    assert venue.exchange.perform(A, place()) == Accepted(exchange_id="77")
+    assert venue.exchange.perform(A, order_of()) == Accepted(exchange_id="77")
     assert venue.calls[0][0] == "/v5/order/create"
 
 
@@ -114,13 +102,13 @@ def test_an_acknowledged_order_is_accepted() -> None:
 def test_a_write_without_a_clear_answer_is_unknown_and_not_repeated(answer: Any) -> None:
     """EX-1, EX-4: nothing is sent again blindly."""
     venue = Venue(lambda path, params: answer)
-    assert isinstance(venue.exchange.perform(A, place()), Unknown)
+    assert isinstance(venue.exchange.perform(A, order_of()), Unknown)
     assert len(venue.calls) == 1
 
 
 def test_refusals_carry_what_follows() -> None:
     for code, fault in ((110007, "funds"), (110072, "duplicate"), (10006, "transient"), (10005, "halt")):
-        outcome = Venue(refusing(code)).exchange.perform(A, place())
+        outcome = Venue(refusing(code)).exchange.perform(A, order_of())
         assert isinstance(outcome, Refused) and (outcome.code, outcome.fault) == (code, fault)
 
 
@@ -365,9 +353,9 @@ def test_x1_the_close_of_a_position_is_quantity_0_with_close_on_trigger() -> Non
 
 def test_a_spot_stop_is_placed_and_cancelled_as_a_conditional_order() -> None:
     """Without the filter the exchange would look for it among the ordinary orders and answer that it is gone."""
-    body = order_body(place(category="spot", style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
+    body = order_body(order_of(category="spot", style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
     assert (body["orderFilter"], body["marketUnit"], body["isLeverage"]) == ("StopOrder", "baseCoin", 0)
-    linear = order_body(place(style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
+    linear = order_body(order_of(style="stop_market", side=Side.SELL, trigger_price=Decimal("55000")))
     assert "orderFilter" not in linear and "marketUnit" not in linear and "isLeverage" not in linear
     venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
     for category in ("spot", "linear"):
@@ -381,9 +369,9 @@ def test_a_spot_stop_is_placed_and_cancelled_as_a_conditional_order() -> None:
 
 @pytest.mark.parametrize(("limit", "percent"), [("0.0001", "0.01"), ("0.1", "10"), ("0.00559", "0.55")])
 def test_a_slippage_bound_is_rounded_down_and_its_edges_are_allowed(limit: str, percent: str) -> None:
-    body = order_body(place(slippage_limit=Decimal(limit)))
+    body = order_body(order_of(slippage_limit=Decimal(limit)))
     assert (body["slippageToleranceType"], body["slippageTolerance"]) == ("Percent", percent)
-    assert "slippageTolerance" not in order_body(place())
+    assert "slippageTolerance" not in order_body(order_of())
 
 
 def test_every_field_of_an_amendment_and_both_leverages_are_sent() -> None:

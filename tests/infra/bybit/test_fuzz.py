@@ -36,7 +36,6 @@ from statemachines.requests import (
     MarketSnapshot,
     OrderAbsent,
     OrderFound,
-    PlaceOrder,
     ReadAccount,
     ReadBars,
     ReadFunding,
@@ -47,8 +46,9 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
-from statemachines.values import Account, Side
+from statemachines.values import Account
 from tests.infra.bybit.mutations import mutated, wrong_value
+from tests.infra.bybit.venue import adapter, order_of
 from tests.infra.simulator.venue.world import START_MS, World, at
 from tests.shared import find_shared
 
@@ -94,13 +94,11 @@ class Venue:
         self.spoil = -1
         self.raw: list[Any] = []
         self.spoiled: list[Any] = []
-        self.exchange = BybitExchange(
-            DirectSessions(self._handle),
+        self.exchange = adapter(
+            self._handle,
             symbols=(("spot", "BTCUSDT"), ("linear", "BTCUSDT")),
             uids={Account(name): uid for name, uid in world.uids.items()},
             clock=self,
-            read_feed=lambda _ms: FeedRead(reason="none"),
-            pause=lambda _s: None,
         )
 
     def now_ms(self) -> int:
@@ -192,7 +190,7 @@ def test_unmutated_answers_are_read_completely() -> None:
 def writes() -> tuple[tuple[Account, Any], ...]:
     order: dict[str, Any] = {"category": "linear", "symbol": "BTCUSDT"}
     return (
-        (A, PlaceOrder(link_id="n-1", side=Side.BUY, quantity=Decimal("0.001"), style="market", **order)),
+        (A, order_of(link_id="n-1", quantity=Decimal("0.001"))),
         (A, AmendOrder(link_id=LINK, price=Decimal("39600"), **order)),
         (A, CancelOrder(link_id=LINK, **order)),
         (A, SetLeverage(symbol="BTCUSDT", leverage=Decimal(7))),

@@ -25,7 +25,6 @@ from statemachines.requests import (
     MarketSnapshot,
     OrderAbsent,
     OrderFound,
-    PlaceOrder,
     ReadAccount,
     ReadBars,
     ReadFunding,
@@ -38,15 +37,12 @@ from statemachines.requests import (
 )
 from statemachines.values import HOUR_MS, Account, Side
 from tests.infra.bybit.test_parse import execution_row, order_row
-from tests.infra.bybit.venue import NOW, A, Venue
+from tests.infra.bybit.venue import NOW, A, Venue, order_of
 
 D = Decimal
 TRANSFER_ID = "0b3b0f6a-0f39-4a8d-8f3c-3f1f0f6a0f39"
-PLACE = PlaceOrder(
-    link_id="abc-1", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=D("0.5"), style="market"
-)
 WRITES: list[Request] = [
-    PLACE,
+    order_of(link_id="abc-1"),
     AmendOrder(link_id="abc-1", category="linear", symbol="BTCUSDT", price=D(5)),
     CancelOrder(link_id="abc-1", category="linear", symbol="BTCUSDT"),
 ]

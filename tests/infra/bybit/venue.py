@@ -1,39 +1,78 @@
-"""A scripted exchange behind the real adapter, shared by the tests of what its answers mean."""
+"""The real adapter over answers of the test's own making, shared by the tests of what answers mean; no socket in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from actors.ports import MarketClock
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.session import DirectSessions
-from statemachines.requests import FeedRead
-from statemachines.values import DAY_MS, Account, Category
+from infra.bybit.session import DirectSessions, Handle
+from statemachines.requests import FeedRead, PlaceOrder
+from statemachines.values import DAY_MS, Account, Category, Side
 
 A = Account.TREND_1
 NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
 
 
+SYMBOLS: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"),)
+
+
+@dataclass(frozen=True)
 class Clock:
+    """Market time that stands still."""
+
+    at_ms: int = NOW
+
     def now_ms(self) -> int:
-        return NOW
+        return self.at_ms
+
+
+def adapter(
+    handle: Handle,
+    *,
+    clock: MarketClock | None = None,
+    symbols: Sequence[tuple[Category, str]] = SYMBOLS,
+    uids: Mapping[Account, int] | None = None,
+    pause: Callable[[float], None] = lambda _s: None,
+) -> BybitExchange:
+    """The adapter as the in-process runtime builds it: `handle` answers, nothing waits, no feed is configured."""
+    return BybitExchange(
+        DirectSessions(handle),
+        symbols=symbols,
+        uids=uids or {account: 1 + number for number, account in enumerate(Account)},
+        clock=clock or Clock(),
+        read_feed=lambda _ms: FeedRead(reason="none"),
+        pause=pause,
+    )
+
+
+def order_of(**changes: Any) -> PlaceOrder:
+    """A market buy of 0.01 BTC in the perpetual, or what the changes make of it."""
+    base: dict[str, Any] = {
+        "link_id": "abcdefT1x-1",
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "side": Side.BUY,
+        "quantity": Decimal("0.010"),
+        "style": "market",
+    }
+    return PlaceOrder(**(base | changes))
 
 
 class Venue:
     """A scripted exchange: `script(path, params)` answers with a result, an (code, message) or an exception."""
 
-    def __init__(
-        self, script: Callable[[str, Any], Any], symbols: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"),)
-    ) -> None:
+    def __init__(self, script: Callable[[str, Any], Any], symbols: Sequence[tuple[Category, str]] = SYMBOLS) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.pauses: list[float] = []
         self._script = script
-        self.exchange = BybitExchange(
-            DirectSessions(self._handle),
+        self.exchange = adapter(
+            self._handle,
             symbols=symbols,
             uids={Account.FUNDING: 11, Account.TACTICAL: 12},
-            clock=Clock(),
-            read_feed=lambda _ms: FeedRead(reason="none"),
             pause=self.pauses.append,
         )
 
