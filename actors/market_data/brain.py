@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.market_data.bars import BarDesk
+from actors.market_data.instruments import InstrumentRules
 from actors.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from actors.market_data.quality import Counters, Defect
+from actors.market_data.quotes import QuoteDesk
 from actors.market_data.reading import bars_to_read, funding_to_read
 from actors.market_data.settlements import Settlements
 from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, HistoryNeed, Patience, StateRow
@@ -29,7 +31,6 @@ from statemachines.messages import (
     InstrumentsKnown,
     Message,
     QuoteFrame,
-    QuotesSeen,
     RowsSetAside,
     StreamRestored,
 )
@@ -39,7 +40,6 @@ from statemachines.requests import (
     FundingRead,
     MarketSnapshot,
     Outcome,
-    Quote,
     ReadFeed,
     ReadFunding,
     ReadMarket,
@@ -99,10 +99,11 @@ class MarketDataBrain:
         self._unusable = UnusableData(MARKET_SOURCE)
         self._desk = BarDesk(self._parameters, self._counters, self._unusable)
         self._settlements = Settlements()
-        self._instruments: tuple[Instrument, ...] = ()
+        self._rules = InstrumentRules(self._parameters.symbols, self._unusable)
+        age_ms = self._parameters.stale_quote_ms
+        self._quotes = QuoteDesk(self._counters, self._unusable, self._settlements, age_ms)
         self._feed_reason = ""
         self._recorded: dict[tuple[Series, str], int] = {}
-        self._quotes: dict[Series, Quote] = {}
         self._pending: dict[str, _Pending] = {}
         self._instant: _Instant | None = None
         self._dirty: set[str] = set()
@@ -148,7 +149,8 @@ class MarketDataBrain:
             self._desk.missed_hours = {known[n]: int(v) for n, v in data["missed_hours"].items() if n in known}
         row = rows.get(INSTRUMENTS_KEY)
         if row is not None:
-            self._know(tuple(Instrument.model_validate(item) for item in row.data["instruments"]))
+            self._rules.restore(Instrument.model_validate(item) for item in row.data["instruments"])
+            self._settlements.intervals_min = self._rules.intervals_min()
 
     def begin(self, now_ms: int) -> Commands:
         """Ask for the market and everything that is missing up to now; nothing is announced before it is there."""
@@ -205,7 +207,7 @@ class MarketDataBrain:
             }
             rows.append(StateRow(STATE_KEY, self._state, 1, data))
         if INSTRUMENTS_KEY in self._dirty:
-            listed = [instrument.model_dump(mode="json") for instrument in self._instruments]
+            listed = [instrument.model_dump(mode="json") for instrument in self._rules.known]
             rows.append(StateRow(INSTRUMENTS_KEY, "KNOWN", 1, {"instruments": listed}))
         self._dirty.clear()
         return rows
@@ -214,7 +216,8 @@ class MarketDataBrain:
         """Frames of the streams and answers of the exchange; anything else is not for this actor."""
         body = message.body
         if isinstance(body, QuoteFrame):
-            return self._see_quotes(body.quotes, body.withdrawn)  # ephemeral, but for the end of a condition
+            # Ephemeral, but for the end of a condition.
+            return self._quotes.see(body.quotes, body.withdrawn, self._announced_ms)
         self._now_ms = max(self._now_ms, message.market_ms)
         if isinstance(body, BarFrame):
             before = self._counters.total
@@ -241,28 +244,6 @@ class MarketDataBrain:
             self._counters.add(Defect.UNREADABLE, len(rows))
             self._dirty.add(STATE_KEY)
         return [command for one in rows for command in self._unusable.begin(one)]
-
-    def _see_quotes(self, quotes: Sequence[Quote], withdrawn: Sequence[Series] = ()) -> Commands:
-        fresh: list[Quote] = []
-        ended: Commands = []
-        for series in withdrawn:
-            self._quotes.pop(series, None)
-            self._settlements.withdraw(series)
-        for quote in quotes:
-            series = (quote.category, quote.symbol)
-            known = self._quotes.get(series)
-            if known is not None and quote.market_ms < known.market_ms:
-                self._counters.add(Defect.LATE_QUOTE)
-                continue
-            self._quotes[series] = quote
-            if quote.category == LINEAR:
-                self._settlements.see(quote, self._announced_ms)
-            fresh.append(quote)
-            if self._unusable.open:
-                ended += self._unusable.end("quote", *series)
-        if not fresh and not withdrawn:
-            return ended
-        return [Send(QuotesSeen(quotes=tuple(fresh), withdrawn=tuple(withdrawn))), *ended]
 
     # --- answers ---
 
@@ -312,28 +293,16 @@ class MarketDataBrain:
     def _take_market(self, snapshot: MarketSnapshot, pending: _Pending) -> Commands:
         """Symbols one by one: what could be read is taken, the old rules of the others stand, and the reading is
         repeated for them."""
+        ended = self._rules.take(snapshot)
+        self._settlements.intervals_min = self._rules.intervals_min()
         commands: Commands = []
-        unread = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "instrument"}
-        read = {(item.category, item.symbol): item for item in snapshot.instruments}
-        old = {(item.category, item.symbol): item for item in self._instruments}
-        instruments = tuple(
-            found
-            for series in self._parameters.symbols
-            if (found := read.get(series) or (old.get(series) if series in unread else None)) is not None
-        )
-        has_changed = instruments != self._instruments
-        if has_changed:
+        if self._rules.is_dirty or pending.purpose == "market":
+            commands.append(Send(InstrumentsKnown(instruments=self._rules.known)))
+        if self._rules.is_dirty:
+            self._rules.is_dirty = False
             self._dirty.add(INSTRUMENTS_KEY)
-            self._know(instruments)
-        if has_changed or pending.purpose == "market":
-            commands.append(Send(InstrumentsKnown(instruments=instruments)))
-        restricted = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "status"}
-        for series in read:
-            if series not in unread:
-                commands += self._unusable.end("instrument", *series)
-            if series not in restricted:
-                commands += self._unusable.end("status", *series)
-        commands += self._see_quotes(snapshot.quotes)
+        commands += ended
+        commands += self._quotes.see(snapshot.quotes, (), self._announced_ms)
         if snapshot.set_aside:
             commands += self._set_aside(snapshot.set_aside)
             unreadable = [one.problem for one in snapshot.set_aside if one.kind != "status"]
@@ -358,12 +327,6 @@ class MarketDataBrain:
             text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
             commands.append(Alert("warning", "Market data cannot be read", text))
         return commands
-
-    def _know(self, instruments: tuple[Instrument, ...]) -> None:
-        self._instruments = instruments
-        self._settlements.intervals_min = {
-            item.symbol: item.funding_interval_min for item in instruments if item.category == LINEAR
-        }
 
     def _take_feed(self, read: FeedRead) -> Commands:
         if self._instant is not None:
@@ -469,17 +432,10 @@ class MarketDataBrain:
             self._pending = {key: one for key, one in self._pending.items() if one.purpose != "refresh"}
             commands += [Send(day), self._ask("refresh", ReadMarket())]
         commands += self._desk.close(at)
-        self._count_stale_quotes(at)
+        self._quotes.count_stale(self._desk.active, at)
         self._announced_ms = at
         self._dirty.add(STATE_KEY)
         return commands
-
-    def _count_stale_quotes(self, at: int) -> None:
-        age_ms = self._parameters.stale_quote_ms
-        if age_ms is None:
-            return
-        stale = [s for s in self._desk.active if s in self._quotes and self._quotes[s].market_ms < at - age_ms]
-        self._counters.add(Defect.STALE_QUOTE, len(stale))
 
     # --- small helpers ---
 

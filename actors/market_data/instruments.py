@@ -1,0 +1,52 @@
+"""The rules of the instruments, symbol by symbol: the newest that could be read stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from actors.market_data.parameters import Series
+from statemachines.commands import Commands
+from statemachines.requests import MarketSnapshot
+from statemachines.unusable import UnusableData
+from statemachines.values import LINEAR, Instrument
+
+
+class InstrumentRules:
+    """`known` in the configured order; `is_dirty` once they have changed."""
+
+    def __init__(self, symbols: Iterable[Series], unusable: UnusableData) -> None:
+        self._symbols = tuple(symbols)
+        self._unusable = unusable
+        self.known: tuple[Instrument, ...] = ()
+        self.is_dirty = False
+
+    def restore(self, known: Iterable[Instrument]) -> None:
+        """Take back what was known in an earlier life."""
+        self.known = tuple(known)
+
+    def intervals_min(self) -> dict[str, int]:
+        """The funding interval of each perpetual."""
+        return {item.symbol: item.funding_interval_min for item in self.known if item.category == LINEAR}
+
+    def take(self, snapshot: MarketSnapshot) -> Commands:
+        """Take what could be read; the old rules of the others stand. Ends the conditions of symbols that can be read
+        and traded again."""
+        unread = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "instrument"}
+        restricted = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "status"}
+        read = {(item.category, item.symbol): item for item in snapshot.instruments}
+        old = {(item.category, item.symbol): item for item in self.known}
+        instruments = tuple(
+            found
+            for series in self._symbols
+            if (found := read.get(series) or (old.get(series) if series in unread else None)) is not None
+        )
+        if instruments != self.known:
+            self.known = instruments
+            self.is_dirty = True
+        commands: Commands = []
+        for series in read:
+            if series not in unread:
+                commands += self._unusable.end("instrument", *series)
+            if series not in restricted:
+                commands += self._unusable.end("status", *series)
+        return commands
