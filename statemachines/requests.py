@@ -105,10 +105,12 @@ class TransferFunds(Frozen):
 
 
 class LookUpTransfer(Frozen):
-    """The state of a transfer by its id."""
+    """The state of a transfer by its id. A record of another `coin` or `amount` (None: not known) is not of ours."""
 
     kind: Literal["look_up_transfer"] = "look_up_transfer"
     transfer_id: str
+    coin: str | None = None
+    amount: Decimal | None = None
 
 
 class SetLeverage(Frozen):

@@ -138,7 +138,8 @@ def _look_up_later(desk: Desk, work: TransferWork, why: str) -> None:
 
 
 def _look_up(desk: Desk, work: TransferWork, delay_s: float) -> None:
-    request = LookUpTransfer(transfer_id=work.ordered.transfer_id)
+    ordered = work.ordered
+    request = LookUpTransfer(transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount)
     desk.ask(_next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
     desk.transfers.mark(work)
 

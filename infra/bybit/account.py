@@ -25,7 +25,14 @@ from infra.bybit.parse import (
     traded,
     wallet_coins,
 )
-from statemachines.requests import WHOLE_ACCOUNT, AccountSnapshot, ExecutionReport, OrderReport, SetAside
+from statemachines.requests import (
+    WHOLE_ACCOUNT,
+    AccountSnapshot,
+    ExecutionReport,
+    OrderReport,
+    PositionReport,
+    SetAside,
+)
 from statemachines.values import DAY_MS, LINEAR, MINUTE_MS, SPOT, Account, Category
 
 WINDOW_MS = 7 * DAY_MS
@@ -72,7 +79,7 @@ class AccountReader:
             lambda s, at: s.get_positions(category=LINEAR, settleCoin=SETTLE_COIN, limit=200, **at_cursor(at)),
             LINEAR,
         )
-        positions = kept(aside, "position", rows, partial(parse_position, account), LINEAR)
+        positions = kept(aside, "position", rows, partial(_position, account), LINEAR)
         held = distinct(aside, "position", [row for row in positions if row], lambda row: (LINEAR, row.symbol, ""))
         return AccountSnapshot(
             account=account,
@@ -146,6 +153,11 @@ class AccountReader:
 
 def _order(account: Account, category: Category, latest_ms: int, row: Any) -> OrderReport:
     return traded(parse_order(account, row, category, latest_ms))
+
+
+def _position(account: Account, row: Any) -> PositionReport | None:
+    report = parse_position(account, row)
+    return None if report is None else traded(report)
 
 
 def _execution(account: Account, category: Category, latest_ms: int, row: Any) -> ExecutionReport:

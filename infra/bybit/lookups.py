@@ -70,6 +70,10 @@ class LookUps:
         states: list[TransferState] = []
         for row in result.rows("list", "transfer row"):
             row.repeats("transferId", request.transfer_id)
+            if request.coin is not None:
+                row.repeats_if_told("coin", request.coin)
+            if request.amount is not None and row.has("amount") and row.decimal("amount") != request.amount:
+                raise row.error("amount", row.raw("amount"), f"the amount of the transfer, {request.amount:f},")
             states.append(parse_transfer_status(row.text("status"), row.what))
         if len({state.status for state in states}) > 1:
             told = " and ".join(sorted({state.status for state in states}))

@@ -74,12 +74,13 @@ def _market(row: Row, category: str | None) -> tuple[Category, str]:
     return parse_category(row.text("category") if category is None else category, row.what), row.symbol()
 
 
-R = TypeVar("R", OrderReport, ExecutionReport)
+R = TypeVar("R", OrderReport, ExecutionReport, PositionReport)
 
 
 def traded(report: R) -> R:
     """The report, if it is of a product that this system trades; a contract that settles in another coin is foreign."""
-    if report.category == "linear" and not report.symbol.endswith(SETTLE_COIN):
+    is_linear = isinstance(report, PositionReport) or report.category == "linear"
+    if is_linear and not report.symbol.endswith(SETTLE_COIN):
         raise ForeignError(f"the contract {report.symbol} does not settle in {SETTLE_COIN}.")
     return report
 

@@ -153,6 +153,25 @@ def test_a_transfer_that_was_not_asked_for_or_is_told_twice_is_not_known(rows: l
     assert is_unknown(outcome) and not isinstance(outcome, TransferState | OrderAbsent)
 
 
+@pytest.mark.parametrize(
+    ("row", "is_ours"),
+    [
+        ({"coin": "USDT", "amount": "10.50"}, True),
+        ({}, True),
+        ({"coin": "BTC", "amount": "10.5"}, False),
+        ({"coin": "USDT", "amount": "1050"}, False),
+        ({"coin": "USDT", "amount": ""}, False),
+    ],
+)
+def test_a_record_of_another_coin_or_amount_is_not_the_transfer_that_was_ordered(
+    row: dict[str, str], is_ours: bool
+) -> None:
+    listed = [{"transferId": TRANSFER_ID, "status": "SUCCESS"} | row]
+    asked = LookUpTransfer(transfer_id=TRANSFER_ID, coin="USDT", amount=D("10.5"))
+    outcome = Venue(lambda path, params: {"list": listed}).exchange.perform(Account.MASTER, asked)
+    assert outcome == TransferState(status="SUCCESS") if is_ours else is_unknown(outcome)
+
+
 # --- the market ---
 
 
@@ -302,6 +321,13 @@ def test_of_two_rows_of_one_position_none_is_used() -> None:
     read = snapshot(positions=[position(), position(symbol="ETHUSDT"), position(side="Buy")])
     assert [one.symbol for one in read.positions] == ["ETHUSDT"]
     assert told(read) == [("position", "linear", "BTCUSDT")]
+
+
+def test_a_position_of_a_contract_that_settles_in_another_coin_is_foreign() -> None:
+    """The positions that settle in USDT were asked for; its size would have become a position of our books."""
+    read = snapshot(positions=[position(symbol="BTCPERP"), position()])
+    assert [one.symbol for one in read.positions] == ["BTCUSDT"]
+    assert [(one.symbol, one.is_foreign) for one in read.set_aside] == [("BTCPERP", True)]
 
 
 def test_of_two_executions_with_one_id_none_is_used_unless_they_are_the_same_row() -> None:
