@@ -150,3 +150,24 @@ def test_sound_answers_are_read_whole_one_after_another_on_one_connection() -> N
         bound(session, most_bytes=len(GOOD) - 1)
         with pytest.raises(AnswerTooLargeError):
             session.get(url, timeout=10)
+
+
+def test_a_stream_of_bytes_that_never_pauses_ends_at_the_deadline_too() -> None:
+    with peer(endless) as url, requests.Session() as session:
+        bound(session, answer_s=0.3, most_bytes=2**40)
+        began = time.monotonic()
+        with pytest.raises(requests.exceptions.RequestException):
+            session.get(url, timeout=10)
+        assert time.monotonic() - began < PATIENCE_S
+
+
+@pytest.mark.parametrize("say", [dripping_head, dripping_body])
+def test_a_proxy_is_bound_as_the_exchange_is(say: Say) -> None:
+    with peer(say) as url, requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"http": url}
+        bound(session, answer_s=ANSWER_S)
+        began = time.monotonic()
+        with pytest.raises(requests.exceptions.RequestException):
+            session.get("http://exchange.invalid/", timeout=10)
+        assert time.monotonic() - began < PATIENCE_S

@@ -114,6 +114,9 @@ PARTS = (
             "infra/bybit/fields.py",
             "infra/bybit/envelope.py",
             "infra/bybit/judging.py",
+            "infra/bybit/listing.py",
+            "infra/bybit/lookups.py",
+            "infra/bybit/topics.py",
         ),
         (
             "tests/infra/bybit/test_exchange.py",
@@ -122,6 +125,8 @@ PARTS = (
             "tests/infra/bybit/test_limits.py",
             "tests/infra/bybit/test_fields.py",
             "tests/infra/bybit/test_entrance.py",
+            "tests/infra/bybit/test_questions.py",
+            "tests/infra/bybit/test_failure_branches.py",
             "tests/infra/bybit/test_against_simulator.py",
         ),
     ),

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -16,6 +12,7 @@ from infra.feeds.dvol import DvolFeed, parse_dvol
 from infra.feeds.fear_greed import FearGreedFeed, parse_fear_greed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import FeedUnavailableError, HttpJson
+from tests.infra.answering import answering
 
 DAY_MS = 86_400_000
 NOW = 1_700_006_400_000 // DAY_MS * DAY_MS
@@ -83,30 +80,6 @@ def test_one_source_down_does_not_hide_the_other() -> None:
     assert (read.fear_greed, read.dvol) == (None, Decimal("61.25"))
     assert "no answer" in read.reason
     assert Feeds().read(NOW).reason == "Fear & Greed is not configured; DVOL is not configured"
-
-
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """A source on a free port of loopback, and the paths that it was asked for."""
-    asked: list[str] = []
-
-    class Source(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Source)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(("status", "body"), [(503, b"{}"), (200, b"<html>"), (200, b"[" * 100_000), (200, b"")])
