@@ -78,11 +78,13 @@ PARTS = (
             "statemachines/refusals.py",
             "statemachines/conditions.py",
             "statemachines/unusable.py",
+            "statemachines/plausibility.py",
             "statemachines/indicators",
         ),
         (
             "tests/statemachines/test_backoff.py",
             "tests/statemachines/test_conditions.py",
+            "tests/statemachines/test_plausibility.py",
             "tests/statemachines/test_indicators.py",
             "tests/actors/order_manager/test_retries.py",
             "tests/actors/test_shell.py",
