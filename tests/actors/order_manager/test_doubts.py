@@ -194,7 +194,7 @@ def test_a_funding_payment_above_5_percent_of_the_position_is_not_booked() -> No
     before = rig.brain._desk.books[account].book.wallet("USDT")
     row = ExecutionReport(
         account=account, execution_id="funding", link_id="", exchange_id="f", category="linear", symbol="BTCUSDT",
-        side=Side.BUY, quantity=D("0.5"), price=D(100), fee=D("2.51"), fee_coin="USDT", fee_rate=D("0.0502"),
+        side=Side.BUY, quantity=D("0.5"), price=D(100), fee=D("2.51"), fee_coin="USDT", fee_rate=D("0.05"),
         is_maker=False, realized_pnl=D(0), execution_type="Funding", executed_ms=START_MS + 99,
     )  # fmt: skip
     rig.tell(ExecutionFrame(report=row))

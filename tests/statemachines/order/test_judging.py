@@ -66,6 +66,10 @@ def test_an_order_that_closes_whatever_is_left_has_no_quantity_of_its_own() -> N
         ({"fee": D("-2.01"), "execution_type": "Funding"}, False),
         ({"fee": D("0.001"), "fee_coin": "BTC", "execution_type": "Funding"}, False),
         ({"fee": D("2"), "fee_coin": "", "execution_type": "Funding"}, True),
+        ({"fee": D("0.1"), "fee_rate": D("0.01")}, True),
+        ({"fee": D("0.1"), "fee_rate": D("0.0101")}, False),
+        ({"fee": D("0.1"), "fee_rate": D("-0.05"), "execution_type": "Funding"}, True),
+        ({"fee": D("0.1"), "fee_rate": D("-0.051"), "execution_type": "Funding"}, False),
     ],
 )
 def test_a_fee_is_at_most_a_hundredth_and_a_settlement_a_twentieth_of_the_value(
