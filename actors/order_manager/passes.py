@@ -10,7 +10,7 @@ from actors.order_manager.desk import Desk
 from actors.order_manager.doubts import without_foreign_orders
 from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.sending import patience_s
-from actors.order_manager.unreadable import compare_unreadable, lacks_executions, lacks_money, without_holdings
+from actors.order_manager.unreadable import compare_unreadable, lacks_executions, unread_money, without_holdings
 from statemachines.messages import Reconciled
 from statemachines.reconciliation.findings import Finding
 from statemachines.requests import AccountSnapshot, MarketSnapshot, Outcome, ReadAccount, ReadMarket, Refused
@@ -124,6 +124,10 @@ class Reconciler:
         reading = self._pass.readings.get(account) if self._pass else None
         if self._pass is None or reading is None or reading.key != key:
             return
+        if isinstance(outcome, AccountSnapshot) and not self._desk.books[account].is_opened and unread_money(outcome):
+            # Books opened with half of the money would find the other half unexplained.
+            compare_unreadable(self._desk, outcome)
+            outcome = Refused(code=0, message=unread_money(outcome), fault="transient")
         if isinstance(outcome, AccountSnapshot):
             self._answered(f"account {account}", reading.failures)
             self._compare(self._pass, reading, outcome)
@@ -190,12 +194,6 @@ class Reconciler:
         snapshot = without_holdings(desk, without_foreign_orders(desk, snapshot))
         if not books.is_opened:
             compare_unreadable(desk, snapshot)
-            if lacks_money(snapshot):
-                reading.failures += 1
-                problem = Refused(code=0, message=snapshot.set_aside[0].problem, fault="transient")
-                self._complain(f"account {account}", reading.failures, problem)
-                self._read(running, account, reading.number, reading.failures, patience_s(desk, reading.failures))
-                return
             running.findings += comparing.open_account(desk, snapshot, self._began_ms)
             running.changed[account] = None
             books.reconciled_ms = snapshot.market_ms

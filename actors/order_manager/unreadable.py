@@ -72,9 +72,11 @@ def is_known(snapshot: AccountSnapshot, kind: str, symbol: str) -> bool:
     )
 
 
-def lacks_money(snapshot: AccountSnapshot) -> bool:
-    """Whether balances or positions of the account could not be read: books cannot be opened with the rest."""
-    return any(one.kind in ("balance", "position") and not one.is_foreign for one in snapshot.set_aside)
+def unread_money(snapshot: AccountSnapshot) -> str:
+    """Why a balance or a position of the account could not be read: books cannot be opened with the rest. "" when all
+    could."""
+    kinds = ("balance", "position")
+    return next((one.problem for one in snapshot.set_aside if one.kind in kinds and not one.is_foreign), "")
 
 
 def without_holdings(desk: Desk, snapshot: AccountSnapshot) -> AccountSnapshot:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from actors.order_manager.brain import OrderManagerBrain
 from actors.order_manager.parameters import OrderParameters
 from statemachines.brain import StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.facts import Fact
 from statemachines.messages import Answer, Approved, Body, Intent, Message, QuotesSeen
 from statemachines.requests import Dropped, Outcome, Unknown
@@ -35,6 +35,8 @@ class Rig:
         self.all_asks: list[Ask] = []
         self.sent: list[Send] = []
         self.alerts: list[Alert] = []
+        self.ended: list[str] = []
+        """Conditions that were told to be over."""
         self.notes: list[Note] = []
         self.facts: dict[tuple[Any, ...], Fact] = {}
         self.repeated: list[Fact] = []
@@ -156,6 +158,8 @@ class Rig:
                     self.notes.append(command)
                 case Alert():
                     self.alerts.append(command)
+                case AlertEnded():
+                    self.ended.append(command.condition)
                 case Record():
                     key = (command.fact.TABLE, *(getattr(command.fact, name) for name in command.fact.KEY))
                     if command.fact.ONCE and key in self.facts:

@@ -127,6 +127,22 @@ def test_books_are_not_opened_with_half_of_the_money(kind: str) -> None:
     assert all(body.discrepancies == 0 for body in rig.bodies(Reconciled))
 
 
+def test_books_that_cannot_be_opened_are_complained_about_until_they_are() -> None:
+    """The complaint was taken back by the very reading that could not be used."""
+    rig = Rig().begin()
+    for _reading in range(rig.parameters.loop_limit + 2):
+        (key,) = rig.waiting(f"account:{A}")
+        snapshot = rig.exchange.perform(A, ReadAccount(executions_since_ms=0))
+        assert isinstance(snapshot, AccountSnapshot)
+        one = aside("balance", "USDT").model_copy(update={"category": ""})
+        rig.answer(key, snapshot.model_copy(update={"set_aside": (one,), "balances": {}}))
+    assert rig.titles().count(f"account {A} cannot be read") == 1
+    assert f"reading:account {A}" not in rig.ended
+    rig.settle()
+    assert f"reading:account {A}" in rig.ended
+    assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
+
+
 def test_money_is_not_compared_while_fills_cannot_be_read() -> None:
     """Else the books would follow the balance, and the fill would be booked a second time once it can be read."""
     rig = Rig().start()
