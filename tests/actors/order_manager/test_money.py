@@ -16,7 +16,7 @@ from statemachines.messages import (
     TransferEnded,
     TransferOrdered,
 )
-from statemachines.requests import Refused, TransferState, Unknown
+from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.actors.order_manager.rig import Rig
 
@@ -70,6 +70,8 @@ def test_or6_a_lost_outcome_is_looked_up(landed: bool) -> None:
         rig.exchange.perform(Account.MASTER, rig.asks[key].request)
     rig.answer(key, Unknown(why="time-out"))
     assert rig.of(TransferFact)[0].state == "UNKNOWN"
+    (asked,) = [one.request for one in rig.asks.values() if isinstance(one.request, LookUpTransfer)]
+    assert (asked.coin, asked.amount) == ("USDT", D(10)), "a record of another amount is not of this transfer"
     rig.settle()
     assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
 

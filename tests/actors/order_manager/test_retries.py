@@ -71,6 +71,13 @@ def test_ex4_no_retry_for_funds_and_permanent_errors(fault: str) -> None:
         assert rig.bodies(OperatorCommand)[0].action == "halt"
 
 
+def looked_up(rig: Rig) -> LookUpOrder:
+    """The look-up that is awaited."""
+    request = rig.asks[rig.waiting(":look:")[0]].request
+    assert isinstance(request, LookUpOrder)
+    return request
+
+
 def test_ex4_a_lost_outcome_is_looked_up_and_never_sent_again_blindly() -> None:
     rig = Rig().start()
     rig.approve()
@@ -79,6 +86,7 @@ def test_ex4_a_lost_outcome_is_looked_up_and_never_sent_again_blindly() -> None:
     rig.exchange.frames.clear()
     rig.answer(key, Unknown(why="time-out after 10 s"))
     assert sent(rig) == [("place_order", LINK, 0.0), ("look_up_order", LINK, 0.0)]
+    assert looked_up(rig).side is Side.BUY, "an answer about a sale is none"
     rig.settle()
     assert done(rig).outcome == "FILLED" and len(rig.bodies(Fill)) == 1
     assert len([ask for ask in sent(rig) if ask[0] == "place_order"]) == 1
@@ -237,6 +245,7 @@ def test_duplicate_id_means_it_landed_when_the_order_is_ours() -> None:
     rig.exchange.perform(rig.asks[key].account, rig.asks[key].request)  # type: ignore[arg-type]
     rig.exchange.frames.clear()
     rig.perform(key)
+    assert looked_up(rig).side is None, "whose order it is is the question"
     rig.settle()
     assert done(rig).outcome == "FILLED" and not rig.bodies(OperatorCommand)
 
