@@ -33,6 +33,6 @@ def is_unlisted(caller: Caller, account: Account, category: Category, symbol: st
         category,
     )
     listed = {row.get("symbol") for row in rows if isinstance(row, Mapping)}
-    if not any(isinstance(name, str) and name for name in listed):
+    if rows and not any(isinstance(name, str) and name for name in listed):
         raise UnparsableError(f"list of {category} instruments: it names no symbol, so {symbol} may be listed or not.")
     return symbol not in listed

@@ -19,7 +19,7 @@ from statemachines.messages import (
 )
 from statemachines.requests import MarketSnapshot, Outcome, ReadMarket, SetAside, Unknown
 from statemachines.values import DAY_MS, HOUR_MS, Instrument
-from tests.actors.market_data.test_brain import D0, SYMBOLS, World, bar, instrument, quote, started
+from tests.actors.market_data.test_brain import D0, SYMBOLS, Exchange, World, bar, instrument, quote, started
 
 SPOT, PERP = SYMBOLS
 
@@ -166,3 +166,28 @@ def test_a_market_that_may_not_be_traded_is_told_once_halts_entries_and_keeps_it
     told = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
     assert [bool(body.reason) for body in told] == [True, False], "told once; ended when it may be traded again"
     assert not [alert for alert in world.alerts if alert.title == "Market data cannot be read"], "it could be read"
+
+
+def test_an_instrument_that_is_not_listed_any_more_is_told_once_and_keeps_its_rules() -> None:
+    """It vanished: no rules for what was held of it, and entries failed one by one without the reason."""
+    world = started()
+    answers(world, snapshot(ticked("0.5")[:1]))
+    at_midnight(world)
+    assert world.of(InstrumentsKnown)[-1].instruments == (ticked("0.5")[0], instrument(PERP))
+    (told,) = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
+    assert "not list" in told.reason
+    answers(world)
+    for hour in range(25, 49):
+        world.bars(D0 + hour * HOUR_MS)
+    told = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
+    assert [bool(body.reason) for body in told] == [True, False], "it is listed again"
+
+
+def test_an_instrument_that_was_never_listed_is_not_told() -> None:
+    """A symbol that starts later, and the perpetuals of an early year, are answers, not faults."""
+    exchange = Exchange()
+    exchange.replace["read_market"] = lambda _request: snapshot(ticked("0.5")[:1])
+    world = World(exchange)
+    world.start(D0 + 90 * 60_000)
+    at_midnight(world)
+    assert not world.of(DataUnusable)

@@ -128,11 +128,13 @@ def test_the_list_is_read_to_its_last_page_before_a_symbol_is_unlisted() -> None
     assert not is_unlisted(caller, A, "linear", "BTCUSDT", refused)
     assert is_unlisted(caller, A, "linear", "NEWUSDT", refused)
     assert not is_unlisted(caller, A, "linear", "NEWUSDT", GatewayError(10016, "symbol", Fault.UNKNOWN))
+    pages[""] = ([], "")
+    assert is_unlisted(caller, A, "linear", "BTCUSDT", refused), "a market of an early year has no perpetuals at all"
     http = GatewayError(10001, "HTTP", Fault.UNKNOWN, http_status=10001)
     assert not is_unlisted(caller, A, "linear", "NEWUSDT", http), "not the exchange's own code"
 
 
-@pytest.mark.parametrize("rows", [[], [{}], [None], [{"symbol": ""}]], ids=repr)
+@pytest.mark.parametrize("rows", [[{}], [None], [{"symbol": ""}], ["BTCUSDT"]], ids=repr)
 def test_a_list_that_names_no_symbol_is_no_evidence(rows: list[Any]) -> None:
     caller = Caller(DirectSessions(lambda *_: envelope({"category": "linear", "list": rows})), None)
     with pytest.raises(UnparsableError, match="names no symbol"):
