@@ -83,8 +83,8 @@ def without_holdings(desk: Desk, snapshot: AccountSnapshot) -> AccountSnapshot:
     """The reading; a wallet without any coin is set aside where the books have coins (no coin is ever taken for lost
     because a list is empty)."""
     book = desk.books[snapshot.account].book
-    problem = "" if snapshot.set_aside else empty_wallet_problem(snapshot.account, book.coins(), snapshot.balances)
-    if not problem:
+    problem = empty_wallet_problem(snapshot.account, book.coins(), snapshot.balances)
+    if not problem or any(one.kind == "balance" for one in snapshot.set_aside):
         return snapshot
     one = SetAside(kind="balance", category=WHOLE_ACCOUNT, symbol=snapshot.account, problem=problem)
     return snapshot.model_copy(update={"set_aside": (*snapshot.set_aside, one)})

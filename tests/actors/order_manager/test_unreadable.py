@@ -94,11 +94,12 @@ def test_a_balance_that_cannot_be_read_is_not_taken_for_zero() -> None:
     assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
 
 
-def test_a_wallet_without_any_coin_is_not_taken_for_an_empty_account() -> None:
+@pytest.mark.parametrize("beside", [(), (aside("order", "ETH-30DEC22-1400-C", foreign=True),)], ids=["alone", "beside"])
+def test_a_wallet_without_any_coin_is_not_taken_for_an_empty_account(beside: tuple[SetAside, ...]) -> None:
     """An empty list of coins became a balance of zero; only a listed coin makes the wallet believable again."""
     rig = Rig().start()
     for _reading in range(6):
-        spoil(rig, balances={})
+        spoil(rig, *beside, balances={})
         day(rig)
     assert rig.brain._desk.books[A].book.wallet("USDT") == D(10000)
     day(rig)
