@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from statemachines.commands import Alert, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
 from statemachines.messages import DataUnusable
 from statemachines.requests import SetAside
 
@@ -41,20 +41,20 @@ class UnusableData:
         halted = "No new risk is taken on it until the exchange sends usable data." if one.symbol else ""
         text = f"{one.problem} The {one.kind} was set aside; its neighbours are used. {halted}".rstrip()
         note = Note(where, "set_aside", "USABLE", "UNUSABLE", one.problem, {"kind": one.kind}, "component")
-        alert = Alert("warning", f"{self.source}: data of {where} cannot be used", text)
+        alert = Alert("warning", f"{self.source}: data of {where} cannot be used", text, _condition(key))
         return [note, alert, *self._told(one.category, one.symbol, one.problem)]
 
     def end(self, kind: str, category: str, symbol: str) -> Commands:
         """Usable data of this kind has come; nothing when no such condition is open."""
-        if self._open.pop((kind, category, symbol), None) is None:
+        key = (kind, category, symbol)
+        if self._open.pop(key, None) is None:
             return []
         self.is_dirty = True
         where = f"{category} {symbol}".strip() or self.source
         reason = f"usable data ({kind}) of {where} has come"
         note = Note(where, "usable", "UNUSABLE", "USABLE", reason, {"kind": kind}, "component")
-        alert = Alert("info", f"{self.source}: data of {where} can be used again", f"{reason[0].upper()}{reason[1:]}.")
         others = next((why for (_, c, s), why in self._open.items() if (c, s) == (category, symbol)), "")
-        return [note, alert, *self._told(category, symbol, others)]
+        return [note, AlertEnded(_condition(key), reason), *self._told(category, symbol, others)]
 
     def _told(self, category: str, symbol: str, reason: str) -> Commands:
         if not symbol:
@@ -69,3 +69,7 @@ class UnusableData:
     def load(self, rows: list[list[str]]) -> None:
         """Take back what `dump` gave."""
         self._open = {(kind, category, symbol): problem for kind, category, symbol, problem in rows}
+
+
+def _condition(key: Key) -> str:
+    return "unusable:" + ":".join(key)

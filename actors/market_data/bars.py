@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from actors.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from actors.market_data.quality import INTERVAL_MS, Counters, Defect, close_ms, inconsistency, jump
-from statemachines.commands import Alert, Commands, Note, Record
+from statemachines.commands import Alert, AlertEnded, Commands, Note, Record
 from statemachines.facts import BarFact
 from statemachines.requests import ReadBars, SetAside
 from statemachines.unusable import UnusableData
@@ -68,7 +68,7 @@ class BarDesk:
                 commands.append(Record(bar))
                 self._flag_outlier(bar)  # counted; the past needs no note
                 if bar.interval == HOURLY and close_ms(bar) > now_ms - DAY_MS:
-                    self.active.add((bar.category, bar.symbol))
+                    commands += self._await((bar.category, bar.symbol), f"a bar ended at {close_ms(bar)}")
         return commands
 
     def take_repair(self, bars: Sequence[BarFact], announced_ms: int, now_ms: int) -> Commands:
@@ -85,12 +85,19 @@ class BarDesk:
 
     def _late(self, bar: BarFact, series: Series) -> Commands:
         """A bar of an announced instant: the newest one once more, or one that came too late to be announced."""
-        self.active.add(series)
+        awaited = self._await(series, f"a bar ended at {close_ms(bar)}")
         if self._closes.get((series, bar.interval)) == (bar.start_ms, bar.close):
             self._counters.add(Defect.DUPLICATE)
-            return []
+            return awaited
         self._counters.add(Defect.OUT_OF_ORDER)
-        return [Record(bar)]
+        return [*awaited, Record(bar)]
+
+    def _await(self, series: Series, reason: str) -> Commands:
+        """From now on the bars of the series are waited for; a silence has ended."""
+        if series in self.active:
+            return []
+        self.active.add(series)
+        return [AlertEnded(_silence(series), reason)]
 
     def _repeat(self, bar: BarFact, known: BarFact) -> Commands:
         if bar == known:
@@ -162,9 +169,8 @@ class BarDesk:
             if (series, HOURLY) in group:
                 self.missed_hours.pop(series, None)
                 if series not in self.active:
-                    self.active.add(series)
                     reason = f"the first bar ended at {at}; the series is waited for from now on"
-                    commands.append(_note(series, "active", reason))
+                    commands += [_note(series, "active", reason), *self._await(series, reason)]
             elif series in self.active:
                 commands += self._gap(series, at, group)
             if at % DAY_MS == 0 and series in self.active and (series, DAILY) not in group:
@@ -181,8 +187,13 @@ class BarDesk:
         self.active.discard(series)
         self.missed_hours.pop(series)
         text = f"{series_name(series)}: {reason}. It is not waited for until a bar of it comes."
-        return [_note(series, "inactive", reason), Alert("warning", "A series has gone silent", text)]
+        return [_note(series, "inactive", reason), Alert("warning", "A series has gone silent", text, _silence(series))]
 
 
 def _note(series: Series, trigger: str, reason: str) -> Note:
     return Note(series_name(series), trigger, "STREAM", "STREAM", reason, kind="component")
+
+
+def _silence(series: Series) -> str:
+    """The key of the condition that no bars of a series come (DA-3)."""
+    return f"silent:{series_name(series)}"

@@ -19,7 +19,7 @@ from actors.market_data.quotes import QuoteDesk
 from actors.market_data.reading import bars_to_read, funding_to_read
 from actors.market_data.settlements import Settlements
 from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, HistoryNeed, Patience, StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     Answer,
@@ -53,6 +53,8 @@ from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
 STATE_KEY = "market"
 INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
+FEED, RULES = "feed", "rules"
+"""Conditions: an external source is missing; the market's rules cannot be read."""
 
 Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh"]
 _BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
@@ -307,7 +309,9 @@ class MarketDataBrain:
             commands += self._set_aside(snapshot.set_aside)
             unreadable = [one.problem for one in snapshot.set_aside if one.kind != "status"]
             commands += self._read_market_again(pending, unreadable[0] if unreadable else "")
-        return commands
+            if unreadable:
+                return commands
+        return [*commands, AlertEnded(RULES, "all of them could be read")]
 
     def _refresh(self, reason: str) -> Commands:
         """Read the market anew, unless that is under way."""
@@ -325,7 +329,7 @@ class MarketDataBrain:
         commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
         if beyond == 0 and why:
             text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
-            commands.append(Alert("warning", "Market data cannot be read", text))
+            commands.append(Alert("warning", "Market data cannot be read", text, RULES))
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
@@ -337,10 +341,11 @@ class MarketDataBrain:
             return []  # told once; the reasons' figures change daily
         self._feed_reason = told
         if not absent:
-            return [self._note("feed", self._state, self._state, "all external sources are valid again")]
+            text = "all external sources are valid again"
+            return [self._note("feed", self._state, self._state, text), AlertEnded(FEED, text)]
         text = f"{read.reason}. The rules that need it are inactive."
         note = self._note("feed", self._state, self._state, read.reason)
-        return [note, Alert("warning", "An external source is missing", text)]
+        return [note, Alert("warning", "An external source is missing", text, FEED)]
 
     def _ask_again(self, pending: _Pending, why: str) -> Commands:
         """Ask again after a delay. A backfill goes on trying; anything else is at last left out, visibly."""

@@ -10,7 +10,8 @@ import pytest
 
 from actors.market_data import MarketDataBrain, MarketDataParameters
 from statemachines.brain import ENDLESS_PATIENCE, NO_PATIENCE, HistoryNeed, StateRow
-from statemachines.commands import Alert, Ask, Commands, Note, Record, Send
+from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
+from statemachines.conditions import Conditions
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.messages import (
     Answer,
@@ -38,7 +39,7 @@ from statemachines.requests import (
     Request,
     Unknown,
 )
-from statemachines.values import DAY_MS, HOUR_MS, SECOND_MS, Category, Instrument
+from statemachines.values import DAY_MS, HOUR_MS, SECOND_MS, ActorName, Category, Instrument
 
 D0 = 1_700_006_400_000 // DAY_MS * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (("spot", "BTCUSDT"), ("linear", "BTCUSDT"))
@@ -139,6 +140,7 @@ class World:
         self.sent: list[Body] = []
         self.notes: list[Note] = []
         self.alerts: list[Alert] = []
+        self.conditions = Conditions(ActorName.MARKET_DATA)
         self.keys: list[str] = []
         self.asks: list[Ask] = []
         self.now = 0
@@ -172,6 +174,9 @@ class World:
                     self.notes.append(command)
                 case Alert():
                     self.alerts.append(command)
+                    self.conditions.take(command, "", self.now)
+                case AlertEnded():
+                    self.conditions.take(command, "", self.now)
         self.keys += [ask.key for ask in asks]
         self.asks += asks
         if settle:
@@ -456,9 +461,11 @@ def test_a_series_that_has_gone_silent_is_no_longer_waited_for_and_comes_back() 
     closed = world.of(BarsClosed)
     assert [c.close_ms for c in closed] == [D0 + hour * HOUR_MS for hour in range(2, 28)]
     assert any("gone silent" in alert.title for alert in world.alerts)
+    assert "silent:linear:BTCUSDT" in world.conditions.to_data()
     world.bars(D0 + 28 * HOUR_MS)
     world.bars(D0 + 29 * HOUR_MS)
     assert world.of(BarsClosed)[-1].missing == ()
+    assert "silent:linear:BTCUSDT" not in world.conditions.to_data(), "the alert has ended"
 
 
 def test_an_hour_without_any_bar_is_announced_too() -> None:
@@ -562,6 +569,13 @@ def test_a_source_that_is_down_makes_its_value_absent_and_says_so_once() -> None
         world.bars(D0 + hour * HOUR_MS)
     assert [day.feed.fear_greed for day in world.of(DayClosed)] == [None, None, None]
     assert sum("external source" in alert.title for alert in world.alerts) == 1
+    assert list(world.conditions.to_data()) == ["feed"]
+    world.exchange.replace["read_feed"] = lambda request: FeedRead(
+        fear_greed=30, fear_greed_ms=world.now, dvol=Decimal(50), dvol_ms=world.now
+    )
+    for hour in range(73, 97):
+        world.bars(D0 + hour * HOUR_MS)
+    assert not world.conditions.to_data(), "the alert has ended"
 
 
 def test_a_backfill_that_cannot_be_read_holds_everything_back_and_alerts() -> None:
