@@ -133,6 +133,9 @@ def control(
     ],
     reason: Annotated[str, typer.Option(help="why; it is journalled")],
     scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    command_id: Annotated[
+        str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     data: Folder = None,
     config_file: ConfigFile = None,
@@ -144,7 +147,7 @@ def control(
     place = find_place(data, config_file)
     if not yes:
         typer.confirm(f"{action} {scope}?", abort=True)
-    typer.echo(send_command(place, action, scope, reason))
+    typer.echo(send_command(place, action, scope, reason, command_id))
 
 
 @app.command()

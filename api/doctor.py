@@ -77,8 +77,8 @@ def _system(config: EternalConfig, pid: int) -> Finding:
         port = int((config.data_folder / "api-port").read_text())
         answer = httpx.get(f"http://{config.api.host}:{port}/health", timeout=10, trust_env=False)
         verdict = answer.json()
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        text = f"runs as process {pid}, but its API does not answer ({type(error).__name__}): see `eternal status`."
+    except (httpx.HTTPError, OSError, ValueError):
+        text = f"runs as process {pid}, but its API does not answer: see `eternal status`."
         return Finding("system", False, text)
     if verdict["ok"]:
         return Finding("system", True, f"runs as process {pid} and is healthy.")
@@ -156,9 +156,8 @@ def _exchange(config: EternalConfig) -> Finding:
         answer = httpx.get(url, timeout=10, trust_env=False, proxy=None if proxy is None else proxy.url)
         server_ms = int(answer.json()["time"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        return Finding(
-            "exchange", False, f"{url} does not answer as expected ({type(error).__name__}): check the network."
-        )
+        why = " ".join(str(error).split()) if isinstance(error, httpx.HTTPError) else "it is not the exchange's answer"
+        return Finding("exchange", False, f"{url} does not answer as expected ({why}): check the network.")
     off_ms = round(server_ms - (before + time.time()) / 2 * 1000)
     if abs(off_ms) > MOST_CLOCK_MS:
         return Finding(

@@ -22,7 +22,7 @@ from orchestrator.conductor import Conductor
 from orchestrator.supervision import Supervision
 from statemachines.component.machine import ComponentState
 from statemachines.component.supervisor import Supervisor
-from statemachines.messages import ComponentAlert, ComponentChanged, parse_body
+from statemachines.messages import ComponentAlert, ComponentChanged, ComponentReset, parse_body
 from statemachines.values import ActorName, Foundation
 
 _log = logging.getLogger(__name__)
@@ -154,12 +154,18 @@ class Orchestrator:
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
         self._ready().command(parse_body(kind, body), natural_id)
 
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def reset(self, name: str, who: str) -> None:
-        """The operator wants a FAULTED component tried again (OR-8)."""
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
+    def reset(self, body: dict[str, Any], natural_id: str) -> None:
+        """The operator wants a FAULTED component tried again (OR-8); returns once the command is committed.
+
+        It is done before it is committed: a repeat after a lost commit does no harm, and a commit without the deed
+        would be one that no repeat mends.
+        """
+        host, command = self._ready(), ComponentReset.model_validate(body)
         if self._supervision is None:
             raise RuntimeError("the orchestrator has not begun yet")
-        self._supervision.reset(ActorName(name), who)
+        self._supervision.reset(command.component, f"{command.who}: {command.reason}")
+        host.command(command, natural_id, self._conducting.market_ms if self._conducting is not None else 0)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:

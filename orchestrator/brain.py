@@ -16,11 +16,12 @@ from orchestrator.transfers import TransferBook
 from statemachines.brain import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.conditions import ONCE
-from statemachines.facts import BarFact, SummaryFact
+from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
 from statemachines.messages import (
     AssessRisk,
     ComponentAlert,
     ComponentChanged,
+    ComponentReset,
     CycleDone,
     DayClosed,
     Denied,
@@ -136,6 +137,8 @@ class OrchestratorBrain:
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
+            case ComponentReset():
+                return self._component_reset(body, now_ms)
             case ComponentAlert():
                 condition = _down(body.component) if body.is_open else ONCE
                 return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
@@ -205,6 +208,24 @@ class OrchestratorBrain:
         note = Note(str(body.component), "component_changed", before, body.state, body.reason, kind="component")
         ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
         return [note, *ended, Send(body)]
+
+    def _component_reset(self, body: ComponentReset, now_ms: int) -> Commands:
+        """OR-8: from this commit on no restart takes the component for FAULTED; the command is kept in the register."""
+        component = str(body.component)
+        before = self._components.get(component, "STOPPED")
+        after = "STARTING" if before == FAULTED else before
+        self._components[component] = after
+        self._touch("control")
+        fact = OperatorCommandFact(
+            command_id=body.command_id,
+            action="reset",
+            scope=component,
+            reason=body.reason,
+            who=body.who,
+            given_ms=now_ms,
+        )
+        note = Note(component, "reset", before, after, f"{body.who}: {body.reason}", kind="component")
+        return [note, Record(fact)]
 
     # --- the cycle ---
 

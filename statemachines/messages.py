@@ -524,6 +524,16 @@ class OperatorCommand(Body):
     reason: str
 
 
+class ComponentReset(Body):
+    """The operator wants a FAULTED component tried again (OR-8); `command_id` as in `OperatorCommand`."""
+
+    KIND = "component_reset"
+    command_id: str
+    who: str
+    component: ActorName
+    reason: str
+
+
 def _all_kinds(base: type[Body]) -> dict[str, type[Body]]:
     kinds: dict[str, type[Body]] = {}
     for body in base.__subclasses__():

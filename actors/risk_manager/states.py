@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from actors.risk_manager.desk import IntentDesk
 from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
-from statemachines.facts import SwitchFact
+from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.messages import OperatorCommand, RiskState
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import RiskParameters
@@ -146,6 +146,18 @@ class RiskStates:
     def restore(self, scope: str, state: str, data: Mapping[str, Any]) -> None:
         """Take back one scope's row."""
         self.machines[scope].restore(state, data)
+
+
+def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:
+    """The command as the register of all commands keeps it."""
+    return OperatorCommandFact(
+        command_id=command.command_id,
+        action=command.action,
+        scope=command.scope,
+        reason=command.reason,
+        who=command.who,
+        given_ms=now_ms,
+    )
 
 
 def _engines(scope: str) -> tuple[ActorName, ...]:

@@ -282,6 +282,12 @@ class Queries:
         """Daily summaries (OR-3)."""
         return self._page(SUMMARIES, "SELECT * FROM daily_summaries WHERE true", before, limit)
 
+    def operator_command(self, command_id: str) -> Row | None:
+        """The operator's command of this id, as it was carried out; None when there was none."""
+        return _first(
+            self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
+        )
+
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")
 

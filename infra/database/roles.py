@@ -30,8 +30,8 @@ RETENTION = "eternal_retention"
 READER = "eternal_reader"
 ROLES = (APPLICATION, RETENTION, READER)
 
-APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "config_versions"})
-"""What was decided, traded, booked and configured: rows that no part of the application ever changes."""
+APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "config_versions", "operator_commands"})
+"""What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
 ARCHIVED = frozenset({"journal", "outbox", "asks", "known_ids", "portfolio_versions"})
 """Tables from which retention deletes."""

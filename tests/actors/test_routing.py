@@ -14,6 +14,7 @@ from statemachines.values import Account, ActorName
 FROM_OUTSIDE = {
     "answer",
     "bar_frame",
+    "component_reset",
     "execution_frame",
     "feed_frame",
     "funding_frame",

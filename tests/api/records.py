@@ -14,6 +14,7 @@ from statemachines.facts import (
     BarFact,
     DiscrepancyFact,
     ExecutionFact,
+    OperatorCommandFact,
     OrderFact,
     PortfolioFact,
     PositionFact,
@@ -36,6 +37,19 @@ def write_history(url: str) -> None:
     store = PostgresStore(url)
     try:
         _write(store)
+    finally:
+        store.close()
+
+
+def register_command(url: str, method: str, arguments: tuple[Any, ...]) -> None:
+    """What an actor that takes a command of the operator commits: its row in the register."""
+    body = {"action": "reset", **arguments[0]} if method == "reset" else arguments[1]
+    scope = str(body.get("scope") or body["component"])
+    names = ("command_id", "action", "reason", "who")
+    fact = OperatorCommandFact(scope=scope, given_ms=1, **{name: body[name] for name in names})
+    store = PostgresStore(url)
+    try:
+        Pen(store, "risk-manager").write(facts=[fact])
     finally:
         store.close()
 

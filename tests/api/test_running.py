@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
 from infra.database.queries import Queries
-from tests.api.records import write_history
+from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
@@ -207,7 +208,12 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
     service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
     token = read_or_make_token(config.token_file)
     listener = listen("127.0.0.1", 0)
-    server = make_server(create_app(service, token, lambda *call: calls.append(call)))
+
+    def take(*call: Any) -> None:
+        calls.append(call)
+        register_command(database_url, call[1], call[2])
+
+    server = make_server(create_app(service, token, take))
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
     thread.start()
     (config.data_folder / "api-port").write_text(str(listener.getsockname()[1]))
@@ -220,6 +226,16 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
         done = CliRunner().invoke(app, given, input="y\n")
         assert done.exit_code == 0, done.output
         assert CliRunner().invoke(app, [*given, "--yes"]).exit_code == 0
+        # A command whose answer was lost is given again by the id that the program had printed.
+        command_id = re.search(r"command_id (\w+)", done.output)
+        assert command_id is not None
+        again = CliRunner().invoke(app, [*given, "--yes", "--command-id", command_id[1]])
+        assert (again.exit_code, command_id[0] in again.output) == (0, True)
+        other = [*given[:4], "--reason", "something else", *given[6:], "--yes", "--command-id", command_id[1]]
+        taken = CliRunner().invoke(app, other)
+        assert taken.exit_code == 2 and "reason was 'bank holiday' and is 'something else'" in taken.output
+        blank = CliRunner().invoke(app, [*given, "--yes", "--command-id", " "])
+        assert blank.exit_code == 2 and "command_id" in blank.output and "blank" in blank.output
         nonsense = CliRunner().invoke(app, ["control", "explode", *given[2:], "--yes"])
         assert nonsense.exit_code == 2 and "allowed: pause, resume" in nonsense.output
     finally:
@@ -232,3 +248,29 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
     actor, method, (_kind, body, _natural_id) = calls[0]
     assert (actor, method) == ("risk-manager", "command")
     assert (body["who"], body["reason"]) == ("katya, command line", "bank holiday")
+
+
+def test_a_lost_answer_is_told_with_the_id_to_repeat_it_with_and_no_class_name(config: EternalConfig) -> None:
+    """`eternal control` said "may be given again" but showed no id and took none: a repeat was another command."""
+    given = ["control", "halt", "--reason", "a test", "--yes", "--data", str(config.data_folder)]
+    child = hold(config)
+    token = read_or_make_token(config.token_file)
+    assert token.header()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        (config.data_folder / "api-port").write_text(str(port))
+
+        def end_the_call() -> None:
+            mute.accept()[0].close()
+
+        closer = threading.Thread(target=end_the_call)
+        closer.start()
+        lost = CliRunner().invoke(app, given)
+        closer.join(10)
+    away = CliRunner().invoke(app, given)
+    child.terminate()
+    child.wait(10)
+    for result in (lost, away):
+        assert result.exit_code == 2
+        assert re.search(r"--command-id [0-9a-f]{32}", result.output), result.output
+        assert not re.search(r"\b[A-Z]\w+(Error|Disconnected|Exception)\b", result.output), result.output
