@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +13,9 @@ from typer.core import TyperGroup
 
 from api.days import parse_day
 from api.history import history_app
-from infra.data_folder import claim_data_folder
+from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
-from infra.ownership import MARK_FILE, is_ours
+from infra.ownership import ForeignFolderError, is_missing
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
@@ -197,14 +196,13 @@ def reset(
     if config.database.url is not None:
         _refuse("reset discards the embedded database only; the one that DATABASE_URL names is yours to drop.")
     folder = config.data_folder
-    if not folder.exists():
-        typer.echo(f"There is nothing to discard in {folder}.")
+    if is_missing(folder):
+        typer.echo(f"There is nothing to discard: {folder} does not exist.")
         return
-    if not is_ours(folder):
-        _refuse(
-            f"{folder} is not a data folder of this program: it has no mark {MARK_FILE}. Nothing was deleted. A folder "
-            "of an earlier version gets its mark at its next start."
-        )
+    try:
+        demand_data_folder(folder)
+    except ForeignFolderError as error:
+        _refuse(f"{error} Nothing was deleted.")
     from api.running import running_pid
 
     pid = running_pid(folder)
@@ -212,11 +210,16 @@ def reset(
         _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Discard all of {folder}?", abort=True)
-    from infra.database.embedded import EmbeddedPostgres
+    if not config.database_folder.is_symlink():
+        from infra.database.embedded import EmbeddedPostgres
 
-    EmbeddedPostgres(config.database_folder).destroy()
-    shutil.rmtree(folder.resolve())
-    typer.echo(f"{folder} is gone; the next start begins anew.")
+        EmbeddedPostgres(config.database_folder).destroy()
+    left = discard(folder)
+    typer.echo(f"All state in {folder} is discarded; the next start begins anew.")
+    if left.strangers:
+        typer.echo(f"These files are not of this program and were left: {', '.join(left.strangers)}.")
+    if left.links:
+        typer.echo(f"Links were not followed, what they lead to was left: {', '.join(left.links)}.")
 
 
 @app.command()

@@ -29,6 +29,7 @@ from api.dashboard import Dashboard, add_dashboard
 from api.gate import Credential, Gate
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
+from infra.faults import continued
 from statemachines.values import ActorName
 
 STATIC = Path(__file__).parent / "static"
@@ -136,7 +137,7 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         field, value = shown(first["loc"][-1]), shown(first.get("input"))
         why = first["msg"].removeprefix("Value error, ")
-        return _refusal(422, f"{field} '{value}' is not allowed; {why[0].lower()}{why[1:]}.", field, value, [])
+        return _refusal(422, f"{field} '{value}' is not allowed; {continued(why)}.", field, value, [])
 
     @app.exception_handler(DatabaseAwayError)
     async def away(_request: Request, error: DatabaseAwayError) -> JSONResponse:

@@ -155,7 +155,7 @@ def test_the_database_url_is_taken_and_never_shown(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DATABASE_URL", "mysql://me:topsecret@db.example/eternal")
     text = refusal()
     assert "database.url = (secret) (set in the environment) is refused" in text
-    assert "'mysql'; allowed: postgresql" in text
+    assert "refused: DATABASE_URL has the scheme 'mysql'; allowed: postgresql" in text  # it was "dATABASE_URL"
     assert "topsecret" not in text
 
 
