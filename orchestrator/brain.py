@@ -23,6 +23,7 @@ from statemachines.messages import (
     ComponentChanged,
     ComponentReset,
     CycleDone,
+    DatabaseOutage,
     DayClosed,
     Denied,
     Fill,
@@ -41,6 +42,7 @@ from statemachines.values import ActorName
 
 SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
+DATABASE_CONDITION = "database"
 ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
 
 
@@ -137,6 +139,8 @@ class OrchestratorBrain:
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
+            case DatabaseOutage():
+                return [_outage_alert(body)]
             case ComponentReset():
                 return self._component_reset(body, now_ms)
             case ComponentAlert():
@@ -410,3 +414,14 @@ class OrchestratorBrain:
 def _down(component: object) -> str:
     """The key of the condition that a component does not run (OR-8)."""
     return f"component:{component}"
+
+
+def _outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
+    """A condition with its beginning and its end in wall time: market time stood still meanwhile."""
+    if body.until:
+        return AlertEnded(DATABASE_CONDITION, f"the database can be used again since {body.until}.")
+    text = (
+        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops stayed "
+        "at the exchange, and everything resumes by itself. Find out why the database could not be used."
+    )
+    return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)

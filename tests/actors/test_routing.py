@@ -15,6 +15,7 @@ FROM_OUTSIDE = {
     "answer",
     "bar_frame",
     "component_reset",
+    "database_outage",
     "execution_frame",
     "feed_frame",
     "funding_frame",

@@ -302,7 +302,7 @@ class _AwayStore(MemoryStore):
 
     def commit(self, commit: Commit) -> frozenset[str]:
         if self.is_away:
-            raise StoreUnavailableError("away")
+            raise StoreUnavailableError
         return super().commit(commit)
 
 
