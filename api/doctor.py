@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from api.running import database_url, running_pid
+from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for
 
@@ -69,6 +70,10 @@ def _token(config: EternalConfig) -> Finding:
         return Finding("token", True, "the API's token is made at the first start.")
     if path.stat().st_mode & 0o077:
         return Finding("token", False, f"{path} can be read by others: chmod 600 {path}, and make a new one if unsure.")
+    try:
+        read_token(path)
+    except (OSError, ValueError) as error:
+        return Finding("token", False, str(error))
     return Finding("token", True, f"in {path}, readable by its owner only.")
 
 

@@ -28,6 +28,7 @@ from api.launching.ray_process import RayProcess
 from api.launching.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
 from api.simulator_process import ROLE as EXCHANGE_ROLE
 from api.simulator_process import SimulatorProcess
+from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
@@ -146,10 +147,11 @@ class System:
         """Start everything; returns when the orchestrator is being created (the actors recover on their own).
 
         Raises EmbeddedDatabaseError, SimulatorError, RayError, WrongDatabaseError, CredentialsError, AdmissionError,
-        PortTakenError, or StartBrokenOffError when `stop` was called meanwhile.
+        PortTakenError, WeakTokenError, or StartBrokenOffError when `stop` was called meanwhile.
         """
         config = self.config
         claim_data_folder(config.data_folder)
+        read_or_make_token(config.token_file)
         self._choose_ports()
         kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
         if not config.is_simulated:
