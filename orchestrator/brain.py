@@ -43,6 +43,7 @@ from statemachines.values import ActorName
 SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
 DATABASE_CONDITION = "database"
+RISK_CONDITION = "cycle:risk"
 ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
 
 
@@ -276,10 +277,12 @@ class OrchestratorBrain:
         cycle.equity_usdt = None if self._portfolio is None else self._portfolio.equity_usdt
         if cycle.risk_state == "NORMAL":
             cycle.queue = [str(engine) for engine in self._parameters.cycle]
-            return [cycle.fire("risk_normal", cycle.risk_reason)]
+            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open again.")
+            return [cycle.fire("risk_normal", cycle.risk_reason), ended]
         cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
         text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
-        return [cycle.fire("risk_action", text), Alert("warning", "The daily cycle stops after the risk check", text)]
+        title = "The daily cycle stops after the risk check"
+        return [cycle.fire("risk_action", text), Alert("warning", title, text, RISK_CONDITION)]
 
     def _next_engine(self, now_ms: int) -> Commands:
         cycle = self._cycle
