@@ -22,6 +22,7 @@ from actors.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.housekeeping import Housekeeping
 from api.launching.keeper import Keeper
+from api.launching.notices import Notices
 from api.launching.orchestrator_watch import OrchestratorWatch
 from api.launching.ray_process import ROLE as RAY_ROLE
 from api.launching.ray_process import RayProcess
@@ -66,7 +67,7 @@ class System:
     def __init__(self, config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> None:
         self.config = config
         self.api_port = 0
-        self.events: list[str] = []
+        self.notices = Notices()
         self.run = Run(config.data_folder)
         self._granted = GrantedTime()
         self._database: Database | None = None
@@ -318,7 +319,9 @@ class System:
         ray = self.ray
         if not self._ray_loss:
             self._ray_loss = f"{loss[0].upper()}{loss[1:]}"
-            self._say(f"{self._ray_loss}; {'Ray is started anew' if ray.is_ours else 'the cluster is joined anew'}.")
+            doing = f"{self._ray_loss}; {'Ray is started anew' if ray.is_ours else 'the cluster is joined anew'}."
+            _log.warning("%s", doing)
+            self.notices.begin("ray", doing)
         ray.restart()
         if self._stopping.is_set():
             return
@@ -327,6 +330,7 @@ class System:
             if ray.is_ours
             else "the cluster was joined again, and its actors were adopted or recreated"
         )
+        self.notices.end("ray")
         self._alert(Foundation.RAY, f"{self._ray_loss}; {done}.")
         self._ray_loss = ""
         if self._assembly is not None:
@@ -410,7 +414,7 @@ class System:
 
     def _say(self, sentence: str) -> None:
         _log.warning("%s", sentence)
-        self.events.append(sentence)
+        self.notices.say(sentence)
 
     # --- the port ---
 

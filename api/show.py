@@ -126,7 +126,7 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
         while not ended.is_set() and not (until_end and system.has_ended):
             overview = await service.overview()
             if console.is_terminal:
-                live.update(render(overview, addresses, system.events), refresh=True)
+                live.update(render(overview, addresses, system.notices.shown()), refresh=True)
             elif turn % PLAIN_EVERY == 0:
                 live.console.print(_line(overview), soft_wrap=True)
             turn += 1

@@ -369,7 +369,7 @@ class RiskManagerBrain:
         if unknown:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
-            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.reason}"
+            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
         note = Note(GLOBAL, "assess_risk", machine.state, machine.state, reason, {"day_ms": body.day_ms})
         return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
 

@@ -15,6 +15,7 @@ from api.http import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token
+from api.verdict import _trading
 from infra.config import EternalConfig
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.store import PostgresStore
@@ -304,3 +305,16 @@ def test_without_the_register_no_repeat_is_taken_for_new() -> None:
 def test_an_answer_for_people_names_no_class() -> None:
     for actors in (Actors(away=True), None):
         assert "Error" not in post(actors, action="pause", reason="because").json()["error"]
+
+
+def test_who_paused_is_named_once(database_url: str, living: Living) -> None:  # noqa: F811
+    """/health said: PAUSED since ... by alice (alice: pause trend-1: bank holiday)."""
+    pause = HALT | {"action": "pause", "scope": "trend-1", "reason": "bank holiday"}
+    assert give(database_url, living, **pause).status_code == 200
+    (sentence,) = _trading(Queries(database_url).switches())
+    assert "PAUSED since 1970-01-01 12:00 UTC by alice (bank holiday)." in sentence
+    assert sentence.count("alice") == 1
+    (alert,) = Queries(database_url).alerts()
+    assert alert["text"].startswith("alice: bank holiday. ")
+    (line,) = Queries(database_url).journal(machine="trend-1")
+    assert line["reason"] == "alice: pause trend-1: bank holiday", "the journal's line stands alone"
