@@ -102,17 +102,22 @@ def run(
 
 @app.command()
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
-    """What the running system is doing, from its API or, when that does not answer, from its database."""
-    from api.client import Unanswered, read_overview
+    """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
+    from api.client import Unanswered, read_launch_overview, read_overview
     from api.place import find_place
     from api.table import print_overview
 
+    place = find_place(data, config_file)
     try:
-        overview = read_overview(find_place(data, config_file))
+        overview = read_overview(place)
     except Unanswered as error:
-        from api.running import overview_from_database
+        told = read_launch_overview(place, str(error))
+        if told is None:
+            from api.running import overview_from_database
 
-        overview = overview_from_database(_config({}, None, data, config_file), f"the API does not answer ({error})")
+            config = _config({}, None, data, config_file)
+            told = overview_from_database(config, f"the API does not answer ({error})")
+        overview = told
     print_overview(overview)
 
 

@@ -13,10 +13,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from api.place import Place
+from api.place import OVERVIEW, Place
 from api.running import RunningError, running_pid
 from api.tokens import read_token
 from infra.files import read_port
+from infra.secrets.counter import SOCKET, SecretsUnavailableError, fetch
 
 ANSWER_TIMEOUT_S = 10.0
 PORT_FILE = "api-port"
@@ -74,6 +75,17 @@ def read_overview(place: Place) -> dict[str, Any]:
     if status != http.client.OK or not isinstance(body, dict):
         raise Unanswered(_sentence(status, body))
     return body
+
+
+def read_launch_overview(place: Place, why: str) -> dict[str, Any] | None:
+    """The same from `eternal run` itself, for when the interface does not answer (`why`); None when it does not either.
+    It costs no more than asking the interface, whereas the database takes seconds of loading."""
+    try:
+        told = fetch(place.data_folder / SOCKET, OVERVIEW, patience_s=0.0)
+    except SecretsUnavailableError:
+        return None
+    reasons = [f"The API does not answer ({why}).", *told["health"]["reasons"]]
+    return {**told, "health": {"ok": False, "reasons": reasons}}
 
 
 def send_command(place: Place, action: str, scope: str, reason: str, command_id: str | None = None) -> str:

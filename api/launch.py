@@ -27,6 +27,7 @@ from api.launching.orchestrator_watch import OrchestratorWatch
 from api.launching.ray_process import ROLE as RAY_ROLE
 from api.launching.ray_process import RayProcess
 from api.launching.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
+from api.place import OVERVIEW
 from api.simulator_process import ROLE as EXCHANGE_ROLE
 from api.simulator_process import SimulatorProcess
 from api.tokens import read_or_make_token
@@ -51,6 +52,7 @@ JOIN_S = 1.0
 HOUSEKEEPING_END_S = 1.0
 ALERT_AGAIN_S = 3.0
 MOST_ALERTS = 100
+OVERVIEW_FRESH_S = 15.0
 
 
 class StartBrokenOffError(Exception):
@@ -68,6 +70,8 @@ class System:
         self.config = config
         self.api_port = 0
         self.notices = Notices()
+        self._overview: Mapping[str, Any] = {}
+        self._overview_at = 0.0
         self.run = Run(config.data_folder)
         self._granted = GrantedTime()
         self._database: Database | None = None
@@ -285,7 +289,15 @@ class System:
             market_label=self.market_label,
         )
 
+    def publish(self, overview: Mapping[str, Any]) -> None:
+        """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
+        self._overview, self._overview_at = overview, time.monotonic()
+
     def _secrets_of(self, name: str) -> Mapping[str, Any]:
+        if name == OVERVIEW:
+            if not self._overview or time.monotonic() - self._overview_at > OVERVIEW_FRESH_S:
+                raise KeyError(name)
+            return self._overview
         if self._database is None:
             raise KeyError(name)
         url = self._database.reader_url if name == ActorName.API else self._database.url

@@ -125,6 +125,7 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while not ended.is_set() and not (until_end and system.has_ended):
             overview = await service.overview()
+            system.publish(overview)
             if console.is_terminal:
                 live.update(render(overview, addresses, system.notices.shown()), refresh=True)
             elif turn % PLAIN_EVERY == 0:
