@@ -146,7 +146,20 @@ def _reachable(url: str, config: EternalConfig) -> Finding:
     if owner is not None and owner[0] not in (None, config.profile.value):
         text = f"{where} belongs to profile {owner[0]}, not to {config.profile.value}: give each its own."
         return Finding("database", False, text)
-    return Finding("database", True, f"{where} answers.")
+    weak = _undoing(config)
+    return Finding("database", not weak, " ".join([f"{where} answers.", *weak]))
+
+
+def _undoing(config: EternalConfig) -> list[str]:
+    """How the login that we were given could undo what is append-only."""
+    from infra.database.launch import application_url
+    from infra.database.roles import weaknesses
+
+    if config.database.url is None:
+        return []
+    owner = config.database.owner_url
+    url = application_url(config.database.url.get_secret_value(), None if owner is None else owner.get_secret_value())
+    return weaknesses(url, "DATABASE_URL")
 
 
 def _exchange(config: EternalConfig) -> Finding:

@@ -247,13 +247,17 @@ class System:
                 raise keeper.error
 
     def _start_database(self) -> None:
-        url = self.config.database.url
+        url, owner_url = self.config.database.url, self.config.database.owner_url
         self._database = open_database(
             url.get_secret_value() if url is not None else None,
             self.config.database_folder,
             self.config.database.port,
             self._server,
+            owner_url.get_secret_value() if owner_url is not None else None,
         )
+        for sentence in self._database.warnings:
+            _log.warning("%s", sentence)
+            self.notices.begin("database roles", sentence)
 
     def _start_exchange(self) -> None:
         assert self._exchange is not None

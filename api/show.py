@@ -120,6 +120,8 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
     }
     for name, address in addresses.items():
         console.print(f"{name}: {address}", soft_wrap=True)
+    for sentence in system.database.warnings:
+        console.print(f"WARNING: {sentence}", style="bold yellow", soft_wrap=True)
     console.print("The Ray dashboard asks for the Ray token once (paste what the file holds).", soft_wrap=True)
     turn = 0
     with Live(console=console, auto_refresh=False, transient=False) as live:

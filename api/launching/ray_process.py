@@ -253,13 +253,7 @@ class RayProcess:
                 match said:
                     case protocol.HeadLost(names):
                         self._lost = f"Ray's {', '.join(names)} had died"
-                    case (
-                        protocol.Ready()
-                        | protocol.Failed()
-                        | protocol.Heard()
-                        | protocol.Silent()
-                        | protocol.AlertTaken()
-                    ):
+                    case _:
                         self._heard.append(said)
 
     def _await_ready(self, child: subprocess.Popen[bytes]) -> None:

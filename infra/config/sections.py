@@ -32,12 +32,20 @@ class Section(BaseModel):
 
 
 class DatabaseConfig(Section):
-    """The database. Without `url` (or DATABASE_URL) the embedded one in the data folder is used; `port` is its port."""
+    """The database. Without `url` (or DATABASE_URL) the embedded one in the data folder is used; `port` is its port.
+    `owner_url` (or DATABASE_OWNER_URL) is the login that owns the tables, when that is not the one of `url`."""
 
     url: SecretStr | None = None
+    owner_url: SecretStr | None = None
     port: Port = 0
 
-    @field_validator("url")
+    @model_validator(mode="after")
+    def _owner_of_what(self) -> DatabaseConfig:
+        if self.owner_url is not None and self.url is None:
+            raise ValueError("owner_url (DATABASE_OWNER_URL) needs url (DATABASE_URL): the embedded database has none")
+        return self
+
+    @field_validator("url", "owner_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
