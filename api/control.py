@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -92,16 +92,21 @@ Send = Callable[[ActorName, str, tuple[Any, ...]], None]
 """`send(actor, method, arguments)` calls a living actor and waits until it has committed; raises
 ControlUnavailableError."""
 
-Find = Callable[[str], Mapping[str, Any] | None]
-"""The registered command of an id, None when the id is free; raises QueryUnavailableError."""
+
+class Register(Protocol):
+    """The commands that were carried out."""
+
+    def operator_command(self, command_id: str) -> Mapping[str, Any] | None:
+        """The command of an id, None when the id is free. Raises QueryUnavailableError."""
+        ...
 
 
 class CommandDesk:
     """Takes the operator's commands. Safe to use from several threads."""
 
-    def __init__(self, send: Send, find: Find) -> None:
+    def __init__(self, send: Send, register: Register) -> None:
         self._send = send
-        self._find = find
+        self._register = register
         # Two requests with one id are taken one after the other; others do not wait for each other.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
@@ -116,10 +121,10 @@ class CommandDesk:
         answer = ControlAnswer(command_id=command_id, accepted=True, text=_told(request))
         with self._locks[hash(command_id) % LOCKS]:
             try:
-                if request.command_id is not None and _is_registered(request, command_id, self._find(command_id)):
+                if request.command_id is not None and _is_registered(request, command_id, self._earlier(command_id)):
                     return answer
                 self._hand_over(request, command_id)
-                if not _is_registered(request, command_id, self._find(command_id)):
+                if not _is_registered(request, command_id, self._earlier(command_id)):
                     raise CommandIdTakenError(command_id, "it is not recorded any more what that was")
             except (ControlUnavailableError, QueryUnavailableError) as error:
                 raise ControlUnavailableError(
@@ -127,6 +132,9 @@ class CommandDesk:
                     f"'{shown(command_id)}': however often it is given, it is carried out once."
                 ) from error
         return answer
+
+    def _earlier(self, command_id: str) -> Mapping[str, Any] | None:
+        return self._register.operator_command(command_id)
 
     def _hand_over(self, request: ControlRequest, command_id: str) -> None:
         natural_id = f"operator:{command_id}"

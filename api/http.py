@@ -113,7 +113,7 @@ def create_app(
     _add_trading(get, service)
     _add_money(get, service)
     _add_happenings(get, service)
-    _add_control(app, CommandDesk(send or _nobody, service.operator_command))
+    _add_control(app, CommandDesk(send or _nobody, service))
     add_dashboard(app, Depends(BEARER), dashboard, REFUSALS)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
