@@ -152,14 +152,12 @@ def _reachable(url: str, config: EternalConfig) -> Finding:
 
 def _undoing(config: EternalConfig) -> list[str]:
     """How the login that we were given could undo what is append-only."""
-    from infra.database.launch import application_url
-    from infra.database.roles import weaknesses
+    from infra.database.launch import undoing
 
     if config.database.url is None:
         return []
     owner = config.database.owner_url
-    url = application_url(config.database.url.get_secret_value(), None if owner is None else owner.get_secret_value())
-    return weaknesses(url, "DATABASE_URL")
+    return undoing(config.database.url.get_secret_value(), None if owner is None else owner.get_secret_value())
 
 
 def _exchange(config: EternalConfig) -> Finding:

@@ -22,6 +22,7 @@ from infra.database.roles import (
     DatabaseRolesError,
     as_login,
     as_role,
+    may_make_roles,
     own_logins,
     secure,
     weaknesses,
@@ -140,14 +141,12 @@ def _with_set_role(url: str) -> Database:
     return Database(as_role(url, APPLICATION), as_role(url, RETENTION), as_role(url, READER), None)
 
 
-def application_url(url: str, owner_url: str | None) -> str:
-    """The URL that the application has, as the last start of the system has left it; nothing is changed."""
+def undoing(url: str, owner_url: str | None) -> list[str]:
+    """`weaknesses` of the login that the application has, or will have from the next start on; nothing is changed."""
     passwords = None if owner_url is not None else own_logins(url)
-    if passwords is not None:
-        own = as_login(url, APPLICATION, passwords[APPLICATION])
-        try:
-            connect(own, "doctor").close()
-        except psycopg.OperationalError:
-            return url
-        return own
-    return url
+    if passwords is None:
+        return weaknesses(url, "DATABASE_URL")
+    try:
+        return weaknesses(as_login(url, APPLICATION, passwords[APPLICATION]), "DATABASE_URL")
+    except psycopg.OperationalError:
+        return [] if may_make_roles(url) else weaknesses(url, "DATABASE_URL")

@@ -99,6 +99,14 @@ def as_login(url: str, role: str, password: str) -> str:
     )
 
 
+def may_make_roles(url: str) -> bool:
+    """Whether the login has the right to create roles."""
+    query = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = session_user"
+    with connect(url, "roles") as connection:
+        row = connection.execute(query).fetchone()
+    return row is not None and bool(row[0])
+
+
 def weaknesses(url: str, variable: str) -> list[str]:
     """How whoever has this URL could undo what is append-only, in sentences; empty when they could not. `variable` is
     where the URL was given.
