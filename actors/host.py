@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class Host:
         self._turns = 0
         self._is_deciding = False
         self._error = ""
+        self._outage: Mapping[str, Any] | None = None
         self._commits = 0
         self._machine_states: dict[str, str] = {}
 
@@ -183,7 +185,8 @@ class Host:
         self._queue.put(self._forget_report)
 
     def health(self) -> dict[str, Any]:
-        """A snapshot that never waits: `progress` counts the worker's turns and tells a stuck one from a busy one."""
+        """A snapshot that never waits: `progress` counts the worker's turns and tells a stuck one from a busy one;
+        `outage` is the database's, as long as it lasts (`what`, `why`, `since_s` in wall time)."""
         shell, streams = self._shell, self._parts.streams
         waiting = self._queue.qsize() + (shell.inbox_length if shell else 0)
         return {
@@ -201,6 +204,7 @@ class Host:
             "stream_faults": list(streams.faults()) if streams else [],
             "machines": dict(self._machine_states),
             "last_error": self._error,
+            "outage": self._outage,
         }
 
     def stop(self) -> None:
@@ -254,13 +258,15 @@ class Host:
                 break
             except StoreUnavailableError as error:
                 self._state, self._error = "WAITING_FOR_DATABASE", str(error)
+                since_s = self._outage["since_s"] if self._outage is not None else time.time()
+                self._outage = {"what": error.what, "why": error.why, "since_s": since_s}
                 self._turns += 1
                 self._stop.wait(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
                 attempt += 1
         else:
             return
         if attempt:
-            self._state, self._error = state_before, ""
+            self._state, self._error, self._outage = state_before, "", None
         self._commits = shell.number
         self._turns += 1
         self._machine_states.update(shell.changed_states())

@@ -22,7 +22,16 @@ class FencedError(Exception):
 
 
 class StoreUnavailableError(Exception):
-    """The database cannot be reached; the shell waits, visibly, and repeats the same commit."""
+    """The database cannot be used; the shell waits, visibly, and repeats the same commit. `what` continues a sentence
+    that begins with "The database"; `why` is what the database itself said."""
+
+    def __init__(self, what: str = "cannot be reached", why: str = "") -> None:
+        super().__init__(f"the database {what}{f': {why}' if why else ''}")
+        self.what = what
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[StoreUnavailableError], tuple[str, str]]:
+        return type(self), (self.what, self.why)
 
 
 class ActorGoneError(Exception):

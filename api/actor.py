@@ -106,13 +106,13 @@ def _send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
 
     handle = find(actor)
     if handle is None:
-        raise ControlUnavailableError(f"There is no {actor} just now; it is being restarted. Try again; see /health.")
+        raise ControlUnavailableError(f"There is no {actor} just now; it is being restarted; see /health.")
     try:
         ray.get(getattr(handle, method).remote(*arguments), timeout=CONTROL_TIMEOUT_S)
     except (ray.exceptions.RayError, TimeoutError) as error:
         text = (
-            f"The {actor} has not committed the command within {CONTROL_TIMEOUT_S:.0f} s ({type(error).__name__}): "
-            "whether it is in force is not known. Send it again with the same command_id, which is safe."
+            f"The {actor} has not committed the command within {CONTROL_TIMEOUT_S:.0f} s; it may be busy, in recovery, "
+            "or waiting for the database; see /health."
         )
         raise ControlUnavailableError(text) from error
 

@@ -26,7 +26,7 @@ from infra.backtest.runner import Backtest
 from infra.backtest.version import commit_of_the_code
 from infra.config import EternalConfig
 from infra.config.model import Profile
-from infra.ownership import claim
+from infra.ownership import FolderKind, claim
 from infra.simulator.config import FeeConfig
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.judge import Coverage
@@ -79,7 +79,7 @@ def run_backtest(options: Options, config: EternalConfig) -> int:
         raise OptionError(f"A backtest trades on paper; profile {str(config.profile)!r} is refused, paper is allowed.")
     with _interrupted() as stopped:
         plan = _plan(options, config)
-        claim(options.out, "The folder of --out")
+        claim(options.out, "The folder of --out", FolderKind.REPORT)
         return _run(plan, options.out, stopped)
 
 
@@ -135,6 +135,10 @@ def _market(options: Options) -> tuple[Market, tuple[str, ...]]:
         return market, missing_inputs(market.coverage(), market.start_ms)
     if start is None:
         start = start_ms(SYNTHETIC_START)
+    if end is not None and start >= end:
+        raise OptionError(
+            f"--to {options.last} must not be before {SYNTHETIC_START}, where the market begins without --from."
+        )
     days = SYNTHETIC_DAYS if end is None else (end - start) // DAY_MS
     return SyntheticMarket(options.seed, start, days), ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +13,9 @@ from typer.core import TyperGroup
 
 from api.days import parse_day
 from api.history import history_app
-from infra.data_folder import claim_data_folder
+from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
-from infra.ownership import MARK_FILE, is_ours
+from infra.ownership import ForeignFolderError, is_missing
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
@@ -103,17 +102,22 @@ def run(
 
 @app.command()
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
-    """What the running system is doing, from its API or, when that does not answer, from its database."""
-    from api.client import Unanswered, read_overview
+    """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
+    from api.client import Unanswered, read_launch_overview, read_overview
     from api.place import find_place
     from api.table import print_overview
 
+    place = find_place(data, config_file)
     try:
-        overview = read_overview(find_place(data, config_file))
+        overview = read_overview(place)
     except Unanswered as error:
-        from api.running import overview_from_database
+        told = read_launch_overview(place, str(error))
+        if told is None:
+            from api.running import overview_from_database
 
-        overview = overview_from_database(_config({}, None, data, config_file), f"the API does not answer ({error})")
+            config = _config({}, None, data, config_file)
+            told = overview_from_database(config, f"the API does not answer ({error})")
+        overview = told
     print_overview(overview)
 
 
@@ -133,6 +137,9 @@ def control(
     ],
     reason: Annotated[str, typer.Option(help="why; it is journalled")],
     scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    command_id: Annotated[
+        str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     data: Folder = None,
     config_file: ConfigFile = None,
@@ -144,7 +151,7 @@ def control(
     place = find_place(data, config_file)
     if not yes:
         typer.confirm(f"{action} {scope}?", abort=True)
-    typer.echo(send_command(place, action, scope, reason))
+    typer.echo(send_command(place, action, scope, reason, command_id))
 
 
 @app.command()
@@ -194,14 +201,13 @@ def reset(
     if config.database.url is not None:
         _refuse("reset discards the embedded database only; the one that DATABASE_URL names is yours to drop.")
     folder = config.data_folder
-    if not folder.exists():
-        typer.echo(f"There is nothing to discard in {folder}.")
+    if is_missing(folder):
+        typer.echo(f"There is nothing to discard: {folder} does not exist.")
         return
-    if not is_ours(folder):
-        _refuse(
-            f"{folder} is not a data folder of this program: it has no mark {MARK_FILE}. Nothing was deleted. A folder "
-            "of an earlier version gets its mark at its next start."
-        )
+    try:
+        demand_data_folder(folder)
+    except ForeignFolderError as error:
+        _refuse(f"{error} Nothing was deleted.")
     from api.running import running_pid
 
     pid = running_pid(folder)
@@ -209,11 +215,16 @@ def reset(
         _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Discard all of {folder}?", abort=True)
-    from infra.database.embedded import EmbeddedPostgres
+    if not config.database_folder.is_symlink():
+        from infra.database.embedded import EmbeddedPostgres
 
-    EmbeddedPostgres(config.database_folder).destroy()
-    shutil.rmtree(folder.resolve())
-    typer.echo(f"{folder} is gone; the next start begins anew.")
+        EmbeddedPostgres(config.database_folder).destroy()
+    left = discard(folder)
+    typer.echo(f"All state in {folder} is discarded; the next start begins anew.")
+    if left.strangers:
+        typer.echo(f"These files are not of this program and were left: {', '.join(left.strangers)}.")
+    if left.links:
+        typer.echo(f"Links were not followed, what they lead to was left: {', '.join(left.links)}.")
 
 
 @app.command()

@@ -8,13 +8,16 @@ import getpass
 import http.client
 import json
 import os
+import shlex
+import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from api.place import Place
+from api.place import OVERVIEW, Place
 from api.running import RunningError, running_pid
 from api.tokens import read_token
 from infra.files import read_port
+from infra.secrets.counter import SOCKET, SecretsUnavailableError, fetch
 
 ANSWER_TIMEOUT_S = 10.0
 PORT_FILE = "api-port"
@@ -48,9 +51,14 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
         return Answer(response.status, json.loads(response.read()))
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise Unanswered("nothing listens there now: the system is still starting, or the API is restarted") from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = " ".join(str(error).split())
-        raise Unanswered(f"{type(error).__name__}: {reason}" if reason else type(error).__name__) from error
+    except TimeoutError as error:
+        raise Unanswered(f"there was no answer within {ANSWER_TIMEOUT_S:.0f} s") from error
+    except http.client.HTTPException as error:
+        raise Unanswered("the connection ended in the middle of the answer") from error
+    except OSError as error:
+        raise Unanswered(error.strerror or " ".join(str(error).split()) or "the connection failed") from error
+    except ValueError as error:
+        raise Unanswered(" ".join(str(error).split())) from error
     finally:
         connection.close()
 
@@ -69,24 +77,40 @@ def read_overview(place: Place) -> dict[str, Any]:
     return body
 
 
-def send_command(place: Place, action: str, scope: str, reason: str) -> str:
-    """Have the running system carry out a command of the operator; answers its sentence.
+def read_launch_overview(place: Place, why: str) -> dict[str, Any] | None:
+    """The same from `eternal run` itself, for when the interface does not answer (`why`); None when it does not either.
+    It costs no more than asking the interface, whereas the database takes seconds of loading."""
+    try:
+        told = fetch(place.data_folder / SOCKET, OVERVIEW, patience_s=0.0)
+    except SecretsUnavailableError:
+        return None
+    reasons = [f"The API does not answer ({why}).", *told["health"]["reasons"]]
+    return {**told, "health": {"ok": False, "reasons": reasons}}
+
+
+def send_command(place: Place, action: str, scope: str, reason: str, command_id: str | None = None) -> str:
+    """Have the running system carry out a command of the operator; answers its sentence and the command's id, which is
+    made here when none is given: a command whose answer is lost can be given again and is carried out once.
 
     Raises:
         RunningError: no system runs, its interface does not answer, or it refuses.
     """
     _demand_running(place)
-    body = {"action": action, "scope": scope, "reason": reason, "who": _who()}
+    name = uuid.uuid4().hex if command_id is None else command_id
+    body = {"action": action, "scope": scope, "reason": reason, "who": _who(), "command_id": name}
+    again = f"To give this very command again, which is safe, add: --command-id {shlex.quote(name)}"
     try:
         status, told = ask(place, "POST", "/control", body)
     except Unanswered as error:
         raise RunningError(
             f"The interface does not answer ({error}): whether the command is in force is not known. "
-            "`eternal status` tells; the same command may be given again."
+            f"`eternal status` tells. {again}"
         ) from error
+    if status == http.client.SERVICE_UNAVAILABLE:
+        raise RunningError(f"{_sentence(status, told)} {again}")
     if status != http.client.OK:
         raise RunningError(_sentence(status, told))
-    return str(told["text"])
+    return f"{told['text']} (command_id {told['command_id']})"
 
 
 def _demand_running(place: Place) -> None:

@@ -1,36 +1,64 @@
-"""The operator's commands (RM-5, OR-8): checked, sent to whom they are for, carried out once per id, journalled."""
+"""The operator's commands (RM-5, OR-8): checked, sent to whom they are for, carried out once per id, journalled.
+
+A `command_id` belongs to one command for ever. The register in the database, which the actor that carries a command out
+writes in the same commit, decides: the same command again is answered again and done once, another one under the same
+id is refused and told what differs.
+"""
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from actors.risk_manager.states import SCOPES
 from api.asking import BadValueError
-from api.text import printable
-from statemachines.messages import OperatorCommand
+from api.text import printable, shown
+from infra.database.queries import QueryUnavailableError
+from statemachines.messages import ComponentReset, OperatorCommand
 from statemachines.values import ActorName
 
 ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")
 RESET = "reset"
+COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
+CONTENT = ("action", "scope", "reason", "who")
+"""What a command is, beside its id."""
+
+LOCKS = 64
 
 
 def _printable(value: object) -> object:
-    return printable(value) if isinstance(value, str) else value
+    """Judged before pydantic's own look, which says of half a character pair only that it is no string."""
+    return _not_blank(printable(value)) if isinstance(value, str) else value
 
 
-COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
+def _not_blank(text: str) -> str:
+    if text and not text.strip():
+        raise ValueError("it is blank; at least one visible character is required")
+    return text
 
 
 Printable = Annotated[str, BeforeValidator(_printable)]
-"""Judged before pydantic's own look, which says of half a character pair only that it is no string."""
+"""Text for people: printable, and not blank."""
 
 
 class ControlUnavailableError(Exception):
     """The actor that a command is for does not answer or has not committed it in time (HTTP 503)."""
+
+
+class CommandIdTakenError(Exception):
+    """The command's id belongs to another command (HTTP 409); nothing was done. The sentence says what differs."""
+
+    def __init__(self, command_id: str, why: str) -> None:
+        self.command_id = shown(command_id)
+        self.sentence = (
+            f"command_id '{self.command_id}' was given to another command before: {why}. Nothing was done; give this "
+            "command another command_id, or none."
+        )
+        super().__init__(self.sentence)
 
 
 class ControlRequest(BaseModel):
@@ -49,7 +77,7 @@ class ControlRequest(BaseModel):
     )
     reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
     who: Printable = Field(default="operator", min_length=1, max_length=60)
-    command_id: Printable = Field(default="", max_length=64)
+    command_id: Printable | None = Field(default=None, min_length=1, max_length=64)
 
 
 class ControlAnswer(BaseModel):
@@ -65,29 +93,90 @@ Send = Callable[[ActorName, str, tuple[Any, ...]], None]
 ControlUnavailableError."""
 
 
-def carry_out(request: ControlRequest, send: Send) -> ControlAnswer:
-    """Check and hand over.
+class Register(Protocol):
+    """The commands that were carried out."""
 
-    Raises BadValueError for an action or a scope that does not exist, ControlUnavailableError when nobody took it.
-    """
-    command_id = request.command_id or uuid.uuid4().hex
-    if request.action == RESET:
-        if request.scope not in COMPONENTS:
-            raise BadValueError("scope", request.scope, COMPONENTS)
-        send(ActorName.ORCHESTRATOR, "reset", (request.scope, f"{request.who}: {request.reason}"))
-        text = f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} tells what came of it."
-        return ControlAnswer(command_id=command_id, accepted=True, text=text)
-    if request.action not in ACTIONS:
+    def operator_command(self, command_id: str) -> Mapping[str, Any] | None:
+        """The command of an id, None when the id is free. Raises QueryUnavailableError."""
+        ...
+
+
+class CommandDesk:
+    """Takes the operator's commands. Safe to use from several threads."""
+
+    def __init__(self, send: Send, register: Register) -> None:
+        self._send = send
+        self._register = register
+        # Two requests with one id are taken one after the other; others do not wait for each other.
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+
+    def carry_out(self, request: ControlRequest) -> ControlAnswer:
+        """Check and hand over; a command that was carried out before is answered as it was then.
+
+        Raises BadValueError for an action or a scope that does not exist, CommandIdTakenError for an id that belongs to
+        another command, ControlUnavailableError when nobody took it or it is not known whether somebody did.
+        """
+        _check(request)
+        command_id = request.command_id or uuid.uuid4().hex
+        answer = ControlAnswer(command_id=command_id, accepted=True, text=_told(request))
+        with self._locks[hash(command_id) % LOCKS]:
+            try:
+                if request.command_id is not None and _is_registered(request, command_id, self._earlier(command_id)):
+                    return answer
+                self._hand_over(request, command_id)
+                if not _is_registered(request, command_id, self._earlier(command_id)):
+                    raise CommandIdTakenError(command_id, "it is not recorded any more what that was")
+            except (ControlUnavailableError, QueryUnavailableError) as error:
+                raise ControlUnavailableError(
+                    f"{str(error).rstrip('.')}. The command may not be in force; give it again with command_id "
+                    f"'{shown(command_id)}': however often it is given, it is carried out once."
+                ) from error
+        return answer
+
+    def _earlier(self, command_id: str) -> Mapping[str, Any] | None:
+        return self._register.operator_command(command_id)
+
+    def _hand_over(self, request: ControlRequest, command_id: str) -> None:
+        natural_id = f"operator:{command_id}"
+        if request.action == RESET:
+            reset = ComponentReset(
+                command_id=command_id, who=request.who, component=ActorName(request.scope), reason=request.reason
+            )
+            self._send(ActorName.ORCHESTRATOR, "reset", (reset.model_dump(mode="json"), natural_id))
+            return
+        body = OperatorCommand(
+            command_id=command_id,
+            who=request.who,
+            action=request.action,  # type: ignore[arg-type]  # one of ACTIONS, as looked at in _check
+            scope=request.scope,
+            reason=request.reason,
+        )
+        self._send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), natural_id))
+
+
+def _check(request: ControlRequest) -> None:
+    if request.action not in (*ACTIONS, RESET):
         raise BadValueError("action", request.action, (*ACTIONS, RESET))
-    if request.scope not in SCOPES:
-        raise BadValueError("scope", request.scope, SCOPES)
-    body = OperatorCommand(
-        command_id=command_id,
-        who=request.who,
-        action=request.action,  # type: ignore[arg-type]  # one of ACTIONS, as looked at above
-        scope=request.scope,
-        reason=request.reason,
-    )
-    send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), f"operator:{command_id}"))
-    text = f"{request.action} of {request.scope} is committed; /switches tells what is in force."
-    return ControlAnswer(command_id=command_id, accepted=True, text=text)
+    allowed = COMPONENTS if request.action == RESET else SCOPES
+    if request.scope not in allowed:
+        raise BadValueError("scope", request.scope, allowed)
+
+
+def _told(request: ControlRequest) -> str:
+    if request.action == RESET:
+        return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} tells what came of it."
+    return f"{request.action} of {request.scope} is committed; /switches tells what is in force."
+
+
+def _is_registered(request: ControlRequest, command_id: str, earlier: Mapping[str, Any] | None) -> bool:
+    """Whether this very command is registered. Raises CommandIdTakenError when another one is."""
+    if earlier is None:
+        return False
+    differences = [
+        f"{name} was '{shown(earlier[name])}' and is '{shown(getattr(request, name))}'"
+        for name in CONTENT
+        if earlier[name] != getattr(request, name)
+    ]
+    if differences:
+        raise CommandIdTakenError(command_id, "; ".join(differences))
+    return True

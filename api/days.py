@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from api.text import shown
+from infra.days import day_of_text
 from infra.faults import OperatorError
-
-EARLIEST = date(2009, 1, 1)
-LATEST = date(2099, 12, 31)
-"""No coin has a price before 2009, and no market of ours reaches beyond this century."""
 
 
 class OptionError(OperatorError, ValueError):
@@ -18,12 +16,9 @@ class OptionError(OperatorError, ValueError):
 def parse_day(option: str, text: str) -> date:
     """The day. Raises OptionError for anything that is not written like 2021-06-30, or not from 2009 to 2099."""
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise OptionError(f"{option} {text!r} is refused: a day is written like 2021-06-30.") from None
-    if not EARLIEST <= day <= LATEST:
-        raise OptionError(f"{option} {text!r} is refused: allowed is {EARLIEST} to {LATEST}.")
-    return day
+        return day_of_text(text)
+    except ValueError as error:
+        raise OptionError(f"{option} {shown(text)!r} is refused: {error}.") from None
 
 
 def start_ms(day: date) -> int:

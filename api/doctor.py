@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from api.running import database_url, running_pid
+from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for
 
@@ -69,6 +70,10 @@ def _token(config: EternalConfig) -> Finding:
         return Finding("token", True, "the API's token is made at the first start.")
     if path.stat().st_mode & 0o077:
         return Finding("token", False, f"{path} can be read by others: chmod 600 {path}, and make a new one if unsure.")
+    try:
+        read_token(path)
+    except (OSError, ValueError) as error:
+        return Finding("token", False, str(error))
     return Finding("token", True, f"in {path}, readable by its owner only.")
 
 
@@ -77,8 +82,8 @@ def _system(config: EternalConfig, pid: int) -> Finding:
         port = int((config.data_folder / "api-port").read_text())
         answer = httpx.get(f"http://{config.api.host}:{port}/health", timeout=10, trust_env=False)
         verdict = answer.json()
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        text = f"runs as process {pid}, but its API does not answer ({type(error).__name__}): see `eternal status`."
+    except (httpx.HTTPError, OSError, ValueError):
+        text = f"runs as process {pid}, but its API does not answer: see `eternal status`."
         return Finding("system", False, text)
     if verdict["ok"]:
         return Finding("system", True, f"runs as process {pid} and is healthy.")
@@ -141,7 +146,18 @@ def _reachable(url: str, config: EternalConfig) -> Finding:
     if owner is not None and owner[0] not in (None, config.profile.value):
         text = f"{where} belongs to profile {owner[0]}, not to {config.profile.value}: give each its own."
         return Finding("database", False, text)
-    return Finding("database", True, f"{where} answers.")
+    weak = _undoing(config)
+    return Finding("database", not weak, " ".join([f"{where} answers.", *weak]))
+
+
+def _undoing(config: EternalConfig) -> list[str]:
+    """How the login that we were given could undo what is append-only."""
+    from infra.database.launch import undoing
+
+    if config.database.url is None:
+        return []
+    owner = config.database.owner_url
+    return undoing(config.database.url.get_secret_value(), None if owner is None else owner.get_secret_value())
 
 
 def _exchange(config: EternalConfig) -> Finding:
@@ -156,9 +172,8 @@ def _exchange(config: EternalConfig) -> Finding:
         answer = httpx.get(url, timeout=10, trust_env=False, proxy=None if proxy is None else proxy.url)
         server_ms = int(answer.json()["time"])
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        return Finding(
-            "exchange", False, f"{url} does not answer as expected ({type(error).__name__}): check the network."
-        )
+        why = " ".join(str(error).split()) if isinstance(error, httpx.HTTPError) else "it is not the exchange's answer"
+        return Finding("exchange", False, f"{url} does not answer as expected ({why}): check the network.")
     off_ms = round(server_ms - (before + time.time()) / 2 * 1000)
     if abs(off_ms) > MOST_CLOCK_MS:
         return Finding(

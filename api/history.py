@@ -11,9 +11,11 @@ import typer
 
 from api.days import OptionError, parse_day, start_ms
 from api.plain import DAY_MS
+from infra.ownership import FolderKind, claim
 
 history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")
 
+PRICE_FILES = (".parquet", ".csv", ".json", ".md", ".txt")
 BYBIT = "https://api.bybit.com"
 ALTERNATIVE_ME = "https://api.alternative.me"
 
@@ -46,6 +48,7 @@ def download(
     if not url.startswith(("https://", "http://")):
         _refuse(f"--url {url!r} is no address; https://HOST is required.")
     try:
+        claim(folder, "The folder of price history", FolderKind.HISTORY, _price_files(folder))
         is_whole = _download(folder, from_ms, until_ms, coins, url, fear_greed_url)
     except KeyboardInterrupt:
         _refuse("Interrupted; the same command goes on from here.", 130)
@@ -122,6 +125,11 @@ def _download(
         if not outcome.rows:
             console.print("  EMPTY: the exchange has nothing in this period")
     return not any(outcome.gaps or outcome.conflicts or not outcome.rows for outcome in outcomes)
+
+
+def _price_files(folder: Path) -> frozenset[str]:
+    """Files that may lie in a folder without a mark: history from elsewhere, or of an earlier version."""
+    return frozenset(path.name for path in folder.glob("*") if path.suffix in PRICE_FILES)
 
 
 def _refuse(text: str, code: int = 2) -> NoReturn:

@@ -17,11 +17,19 @@ from starlette.exceptions import HTTPException
 
 from api import models, trade_models
 from api.asking import BadValueError, UnknownNameError
-from api.control import ControlAnswer, ControlRequest, ControlUnavailableError, Send, carry_out
+from api.control import (
+    CommandDesk,
+    CommandIdTakenError,
+    ControlAnswer,
+    ControlRequest,
+    ControlUnavailableError,
+    Send,
+)
 from api.dashboard import Dashboard, add_dashboard
 from api.gate import Credential, Gate
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
+from infra.faults import continued
 from statemachines.values import ActorName
 
 STATIC = Path(__file__).parent / "static"
@@ -43,8 +51,8 @@ needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-to
 
 A list is answered in pages, `{"rows": [...], "next": cursor}`; `before=cursor` asks for the page after, and no row is
 lost or repeated between two pages. A refused request is answered with a sentence that names field, value and what is
-allowed (404: there is no such thing, 422: a wrong value), a database that does not answer with 503. No request waits
-for an actor; a command is answered once it is committed."""
+allowed (404: there is no such thing, 409: a command_id of another command, 422: a wrong value), a database that does
+not answer with 503. No request waits for an actor; a command is answered once it is committed."""
 
 BEARER = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
 """For the documents; `Gate` judges."""
@@ -61,6 +69,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         422: "a value is not allowed",
         503: "the database or an actor does not answer now; try again",
     }.items()
+}
+
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": models.Refusal, "description": "the command_id belongs to another command"}
 }
 
 Before = Annotated[str | None, Query(max_length=400, description="the `next` of the page before; absent: the newest")]
@@ -101,7 +113,7 @@ def create_app(
     _add_trading(get, service)
     _add_money(get, service)
     _add_happenings(get, service)
-    _add_control(app, send or _nobody)
+    _add_control(app, CommandDesk(send or _nobody, service))
     add_dashboard(app, Depends(BEARER), dashboard, REFUSALS)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
@@ -125,7 +137,7 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         field, value = shown(first["loc"][-1]), shown(first.get("input"))
         why = first["msg"].removeprefix("Value error, ")
-        return _refusal(422, f"{field} '{value}' is not allowed; {why[0].lower()}{why[1:]}.", field, value, [])
+        return _refusal(422, f"{field} '{value}' is not allowed; {continued(why)}.", field, value, [])
 
     @app.exception_handler(DatabaseAwayError)
     async def away(_request: Request, error: DatabaseAwayError) -> JSONResponse:
@@ -144,22 +156,26 @@ def _nobody(_actor: ActorName, _method: str, _arguments: tuple[Any, ...]) -> Non
     raise ControlUnavailableError("This interface only reads; it has no living actors to send a command to.")
 
 
-def _add_control(app: FastAPI, send: Send) -> None:
+def _add_control(app: FastAPI, desk: CommandDesk) -> None:
     @app.exception_handler(ControlUnavailableError)
     async def unavailable(_request: Request, error: ControlUnavailableError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
+
+    @app.exception_handler(CommandIdTakenError)
+    async def taken(_request: Request, error: CommandIdTakenError) -> JSONResponse:
+        return _refusal(409, error.sentence, "command_id", error.command_id, [])
 
     @app.post(
         "/control",
         tags=["control"],
         summary="Pause, resume, reduce only, halt, back to normal; or try a FAULTED component again",
         dependencies=[Depends(BEARER)],
-        responses=REFUSALS,
+        responses=REFUSALS | CONFLICT,
     )
     def control(request: ControlRequest) -> ControlAnswer:
         """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
         why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it."""
-        return carry_out(request, send)
+        return desk.carry_out(request)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

@@ -22,12 +22,15 @@ from actors.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.housekeeping import Housekeeping
 from api.launching.keeper import Keeper
+from api.launching.notices import Notices
 from api.launching.orchestrator_watch import OrchestratorWatch
 from api.launching.ray_process import ROLE as RAY_ROLE
 from api.launching.ray_process import RayProcess
 from api.launching.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
+from api.place import OVERVIEW
 from api.simulator_process import ROLE as EXCHANGE_ROLE
 from api.simulator_process import SimulatorProcess
+from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
@@ -49,6 +52,7 @@ JOIN_S = 1.0
 HOUSEKEEPING_END_S = 1.0
 ALERT_AGAIN_S = 3.0
 MOST_ALERTS = 100
+OVERVIEW_FRESH_S = 15.0
 
 
 class StartBrokenOffError(Exception):
@@ -65,7 +69,9 @@ class System:
     def __init__(self, config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> None:
         self.config = config
         self.api_port = 0
-        self.events: list[str] = []
+        self.notices = Notices()
+        self._overview: Mapping[str, Any] = {}
+        self._overview_at = 0.0
         self.run = Run(config.data_folder)
         self._granted = GrantedTime()
         self._database: Database | None = None
@@ -146,10 +152,11 @@ class System:
         """Start everything; returns when the orchestrator is being created (the actors recover on their own).
 
         Raises EmbeddedDatabaseError, SimulatorError, RayError, WrongDatabaseError, CredentialsError, AdmissionError,
-        PortTakenError, or StartBrokenOffError when `stop` was called meanwhile.
+        PortTakenError, WeakTokenError, or StartBrokenOffError when `stop` was called meanwhile.
         """
         config = self.config
         claim_data_folder(config.data_folder)
+        read_or_make_token(config.token_file)
         self._choose_ports()
         kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
         if not config.is_simulated:
@@ -240,13 +247,17 @@ class System:
                 raise keeper.error
 
     def _start_database(self) -> None:
-        url = self.config.database.url
+        url, owner_url = self.config.database.url, self.config.database.owner_url
         self._database = open_database(
             url.get_secret_value() if url is not None else None,
             self.config.database_folder,
             self.config.database.port,
             self._server,
+            owner_url.get_secret_value() if owner_url is not None else None,
         )
+        for sentence in self._database.warnings:
+            _log.warning("%s", sentence)
+            self.notices.begin("database roles", sentence)
 
     def _start_exchange(self) -> None:
         assert self._exchange is not None
@@ -282,7 +293,15 @@ class System:
             market_label=self.market_label,
         )
 
+    def publish(self, overview: Mapping[str, Any]) -> None:
+        """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
+        self._overview, self._overview_at = overview, time.monotonic()
+
     def _secrets_of(self, name: str) -> Mapping[str, Any]:
+        if name == OVERVIEW:
+            if not self._overview or time.monotonic() - self._overview_at > OVERVIEW_FRESH_S:
+                raise KeyError(name)
+            return self._overview
         if self._database is None:
             raise KeyError(name)
         url = self._database.reader_url if name == ActorName.API else self._database.url
@@ -316,7 +335,9 @@ class System:
         ray = self.ray
         if not self._ray_loss:
             self._ray_loss = f"{loss[0].upper()}{loss[1:]}"
-            self._say(f"{self._ray_loss}; {'Ray is started anew' if ray.is_ours else 'the cluster is joined anew'}.")
+            doing = f"{self._ray_loss}; {'Ray is started anew' if ray.is_ours else 'the cluster is joined anew'}."
+            _log.warning("%s", doing)
+            self.notices.begin("ray", doing)
         ray.restart()
         if self._stopping.is_set():
             return
@@ -325,6 +346,7 @@ class System:
             if ray.is_ours
             else "the cluster was joined again, and its actors were adopted or recreated"
         )
+        self.notices.end("ray")
         self._alert(Foundation.RAY, f"{self._ray_loss}; {done}.")
         self._ray_loss = ""
         if self._assembly is not None:
@@ -408,7 +430,7 @@ class System:
 
     def _say(self, sentence: str) -> None:
         _log.warning("%s", sentence)
-        self.events.append(sentence)
+        self.notices.say(sentence)
 
     # --- the port ---
 

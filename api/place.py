@@ -19,6 +19,8 @@ DEFAULT_FOLDER = ".eternal"
 DEFAULT_HOST = "127.0.0.1"
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 TOKEN_FILE = "api-token"
+OVERVIEW = "overview"
+"""Under this name the launch's own socket answers what `eternal run` shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,10 @@ def day_of(instant_ms: int | None) -> str | None:
         return None
 
 
-def time_of(instant_ms: int) -> str:
-    """A UTC instant for a sentence, to the minute; the number itself where the calendar does not reach."""
+def time_of(instant_ms: int, *, with_seconds: bool = False) -> str:
+    """A UTC instant for a sentence, to the minute or second; the number itself where the calendar does not reach."""
+    form = "%Y-%m-%d %H:%M:%S" if with_seconds else "%Y-%m-%d %H:%M"
     try:
-        return f"{datetime.fromtimestamp(instant_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{datetime.fromtimestamp(instant_ms / 1000, UTC).strftime(form)} UTC"
     except (ValueError, OverflowError, OSError):
         return f"{instant_ms} ms"

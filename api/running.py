@@ -16,7 +16,7 @@ from infra.data_folder import claim_data_folder
 from infra.faults import OperatorError
 from infra.files import read_port
 from infra.processes.environment import folder_mark
-from infra.processes.table import kill_marked, marked
+from infra.processes.table import begun, is_alive, kill_marked, marked
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
@@ -86,16 +86,19 @@ def stop_running(data_folder: Path) -> str:
     pid = running_pid(data_folder)
     if pid is None:
         raise RunningError(f"No system runs on {data_folder}; nothing was stopped.")
-    os.kill(pid, signal.SIGINT)
-    if _has_ended(data_folder, STOP_TIMEOUT_S):
-        return f"The system on {data_folder} has ended."
+    since = begun(pid)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGINT)
+    if _has_ended(data_folder, pid, since, STOP_TIMEOUT_S):
+        return f"The system on {data_folder} has ended."
+    if begun(pid) == since:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     mark = folder_mark(data_folder)
     roles = {process.role for process in marked(mark)}
     for role in sorted(roles, key="database".__eq__):  # the database last
         kill_marked(mark, (role,), FORCED_END_S)
-    if not _has_ended(data_folder, FORCED_END_S):
+    if not _has_ended(data_folder, pid, since, FORCED_END_S):
         raise RunningError(f"Process {pid} cannot be ended, not even by force; see its state with `ps`.")
     return (
         f"The system on {data_folder} did not obey and was ended by force. Nothing committed is lost: the next "
@@ -103,9 +106,10 @@ def stop_running(data_folder: Path) -> str:
     )
 
 
-def _has_ended(data_folder: Path, patience_s: float) -> bool:
+def _has_ended(data_folder: Path, pid: int, since: str, patience_s: float) -> bool:
+    """Whether the folder is free and the process that held it is gone: it frees the folder shortly before it ends."""
     until, pause = time.monotonic() + patience_s, threading.Event()
-    while running_pid(data_folder) is not None:
+    while running_pid(data_folder) is not None or (is_alive(pid) and begun(pid) == since):
         if time.monotonic() > until:
             return False
         pause.wait(0.1)

@@ -201,6 +201,12 @@ class OperatorService:
         """Derivative positions that are not flat."""
         return await self._list(self._queries.positions)
 
+    # --- control ---
+
+    def operator_command(self, command_id: str) -> Row | None:
+        """The command that this id belongs to; None when it is free. Blocks; raises QueryUnavailableError."""
+        return self._queries.operator_command(command_id)
+
     # --- money ---
 
     async def portfolio(self) -> Row:

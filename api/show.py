@@ -120,13 +120,16 @@ async def _watch(system: System, console: Console, ended: threading.Event, *, un
     }
     for name, address in addresses.items():
         console.print(f"{name}: {address}", soft_wrap=True)
+    for sentence in system.database.warnings:
+        console.print(f"WARNING: {sentence}", style="bold yellow", soft_wrap=True)
     console.print("The Ray dashboard asks for the Ray token once (paste what the file holds).", soft_wrap=True)
     turn = 0
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while not ended.is_set() and not (until_end and system.has_ended):
             overview = await service.overview()
+            system.publish(overview)
             if console.is_terminal:
-                live.update(render(overview, addresses, system.events), refresh=True)
+                live.update(render(overview, addresses, system.notices.shown()), refresh=True)
             elif turn % PLAIN_EVERY == 0:
                 live.console.print(_line(overview), soft_wrap=True)
             turn += 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+_log = logging.getLogger(__name__)
 
 FRESH_S = 0.5
 """A status younger than this is not asked for again."""
@@ -81,7 +84,9 @@ class SnapshotCache:
             return
         error = question.exception()
         if error is not None:
-            told = str(error) if isinstance(error, LookupError) else f"{type(error).__name__}: {error}"
+            # What Ray raises holds whole stack traces: they are for the log.
+            _log.info("the status could not be read", exc_info=error)
+            told = str(error) if isinstance(error, LookupError) else "its process did not answer"
             self._error = " ".join(told.split())[:300]
             return
         self._status, self._answered_at, self._error = question.result(), self._monotonic(), ""

@@ -15,8 +15,8 @@ WIDE = 120
 """From this many characters on there is room for a column per language."""
 
 
-def render(overview: Mapping[str, Any], addresses: Mapping[str, str], events: list[str]) -> RenderableType:
-    """The whole screen; `addresses` by name, `events` are sentences of the launch's guard."""
+def render(overview: Mapping[str, Any], addresses: Mapping[str, str], notices: list[str]) -> RenderableType:
+    """The whole screen; `addresses` by name, `notices` are sentences of the launch's guard."""
     market = overview["market"]
     head = Text.assemble(
         ("Eternal Engine  ", "bold"),
@@ -31,7 +31,7 @@ def render(overview: Mapping[str, Any], addresses: Mapping[str, str], events: li
     rows: list[RenderableType] = [head, where, verdict, _Engines(overview), _orders(overview)]
     trouble = [c for c in overview["components"] if c["state"] != "RUNNING"]
     rows += [Text(f"{c['name']}: {c['state']} ({c['russian']}) {c['reason']}", "yellow") for c in trouble]
-    rows += [Text(sentence, "magenta") for sentence in events[-5:]]
+    rows += [Text(sentence, "magenta") for sentence in notices]
     return Group(*rows, Text("Ctrl-C ends everything; the next start goes on from here.", "dim"))
 
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import re
 import secrets
 from pathlib import Path
 
+from infra.faults import OperatorError
 from infra.files import SECRET_MODE, write_secret
 
+_log = logging.getLogger(__name__)
+
 TOKEN_BYTES = 32
+LEAST_CHARACTERS = 32
+LEAST_DIFFERENT = 8
+_ALLOWED = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""What a bearer token is made of (RFC 6750)."""
+
+
+class EmptyTokenError(ValueError):
+    """The file holds no token, as a loss of power may leave it; it may be made anew."""
+
+
+class WeakTokenError(OperatorError, ValueError):
+    """The file holds a token that could be guessed or cannot be sent; the sentence says what is allowed."""
 
 
 class Token:
@@ -51,7 +68,8 @@ class TokenFile:
             if seen is None or seen != self._seen:
                 self._token = read_or_make_token(self._path)
                 self._seen = self._stamp()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            _log.warning("no token is taken: %s", error)
             return False
         return self._token.matches(presented)
 
@@ -69,6 +87,7 @@ def read_or_make_token(path: Path) -> Token:
 
     Raises:
         OSError: the file can neither be read nor made.
+        WeakTokenError: somebody has put a token there that could be guessed.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = secrets.token_urlsafe(TOKEN_BYTES) + "\n"
@@ -77,7 +96,7 @@ def read_or_make_token(path: Path) -> Token:
         write_secret(path, made, replace=False)
     try:
         return read_token(path)
-    except ValueError:
+    except EmptyTokenError:
         write_secret(path, made)
         return read_token(path)
 
@@ -87,11 +106,21 @@ def read_token(path: Path) -> Token:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is empty or no text.
+        EmptyTokenError: the file is empty or no text.
+        WeakTokenError: its token is too short, too uniform, or has characters that no header carries.
     """
     if path.stat().st_mode & 0o077:
         path.chmod(SECRET_MODE)
-    text = path.read_text(encoding="utf-8").strip()
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        text = ""
     if not text:
-        raise ValueError(f"the token file {path} is empty; the API makes a new one at its next request or start")
+        raise EmptyTokenError(f"the token file {path} is empty; the API makes a new one at its next request or start")
+    if len(text) < LEAST_CHARACTERS or len(set(text)) < LEAST_DIFFERENT or not _ALLOWED.fullmatch(text):
+        raise WeakTokenError(
+            f"The API's token in {path} could be guessed or not be sent: at least {LEAST_CHARACTERS} characters of "
+            f"A-Z a-z 0-9 - . _ ~ + / = are required, {LEAST_DIFFERENT} of them different. Write another one there, or "
+            "remove the file: a new one is made."
+        )
     return Token(text)

@@ -46,6 +46,12 @@ def reasons(
 ) -> list[str]:
     """Everything that is not well, as sentences; empty means that all runs, nothing is stale and trading is allowed.
     `actors` (None: unknown) and `switches` are the database's rows."""
+    outage = _outage(snapshot)
+    if outage:
+        # What does not move, is old or waits now is what the outage has led to.
+        is_old = snapshot.age_s is None or snapshot.age_s > limits.snapshot_s
+        own = _orchestrator(snapshot, limits) if is_old else []
+        return [outage, *own, *_components(snapshot), *_trading(switches)]
     return [
         *_orchestrator(snapshot, limits),
         *_components(snapshot),
@@ -53,6 +59,22 @@ def reasons(
         *_database(snapshot, actors, database_error, limits),
         *_trading(switches),
     ]
+
+
+def _outage(snapshot: Snapshot) -> str:
+    """What is wrong with the database and since when, as the actors that wait for it say; "" when none does."""
+    own = snapshot.status.get("orchestrator") or {}
+    healths = [own, snapshot.status, *(row.get("health") or {} for row in snapshot.components)]
+    outages = [health["outage"] for health in healths if health.get("outage")]
+    if not outages:
+        return ""
+    first = min(outages, key=lambda outage: float(outage["since_s"]))
+    why = f" ({first['why']})" if first["why"] else ""
+    return (
+        f"The database {first['what']} since {time_of(int(float(first['since_s']) * 1000), with_seconds=True)}{why}: "
+        "nothing can be committed, so nothing is decided or sent; stops stay at the exchange. Everything resumes by "
+        "itself when the database can be written to."
+    )
 
 
 def _trading(switches: Sequence[Mapping[str, Any]]) -> list[str]:

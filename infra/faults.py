@@ -15,3 +15,10 @@ class ConfigurationError(OperatorError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+def continued(sentence: str) -> str:
+    """A sentence as it continues another one: with a small first letter, unless a name comes first (DATABASE_URL)."""
+    first = sentence.split(maxsplit=1)[:1]
+    is_name = bool(first) and first[0] != "A" and first[0] != first[0].capitalize()
+    return sentence if is_name else f"{sentence[:1].lower()}{sentence[1:]}"

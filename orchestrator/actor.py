@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,10 +20,11 @@ from actors.ray_runtime import Assembly, RayNursery, RayPeers, end_process
 from orchestrator.brain import OrchestratorBrain
 from orchestrator.conducting import Conducting
 from orchestrator.conductor import Conductor
+from orchestrator.outage_watch import OutageWatch
 from orchestrator.supervision import Supervision
 from statemachines.component.machine import ComponentState
 from statemachines.component.supervisor import Supervisor
-from statemachines.messages import ComponentAlert, ComponentChanged, parse_body
+from statemachines.messages import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage, parse_body
 from statemachines.values import ActorName, Foundation
 
 _log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class Orchestrator:
         self._supervision: Supervision | None = None
         self._boot_error = ""
         self._commands = 0
+        self._outages = OutageWatch()
+        self._outage: dict[str, Any] | None = None
         threading.Thread(target=self._boot, name="boot", daemon=True).start()
 
     # --- boot ---
@@ -51,13 +55,17 @@ class Orchestrator:
         while True:
             try:
                 self._begin()
-                self._boot_error = ""
+                self._boot_error, self._outage = "", None
                 return
+            except StoreUnavailableError as error:
+                self._boot_error = str(error)
+                since_s = self._outage["since_s"] if self._outage is not None else time.time()
+                self._outage = {"what": error.what, "why": error.why, "since_s": since_s}
+                _log.info("the orchestrator cannot begin yet: %s", error)
             except Exception as error:  # noqa: BLE001 - it tries until what is missing is there, and says so
                 self._boot_error = f"{type(error).__name__}: {error}"
-                level = logging.INFO if isinstance(error, StoreUnavailableError) else logging.ERROR
-                _log.log(level, "the orchestrator cannot begin yet", exc_info=level == logging.ERROR)
-                pause.wait(BOOT_DELAY_S)
+                _log.exception("the orchestrator cannot begin yet")
+            pause.wait(BOOT_DELAY_S)
 
     def _begin(self) -> None:
         store = self._assembly.store(self._name)
@@ -77,6 +85,8 @@ class Orchestrator:
             )
         host.start(epoch, market_ms)
         self._host = host
+        if self._outage is not None:
+            self._tell(self._outages.begin_with(**self._outage, now_s=time.time()))
         components = [*members, *self._assembly.further_components()]
         supervisor = Supervisor(components, self._assembly.supervision())
         faulted = OrchestratorBrain.faulted(host.restored)
@@ -122,8 +132,13 @@ class Orchestrator:
         component runs again."""
         self._tell(ComponentAlert(component=name, severity=severity, text=text, is_open=True))
 
-    def _tell(self, body: ComponentChanged | ComponentAlert) -> None:
-        if self._host is not None:
+    def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
+        """An outage of the database: told at once, committed when it is over, with its beginning and its end."""
+        own = [] if self._host is None else [self._host.health()]
+        self._tell(self._outages.look([*healths, *own], time.time()))
+
+    def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | None) -> None:
+        if self._host is not None and body is not None:
             self._commands += 1
             now_ms = self._conducting.market_ms if self._conducting is not None else 0
             self._host.inform(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
@@ -154,12 +169,18 @@ class Orchestrator:
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
         self._ready().command(parse_body(kind, body), natural_id)
 
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def reset(self, name: str, who: str) -> None:
-        """The operator wants a FAULTED component tried again (OR-8)."""
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
+    def reset(self, body: dict[str, Any], natural_id: str) -> None:
+        """The operator wants a FAULTED component tried again (OR-8); returns once the command is committed.
+
+        It is done before it is committed: a repeat after a lost commit does no harm, and a commit without the deed
+        would be one that no repeat mends.
+        """
+        host, command = self._ready(), ComponentReset.model_validate(body)
         if self._supervision is None:
             raise RuntimeError("the orchestrator has not begun yet")
-        self._supervision.reset(ActorName(name), who)
+        self._supervision.reset(command.component, f"{command.who}: {command.reason}")
+        host.command(command, natural_id, self._conducting.market_ms if self._conducting is not None else 0)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:
@@ -183,6 +204,7 @@ class Orchestrator:
         return {
             "booted": supervision is not None,
             "boot_error": self._boot_error,
+            "outage": self._outage,
             "orchestrator": self._host.health() if self._host is not None else None,
             "components": supervision.snapshot() if supervision is not None else [],
             "all_up": supervision is not None and supervision.all_up(),

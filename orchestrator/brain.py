@@ -16,12 +16,14 @@ from orchestrator.transfers import TransferBook
 from statemachines.brain import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.conditions import ONCE
-from statemachines.facts import BarFact, SummaryFact
+from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
 from statemachines.messages import (
     AssessRisk,
     ComponentAlert,
     ComponentChanged,
+    ComponentReset,
     CycleDone,
+    DatabaseOutage,
     DayClosed,
     Denied,
     Fill,
@@ -40,6 +42,8 @@ from statemachines.values import ActorName
 
 SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
+DATABASE_CONDITION = "database"
+RISK_CONDITION = "cycle:risk"
 ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
 
 
@@ -136,6 +140,10 @@ class OrchestratorBrain:
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
+            case DatabaseOutage():
+                return [_outage_alert(body)]
+            case ComponentReset():
+                return self._component_reset(body, now_ms)
             case ComponentAlert():
                 condition = _down(body.component) if body.is_open else ONCE
                 return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
@@ -206,6 +214,24 @@ class OrchestratorBrain:
         ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
         return [note, *ended, Send(body)]
 
+    def _component_reset(self, body: ComponentReset, now_ms: int) -> Commands:
+        """OR-8: from this commit on no restart takes the component for FAULTED; the command is kept in the register."""
+        component = str(body.component)
+        before = self._components.get(component, "STOPPED")
+        after = "STARTING" if before == FAULTED else before
+        self._components[component] = after
+        self._touch("control")
+        fact = OperatorCommandFact(
+            command_id=body.command_id,
+            action="reset",
+            scope=component,
+            reason=body.reason,
+            who=body.who,
+            given_ms=now_ms,
+        )
+        note = Note(component, "reset", before, after, f"{body.who}: {body.reason}", kind="component")
+        return [note, Record(fact)]
+
     # --- the cycle ---
 
     def tick(self, now_ms: int) -> Commands:
@@ -251,10 +277,12 @@ class OrchestratorBrain:
         cycle.equity_usdt = None if self._portfolio is None else self._portfolio.equity_usdt
         if cycle.risk_state == "NORMAL":
             cycle.queue = [str(engine) for engine in self._parameters.cycle]
-            return [cycle.fire("risk_normal", cycle.risk_reason)]
+            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open again.")
+            return [cycle.fire("risk_normal", cycle.risk_reason), ended]
         cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
         text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
-        return [cycle.fire("risk_action", text), Alert("warning", "The daily cycle stops after the risk check", text)]
+        title = "The daily cycle stops after the risk check"
+        return [cycle.fire("risk_action", text), Alert("warning", title, text, RISK_CONDITION)]
 
     def _next_engine(self, now_ms: int) -> Commands:
         cycle = self._cycle
@@ -389,3 +417,14 @@ class OrchestratorBrain:
 def _down(component: object) -> str:
     """The key of the condition that a component does not run (OR-8)."""
     return f"component:{component}"
+
+
+def _outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
+    """A condition with its beginning and its end in wall time: market time stood still meanwhile."""
+    if body.until:
+        return AlertEnded(DATABASE_CONDITION, f"the database can be used again since {body.until}.")
+    text = (
+        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops stayed "
+        "at the exchange, and everything resumes by itself. Find out why the database could not be used."
+    )
+    return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)

@@ -33,6 +33,9 @@ _log = logging.getLogger(__name__)
 PERIOD_S = 0.1
 HEALTH_PERIOD_MS = 300
 HEALTH_TIMEOUT_MS = 1_500
+RESUME_AGAIN_MS = 1_000
+"""A recovery that the database did not let begin is tried again after so long."""
+
 FROZEN_MS = 500
 """A process that is stopped for so long is not slow: no answer of its is waited for."""
 
@@ -72,6 +75,10 @@ class Hearing(Protocol):
 
     def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None: ...
 
+    def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
+        """The newest health of every component that lives, after each pass."""
+        ...
+
 
 @dataclass(slots=True)
 class _Watch:
@@ -88,6 +95,8 @@ class _Watch:
     restarts: int = 0
     fault_ms: int = 0
     recovered_in_ms: int | None = None
+    resume_at_ms: int | None = None
+    waits: int = 0
 
 
 class Supervision:
@@ -172,9 +181,12 @@ class Supervision:
             self._begin(now)
             for name, watch in self._watches.items():
                 self._hear(name, watch, now)
+                self._resume_again(name, watch, now)
                 self._look(name, watch, now)
                 self._ask(name, watch, now)
             self._carry_out(self._supervisor.tick(now))
+            alive = [watch.health for name, watch in self._watches.items() if self._supervisor.state(name) in ALIVE]
+        self._hearing.heard(alive)
 
     def _begin(self, now: int) -> None:
         """Start what is wanted, adopt what lives already. Processes come up side by side; recovery has its order."""
@@ -197,6 +209,8 @@ class Supervision:
             call, watch.start_call = watch.start_call, None
             try:
                 call.value()
+            except StoreUnavailableError as error:
+                self._wait_for_the_database(name, error, now)
             except Exception as error:  # noqa: BLE001 - whatever start raised, the policy decides what follows
                 self._carry_out(self._supervisor.died(name, f"start failed: {error}", now))
         if watch.health_call is None:
@@ -262,6 +276,7 @@ class Supervision:
                 case KillActor(component):
                     watch = self._watches[component]
                     watch.health_call = watch.start_call = watch.frozen_since_ms = None
+                    watch.resume_at_ms = None
                     watch.pid = 0  # a frozen process outlives its end by some seconds, beside its successor
                     self._nursery.kill(component)
                 case Changed():
@@ -273,10 +288,24 @@ class Supervision:
         try:
             epoch = self._store.grant(component, self._holder)
         except StoreUnavailableError as error:
-            self._carry_out(self._supervisor.died(component, f"no epoch could be granted: {error}", _now_ms()))
+            self._wait_for_the_database(component, error, _now_ms())
             return
         call = self._nursery.call(component, "start", epoch, self._market_ms())
         self._watches[component].start_call = call
+
+    def _wait_for_the_database(self, component: ActorName, error: StoreUnavailableError, now: int) -> None:
+        """An outage is no failure of the component: it is let recover again, however long that takes."""
+        watch = self._watches[component]
+        watch.resume_at_ms = now + RESUME_AGAIN_MS
+        watch.waits += 1
+        self._supervisor.recovering(component, -watch.waits, now)
+        _log.info("%s waits for the database: %s", component, error)
+
+    def _resume_again(self, name: ActorName, watch: _Watch, now: int) -> None:
+        if watch.resume_at_ms is not None and now >= watch.resume_at_ms:
+            watch.resume_at_ms = None
+            if self._supervisor.state(name) is ComponentState.RECOVERING:
+                self._resume(name)
 
     def _note(self, change: Changed) -> None:
         watch = self._watches[change.component]

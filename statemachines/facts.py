@@ -212,6 +212,23 @@ class SwitchFact(Fact):
     changed_ms: int
 
 
+class OperatorCommandFact(Fact):
+    """A command of the operator (RM-5, OR-8) as it was carried out; `command_id` belongs to it for ever.
+
+    `scope` is GLOBAL or an engine; for a reset the component. `given_ms` is market time.
+    """
+
+    TABLE = "operator_commands"
+    KEY = ("command_id",)
+
+    command_id: str
+    action: str
+    scope: str
+    reason: str
+    who: str
+    given_ms: int
+
+
 class AlertFact(Fact):
     """A condition that the operator should know of, or an event (then `condition` is empty and it ends at once).
 

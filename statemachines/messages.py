@@ -513,6 +513,19 @@ class ComponentAlert(Body):
     is_open: bool = False
 
 
+class DatabaseOutage(Body):
+    """The database could not be used (DA-5): told when it begins, committed when it is over, and told again then.
+
+    `what` continues "The database"; `since` and `until` are wall time as text, `until` "" while it lasts.
+    """
+
+    KIND = "database_outage"
+    what: str
+    why: str
+    since: str
+    until: str = ""
+
+
 class OperatorCommand(Body):
     """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent."""
 
@@ -521,6 +534,16 @@ class OperatorCommand(Body):
     who: str
     action: Literal["pause", "resume", "reduce_only", "halt", "normal"]
     scope: str
+    reason: str
+
+
+class ComponentReset(Body):
+    """The operator wants a FAULTED component tried again (OR-8); `command_id` as in `OperatorCommand`."""
+
+    KIND = "component_reset"
+    command_id: str
+    who: str
+    component: ActorName
     reason: str
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.risk_manager.desk import IntentDesk, denied
 from actors.risk_manager.results import Results
-from actors.risk_manager.states import SCOPES, RiskStates
+from actors.risk_manager.states import SCOPES, RiskStates, recorded
 from statemachines.brain import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Ask, Commands, Note, Record, Send
 from statemachines.facts import BarFact, PortfolioFact
@@ -369,7 +369,7 @@ class RiskManagerBrain:
         if unknown:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
-            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.reason}"
+            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
         note = Note(GLOBAL, "assess_risk", machine.state, machine.state, reason, {"day_ms": body.day_ms})
         return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
 
@@ -391,6 +391,8 @@ class RiskManagerBrain:
     def _operator(self, body: OperatorCommand, now_ms: int) -> Commands:
         is_new = body.command_id not in self._states.commands_seen
         commands = self._states.operate(body, now_ms)
+        if is_new:
+            commands.append(Record(recorded(body, now_ms)))
         if is_new and body.action == "normal":
             self._results.rebase(body.scope)
         self._touch("control", "results")

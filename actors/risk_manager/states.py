@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from actors.risk_manager.desk import IntentDesk
 from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
-from statemachines.facts import SwitchFact
+from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.messages import OperatorCommand, RiskState
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import RiskParameters
@@ -104,9 +104,9 @@ class RiskStates:
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
-        commands += [self._fact(machine), self._message(machine, machine.reason), *_alerts(machine, before[0])]
+        commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
         if machine.state not in ENTRY_STATES:
-            why = f"{scope} is {machine.state}: {machine.reason}"
+            why = f"{scope} is {machine.state}: {machine.told}"
             commands += self._desk.withdrawals(_engines(scope), why)
         return commands
 
@@ -148,6 +148,18 @@ class RiskStates:
         self.machines[scope].restore(state, data)
 
 
+def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:
+    """The command as the register of all commands keeps it."""
+    return OperatorCommandFact(
+        command_id=command.command_id,
+        action=command.action,
+        scope=command.scope,
+        reason=command.reason,
+        who=command.who,
+        given_ms=now_ms,
+    )
+
+
 def _engines(scope: str) -> tuple[ActorName, ...]:
     return ENGINES if scope == GLOBAL else (ActorName(scope),)
 
@@ -174,7 +186,7 @@ _EXPECTED: dict[RiskStateName, str] = {
 def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
     """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    text, condition = f"{machine.reason}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    text, condition = f"{machine.told}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
     if machine.state is not RiskStateName.NORMAL:
         return [Alert(_SEVERITY[machine.state], title, text, condition)]
-    return [AlertEnded(condition, machine.reason), Alert(_SEVERITY[machine.state], title, text)]
+    return [AlertEnded(condition, machine.told), Alert(_SEVERITY[machine.state], title, text)]

@@ -19,19 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from actors.granted_time import GrantedTime
+from api.launching import ray_protocol as protocol
 from api.launching.ray_folder import own_ray_folder
-from api.launching.ray_protocol import (
-    AlertTaken,
-    Begin,
-    EndActors,
-    Failed,
-    FromDriver,
-    HeadLost,
-    Heard,
-    Ready,
-    Silent,
-    ToDriver,
-)
 from api.launching.ray_token import RayError, cluster_token, own_token_file
 from infra.processes.environment import Run, child_environment
 from infra.processes.ports import free_port
@@ -111,8 +100,8 @@ class RayProcess:
         self._granted = granted
         self._is_stopping = is_stopping
         self._child: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[ToDriver, FromDriver] | None = None
-        self._heard: deque[FromDriver] = deque()
+        self._connection: Connection[protocol.ToDriver, protocol.FromDriver] | None = None
+        self._heard: deque[protocol.FromDriver] = deque()
         self._heard_at = 0.0
         self._ready = False
         self._lost = ""
@@ -162,7 +151,7 @@ class RayProcess:
         self._connection = ours
         threading.Thread(target=self._listen, args=(ours,), name="ray-driver", daemon=True).start()
         folder = str(own_ray_folder(self._data_folder)) if self.is_ours else ""
-        self.send(Begin(self._address, folder, self._dashboard_port, tuple(sys.path), NAMESPACE))
+        self.send(protocol.Begin(self._address, folder, self._dashboard_port, tuple(sys.path), NAMESPACE))
         self._await_ready(self._child)
 
     def restart(self) -> None:
@@ -187,7 +176,7 @@ class RayProcess:
             return f"Ray has not answered for {silent_s:.0f} s"
         return ""
 
-    def send(self, said: ToDriver) -> bool:
+    def send(self, said: protocol.ToDriver) -> bool:
         """Whether it could be said; a driver that is gone is noticed by `loss`."""
         connection = self._connection
         if connection is None:
@@ -199,7 +188,7 @@ class RayProcess:
             return False
         return True
 
-    def heard(self) -> list[FromDriver]:
+    def heard(self) -> list[protocol.FromDriver]:
         """What the driver has said since the last call, oldest first."""
         said = []
         while self._heard:
@@ -209,7 +198,7 @@ class RayProcess:
     def stop(self) -> None:
         """End the actors in order, as far as Ray still obeys, then every process, whether it obeys or not."""
         child = self._child
-        if child is not None and self._ready and not self.loss() and self.send(EndActors()):
+        if child is not None and self._ready and not self.loss() and self.send(protocol.EndActors()):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(END_ACTORS_S)
         self.kill()
@@ -241,7 +230,7 @@ class RayProcess:
                 own |= LOOPBACK_SETTINGS
         return child_environment(self._run, ROLE, {**own, **RAY_SETTINGS})
 
-    def _spawn(self, theirs: Connection[FromDriver, ToDriver]) -> subprocess.Popen[bytes]:
+    def _spawn(self, theirs: Connection[protocol.FromDriver, protocol.ToDriver]) -> subprocess.Popen[bytes]:
         log: IO[bytes]
         with open(self._data_folder / "ray.log", "ab") as log, theirs:
             return subprocess.Popen(
@@ -254,7 +243,7 @@ class RayProcess:
                 start_new_session=True,
             )
 
-    def _listen(self, connection: Connection[ToDriver, FromDriver]) -> None:
+    def _listen(self, connection: Connection[protocol.ToDriver, protocol.FromDriver]) -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 said = connection.recv()
@@ -262,9 +251,9 @@ class RayProcess:
                     return
                 self._heard_at = self._granted.now_s()
                 match said:
-                    case HeadLost(names):
+                    case protocol.HeadLost(names):
                         self._lost = f"Ray's {', '.join(names)} had died"
-                    case Ready() | Failed() | Heard() | Silent() | AlertTaken():
+                    case _:
                         self._heard.append(said)
 
     def _await_ready(self, child: subprocess.Popen[bytes]) -> None:
@@ -272,10 +261,10 @@ class RayProcess:
         while True:
             for said in self.heard():
                 match said:
-                    case Ready(address, dashboard):
+                    case protocol.Ready(address, dashboard):
                         self.address, self.dashboard, self._ready = address, dashboard, True
                         return
-                    case Failed(text):
+                    case protocol.Failed(text):
                         self.kill()
                         raise RayError(self._sentence(text))
                     case _:
@@ -345,6 +334,6 @@ class _Progress:
         return now - self._moved_at
 
 
-def status_in(said: list[FromDriver]) -> Mapping[str, Any] | None:
+def status_in(said: list[protocol.FromDriver]) -> Mapping[str, Any] | None:
     """The newest status among what was said."""
-    return next((one.status for one in reversed(said) if isinstance(one, Heard)), None)
+    return next((one.status for one in reversed(said) if isinstance(one, protocol.Heard)), None)

@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from infra.faults import ConfigurationError
+from infra.faults import ConfigurationError, continued
 
 LONGEST_VALUE = 80
 SECRET_NAMES = ("url", "secret", "token", "password", "key")
@@ -33,7 +33,7 @@ def _sentence(
         allowed = ", ".join(sorted(_names_at(model, path[:-1])))
         return f"{name}{shown}{origin} is refused: there is no such field; allowed: {allowed}."
     reason = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
-    return f"{name}{shown}{origin} is refused: {reason[:1].lower()}{reason[1:]}."
+    return f"{name}{shown}{origin} is refused: {continued(reason)}."
 
 
 def _origin(path: Sequence[Any], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, Any, bool]:

@@ -142,6 +142,6 @@ class EternalConfig(BaseSettings):
 
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""
-        document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url"}})
+        document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url", "owner_url"}})
         document["database"]["embedded"] = self.database.url is None
         return document

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.database.urls import psycopg_url
+from infra.days import day_of_text
 from infra.proxy import ProxyAddress, proxy_address
 
+
+def _day(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):  # as TOML has it
+        return day_of_text(value.isoformat())
+    return day_of_text(value if isinstance(value, str) else "")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """0 takes a free one."""
 
@@ -23,12 +32,20 @@ class Section(BaseModel):
 
 
 class DatabaseConfig(Section):
-    """The database. Without `url` (or DATABASE_URL) the embedded one in the data folder is used; `port` is its port."""
+    """The database. Without `url` (or DATABASE_URL) the embedded one in the data folder is used; `port` is its port.
+    `owner_url` (or DATABASE_OWNER_URL) is the login that owns the tables, when that is not the one of `url`."""
 
     url: SecretStr | None = None
+    owner_url: SecretStr | None = None
     port: Port = 0
 
-    @field_validator("url")
+    @model_validator(mode="after")
+    def _owner_of_what(self) -> DatabaseConfig:
+        if self.owner_url is not None and self.url is None:
+            raise ValueError("owner_url (DATABASE_OWNER_URL) needs url (DATABASE_URL): the embedded database has none")
+        return self
+
+    @field_validator("url", "owner_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
@@ -47,8 +64,8 @@ class ExchangeConfig(Section):
     pace_s: Annotated[Decimal, Field(ge=0, le=86_400)] = Decimal(3)
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 2
     history: Path | None = None
-    from_day: date | None = None
-    to_day: date | None = None
+    from_day: Day | None = None
+    to_day: Day | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> ExchangeConfig:

@@ -14,6 +14,7 @@ from infra.faults import ConfigurationError
 
 PREFIX = "ETERNAL__"
 DELIMITER = "__"
+DATABASE_VARIABLES = {"DATABASE_URL": "url", "DATABASE_OWNER_URL": "owner_url"}
 FILE_VARIABLE = "ETERNAL_CONFIG"
 FILE_NAME = "eternal.toml"
 
@@ -21,8 +22,9 @@ FILE_NAME = "eternal.toml"
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """The values of the environment variables as nested sections; lists and tables are written as JSON."""
     found: dict[str, Any] = {}
-    if url := environment.get("DATABASE_URL"):
-        put(found, ("database", "url"), url)
+    for variable, name in DATABASE_VARIABLES.items():
+        if url := environment.get(variable):
+            put(found, ("database", name), url)
     for name, text in environment.items():
         if name.upper().startswith(PREFIX):
             path = tuple(part.lower() for part in name[len(PREFIX) :].split(DELIMITER))

@@ -2,12 +2,29 @@
 
 A refusal of our own statement or data is a fault of the program. Everything else (a lost connection, a database that
 is read-only after a failover, out of space, shutting down, refusing the login, taking too long) is an outage: nothing
-is known to be committed, and the same call may succeed later (DESIGN 1).
+is known to be committed, and the same call may succeed later (DESIGN 1). What kind of outage it is, is decided here
+alone: actors wait for it, /health, page and alert tell it.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import psycopg
+
+
+class Outage(StrEnum):
+    """What is wrong with the database; the value continues a sentence that begins with "The database"."""
+
+    READ_ONLY = "is read-only"
+    FULL = "has no space left on its disk"
+    EXHAUSTED = "has no memory or no connection left"
+    REFUSING = "refuses this program's login or its rights"
+    STARTING = "is starting, stopping or restarting"
+    SLOW = "does not answer in time"
+    FAULTY = "reports a fault of its own"
+    AWAY = "cannot be reached"
+
 
 _OURS = (
     psycopg.DataError,
@@ -20,12 +37,52 @@ _OURS = (
 _NOT_OURS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidCatalogName)
 """Filed among the former, but said by a server whose roles or databases are being changed or restored."""
 
+_BY_STATE = {
+    "25006": Outage.READ_ONLY,
+    "53100": Outage.FULL,
+    "53": Outage.EXHAUSTED,
+    "28": Outage.REFUSING,
+    "42501": Outage.REFUSING,
+    "3D": Outage.REFUSING,
+    "57014": Outage.SLOW,
+    "57": Outage.STARTING,
+    "55P03": Outage.SLOW,
+    "40": Outage.SLOW,
+    "58": Outage.FAULTY,
+    "XX": Outage.FAULTY,
+}
+"""By SQLSTATE, or by its class where that is enough."""
+
+_BY_WORDS = {
+    "starting up": Outage.STARTING,
+    "shutting down": Outage.STARTING,
+    "in recovery mode": Outage.STARTING,
+    "not yet accepting connections": Outage.STARTING,
+    "authentication failed": Outage.REFUSING,
+    "does not exist": Outage.REFUSING,
+    "permission denied": Outage.REFUSING,
+    "too many": Outage.EXHAUSTED,
+    "remaining connection slots": Outage.EXHAUSTED,
+    "no space left": Outage.FULL,
+    "timeout expired": Outage.SLOW,
+}
+"""A refused connection carries no SQLSTATE, only the server's words (English unless the operator changed them)."""
+
+
+def outage_of(error: BaseException) -> Outage | None:
+    """The kind of outage that an error tells; None when it is none."""
+    if not isinstance(error, psycopg.Error):
+        return None
+    if isinstance(error, _OURS) and not isinstance(error, _NOT_OURS):
+        return None
+    state, words = error.sqlstate or "", str(error).lower()
+    by_state = _BY_STATE.get(state) or _BY_STATE.get(state[:2])
+    return by_state or next((kind for part, kind in _BY_WORDS.items() if part in words), Outage.AWAY)
+
 
 def is_outage(error: BaseException) -> bool:
     """Whether waiting and repeating the call is right."""
-    if not isinstance(error, psycopg.Error):
-        return False
-    return isinstance(error, _NOT_OURS) or not isinstance(error, _OURS)
+    return outage_of(error) is not None
 
 
 def told(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
-from infra.database.outage import is_outage, told
+from infra.database.outage import outage_of, told
 from infra.faults import OperatorError
 
 Row = dict[str, Any]
@@ -282,6 +282,12 @@ class Queries:
         """Daily summaries (OR-3)."""
         return self._page(SUMMARIES, "SELECT * FROM daily_summaries WHERE true", before, limit)
 
+    def operator_command(self, command_id: str) -> Row | None:
+        """The operator's command of this id, as it was carried out; None when there was none."""
+        return _first(
+            self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
+        )
+
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")
 
@@ -382,8 +388,8 @@ class Queries:
                 return rows
             except psycopg.Error as error:
                 self._close()
-                if is_outage(error):
-                    raise QueryUnavailableError(f"the database cannot be used now: {told(error)}") from error
+                if (outage := outage_of(error)) is not None:
+                    raise QueryUnavailableError(f"the database {outage}: {told(error)}") from error
                 raise
 
     def _close(self) -> None:

@@ -20,7 +20,6 @@ under the next number: a line may appear twice, none is ever missing.
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict, Field
 
 from infra.database.connection import connect
+from infra.files import write_whole
 
 DAY_MS = 86_400_000
 FETCH_ROWS = 2_000
@@ -132,22 +132,17 @@ def _rows(connection: psycopg.Connection[Any], query: LiteralString, start_ms: i
 
 
 def _write(path: Path, rows: Iterator[bytes]) -> int:
-    """Write the lines to disk, complete before the file has its name."""
-    half_done = path.with_suffix(".part")
+    """The lines as an archive that has its name when it is whole on the disk; how many they are."""
     count = 0
-    with open(half_done, "wb") as raw:
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6) as packed:
+
+    def fill(draft: Path) -> None:
+        nonlocal count
+        with open(draft, "wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6) as packed:
             for line in rows:
                 packed.write(line + b"\n")
                 count += 1
-        raw.flush()
-        os.fsync(raw.fileno())
-    half_done.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+
+    write_whole(path, fill)
     return count
 
 

@@ -14,6 +14,7 @@ is a superuser (DE-3, P5).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import psycopg
@@ -30,13 +31,19 @@ RETENTION = "eternal_retention"
 READER = "eternal_reader"
 ROLES = (APPLICATION, RETENTION, READER)
 
-APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "config_versions"})
-"""What was decided, traded, booked and configured: rows that no part of the application ever changes."""
+APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "config_versions", "operator_commands"})
+"""What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
 ARCHIVED = frozenset({"journal", "outbox", "asks", "known_ids", "portfolio_versions"})
 """Tables from which retention deletes."""
 
 _ROLES_LOCK = 7_315_004
+
+_POWERS = """
+SELECT session_user, (SELECT rolsuper FROM pg_roles WHERE rolname = session_user),
+    array(SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s::text[])
+        AND relkind = 'r' AND pg_has_role(session_user, relowner, 'MEMBER') ORDER BY relname),
+    coalesce((SELECT pg_has_role(session_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s), false)"""
 
 _GUARD = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -53,11 +60,12 @@ class DatabaseRolesError(OperatorError):
     """The roles cannot be made with this login; the text says what to run as an administrator."""
 
 
-def secure(owner_url: str, passwords: Mapping[str, str] | None = None) -> None:
+def secure(owner_url: str, passwords: Mapping[str, str] | None = None, login: str | None = None) -> None:
     """Make the roles, their rights and the guards; repeating it changes nothing. To be run after every migration.
 
     With `passwords` (by role) the roles may log in themselves; without them they are taken by `SET ROLE` by the login
-    of `owner_url`, which then needs the right to create roles once, or an administrator who makes them.
+    of `owner_url`, which then needs the right to create roles once, or an administrator who makes them. With `login`
+    that one takes the application's and the reader's instead, and the owner only retention's.
 
     Raises:
         DatabaseRolesError: a role is missing and may not be made by this login.
@@ -65,9 +73,64 @@ def secure(owner_url: str, passwords: Mapping[str, str] | None = None) -> None:
     with connect(owner_url, "roles") as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ROLES_LOCK,))
         for role in ROLES:
-            _make(connection, role, None if passwords is None else passwords[role])
+            taker = None if role == RETENTION else login
+            _make(connection, role, None if passwords is None else passwords[role], taker)
         _grant(connection)
         _guard(connection)
+
+
+def own_logins(url: str) -> Mapping[str, str] | None:
+    """A password for each role, derived from the password in the URL: the same at every start, kept nowhere, and of no
+    use to find that one. None without a password in the URL."""
+    password = make_url(psycopg_url(url)).password
+    if not password:
+        return None
+    made = {}
+    for role in ROLES:
+        key = hashlib.scrypt(str(password).encode(), salt=f"eternal-engine:{role}".encode(), n=2**14, r=8, p=1)
+        made[role] = key[:24].hex()
+    return made
+
+
+def as_login(url: str, role: str, password: str) -> str:
+    """The URL with which `role` itself logs in."""
+    return psycopg_url(
+        make_url(psycopg_url(url)).set(username=role, password=password).render_as_string(hide_password=False)
+    )
+
+
+def may_make_roles(url: str) -> bool:
+    """Whether the login has the right to create roles."""
+    query = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = session_user"
+    with connect(url, "roles") as connection:
+        row = connection.execute(query).fetchone()
+    return row is not None and bool(row[0])
+
+
+def weaknesses(url: str, variable: str) -> list[str]:
+    """How whoever has this URL could undo what is append-only, in sentences; empty when they could not. `variable` is
+    where the URL was given.
+
+    It is the login that counts and not the role that its connections take: SET ROLE NONE ends that.
+    """
+    with connect(url, "roles") as connection:
+        row = connection.execute(_POWERS, (sorted(APPEND_ONLY), RETENTION)).fetchone()
+    assert row is not None
+    login, is_superuser, owned, deletes = row
+    powers = []
+    if is_superuser:
+        powers.append("is a superuser")
+    elif owned:
+        powers.append(f"owns the tables {', '.join(owned)}, or may act as their owner")
+    if deletes and not is_superuser:
+        powers.append(f"may act as {RETENTION}, which deletes what is archived")
+    if not powers:
+        return []
+    return [
+        f"The database login {login} of {variable} {' and '.join(powers)}: whoever has it can undo that journal and "
+        "ledger are append-only. Give that login the right to create roles (the program then logs in as roles of its "
+        "own), or name the owner in DATABASE_OWNER_URL and a login that owns nothing in DATABASE_URL; see README."
+    ]
 
 
 def as_role(url: str, role: str) -> str:
@@ -79,7 +142,7 @@ def as_role(url: str, role: str) -> str:
     return psycopg_url(parsed.set(query=query).render_as_string(hide_password=False))
 
 
-def _make(connection: psycopg.Connection[object], role: str, password: str | None) -> None:
+def _make(connection: psycopg.Connection[object], role: str, password: str | None, taker: str | None) -> None:
     found = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
     name = sql.Identifier(role)
     try:
@@ -88,14 +151,15 @@ def _make(connection: psycopg.Connection[object], role: str, password: str | Non
         if password is not None:
             connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(password)))
         else:
-            is_member = "SELECT pg_has_role(current_user, %s, 'SET')"
-            row = connection.execute(is_member, (role,)).fetchone()
+            is_member = "SELECT pg_has_role(coalesce(%s, current_user), %s, 'SET')"
+            row = connection.execute(is_member, (taker, role)).fetchone()
             if row is None or not row[0]:  # type: ignore[index]
-                connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+                whom = sql.SQL("CURRENT_USER") if taker is None else sql.Identifier(taker)
+                connection.execute(sql.SQL("GRANT {} TO {}").format(name, whom))
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseRolesError(
             f"the login of DATABASE_URL may not make or take the role {role}. Run once as an administrator of that "
-            f"server: CREATE ROLE {role}; GRANT {role} TO the login of DATABASE_URL; and start again."
+            f"server: CREATE ROLE {role}; GRANT {role} TO {taker or 'the login of DATABASE_URL'}; and start again."
         ) from error
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from actors.ports import AskRow, Commit, FencedError, Loaded, StoreUnavailableError
 from infra.database.connection import connect
-from infra.database.outage import is_outage, told
+from infra.database.outage import outage_of, told
 from infra.database.statements import commit_statements, to_json
 from statemachines.brain import StateRow
 from statemachines.commands import Ask
@@ -133,8 +133,8 @@ class _Line:
             except BaseException as error:
                 # a connection left inside a transaction would take the next call's statements with it
                 self.close()
-                if is_outage(error):
-                    raise StoreUnavailableError(f"the database cannot be used now: {told(error)}") from error
+                if (outage := outage_of(error)) is not None:
+                    raise StoreUnavailableError(outage, told(error)) from error
                 raise
 
 

@@ -95,6 +95,14 @@ def is_alive(pid: int) -> bool:
     return bool(state) and state not in ENDED
 
 
+def begun(pid: int) -> str:
+    """When the process began, in the system's own units: with it a number that was given to another process since is
+    told apart. "" where that cannot be seen, or when there is no such process."""
+    with contextlib.suppress(OSError, IndexError):
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    return ""
+
+
 def is_stopped(pid: int) -> bool:
     """Whether the process is frozen (SIGSTOP, a debugger). It is not slow: it will not go on by itself, so no patience
     is due. False where that cannot be seen."""

@@ -233,14 +233,23 @@ class Supervisor:
             text = f"{len(c.restarts_ms)} restarts within {self.policy.window_ms} ms are the limit; last: {reason}"
             return orders + self._exhaust(component, text, wall_ms)
         delay_ms = self.policy.delay_ms(len(c.restarts_ms))
+        text = f"{component} failed ({reason}); it is restarted in {delay_ms} ms. Nothing is expected of you."
+        return [*orders, self._delay(c, delay_ms, wall_ms), RaiseAlert(component, "warning", text)]
+
+    def _delay(self, c: _Component, delay_ms: int, wall_ms: int) -> Changed:
         c.restarts_ms.append(wall_ms)
         c.restart_at_ms = wall_ms + delay_ms
-        orders.append(self._move(component, "delay", f"restart {len(c.restarts_ms)} in {delay_ms} ms", wall_ms))
-        text = f"{component} failed ({reason}); it is restarted in {delay_ms} ms. Nothing is expected of you."
-        orders.append(RaiseAlert(component, "warning", text))
-        return orders
+        return self._move(c.name, "delay", f"restart {len(c.restarts_ms)} in {delay_ms} ms", wall_ms)
 
     def _exhaust(self, component: ActorName, reason: str, wall_ms: int) -> Orders:
+        if component in self.policy.tireless:
+            delay_ms = self.policy.tireless_delay_ms
+            text = (
+                f"{component} fails again and again: {reason}. Trading goes on; it is tried again every "
+                f"{delay_ms // 1000} s by itself. Find the cause in the log."
+            )
+            delayed = self._delay(self._components[component], delay_ms, wall_ms)
+            return [delayed, RaiseAlert(component, "critical", text)]
         text = (
             f"{component} is FAULTED and not restarted: {reason}. The others go on; an engine's sub-account only "
             "reduces. Find the cause, reset the component, then set its risk state to normal."
@@ -266,5 +275,5 @@ class Supervisor:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take back `to_data`; everything else starts as STOPPED and is started or adopted."""
         for name in data["faulted"]:
-            if name in self._components:
+            if name in self._components and name not in self.policy.tireless:
                 self._components[ActorName(name)].state = _C.FAULTED

@@ -92,6 +92,8 @@ _CALM = {Level.NORMAL: "calm", Level.CAUTION: "calm_to_caution"}
 _RESUME = {Level.NORMAL: "resume", Level.CAUTION: "resume_to_caution", Level.REDUCE_ONLY: "resume_to_reduce_only"}
 
 OPERATOR_RULE = "operator"
+RULE = "rule"
+"""What `who` begins with where a rule has changed the state."""
 
 
 class RiskMachine:
@@ -108,6 +110,11 @@ class RiskMachine:
         self.who = "rule"
         self.changed_ms = 0
         self._calm_ms = calm_ms
+
+    @property
+    def told(self) -> str:
+        """Why the state is what it is, and by whom if a person said so: for where `who` is not shown beside it."""
+        return self.reason if self.who.startswith(RULE) else f"{self.who}: {self.reason}"
 
     # --- rules ---
 
@@ -174,7 +181,12 @@ class RiskMachine:
 
     def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[Note]:
         """Carry out an operator's action; one that changes nothing leaves a note without a transition."""
-        text = f"{who}: {action} {self.scope}: {reason}"
+        notes = self._operate(action, who, f"{who}: {action} {self.scope}: {reason}", now_ms)
+        if any(note.source != note.dest for note in notes):
+            self.reason = reason  # `who` stands beside it wherever it is shown
+        return notes
+
+    def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[Note]:
         if action == "normal":
             return self._operator_normal(text, who, now_ms)
         if action == "pause":

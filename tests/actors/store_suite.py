@@ -15,12 +15,24 @@ import pytest
 from actors.ports import AskRow, Commit, FencedError, JournalLine, Store, Wire
 from statemachines.brain import StateRow
 from statemachines.commands import Ask, Note
-from statemachines.facts import BarFact, SwitchFact
+from statemachines.facts import AlertFact, BarFact, SwitchFact
 from statemachines.requests import CancelOrder, LookUpOrder, PlaceOrder, ReadAccount, ReadBars, Request, TransferFunds
 from statemachines.values import HOUR_MS, Account, ActorName, Side
 
 OpenStore = Callable[[], Store]
 ACTOR = "order-manager"
+ALERT = AlertFact(
+    alert_id="a",
+    actor=ActorName.TREND_1,
+    condition="exit:BTC",
+    severity="info",
+    title="t",
+    text="x",
+    state="open",
+    market_ms=4,
+    changed_ms=4,
+)
+"""An open condition."""
 
 
 def wire(sequence: int, *to: str, actor: str = ACTOR) -> Wire:

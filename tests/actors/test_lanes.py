@@ -161,7 +161,7 @@ def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(m
     def holds() -> bool:
         away[0] -= 1
         if away[0] > 0:
-            raise StoreUnavailableError("away")
+            raise StoreUnavailableError
         return True
 
     lanes = Lanes(rig.venue, holds, lambda _ask: True, rig._answered, lambda _why: None)

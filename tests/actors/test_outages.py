@@ -45,7 +45,7 @@ class _FlakyStore(MemoryStore):
             self._outages.popleft()
             self._calls = 0
             self.failures += 1
-            raise StoreUnavailableError("the database is away")
+            raise StoreUnavailableError
 
 
 def _fact(number: int) -> StreamEvent:
@@ -139,7 +139,7 @@ def _transfer(number: int) -> TransferFunds:
 
 def test_requests_wait_for_the_database_and_are_sent_once_in_their_order() -> None:
     """A restart of the database must not refuse what was decided and committed (EX-5)."""
-    rig = _Lanes([StoreUnavailableError("away")] * 3)
+    rig = _Lanes([StoreUnavailableError()] * 3)
     try:
         for number in (1, 2):
             rig.lanes.submit(Ask(str(number), "MASTER", _transfer(number), gate=ActorName.TACTICAL))

@@ -14,6 +14,8 @@ from statemachines.values import Account, ActorName
 FROM_OUTSIDE = {
     "answer",
     "bar_frame",
+    "component_reset",
+    "database_outage",
     "execution_frame",
     "feed_frame",
     "funding_frame",

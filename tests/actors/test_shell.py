@@ -302,7 +302,7 @@ class _AwayStore(MemoryStore):
 
     def commit(self, commit: Commit) -> frozenset[str]:
         if self.is_away:
-            raise StoreUnavailableError("away")
+            raise StoreUnavailableError
         return super().commit(commit)
 
 
@@ -321,8 +321,8 @@ def test_what_was_decided_while_the_store_is_away_is_committed_once_and_acted_on
     assert [line.note.reason for line in store.journal("orchestrator")] == ["fact 1"]
 
 
-def test_an_answer_given_twice_is_taken_once_and_one_to_nothing_is_dropped() -> None:
-    store = MemoryStore()
+def _buyer_with_a_message(store: MemoryStore) -> Shell:
+    """A buyer in whose inbox lies what makes it ask the exchange."""
     pump = _pump(store)
     _tell(pump, 1)
     pump.step()
@@ -330,6 +330,12 @@ def test_an_answer_given_twice_is_taken_once_and_one_to_nothing_is_dropped() -> 
     buyer.start(0)
     buyer.step()
     buyer.deliver(pump.unacknowledged("tactical"))
+    return buyer
+
+
+def test_an_answer_given_twice_is_taken_once_and_one_to_nothing_is_dropped() -> None:
+    store = MemoryStore()
+    buyer = _buyer_with_a_message(store)
     (ask,) = buyer.step().asks
     answer = Answer(key=ask.key, account=ask.account, outcome=Accepted())
     buyer.answer("1:9", answer)
@@ -343,13 +349,7 @@ def test_an_answer_given_twice_is_taken_once_and_one_to_nothing_is_dropped() -> 
 
 def test_requests_found_open_are_answered_unknown_and_not_performed_again() -> None:
     store = MemoryStore()
-    pump = _pump(store)
-    _tell(pump, 1)
-    pump.step()
-    buyer = Shell(Buyer(), store, store.grant("tactical", "test"))
-    buyer.start(0)
-    buyer.step()
-    buyer.deliver(pump.unacknowledged("tactical"))
+    buyer = _buyer_with_a_message(store)
     assert [ask.request.kind for ask in buyer.step().asks] == ["transfer_funds"]
     later = Shell(Buyer(), store, store.grant("tactical", "test"))
     later.start(0)

@@ -10,10 +10,10 @@ from infra.database.store import PostgresStore
 from statemachines.brain import StateRow
 from statemachines.commands import Ask, Note
 from statemachines.facts import (
-    AlertFact,
     BarFact,
     DiscrepancyFact,
     ExecutionFact,
+    OperatorCommandFact,
     OrderFact,
     PortfolioFact,
     PositionFact,
@@ -24,7 +24,7 @@ from statemachines.facts import (
 )
 from statemachines.requests import PlaceOrder
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.store_suite import Pen, switch
+from tests.actors.store_suite import ALERT, Pen, switch
 
 BAR = "bar:linear:BTCUSDT:D:0"
 ENTRY, STOP = "abc123t11-1", "abc123t12-1"
@@ -36,6 +36,19 @@ def write_history(url: str) -> None:
     store = PostgresStore(url)
     try:
         _write(store)
+    finally:
+        store.close()
+
+
+def register_command(url: str, method: str, arguments: tuple[Any, ...]) -> None:
+    """What an actor that takes a command of the operator commits: its row in the register."""
+    body = {"action": "reset", **arguments[0]} if method == "reset" else arguments[1]
+    scope = str(body.get("scope") or body["component"])
+    names = ("command_id", "action", "reason", "who")
+    fact = OperatorCommandFact(scope=scope, given_ms=1, **{name: body[name] for name in names})
+    store = PostgresStore(url)
+    try:
+        Pen(store, "risk-manager").write(facts=[fact])
     finally:
         store.close()
 
@@ -66,23 +79,12 @@ def _write(store: PostgresStore) -> None:
         asks=[AskRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
         facts=[_order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
     )
-    alert = AlertFact(
-        alert_id="a",
-        actor=ActorName.TREND_1,
-        condition="exit:BTC",
-        severity="info",
-        title="t",
-        text="x",
-        state="open",
-        market_ms=4,
-        changed_ms=4,
-    )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
     account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
     view = PortfolioFact(
         version=1, market_ms=HOUR_MS, equity_usdt=Decimal("100000.00"), data={"accounts": {"TREND-1": account}}
     )
-    Pen(store, "risk-manager").write(facts=[alert, summary, view, switch("GLOBAL", "CAUTION")])
+    Pen(store, "risk-manager").write(facts=[ALERT, summary, view, switch("GLOBAL", "CAUTION")])
 
 
 def _money() -> list[Any]:

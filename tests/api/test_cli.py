@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 from api.cli import app
 from api.place import Place, find_place
 from infra.config import ConfigurationError
-from infra.ownership import MARK_FILE
+from infra.data_folder import claim_data_folder
+from infra.ownership import MARK_FILE, FolderKind, claim
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,17 +91,79 @@ def test_reset_deletes_only_what_carries_our_mark(tmp_path: Path, content: dict[
         (folder / name).write_text(text)
     refused(call("reset", "--data", str(folder), "--yes"), "has no mark", "Nothing was deleted")
     assert sorted(path.name for path in folder.iterdir()) == sorted(content)
-    (folder / MARK_FILE).write_text("ours")
-    (folder / "database").unlink(missing_ok=True)
+
+
+def test_reset_deletes_what_is_ours_and_names_what_is_not(tmp_path: Path) -> None:
+    """A stranger's file in a data folder was deleted with it."""
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    claim_data_folder(folder)
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("mine")
+    (folder / "archive").symlink_to(elsewhere)
+    for name in ("cat.jpg", "eternal.toml", "api-token", "ray.log", ".api-port.0a1b2c3d.draft"):
+        (folder / name).write_text("x")
+    (folder / "exchange").mkdir()
+    (folder / "exchange" / "state").write_text("x")
     result = call("reset", "--data", str(folder), "--yes")
     assert result.exit_code == 0, result.output
+    assert "were left: cat.jpg, eternal.toml." in result.output
+    assert f"archive -> {elsewhere}" in result.output
+    assert sorted(os.listdir(folder)) == [MARK_FILE, "cat.jpg", "eternal.toml"]
+    assert (elsewhere / "kept").read_text() == "mine"
+    (folder / "cat.jpg").unlink()
+    (folder / "eternal.toml").unlink()
+    assert call("reset", "--data", str(folder), "--yes").exit_code == 0
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", [FolderKind.REPORT, FolderKind.HISTORY])
+def test_reset_refuses_a_report_and_a_price_history(tmp_path: Path, kind: FolderKind) -> None:
+    claim(tmp_path / "other", "The folder", kind)
+    refused(call("reset", "--data", str(tmp_path / "other"), "--yes"), f"is a {kind}", "Nothing was deleted")
+    refused(call("run", "--data", str(tmp_path / "other")), f"is a {kind}", "a data folder is required")
+    assert os.listdir(tmp_path / "other") == [MARK_FILE]
+
+
+def test_a_backtest_does_not_write_its_report_into_a_data_folder(tmp_path: Path) -> None:
+    claim_data_folder(tmp_path / "data")
+    told = call("backtest", "--to", "2025-01-02", "--out", str(tmp_path / "data"))
+    refused(told, "--out", "is a data folder", "a report folder is required")
+
+
+def test_reset_says_what_a_link_in_a_circle_or_to_nowhere_is(tmp_path: Path) -> None:
+    """It said "nothing to discard"."""
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    for name in ("circle", "nowhere"):
+        refused(call("reset", "--data", str(tmp_path / name), "--yes"), "symbolic link that leads to no folder")
 
 
 def test_reset_of_nothing_and_of_a_file(tmp_path: Path) -> None:
     assert call("reset", "--data", str(tmp_path / "none"), "--yes").exit_code == 0
     (tmp_path / "file").write_text("mine")
     refused(call("reset", "--data", str(tmp_path / "file"), "--yes"), "has no mark")
+
+
+@pytest.mark.parametrize(
+    "text", ["2020-W10-1", "20200302", "2020-3-2", "2020-03-02T00:00", "1583107200", " 2020-03-02"]
+)
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_day_has_one_form(tmp_path: Path, option: str, text: str) -> None:
+    """ISO weeks were taken, and `run --from` and the backtest's took different ones."""
+    told = f"{option} '{text}' is refused: a day is written like 2021-06-30."
+    refused(call("backtest", option, text, "--out", str(tmp_path / "out")), told)
+    if option == "--from":
+        told = f"exchange.from_day = '{text}' (set in the command line) is refused: a day is written like 2021-06-30."
+    refused(call("run", option, text, "--data", str(tmp_path / "data")), told)
+    assert not (tmp_path / "data").exists() and not (tmp_path / "out").exists()
+
+
+def test_a_day_that_does_not_exist_and_an_end_before_the_synthetic_market(tmp_path: Path) -> None:
+    refused(call("backtest", "--from", "2021-02-30"), "the calendar has no such day")
+    refused(call("backtest", "--to", "2020-01-01"), "--to 2020-01-01 must not be before 2025-01-01")
+    refused(call("run", "--set", "exchange.to_day=2021-02-30"), "the calendar has no such day")
+    (tmp_path / "here" / "eternal.toml").write_text("[exchange]\nfrom_day = 2020-03-02\nto_day = 2020-03-01\n")
+    refused(call("run"), "from_day 2020-03-02 must be before to_day 2020-03-01")
 
 
 # --- the light client ---

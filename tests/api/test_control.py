@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from actors.host import Host, Parts
+from api.brains import brains
 from api.control import ControlUnavailableError
 from api.http import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token
-from infra.database.queries import Queries
-from statemachines.messages import OperatorCommand, parse_body
+from api.verdict import _trading
+from infra.config import EternalConfig
+from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.store import PostgresStore
+from statemachines.messages import ComponentChanged, ComponentReset, OperatorCommand, parse_body
 from statemachines.values import ActorName
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 SECRET = "a-secret-for-this-test"
 ALLOWED = {"Authorization": f"Bearer {SECRET}"}
 
 
-class Actors:
-    """Stands for the living system; `away` answers nobody."""
+class Actors(Queries):
+    """Stands for the living system and what it has registered; `away` answers nobody, `silent` commits without an
+    answer, `unreadable` is a database that cannot be read."""
 
     def __init__(self, away: bool = False) -> None:
+        super().__init__("postgresql://nobody@127.0.0.1:1/none")
         self.calls: list[tuple[ActorName, str, tuple[Any, ...]]] = []
+        self.registered: dict[str, Mapping[str, Any]] = {}
         self.away = away
+        self.silent = False
+        self.unreadable = False
 
     def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
         if self.away:
             raise ControlUnavailableError(f"There is no {actor} just now.")
         self.calls.append((actor, method, arguments))
+        body = arguments[1] if method == "command" else {**arguments[0], "action": "reset"}
+        self.registered.setdefault(body["command_id"], {"scope": body.get("component"), **body})
+        if self.silent:
+            raise ControlUnavailableError(f"The {actor} has not committed the command within 5 s.")
+
+    def operator_command(self, command_id: str) -> dict[str, Any] | None:
+        if self.unreadable:
+            raise QueryUnavailableError("the database cannot be used now: the server is starting")
+        found = self.registered.get(command_id)
+        return None if found is None else dict(found)
 
 
-def client(actors: Actors | None) -> TestClient:
+def serve(queries: Queries, send: Callable[..., None] | None) -> TestClient:
     def nobody() -> dict[str, Any]:
         raise LookupError("no system")
 
-    service = OperatorService(
-        Queries("postgresql://nobody@127.0.0.1:1/none"), SnapshotCache(nobody), lambda: "synthetic", True
-    )
-    return TestClient(create_app(service, Token(SECRET), None if actors is None else actors.send))
+    service = OperatorService(queries, SnapshotCache(nobody), lambda: "synthetic", True)
+    return TestClient(create_app(service, Token(SECRET), send))
+
+
+def client(actors: Actors | None) -> TestClient:
+    return serve(actors or Actors(), None if actors is None else actors.send)
 
 
 def post(actors: Actors | None, headers: dict[str, str] = ALLOWED, **body: Any) -> Any:
@@ -69,7 +93,9 @@ def test_a_command_without_an_id_gets_one_of_its_own() -> None:
 def test_reset_reaches_the_orchestrator() -> None:
     actors = Actors()
     assert post(actors, action="reset", scope="funding", reason="mended", who="K").status_code == 200
-    assert actors.calls == [(ActorName.ORCHESTRATOR, "reset", ("funding", "K: mended"))]
+    ((actor, method, (body, natural_id)),) = actors.calls
+    assert (actor, method, natural_id) == (ActorName.ORCHESTRATOR, "reset", f"operator:{body['command_id']}")
+    assert (body["component"], body["who"], body["reason"]) == ("funding", "K", "mended")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +107,11 @@ def test_reset_reaches_the_orchestrator() -> None:
         ({"action": "pause", "reason": ""}, "reason", None),
         ({"action": "pause"}, "reason", None),
         ({"action": "pause", "reason": "because", "force": True}, "force", None),
+        ({"action": "pause", "reason": "   "}, "reason", None),
+        ({"action": "pause", "reason": "because", "who": " "}, "who", None),
+        ({"action": "pause", "reason": "because", "who": ""}, "who", None),
+        ({"action": "pause", "reason": "because", "command_id": "\u3000 "}, "command_id", None),
+        ({"action": "pause", "reason": "because", "command_id": ""}, "command_id", None),
     ],
 )
 def test_nonsense_is_refused_and_nothing_is_sent(body: dict[str, Any], field: str, allowed: str | None) -> None:
@@ -106,3 +137,184 @@ def test_a_system_that_cannot_take_it_says_so(actors: Actors | None) -> None:
     answer = post(actors, action="pause", reason="because")
     assert answer.status_code == 503
     assert answer.json()["error"]
+
+
+# --- one id, one command ---
+
+
+class Living:
+    """Risk manager and orchestrator as they run, each on its own thread over the database; `restart` is a crash."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._hosts: dict[ActorName, Host] = {}
+        self._stores: list[PostgresStore] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.stop()
+        for name in (ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR):
+            store = PostgresStore(self._url)
+            self._stores.append(store)
+            parts = Parts(brains(EternalConfig(), "abcdef")[name](), store, None, None, _NoPeers(), _Noon(), False)
+            host = Host(name, parts, lambda _why: None)
+            host.start(store.grant(name, "test"), 0)
+            self._hosts[name] = host
+
+    def stop(self) -> None:
+        for host in self._hosts.values():
+            host.stop()
+        for store in self._stores:
+            store.close()
+        self._stores.clear()
+
+    def tell_orchestrator(self, body: ComponentChanged) -> None:
+        self._hosts[ActorName.ORCHESTRATOR].command(body, f"test:{body.state}")
+
+    def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        if method == "reset":
+            body, natural_id = arguments
+            self._hosts[actor].command(ComponentReset.model_validate(body), natural_id)
+        else:
+            kind, body, natural_id = arguments
+            self._hosts[actor].command(parse_body(kind, body), natural_id)
+
+
+class _NoPeers:
+    def deliver(self, recipient: str, batch: Any) -> Mapping[str, int]:
+        raise ConnectionError(recipient)
+
+    def notify(self, recipient: str, wire: Any) -> Mapping[str, int]:
+        raise ConnectionError(recipient)
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        pass
+
+
+class _Noon:
+    def now_ms(self) -> int:
+        return 43_200_000
+
+
+@pytest.fixture
+def living(database_url: str) -> Iterator[Living]:  # noqa: F811
+    actors = Living(database_url)
+    yield actors
+    actors.stop()
+
+
+def give(url: str, living: Living, **body: Any) -> Any:
+    return serve(Queries(url), living.send).post("/control", json=body, headers=ALLOWED)
+
+
+HALT = {"action": "halt", "scope": "GLOBAL", "reason": "the exchange is down", "who": "alice", "command_id": "c-1"}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"action": "pause"}, ["action was 'halt' and is 'pause'"]),
+        ({"scope": "trend-1"}, ["scope was 'GLOBAL' and is 'trend-1'"]),
+        ({"reason": "another"}, ["reason was 'the exchange is down' and is 'another'"]),
+        ({"who": "bob"}, ["who was 'alice' and is 'bob'"]),
+        ({"action": "reset", "scope": "funding"}, ["action was 'halt'", "scope was 'GLOBAL' and is 'funding'"]),
+    ],
+)
+def test_an_id_that_belongs_to_another_command_is_refused_and_told_what_differs(
+    database_url: str,  # noqa: F811
+    living: Living,
+    change: dict[str, str],
+    told: list[str],
+    is_restarted: bool,
+) -> None:
+    """The second command was dropped as a repeat and answered "committed": a GLOBAL halt was lost that way."""
+    assert give(database_url, living, **HALT).status_code == 200
+    if is_restarted:
+        living.restart()
+    answer = give(database_url, living, **HALT | change)
+    assert answer.status_code == 409
+    assert answer.json()["field"] == "command_id"
+    for part in told:
+        assert part in answer.json()["error"]
+    rows = Queries(database_url).switches()
+    assert [(row["scope"], row["state"]) for row in rows] == [("GLOBAL", "HALTED")]
+
+
+def test_a_global_halt_under_the_id_of_a_pause_is_refused_and_takes_effect_under_its_own(
+    database_url: str,  # noqa: F811
+    living: Living,
+) -> None:
+    pause = HALT | {"action": "pause", "scope": "trend-1"}
+    assert give(database_url, living, **pause).status_code == 200
+    assert give(database_url, living, **HALT).status_code == 409
+    assert give(database_url, living, **HALT | {"command_id": "c-2"}).status_code == 200
+    rows = {row["scope"]: row["state"] for row in Queries(database_url).switches()}
+    assert rows == {"GLOBAL": "HALTED", "trend-1": "PAUSED"}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_the_same_command_again_is_answered_as_before_and_done_once(
+    database_url: str,  # noqa: F811
+    living: Living,
+    is_restarted: bool,
+) -> None:
+    """A repeat must not undo what happened since: the halt is given again after somebody has ended it."""
+    first = give(database_url, living, **HALT)
+    normal = give(database_url, living, action="normal", reason="it is over", command_id="c-2")
+    if is_restarted:
+        living.restart()
+    again = give(database_url, living, **HALT)
+    assert (first.status_code, normal.status_code, again.status_code) == (200, 200, 200)
+    assert again.json() == first.json()
+    assert [row["state"] for row in Queries(database_url).switches()] == ["NORMAL"]
+
+
+def test_a_reset_is_registered_and_a_restart_does_not_take_the_component_for_faulted(
+    database_url: str,  # noqa: F811
+    living: Living,
+) -> None:
+    living.tell_orchestrator(ComponentChanged(component=ActorName.FUNDING, state="FAULTED", reason="a test"))
+    reset = HALT | {"action": "reset", "scope": "funding"}
+    assert give(database_url, living, **reset).status_code == 200
+    assert give(database_url, living, **HALT).status_code == 409
+    (row,) = [row for row in Queries(database_url).states("orchestrator") if row["key"] == "control"]
+    assert row["data"]["components"] == {"funding": "STARTING"}
+
+
+def test_a_command_whose_answer_was_lost_is_given_again_with_the_id_that_the_answer_names() -> None:
+    actors = Actors()
+    actors.silent = True
+    lost = post(actors, **HALT)
+    assert lost.status_code == 503
+    assert "command_id 'c-1'" in lost.json()["error"]
+    actors.silent = False
+    assert post(actors, **HALT).status_code == 200
+    assert len(actors.calls) == 1, "it was committed: it is not sent a second time"
+
+
+def test_without_the_register_no_repeat_is_taken_for_new() -> None:
+    """Whether the id is free cannot be read: nothing is sent, and the answer does not say that anything was."""
+    actors = Actors()
+    actors.unreadable = True
+    answer = post(actors, **HALT)
+    assert answer.status_code == 503 and "the server is starting" in answer.json()["error"]
+    assert actors.calls == []
+
+
+def test_an_answer_for_people_names_no_class() -> None:
+    for actors in (Actors(away=True), None):
+        assert "Error" not in post(actors, action="pause", reason="because").json()["error"]
+
+
+def test_who_paused_is_named_once(database_url: str, living: Living) -> None:  # noqa: F811
+    """/health said: PAUSED since ... by alice (alice: pause trend-1: bank holiday)."""
+    pause = HALT | {"action": "pause", "scope": "trend-1", "reason": "bank holiday"}
+    assert give(database_url, living, **pause).status_code == 200
+    (sentence,) = _trading(Queries(database_url).switches())
+    assert "PAUSED since 1970-01-01 12:00 UTC by alice (bank holiday)." in sentence
+    assert sentence.count("alice") == 1
+    (alert,) = Queries(database_url).alerts()
+    assert alert["text"].startswith("alice: bank holiday. ")
+    (line,) = Queries(database_url).journal(machine="trend-1")
+    assert line["reason"] == "alice: pause trend-1: bank holiday", "the journal's line stands alone"

@@ -8,23 +8,38 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api import serving
 from api.gate import MOST_BODY_BYTES
 from api.http import create_app
+from api.launch import System
 from api.service import OperatorService
 from api.serving import listen, make_server
 from api.snapshot import SnapshotCache
-from api.tokens import TokenFile, read_or_make_token, read_token
+from api.tokens import TokenFile, WeakTokenError, read_or_make_token, read_token
+from infra.config import EternalConfig
 from infra.database.queries import Queries
 from statemachines.values import ActorName
 from tests.waiting import until
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
+
+
+class Register(Queries):
+    """The commands that were carried out; there is no database."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_DATABASE)
+        self.commands: dict[str, Mapping[str, Any]] = {}
+
+    def operator_command(self, command_id: str) -> dict[str, Any] | None:
+        found = self.commands.get(command_id)
+        return None if found is None else dict(found)
 
 
 class Door:
@@ -33,7 +48,8 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "api-token"
         self.taken: list[tuple[object, ...]] = []
-        service = OperatorService(Queries(NO_DATABASE), SnapshotCache(lambda: {}), lambda: "synthetic", True)
+        self._register = Register()
+        service = OperatorService(self._register, SnapshotCache(lambda: {}), lambda: "synthetic", True)
         self._listener = listen("127.0.0.1", 0)
         self.port = self._listener.getsockname()[1]
         self.server = make_server(create_app(service, TokenFile(self.path), self._send))
@@ -41,7 +57,8 @@ class Door:
         self._thread.start()
         until(lambda: self.server.started)
 
-    def _send(self, actor: ActorName, method: str, arguments: tuple[object, ...]) -> None:
+    def _send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        self._register.commands[arguments[1]["command_id"]] = arguments[1]
         self.taken.append((actor, method, *arguments))
 
     def close(self) -> None:
@@ -172,13 +189,38 @@ def test_a_rotated_token_counts_at_once_and_the_old_one_no_more(door: Door) -> N
     made = door.token()
     assert made != old and door.path.stat().st_mode & 0o077 == 0
     assert door.say(head.format(made)).startswith(b"HTTP/1.1 200 ")
-    door.path.write_text("given-by-hand\n")
-    assert door.say(head.format("Bearer given-by-hand")).startswith(b"HTTP/1.1 200 ")
+    by_hand = "Given-by-hand_0123456789.abcdef~+/="
+    door.path.write_text(f"{by_hand}\n")
+    assert door.say(head.format(f"Bearer {by_hand}")).startswith(b"HTTP/1.1 200 ")
     assert door.say(head.format(made)).startswith(b"HTTP/1.1 401 ")
     door.path.write_text("")
-    for word in (made, "Bearer ", "Bearer given-by-hand"):
+    for word in (made, "Bearer ", f"Bearer {by_hand}"):
         assert door.say(head.format(word)).startswith(b"HTTP/1.1 401 "), "an empty file opens to nobody"
     assert door.say(head.format(door.token())).startswith(b"HTTP/1.1 200 "), "a new one was made in its place"
+
+
+WEAK = ("x", "a" * 31, "a" * 64, "ab" * 40, "with a blank 0123456789 abcdefghij", "слово-из-тридцати-двух-знаков-и-ещё")
+
+
+@pytest.mark.parametrize("weak", WEAK)
+def test_a_token_that_could_be_guessed_opens_nothing_and_is_told(door: Door, weak: str) -> None:
+    """A file with the letter x opened everything to whoever said x."""
+    door.path.write_text(f"{weak}\n", encoding="utf-8")
+    head = b"GET /machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
+    assert door.say((head % weak.encode()).decode("latin-1")).startswith(b"HTTP/1.1 401 ")
+    assert door.path.read_text(encoding="utf-8") == f"{weak}\n", "what somebody has written there is not replaced"
+    for read in (read_token, read_or_make_token, TokenFile):
+        with pytest.raises(WeakTokenError, match="at least 32 characters") as caught:
+            read(door.path)
+        assert weak not in str(caught.value).replace(str(door.path), "") or weak == "x"
+
+
+def test_a_start_with_a_weak_token_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    config = EternalConfig(data_folder=tmp_path / "data")
+    config.data_folder.mkdir()
+    config.token_file.write_text("secret\n")
+    with pytest.raises(WeakTokenError, match="remove the file"):
+        System(config).start()
 
 
 @pytest.mark.parametrize("left", [b"", b"\n", b"\xff\xfe\x00"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,9 +21,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.client import Unanswered, read_overview
+from api.client import Unanswered, read_launch_overview, read_overview
 from api.doctor import examine
 from api.http import create_app
+from api.launch import System
 from api.place import Place
 from api.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
 from api.service import OperatorService
@@ -32,7 +35,8 @@ from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
 from infra.database.queries import Queries
-from tests.api.records import write_history
+from infra.secrets.counter import SecretsCounter
+from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
@@ -83,6 +87,65 @@ def test_a_number_left_behind_never_points_at_a_stranger(config: EternalConfig) 
         stop_running(config.data_folder)
     with write_pid(config.data_folder):
         assert (config.data_folder / "pid").read_text() == str(os.getpid())
+
+
+LINGERER = """
+import signal, sys, threading
+from pathlib import Path
+from api.running import write_pid
+ended = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: ended.set())
+with write_pid(Path(sys.argv[1])):
+    print("held", flush=True)
+    ended.wait(60)
+threading.Event().wait(1.5)
+"""
+
+
+def test_stop_waits_for_the_process_itself(config: EternalConfig) -> None:
+    """`stop` said "has ended" as soon as the folder was free: the process was still there."""
+    command = [sys.executable, "-c", LINGERER, str(config.data_folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None and child.stdout.readline() == "held\n"
+    assert "has ended" in stop_running(config.data_folder)
+    assert child.poll() == 0
+    child.stdout.close()
+
+
+def test_status_with_the_api_away_asks_the_launch_and_is_light(tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    """It loaded configuration and database: 1.7 s of processor time, though the launch is there and has it all."""
+    write_history(database_url)
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic, seed 2", True)
+    overview = asyncio.run(service.overview())
+    service.close()
+    config = EternalConfig(data_folder=tmp_path / "data")
+    with hold(config) as child:
+        read_or_make_token(config.token_file)
+        system = System(config)
+        counter = SecretsCounter(config.data_folder, system._secrets_of)
+        place = Place(config.data_folder, token_file=config.token_file)
+        assert read_launch_overview(place, "nobody listens") is None, "before anything was shown"
+        system.publish(overview)
+        program = (
+            "import resource, sys, json\n"
+            "from api.cli import main\n"
+            f"sys.argv = ['eternal', 'status', '--data', {str(config.data_folder)!r}]\n"
+            "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+            "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+            "print(json.dumps({'cpu_s': used.ru_utime + used.ru_stime, 'loaded': sorted(sys.modules)}))\n"
+        )
+        try:
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+        finally:
+            counter.close()
+            child.kill()
+    *shown, last = done.stdout.splitlines()
+    told = json.loads(last)
+    assert {"psycopg", "pydantic_settings", "ray", "sqlalchemy"}.isdisjoint(told["loaded"]), told["cpu_s"]
+    assert told["cpu_s"] < 1.0, "measured: 0.4 s; the limit leaves room for a busy machine"
+    text = " ".join(" ".join(shown).split())
+    assert "The API does not answer (the system is still starting" in text
+    assert "15,000.10" in text and "BTC IN_POSITION" in text
 
 
 def test_status_falls_back_to_the_database_when_the_api_is_away(tmp_path: Path, database_url: str) -> None:  # noqa: F811
@@ -207,7 +270,12 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
     service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
     token = read_or_make_token(config.token_file)
     listener = listen("127.0.0.1", 0)
-    server = make_server(create_app(service, token, lambda *call: calls.append(call)))
+
+    def take(*call: Any) -> None:
+        calls.append(call)
+        register_command(database_url, call[1], call[2])
+
+    server = make_server(create_app(service, token, take))
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
     thread.start()
     (config.data_folder / "api-port").write_text(str(listener.getsockname()[1]))
@@ -220,6 +288,16 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
         done = CliRunner().invoke(app, given, input="y\n")
         assert done.exit_code == 0, done.output
         assert CliRunner().invoke(app, [*given, "--yes"]).exit_code == 0
+        # A command whose answer was lost is given again by the id that the program had printed.
+        command_id = re.search(r"command_id (\w+)", done.output)
+        assert command_id is not None
+        again = CliRunner().invoke(app, [*given, "--yes", "--command-id", command_id[1]])
+        assert (again.exit_code, command_id[0] in again.output) == (0, True)
+        other = [*given[:4], "--reason", "something else", *given[6:], "--yes", "--command-id", command_id[1]]
+        taken = CliRunner().invoke(app, other)
+        assert taken.exit_code == 2 and "reason was 'bank holiday' and is 'something else'" in taken.output
+        blank = CliRunner().invoke(app, [*given, "--yes", "--command-id", " "])
+        assert blank.exit_code == 2 and "command_id" in blank.output and "blank" in blank.output
         nonsense = CliRunner().invoke(app, ["control", "explode", *given[2:], "--yes"])
         assert nonsense.exit_code == 2 and "allowed: pause, resume" in nonsense.output
     finally:
@@ -232,3 +310,29 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
     actor, method, (_kind, body, _natural_id) = calls[0]
     assert (actor, method) == ("risk-manager", "command")
     assert (body["who"], body["reason"]) == ("katya, command line", "bank holiday")
+
+
+def test_a_lost_answer_is_told_with_the_id_to_repeat_it_with_and_no_class_name(config: EternalConfig) -> None:
+    """`eternal control` said "may be given again" but showed no id and took none: a repeat was another command."""
+    given = ["control", "halt", "--reason", "a test", "--yes", "--data", str(config.data_folder)]
+    child = hold(config)
+    token = read_or_make_token(config.token_file)
+    assert token.header()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        (config.data_folder / "api-port").write_text(str(port))
+
+        def end_the_call() -> None:
+            mute.accept()[0].close()
+
+        closer = threading.Thread(target=end_the_call)
+        closer.start()
+        lost = CliRunner().invoke(app, given)
+        closer.join(10)
+    away = CliRunner().invoke(app, given)
+    child.terminate()
+    child.wait(10)
+    for result in (lost, away):
+        assert result.exit_code == 2
+        assert re.search(r"--command-id [0-9a-f]{32}", result.output), result.output
+        assert not re.search(r"\b[A-Z]\w+(Error|Disconnected|Exception)\b", result.output), result.output

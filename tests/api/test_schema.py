@@ -15,7 +15,7 @@ from schemathesis import Case
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
-from api.control import ControlUnavailableError
+from api.control import ControlUnavailableError, Send
 from api.http import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
@@ -23,7 +23,7 @@ from api.tokens import Token
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.queries import Queries
 from statemachines.values import ActorName
-from tests.api.records import write_history
+from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
 
@@ -36,10 +36,15 @@ JUDGED = CHECKS.get_by_names(
 """`not_a_server_error` would refuse the documented 503: the status is looked at below."""
 
 
-def take(_actor: ActorName, _method: str, arguments: tuple[Any, ...]) -> None:
-    """An actor that takes every command but those for everything."""
-    if "GLOBAL" in str(arguments):
-        raise ControlUnavailableError("There is no risk-manager just now; it is being restarted.")
+def actors(url: str) -> Send:
+    """Actors that take every command but those for everything."""
+
+    def take(_actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        if "GLOBAL" in str(arguments):
+            raise ControlUnavailableError("There is no risk-manager just now; it is being restarted.")
+        register_command(url, method, arguments)
+
+    return take
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
     with fresh_database(postgres_server) as url:
         write_history(url)
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
-        yield create_app(service, Token(TOKEN), take)
+        yield create_app(service, Token(TOKEN), actors(url))
         service.close()
 
 

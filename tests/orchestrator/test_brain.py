@@ -211,6 +211,22 @@ def test_or3_unless_normal_the_risk_action_is_executed_and_the_cycle_stops(state
     assert len(world.sent(TransferOrdered)) == 1
 
 
+def test_a_halt_of_many_days_is_one_alert_with_a_beginning_and_an_end() -> None:
+    """There was one alert per market day, and none of them ever ended."""
+    world = World().open()
+    world.risk = "HALTED"
+    for _ in range(5):
+        world.close_day()
+    world.risk = "NORMAL"
+    world.close_day()
+    book, facts = Conditions(ActorName.ORCHESTRATOR), []
+    for number, command in enumerate(c for c in world.log if isinstance(c, Alert | AlertEnded)):
+        fact = book.take(command, f"a{number}", number)
+        facts += [] if fact is None else [fact]
+    assert [(fact.alert_id, fact.state) for fact in facts] == [("a0", "open"), ("a0", "ended")]
+    assert "NORMAL" in facts[-1].text
+
+
 def test_rm2_an_engines_own_state_forbids_only_its_entries() -> None:
     world = World().open()
     world.tell(RiskState(scope="trend-1", state="REDUCE_ONLY", size_factor=Decimal(0), reason="RM-3"))

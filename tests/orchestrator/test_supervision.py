@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -60,6 +60,9 @@ class Played:
 
     def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
         pass
+
+    def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
+        self.healths = list(healths)
 
     def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None:
         self.alerts.append(text)

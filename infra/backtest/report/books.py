@@ -84,7 +84,7 @@ def _book(record: RunRecord, days: Days, name: str) -> Book:
     exposure = share(account.exposure[start:], equity)
     columns = ("notional_usdt", "fee_usdt", "slippage_usdt", "shortfall_usdt")
     traded, fee, slippage, shortfall = (_sum(fills, column) for column in columns)
-    per_year = mean_equity * years
+    per_year = mean_equity * years if years >= 1.0 else 0.0  # less than a year is not annualised
     first, last, moved = (float(equity[0]), float(equity[-1]), float(flow.sum())) if len(equity) else (0.0, 0.0, 0.0)
     return Book(
         name=name,

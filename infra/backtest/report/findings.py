@@ -72,7 +72,7 @@ def _validity(run: Analysis) -> Iterator[Finding]:
     if facts.missing_inputs:
         yield Finding(Weight.NOTE, f"Missing inputs: {' '.join(facts.missing_inputs)}")
     if not run.days.is_empty and len(run.days.day_ms) < 366:
-        yield Finding(Weight.NOTE, "The run is shorter than a year: annual figures are extrapolated and mean little.")
+        yield Finding(Weight.NOTE, "The run is shorter than a year, so growth, turnover and costs are not annualised.")
     if facts.open_orders:
         yield Finding(Weight.NOTE, f"Still open at the end: {counted(facts.open_orders, 'order')}.")
     if facts.settings:
@@ -108,7 +108,8 @@ def _result(run: Analysis) -> Iterator[Finding]:
     total = run.performances[TOTAL]
     book = run.books[TOTAL]
     fall = f", with a worst drawdown of {percent(total.worst.depth)}" if total.worst else ""
-    span = f"{percent(total.total_return)} ({percent(total.cagr)} a year){fall}"
+    yearly = "" if total.cagr is None else f" ({percent(total.cagr)} a year)"
+    span = f"{percent(total.total_return)}{yearly}{fall}"
     if book.profit_usdt < 0 or total.total_return < 0:
         yield Finding(Weight.LOSS, f"The system lost money: {usdt(book.profit_usdt)} USDT, {span}.")
     else:

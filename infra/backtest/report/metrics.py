@@ -90,7 +90,8 @@ def _fall(below: Floats, peak: int, recovered: int | None) -> Fall:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Figures of a series; None where one is not defined (no days, no variation, no losing day, no drawdown)."""
+    """Figures of a series; None where one is not defined (no days, no variation, no losing day, no drawdown, and growth
+    a year where there is less than a year)."""
 
     days: int
     total_return: float
@@ -128,8 +129,8 @@ def performance(returns: Floats) -> Performance:
 
 
 def cagr(returns: Floats) -> float | None:
-    """Compound growth per year of 365 days."""
-    if not len(returns):
+    """Compound growth per year of 365 days; None for less than a year, which GIPS does not let be annualised."""
+    if len(returns) < DAYS_PER_YEAR:
         return None
     return float(growth(returns)[-1] ** (DAYS_PER_YEAR / len(returns)) - 1.0)
 

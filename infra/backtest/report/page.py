@@ -19,8 +19,9 @@ from infra.backtest.report.words import count, day, percent, ratio, usdt
 
 SYNTHETIC = "SYNTHETIC MARKET: the prices of this run are invented. Its figures say nothing about real markets."
 CONVENTIONS = (
-    "Simple returns from daily closes at 00:00 UTC, time-weighted; a year has 365 days; risk-free rate 0; volatility "
-    "is the sample standard deviation × √365. Sortino divides by the root of the mean squared loss over all days. The "
+    "Simple returns from daily closes at 00:00 UTC, time-weighted; a year has 365 days; growth, turnover and costs of "
+    "less than a year are not annualised (GIPS); risk-free rate 0; volatility is the sample standard deviation × √365. "
+    "Sortino divides by the root of the mean squared loss over all days. The "
     "ulcer index is the root of the mean squared drawdown. Coins and positions stand at market. A trade is a round "
     "trip from flat to flat at average cost; FUNDING's two legs are one trade."
 )
@@ -149,7 +150,7 @@ def _tiles(run: Analysis) -> str:
     shown = (
         ("equity at the end, USDT", usdt(book.end_usdt)),
         ("profit after costs, USDT", usdt(book.profit_usdt)),
-        ("growth a year", percent(total.cagr)),
+        ("growth a year", percent(total.cagr)) if total.cagr is not None else ("growth", percent(total.total_return)),
         ("worst drawdown", percent(worst.depth if worst else 0.0)),
         ("days of the longest drawdown", count(total.longest_days)),
         ("Sharpe", ratio(total.sharpe)),

@@ -47,20 +47,39 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """Raw columns of one file, by lower-case name; their values are shown in findings."""
+    """Raw columns of one file, by lower-case name; their values are shown in findings.
+
+    `findings` tell rows that were left out; `places` are the rows in the file (from 0) of those that are here.
+    """
 
     path: Path
     columns: dict[str, Sequence[Any] | pl.Series]
     rows: int
+    findings: tuple[Finding, ...] = ()
+    places: Times | None = None
 
     @property
     def file(self) -> str:
         """The file's name."""
         return self.path.name
 
+    def number(self, row: int) -> int:
+        """The row's number in the file, from 1."""
+        return row + 1 if self.places is None else int(self.places[row]) + 1
+
+    def only(self, keep: Times) -> Table:
+        """Some of the rows, in this order; what is told of them names their place in the file."""
+        columns: dict[str, Sequence[Any] | pl.Series] = {
+            name: values.gather(keep.tolist()) if isinstance(values, pl.Series) else [values[int(at)] for at in keep]
+            for name, values in self.columns.items()
+        }
+        places = keep if self.places is None else self.places[keep]
+        return Table(self.path, columns, len(keep), self.findings, places)
+
     def shown(self, row: int, column: str, allowed: str) -> str:
         """The sentence about the value in `row` (counted from 0 here, from 1 in the text)."""
-        return f"row {row + 1}, column {column!r}: the value {_short(self.columns[column][row])} is refused; {allowed}"
+        value = _short(self.columns[column][row])
+        return f"row {self.number(row)}, column {column!r}: the value {value} is refused; {allowed}"
 
     def first(self, names: Sequence[str]) -> str:
         """The first of the column names that the file has. Raises `UnreadableError` when it has none."""
@@ -98,10 +117,13 @@ def _read_csv(path: Path) -> Table:
     uneven = where(np.array([len(row) != len(header) for row in rows], dtype=np.bool_))
     text = f"every row must have the {len(header)} fields of the header"
     findings = found(path.name, "uneven rows", uneven, lambda r: f"row {r + 1} has {len(rows[r])} fields; {text}")
-    if findings:
+    even = np.setdiff1d(np.arange(len(rows), dtype=np.int64), uneven)
+    if findings and not len(even):
         raise UnreadableError(findings)
-    columns: dict[str, Sequence[Any] | pl.Series] = {name: [row[at] for row in rows] for at, name in enumerate(header)}
-    return Table(path, columns, len(rows))
+    columns: dict[str, Sequence[Any] | pl.Series] = {
+        name: [rows[int(row)][at] for row in even] for at, name in enumerate(header)
+    }
+    return Table(path, columns, len(even), tuple(findings), even)
 
 
 def _unreadable(path: Path, what: str, error: BaseException) -> UnreadableError:
@@ -109,8 +131,8 @@ def _unreadable(path: Path, what: str, error: BaseException) -> UnreadableError:
     return UnreadableError([whole(path.name, "unreadable files", f"{path.name} is not readable as {what}: {reason}")])
 
 
-def instants(table: Table, column: str) -> Times:
-    """The column as milliseconds. Raises `UnreadableError` for what is no instant between 2009 and 2100."""
+def instants(table: Table, column: str) -> tuple[Times, Times, list[Finding]]:
+    """The column as milliseconds, the rows in which there is no instant between 2009 and 2100, and what is told."""
     raw = table.columns[column]
     times = _column_times(raw) if isinstance(raw, pl.Series) else None
     if times is None:
@@ -122,16 +144,15 @@ def instants(table: Table, column: str) -> Times:
         bad,
         lambda row: table.shown(row, column, _TIME_ALLOWED + _time_hint(raw[row])),
     )
-    if findings:
-        raise UnreadableError(findings)
-    return times
+    return times, bad, findings
 
 
-def numbers(table: Table, column: str) -> Floats:
-    """The column as floats, NaN for an empty field. Raises `UnreadableError` for what is not a number."""
+def numbers(table: Table, column: str) -> tuple[Floats, Times, list[Finding]]:
+    """The column as floats, NaN for an empty field; the rows in which there is no number, and what is told."""
     raw = table.columns[column]
     if isinstance(raw, pl.Series) and raw.dtype.is_numeric():
-        return raw.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+        floats = raw.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+        return floats, np.empty(0, dtype=np.int64), []
     parsed = [_number(value) for value in raw]
     bad = where(np.array([value is None for value in parsed], dtype=np.bool_))
     findings = found(
@@ -140,9 +161,7 @@ def numbers(table: Table, column: str) -> Floats:
         bad,
         lambda row: table.shown(row, column, "it must be a number with a decimal point"),
     )
-    if findings:
-        raise UnreadableError(findings)
-    return np.array(parsed, dtype=np.float64)
+    return np.array(parsed, dtype=np.float64), bad, findings
 
 
 def parse_instant(value: object) -> int | None:

@@ -38,13 +38,15 @@ KINDS = {"spot": "spot", "linear": "perp"}
 
 SUFFIXES = (".parquet", ".csv")
 FOLDER = "the folder"
+NOT_USABLE = "not usable, see the errors"
 _MOST_TOLD = 20
 _SOL_FUNDING = ("funding_sol", "funding_sol_2024")
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What one file of the history holds, or that it is missing. Instants in ms; ``gaps`` counts missing rows."""
+    """What one file of the history holds, or that it is missing (which an unreadable one is not). Instants in ms;
+    ``gaps`` counts missing rows."""
 
     stem: str
     rows: int
@@ -53,10 +55,11 @@ class Coverage:
     gaps: int
     note: str
     sha256: str = ""
+    is_missing: bool = False
 
     def __str__(self) -> str:
         if self.first_ms is None or self.last_ms is None:
-            return f"{self.stem}: missing; {self.note}" if not self.rows else f"{self.stem}: {self.note}"
+            return f"{self.stem}: missing; {self.note}" if self.is_missing else f"{self.stem}: {self.note}"
         text = f"{self.stem}: {self.rows:,} rows, {utc(self.first_ms)} to {utc(self.last_ms)}, {self.gaps:,} missing"
         return f"{text}; {self.note}" if self.note else text
 
@@ -135,8 +138,8 @@ class _Judge:
         self._index()
         result.findings += self._absent()
         result.findings += self._strangers()
-        if not result.errors:
-            result.findings += compared(self._hours, self._days)
+        # The files without an error of their own: another one's must not hide what they contradict each other in.
+        result.findings += compared(self._hours, self._days)
         if not result.errors and result.first_common_ms >= result.end_ms:
             text = "the required files have no whole UTC day in common; at least one is required"
             result.findings.append(whole(FOLDER, "no common period", text))
@@ -205,7 +208,7 @@ class _Judge:
         result, paths = self._result, self._paths(stem)
         self._read.update(path.name for path in paths)
         if not paths:
-            result.files.append(Coverage(stem, 0, None, None, 0, without))
+            result.files.append(Coverage(stem, 0, None, None, 0, without, is_missing=True))
             return None
         if len(paths) > 1:
             text = f"the folder holds both {paths[0].name} and {paths[1].name}; keep one of them, since they may differ"
@@ -217,12 +220,13 @@ class _Judge:
             rows = read(table)
         except UnreadableError as error:
             result.findings += error.findings
-            result.files.append(Coverage(stem, 0, None, None, 0, "not usable, see the errors", _sha256(path)))
+            result.files.append(Coverage(stem, 0, None, None, 0, NOT_USABLE, _sha256(path)))
             return None
         result.findings += rows.findings
         first, last = int(rows.times.min()), int(rows.times.max())
         gaps = max((last - first) // step_ms + 1 - len(rows.times), 0)
-        result.files.append(Coverage(stem, len(rows.times), first, last, gaps, "", _sha256(path)))
+        note = "" if rows.is_usable else NOT_USABLE
+        result.files.append(Coverage(stem, len(rows.times), first, last, gaps, note, _sha256(path)))
         return rows if rows.is_usable else None
 
     def _paths(self, stem: str) -> list[Path]:

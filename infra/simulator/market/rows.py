@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from infra.simulator.market.files import Table, UnreadableError, instants, numbers
 from infra.simulator.market.findings import MOST_EXAMPLES, Finding, Severity, found, utc, where, whole
@@ -36,6 +37,7 @@ LEAST_MOVE = 0.15
 IMPOSSIBLE_MOVE = 0.6
 """Logarithm: a close that leaves and comes back by this much within two bars is no price that was paid."""
 
+_A_DAY = "it must be a day at 00:00 UTC"
 ZERO_VOLUME_RUN = 3
 LEAST_DVOL = 3.0
 
@@ -56,26 +58,27 @@ class Rows:
 
 def bars_of(table: Table, step_ms: int, coin: str, has_volume: bool) -> Rows:
     """Bars of `step_ms`; the mark price has no volume. Raises `UnreadableError`."""
-    column = table.first(("ts",))
     names = ("open", "high", "low", "close", *(("volume",) if has_volume else ()))
-    times, values = _columns(table, column, names, optional=("n_src",))
+    read = _columns(table, ("ts",), names, optional=("n_src",))
     grid = "it must be on a full hour" if step_ms == HOUR_MS else "it must be a day at 00:00 UTC"
-    findings = [*_order(table, column, times), *_off_grid(table, column, times, step_ms, 0, grid)]
-    for name in names[:4]:
-        good = (values[name] > 0) & (values[name] <= LARGEST_PRICE)  # False for NaN, so an empty field is refused too
-        findings += _refused(table, times, name, ~good, "it must be a price above 0 (and not above 1e12)")
-    if has_volume:
-        volume = values["volume"]
-        bad = ~((volume >= 0) & (volume <= LARGEST_VOLUME))
-        findings += _refused(table, times, "volume", bad, "it must be a number of coins, 0 or more (at most 1e15)")
-        findings += _silence(table.file, times, volume)
-    if all(one.severity is not Severity.ERROR for one in findings):
-        findings += _shapes(table, times, values)
-        findings += _gaps(table.file, times, step_ms, step_ms, "hours" if step_ms == HOUR_MS else "days")
-        findings += _outliers(table.file, times, values["close"], coin)
-        if "n_src" in values:
-            findings += _incomplete(table.file, times, values["n_src"])
-    return Rows(times, values, tuple(findings))
+    findings = [*read.findings, *_order(read), *_off_grid(read, read.times, step_ms, 0, grid)]
+    is_good = np.ones(len(read.times), dtype=np.bool_)
+    for name in read.having(names[:4]):
+        good = (read.values[name] > 0) & (read.values[name] <= LARGEST_PRICE)  # False for an empty field's NaN, too
+        findings += _refused(read, name, ~good, "it must be a price above 0 (and not above 1e12)")
+        is_good &= good
+    for name in read.having(names[4:]):
+        good = (read.values[name] >= 0) & (read.values[name] <= LARGEST_VOLUME)
+        findings += _refused(read, name, ~good, "it must be a number of coins, 0 or more (at most 1e15)")
+        findings += _silence(read)
+    findings += _gaps(read, step_ms, step_ms, "hours" if step_ms == HOUR_MS else "days")
+    sound = read.sound(is_good)
+    if len(sound.times) and len(sound.having(names[:4])) == 4:
+        findings += _shapes(sound)
+        findings += _outliers(sound, coin)
+    if "n_src" in sound.values:
+        findings += _incomplete(sound)
+    return Rows(read.times, read.values, tuple(findings))
 
 
 def series_of(rows: Rows, step_ms: int) -> Series:
@@ -87,57 +90,56 @@ def series_of(rows: Rows, step_ms: int) -> Series:
 
 def rates_of(table: Table) -> Rows:
     """Funding rates as fractions, on full hours. Raises `UnreadableError`."""
-    column = table.first(("ts",))
-    stamped, values = _columns(table, column, ("rate",))
-    times = np.asarray((stamped + HOUR_MS // 2) // HOUR_MS * HOUR_MS, dtype=np.int64)
-    rate = values["rate"]
+    stamped = _columns(table, ("ts",), ("rate",))
+    times = np.asarray((stamped.times + HOUR_MS // 2) // HOUR_MS * HOUR_MS, dtype=np.int64)
+    read = replace(stamped, times=times)
     allowed = "it must be a fraction from -0.1 to 0.1 (0.0001 = 0.01 %)"
     grid = "it must be within a minute of a full hour"
     findings = [
-        *_order(table, column, times),
-        *_off_grid(table, column, stamped, HOUR_MS, FUNDING_TOLERANCE_MS, grid),
-        *_refused(table, times, "rate", ~(np.abs(rate) <= LARGEST_RATE), allowed),
+        *read.findings,
+        *_order(read),
+        *_off_grid(read, stamped.times, HOUR_MS, FUNDING_TOLERANCE_MS, grid),
     ]
-    if not findings:
-        findings += _magnitude(table.file, times, rate)
-        findings += _local_time(table.file, times)
-        findings += _gaps(table.file, times, FUNDING_STEP_MS, HOUR_MS, "settlements")
-    return Rows(times, values, tuple(findings))
+    for name in read.having(("rate",)):
+        good = np.abs(read.values[name]) <= LARGEST_RATE
+        findings += _refused(read, name, ~good, allowed)
+        sound = read.sound(good)
+        if len(sound.times):
+            findings += _magnitude(sound)
+            findings += _local_time(sound)
+    findings += _gaps(read, FUNDING_STEP_MS, HOUR_MS, "settlements")
+    return Rows(times, read.values, tuple(findings))
 
 
 def fear_greed_of(table: Table) -> Rows:
     """The Fear & Greed index, one whole number a day. Raises `UnreadableError`."""
-    column = table.first(("date", "ts"))
-    times, values = _columns(table, column, ("value",))
-    value = values["value"]
-    good = (value >= 0) & (value <= 100) & (value == np.floor(value))
-    findings = [
-        *_order(table, column, times),
-        *_off_grid(table, column, times, DAY_MS, 0, "it must be a day at 00:00 UTC"),
-        *_refused(table, times, "value", ~good, "it must be a whole number from 0 to 100"),
-    ]
-    if not findings:
-        findings += _gaps(table.file, times, DAY_MS, DAY_MS, "days")
-    return Rows(times, values, tuple(findings))
+    read = _columns(table, ("date", "ts"), ("value",))
+    findings = [*read.findings, *_order(read), *_off_grid(read, read.times, DAY_MS, 0, _A_DAY)]
+    for name in read.having(("value",)):
+        value = read.values[name]
+        good = (value >= 0) & (value <= 100) & (value == np.floor(value))
+        findings += _refused(read, name, ~good, "it must be a whole number from 0 to 100")
+    findings += _gaps(read, DAY_MS, DAY_MS, "days")
+    return Rows(read.times, read.values, tuple(findings))
 
 
 def dvol_of(table: Table) -> Rows:
     """The volatility index in per cent, one close a day. Raises `UnreadableError`."""
-    column = table.first(("ts", "date"))
     name = table.first(("dvol", "close"))
-    times, values = _columns(table, column, (name,))
-    value = values[name]
+    read = _columns(table, ("ts", "date"), (name,))
+    value = read.values[name]
+    good = (value > 0) & (value < 1000)
     findings = [
-        *_order(table, column, times),
-        *_off_grid(table, column, times, DAY_MS, 0, "it must be a day at 00:00 UTC"),
-        *_refused(table, times, name, ~((value > 0) & (value < 1000)), "it must be a percentage between 0 and 1000"),
+        *read.findings,
+        *_order(read),
+        *_off_grid(read, read.times, DAY_MS, 0, _A_DAY),
+        *_refused(read, name, ~good, "it must be a percentage between 0 and 1000"),
     ]
-    if not findings and float(np.median(value)) < LEAST_DVOL:
-        text = f"the middle value is {float(np.median(value)):.3g}; percentages are required (60 means 60 %)"
+    if good.any() and float(np.median(value[good])) < LEAST_DVOL:
+        text = f"the middle value is {float(np.median(value[good])):.3g}; percentages are required (60 means 60 %)"
         findings.append(whole(table.file, "implausible magnitude", text))
-    if not findings:
-        findings += _gaps(table.file, times, DAY_MS, DAY_MS, "days")
-    return Rows(times, {"dvol": value}, tuple(findings))
+    findings += _gaps(read, DAY_MS, DAY_MS, "days")
+    return Rows(read.times, {"dvol": value}, tuple(findings))
 
 
 def decimals(values: Floats) -> list[Decimal]:
@@ -145,72 +147,116 @@ def decimals(values: Floats) -> list[Decimal]:
     return [decimal_of(float(value)) for value in values]
 
 
-def _columns(
-    table: Table, time: str, names: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> tuple[Times, dict[str, Floats]]:
-    """All columns at once: what is wrong with any of them is told together."""
-    findings: list[Finding] = []
-    times: Times = np.empty(0, dtype=np.int64)
-    values: dict[str, Floats] = {}
-    try:
-        times = instants(table, time)
-    except UnreadableError as error:
-        findings += error.findings
-    for name in (*names, *(one for one in optional if one in table.columns)):
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The rows of a file whose fields are an instant and numbers, as far as its columns are there; `findings` tell what
+    the others are. `time` is the name of the column of instants."""
+
+    table: Table
+    time: str
+    times: Times
+    values: dict[str, Floats]
+    findings: tuple[Finding, ...]
+
+    @property
+    def file(self) -> str:
+        return self.table.file
+
+    def having(self, names: tuple[str, ...]) -> list[str]:
+        """Those of the columns that are there."""
+        return [name for name in names if name in self.values]
+
+    def sound(self, is_good: NDArray[np.bool_]) -> _Read:
+        """The good rows in the order of time, of two at one instant the first: one wrong row must not hide what else is
+        wrong, nor make its neighbours look wrong."""
+        good = where(is_good)
+        keep = good[np.unique(self.times[good], return_index=True)[1]]
+        if len(keep) == len(self.times):
+            return self
+        values = {name: column[keep] for name, column in self.values.items()}
+        return replace(self, table=self.table.only(keep), times=self.times[keep], values=values)
+
+
+def _columns(table: Table, time: tuple[str, ...], names: tuple[str, ...], optional: tuple[str, ...] = ()) -> _Read:
+    """All columns at once: what is wrong with any of them is told together. Raises `UnreadableError` when there is no
+    column of instants, none of the others, or no row without a fault in it."""
+    findings: list[Finding] = [*table.findings]
+    present: list[str] = []
+    for one in ((name,) for name in names):
         try:
-            values[name] = numbers(table, table.first((name,)))
+            present.append(table.first(one))
         except UnreadableError as error:
             findings += error.findings
-    if findings:
+    values: dict[str, Floats] = {}
+    bad: list[Times] = []
+    for name in (*present, *(one for one in optional if one in table.columns)):
+        values[name], rows, told_of = numbers(table, name)
+        bad.append(rows)
+        findings += told_of
+    try:
+        column = table.first(time)
+    except UnreadableError as error:
+        raise UnreadableError([*error.findings, *findings]) from error
+    times, rows, told_of = instants(table, column)
+    bad.append(rows)
+    findings = [*told_of, *findings]
+    keep = np.setdiff1d(np.arange(table.rows, dtype=np.int64), np.concatenate(bad))
+    if not present or not len(keep):
         raise UnreadableError(findings)
-    return times, values
+    if len(keep) < table.rows:
+        table, times = table.only(keep), times[keep]
+        values = {name: column_of[keep] for name, column_of in values.items()}
+    return _Read(table, column, times, values, tuple(findings))
 
 
-def _refused(table: Table, times: Times, column: str, bad: np.ndarray, allowed: str) -> list[Finding]:
+def _refused(read: _Read, column: str, bad: np.ndarray, allowed: str) -> list[Finding]:
     return found(
-        table.file,
+        read.file,
         f"impossible values of {column}",
         where(bad),
-        lambda row: f"{utc(times[row])}, {table.shown(row, column, allowed)}",
+        lambda row: f"{utc(read.times[row])}, {read.table.shown(row, column, allowed)}",
     )
 
 
-def _order(table: Table, column: str, times: Times) -> list[Finding]:
-    steps = np.diff(times)
+def _order(read: _Read) -> list[Finding]:
+    steps = np.diff(read.times)
     allowed = "it must be later than the row before it"
 
     def text(row: int) -> str:
-        return f"{utc(times[row])} after {utc(times[row - 1])}, {table.shown(row, column, allowed)}"
+        after = f"{utc(read.times[row])} after {utc(read.times[row - 1])}"
+        return f"{after}, {read.table.shown(row, read.time, allowed)}"
 
     return [
-        *found(table.file, "duplicate rows", where(steps == 0) + 1, text),
-        *found(table.file, "rows out of order", where(steps < 0) + 1, text),
+        *found(read.file, "duplicate rows", where(steps == 0) + 1, text),
+        *found(read.file, "rows out of order", where(steps < 0) + 1, text),
     ]
 
 
-def _off_grid(table: Table, column: str, times: Times, step_ms: int, tolerance_ms: int, grid: str) -> list[Finding]:
-    distance = np.minimum(times % step_ms, step_ms - times % step_ms)
+def _off_grid(read: _Read, stamps: Times, step_ms: int, tolerance_ms: int, grid: str) -> list[Finding]:
+    distance = np.minimum(stamps % step_ms, step_ms - stamps % step_ms)
     return found(
-        table.file,
+        read.file,
         "rows off the grid",
         where(distance > tolerance_ms),
-        lambda row: f"{utc(times[row])}, {table.shown(row, column, grid)}",
+        lambda row: f"{utc(stamps[row])}, {read.table.shown(row, read.time, grid)}",
     )
 
 
-def _gaps(file: str, times: Times, step_ms: int, grid_ms: int, unit: str) -> list[Finding]:
+def _gaps(read: _Read, step_ms: int, grid_ms: int, unit: str) -> list[Finding]:
     """Rows that are missing between the first and the last; rates may settle more often than every `step_ms`."""
-    steps = np.diff(times // grid_ms * grid_ms)
+    times = np.unique(read.times // grid_ms * grid_ms)
+    steps = np.diff(times)
     places = where(steps > step_ms)
     if not len(places):
         return []
     missing = int(np.sum(steps[places] // step_ms - 1 + (steps[places] % step_ms > 0)))
     longest = places[np.argsort(-steps[places], kind="stable")][:MOST_EXAMPLES]
     texts = tuple(f"{-(-int(steps[at]) // step_ms) - 1} from {utc(int(times[at]) + step_ms)}" for at in longest)
-    return [Finding(file, f"missing {unit}", Severity.WARNING, missing, texts)]
+    return [Finding(read.file, f"missing {unit}", Severity.WARNING, missing, texts)]
 
 
-def _shapes(table: Table, times: Times, values: dict[str, Floats]) -> list[Finding]:
+def _shapes(read: _Read) -> list[Finding]:
+    table, times, values = read.table, read.times, read.values
     top = np.maximum(values["open"], values["close"])
     bottom = np.minimum(values["open"], values["close"])
     above = "it must be at or above the open and the close of its row"
@@ -225,8 +271,9 @@ def _shapes(table: Table, times: Times, values: dict[str, Floats]) -> list[Findi
     ]
 
 
-def _outliers(file: str, times: Times, close: Floats, coin: str) -> list[Finding]:
+def _outliers(read: _Read, coin: str) -> list[Finding]:
     """Closes that jump far beyond what is usual around them: a warning, and an error when they come straight back."""
+    file, times, close = read.file, read.times, read.values["close"]
     if len(close) < 3:
         return []
     moves = np.diff(np.log(close))
@@ -238,7 +285,7 @@ def _outliers(file: str, times: Times, close: Floats, coin: str) -> list[Finding
     far = np.setdiff1d(far, np.concatenate((wrong, wrong + 1)))
 
     def text(row: int) -> str:
-        return f"row {row + 1}, {utc(times[row])}: close {close[row]:.10g} after {close[row - 1]:.10g}"
+        return f"row {read.table.number(row)}, {utc(times[row])}: close {close[row]:.10g} after {close[row - 1]:.10g}"
 
     return [
         *found(file, "impossible closes", wrong, lambda row: f"{text(row)} and {close[row + 1]:.10g} after it"),
@@ -261,27 +308,31 @@ def told(file: str, kind: str, times: Times, rows: Times, text: object, coin: st
     ]
 
 
-def _silence(file: str, times: Times, volume: Floats) -> list[Finding]:
-    is_zero = np.concatenate(([False], volume == 0, [False]))
+def _silence(read: _Read) -> list[Finding]:
+    is_zero = np.concatenate(([False], read.values["volume"] == 0, [False]))
     edges = np.flatnonzero(np.diff(is_zero.astype(np.int8)))
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= ZERO_VOLUME_RUN]
-    texts = tuple(f"{b - a} rows from row {a + 1}, {utc(times[a])}" for a, b in runs[:MOST_EXAMPLES])
-    return [Finding(file, "runs without volume", Severity.WARNING, len(runs), texts)] if runs else []
+    texts = tuple(
+        f"{b - a} rows from row {read.table.number(a)}, {utc(read.times[a])}" for a, b in runs[:MOST_EXAMPLES]
+    )
+    return [Finding(read.file, "runs without volume", Severity.WARNING, len(runs), texts)] if runs else []
 
 
-def _incomplete(file: str, times: Times, sources: Floats) -> list[Finding]:
+def _incomplete(read: _Read) -> list[Finding]:
+    sources = read.values["n_src"]
     rows = where(sources < DAY_MS // HOUR_MS)
     return found(
-        file,
+        read.file,
         "incomplete days",
         rows,
-        lambda row: f"row {row + 1}, {utc(times[row])[:10]}: made of {sources[row]:.0f} hours",
+        lambda row: f"row {read.table.number(row)}, {utc(read.times[row])[:10]}: made of {sources[row]:.0f} hours",
         Severity.WARNING,
     )
 
 
-def _magnitude(file: str, times: Times, rate: Floats) -> list[Finding]:
+def _magnitude(read: _Read) -> list[Finding]:
     """A month whose middle rate is above what any month has seen is in per cent (or worse)."""
+    rate = read.values["rate"]
     size = np.abs(rate)
     middle = pl.Series(size).rolling_median(RATES_JUDGED, min_samples=min(3, len(size)), center=True)
     rows = where(middle.fill_null(0.0).to_numpy() > USUAL_RATE)
@@ -289,21 +340,24 @@ def _magnitude(file: str, times: Times, rate: Floats) -> list[Finding]:
         return []
     row = int(rows[0])
     text = (
-        f"row {row + 1}, {utc(times[row])}: rate {rate[row]:.6g}; around it the middle size is "
+        f"row {read.table.number(row)}, {utc(read.times[row])}: rate {rate[row]:.6g}; around it the middle size is "
         f"{float(np.median(size[rows])):.3g} over {len(rows):,} rows, and it is below {USUAL_RATE} in every month of "
         "every market; fractions are required (0.0001 = 0.01 %), these look like per cent"
     )
-    return [Finding(file, "rates of implausible magnitude", Severity.ERROR, len(rows), (text,))]
+    return [Finding(read.file, "rates of implausible magnitude", Severity.ERROR, len(rows), (text,))]
 
 
-def _local_time(file: str, times: Times) -> list[Finding]:
+def _local_time(read: _Read) -> list[Finding]:
     """Settlements eight hours apart happen at 00:00, 08:00 and 16:00 UTC; others were stamped in another zone."""
+    times = read.times
     steps = np.diff(times)
     between = np.zeros(len(times), dtype=np.bool_)
     between[1:-1] = (steps[:-1] == FUNDING_STEP_MS) & (steps[1:] == FUNDING_STEP_MS)
     return found(
-        file,
+        read.file,
         "settlements in another time zone",
         where(between & (times % FUNDING_STEP_MS != 0)),
-        lambda row: f"row {row + 1}, {utc(times[row])}: eight-hourly rates settle at 00:00, 08:00 and 16:00 UTC",
+        lambda row: (
+            f"row {read.table.number(row)}, {utc(times[row])}: eight-hourly rates settle at 00:00, 08:00 and 16:00 UTC"
+        ),
     )

@@ -19,7 +19,7 @@ def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import os
 
     for name in list(os.environ):
-        if name.startswith("ETERNAL") or name == "DATABASE_URL":
+        if name.startswith(("ETERNAL", "DATABASE_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -155,8 +155,18 @@ def test_the_database_url_is_taken_and_never_shown(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DATABASE_URL", "mysql://me:topsecret@db.example/eternal")
     text = refusal()
     assert "database.url = (secret) (set in the environment) is refused" in text
-    assert "'mysql'; allowed: postgresql" in text
+    assert "refused: DATABASE_URL has the scheme 'mysql'; allowed: postgresql" in text  # it was "dATABASE_URL"
     assert "topsecret" not in text
+
+
+def test_the_owners_url_is_taken_with_the_other_one_only_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_OWNER_URL", "postgresql://boss:topsecret@db.example/eternal")
+    assert "DATABASE_OWNER_URL" in refusal() and "topsecret" not in refusal()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:other@db.example/eternal")
+    config = load_config()
+    assert config.database.owner_url is not None
+    assert "topsecret" not in repr(config) + str(config) + str(config.public())
+    assert "owner_url" not in str(config.public())
 
 
 def test_only_live_has_a_limit_on_capital_until_it_is_lifted() -> None:

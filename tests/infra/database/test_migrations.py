@@ -71,6 +71,7 @@ def test_alerts_of_earlier_versions_become_events(postgres_server: EmbeddedPostg
     with psycopg.connect(url, autocommit=True) as connection:
         for column in ("condition", "state", "changed_ms", "changes", "ended_ms"):
             connection.execute(SQL("ALTER TABLE alerts DROP COLUMN {}").format(Identifier(column)))
+        connection.execute("DROP TABLE operator_commands")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.execute("INSERT INTO alerts VALUES ('a', 'trend-1', 'critical', 't', 'x', 7)")
     upgrade(url)

@@ -7,30 +7,30 @@ import pytest
 from psycopg.errors import lookup
 
 from actors.ports import StoreUnavailableError
-from infra.database.outage import is_outage
+from infra.database.outage import Outage, is_outage, outage_of
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from tests.actors.store_suite import ACTOR, Pen
 
 OUTAGES = {
-    "25006": "read-only after a failover",
-    "53100": "disk full",
-    "53200": "out of memory",
-    "53300": "too many connections",
-    "57014": "cancelled, as by a statement's time limit",
-    "57P01": "shut down by an administrator",
-    "57P03": "starting up",
-    "58030": "input or output failed",
-    "08006": "connection lost",
-    "28P01": "password refused, as while it is rotated",
-    "40001": "serialisation failed",
-    "40P01": "deadlock",
-    "42501": "rights being changed",
-    "3D000": "database being restored",
-    "55P03": "lock not available",
-    "XX000": "internal error",
-    "XX001": "data corrupted",
+    "25006": ("read-only after a failover", Outage.READ_ONLY),
+    "53100": ("disk full", Outage.FULL),
+    "53200": ("out of memory", Outage.EXHAUSTED),
+    "53300": ("too many connections", Outage.EXHAUSTED),
+    "57014": ("cancelled, as by a statement's time limit", Outage.SLOW),
+    "57P01": ("shut down by an administrator", Outage.STARTING),
+    "57P03": ("starting up", Outage.STARTING),
+    "58030": ("input or output failed", Outage.FAULTY),
+    "08006": ("connection lost", Outage.AWAY),
+    "28P01": ("password refused, as while it is rotated", Outage.REFUSING),
+    "40001": ("serialisation failed", Outage.SLOW),
+    "40P01": ("deadlock", Outage.SLOW),
+    "42501": ("rights being changed", Outage.REFUSING),
+    "3D000": ("database being restored", Outage.REFUSING),
+    "55P03": ("lock not available", Outage.SLOW),
+    "XX000": ("internal error", Outage.FAULTY),
+    "XX001": ("data corrupted", Outage.FAULTY),
 }
 OURS = {
     "22003": "number out of range",
@@ -46,12 +46,30 @@ OURS = {
 
 @pytest.mark.parametrize("code", OUTAGES)
 def test_what_is_waited_for(code: str) -> None:
-    assert is_outage(lookup(code)("said by the server")), OUTAGES[code]
+    why, kind = OUTAGES[code]
+    assert is_outage(lookup(code)("said by the server")), why
+    assert outage_of(lookup(code)("said by the server")) is kind
 
 
 @pytest.mark.parametrize("code", OURS)
 def test_what_is_raised(code: str) -> None:
     assert not is_outage(lookup(code)("said by the server")), OURS[code]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ('connection failed: FATAL:  password authentication failed for user "eternal_app"', Outage.REFUSING),
+        ('connection failed: FATAL:  database "eternal" does not exist', Outage.REFUSING),
+        ("connection failed: FATAL:  the database system is starting up", Outage.STARTING),
+        ("connection failed: FATAL:  sorry, too many clients already", Outage.EXHAUSTED),
+        ("connection failed: Connection refused. Is the server running on that host?", Outage.AWAY),
+        ("connection timeout expired", Outage.SLOW),
+    ],
+)
+def test_a_refused_connection_is_told_by_its_words(words: str, kind: Outage) -> None:
+    """It carries no SQLSTATE."""
+    assert outage_of(psycopg.OperationalError(words)) is kind
 
 
 def test_other_exceptions_are_no_outage() -> None:
@@ -74,8 +92,9 @@ def test_a_read_only_database_is_waited_for_and_work_resumes(database_url: str) 
         )
     try:
         for _ in range(3):
-            with pytest.raises(StoreUnavailableError, match="cannot be used now"):
+            with pytest.raises(StoreUnavailableError) as caught:
                 pen.write()
+        assert caught.value.what == Outage.READ_ONLY, "the first one is the cut connection"
         with pytest.raises(StoreUnavailableError):
             store.grant(ACTOR, "another")
         assert beats.beat("trend-1", "RUNNING", 2) is False

@@ -16,7 +16,6 @@ from infra.database.store import PostgresStore
 from statemachines.brain import StateRow
 from statemachines.commands import Ask, Note
 from statemachines.facts import (
-    AlertFact,
     ExecutionFact,
     OrderFact,
     PortfolioFact,
@@ -28,7 +27,7 @@ from statemachines.facts import (
 )
 from statemachines.requests import PlaceOrder
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.store_suite import Pen, switch
+from tests.actors.store_suite import ALERT, Pen, switch
 
 BAR = "bar:spot:BTCUSDT:60:0"
 LINK = "abc123t1k-1"
@@ -219,20 +218,9 @@ def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: Post
         state="DONE", reason="", requested_ms=3, updated_ms=4,
     )  # fmt: skip
     orders = [order("o1", "CANCELLED", 10), order("o2", "FILLED", 20), order("o3", "FILLED", 30, "funding")]
-    alert = AlertFact(
-        alert_id="a",
-        actor=ActorName.TREND_1,
-        condition="exit:BTC",
-        severity="info",
-        title="t",
-        text="x",
-        state="open",
-        market_ms=4,
-        changed_ms=4,
-    )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=DAY_MS, data={"orders": 3})
     pen = Pen(store, "order-manager")
-    pen.write(facts=[*orders, fill, flat, held, transfer, alert, summary, switch("GLOBAL", "CAUTION")])
+    pen.write(facts=[*orders, fill, flat, held, transfer, ALERT, summary, switch("GLOBAL", "CAUTION")])
     assert [row["link_id"] for row in queries.orders()] == ["o3", "o2", "o1"]
     assert [row["link_id"] for row in queries.orders(engine="trend-1", state="FILLED")] == ["o2"]
     assert [row["link_id"] for row in queries.orders(before=(20, ""))] == ["o1"]

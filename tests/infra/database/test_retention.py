@@ -95,7 +95,7 @@ def test_an_archive_that_cannot_be_written_leaves_the_rows(
     def full_disk(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("infra.database.retention.os.fsync", full_disk)
+    monkeypatch.setattr("infra.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
         retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert column(database_url, "SELECT reason FROM journal") == ["kept"]

@@ -163,6 +163,37 @@ def test_or8_faulted_survives_a_restart_of_the_orchestrator() -> None:
     assert twin.state(E) is C.FAULTED and twin.start(E, 0) == [] and twin.adopt(E, 0) == []
 
 
+def test_the_api_is_never_faulted_since_a_reset_goes_through_it() -> None:
+    """A FAULTED API could only be reset through itself: nobody could reach it. It is tried again for ever, with the
+    longest delay once the intensity is exceeded, and works as before when its cause is gone."""
+    api = ActorName.API
+    s = Supervisor([api], POLICY)
+    s.start(api, 0)
+    at_ms, delays, alerts = 0, [], []
+    for _ in range(30):
+        s.started(api, at_ms)
+        orders = s.died(api, "its port is taken", at_ms)
+        alerts += [order for order in orders if isinstance(order, RaiseAlert)]
+        assert s.state(api) is C.BACKOFF
+        due_ms = s.deadline_ms()
+        assert due_ms is not None
+        delays.append(due_ms - at_ms)
+        at_ms = due_ms
+        assert StartActor(api) in s.tick(at_ms)
+    assert delays[:3] == [500, 1_000, 2_000] and max(delays[3:]) == POLICY.tireless_delay_ms
+    assert any(alert.severity == "critical" and "by itself" in alert.text for alert in alerts)
+    s.started(api, at_ms)
+    s.resumed(api, at_ms)
+    assert s.state(api) is C.RUNNING
+
+
+def test_an_api_that_an_earlier_version_left_faulted_is_started() -> None:
+    s = Supervisor([ActorName.API, E], POLICY)
+    s.restore({"faulted": ["api", str(E)]})
+    assert StartActor(ActorName.API) in s.start(ActorName.API, 0)
+    assert s.start(E, 0) == []
+
+
 def test_an_adopted_component_proves_its_life() -> None:
     s = Supervisor(ENGINES, POLICY)
     s.adopt(E, 0)

@@ -44,6 +44,15 @@ def test_every_figure_is_quantstats(seed: int) -> None:
     assert ours.worst_day == pytest.approx(qs.worst(theirs))
 
 
+@pytest.mark.parametrize(("days", "is_annual"), [(46, False), (364, False), (365, True), (400, True)])
+def test_less_than_a_year_is_not_annualised(days: int, is_annual: bool) -> None:
+    """46 days of a good start were shown as "growth a year" in the report's headline."""
+    figures = performance(series(1, days))
+    assert (figures.cagr is not None) is is_annual
+    assert (figures.calmar is not None) is is_annual
+    assert figures.total_return == pytest.approx(qs.comp(judged(series(1, days))))
+
+
 def test_drawdowns_by_hand() -> None:
     """100, 110, 99, 121, 60.5: one fall of 10 % for two days, one of 50 % that has not recovered."""
     returns = np.array([0.10, -0.10, 121 / 99 - 1, -0.5])

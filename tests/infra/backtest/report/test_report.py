@@ -244,3 +244,14 @@ def test_faults_of_the_books_come_first() -> None:
     bad = record(facts=facts(ledger_faults=("posting x leaves 1 USDT",)))
     first = findings_of(analyse(bad))
     assert any("posting x leaves 1 USDT" in one.text for one in first[:3])
+
+
+def test_a_run_of_less_than_a_year_shows_no_figure_a_year() -> None:
+    """The headline of a 46-day run was its growth extrapolated to a year."""
+    equity = record().equity
+    short = render(analyse(record(equity=equity.filter(pl.col("ts_ms") <= at(46)))))
+    assert "<span>growth</span>" in short and "growth a year" not in short
+    assert "% a year)" not in short
+    assert "are not annualised" in short
+    whole = render(analyse(record()))
+    assert "growth a year" in whole and "% a year)" in whole

@@ -432,3 +432,55 @@ def test_the_command_says_what_can_be_done_with_the_folder(folder: Path, tmp_pat
     assert flawed.exit_code == 1 and '"missing files"' in flawed.output and '"usable": false' in flawed.output
     absent = CliRunner().invoke(app, ["history", "check", str(tmp_path / "x")])
     assert absent.exit_code == 2 and "does not exist" in absent.output
+
+
+def test_every_kind_of_error_of_a_file_is_told_in_one_run(folder: Path) -> None:
+    """Only the first kind was told per file and run: who mended it met the next one, run after run. Each row keeps its
+    number in the file."""
+
+    def spoil(lines: Lines) -> Lines:
+        lines[3][2] = "none"  # row 4: no number
+        lines[5][0] = "31/01/2020"  # row 6: no instant
+        lines[7][1] = -5  # row 8: impossible
+        lines[9][5] = -1  # row 10: impossible volume
+        lines[11][2] = 0.01  # row 12: high below the open
+        lines[20][0] = lines[19][0]  # row 21: twice
+        lines[30][0] = int(lines[30][0]) + 60_000  # row 31: off the grid
+        del lines[40][5]  # row 41: uneven
+        del lines[50]  # an hour is missing
+        return lines
+
+    found = planted(folder, "btc_usdt_spot_1h.csv", spoil)
+    told = {one.kind: " ".join(one.examples) for one in found.findings if one.file == "btc_usdt_spot_1h.csv"}
+    for kind, row in {
+        "values of high that are no number": 4,
+        "values that are no instant": 6,
+        "impossible values of open": 8,
+        "impossible values of volume": 10,
+        "inconsistent bars": 12,
+        "duplicate rows": 21,
+        "rows off the grid": 31,
+        "uneven rows": 41,
+    }.items():
+        assert f"row {row}" in told[kind], (kind, told[kind])
+    assert "missing hours" in told
+
+
+def test_an_error_of_one_file_does_not_hide_what_others_contradict_each_other_in(folder: Path) -> None:
+    (folder / "sol_usdt_spot_1h.csv").write_text("nothing")
+    found = planted(folder, "eth_usdt_perp_1h.csv", scaled(10))
+    files = {one.file for one in found.errors}
+    assert {"sol_usdt_spot_1h.csv", "eth_usdt_perp_1h.csv"} <= files
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"ts,open\n", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["fear_greed.parquet", "btc_usdt_mark_1h.csv"])
+def test_a_broken_file_is_not_called_missing(folder: Path, name: str, content: bytes) -> None:
+    stem = name.partition(".")[0]
+    (folder / f"{stem}.csv").unlink()
+    assert f"{stem}: missing; " in CliRunner().invoke(app, ["history", "check", str(folder)]).output
+    (folder / name).write_bytes(content)
+    result = CliRunner().invoke(app, ["history", "check", str(folder)])
+    assert result.exit_code == 1
+    assert f"{stem}: not usable, see the errors" in result.output
+    assert f"{stem}: missing" not in result.output
