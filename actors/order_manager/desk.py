@@ -95,12 +95,13 @@ class Desk:
     def request_halt(self, work: Work, subject: str, reason: str) -> None:
         """Something that cannot be true, or a loop that does not converge: the engine must trade no more.
 
-        The switches belong to the risk manager; it takes this like an operator's command (DESIGN 5).
+        The switches belong to the risk manager; it takes this like an operator's command (DESIGN 5). Each halt is a
+        command of its own: one that the operator has lifted does not swallow the next one of the same order.
         """
         engine = work.intent.engine
         self.alert("critical", f"{engine} must halt", f"{reason}. The engine's halt was requested; look at {subject}.")
         command = OperatorCommand(
-            command_id=f"{ActorName.ORDER_MANAGER}:{subject}:halt",
+            command_id=f"{ActorName.ORDER_MANAGER}:{subject}:halt:{self.now_ms}",
             who=ActorName.ORDER_MANAGER,
             action="halt",
             scope=engine,

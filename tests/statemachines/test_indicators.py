@@ -116,6 +116,17 @@ def test_repeated_and_older_bars_change_nothing() -> None:
     assert len(window) == 30
 
 
+def test_closes_are_the_closes_oldest_first() -> None:
+    """TR-13's correlation is one of closes, not of highs or lows."""
+    high, low, close = walk(5, 3)
+    window = DailyWindow(4)
+    window.fill(facts(high, low, close))
+    assert (
+        list(window.closes()) == pytest.approx(list(close[-4:]))
+        and list(window.closes(2)) == list(window.closes())[-2:]
+    )
+
+
 def test_a_hole_in_the_days_is_seen() -> None:
     """D1, D2: an average must not bridge a missing day unseen."""
     bars = facts(*walk(30, 7))

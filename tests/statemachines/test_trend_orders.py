@@ -13,6 +13,7 @@ from statemachines.messages import (
     Fill,
     InstrumentsKnown,
     Intent,
+    IntentWorking,
     MoveStop,
     Withdraw,
 )
@@ -262,6 +263,30 @@ def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() 
     assert len(venue.alerts) == 1 and "not confirmed after 120 s" in venue.alerts[0].text
     assert [w.intent_id for w in venue.bodies(Withdraw)] == [first.intent_id]
     assert list(venue.stops) == [second.intent_id] and venue.brain.deadline() is None
+
+
+@pytest.mark.parametrize(("told", "alerts"), [(None, 0), (D(1), 1)])
+def test_a_confirmation_counts_for_the_price_that_it_names(
+    told: D | None, alerts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TR-5: a stop that rests at another price protects as little as none; a report without a price confirms ours."""
+    venue = scene(RISE, FLAT)
+
+    def working(intent_id: str, now_ms: int) -> None:
+        body = IntentWorking(
+            intent_id=intent_id,
+            engine=venue.name,
+            account=venue.account,
+            link_id=f"link-{intent_id}",
+            trigger_price=told,
+            quantity=venue.stops[intent_id][2],
+        )
+        venue._inbox.append((body, now_ms))
+
+    monkeypatch.setattr(venue, "_working", working)
+    in_position(venue)
+    venue.settle(OPENED + 120_000)
+    assert len(venue.alerts) == alerts
 
 
 def test_a_stop_never_confirmed_at_all_closes_the_position() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from statemachines.commands import Ask, Record
+from statemachines.commands import Ask, Record, Send
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages import Fill, IntentDone, IntentWorking, Message, OperatorCommand, Withdraw
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
@@ -306,6 +306,22 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
     (command,) = rig.bodies(OperatorCommand)
     assert command.action == "halt" and "cannot be cancelled" in command.reason
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.UNTRIGGERED
+
+
+def test_each_halt_is_a_command_of_its_own() -> None:
+    """The second halt for the same order, after the operator had lifted the first, was dropped as a repeat."""
+    rig = Rig().start()
+    rig.approve(**stop())
+    rig.settle()
+    desk = rig.brain._desk
+    (work,) = desk.works.live()
+    for _ in range(2):
+        rig.advance(60_000)
+        desk.now_ms = rig.exchange.now_ms
+        desk.request_halt(work, "abc123t11-1", "a contradiction")
+    first, second = (c.body for c in desk.out if isinstance(c, Send) and isinstance(c.body, OperatorCommand))
+    assert isinstance(first, OperatorCommand) and isinstance(second, OperatorCommand)
+    assert first.command_id != second.command_id
 
 
 def test_approved_expiry_ends_what_was_not_sent() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.commands import Alert, Commands
+from statemachines.commands import Alert, Commands, Note
 from statemachines.messages import (
     AssessRisk,
     ComponentChanged,
@@ -132,7 +132,9 @@ def test_versions_rise_by_one() -> None:
 
 
 def test_rm1_approval_carries_bounds() -> None:
-    (approved,) = sent(World().open().tell(intent(1), T0), "approved")
+    commands = World().open().tell(intent(1), T0)
+    (approved,) = sent(commands, "approved")
+    assert any("new risk within all limits" in c.reason for c in commands if isinstance(c, Note))
     assert approved.max_quantity == 1
     assert approved.price_limit == Decimal("1100.0")
     assert approved.slippage_limit == Decimal("0.005")
