@@ -33,6 +33,14 @@ START_ORDER: tuple[ActorName, ...] = (
 """Market data first: it fills the history the engines warm up on; the orchestrator last."""
 
 
+MOST_DELAYED = 3_000
+"""Requests with a delay within one market instant; all series of a backfill that fails altogether need fewer."""
+
+
+class EndlessRepetitionError(RuntimeError):
+    """A request is repeated without end at one market instant: the run ends with its name instead of hanging."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """A frame of the exchange, already in the core's terms, for one actor."""
@@ -61,6 +69,7 @@ class InProcessRuntime:
         self._probe = probe
         self._asks: dict[ActorName, deque[Ask]] = {}
         self.shells: dict[ActorName, Shell] = {}
+        self._delayed = 0
         self.performed = 0
         """Requests made to the exchange so far: while it stays the same, nobody has touched the exchange."""
 
@@ -87,7 +96,12 @@ class InProcessRuntime:
         self._asks.pop(name, None)
 
     def settle(self) -> None:
-        """Deliver, decide and perform until nothing is in flight."""
+        """Deliver, decide and perform until nothing is in flight.
+
+        Raises:
+            EndlessRepetitionError: a request is repeated without end. Delays are none here: time stands still.
+        """
+        self._delayed = 0
         while True:
             self._take_frames()
             has_worked = False
@@ -150,6 +164,10 @@ class InProcessRuntime:
         if ask.delay_s and not shell.brain.wants(ask):
             shell.answer(ask.key, Answer(key=ask.key, account=ask.account, outcome=Dropped()))
             return
+        if ask.delay_s:
+            self._delayed += 1
+            if self._delayed > MOST_DELAYED:
+                raise EndlessRepetitionError(f"{shell.name} repeats {ask.request.kind} ({ask.key}) without end")
         self.performed += 1
         probe = self._probe or (lambda _actor, _point: None)
         probe(shell.name, "before perform")

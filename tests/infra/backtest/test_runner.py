@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
 
+from actors.inprocess import EndlessRepetitionError
 from actors.memory_store import MemoryStore
 from api.brains import brains
 from infra.backtest.plan import BacktestPlan
@@ -14,7 +16,7 @@ from infra.backtest.records import TOTAL, RunRecord
 from infra.backtest.runner import INSTALLATION, Backtest
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
-from infra.simulator.api import Exchange
+from infra.simulator.api import ApiRequest, Exchange
 from infra.simulator.market.synthetic import SyntheticMarket
 from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, ENGINES, ActorName
@@ -39,6 +41,22 @@ def run(of: BacktestPlan) -> RunRecord:
     test = Backtest(of, brains)
     test.run(lambda _market_ms: None, lambda: False)
     return test.record()
+
+
+class Unreadable(Exchange):
+    """An exchange whose instruments never come in a form that can be read."""
+
+    def handle(self, request: ApiRequest) -> dict[str, Any]:
+        if request.path != "/v5/market/instruments-info":
+            return super().handle(request)
+        return {"retCode": 0, "retMsg": "OK", "result": {"list": "none"}, "retExtInfo": {}, "time": 0}
+
+
+def test_a_request_that_is_repeated_without_end_is_named_and_ends_the_run() -> None:
+    """Delays are none while time stands still: a backtest whose instruments could not be read hung for ever."""
+    test = Backtest(plan(), brains, Unreadable)
+    with pytest.raises(EndlessRepetitionError, match="market-data repeats read_market"):
+        test.run(lambda _market_ms: None, lambda: False)
 
 
 @pytest.fixture(scope="module")
