@@ -35,7 +35,7 @@ chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
 
-drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteen times; each must come up without an alarm
+drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteenfold, ten in a row; each must come up without an alarm
 	$(BIN)/python -m tests.chaos.load $(ARGS)
 
 replay: $(VENV)/.run-ready ## the recorded market of 2020 to mid-2021 through the whole system, as fast as it settles

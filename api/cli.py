@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -93,6 +94,9 @@ def run(
     if config.profile.value == "live":
         _confirm_live(config)
     config = _with_whole_paths(config)
+    replayed = config.exchange.history
+    if config.is_simulated and replayed is not None and not replayed.is_dir():
+        _refuse(f"exchange.history: {replayed} does not exist or is no folder; it must be a folder of history files.")
     _log_to_file(config)
     from api.show import show_run
 
@@ -208,6 +212,7 @@ def reset(
         demand_data_folder(folder)
     except ForeignFolderError as error:
         _refuse(f"{error} Nothing was deleted.")
+    from api.launching.ray_folder import own_ray_folder
     from api.running import running_pid
 
     pid = running_pid(folder)
@@ -219,6 +224,7 @@ def reset(
         from infra.database.embedded import EmbeddedPostgres
 
         EmbeddedPostgres(config.database_folder).destroy()
+    shutil.rmtree(own_ray_folder(folder).parent, ignore_errors=True)
     left = discard(folder)
     typer.echo(f"All state in {folder} is discarded; the next start begins anew.")
     if left.strangers:

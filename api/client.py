@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from api.place import OVERVIEW, Place
 from api.running import RunningError, running_pid
-from api.tokens import read_token
+from api.tokens import read_or_make_token
 from infra.files import read_port
 from infra.secrets.counter import SOCKET, SecretsUnavailableError, fetch
 
@@ -45,11 +45,15 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
         raise Unanswered(f"the system is still starting: its port is not in {place.data_folder / PORT_FILE} yet")
     connection = http.client.HTTPConnection(place.reachable_host, port, timeout=ANSWER_TIMEOUT_S)
     try:
-        headers = read_token(place.token_file).header() | {"Content-Type": "application/json", "Connection": "close"}
+        # A removed token is made here as well as there: both read the same file, and a halt must not wait for the API.
+        headers = read_or_make_token(place.token_file).header() | {
+            "Content-Type": "application/json",
+            "Connection": "close",
+        }
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         return Answer(response.status, json.loads(response.read()))
-    except (ConnectionRefusedError, FileNotFoundError) as error:
+    except ConnectionRefusedError as error:
         raise Unanswered("nothing listens there now: the system is still starting, or the API is restarted") from error
     except TimeoutError as error:
         raise Unanswered(f"there was no answer within {ANSWER_TIMEOUT_S:.0f} s") from error

@@ -165,7 +165,8 @@ def _check(request: ControlRequest) -> None:
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
         return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} tells what came of it."
-    return f"{request.action} of {request.scope} is committed; /switches tells what is in force."
+    only = " It ends a pause and nothing else." if request.action == "resume" else ""
+    return f"{request.action} of {request.scope} is committed; /switches tells what is in force.{only}"
 
 
 def _is_registered(request: ControlRequest, command_id: str, earlier: Mapping[str, Any] | None) -> bool:

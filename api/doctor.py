@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -67,7 +67,7 @@ def _memory() -> Finding:
 def _token(config: EternalConfig) -> Finding:
     path = config.token_file
     if not path.exists():
-        return Finding("token", True, "the API's token is made at the first start.")
+        return Finding("token", True, f"{path} is not there; it is made at the next start or command.")
     if path.stat().st_mode & 0o077:
         return Finding("token", False, f"{path} can be read by others: chmod 600 {path}, and make a new one if unsure.")
     try:
@@ -111,16 +111,22 @@ def _ports(config: EternalConfig) -> list[Finding]:
 
 
 def _database(config: EternalConfig, pid: int | None) -> Finding:
-    if config.database.url is not None or pid is not None:
+    if config.database.url is not None:
         return _reachable(database_url(config), config)
-    if not config.database_folder.exists():
-        return Finding("database", True, "the embedded one is made at the first start.")
     from infra.database.embedded import EmbeddedPostgres
-    from infra.database.server_files import EmbeddedDatabaseError
+    from infra.database.server_files import EmbeddedDatabaseError, reachable_home, server_user
 
+    home = reachable_home(config.database_folder, server_user())
+    where = f"Its files are in {home}."
+    if pid is not None:
+        found = _reachable(database_url(config), config)
+        return replace(found, text=f"{found.text} {where}")
+    if not home.exists():
+        return Finding("database", True, f"the embedded one is made at the first start, in {home}.")
     server = EmbeddedPostgres(config.database_folder, config.database.port)
     try:
-        return _reachable(server.start(), config)
+        found = _reachable(server.start(), config)
+        return replace(found, text=f"{found.text} {where}")
     except EmbeddedDatabaseError as error:
         return Finding("database", False, str(error))
     finally:

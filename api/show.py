@@ -53,9 +53,11 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
     with write_pid(config.data_folder):
         _listen_to_signals(ended)
         console.print("Starting the database, the exchange and Ray …")
+        is_up = False
         try:
             if not _aside(system.start, ended, 0.0):
                 return True
+            is_up = True
             # What is shown may wait for a database that hangs; a signal does not.
             watch = functools.partial(_watch, system, console, ended, until_end=until_end)
             if not _aside(lambda: asyncio.run(watch()), ended, WATCH_END_S):
@@ -66,7 +68,7 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
                 console.print("Ending all processes …")
             system.stop()
             with contextlib.suppress(OSError):
-                console.print("All processes have ended. The next start goes on from here.")
+                console.print(f"All processes have ended.{' The next start resumes from here.' if is_up else ''}")
 
 
 def _aside(work: Callable[[], object], ended: threading.Event, end_s: float) -> bool:

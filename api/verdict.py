@@ -86,9 +86,14 @@ def _trading(switches: Sequence[Mapping[str, Any]]) -> list[str]:
             whom = "all engines" if row["scope"] == GLOBAL else row["scope"]
             found.append(
                 f"No new risk is allowed for {whom}: {state} since {time_of(row['changed_ms'])} by {row['who']} "
-                f"({row['reason']}). `eternal control normal --scope {row['scope']}` ends it."
+                f"({row['reason']}). `eternal control {_what_ends(state)} --scope {row['scope']}` ends it."
             )
     return found
+
+
+def _what_ends(state: RiskStateName) -> str:
+    """`normal` lifts what rules demand too and measures drawdowns anew: too much for ending a pause (RM-5)."""
+    return "resume" if state is RiskStateName.PAUSED else "normal"
 
 
 def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:

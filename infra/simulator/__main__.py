@@ -13,7 +13,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -67,6 +67,20 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _described(market: Mapping[str, Any]) -> str:
+    """A market as its options, days as dates."""
+    days = {name: _day(market[name]) for name in ("from", "to") if market.get(name) is not None}
+    options = {
+        **days,
+        **{name: market[name] for name in ("seed", "history", "fill_spread") if market.get(name) is not None},
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items()) or "its default"
+
+
+def _day(market_ms: int) -> str:
+    return datetime.fromtimestamp(market_ms / 1000, UTC).date().isoformat()
+
+
 def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, int]:
     """The market of the command line and its spread; a folder in use keeps those it was started with."""
     asked: dict[str, Any] = {"from": arguments.start, "to": arguments.end, "fill_spread": arguments.fill_spread_ticks}
@@ -78,7 +92,10 @@ def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, 
     if path.exists():
         known: dict[str, Any] = json.loads(path.read_text())
         if any(value is not None and value != known.get(name) for name, value in asked.items()):
-            raise UsageError(f"The state folder belongs to the market {known}; it cannot go on with {asked}.")
+            raise UsageError(
+                f"The state folder belongs to the market {_described(known)}; {_described(asked)} is asked for. Choose "
+                "another data folder for another market, or discard this one's state (eternal reset)."
+            )
     else:
         known = asked | {"fill_spread": asked["fill_spread"] or 1}
     market: Market

@@ -8,14 +8,19 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli import app
+from api.client import ask
+from api.launching.ray_folder import own_ray_folder
 from api.place import Place, find_place
+from api.tokens import read_token
 from infra.config import ConfigurationError
 from infra.data_folder import claim_data_folder
 from infra.ownership import MARK_FILE, FolderKind, claim
@@ -104,8 +109,11 @@ def test_reset_deletes_what_is_ours_and_names_what_is_not(tmp_path: Path) -> Non
         (folder / name).write_text("x")
     (folder / "exchange").mkdir()
     (folder / "exchange" / "state").write_text("x")
+    sessions = own_ray_folder(folder)
+    sessions.mkdir()
     result = call("reset", "--data", str(folder), "--yes")
     assert result.exit_code == 0, result.output
+    assert not sessions.parent.exists(), "Ray's sessions of this data folder are state too"
     assert "were left: cat.jpg, eternal.toml." in result.output
     assert f"archive -> {elsewhere}" in result.output
     assert sorted(os.listdir(folder)) == [MARK_FILE, "cat.jpg", "eternal.toml"]
@@ -136,6 +144,39 @@ def test_reset_says_what_a_link_in_a_circle_or_to_nowhere_is(tmp_path: Path) -> 
     (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     for name in ("circle", "nowhere"):
         refused(call("reset", "--data", str(tmp_path / name), "--yes"), "symbolic link that leads to no folder")
+
+
+def test_a_history_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """Database, exchange and Ray were started, and the data folder made, before the sentence came."""
+    for name in ("none", "file"):
+        folder = tmp_path / name
+        if name == "file":
+            folder.write_text("x")
+        told = call("run", "--history", str(folder), "--data", str(tmp_path / "data"))
+        refused(told, "exchange.history", "must be a folder of history files")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_token_that_was_removed_is_made_by_the_next_command(tmp_path: Path) -> None:
+    """The way to rotate it that the README names left `control` without a way in, told as an API that is down."""
+    token_file = tmp_path / "api-token"
+    seen: list[str | None] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        (tmp_path / "api-port").write_text(str(server.server_address[1]))
+        assert ask(Place(tmp_path, token_file=token_file), "GET", "/health").status == 200
+    assert seen == [read_token(token_file).header()["Authorization"]]
 
 
 def test_reset_of_nothing_and_of_a_file(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def test_all_is_not_well_where_nothing_may_be_opened(scope: str, state: str) -> 
     text = judged(Snapshot(status(), 0.1), switches=[switch(scope, state)])
     whom = "all engines" if scope == "GLOBAL" else scope
     assert f"No new risk is allowed for {whom}: {state} since 2025-01-01 00:00 UTC by operator (a test)." in text
-    assert f"`eternal control normal --scope {scope}` ends it." in text
+    # `normal` also lifts what rules demand: no advice for an operator's own pause.
+    ends = "resume" if state == "PAUSED" else "normal"
+    assert f"`eternal control {ends} --scope {scope}` ends it." in text
 
 
 def test_with_caution_trading_is_allowed() -> None:
