@@ -104,7 +104,7 @@ def create_app(
             path,
             tags=[tag],
             summary=summary,
-            dependencies=[Depends(BEARER)],
+            dependencies=[Depends(BEARER), Depends(_demand_known_parameters)],
             response_model=None,
             responses=answers,
         )
@@ -150,6 +150,15 @@ def _add_errors(app: FastAPI) -> None:
             return _refusal(404, f"There is nothing at {path!r}; /docs lists what there is.", "path", path, [])
         sentence = f"{request.method} {path} is refused: {str(error.detail).lower().rstrip('.')}."
         return JSONResponse({"error": sentence}, error.status_code, error.headers)
+
+
+def _demand_known_parameters(request: Request) -> None:
+    """Raises BadValueError for a parameter that does not exist: ignored, `?next=` was the first page for ever."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    for name, value in request.query_params.items():
+        if name not in known:
+            has = ", ".join(sorted(known)) or "none"
+            raise BadValueError(shown(name), value, hint=f"this path has no such parameter; its parameters: {has}")
 
 
 def _nobody(_actor: ActorName, _method: str, _arguments: tuple[Any, ...]) -> None:

@@ -25,6 +25,9 @@ PACE_S = Decimal("0.8")
 """Least seconds per market day: however fast the machine, the market lasts until the last fault."""
 
 MOST_HOURS_BETWEEN = 12
+DAYS_PER_FAULT = 2
+"""The market also goes on while something is replaced that it does not wait for."""
+
 KILL, FREEZE = signal.SIGKILL, signal.SIGSTOP
 
 
@@ -74,7 +77,7 @@ def draw(count: int, seed: int) -> list[Fault]:
 def storm(count: int, seed: int, tell: Callable[[str], None]) -> list[float]:
     """Carry out the faults and judge what is left; the seconds from each fault to market time moving again."""
     dice = random.Random(seed + 1)
-    days = count * MOST_HOURS_BETWEEN // 24 + 10
+    days = count * DAYS_PER_FAULT + 10
     end: date = START + timedelta(days=days)
     with drill_folder() as folder, running(make_config(folder, end, pace_s=PACE_S)) as drill:
         for number, fault in enumerate(draw(count, seed), 1):
