@@ -70,7 +70,7 @@ def secure(owner_url: str, passwords: Mapping[str, str] | None = None, login: st
     Raises:
         DatabaseRolesError: a role is missing and may not be made by this login.
     """
-    with connect(owner_url, "roles") as connection, connection.transaction():
+    with connect(owner_url, "roles", is_patient=True) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ROLES_LOCK,))
         for role in ROLES:
             taker = None if role == RETENTION else login
