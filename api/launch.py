@@ -143,8 +143,7 @@ class System:
     @property
     def has_ended(self) -> bool:
         """Whether the market's history has come to its end."""
-        lockstep = self._status.get("lockstep")
-        return lockstep is not None and lockstep["state"] == "ENDED"
+        return (self._status.get("lockstep") or {}).get("state") == "ENDED"
 
     # --- life ---
 
