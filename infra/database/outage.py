@@ -109,5 +109,6 @@ def is_outage(error: BaseException) -> bool:
 
 
 def told(error: BaseException) -> str:
-    """The error as one line for people."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The error as one line for people: of what the server says its message, without the statement."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return " ".join((primary or str(error)).split()) or type(error).__name__
