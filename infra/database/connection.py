@@ -11,6 +11,9 @@ from psycopg.types.json import set_json_loads
 from infra.database.urls import psycopg_url
 
 CONNECT_TIMEOUT_S = 5
+UNANSWERED_MS = 10_000
+"""After so long without a sign from the server's machine a connection is lost."""
+
 LOCK_TIMEOUT_MS = 5_000
 """Longest wait for a lock that another session holds; then it is an outage, which is told."""
 
@@ -60,6 +63,7 @@ def _connect(url: str, application: str, settings: dict[str, str]) -> psycopg.Co
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
+        tcp_user_timeout=UNANSWERED_MS,  # keepalives are not sent while bytes of ours are on their way
     )
     connection.prepare_threshold = 0  # every statement here is used again and again
     connection.prepared_max = 200

@@ -181,7 +181,7 @@ def _powers(row: Mapping[str, Any]) -> list[str]:
     if row["bypasses"]:
         powers.append("passes by row security (BYPASSRLS)")
     if row["server"]:
-        powers.append(f"has {', '.join(row['server'])}, which reach past every grant")
+        powers.append(f"has {', '.join(row['server'])}, past every grant")
     return powers
 
 

@@ -16,7 +16,9 @@ import pytest
 from rich.console import Console
 
 from api import display, show
+from api.launch import System
 from infra.config import EternalConfig
+from infra.database.launch import DatabaseUnreachableError, told_as_sentence
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 PATIENCE_S = 20.0
@@ -161,3 +163,24 @@ def test_the_operator_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, d
     system, is_sound = run(monkeypatch, tmp_path, database_url, Console(file=io.StringIO()))
     timer.join()
     assert is_sound and system.stopped and time.monotonic() < system.until
+
+
+def test_what_cannot_be_ended_in_order_keeps_nothing_else_from_its_end(tmp_path: Path) -> None:
+    """An error in the end of Ray left exchange and database running."""
+    system, ended = System(EternalConfig(data_folder=tmp_path / "data")), []
+
+    def fail() -> None:
+        raise RuntimeError("no end")
+
+    parts: Any = system
+    parts._ray, parts._exchange = SimpleNamespace(stop=fail), SimpleNamespace(stop=fail)
+    parts._server = SimpleNamespace(stop=lambda: ended.append("database"))
+    system.stop()
+    assert ended == ["database"]
+
+
+def test_a_database_that_is_locked_in_the_start_is_a_sentence() -> None:
+    with pytest.raises(DatabaseUnreachableError, match="is locked by another session: held"), told_as_sentence():
+        raise psycopg.errors.LockNotAvailable("held")
+    with pytest.raises(psycopg.errors.UndefinedColumn), told_as_sentence():
+        raise psycopg.errors.UndefinedColumn("a fault of our own")
