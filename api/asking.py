@@ -18,7 +18,7 @@ class UnknownNameError(Exception):
 
     def __init__(self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "") -> None:
         self.field, self.value, self.allowed = field, shown(value), [str(one) for one in allowed]
-        self.sentence = f"{field} {self.value!r} does not exist{_ending(self.allowed, hint)}"
+        self.sentence = f"{field} '{self.value}' does not exist{_ending(self.allowed, hint)}"
         super().__init__(self.sentence)
 
 
@@ -27,7 +27,7 @@ class BadValueError(Exception):
 
     def __init__(self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "") -> None:
         self.field, self.value, self.allowed = field, shown(value), [str(one) for one in allowed]
-        self.sentence = f"{field} {self.value!r} is not allowed{_ending(self.allowed, hint)}"
+        self.sentence = f"{field} '{self.value}' is not allowed{_ending(self.allowed, hint)}"
         super().__init__(self.sentence)
 
 

@@ -16,6 +16,7 @@ from api.days import parse_day
 from api.history import history_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
+from infra.files import whole_path
 from infra.ownership import ForeignFolderError, is_missing
 
 if TYPE_CHECKING:
@@ -182,11 +183,16 @@ def exchange(
 
 
 @app.command()
-def doctor(data: Folder = None, config_file: ConfigFile = None) -> None:
+def doctor(
+    profile: Annotated[str | None, typer.Option(help="paper (default), demo, testnet or live")] = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
     """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to mend it."""
     from api.doctor import examine
 
-    findings = examine(_config({}, None, data, config_file))
+    overrides = {} if profile is None else {"profile": profile}
+    findings = examine(_config(overrides, None, data, config_file))
     for finding in findings:
         typer.echo(f"{'ok  ' if finding.ok else 'WRONG'} {finding.what}: {finding.text}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
@@ -281,9 +287,9 @@ def _config(
 def _with_whole_paths(config: EternalConfig) -> EternalConfig:
     """The actors' processes need not stand in our folder, least of all on a cluster."""
     history = config.exchange.history
-    exchange = config.exchange.model_copy(update={"history": None if history is None else history.resolve()})
-    api = config.api.model_copy(update={"token_file": config.token_file.resolve()})
-    return config.model_copy(update={"data_folder": config.data_folder.resolve(), "exchange": exchange, "api": api})
+    exchange = config.exchange.model_copy(update={"history": None if history is None else whole_path(history)})
+    api = config.api.model_copy(update={"token_file": whole_path(config.token_file)})
+    return config.model_copy(update={"data_folder": whole_path(config.data_folder), "exchange": exchange, "api": api})
 
 
 def _next_day(text: str) -> str:

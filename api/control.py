@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from actors.risk_manager.states import SCOPES
 from api.asking import BadValueError
-from api.text import printable, shown
+from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.messages import ComponentReset, OperatorCommand
 from statemachines.values import ActorName
@@ -36,7 +36,7 @@ def _printable(value: object) -> object:
 
 
 def _not_blank(text: str) -> str:
-    if text and not text.strip():
+    if text and is_blank(text):
         raise ValueError("it is blank; at least one visible character is required")
     return text
 

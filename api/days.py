@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from api.text import shown
+from api.text import quoted
 from infra.days import day_of_text
 from infra.faults import OperatorError
 
@@ -18,7 +18,7 @@ def parse_day(option: str, text: str) -> date:
     try:
         return day_of_text(text)
     except ValueError as error:
-        raise OptionError(f"{option} {shown(text)!r} is refused: {error}.") from None
+        raise OptionError(f"{option} {quoted(text)} is refused: {error}.") from None
 
 
 def start_ms(day: date) -> int:

@@ -11,7 +11,7 @@ import typer
 
 from api.days import OptionError, parse_day, start_ms
 from api.plain import DAY_MS
-from infra.ownership import FolderKind, claim
+from infra.ownership import FolderKind, claim, is_missing
 
 history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")
 
@@ -67,7 +67,8 @@ def check(
     from infra.simulator.market.judge import judge
 
     if not folder.is_dir():
-        _refuse(f"The folder {folder} does not exist; it must be a folder of history files.")
+        why = "does not exist; it must be" if is_missing(folder) else "is no folder; what is looked over is"
+        _refuse(f"{folder} {why} a folder of history files.")
     found = judge(folder)
     errors = found.errors
     if as_json:

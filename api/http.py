@@ -27,6 +27,7 @@ from api.control import (
 )
 from api.dashboard import Dashboard, add_dashboard
 from api.gate import Credential, Gate
+from api.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
 from infra.faults import continued
@@ -92,6 +93,7 @@ def create_app(
     app = FastAPI(
         title="Eternal Engine", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
     )
+    app.router.route_class = StrictRoute
     app.add_middleware(Gate, credential=token, open_paths=OPEN_PATHS, headers=HEADERS)
     _add_errors(app)
     _add_open(app, service)
@@ -124,6 +126,14 @@ def create_app(
 
 
 def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(NotJsonError)
+    async def not_json(_request: Request, error: NotJsonError) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, 400)
+
+    @app.exception_handler(RepeatedKeyError)
+    async def repeated(_request: Request, error: RepeatedKeyError) -> JSONResponse:
+        return _refusal(422, error.detail, error.key, error.key, [])
+
     @app.exception_handler(UnknownNameError)
     async def unknown(_request: Request, error: UnknownNameError) -> JSONResponse:
         return _refusal(404, error.sentence, error.field, error.value, error.allowed)
@@ -147,7 +157,7 @@ def _add_errors(app: FastAPI) -> None:
     async def no_route(request: Request, error: HTTPException) -> JSONResponse:
         path = shown(request.url.path)
         if error.status_code == 404:
-            return _refusal(404, f"There is nothing at {path!r}; /docs lists what there is.", "path", path, [])
+            return _refusal(404, f"There is nothing at '{path}'; /docs lists what there is.", "path", path, [])
         sentence = f"{request.method} {path} is refused: {str(error.detail).lower().rstrip('.')}."
         return JSONResponse({"error": sentence}, error.status_code, error.headers)
 

@@ -36,7 +36,7 @@ from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.database.embedded import EmbeddedPostgres
-from infra.database.launch import Database, open_database
+from infra.database.launch import Database, open_database, told_as_sentence
 from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
 from infra.processes.ports import PortTakenError, free_port, require_free
@@ -143,8 +143,7 @@ class System:
     @property
     def has_ended(self) -> bool:
         """Whether the market's history has come to its end."""
-        lockstep = self._status.get("lockstep")
-        return lockstep is not None and lockstep["state"] == "ENDED"
+        return (self._status.get("lockstep") or {}).get("state") == "ENDED"
 
     # --- life ---
 
@@ -174,20 +173,24 @@ class System:
         keeper.begin()
 
     def stop(self) -> None:
-        """End everything that we started, actors first, the database last; also in the middle of a start."""
+        """End everything that we started, actors first, the database last; also in the middle of a start. What cannot
+        be ended in order keeps nothing else from its end."""
         self._stopping.set()
         for keeper in self._keepers:
             keeper.end()
-        if self._ray is not None:
-            self._ray.stop()
-        if self._exchange is not None:
-            self._exchange.stop()
-        if self._housekeeping is not None:
-            self._housekeeping.stop(HOUSEKEEPING_END_S)
-        if self._server is not None:
-            self._server.stop()
-        if self._counter is not None:
-            self._counter.close()
+        housekeeping = self._housekeeping
+        for part, end in (
+            ("Ray", None if self._ray is None else self._ray.stop),
+            ("the exchange", None if self._exchange is None else self._exchange.stop),
+            ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
+            ("the database", None if self._server is None else self._server.stop),
+            ("the secrets' socket", None if self._counter is None else self._counter.close),
+        ):
+            try:
+                if end is not None:
+                    end()
+            except Exception:  # noqa: BLE001 - the others must end all the same
+                _log.exception("%s could not be ended in order", part)
         for keeper in self._keepers:
             if not keeper.join(JOIN_S):
                 _log.warning("%s is still at work; its processes are ended", keeper.name)
@@ -248,13 +251,14 @@ class System:
 
     def _start_database(self) -> None:
         url, owner_url = self.config.database.url, self.config.database.owner_url
-        self._database = open_database(
-            url.get_secret_value() if url is not None else None,
-            self.config.database_folder,
-            self.config.database.port,
-            self._server,
-            owner_url.get_secret_value() if owner_url is not None else None,
-        )
+        with told_as_sentence():
+            self._database = open_database(
+                url.get_secret_value() if url is not None else None,
+                self.config.database_folder,
+                self.config.database.port,
+                self._server,
+                owner_url.get_secret_value() if owner_url is not None else None,
+            )
         for sentence in self._database.warnings:
             _log.warning("%s", sentence)
             self.notices.begin("database roles", sentence)
@@ -279,8 +283,9 @@ class System:
         rest = endpoints(config.profile.value, exchange_url).rest
         sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
-        installation = bind(self.database_url, config.profile.value, instance, uids)
-        record_configuration(self.database_url, config.public(), "launch", "start")
+        with told_as_sentence():
+            installation = bind(self.database_url, config.profile.value, instance, uids)
+            record_configuration(self.database_url, config.public(), "launch", "start")
         assert self._counter is not None
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.

@@ -19,6 +19,17 @@ def first_refused(text: str) -> str:
     return ""
 
 
+_EMPTY = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are drawn as nothing: fillers of Hangul, the Braille pattern without dots."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of it can be seen: spaces of any kind, fillers, marks without a letter to stand on."""
+    return all(
+        character in _EMPTY or character.isspace() or unicodedata.category(character)[0] in "ZMC" for character in text
+    )
+
+
 def printable(text: str) -> str:
     """`text`, if every character of it is printable.
 
@@ -29,6 +40,11 @@ def printable(text: str) -> str:
     if refused:
         raise ValueError(f"the character {refused} is not allowed; printable characters are")
     return text
+
+
+def quoted(value: object) -> str:
+    """`shown` between quotation marks (repr would escape what is escaped already)."""
+    return f"'{shown(value)}'"
 
 
 def shown(value: object) -> str:

@@ -64,6 +64,12 @@ def read_port(path: Path) -> int | None:
     return port if 0 < port <= HIGHEST_PORT else None
 
 
+def whole_path(path: Path) -> Path:
+    """The absolute path without links; one whose links lead in a circle leads on to itself, and whoever opens it is
+    told so (`Path.resolve` raises a RuntimeError, which names no fault of a person)."""
+    return Path(os.path.realpath(path))
+
+
 def _draft_of(path: Path) -> Path:
     # Random: two writers of one file must not fill one draft.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")

@@ -31,6 +31,7 @@ from statemachines.values import ActorName
 _log = logging.getLogger(__name__)
 
 PERIOD_S = 0.1
+SNAPSHOT_WAIT_S = 0.3
 HEALTH_PERIOD_MS = 300
 HEALTH_TIMEOUT_MS = 1_500
 RESUME_AGAIN_MS = 1_000
@@ -120,6 +121,7 @@ class Supervision:
         self._watches = {name: _Watch() for name in components}
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._lock = threading.RLock()
+        self._shown: list[dict[str, Any]] = []
         self._stopped = threading.Event()
 
     # --- from outside ---
@@ -136,18 +138,23 @@ class Supervision:
             self._carry_out(self._supervisor.reset(name, who, _now_ms()))
 
     def all_up(self) -> bool:
-        """Whether every component works, apart from those that are FAULTED."""
-        with self._lock:
-            return all(
-                self._supervisor.state(name) in (ComponentState.RUNNING, ComponentState.SUSPECT, ComponentState.FAULTED)
-                for name in self._order
-            )
+        """Whether every component works, apart from those that are FAULTED; answers at once."""
+        return all(
+            self._supervisor.state(name) in (ComponentState.RUNNING, ComponentState.SUSPECT, ComponentState.FAULTED)
+            for name in self._order
+        )
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Every component with its state, newest health, restarts and the time its last recovery took."""
-        now = _now_ms()
-        with self._lock:
-            return [self._row(name, watch, now) for name, watch in self._watches.items()]
+        """Every component with its state, newest health, restarts and the time its last recovery took. While a pass
+        waits for the database (an incarnation is granted there) it is the picture before: to be silent meanwhile would
+        count as a death of the orchestrator."""
+        if self._lock.acquire(timeout=SNAPSHOT_WAIT_S):
+            try:
+                now = _now_ms()
+                self._shown = [self._row(name, watch, now) for name, watch in self._watches.items()]
+            finally:
+                self._lock.release()
+        return self._shown
 
     def _row(self, name: ActorName, watch: _Watch, now: int) -> dict[str, Any]:
         state = self._supervisor.state(name)

@@ -11,20 +11,39 @@ from psycopg.types.json import set_json_loads
 from infra.database.urls import psycopg_url
 
 CONNECT_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_MS = 60_000
+UNANSWERED_MS = 10_000
+"""After so long without a sign from the server's machine a connection is lost."""
+
+LOCK_TIMEOUT_MS = 5_000
+"""Longest wait for a lock that another session holds; then it is an outage, which is told."""
+
+STATEMENT_TIMEOUT_MS = 10_000
+"""With the wait for a lock well below the 15 s after which a worker that stands still counts as hung."""
+
+PATIENT_TIMEOUT_MS = 60_000
+"""For what no supervision watches: the roles and rights at the start, beside sessions that still work."""
+
 READ_TIMEOUT_MS = 5_000
 """A page must not wait longer than this for its rows."""
 
+READ_LOCK_TIMEOUT_MS = 1_500
+"""Below the time in which /health answers, so that it is told what holds the rows up."""
 
-def connect(url: str, application: str) -> psycopg.Connection[Any]:
+
+def connect(url: str, application: str, *, is_patient: bool = False) -> psycopg.Connection[Any]:
     """A connection for writing, in autocommit: transactions are written out where they are needed."""
-    settings = {"statement_timeout": str(STATEMENT_TIMEOUT_MS), "plan_cache_mode": "force_generic_plan"}
+    settings = {
+        "lock_timeout": str(PATIENT_TIMEOUT_MS if is_patient else LOCK_TIMEOUT_MS),
+        "statement_timeout": str(PATIENT_TIMEOUT_MS if is_patient else STATEMENT_TIMEOUT_MS),
+        "plan_cache_mode": "force_generic_plan",
+    }
     return _connect(url, application, settings)
 
 
 def connect_for_reading(url: str, application: str) -> psycopg.Connection[Any]:
     """A connection that cannot write and gives up early."""
     settings = {
+        "lock_timeout": str(READ_LOCK_TIMEOUT_MS),
         "statement_timeout": str(READ_TIMEOUT_MS),
         "default_transaction_read_only": "on",
         "plan_cache_mode": "force_custom_plan",  # optional filters want the plan of those that are given
@@ -44,6 +63,7 @@ def _connect(url: str, application: str, settings: dict[str, str]) -> psycopg.Co
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
+        tcp_user_timeout=UNANSWERED_MS,  # keepalives are not sent while bytes of ours are on their way
     )
     connection.prepare_threshold = 0  # every statement here is used again and again
     connection.prepared_max = 200

@@ -39,7 +39,7 @@ BIND = "UPDATE installation SET profile = %s, exchange_instance = %s, account_ui
 
 def read_installation(url: str) -> Installation:
     """The database's identity; made (with a random id) when it has none yet."""
-    with connect(url, "installation") as connection:
+    with connect(url, "installation", is_patient=True) as connection:
         return _read(connection)
 
 
@@ -53,7 +53,7 @@ def bind(url: str, profile: str, exchange_instance: str, account_uids: Mapping[s
         WrongDatabaseError: it is bound to something else; the text names each difference.
     """
     wanted = {name: str(uid) for name, uid in sorted(account_uids.items())}
-    with connect(url, "installation") as connection, connection.transaction():
+    with connect(url, "installation", is_patient=True) as connection, connection.transaction():
         found = _read(connection, for_update=True)
         if found.profile is None:
             connection.execute(BIND, (profile, exchange_instance, psycopg.types.json.Jsonb(wanted)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from infra.database.connection import connect
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.migrations import upgrade
-from infra.database.outage import told
+from infra.database.outage import outage_of, told
 from infra.database.roles import (
     APPLICATION,
     READER,
@@ -60,6 +62,25 @@ class Database:
         """Stop our own server; the last thing that stops."""
         if self.server is not None:
             self.server.stop()
+
+
+@contextmanager
+def told_as_sentence() -> Iterator[None]:
+    """Whatever the database refuses in the start for an outage is told as one.
+
+    Raises:
+        DatabaseUnreachableError: in place of the driver's error.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        raise DatabaseUnreachableError(
+            f"The database {outage}: {told(error)}. Nothing was started; see what else uses that database, and start "
+            "again."
+        ) from error
 
 
 def open_database(

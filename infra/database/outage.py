@@ -22,6 +22,8 @@ class Outage(StrEnum):
     REFUSING = "refuses this program's login or its rights"
     STARTING = "is starting, stopping or restarting"
     SLOW = "does not answer in time"
+    LOCKED = "is locked by another session"
+    INCOMPLETE = "lacks tables of this program (as while a backup is restored)"
     FAULTY = "reports a fault of its own"
     AWAY = "cannot be reached"
 
@@ -34,8 +36,17 @@ _OURS = (
 )
 """SQLSTATE classes 22, 23, 42 and 0A: the statement or its data are wrong, whatever the state of the server."""
 
-_NOT_OURS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidCatalogName)
-"""Filed among the former, but said by a server whose roles or databases are being changed or restored."""
+_NOT_OURS = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidCatalogName,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+)
+"""Filed among the former, but said by a server whose roles, databases or tables are being changed or restored: every
+start has migrated, so that the tables were there."""
+
+LOST_CONNECTION = frozenset({Outage.AWAY, Outage.STARTING})
+"""What a connection says that died while nobody used it, whatever the state of the server now."""
 
 _BY_STATE = {
     "25006": Outage.READ_ONLY,
@@ -46,7 +57,9 @@ _BY_STATE = {
     "3D": Outage.REFUSING,
     "57014": Outage.SLOW,
     "57": Outage.STARTING,
-    "55P03": Outage.SLOW,
+    "55P03": Outage.LOCKED,
+    "42P01": Outage.INCOMPLETE,
+    "3F": Outage.INCOMPLETE,
     "40": Outage.SLOW,
     "58": Outage.FAULTY,
     "XX": Outage.FAULTY,
@@ -57,12 +70,18 @@ _BY_WORDS = {
     "starting up": Outage.STARTING,
     "shutting down": Outage.STARTING,
     "in recovery mode": Outage.STARTING,
-    "not yet accepting connections": Outage.STARTING,
+    "not currently accepting connections": Outage.REFUSING,
+    "accepting connections": Outage.STARTING,
     "authentication failed": Outage.REFUSING,
+    "not permitted to log in": Outage.REFUSING,
+    "pg_hba.conf": Outage.REFUSING,
+    "no password supplied": Outage.REFUSING,
     "does not exist": Outage.REFUSING,
     "permission denied": Outage.REFUSING,
     "too many": Outage.EXHAUSTED,
     "remaining connection slots": Outage.EXHAUSTED,
+    "connection limit exceeded": Outage.EXHAUSTED,
+    "out of memory": Outage.EXHAUSTED,
     "no space left": Outage.FULL,
     "timeout expired": Outage.SLOW,
 }
@@ -77,7 +96,11 @@ def outage_of(error: BaseException) -> Outage | None:
         return None
     state, words = error.sqlstate or "", str(error).lower()
     by_state = _BY_STATE.get(state) or _BY_STATE.get(state[:2])
-    return by_state or next((kind for part, kind in _BY_WORDS.items() if part in words), Outage.AWAY)
+    if by_state is not None:
+        return by_state
+    # Whoever sends a SQLSTATE can be reached, unless it is the one that says so.
+    unknown = Outage.AWAY if state[:2] in ("", "08") else Outage.FAULTY
+    return next((kind for part, kind in _BY_WORDS.items() if part in words), unknown)
 
 
 def is_outage(error: BaseException) -> bool:
@@ -86,5 +109,6 @@ def is_outage(error: BaseException) -> bool:
 
 
 def told(error: BaseException) -> str:
-    """The error as one line for people."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The error as one line for people: of what the server says its message, without the statement."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return " ".join((primary or str(error)).split()) or type(error).__name__

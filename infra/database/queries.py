@@ -6,8 +6,9 @@ newest first, at most `limit` rows; pass the last row's place in the list's uniq
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -17,8 +18,10 @@ from psycopg.rows import dict_row
 
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
-from infra.database.outage import outage_of, told
+from infra.database.outage import LOST_CONNECTION, outage_of, told
 from infra.faults import OperatorError
+
+LOG = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 NEVER_MS = 2**62
@@ -379,23 +382,40 @@ class Queries:
 
         return self._perform(read)
 
-    def _perform(self, work: Any) -> list[Row]:
+    def _perform(self, work: Callable[[psycopg.Connection[Any]], list[Row]]) -> list[Row]:
         with self._guard:
+            is_used = self._connection is not None and not self._connection.closed
             try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = connect_for_reading(self._url, "api")
-                rows: list[Row] = work(self._connection)
-                return rows
+                return self._attempt(work)
             except psycopg.Error as error:
-                self._close()
-                if (outage := outage_of(error)) is not None:
-                    raise QueryUnavailableError(f"the database {outage}: {told(error)}") from error
-                raise
+                if not is_used or outage_of(error) not in LOST_CONNECTION:
+                    raise _unavailable(error) from error
+            try:  # the connection had died while nobody used it, which says nothing of the database now
+                return self._attempt(work)
+            except psycopg.Error as error:
+                raise _unavailable(error) from error
+
+    def _attempt(self, work: Callable[[psycopg.Connection[Any]], list[Row]]) -> list[Row]:
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = connect_for_reading(self._url, "api")
+            return work(self._connection)
+        except psycopg.Error:
+            self._close()
+            raise
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _unavailable(error: psycopg.Error) -> QueryUnavailableError:
+    """No reading ends whoever reads: what the database refuses for a fault of our own is logged as one and told."""
+    outage = outage_of(error)
+    if outage is None:
+        LOG.error("the database refuses a query of this program", exc_info=error)
+    return QueryUnavailableError(f"the database {outage or 'refuses a query of this program'}: {told(error)}")
 
 
 def _bounded(limit: int) -> int:

@@ -38,7 +38,7 @@ def write_heartbeat(
 def record_configuration(url: str, config: Mapping[str, Any], who: str, reason: str) -> int:
     """Keep a configuration (without secrets) if it differs from the newest; returns the version in force."""
     document = Jsonb(dict(config), dumps=to_json)
-    with connect(url, "configuration") as connection, connection.transaction():
+    with connect(url, "configuration", is_patient=True) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CONFIGURATION_LOCK,))
         connection.execute(RECORD, (who, reason, document, document))
         row = connection.execute("SELECT max(version) FROM config_versions").fetchone()

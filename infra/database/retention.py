@@ -75,7 +75,7 @@ def retain(url: str, archive: Path, now_ms: int, policy: RetentionPolicy) -> Ret
     """
     report = RetentionReport()
     archive.mkdir(parents=True, exist_ok=True)
-    with connect(url, "retention") as connection:
+    with connect(url, "retention", is_patient=True) as connection:
         connection.execute("SET statement_timeout = 0")
         journal_before = _months_before(now_ms, policy.journal_months)
         messages_before = _month_start(now_ms - policy.messages_days * DAY_MS)

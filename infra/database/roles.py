@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
 from infra.database.connection import connect
@@ -34,16 +36,44 @@ ROLES = (APPLICATION, RETENTION, READER)
 APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "config_versions", "operator_commands"})
 """What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
+REPLACED = frozenset(
+    {"actors", "machine_states", "asks", "heartbeats", "installation"}
+    | {"orders", "positions", "transfers", "discrepancies", "switches", "alerts"}
+)
+"""Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
+
 ARCHIVED = frozenset({"journal", "outbox", "asks", "known_ids", "portfolio_versions"})
 """Tables from which retention deletes."""
 
 _ROLES_LOCK = 7_315_004
 
+_SERVER_POWERS = (
+    "pg_execute_server_program",
+    "pg_write_server_files",
+    "pg_read_server_files",
+    "pg_write_all_data",
+    "pg_create_subscription",
+)
+"""Roles of PostgreSQL itself that reach past every grant: programs and files of the server, rows of every table."""
+
 _POWERS = """
-SELECT session_user, (SELECT rolsuper FROM pg_roles WHERE rolname = session_user),
-    array(SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s::text[])
-        AND relkind = 'r' AND pg_has_role(session_user, relowner, 'MEMBER') ORDER BY relname),
-    coalesce((SELECT pg_has_role(session_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s), false)"""
+WITH taken AS (SELECT * FROM pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER')),
+kept AS (SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%(kept)s::text[])
+    AND relkind = 'r')
+SELECT session_user AS login, (SELECT bool_or(rolsuper) FROM taken) AS is_superuser,
+    array(SELECT relname::text FROM kept WHERE pg_has_role(session_user, relowner, 'MEMBER') ORDER BY relname) AS owned,
+    array(SELECT relname::text FROM kept
+        WHERE has_table_privilege(session_user, oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER') ORDER BY relname) AS changed,
+    (SELECT pg_has_role(session_user, datdba, 'MEMBER') FROM pg_database WHERE datname = current_database())
+        AS has_database,
+    (SELECT pg_has_role(session_user, nspowner, 'MEMBER') FROM pg_namespace WHERE nspname = 'public') AS has_schema,
+    EXISTS (SELECT FROM pg_proc WHERE proname = 'refuse_change' AND pronamespace = 'public'::regnamespace
+        AND pg_has_role(session_user, proowner, 'MEMBER')) AS has_guard,
+    EXISTS (SELECT FROM taken WHERE rolname = %(retention)s) AS deletes,
+    (SELECT bool_or(rolcreaterole) FROM taken) AS makes_roles,
+    (SELECT bool_or(rolreplication) FROM taken) AS replicates,
+    (SELECT bool_or(rolbypassrls) FROM taken) AS bypasses,
+    array(SELECT rolname::text FROM taken WHERE rolname = ANY(%(server)s::text[]) ORDER BY rolname) AS server"""
 
 _GUARD = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -51,7 +81,8 @@ BEGIN
     IF TG_OP = 'DELETE' AND TG_ARGV[0] = 'archived' AND current_user = '{retention}' THEN
         RETURN NULL;
     END IF;
-    RAISE EXCEPTION '% of % is refused: its rows are only ever appended', TG_OP, TG_TABLE_NAME
+    RAISE EXCEPTION '% of % is refused: %', TG_OP, TG_TABLE_NAME,
+        CASE TG_ARGV[0] WHEN 'bound' THEN 'it is bound to its owner once' ELSE 'its rows are only ever appended' END
         USING ERRCODE = 'insufficient_privilege';
 END $$"""
 
@@ -70,7 +101,7 @@ def secure(owner_url: str, passwords: Mapping[str, str] | None = None, login: st
     Raises:
         DatabaseRolesError: a role is missing and may not be made by this login.
     """
-    with connect(owner_url, "roles") as connection, connection.transaction():
+    with connect(owner_url, "roles", is_patient=True) as connection, connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ROLES_LOCK,))
         for role in ROLES:
             taker = None if role == RETENTION else login
@@ -108,29 +139,50 @@ def may_make_roles(url: str) -> bool:
 
 
 def weaknesses(url: str, variable: str) -> list[str]:
-    """How whoever has this URL could undo what is append-only, in sentences; empty when they could not. `variable` is
-    where the URL was given.
+    """How whoever has this URL could undo what is append-only, or what powers it has that no actor needs, in sentences;
+    empty when there is nothing of the kind. `variable` is where the URL was given.
 
     It is the login that counts and not the role that its connections take: SET ROLE NONE ends that.
     """
-    with connect(url, "roles") as connection:
-        row = connection.execute(_POWERS, (sorted(APPEND_ONLY), RETENTION)).fetchone()
+    given = {"kept": sorted(APPEND_ONLY), "retention": RETENTION, "server": list(_SERVER_POWERS)}
+    with connect(url, "roles") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_POWERS, given).fetchone()
     assert row is not None
-    login, is_superuser, owned, deletes = row
-    powers = []
-    if is_superuser:
-        powers.append("is a superuser")
-    elif owned:
-        powers.append(f"owns the tables {', '.join(owned)}, or may act as their owner")
-    if deletes and not is_superuser:
-        powers.append(f"may act as {RETENTION}, which deletes what is archived")
+    powers = _powers(row)
     if not powers:
         return []
     return [
-        f"The database login {login} of {variable} {' and '.join(powers)}: whoever has it can undo that journal and "
-        "ledger are append-only. Give that login the right to create roles (the program then logs in as roles of its "
-        "own), or name the owner in DATABASE_OWNER_URL and a login that owns nothing in DATABASE_URL; see README."
+        f"The database login {row['login']} of {variable} {' and '.join(powers)}: whoever has it can undo that journal "
+        "and ledger are append-only, or reach more than the program needs. Give that login the right to create roles "
+        "(the program then logs in as roles of its own), or name the owner in DATABASE_OWNER_URL and a login that owns "
+        "nothing and has no such right in DATABASE_URL; see README."
     ]
+
+
+def _powers(row: Mapping[str, Any]) -> list[str]:
+    """What the login of these facts may do beside appending and replacing, as phrases."""
+    if row["is_superuser"]:
+        return ["is a superuser, or may act as one"]
+    powers = []
+    if row["owned"]:
+        powers.append(f"owns the tables {', '.join(row['owned'])}, or may act as their owner")
+    elif row["changed"]:
+        powers.append(f"may change, empty or put triggers on the tables {', '.join(row['changed'])}")
+    if row["has_database"] or row["has_schema"]:
+        powers.append(f"owns the {'database' if row['has_database'] else 'schema public'}, so that it may drop it")
+    if row["has_guard"] and not row["owned"]:
+        powers.append("owns the function that refuses changes")
+    if row["deletes"]:
+        powers.append(f"may act as {RETENTION}, which deletes what is archived")
+    if row["makes_roles"]:
+        powers.append("may make roles (CREATEROLE) and give itself others")
+    if row["replicates"]:
+        powers.append("may read every row as a replica does (REPLICATION)")
+    if row["bypasses"]:
+        powers.append("passes by row security (BYPASSRLS)")
+    if row["server"]:
+        powers.append(f"has {', '.join(row['server'])}, past every grant")
+    return powers
 
 
 def as_role(url: str, role: str) -> str:
@@ -170,7 +222,7 @@ def _grant(connection: psycopg.Connection[object]) -> None:
         name, application = sql.Identifier(table), sql.Identifier(APPLICATION)
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, _names(ROLES)))
         connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(name, _names(ROLES)))
-        rights = "INSERT" if table in APPEND_ONLY else "INSERT, UPDATE"
+        rights = "INSERT, UPDATE" if table in REPLACED else "INSERT"
         connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, application))
         if table in ARCHIVED:
             connection.execute(sql.SQL("GRANT DELETE ON {} TO {}").format(name, sql.Identifier(RETENTION)))
@@ -185,6 +237,12 @@ def _guard(connection: psycopg.Connection[object]) -> None:
                 "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change({})"
             ).format(sql.Identifier(table), sql.Literal("archived" if table in ARCHIVED else "kept"))
         )
+
+    # The row is locked by whoever binds, and is bound once: nobody makes a paper account's books those of a live one.
+    connection.execute(
+        "CREATE OR REPLACE TRIGGER bound_once BEFORE UPDATE ON installation FOR EACH ROW "
+        "WHEN (OLD.profile IS NOT NULL) EXECUTE FUNCTION refuse_change('bound')"
+    )
 
 
 def _names(roles: tuple[str, ...]) -> sql.Composed:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.files import whole_path
+
 MARK = "ETERNAL_PROCESS"
 """Carried by every process of a run, however deep: `<data folder's hash>:<run>:<role>`."""
 
@@ -62,7 +64,7 @@ class Run:
 
 def folder_mark(data_folder: Path) -> str:
     """What the marks of all runs on this data folder begin with."""
-    return f"{hashlib.sha256(str(data_folder.resolve()).encode()).hexdigest()[:16]}:"
+    return f"{hashlib.sha256(str(whole_path(data_folder)).encode()).hexdigest()[:16]}:"
 
 
 def child_environment(run: Run | None, role: str, own: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -300,3 +300,37 @@ def test_nonsense_on_the_command_line_is_a_sentence(tmp_path: Path) -> None:
         assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, repr(result.exception))
         assert "Traceback" not in result.output, arguments
     assert (tmp_path / "strange" / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run"], ["doctor"], ["status"], ["stop"], ["exchange"], ["reset", "--yes"], ["run", "--profile", "demo"]],
+)
+def test_a_data_folder_that_is_a_link_in_a_circle_is_a_sentence(tmp_path: Path, command: list[str]) -> None:
+    """`eternal run` ended with a RuntimeError."""
+    (tmp_path / "loop").symlink_to("loop")
+    result = call(*command, "--data", str(tmp_path / "loop"))
+    assert result.exit_code in (1, 2)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output and result.output.strip()
+
+
+def test_a_token_or_a_history_in_a_circle_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for option in (["--history", str(tmp_path / "loop")], ["--set", f"api.token_file={tmp_path / 'loop'}"]):
+        result = call("run", "--data", str(tmp_path / "data"), *option)
+        assert result.exit_code == 2, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+
+
+def test_a_history_that_is_a_file_is_told_as_one(tmp_path: Path) -> None:
+    """It "did not exist"."""
+    (tmp_path / "file").write_text("x")
+    refused(call("history", "check", str(tmp_path / "file")), "is no folder")
+    refused(call("history", "check", str(tmp_path / "none")), "does not exist")
+
+
+def test_the_doctor_takes_a_profile(tmp_path: Path) -> None:
+    result = call("doctor", "--profile", "testnet", "--data", str(tmp_path / "data"))
+    assert "BYBIT_" in result.output, result.output
+    refused(call("doctor", "--profile", "nonsense", "--data", str(tmp_path / "data")), "profile", "nonsense")

@@ -112,6 +112,8 @@ def test_reset_reaches_the_orchestrator() -> None:
         ({"action": "pause", "reason": "because", "who": ""}, "who", None),
         ({"action": "pause", "reason": "because", "command_id": "\u3000 "}, "command_id", None),
         ({"action": "pause", "reason": "because", "command_id": ""}, "command_id", None),
+        ({"action": "pause", "reason": "\u00a0\u2003\u3164\u2800"}, "reason", None),
+        ({"action": "pause", "reason": "\u0301\ufe0f\u115f"}, "reason", None),
     ],
 )
 def test_nonsense_is_refused_and_nothing_is_sent(body: dict[str, Any], field: str, allowed: str | None) -> None:
@@ -122,6 +124,44 @@ def test_nonsense_is_refused_and_nothing_is_sent(body: dict[str, Any], field: st
     assert told["field"] == field
     if allowed is not None:
         assert allowed in told["allowed"]
+    assert actors.calls == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":',
+        b"",
+        b"{",
+        b"action=pause",
+        b'{"action": NaN}',
+        b"\xff\xfe{",
+        b"[" * 30_000,
+        b'{"action":' + b"9" * 60_000 + b"}",
+    ],
+)
+def test_a_body_that_is_not_json_is_told_as_such(body: bytes) -> None:
+    """It was a 422 whose field was the place in the text, `5`."""
+    actors = Actors()
+    answer = client(actors).post("/control", content=body, headers=ALLOWED | {"content-type": "application/json"})
+    if body:
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"].startswith("The body is not JSON: ")
+    else:
+        assert answer.status_code == 422 and "required" in answer.json()["error"]
+    assert actors.calls == []
+
+
+@pytest.mark.parametrize("again", ["action", "scope", "reason", "command_id"])
+def test_a_key_that_stands_twice_is_refused(again: str) -> None:
+    """`"action": "pause", ..., "action": "normal"` carried out the second one."""
+    actors = Actors()
+    body = f'{{"action": "pause", "scope": "trend-1", "reason": "because", "command_id": "c", "{again}": "normal"}}'
+    answer = client(actors).post(
+        "/control", content=body.encode(), headers=ALLOWED | {"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["field"] == again and "more than once" in answer.json()["error"]
     assert actors.calls == []
 
 

@@ -166,6 +166,13 @@ def test_nonsense_is_refused_with_a_sentence(client: TestClient, path: str, stat
     assert len(answer.text) < 2_000
 
 
+def test_a_refused_character_is_shown_as_one_escape(client: TestClient) -> None:
+    """The sentence showed `\\\\u0000`."""
+    for path in ("/events?trace=%00", "/actors/%00", "/orders?engine=%00", "/nowhere%00"):
+        told = client.get(path).json()["error"]
+        assert "\\u0000'" in told and "\\\\" not in told, told
+
+
 def test_a_well_formed_stranger_finds_nothing_and_breaks_nothing(client: TestClient) -> None:
     nothing = {"rows": [], "next": None}
     assert client.get("/orders?symbol=' OR 1=1 --").json() == nothing

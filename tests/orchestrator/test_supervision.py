@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -117,3 +119,31 @@ def test_the_frozen_predecessor_is_not_held_against_its_successor(monkeypatch: p
     rig.pass_ms(10_000)
     assert rig.played.killed == 1
     assert rig.supervisor.state(VICTIM) is ComponentState.RUNNING
+
+
+def test_a_picture_is_there_at_once_while_a_pass_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An incarnation was granted for 33 s behind another session's lock: the orchestrator could not be asked meanwhile
+    and was replaced as silent."""
+    rig = Rig(monkeypatch)
+    rig.until_running()
+    before = rig.loop.snapshot()
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def held(_actor: str, _holder: str) -> int:
+        waits.set()
+        assert goes_on.wait(20.0)
+        return 2
+
+    monkeypatch.setattr(rig.played, "grant", held)
+    rig.loop.turn()
+    rig.supervisor.died(VICTIM, "played", rig.now_ms)
+    turning = threading.Thread(target=rig.pass_ms, args=(20_000,), daemon=True)
+    turning.start()
+    assert waits.wait(20.0)
+    began = time.monotonic()
+    assert [row["name"] for row in rig.loop.snapshot()] == [row["name"] for row in before]
+    rig.loop.all_up()
+    assert time.monotonic() - began < 3.0
+    goes_on.set()
+    turning.join(20.0)
+    assert not turning.is_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +17,6 @@ from statemachines.values import ActorName
 @pytest.fixture(autouse=True)
 def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory without files and an environment without our variables."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(("ETERNAL", "DATABASE_")):
             monkeypatch.delenv(name)
@@ -200,3 +199,55 @@ def test_what_the_profile_adds_to_the_rules() -> None:
     assert live.model_copy(update={"risk": tighter}).risk_in_force.capital_limit_usdt == 300
     chosen = live.orders.model_copy(update={"reconcile_every_ms": 5_000})
     assert live.model_copy(update={"orders": chosen}).orders_in_force.reconcile_every_ms == 5_000
+
+
+DEEP = 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * DEEP,
+        '{"a":' * DEEP,
+        '{"a":' * DEEP + "1" + "}" * DEEP,
+        "[" * 50 + "]" * 50,
+        '{"a":' * 900 + "1" + "}" * 900,
+    ],
+)
+def test_a_variable_that_is_nested_too_deep_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """It was a RecursionError, from the reader or from whoever read on."""
+    monkeypatch.setenv("ETERNAL__ENGINES", text)
+    assert refusal() == "ETERNAL__ENGINES is refused: it is nested too deep; at most 20 levels are allowed."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 5_000 + "]" * 5_000,
+        "a = " + "[" * 100 + "]" * 100,
+        "a = " + "{a = " * 900 + "1" + "}" * 900,
+        ".".join("a" * 5_000) + " = 1",
+    ],
+)
+def test_a_file_that_is_nested_too_deep_is_refused(empty_place: Path, text: str) -> None:
+    (empty_place / "deep.toml").write_text(text)
+    told = refusal(file=Path("deep.toml"))
+    assert told == "the file deep.toml is refused: it is nested too deep; at most 20 levels are allowed."
+
+
+def test_a_name_of_too_many_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "nested too deep" in refusal(settings=[".".join("a" * 5_000) + "=1"])
+    monkeypatch.setenv("ETERNAL__" + "__".join("A" * 5_000), "1")
+    assert "nested too deep" in refusal()
+
+
+def test_what_is_no_file_is_told_as_what_it_is(empty_place: Path) -> None:
+    """A folder and a FIFO were "no such file"."""
+    (empty_place / "folder").mkdir()
+    os.mkfifo(empty_place / "fifo")
+    (empty_place / "loop").symlink_to("loop")
+    told = {name: refusal(file=Path(name)) for name in ("folder", "fifo", "loop", "none")}
+    assert "it is a folder" in told["folder"]
+    assert "it is no regular file" in told["fifo"]
+    assert "it is a link that leads to no file" in told["loop"]
+    assert "there is no such file" in told["none"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 from psycopg.errors import lookup
 
 from actors.ports import StoreUnavailableError
+from api.service import HEALTH_TIMEOUT_S
 from infra.database.outage import Outage, is_outage, outage_of
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
@@ -28,7 +31,11 @@ OUTAGES = {
     "40P01": ("deadlock", Outage.SLOW),
     "42501": ("rights being changed", Outage.REFUSING),
     "3D000": ("database being restored", Outage.REFUSING),
-    "55P03": ("lock not available", Outage.SLOW),
+    "55P03": ("lock not available", Outage.LOCKED),
+    "42P01": ("tables renamed or dropped, as while a backup is restored", Outage.INCOMPLETE),
+    "3F000": ("schema dropped, as while a backup is restored", Outage.INCOMPLETE),
+    "54000": ("a limit of the server, which answers", Outage.FAULTY),
+    "25P03": ("ended by the server, which answers", Outage.FAULTY),
     "XX000": ("internal error", Outage.FAULTY),
     "XX001": ("data corrupted", Outage.FAULTY),
 }
@@ -39,7 +46,7 @@ OURS = {
     "23505": "unique violation",
     "23502": "not null violation",
     "42601": "syntax error",
-    "42P01": "undefined table",
+    "42703": "undefined column",
     "0A000": "not supported",
 }
 
@@ -65,6 +72,11 @@ def test_what_is_raised(code: str) -> None:
         ("connection failed: FATAL:  sorry, too many clients already", Outage.EXHAUSTED),
         ("connection failed: Connection refused. Is the server running on that host?", Outage.AWAY),
         ("connection timeout expired", Outage.SLOW),
+        ('connection failed: FATAL:  role "eternal_app" is not permitted to log in', Outage.REFUSING),
+        ('connection failed: FATAL:  no pg_hba.conf entry for host "10.0.0.1"', Outage.REFUSING),
+        ('connection failed: FATAL:  database "eternal" is not currently accepting connections', Outage.REFUSING),
+        ("connection failed: FATAL:  connection limit exceeded for non-superusers", Outage.EXHAUSTED),
+        ("out of memory", Outage.EXHAUSTED),
     ],
 )
 def test_a_refused_connection_is_told_by_its_words(words: str, kind: Outage) -> None:
@@ -118,3 +130,69 @@ def _reads(queries: Queries) -> None:
         queries.actors()
     except QueryUnavailableError:
         queries.actors()
+
+
+def test_a_locked_table_is_an_outage_that_is_told_well_before_a_worker_counts_as_hung(database_url: str) -> None:
+    """`LOCK TABLE journal` for a minute: a statement waited for 60 s, the order manager and then the orchestrator were
+    replaced as hung, and /health never named the database."""
+    store, queries = PostgresStore(database_url), Queries(database_url)
+    pen = Pen(store)
+    pen.write()
+    queries.transitions(ACTOR)
+    with psycopg.connect(database_url) as operator:
+        operator.execute("LOCK TABLE journal, actors IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailableError) as caught:
+            pen.write()
+        assert caught.value.what == Outage.LOCKED
+        assert time.monotonic() - began < 10.0, "a worker that stands still for 15 s counts as hung"
+        began = time.monotonic()
+        with pytest.raises(QueryUnavailableError, match="locked by another session"):
+            queries.actors()
+        assert time.monotonic() - began < HEALTH_TIMEOUT_S + 0.5, "/health names what holds it up"
+    pen.write()
+    assert store.load(ACTOR, pen.epoch).number == 2
+    queries.actors()
+    store.close()
+    queries.close()
+
+
+def test_tables_that_are_away_for_a_moment_are_an_outage(database_url: str) -> None:
+    """`pg_restore --clean` drops the tables first: every worker failed, and readers raised a traceback."""
+    store, queries = PostgresStore(database_url), Queries(database_url)
+    pen = Pen(store)
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute("ALTER TABLE actors RENAME TO actors_x")
+        with pytest.raises(StoreUnavailableError) as caught:
+            pen.write()
+        assert caught.value.what == Outage.INCOMPLETE
+        with pytest.raises(QueryUnavailableError, match="lacks tables"):
+            queries.actors()
+        operator.execute("ALTER TABLE actors_x RENAME TO actors")
+    pen.write()
+    queries.actors()
+    store.close()
+    queries.close()
+
+
+def test_no_query_raises_what_its_reader_does_not_expect(database_url: str) -> None:
+    """A column that is missing is no outage; whoever reads is told it all the same, and the fault is logged."""
+    queries = Queries(database_url)
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute("ALTER TABLE journal RENAME COLUMN reason TO reason_x")
+    with pytest.raises(QueryUnavailableError, match="refuses a query of this program"):
+        queries.transitions(ACTOR)
+    queries.close()
+
+
+def test_a_reading_connection_that_was_ended_while_idle_costs_no_answer(database_url: str) -> None:
+    """`pg_terminate_backend` of an idle reader made the next /health say that the database does not answer."""
+    queries = Queries(database_url)
+    queries.actors()
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    queries.actors()
+    queries.close()

@@ -17,7 +17,7 @@ from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
 from infra.database.embedded import EmbeddedPostgres
 from infra.database.launch import Database, DatabaseUnreachableError, open_database
-from infra.database.roles import APPLICATION, READER, RETENTION, ROLES
+from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
 from infra.database.store import PostgresStore
 from tests.actors.store_suite import ACTOR, Pen, wire
 from tests.database import open_temporary_folder
@@ -168,3 +168,36 @@ def test_two_urls_with_an_owner_that_may_make_roles_need_no_administrator(
     administrator.execute("CREATE DATABASE books OWNER owner_login")
     database = open_database(url_of(server, "runner"), FOLDER, owner_url=url_of(server, "owner_login"))
     assert database.warnings == () and undone(database.url) == [] and works(database)
+
+
+POWERS = {
+    "ALTER DATABASE books OWNER TO runner": "owns the database",
+    "ALTER SCHEMA public OWNER TO runner": "owns the schema public",
+    "GRANT pg_execute_server_program TO runner": "has pg_execute_server_program",
+    "GRANT pg_write_server_files, pg_read_server_files TO runner": "has pg_read_server_files, pg_write_server_files",
+    "GRANT pg_write_all_data TO runner": "has pg_write_all_data",
+    "ALTER ROLE runner CREATEROLE": "may make roles",
+    "ALTER ROLE runner REPLICATION": "REPLICATION",
+    "ALTER ROLE runner BYPASSRLS": "BYPASSRLS",
+    "GRANT eternal_retention TO runner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE": "may act as eternal_retention",
+    "GRANT TRIGGER ON journal TO runner": "put triggers on the tables journal",
+    "ALTER FUNCTION refuse_change() OWNER TO runner": "owns the function that refuses changes",
+    "GRANT eternal TO runner": "is a superuser, or may act as one",
+}
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_every_power_that_no_actor_needs_is_told(
+    server: EmbeddedPostgres, administrator: psycopg.Connection[tuple[object, ...]], power: str
+) -> None:
+    """Two logins, the runner with one power too many: only ownership of the tables was told."""
+    make_login(administrator, "owner_login", "CREATEROLE")
+    make_login(administrator, "runner")
+    administrator.execute("CREATE DATABASE books OWNER owner_login")
+    url, owner_url = url_of(server, "runner"), url_of(server, "owner_login")
+    assert open_database(url, FOLDER, owner_url=owner_url).warnings == ()
+    base = server.url.rpartition("/")[0]
+    with psycopg.connect(f"{base}/books", autocommit=True) as books:
+        books.execute(power.encode())
+    (warning,) = weaknesses(url, "DATABASE_URL")
+    assert POWERS[power] in warning

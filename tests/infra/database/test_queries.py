@@ -283,11 +283,11 @@ def test_a_page_cannot_write_and_reports_a_lost_database(queries: Queries, datab
     with pytest.raises(QueryUnavailableError, match="read-only transaction"):
         queries._rows("INSERT INTO switches VALUES ('GLOBAL', 'NORMAL', '', '', 1)")
     queries.switches()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(
-            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-        )
-    with pytest.raises(QueryUnavailableError):
-        queries.switches()
+    base, _, name = database_url.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as operator:
+        operator.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        operator.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
+        with pytest.raises(QueryUnavailableError, match="refuses this program's login"):
+            queries.switches()
+        operator.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
     assert queries.switches() == []

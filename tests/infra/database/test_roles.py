@@ -21,6 +21,7 @@ from infra.database.roles import (
     APPLICATION,
     ARCHIVED,
     READER,
+    REPLACED,
     RETENTION,
     ROLES,
     DatabaseRolesError,
@@ -29,6 +30,7 @@ from infra.database.roles import (
 )
 from infra.database.schema import METADATA
 from infra.database.store import PostgresStore
+from statemachines import facts
 from tests.actors.store_suite import ACTOR, Pen, wire
 
 DENIED = psycopg.errors.InsufficientPrivilege
@@ -83,7 +85,7 @@ def test_the_application_deletes_nowhere_and_rewrites_no_history(application: st
             f"ALTER TABLE {table} DISABLE TRIGGER ALL",
         ):
             assert refused(application, statement), statement
-        assert refused(application, f"UPDATE {table} SET {column} = {column}") is (table in APPEND_ONLY), table
+        assert refused(application, f"UPDATE {table} SET {column} = {column}") is (table not in REPLACED), table
 
 
 def test_not_even_the_owner_rewrites_what_is_appended(database_url: str) -> None:
@@ -158,3 +160,21 @@ def test_an_external_login_that_may_not_make_roles_is_told_what_to_run(postgres_
         with psycopg.connect(f"{base}/postgres", autocommit=True) as administrator:
             administrator.execute("DROP DATABASE tenant WITH (FORCE)")
             administrator.execute("DROP ROLE tenant")
+
+
+def test_the_tables_that_are_replaced_are_those_that_the_program_replaces() -> None:
+    """Bars and other facts that are written once could be rewritten by the application's login."""
+    kinds = [kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, facts.Fact)]
+    replaced = {kind.TABLE for kind in kinds if kind is not facts.Fact and not kind.ONCE}
+    assert replaced | {"actors", "machine_states", "asks", "heartbeats", "installation"} == REPLACED
+    assert not REPLACED & APPEND_ONLY
+
+
+def test_a_bound_database_stays_bound(database_url: str, application: str) -> None:
+    """The application's login could make a paper account's books those of a live one."""
+    change = "UPDATE installation SET profile = 'live'"
+    bind(application, "paper", "sim-1", {"MASTER": "1"})
+    for url in (application, database_url):
+        with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match="bound to its owner once"):
+            connection.execute(change)
+    assert bind(application, "paper", "sim-1", {"MASTER": "1"}).profile == "paper"

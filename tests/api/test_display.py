@@ -1,0 +1,186 @@
+"""`eternal run` on the screen: whatever fails in what is shown, the guard of the system goes on."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from rich.console import Console
+
+from api import display, show
+from api.launch import System
+from infra.config import EternalConfig
+from infra.database.launch import DatabaseUnreachableError, told_as_sentence
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+
+PATIENCE_S = 20.0
+
+
+class Played:
+    """A system whose market ends when the test says so."""
+
+    def __init__(self, config: EternalConfig, url: str) -> None:
+        self.config, self.database_url = config, url
+        self.database = SimpleNamespace(warnings=())
+        self.ray = SimpleNamespace(token_file=config.data_folder / "ray-token")
+        self.notices = SimpleNamespace(shown=lambda: [])
+        self.api_url = self.dashboard_url = "http://127.0.0.1:1"
+        self.market_label = "played"
+        self.published: list[Mapping[str, Any]] = []
+        self.looks = 0
+        self.end_after_looks = 0
+        self.stopped = False
+        self.until = time.monotonic() + PATIENCE_S
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return {"booted": True, "components": [], "age_s": 0.1}
+
+    @property
+    def has_ended(self) -> bool:
+        self.looks += 1
+        enough = len(self.published) >= 3 or 0 < self.end_after_looks <= self.looks
+        return enough or time.monotonic() > self.until
+
+    def start(self) -> None:
+        pass
+
+    def publish(self, overview: Mapping[str, Any]) -> None:
+        self.published.append(overview)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class Gone(io.StringIO):
+    """A terminal that is gone."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+class Unread(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def fileno(self) -> int:
+        raise OSError("none")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(display, "TURN_S", 0.05)
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, url: str, console: Console, end_after_looks: int = 0
+) -> tuple[Played, bool]:
+    system = Played(EternalConfig(data_folder=folder / "data"), url)
+    system.end_after_looks = end_after_looks
+    monkeypatch.setattr(show, "System", lambda _config: system)
+    monkeypatch.setattr(show, "Console", lambda: console)
+    monkeypatch.setattr(display, "_log", SimpleNamespace(warning=lambda *_a, **_k: None))
+    return system, show.show_run(system.config, until_end=True)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_table_that_is_away_does_not_end_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    database_url: str,  # noqa: F811
+    is_terminal: bool,
+) -> None:
+    """The journal renamed for a moment: `UndefinedTable` came out of the live table, and all processes were ended."""
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        operator.execute("ALTER TABLE journal RENAME TO journal_x")
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=is_terminal, width=200)
+    system, is_sound = run(monkeypatch, tmp_path, database_url, console)
+    assert len(system.published) >= 3, "it went on showing"
+    assert "lacks tables of this program" in " ".join(system.published[0]["health"]["reasons"])
+    assert not is_sound and "The summary cannot be made" in output.getvalue()
+    assert system.stopped
+
+
+@pytest.mark.parametrize("file", [Gone(), Unread()])
+def test_a_terminal_that_is_gone_does_not_end_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    database_url: str,  # noqa: F811
+    file: io.StringIO,
+) -> None:
+    """rich raises SystemExit for a pipe that nobody reads: not even the processes would have been ended."""
+    system, _ = run(monkeypatch, tmp_path, database_url, Console(file=file, force_terminal=True), end_after_looks=20)
+    assert system.looks >= 20 or len(system.published) >= 3
+    assert system.stopped
+
+
+@pytest.mark.parametrize("what", ["render", "_line", "OperatorService", "limits_for"])
+def test_a_fault_of_the_display_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    database_url: str,  # noqa: F811
+    what: str,
+) -> None:
+    """Whatever it is: the first two tries fail, the next ones show."""
+    real, calls = getattr(display, what), []
+
+    def faulty(*arguments: Any, **named: Any) -> Any:
+        calls.append(what)
+        if len(calls) <= 2:
+            raise ValueError("a figure that cannot be shown")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(display, what, faulty)
+    monkeypatch.setattr(display, "PLAIN_EVERY", 1)
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=what == "render", width=200)
+    system, _ = run(monkeypatch, tmp_path, database_url, console)
+    assert len(system.published) >= 3 and len(calls) >= 3
+    if what in ("render", "_line"):
+        assert "a figure that cannot be shown" in output.getvalue()
+    assert system.stopped
+
+
+def test_the_operator_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:  # noqa: F811
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM])
+    timer.start()
+    monkeypatch.setattr(Played, "has_ended", property(lambda self: time.monotonic() > self.until))
+    system, is_sound = run(monkeypatch, tmp_path, database_url, Console(file=io.StringIO()))
+    timer.join()
+    assert is_sound and system.stopped and time.monotonic() < system.until
+
+
+def test_what_cannot_be_ended_in_order_keeps_nothing_else_from_its_end(tmp_path: Path) -> None:
+    """An error in the end of Ray left exchange and database running."""
+    system, ended = System(EternalConfig(data_folder=tmp_path / "data")), []
+
+    def fail() -> None:
+        raise RuntimeError("no end")
+
+    parts: Any = system
+    parts._ray, parts._exchange = SimpleNamespace(stop=fail), SimpleNamespace(stop=fail)
+    parts._server = SimpleNamespace(stop=lambda: ended.append("database"))
+    system.stop()
+    assert ended == ["database"]
+
+
+def test_a_database_that_is_locked_in_the_start_is_a_sentence() -> None:
+    with pytest.raises(DatabaseUnreachableError, match="is locked by another session: held"), told_as_sentence():
+        raise psycopg.errors.LockNotAvailable("held")
+    with pytest.raises(psycopg.errors.UndefinedColumn), told_as_sentence():
+        raise psycopg.errors.UndefinedColumn("a fault of our own")
