@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.requests import Quote
-from statemachines.values import DAY_MS
+from statemachines.values import DAY_MS, MINUTE_MS
 
 MOST_FEE_PART = Decimal("0.01")
 """A trading fee is at most 1 % of the traded value; the highest public rate of the exchange is below 0.5 %."""
@@ -27,6 +27,17 @@ a single trade of 2020-03-13 stood 2.7 times above the mark price."""
 
 MOST_FUNDING_AHEAD_MS = 2 * DAY_MS
 """The next settlement is at most so far away; the longest funding interval is a day."""
+
+MOST_FILL_RATIO = Decimal("1.5")
+"""An order fills at most half above (a third below) the price that the market, its trigger or its decision had: a
+market order is bound to 0.5 % of slippage, and no minute of a real market moved so far (`MOST_PRICE_RATIO` bounds what
+one wild trade may show)."""
+
+MOST_APART_MS = 10 * MINUTE_MS
+"""Two clocks, or a row and the clock when it came, stand at most so far apart."""
+
+MOST_STREAMED_AGE_MS = DAY_MS
+"""A row that a stream brings tells of something at most so old: streams repeat nothing."""
 
 MARKET_DATA_AGE_S = 60
 """RM-4: market data older than this is stale, be it old on arrival or because nothing newer comes. Live only: in

@@ -92,10 +92,11 @@ def requote(desk: Desk, work: Work, order: Order) -> bool:
         return False
     reason = f"the touch moved away from {order.price}: re-quoted at {wanted}"
     work.quoted_ms = desk.now_ms
-    order.amended = {"price": wanted}
+    terms = {"price": wanted}
     if quantity < order.remaining:
-        order.amended["quantity"] = order.executed + quantity
+        terms["quantity"] = order.executed + quantity
         reason += f" for {quantity} instead of {order.remaining}, within the amount it was sized with"
+    order.wish(terms)
     desk.notes([order.fire("request_amend", reason, desk.now_ms)])
     desk.note(order.name, "requote", reason, price=str(wanted), limit=str(work.approved.price_limit))
     sending.amend(desk, work, order)

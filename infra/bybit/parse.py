@@ -20,6 +20,7 @@ from infra.bybit.fields import (
     shown_text,
 )
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.order.judging import row_problem
 from statemachines.plausibility import MOST_FEE_PART, quote_problem, rate_problem
 from statemachines.requests import (
     ExecutionReport,
@@ -104,7 +105,7 @@ def parse_order(
     if status not in _STATUSES:
         raise row.error("orderStatus", status, f"one of {sorted(_STATUSES)}")
     reason, cancel = row.text_or_empty("rejectReason"), row.text_or_empty("cancelType")
-    return OrderReport(
+    report = OrderReport(
         account=account,
         link_id=row.text_or_empty("orderLinkId"),
         exchange_id=row.text("orderId"),
@@ -113,7 +114,7 @@ def parse_order(
         side=_side(row),
         status=_STATUSES[status],
         quantity=row.quantity("qty"),
-        executed_quantity=_executed(row),
+        executed_quantity=row.quantity("cumExecQty"),
         average_price=row.price_or_none("avgPrice"),
         price=row.price_or_none("price"),
         trigger_price=row.price_or_none("triggerPrice"),
@@ -123,15 +124,17 @@ def parse_order(
         created_ms=row.instant("createdTime", not_after_ms),
         updated_ms=row.instant("updatedTime", not_after_ms),
     )
+    problem = row_problem(report, is_in_coin=not _may_be_in_quote(row, kind))
+    if problem:
+        told = "orderStatus, qty, cumExecQty, createdTime, updatedTime"
+        raise UnparsableError(f"{row.what}: fields {told} contradict each other: {problem}.")
+    return report
 
 
-def _executed(row: Row) -> Decimal:
-    """What was executed; never more than was ordered, where both are counted in the coin."""
-    executed, ordered = row.quantity("cumExecQty"), row.quantity("qty")
-    in_quote = row.has("marketUnit") and row.raw("marketUnit") != "baseCoin"
-    if ordered and executed > ordered and not in_quote:
-        raise row.error("cumExecQty", row.raw("cumExecQty"), f"at most the order's quantity {ordered:f}")
-    return executed
+def _may_be_in_quote(row: Row, category: Category) -> bool:
+    """Whether the quantity may be counted in the quote coin: of a spot market order, unless it says otherwise."""
+    is_market = not row.has("orderType") or row.raw("orderType") == "Market"
+    return category == "spot" and is_market and row.has("marketUnit") and row.raw("marketUnit") != "baseCoin"
 
 
 def parse_execution(
