@@ -135,8 +135,9 @@ def _on_amend(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
         return
     if isinstance(outcome, Accepted):
         work.requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms
-        work.price_refusals = Tries()
+        work.price_refusals = work.amend_failures = Tries()
         return
+    work.amend_failures = work.amend_failures.failed(outcome.kind)
     if isinstance(outcome, Refused) and cause_of(outcome.code, outcome.fault) is RefusalCause.PRICE:
         work.price_refusals = work.price_refusals.failed(str(outcome.code))
     if isinstance(outcome, Refused) and outcome.fault == "transient" and order.is_conditional and not work.is_stopping:

@@ -21,7 +21,7 @@ from infra.bybit.fields import (
 )
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.order.judging import row_problem
-from statemachines.plausibility import MOST_FEE_PART, quote_problem, rate_problem
+from statemachines.plausibility import MOST_FEE_PART, fee_rate_problem, instrument_problem, quote_problem, rate_problem
 from statemachines.requests import (
     ExecutionReport,
     FeeRate,
@@ -234,7 +234,7 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
     row = Row(data, f"{category} instrument row")
     lot = row.row("lotSizeFilter")
     is_spot = category == "spot"
-    return Instrument(
+    instrument = Instrument(
         category=category,
         symbol=row.symbol(),
         base_coin=row.coin("baseCoin"),
@@ -249,6 +249,10 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
         max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage", MOST_LEVERAGE),
         funding_interval_min=0 if is_spot else row.integer("fundingInterval", 1, DAY_MS // MINUTE_MS),
     )
+    problem = instrument_problem(instrument)
+    if problem:
+        raise UnparsableError(f"{row.what} of {instrument.symbol}: {problem}.")
+    return instrument
 
 
 TRADING = "Trading"
@@ -283,12 +287,16 @@ def parse_maintenance_rate(result: Any, symbol: str) -> Decimal:
 
 def parse_fee_rate(category: Category, data: Any) -> FeeRate:
     row = Row(data, "fee rate row")
-    return FeeRate(
+    fee = FeeRate(
         category=category,
         symbol=row.symbol(),
         taker=row.within("takerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
         maker=row.within("makerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
     )
+    problem = fee_rate_problem(fee)
+    if problem:
+        raise UnparsableError(f"{row.what} of {fee.symbol}: {problem}.")
+    return fee
 
 
 def parse_quote(category: Category, data: Any, market_ms: int) -> Quote:
