@@ -220,7 +220,18 @@ def wallet_coins(result: Any) -> list[Any]:
         for total in _TOTALS:
             if wallet.decimal(total) != 0:
                 raise wallet.error(total, wallet.raw(total), "0 beside an empty list of coins")
+    balance = _TOTALS[1]
+    if coins and wallet.has(balance) and _are_empty(coins) and wallet.decimal(balance) != 0:
+        raise wallet.error(balance, wallet.raw(balance), "0 beside coins that all are 0")
     return coins
+
+
+def _are_empty(coins: list[Any]) -> bool:
+    """Whether every coin row can be read and says 0."""
+    try:
+        return not any(parse_balance(coin)[1] for coin in coins)
+    except UnparsableError:
+        return False
 
 
 def parse_balance(data: Any) -> tuple[str, Decimal]:

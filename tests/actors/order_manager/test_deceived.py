@@ -179,3 +179,10 @@ def test_executions_at_an_earlier_price_of_an_amended_order_are_booked() -> None
     rig.tell(ExecutionFrame(report=execution(order, price=D("99.9"))))
     rig.tell(ExecutionFrame(report=execution(order, name="e2", price=D("100.9"))))
     assert len(rig.bodies(Fill)) == 2
+
+
+def test_a_doubted_execution_of_years_ago_does_not_ask_for_years() -> None:
+    rig, order = quoting()
+    rig.tell(ExecutionFrame(report=execution(order, executed_ms=1_262_304_000_000)))
+    since = {ask.request.executions_since_ms for ask in rig.asks.values() if isinstance(ask.request, ReadAccount)}
+    assert min(since) > START_MS - 2 * 3_600_000
