@@ -30,6 +30,7 @@ from statemachines.order.judging import (
     terms_problem,
     time_problem,
 )
+from statemachines.plausibility import MOST_APART_MS
 from statemachines.requests import AccountSnapshot, ExecutionReport, OrderReport, SetAside
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName
 
@@ -84,6 +85,9 @@ def order_problem(desk: Desk, report: OrderReport) -> str:
         return ""
     terms = _terms(parts, desk.works.get(parts.intent_id))
     problem = foreign_problem(terms, report) or row_problem(report) or terms_problem(terms, report)
+    if report.updated_ms > desk.now_ms + MOST_APART_MS:
+        # Taken, it would make every later report of the order a late one.
+        problem = problem or f"it was updated at {report.updated_ms}, and it is {desk.now_ms}"
     return f"order {report.link_id or report.exchange_id}: {problem}." if problem else ""
 
 

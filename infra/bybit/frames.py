@@ -195,8 +195,8 @@ class PublicFrames:
             self._learn(key, topic, row, frame)
             if earliest_ms is not None and now_ms < earliest_ms:
                 raise row.error("ts", row.raw("ts"), f"an instant from {earliest_ms} on (older data is stale)")
-            if topic.kind == "tickers" and earliest_ms is not None:
-                self._follow(key, topic.name, now_ms)
+            if topic.kind == "tickers":
+                self._follow(key, topic.name, now_ms, is_live=earliest_ms is not None)
             quote = self._quote(key, now_ms)
         except UnparsableError as error:
             # A stale frame's own time may stand still; the clock that found it stale does not.
@@ -204,10 +204,10 @@ class PublicFrames:
         self._broken.pop(key, None)
         return self._withdraw(key) if quote is None else self._show(key, quote, topic.kind)
 
-    def _follow(self, key: tuple[Category, str], topic: str, at_ms: int) -> None:
+    def _follow(self, key: tuple[Category, str], topic: str, at_ms: int, *, is_live: bool) -> None:
         """Raise BookGapError for a ticker older than the one before: what it has overwritten is not known any more."""
         newest_ms = self._ticker_ms.get(key, 0)
-        if at_ms < newest_ms:
+        if is_live and at_ms < newest_ms:
             del self._tickers[key]
             raise BookGapError(f"{topic}: a ticker of {at_ms} came after one of {newest_ms}.")
         self._ticker_ms[key] = at_ms

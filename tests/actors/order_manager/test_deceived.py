@@ -31,6 +31,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "50 times the quantity": {"quantity": D(50)},
     "50 times the quantity, cancelled": {"quantity": D(50), "status": V.CANCELLED},
     "another price": {"price": D(1)},
+    "updated in eleven days": {"updated_ms": START_MS + 10**9},
     "updated a year before it was created": {"updated_ms": START_MS - 365 * 86_400_000},
 }
 
