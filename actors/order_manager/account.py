@@ -32,6 +32,9 @@ class AccountBooks:
         self.unusable = UnusableData(f"account {account}")
         self.doubted: dict[str, ExecutionReport] = {}
         """By id: executions that cannot be, in memory only: after a restart the exchange's list tells them anew."""
+        self.alive_after_end: set[str] = set()
+        """Client ids of orders that the last reading showed open although the exchange had told their end: one reading
+        may be older than the end, two are not. In memory only: a restart reads anew."""
         self.activity = 0
         self.is_dirty = False
 

@@ -8,7 +8,7 @@ from actors.order_manager import doubts, sending
 from actors.order_manager.account import AccountBooks
 from actors.order_manager.booking import Taken, post, take_execution
 from actors.order_manager.desk import Desk
-from actors.order_manager.reports import adopt_external, apply_report, take_own
+from actors.order_manager.reports import adopt_external, apply_report, shown_alive, take_own
 from actors.order_manager.unreadable import is_known
 from actors.order_manager.work import Work
 from statemachines.facts import PositionFact
@@ -91,6 +91,7 @@ def apply_orders(
     no report of what is under way is waited for.
     """
     books = desk.books[snapshot.account]
+    books.alive_after_end &= {report.link_id for report in snapshot.open_orders}
     live = unsettled(desk, snapshot.account)
     by_link = {work.order.link_id: work for work in live if work.order}
     comparison = compare_orders(list(by_link), books.external_orders, snapshot.open_orders)
@@ -99,6 +100,7 @@ def apply_orders(
         if work.order is not None:
             is_quiet = is_start or not work.requests.pending
             apply_report(desk, work, work.order, report, looked_up=is_quiet)
+            shown_alive(desk, report)
             confirmed(work.intent.intent_id)
     for link in comparison.absent:
         work = by_link[link]
@@ -153,6 +155,7 @@ def _adopt_orders(desk: Desk, books: AccountBooks, snapshot: AccountSnapshot, li
         parts = desk.ours(report.link_id, report.exchange_id)
         if parts is not None:
             take_own(desk, parts, report)
+            shown_alive(desk, report)
             if report.link_id in desk.revenants:
                 findings.append(own_order_finding(snapshot.account, report))
         elif adopt_external(desk, report):

@@ -8,18 +8,37 @@ halts the account's engine (RM-4). So nothing is booked on one frame, and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
+from actors.order_manager import sending
 from actors.order_manager.account import AccountBooks
 from actors.order_manager.desk import Desk
 from actors.order_manager.work import Work
 from statemachines.order.identity import LinkParts
-from statemachines.order.judging import NO_TERMS, Terms, fee_problem, foreign_problem, overfill_problem, terms_of
+from statemachines.order.judging import (
+    NO_TERMS,
+    Terms,
+    closed_problem,
+    fee_problem,
+    foreign_problem,
+    lot_problem,
+    overfill_problem,
+    price_problem,
+    row_problem,
+    terms_of,
+    terms_problem,
+    time_problem,
+)
+from statemachines.plausibility import MOST_APART_MS
 from statemachines.requests import AccountSnapshot, ExecutionReport, OrderReport, SetAside
-from statemachines.values import ACCOUNT_OF, Account, ActorName
+from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName
 
 MOST_DOUBTED = 1_000
 """Doubted executions kept per account; a flood of them must not fill the memory."""
+
+QUOTE_HOLDS_MS = HOUR_MS
+"""A quote tells about the price of an execution that was at most so long before or after it."""
 
 _FACTS = ("category", "symbol", "side", "quantity", "price", "fee", "fee_coin", "execution_type", "link_id")
 """What two tellings of one execution must agree in; only streams tell the realised profit."""
@@ -33,19 +52,42 @@ class Doubt(NamedTuple):
 
 
 def doubt_of(desk: Desk, report: ExecutionReport, parts: LinkParts | None, work: Work | None) -> Doubt:
-    """Hold an execution against the order whose id it carries, and its fee against its value."""
+    """Hold an execution against the order whose id it carries, against the market, and its fee against its value."""
     terms = _terms(parts, work)
     foreign = foreign_problem(terms, report)
+    instrument = desk.instruments.get((report.category, report.symbol))
     problem = (
-        foreign or overfill_problem(terms, report) or fee_problem(report, *desk.coins(report.category, report.symbol))
+        foreign
+        or overfill_problem(terms, report)
+        or time_problem(terms, report, desk.now_ms)
+        or price_problem(terms, report, _prices(desk, report, work))
+        or (lot_problem(terms, report, instrument.qty_step) if instrument is not None else "")
+        or closed_problem(report)
+        or fee_problem(report, *desk.coins(report.category, report.symbol))
     )
     return Doubt(problem, bool(foreign))
 
 
+def _prices(desk: Desk, report: ExecutionReport, work: Work | None) -> list[Decimal]:
+    """Prices near which an execution may have been: the market's of that hour, the one its order was decided at."""
+    quote = desk.quotes.get((report.category, report.symbol))
+    known = (
+        [] if quote is None or abs(quote.market_ms - report.executed_ms) > QUOTE_HOLDS_MS else [quote.bid, quote.ask]
+    )
+    return known if work is None else [*known, work.intent.reference_price]
+
+
 def order_problem(desk: Desk, report: OrderReport) -> str:
-    """Why a report of an order that carries our id is none of ours; "" when it is, or when the id is not ours."""
+    """Why a report of an order that carries our id is none of ours, or cannot be; "" when it is sound, or when the id
+    is not ours."""
     parts = desk.ours(report.link_id, report.exchange_id)
-    problem = foreign_problem(_terms(parts, desk.works.get(parts.intent_id) if parts else None), report)
+    if parts is None:
+        return ""
+    terms = _terms(parts, desk.works.get(parts.intent_id))
+    problem = foreign_problem(terms, report) or row_problem(report) or terms_problem(terms, report)
+    if report.updated_ms > desk.now_ms + MOST_APART_MS:
+        # Taken, it would make every later report of the order a late one.
+        problem = problem or f"it was updated at {report.updated_ms}, and it is {desk.now_ms}"
     return f"order {report.link_id or report.exchange_id}: {problem}." if problem else ""
 
 
@@ -59,9 +101,16 @@ def _terms(parts: LinkParts | None, work: Work | None) -> Terms:
         return terms_of(work.order)
     intent = work.intent
     # An earlier order of the intent: its own quantity is gone, but none was larger than what was approved.
+    limit = work.approved.price_limit
     return Terms(
-        intent.account, intent.category, intent.symbol, intent.side, max(work.approved.max_quantity, work.quantity)
-    )
+        intent.account,
+        intent.category,
+        intent.symbol,
+        intent.side,
+        max(work.approved.max_quantity, work.quantity),
+        may_shrink=intent.reduce_only,
+        created_ms=work.approved_ms,
+    )._replace(limits=(limit,) if limit is not None and intent.style == "maker" else ())
 
 
 def is_confirmed(books: AccountBooks, report: ExecutionReport) -> bool:
@@ -85,9 +134,15 @@ def refuse_execution(desk: Desk, books: AccountBooks, report: ExecutionReport, p
 
 
 def refuse_order(desk: Desk, report: OrderReport, problem: str) -> None:
-    """Take nothing of a report; what is true is read."""
+    """Take nothing of a report; what is true is read, and the order that it claims to be is looked up."""
     desk.remark(report.link_id, "refuse_report", problem)
     _begin(desk, report.account, "order", report, problem)
+    parts = desk.ours(report.link_id, report.exchange_id)
+    work = desk.works.get(parts.intent_id) if parts else None
+    order = work.order if work else None
+    is_live = work is not None and not work.is_ended and not work.wants_child
+    if work is not None and order is not None and is_live and parts and order.child == parts.child:
+        sending.look_up(desk, work, order, problem)
 
 
 def _begin(desk: Desk, account: Account, kind: str, report: OrderReport | ExecutionReport, problem: str) -> None:

@@ -12,8 +12,17 @@ from actors.order_manager.keys import Topic, other_key
 from actors.order_manager.sending import patience_s
 from actors.order_manager.unreadable import compare_unreadable, lacks_executions, unread_money, without_holdings
 from statemachines.messages import Reconciled
+from statemachines.plausibility import MOST_STREAMED_AGE_MS
 from statemachines.reconciliation.findings import Finding
-from statemachines.requests import AccountSnapshot, MarketSnapshot, Outcome, ReadAccount, ReadMarket, Refused
+from statemachines.requests import (
+    AccountSnapshot,
+    ExecutionReport,
+    MarketSnapshot,
+    Outcome,
+    ReadAccount,
+    ReadMarket,
+    Refused,
+)
 from statemachines.values import HOUR_MS, MINUTE_MS, Account
 
 START = "start"
@@ -168,8 +177,15 @@ class Reconciler:
         key = other_key(Topic.ACCOUNT, account, desk.control.next("account_readings"))
         running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
         since = books.reconciled_ms - desk.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
-        since = min([since, *(report.executed_ms for report in books.doubted.values())])
+        since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
         desk.ask(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
+
+    def _oldest_ms(self, report: ExecutionReport) -> int:
+        """From when on the list is read for a doubted execution: its own instant may be what is wrong with it."""
+        parts = self._desk.ours(report.link_id, report.exchange_id)
+        work = self._desk.works.get(parts.intent_id) if parts else None
+        first = self._desk.now_ms - MOST_STREAMED_AGE_MS if work is None else work.approved_ms
+        return max(report.executed_ms, first)
 
     def _answered(self, what: str, failures: int) -> None:
         if failures >= self._desk.parameters.loop_limit:
@@ -216,6 +232,9 @@ class Reconciler:
             # A second reading confirms or drops them; until then nobody can say what the money should be.
             if reading.number < desk.parameters.max_readings:
                 self._read(running, account, reading.number + 1, 0, 0.0)
+            return
+        if books.alive_after_end - desk.revenants.keys() and reading.number < READINGS_TO_BELIEVE:
+            self._read(running, account, reading.number + 1, 0, 0.0)
             return
         if lacks_executions(snapshot):
             text = f"{account} has executions that cannot be read; its money is compared once they can"

@@ -9,6 +9,7 @@ from actors.order_manager.desk import Desk
 from actors.order_manager.ending import finish
 from actors.order_manager.validation import filter_problem
 from actors.order_manager.work import Work
+from statemachines.plausibility import filters_problem
 from statemachines.values import Side
 
 
@@ -20,6 +21,9 @@ def place_next(desk: Desk, work: Work) -> None:
     problem: str | None = None
     quantity = work.remaining
     instrument = desk.instruments.get((intent.category, intent.symbol))
+    if instrument is not None and (why := filters_problem(instrument, intent.reference_price)):
+        _impossible(desk, work, why)
+        return
     if intent.style == "maker":
         due = quoting.quote_due(desk, work)
         price = quoting.wanted_price(desk, work)
@@ -53,6 +57,18 @@ def place_next(desk: Desk, work: Work) -> None:
         price_limit=str(work.approved.price_limit),
     )
     sending.place(desk, work, order)
+
+
+def _impossible(desk: Desk, work: Work, why: str) -> None:
+    """The exchange's filters allow no order at all: the intent ends, and a person has to look."""
+    intent = work.intent
+    finish(desk, work, "DENIED", f"filters of {intent.category} {intent.symbol}: {why}")
+    desk.alert(
+        "critical",
+        f"no order of {intent.symbol} can be made",
+        f"{intent.side} {work.remaining} {intent.category} {intent.symbol} of {intent.engine} was not sent: the "
+        f"exchange's filters contradict the market ({why}). Check what the exchange tells of the instrument.",
+    )
 
 
 def market_slippage(desk: Desk, work: Work) -> tuple[Decimal | None, str | None]:

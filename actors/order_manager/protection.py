@@ -76,7 +76,7 @@ def keep(desk: Desk, work: Work, order: Order) -> None:
     if work.requests.again("amend") > desk.parameters.loop_limit:
         _give_up(desk, work, order, wanted)
         return
-    order.amended = wanted
+    order.wish(wanted)
     terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in wanted.items())
     desk.notes([order.fire("request_amend", f"stop moved to {terms}", desk.now_ms)])
     sending.amend(desk, work, order)

@@ -8,9 +8,13 @@ from actors.order_manager import sending
 from actors.order_manager.desk import Desk
 from actors.order_manager.keys import Topic
 from actors.order_manager.work import Work
+from statemachines.backoff import Backoff
 from statemachines.order.order import ZERO, Order
 from statemachines.requests import Quote
-from statemachines.values import Instrument, Side
+from statemachines.values import HOUR_MS, SECOND_MS, Instrument, Side
+
+REQUOTE_LONGEST_S = HOUR_MS / SECOND_MS
+"""A resting order whose amendments fail is moved at least so often."""
 
 
 def touch_price(side: Side, quote: Quote, instrument: Instrument, limit: Decimal | None) -> Decimal:
@@ -35,6 +39,8 @@ def affordable(work: Work, price: Decimal, instrument: Instrument) -> Decimal:
     intent's reference price), so at a higher price it buys less, in whole lots."""
     if work.intent.side is Side.SELL:
         return work.remaining
+    if price <= 0:
+        return ZERO
     budget = work.quantity * work.intent.reference_price - work.cash
     return min(work.remaining, instrument.floor_qty(max(budget, ZERO) / price))
 
@@ -64,8 +70,13 @@ def quote_due(desk: Desk, work: Work) -> int | None:
 
 def _pause_ms(desk: Desk, work: Work) -> int:
     """CH-3: at most one quote every 30 s. X3: a quote refused for its price is repeated at once the first time, every
-    10 minutes after ten equal refusals; nothing but its time, its engine or the operator ends it."""
+    10 minutes after ten equal refusals; nothing but its time, its engine or the operator ends it. An amendment that
+    fails for another reason, or is not known to have been carried out, is repeated ever more rarely."""
     parameters, refusals = desk.parameters, work.price_refusals.failures
+    failures = work.amend_failures.failures
+    if failures > refusals and not work.wants_child:
+        steps_s = (parameters.requote_interval_ms / SECOND_MS,)
+        return round(Backoff(steps_s, REQUOTE_LONGEST_S).pause_s(failures) * SECOND_MS)
     if refusals == 1:
         return 0
     return parameters.requote_interval_ms if refusals < parameters.price_refusals else parameters.requote_slowly_ms
@@ -92,10 +103,11 @@ def requote(desk: Desk, work: Work, order: Order) -> bool:
         return False
     reason = f"the touch moved away from {order.price}: re-quoted at {wanted}"
     work.quoted_ms = desk.now_ms
-    order.amended = {"price": wanted}
+    terms = {"price": wanted}
     if quantity < order.remaining:
-        order.amended["quantity"] = order.executed + quantity
+        terms["quantity"] = order.executed + quantity
         reason += f" for {quantity} instead of {order.remaining}, within the amount it was sized with"
+    order.wish(terms)
     desk.notes([order.fire("request_amend", reason, desk.now_ms)])
     desk.note(order.name, "requote", reason, price=str(wanted), limit=str(work.approved.price_limit))
     sending.amend(desk, work, order)

@@ -56,6 +56,27 @@ def apply_report(desk: Desk, work: Work, order: Order, report: OrderReport, *, l
         requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms if _is_passing(order) else None
 
 
+def shown_alive(desk: Desk, report: OrderReport) -> None:
+    """A reading shows the order open. One whose end the exchange has told is cancelled when a second reading shows it
+    too: the end was not true, nobody wants the order any more, and it must not fill unseen."""
+    parts = desk.ours(report.link_id, report.exchange_id)
+    if parts is None or report.status.is_final or report.link_id in desk.revenants:
+        return
+    work = desk.works.get(parts.intent_id)
+    order = work.order if work else None
+    if order is not None and order.child == parts.child and not order.state.is_terminal:
+        return
+    alive = desk.books[report.account].alive_after_end
+    if report.link_id in alive:
+        told = (
+            f"the exchange told its end ({order.end_reason or order.state})" if order else "the exchange told its end"
+        )
+        revenants.cancel(desk, report, f"{told} before")
+    else:
+        alive.add(report.link_id)
+        desk.remark(f"{parts.intent_id}/{parts.child}", "alive_after_end", "a reading shows it open after its end")
+
+
 def _is_passing(order: Order) -> bool:
     """An order that cannot stay as it is: a market order, or a stop that was triggered."""
     return order.style == "market" or (order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED)

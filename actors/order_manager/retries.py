@@ -14,10 +14,13 @@ from actors.order_manager.reports import apply_report
 from actors.order_manager.revenant import Revenant
 from actors.order_manager.work import Work, stop_retry
 from statemachines.backoff import Tries
+from statemachines.order.judging import foreign_problem, row_problem, terms_of, terms_problem
 from statemachines.order.machine import OrderState
 from statemachines.order.order import Order
 from statemachines.refusals import RefusalCause, cause_of
 from statemachines.requests import Accepted, Blocked, Dropped, OrderAbsent, OrderFound, Outcome, Refused, Unknown
+
+LOOK_UPS_TO_BELIEVE = 2
 
 
 def take_answer(desk: Desk, link_id: str, topic: Topic, key: str, outcome: Outcome) -> None:
@@ -48,7 +51,11 @@ def take_answer(desk: Desk, link_id: str, topic: Topic, key: str, outcome: Outco
 
 
 def _acknowledge(desk: Desk, work: Work, order: Order, outcome: Accepted) -> None:
-    order.exchange_id = outcome.exchange_id or order.exchange_id
+    if order.exchange_id and outcome.exchange_id not in ("", order.exchange_id):
+        why = f"it was acknowledged as {outcome.exchange_id} and shown as {order.exchange_id}"
+        desk.reading_wanted = f"order {order.link_id}: {why}"
+        sending.look_up(desk, work, order, why)
+    order.exchange_id = order.exchange_id or outcome.exchange_id
     desk.remember_exchange_id(order)
     desk.notes([order.fire("acknowledge", "the exchange took it", desk.now_ms)])
     if work.is_ended or order.state.is_terminal:
@@ -128,8 +135,9 @@ def _on_amend(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
         return
     if isinstance(outcome, Accepted):
         work.requests.check_ms = desk.now_ms + desk.parameters.in_flight_ms
-        work.price_refusals = Tries()
+        work.price_refusals = work.amend_failures = Tries()
         return
+    work.amend_failures = work.amend_failures.failed(outcome.kind)
     if isinstance(outcome, Refused) and cause_of(outcome.code, outcome.fault) is RefusalCause.PRICE:
         work.price_refusals = work.price_refusals.failed(str(outcome.code))
     if isinstance(outcome, Refused) and outcome.fault == "transient" and order.is_conditional and not work.is_stopping:
@@ -147,6 +155,8 @@ def _on_amend(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
 
 def _on_look(desk: Desk, work: Work, order: Order, outcome: Outcome) -> None:
     requests = work.requests
+    if isinstance(outcome, OrderFound) and (problem := row_problem(outcome.report)):
+        outcome = Unknown(why=f"the answer contradicts itself: {problem}")
     if isinstance(outcome, OrderFound | OrderAbsent) and requests.tries.get("look", 0) >= desk.parameters.loop_limit:
         desk.calm(f"look-up:{order.link_id}", "the exchange has answered")
     if isinstance(outcome, OrderFound):
@@ -174,6 +184,8 @@ def _found(desk: Desk, work: Work, order: Order, found: OrderFound) -> None:
     if (requests.is_doubtful or not order.is_seen) and not order.is_same_as(found.report):
         _foreign(desk, work, order, found)
         return
+    if not _is_believed(desk, work, order, found):
+        return
     requests.is_doubtful = False
     stop_retry(work)
     for execution in found.executions:
@@ -187,6 +199,32 @@ def _found(desk: Desk, work: Work, order: Order, found: OrderFound) -> None:
             desk.request_halt(work, order.link_id, f"order {order.link_id} does not settle: {counted}")
             return
         sending.look_up(desk, work, order, "executions are missing", sending.patience_s(desk, repetitions))
+
+
+def _is_believed(desk: Desk, work: Work, order: Order, found: OrderFound) -> bool:
+    """Whether what a look-up shows is to be taken. Another exchange id or other terms than ours are believed when a
+    second look-up shows them too: then a report has deceived us before, or the exchange has changed the order."""
+    terms, requests = terms_of(order), work.requests
+    foreign, odd = foreign_problem(terms, found.report), terms_problem(terms, found.report)
+    if not foreign and not odd:
+        requests.tries.pop("contradiction", None)
+        return True
+    seen = requests.again("contradiction")
+    if seen < LOOK_UPS_TO_BELIEVE:
+        sending.look_up(desk, work, order, f"looked up: {foreign or odd}", sending.patience_s(desk, seen))
+        return False
+    requests.tries.pop("contradiction", None)
+    if odd:
+        desk.request_halt(work, order.link_id, f"order {order.link_id}: the exchange insists that its {odd}")
+    else:
+        desk.alert(
+            "warning",
+            f"order of {order.account} has another id than was told",
+            f"Order {order.link_id}: {foreign}. The exchange shows it so again and again; its id is taken over.",
+        )
+    desk.forget_exchange_id(order)
+    order.exchange_id = found.report.exchange_id
+    return True
 
 
 def _foreign(desk: Desk, work: Work, order: Order, found: OrderFound) -> None:

@@ -66,6 +66,8 @@ class Work:
     quoted_ms: int | None = None
     price_refusals: Tries = field(default_factory=Tries)
     """Quotes refused for their price in a row, by the exchange's code (X3)."""
+    amend_failures: Tries = field(default_factory=Tries)
+    """Amendments in a row that were refused, or whose outcome is not known, by the reason."""
     unproven: list[int] = field(default_factory=list)
     """Earlier orders (children) that ended without the exchange's word; shown alive, they are cancelled."""
     told: str = ""
@@ -132,6 +134,7 @@ class Work:
             "is_expired": self.is_expired,
             "quoted_ms": self.quoted_ms,
             "price_refusals": list(self.price_refusals),
+            "amend_failures": list(self.amend_failures),
             "unproven": list(self.unproven),
             "told": self.told,
             "ended_number": self.ended_number,
@@ -160,6 +163,7 @@ class Work:
             is_expired=data["is_expired"],
             quoted_ms=data["quoted_ms"],
             price_refusals=Tries(*data.get("price_refusals", ())),  # rows of the first version lack it
+            amend_failures=Tries(*data.get("amend_failures", ())),  # rows of an earlier version lack it
             unproven=list(data.get("unproven", ())),  # rows of the first version lack it
             told=data["told"],
             ended_number=data["ended_number"],

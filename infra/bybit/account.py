@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.ports import MarketClock
 from infra.bybit.caller import Caller, at_cursor
-from infra.bybit.fields import UnparsableError
+from infra.bybit.fields import Row, UnparsableError
 from infra.bybit.judging import distinct, kept, set_aside
 from infra.bybit.parse import (
     SETTLE_COIN,
@@ -66,12 +66,19 @@ class AccountReader:
             where = {"settleCoin": SETTLE_COIN} if category == LINEAR else {}
             rows = self._order_rows(account, category, where)
             orders += kept(aside, "order", rows, partial(_order, account, category, latest_ms), category)
+        orders = distinct(aside, "order", orders, _order_name, may_repeat=True, same=lambda row: row.exchange_id)
+        orders = distinct(aside, "order", orders, _order_name, same=lambda row: row.link_id or ("", row.exchange_id))
         now_ms = self._clock.now_ms()
         for category in _CATEGORIES:
             rows = self._execution_rows_since(account, category, executions_since_ms, now_ms)
             executions += kept(aside, "execution", rows, partial(_execution, account, category, latest_ms), category)
         executions = distinct(
-            aside, "execution", executions, lambda row: (row.category, row.symbol, row.execution_id), may_repeat=True
+            aside,
+            "execution",
+            executions,
+            lambda row: (row.category, row.symbol, row.execution_id),
+            may_repeat=True,
+            same=lambda row: row.execution_id,
         )
         rows = self._caller.pages(
             account,
@@ -80,13 +87,16 @@ class AccountReader:
             LINEAR,
         )
         positions = kept(aside, "position", rows, partial(_position, account), LINEAR)
-        held = distinct(aside, "position", [row for row in positions if row], lambda row: (LINEAR, row.symbol, ""))
+        # Flat rows repeat nothing but that: one is enough, and one beside a position contradicts it.
+        flat = dict.fromkeys(row for row in positions if row.report is None)
+        named = [*flat, *(row for row in positions if row.report is not None)]
+        held = distinct(aside, "position", named, lambda row: (LINEAR, row.symbol, ""))
         return AccountSnapshot(
             account=account,
             market_ms=self._clock.now_ms(),
             open_orders=tuple(orders),
             executions=tuple(sorted(executions, key=lambda row: (row.executed_ms, row.execution_id))),
-            positions=tuple(held),
+            positions=tuple(row.report for row in held if row.report is not None),
             balances=self._balances(account, aside),
             set_aside=tuple(aside),
         )
@@ -155,9 +165,20 @@ def _order(account: Account, category: Category, latest_ms: int, row: Any) -> Or
     return traded(parse_order(account, row, category, latest_ms))
 
 
-def _position(account: Account, row: Any) -> PositionReport | None:
+class _Position(NamedTuple):
+    """What a row says of a symbol: its position, None when flat."""
+
+    symbol: str
+    report: PositionReport | None
+
+
+def _position(account: Account, row: Any) -> _Position:
     report = parse_position(account, row)
-    return None if report is None else traded(report)
+    return _Position(Row(row, "position row").symbol(), None if report is None else traded(report))
+
+
+def _order_name(row: OrderReport) -> tuple[str, str, str]:
+    return row.category, row.symbol, row.exchange_id
 
 
 def _execution(account: Account, category: Category, latest_ms: int, row: Any) -> ExecutionReport:

@@ -12,11 +12,12 @@ from typing import Any
 
 from infra.bybit.book import BookGapError, OrderBook
 from infra.bybit.fields import Row, UnparsableError, plain
-from infra.bybit.judging import judged, set_aside
+from infra.bybit.judging import distinct, judged, set_aside
 from infra.bybit.parse import interval_ms, parse_execution, parse_kline, parse_order, parse_quote, traded
 from infra.bybit.topics import Topic, topic_of
 from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
-from statemachines.requests import OrderReport, Quote, SetAside
+from statemachines.plausibility import MOST_STREAMED_AGE_MS
+from statemachines.requests import ExecutionReport, OrderReport, Quote, SetAside
 from statemachines.values import Account, Category
 
 Parsed = list[tuple[Body, str]]
@@ -63,14 +64,35 @@ def parse_private_frame(account: Account, frame: Any, latest_ms: int | None = No
         return [_set_aside_frame(source, account, error, frame)]
     found: Parsed = []
     if topic == "order":
-        orders, bad = judged("order", items, lambda item: traded(parse_order(account, item, None, latest_ms)))
+        orders, bad = judged("order", items, partial(_fresh_order, account, latest_ms))
         found += [(OrderFrame(report=report), _order_id(report)) for _item, report in orders]
     else:
-        fills, bad = judged("execution", items, lambda item: traded(parse_execution(account, item, None, latest_ms)))
+        fills, bad = judged("execution", items, partial(_fresh_execution, account, latest_ms))
         found += [
             (ExecutionFrame(report=report), f"execution:{account}:{report.execution_id}") for _item, report in fills
         ]
     return found + [_set_aside_row(source, account, item, one) for item, one in bad]
+
+
+def _fresh_order(account: Account, latest_ms: int | None, item: Any) -> OrderReport:
+    report = traded(parse_order(account, item, None, latest_ms))
+    _check_age("order row", "updatedTime", report.updated_ms, latest_ms)
+    return report
+
+
+def _fresh_execution(account: Account, latest_ms: int | None, item: Any) -> ExecutionReport:
+    report = traded(parse_execution(account, item, None, latest_ms))
+    _check_age("execution row", "execTime", report.executed_ms, latest_ms)
+    return report
+
+
+def _check_age(what: str, field: str, at_ms: int, latest_ms: int | None) -> None:
+    """Raise for a row from long ago: nothing of it is used, and the account is read from where it was read last."""
+    if latest_ms is not None and at_ms < latest_ms - MOST_STREAMED_AGE_MS:
+        bound = latest_ms - MOST_STREAMED_AGE_MS
+        raise UnparsableError(
+            f"{what}: field {field!r} is {at_ms}; in a stream an instant from {bound} on is required."
+        )
 
 
 def _set_aside_row(source: str, account: Account | None, item: Any, one: SetAside) -> tuple[Body, str]:
@@ -113,10 +135,12 @@ def _bars(category: Category, topic: Topic, row: Row, latest_ms: int | None) -> 
     row.instant("ts", latest_ms)
     parse = partial(parse_kline, category, topic.symbol, topic.argument, not_after_ms=latest_ms)
     bars, bad = judged("bar", row.items("data"), parse, category, topic.symbol)
+    closed = [bar for _item, bar in bars if bar is not None]
+    aside: list[SetAside] = []
+    sound = distinct(aside, "bar", closed, lambda bar: (category, bar.symbol, str(bar.start_ms)), may_repeat=True)
+    bad += [(row.raw("data"), one) for one in aside]
     found: Parsed = [
-        (BarFrame(bars=(bar,)), f"bar:{category}:{bar.symbol}:{bar.interval}:{bar.start_ms}")
-        for _item, bar in bars
-        if bar is not None
+        (BarFrame(bars=(bar,)), f"bar:{category}:{bar.symbol}:{bar.interval}:{bar.start_ms}") for bar in sound
     ]
     return found + [_set_aside_row(f"public {category}", None, item, one) for item, one in bad]
 
@@ -130,13 +154,14 @@ class PublicFrames:
 
     def __init__(self) -> None:
         self._tickers: dict[tuple[Category, str], dict[str, Any]] = {}
+        self._ticker_ms: dict[tuple[Category, str], int] = {}
         self._books: dict[tuple[Category, str], OrderBook] = {}
         self._shown: dict[tuple[Category, str], Quote] = {}
         self._broken: dict[tuple[Category, str], tuple[int, bool]] = {}
 
     def reset(self, category: Category) -> None:
         """Discard what was known of a category: its connection is a new one."""
-        for memory in (self._tickers, self._books, self._shown, self._broken):
+        for memory in (self._tickers, self._ticker_ms, self._books, self._shown, self._broken):
             for key in [key for key in memory if key[0] == category]:
                 del memory[key]
 
@@ -170,12 +195,22 @@ class PublicFrames:
             self._learn(key, topic, row, frame)
             if earliest_ms is not None and now_ms < earliest_ms:
                 raise row.error("ts", row.raw("ts"), f"an instant from {earliest_ms} on (older data is stale)")
+            if topic.kind == "tickers":
+                self._follow(key, topic.name, now_ms, is_live=earliest_ms is not None)
             quote = self._quote(key, now_ms)
         except UnparsableError as error:
             # A stale frame's own time may stand still; the clock that found it stale does not.
             return [*self._withdraw(key), *self._tell(key, source, error, max(now_ms, earliest_ms or 0))]
         self._broken.pop(key, None)
         return self._withdraw(key) if quote is None else self._show(key, quote, topic.kind)
+
+    def _follow(self, key: tuple[Category, str], topic: str, at_ms: int, *, is_live: bool) -> None:
+        """Raise BookGapError for a ticker older than the one before: what it has overwritten is not known any more."""
+        newest_ms = self._ticker_ms.get(key, 0)
+        if is_live and at_ms < newest_ms:
+            del self._tickers[key]
+            raise BookGapError(f"{topic}: a ticker of {at_ms} came after one of {newest_ms}.")
+        self._ticker_ms[key] = at_ms
 
     def withdrawn(self, category: Category, topic: str) -> Parsed:
         """What is to be told after a BookGapError of a topic: its quote does not hold."""
@@ -204,6 +239,9 @@ class PublicFrames:
                 ticker["bid1Price"], ticker["ask1Price"] = plain(touch[0]), plain(touch[1])
         else:
             trades = row.rows("data", "trade row")
+            for trade in trades:
+                if trade.symbol("s") != key[1]:
+                    raise trade.error("s", trade.raw("s"), f"the topic's {key[1]}")
             if trades and key in self._tickers:
                 self._tickers[key]["lastPrice"] = plain(trades[-1].price("p"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from infra.bybit.fields import ForeignError, UnparsableError, shown_text
@@ -50,17 +50,19 @@ def distinct(
     name: Callable[[T], tuple[str, str, str]],
     *,
     may_repeat: bool = False,
+    same: Callable[[T], Hashable] | None = None,
 ) -> list[T]:
     """The values of which there is one of each name (category, symbol, id). Several under one name contradict each
     other: none of them is used, and the name is added to `aside`. `may_repeat`: equal ones are one, as at the seam of
-    two pages of a list that grows."""
-    groups: dict[tuple[str, str, str], list[T]] = {}
+    two pages of a list that grows. `same`: what has to be unique, where it is less than the name."""
+    groups: dict[Hashable, list[T]] = {}
     for value in values:
-        group = groups.setdefault(name(value), [])
+        group = groups.setdefault((same or name)(value), [])
         if not (may_repeat and value in group):
             group.append(value)
-    for (category, symbol, own_id), group in groups.items():
-        if len(group) > 1:
+    for group in groups.values():
+        names = dict.fromkeys(name(value) for value in group) if len(group) > 1 else {}
+        for category, symbol, own_id in names:
             what = " ".join(part for part in (category, symbol, own_id) if part)
             problem = f"{kind} {what}: {len(group)} rows of the answer contradict each other; 1 row is required."
             aside.append(SetAside(kind=kind, category=category, symbol=symbol, problem=problem))

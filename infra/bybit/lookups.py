@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
 from infra.bybit.fields import UnparsableError
 from infra.bybit.parse import parse_transfer_status
+from statemachines.order.judging import FUNDING_TYPE
 from statemachines.requests import (
     ExecutionReport,
     LookUpOrder,
@@ -41,6 +43,8 @@ class LookUps:
             if report is not None:
                 executions = self._reader.executions_by(account, request.category, orderId=report.exchange_id)
                 _check_executions(request, executions, report)
+                executions = list(dict.fromkeys(executions))
+                _check_sum(request, executions, report)
                 return OrderFound(report=report, executions=tuple(executions))
             executions = self._reader.executions_by(account, request.category, orderLinkId=request.link_id)
             _check_executions(request, executions, None)
@@ -58,6 +62,7 @@ class LookUps:
                 _check_order(request, report)
             if len({report.exchange_id for report in reports}) > 1:
                 raise _another(request, f"{len(reports)} orders with this id")
+            _check_versions(request, reports)
             if reports:
                 return max(reports, key=lambda report: report.updated_ms)
         return None
@@ -90,12 +95,33 @@ def _check_order(request: LookUpOrder, report: OrderReport) -> None:
         raise _another(request, f"a {report.side}, not a {request.side}")
 
 
+def _check_versions(request: LookUpOrder, reports: Sequence[OrderReport]) -> None:
+    """Several rows of one order are versions of it: of one instant there is one, and it ends once."""
+    versions = dict.fromkeys(reports)
+    instants = {report.updated_ms for report in versions}
+    ends = {report.status for report in versions if report.status.is_final}
+    if len(instants) < len(versions) or len(ends) > 1:
+        raise _another(request, f"{len(versions)} rows of it that contradict each other")
+
+
+def _check_sum(request: LookUpOrder, executions: Sequence[ExecutionReport], report: OrderReport) -> None:
+    """Executions may be more than the row told before them, unless it is the last one, but never more than ordered."""
+    executed = sum((row.quantity for row in executions if row.execution_type != FUNDING_TYPE), Decimal(0))
+    most = report.executed_quantity if report.status.is_final else report.quantity
+    if executed > most and (most or report.status.is_final):
+        raise _another(request, f"{executed} executed where at most {most} can be")
+
+
 def _check_executions(request: LookUpOrder, executions: Sequence[ExecutionReport], report: OrderReport | None) -> None:
     """Executions may lack our id (bybit-v5 6.2); then the exchange's own id of the order has to be the order's."""
     side = request.side if report is None else report.side
+    if len({row.execution_id for row in executions}) < len(dict.fromkeys(executions)):
+        raise _another(request, "executions of one id that contradict each other")
     for row in executions:
         is_named = row.link_id == request.link_id
         is_of_order = report is not None and not row.link_id and row.exchange_id == report.exchange_id
+        if report is not None and row.exchange_id not in ("", report.exchange_id):
+            raise _another(request, f"execution {row.execution_id} of order {row.exchange_id}")
         if not is_named and not is_of_order:
             raise _another(request, f"execution {row.execution_id} of order {row.link_id or row.exchange_id}")
         if row.symbol != request.symbol or (side is not None and row.side is not side):

@@ -23,6 +23,7 @@ from infra.bybit.parse import (
     status_problem,
 )
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.plausibility import FUNDING_INTERVALS_MIN, filters_problem
 from statemachines.requests import (
     BarsRead,
     FeeRate,
@@ -62,9 +63,14 @@ class MarketReader:
             instrument = _or_aside(aside, "instrument", category, symbol, partial(self._instrument, *where, aside))
             if instrument is None:
                 continue
-            instruments.append(instrument)
             fee = _or_aside(aside, "instrument", category, symbol, partial(self._fee, *where))
             quote = _or_aside(aside, "quote", category, symbol, partial(self._quote, *where, now))
+            problem = "" if quote is None else filters_problem(instrument, quote.bid)
+            if problem:
+                error = UnparsableError(f"instrument {category} {symbol}: {problem}.")
+                aside.append(set_aside("instrument", error, None, category, symbol))
+                continue
+            instruments.append(instrument)
             fees += [] if fee is None else [fee]
             quotes += [] if quote is None else [quote]
         return MarketSnapshot(
@@ -217,10 +223,6 @@ class MarketReader:
         return instrument.funding_interval_min
 
 
-INTERVALS_MIN = (60, 120, 240, 480, 1440)
-"""The exchange's funding intervals (bybit-v5 7)."""
-
-
 def intervals_min(settled_ms: Sequence[int]) -> dict[int, int]:
     """The funding interval, in minutes, of each settlement that has a neighbour, from sorted instants.
 
@@ -232,7 +234,7 @@ def intervals_min(settled_ms: Sequence[int]) -> dict[int, int]:
         before = at - settled_ms[position - 1] if position else 0
         after = settled_ms[position + 1] - at if position + 1 < len(settled_ms) else 0
         for distance in (before, after):
-            if distance % MINUTE_MS == 0 and distance // MINUTE_MS in INTERVALS_MIN:
+            if distance % MINUTE_MS == 0 and distance // MINUTE_MS in FUNDING_INTERVALS_MIN:
                 found[at] = distance // MINUTE_MS
                 break
     return found

@@ -20,7 +20,8 @@ from infra.bybit.fields import (
     shown_text,
 )
 from statemachines.facts import BarFact, FundingRateFact
-from statemachines.plausibility import MOST_FEE_PART, quote_problem, rate_problem
+from statemachines.order.judging import row_problem
+from statemachines.plausibility import MOST_FEE_PART, fee_rate_problem, instrument_problem, quote_problem, rate_problem
 from statemachines.requests import (
     ExecutionReport,
     FeeRate,
@@ -104,7 +105,7 @@ def parse_order(
     if status not in _STATUSES:
         raise row.error("orderStatus", status, f"one of {sorted(_STATUSES)}")
     reason, cancel = row.text_or_empty("rejectReason"), row.text_or_empty("cancelType")
-    return OrderReport(
+    report = OrderReport(
         account=account,
         link_id=row.text_or_empty("orderLinkId"),
         exchange_id=row.text("orderId"),
@@ -113,7 +114,7 @@ def parse_order(
         side=_side(row),
         status=_STATUSES[status],
         quantity=row.quantity("qty"),
-        executed_quantity=_executed(row),
+        executed_quantity=row.quantity("cumExecQty"),
         average_price=row.price_or_none("avgPrice"),
         price=row.price_or_none("price"),
         trigger_price=row.price_or_none("triggerPrice"),
@@ -123,15 +124,17 @@ def parse_order(
         created_ms=row.instant("createdTime", not_after_ms),
         updated_ms=row.instant("updatedTime", not_after_ms),
     )
+    problem = row_problem(report, is_in_coin=not _may_be_in_quote(row, kind))
+    if problem:
+        told = "orderStatus, qty, cumExecQty, createdTime, updatedTime"
+        raise UnparsableError(f"{row.what}: fields {told} contradict each other: {problem}.")
+    return report
 
 
-def _executed(row: Row) -> Decimal:
-    """What was executed; never more than was ordered, where both are counted in the coin."""
-    executed, ordered = row.quantity("cumExecQty"), row.quantity("qty")
-    in_quote = row.has("marketUnit") and row.raw("marketUnit") != "baseCoin"
-    if ordered and executed > ordered and not in_quote:
-        raise row.error("cumExecQty", row.raw("cumExecQty"), f"at most the order's quantity {ordered:f}")
-    return executed
+def _may_be_in_quote(row: Row, category: Category) -> bool:
+    """Whether the quantity may be counted in the quote coin: of a spot market order, unless it says otherwise."""
+    is_market = not row.has("orderType") or row.raw("orderType") == "Market"
+    return category == "spot" and is_market and row.has("marketUnit") and row.raw("marketUnit") != "baseCoin"
 
 
 def parse_execution(
@@ -217,7 +220,18 @@ def wallet_coins(result: Any) -> list[Any]:
         for total in _TOTALS:
             if wallet.decimal(total) != 0:
                 raise wallet.error(total, wallet.raw(total), "0 beside an empty list of coins")
+    balance = _TOTALS[1]
+    if coins and wallet.has(balance) and _are_empty(coins) and wallet.decimal(balance) != 0:
+        raise wallet.error(balance, wallet.raw(balance), "0 beside coins that all are 0")
     return coins
+
+
+def _are_empty(coins: list[Any]) -> bool:
+    """Whether every coin row can be read and says 0."""
+    try:
+        return not any(parse_balance(coin)[1] for coin in coins)
+    except UnparsableError:
+        return False
 
 
 def parse_balance(data: Any) -> tuple[str, Decimal]:
@@ -231,7 +245,7 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
     row = Row(data, f"{category} instrument row")
     lot = row.row("lotSizeFilter")
     is_spot = category == "spot"
-    return Instrument(
+    instrument = Instrument(
         category=category,
         symbol=row.symbol(),
         base_coin=row.coin("baseCoin"),
@@ -246,6 +260,10 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
         max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage", MOST_LEVERAGE),
         funding_interval_min=0 if is_spot else row.integer("fundingInterval", 1, DAY_MS // MINUTE_MS),
     )
+    problem = instrument_problem(instrument)
+    if problem:
+        raise UnparsableError(f"{row.what} of {instrument.symbol}: {problem}.")
+    return instrument
 
 
 TRADING = "Trading"
@@ -280,12 +298,16 @@ def parse_maintenance_rate(result: Any, symbol: str) -> Decimal:
 
 def parse_fee_rate(category: Category, data: Any) -> FeeRate:
     row = Row(data, "fee rate row")
-    return FeeRate(
+    fee = FeeRate(
         category=category,
         symbol=row.symbol(),
         taker=row.within("takerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
         maker=row.within("makerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
     )
+    problem = fee_rate_problem(fee)
+    if problem:
+        raise UnparsableError(f"{row.what} of {fee.symbol}: {problem}.")
+    return fee
 
 
 def parse_quote(category: Category, data: Any, market_ms: int) -> Quote:

@@ -16,7 +16,8 @@ from pybit.unified_trading import HTTP
 from infra.answers import ANSWER_S, bound
 from infra.bybit.credentials import Credentials
 from infra.bybit.envelope import checked
-from infra.bybit.fields import UnparsableError
+from infra.bybit.fields import UnparsableError, shown_text
+from infra.bybit.reading import read_json
 from infra.proxy import ProxyAddress, proxy_for
 from statemachines.values import Account
 
@@ -79,8 +80,16 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         # pybit takes every answer without a truthy retCode for a success, and fails on what is no object.
         self.headers_seen = response.headers
         request = f"{method} {str(path).removeprefix(self.endpoint)}"
+        length = response.headers.get("Content-Length")
+        if length is not None and not (length.isascii() and length.isdigit()):
+            # The library takes such a length for none, and then a cut answer for a whole one.
+            raise UnparsableError(
+                f"answer to {request}: Content-Length is {shown_text(length, 40)}; digits are required."
+            )
         try:
-            answer = response.json()
+            answer = read_json(response.content)
+        except UnparsableError as error:
+            raise UnparsableError(f"answer to {request}: {error}") from None
         except (ValueError, RecursionError):
             # Not JSON, or JSON that Python does not read (an integer of thousands of digits, lists without end).
             raise UnparsableError(f"answer to {request}: it is not JSON that can be read.") from None

@@ -23,6 +23,9 @@ ZERO = Decimal(0)
 CROSSING_REASONS = frozenset({"EC_PostOnlyWillTakeLiquidity"})
 """Reject reasons of a post-only order that would have taken liquidity; it may arrive as Cancelled or Rejected."""
 
+REPLACED_KEPT = 20
+"""Earlier values of one term; a report that is older than so many amendments is not expected any more."""
+
 _RANK = {
     VenueOrderStatus.UNTRIGGERED: 0,
     VenueOrderStatus.TRIGGERED: 1,
@@ -72,6 +75,8 @@ class Order:
     cancel_cause: Literal["", "withdrawn", "expired", "resize"] = ""
     cancel_reason: str = ""
     amended: dict[str, Decimal] = field(default_factory=dict)
+    replaced: dict[str, list[Decimal]] = field(default_factory=dict)
+    """Values that it had, or was asked to have, before the present ones: a report may still tell of them."""
     closes_rest: bool = False
     """Closes what is left of a position below a lot (X1)."""
     updated_ms: int = 0
@@ -120,6 +125,18 @@ class Order:
         """Ended because the exchange refused a maker quote for its price: band, tick, post-only (X3: quote anew)."""
         return self.style == "post_only" and self.refusal is RefusalCause.PRICE
 
+    def terms_sent(self, name: str) -> tuple[Decimal, ...]:
+        """All values of `price`, `trigger_price` or `quantity` that a report may tell of, the present one first."""
+        values = (getattr(self, name), self.amended.get(name), *self.replaced.get(name, ()))
+        return tuple(dict.fromkeys(value for value in values if value is not None))
+
+    def wish(self, wanted: Mapping[str, Decimal]) -> None:
+        """Take over what the next amendment asks for."""
+        for name, value in wanted.items():
+            known = (value, *self.terms_sent(name))
+            self.replaced[name] = list(dict.fromkeys(known))[:REPLACED_KEPT]
+        self.amended = dict(wanted)
+
     def is_same_as(self, report: OrderReport) -> bool:
         """Whether a report under our client id describes our order: symbol, side, quantity and price (DESIGN 5).
 
@@ -127,12 +144,12 @@ class Order:
         """
         if (report.category, report.symbol, report.side) != (self.category, self.symbol, self.side):
             return False
-        if not self.closes_rest and report.quantity not in (self.quantity, self.amended.get("quantity", self.quantity)):
+        if not self.closes_rest and report.quantity not in self.terms_sent("quantity"):
             return False
         if self.style == "post_only":
-            return report.price in (self.price, self.amended.get("price", self.price))
+            return report.price in self.terms_sent("price")
         if self.style == "stop_market":
-            return report.trigger_price in (self.trigger_price, self.amended.get("trigger_price", self.trigger_price))
+            return report.trigger_price in self.terms_sent("trigger_price")
         return True
 
     # --- transitions ---
@@ -292,6 +309,7 @@ class Order:
             "cancel_cause": self.cancel_cause,
             "cancel_reason": self.cancel_reason,
             "amended": {name: str(value) for name, value in self.amended.items()},
+            "replaced": {name: [str(value) for value in values] for name, values in self.replaced.items()},
             "closes_rest": self.closes_rest,
             "updated_ms": self.updated_ms,
         }
@@ -331,6 +349,8 @@ class Order:
             cancel_reason=data.get("cancel_reason", ""),
             cancel_cause=data["cancel_cause"],
             amended={name: Decimal(value) for name, value in data["amended"].items()},
+            # Rows of an earlier version lack it.
+            replaced={name: [Decimal(one) for one in values] for name, values in data.get("replaced", {}).items()},
             closes_rest=data.get("closes_rest", False),
             updated_ms=data["updated_ms"],
         )

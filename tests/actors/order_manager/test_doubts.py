@@ -24,7 +24,16 @@ CONTRADICTIONS: dict[str, dict[str, Any]] = {
     "another symbol": {"symbol": "ETHUSDT", "fee_coin": "ETH"},
     "another category": {"category": "linear", "fee_coin": "USDT"},
     "another account": {"account": Account.TACTICAL},
+    "another id of the exchange": {"exchange_id": "another-777"},
     "more than was ordered": {"quantity": D("1.001")},
+    "ten times the limit of a purchase": {"price": D(1000)},
+    "one tick above the limit": {"price": D(100)},
+    "a price of a billion": {"price": D(10) ** 9},
+    "a tenth of the limit": {"price": D(10)},
+    "executed years before its order": {"executed_ms": 1_262_304_000_000},
+    "executed in the future": {"executed_ms": 4_000_000_000_000},
+    "a quantity off the lot": {"quantity": D("0.1234567")},
+    "more closed than executed": {"closed_quantity": D(50)},
     "a fee above 1 % in the coin": {"fee": D("0.0041"), "fee_coin": "BTC"},
     "a fee above 1 % in USDT": {"fee": D("0.41"), "fee_coin": "USDT"},
     "a rebate above 1 %": {"fee": D("-0.41"), "fee_coin": "USDT"},
@@ -45,7 +54,7 @@ def quoting() -> tuple[Rig, FakeOrder]:
 def execution(order: FakeOrder, name: str = "odd", **changes: Any) -> ExecutionReport:
     sound = ExecutionReport(
         account=A, execution_id=name, link_id=order.request.link_id, exchange_id=order.exchange_id, category="spot",
-        symbol="BTCUSDT", side=Side.BUY, quantity=D("0.4"), price=D(100), fee=D("0.0004"), fee_coin="BTC",
+        symbol="BTCUSDT", side=Side.BUY, quantity=D("0.4"), price=D("99.9"), fee=D("0.0004"), fee_coin="BTC",
         fee_rate=D("0.001"), is_maker=True, realized_pnl=D(0), execution_type="Trade", executed_ms=START_MS + 50,
     )  # fmt: skip
     return sound.model_copy(update=changes)
@@ -107,6 +116,7 @@ def test_an_overfill_that_the_list_confirms_is_booked_once_and_reported_as_a_dif
     rig, order = quoting()
     odd = execution(order, quantity=D("1.5"))
     listed(rig, odd)
+    order.status, order.executed = VenueOrderStatus.FILLED, D(1)
     rig.tell(ExecutionFrame(report=odd))
     assert not rig.bodies(Fill)
     rig.settle()

@@ -149,7 +149,7 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
         if path == "/v5/order/history":
             return {"list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")], "nextPageCursor": ""}
         if path == "/v5/execution/list" and params.get("orderId") == "1":
-            return {"list": [execution_row(category="linear", feeCurrency="USDT")], "nextPageCursor": ""}
+            return {"list": [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")], "nextPageCursor": ""}
         return {"list": [], "nextPageCursor": ""}
 
     outcome = Venue(script).exchange.perform(A, LOOK_UP)
@@ -159,7 +159,11 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
 
 def test_executions_without_an_order_are_not_absence() -> None:
     def script(path: str, params: Any) -> dict[str, Any]:
-        rows = [execution_row(category="linear", feeCurrency="USDT")] if path == "/v5/execution/list" else []
+        rows = (
+            [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")]
+            if path == "/v5/execution/list"
+            else []
+        )
         return {"list": rows, "nextPageCursor": ""}
 
     assert isinstance(Venue(script).exchange.perform(A, LOOK_UP), Unknown)
@@ -184,7 +188,7 @@ def account_script(path: str, params: Any) -> Any:
         case "/v5/order/realtime" if params["category"] == "linear" and "cursor" not in params:
             return {"list": [order_row(orderId="1")], "nextPageCursor": "a%3A1"}
         case "/v5/order/realtime" if params["category"] == "linear":
-            return {"list": [order_row(orderId="2")], "nextPageCursor": ""}
+            return {"list": [order_row(orderId="2", orderLinkId="abc-2")], "nextPageCursor": ""}
         case _:
             return {"list": [], "nextPageCursor": ""}
 
@@ -419,7 +423,11 @@ def test_an_order_that_shows_itself_in_the_second_round_is_found() -> None:
                     "list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")],
                     "nextPageCursor": "",
                 }
-        rows = [execution_row(category="linear", feeCurrency="USDT")] if path == "/v5/execution/list" else []
+        rows = (
+            [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")]
+            if path == "/v5/execution/list"
+            else []
+        )
         return {"list": rows, "nextPageCursor": ""}
 
     venue = Venue(script)

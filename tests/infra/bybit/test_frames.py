@@ -66,7 +66,7 @@ def test_spot_quotes_take_bid_and_ask_from_the_book_and_last_from_trades() -> No
     (first,) = quotes(frames.take("spot", book("snapshot", 7, [["99", "1"], ["98", "2"]], [["101", "1"]])))
     assert (first.bid, first.ask, first.last, first.mark) == (Decimal(99), Decimal(101), Decimal(100), None)
     assert frames.take("spot", book("delta", 8, [["98", "3"]], [])) == [], "an unchanged touch is no news"
-    trade = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": T + 6, "data": [{"p": "100.5"}]}
+    trade = {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": T + 6, "data": [{"s": "BTCUSDT", "p": "100.5"}]}
     (second,) = quotes(frames.take("spot", trade))
     assert second.last == Decimal("100.5")
 

@@ -74,7 +74,7 @@ def test_the_outcome_of_another_transfer_is_not_the_outcome_of_ours(status: str)
 
 LOOK_UP = LookUpOrder(link_id="abc-1", category="linear", symbol="BTCUSDT", side=Side.BUY)
 FILLED = {"orderStatus": "Filled", "cumExecQty": "0.5", "avgPrice": "100"}
-EXECUTION = {"category": "linear", "feeCurrency": "USDT"}
+EXECUTION = {"category": "linear", "feeCurrency": "USDT", "execQty": "0.5"}
 
 
 def looked_up(orders: list[Any], executions: list[Any], at: str = "/v5/order/realtime") -> Any:
@@ -218,7 +218,7 @@ def instrument(**changes: Any) -> dict[str, Any]:
         "priceFilter": {"tickSize": "0.1"}, "leverageFilter": {"maxLeverage": "100"},
         "lotSizeFilter": {"qtyStep": "0.001", "minOrderQty": "0.001", "minNotionalValue": "5",
                           "maxOrderQty": "100", "maxMktOrderQty": "50"},
-    } | changes  # fmt: skip
+    } | {"baseCoin": str(changes.get("symbol", "BTCUSDT")).removesuffix("USDT")} | changes  # fmt: skip
 
 
 def market(answer: Any) -> Venue:
