@@ -1,7 +1,7 @@
 """``make drill-load``: starts on an overloaded machine. Each must come up by itself and raise no false alarm.
 
-Beside each start run two busy loops per core and compilers: with what the start itself does, the load is about thirty on
-two cores.
+Beside each start run two busy loops per core and compilers: with what the start itself does, the load is about thirty
+on two cores.
 """
 
 from __future__ import annotations
