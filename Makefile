@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
 
-.PHONY: run test lint golden mutate chaos drill-load replay reset lock clean
+.PHONY: run test lint golden mutate soak chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -30,6 +30,9 @@ golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a fa
 
 mutate: $(VENV)/.dev-ready ## a sample of small wrong changes to what decides about money; the tests must notice them
 	$(BIN)/python -m tests.mutation $(ARGS)
+
+soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated answers and frames
+	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator $(ARGS)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the books must be as after a calm run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos

@@ -35,11 +35,12 @@ def rebuilt(store: MemoryStore, state: dict[str, Any] | None) -> tuple[MemorySto
     return durable, system
 
 
-def test_a_hundred_interruptions_leave_no_trace() -> None:
+def test_a_hundred_interruptions_leave_no_trace(quarter_unless_soaking: int) -> None:
+    interruptions = INTERRUPTIONS // quarter_unless_soaking
     calm, straight = run(synthetic(DAYS))
     steps = straight.exchange.step
     dice = random.Random("a hundred interruptions")
-    cuts = sorted(dice.sample(range(1, steps), INTERRUPTIONS))
+    cuts = sorted(dice.sample(range(1, steps), interruptions))
     store, system = rebuilt(MemoryStore(), None)
     done = 0
     market = synthetic(DAYS)
@@ -54,7 +55,7 @@ def test_a_hundred_interruptions_leave_no_trace() -> None:
         if not system.step():
             break
     system.runtime.settle()
-    assert done > INTERRUPTIONS * 0.9, "recoveries shift steps: a few of the last cuts may fall behind the end"
+    assert done > interruptions * 0.9, "recoveries shift steps: a few of the last cuts may fall behind the end"
     assert_same_run(calm, from_memory(store), books_in_memory(store))
     ours, theirs = system.exchange.dump(), straight.exchange.dump()
     assert {key: value for key, value in ours.items() if key != "step"} == {
