@@ -108,9 +108,10 @@ def _terms(parts: LinkParts | None, work: Work | None) -> Terms:
         intent.symbol,
         intent.side,
         max(work.approved.max_quantity, work.quantity),
+        limits=(limit,) if limit is not None and intent.style == "maker" else (),
         may_shrink=intent.reduce_only,
         created_ms=work.approved_ms,
-    )._replace(limits=(limit,) if limit is not None and intent.style == "maker" else ())
+    )
 
 
 def is_confirmed(books: AccountBooks, report: ExecutionReport) -> bool:

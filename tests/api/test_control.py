@@ -21,6 +21,7 @@ from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.store import PostgresStore
 from statemachines.messages import ComponentChanged, ComponentReset, OperatorCommand, parse_body
 from statemachines.values import ActorName
+from tests.actors.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 SECRET = "a-secret-for-this-test"
@@ -196,7 +197,7 @@ class Living:
         for name in (ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR):
             store = PostgresStore(self._url)
             self._stores.append(store)
-            parts = Parts(brains(EternalConfig(), "abcdef")[name](), store, None, None, _NoPeers(), _Noon(), False)
+            parts = Parts(brains(EternalConfig(), "abcdef")[name](), store, None, None, NoPeers(), Noon(), False)
             host = Host(name, parts, lambda _why: None)
             host.start(store.grant(name, "test"), 0)
             self._hosts[name] = host
@@ -218,22 +219,6 @@ class Living:
         else:
             kind, body, natural_id = arguments
             self._hosts[actor].command(parse_body(kind, body), natural_id)
-
-
-class _NoPeers:
-    def deliver(self, recipient: str, batch: Any) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def notify(self, recipient: str, wire: Any) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
-        pass
-
-
-class _Noon:
-    def now_ms(self) -> int:
-        return 43_200_000
 
 
 @pytest.fixture

@@ -27,25 +27,10 @@ from statemachines.component.machine import ComponentState
 from statemachines.component.supervisor import Supervisor
 from statemachines.messages import ComponentAlert
 from statemachines.values import ActorName
+from tests.actors.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.orchestrator.test_supervision import Answer, Played
 from tests.waiting import until
-
-
-class _NoPeers:
-    def deliver(self, recipient: str, batch: Any) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def notify(self, recipient: str, wire: Any) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
-        pass
-
-
-class _Noon:
-    def now_ms(self) -> int:
-        return 43_200_000
 
 
 @contextmanager
@@ -76,7 +61,7 @@ def test_a_read_only_database_is_named_while_it_lasts_and_an_alert_with_an_end_a
 ) -> None:
     """/health said "No actor has committed anything for 40 s" and no alert was ever raised."""
     store, queries, watch = PostgresStore(database_url), Queries(database_url), OutageWatch()
-    parts = Parts(OrchestratorBrain(), store, None, None, _NoPeers(), _Noon(), False)
+    parts = Parts(OrchestratorBrain(), store, None, None, NoPeers(), Noon(), False)
     host = Host(ActorName.ORCHESTRATOR, parts, lambda _why: None)
     host.start(store.grant("orchestrator", "test"), 0)
     try:
