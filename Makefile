@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
 
-.PHONY: run test lint golden mutate soak chaos drill-load replay reset lock clean
+.PHONY: run test lint docs golden mutate soak chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -24,6 +24,11 @@ lint: $(VENV)/.dev-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.run-ready ## what is generated from the code: state machines, documented configuration, its JSON Schema
+	$(BIN)/eternal diagrams
+	$(BIN)/eternal config example
+	$(BIN)/eternal config schema
 
 golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a faulty synthetic market, against the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)

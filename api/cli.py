@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from api.configuration import config_app
 from api.days import parse_day
 from api.history import history_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 
 app.add_typer(history_app, name="history")
+app.add_typer(config_app, name="config")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]

@@ -7,9 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.values import ActorName, Frozen
+from statemachines.parameters import Allowed, ParameterModel, Unit
+from statemachines.values import ActorName
 
-Weight = Annotated[Decimal, Field(ge=0, le=1)]
+Weight = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the portfolio")]
 
 
 def _default_weights() -> dict[ActorName, Decimal]:
@@ -23,27 +24,32 @@ def _default_weights() -> dict[ActorName, Decimal]:
     }
 
 
-class OrchestratorParameters(Frozen):
-    """`cycle` is the order in which the daily cycle runs the engines (O7); FUNDING is not driven by it (F3).
-
-    `protective` are those run without entries when risk is not NORMAL (OR-3: the risk action), because they have
-    exits and stops to see to. `installation` is random per database; it makes transfer ids unique at the exchange.
-    """
+class OrchestratorParameters(ParameterModel):
+    """The daily cycle and the weights of the engines."""
 
     weights: dict[ActorName, Weight] = Field(default_factory=_default_weights)
+    """Target weights of the engines; they add up to 1 (OR-1, O4)."""
+
     cycle: tuple[ActorName, ...] = (
         ActorName.CORE_HODL,
         ActorName.TREND_1,
         ActorName.TREND_2,
         ActorName.TACTICAL,
     )
+    """The order in which the daily cycle runs the engines; FUNDING is not driven by it (OR-3, O7, F3)."""
+
     protective: tuple[ActorName, ...] = (
         ActorName.CORE_HODL,
         ActorName.TREND_1,
         ActorName.TREND_2,
         ActorName.TACTICAL,
     )
-    installation: str = ""
+    """Engines that are run without entries while risk is not NORMAL, because they have exits and stops to see to
+    (OR-3)."""
+
+    installation: Annotated[str, Allowed("any text; the start replaces it")] = ""
+    """What makes transfer ids unique at the exchange. It is drawn once per database and set by the start; a value
+    given here has no effect (OR-6)."""
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from statemachines.values import LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category, Frozen
+from statemachines.parameters import ParameterModel, SeriesName, Symbol, Unit
+from statemachines.values import LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category
 
 HOURLY = "60"
 DAILY = "D"
 INTERVALS = (HOURLY, DAILY)
 
-Series = tuple[Category, str]
+Bars = Annotated[int, Field(gt=0), Unit("closed bars")]
+Change = Annotated[Decimal, Field(gt=0), Unit("fraction of the close before")]
+Wait = Annotated[float, Field(gt=0), Unit("seconds")]
+
+Series = tuple[Category, Symbol]
 """What has bars: (category, symbol)."""
 
 
@@ -22,16 +28,8 @@ def series_name(series: Series) -> str:
     return f"{series[0]}:{series[1]}"
 
 
-class MarketDataParameters(Frozen):
-    """What is read and how it is judged; the defaults are the specification's symbols.
-
-    Backfills are in bars. `daily_backfill` names series by `category:symbol`; CORE, TACTICAL and the regimes look
-    back over years of spot, the other engines over about a year. `missing_after_ms` is market time after a bar's
-    close. An outlier is a close that differs from the one before it by more than the given fraction: it is flagged,
-    never dropped, because real markets do that. A series without bars for `inactive_after_hours` is no longer waited
-    for (not yet listed, delisted) until a bar of it comes. Retries wait wall seconds. `stale_quote_ms` None: the age of
-    quotes is not judged, as in lockstep, where quotes come when something can happen (DESIGN 3).
-    """
+class MarketDataParameters(ParameterModel):
+    """What is read and how it is judged; the defaults are the specification's symbols."""
 
     symbols: tuple[Series, ...] = (
         (SPOT, "BTCUSDT"),
@@ -41,20 +39,50 @@ class MarketDataParameters(Frozen):
         (LINEAR, "ETHUSDT"),
         (LINEAR, "SOLUSDT"),
     )
+    """What is read: pairs of category and symbol (DA-1)."""
+
     account: Account = Account.MASTER
-    daily_backfill: Mapping[str, int] = Field(default={"spot:BTCUSDT": 3000, "spot:ETHUSDT": 3000})
-    daily_backfill_default: PositiveInt = 450
-    hourly_backfill: PositiveInt = 48
+    """The account over which the exchange is read."""
+
+    daily_backfill: Mapping[SeriesName, Bars] = Field(default={"spot:BTCUSDT": 3000, "spot:ETHUSDT": 3000})
+    """Daily bars that the first start reads, per series: CORE, TACTICAL and the regimes look back over years of spot
+    (DA-1, TA-10, CH-8)."""
+
+    daily_backfill_default: Bars = 450
+    """Daily bars that the first start reads of every other series (DA-1, TR-2)."""
+
+    hourly_backfill: Bars = 48
+    """Hourly bars that the first start reads of every series (DA-1)."""
+
     funding_backfill_days: PositiveInt = 30
+    """How far back the first start reads settled funding rates (DA-1)."""
+
     missing_after_ms: PositiveInt = 5 * SECOND_MS
-    stale_quote_ms: PositiveInt | None = 10 * MINUTE_MS
-    outlier_hourly: Decimal = Field(default=Decimal("0.25"), gt=0)
-    outlier_daily: Decimal = Field(default=Decimal("0.5"), gt=0)
+    """A bar that is not there this long after its close counts as missing, market time (DA-3)."""
+
+    stale_quote_ms: PositiveInt | None = Field(default=10 * MINUTE_MS)
+    """Greatest age of a quote; not judged in lockstep, where quotes come when something can happen (DA-3)."""
+
+    outlier_hourly: Change = Decimal("0.25")
+    """An hourly close that differs by more is flagged; it is never dropped, since real markets do that (DA-3)."""
+
+    outlier_daily: Change = Decimal("0.5")
+    """A daily close that differs by more is flagged, never dropped (DA-3)."""
+
     inactive_after_hours: PositiveInt = 72
-    retry_delays_s: tuple[float, ...] = (1.0, 5.0, 15.0)
-    longest_retry_s: float = Field(default=60.0, gt=0)
-    longest_refresh_retry_s: float = Field(default=600.0, gt=0)
-    backfill_attempts: PositiveInt = 100
+    """A series without bars for this long (not yet listed, delisted) is not waited for until its next bar (DA-3)."""
+
+    retry_delays_s: Annotated[tuple[Wait, ...], Field(min_length=1)] = (1.0, 5.0, 15.0)
+    """Pauses before the first, second, ... repetition of a reading that failed, wall time (EX-4)."""
+
+    longest_retry_s: Wait = 60.0
+    """Pause before each further repetition of a backfill, wall time."""
+
+    longest_refresh_retry_s: Wait = 600.0
+    """Longest pause before a further repetition of reading the instruments' rules, wall time."""
+
+    backfill_attempts: Annotated[int, Field(gt=0), Unit("attempts")] = 100
+    """How often a backfill is tried before it is given up with an alert; nothing starts without it."""
 
     @property
     def linear_symbols(self) -> tuple[str, ...]:

@@ -7,53 +7,84 @@ from typing import Annotated
 
 from pydantic import Field
 
-from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Account, Frozen
+from statemachines.parameters import ParameterModel, Symbol, Unit
+from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Account
 
-_Ms = Annotated[int, Field(gt=0)]
-_Count = Annotated[int, Field(ge=1)]
+_Ms = Annotated[int, Field(gt=0), Unit("milliseconds")]
+_Pause = Annotated[float, Field(gt=0), Unit("seconds")]
+_Repetitions = Annotated[int, Field(ge=1), Unit("repetitions")]
+_Ids = Annotated[int, Field(ge=1), Unit("ids")]
 
 
-class OrderParameters(Frozen):
-    """`_ms` are milliseconds of market time, `_s` seconds of wall time, fractions are of 1.
-
-    Default to keep: `retry_delays_s` is EX-4's, `requote_interval_ms` and `maker_expiry_ms` are CH-3's,
-    `max_slippage` is EX-3's. `reconcile_every_ms` 0 turns the continuous reconciliation off (paper: lockstep
-    reconciles at each market day and after each restart); live uses 60 s.
-    """
+class OrderParameters(ParameterModel):
+    """How orders are worked; `_ms` are milliseconds of market time, `_s` seconds of wall time."""
 
     requote_interval_ms: _Ms = 30 * SECOND_MS
+    """Least time between two quotes of a maker order (CH-3)."""
+
     requote_slowly_ms: _Ms = 10 * MINUTE_MS
-    price_refusals: _Count = 10
+    """Time between two quotes once the venue has refused the price too often (X3)."""
+
+    price_refusals: Annotated[int, Field(ge=1), Unit("refusals")] = 10
     """Equal refusals of a maker quote for its price, after which it is repeated every `requote_slowly_ms` (X3)."""
+
     maker_expiry_ms: _Ms = DAY_MS
-    max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1"))] = Decimal("0.005")
-    min_slippage: Annotated[Decimal, Field(gt=0)] = Decimal("0.0001")
-    """The finest step in which the exchange takes a slippage limit (0.01 %)."""
-    retry_delays_s: tuple[float, ...] = (1.0, 5.0, 15.0)
-    longest_delay_s: Annotated[float, Field(gt=0)] = 60.0
-    """What stays without an answer is asked again with growing pauses, none longer than this."""
+    """How long a maker order is quoted before it is given up with an alert (CH-3)."""
+
+    max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), Unit("fraction of the touch")] = Decimal("0.005")
+    """Largest slippage of a market order (EX-3)."""
+
+    min_slippage: Annotated[Decimal, Field(gt=0), Unit("fraction of the touch")] = Decimal("0.0001")
+    """The finest step in which the exchange takes a slippage limit (EX-3)."""
+
+    retry_delays_s: Annotated[tuple[_Pause, ...], Field(min_length=1)] = (1.0, 5.0, 15.0)
+    """Pauses before the first, second, ... repetition of a request (EX-4)."""
+
+    longest_delay_s: _Pause = 60.0
+    """What stays without an answer is asked again with growing pauses, none longer than this (EX-4)."""
+
     in_flight_ms: _Ms = 2 * SECOND_MS
-    """How long after an answer the stream may be silent about an order before it is looked up."""
+    """How long after an answer the stream may be silent about an order before it is looked up (EX-1)."""
+
     settle_ms: _Ms = 2 * SECOND_MS
-    """How long the executions may lag behind an order's final status before it is looked up."""
+    """How long the executions may lag behind an order's final status before it is looked up (EX-2)."""
+
     stale_market_order_ms: _Ms = MINUTE_MS
-    """A market order that never arrived is sent again only while the decision is younger than this."""
-    absences_to_believe: _Count = 3
-    """Look-ups (each double) after which an order once seen counts as gone: cancelled orders leave the history
-    after 24 h."""
-    loop_limit: _Count = 5
-    """Fruitless repetitions of one step on an order before it is left alone with an alarm (DESIGN 5)."""
-    recent_orders: _Count = 256
-    """Ended intents kept so that late events still find their order."""
-    recent_transfers: _Count = 64
-    seen_buckets: _Count = 64
-    seen_per_bucket: _Count = 64
-    """Execution ids remembered per account: buckets × ids."""
+    """A market order that never arrived is sent again only while the decision is younger than this (EX-4)."""
+
+    absences_to_believe: Annotated[int, Field(ge=1), Unit("double look-ups")] = 3
+    """Look-ups after which an order once seen counts as gone: cancelled orders leave the history after 24 h (EX-1)."""
+
+    loop_limit: _Repetitions = 5
+    """Fruitless repetitions of one step on an order before it is left alone with an alarm (EX-4)."""
+
+    recent_orders: Annotated[int, Field(ge=1), Unit("intents")] = 256
+    """Ended intents kept so that late events still find their order (EX-2)."""
+
+    recent_transfers: Annotated[int, Field(ge=1), Unit("transfers")] = 64
+    """Ended transfers kept so that a late answer still finds its transfer (OR-6)."""
+
+    seen_buckets: Annotated[int, Field(ge=1), Unit("buckets")] = 64
+    """Buckets per account of the execution ids that are remembered (EX-2)."""
+
+    seen_per_bucket: _Ids = 64
+    """Execution ids remembered per bucket (EX-2)."""
+
     reconcile_every_ms: Annotated[int, Field(ge=0)] = 0
+    """Time between two reconciliations while running. 0: in paper none (lockstep reconciles at each market day and
+    after each restart), on a real exchange every 60 s (OR-9)."""
+
     reconcile_overlap_ms: _Ms = HOUR_MS
-    """Executions are read from this long before the last completed comparison."""
-    max_readings: Annotated[int, Field(ge=2)] = 5
-    """Readings of one account in one pass while its activity makes them incomparable."""
-    leverage: Annotated[Decimal, Field(ge=1)] = Decimal(2)
-    leverage_symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    """Executions are read from this long before the last completed comparison (OR-9)."""
+
+    max_readings: Annotated[int, Field(ge=2), Unit("readings")] = 5
+    """Readings of one account in one pass while its activity makes them incomparable (OR-9)."""
+
+    leverage: Annotated[Decimal, Field(ge=1), Unit("multiple of the margin")] = Decimal(2)
+    """Leverage that is set at the exchange (TR-9)."""
+
+    leverage_symbols: tuple[Symbol, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    """Perpetuals whose leverage is set (TR-9)."""
+
     leverage_accounts: tuple[Account, ...] = (Account.TREND_1, Account.TREND_2, Account.FUNDING)
+    """Accounts in which it is set (TR-9)."""

@@ -49,22 +49,51 @@ class EternalConfig(BaseSettings):
     """Everything that can be set. Made by `load_config`; later sources override: the specification's defaults,
     the TOML file, environment variables (ETERNAL__SECTION__NAME, DATABASE_URL), the command line."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     profile: Profile = Profile.PAPER
+    """Where the system trades: on the simulated exchange, in Bybit's demo or test environment, or with real money."""
+
     data_folder: Path = Path(".eternal")
+    """The folder with all state: embedded database, simulated exchange, archives, tokens, log (DA-5)."""
+
     database: DatabaseConfig = DatabaseConfig()
+    """The database (DA-5)."""
+
     exchange: ExchangeConfig = ExchangeConfig()
+    """The simulated exchange of profile paper."""
+
     api: ApiConfig = ApiConfig()
+    """Page and HTTP interface (IF-4)."""
+
     ray: RayConfig = RayConfig()
+    """Ray, which runs the actors (DE-1)."""
+
     live: LiveConfig = LiveConfig()
+    """Guards of profile live and the proxy."""
+
     retention: RetentionPolicy = RetentionPolicy()
+    """How long rows stay in the database, in market time (P5)."""
+
     engines: EnginesConfig = Field(default_factory=EnginesConfig)
+    """The engines, one section each (P1)."""
+
     risk: RiskParameters = Field(default_factory=RiskParameters)
+    """Limits of the risk manager (RM-1 to RM-6)."""
+
     orders: OrderParameters = Field(default_factory=OrderParameters)
+    """How orders are worked (EX-1 to EX-8)."""
+
     orchestrator: OrchestratorParameters = Field(default_factory=OrchestratorParameters)
+    """The daily cycle and the weights of the engines (OR-1, OR-3)."""
+
     market_data: MarketDataParameters = Field(default_factory=MarketDataParameters)
+    """What is read from the exchange and how it is judged (DA-1, DA-3)."""
+
     supervision: SupervisionPolicy = Field(default_factory=SupervisionPolicy)
+    """How often and how fast a component is restarted (OR-8)."""
 
     @model_validator(mode="after")
     def _fits_the_profile(self) -> EternalConfig:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.database.urls import psycopg_url
 from infra.days import day_of_text
 from infra.proxy import ProxyAddress, proxy_address
+from statemachines.parameters import Allowed, PositiveUsdt, Unit
 
 
 def _day(value: object) -> date:
@@ -21,23 +22,33 @@ def _day(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+Port = Annotated[int, Field(ge=0, le=65_535), Unit("port number")]
 """0 takes a free one."""
+PostgresqlUrl = Annotated[SecretStr, Allowed("postgresql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE")]
+ProxyUrl = Annotated[SecretStr, Allowed("http://[USER:PASSWORD@]HOST:PORT")]
+
+
+def _none_is_a_word(value: object) -> object:
+    return None if isinstance(value, str) and value.lower() == "none" else value
 
 
 class Section(BaseModel):
     """Base of the sections: frozen, refuses unknown names, never shows a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class DatabaseConfig(Section):
-    """The database. Without `url` (or DATABASE_URL) the embedded one in the data folder is used; `port` is its port.
-    `owner_url` (or DATABASE_OWNER_URL) is the login that owns the tables, when that is not the one of `url`."""
+    """The database. URLs contain passwords: give them as DATABASE_URL and DATABASE_OWNER_URL in the environment."""
 
-    url: SecretStr | None = None
-    owner_url: SecretStr | None = None
+    url: PostgresqlUrl | None = Field(default=None, examples=["postgresql://eternal@db.example:5432/eternal"])
+    """A database of your own (or DATABASE_URL); not set, the embedded one in the data folder is used (DA-5)."""
+
+    owner_url: PostgresqlUrl | None = Field(default=None, examples=["postgresql://owner@db.example:5432/eternal"])
+    """The login that owns the tables (or DATABASE_OWNER_URL), when that is not the one of `url` (DE-3)."""
+
     port: Port = 0
+    """Port of the embedded database on loopback; 0 takes a free one (DA-5)."""
 
     @model_validator(mode="after")
     def _owner_of_what(self) -> DatabaseConfig:
@@ -54,18 +65,25 @@ class DatabaseConfig(Section):
 
 
 class ExchangeConfig(Section):
-    """The simulated exchange of profile paper.
-
-    `pace_s` is the least wall time per market day in seconds (0: as fast as the system settles). Without `history` (a
-    folder of price files) the market is synthetic from `seed`. `from_day` and `to_day` (exclusive) bound the replay.
-    """
+    """The simulated exchange of profile paper."""
 
     port: Port = 0
+    """Its port on loopback; 0 takes a free one."""
+
     pace_s: Annotated[Decimal, Field(ge=0, le=86_400)] = Decimal(3)
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 2
-    history: Path | None = None
-    from_day: Day | None = None
-    to_day: Day | None = None
+    """Least wall time per market day; 0: as fast as the system settles."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32), Unit("none; a seed")] = 2
+    """Seed of the synthetic market, which is used when there is no `history`."""
+
+    history: Path | None = Field(default=None, examples=["prices"])
+    """Folder of price files that are replayed; only for profile paper (P3)."""
+
+    from_day: Day | None = Field(default=None, examples=["2020-01-01"])
+    """First market day of the replay; not set, the first of the files."""
+
+    to_day: Day | None = Field(default=None, examples=["2021-07-01"])
+    """End of the replay, itself excluded; not set, the end of the files."""
 
     @model_validator(mode="after")
     def _in_order(self) -> ExchangeConfig:
@@ -75,34 +93,43 @@ class ExchangeConfig(Section):
 
 
 class ApiConfig(Section):
-    """The ways in. `token_file` None means `api-token` in the data folder, made at the first start."""
+    """The ways in: page and HTTP interface."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Allowed("a host name or an IP address of this machine")] = "127.0.0.1"
+    """The address at which the HTTP interface listens (IF-4, DE-3)."""
+
     port: Port = 0
-    token_file: Path | None = None
+    """Its port; 0 takes a free one (IF-4)."""
+
+    token_file: Path | None = Field(default=None, examples=["api-token"])
+    """The file with the token of the HTTP interface; not set, `api-token` in the data folder, made at the first start
+    (DE-3)."""
 
 
 class RayConfig(Section):
-    """Ray. `address` None starts one here; "auto" or host:port joins a running cluster."""
+    """Ray, which runs the actors."""
 
-    address: str | None = None
+    address: Annotated[str, Allowed('"auto" or HOST:PORT')] | None = Field(default=None, examples=["auto"])
+    """A running cluster to join; not set, Ray is started on this machine (DE-1)."""
+
     dashboard_port: Port = 8265
+    """Port of Ray's dashboard on loopback; 0 takes a free one."""
 
 
 class LiveConfig(Section):
-    """Guards of profile live. The engines together never use more than `canary_limit_usdt` of the account's
-    capital until the operator raises it; None (in TOML: "none") lifts the limit.
+    """Guards of profile live."""
 
-    `proxy_url` (http://[USER:PASSWORD@]HOST:PORT) is the one way to exchange and feeds through a proxy, for REST and
-    streams alike; HTTP_PROXY and its like are ignored, and nothing on this machine is ever reached by a proxy."""
+    canary_limit_usdt: Annotated[
+        PositiveUsdt | None,
+        Allowed('a number greater than 0, or "none"'),
+        BeforeValidator(_none_is_a_word, json_schema_input_type=PositiveUsdt | Literal["none"] | None),
+    ] = Decimal(1_000)
+    """Most that the engines together may hold in coins and positions in profile live, until the operator raises it;
+    "none" lifts the limit (RM-1)."""
 
-    canary_limit_usdt: Annotated[Decimal, Field(gt=0)] | None = Decimal(1_000)
-    proxy_url: SecretStr | None = None
-
-    @field_validator("canary_limit_usdt", mode="before")
-    @classmethod
-    def _none_is_a_word(cls, value: object) -> object:
-        return None if isinstance(value, str) and value.lower() == "none" else value
+    proxy_url: ProxyUrl | None = Field(default=None, examples=["http://proxy.example:3128"])
+    """The proxy for exchange and feeds, REST and streams alike. HTTP_PROXY and its like are ignored, and nothing on
+    this machine is ever reached by a proxy (DE-3)."""
 
     @field_validator("proxy_url")
     @classmethod

@@ -27,24 +27,31 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from infra.database.connection import connect
 from infra.files import write_whole
+from statemachines.parameters import ParameterModel
 
 DAY_MS = 86_400_000
 FETCH_ROWS = 2_000
 
 
-class RetentionPolicy(BaseModel):
-    """How long rows stay in the database, in market time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RetentionPolicy(ParameterModel):
+    """How long rows stay in the database, in market time (P5)."""
 
     journal_months: int = Field(default=24, ge=1, le=1200)
+    """Whole months of the journal; older ones become archive files (P5)."""
+
     messages_days: int = Field(default=90, ge=1, le=36_500)
+    """Messages that every recipient has acknowledged and requests that are answered; older ones become archive files
+    (P5)."""
+
     known_days: int = Field(default=90, ge=8, le=36_500)  # the exchange's look-up windows are 7 days
+    """Ids of facts that are remembered against a repetition; older ones are dropped (EX-2)."""
+
     portfolio_days: int = Field(default=90, ge=1, le=36_500)
+    """All versions of the portfolio; of older days the last version stays (P5)."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Configuration of CORE-HODL with the specification's numbers as defaults."""
+"""Configuration of CORE-HODL with the specification's numbers as defaults. Shares are fractions of 1."""
 
 from __future__ import annotations
 
@@ -7,57 +7,104 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.values import Frozen
+from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
 
-Fraction = Annotated[Decimal, Field(gt=0, lt=1)]
-Days = Annotated[int, Field(ge=1, le=365)]
+Fraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
+YearlyFraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1 per year")]
+Days = Annotated[int, Field(ge=1, le=365), Unit("days")]
 
 
-class StakingParameters(Frozen):
-    """CH-10 as ruled in C9. Yields and volatility are fractions a year, shares are of the ETH held.
+class StakingParameters(ParameterModel):
+    """When ETH is staked, and how much of it (CH-10 as ruled in C9)."""
 
-    `replay_yield` is what is assumed in replay without data of Bybit Earn, paid daily and redeemed at once.
-    """
+    asset: Coin = "ETH"
+    """The coin that is staked (CH-10)."""
 
-    asset: str = "ETH"
-    min_yield: Fraction = Decimal("0.02")
-    max_volatility: Annotated[Decimal, Field(gt=0)] = Decimal("0.60")
-    volatility_returns: Annotated[int, Field(ge=2, le=365)] = 30
+    min_yield: YearlyFraction = Decimal("0.02")
+    """Least offered yield at which it is staked (CH-10)."""
+
+    max_volatility: Annotated[Decimal, Field(gt=0), Unit("annualised standard deviation, fraction of 1")] = Decimal(
+        "0.60"
+    )
+    """It is staked while its volatility is below this (CH-10, C9, D4)."""
+
+    volatility_returns: Annotated[int, Field(ge=2, le=365), Unit("daily log returns")] = 30
+    """Window of the volatility (CH-10, D4)."""
+
     calm_days: Days = 14
+    """It is staked only when the next calendar rebalance is more than this far away (CH-10, C9)."""
+
     max_share: Fraction = Decimal("0.80")
+    """Largest part of the coins held that is staked (CH-10)."""
+
     share_tolerance: Fraction = Decimal("0.01")
+    """How far above `max_share` the staked part may drift before the rest is redeemed (C9)."""
+
     min_stake_share: Fraction = Decimal("0.01")
-    replay_yield: Fraction = Decimal("0.03")
+    """Smallest stake, as a part of the coins held; a smaller one waits (C9)."""
+
+    replay_yield: YearlyFraction = Decimal("0.03")
+    """Yield assumed in a replay without data of Bybit Earn, paid daily and redeemed at once (C9)."""
 
 
-class CoreHodlParameters(Frozen):
-    """All thresholds of CH-1 .. CH-11. Shares are fractions of 1.
+class CoreHodlParameters(ParameterModel):
+    """All thresholds of CH-1 to CH-11."""
 
-    `weights` are parts: 2 and 1 mean 2/3 and 1/3 of what is invested (C1). `max_share` and `trim_share` are shares of
-    the whole portfolio, counting CORE's and TACTICAL's coins (C7); `cash_buffer`, `cash_alert`, `min_leg_share` and
-    `min_plan_share` are shares of the engine. `suspend_fall` and `resume_fall` are falls from the highest daily close
-    (C8); that high starts from `high_seeds_usdt` or the supplied history, whichever is higher. `rebalance_days` is how
-    long a rebalance whose orders do not fill is carried on before it is given up with an alert.
-    """
+    weights: dict[Coin, Annotated[int, Field(gt=0), Unit("parts")]] = Field(
+        default_factory=lambda: {"BTC": 2, "ETH": 1}
+    )
+    """Target weights per coin, in parts: 2 and 1 are 2/3 and 1/3 of what is invested (CH-1, C1)."""
 
-    weights: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=lambda: {"BTC": 2, "ETH": 1})
     max_drift: Fraction = Decimal("0.10")
+    """A weight further than this from its target, in parts of the invested value, triggers a rebalance (CH-2, C2)."""
+
     drift_spacing_days: Days = 3
-    tranches: Annotated[int, Field(ge=1, le=365)] = 30
+    """Least time between two rebalances because of drift (CH-2, C2)."""
+
+    tranches: Annotated[int, Field(ge=1, le=365), Unit("daily tranches")] = 30
+    """Number of tranches in which new capital is invested (CH-6, C5)."""
+
     built_tolerance: Fraction = Decimal("0.01")
+    """The first build ends when every asset lacks less than this part of its target (CH-6, C5)."""
+
     min_plan_share: Fraction = Decimal("0.01")
+    """Smallest inflow, as a part of the engine, that opens a plan of its own; a smaller one is bought at once (C5)."""
+
     max_share: Fraction = Decimal("0.45")
+    """No purchase brings an asset above this part of the whole portfolio, TACTICAL's coins included (CH-7, C7)."""
+
     trim_share: Fraction = Decimal("0.50")
+    """A close at which an asset is above this part of the whole portfolio sells it down to `max_share` (CH-7, C7)."""
+
     cash_buffer: Fraction = Decimal("0.05")
+    """Part of the engine that stays in cash (CH-7, C7)."""
+
     cash_alert: Fraction = Decimal("0.025")
+    """Cash below this part of the engine raises an alert (CH-7, C7)."""
+
     suspend_fall: Fraction = Decimal("0.70")
+    """A close further than this below the highest daily close suspends rebalancing (CH-8, C8)."""
+
     resume_fall: Fraction = Decimal("0.65")
+    """While rebalancing is suspended, an asset counts as fallen beyond this; it resumes when none is (CH-8, C8)."""
+
     min_leg_share: Fraction = Decimal("0.001")
+    """Smallest leg of a rebalance, as a part of the engine; a smaller one is left out (CH-2, C4)."""
+
     maker_life_h: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long a maker order is quoted before it is given up with an alert, market time (CH-3)."""
+
     rebalance_days: Days = 7
+    """How long a rebalance whose orders do not fill is carried on before it is given up with an alert (CH-2)."""
+
     history_days: Annotated[int, Field(ge=0, le=10_000)] = 3000
-    high_seeds_usdt: dict[str, Decimal] = Field(default_factory=dict)
+    """Daily closes that are read to find the highest one (CH-8, C8)."""
+
+    high_seeds_usdt: dict[Coin, PositiveUsdt] = Field(default_factory=dict)
+    """Highest daily close per coin from before the supplied history; the higher of the two counts (CH-8, C8)."""
+
     staking: StakingParameters = StakingParameters()
+    """When ETH is staked, and how much of it (CH-10, C9)."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -1,4 +1,4 @@
-"""Configuration of FUNDING with the specification's numbers as defaults."""
+"""Configuration of FUNDING with the specification's numbers as defaults. Shares are fractions of 1."""
 
 from __future__ import annotations
 
@@ -7,42 +7,90 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from statemachines.values import Frozen
+from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
 
-Fraction = Annotated[Decimal, Field(ge=0, le=1)]
-Seconds = Annotated[int, Field(gt=0, le=86_400)]
+Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
+RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]
+Seconds = Annotated[int, Field(gt=0, le=86_400), Unit("seconds")]
+Periods = Unit("settled funding periods")
+Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
 
 
-class FundingParameters(Frozen):
-    """All thresholds of FU-1 .. FU-10. Rates and shares are fractions; funding rates are per 8 hours.
+class FundingParameters(ParameterModel):
+    """All thresholds of FU-1 to FU-10."""
 
-    `assets` stand in the order of their priority when capital is short (FU-1). `basis_check` says how often the basis
-    is read (F3): "hour" on closed hourly bars (replay, paper), "minute" on live quotes. `margin_fraction` is the cash
-    that must stand behind each USDT of the short when a pair is opened.
-    """
+    assets: tuple[Coin, ...] = ("BTC", "ETH", "SOL")
+    """The coins, in the order of their priority when capital is short (FU-1)."""
 
-    assets: tuple[str, ...] = ("BTC", "ETH", "SOL")
-    min_rate: Decimal = Decimal("0.0001")
-    positive_periods: Annotated[int, Field(ge=1, le=10)] = 2
+    min_rate: RatePer8h = Decimal("0.0001")
+    """A pair is opened only when the predicted funding rate is above this (FU-2, F1, F2)."""
+
+    positive_periods: Annotated[int, Field(ge=1, le=10), Periods] = 2
+    """How many of the last settled rates must all be positive for an entry (FU-2)."""
+
     max_basis: Fraction = Decimal("0.02")
-    basis_readings: Annotated[int, Field(ge=1, le=10)] = 2
+    """No entry when (perpetual - spot) / spot is above this or below its negative; above it the pair is closed
+    (FU-2, FU-3, F5)."""
+
+    basis_readings: Readings = 2
+    """Readings of the basis above its limit that close a pair (FU-3, F5)."""
+
     basis_check: Literal["hour", "minute"] = "hour"
+    """How often the basis is read: `hour` on closed hourly bars (replay, paper), `minute` on live quotes (F3)."""
+
     quote_max_age_s: Seconds = 60
+    """Oldest last price of a leg that counts for the basis (F5)."""
+
     max_hold_days: Annotated[int, Field(ge=1, le=365)] = 14
+    """Longest time a pair is held (FU-3, F6)."""
+
     on_max_hold: Literal["exit", "roll"] = "exit"
+    """What happens then: `exit` closes the pair, `roll` begins the time anew (FU-3, F6)."""
+
     max_share_per_asset: Fraction = Decimal("0.05")
+    """Largest spot leg of one coin at order time, as a part of the engine's equity (FU-7, F7)."""
+
     compound_share: Fraction = Decimal("0.5")
-    negative_periods_all_out: Annotated[int, Field(ge=1, le=100)] = 3
+    """Part of each funding payment received that is invested again; the rest goes to TACTICAL (FU-5, F8)."""
+
+    negative_periods_all_out: Annotated[int, Field(ge=1, le=100), Periods] = 3
+    """Negative periods running of any held coin that close all pairs (FU-8, F10)."""
+
     insurance_fall: Fraction = Decimal("0.30")
+    """A fall of the exchange's insurance fund by more than this closes all pairs (FU-9)."""
+
     insurance_window_h: Annotated[int, Field(ge=1, le=168)] = 24
-    insurance_readings: Annotated[int, Field(ge=1, le=10)] = 2
-    spot_fee_rate: Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"))] = Decimal("0.001")
+    """Time within which that fall is measured (FU-9)."""
+
+    insurance_readings: Readings = 2
+    """Readings of the insurance fund that must all show the fall (FU-9, RM-4)."""
+
+    spot_fee_rate: FeeRate = Decimal("0.001")
+    """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
+
     margin_fraction: Fraction = Decimal(1)
+    """Cash that must stand behind each USDT of the short when a pair is opened (FU-2)."""
+
     delta_tolerance: Fraction = Decimal("0.01")
+    """A difference of the legs beyond this part of the position is trimmed (FU-4, F9)."""
+
     leg_timeout_s: Seconds = 10
-    leg_attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """A leg that is not filled within this market time is sent again (FU-4)."""
+
+    leg_attempts: Annotated[int, Field(ge=1, le=10), Unit("attempts")] = 2
+    """How often a leg is sent before the other one is unwound (FU-4)."""
+
     naked_alert_s: Seconds = 60
-    close_attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """A pair with unequal legs for longer than this market time raises an alert (FU-4)."""
+
+    close_attempts: Annotated[int, Field(ge=1, le=100), Unit("attempts")] = 6
+    """How often a close is tried every `leg_timeout_s`; after that it is tried slowly (FU-4)."""
+
     close_retry_slow_s: Seconds = 300
+    """First pause of the slow attempts to close (FU-4)."""
+
     entry_window_s: Seconds = 600
-    transfer_step_usdt: Annotated[Decimal, Field(gt=0)] = Decimal("0.0001")
+    """No entry rests on a settlement that is older than this market time (F3)."""
+
+    transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
+    """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""

@@ -7,54 +7,75 @@ from typing import Annotated
 
 from pydantic import Field
 
+from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, Unit
 from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
-from statemachines.values import DAY_MS, HOUR_MS, ActorName, Frozen
+from statemachines.values import DAY_MS, HOUR_MS, ActorName
 
-Fraction = Annotated[Decimal, Field(gt=0, le=1)]
-Multiple = Annotated[Decimal, Field(gt=0, le=10)]
+Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
+Multiple = Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")]
+Readings = Unit("consecutive readings")
+Milliseconds = Annotated[int, Field(gt=0), Unit("milliseconds")]
+Group = Annotated[str, Field(min_length=1), Allowed("a name for the group")]
+Switch = Annotated[str, Field(min_length=1), Allowed("the name of an automatic switch")]
 
 _MAJORS = ("BTCUSDT", "ETHUSDT")
 _WITH_SOL = (*_MAJORS, "SOLUSDT")
 
 
-class EngineLimits(Frozen):
-    """Limits of one engine.
+class EngineLimits(ParameterModel):
+    """Limits of one engine."""
 
-    `max_order_of_equity`: one order's notional over the engine's equity (size). `max_asset_of_equity`: one
-    symbol's resulting position over the engine's equity, None where another rule limits it (position).
-    `max_asset_leverage`, `max_total_leverage` and `min_liquidation_buffer` are TR-9 for linear products.
-    `min_cash_of_equity` is the cash that a spot purchase must leave (CH-7 for CORE, no borrowing for the others).
-    `max_asset_of_portfolio` is CH-7's concentration; `None` leaves the engine's purchases alone (RULINGS C7).
-    """
+    universe: frozenset[SeriesName]
+    """What the engine may trade (RM-1)."""
 
-    universe: frozenset[str]
     max_order_of_equity: Multiple = Decimal(1)
-    max_asset_of_equity: Multiple | None = None
+    """Largest notional of one order (RM-1, size)."""
+
+    max_asset_of_equity: Multiple | None = Field(default=None, examples=[Decimal(1)])
+    """Largest resulting position in one symbol; not set where another rule limits it (RM-1, position)."""
+
     max_asset_leverage: Multiple = Decimal(1)
+    """Largest notional of one asset in linear products (TR-9, T8)."""
+
     max_total_leverage: Multiple = Decimal("1.9")
+    """Largest notional of all assets in linear products (TR-9, T8)."""
+
     min_liquidation_buffer: Fraction = Decimal("0.5")
-    min_cash_of_equity: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal(0)
-    max_asset_of_portfolio: Fraction | None = None
+    """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (TR-9, T8)."""
+
+    min_cash_of_equity: Annotated[Decimal, Field(ge=0, lt=1), Unit("fraction of the engine's equity")] = Decimal(0)
+    """Cash that a spot purchase must leave: CORE's buffer; 0 means no borrowing (CH-7)."""
+
+    max_asset_of_portfolio: Fraction | None = Field(default=None, examples=[Decimal("0.45")])
+    """Largest part of the portfolio in one asset that a purchase may lead to; not set, purchases are not limited by it
+    (CH-7, C7)."""
 
 
-class DrawdownGroup(Frozen):
-    """RM-3 for the engines whose equity is measured together (RULINGS F11).
-
-    `caution` and `reduce_only` are falls from the peak; None means the group is only reported at `alert`.
-    """
+class DrawdownGroup(ParameterModel):
+    """RM-3 for the engines whose equity is measured together (RULINGS F11). A limit that is not set is not applied."""
 
     engines: tuple[ActorName, ...]
-    caution: Fraction | None = None
-    reduce_only: Fraction | None = None
-    alert: Fraction | None = None
+    """The engines that are measured together (RM-3, F11)."""
+
+    caution: Fraction | None = Field(default=None, examples=[Decimal("0.15")])
+    """Fall from the peak at which the engines go to CAUTION (RM-3)."""
+
+    reduce_only: Fraction | None = Field(default=None, examples=[Decimal("0.25")])
+    """Fall from the peak at which the engines go to REDUCE_ONLY (RM-3)."""
+
+    alert: Fraction | None = Field(default=None, examples=[Decimal("0.30")])
+    """Fall from the peak that raises an alert and changes nothing else (RM-3)."""
 
 
-class SwitchPolicy(Frozen):
-    """RM-4: what one automatic switch trips, and after how many consecutive bad readings (never one)."""
+class SwitchPolicy(ParameterModel):
+    """What one automatic switch trips, and after how many consecutive bad readings."""
 
     level: Level
-    consecutive: Annotated[int, Field(ge=2)] = 3
+    """The risk state that it trips (RM-4, R2)."""
+
+    consecutive: Annotated[int, Field(ge=2), Readings] = 3
+    """Bad readings running after which it trips, never one (RM-4)."""
 
 
 def _engine_limits() -> dict[ActorName, EngineLimits]:
@@ -101,40 +122,85 @@ def _switches() -> dict[str, SwitchPolicy]:
     }
 
 
-class RiskParameters(Frozen):
-    """All limits of the risk manager.
-
-    `price_collar`: furthest an order's reference price may be from the last closed price, and the worst price an
-    approval lets through. `max_bar_age_ms`: oldest closed bar an entry may rest on (market time).
-    `max_orders_per_minute`: new-risk intents per engine and minute of market time. `slippage_limit` is EX-3's.
-    `capital_limit_usdt`: most that all engines together may hold in coins and positions (the canary of profile live).
-    `reject_window`, `reject_share`, `reject_age_ms`: RM-4's share of the last orders that were rejected, and how long a
-    rejection counts (R2). `calm_ms`: RM-2's 24 h. `one_day_fall` and `fall_block_ms`: RM-3's portfolio rule, for
-    `fall_blocks`. `standstill_ms`, `standstill_again_ms`: R1's 30 and 365 days.
-    """
+class RiskParameters(ParameterModel):
+    """All limits of the risk manager; durations are market time unless they are in seconds, which are wall time."""
 
     engines: dict[ActorName, EngineLimits] = Field(default_factory=_engine_limits)
-    drawdown: dict[str, DrawdownGroup] = Field(default_factory=_drawdown_groups)
-    switches: dict[str, SwitchPolicy] = Field(default_factory=_switches)
+    """Limits per engine (RM-1)."""
+
+    drawdown: dict[Group, DrawdownGroup] = Field(default_factory=_drawdown_groups)
+    """Limits of the fall from the peak, per group of engines (RM-3, F11)."""
+
+    switches: dict[Switch, SwitchPolicy] = Field(default_factory=_switches)
+    """The automatic switches (RM-4, R2)."""
+
     concentration_accounts: tuple[ActorName, ...] = (ActorName.CORE_HODL, ActorName.TACTICAL)
-    capital_limit_usdt: Annotated[Decimal, Field(gt=0)] | None = None
+    """Engines whose coins count together for the largest part of the portfolio in one asset (CH-7, C7)."""
+
+    capital_limit_usdt: PositiveUsdt | None = Field(default=None, examples=[Decimal(10_000)])
+    """Most that all engines together may hold in coins and positions; in profile live the smaller of it and
+    live.canary_limit_usdt counts (RM-1)."""
+
     price_collar: Fraction = Decimal("0.10")
+    """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
+    approval lets through (RM-1)."""
+
     slippage_limit: Fraction = Decimal("0.005")
-    limit_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.01"))] = Decimal("0.001")
-    max_bar_age_ms: Annotated[int, Field(gt=0)] = 2 * HOUR_MS
-    max_orders_per_minute: Annotated[int, Field(gt=0)] = 120
+    """Largest slippage that a market order may allow (EX-3)."""
+
+    limit_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.01")), Unit("fraction of the limit")] = Decimal(
+        "0.001"
+    )
+    """Limits that contain a price deny an order only beyond so much more than the limit (X2)."""
+
+    max_bar_age_ms: Milliseconds = 2 * HOUR_MS
+    """Oldest closed bar that an entry may rest on (RM-1)."""
+
+    max_orders_per_minute: Annotated[int, Field(gt=0), Unit("intents per engine and minute of market time")] = 120
+    """Most intents that add risk (RM-1)."""
+
     caution_size_factor: Fraction = Decimal("0.5")
-    calm_ms: Annotated[int, Field(gt=0)] = DAY_MS
+    """What sizes are multiplied by in CAUTION (RM-3, R2)."""
+
+    calm_ms: Milliseconds = DAY_MS
+    """Calm after which a tripped state may return (RM-2, R1)."""
+
     one_day_fall: Fraction = Decimal("0.15")
-    fall_block_ms: Annotated[int, Field(gt=0)] = DAY_MS
-    standstill_ms: Annotated[int, Field(gt=0)] = 30 * DAY_MS
-    standstill_again_ms: Annotated[int, Field(gt=0)] = 365 * DAY_MS
+    """A fall of the portfolio between two daily closes beyond this blocks entries of `fall_blocks` (RM-3, F11)."""
+
+    fall_block_ms: Milliseconds = DAY_MS
+    """How long those entries are blocked (RM-3, F11)."""
+
+    standstill_ms: Milliseconds = 30 * DAY_MS
+    """An engine that stands REDUCE_ONLY and flat for this long returns to CAUTION with its high set anew (R1)."""
+
+    standstill_again_ms: Milliseconds = 365 * DAY_MS
+    """A second standstill within this time is ended by the operator only (R1)."""
+
     fall_blocks: tuple[ActorName, ...] = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
-    reject_window: Annotated[int, Field(gt=0)] = 50
+    """Engines whose entries the fall of one day blocks (RM-3)."""
+
+    reject_window: Annotated[int, Field(gt=0), Unit("orders")] = 50
+    """Number of last orders among which rejected ones are counted (RM-4, R2)."""
+
     reject_share: Fraction = Decimal("0.20")
-    reject_age_ms: Annotated[int, Field(gt=0)] = HOUR_MS
-    mismatch_tolerance: Annotated[int, Field(ge=0)] = 0
+    """Part of these that may be rejected; more trips the switch `orders_rejected` (RM-4, R2)."""
+
+    reject_age_ms: Milliseconds = HOUR_MS
+    """How long a rejection counts (R2)."""
+
+    mismatch_tolerance: Annotated[int, Field(ge=0), Unit("discrepancies")] = 0
+    """Tolerated discrepancies of a reconciliation; more are a bad reading of `reconciliation_mismatch` (RM-4)."""
+
     exchange_silent_s: Annotated[int, Field(gt=0)] = 30
+    """Longest silence of the exchange; more is a bad reading of `exchange_unreachable` (RM-4)."""
+
     market_data_age_s: Annotated[int, Field(gt=0)] = MARKET_DATA_AGE_S
-    clock_offset_ms: Annotated[int, Field(gt=0)] = 1_000
+    """Greatest age of market data; more is a bad reading of `market_data_stale` (RM-4)."""
+
+    clock_offset_ms: Milliseconds = 1_000
+    """Largest difference between our clock and the exchange's; more is a bad reading of `clock_off` (RM-4)."""
+
     insurance_fund_fall: Fraction = Decimal("0.30")
+    """A fall of the exchange's insurance fund within a day beyond this is a bad reading of `insurance_fund_depleted`
+    (RM-4, FU-9)."""

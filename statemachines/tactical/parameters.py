@@ -1,4 +1,4 @@
-"""Configuration of TACTICAL with the specification's numbers as defaults."""
+"""Configuration of TACTICAL with the specification's numbers as defaults. Shares, falls and gains are fractions."""
 
 from __future__ import annotations
 
@@ -7,51 +7,111 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.values import Frozen
+from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
 
-Fraction = Annotated[Decimal, Field(ge=0, le=1)]
-Fall = Annotated[Decimal, Field(gt=-1, lt=0)]
+Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
+Fall = Annotated[Decimal, Field(gt=-1, lt=0), Unit("negative fraction of 1")]
+Gain = Annotated[Decimal, Field(gt=0), Unit("fraction of the cost")]
+Hours = Annotated[int, Field(gt=0), Unit("hours")]
 
 
-class TacticalParameters(Frozen):
-    """All thresholds of TA-1 .. TA-10. Shares, falls and gains are fractions; funding rates are per 8 hours.
+class TacticalParameters(ParameterModel):
+    """All thresholds of TA-1 to TA-10."""
 
-    `ath_seed_usdt` is a BTC high from before the supplied history (TA-10); None leaves it to the history.
-    `max_slippage` is EX-3's: a purchase must be payable at the worst price it may be filled at; `spot_fee_rate` is
-    the venue's for takers (A2: what both may take stays in cash).
-    """
+    ath_seed_usdt: PositiveUsdt | None = Field(default=None, examples=[Decimal(19_666)])
+    """Highest daily close of BTC from before the supplied history; not set, the history decides (TA-10, A1)."""
 
-    ath_seed_usdt: Annotated[Decimal, Field(gt=0)] | None = None
     history_days: Annotated[int, Field(ge=31, le=10_000)] = 3_000
+    """Daily closes of BTC that are read to find the highest one (TA-10, A1)."""
+
     level_1_fall: Fall = Decimal("-0.50")
+    """BTC's fall from its highest daily close at which level 1 deploys (TA-1)."""
+
     level_1_share: Fraction = Decimal("0.50")
+    """Part of the cash that level 1 deploys; the rest is reserved for level 2 (TA-1, A2)."""
+
     level_2_fall: Fall = Decimal("-0.70")
+    """BTC's fall from its highest daily close at which level 2 deploys (TA-1)."""
+
     level_2_share_of_other_cash: Fraction = Decimal("0.50")
-    fear_greed_below: Annotated[int, Field(ge=0, le=100)] = 20
-    fear_greed_max_age_h: Annotated[int, Field(gt=0)] = 48
-    funding_below: Decimal = Decimal("-0.0005")
-    funding_settlements: Annotated[int, Field(ge=1, le=100)] = 9
+    """Part of the cash outside the reserve that level 2 deploys beside the reserve (TA-1, A2)."""
+
+    fear_greed_below: Annotated[int, Field(ge=0, le=100), Unit("index points")] = 20
+    """A Fear & Greed index below it triggers a deployment (TA-2)."""
+
+    fear_greed_max_age_h: Hours = 48
+    """Oldest value of the index that counts (TA-2, A5)."""
+
+    funding_below: Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")] = Decimal(
+        "-0.0005"
+    )
+    """A mean funding rate of BTC below it triggers a deployment (TA-3, A6)."""
+
+    funding_settlements: Annotated[int, Field(ge=1, le=100), Unit("settlements")] = 9
+    """Number of settlements that the mean covers (TA-3, A6)."""
+
     volatility_above_pct: Annotated[Decimal, Field(gt=0)] = Decimal(80)
-    dvol_max_age_h: Annotated[int, Field(gt=0)] = 48
+    """A volatility of BTC above it triggers a deployment (TA-3, A6)."""
+
+    dvol_max_age_h: Hours = 48
+    """Oldest close of DVOL that counts; without one the realised volatility does (TA-3, A6)."""
+
     panic_fall: Fall = Decimal("-0.20")
+    """Funding and volatility count only while BTC has fallen at least this far from its highest close (TA-3, A6)."""
+
     panic_share: Fraction = Decimal("0.25")
-    shares: dict[str, Fraction] = Field(default_factory=lambda: {"BTC": Decimal("0.80"), "ETH": Decimal("0.20")})
+    """Part of the cash outside the reserve that a trigger of TA-2 or TA-3 deploys (TA-2, TA-3, A3)."""
+
+    shares: dict[Coin, Fraction] = Field(default_factory=lambda: {"BTC": Decimal("0.80"), "ETH": Decimal("0.20")})
+    """How a deployment is split; the shares add up to 1 and name BTC (TA-4)."""
+
     max_share_per_event: Fraction = Decimal("0.50")
-    days_between: Annotated[int, Field(ge=0)] = 30
+    """Largest part of the cash in one deployment; level 2 is not bound by it (TA-5, A2)."""
+
+    days_between: Annotated[int, Field(ge=0), Unit("days")] = 30
+    """Least time between two deployments (TA-5, A4)."""
+
     max_slippage: Fraction = Decimal("0.005")
-    spot_fee_rate: Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"))] = Decimal("0.001")
+    """A purchase must be payable at a price so much worse than the last one (EX-3, A2)."""
+
+    spot_fee_rate: FeeRate = Decimal("0.001")
+    """The venue's taker fee on spot; what it may take stays in cash (A2)."""
+
     min_deployment_usdt: Annotated[Decimal, Field(ge=0)] = Decimal(100)
+    """Smallest deployment; a smaller one waits (A3)."""
+
     min_deployment_share_of_target: Fraction = Decimal("0.01")
-    profit_target: Annotated[Decimal, Field(gt=0)] = Decimal(1)
-    fast_profit: Annotated[Decimal, Field(gt=0)] = Decimal("0.50")
+    """Smallest deployment as a part of the engine's target; the larger of the two minimums counts (A3)."""
+
+    profit_target: Gain = Decimal(1)
+    """Gain at which a deployment is sold and returns to CORE-HODL (TA-6, A7)."""
+
+    fast_profit: Gain = Decimal("0.50")
+    """Gain at which a part of a young deployment is sold, once (TA-7)."""
+
     fast_profit_days: Annotated[int, Field(ge=0)] = 90
+    """Until what age a deployment counts as young (TA-7)."""
+
     fast_profit_sells: Fraction = Decimal("0.50")
+    """Part of the young deployment that is sold (TA-7)."""
+
     hold_months: Annotated[int, Field(ge=1, le=120)] = 12
+    """Age at which the coins of a deployment return to CORE-HODL (TA-6, A7)."""
+
     hold_fall: Fall = Decimal("-0.30")
+    """A result below this is recorded; the deployment is held (TA-8)."""
+
     retry_s: Annotated[int, Field(gt=0, le=3_600)] = 60
-    attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    coin_transfer_step: Annotated[Decimal, Field(gt=0)] = Decimal("0.00000001")
-    usdt_transfer_step: Annotated[Decimal, Field(gt=0)] = Decimal("0.0001")
+    """An order of a deployment that has not ended within this market time is cancelled and tried again (TA-9)."""
+
+    attempts: Annotated[int, Field(ge=1, le=20), Unit("attempts")] = 3
+    """How often an order of a deployment is tried (TA-9)."""
+
+    coin_transfer_step: Annotated[Decimal, Field(gt=0), Unit("coins")] = Decimal("0.00000001")
+    """Coins that return to CORE-HODL are rounded down to multiples of it (TA-6)."""
+
+    usdt_transfer_step: PositiveUsdt = Decimal("0.0001")
+    """USDT that return to CORE-HODL are rounded down to multiples of it (TA-6)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-CITED = re.compile(
-    r"(?<![\w.%])(?:(?:CH|TR|FU|TA|OR|DA|EX|RM|IF|DE)-\d+|[PLDTFCAOXR]\d{1,2}(?!:\d))(?!\w)",
-)
-"""`TR-9`, `T8`; neither an hour (`T00:00`) nor an escaped byte of a URL (`%F0`)."""
+from infra.config.fields import RULE
 
 _ROW = re.compile(r"^\| (?P<id>[A-Z]+-?\d+(?:-[A-Z]+\d+)?) \|", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -47,7 +44,7 @@ def defined_ids(text: str) -> set[str]:
 
 def cited_ids(text: str) -> Iterator[Named]:
     """The IDs that a plain text cites."""
-    for match in CITED.finditer(text):
+    for match in RULE.finditer(text):
         yield Named(match[0], text.count("\n", 0, match.start()) + 1)
 
 
