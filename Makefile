@@ -1,29 +1,48 @@
-# Two commands do all the set-up: `make run` and `make test`.
+# Two commands do all the set-up: `make run` and `make test`. `make help` lists all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 HISTORY ?= ../shared/history
+SPENT := build/test-seconds.json
 
-.PHONY: run test lint docs golden mutate soak chaos drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate soak chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
 
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
 test: $(VENV)/.dev-ready ## lint, types, storeys and all tests (with ARGS: the tests that these name)
 	$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile
-	$(BIN)/python -m pytest -m "ray and not drill"
+	rm -f $(SPENT)
+	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile --spent=$(SPENT)
+	$(BIN)/python -m pytest -m "ray and not drill" --spent=$(SPENT)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-lint: $(VENV)/.dev-ready
+test-fast: $(VENV)/.dev-ready ## what needs neither Ray nor the database and is quick: under 90 s on two cores
+	$(BIN)/python -m pytest --fast -n auto --dist loadfile $(ARGS)
+
+coverage: $(VENV)/.dev-ready ## lines and branches that the tests outside Ray reach, per package
+	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
+	$(BIN)/python -m tests.coverage_by_package build/coverage.json
+
+lint: $(VENV)/.dev-ready ## style, types and storeys
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: $(VENV)/.dev-ready ## put the code into the common form, mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: $(VENV)/.dev-ready ## check style, types and storeys before each commit from now on
+	$(BIN)/pre-commit install
 
 docs: $(VENV)/.run-ready ## what is generated from the code: state machines, documented configuration, its JSON Schema
 	$(BIN)/eternal diagrams
@@ -58,7 +77,7 @@ lock: $(VENV)/.dev-ready ## renew the lock files from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --no-emit-options --no-header --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-clean:
+clean: ## remove the virtual environment and what was built
 	rm -rf $(VENV) build *.egg-info
 
 $(VENV)/bin/python:

@@ -18,6 +18,8 @@ from infra.simulator.market.judge import Coverage
 from tests.infra.simulator.market.make import write_required
 from tests.simulation.whole import instant
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 120.0
 SHORT = ("--from", "2025-01-01", "--to", "2025-01-20")
 

@@ -18,6 +18,8 @@ from tests.reference import trend as reference
 from tests.statemachines import trend_history as history
 from tests.statemachines.trend_venue import Venue
 
+pytestmark = pytest.mark.slow
+
 START, END = "2019-12-01", "2025-07-01"
 SETS = {
     "TREND-1": (ActorName.TREND_1, TREND_1, 15_000, 50, 200),

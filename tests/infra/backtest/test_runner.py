@@ -22,6 +22,8 @@ from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, ENGINES, ActorName
 from tests.simulation.whole import instant
 
+pytestmark = pytest.mark.slow
+
 DAYS = 45
 SEED = 2
 TREND = (ActorName.TREND_1, ActorName.TREND_2)

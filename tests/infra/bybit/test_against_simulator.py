@@ -61,6 +61,8 @@ from statemachines.requests import (
 from statemachines.values import DAY_MS, HOUR_MS, Account, Category, Side
 from tests.infra.bybit.venue import order_of
 
+pytestmark = pytest.mark.slow
+
 START = 1_706_745_600_000  # 2024-02-01
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
     (category, symbol) for category in ("spot", "linear") for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")

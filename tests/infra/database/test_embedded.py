@@ -18,6 +18,8 @@ from infra.database.embedded import EmbeddedPostgres
 from infra.database.server_files import EmbeddedDatabaseError, packaged_server
 from tests.database import open_temporary_folder
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

@@ -20,6 +20,8 @@ from statemachines.brain import StateRow
 from tests.actors.store_suite import ACTOR, Pen, wire
 from tests.database import open_temporary_folder
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

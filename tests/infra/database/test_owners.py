@@ -22,6 +22,8 @@ from infra.database.store import PostgresStore
 from tests.actors.store_suite import ACTOR, Pen, wire
 from tests.database import open_temporary_folder
 
+pytestmark = pytest.mark.database
+
 FOLDER = Path("unused")
 UNDOING = (
     "ALTER TABLE journal DISABLE TRIGGER ALL",

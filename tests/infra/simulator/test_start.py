@@ -8,6 +8,8 @@ import pytest
 
 from infra.simulator.__main__ import UsageError, _arguments, choose_market
 
+pytestmark = pytest.mark.slow
+
 
 def test_another_market_for_a_folder_in_use_is_refused_in_dates(tmp_path: Path) -> None:
     """It showed dictionaries with milliseconds, and no way out."""
