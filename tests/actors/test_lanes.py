@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import pytest
@@ -93,7 +93,7 @@ class _Asker(_Toy):
     def __init__(self) -> None:
         self.answers: dict[str, str] = {}
 
-    def restore(self, rows: dict[str, StateRow]) -> None:
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
         return None
 
     def dirty(self) -> tuple[StateRow, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,11 @@ from actors.inprocess import InProcessRuntime, StreamEvent
 from actors.lanes import Lanes
 from actors.memory_store import MemoryStore
 from actors.ports import Commit, StoreUnavailableError
+from statemachines.brain import Brain
 from statemachines.commands import Ask
 from statemachines.messages import Answer, FundingSettled
 from statemachines.requests import Accepted, LookUpTransfer, Outcome, Request, TransferFunds
-from statemachines.values import Account, ActorName, Decimal
+from statemachines.values import Account, ActorName
 from tests.actors.toy import Buyer, Pump, ToyExchange
 
 PATIENCE_S = 20.0
@@ -64,7 +66,7 @@ def test_whatever_call_the_database_misses_nothing_received_is_lost(facts: int, 
         frames.clear()
         return found
 
-    factories = {ActorName.ORCHESTRATOR: Pump, ActorName.TACTICAL: Buyer}
+    factories: dict[ActorName, Callable[[], Brain]] = {ActorName.ORCHESTRATOR: Pump, ActorName.TACTICAL: Buyer}
     runtime = InProcessRuntime(factories, store, exchange, drain)
 
     def settle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from statemachines.brain import HistoryNeed, StateRow
 from statemachines.commands import Ask, Commands, Note, Send
@@ -17,7 +18,7 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
-from statemachines.values import Account, ActorName, Decimal
+from statemachines.values import Account, ActorName
 
 
 class _Toy:

@@ -310,11 +310,11 @@ def test_a_reset_is_registered_and_a_restart_does_not_take_the_component_for_fau
 def test_a_command_whose_answer_was_lost_is_given_again_with_the_id_that_the_answer_names() -> None:
     actors = Actors()
     actors.silent = True
-    lost = post(actors, **HALT)
+    lost = post(actors, ALLOWED, **HALT)
     assert lost.status_code == 503
     assert "command_id 'c-1'" in lost.json()["error"]
     actors.silent = False
-    assert post(actors, **HALT).status_code == 200
+    assert post(actors, ALLOWED, **HALT).status_code == 200
     assert len(actors.calls) == 1, "it was committed: it is not sent a second time"
 
 
@@ -322,7 +322,7 @@ def test_without_the_register_no_repeat_is_taken_for_new() -> None:
     """Whether the id is free cannot be read: nothing is sent, and the answer does not say that anything was."""
     actors = Actors()
     actors.unreadable = True
-    answer = post(actors, **HALT)
+    answer = post(actors, ALLOWED, **HALT)
     assert answer.status_code == 503 and "the server is starting" in answer.json()["error"]
     assert actors.calls == []
 

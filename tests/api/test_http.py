@@ -174,7 +174,7 @@ def test_a_refused_character_is_shown_as_one_escape(client: TestClient) -> None:
 
 
 def test_a_well_formed_stranger_finds_nothing_and_breaks_nothing(client: TestClient) -> None:
-    nothing = {"rows": [], "next": None}
+    nothing: dict[str, Any] = {"rows": [], "next": None}
     assert client.get("/orders?symbol=' OR 1=1 --").json() == nothing
     assert client.get("/events?trace=никто").json() == nothing
     assert client.get("/orders?state=OPEN_ANY").json()["rows"][0]["link_id"] == STOP

@@ -27,7 +27,7 @@ from statemachines.facts import (
     PostingLine,
     TransferFact,
 )
-from statemachines.values import Side
+from statemachines.values import ActorName, Side
 from tests.actors.store_suite import Pen, wire
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
@@ -64,8 +64,8 @@ def facts(number: int, at_ms: int) -> list[Fact]:
             purpose="", state="DONE", reason="", requested_ms=at_ms, updated_ms=at_ms,
         ),
         AlertFact(
-            alert_id=f"a{name}", actor="trend-1", severity="info", title="", text="", state="open", market_ms=at_ms,
-            changed_ms=at_ms,
+            alert_id=f"a{name}", actor=ActorName.TREND_1, severity="info", title="", text="", state="open",
+            market_ms=at_ms, changed_ms=at_ms,
         ),
         DiscrepancyFact(
             discrepancy_id=f"d{name}", account="TREND-1", kind="order", subject="", ours="", theirs="", resolution="",

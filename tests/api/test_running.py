@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -149,7 +150,7 @@ def test_status_with_the_api_away_asks_the_launch_and_is_light(tmp_path: Path, d
 
 
 def test_status_falls_back_to_the_database_when_the_api_is_away(tmp_path: Path, database_url: str) -> None:  # noqa: F811
-    config = EternalConfig(data_folder=tmp_path / "data", database=DatabaseConfig(url=database_url))
+    config = EternalConfig(data_folder=tmp_path / "data", database=DatabaseConfig(url=SecretStr(database_url)))
     write_history(database_url)
     with hold(config) as child:
         with pytest.raises(Unanswered, match="api-port"):
@@ -171,7 +172,9 @@ def test_doctor_finds_nothing_wrong_with_a_new_folder(config: EternalConfig) -> 
 
 
 def test_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
-    config = EternalConfig(data_folder=tmp_path, database=DatabaseConfig(url="postgresql://u:hidden@127.0.0.1:1/none"))
+    config = EternalConfig(
+        data_folder=tmp_path, database=DatabaseConfig(url=SecretStr("postgresql://u:hidden@127.0.0.1:1/none"))
+    )
     (tmp_path / "api-token").write_text("x")
     (tmp_path / "api-token").chmod(0o644)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -188,7 +191,7 @@ def test_doctor_leaves_a_database_as_it_is_and_refuses_a_strangers(
     tmp_path: Path,
     database_url: str,  # noqa: F811
 ) -> None:
-    config = EternalConfig(data_folder=tmp_path, database=DatabaseConfig(url=database_url))
+    config = EternalConfig(data_folder=tmp_path, database=DatabaseConfig(url=SecretStr(database_url)))
     assert wrong(config) == {}
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM installation").fetchone() == (0,)

@@ -4,7 +4,7 @@ documented one, as documented, and none is a 5xx but the documented 503."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from tests.database import fresh_database, postgres_server  # noqa: F401 - a fix
 TOKEN = "the-token-of-this-test"
 EXAMPLES = 25
 load_all_checks()
-JUDGED = CHECKS.get_by_names(
+JUDGED: list[Any] = CHECKS.get_by_names(
     ["status_code_conformance", "content_type_conformance", "response_schema_conformance", "ignored_auth"]
 )
 """`not_a_server_error` would refuse the documented 503: the status is looked at below."""
@@ -62,10 +62,10 @@ def described(app: FastAPI) -> Any:
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
 
 
-HEADERS: Mapping[str, str] = {"Authorization": f"Bearer {TOKEN}"}
+HEADERS: dict[str, str] = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def for_every_operation(described: Any, check: Callable[[Case], None]) -> int:
+def for_every_operation(described: Any, check: Callable[[Case[Any]], None]) -> int:
     """Run the check on generated cases of every operation; returns how many operations there are."""
     count = 0
     for result in described.get_all_operations():
@@ -79,7 +79,7 @@ def for_every_operation(described: Any, check: Callable[[Case], None]) -> int:
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         )
         @given(operation.as_strategy())
-        def judged(case: Case) -> None:
+        def judged(case: Case[Any]) -> None:
             check(case)
 
         judged()
@@ -90,7 +90,7 @@ def for_every_operation(described: Any, check: Callable[[Case], None]) -> int:
 def test_with_the_token_every_answer_is_as_documented(described: Any) -> None:
     statuses: Counter[int] = Counter()
 
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         response = case.call(headers=HEADERS)
         statuses[response.status_code] += 1
         assert response.status_code < 500 or response.status_code == 503, response.text
@@ -101,7 +101,7 @@ def test_with_the_token_every_answer_is_as_documented(described: Any) -> None:
 
 
 def test_without_the_token_every_answer_is_a_refusal(described: Any) -> None:
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         response = case.call(headers={"Authorization": "Bearer of-a-stranger"})
         expected = (200, 503) if case.path == "/health" else (401,)
         assert response.status_code in expected, response.text

@@ -6,6 +6,7 @@ import os
 import signal
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_faults_in_the_crash_of_march_2020(capsys: pytest.CaptureFixture[str]) -
 def test_with_one_engine_faulted_the_others_trade_on() -> None:
     """P1, OR-8: past the restart limit the engine is FAULTED; the other four go on and every day is summarised."""
     policy = SupervisionPolicy(max_restarts=1, delays_ms=(100,))
-    config_of = {"end": date(2025, 1, 9), "supervision": policy, "seed": 12}
+    config_of: dict[str, Any] = {"end": date(2025, 1, 9), "supervision": policy, "seed": 12}
     with drill_folder() as folder, running(make_config(folder, **config_of)) as drill:
         drill.strike(ActorName.FUNDING)
         os.kill(drill.pid(ActorName.FUNDING), signal.SIGKILL)

@@ -71,7 +71,7 @@ class SimulatorProcess:
 
     def uid_of(self, account: str) -> int:
         """UID of an account."""
-        return next(one["uid"] for one in self.keys["accounts"] if one["name"] == account)
+        return int(next(one["uid"] for one in self.keys["accounts"] if one["name"] == account))
 
     def http(self, account: str, **options: Any) -> HTTP:
         """An unmodified pybit session of the account, pointed at loopback."""
@@ -91,7 +91,7 @@ class SimulatorProcess:
         """A pybit WebSocket whose only change is where it connects to; raw frames go to the callback, if any."""
         base = self.url.replace("http://", "ws://")
 
-        class Loopback(WebSocket):
+        class Loopback(WebSocket):  # type: ignore[misc]
             def _connect(self, url: str) -> None:
                 super()._connect(url if url.startswith("ws://") else base + url[url.index("/v5/") :])
 

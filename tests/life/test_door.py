@@ -56,8 +56,8 @@ def listening(system: Started) -> dict[int, tuple[str, str]]:
             except OSError:
                 continue  # closed meanwhile
             if inode and inode[1] in sockets:
-                address, port = sockets[inode[1]]
-                found[port] = (address, command)
+                host, number = sockets[inode[1]]
+                found[number] = (host, command)
     return found
 
 

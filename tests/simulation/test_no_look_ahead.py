@@ -70,8 +70,10 @@ def another_future(tape: Tape, cut_ms: int, seed: int) -> Tape:
         order[future] = dice.permutation(future)
         scale = np.ones(len(series.starts))
         scale[future] = factor
-        columns = (series.open, series.high, series.low, series.close)
-        return Series(series.step_ms, series.starts, *((c * scale)[order] for c in columns), series.volume[order])
+        opened, high, low, closed = (
+            (column * scale)[order] for column in (series.open, series.high, series.low, series.close)
+        )
+        return Series(series.step_ms, series.starts, opened, high, low, closed, series.volume[order])
 
     def repaid(funding: Funding) -> Funding:
         rates = [rate if at <= cut_ms else -rate for at, rate in zip(funding.times_ms, funding.rates, strict=True)]

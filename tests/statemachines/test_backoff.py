@@ -86,4 +86,4 @@ def test_each_cause_has_its_own_pauses(cause: str, pauses_s: list[float]) -> Non
 def test_a_code_decides_before_the_fault_of_the_gateway(cause: RefusalCause, codes: list[int]) -> None:
     for code in codes:
         for fault in ("permanent", "transient", "funds"):
-            assert cause_of(code, fault) is cause, code  # type: ignore[arg-type]
+            assert cause_of(code, fault) is cause, code

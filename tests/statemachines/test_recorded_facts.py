@@ -44,8 +44,10 @@ def days(market: HistoryMarket, asset: str) -> list[Bar]:
     start_ms = int(first["ts"].replace(tzinfo=UTC).timestamp()) * 1000
     if start_ms == bars[0].start_ms:
         return bars
-    prices = [Decimal(str(first[name])) for name in ("open", "high", "low", "close", "volume")]
-    return [Bar(start_ms, *prices, Decimal(0)), *bars]
+    opened, high, low, closed, volume = (
+        Decimal(str(first[name])) for name in ("open", "high", "low", "close", "volume")
+    )
+    return [Bar(start_ms, opened, high, low, closed, volume, Decimal(0)), *bars]
 
 
 def day(start_ms: int) -> str:

@@ -338,7 +338,13 @@ def test_approved_expiry_ends_what_was_not_sent() -> None:
 def test_x1_a_rest_below_a_lot_is_sent_as_the_close_of_the_position() -> None:
     """Our own filters denied each exit of 0.0004 with a lot of 0.001; the exchange closes it as quantity 0."""
     rig = Rig().start()
-    changes = {"side": Side.SELL, "quantity": D("0.0004"), "reduce_only": True, "stake": "exit", "closes_rest": True}
+    changes: dict[str, Any] = {
+        "side": Side.SELL,
+        "quantity": D("0.0004"),
+        "reduce_only": True,
+        "stake": "exit",
+        "closes_rest": True,
+    }
     rig.approve(**changes)
     request = rig.asks[rig.waiting(":place:")[0]].request
     assert isinstance(request, PlaceOrder)

@@ -17,6 +17,7 @@ from statemachines.messages import (
     Message,
     MoveStop,
     OperatorCommand,
+    Portfolio,
     TransferEnded,
     Withdraw,
 )
@@ -87,6 +88,7 @@ def test_nothing_is_let_through_before_reconciliation() -> None:
 def test_the_portfolio_goes_to_all_when_it_first_becomes_known() -> None:
     (send,) = sends(World().open().log, "portfolio")
     assert set(send.to) == {*ENGINES, ActorName.ORCHESTRATOR}
+    assert isinstance(send.body, Portfolio)
     assert send.body.equity_usdt == 100_000
 
 
@@ -116,6 +118,7 @@ def test_a_fill_tells_its_engine_and_the_orchestrator() -> None:
     world.tell(intent(1), T0)
     (send,) = sends(world.tell(fill(intent(1), T0, "1", "1", "14999"), T0), "portfolio")
     assert set(send.to) == {ActorName.TREND_1, ActorName.ORCHESTRATOR}
+    assert isinstance(send.body, Portfolio)
     assert send.body.accounts[Account.TREND_1].positions == {"BTCUSDT": (Decimal(1), Decimal(1000))}
     assert send.body.accounts[Account.TREND_1].equity_usdt == 14_999
 

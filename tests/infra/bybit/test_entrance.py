@@ -42,7 +42,7 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
-from statemachines.values import DAY_MS, HOUR_MS, Account
+from statemachines.values import DAY_MS, HOUR_MS, Account, Category
 from tests.infra.bybit.test_frames import LINEAR, T, book, quotes, ticker
 from tests.infra.bybit.test_parse import execution_row, order_row
 from tests.infra.bybit.venue import Clock, adapter, order_of
@@ -52,7 +52,7 @@ NOW = T + HOUR_MS
 
 
 def exchange(handle: Callable[[str, str, Any, Any], Any]) -> BybitExchange:
-    symbols = (("linear", "BTCUSDT"), ("spot", "ETHUSDT"), ("linear", "SOLUSDT"))
+    symbols: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"), ("spot", "ETHUSDT"), ("linear", "SOLUSDT"))
     return adapter(handle, clock=Clock(NOW), symbols=symbols)
 
 
@@ -194,12 +194,12 @@ NO_ENVELOPES: list[Any] = [
     {"retCode": 0, "retMsg": "OK", "result": None},
     {"ret_code": 0, "ret_msg": "OK", "result": {"list": []}},
 ]
-WRITES = [
+WRITES: list[Any] = [
     order_of(),
     CancelOrder(link_id="abcdefT1x-1", category="linear", symbol="BTCUSDT"),
     SetLeverage(symbol="BTCUSDT", leverage=Decimal(5)),
 ]
-LOOK_UPS = [
+LOOK_UPS: list[Any] = [
     LookUpOrder(link_id="abcdefT1x-1", category="linear", symbol="BTCUSDT"),
     LookUpTransfer(transfer_id="t"),
     ReadAccount(executions_since_ms=T),

@@ -403,7 +403,11 @@ def test_an_answer_about_another_order_or_transfer_is_no_answer() -> None:
     other = {"list": [order_row(orderLinkId="other", orderId="9")], "nextPageCursor": ""}
     empty: dict[str, Any] = {"list": [], "nextPageCursor": ""}
     for path in ("/v5/order/realtime", "/v5/order/history"):
-        outcome = Venue(lambda at, params, path=path: other if at == path else empty).exchange.perform(A, LOOK_UP)
+
+        def answer(at: str, _: Any, path: str = path) -> Any:
+            return other if at == path else empty
+
+        outcome = Venue(answer).exchange.perform(A, LOOK_UP)
         assert isinstance(outcome, Refused) and outcome.fault == "transient"
     row = {"transferId": "other", "status": "SUCCESS"}
     ask = LookUpTransfer(transfer_id=TRANSFER.transfer_id)

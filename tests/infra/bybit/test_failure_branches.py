@@ -270,7 +270,8 @@ class Sink:
 
 def test_a_gap_withdraws_the_quote_and_asks_once_for_a_fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deltas still on their way must not ask again each: the exchange would count them against us."""
-    sink, asked = Sink(), []
+    sink = Sink()
+    asked: list[Any] = []
     streams = PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),))
     connection = streams._connection("linear", sink, lambda _name: None)
     monkeypatch.setattr(connection, "resubscribe", asked.append)

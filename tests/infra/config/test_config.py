@@ -185,7 +185,7 @@ def test_it_is_frozen_and_travels() -> None:
     config = load_config(settings=["trend.adx_threshold=20"])
     assert pickle.loads(pickle.dumps(config)) == config
     with pytest.raises(ValueError, match="frozen"):
-        config.profile = Profile.LIVE  # type: ignore[misc]
+        config.profile = Profile.LIVE
 
 
 def test_what_the_profile_adds_to_the_rules() -> None:

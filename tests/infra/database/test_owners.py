@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
 from api.doctor import examine
 from infra.config import EternalConfig
@@ -117,7 +118,7 @@ def test_a_login_that_may_make_roles_never_reaches_the_actors(
     assert works(database)
     assert open_database(url, FOLDER) == database
     assert "password" not in repr(database)
-    config = EternalConfig(database=DatabaseConfig(url=url))
+    config = EternalConfig(database=DatabaseConfig(url=SecretStr(url)))
     assert [one.text for one in examine(config) if one.what == "database" and not one.ok] == []
 
 
@@ -135,7 +136,7 @@ def test_one_login_that_owns_all_and_may_not_make_roles_is_told_plainly(
     assert warning.startswith("The database login owner_login of DATABASE_URL owns the tables config_versions, ")
     assert "can undo" in warning and "DATABASE_OWNER_URL" in warning and "owner_login-password" not in warning
     assert works(database)
-    config = EternalConfig(database=DatabaseConfig(url=url))
+    config = EternalConfig(database=DatabaseConfig(url=SecretStr(url)))
     (told,) = [one.text for one in examine(config) if one.what == "database"]
     assert warning in told
 

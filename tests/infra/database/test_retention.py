@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def column(url: str, query: str) -> list[Any]:
     with connect(url, "test") as connection:
-        return [found[0] for found in connection.execute(query).fetchall()]  # type: ignore[arg-type]
+        return [found[0] for found in connection.execute(query).fetchall()]
 
 
 def names(report: RetentionReport) -> list[str]:
@@ -125,7 +126,9 @@ def test_requests_without_an_answer_stay(pen: Pen, database_url: str, tmp_path: 
 def test_known_ids_are_dropped_and_portfolios_thinned_to_one_a_day(pen: Pen, database_url: str, tmp_path: Path) -> None:
     day = instant(2020, 5, 1)
     times = [day, day + HOUR_MS, day + 23 * HOUR_MS, day + DAY_MS, NOW_MS - HOUR_MS, NOW_MS]
-    versions = [PortfolioFact(version=n, market_ms=ms, equity_usdt=1000 + n, data={}) for n, ms in enumerate(times, 1)]
+    versions = [
+        PortfolioFact(version=n, market_ms=ms, equity_usdt=Decimal(1000 + n), data={}) for n, ms in enumerate(times, 1)
+    ]
     pen.write(facts=versions, known=["old"], market_ms=day)
     pen.write(known=["new"], market_ms=NOW_MS)
     report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)

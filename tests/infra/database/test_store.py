@@ -10,14 +10,14 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from actors.ports import FencedError, Store, StoreUnavailableError
+from actors.ports import FencedError, JournalLine, Store, StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.store import PostgresStore
 from statemachines.brain import StateRow
 from statemachines.commands import Note
 from statemachines.facts import ExecutionFact, OrderFact, PostingFact, PostingLine
 from statemachines.values import ActorName, Side
-from tests.actors.store_suite import ACTOR, JournalLine, OpenStore, Pen, StoreSuite, place, switch, wire
+from tests.actors.store_suite import ACTOR, OpenStore, Pen, StoreSuite, place, switch, wire
 
 
 @pytest.fixture

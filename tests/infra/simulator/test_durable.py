@@ -86,7 +86,7 @@ def test_a_snapshot_of_another_market_is_refused(tmp_path: Path) -> None:
     durable.write_snapshot()
     durable.close()
     other = TinyMarket(HOURS)
-    other.label = "another"  # type: ignore[misc]
+    other.label = "another"
     with pytest.raises(SnapshotError, match="belongs to the market 'tiny'"):
         DurableExchange(tmp_path, other, SimConfig(), load_or_create(tmp_path))
 

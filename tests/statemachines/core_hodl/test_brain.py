@@ -202,7 +202,7 @@ def test_a_fill_that_was_not_reported_is_counted_at_the_end_of_its_order() -> No
     made.brain.handle = deaf  # type: ignore[method-assign]
     made.finish()
     assert len(kept) == 2
-    plan = made.row()["plans"][0]  # type: ignore[index]
+    plan = made.row()["plans"][0]
     assert D(plan["cash_usdt"]) == pytest.approx(D(2_900), abs=D("0.05"))
 
 

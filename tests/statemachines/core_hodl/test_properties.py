@@ -93,7 +93,7 @@ HELD = {"none": {}, "targets": {"BTC": D("3.8"), "ETH": D(19)}, "too much BTC": 
 """With what the engine starts: its 60,000 USDT in cash, at its targets, or far from them."""
 
 
-def start(held: str, **more: object) -> CoreWorld:
+def start(held: str, **more: Any) -> CoreWorld:
     coins = dict(HELD[held])
     cash = D(60_000) - coins.get("BTC", D(0)) * 10_000 - coins.get("ETH", D(0)) * 1_000
     return world(cash, PARAMETERS, start="2021-03-20", coins=coins, **more)

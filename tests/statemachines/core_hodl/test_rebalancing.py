@@ -129,6 +129,6 @@ def test_c5_a_rebalance_leaves_the_cash_of_an_open_plan_alone() -> None:
     bought = [one for one in made.intents("rebalance") if one.side is Side.BUY]
     sold = [one for one in made.intents("rebalance") if one.side is Side.SELL]
     assert bought and sold
-    planned = sum(D(str(plan["cash_usdt"])) for plan in made.row()["plans"])  # type: ignore[attr-defined]
+    planned = sum(D(str(plan["cash_usdt"])) for plan in made.row()["plans"])
     equity = made.cash + sum(made.coins[asset] * ETH_UP[asset] for asset in ETH_UP)
     assert planned > 17_000 and made.cash - planned >= D("0.0499") * equity

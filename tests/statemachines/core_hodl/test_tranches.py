@@ -200,7 +200,7 @@ def test_c5_a_plan_never_holds_more_than_there_is() -> None:
     made.run_day(day(1), CLOSES)
     made.cash -= D(8_500)  # without a transfer of ours
     made.run_day(day(2), CLOSES)
-    assert D(str(made.row()["plans"][0]["cash_usdt"])) == made.cash  # type: ignore[index]
+    assert D(str(made.row()["plans"][0]["cash_usdt"])) == made.cash
 
 
 def test_c5_while_suspended_a_plan_is_split_two_to_one() -> None:
@@ -253,7 +253,7 @@ def test_c10_an_outflow_from_the_cash_above_the_buffer_leaves_the_plans_alone() 
     made.run_day(day(1), CLOSES)
     made.flow("USDT", D(-1_000))
     made.run_day(day(2), CLOSES)
-    assert made.row()["plans"][0]["tranches_left"] == 28  # type: ignore[index]
+    assert made.row()["plans"][0]["tranches_left"] == 28
     assert "0.00 USDT of it planned cash" in next(n.reason for n in made.notes if n.trigger == "outflow")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from statemachines.brain import Brain, HistoryNeed
 from statemachines.commands import Commands
@@ -186,7 +186,7 @@ class CoreWorld(World):
         """The machine's state as its row tells it."""
         return self.rows["ENGINE"].state
 
-    def row(self) -> Mapping[str, object]:
+    def row(self) -> Mapping[str, Any]:
         """The engine's row."""
         return dict(json.loads(json.dumps(dict(self.rows["ENGINE"].data))))
 
@@ -197,7 +197,7 @@ def world(
     start: str = "2021-01-10",
     history: Mapping[HistoryNeed, Sequence[BarFact]] | None = None,
     decide: Callable[[Intent], Outcome] | None = None,
-    **more: object,
+    **more: Any,
 ) -> CoreWorld:
     """A world that has told the brain its instruments, at the beginning of the day `start`."""
 
@@ -210,8 +210,7 @@ def world(
         Decimal(cash),
         warm=warm,
         now_ms=ms_of(start),
-        **({"decide": decide} if decide is not None else {}),
-        **more,  # type: ignore[arg-type]
+        **(more if decide is None else more | {"decide": decide}),
     )
     made.tell(known_instruments())
     return made
@@ -220,7 +219,7 @@ def world(
 CLOSES = {"BTC": Decimal(10_000), "ETH": Decimal(1_000)}
 
 
-def built_world(start: str = "2021-01-10", **more: object) -> CoreWorld:
+def built_world(start: str = "2021-01-10", **more: Any) -> CoreWorld:
     """An engine of 60,000 USDT that has its targets already: 3.8 BTC, 19 ETH and 3,000 USDT of cash (C5)."""
     made = world("3000", start=start, coins={"BTC": Decimal("3.8"), "ETH": Decimal(19)}, **more)
     made.run_day(ms_of(start), CLOSES)

@@ -94,6 +94,7 @@ class Market:
     def _tell_bars(self) -> None:
         """The hour's bars; within the brain's declared patience they may neither act nor set a deadline."""
         world = self.world
+        assert isinstance(world.brain, FundingBrain)
         patience, due_ms, sent = world.brain.patience(), world.brain.deadline(), len(world.sent)
         world.tell(self.bars())
         limits = {symbol.removesuffix("USDT"): limit for symbol, limit in patience.max_basis.items()}

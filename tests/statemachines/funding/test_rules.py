@@ -437,6 +437,7 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
 def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_pair_in_work_for_nothing() -> None:
     """F5, DESIGN 3: which hourly bars may come late; that they change nothing meanwhile, every test here checks."""
     market = Market()
+    assert isinstance(market.world.brain, FundingBrain)
     assert market.world.brain.patience() == ENDLESS_PATIENCE
     market.open("BTC")
     assert market.world.brain.patience() == Patience(FOREVER_MS, {"BTCUSDT": D("0.02")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,11 @@ with warnings.catch_warnings():
     import quantstats.stats as qs
 
 
-def series(seed: int, days: int = 900, drift: float = 0.0005) -> np.ndarray:  # type: ignore[type-arg]
+def series(seed: int, days: int = 900, drift: float = 0.0005) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.random.default_rng(seed).normal(drift, 0.02, days)
 
 
-def judged(returns: np.ndarray) -> pd.Series:  # type: ignore[type-arg]
+def judged(returns: np.ndarray[Any, np.dtype[np.float64]]) -> pd.Series[float]:
     return pd.Series(returns, index=pd.date_range("2020-01-01", periods=len(returns)))
 
 
@@ -39,6 +40,7 @@ def test_every_figure_is_quantstats(seed: int) -> None:
     days = len(returns)
     assert ours.ulcer_index == pytest.approx(qs.ulcer_index(theirs) * np.sqrt((days - 1) / days), rel=1e-9)
     assert ours.cagr == pytest.approx((1 + qs.comp(theirs)) ** (365 / days) - 1)
+    assert ours.cagr is not None
     assert ours.calmar == pytest.approx(ours.cagr / abs(qs.max_drawdown(theirs)))
     assert ours.best_day == pytest.approx(qs.best(theirs))
     assert ours.worst_day == pytest.approx(qs.worst(theirs))

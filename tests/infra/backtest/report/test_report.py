@@ -231,7 +231,7 @@ def test_round_trips_by_hand() -> None:
 
 
 def test_losses_and_dead_rules_are_told_plainly() -> None:
-    losing = record(fills=table([fill(10, "TREND-1", "Buy", 1.0, 100.0)], record().fills.schema))  # type: ignore[arg-type]
+    losing = record(fills=table([fill(10, "TREND-1", "Buy", 1.0, 100.0)], record().fills.schema))
     told = " ".join(one.text for one in findings_of(analyse(losing)))
     assert "FUNDING never traded" in told
     assert re.search(r"Rules that never acted in this run: .*TA-1", told)

@@ -51,7 +51,20 @@ BARS_HEADER = "ts,open,high,low,close,volume"
 
 def beside(source: Sequence[Row], factor: float = 1.0003) -> list[Row]:
     """Another market of the same coin: the same moves, a shade away, as a perpetual is from its spot."""
-    return [(one[0], *(round(price * factor, 2) for price in one[1:5]), one[5]) for one in source]
+    return [times(one, factor) for one in source]
+
+
+def times(row: Row, factor: float) -> Row:
+    """The bar with its prices multiplied, to the cent."""
+    start, opened, high, low, closed, volume = row
+    return (
+        start,
+        round(opened * factor, 2),
+        round(high * factor, 2),
+        round(low * factor, 2),
+        round(closed * factor, 2),
+        volume,
+    )
 
 
 def by_day(source: Sequence[Row]) -> list[Row]:
@@ -79,7 +92,7 @@ def hours_of(coin: str, days: int, first_ms: int = START_MS) -> list[Row]:
     """The hourly spot rows of an invented coin."""
     made = rows(days * DAY_MS // HOUR_MS, first_ms, seed=list(PRICES).index(coin), price=100.0)
     scale = PRICES[coin] / 100.0
-    return [(one[0], *(round(price * scale, 2) for price in one[1:5]), one[5]) for one in made]
+    return [times(one, scale) for one in made]
 
 
 def write_required(

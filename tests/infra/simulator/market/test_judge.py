@@ -18,6 +18,7 @@ from infra.simulator.market.findings import HistoryError, Severity
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.judge import Judgement, judge
 from infra.simulator.market.path import DAY_MS, HOUR_MS
+from tests.infra.simulator.market.make import times
 from tests.shared import shared_path
 
 from .make import BARS_HEADER, START_MS, Row, beside, by_day, hours_of, write_csv, write_required
@@ -194,10 +195,7 @@ def test_an_unusual_move_of_a_whole_market_is_a_warning(folder: Path) -> None:
             (folder / f"sol_usdt_{stem}_{step}.csv").unlink()
     (folder / "sol_usdt_mark_1h.csv").unlink()
     fallen: list[Row] = hours_of("sol", DAYS)
-    fallen = [
-        one if number < 500 else (one[0], *(round(p * 0.7, 2) for p in one[1:5]), one[5])
-        for number, one in enumerate(fallen)
-    ]
+    fallen = [one if number < 500 else times(one, 0.7) for number, one in enumerate(fallen)]
     write_csv(folder / "sol_usdt_spot_1h.csv", BARS_HEADER, fallen)
     write_csv(folder / "sol_usdt_perp_1h.csv", BARS_HEADER, beside(fallen))
     found = judge(folder)
@@ -368,12 +366,24 @@ def test_files_without_a_day_in_common_are_told(tmp_path: Path) -> None:
 
 # --- one judge ---
 
+
+def remove(*files: Path) -> None:
+    for file in files:
+        file.unlink()
+
+
+def folder_instead(file: Path) -> None:
+    if not file.is_dir():
+        file.unlink(missing_ok=True)
+        file.mkdir()
+
+
 CHANGES: dict[str, Callable[[Path], None]] = {
     "scale": lambda f: void(planted(f, "btc_usdt_perp_1h.csv", scaled(10))),
     "gap": lambda f: void(planted(f, "eth_usdt_spot_1h.csv", lambda lines: lines[:9] + lines[12:])),
     "late": lambda f: void(planted(f, "eth_usdt_perp_1h.csv", moved(1))),
     "text": lambda f: void(planted(f, "funding_btc.csv", cell(2, 1, "much"))),
-    "no sol": lambda f: [path.unlink() for path in f.glob("sol_*")] and None,
+    "no sol": lambda f: remove(*f.glob("sol_*")),
     "no sol spot": lambda f: (f / "sol_usdt_spot_1h.csv").unlink(missing_ok=True),
     "no perpetual": lambda f: (f / "eth_usdt_perp_1h.csv").unlink(missing_ok=True),
     "no funding": lambda f: (f / "funding_eth.csv").unlink(missing_ok=True),
@@ -383,9 +393,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "empty": lambda f: void((f / "fear_greed.csv").write_text("")),
     "binary": lambda f: void((f / "dvol_btc_1d.csv").write_bytes(bytes(range(256)))),
     "short": lambda f: void(planted(f, "btc_usdt_spot_1h.csv", lambda lines: lines[:5])),
-    "folder in its place": lambda f: void(
-        (f / "btc_usdt_mark_1h.csv").unlink(missing_ok=True), (f / "btc_usdt_mark_1h.csv").mkdir(exist_ok=True)
-    ),
+    "folder in its place": lambda f: folder_instead(f / "btc_usdt_mark_1h.csv"),
     "double": lambda f: void(
         shutil.copy(f / "sol_usdt_perp_1d.csv", f / "sol_usdt_perp_1d.parquet")
         if (f / "sol_usdt_perp_1d.csv").exists()

@@ -38,9 +38,15 @@ class TinyMarket:
             rows = [*rows, *[(rows[-1][3],) * 4] * (days * 24 - len(rows))]
             self._bars[symbol] = {
                 START_MS + index * HOUR_MS: Bar(
-                    START_MS + index * HOUR_MS, *(Decimal(one) for one in row), Decimal(10), Decimal(400000)
+                    START_MS + index * HOUR_MS,
+                    Decimal(opened),
+                    Decimal(high),
+                    Decimal(low),
+                    Decimal(closed),
+                    Decimal(10),
+                    Decimal(400000),
                 )
-                for index, row in enumerate(rows)
+                for index, (opened, high, low, closed) in enumerate(rows)
             }
 
     def symbols(self) -> Sequence[tuple[str, str]]:
