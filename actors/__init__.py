@@ -1,4 +1,4 @@
-"""How decisions become durable: the shell around the machines, its ports to the outside, routing and the runtimes.
+"""The Ray actors, one file each, and in `runtime/` what makes their decisions durable.
 
-Nothing here knows Bybit, PostgreSQL or HTTP; those implement the ports in `infra` and are handed in at launch.
+Nothing here decides, and nothing here imports Bybit, PostgreSQL or HTTP; those implement the ports in `infra`.
 """

@@ -13,20 +13,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.ports import LockstepPort, MarketClock, Store, StreamsPort
+from actors.runtime.ports import LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
 from infra.secrets.counter import fetch
-from statemachines.component.policy import SupervisionPolicy
+from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import Account, ActorName
 
 if TYPE_CHECKING:
-    from actors.courier import Peers
-    from actors.host import Parts
+    from actors.runtime.actor_runner import Parts
+    from actors.runtime.outbox_dispatcher import Peers
     from infra.bybit.credentials import Credentials
     from infra.bybit.endpoints import Endpoints
     from infra.bybit.exchange import BybitExchange
     from infra.bybit.session import HttpSessions
-    from statemachines.brain import Brain
+    from statemachines.actor_logic import ActorLogic
 
 ALTERNATIVE_ME = "https://api.alternative.me"
 DERIBIT = "https://www.deribit.com"
@@ -65,7 +65,7 @@ def secrets_of(name: str, config: EternalConfig, database_url: str, credentials:
 
 @dataclass(frozen=True)
 class SystemAssembly:
-    """Implements `actors.ray_runtime.Assembly` for one actor after another: `secrets` are fetched by the process that
+    """Implements `ray_runtime.Assembly` for one actor after another: `secrets` are fetched by the process that
     needs them."""
 
     config: EternalConfig
@@ -80,11 +80,11 @@ class SystemAssembly:
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         """What one actor needs: only market data and the order manager reach the exchange."""
-        from actors.host import Parts
+        from actors.runtime.actor_runner import Parts
 
         exchange = self._exchange(name) if name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER) else None
         return Parts(
-            self.brain(name),
+            self.logic(name),
             self.store(name),
             exchange,
             self._streams(name),
@@ -93,10 +93,10 @@ class SystemAssembly:
             is_lockstep=self.config.is_simulated,
         )
 
-    def brain(self, name: ActorName) -> Brain:
-        from api.brains import brains
+    def logic(self, name: ActorName) -> ActorLogic:
+        from api.logics import logics
 
-        return brains(self.config, self.installation_id)[name]()
+        return logics(self.config, self.installation_id)[name]()
 
     def store(self, name: ActorName) -> Store:
         from infra.database.store import PostgresStore
@@ -119,7 +119,7 @@ class SystemAssembly:
         from infra.bybit.clock import LiveClock
         from infra.bybit.credentials import Credentials
 
-        live = LiveClock(self._sessions(Credentials({})))  # the exchange tells everybody its time
+        live = LiveClock(self._sessions(Credentials({})))  # the exchange's time needs no key
         live.synchronise()
         live.keep()
         return live
@@ -133,10 +133,10 @@ class SystemAssembly:
 
             return Orchestrator
         if name is ActorName.API:
-            from api.actor import Api
+            from api.http.actor import Api
 
             return Api
-        from actors.ray_runtime import CLASSES
+        from actors.runtime.ray_runtime import CLASSES
 
         return CLASSES[name]
 
@@ -203,7 +203,7 @@ class SystemAssembly:
     def _streams(self, name: ActorName) -> StreamsPort | None:
         if name not in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER):
             return None
-        from infra.bybit.streams import PrivateStreams, PublicStreams
+        from infra.bybit.streams.subscriptions import PrivateStreams, PublicStreams
 
         addresses, is_paper = self._endpoints(), self.config.is_simulated
         proxy = self.config.live.proxy()

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from actors.risk_manager.states import SCOPES
 from api.asking import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.messages import ComponentReset, OperatorCommand
+from statemachines.risk.risk_states import SCOPES
 from statemachines.values import ActorName
 
 ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")

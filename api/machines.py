@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from orchestrator.daily_cycle import CYCLE_TABLE
-from statemachines.component.machine import COMPONENT_TABLE
 from statemachines.core_hodl.machine import TABLE as CORE_HODL_TABLE
+from statemachines.execution.orders.child_order_machine import TABLE as ORDER_TABLE
+from statemachines.fsm import Table
 from statemachines.funding.machine import TABLE as FUNDING_TABLE
-from statemachines.machine import Table
-from statemachines.order.machine import TABLE as ORDER_TABLE
+from statemachines.orchestration.daily_cycle import CYCLE_TABLE
 from statemachines.risk.machine import RISK_TABLE
+from statemachines.supervision.life import COMPONENT_TABLE
 from statemachines.tactical.machine import TABLE as TACTICAL_TABLE
 from statemachines.trend.machine import TREND_TABLE
 from statemachines.values import ActorName

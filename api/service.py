@@ -1,7 +1,7 @@
 """The one operator service under HTTP interface, page, command line and live table, so that all of them agree.
 
 It reads the database and the orchestrator's cached status; it never calls an actor that trades and never writes.
-Every answer comes within `READ_TIMEOUT_S`, whoever hangs. Money is text, instants are milliseconds UTC.
+Every answer comes within `READ_TIMEOUT_S`, even when an actor hangs. Money is text, instants are milliseconds UTC.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 from api import machines
 from api.asking import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
+from api.http.paging import decode, page_of
+from api.http.snapshot import Snapshot, SnapshotSource
 from api.overview import actor_row, engine_rows, market_view
-from api.paging import decode, page_of
 from api.plain import plain
-from api.snapshot import Snapshot, SnapshotSource
 from api.verdict import Limits, reasons
 from infra.database import queries as lists
 from infra.database.queries import PageKey, Place, Queries, QueryUnavailableError
+from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.facts import PostingFact
 from statemachines.messages import BODIES
-from statemachines.order.machine import OrderState
 from statemachines.values import ENGINES, Account, ActorName
 
 Row = dict[str, Any]
@@ -178,21 +178,25 @@ class OperatorService:
 
         return await self._page(lists.ORDERS, before, limit, read)
 
-    async def order_chain(self, link_id: str) -> list[Row]:
+    async def order_chain(self, client_order_id: str) -> list[Row]:
         """From the fact that caused an order (a bar, a settlement) to the order, decision by decision (P3)."""
-        if not LINK_ID.fullmatch(link_id):
-            raise BadValueError("link_id", link_id, hint="an order's link_id has letters, digits, '-' and '_'")
-        chain = await self._list(lambda: self._queries.order_chain(link_id))
+        if not LINK_ID.fullmatch(client_order_id):
+            raise BadValueError(
+                "client_order_id", client_order_id, hint="an order's client_order_id has letters, digits, '-' and '_'"
+            )
+        chain = await self._list(lambda: self._queries.order_chain(client_order_id))
         if not chain:
-            raise UnknownNameError("order", link_id, hint="the list at /orders has the link_id of every order")
+            raise UnknownNameError(
+                "order", client_order_id, hint="the list at /orders has the client_order_id of every order"
+            )
         return chain
 
     async def executions(
-        self, engine: str | None = None, link_id: str | None = None, before: str | None = None, limit: int = 100
+        self, engine: str | None = None, client_order_id: str | None = None, before: str | None = None, limit: int = 100
     ) -> Row:
         """Fills, newest first."""
         one_of("engine", engine, ENGINE_NAMES)
-        which = identifier("link_id", link_id)
+        which = identifier("client_order_id", client_order_id)
         return await self._page(
             lists.EXECUTIONS, before, limit, lambda start, size: self._queries.executions(engine, which, start, size)
         )
@@ -286,7 +290,7 @@ class OperatorService:
 
     def _open_orders(self, engine: str | None, symbol: str | None, before: Place, limit: int) -> list[Row]:
         rows = [row for state in OPEN_STATES for row in self._queries.orders(engine, state, symbol, before, limit)]
-        return sorted(rows, key=lambda row: (row["created_ms"], row["link_id"]), reverse=True)[:limit]
+        return sorted(rows, key=lambda row: (row["created_ms"], row["client_order_id"]), reverse=True)[:limit]
 
     def _engine_facts(self) -> Row:
         """Everything of the database that the overview needs (blocking)."""

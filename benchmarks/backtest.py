@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from api.brains import brains
+from api.logics import logics
 from benchmarks.common import print_machine, print_table
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.runner import Backtest
@@ -71,7 +71,7 @@ def _run(
         market = SyntheticMarket(DEFAULT_SEED, _ms(date(2015, 1, 1)), end)
     else:
         market = HistoryMarket(history, start, end)
-    test = Backtest(BacktestPlan(market, EternalConfig(), engines), brains)
+    test = Backtest(BacktestPlan(market, EternalConfig(), engines), logics)
     begun = time.perf_counter()
     test.run(lambda _market_ms: None, lambda: False)
     seconds = time.perf_counter() - begun

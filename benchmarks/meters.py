@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from actors.courier import Peers
-from actors.host import Parts
-from actors.ports import LockstepPort, Step
+from actors.runtime.actor_runner import Parts
+from actors.runtime.outbox_dispatcher import Peers
+from actors.runtime.ports import LockstepPort, Step
 from api.assembly import SystemAssembly
-from statemachines.brain import Patience
+from statemachines.actor_logic import Lookahead
 from statemachines.values import ActorName
 
 WRITE_EVERY_S = 0.5
@@ -80,8 +80,8 @@ class MeteredAssembly(SystemAssembly):
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         meter = Meter(self.meters / f"{name}.json")
         parts = super().parts(name, peers)
-        meter.watch(parts.brain, "handle", lambda message: f"decide {message.body.KIND}")
-        meter.watch(parts.brain, "tick", "decide tick")
+        meter.watch(parts.logic, "handle", lambda message: f"decide {message.body.KIND}")
+        meter.watch(parts.logic, "tick", "decide tick")
         meter.watch(parts.store, "commit", "commit")
         meter.watch(parts.store, "holds", "fencing check")
         if parts.exchange is not None:
@@ -110,13 +110,13 @@ class _MeteredLockstep:
     def status(self) -> Step:
         return self._inner.status()
 
-    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, lookahead: Lookahead, handled: Mapping[str, int]) -> Step:
         if self._meter is None:
             self._meter = Meter(self._folder / "conductor.json")
         begun = time.perf_counter()
         if self._after:
             self._meter.add(f"settling after {self._after}", begun - self._ended)
-        answer = self._inner.advance(step, until_ms, patience, handled)
+        answer = self._inner.advance(step, until_ms, lookahead, handled)
         self._ended = time.perf_counter()
         moved = answer.market_ms > self._market_ms
         self._meter.add("advance with time" if moved else "advance without time", self._ended - begun)

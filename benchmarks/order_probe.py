@@ -12,17 +12,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from actors.courier import Peers
-from actors.host import Parts
-from actors.ports import Commit
+from actors.runtime.actor_runner import Parts
+from actors.runtime.outbox_dispatcher import Peers
+from actors.runtime.ports import Commit
 from api.assembly import SystemAssembly
 from benchmarks.meters import Meter
-from statemachines.brain import Brain, HistoryNeed, StateRow
-from statemachines.commands import Ask, Commands, Send
+from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
+from statemachines.commands import Commands, ExchangeCall, Send
+from statemachines.execution.orders.order_ids import parse_client_order_id
 from statemachines.facts import BarFact
-from statemachines.messages import Intent, Message, OperatorCommand
-from statemachines.order.identity import parse_link_id
-from statemachines.requests import Outcome, PlaceOrder, Request
+from statemachines.messages import Envelope, Intent, OperatorCommand
+from statemachines.requests import ExchangeRequest, ExchangeResponse, PlaceOrder
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName, Side
 
 SYMBOL = "ETHUSDT"
@@ -79,7 +79,7 @@ def read_stamps(folder: Path) -> Stamps:
 
 
 class SignallingBrain:
-    """Implements `statemachines.brain.Brain`: each operator command with reason "n" makes n signals at once."""
+    """Implements `ActorLogic`: each operator command with reason "n" makes n signals at once."""
 
     def __init__(self, name: ActorName, book: StampBook) -> None:
         self.name = name
@@ -98,7 +98,7 @@ class SignallingBrain:
     def begin(self, now_ms: int) -> Commands:
         return []
 
-    def handle(self, message: Message) -> Commands:
+    def handle(self, message: Envelope) -> Commands:
         """Signals alternate between buying and selling, so that the position stays at one lot."""
         if not isinstance(message.body, OperatorCommand):
             return []
@@ -118,7 +118,7 @@ class SignallingBrain:
             quantity=QUANTITY,
             style="market",
             reference_price=self._price,
-            stake="entry",
+            purpose="entry",
             reason=f"benchmark order {self._number}",
         )
 
@@ -131,7 +131,7 @@ class SignallingBrain:
     def dirty(self) -> Sequence[StateRow]:
         return []
 
-    def wants(self, ask: Ask) -> bool:
+    def wants(self, call: ExchangeCall) -> bool:
         return False
 
 
@@ -157,10 +157,10 @@ class OrderAssembly(SystemAssembly):
         known = {field.name: getattr(assembly, field.name) for field in fields(assembly)}
         return cls(**known, folder=folder, engines=engines)
 
-    def brain(self, name: ActorName) -> Brain:
+    def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
             return SignallingBrain(name, StampBook(self.folder / f"{name}-signals.json"))
-        return super().brain(name)
+        return super().logic(name)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         made = super().parts(name, peers)
@@ -193,10 +193,10 @@ def _stamp_commits(parts: Parts, book: StampBook, installation: str) -> None:
 
     def commit(commit: Commit) -> frozenset[str]:
         blocked = inner(commit)
-        bodies = [(wire["kind"], wire["body"]) for wire in commit.outbox]
+        bodies = [(envelope["kind"], envelope["body"]) for envelope in commit.outbox]
         book.put("intent durable", [body["intent_id"] for kind, body in bodies if kind == "intent"])
         book.put("approval durable", [body["intent"]["intent_id"] for kind, body in bodies if kind == "approved"])
-        asked = [row.ask.request.link_id for row in commit.asks if isinstance(row.ask.request, PlaceOrder)]
+        asked = [row.call.request.client_order_id for row in commit.calls if isinstance(row.call.request, PlaceOrder)]
         book.put("request durable", _intents(installation, asked))
         answered = [key.partition(":")[0] for key in commit.answered if ":place:" in key]
         book.put("acknowledgement durable", _intents(installation, answered))
@@ -209,15 +209,15 @@ def _stamp_answers(parts: Parts, book: StampBook, installation: str) -> None:
     assert parts.exchange is not None
     inner = parts.exchange.perform
 
-    def perform(account: Account, request: Request) -> Outcome:
+    def perform(account: Account, request: ExchangeRequest) -> ExchangeResponse:
         outcome = inner(account, request)
         if isinstance(request, PlaceOrder) and outcome.kind == "accepted":
-            book.put("exchange has answered", _intents(installation, [request.link_id]))
+            book.put("exchange has answered", _intents(installation, [request.client_order_id]))
         return outcome
 
     setattr(parts.exchange, "perform", perform)  # noqa: B010
 
 
-def _intents(installation: str, link_ids: Sequence[str]) -> list[str]:
-    parsed: list[Any] = [parse_link_id(installation, link) for link in link_ids]
+def _intents(installation: str, client_order_ids: Sequence[str]) -> list[str]:
+    parsed: list[Any] = [parse_client_order_id(installation, link) for link in client_order_ids]
     return [parts.intent_id for parts in parsed if parts is not None]

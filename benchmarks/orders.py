@@ -19,8 +19,8 @@ from pathlib import Path
 import ray
 from pybit.unified_trading import HTTP
 
-from actors.ray_runtime import NAMESPACE, find
-from api.simulator_process import SimulatorProcess
+from actors.runtime.ray_runtime import NAMESPACE, find
+from api.launch.simulator_process import SimulatorProcess
 from benchmarks.common import (
     MeasuredSystem,
     make_config,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from api.launch import System
+from api.launch.system import System
 
 RAY_HEAD = {
     "gcs_server": "Ray: control store (gcs_server)",

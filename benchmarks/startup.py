@@ -19,8 +19,8 @@ from unittest.mock import patch
 
 import httpx
 
-from api.launching.ray_process import RayProcess
-from api.simulator_process import SimulatorProcess
+from api.launch.ray_process import RayProcess
+from api.launch.simulator_process import SimulatorProcess
 from benchmarks.common import MeasuredSystem, make_config, print_machine, print_runs, temporary_folder, wait
 from infra.database.launch import open_database
 
@@ -114,7 +114,7 @@ def _stopwatches(found: dict[str, float]) -> Iterator[None]:
         return run
 
     with (
-        patch("api.launch.open_database", timed("  database: started and migrated", open_database)),
+        patch("api.launch.system.open_database", timed("  database: started and migrated", open_database)),
         patch.object(SimulatorProcess, "start", timed("  simulated exchange listens", SimulatorProcess.start)),
         patch.object(RayProcess, "start", timed("  Ray's head started", RayProcess.start)),
     ):

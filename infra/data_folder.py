@@ -67,7 +67,7 @@ def discard(folder: Path) -> Discarded:
 
     Raises:
         ForeignFolderError: it is not a data folder of ours.
-        OSError: something cannot be deleted; the mark is still there then, and a repeat goes on.
+        OSError: something cannot be deleted; the mark is still there then, and a repeat resumes.
     """
     demand_data_folder(folder)
     strangers, links = [], []

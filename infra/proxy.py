@@ -1,6 +1,6 @@
 """The one proxy that may stand between us and the outside: it is configured, never taken from the environment.
 
-A proxy variable of the shell must neither capture loopback nor see what is signed.
+A proxy variable of the durable actor must neither capture loopback nor see what is signed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The orchestrator as a Ray actor: its own durable brain, the supervision of all others, the lockstep conductor.
+"""The orchestrator as a Ray actor: its own durable logic, the supervision of all others, the lockstep conductor.
 
-The only actor that Ray itself restarts. A restarted one starts like the first: it adopts who lives and goes on.
+The only actor that Ray itself restarts. A restarted one starts like the first: it adopts the living actors and resumes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Literal
 
 import ray
 
-from actors.host import Host
-from actors.inprocess import START_ORDER
-from actors.ports import StoreUnavailableError, Wire
-from actors.ray_runtime import Assembly, RayNursery, RayPeers, end_process
-from orchestrator.brain import OrchestratorBrain
-from orchestrator.conducting import Conducting
-from orchestrator.conductor import Conductor
+from actors.runtime.actor_runner import ActorRunner
+from actors.runtime.in_process import START_ORDER
+from actors.runtime.ports import EnvelopeDict, StoreUnavailableError
+from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
+from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
+from orchestrator.quiescence import QuiescenceTracker
 from orchestrator.supervision import Supervision
-from statemachines.component.machine import ComponentState
-from statemachines.component.supervisor import Supervisor
 from statemachines.messages import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage, parse_body
+from statemachines.orchestration.logic import OrchestratorLogic
+from statemachines.supervision.life import ComponentState
+from statemachines.supervision.supervisor import Supervisor
 from statemachines.values import ActorName, Foundation
 
 _log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ class Orchestrator:
     def __init__(self, assembly: Assembly, name: str) -> None:
         self._assembly = assembly
         self._name = ActorName(name)
-        self._host: Host | None = None
-        self._conducting: Conducting | None = None
+        self._host: ActorRunner | None = None
+        self._driver: LockstepDriver | None = None
         self._supervision: Supervision | None = None
         self._boot_error = ""
         self._commands = 0
@@ -72,15 +72,15 @@ class Orchestrator:
         lockstep = self._assembly.lockstep(self._name)
         market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
         epoch = store.grant(self._name, "orchestrator")
-        host = Host(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
-        nursery = RayNursery(self._assembly)
+        host = ActorRunner(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
+        launcher = RayLauncher(self._assembly)
         members = [name for name in START_ORDER if name is not self._name]
         if lockstep is not None:
-            self._conducting = Conducting(
-                Conductor([*members, self._name]),
+            self._driver = LockstepDriver(
+                QuiescenceTracker([*members, self._name]),
                 lockstep,
-                lambda actor, now_ms: self._tick(nursery, actor, now_ms),
-                lambda: self._remind(nursery, members),
+                lambda actor, now_ms: self._tick(launcher, actor, now_ms),
+                lambda: self._remind(launcher, members),
                 self._assembly.pace_s(),
             )
         host.start(epoch, market_ms)
@@ -89,41 +89,41 @@ class Orchestrator:
             self._tell(self._outages.begin_with(**self._outage, now_s=time.time()))
         components = [*members, *self._assembly.further_components()]
         supervisor = Supervisor(components, self._assembly.supervision())
-        faulted = OrchestratorBrain.faulted(host.restored)
+        faulted = OrchestratorLogic.faulted(host.restored)
         supervisor.restore({"faulted": faulted})
-        if self._conducting is not None:
+        if self._driver is not None:
             for name in faulted:
-                self._conducting.excuse(ActorName(name))
-        self._supervision = Supervision(components, supervisor, nursery, store, self, self.market_ms)
+                self._driver.excuse(ActorName(name))
+        self._supervision = Supervision(components, supervisor, launcher, store, self, self.market_ms)
         self._supervision.start()
-        if self._conducting is not None:
-            self._conducting.start()
-            self._conducting.open()
-            self._remind(nursery, members)
+        if self._driver is not None:
+            self._driver.start()
+            self._driver.open()
+            self._remind(launcher, members)
 
-    def _tick(self, nursery: RayNursery, actor: ActorName, now_ms: int) -> None:
+    def _tick(self, launcher: RayLauncher, actor: ActorName, now_ms: int) -> None:
         if actor is self._name and self._host is not None:
             self._host.tick(now_ms)
         else:
-            nursery.tell(actor, "tick", now_ms)
+            launcher.tell(actor, "tick", now_ms)
 
-    def _remind(self, nursery: RayNursery, members: Sequence[ActorName]) -> None:
+    def _remind(self, launcher: RayLauncher, members: Sequence[ActorName]) -> None:
         if self._host is not None:
             self._host.report_again()
         for name in members:
-            nursery.tell(name, "report_again")
+            launcher.tell(name, "report_again")
 
     # --- what the supervision tells (Hearing) ---
 
     def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
-        """Time stands still without the component until it has reported again; without a FAULTED one it goes on."""
-        if self._conducting is not None:
+        """Time stands still without the component until it has reported again; without a FAULTED one it continues."""
+        if self._driver is not None:
             if state in LOST:
-                self._conducting.forget(name)
+                self._driver.forget(name)
             elif state is ComponentState.FAULTED:
-                self._conducting.excuse(name)
+                self._driver.excuse(name)
             elif state is ComponentState.RUNNING:
-                self._conducting.readmit(name)
+                self._driver.readmit(name)
         if self._host is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
             self._tell(ComponentChanged(component=name, state=state.value, reason=reason))
 
@@ -140,25 +140,25 @@ class Orchestrator:
     def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | None) -> None:
         if self._host is not None and body is not None:
             self._commands += 1
-            now_ms = self._conducting.market_ms if self._conducting is not None else 0
+            now_ms = self._driver.market_ms if self._driver is not None else 0
             self._host.inform(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
 
     # --- the actor's interface ---
 
     def market_ms(self) -> int:
         """Market time as the conductor or the exchange's clock tells it."""
-        if self._conducting is not None and self._conducting.market_ms:
-            return self._conducting.market_ms
+        if self._driver is not None and self._driver.market_ms:
+            return self._driver.market_ms
         lockstep = self._assembly.lockstep(self._name)
         return lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
 
     @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def deliver(self, batch: list[Wire]) -> dict[str, int]:
+    def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:
         return self._ready().deliver(batch)
 
     @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def notify(self, wire: Wire) -> dict[str, int]:
-        return self._ready().notify(wire)
+    def notify(self, envelope: EnvelopeDict) -> dict[str, int]:
+        return self._ready().notify(envelope)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def report(self, name: str, report: Mapping[str, Any]) -> None:
@@ -180,7 +180,7 @@ class Orchestrator:
         if self._supervision is None:
             raise RuntimeError("the orchestrator has not begun yet")
         self._supervision.reset(command.component, f"{command.who}: {command.reason}")
-        host.command(command, natural_id, self._conducting.market_ms if self._conducting is not None else 0)
+        host.command(command, natural_id, self._driver.market_ms if self._driver is not None else 0)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:
@@ -188,7 +188,7 @@ class Orchestrator:
         if self._host is None or self._host.health()["state"] != "RUNNING":
             return False
         body = ComponentAlert(component=_named(component), severity=severity, text=text)
-        self._host.command(body, natural_id, self._conducting.market_ms if self._conducting is not None else 0)
+        self._host.command(body, natural_id, self._driver.market_ms if self._driver is not None else 0)
         return True
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
@@ -200,7 +200,7 @@ class Orchestrator:
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def status(self) -> dict[str, Any]:
         """Everything the operator's page needs of the living system, without waiting for any actor."""
-        conducting, supervision = self._conducting, self._supervision
+        driver, supervision = self._driver, self._supervision
         return {
             "booted": supervision is not None,
             "boot_error": self._boot_error,
@@ -209,12 +209,12 @@ class Orchestrator:
             "components": supervision.snapshot() if supervision is not None else [],
             "all_up": supervision is not None and supervision.all_up(),
             "lockstep": None
-            if conducting is None
+            if driver is None
             else {
-                "state": conducting.state,
-                "why": conducting.why,
-                "market_ms": conducting.market_ms,
-                "step": conducting.step,
+                "state": driver.state,
+                "why": driver.why,
+                "market_ms": driver.market_ms,
+                "step": driver.step,
             },
         }
 
@@ -223,15 +223,15 @@ class Orchestrator:
         """End supervision and conducting; the actors stay as they are."""
         if self._supervision is not None:
             self._supervision.stop()
-        if self._conducting is not None:
-            self._conducting.stop()
+        if self._driver is not None:
+            self._driver.stop()
 
     def take_report(self, name: str, report: Mapping[str, Any]) -> None:
         """A report from inside or outside the process."""
-        if self._conducting is not None:
-            self._conducting.report(name, report)
+        if self._driver is not None:
+            self._driver.report(name, report)
 
-    def _ready(self) -> Host:
+    def _ready(self) -> ActorRunner:
         if self._host is None:
             raise RuntimeError(f"the orchestrator has not begun yet: {self._boot_error or 'starting'}")
         return self._host

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from actors.granted_time import GrantedTime
-from actors.ports import ActorGoneError, Store, StoreUnavailableError
-from statemachines.component.machine import ALIVE, COMPONENT_TABLE, ComponentState
-from statemachines.component.supervisor import (
+from actors.runtime.granted_time import GrantedTime
+from actors.runtime.ports import ActorGoneError, Store, StoreUnavailableError
+from statemachines.supervision.life import ALIVE, COMPONENT_TABLE, ComponentState
+from statemachines.supervision.supervisor import (
     Changed,
     KillActor,
     Orders,
@@ -51,7 +51,7 @@ class Pending(Protocol):
         ...
 
 
-class Nursery(Protocol):
+class ActorLauncher(Protocol):
     """Where actors are made and ended; Ray in production."""
 
     def find(self, name: ActorName) -> bool:
@@ -69,7 +69,7 @@ class Nursery(Protocol):
     def call(self, name: ActorName, method: str, *arguments: object) -> Pending: ...
 
 
-class Hearing(Protocol):
+class HealthReader(Protocol):
     """Who is told what the supervisor sees and does."""
 
     def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None: ...
@@ -107,14 +107,14 @@ class Supervision:
         self,
         components: Sequence[ActorName],
         supervisor: Supervisor,
-        nursery: Nursery,
+        launcher: ActorLauncher,
         store: Store,
-        hearing: Hearing,
+        hearing: HealthReader,
         market_ms: Callable[[], int],
     ) -> None:
         self._order = tuple(components)
         self._supervisor = supervisor
-        self._nursery = nursery
+        self._launcher = launcher
         self._store = store
         self._hearing = hearing
         self._market_ms = market_ms
@@ -199,7 +199,7 @@ class Supervision:
         """Start what is wanted, adopt what lives already. Processes come up side by side; recovery has its order."""
         for name in self._order:
             if self._supervisor.state(name) is ComponentState.STOPPED:
-                is_alive = self._nursery.find(name)
+                is_alive = self._launcher.find(name)
                 begin = self._supervisor.adopt if is_alive else self._supervisor.start
                 self._carry_out(begin(name, now))
 
@@ -238,7 +238,7 @@ class Supervision:
             self._carry_out(self._supervisor.missed(name, now))
 
     def _look(self, name: ActorName, watch: _Watch, now: int) -> None:
-        if not watch.pid or not self._nursery.is_frozen(watch.pid):
+        if not watch.pid or not self._launcher.is_frozen(watch.pid):
             watch.frozen_since_ms = None
         elif watch.frozen_since_ms is None:
             watch.frozen_since_ms = now
@@ -268,7 +268,7 @@ class Supervision:
         is_time = watch.health_call is None and now - watch.asked_ms >= HEALTH_PERIOD_MS
         if is_time and self._supervisor.state(name) in ALIVE:
             watch.asked_ms = now
-            watch.health_call = self._nursery.call(name, "health")
+            watch.health_call = self._launcher.call(name, "health")
 
     # --- orders ---
 
@@ -276,7 +276,7 @@ class Supervision:
         for order in orders:
             match order:
                 case StartActor(component):
-                    self._nursery.spawn(component)
+                    self._launcher.spawn(component)
                     self._watches[component].asked_ms = 0
                 case ResumeActor(component):
                     self._resume(component)
@@ -285,7 +285,7 @@ class Supervision:
                     watch.health_call = watch.start_call = watch.frozen_since_ms = None
                     watch.resume_at_ms = None
                     watch.pid = 0  # a frozen process outlives its end by some seconds, beside its successor
-                    self._nursery.kill(component)
+                    self._launcher.kill(component)
                 case Changed():
                     self._note(order)
                 case RaiseAlert(component, severity, text):
@@ -297,7 +297,7 @@ class Supervision:
         except StoreUnavailableError as error:
             self._wait_for_the_database(component, error, _now_ms())
             return
-        call = self._nursery.call(component, "start", epoch, self._market_ms())
+        call = self._launcher.call(component, "start", epoch, self._market_ms())
         self._watches[component].start_call = call
 
     def _wait_for_the_database(self, component: ActorName, error: StoreUnavailableError, now: int) -> None:

@@ -1,4 +1,4 @@
-"""What a machine answers: commands for the shell. They are values; the shell makes them durable, then acts."""
+"""What a logic returns: commands. They are values; the durable actor commits them, then acts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from statemachines.facts import Fact
 from statemachines.messages import Body
-from statemachines.requests import Request
+from statemachines.requests import ExchangeRequest
 from statemachines.values import ActorName
 
 
@@ -21,25 +21,25 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ExchangeCall:
     """A request to the exchange (write or look-up), performed in one lane per account after the commit.
 
     `key` is unique for ever within the actor and deterministic; the answer comes back as
     `messages.Answer` with the same key. A request found unanswered after a crash is answered with
-    `Unknown`: the shell never performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed
-    request is dropped when the brain no longer `wants` it. `gate` names the engine whose switches may
+    `Unknown`: the durable actor never performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed
+    request is dropped when the logic no longer `wants` it. `gate` names the engine whose switches may
     block it; None for requests that reduce risk and are never refused.
     """
 
     key: str
     account: str
-    request: Request
+    request: ExchangeRequest
     gate: ActorName | None = None
     delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class JournalEntry:
     """One line of the decision journal: a transition (`source` != `dest`) or a decision without one.
 
     `reason` is a sentence with the numbers that led to it; `data` carries the same numbers by name.
@@ -86,5 +86,5 @@ class AlertEnded:
     text: str = ""
 
 
-Command = Send | Ask | Note | Record | Alert | AlertEnded
+Command = Send | ExchangeCall | JournalEntry | Record | Alert | AlertEnded
 Commands = list[Command]

@@ -1,6 +1,6 @@
 """Alerts as conditions: what is wrong begins, changes and ends; it is told once, not once per try.
 
-One book per actor, kept by its shell. A condition has a key that its actor gives it; while it is open, the same words
+One book per durable actor. A condition has a key that its actor gives it; while it is open, the same words
 change nothing and other words are one change of the same alert.
 """
 

@@ -52,13 +52,13 @@ class FundingRateFact(Fact):
 
 
 class OrderFact(Fact):
-    """An order as we know it; `link_id` is our client id (EX-5)."""
+    """An order as we know it; `client_order_id` is our client id (EX-5)."""
 
     TABLE = "orders"
-    KEY = ("link_id",)
+    KEY = ("client_order_id",)
     ONCE = False
 
-    link_id: str
+    client_order_id: str
     intent_id: str
     engine: str
     account: str
@@ -71,8 +71,8 @@ class OrderFact(Fact):
     trigger_price: Decimal | None
     reduce_only: bool
     state: str
-    exchange_id: str
-    executed_quantity: Decimal
+    venue_order_id: str
+    filled_quantity: Decimal
     average_price: Decimal | None
     reason: str
     created_ms: int
@@ -88,8 +88,8 @@ class ExecutionFact(Fact):
 
     account: str
     execution_id: str
-    link_id: str
-    exchange_id: str
+    client_order_id: str
+    venue_order_id: str
     engine: str
     category: Category
     symbol: str

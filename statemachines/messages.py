@@ -13,7 +13,7 @@ from pydantic import Field
 
 from statemachines.facts import BarFact
 from statemachines.refusals import RefusalCause
-from statemachines.requests import ExecutionReport, OrderReport, Outcome, Quote, SetAside
+from statemachines.requests import ExchangeResponse, ExecutionReport, OrderReport, Quote, SetAside
 from statemachines.values import Account, ActorName, Category, Foundation, Frozen, Instrument, Side
 
 
@@ -24,8 +24,8 @@ class Body(Frozen):
     VERSION: ClassVar[int] = 1
 
 
-class Message(NamedTuple):
-    """A message as a brain sees it. `id` is `sender:seq`, or the natural id of a fact from outside."""
+class Envelope(NamedTuple):
+    """A message as a logic sees it. `id` is `sender:seq`, or the natural id of a fact from outside."""
 
     id: str
     sender: str
@@ -115,13 +115,13 @@ class StreamRestored(Body):
     stream: str
 
 
-class Answer(Body):
-    """The outcome of an `Ask`, delivered to the brain that asked; `key` is the Ask's."""
+class ResponseReceived(Body):
+    """The outcome of an `Ask`, delivered to the logic that asked; `key` is the Ask's."""
 
     KIND = "answer"
     key: str
     account: str
-    outcome: Outcome
+    outcome: ExchangeResponse
 
 
 # --- market data → engines, risk manager, orchestrator ---
@@ -211,7 +211,7 @@ class Intent(Body):
 
     `reference_price` is the price the decision was made on; `style` market = urgent (EX-3), maker = post-only
     worked at the touch until `expires_ms`, stop = reduce-only conditional order held at the exchange (TR-5).
-    `stake` is what the order is for ("entry", "exit", "stop", "tranche", "rebalance", "hedge", "unwind",
+    `purpose` is what the order is for ("entry", "exit", "stop", "tranche", "rebalance", "hedge", "unwind",
     "deployment", "trim", "compound"); `reason` the sentence with its numbers. `retry_of` is the first intent of the
     same order when this one is another try of it. `closes_rest` asks for the whole rest of a perpetual position that
     is below a lot or the venue's minimum (X1).
@@ -230,7 +230,7 @@ class Intent(Body):
     trigger_price: Decimal | None = None
     reduce_only: bool = False
     expires_ms: int | None = None
-    stake: str
+    purpose: str
     reason: str
     portfolio_version: int = 0
     retry_of: str = ""
@@ -314,7 +314,7 @@ class IntentWorking(Body):
     intent_id: str
     engine: ActorName
     account: Account
-    link_id: str
+    client_order_id: str
     trigger_price: Decimal | None = None
     quantity: Decimal | None = None
 

@@ -1,6 +1,6 @@
 """Requests to the exchange and their answers, in the core's own terms (the gateway translates).
 
-Writes carry deterministic client ids; a request is never repeated by the shell.
+Writes carry deterministic client ids; a request is never repeated by the durable actor.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PlaceOrder(Frozen):
     """
 
     kind: Literal["place_order"] = "place_order"
-    link_id: str
+    client_order_id: str
     category: Category
     symbol: str
     side: Side
@@ -63,7 +63,7 @@ class CancelOrder(Frozen):
     """Cancel by client id; "already gone" is answered as Accepted with `already=True`."""
 
     kind: Literal["cancel_order"] = "cancel_order"
-    link_id: str
+    client_order_id: str
     category: Category
     symbol: str
     is_conditional: bool = False
@@ -73,7 +73,7 @@ class AmendOrder(Frozen):
     """Change price, trigger price or quantity of a working order."""
 
     kind: Literal["amend_order"] = "amend_order"
-    link_id: str
+    client_order_id: str
     category: Category
     symbol: str
     price: Decimal | None = None
@@ -87,7 +87,7 @@ class LookUpOrder(Frozen):
     An answer that shows another `side` is none; None accepts both, where whose order it is is the very question."""
 
     kind: Literal["look_up_order"] = "look_up_order"
-    link_id: str
+    client_order_id: str
     category: Category
     symbol: str
     side: Side | None = None
@@ -161,7 +161,7 @@ class ReadFeed(Frozen):
     market_ms: int
 
 
-Request = Annotated[
+ExchangeRequest = Annotated[
     PlaceOrder
     | CancelOrder
     | AmendOrder
@@ -182,14 +182,14 @@ class OrderReport(Frozen):
     """An order as the exchange describes it (order stream or REST)."""
 
     account: Account
-    link_id: str
-    exchange_id: str
+    client_order_id: str
+    venue_order_id: str
     category: Category
     symbol: str
     side: Side
     status: VenueOrderStatus
     quantity: Decimal
-    executed_quantity: Decimal
+    filled_quantity: Decimal
     average_price: Decimal | None
     price: Decimal | None
     trigger_price: Decimal | None
@@ -209,8 +209,8 @@ class ExecutionReport(Frozen):
 
     account: Account
     execution_id: str
-    link_id: str
-    exchange_id: str
+    client_order_id: str
+    venue_order_id: str
     category: Category
     symbol: str
     side: Side
@@ -286,7 +286,7 @@ class Accepted(Frozen):
     """The exchange took the request. For an order: acknowledged, not yet open (EX-1)."""
 
     kind: Literal["accepted"] = "accepted"
-    exchange_id: str = ""
+    venue_order_id: str = ""
     already: bool = False
 
 
@@ -395,7 +395,7 @@ class FeedRead(Frozen):
     reason: str = ""
 
 
-Outcome = Annotated[
+ExchangeResponse = Annotated[
     Accepted
     | Refused
     | Unknown

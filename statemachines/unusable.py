@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from statemachines.commands import Alert, AlertEnded, Commands, Note, Send
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.messages import DataUnusable
 from statemachines.requests import SetAside
 
@@ -40,7 +40,7 @@ class UnusableData:
         self.is_dirty = True
         halted = "No new risk is taken on it until the exchange sends usable data." if one.symbol else ""
         text = f"{one.problem} The {one.kind} was set aside; its neighbours are used. {halted}".rstrip()
-        note = Note(where, "set_aside", "USABLE", "UNUSABLE", one.problem, {"kind": one.kind}, "component")
+        note = JournalEntry(where, "set_aside", "USABLE", "UNUSABLE", one.problem, {"kind": one.kind}, "component")
         alert = Alert("warning", f"{self.source}: data of {where} cannot be used", text, _condition(key))
         return [note, alert, *self._told(one.category, one.symbol, one.problem)]
 
@@ -52,7 +52,7 @@ class UnusableData:
         self.is_dirty = True
         where = f"{category} {symbol}".strip() or self.source
         reason = f"usable data ({kind}) of {where} has come"
-        note = Note(where, "usable", "UNUSABLE", "USABLE", reason, {"kind": kind}, "component")
+        note = JournalEntry(where, "usable", "UNUSABLE", "USABLE", reason, {"kind": kind}, "component")
         others = next((why for (_, c, s), why in self._open.items() if (c, s) == (category, symbol)), "")
         return [note, AlertEnded(_condition(key), reason), *self._told(category, symbol, others)]
 

@@ -69,7 +69,7 @@ def _no_services_when_fast(pytestconfig: pytest.Config) -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for place, mark in (("infra.database.embedded.EmbeddedPostgres.start", "database"), ("ray.init", "ray")):
+        for place, mark in (("infra.database.server.embedded.EmbeddedPostgres.start", "database"), ("ray.init", "ray")):
             patch.setattr(place, refusal(place, mark))
         yield
 

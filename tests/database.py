@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.migrations import upgrade
 from infra.database.roles import ROLES, secure
+from infra.database.server.embedded import EmbeddedPostgres
 
 _NUMBERS = itertools.count(1)
 

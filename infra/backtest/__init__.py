@@ -1,4 +1,4 @@
 """The whole system in one process on the simulated exchange's core: backtest, simulation, parity with Ray.
 
-The same brains, shell, gateway parsers and matching core as under Ray; no rule is written here.
+The same logics, durable actor, gateway parsers and matching core as under Ray; no rule is written here.
 """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from statemachines.values import ActorName
 
 RECOVERING = frozenset(

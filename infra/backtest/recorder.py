@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from actors.memory_store import MemoryStore
-from actors.ports import Commit, JournalLine
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.ports import Commit, JournalRow
 from infra.backtest.records import RULE_ID
 from statemachines.facts import (
     BarFact,
@@ -72,8 +72,8 @@ class RecordingStore(MemoryStore):
         if commit.actor == ActorName.TACTICAL:
             self._deployments_of(commit)
         blocked = super().commit(commit)
-        for wire in commit.outbox:
-            body = wire["body"]
+        for envelope in commit.outbox:
+            body = envelope["body"]
             if isinstance(body, TransferOrdered) and body.request_id in self._deployments:
                 self._deployments[body.transfer_id] = self._deployments[body.request_id]
             if isinstance(body, Denied):
@@ -87,7 +87,7 @@ class RecordingStore(MemoryStore):
         """The rows gathered so far, in the order in which they happened."""
         return pl.DataFrame(self._rows[table], schema=dict(schema), orient="row")
 
-    def _keep_journal(self, actor: str, lines: Sequence[JournalLine]) -> None:
+    def _keep_journal(self, actor: str, lines: Sequence[JournalRow]) -> None:
         if actor not in _TOLD:
             return
         for line in lines:
@@ -138,24 +138,24 @@ class RecordingStore(MemoryStore):
                 super()._write(fact)
 
     def _order(self, fact: OrderFact) -> None:
-        self._reasons[fact.link_id] = fact.reason
-        self._intents[fact.link_id] = fact.intent_id
+        self._reasons[fact.client_order_id] = fact.reason
+        self._intents[fact.client_order_id] = fact.intent_id
         if fact.trigger_price is not None:
-            self._triggers[fact.link_id] = fact.trigger_price
+            self._triggers[fact.client_order_id] = fact.trigger_price
         if fact.intent_id not in self._decided:
             self._decided[fact.intent_id] = self._last(fact.category, fact.symbol)
 
     def _purpose(self, fact: ExecutionFact) -> str:
         """Why the order was there. A stop is asked for by TR-5 and may be moved by TR-6: the rule in force is that of
         the price at which it rests at the exchange."""
-        trigger = self._triggers.get(fact.link_id)
+        trigger = self._triggers.get(fact.client_order_id)
         asset = fact.symbol.removesuffix("USDT")
         moved = None if trigger is None else self._trailing.get((fact.engine, asset, trigger))
-        return self._reasons.get(fact.link_id, "") if moved is None else moved
+        return self._reasons.get(fact.client_order_id, "") if moved is None else moved
 
     def _shortfall(self, fact: ExecutionFact) -> Decimal:
         """What a maker's fill cost against the price at which it was decided; negative where waiting paid."""
-        decided = self._decided.get(self._intents.get(fact.link_id, ""))
+        decided = self._decided.get(self._intents.get(fact.client_order_id, ""))
         if decided is None or not fact.is_maker:
             return Decimal(0)
         return (fact.price - decided) * fact.quantity * (1 if fact.side == "Buy" else -1)
@@ -180,10 +180,10 @@ class RecordingStore(MemoryStore):
                 float(paid),
                 float(self._shortfall(fact)),
                 float(fact.realized_pnl),
-                "trade" if fact.link_id else "liquidation",
-                fact.link_id or fact.exchange_id,
+                "trade" if fact.client_order_id else "liquidation",
+                fact.client_order_id or fact.venue_order_id,
                 self._purpose(fact),
-                self._deployments.get(self._intents.get(fact.link_id, ""), ""),
+                self._deployments.get(self._intents.get(fact.client_order_id, ""), ""),
             )
         )
 

@@ -24,24 +24,24 @@ from infra.simulator.api import Exchange
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.state import Venue
-from statemachines.brain import Brain
+from statemachines.actor_logic import ActorLogic
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, HOUR_MS, SPOT, ActorName
 
 INSTALLATION = "000000"
 """Begins the order ids of every backtest, so that equal runs have equal ids."""
 
-Brains = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], Brain]]]
+Brains = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], ActorLogic]]]
 
 
 class Backtest:
     """One run. `run` may be called once; `record` may be asked at any time and tells what was done so far."""
 
-    def __init__(self, plan: BacktestPlan, brains: Brains, exchange_type: type[Exchange] = Exchange) -> None:
+    def __init__(self, plan: BacktestPlan, logics: Brains, exchange_type: type[Exchange] = Exchange) -> None:
         """`exchange_type` makes the exchange; the golden run hands in one whose requests fail now and then."""
         self._plan = plan
         exchange = exchange_type(plan.market, plan.exchange())
         self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd, exchange.venue.prices.last)
-        table: dict[ActorName, Callable[[], Brain]] = dict(brains(plan.configured(), INSTALLATION))
+        table: dict[ActorName, Callable[[], ActorLogic]] = dict(logics(plan.configured(), INSTALLATION))
         table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}
         self._system = InProcessSystem(exchange, table, self._store)
         self._equity: list[tuple[Any, ...]] = []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from statemachines.brain import HistoryNeed, StateRow
-from statemachines.commands import Ask, Commands
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
-from statemachines.messages import Message
+from statemachines.messages import Envelope
 from statemachines.values import ActorName
 
 
 class SwitchedOff:
-    """Implements `statemachines.brain.Brain`. Its messages are taken, so that nobody waits for it."""
+    """Implements `statemachines.actor_logic.ActorLogic`. Its messages are taken, so that nobody waits for it."""
 
     def __init__(self, name: ActorName) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class SwitchedOff:
     def begin(self, now_ms: int) -> Commands:
         return []
 
-    def handle(self, message: Message) -> Commands:
+    def handle(self, message: Envelope) -> Commands:
         return []
 
     def tick(self, now_ms: int) -> Commands:
@@ -41,5 +41,5 @@ class SwitchedOff:
     def dirty(self) -> Sequence[StateRow]:
         return ()
 
-    def wants(self, ask: Ask) -> bool:
+    def wants(self, ask: ExchangeCall) -> bool:
         return False

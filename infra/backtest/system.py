@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from actors.inprocess import InProcessRuntime, StreamEvent
-from actors.ports import Store
+from actors.runtime.in_process import InProcessRuntime, StreamEvent
+from actors.runtime.ports import Store
 from infra.backtest.view import MarketView
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.frames import moment_ms, parse_private_frame
 from infra.bybit.session import DirectSessions
+from infra.bybit.streams.frames import moment_ms, parse_private_frame
 from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
-from orchestrator.conductor import Move, choose
-from statemachines.brain import NO_PATIENCE, Brain, Patience, shared_patience
+from orchestrator.quiescence import Move, choose
+from statemachines.actor_logic import NO_LOOKAHEAD, ActorLogic, Lookahead, shared_lookahead
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -42,7 +42,7 @@ class InProcessSystem:
     def __init__(
         self,
         exchange: Exchange,
-        brains: Mapping[ActorName, Callable[[], Brain]],
+        logics: Mapping[ActorName, Callable[[], ActorLogic]],
         store: Store,
         probe: Callable[[ActorName, str], None] | None = None,
     ) -> None:
@@ -61,7 +61,7 @@ class InProcessSystem:
             look_up_pause_s=0.0,
             pause=lambda _seconds: None,
         )
-        self.runtime = InProcessRuntime(brains, store, gateway, self._frames, probe)
+        self.runtime = InProcessRuntime(logics, store, gateway, self._frames, probe)
 
     def start(self) -> None:
         """Subscribe as the streams would, then start and settle every actor; also after a crash of all of them."""
@@ -93,28 +93,28 @@ class InProcessSystem:
         move = self._next()
         if move.tick is not None and self._at_rest == self.runtime.performed:
             # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
-            self.runtime.shells[move.tick].tick(self.exchange.market_time)
+            self.runtime.durables[move.tick].tick(self.exchange.market_time)
             return True
-        patience = move.patience if until_ms is None else move.patience.and_of(Patience(until_ms))
-        result = self.exchange.advance(self.exchange.step, move.until_ms, patience.until_ms, patience.max_basis)
+        lookahead = move.lookahead if until_ms is None else move.lookahead.and_of(Lookahead(until_ms))
+        result = self.exchange.advance(self.exchange.step, move.until_ms, lookahead.until_ms, lookahead.max_basis)
         is_quiet = not result.frames and result.public is Public.NOTHING
         self._at_rest = self.runtime.performed if move.tick is not None and is_quiet and not result.queued else None
         if result.frames:
             self._early += _private(result.frames)
         self._see(result.public, result.passed_ms)
         if move.tick is not None and is_quiet:
-            self.runtime.shells[move.tick].tick(self.exchange.market_time)
+            self.runtime.durables[move.tick].tick(self.exchange.market_time)
         return not (result.end and move.tick is None)
 
     def _next(self) -> Move:
         deadlines = {
-            str(name): due for name, shell in self.runtime.shells.items() if (due := shell.deadline()) is not None
+            str(name): due for name, durable in self.runtime.durables.items() if (due := durable.deadline()) is not None
         }
         now_ms = self.exchange.market_time
         if any(due <= now_ms for due in deadlines.values()):
-            return choose(deadlines, NO_PATIENCE, now_ms, {})
-        patience = shared_patience(shell.patience() for shell in self.runtime.shells.values())
-        return choose(deadlines, patience, now_ms, {})
+            return choose(deadlines, NO_LOOKAHEAD, now_ms, {})
+        lookahead = shared_lookahead(durable.lookahead() for durable in self.runtime.durables.values())
+        return choose(deadlines, lookahead, now_ms, {})
 
     def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time

@@ -11,11 +11,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
-from actors.ports import MarketClock
+from actors.runtime.ports import MarketClock
 from infra.bybit.caller import Caller, at_cursor
-from infra.bybit.fields import Row, UnparsableError
-from infra.bybit.judging import distinct, kept, set_aside
-from infra.bybit.parse import (
+from infra.bybit.parsing.fields import Row, UnparsableError
+from infra.bybit.parsing.judging import distinct, kept, set_aside
+from infra.bybit.parsing.rows import (
     SETTLE_COIN,
     WALLET_TYPE,
     parse_balance,
@@ -66,8 +66,10 @@ class AccountReader:
             where = {"settleCoin": SETTLE_COIN} if category == LINEAR else {}
             rows = self._order_rows(account, category, where)
             orders += kept(aside, "order", rows, partial(_order, account, category, latest_ms), category)
-        orders = distinct(aside, "order", orders, _order_name, may_repeat=True, same=lambda row: row.exchange_id)
-        orders = distinct(aside, "order", orders, _order_name, same=lambda row: row.link_id or ("", row.exchange_id))
+        orders = distinct(aside, "order", orders, _order_name, may_repeat=True, same=lambda row: row.venue_order_id)
+        orders = distinct(
+            aside, "order", orders, _order_name, same=lambda row: row.client_order_id or ("", row.venue_order_id)
+        )
         now_ms = self._clock.now_ms()
         for category in _CATEGORIES:
             rows = self._execution_rows_since(account, category, executions_since_ms, now_ms)
@@ -178,7 +180,7 @@ def _position(account: Account, row: Any) -> _Position:
 
 
 def _order_name(row: OrderReport) -> tuple[str, str, str]:
-    return row.category, row.symbol, row.exchange_id
+    return row.category, row.symbol, row.venue_order_id
 
 
 def _execution(account: Account, category: Category, latest_ms: int, row: Any) -> ExecutionReport:

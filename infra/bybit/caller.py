@@ -8,8 +8,8 @@ from typing import Any
 from pybit.unified_trading import HTTP
 
 from infra.bybit.errors import Fault, GatewayError, classify
-from infra.bybit.fields import Row
 from infra.bybit.limits import RateLimiter
+from infra.bybit.parsing.fields import Row
 from infra.bybit.session import Sessions
 from statemachines.values import Account
 

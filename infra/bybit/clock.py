@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from infra.bybit.fields import Row
+from infra.bybit.parsing.fields import Row
 from infra.bybit.session import Sessions
 from statemachines.values import Account
 
@@ -24,7 +24,7 @@ MAX_JUMP_MS = 1_000.0
 class LiveClock:
     """The exchange's time = monotonic wall time + offset, measured by `synchronise` (half the round trip is taken off).
 
-    Implements `actors.ports.MarketClock` for demo, testnet and live.
+    Implements `actors.runtime.ports.MarketClock` for demo, testnet and live.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class LiveClock:
         before_ms = self._offset_ms
         try:
             offset_ms, round_trip_ms = self._measure()
-        except Exception as error:  # noqa: BLE001 - whatever keeps the exchange away, the old offset goes on
+        except Exception as error:  # noqa: BLE001 - the old offset stays in use while the exchange is unreachable
             _log.warning("the exchange's clock could not be read: %s", type(error).__name__)
             return False
         if before_ms is not None and round_trip_ms > MAX_ROUND_TRIP_MS:

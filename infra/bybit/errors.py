@@ -13,8 +13,8 @@ import requests
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from urllib3.exceptions import NewConnectionError
 
-from infra.bybit.fields import UnparsableError
-from statemachines.requests import Accepted, Outcome, Refused, Unknown
+from infra.bybit.parsing.fields import UnparsableError
+from statemachines.requests import Accepted, ExchangeResponse, Refused, Unknown
 
 
 class Fault(StrEnum):
@@ -136,7 +136,7 @@ def classify(error: Exception) -> GatewayError:
     raise error
 
 
-def outcome_of(error: Exception, purpose: Purpose) -> Outcome:
+def outcome_of(error: Exception, purpose: Purpose) -> ExchangeResponse:
     """The answer to the lane that asked; refusals and unknown outcomes are answers, not exceptions."""
     fault = classify(error)
     if fault.fault is Fault.NOT_MODIFIED and purpose is Purpose.CHANGE:

@@ -1,4 +1,4 @@
-"""The exchange behind `actors.ports.ExchangePort`, on pybit (IF-2): real, simulated or in-process, by its sessions.
+"""The exchange behind `ExchangePort`, on pybit (IF-2): real, simulated or in-process, by its sessions.
 
 One call per request; nothing is ever repeated here (EX-4, EX-5 belong to the order manager).
 """
@@ -10,24 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from actors.ports import MarketClock
+from actors.runtime.ports import MarketClock
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
 from infra.bybit.errors import GatewayError, Purpose, outcome_of
-from infra.bybit.fields import Row, UnparsableError, plain
 from infra.bybit.limits import RateLimiter
 from infra.bybit.lookups import LookUps
 from infra.bybit.market import MarketReader
-from infra.bybit.parse import parse_transfer_status
+from infra.bybit.parsing.fields import Row, UnparsableError, plain
+from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
 from statemachines.requests import (
     Accepted,
     AmendOrder,
     CancelOrder,
+    ExchangeRequest,
+    ExchangeResponse,
     FeedRead,
     LookUpOrder,
     LookUpTransfer,
-    Outcome,
     PlaceOrder,
     ReadAccount,
     ReadBars,
@@ -35,7 +36,6 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
     Refused,
-    Request,
     SetLeverage,
     TransferFunds,
     Unknown,
@@ -76,7 +76,7 @@ class BybitExchange:
         self._read_feed = read_feed
         self._look_ups = LookUps(self._caller, self._accounts, look_up_pause_s, pause)
 
-    def perform(self, account: Account, request: Request) -> Outcome:
+    def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
         """Perform one request once. Refusals, failures and unknown outcomes are answers, not exceptions."""
         purpose = Purpose.READ
         try:
@@ -112,16 +112,22 @@ class BybitExchange:
 
     # --- writes ---
 
-    def _write(self, account: Account, request: PlaceOrder | AmendOrder | TransferFunds | SetLeverage) -> Outcome:
+    def _write(
+        self, account: Account, request: PlaceOrder | AmendOrder | TransferFunds | SetLeverage
+    ) -> ExchangeResponse:
         match request:
             case PlaceOrder():
                 body = order_body(request)
                 group = f"create.{request.category}"
-                return _taken(self._caller.result(account, group, lambda s: s.place_order(**body)), request.link_id)
+                return _taken(
+                    self._caller.result(account, group, lambda s: s.place_order(**body)), request.client_order_id
+                )
             case AmendOrder():
                 changes = _amendment(request)
                 group = f"amend.{request.category}"
-                return _taken(self._caller.result(account, group, lambda s: s.amend_order(**changes)), request.link_id)
+                return _taken(
+                    self._caller.result(account, group, lambda s: s.amend_order(**changes)), request.client_order_id
+                )
             case TransferFunds():
                 return self._transfer(account, request)
             case SetLeverage():
@@ -135,18 +141,18 @@ class BybitExchange:
                 )
                 return Accepted()
 
-    def _cancel(self, account: Account, request: CancelOrder) -> Outcome:
+    def _cancel(self, account: Account, request: CancelOrder) -> ExchangeResponse:
         body: dict[str, Any] = {
             "category": request.category,
             "symbol": request.symbol,
-            "orderLinkId": request.link_id,
+            "orderLinkId": request.client_order_id,
         }
         if request.category == SPOT and request.is_conditional:
             body["orderFilter"] = "StopOrder"
         result = self._caller.result(account, f"cancel.{request.category}", lambda s: s.cancel_order(**body))
-        return _taken(result, request.link_id)
+        return _taken(result, request.client_order_id)
 
-    def _transfer(self, account: Account, request: TransferFunds) -> Outcome:
+    def _transfer(self, account: Account, request: TransferFunds) -> ExchangeResponse:
         missing = [a.value for a in (request.from_account, request.to_account) if a not in self._uids]
         if missing:
             raise InvalidRequest(f"transfer {request.transfer_id}: the UID of {' and '.join(missing)} is not known.")
@@ -166,16 +172,16 @@ class BybitExchange:
         result.repeats("transferId", request.transfer_id)
         match parse_transfer_status(result.text("status"), "transfer answer").status:
             case "SUCCESS":
-                return Accepted(exchange_id=request.transfer_id)
+                return Accepted(venue_order_id=request.transfer_id)
             case "FAILED":
                 return Refused(code=0, message="the exchange answered FAILED", fault="permanent")
         return Unknown(why=f"transfer {request.transfer_id} is PENDING at the exchange; look it up")
 
 
-def _taken(result: Row, link_id: str) -> Accepted:
+def _taken(result: Row, client_order_id: str) -> Accepted:
     """The acknowledgement of a request on an order, if it is of the order that was meant (IF-2)."""
-    result.repeats("orderLinkId", link_id)
-    return Accepted(exchange_id=result.text("orderId"))
+    result.repeats("orderLinkId", client_order_id)
+    return Accepted(venue_order_id=result.text("orderId"))
 
 
 def order_body(request: PlaceOrder) -> dict[str, Any]:
@@ -189,7 +195,7 @@ def order_body(request: PlaceOrder) -> dict[str, Any]:
         "symbol": request.symbol,
         "side": request.side.value,
         "qty": plain(request.quantity),
-        "orderLinkId": request.link_id,
+        "orderLinkId": request.client_order_id,
     }
     if request.category == LINEAR:
         body["positionIdx"] = 0
@@ -199,7 +205,7 @@ def order_body(request: PlaceOrder) -> dict[str, Any]:
             body |= {"qty": "0", "reduceOnly": True, "closeOnTrigger": True}
     elif request.reduce_only:
         raise InvalidRequest(
-            f"order {request.link_id}: field 'reduce_only' is true; spot orders cannot be reduce-only."
+            f"order {request.client_order_id}: field 'reduce_only' is true; spot orders cannot be reduce-only."
         )
     else:
         body["isLeverage"] = 0
@@ -230,7 +236,8 @@ def _slippage(request: PlaceOrder) -> dict[str, str]:
     percent = (request.slippage_limit * 100).quantize(_CENT, rounding=ROUND_DOWN)
     if not _CENT <= percent <= MAX_SLIPPAGE_PERCENT:
         raise InvalidRequest(
-            f"order {request.link_id}: field 'slippage_limit' is {request.slippage_limit}; 0.0001 to 0.1 is allowed."
+            f"order {request.client_order_id}: field 'slippage_limit' is {request.slippage_limit}; "
+            "0.0001 to 0.1 is allowed."
         )
     return {"slippageToleranceType": "Percent", "slippageTolerance": plain(percent)}
 
@@ -239,14 +246,17 @@ def _amendment(request: AmendOrder) -> dict[str, Any]:
     changes = {"price": request.price, "triggerPrice": request.trigger_price, "qty": request.quantity}
     texts = {name: plain(value) for name, value in changes.items() if value is not None}
     if not texts:
-        raise InvalidRequest(f"order {request.link_id}: an amendment must change price, trigger price or quantity.")
-    return {"category": request.category, "symbol": request.symbol, "orderLinkId": request.link_id} | texts
+        raise InvalidRequest(
+            f"order {request.client_order_id}: an amendment must change price, trigger price or quantity."
+        )
+    return {"category": request.category, "symbol": request.symbol, "orderLinkId": request.client_order_id} | texts
 
 
 def _needed(request: PlaceOrder, field: str) -> str:
     value: Decimal | None = getattr(request, field)
     if value is None or value <= 0:
         raise InvalidRequest(
-            f"order {request.link_id}: field {field!r} is {value}; a number above 0 is required ({request.style})."
+            f"order {request.client_order_id}: field {field!r} is {value}; a number above 0 is required "
+            f"({request.style})."
         )
     return plain(value)

@@ -8,10 +8,10 @@ from typing import Any
 import requests
 from pydantic import SecretStr
 
-from actors.ports import ExchangeAwayError, Step
+from actors.runtime.ports import ExchangeAwayError, Step
 from infra.answers import ANSWER_S, bound
-from infra.bybit.fields import Row, UnparsableError
-from statemachines.brain import Patience
+from infra.bybit.parsing.fields import Row, UnparsableError
+from statemachines.actor_logic import Lookahead
 
 
 class SimulatorUnavailableError(ExchangeAwayError):
@@ -19,7 +19,7 @@ class SimulatorUnavailableError(ExchangeAwayError):
 
 
 class SimulatorLockstep:
-    """Implements `actors.ports.LockstepPort` over `/sim/*`. Use from one thread."""
+    """Implements `actors.runtime.ports.LockstepPort` over `/sim/*`. Use from one thread."""
 
     def __init__(self, base_url: str, token: SecretStr, timeout_s: float = 30.0) -> None:
         self._base_url = base_url.rstrip("/")
@@ -52,14 +52,14 @@ class SimulatorLockstep:
     def _status(self) -> Row:
         return Row(self._call("GET", "/sim/status", None), "status of the simulated exchange")
 
-    def advance(self, step: int, until_ms: int | None, patience: Patience, handled: Mapping[str, int]) -> Step:
+    def advance(self, step: int, until_ms: int | None, lookahead: Lookahead, handled: Mapping[str, int]) -> Step:
         """One micro-step, if the frames handled are the frames sent. Raises SimulatorUnavailableError and
         UnparsableError; repeating the same `step` after a lost answer changes nothing."""
         body = {
             "step": step,
             "until": until_ms,
-            "patient": patience.until_ms,
-            "max_basis": {symbol: str(limit) for symbol, limit in patience.max_basis.items()},
+            "patient": lookahead.until_ms,
+            "max_basis": {symbol: str(limit) for symbol, limit in lookahead.max_basis.items()},
             "handled": dict(handled),
         }
         row = Row(self._call("POST", "/sim/advance", body), "answer of the simulated exchange")

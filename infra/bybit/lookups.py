@@ -7,17 +7,17 @@ from decimal import Decimal
 
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
-from infra.bybit.fields import UnparsableError
-from infra.bybit.parse import parse_transfer_status
-from statemachines.order.judging import FUNDING_TYPE
+from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.parsing.rows import parse_transfer_status
+from statemachines.execution.orders.report_checks import FUNDING_TYPE
 from statemachines.requests import (
+    ExchangeResponse,
     ExecutionReport,
     LookUpOrder,
     LookUpTransfer,
     OrderAbsent,
     OrderFound,
     OrderReport,
-    Outcome,
     TransferState,
     Unknown,
 )
@@ -36,38 +36,40 @@ class LookUps:
         self._pause_s = pause_s
         self._pause = pause
 
-    def order(self, account: Account, request: LookUpOrder) -> Outcome:
+    def order(self, account: Account, request: LookUpOrder) -> ExchangeResponse:
         """Open orders, then history, then executions by id; twice, since the history lags behind (EX-1)."""
         for is_last_round in (False, True):
             report = self._find(account, request)
             if report is not None:
-                executions = self._reader.executions_by(account, request.category, orderId=report.exchange_id)
+                executions = self._reader.executions_by(account, request.category, orderId=report.venue_order_id)
                 _check_executions(request, executions, report)
                 executions = list(dict.fromkeys(executions))
                 _check_sum(request, executions, report)
                 return OrderFound(report=report, executions=tuple(executions))
-            executions = self._reader.executions_by(account, request.category, orderLinkId=request.link_id)
+            executions = self._reader.executions_by(account, request.category, orderLinkId=request.client_order_id)
             _check_executions(request, executions, None)
             if executions and is_last_round:
                 # It landed, since it traded, but the order itself is not shown yet: neither found nor absent.
-                return Unknown(why=f"order {request.link_id} has {len(executions)} executions but no order record yet")
+                return Unknown(
+                    why=f"order {request.client_order_id} has {len(executions)} executions but no order record yet"
+                )
             if not is_last_round:
                 self._pause(self._pause_s)
         return OrderAbsent()
 
     def _find(self, account: Account, request: LookUpOrder) -> OrderReport | None:
         for look in (self._reader.open_orders, self._reader.order_history):
-            reports = look(account, request.category, orderLinkId=request.link_id)
+            reports = look(account, request.category, orderLinkId=request.client_order_id)
             for report in reports:
                 _check_order(request, report)
-            if len({report.exchange_id for report in reports}) > 1:
+            if len({report.venue_order_id for report in reports}) > 1:
                 raise _another(request, f"{len(reports)} orders with this id")
             _check_versions(request, reports)
             if reports:
                 return max(reports, key=lambda report: report.updated_ms)
         return None
 
-    def transfer(self, account: Account, request: LookUpTransfer) -> Outcome:
+    def transfer(self, account: Account, request: LookUpTransfer) -> ExchangeResponse:
         """The state of a transfer by its id."""
         result = self._caller.result(
             account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
@@ -87,8 +89,8 @@ class LookUps:
 
 
 def _check_order(request: LookUpOrder, report: OrderReport) -> None:
-    if report.link_id != request.link_id:
-        raise _another(request, f"order {report.link_id or report.exchange_id}")
+    if report.client_order_id != request.client_order_id:
+        raise _another(request, f"order {report.client_order_id or report.venue_order_id}")
     if report.symbol != request.symbol:
         raise _another(request, f"it on {report.symbol}, not on {request.symbol}")
     if request.side is not None and report.side is not request.side:
@@ -107,7 +109,7 @@ def _check_versions(request: LookUpOrder, reports: Sequence[OrderReport]) -> Non
 def _check_sum(request: LookUpOrder, executions: Sequence[ExecutionReport], report: OrderReport) -> None:
     """Executions may be more than the row told before them, unless it is the last one, but never more than ordered."""
     executed = sum((row.quantity for row in executions if row.execution_type != FUNDING_TYPE), Decimal(0))
-    most = report.executed_quantity if report.status.is_final else report.quantity
+    most = report.filled_quantity if report.status.is_final else report.quantity
     if executed > most and (most or report.status.is_final):
         raise _another(request, f"{executed} executed where at most {most} can be")
 
@@ -118,15 +120,19 @@ def _check_executions(request: LookUpOrder, executions: Sequence[ExecutionReport
     if len({row.execution_id for row in executions}) < len(dict.fromkeys(executions)):
         raise _another(request, "executions of one id that contradict each other")
     for row in executions:
-        is_named = row.link_id == request.link_id
-        is_of_order = report is not None and not row.link_id and row.exchange_id == report.exchange_id
-        if report is not None and row.exchange_id not in ("", report.exchange_id):
-            raise _another(request, f"execution {row.execution_id} of order {row.exchange_id}")
+        is_named = row.client_order_id == request.client_order_id
+        is_of_order = report is not None and not row.client_order_id and row.venue_order_id == report.venue_order_id
+        if report is not None and row.venue_order_id not in ("", report.venue_order_id):
+            raise _another(request, f"execution {row.execution_id} of order {row.venue_order_id}")
         if not is_named and not is_of_order:
-            raise _another(request, f"execution {row.execution_id} of order {row.link_id or row.exchange_id}")
+            raise _another(
+                request, f"execution {row.execution_id} of order {row.client_order_id or row.venue_order_id}"
+            )
         if row.symbol != request.symbol or (side is not None and row.side is not side):
             raise _another(request, f"execution {row.execution_id}, a {row.side} of {row.symbol}")
 
 
 def _another(request: LookUpOrder, shown: str) -> UnparsableError:
-    return UnparsableError(f"answer to the look-up of order {request.link_id}: it shows {shown}, which was not asked.")
+    return UnparsableError(
+        f"answer to the look-up of order {request.client_order_id}: it shows {shown}, which was not asked."
+    )

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from actors.ports import MarketClock
+from actors.runtime.ports import MarketClock
 from infra.bybit.caller import Caller
 from infra.bybit.errors import Fault, GatewayError
-from infra.bybit.fields import UnparsableError
-from infra.bybit.judging import Kind, distinct, kept, set_aside
-from infra.bybit.listing import is_unlisted
-from infra.bybit.parse import (
+from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.parsing.judging import Kind, distinct, kept, set_aside
+from infra.bybit.parsing.listing import is_unlisted
+from infra.bybit.parsing.rows import (
     interval_ms,
     parse_bar,
     parse_fee_rate,

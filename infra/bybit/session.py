@@ -15,9 +15,9 @@ from pybit.unified_trading import HTTP
 
 from infra.answers import ANSWER_S, bound
 from infra.bybit.credentials import Credentials
-from infra.bybit.envelope import checked
-from infra.bybit.fields import UnparsableError, shown_text
-from infra.bybit.reading import read_json
+from infra.bybit.parsing.envelope import checked
+from infra.bybit.parsing.fields import UnparsableError, shown_text
+from infra.bybit.parsing.reading import read_json
 from infra.proxy import ProxyAddress, proxy_for
 from statemachines.values import Account
 

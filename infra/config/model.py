@@ -12,14 +12,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from actors.market_data.parameters import MarketDataParameters
-from actors.order_manager.parameters import OrderParameters
 from infra.config.engines import EnginesConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, RayConfig
 from infra.database.retention import RetentionPolicy
-from orchestrator.parameters import OrchestratorParameters
-from statemachines.component.policy import SupervisionPolicy
+from statemachines.execution.parameters import OrderParameters
+from statemachines.market_data.parameters import MarketDataParameters
+from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.risk.parameters import RiskParameters
+from statemachines.supervision.policy import SupervisionPolicy
 
 LIVE_RECONCILE_MS = 60_000
 

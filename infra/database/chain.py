@@ -12,7 +12,7 @@ LONGEST = 100
 """A chain has about ten links; this only stops a circle that must not exist."""
 
 
-def chain_of_order(connection: psycopg.Connection[Any], link_id: str) -> list[Row]:
+def chain_of_order(connection: psycopg.Connection[Any], client_order_id: str) -> list[Row]:
     """The links from the first cause to the order, each with the decisions that were taken on it.
 
     A link is `{id, link, kind, sender, market_ms, body, decisions}`; `link` is "outside" (a bar, a fill, a deadline),
@@ -22,7 +22,7 @@ def chain_of_order(connection: psycopg.Connection[Any], link_id: str) -> list[Ro
     """
     links: list[Row] = []
     seen: set[str] = set()
-    order: str | None = link_id
+    order: str | None = client_order_id
     with connection.cursor(row_factory=dict_row) as cursor:
         while order is not None and order not in seen and len(links) < LONGEST:
             seen.add(order)
@@ -32,25 +32,25 @@ def chain_of_order(connection: psycopg.Connection[Any], link_id: str) -> list[Ro
     return links[::-1]
 
 
-def _part(cursor: psycopg.Cursor[Row], link_id: str) -> list[Row]:
+def _part(cursor: psycopg.Cursor[Row], client_order_id: str) -> list[Row]:
     """The links from one order back to what came from outside, newest first; empty when there is no such order."""
-    order = cursor.execute("SELECT * FROM orders WHERE link_id = %s", (link_id,)).fetchone()
+    order = cursor.execute("SELECT * FROM orders WHERE client_order_id = %s", (client_order_id,)).fetchone()
     if order is None:
         return []
-    ask = cursor.execute(
-        """SELECT actor, key, kind, request, market_ms, cause FROM asks
-           WHERE trace = %s AND request ->> 'link_id' = %s ORDER BY commit_no, position LIMIT 1""",
-        (order["trace"], link_id),
+    call = cursor.execute(
+        """SELECT actor, key, kind, request, market_ms, cause FROM exchange_calls
+           WHERE trace = %s AND request ->> 'client_order_id' = %s ORDER BY commit_no, position LIMIT 1""",
+        (order["trace"], client_order_id),
     ).fetchone()
     decisions = cursor.execute(
         """SELECT actor, machine, trigger, source, dest, reason, data, market_ms, cause FROM journal
            WHERE trace = %s ORDER BY id""",
         (order["trace"],),
     ).fetchall()
-    links = [_link(link_id, "order", "order", "order-manager", order["created_ms"], order)]
-    cause = order["trace"] if ask is None else ask["cause"]
-    if ask is not None:
-        links.append(_link(ask["key"], "request", ask["kind"], ask["actor"], ask["market_ms"], ask["request"]))
+    links = [_link(client_order_id, "order", "order", "order-manager", order["created_ms"], order)]
+    cause = order["trace"] if call is None else call["cause"]
+    if call is not None:
+        links.append(_link(call["key"], "request", call["kind"], call["actor"], call["market_ms"], call["request"]))
     seen: set[str] = set()
     while cause and cause not in seen and len(links) < LONGEST:
         seen.add(cause)
@@ -66,31 +66,31 @@ def _order_behind(cursor: psycopg.Cursor[Row], fact: str) -> str | None:
     kind, _, rest = fact.partition(":")
     account, _, rest = rest.partition(":")
     if kind == "execution":
-        query = "SELECT link_id FROM executions WHERE account = %s AND execution_id = %s"
+        query = "SELECT client_order_id FROM executions WHERE account = %s AND execution_id = %s"
         row = cursor.execute(query, (account, rest)).fetchone()
     elif kind == "order":
-        query = "SELECT link_id FROM orders WHERE account = %s AND exchange_id = %s LIMIT 1"
+        query = "SELECT client_order_id FROM orders WHERE account = %s AND venue_order_id = %s LIMIT 1"
         row = cursor.execute(query, (account, rest.partition(":")[0])).fetchone()
     else:
         return None
-    return None if row is None else str(row["link_id"])
+    return None if row is None else str(row["client_order_id"])
 
 
 def _look_up(cursor: psycopg.Cursor[Row], cause: str) -> tuple[Row, str]:
     """The link with this id and what caused it in turn ("" at the beginning)."""
     message = cursor.execute(
-        "SELECT sender, kind, market_ms, cause, wire -> 'body' AS body FROM outbox WHERE id = %s", (cause,)
+        "SELECT sender, kind, market_ms, cause, envelope -> 'body' AS body FROM outbox WHERE id = %s", (cause,)
     ).fetchone()
     if message is not None:
         link = _link(cause, "message", message["kind"], message["sender"], message["market_ms"], message["body"])
         return link, message["cause"]
     actor, separator, key = cause.partition("!")
     if separator:
-        ask = cursor.execute(
-            "SELECT kind, request, market_ms, cause FROM asks WHERE actor = %s AND key = %s", (actor, key)
+        call = cursor.execute(
+            "SELECT kind, request, market_ms, cause FROM exchange_calls WHERE actor = %s AND key = %s", (actor, key)
         ).fetchone()
-        if ask is not None:
-            return _link(cause, "request", ask["kind"], actor, ask["market_ms"], ask["request"]), ask["cause"]
+        if call is not None:
+            return _link(cause, "request", call["kind"], actor, call["market_ms"], call["request"]), call["cause"]
     actor, separator, due = cause.rpartition("@")
     if separator and due.isdigit():
         return _link(cause, "outside", "deadline", actor, int(due), None), ""

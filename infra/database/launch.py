@@ -13,7 +13,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from infra.database.connection import connect
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.migrations import upgrade
 from infra.database.outage import outage_of, told
 from infra.database.roles import (
@@ -29,6 +28,7 @@ from infra.database.roles import (
     secure,
     weaknesses,
 )
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import psycopg_url, shown_url
 from infra.faults import OperatorError
 
@@ -44,7 +44,7 @@ class Database:
     """The running database and its URLs (never to be shown: they carry passwords). `server` is None when it is not ours
     to run.
 
-    `url` is the application's, `retention_url` of the one part that deletes, `reader_url` of whoever only reads.
+    `url` is the application's, `retention_url` of the one part that deletes, `reader_url` that of all who only read.
     `warnings` say how a login that we were given could undo what is append-only.
     """
 

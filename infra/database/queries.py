@@ -63,7 +63,7 @@ def _key(*columns: LiteralString, numbers: int = 1) -> PageKey:
 
 
 JOURNAL = _key("id")
-ORDERS = _key("created_ms", "link_id")
+ORDERS = _key("created_ms", "client_order_id")
 EXECUTIONS = _key("executed_ms", "account", "execution_id")
 POSTINGS = _key("posted_ms", "posting_id")
 TRANSFERS = _key("requested_ms", "transfer_id")
@@ -182,18 +182,22 @@ class Queries:
             symbol=symbol,
         )
 
-    def order(self, link_id: str) -> Row | None:
+    def order(self, client_order_id: str) -> Row | None:
         """One order by our client id (EX-5)."""
-        return _first(self._rows("SELECT * FROM orders WHERE link_id = %(link_id)s", link_id=link_id))
+        return _first(
+            self._rows(
+                "SELECT * FROM orders WHERE client_order_id = %(client_order_id)s", client_order_id=client_order_id
+            )
+        )
 
-    def order_chain(self, link_id: str) -> list[Row]:
+    def order_chain(self, client_order_id: str) -> list[Row]:
         """From the fact that caused an order to the order, step by step (P3); empty when there is no such order."""
-        return self._perform(lambda connection: chain_of_order(connection, link_id))
+        return self._perform(lambda connection: chain_of_order(connection, client_order_id))
 
     def executions(
         self,
         engine: str | None = None,
-        link_id: str | None = None,
+        client_order_id: str | None = None,
         before: Place = EXECUTIONS.newest,
         limit: int = 100,
     ) -> list[Row]:
@@ -201,11 +205,11 @@ class Queries:
         return self._page(
             EXECUTIONS,
             """SELECT * FROM executions WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)
-               AND (%(link_id)s::text IS NULL OR link_id = %(link_id)s)""",
+               AND (%(client_order_id)s::text IS NULL OR client_order_id = %(client_order_id)s)""",
             before,
             limit,
             engine=engine,
-            link_id=link_id,
+            client_order_id=client_order_id,
         )
 
     def positions(self) -> list[Row]:
@@ -294,10 +298,11 @@ class Queries:
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")
 
-    def open_asks(self) -> list[Row]:
+    def open_exchange_calls(self) -> list[Row]:
         """Requests to the exchange without an answer yet."""
         return self._rows(
-            """SELECT actor, key, account, kind, request, gate, status, blocked_by, market_ms, cause, trace FROM asks
+            """SELECT actor, key, account, kind, request, gate, status, blocked_by, market_ms, cause, trace
+               FROM exchange_calls
                WHERE status <> 'ANSWERED' ORDER BY actor, commit_no, position"""
         )
 
@@ -307,7 +312,7 @@ class Queries:
         """Messages between actors."""
         return self._page(
             EVENTS,
-            """SELECT id, sender, seq, recipients, kind, market_ms, cause, trace, wire -> 'body' AS body FROM outbox
+            """SELECT id, sender, seq, recipients, kind, market_ms, cause, trace, envelope -> 'body' AS body FROM outbox
                WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
                AND (%(trace)s::text IS NULL OR trace = %(trace)s)""",
             before,
@@ -363,7 +368,7 @@ class Queries:
         """Refused intents by the check that refused them (RM-1)."""
         return self._rows(
             """SELECT value #>> '{}' AS check, count(*) FROM outbox,
-                   json_array_elements((wire -> 'body') -> 'checks') AS value
+                   json_array_elements((envelope -> 'body') -> 'checks') AS value
                WHERE kind = 'denied' GROUP BY 1 ORDER BY 1"""
         )
 
@@ -411,7 +416,7 @@ class Queries:
 
 
 def _unavailable(error: psycopg.Error) -> QueryUnavailableError:
-    """No reading ends whoever reads: what the database refuses for a fault of our own is logged as one and told."""
+    """A failed query never ends the reader: what the database refuses for a fault of our own is logged and reported."""
     outage = outage_of(error)
     if outage is None:
         LOG.error("the database refuses a query of this program", exc_info=error)

@@ -7,7 +7,7 @@ The plan, by market time, so that it holds for decades:
 | machine states, bars, funding rates, orders, executions, positions, postings, transfers, switches | for ever | - |
 | journal | `journal_months` whole months | `journal-YYYY-MM.jsonl.gz`, one decision per line |
 | outbox (only what every recipient has acknowledged) | `messages_days` | `outbox-YYYY-MM.jsonl.gz`, likewise |
-| asks (only answered ones) | `messages_days` | `asks-YYYY-MM.jsonl.gz`, likewise |
+| exchange_calls (only answered ones) | `messages_days` | `exchange_calls-YYYY-MM.jsonl.gz`, likewise |
 | known ids | `known_days` | dropped; the exchange never repeats a fact that late |
 | portfolio versions | all for `portfolio_days` | the last one of each market day |
 
@@ -88,7 +88,9 @@ def retain(url: str, archive: Path, now_ms: int, policy: RetentionPolicy) -> Ret
         messages_before = _month_start(now_ms - policy.messages_days * DAY_MS)
         _archive(connection, archive, "journal", "true", "id", journal_before, report)
         _archive(connection, archive, "outbox", ACKNOWLEDGED_BY_ALL, "sender, seq", messages_before, report)
-        _archive(connection, archive, "asks", "status = 'ANSWERED'", "commit_no, position", messages_before, report)
+        _archive(
+            connection, archive, "exchange_calls", "status = 'ANSWERED'", "commit_no, position", messages_before, report
+        )
         known = connection.execute(KNOWN, (now_ms - policy.known_days * DAY_MS,))
         report.removed["known_ids"] = known.rowcount
         portfolios = connection.execute(PORTFOLIOS, (now_ms - policy.portfolio_days * DAY_MS,))

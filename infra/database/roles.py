@@ -37,12 +37,12 @@ APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "
 """What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
 REPLACED = frozenset(
-    {"actors", "machine_states", "asks", "heartbeats", "installation"}
+    {"actors", "machine_states", "exchange_calls", "heartbeats", "installation"}
     | {"orders", "positions", "transfers", "discrepancies", "switches", "alerts"}
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
 
-ARCHIVED = frozenset({"journal", "outbox", "asks", "known_ids", "portfolio_versions"})
+ARCHIVED = frozenset({"journal", "outbox", "exchange_calls", "known_ids", "portfolio_versions"})
 """Tables from which retention deletes."""
 
 _ROLES_LOCK = 7_315_004
@@ -139,7 +139,7 @@ def may_make_roles(url: str) -> bool:
 
 
 def weaknesses(url: str, variable: str) -> list[str]:
-    """How whoever has this URL could undo what is append-only, or what powers it has that no actor needs, in sentences;
+    """How the holder of this URL could undo what is append-only, or its powers that no actor needs, in sentences;
     empty when there is nothing of the kind. `variable` is where the URL was given.
 
     It is the login that counts and not the role that its connections take: SET ROLE NONE ends that.
@@ -152,7 +152,7 @@ def weaknesses(url: str, variable: str) -> list[str]:
     if not powers:
         return []
     return [
-        f"The database login {row['login']} of {variable} {' and '.join(powers)}: whoever has it can undo that journal "
+        f"The database login {row['login']} of {variable} {' and '.join(powers)}: its holder can undo that journal "
         "and ledger are append-only, or reach more than the program needs. Give that login the right to create roles "
         "(the program then logs in as roles of its own), or name the owner in DATABASE_OWNER_URL and a login that owns "
         "nothing and has no such right in DATABASE_URL; see README."
@@ -238,7 +238,7 @@ def _guard(connection: psycopg.Connection[object]) -> None:
             ).format(sql.Identifier(table), sql.Literal("archived" if table in ARCHIVED else "kept"))
         )
 
-    # The row is locked by whoever binds, and is bound once: nobody makes a paper account's books those of a live one.
+    # The row is locked while it is bound, and is bound once: books of a paper account never become those of a live one.
     connection.execute(
         "CREATE OR REPLACE TRIGGER bound_once BEFORE UPDATE ON installation FOR EACH ROW "
         "WHEN (OLD.profile IS NOT NULL) EXECUTE FUNCTION refuse_change('bound')"

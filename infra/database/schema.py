@@ -1,7 +1,7 @@
 """All tables (SQLAlchemy Core). The fact tables are derived from `statemachines.facts`, so they cannot drift apart.
 
 Money is NUMERIC, instants are BIGINT milliseconds UTC of market time (`_ms`); columns ending in `_at` are wall time.
-Documents that are read back into decisions (`machine_states.data`, `outbox.wire`, `asks.request`) are JSON, not JSONB:
+Documents that decisions read back (`machine_states.data`, `outbox.envelope`, `exchange_calls.request`) are JSON:
 JSONB reorders keys, and a restored machine must see exactly what it wrote. Documents for readers are JSONB.
 """
 
@@ -106,7 +106,7 @@ OUTBOX = Table(
     Column("market_ms", BIGINT, nullable=False),
     Column("cause", TEXT, nullable=False),
     Column("trace", TEXT, nullable=False),
-    Column("wire", JSON, nullable=False),
+    Column("envelope", JSON, nullable=False),
     PrimaryKeyConstraint("sender", "seq"),
     Index(None, "id"),
     Index(None, "trace"),
@@ -114,8 +114,8 @@ OUTBOX = Table(
     comment="Every message ever sent, until retention; unacknowledged ones are sent again.",
 )
 
-ASKS = Table(
-    "asks",
+EXCHANGE_CALLS = Table(
+    "exchange_calls",
     METADATA,
     Column("actor", TEXT),
     Column("key", TEXT),
@@ -132,7 +132,7 @@ ASKS = Table(
     Column("cause", TEXT, nullable=False),
     Column("trace", TEXT, nullable=False),
     PrimaryKeyConstraint("actor", "key"),
-    Index("ix_asks_open", "actor", postgresql_where=text("status <> 'ANSWERED'")),
+    Index("ix_exchange_calls_open", "actor", postgresql_where=text("status <> 'ANSWERED'")),
     Index(None, "trace"),
     Index(None, "market_ms"),
     comment="Requests to the exchange, durable before they are sent.",
@@ -214,7 +214,7 @@ POSTING_LINES = Table(
 
 _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "orders": (("created_ms",), ("trace",), ("engine", "created_ms"), ("intent_id",)),
-    "executions": (("executed_ms",), ("link_id",)),
+    "executions": (("executed_ms",), ("client_order_id",)),
     "postings": (("posted_ms",), ("kind",)),
     "portfolio_versions": (("market_ms",),),
     "transfers": (("requested_ms",),),

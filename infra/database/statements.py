@@ -1,4 +1,4 @@
-"""A commit of the shell as SQL: a list of statements that go to the server in one round trip.
+"""A commit of the durable actor as SQL: a list of statements that go to the server in one round trip.
 
 Rows travel as one JSON document per table and are unfolded there, so a statement's text never depends on the number
 of rows and stays prepared. A guard that fails divides by zero on purpose: that ends the transaction on the
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import BaseModel
 
-from actors.ports import AskRow, Commit, JournalLine, Wire
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow
 from infra.database.columns import fact_columns
-from statemachines.brain import StateRow
+from statemachines.actor_logic import StateRow
 from statemachines.facts import Fact, PostingFact, SwitchFact
 
 BLOCKING_STATES = ("HALTED", "PAUSED", "REDUCE_ONLY")
@@ -29,7 +29,7 @@ request is either durable before the switch or sees it; there is no instant in b
 
 
 class Statement(NamedTuple):
-    """One statement; `names_blocked` marks the one whose rows are keys of blocked asks."""
+    """One statement; `names_blocked` marks the one whose rows are keys of blocked calls."""
 
     sql: str
     parameters: Sequence[Any]
@@ -58,17 +58,17 @@ INSERT INTO known_ids (actor, natural_id, market_ms) SELECT %s, unnest(%s::text[
 ON CONFLICT DO NOTHING"""
 
 OUTBOX = """
-INSERT INTO outbox (sender, seq, id, recipients, kind, market_ms, cause, trace, wire)
-SELECT %s, seq, id, recipients, kind, market_ms, cause, trace, wire
+INSERT INTO outbox (sender, seq, id, recipients, kind, market_ms, cause, trace, envelope)
+SELECT %s, seq, id, recipients, kind, market_ms, cause, trace, envelope
 FROM json_to_recordset(%s::json) AS new (seq bigint, id text, recipients text[], kind text, market_ms bigint,
-    cause text, trace text, wire json)"""
+    cause text, trace text, envelope json)"""
 
-ANSWERED = "UPDATE asks SET status = 'ANSWERED' WHERE actor = %s AND key = ANY(%s::text[])"
+ANSWERED = "UPDATE exchange_calls SET status = 'ANSWERED' WHERE actor = %s AND key = ANY(%s::text[])"
 
-ASKS = """
+EXCHANGE_CALLS = """
 WITH added AS (
-    INSERT INTO asks (actor, key, commit_no, position, account, kind, request, gate, delay_s, status, blocked_by,
-        market_ms, cause, trace)
+    INSERT INTO exchange_calls (actor, key, commit_no, position, account, kind, request, gate, delay_s, status,
+        blocked_by, market_ms, cause, trace)
     SELECT %s, key, %s, position, account, kind, request, gate, delay_s,
         CASE WHEN switch.name IS NULL THEN 'PENDING' ELSE 'BLOCKED' END, switch.name, market_ms, cause, trace
     FROM json_to_recordset(%s::json) AS new (key text, position integer, account text, kind text, request json,
@@ -107,7 +107,7 @@ def commit_statements(commit: Commit) -> list[Statement]:
     found = []
     if any(isinstance(fact, SwitchFact) for fact in commit.facts):
         found.append(Statement("SELECT pg_advisory_xact_lock(%s)", [SWITCH_LOCK]))
-    elif any(row.ask.gate is not None for row in commit.asks):
+    elif any(row.call.gate is not None for row in commit.calls):
         found.append(Statement("SELECT pg_advisory_xact_lock_shared(%s)", [SWITCH_LOCK]))
     rows = [to_json(dict(m)) for m in (commit.cursors, commit.acknowledged, last_sent(commit.outbox))]
     place = [actor, commit.epoch, number - 1]
@@ -126,8 +126,8 @@ def commit_statements(commit: Commit) -> list[Statement]:
     found += fact_statements(commit.facts)
     if commit.answered:
         found.append(Statement(ANSWERED, [actor, list(commit.answered)]))
-    if commit.asks:
-        found.append(Statement(ASKS, [actor, number, _ask_rows(commit.asks), list(BLOCKING_STATES)], True))
+    if commit.calls:
+        found.append(Statement(EXCHANGE_CALLS, [actor, number, _ask_rows(commit.calls), list(BLOCKING_STATES)], True))
     return found
 
 
@@ -159,9 +159,9 @@ def fact_sql(kind: type[Fact]) -> str:
     )
 
 
-def last_sent(outbox: Sequence[Wire]) -> dict[str, int]:
+def last_sent(outbox: Sequence[EnvelopeDict]) -> dict[str, int]:
     """Per recipient the newest sequence addressed to it by these messages."""
-    return {str(name): int(wire["seq"]) for wire in outbox for name in wire["to"]}
+    return {str(name): int(envelope["seq"]) for envelope in outbox for name in envelope["to"]}
 
 
 def to_json(value: object) -> str:
@@ -185,45 +185,45 @@ def _state_rows(states: Iterable[StateRow]) -> str:
     return to_json([{"key": s.key, "state": s.state, "schema": s.schema, "data": s.data} for s in states])
 
 
-def _outbox_rows(outbox: Sequence[Wire]) -> str:
+def _outbox_rows(outbox: Sequence[EnvelopeDict]) -> str:
     return to_json(
         [
             {
-                "seq": wire["seq"],
-                "id": wire["id"],
-                "recipients": list(wire["to"]),
-                "kind": wire["kind"],
-                "market_ms": wire["market_time"],
-                "cause": wire["cause"],
-                "trace": wire["trace"],
-                "wire": wire,
+                "seq": envelope["seq"],
+                "id": envelope["id"],
+                "recipients": list(envelope["to"]),
+                "kind": envelope["kind"],
+                "market_ms": envelope["market_time"],
+                "cause": envelope["cause"],
+                "trace": envelope["trace"],
+                "envelope": envelope,
             }
-            for wire in outbox
+            for envelope in outbox
         ]
     )
 
 
-def _ask_rows(asks: Sequence[AskRow]) -> str:
+def _ask_rows(calls: Sequence[ExchangeCallRow]) -> str:
     return to_json(
         [
             {
-                "key": row.ask.key,
+                "key": row.call.key,
                 "position": position,
-                "account": row.ask.account,
-                "kind": row.ask.request.kind,
-                "request": row.ask.request,
-                "gate": row.ask.gate,
-                "delay_s": row.ask.delay_s,
+                "account": row.call.account,
+                "kind": row.call.request.kind,
+                "request": row.call.request,
+                "gate": row.call.gate,
+                "delay_s": row.call.delay_s,
                 "market_ms": row.market_ms,
                 "cause": row.cause,
                 "trace": row.trace,
             }
-            for position, row in enumerate(asks)
+            for position, row in enumerate(calls)
         ]
     )
 
 
-def _journal_rows(journal: Sequence[JournalLine]) -> str:
+def _journal_rows(journal: Sequence[JournalRow]) -> str:
     return to_json(
         [
             {

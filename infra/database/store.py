@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 import psycopg
 from pydantic import TypeAdapter
 
-from actors.ports import AskRow, Commit, FencedError, Loaded, StoreUnavailableError
+from actors.runtime.ports import Commit, ExchangeCallRow, FencedError, Loaded, StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.outage import outage_of, told
 from infra.database.statements import commit_statements, to_json
-from statemachines.brain import StateRow
-from statemachines.commands import Ask
+from statemachines.actor_logic import StateRow
+from statemachines.commands import ExchangeCall
 from statemachines.facts import BarFact
-from statemachines.requests import Request
+from statemachines.requests import ExchangeRequest
 from statemachines.values import ActorName
 
 LOG = logging.getLogger(__name__)
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_REQUEST: TypeAdapter[ExchangeRequest] = TypeAdapter(ExchangeRequest)
 T = TypeVar("T")
 
 GRANT = """
@@ -36,17 +36,17 @@ SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM
 WHERE category = %s AND symbol = %s AND interval = %s AND start_ms <= %s ORDER BY start_ms DESC LIMIT %s"""
 
 UNACKNOWLEDGED = """
-SELECT wire FROM outbox WHERE sender = %s AND seq > %s
+SELECT envelope FROM outbox WHERE sender = %s AND seq > %s
 AND EXISTS (SELECT FROM unnest(recipients) AS name WHERE coalesce((%s::jsonb ->> name)::bigint, 0) < seq)
 ORDER BY seq"""
 
 OPEN_ASKS = """
-SELECT key, account, request, gate, delay_s, cause, trace, market_ms FROM asks
+SELECT key, account, request, gate, delay_s, cause, trace, market_ms FROM exchange_calls
 WHERE actor = %s AND status <> 'ANSWERED' ORDER BY commit_no, position"""
 
 
 class PostgresStore:
-    """The database as one actor's shell sees it. Safe to use from several threads; picklable (without connection).
+    """The database as one durable actor sees it. Safe to use from several threads; picklable (without connection).
 
     A lost connection raises StoreUnavailableError; the next call connects again. `holds` has a connection of its own:
     the lanes ask before each write to the exchange and must not stand in line behind the worker's commits.
@@ -160,7 +160,7 @@ def _landed_earlier(connection: psycopg.Connection[Any], commit: Commit) -> froz
     row = connection.execute(PLACE, (commit.actor,)).fetchone()
     if row is not None and (row[0], row[1]) == (commit.epoch, commit.number):
         LOG.info("Commit %d of %s had already landed.", commit.number, commit.actor)
-        query = "SELECT key FROM asks WHERE actor = %s AND commit_no = %s AND blocked_by IS NOT NULL"
+        query = "SELECT key FROM exchange_calls WHERE actor = %s AND commit_no = %s AND blocked_by IS NOT NULL"
         return frozenset(found[0] for found in connection.execute(query, (commit.actor, commit.number)))
     place = "no such actor" if row is None else f"epoch {row[0]} and commit {row[1]} are there"
     raise FencedError(
@@ -194,10 +194,10 @@ def _load(connection: psycopg.Connection[Any], actor: str, epoch: int) -> Loaded
     )
 
 
-def _ask_row(row: Sequence[Any]) -> AskRow:
+def _ask_row(row: Sequence[Any]) -> ExchangeCallRow:
     key, account, request, gate, delay_s, cause, trace, market_ms = row
-    return AskRow(
-        ask=Ask(
+    return ExchangeCallRow(
+        call=ExchangeCall(
             key=key,
             account=account,
             request=_REQUEST.validate_python(request),

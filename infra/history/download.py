@@ -1,4 +1,4 @@
-"""Fetching a history folder: what is missing on the grid, page by page; interrupted at any point it goes on there."""
+"""Fetching a history folder: what is missing on the grid, page by page; interrupted at any point it resumes there."""
 
 from __future__ import annotations
 

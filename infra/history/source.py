@@ -11,9 +11,9 @@ from pybit.unified_trading import HTTP
 from infra.bybit.caller import Caller
 from infra.bybit.credentials import Credentials
 from infra.bybit.errors import Fault, GatewayError
-from infra.bybit.fields import Row, UnparsableError
 from infra.bybit.limits import RateLimiter, RateLimits
 from infra.bybit.market import BARS_A_PAGE, RATES_A_PAGE
+from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.session import HttpSessions
 from infra.history.catalog import Kind, Series
 from statemachines.values import Account, Category

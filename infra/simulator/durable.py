@@ -17,8 +17,8 @@ import orjson
 
 from infra.files import sync_folder, write_whole
 from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
-from infra.simulator.api.frames import Frame
 from infra.simulator.api.keys import ApiKey
+from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 
-from infra.simulator.api.frames import PRIVATE, Frame
+from infra.simulator.api.shapes.frames import PRIVATE, Frame
 from infra.simulator.durable import DurableExchange
 
 SEND_TIMEOUT_S = 10.0

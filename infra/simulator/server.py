@@ -137,7 +137,7 @@ def make_app(durable: DurableExchange, credentials: Credentials, config: SimConf
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        # Without its lane nothing is durable: better no exchange than one that forgets.
+        # Without its lane nothing is durable: no exchange is better than one that loses writes.
         log.critical("The sending lane failed; the exchange stops.", exc_info=task.exception())
         asyncio.get_running_loop().call_soon(_raise_exit)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from infra.simulator.api.frames import PRIVATE
-from infra.simulator.api.public import InvalidTopic
+from infra.simulator.api.shapes.frames import PRIVATE
+from infra.simulator.api.shapes.public import InvalidTopic
 from infra.simulator.credentials import Credentials, check_stream_auth
 from infra.simulator.hub import Connection, Hub
 from infra.simulator.venue.errors import VenueError

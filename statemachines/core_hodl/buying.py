@@ -5,36 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from statemachines.core_hodl.desk import Desk
+from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.plans import Plan, build_tranche, planned_usdt, proportions
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, spendable_usdt, targets
 from statemachines.core_hodl.state import ZERO, Purpose
-from statemachines.core_hodl.words import usdt
+from statemachines.core_hodl.texts import usdt
 from statemachines.values import Side
 
 
 class Buying:
     """Decides on the tranches of one day. All see the same prices; each takes its cash and room from the next."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     def tranches(self, now_ms: int) -> None:
         """CH-6: what is due today, once; what cannot be bought stays with its plan."""
-        books = self.desk.books()
+        books = self.engine_orders.books()
         if books is None:
             return
         p = self.parameters
-        planned = planned_usdt(self.desk.engine.plans)
+        planned = planned_usdt(self.engine_orders.engine.plans)
         free = spendable_usdt(books, p)
-        self.desk.set_engine(small_usdt=min(self.desk.engine.small_usdt, max(ZERO, free - planned)))
+        self.engine_orders.set_engine(small_usdt=min(self.engine_orders.engine.small_usdt, max(ZERO, free - planned)))
         rooms = {asset: cap_usdt(books, asset, p) - books.value(asset) for asset in p.assets}
-        parts = proportions(books, self.desk.market.suspended, p)
+        parts = proportions(books, self.engine_orders.market.suspended, p)
         free = self._build(books, rooms, free, planned, now_ms)
-        for plan in self.desk.engine.plans:
+        for plan in self.engine_orders.engine.plans:
             free = self._plan(plan, parts, rooms, free, now_ms)
-        small = self.desk.engine.small_usdt
+        small = self.engine_orders.engine.small_usdt
         if small > 0:
             reason = f"inflows of {usdt(small)} below {p.min_plan_share:.0%} of the engine are bought at once (C5)"
             wanted = {asset: small * part for asset, part in parts.items()}
@@ -43,14 +43,14 @@ class Buying:
     def _build(
         self, books: Books, rooms: dict[str, Decimal], free: Decimal, planned: Decimal, now_ms: int
     ) -> Decimal:  # fmt: skip
-        left = self.desk.engine.build_tranches_left
+        left = self.engine_orders.engine.build_tranches_left
         if left is None:
             return free
         aims = targets(books, planned, self.parameters)
         wanted = build_tranche(books, aims, left, self.parameters)
         lacks = " and ".join(f"{a} {usdt(max(ZERO, aims[a] - books.value(a)))} of {usdt(aims[a])}" for a in aims)
         reason = f"first build, {left} of {self.parameters.tranches} tranches left, to buy: {lacks} (CH-6)"
-        self.desk.set_engine(build_tranches_left=left - 1)
+        self.engine_orders.set_engine(build_tranches_left=left - 1)
         return free - self._buy("build", wanted, rooms, free - planned, reason, now_ms)
 
     def _plan(
@@ -62,8 +62,8 @@ class Buying:
         )
         wanted = {asset: release * part for asset, part in parts.items()}
         counted = plan.model_copy(update={"tranches_left": plan.tranches_left - 1})
-        plans = [counted if one.number == plan.number else one for one in self.desk.engine.plans]
-        self.desk.set_engine(plans=tuple(plans))
+        plans = [counted if one.number == plan.number else one for one in self.engine_orders.engine.plans]
+        self.engine_orders.set_engine(plans=tuple(plans))
         return free - self._buy("plan", wanted, rooms, free, f"{reason} (C5)", now_ms, plan.number)
 
     def _buy(
@@ -80,8 +80,8 @@ class Buying:
         spent = ZERO
         for asset, amount in affordable(wanted, rooms, budget).items():
             text = f"{usdt(amount)} of {asset}: {reason}"
-            quantity = self.desk.send(purpose, asset, Side.BUY, amount, text, now_ms, plan)
-            cost = quantity * self.desk.holdings.prices[asset]
+            quantity = self.engine_orders.send(purpose, asset, Side.BUY, amount, text, now_ms, plan)
+            cost = quantity * self.engine_orders.holdings.prices[asset]
             rooms[asset] -= cost
             spent += cost
         return spent

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from statemachines.core_hodl import plans as planning
 from statemachines.core_hodl import rules
-from statemachines.core_hodl.desk import Desk
+from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.plans import Plan, planned_usdt
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import ZERO, Cycle
-from statemachines.core_hodl.words import usdt
+from statemachines.core_hodl.texts import usdt
 
 
 class Capital:
     """Keeps the plans, and with them the state INITIALIZATION."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     def take_flows(self, cycle: Cycle, books: Books) -> None:
         """C5, C10: capital that came or went since the last cycle."""
-        engine, p = self.desk.engine, self.parameters
+        engine, p = self.engine_orders.engine, self.parameters
         inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
         plans = planning.after_outflow(engine.plans, books, inflow, outflow, p)
         changes: dict[str, object] = {"inflow_usdt": ZERO, "outflow_usdt": ZERO}
@@ -32,41 +32,43 @@ class Capital:
             changes["plan_counter"] = number
             share = inflow / books.equity_usdt
             text = f"inflow of {usdt(inflow)} is {share:.2%} of the engine: plan {number} of {p.tranches} tranches (C5)"
-            self.desk.remark("plan_opened", text, {"plan": number, "cash_usdt": str(inflow)})
+            self.engine_orders.remark("plan_opened", text, {"plan": number, "cash_usdt": str(inflow)})
         elif inflow > 0:
             changes["small_usdt"] = engine.small_usdt + inflow
         plans = planning.shrink(plans, planned_usdt(plans) - books.cash_usdt)
         if outflow > 0:
             taken = planned_usdt(engine.plans) - planned_usdt(plans)
-            self.desk.remark("outflow", f"{usdt(outflow)} has left, {usdt(max(ZERO, taken))} of it planned cash (C10)")
-        self.desk.set_engine(plans=plans, **changes)
+            self.engine_orders.remark(
+                "outflow", f"{usdt(outflow)} has left, {usdt(max(ZERO, taken))} of it planned cash (C10)"
+            )
+        self.engine_orders.set_engine(plans=plans, **changes)
         self.close_plans()
 
     def begin_build(self, books: Books) -> None:
         """CH-6: the first capital is built in over 30 days; within 1 % of the targets the build has ended (C5)."""
-        engine, p = self.desk.engine, self.parameters
+        engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_begun and books.equity_usdt > 0:
-            self.desk.set_engine(build_tranches_left=p.tranches)
+            self.engine_orders.set_engine(build_tranches_left=p.tranches)
             text = f"first build of {usdt(books.equity_usdt)} begins: {p.tranches} daily tranches (CH-6)"
-            self.desk.remark("build_begins", text)
-        if self.desk.engine.build_tranches_left is None:
+            self.engine_orders.remark("build_begins", text)
+        if self.engine_orders.engine.build_tranches_left is None:
             return
         aims = rules.targets(books, planned_usdt(engine.plans), p)
         if planning.is_built(books, aims, p):
             self._end_build(f"every asset lacks less than {p.built_tolerance:.0%} of its target (C5)")
 
     def _end_build(self, why: str) -> None:
-        self.desk.set_engine(build_tranches_left=None, is_built=True)
-        self.desk.remark("build_ends", f"the first build has ended: {why}")
+        self.engine_orders.set_engine(build_tranches_left=None, is_built=True)
+        self.engine_orders.remark("build_ends", f"the first build has ended: {why}")
         self.follow_plans()
 
     def close_plans(self) -> None:
         """CH-6: plans whose last tranche has ended are closed, unless a remainder of it is carried on to tomorrow."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         if engine.build_tranches_left == 0 and not engine.build_unfilled:
             self._end_build(f"its {self.parameters.tranches} tranches are done (C5)")
         elif engine.build_tranches_left == 0:
-            self.desk.set_engine(build_tranches_left=1)
+            self.engine_orders.set_engine(build_tranches_left=1)
         kept = []
         for plan in engine.plans:
             if plan.tranches_left > 0 and plan.cash_usdt > 0:
@@ -75,17 +77,17 @@ class Capital:
                 kept.append(plan.model_copy(update={"tranches_left": 1}))
             else:
                 text = f"plan {plan.number} has ended, {usdt(plan.cash_usdt)} of it were not bought and stay cash"
-                self.desk.remark("plan_closed", text, {"plan": plan.number})
+                self.engine_orders.remark("plan_closed", text, {"plan": plan.number})
         if tuple(kept) != engine.plans or engine.plans_unfilled or engine.build_unfilled:
-            self.desk.set_engine(plans=tuple(kept), plans_unfilled=(), build_unfilled=False)
+            self.engine_orders.set_engine(plans=tuple(kept), plans_unfilled=(), build_unfilled=False)
         self.follow_plans()
 
     def follow_plans(self) -> None:
         """C6: INITIALIZATION while a plan is open, else ACCUMULATION."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         building = engine.build_tranches_left is not None or bool(engine.plans)
         if building and engine.state is CoreState.ACCUMULATION:
             text = f"{len(engine.plans)} plans with {usdt(planned_usdt(engine.plans))} are open (C6)"
-            self.desk.noted(self.desk.machine.new_capital(text))
+            self.engine_orders.noted(self.engine_orders.machine.new_capital(text))
         elif not building and engine.is_built and engine.state is CoreState.INITIALIZATION:
-            self.desk.noted(self.desk.machine.built("no plan is open any more (CH-6)"))
+            self.engine_orders.noted(self.engine_orders.machine.built("no plan is open any more (CH-6)"))

@@ -12,7 +12,7 @@ from typing import Literal
 from statemachines.core_hodl import rules, staking
 from statemachines.core_hodl.buying import Buying
 from statemachines.core_hodl.capital import Capital
-from statemachines.core_hodl.desk import Desk
+from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.metrics import metrics
@@ -20,7 +20,7 @@ from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import Cycle
-from statemachines.core_hodl.words import usdt
+from statemachines.core_hodl.texts import usdt
 from statemachines.messages import RunCycle
 from statemachines.values import DAY_MS, Side
 
@@ -28,36 +28,36 @@ from statemachines.values import DAY_MS, Side
 class Daily:
     """Opens and advances the cycle in hand."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
-        self._buying = Buying(desk)
-        self._capital = Capital(desk)
-        self._rebalancing = Rebalancing(desk)
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
+        self._buying = Buying(engine_orders)
+        self._capital = Capital(engine_orders)
+        self._rebalancing = Rebalancing(engine_orders)
 
     # --- the cycle as a whole ---
 
     def open(self, run: RunCycle) -> None:
         """CH-6: a day is decided once. What the day before left unfinished gives way to the new day's decisions."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         if engine.cycle_day_ms is not None and run.day_ms <= engine.cycle_day_ms:
-            self.desk.remark(
+            self.engine_orders.remark(
                 "repeat", f"the cycle of day {run.day_ms} ms has been decided before: nothing again (CH-6)"
             )
             return
         if engine.cycle is not None and engine.cycle.stage != "END":
             stage = engine.cycle.stage
             text = f"the cycle of day {engine.cycle.day_ms} ms ends in stage {stage}: a new day has closed"
-            self.desk.remark("overtaken", text)
+            self.engine_orders.remark("overtaken", text)
         cycle = Cycle(day_ms=run.day_ms, close_ms=run.close_ms, entries_allowed=run.entries_allowed)
-        self.desk.set_engine(cycle=cycle, cycle_day_ms=run.day_ms)
+        self.engine_orders.set_engine(cycle=cycle, cycle_day_ms=run.day_ms)
 
     def advance(self, now_ms: int) -> None:
         """Go through the stages until orders are out, something is unknown, or the day is done."""
-        if not self.desk.engine.orders:
+        if not self.engine_orders.engine.orders:
             self._capital.close_plans()
-        while (cycle := self.desk.engine.cycle) is not None and not self.desk.engine.orders:
-            books = self.desk.books()
+        while (cycle := self.engine_orders.engine.cycle) is not None and not self.engine_orders.engine.orders:
+            books = self.engine_orders.books()
             if not self._may_decide(cycle) or books is None or not self._is_current(cycle):
                 return
             if cycle.stage == "START":
@@ -68,32 +68,32 @@ class Daily:
                 self._stage(cycle, "END")
                 if cycle.entries_allowed:
                     self._buying.tranches(now_ms)
-                if not self.desk.engine.orders:
+                if not self.engine_orders.engine.orders:
                     self._capital.close_plans()
             else:
                 self._earn_if_calmed(cycle, books)
-                self.desk.set_engine(cycle=None)
+                self.engine_orders.set_engine(cycle=None)
 
     def _stage(self, cycle: Cycle, stage: Literal["REBALANCE", "TRANCHES", "END"]) -> None:
-        self.desk.set_engine(cycle=cycle.model_copy(update={"stage": stage}))
+        self.engine_orders.set_engine(cycle=cycle.model_copy(update={"stage": stage}))
 
     def _may_decide(self, cycle: Cycle) -> bool:
         """CH-9 and DA-3: a stop, or a day without a bar, drops what is left of the cycle."""
-        missing = [a for a in self.parameters.assets if self.desk.market.day_ms.get(a, -1) < cycle.day_ms]
-        if self.desk.engine.stopped:
-            self.desk.remark("stopped", f"nothing is decided: {self.desk.engine.stopped} (CH-9)")
+        missing = [a for a in self.parameters.assets if self.engine_orders.market.day_ms.get(a, -1) < cycle.day_ms]
+        if self.engine_orders.engine.stopped:
+            self.engine_orders.remark("stopped", f"nothing is decided: {self.engine_orders.engine.stopped} (CH-9)")
         elif missing:
             text = f"no closed daily bar of {missing} for day {cycle.day_ms} ms: nothing is decided (DA-3)"
-            self.desk.remark("no_bar", text)
+            self.engine_orders.remark("no_bar", text)
         else:
             return True
-        self.desk.set_engine(cycle=None)
+        self.engine_orders.set_engine(cycle=None)
         return False
 
     def _is_current(self, cycle: Cycle) -> bool:
         """Whether portfolio and instruments allow decisions on this close; else the cycle waits for them."""
-        known = all(asset in self.desk.market.instruments for asset in self.parameters.assets)
-        return known and self.desk.holdings.market_ms >= cycle.close_ms
+        known = all(asset in self.engine_orders.market.instruments for asset in self.parameters.assets)
+        return known and self.engine_orders.holdings.market_ms >= cycle.close_ms
 
     # --- start of the day ---
 
@@ -102,12 +102,14 @@ class Daily:
         self._capital.begin_build(books)
         self._mark_calendar(cycle)
         self._warn_of_thin_buffer(books)
-        carried = self.desk.engine.rebalance is not None
+        carried = self.engine_orders.engine.rebalance is not None
         self._rebalancing.carry_on(cycle)
-        if self.desk.engine.state is CoreState.EARN_OPTIMIZATION:
+        if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
-        reason, data = metrics(books, self.desk.engine, self.desk.market, cycle.day_ms, self.parameters)
-        self.desk.remark("cycle", reason, data)
+        reason, data = metrics(
+            books, self.engine_orders.engine, self.engine_orders.market, cycle.day_ms, self.parameters
+        )
+        self.engine_orders.remark("cycle", reason, data)
         if not carried:
             books = self._trim(books, now_ms)
             cycle = self._trigger(cycle, books)
@@ -115,35 +117,35 @@ class Daily:
 
     def _mark_calendar(self, cycle: Cycle) -> None:
         """C3: a quarter's end is due with its bar and stays pending until it is served, at most one."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         due_ms = rules.calendar_due_ms(cycle.day_ms, engine.calendar_day_ms)
-        self.desk.set_engine(calendar_day_ms=cycle.day_ms)
+        self.engine_orders.set_engine(calendar_day_ms=cycle.day_ms)
         if due_ms is not None and engine.is_begun:
-            self.desk.set_engine(calendar_due_ms=due_ms)
+            self.engine_orders.set_engine(calendar_due_ms=due_ms)
 
     def _warn_of_thin_buffer(self, books: Books) -> None:
         """CH-7: cash below 2.5 % of the engine is told once until it has recovered."""
         thin = books.equity_usdt > 0 and rules.is_buffer_thin(books, self.parameters)
-        if thin and not self.desk.engine.buffer_alerted:
-            self.desk.alert(
+        if thin and not self.engine_orders.engine.buffer_alerted:
+            self.engine_orders.alert(
                 "warning",
                 "CORE-HODL: thin cash buffer",
                 f"Cash {usdt(books.cash_usdt)} is below {self.parameters.cash_alert:.1%} of the engine "
                 f"{usdt(books.equity_usdt)} (CH-7). Nothing is bought; the next rebalance refills it.",
                 "buffer",
             )
-        elif self.desk.engine.buffer_alerted and not thin:
-            self.desk.alert_ended("buffer", f"cash is {usdt(books.cash_usdt)} again")
-        self.desk.set_engine(buffer_alerted=thin)
+        elif self.engine_orders.engine.buffer_alerted and not thin:
+            self.engine_orders.alert_ended("buffer", f"cash is {usdt(books.cash_usdt)} again")
+        self.engine_orders.set_engine(buffer_alerted=thin)
 
     def _trim(self, books: Books, now_ms: int) -> Books:
         """C7: sales down to 45 %. The answer is the books as they will be, for CH-2 at the same close."""
-        p, unfinished = self.parameters, self.desk.engine.trimming
-        self.desk.set_engine(trimming=())
-        for asset, amount in rules.trims(books, self.desk.protected(), unfinished, p).items():
+        p, unfinished = self.parameters, self.engine_orders.engine.trimming
+        self.engine_orders.set_engine(trimming=())
+        for asset, amount in rules.trims(books, self.engine_orders.protected(), unfinished, p).items():
             share = books.counted(asset) / books.portfolio_usdt
             reason = f"{asset} is {share:.2%} of the portfolio: {usdt(amount)} sold, down to {p.max_share:.0%} (CH-7)"
-            quantity = self.desk.send("trim", asset, Side.SELL, amount, reason, now_ms)
+            quantity = self.engine_orders.send("trim", asset, Side.SELL, amount, reason, now_ms)
             coins = {**books.coins, asset: books.coins[asset] - quantity}
             books = replace(books, coins=coins, cash_usdt=books.cash_usdt + quantity * books.prices[asset])
         return books
@@ -152,8 +154,8 @@ class Daily:
 
     def _trigger(self, cycle: Cycle, books: Books) -> Cycle:
         """CH-2 at this close, unless it is blocked: first build, suspension (CH-8), entries not allowed."""
-        engine, p = self.desk.engine, self.parameters
-        if not engine.is_built or self.desk.market.suspended or not cycle.entries_allowed:
+        engine, p = self.engine_orders.engine, self.parameters
+        if not engine.is_built or self.engine_orders.market.suspended or not cycle.entries_allowed:
             return cycle
         drift = self._drift(books)
         if rules.drift_due(drift, cycle.day_ms, engine.last_drift_day_ms, p):
@@ -166,19 +168,19 @@ class Daily:
         return cycle
 
     def _drift(self, books: Books) -> Decimal:
-        aims = rules.targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
+        aims = rules.targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
         return rules.largest(rules.drifts(books, aims, self.parameters))
 
     def _rebalance(self, cycle: Cycle, now_ms: int) -> None:
-        if self.desk.engine.rebalance is None and cycle.trigger:
+        if self.engine_orders.engine.rebalance is None and cycle.trigger:
             self._rebalancing.begin(cycle)
             cycle = cycle.model_copy(update={"trigger": "", "trigger_reason": ""})
-            self.desk.set_engine(cycle=cycle)
-        if cycle.entries_allowed or self.desk.market.suspended:
+            self.engine_orders.set_engine(cycle=cycle)
+        if cycle.entries_allowed or self.engine_orders.market.suspended:
             self._rebalancing.step(now_ms)
-        if self.desk.engine.orders:
+        if self.engine_orders.engine.orders:
             return
-        if self.desk.engine.state is CoreState.EARN_OPTIMIZATION:
+        if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
         self._stage(cycle, "TRANCHES")
 
@@ -186,40 +188,40 @@ class Daily:
 
     def _optimise(self, cycle: Cycle) -> None:
         """CH-10: decide on staking and go back to ACCUMULATION, or to an open plan (C6)."""
-        books = self.desk.books()
+        books = self.engine_orders.books()
         found = staking.Calm(False, "the books are not known") if books is None else self._calm(cycle, books)
         reason = f"no Earn access configured: nothing is staked; {found.reason} (CH-10)"
-        self.desk.noted(self.desk.machine.optimised(reason, {"calm": found.is_calm}))
-        self.desk.set_engine(is_calm=found.is_calm)
+        self.engine_orders.noted(self.engine_orders.machine.optimised(reason, {"calm": found.is_calm}))
+        self.engine_orders.set_engine(is_calm=found.is_calm)
         self._capital.follow_plans()
 
     def _calm(self, cycle: Cycle, books: Books) -> staking.Calm:
         p = self.parameters
-        drift_is_due = rules.drift_due(self._drift(books), cycle.day_ms, self.desk.engine.last_drift_day_ms, p)
+        drift_is_due = rules.drift_due(self._drift(books), cycle.day_ms, self.engine_orders.engine.last_drift_day_ms, p)
         calendar_ms = rules.next_quarter_end_ms(cycle.day_ms)
-        if self.desk.engine.calendar_due_ms is not None:
+        if self.engine_orders.engine.calendar_due_ms is not None:
             calendar_ms = cycle.day_ms
-        value = volatility(self.desk.market, p.staking)
+        value = volatility(self.engine_orders.market, p.staking)
         return staking.calm(value, cycle.day_ms, calendar_ms, drift_is_due, p.staking)
 
     def _earn_if_calmed(self, cycle: Cycle, books: Books) -> None:
         """CH-10 between two rebalances: looked at when the market has calmed down, not every calm day anew."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         if engine.state is not CoreState.ACCUMULATION:
             return
         found = self._calm(cycle, books)
         if found.is_calm and not engine.is_calm:
-            self.desk.noted(self.desk.machine.earn(f"the period has become stable: {found.reason}"))
+            self.engine_orders.noted(self.engine_orders.machine.earn(f"the period has become stable: {found.reason}"))
             self._optimise(cycle)
         else:
-            self.desk.set_engine(is_calm=found.is_calm)
+            self.engine_orders.set_engine(is_calm=found.is_calm)
 
     # --- for the orchestrator ---
 
     def summary(self) -> str:
         """One sentence for CycleDone."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         text = f"{engine.state.name}, {len(engine.orders)} orders out, {usdt(planned_usdt(engine.plans))} planned"
-        if self.desk.market.suspended:
+        if self.engine_orders.market.suspended:
             text += ", rebalancing suspended"
         return f"{text}, stopped" if engine.stopped else text

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import numpy as np
 
-from statemachines.core_hodl.desk import Desk
+from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
-from statemachines.core_hodl.words import usdt
+from statemachines.core_hodl.texts import usdt
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.messages import (
@@ -39,15 +39,15 @@ def volatility(market: MarketRow, p: StakingParameters) -> Decimal | None:
 class Intake:
     """Writes the desk's rows; decides only what must follow at once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     # --- market ---
 
     def warm(self, bars: Iterable[Sequence[BarFact]]) -> None:
         """C8: highs and suspension from the longest history there is; a restored engine has them already."""
-        if self.desk.market.started:
+        if self.engine_orders.market.started:
             return
         by_day: dict[int, list[BarFact]] = {}
         for series in bars:
@@ -56,33 +56,37 @@ class Intake:
         for day_ms in sorted(by_day):
             self._closes(by_day[day_ms])
             self._judge_fall()
-        self.desk.set_market(started=True)
+        self.engine_orders.set_market(started=True)
 
     def day(self, body: DayClosed) -> None:
         """CH-8 at the daily closes; a suspension ends the rebalance whose orders still work."""
-        before = self.desk.market.suspended
+        before = self.engine_orders.market.suspended
         self._closes([bar for bar in body.bars if bar.category == SPOT and bar.interval == "D"])
         self._judge_fall()
-        self.desk.set_market(started=True)
-        after = self.desk.market.suspended
+        self.engine_orders.set_market(started=True)
+        after = self.engine_orders.market.suspended
         if after == before:
             return
-        shown = ", ".join(f"{asset} {fall:.2%}" for asset, fall in self.desk.falls().items())
+        shown = ", ".join(f"{asset} {fall:.2%}" for asset, fall in self.engine_orders.falls().items())
         if after:
             text = (
                 f"closes stand below their highs by {shown}, one of them more than {self.parameters.suspend_fall:.0%}"
             )
-            self.desk.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
-            self.desk.alert("warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.", "suspended")
-            rebalancing = [order.intent_id for order in self.desk.engine.orders if order.purpose == "rebalance"]
-            self.desk.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
+            self.engine_orders.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
+            self.engine_orders.alert(
+                "warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.", "suspended"
+            )
+            rebalancing = [
+                order.intent_id for order in self.engine_orders.engine.orders if order.purpose == "rebalance"
+            ]
+            self.engine_orders.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
         else:
             text = f"closes stand below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
-            self.desk.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
-            self.desk.alert_ended("suspended", f"{text}; rebalancing is possible again")
+            self.engine_orders.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
+            self.engine_orders.alert_ended("suspended", f"{text}; rebalancing is possible again")
 
     def _closes(self, bars: Sequence[BarFact]) -> None:
-        market, kept = self.desk.market, self.parameters.staking.volatility_returns + 1
+        market, kept = self.engine_orders.market, self.parameters.staking.volatility_returns + 1
         highs, days, closes = dict(market.highs), dict(market.day_ms), dict(market.closes)
         for bar in bars:
             asset = bar.symbol.removesuffix("USDT")
@@ -91,11 +95,11 @@ class Intake:
             days[asset] = bar.start_ms
             highs[asset] = max(highs.get(asset, ZERO), bar.close)
             closes[asset] = (*closes.get(asset, ()), bar.close)[-kept:]
-        self.desk.set_market(highs=highs, day_ms=days, closes=closes)
+        self.engine_orders.set_market(highs=highs, day_ms=days, closes=closes)
 
     def _judge_fall(self) -> None:
-        suspended = is_suspended(self.desk.market.suspended, self.desk.falls(), self.parameters)
-        self.desk.set_market(suspended=suspended)
+        suspended = is_suspended(self.engine_orders.market.suspended, self.engine_orders.falls(), self.parameters)
+        self.engine_orders.set_market(suspended=suspended)
 
     def instruments(self, body: InstrumentsKnown) -> None:
         mine = {
@@ -103,13 +107,13 @@ class Intake:
             for one in body.instruments
             if one.category == SPOT and one.quote_coin == "USDT" and one.base_coin in self.parameters.assets
         }
-        self.desk.set_market(instruments={**self.desk.market.instruments, **mine})
+        self.engine_orders.set_market(instruments={**self.engine_orders.market.instruments, **mine})
 
     # --- the engine's own figures ---
 
     def portfolio(self, body: Portfolio) -> None:
         """The whole portfolio; its view of our own account counts unless our own fills are newer."""
-        known = self.desk.holdings
+        known = self.engine_orders.holdings
         if body.version_no <= known.version_no:
             return
         prices = {
@@ -118,7 +122,7 @@ class Intake:
             if (key := f"{SPOT}:{asset}USDT") in body.prices
         }  # fmt: skip
         tactical = body.accounts.get(Account.TACTICAL)
-        self.desk.set_holdings(
+        self.engine_orders.set_holdings(
             version_no=body.version_no,
             market_ms=body.market_ms,
             portfolio_usdt=body.equity_usdt,
@@ -133,8 +137,8 @@ class Intake:
         self._own(body.coins.get("USDT", ZERO), body.coins, now_ms)
 
     def _own(self, cash_usdt: Decimal, coins: Mapping[str, Decimal], as_of_ms: int) -> None:
-        self.desk.set_holdings(known=True, as_of_ms=as_of_ms, cash_usdt=cash_usdt, coins=self._mine(coins))
-        self.desk.guard_commitments()
+        self.engine_orders.set_holdings(known=True, as_of_ms=as_of_ms, cash_usdt=cash_usdt, coins=self._mine(coins))
+        self.engine_orders.guard_commitments()
 
     def _mine(self, coins: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return {asset: coins.get(asset, ZERO) for asset in self.parameters.assets}
@@ -143,42 +147,44 @@ class Intake:
         """C5: USDT that comes is an inflow of the next cycle; coins in kind open no plan."""
         if not body.succeeded or body.from_account is body.to_account:
             return
-        engine, comes = self.desk.engine, body.to_account is Account.CORE_HODL
+        engine, comes = self.engine_orders.engine, body.to_account is Account.CORE_HODL
         way = f"from {body.from_account}" if comes else f"to {body.to_account}"
         if body.coin != "USDT":
-            self.desk.remark("in_kind", f"{body.amount} {body.coin} {way} in kind: no plan is opened (C5)")
+            self.engine_orders.remark("in_kind", f"{body.amount} {body.coin} {way} in kind: no plan is opened (C5)")
             return
         if not engine.is_begun:
-            self.desk.remark("capital", f"{usdt(body.amount)} {way} belongs to the first build (CH-6)")
+            self.engine_orders.remark("capital", f"{usdt(body.amount)} {way} belongs to the first build (CH-6)")
             return
         if comes:
-            self.desk.set_engine(inflow_usdt=engine.inflow_usdt + body.amount)
+            self.engine_orders.set_engine(inflow_usdt=engine.inflow_usdt + body.amount)
         else:
-            self.desk.set_engine(outflow_usdt=engine.outflow_usdt + body.amount)
-        self.desk.remark("flow", f"{usdt(body.amount)} {way} ({body.purpose}): counted at the next cycle (C5, C10)")
+            self.engine_orders.set_engine(outflow_usdt=engine.outflow_usdt + body.amount)
+        self.engine_orders.remark(
+            "flow", f"{usdt(body.amount)} {way} ({body.purpose}): counted at the next cycle (C5, C10)"
+        )
 
     # --- control ---
 
     def risk(self, body: RiskState) -> None:
         """CH-9, RM-2: outside NORMAL and CAUTION all activity stops; working orders are withdrawn."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         if body.scope not in SCOPES:
             return
         risk = {**engine.risk, body.scope: body.state if body.state in ACTIVE else f"{body.state}: {body.reason}"}
         bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if state not in ACTIVE]
         stopped = "; ".join(bad)
-        self.desk.set_engine(risk=risk, stopped=stopped)
+        self.engine_orders.set_engine(risk=risk, stopped=stopped)
         if stopped and not engine.stopped:
-            self.desk.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
+            self.engine_orders.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
             count = len(engine.orders)
-            self.desk.alert(
+            self.engine_orders.alert(
                 "critical",
                 "CORE-HODL stops all activity",
                 f"{stopped} (CH-9). {count} working orders are withdrawn; nothing is bought, sold or rebalanced until "
                 "the state allows it again. Check withdrawals at the exchange and the risk switches.",
                 "stopped",
             )
-            self.desk.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
+            self.engine_orders.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
         elif engine.stopped and not stopped:
-            self.desk.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")
-            self.desk.alert_ended("stopped", f"{body.scope} is {body.state}; CORE-HODL may act again")
+            self.engine_orders.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")
+            self.engine_orders.alert_ended("stopped", f"{body.scope} is {body.state}; CORE-HODL may act again")

@@ -1,7 +1,7 @@
 """The machine of the engine (CH-5): its table and the decisions that move it.
 
 Suspension of rebalancing (CH-8) and the stop of all activity (CH-9) are flags beside it, not states: whatever the
-engine was doing, it goes on from there when they end.
+engine was doing, it resumes from there when they end.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from statemachines.commands import Note
-from statemachines.machine import Row, Table
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
 
 
 class CoreState(Enum):
@@ -60,36 +60,36 @@ class CoreHodlMachine:
     def __init__(self, state: CoreState = CoreState.INITIALIZATION) -> None:
         self.state = state
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
         source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return Note(MACHINE_KEY, trigger, source.name, self.state.name, reason, dict(data or {}))
+        return JournalEntry(MACHINE_KEY, trigger, source.name, self.state.name, reason, dict(data or {}))
 
-    def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+    def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
         """A decision that moves nothing."""
-        return Note(MACHINE_KEY, trigger, self.state.name, self.state.name, reason, dict(data or {}))
+        return JournalEntry(MACHINE_KEY, trigger, self.state.name, self.state.name, reason, dict(data or {}))
 
-    def built(self, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+    def built(self, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
         """CH-6: every plan has ended."""
         return self._fire("built", reason, data)
 
-    def rebalance(self, reason: str, data: Mapping[str, Any]) -> list[Note]:
+    def rebalance(self, reason: str, data: Mapping[str, Any]) -> list[JournalEntry]:
         """CH-2: a rebalance begins; a plan that is open steps aside for it (C6)."""
         aside = self.state is CoreState.INITIALIZATION
         notes = [self._fire("interrupt", f"the open plan steps aside (C6): {reason}")] if aside else []
         return [*notes, self._fire("rebalance", reason, data)]
 
-    def rebalanced(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def rebalanced(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """CH-4: the rebalance has ended."""
         return self._fire("rebalanced", reason, data)
 
-    def earn(self, reason: str) -> Note:
+    def earn(self, reason: str) -> JournalEntry:
         """CH-10: look at staking between two rebalances."""
         return self._fire("earn", reason)
 
-    def optimised(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def optimised(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """CH-10: what is staked is decided."""
         return self._fire("optimised", reason, data)
 
-    def new_capital(self, reason: str) -> Note:
+    def new_capital(self, reason: str) -> JournalEntry:
         """CH-5: a plan is open."""
         return self._fire("new_capital", reason)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from statemachines.core_hodl.desk import Desk
+from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
 from statemachines.core_hodl.state import Cycle, Rebalance
-from statemachines.core_hodl.words import usdt
+from statemachines.core_hodl.texts import usdt
 from statemachines.values import DAY_MS, Side
 
 KEPT_DAYS = 8
@@ -16,17 +16,17 @@ KEPT_DAYS = 8
 class Rebalancing:
     """Moves the rebalance in progress; there is at most one."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     def begin(self, cycle: Cycle) -> None:
         """CH-2: a trigger holds. Whatever its cause, a quarter's end that waits is served by it (C3)."""
-        books = self.desk.books()
+        books = self.engine_orders.books()
         if books is None or not cycle.trigger:
             return
-        aims = targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
-        instruments = self.desk.market.instruments
+        aims = targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
+        instruments = self.engine_orders.market.instruments
         sells = [
             asset
             for asset, amount in over(books, aims, self.parameters).items()
@@ -35,22 +35,24 @@ class Rebalancing:
         begun = Rebalance(
             cause=cycle.trigger, reason=cycle.trigger_reason, day_ms=cycle.day_ms, sells=tuple(sells)
         )  # fmt: skip
-        self.desk.set_engine(rebalance=begun, calendar_due_ms=None)
+        self.engine_orders.set_engine(rebalance=begun, calendar_due_ms=None)
         if cycle.trigger == "drift":
-            self.desk.set_engine(last_drift_day_ms=cycle.day_ms)
+            self.engine_orders.set_engine(last_drift_day_ms=cycle.day_ms)
         data = {asset: f"{books.value(asset):.2f} to {aims[asset]:.2f}" for asset in self.parameters.assets}
-        self.desk.noted(*self.desk.machine.rebalance(cycle.trigger_reason, {"cause": cycle.trigger, **data}))
+        self.engine_orders.noted(
+            *self.engine_orders.machine.rebalance(cycle.trigger_reason, {"cause": cycle.trigger, **data})
+        )
 
     def carry_on(self, cycle: Cycle) -> None:
         """A new day: what was left unfilled is sent again, or given up when it has been carried too long."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         open_one = engine.rebalance
         if open_one is None:
             return
         days = (cycle.day_ms - open_one.day_ms) // DAY_MS
         if days > self.parameters.rebalance_days:
             text = f"the {open_one.cause} rebalance of {days} days ago is given up: its orders do not fill"
-            self.desk.alert(
+            self.engine_orders.alert(
                 "warning",
                 "CORE-HODL gives up a rebalance",
                 f"{text} (CH-3). What was traded stays; the triggers of CH-2 decide anew from tomorrow on.",
@@ -58,12 +60,12 @@ class Rebalancing:
             self.finish(text)
         elif open_one.unfilled:
             again = open_one.model_copy(update={"is_sent": False, "unfilled": False})
-            self.desk.set_engine(rebalance=again)
+            self.engine_orders.set_engine(rebalance=again)
 
     def step(self, now_ms: int) -> None:
         """Go as far as possible without waiting: send the next phase's orders or finish."""
-        while (open_one := self.desk.engine.rebalance) is not None:
-            if self.desk.market.suspended:
+        while (open_one := self.engine_orders.engine.rebalance) is not None:
+            if self.engine_orders.market.suspended:
                 self._suspend(open_one)
                 return
             if open_one.is_sent and open_one.unfilled:
@@ -73,29 +75,29 @@ class Rebalancing:
                 return
             if open_one.is_sent:
                 open_one = open_one.model_copy(update={"phase": "BUY"})
-            self.desk.set_engine(rebalance=open_one.model_copy(update={"is_sent": True}))
-            books = self.desk.books()
+            self.engine_orders.set_engine(rebalance=open_one.model_copy(update={"is_sent": True}))
+            books = self.engine_orders.books()
             if books is None:
                 return
             if open_one.phase == "SELL":
                 self._sell(open_one, books, now_ms)
             else:
                 self._buy(open_one, books, now_ms)
-            if self.desk.engine.orders:
+            if self.engine_orders.engine.orders:
                 return
 
     def _sell(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
-        aims = targets(books, planned_usdt(self.desk.engine.plans), self.parameters)
+        aims = targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
         for asset, amount in over(books, aims, self.parameters).items():
             if asset not in open_one.sells:
                 continue
             shown = f"{asset} {usdt(books.value(asset))} is above its target {usdt(aims[asset])}"
             reason = f"{shown}: {usdt(amount)} sold (CH-4, {open_one.cause} rebalance)"
-            self.desk.send("rebalance", asset, Side.SELL, amount, reason, now_ms)
+            self.engine_orders.send("rebalance", asset, Side.SELL, amount, reason, now_ms)
 
     def _buy(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
         p = self.parameters
-        planned = planned_usdt(self.desk.engine.plans)
+        planned = planned_usdt(self.engine_orders.engine.plans)
         aims = targets(books, planned, p)
         gaps = {asset: gap for asset, gap in under(books, aims, p).items() if asset not in open_one.sells}
         rooms = {asset: cap_usdt(books, asset, p) - books.value(asset) for asset in gaps}
@@ -106,24 +108,24 @@ class Rebalancing:
                 continue
             shown = f"{asset} {usdt(books.value(asset))} is below its target {usdt(aims[asset])}"
             reason = f"{shown}: {usdt(amount)} bought of {usdt(budget)} to spend (CH-4, {open_one.cause} rebalance)"
-            self.desk.send("rebalance", asset, Side.BUY, amount, reason, now_ms)
+            self.engine_orders.send("rebalance", asset, Side.BUY, amount, reason, now_ms)
 
     def _suspend(self, open_one: Rebalance) -> None:
         """C8: a suspension ends the rebalance in progress; the quarter's end it was for is pending again (C3)."""
-        if open_one.cause == "calendar" and self.desk.engine.calendar_due_ms is None:
-            self.desk.set_engine(calendar_due_ms=open_one.day_ms)
+        if open_one.cause == "calendar" and self.engine_orders.engine.calendar_due_ms is None:
+            self.engine_orders.set_engine(calendar_due_ms=open_one.day_ms)
         self.finish("rebalancing is suspended (CH-8)")
 
     def finish(self, cut_short: str) -> None:
         """CH-4: record what was traded; a rebalance without a leg is recorded too (C4)."""
-        engine = self.desk.engine
+        engine = self.engine_orders.engine
         open_one = engine.rebalance
         if open_one is None:
             return
         traded = ", ".join(f"{key} {usdt(amount)}" for key, amount in sorted(open_one.done_usdt.items()))
         text = f"{open_one.cause} rebalance: {traded or 'no leg above the minimum'}"
         days = (*engine.rebalance_days_ms, open_one.day_ms)[-KEPT_DAYS:]
-        self.desk.set_engine(rebalance=None, rebalance_days_ms=days)
+        self.engine_orders.set_engine(rebalance=None, rebalance_days_ms=days)
         data = {key: f"{amount:.2f}" for key, amount in sorted(open_one.done_usdt.items())}
         reason = f"{text}; {cut_short}" if cut_short else text
-        self.desk.noted(self.desk.machine.rebalanced(reason, {"cause": open_one.cause, **data}))
+        self.engine_orders.noted(self.engine_orders.machine.rebalanced(reason, {"cause": open_one.cause, **data}))

@@ -133,7 +133,7 @@ def fallen(suspended: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters)
 def trims(books: Books, protected: frozenset[str], unfinished: Collection[str], p: CoreHodlParameters) -> Amounts:
     """C7: above 50 % of the portfolio at a close, CORE sells down to 45 %; never a fallen asset (C8).
 
-    An asset in `unfinished` has such a sale behind it that was not filled whole: it goes on down to 45 %.
+    An asset in `unfinished` has such a sale behind it that was not filled whole: it continues down to 45 %.
     """
     found: Amounts = {}
     for asset in p.assets:

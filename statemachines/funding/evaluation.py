@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import Note
-from statemachines.funding.desk import Desk
+from statemachines.commands import JournalEntry
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
+from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import (
     ExitReason,
     PairSize,
@@ -28,9 +28,9 @@ NO_ENTRIES = ("REDUCE_ONLY", "HALTED", "PAUSED")
 class Evaluator:
     """The rules applied to the desk. Stateless: everything it knows is in the desk's rows."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, pair_orders: PairOrders) -> None:
+        self.pair_orders = pair_orders
+        self.parameters = pair_orders.parameters
 
     # --- exits ---
 
@@ -38,22 +38,22 @@ class Evaluator:
         """FU-9, FU-8, FU-3 for every open pair; answers why no pair may be opened at this instant ("" when it may)."""
         all_out = self._all_out(settle_ms)
         for asset in self.parameters.assets:
-            if not self.desk.held(asset) or self.desk.assets[asset].exit_reason is not None:
+            if not self.pair_orders.held(asset) or self.pair_orders.assets[asset].exit_reason is not None:
                 continue
             found = all_out or self._own_exit(asset, settle_ms)
             if found is not None and found[0] is ExitReason.MAX_HOLD and self.parameters.on_max_hold == "roll":
                 self._roll(asset, now_ms, found[1])
             elif found is not None:
-                self.desk.leave(asset, found[0], found[1], now_ms)
+                self.pair_orders.leave(asset, found[0], found[1], now_ms)
         for asset in self.parameters.assets:
-            if self.desk.assets[asset].turned_negative:
-                self.desk.set(asset, turned_negative=False)
+            if self.pair_orders.assets[asset].turned_negative:
+                self.pair_orders.set(asset, turned_negative=False)
         return all_out[1] if all_out else ""
 
     def _all_out(self, settle_ms: int | None) -> tuple[ExitReason, str] | None:
         """FU-9, then FU-8: what closes all positions."""
-        if self.desk.engine.insurance_alarm:
-            readings = self.desk.engine.insurance
+        if self.pair_orders.engine.insurance_alarm:
+            readings = self.pair_orders.engine.insurance
             sentence = (
                 f"insurance fund at {readings[-1].balance_usdt if readings else 'unknown'} USDT, a fall of more than "
                 f"{self.parameters.insurance_fall} within {self.parameters.insurance_window_h} h (FU-9)"
@@ -63,8 +63,8 @@ class Evaluator:
             return None
         limit = self.parameters.negative_periods_all_out
         for asset in self.parameters.assets:
-            row = self.desk.assets[asset]
-            holds = self.desk.held(asset) or row.state is FundingState.EXIT
+            row = self.pair_orders.assets[asset]
+            holds = self.pair_orders.held(asset) or row.state is FundingState.EXIT
             if holds and row.negative_run >= limit and row.settle_ms >= settle_ms:
                 return (
                     ExitReason.ALL_OUT,
@@ -74,7 +74,7 @@ class Evaluator:
 
     def _own_exit(self, asset: str, settle_ms: int | None) -> tuple[ExitReason, str] | None:
         """FU-3, in the order of D5."""
-        row = self.desk.assets[asset]
+        row = self.pair_orders.assets[asset]
         if row.turned_negative:
             return ExitReason.NEGATIVE, f"{asset}: settled rate {row.settled[-1]} per 8 h is below 0 (FU-3)"
         if row.basis_run >= self.parameters.basis_readings and row.basis is not None:
@@ -88,52 +88,54 @@ class Evaluator:
         return None
 
     def _roll(self, asset: str, now_ms: int, sentence: str) -> None:
-        self.desk.noted(asset, self.desk.machine(asset).roll(f"{sentence}; rolled without a trade (F6)"))
-        self.desk.set(asset, entered_ms=now_ms)
+        self.pair_orders.noted(asset, self.pair_orders.machine(asset).roll(f"{sentence}; rolled without a trade (F6)"))
+        self.pair_orders.set(asset, entered_ms=now_ms)
 
     def waiting_exits(self, now_ms: int) -> None:
         """F5: an exit that waited for a fresh price of both legs."""
         for asset in self.parameters.assets:
-            self.desk.close_if_fresh(asset, now_ms)
+            self.pair_orders.close_if_fresh(asset, now_ms)
 
     def trims(self, now_ms: int) -> None:
         """FU-4: a delta beyond 1 % of the position is trimmed when both legs have a fresh price."""
         for asset in self.parameters.assets:
-            row, market = self.desk.assets[asset], self.desk.market(asset)
-            if market is None or not row.fresh or not self.desk.held(asset) or row.pair.operation is not None:
+            row, market = self.pair_orders.assets[asset], self.pair_orders.market(asset)
+            if market is None or not row.fresh or not self.pair_orders.held(asset) or row.pair.operation is not None:
                 continue
             if is_naked(row.pair, market, self.parameters.delta_tolerance):
-                self.desk.trim(asset, now_ms, f"delta {row.pair.residual} beyond {self.parameters.delta_tolerance}")
+                self.pair_orders.trim(
+                    asset, now_ms, f"delta {row.pair.residual} beyond {self.parameters.delta_tolerance}"
+                )
 
     def work_due(self) -> bool:
         """Whether the newest prices call for a tick: an exit, one that waited, or a trim."""
         return any(self._asset_due(asset) for asset in self.parameters.assets)
 
     def _asset_due(self, asset: str) -> bool:
-        row, market = self.desk.assets[asset], self.desk.market(asset)
+        row, market = self.pair_orders.assets[asset], self.pair_orders.market(asset)
         if market is None or row.pair.operation is not None:
             return False
         if row.state is FundingState.EXIT:
             return row.fresh
-        if not self.desk.held(asset):
+        if not self.pair_orders.held(asset):
             return False
         delta = row.fresh and is_naked(row.pair, market, self.parameters.delta_tolerance)
         return delta or row.basis_run >= self.parameters.basis_readings
 
     def is_patient(self, asset: str) -> bool:
         """Whether no bar calls for a tick but one with a basis above the limit, and none at all when flat."""
-        row = self.desk.assets[asset]
+        row = self.pair_orders.assets[asset]
         if row.pair.operation is not None:
             return False
         return row.state is FundingState.MONITORING or (
-            self.desk.held(asset) and is_hedged(row.pair, self.parameters.delta_tolerance)
+            self.pair_orders.held(asset) and is_hedged(row.pair, self.parameters.delta_tolerance)
         )
 
     # --- entries and compounding ---
 
     def entries_barred(self, now_ms: int) -> str:
         """RM-2, RM-3: why new risk may not be taken now; "" when it may."""
-        engine = self.desk.engine
+        engine = self.pair_orders.engine
         for scope in SCOPES:
             view = engine.risk.get(scope)
             if view is None:
@@ -150,11 +152,11 @@ class Evaluator:
         """FU-5, F8: the carry of an open pair buys whole lots of both legs where FU-7 has room."""
         if self.entries_barred(now_ms):
             return
-        equity = self.desk.engine.equity_usdt - self.desk.engine.owed_usdt
+        equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
         planned = ZERO
         for asset in self.parameters.assets:
-            row, market = self.desk.assets[asset], self.desk.market(asset)
-            if market is None or not self.desk.held(asset) or row.pair.operation is not None or not row.fresh:
+            row, market = self.pair_orders.assets[asset], self.pair_orders.market(asset)
+            if market is None or not self.pair_orders.held(asset) or row.pair.operation is not None or not row.fresh:
                 continue
             if row.settle_ms < evaluation.settle_ms or row.exit_reason is not None:
                 continue
@@ -166,16 +168,16 @@ class Evaluator:
                 f"carry {row.carry_usdt} USDT and room {room:.2f} USDT buy {size.short} {asset} of both legs at "
                 f"{market.spot_price} (FU-5)"
             )
-            self.desk.out.append(Note(asset, "compound", row.state.name, row.state.name, reason))
+            self.pair_orders.out.append(JournalEntry(asset, "compound", row.state.name, row.state.name, reason))
             orders = opening_orders(size.short, size.spot_order)
-            self.desk.send(asset, Action.COMPOUND, orders, reason, now_ms, books_carry=True)
+            self.pair_orders.send(asset, Action.COMPOUND, orders, reason, now_ms, books_carry=True)
             planned += self._cost(asset, size)
 
     def enter(self, evaluation: Evaluation, now_ms: int) -> None:
         """FU-2, FU-7: open pairs, in the order of their priority (FU-1)."""
         planned = ZERO
         for asset in self.parameters.assets:
-            row = self.desk.assets[asset]
+            row = self.pair_orders.assets[asset]
             if row.state is not FundingState.MONITORING or row.settle_ms < evaluation.settle_ms:
                 continue
             if row.closed_ms >= evaluation.settle_ms:
@@ -185,11 +187,15 @@ class Evaluator:
             planned += self._try(asset, evaluation, planned, now_ms)
 
     def _try(self, asset: str, evaluation: Evaluation, planned: Decimal, now_ms: int) -> Decimal:
-        row, market, machine = self.desk.assets[asset], self.desk.market(asset), self.desk.machine(asset)
+        row, market, machine = (
+            self.pair_orders.assets[asset],
+            self.pair_orders.market(asset),
+            self.pair_orders.machine(asset),
+        )
         settled = ", ".join(str(rate) for rate in row.settled)
         sentence = f"{asset}: predicted {row.predicted} per 8 h, last settled {settled}, basis {row.basis:.6f} (FU-2)"
         data = {"predicted": str(row.predicted), "basis": f"{row.basis:.8f}", "settle_ms": evaluation.settle_ms}
-        self.desk.noted(asset, machine.detect(sentence, data))
+        self.pair_orders.noted(asset, machine.detect(sentence, data))
         late = now_ms > evaluation.settle_ms + self.parameters.entry_window_s * SECOND_MS
         barred = evaluation.entries_barred or self.entries_barred(now_ms)
         if late:
@@ -197,14 +203,14 @@ class Evaluator:
         elif row.outside_position != 0:
             barred = f"a position of {row.outside_position} {asset} in the account is not ours"
         if barred or market is None:
-            self.desk.noted(asset, machine.decline(barred or "instrument or price not known"))
+            self.pair_orders.noted(asset, machine.decline(barred or "instrument or price not known"))
             return ZERO
-        equity = self.desk.engine.equity_usdt - self.desk.engine.owed_usdt
+        equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
         room = leg_room_usdt(equity, ZERO, self._factor(), self.parameters)
         size = self._affordable(asset, room, planned)
         if size is None:
-            cash = self.desk.engine.cash_usdt - self.desk.engine.owed_usdt - planned
-            self.desk.noted(
+            cash = self.pair_orders.engine.cash_usdt - self.pair_orders.engine.owed_usdt - planned
+            self.pair_orders.noted(
                 asset, machine.decline(f"room {room:.2f} USDT, free cash {cash:.2f} USDT: no whole lot (FU-7)")
             )
             return ZERO
@@ -212,24 +218,26 @@ class Evaluator:
             f"{sentence}; {size.short} {asset} short against {size.spot_order} spot at {market.spot_price}, "
             f"limit {room:.2f} USDT of equity {equity:.2f} (FU-7)"
         )
-        self.desk.noted(asset, machine.enter(reason, {"short": str(size.short), "spot": str(size.spot_order)}))
-        self.desk.set(asset, entered_ms=0)
-        self.desk.send(asset, Action.ENTRY, opening_orders(size.short, size.spot_order), reason, now_ms)
+        self.pair_orders.noted(asset, machine.enter(reason, {"short": str(size.short), "spot": str(size.spot_order)}))
+        self.pair_orders.set(asset, entered_ms=0)
+        self.pair_orders.send(asset, Action.ENTRY, opening_orders(size.short, size.spot_order), reason, now_ms)
         return self._cost(asset, size)
 
     def _factor(self) -> Decimal:
         """RM-3: the smaller of the size factors in force, never above 1."""
-        factors = [self.desk.engine.risk[scope].size_factor for scope in SCOPES if scope in self.desk.engine.risk]
+        factors = [
+            self.pair_orders.engine.risk[scope].size_factor for scope in SCOPES if scope in self.pair_orders.engine.risk
+        ]
         return min([Decimal(1), *factors])
 
     def _cost(self, asset: str, size: PairSize) -> Decimal:
         """Cash that a pair binds: its spot order and what stands behind its short."""
-        row = self.desk.assets[asset]
+        row = self.pair_orders.assets[asset]
         return size.spot_order * row.spot_price + self.parameters.margin_fraction * size.short * row.perp_price
 
     def _affordable(self, asset: str, room: Decimal, planned: Decimal) -> PairSize | None:
         """The largest pair within the room and the free cash (what is owed to TACTICAL is not ours to spend)."""
-        market, engine = self.desk.market(asset), self.desk.engine
+        market, engine = self.pair_orders.market(asset), self.pair_orders.engine
         if market is None or room <= 0:
             return None
         bound = engine.cash_usdt - engine.owed_usdt - planned - self._margin_of_open_shorts()
@@ -240,11 +248,13 @@ class Evaluator:
         return pair_size(room, market.spot_price, market.spot_fee, market.spot, market.perp)
 
     def _margin_of_open_shorts(self) -> Decimal:
-        rows = self.desk.assets.values()
+        rows = self.pair_orders.assets.values()
         return self.parameters.margin_fraction * sum((r.pair.short * r.perp_price for r in rows), ZERO)
 
     # --- insurance fund ---
 
     def judge_insurance(self) -> None:
         """FU-9: the alarm follows the readings; it ends when the fall is no longer within the window."""
-        self.desk.set_engine(insurance_alarm=insurance_depleted(self.desk.engine.insurance, self.parameters))
+        self.pair_orders.set_engine(
+            insurance_alarm=insurance_depleted(self.pair_orders.engine.insurance, self.parameters)
+        )

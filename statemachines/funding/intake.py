@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import Note
-from statemachines.funding.desk import ENGINE_KEY, Desk
+from statemachines.commands import JournalEntry
 from statemachines.funding.machine import FundingState
+from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.rules import InsuranceReading, basis, basis_run, rate_per_8h, split_payment
 from statemachines.funding.state import AssetRow, RiskView
 from statemachines.messages import (
@@ -35,14 +35,14 @@ _FEE_PLACES = Decimal("0.000001")
 class Intake:
     """Writes the desk's rows; decides nothing but what must follow a report at once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.parameters = desk.parameters
+    def __init__(self, pair_orders: PairOrders) -> None:
+        self.pair_orders = pair_orders
+        self.parameters = pair_orders.parameters
         self._quotes: dict[tuple[str, str], Quote] = {}  # ephemeral: the newest wins, a restart starts without
 
     def _asset(self, symbol: str) -> str | None:
         asset = symbol.removesuffix("USDT")
-        return asset if asset in self.desk.assets else None
+        return asset if asset in self.pair_orders.assets else None
 
     # --- market ---
 
@@ -53,21 +53,21 @@ class Intake:
             for bar in body.bars
             if bar.interval == "60" and bar.start_ms == body.close_ms - HOUR_MS
         }
-        for asset, row in self.desk.assets.items():
+        for asset, row in self.pair_orders.assets.items():
             spot, perp = found.get((SPOT, f"{asset}USDT")), found.get((LINEAR, f"{asset}USDT"))
             fresh = spot is not None and perp is not None and spot.volume > 0 and perp.volume > 0
             spot_price = row.spot_price if spot is None else spot.close
             perp_price = row.perp_price if perp is None else perp.close
             if self.parameters.basis_check == "minute":
-                self.desk.set(asset, spot_price=spot_price, perp_price=perp_price)
+                self.pair_orders.set(asset, spot_price=spot_price, perp_price=perp_price)
             else:
                 self._read_basis(asset, spot_price, perp_price, fresh)
-        self.desk.set_engine(bars_ms=body.close_ms)
+        self.pair_orders.set_engine(bars_ms=body.close_ms)
 
     def _read_basis(self, asset: str, spot_price: Decimal, perp_price: Decimal, fresh: bool) -> None:
         value = basis(perp_price, spot_price) if fresh else None
-        run = basis_run(self.desk.assets[asset].basis_run, value, self.parameters)
-        self.desk.set(
+        run = basis_run(self.pair_orders.assets[asset].basis_run, value, self.parameters)
+        self.pair_orders.set(
             asset, spot_price=spot_price, perp_price=perp_price, fresh=fresh, basis=value, basis_run=run
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ class Intake:
 
     def read_quotes(self, now_ms: int) -> None:
         """F3, F5 live: one reading a minute, from last prices no older than 60 s."""
-        for asset, row in self.desk.assets.items():
+        for asset, row in self.pair_orders.assets.items():
             spot = self._quotes.get((SPOT, f"{asset}USDT"))
             perp = self._quotes.get((LINEAR, f"{asset}USDT"))
             oldest_ms = now_ms - self.parameters.quote_max_age_s * SECOND_MS
@@ -93,40 +93,40 @@ class Intake:
         """FU-2, FU-8, F4, F10: the rates just settled, held or not; older ones than known change nothing."""
         for symbol, rate in body.rates.items():
             asset = self._asset(symbol)
-            if asset is None or body.settle_ms <= self.desk.assets[asset].settle_ms:
+            if asset is None or body.settle_ms <= self.pair_orders.assets[asset].settle_ms:
                 continue
-            row = self.desk.assets[asset]
+            row = self.pair_orders.assets[asset]
             interval_min = body.interval_min.get(symbol, row.interval_min)
             normal = rate_per_8h(rate, interval_min)
             predicted = body.predicted.get(symbol)
-            self.desk.set(
+            self.pair_orders.set(
                 asset,
                 settled=(*row.settled, normal)[-max(2, self.parameters.positive_periods) :],
                 settle_ms=body.settle_ms,
                 interval_min=interval_min,
                 predicted=normal if predicted is None else rate_per_8h(predicted, interval_min),
                 negative_run=row.negative_run + 1 if rate < 0 else 0,
-                turned_negative=row.turned_negative or (rate < 0 and self.desk.held(asset)),
+                turned_negative=row.turned_negative or (rate < 0 and self.pair_orders.held(asset)),
             )
 
     def insurance(self, body: InsuranceSeen) -> None:
         """FU-9: readings of the last day; the first one makes the rule active."""
-        readings = self.desk.engine.insurance
+        readings = self.pair_orders.engine.insurance
         if readings and body.market_ms <= readings[-1].market_ms:
             return
         if not readings:
             text = "FU-9 is active: the insurance fund is being read"
-            self.desk.out.append(Note(ENGINE_KEY, "fu9_active", "", "", text, kind="component"))
+            self.pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu9_active", "", "", text, kind="component"))
         since_ms = body.market_ms - self.parameters.insurance_window_h * HOUR_MS
         kept = tuple(one for one in readings if one.market_ms >= since_ms)
-        self.desk.set_engine(insurance=(*kept, InsuranceReading(body.market_ms, body.balance_usdt)))
+        self.pair_orders.set_engine(insurance=(*kept, InsuranceReading(body.market_ms, body.balance_usdt)))
 
     # --- the engine's own figures ---
 
     def portfolio(self, body: Portfolio) -> None:
         view = body.accounts.get(Account.FUNDING)
         if view is not None:
-            self.desk.set_engine(
+            self.pair_orders.set_engine(
                 equity_usdt=view.equity_usdt, cash_usdt=view.cash_usdt, portfolio_version=body.version_no
             )
 
@@ -134,39 +134,39 @@ class Intake:
         view = RiskView(
             state=body.state, size_factor=body.size_factor, blocked_until_ms=body.entries_blocked_until_ms
         )  # fmt: skip
-        self.desk.set_engine(risk={**self.desk.engine.risk, body.scope: view})
+        self.pair_orders.set_engine(risk={**self.pair_orders.engine.risk, body.scope: view})
 
     def instruments(self, body: InstrumentsKnown) -> None:
         wanted = {f"{asset}USDT" for asset in self.parameters.assets}
-        mine = {(one.category, one.symbol): one for one in self.desk.engine.instruments}
+        mine = {(one.category, one.symbol): one for one in self.pair_orders.engine.instruments}
         mine |= {(one.category, one.symbol): one for one in body.instruments if one.symbol in wanted}
-        self.desk.set_engine(instruments=tuple(mine[key] for key in sorted(mine)))
-        self.desk.set_instruments(self.desk.engine.instruments)
+        self.pair_orders.set_engine(instruments=tuple(mine[key] for key in sorted(mine)))
+        self.pair_orders.set_instruments(self.pair_orders.engine.instruments)
 
     def paid(self, body: FundingPaid) -> None:
         """FU-5, F8: half of what was received to the asset's carry, half owed to TACTICAL; FU-6: a cost is booked."""
         asset = self._asset(body.symbol)
         if asset is None:
             return
-        row, engine, amount = self.desk.assets[asset], self.desk.engine, body.amount_usdt
+        row, engine, amount = self.pair_orders.assets[asset], self.pair_orders.engine, body.amount_usdt
         if amount > 0:
             carry, owed = split_payment(amount, self.parameters)
-            self.desk.set(asset, carry_usdt=row.carry_usdt + carry)
-            self.desk.set_engine(owed_usdt=engine.owed_usdt + owed, received_usdt=engine.received_usdt + amount)
+            self.pair_orders.set(asset, carry_usdt=row.carry_usdt + carry)
+            self.pair_orders.set_engine(owed_usdt=engine.owed_usdt + owed, received_usdt=engine.received_usdt + amount)
             reason = f"received {amount} USDT: {carry} to the carry, {owed} owed to TACTICAL (FU-5)"
         else:
-            self.desk.set_engine(paid_usdt=engine.paid_usdt - amount)
+            self.pair_orders.set_engine(paid_usdt=engine.paid_usdt - amount)
             reason = f"paid {-amount} USDT: a cost (FU-6)"
-        self.desk.out.append(Note(asset, "funding", row.state.name, row.state.name, reason))
+        self.pair_orders.out.append(JournalEntry(asset, "funding", row.state.name, row.state.name, reason))
 
     def transferred(self, body: TransferEnded) -> None:
         """FU-5: what has moved is no longer owed; what failed is requested again with the next day's sum."""
-        amount = self.desk.engine.requested.get(body.request_id)
+        amount = self.pair_orders.engine.requested.get(body.request_id)
         if amount is None:
             return
-        requested = {key: value for key, value in self.desk.engine.requested.items() if key != body.request_id}
-        owed = self.desk.engine.owed_usdt - (amount if body.succeeded else ZERO)
-        self.desk.set_engine(requested=requested, owed_usdt=owed)
+        requested = {key: value for key, value in self.pair_orders.engine.requested.items() if key != body.request_id}
+        owed = self.pair_orders.engine.owed_usdt - (amount if body.succeeded else ZERO)
+        self.pair_orders.set_engine(requested=requested, owed_usdt=owed)
 
     # --- reports of orders ---
 
@@ -175,27 +175,27 @@ class Intake:
         asset = self._asset(body.symbol)
         if asset is None:
             return
-        row = self.desk.assets[asset]
+        row = self.pair_orders.assets[asset]
         short_before = row.pair.short
         if body.category == SPOT:
             self._learn_fee(asset, body)
-            self.desk.set_holdings(asset, now_ms, coins=body.position_quantity - row.outside_coins)
+            self.pair_orders.set_holdings(asset, now_ms, coins=body.position_quantity - row.outside_coins)
         else:
-            self.desk.set_holdings(asset, now_ms, short=max(ZERO, row.outside_position - body.position_quantity))
-        self.desk.set_engine(cash_usdt=body.cash_usdt)
+            self.pair_orders.set_holdings(asset, now_ms, short=max(ZERO, row.outside_position - body.position_quantity))
+        self.pair_orders.set_engine(cash_usdt=body.cash_usdt)
         self._book(asset, body)
-        if self.desk.assets[asset].pair.operation is None:
-            self.desk.protect(asset, short_before, now_ms)
+        if self.pair_orders.assets[asset].pair.operation is None:
+            self.pair_orders.protect(asset, short_before, now_ms)
 
     def _learn_fee(self, asset: str, body: Fill) -> None:
         """F9: the fee that a spot buy pays in the coin; a fee taken in another coin leaves the coins whole."""
         if body.side is Side.BUY and body.quantity > 0:
             fee = body.fee if body.fee_coin == asset else ZERO
-            self.desk.set(asset, spot_fee=max(ZERO, (fee / body.quantity).quantize(_FEE_PLACES)))
+            self.pair_orders.set(asset, spot_fee=max(ZERO, (fee / body.quantity).quantize(_FEE_PLACES)))
 
     def _book(self, asset: str, body: Fill) -> None:
         """Count the fill in its leg; pay the carry's purchases from the carry (FU-5)."""
-        row: AssetRow = self.desk.assets[asset]
+        row: AssetRow = self.pair_orders.assets[asset]
         operation = row.pair.operation
         leg = operation.leg_of(body.intent_id) if operation is not None else None
         if operation is None or leg is None:
@@ -208,11 +208,11 @@ class Intake:
         if row.state is FundingState.ENTRY:
             entered_ms = max(entered_ms, body.executed_ms)
         pair = row.pair.model_copy(update={"operation": operation})
-        self.desk.set(asset, pair=pair, carry_usdt=carry, entered_ms=entered_ms)
+        self.pair_orders.set(asset, pair=pair, carry_usdt=carry, entered_ms=entered_ms)
 
     def ended(self, body: IntentDone | Denied, now_ms: int) -> None:
         """The end of one leg's order."""
-        for asset, row in self.desk.assets.items():
+        for asset, row in self.pair_orders.assets.items():
             operation = row.pair.operation
             leg = operation.leg_of(body.intent_id) if operation is not None else None
             if operation is None or leg is None:
@@ -222,30 +222,30 @@ class Intake:
             is_refused = isinstance(body, Denied) or body.outcome in ("REJECTED", "DENIED")
             update = {"ended": True, "end_reason": why, "refusal": refusal}
             operation = operation.with_leg(leg.model_copy(update=update))
-            self.desk.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
+            self.pair_orders.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
             if leg.closes_rest and is_refused and refusal in (None, RefusalCause.OTHER):
-                self.desk.keep_dust(asset, now_ms)
-            self.desk.advance(asset, now_ms)
+                self.pair_orders.keep_dust(asset, now_ms)
+            self.pair_orders.advance(asset, now_ms)
             return
 
     def balances(self, body: BalancesKnown, now_ms: int) -> None:
         """OR-9: after a restart both legs are compared with the pair; what is in the account without us stays aside."""
-        for asset, row in list(self.desk.assets.items()):
+        for asset, row in list(self.pair_orders.assets.items()):
             coins = body.coins.get(asset, ZERO)
             position = body.positions.get(f"{asset}USDT", (ZERO, ZERO))[0]
             idle = row.state is FundingState.MONITORING and row.pair.operation is None
             if idle:
                 self._set_aside(asset, coins, position)
                 continue
-            row = self.desk.assets[asset]
+            row = self.pair_orders.assets[asset]
             short = max(ZERO, row.outside_position - position)
-            self.desk.set_holdings(asset, now_ms, coins=coins - row.outside_coins, short=short)
+            self.pair_orders.set_holdings(asset, now_ms, coins=coins - row.outside_coins, short=short)
             if row.pair.operation is None:
-                self.desk.protect(asset, row.pair.short, now_ms)
+                self.pair_orders.protect(asset, row.pair.short, now_ms)
 
     def _set_aside(self, asset: str, coins: Decimal, position: Decimal) -> None:
         """Coins or a position in an idle account are EXTERNAL: never traded; dust of our own sales stays ours."""
-        market, row = self.desk.market(asset), self.desk.assets[asset]
+        market, row = self.pair_orders.market(asset), self.pair_orders.assets[asset]
         known = row.outside_coins + row.pair.coins
         is_held = position == row.outside_position - row.pair.dust_short
         if coins == known and is_held:
@@ -255,4 +255,4 @@ class Intake:
         short = row.pair.dust_short if is_held else ZERO
         pair = row.pair.model_copy(update={"coins": coins - outside, "short": short, "dust_short": short})
         outside_position = row.outside_position if is_held else position
-        self.desk.set(asset, outside_coins=outside, outside_position=outside_position, pair=pair)
+        self.pair_orders.set(asset, outside_coins=outside, outside_position=outside_position, pair=pair)

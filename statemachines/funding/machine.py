@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from statemachines.commands import Note
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
 from statemachines.funding.rules import ExitReason
-from statemachines.machine import Row, Table
 
 
 class FundingState(Enum):
@@ -72,35 +72,35 @@ class FundingMachine:
         self.asset = asset
         self.state = state
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
         source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return Note(self.asset, trigger, source.name, self.state.name, reason, dict(data or {}))
+        return JournalEntry(self.asset, trigger, source.name, self.state.name, reason, dict(data or {}))
 
-    def detect(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-2 holds."""
         return self._fire("opportunity", reason, data)
 
-    def decline(self, reason: str) -> Note:
+    def decline(self, reason: str) -> JournalEntry:
         """The opportunity is left."""
         return self._fire("decline", reason)
 
-    def enter(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def enter(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-4: both legs go out."""
         return self._fire("enter", reason, data)
 
-    def hedged(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def hedged(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-4: the pair stands."""
         return self._fire("hedged", reason, data)
 
-    def not_filled(self, reason: str) -> Note:
+    def not_filled(self, reason: str) -> JournalEntry:
         """Neither leg was filled."""
         return self._fire("not_filled", reason)
 
-    def roll(self, reason: str) -> list[Note]:
+    def roll(self, reason: str) -> list[JournalEntry]:
         """F6: the holding time begins anew without a trade."""
         return [self._fire("max_hold", reason), self._fire("roll", reason)]
 
-    def leave(self, why: ExitReason, reason: str) -> list[Note]:
+    def leave(self, why: ExitReason, reason: str) -> list[JournalEntry]:
         """The pair is to be closed; the way through the diagram depends on why."""
         if self.state is FundingState.ENTRY:
             return [self._fire("unwind", reason)]
@@ -112,6 +112,6 @@ class FundingMachine:
             return [self._fire("max_hold", reason), self._fire("close", reason)]
         return [self._fire("leave", reason)]
 
-    def closed(self, reason: str) -> Note:
+    def closed(self, reason: str) -> JournalEntry:
         """Both legs are flat."""
         return self._fire("closed", reason)

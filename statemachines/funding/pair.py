@@ -21,7 +21,7 @@ LONGEST_PAUSE_S = 600.0
 
 
 class Action(StrEnum):
-    """What a set of orders is for; also the `stake` of its intents."""
+    """What a set of orders is for; also the `purpose` of its intents."""
 
     ENTRY = "entry"
     COMPOUND = "compound"

@@ -22,7 +22,7 @@ from statemachines.risk.exposure import (
     check_size,
     check_total_leverage,
 )
-from statemachines.risk.order import OrderView, Refusal, is_risk_reducing, percent
+from statemachines.risk.order_view import OrderView, Refusal, is_risk_reducing, percent
 from statemachines.risk.switches import entries_allowed
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, SPOT, floor_to_step
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.messages import AccountView
 from statemachines.portfolio.equity import price_key, spot_key
-from statemachines.risk.order import (
+from statemachines.risk.order_view import (
     OrderView,
     Refusal,
     linear_notionals_after,

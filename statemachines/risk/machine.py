@@ -2,7 +2,7 @@
 
 Rules *demand* a level while their reading is bad; the machine escalates at once, also by more than one step, and
 comes back to what is still demanded after 24 h of calm, or when the operator says so. HALTED is left by the
-operator only. PAUSED is the operator's own state; what the rules demand goes on underneath it.
+operator only. PAUSED is the operator's own state; what the rules demand is tracked underneath it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from statemachines.commands import Note
-from statemachines.machine import Row, Table
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
 
 GLOBAL = "GLOBAL"
 
@@ -118,7 +118,7 @@ class RiskMachine:
 
     # --- rules ---
 
-    def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[Note]:
+    def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalEntry]:
         """A rule's reading is bad: it demands `level` until it is released. Escalates at once (RM-2)."""
         self.demands[rule] = level
         notes = self._escalate(rule, level, reason, f"rule {rule}", now_ms)
@@ -130,13 +130,13 @@ class RiskMachine:
         if self.demands.pop(rule, None) is not None:
             self._watch_calm(now_ms)
 
-    def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[Note]:
+    def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalEntry]:
         """A bad event without duration: escalate; the 24 h of calm begin now."""
         notes = self.demand(rule, level, reason, now_ms)
         self.release(rule, now_ms)
         return notes
 
-    def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[Note]:
+    def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[JournalEntry]:
         """R1: what `rule` demands is dropped, and REDUCE_ONLY goes to CAUTION unless another rule still demands it."""
         self.demands.pop(rule, None)
         if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
@@ -152,7 +152,7 @@ class RiskMachine:
         self._watch_calm(now_ms)
         return [note]
 
-    def tick(self, now_ms: int) -> list[Note]:
+    def tick(self, now_ms: int) -> list[JournalEntry]:
         """Return by rule when 24 h have been calm (RM-2)."""
         due_ms = self.deadline()
         if due_ms is None or now_ms < due_ms:
@@ -179,14 +179,14 @@ class RiskMachine:
 
     # --- operator (RM-5) ---
 
-    def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[Note]:
+    def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[JournalEntry]:
         """Carry out an operator's action; one that changes nothing leaves a note without a transition."""
         notes = self._operate(action, who, f"{who}: {action} {self.scope}: {reason}", now_ms)
         if any(note.source != note.dest for note in notes):
             self.reason = reason  # `who` stands beside it wherever it is shown
         return notes
 
-    def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[Note]:
+    def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[JournalEntry]:
         if action == "normal":
             return self._operator_normal(text, who, now_ms)
         if action == "pause":
@@ -203,7 +203,7 @@ class RiskMachine:
         self._watch_calm(now_ms)
         return notes or [self._stay(f"operator_{action}", f"{text}: nothing to change, the state is {self.state}")]
 
-    def _operator_normal(self, text: str, who: str, now_ms: int) -> list[Note]:
+    def _operator_normal(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
         self.demands.clear()
         self.calm_since_ms = None
         self.entries_blocked_until_ms = None
@@ -212,12 +212,12 @@ class RiskMachine:
             return [self._stay("operator_normal", f"{text}: the state is NORMAL already")]
         return [self._fire("operator_normal", text, who, now_ms)]
 
-    def _operator_pause(self, text: str, who: str, now_ms: int) -> list[Note]:
+    def _operator_pause(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
         if self.state in (_S.PAUSED, _S.HALTED):
             return [self._stay("pause", f"{text}: nothing to change, the state is {self.state}")]
         return [self._fire("pause", text, who, now_ms)]
 
-    def _operator_resume(self, text: str, who: str, now_ms: int) -> list[Note]:
+    def _operator_resume(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
         if self.state is not _S.PAUSED:
             return [self._stay("resume", f"{text}: refused, only PAUSED can be resumed and the state is {self.state}")]
         return [self._fire(_RESUME[self.level], text, who, now_ms)]
@@ -227,7 +227,7 @@ class RiskMachine:
     def _demanded(self) -> Level:
         return max(self.demands.values(), default=Level.NORMAL)
 
-    def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[Note]:
+    def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[JournalEntry]:
         if level <= self.level:
             return []
         self.level = level
@@ -241,14 +241,14 @@ class RiskMachine:
         elif self.calm_since_ms is None:
             self.calm_since_ms = now_ms
 
-    def _fire(self, trigger: str, reason: str, who: str, now_ms: int) -> Note:
+    def _fire(self, trigger: str, reason: str, who: str, now_ms: int) -> JournalEntry:
         source = self.state
         self.state = RISK_TABLE.fire(source, trigger)
         self.reason, self.who, self.changed_ms = reason, who, now_ms
-        return Note(self.scope, trigger, source, self.state, reason, {"who": who})
+        return JournalEntry(self.scope, trigger, source, self.state, reason, {"who": who})
 
-    def _stay(self, trigger: str, reason: str) -> Note:
-        return Note(self.scope, trigger, self.state, self.state, reason)
+    def _stay(self, trigger: str, reason: str) -> JournalEntry:
+        return JournalEntry(self.scope, trigger, self.state, self.state, reason)
 
     # --- durability ---
 

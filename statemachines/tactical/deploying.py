@@ -6,14 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from statemachines.messages import RunCycle
-from statemachines.tactical.book import Book
+from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState
 from statemachines.tactical.rules import (
     Capital,
-    Chance,
     Conditions,
+    DeploymentCandidate,
     Trigger,
-    chances,
+    deployment_candidates,
     drawdown,
     mean_funding,
     obstacle,
@@ -33,20 +33,20 @@ _LEVEL_OF = {Trigger.LEVEL_1: 1, Trigger.LEVEL_2: 2}
 class Deploying:
     """Decides on the scout. `owed_usdt` tells the cash that is on its way to CORE-HODL and not ours to deploy."""
 
-    def __init__(self, book: Book, owed_usdt: Callable[[], Decimal]) -> None:
-        self.book = book
-        self.parameters = book.parameters
+    def __init__(self, engine_orders: EngineOrders, owed_usdt: Callable[[], Decimal]) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
         self._owed_usdt = owed_usdt
 
     def decide(self, body: RunCycle, now_ms: int) -> None:
         """At most one deployment a day (A4), and none while one is still being bought (TA-9)."""
-        if self.book.scout.work is not None:
+        if self.engine_orders.scout.work is not None:
             return
         capital = self._capital()
         if not self._funded(capital, body.target_usdt):
             return
         conditions = self._conditions(body.close_ms)
-        found = chances(conditions, capital, self.book.engine.levels_fired, self.parameters)
+        found = deployment_candidates(conditions, capital, self.engine_orders.engine.levels_fired, self.parameters)
         if not found:
             return
         chance = found[0]  # the later ones are never larger, so what stops the first stops all
@@ -54,27 +54,29 @@ class Deploying:
             chance, capital.cash_usdt, self._days(body), body.target_usdt, self.parameters
         )
         if why is not None:
-            self.book.remark(self.book.scout.key, "waits", f"{chance.trigger.value}: {chance.sentence}; waits: {why}")
+            self.engine_orders.remark(
+                self.engine_orders.scout.key, "waits", f"{chance.trigger.value}: {chance.sentence}; waits: {why}"
+            )
             return
         self._deploy(chance, capital, body.day_ms, now_ms)
 
     def _capital(self) -> Capital:
-        cash = max(ZERO, self.book.engine.cash_usdt - self._owed_usdt())
-        return Capital(cash, min(self.book.engine.reserve_usdt, cash))
+        cash = max(ZERO, self.engine_orders.engine.cash_usdt - self._owed_usdt())
+        return Capital(cash, min(self.engine_orders.engine.reserve_usdt, cash))
 
     def _funded(self, capital: Capital, target_usdt: Decimal) -> bool:
         """CASH_ACCUMULATION or MARKET_MONITORING, by the cash for a smallest deployment (A3)."""
-        least, scout = smallest_deployment(target_usdt, self.parameters), self.book.scout
+        least, scout = smallest_deployment(target_usdt, self.parameters), self.engine_orders.scout
         enough = capital.cash_usdt >= least
         sentence = f"cash {capital.cash_usdt:.2f} USDT against a smallest deployment of {least:.2f} (A3)"
         if enough and scout.state is TacticalState.CASH_ACCUMULATION:
-            self.book.fire(scout.key, "funded", sentence)
+            self.engine_orders.fire(scout.key, "funded", sentence)
         elif not enough and scout.state is TacticalState.MARKET_MONITORING:
-            self.book.fire(scout.key, "drained", sentence)
+            self.engine_orders.fire(scout.key, "drained", sentence)
         return enough
 
     def _conditions(self, close_ms: int) -> Conditions:
-        engine, parameters = self.book.engine, self.parameters
+        engine, parameters = self.engine_orders.engine, self.parameters
         closes = _gapless(engine)
         volatility, source = volatility_pct(engine.dvol, closes, close_ms, parameters)
         return Conditions(
@@ -86,68 +88,72 @@ class Deploying:
         )
 
     def _days(self, body: RunCycle) -> int | None:
-        last_ms = self.book.engine.last_deployment_ms
+        last_ms = self.engine_orders.engine.last_deployment_ms
         return None if last_ms is None else (body.day_ms - last_ms) // DAY_MS
 
     def _barred(self, body: RunCycle) -> str | None:
         """RM-2: a state in which no engine may take new risk."""
         if not body.entries_allowed:
             return "the risk assessment of this cycle allows no entries (OR-3)"
-        for scope, state in sorted(self.book.engine.risk.items()):
+        for scope, state in sorted(self.engine_orders.engine.risk.items()):
             if state in _NO_ENTRIES:
                 return f"risk state {state} of {scope} (RM-2)"
         return None
 
-    def _deploy(self, chance: Chance, capital: Capital, day_ms: int, now_ms: int) -> None:
+    def _deploy(self, chance: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
         """TA-4: 80 % BTC, 20 % ETH at market. Level and date are taken with the orders, in one commit (TA-9)."""
-        key, engine, level = self.book.scout.key, self.book.engine, _LEVEL_OF.get(chance.trigger)
+        key, engine, level = self.engine_orders.scout.key, self.engine_orders.engine, _LEVEL_OF.get(chance.trigger)
         data = {"trigger": chance.trigger.value, "amount_usdt": str(chance.amount_usdt), "day_ms": day_ms}
-        self.book.fire(key, "detect", f"{chance.trigger.value}: {chance.sentence}", data)
+        self.engine_orders.fire(key, "detect", f"{chance.trigger.value}: {chance.sentence}", data)
         amount = payable(chance.amount_usdt, capital.cash_usdt, self.parameters)
         budgets = {coin: amount * share for coin, share in self.parameters.shares.items() if share > 0}
-        wanted = self.book.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
+        wanted = self.engine_orders.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
         if not wanted:
-            self.book.fire(key, "block", f"{amount:.2f} USDT are no order the exchange would take")
+            self.engine_orders.fire(key, "block", f"{amount:.2f} USDT are no order the exchange would take")
             return
-        self.book.set_engine(undo=(engine.levels_fired, engine.reserve_usdt, engine.last_deployment_ms))
-        self.book.set_engine(last_deployment_ms=day_ms)
+        self.engine_orders.set_engine(undo=(engine.levels_fired, engine.reserve_usdt, engine.last_deployment_ms))
+        self.engine_orders.set_engine(last_deployment_ms=day_ms)
         if level is not None:
             reserve = capital.cash_usdt - chance.amount_usdt if level == 1 else ZERO
-            self.book.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
+            self.engine_orders.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
         orders = ", ".join(f"{quantity} {coin} at {engine.prices[coin]}" for coin, quantity in wanted.items())
         reason = f"{chance.sentence}: deploys {amount:.2f} of {capital.cash_usdt:.2f} USDT: {orders} (TA-4)"
-        self.book.fire(key, "deploy", reason, {**data, "reserve_usdt": str(self.book.engine.reserve_usdt)})
-        self.book.set(key, trigger=chance.trigger, day_ms=day_ms, budget_usdt=amount, void=False)
-        self.book.start(key, Side.BUY, "deployment", wanted, reason, now_ms)
+        self.engine_orders.fire(
+            key, "deploy", reason, {**data, "reserve_usdt": str(self.engine_orders.engine.reserve_usdt)}
+        )
+        self.engine_orders.set(key, trigger=chance.trigger, day_ms=day_ms, budget_usdt=amount, void=False)
+        self.engine_orders.start(key, Side.BUY, "deployment", wanted, reason, now_ms)
 
     def end(self, key: str) -> None:
         """The purchase has ended: the deployment stands with what was bought, or never came to be (TA-9)."""
-        self.book.close_work(key)
-        if any(holding.net > 0 for holding in self.book.deployments[key].holdings.values()):
-            self.book.set_engine(undo=None)
-            self.book.add_scout()
+        self.engine_orders.close_work(key)
+        if any(holding.net > 0 for holding in self.engine_orders.deployments[key].holdings.values()):
+            self.engine_orders.set_engine(undo=None)
+            self.engine_orders.add_scout()
             return
-        undo = self.book.engine.undo
+        undo = self.engine_orders.engine.undo
         if undo is not None:
             levels, reserve, last_ms = undo
-            self.book.set_engine(levels_fired=levels, reserve_usdt=reserve, last_deployment_ms=last_ms, undo=None)
-        self.book.set(key, void=True)
-        self.book.fire(key, "nothing_bought", "no order was filled: the trigger is judged afresh (TA-9)")
+            self.engine_orders.set_engine(
+                levels_fired=levels, reserve_usdt=reserve, last_deployment_ms=last_ms, undo=None
+            )
+        self.engine_orders.set(key, void=True)
+        self.engine_orders.fire(key, "nothing_bought", "no order was filled: the trigger is judged afresh (TA-9)")
 
     def revive(self, key: str) -> None:
         """A purchase given up as void was filled after all: its trigger has deployed (TA-9)."""
-        one = self.book.deployments[key]
+        one = self.engine_orders.deployments[key]
         if not one.void or one.state is not TacticalState.MARKET_MONITORING or one.trigger is None:
             return
-        engine, level = self.book.engine, _LEVEL_OF.get(one.trigger)
-        self.book.set(key, void=False)
-        self.book.fire(key, "late_fill", f"{one.trigger.value}: an order given up was filled after all (TA-9)")
+        engine, level = self.engine_orders.engine, _LEVEL_OF.get(one.trigger)
+        self.engine_orders.set(key, void=False)
+        self.engine_orders.fire(key, "late_fill", f"{one.trigger.value}: an order given up was filled after all (TA-9)")
         last_ms = max(one.day_ms, engine.last_deployment_ms or 0)
-        self.book.set_engine(last_deployment_ms=last_ms)
+        self.engine_orders.set_engine(last_deployment_ms=last_ms)
         if level is not None:
             reserve = one.budget_usdt if level == 1 else ZERO
-            self.book.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
-        self.book.add_scout()
+            self.engine_orders.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
+        self.engine_orders.add_scout()
 
 
 def _gapless(engine: EngineRow) -> list[Decimal]:

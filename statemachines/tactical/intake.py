@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.facts import BarFact
 from statemachines.messages import DayClosed, FundingSettled, InstrumentsKnown, Portfolio, RiskState
-from statemachines.tactical.book import ENGINE_KEY, Book
+from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders
 from statemachines.tactical.rules import Published
 from statemachines.values import SPOT, Account
 
@@ -19,16 +19,16 @@ _SCOPES = ("GLOBAL", "tactical")
 class Intake:
     """Writes the engine's row; decides nothing but that a new high resets the levels (A1, A2)."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.parameters = book.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     def warm(self, bars: Sequence[BarFact]) -> None:
         """TA-10: the longest supplied history and the seed; bars already taken change nothing."""
         seed = self.parameters.ath_seed_usdt
-        if seed is not None and seed > self.book.engine.high_usdt:
-            self.book.set_engine(high_usdt=seed)
-        if self.book.engine.last_day_ms > 0:
+        if seed is not None and seed > self.engine_orders.engine.high_usdt:
+            self.engine_orders.set_engine(high_usdt=seed)
+        if self.engine_orders.engine.last_day_ms > 0:
             return  # a restored state has taken these bars already
         for bar in bars:
             self._close(bar.start_ms, bar.close)
@@ -41,37 +41,37 @@ class Intake:
             if bar.category == SPOT and bar.interval == "D" and bar.start_ms == body.day_ms
         }
         btc = found.get("BTC")
-        if btc is not None and body.day_ms > self.book.engine.last_day_ms:
+        if btc is not None and body.day_ms > self.engine_orders.engine.last_day_ms:
             self._close(body.day_ms, btc.close)
         prices = {coin: found[coin].close for coin in self.parameters.shares if coin in found}
-        self.book.set_engine(prices={**self.book.engine.prices, **prices})
+        self.engine_orders.set_engine(prices={**self.engine_orders.engine.prices, **prices})
         if len(prices) == len(self.parameters.shares):
-            self.book.set_engine(priced_day_ms=body.day_ms)
+            self.engine_orders.set_engine(priced_day_ms=body.day_ms)
         self._feed(body)
 
     def _close(self, day_ms: int, close: Decimal) -> None:
-        engine = self.book.engine
+        engine = self.engine_orders.engine
         closes = (*engine.closes, (day_ms, close))[-CLOSES_KEPT:]
-        self.book.set_engine(last_day_ms=day_ms, closes=closes)
+        self.engine_orders.set_engine(last_day_ms=day_ms, closes=closes)
         if close <= engine.high_usdt:
             return
         if engine.levels_fired or engine.reserve_usdt:
             reserve = f"the reserve of {engine.reserve_usdt} USDT"
             reason = f"BTC closed at a new high of {close}: levels and {reserve} are reset (A2)"
-            self.book.remark(ENGINE_KEY, "new_high", reason)
-        self.book.set_engine(
+            self.engine_orders.remark(ENGINE_KEY, "new_high", reason)
+        self.engine_orders.set_engine(
             high_usdt=close, high_day_ms=day_ms, levels_fired=frozenset(), reserve_usdt=Decimal(0), undo=None
         )
 
     def _feed(self, body: DayClosed) -> None:
         """A5: values are kept with their publication times, since the newest may not be from before the cycle."""
-        feed, engine = body.feed, self.book.engine
+        feed, engine = body.feed, self.engine_orders.engine
         if feed.fear_greed is not None and feed.fear_greed_ms is not None:
             one = Published(value=Decimal(feed.fear_greed), market_ms=feed.fear_greed_ms)
-            self.book.set_engine(fear_greed=_kept(engine.fear_greed, one, _VALUES_KEPT))
+            self.engine_orders.set_engine(fear_greed=_kept(engine.fear_greed, one, _VALUES_KEPT))
         if feed.dvol is not None and feed.dvol_ms is not None:
             one = Published(value=feed.dvol, market_ms=feed.dvol_ms)
-            self.book.set_engine(dvol=_kept(engine.dvol, one, _VALUES_KEPT))
+            self.engine_orders.set_engine(dvol=_kept(engine.dvol, one, _VALUES_KEPT))
 
     def settled(self, body: FundingSettled) -> None:
         """TA-3, A6: BTC's rates, per 8 h."""
@@ -80,23 +80,23 @@ class Intake:
             return
         normal = rate * 480 / body.interval_min.get("BTCUSDT", 480)
         one = Published(value=normal, market_ms=body.settle_ms)
-        kept = _kept(self.book.engine.settled, one, self.parameters.funding_settlements)
-        self.book.set_engine(settled=kept)
+        kept = _kept(self.engine_orders.engine.settled, one, self.parameters.funding_settlements)
+        self.engine_orders.set_engine(settled=kept)
 
     def portfolio(self, body: Portfolio) -> None:
         view = body.accounts.get(Account.TACTICAL)
         if view is not None:
-            self.book.set_engine(cash_usdt=view.cash_usdt, portfolio_version=body.version_no)
+            self.engine_orders.set_engine(cash_usdt=view.cash_usdt, portfolio_version=body.version_no)
 
     def risk(self, body: RiskState) -> None:
         if body.scope in _SCOPES:
-            self.book.set_engine(risk={**self.book.engine.risk, body.scope: body.state})
+            self.engine_orders.set_engine(risk={**self.engine_orders.engine.risk, body.scope: body.state})
 
     def instruments(self, body: InstrumentsKnown) -> None:
         wanted = {f"{coin}USDT" for coin in self.parameters.shares}
-        mine = {one.symbol: one for one in self.book.engine.instruments}
+        mine = {one.symbol: one for one in self.engine_orders.engine.instruments}
         mine |= {one.symbol: one for one in body.instruments if one.category == SPOT and one.symbol in wanted}
-        self.book.set_engine(instruments=tuple(mine[symbol] for symbol in sorted(mine)))
+        self.engine_orders.set_engine(instruments=tuple(mine[symbol] for symbol in sorted(mine)))
 
 
 def _kept(values: tuple[Published, ...], one: Published, count: int) -> tuple[Published, ...]:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from statemachines.commands import Note
-from statemachines.machine import Row, Table
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
 
 
 class TacticalState(Enum):
@@ -71,50 +71,50 @@ class TacticalMachine:
         self.name = name
         self.state = state
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> Note:
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
         source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return Note(self.name, trigger, source.name, self.state.name, reason, dict(data or {}))
+        return JournalEntry(self.name, trigger, source.name, self.state.name, reason, dict(data or {}))
 
-    def funded(self, reason: str) -> Note:
+    def funded(self, reason: str) -> JournalEntry:
         """There is cash for a smallest deployment."""
         return self._fire("funded", reason)
 
-    def drained(self, reason: str) -> Note:
+    def drained(self, reason: str) -> JournalEntry:
         """Too little cash is left."""
         return self._fire("drained", reason)
 
-    def detect(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-1, TA-2, TA-3: a trigger that may fire."""
         return self._fire("trigger", reason, data)
 
-    def block(self, reason: str) -> Note:
+    def block(self, reason: str) -> JournalEntry:
         """No order is possible."""
         return self._fire("blocked", reason)
 
-    def deploy(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def deploy(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-4: the orders go out."""
         return self._fire("deploy", reason, data)
 
-    def nothing_bought(self, reason: str) -> Note:
+    def nothing_bought(self, reason: str) -> JournalEntry:
         """TA-9: the deployment never came to be."""
         return self._fire("nothing_bought", reason)
 
-    def late_fill(self, reason: str) -> Note:
+    def late_fill(self, reason: str) -> JournalEntry:
         """EX-1: the deployment came to be after all."""
         return self._fire("late_fill", reason)
 
-    def profit(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def profit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-6: the target is reached."""
         return self._fire("profit", reason, data)
 
-    def sold(self, reason: str) -> Note:
+    def sold(self, reason: str) -> JournalEntry:
         """All is sold; the proceeds go to CORE-HODL."""
         return self._fire("sold", reason)
 
-    def time_limit(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def time_limit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-6, A7: the coins return in kind."""
         return self._fire("time_limit", reason, data)
 
-    def returned(self, reason: str) -> Note:
+    def returned(self, reason: str) -> JournalEntry:
         """The return has ended."""
         return self._fire("returned", reason)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from statemachines.commands import Alert, Send
 from statemachines.messages import TransferEnded, TransferWanted
-from statemachines.tactical.book import Book
+from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState
 from statemachines.tactical.rules import ExitKind, exit_due, gain
 from statemachines.tactical.state import Deployment, Holding, Return, ReturnState
@@ -18,14 +18,14 @@ ZERO = Decimal(0)
 class Returning:
     """Decides on the deployments that were made."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.parameters = book.parameters
+    def __init__(self, engine_orders: EngineOrders) -> None:
+        self.engine_orders = engine_orders
+        self.parameters = engine_orders.parameters
 
     def owed_usdt(self) -> Decimal:
         """Proceeds that have not reached CORE-HODL yet; they are not cash to deploy."""
-        total = self.book.engine.dust_usdt
-        for one in self.book.deployments.values():
+        total = self.engine_orders.engine.dust_usdt
+        for one in self.engine_orders.deployments.values():
             if one.work is not None and one.work.side is Side.SELL:
                 total += one.work.proceeds_usdt
             total += sum((r.amount for r in one.returns if r.coin == "USDT" and r.state is not ReturnState.DONE), ZERO)
@@ -33,7 +33,7 @@ class Returning:
 
     def decide(self, day_ms: int, now_ms: int) -> None:
         """TA-6, TA-7, TA-8 for each deployment at this close."""
-        for one in self.book.opened():
+        for one in self.engine_orders.opened():
             if one.work is not None or one.state is TacticalState.RETURN_TO_CORE:
                 continue
             if one.state is TacticalState.PROFIT_TARGET_REACHED:
@@ -42,44 +42,46 @@ class Returning:
                 self._judge(one, day_ms, now_ms)
 
     def _judge(self, one: Deployment, day_ms: int, now_ms: int) -> None:
-        closes = self.book.engine.prices
+        closes = self.engine_orders.engine.prices
         gross = {coin: holding.gross for coin, holding in one.holdings.items()}
         result = gain(gross, {coin: holding.cost_usdt for coin, holding in one.holdings.items()}, closes)
         kind = exit_due(result, one.day_ms, day_ms, one.halved, self.parameters)
         data = {"gain": f"{result:.6f}", "day_ms": day_ms}
         if kind is ExitKind.TARGET:
             reason = f"gain {result:.4f} above {self.parameters.profit_target}: sold (TA-6)"
-            self.book.set(one.key, exit=kind)
-            self.book.fire(one.key, "profit", reason, data)
+            self.engine_orders.set(one.key, exit=kind)
+            self.engine_orders.fire(one.key, "profit", reason, data)
             self._sell(one, kind, reason, now_ms)
         elif kind is ExitKind.FAST:
             share = self.parameters.fast_profit_sells
             reason = f"gain {result:.4f} within {self.parameters.fast_profit_days} days: {share} is sold (TA-7)"
-            self.book.set(one.key, halved=True)
-            self.book.remark(one.key, "fast_profit", reason)
+            self.engine_orders.set(one.key, halved=True)
+            self.engine_orders.remark(one.key, "fast_profit", reason)
             self._sell(one, kind, reason, now_ms)
         elif kind is ExitKind.TIME:
             self._in_kind(
                 one, f"{self.parameters.hold_months} months at a gain of {result:.4f}: the coins return (TA-6)", data
             )
         elif result < self.parameters.hold_fall and not one.fell:
-            self.book.set(one.key, fell=True)
-            self.book.remark(one.key, "hold", f"gain {result:.4f} below {self.parameters.hold_fall}: held (TA-8)")
+            self.engine_orders.set(one.key, fell=True)
+            self.engine_orders.remark(
+                one.key, "hold", f"gain {result:.4f} below {self.parameters.hold_fall}: held (TA-8)"
+            )
 
     def _sell(self, one: Deployment, kind: ExitKind, reason: str, now_ms: int) -> None:
         share = self.parameters.fast_profit_sells if kind is ExitKind.FAST else Decimal(1)
-        wanted = self.book.possible({coin: holding.net * share for coin, holding in one.holdings.items()})
+        wanted = self.engine_orders.possible({coin: holding.net * share for coin, holding in one.holdings.items()})
         if wanted:
-            self.book.start(one.key, Side.SELL, "exit", wanted, reason, now_ms)
+            self.engine_orders.start(one.key, Side.SELL, "exit", wanted, reason, now_ms)
         elif kind is ExitKind.TARGET:
             self._all_sold(one.key)
 
     def end_sale(self, key: str) -> None:
         """A sale has ended: its proceeds go to CORE-HODL (A7); what could not be sold stays for the next cycle."""
-        work = self.book.close_work(key)
+        work = self.engine_orders.close_work(key)
         if work is None:
             return
-        one = self.book.deployments[key]
+        one = self.engine_orders.deployments[key]
         purpose = "ta-6" if one.state is TacticalState.PROFIT_TARGET_REACHED else "ta-7"
         self._return_usdt(key, work.proceeds_usdt, purpose)
         if one.state is TacticalState.PROFIT_TARGET_REACHED and not self._sellable(one):
@@ -90,34 +92,36 @@ class Returning:
         self._return_usdt(key, proceeds_usdt, "ta-6")
 
     def _return_usdt(self, key: str, proceeds_usdt: Decimal, purpose: str) -> None:
-        total = proceeds_usdt + self.book.engine.dust_usdt
+        total = proceeds_usdt + self.engine_orders.engine.dust_usdt
         amount = floor_to_step(total, self.parameters.usdt_transfer_step)
-        self.book.set_engine(dust_usdt=total - amount)
+        self.engine_orders.set_engine(dust_usdt=total - amount)
         if amount > 0:
             self._request(key, "USDT", amount, purpose)
 
     def _sellable(self, one: Deployment) -> bool:
-        return bool(self.book.possible({coin: holding.net for coin, holding in one.holdings.items()}))
+        return bool(self.engine_orders.possible({coin: holding.net for coin, holding in one.holdings.items()}))
 
     def _all_sold(self, key: str) -> None:
         """X1: what the exchange would not take at the last price is dust: it stays in the account, told once."""
-        held = self.book.deployments[key].holdings
+        held = self.engine_orders.deployments[key].holdings
         dust = {coin: holding.net for coin, holding in held.items() if holding.net > 0}
         if dust:
             listed = ", ".join(
-                f"{net} {coin} ({net * self.book.engine.prices[coin]:.2f} USDT)" for coin, net in dust.items()
+                f"{net} {coin} ({net * self.engine_orders.engine.prices[coin]:.2f} USDT)" for coin, net in dust.items()
             )
             text = f"{listed} of {key} is below the exchange's minimum order and stays in the account as dust (X1)"
-            self.book.remark(key, "dust", text)
-            self.book.out.append(Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required."))
-        self.book.set(key, holdings={})
-        self.book.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
+            self.engine_orders.remark(key, "dust", text)
+            self.engine_orders.out.append(
+                Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required.")
+            )
+        self.engine_orders.set(key, holdings={})
+        self.engine_orders.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
         self._retire_if_returned(key)
 
     def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
         """A7: at 12 months the coins themselves return; nothing is sold."""
-        self.book.set(one.key, exit=ExitKind.TIME)
-        self.book.fire(one.key, "time_limit", reason, data)
+        self.engine_orders.set(one.key, exit=ExitKind.TIME)
+        self.engine_orders.fire(one.key, "time_limit", reason, data)
         for coin, holding in one.holdings.items():
             amount = floor_to_step(holding.net, self.parameters.coin_transfer_step)
             if amount > 0:
@@ -127,14 +131,14 @@ class Returning:
     # --- movements ---
 
     def _request(self, key: str, coin: str, amount: Decimal, purpose: str) -> None:
-        one = self.book.deployments[key]
+        one = self.engine_orders.deployments[key]
         request_id = f"{ActorName.TACTICAL}-{key}-{len(one.returns) + 1}"
         wanted = Return(request_id=request_id, coin=coin, amount=amount, purpose=purpose)
-        self.book.set(key, returns=(*one.returns, wanted))
+        self.engine_orders.set(key, returns=(*one.returns, wanted))
         self._send(wanted)
 
     def _send(self, wanted: Return) -> None:
-        self.book.out.append(
+        self.engine_orders.out.append(
             Send(
                 TransferWanted(
                     request_id=wanted.request_id,
@@ -150,7 +154,7 @@ class Returning:
 
     def request_again(self) -> None:
         """A movement that failed is asked for again, under a new id, at the next cycle."""
-        for key, one in list(self.book.deployments.items()):
+        for key, one in list(self.engine_orders.deployments.items()):
             if not any(r.state is ReturnState.FAILED for r in one.returns):
                 continue
             renewed = []
@@ -160,11 +164,11 @@ class Returning:
                     wanted = wanted.model_copy(update=update)
                     self._send(wanted)
                 renewed.append(wanted)
-            self.book.set(key, returns=tuple(renewed))
+            self.engine_orders.set(key, returns=tuple(renewed))
 
     def moved(self, body: TransferEnded) -> None:
         """The end of a movement of ours; others are of no concern here."""
-        for key, one in list(self.book.deployments.items()):
+        for key, one in list(self.engine_orders.deployments.items()):
             if all(wanted.request_id != body.request_id for wanted in one.returns):
                 continue
             state = ReturnState.DONE if body.succeeded else ReturnState.FAILED
@@ -176,14 +180,14 @@ class Returning:
             if body.succeeded and body.coin in holdings:
                 left = holdings[body.coin].without(min(body.amount, holdings[body.coin].net))
                 holdings = {**holdings, body.coin: left if left.net > 0 else Holding()}
-            self.book.set(key, returns=returns, holdings=holdings)
+            self.engine_orders.set(key, returns=returns, holdings=holdings)
             self._retire_if_returned(key)
             return
 
     def _retire_if_returned(self, key: str) -> None:
-        one = self.book.deployments[key]
+        one = self.engine_orders.deployments[key]
         if one.state is not TacticalState.RETURN_TO_CORE:
             return
         if all(wanted.state is ReturnState.DONE for wanted in one.returns):
-            self.book.fire(key, "returned", "all of the deployment has returned to CORE-HODL")
-            self.book.set(key, retired=True)
+            self.engine_orders.fire(key, "returned", "all of the deployment has returned to CORE-HODL")
+            self.engine_orders.set(key, retired=True)

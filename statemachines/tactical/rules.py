@@ -65,7 +65,7 @@ class Capital(NamedTuple):
         return max(ZERO, self.cash_usdt - self.reserve_usdt)
 
 
-class Chance(NamedTuple):
+class DeploymentCandidate(NamedTuple):
     """A trigger that holds and the USDT it deploys."""
 
     trigger: Trigger
@@ -109,9 +109,9 @@ def volatility_pct(
     return (None, "none") if realised is None else (to_decimal(realised * 100), "realised")
 
 
-def chances(
+def deployment_candidates(
     conditions: Conditions, capital: Capital, levels_fired: frozenset[int], parameters: TacticalParameters
-) -> list[Chance]:
+) -> list[DeploymentCandidate]:
     """TA-1, TA-2, TA-3 with A2, A3, A6: everything that holds at this close, in the order of A4."""
     found = []
     fall, free = conditions.drawdown, capital.free_usdt
@@ -119,29 +119,29 @@ def chances(
     if fall <= parameters.level_2_fall and levels_fired == frozenset({1}):
         reserve = min(capital.reserve_usdt, capital.cash_usdt)
         amount = reserve + free * parameters.level_2_share_of_other_cash
-        found.append(Chance(Trigger.LEVEL_2, amount, f"{where}, level 2 at {parameters.level_2_fall}"))
+        found.append(DeploymentCandidate(Trigger.LEVEL_2, amount, f"{where}, level 2 at {parameters.level_2_fall}"))
     if fall <= parameters.level_1_fall and not levels_fired:
         amount = capital.cash_usdt * parameters.level_1_share
-        found.append(Chance(Trigger.LEVEL_1, amount, f"{where}, level 1 at {parameters.level_1_fall}"))
+        found.append(DeploymentCandidate(Trigger.LEVEL_1, amount, f"{where}, level 1 at {parameters.level_1_fall}"))
     panic = free * parameters.panic_share
     if conditions.fear_greed is not None and conditions.fear_greed < parameters.fear_greed_below:
         sentence = f"Fear & Greed {conditions.fear_greed} below {parameters.fear_greed_below}"
-        found.append(Chance(Trigger.FEAR, panic, sentence))
+        found.append(DeploymentCandidate(Trigger.FEAR, panic, sentence))
     if fall > parameters.panic_fall:
         return found  # A6: high volatility at a peak is no panic
     mean = conditions.mean_funding
     if mean is not None and mean < parameters.funding_below:
         sentence = f"mean of {parameters.funding_settlements} funding rates {mean:.6f} below {parameters.funding_below}"
-        found.append(Chance(Trigger.FUNDING, panic, f"{sentence}; {where}"))
+        found.append(DeploymentCandidate(Trigger.FUNDING, panic, f"{sentence}; {where}"))
     vol = conditions.volatility_pct
     if vol is not None and vol > parameters.volatility_above_pct:
         sentence = f"{conditions.volatility_source} volatility {vol:.2f} above {parameters.volatility_above_pct}"
-        found.append(Chance(Trigger.VOLATILITY, panic, f"{sentence}; {where}"))
+        found.append(DeploymentCandidate(Trigger.VOLATILITY, panic, f"{sentence}; {where}"))
     return found
 
 
 def obstacle(
-    chance: Chance,
+    chance: DeploymentCandidate,
     cash_usdt: Decimal,
     days_since_last: int | None,
     target_usdt: Decimal,

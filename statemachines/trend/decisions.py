@@ -8,9 +8,9 @@ from decimal import Decimal
 from statemachines.commands import Commands
 from statemachines.indicators.window import DailyValues
 from statemachines.trend import rules
-from statemachines.trend.desk import Desk
 from statemachines.trend.orders import plain
 from statemachines.trend.parameters import TrendParameters
+from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.rules import Exposure
 from statemachines.trend.view import Cycle, View
 from statemachines.values import Instrument
@@ -18,20 +18,22 @@ from statemachines.values import Instrument
 _WORDS = {1: "long", -1: "short"}
 
 
-def review(desk: Desk, view: View, parameters: TrendParameters, close_ms: int, now_ms: int) -> Commands:
+def review(position: PositionOrders, view: View, parameters: TrendParameters, close_ms: int, now_ms: int) -> Commands:
     """One held position at a daily close: TR-4, TR-7, a stop already crossed, else the trailing stop (D5, T6)."""
-    values, instrument = view.values_at(desk.asset.symbol, close_ms), view.instrument(desk.asset.symbol)
-    t = desk.trade
-    if not desk.is_held or values is None or values.slow_sma is None or instrument is None or t.stop_price is None:
+    values, instrument = view.values_at(position.asset.symbol, close_ms), view.instrument(position.asset.symbol)
+    t = position.trade
+    if not position.is_held or values is None or values.slow_sma is None or instrument is None or t.stop_price is None:
         return []
     close, d = values.close, t.direction
     if rules.trend_is_broken(d, close, values.slow_sma):
         side = "below" if d > 0 else "above"
         average = f"SMA{parameters.slow_sma_bars} {values.slow_sma:.2f}"
-        return desk.leave("TR-4", f"TR-4: close {plain(close)} {side} {average}: {_WORDS[d]} closed", close_ms, now_ms)
+        return position.leave(
+            "TR-4", f"TR-4: close {plain(close)} {side} {average}: {_WORDS[d]} closed", close_ms, now_ms
+        )
     if rules.is_overdue(t.closes, parameters):
         reason = f"TR-7: {t.closes} daily closes since the entry, {parameters.max_hold_closes} allowed"
-        return desk.leave("TR-7", reason, close_ms, now_ms)
+        return position.leave("TR-7", reason, close_ms, now_ms)
     stop, rule, moved = t.stop_price, t.stop_rule, ""
     if t.has_been_in_profit and values.atr is not None:
         trail = rules.trailing_stop(d, t.best_close, values.atr, parameters, instrument.tick_size)
@@ -42,72 +44,76 @@ def review(desk: Desk, view: View, parameters: TrendParameters, close_ms: int, n
             stop, rule = trail, "TR-6"
     if rules.is_crossed(d, stop, close):
         reason = f"{rule}: close {plain(close)} has already crossed the stop {plain(stop)}"
-        return desk.leave(rule, reason, close_ms, now_ms)
-    return desk.ratchet(stop, moved, now_ms) if moved else desk.protect(now_ms)
+        return position.leave(rule, reason, close_ms, now_ms)
+    return position.ratchet(stop, moved, now_ms) if moved else position.protect(now_ms)
 
 
-def cuts(desks: Sequence[Desk], view: View, parameters: TrendParameters) -> Commands:
+def cuts(positions: Sequence[PositionOrders], view: View, parameters: TrendParameters) -> Commands:
     """TR-13, T10: in an episode two positions in one direction are each cut to half once."""
-    episode, held = view.memory.episode, [desk for desk in desks if desk.is_held]
-    if not episode.active or len(held) < 2 or len({desk.trade.direction for desk in held}) > 1:
+    episode, held = view.memory.episode, [position for position in positions if position.is_held]
+    if not episode.active or len(held) < 2 or len({position.trade.direction for position in held}) > 1:
         return []
     out: Commands = []
-    for desk in held:
-        instrument = view.instrument(desk.asset.symbol)
-        if desk.trade.halved_in == episode.number or desk.trade.cut is not None or instrument is None:
+    for position in held:
+        instrument = view.instrument(position.asset.symbol)
+        if position.trade.halved_in == episode.number or position.trade.cut is not None or instrument is None:
             continue
-        quantity = rules.cut_quantity(desk.trade.held, instrument)
+        quantity = rules.cut_quantity(position.trade.held, instrument)
         correlation = view.correlation()
         known = "unknown" if correlation is None else f"{correlation:.4f}"
         reason = (
-            f"TR-13: correlation {known}, episode {episode.number}: {plain(quantity)} of {plain(desk.trade.held)} "
-            f"{desk.asset.symbol} closed"
+            f"TR-13: correlation {known}, episode {episode.number}: {plain(quantity)} of {plain(position.trade.held)} "
+            f"{position.asset.symbol} closed"
         )
-        out += desk.cut(quantity, episode.number, reason)
+        out += position.cut(quantity, episode.number, reason)
     return out
 
 
-def funding_exit(desk: Desk, view: View, parameters: TrendParameters, settled_ms: int, now_ms: int) -> Commands:
+def funding_exit(
+    position: PositionOrders, view: View, parameters: TrendParameters, settled_ms: int, now_ms: int
+) -> Commands:
     """TR-14, T11: the paying position is closed right after the settlement."""
-    rate, d = view.memory.rates_8h.get(desk.asset.symbol), desk.trade.direction
-    if not desk.is_held or rate is None or not rules.is_dear(d, rate, parameters):
+    rate, d = view.memory.rates_8h.get(position.asset.symbol), position.trade.direction
+    if not position.is_held or rate is None or not rules.is_dear(d, rate, parameters):
         return []
     reason = f"TR-14: funding {rate * 100:.4f} % per 8 h against the {_WORDS[d]}, limit {parameters.funding_limit_8h}"
-    return desk.leave("TR-14", reason, settled_ms, now_ms)
+    return position.leave("TR-14", reason, settled_ms, now_ms)
 
 
-def entries(desks: Sequence[Desk], view: View, parameters: TrendParameters, cycle: Cycle) -> Commands:
+def entries(positions: Sequence[PositionOrders], view: View, parameters: TrendParameters, cycle: Cycle) -> Commands:
     """TR-3, T1: entries of one daily close; both assets are sized on the same equity (T7)."""
     out: Commands = []
     exposures = {
-        desk.asset.symbol: exposure for desk in desks if (exposure := _exposure(desk, view, desk.signed_quantity))
+        position.asset.symbol: exposure
+        for position in positions
+        if (exposure := _exposure(position, view, position.signed_quantity))
     }
-    for desk in desks:
-        values = view.values_at(desk.asset.symbol, cycle.close_ms)
-        if not desk.is_free or values is None or cycle.close_ms <= desk.trade.blocked_through_ms:
+    for position in positions:
+        values = view.values_at(position.asset.symbol, cycle.close_ms)
+        if not position.is_free or values is None or cycle.close_ms <= position.trade.blocked_through_ms:
             continue
         longest = max(parameters.slow_sma_bars, 2 * parameters.adx_bars)
         direction = rules.signal(values, parameters)
-        if direction == 0 or not view.windows[desk.asset.symbol].is_contiguous(longest):
+        if direction == 0 or not view.windows[position.asset.symbol].is_contiguous(longest):
             continue
         numbers = _numbers(values, parameters)
-        out.append(desk.machine.detect(f"TR-3: {_WORDS[direction]}: {numbers}", _data(values, direction)))
-        refused, quantity, sized = _size(desk, view, parameters, cycle, direction, values, exposures)
+        out.append(position.machine.detect(f"TR-3: {_WORDS[direction]}: {numbers}", _data(values, direction)))
+        refused, quantity, sized = _size(position, view, parameters, cycle, direction, values, exposures)
         if refused:
-            out += [desk.machine.decline(refused, _data(values, direction)), desk.machine.rescan()]
+            out += [position.machine.decline(refused, _data(values, direction)), position.machine.rescan()]
             continue
         episode = view.memory.episode
         atr = values.atr if values.atr is not None else Decimal(0)
         halved_in = episode.number if episode.active else 0
-        out += desk.enter(direction, quantity, atr, cycle.close_ms, halved_in, f"TR-3 {_WORDS[direction]}, {sized}")
-        exposure = _exposure(desk, view, direction * quantity)
+        out += position.enter(direction, quantity, atr, cycle.close_ms, halved_in, f"TR-3 {_WORDS[direction]}, {sized}")
+        exposure = _exposure(position, view, direction * quantity)
         if exposure is not None:
-            exposures[desk.asset.symbol] = exposure
+            exposures[position.asset.symbol] = exposure
     return out
 
 
 def _size(
-    desk: Desk,
+    position: PositionOrders,
     view: View,
     parameters: TrendParameters,
     cycle: Cycle,
@@ -116,17 +122,17 @@ def _size(
     exposures: dict[str, Exposure],
 ) -> tuple[str, Decimal, str]:
     """Why there is no trade, or the quantity and the sentence that explains it (TR-8 to TR-14)."""
-    symbol, nothing = desk.asset.symbol, Decimal(0)
+    symbol, nothing = position.asset.symbol, Decimal(0)
     instrument = view.instrument(symbol)
-    refused = _refusal(desk, view, parameters, cycle, direction, instrument, len(exposures))
+    refused = _refusal(position, view, parameters, cycle, direction, instrument, len(exposures))
     if refused or instrument is None or values.atr is None:
         return refused or "no ATR", nothing, ""
     equity_usdt, episode = view.portfolio.equity_usdt, view.memory.episode
     factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
     quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
-    if quantity > 0 and direction * desk.trade.dust < 0:
+    if quantity > 0 and direction * position.trade.dust < 0:
         # X1: the trade is the target less the dust, which stands on the other side of it.
-        quantity = instrument.floor_qty(quantity - direction * desk.trade.dust)
+        quantity = instrument.floor_qty(quantity - direction * position.trade.dust)
     if 0 < instrument.max_market_qty < quantity:
         quantity = instrument.floor_qty(instrument.max_market_qty)
     sized = (
@@ -140,7 +146,7 @@ def _size(
 
 
 def _refusal(
-    desk: Desk,
+    position: PositionOrders,
     view: View,
     parameters: TrendParameters,
     cycle: Cycle,
@@ -149,7 +155,7 @@ def _refusal(
     positions: int,
 ) -> str:
     """Why this signal may not be traded at any size; empty when it may."""
-    symbol = desk.asset.symbol
+    symbol = position.asset.symbol
     if not cycle.entries_allowed:
         return "OR-3: no entries in this cycle"
     blocked = view.entries_refused(cycle.close_ms)
@@ -168,11 +174,11 @@ def _refusal(
     return ""
 
 
-def _exposure(desk: Desk, view: View, signed_quantity: Decimal) -> Exposure | None:
-    instrument = view.instrument(desk.asset.symbol)
+def _exposure(position: PositionOrders, view: View, signed_quantity: Decimal) -> Exposure | None:
+    instrument = view.instrument(position.asset.symbol)
     if signed_quantity == 0 or instrument is None:
         return None
-    return Exposure(signed_quantity, view.price(desk.asset.symbol), instrument.maintenance_margin_rate)
+    return Exposure(signed_quantity, view.price(position.asset.symbol), instrument.maintenance_margin_rate)
 
 
 def _numbers(values: DailyValues, parameters: TrendParameters) -> str:

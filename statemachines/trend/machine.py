@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from statemachines.commands import Note
-from statemachines.machine import Row, Table
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
 
 
 class TrendState(StrEnum):
@@ -69,59 +69,59 @@ class TrendMachine:
         self.asset = asset
         self.state = state
 
-    def detect(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TR-3 holds at a daily close."""
         return self._fire("detect", reason, data)
 
-    def decline(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def decline(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The signal is not traded."""
         return self._fire("decline", reason, data)
 
-    def rescan(self) -> Note:
+    def rescan(self) -> JournalEntry:
         """Back to scanning after a signal without a trade."""
         return self._fire("rescan", "the next daily close is judged afresh", {})
 
-    def order(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def order(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry is asked for (TR-8)."""
         return self._fire("order", reason, data)
 
-    def fill(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def fill(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry has ended with a position."""
         return self._fire("fill", reason, data)
 
-    def refuse(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def refuse(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry came to nothing."""
         return self._fire("refuse", reason, data)
 
-    def exit(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def exit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The position is closed by rule (TR-4, TR-7, TR-14)."""
         return self._fire("exit", reason, data)
 
-    def hard_stop(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def hard_stop(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The hard stop has fired (TR-5)."""
         return self._fire("hard_stop", reason, data)
 
-    def trailing_stop(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def trailing_stop(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The trailing stop has fired or was found crossed (TR-6)."""
         return self._fire("trailing_stop", reason, data)
 
-    def close(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def close(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """After a stop: whatever is left is closed."""
         return self._fire("close", reason, data)
 
-    def closed(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def closed(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The position is over."""
         return self._fire("closed", reason, data)
 
-    def stray(self, reason: str, data: Mapping[str, Any]) -> Note:
+    def stray(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """A late fill left a position behind."""
         return self._fire("stray", reason, data)
 
-    def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Note:
+    def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """A decision without a transition (a stop moved, a position cut)."""
-        return Note(self.asset, trigger, self.state.value, self.state.value, reason, data)
+        return JournalEntry(self.asset, trigger, self.state.value, self.state.value, reason, data)
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Note:
+    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         source = self.state
         self.state = TREND_TABLE.fire(source, trigger)
-        return Note(self.asset, trigger, source.value, self.state.value, reason, data)
+        return JournalEntry(self.asset, trigger, source.value, self.state.value, reason, data)

@@ -35,9 +35,9 @@ class Orders:
         """TR-8, T12: urgent market order."""
         return self._intent(direction, quantity, "market", "entry", reason, None)
 
-    def reduction(self, direction: int, quantity: Decimal, stake: Literal["exit", "trim"], reason: str) -> Intent:
+    def reduction(self, direction: int, quantity: Decimal, purpose: Literal["exit", "trim"], reason: str) -> Intent:
         """T12: urgent market order that can only reduce a position of `direction`."""
-        return self._intent(-direction, quantity, "market", stake, reason, None)
+        return self._intent(-direction, quantity, "market", purpose, reason, None)
 
     def exit(self, trade: Trade, quantity: Decimal) -> Intent:
         """The way out of a position, or one more try of it; a rest below a lot is closed whole (X1)."""
@@ -77,7 +77,7 @@ class Orders:
         direction: int,
         quantity: Decimal,
         style: Literal["market", "stop"],
-        stake: str,
+        purpose: str,
         reason: str,
         trigger_price: Decimal | None,
     ) -> Intent:
@@ -92,8 +92,8 @@ class Orders:
             style=style,
             reference_price=self._view.price(self._asset.symbol),
             trigger_price=trigger_price,
-            reduce_only=stake != "entry",
-            stake=stake,
+            reduce_only=purpose != "entry",
+            purpose=purpose,
             reason=reason,
             portfolio_version=self._view.portfolio.version_no,
         )

@@ -1,4 +1,4 @@
-"""The mechanics of one asset's position: its stop is kept at the exchange, and leaving it goes on until it is flat
+"""The mechanics of one asset's position: its stop is kept at the exchange, and closing continues until it is flat
 (TR-5, TR-6, TR-15). Which position to take or to leave is not decided here.
 """
 
@@ -32,7 +32,7 @@ class Position:
         self.trade = Trade()
         self.machine = TrendMachine(asset.asset)
 
-    # --- what the brain reads ---
+    # --- what the engine reads ---
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -141,7 +141,7 @@ class Position:
         price = self._view.price(self.asset.symbol)
         text = (
             f"{plain(t.dust)} {self.asset.symbol}, {abs(t.dust) * price:.2f} USDT, is below a lot and the exchange "
-            "refuses to close it. It stays in the account, counts in equity, and the engine goes on without it. No "
+            "refuses to close it. It stays in the account, counts in equity, and the engine continues without it. No "
             "action is required."
         )
         data = {"dust": plain(t.dust)}

@@ -1,4 +1,4 @@
-"""What a TREND brain knows of the world: bars, instruments, funding rates, risk states, the portfolio it saw."""
+"""What a TREND engine knows of the world: bars, instruments, funding rates, risk states, the portfolio it saw."""
 
 from __future__ import annotations
 

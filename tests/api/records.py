@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from actors.ports import AskRow, JournalLine, Wire
+from actors.runtime.ports import EnvelopeDict, ExchangeCallRow, JournalRow
 from infra.database.store import PostgresStore
-from statemachines.brain import StateRow
-from statemachines.commands import Ask, Note
+from statemachines.actor_logic import StateRow
+from statemachines.commands import ExchangeCall, JournalEntry
 from statemachines.facts import (
     BarFact,
     DiscrepancyFact,
@@ -24,7 +24,7 @@ from statemachines.facts import (
 )
 from statemachines.requests import PlaceOrder
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.store_suite import ALERT, Pen, switch
+from tests.actors.runtime.store_suite import ALERT, Pen, switch
 
 BAR = "bar:linear:BTCUSDT:D:0"
 ENTRY, STOP = "abc123t11-1", "abc123t12-1"
@@ -65,18 +65,30 @@ def _write(store: PostgresStore) -> None:
         market_ms=HOUR_MS,
     )
     fill = ExecutionFact(
-        account="TREND-1", execution_id="e-1", link_id=ENTRY, exchange_id="x-1", engine="trend-1", category="linear",
-        symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.5"), price=Decimal("58420.50"), fee=Decimal("0.1"),
-        fee_coin="USDT", is_maker=False, realized_pnl=Decimal(0), executed_ms=HOUR_MS,
-    )  # fmt: skip
+        account="TREND-1",
+        execution_id="e-1",
+        client_order_id=ENTRY,
+        venue_order_id="x-1",
+        engine="trend-1",
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal("0.5"),
+        price=Decimal("58420.50"),
+        fee=Decimal("0.1"),
+        fee_coin="USDT",
+        is_maker=False,
+        realized_pnl=Decimal(0),
+        executed_ms=HOUR_MS,
+    )
     desk = Pen(store, "order-manager")
     desk.write(
-        asks=[AskRow(_place(ENTRY), "trend-1:1", BAR, HOUR_MS)],
+        calls=[ExchangeCallRow(_place(ENTRY), "trend-1:1", BAR, HOUR_MS)],
         facts=[_order(ENTRY, "FILLED", BAR, HOUR_MS), fill],
     )
     trend.write(outbox=[_message("trend-1", 2, "order-manager", FILL, FILL)])
     desk.write(
-        asks=[AskRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
+        calls=[ExchangeCallRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
         facts=[_order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
     )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
@@ -108,29 +120,59 @@ def _money() -> list[Any]:
     ]  # fmt: skip
 
 
-def _place(link_id: str) -> Ask:
+def _place(client_order_id: str) -> ExchangeCall:
     request = PlaceOrder(
-        link_id=link_id, category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.5"), style="market"
+        client_order_id=client_order_id,
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal("0.5"),
+        style="market",
     )
-    return Ask(key=f"{link_id}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
+    return ExchangeCall(key=f"{client_order_id}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
 
 
-def _order(link_id: str, state: str, trace: str, created_ms: int) -> OrderFact:
+def _order(client_order_id: str, state: str, trace: str, created_ms: int) -> OrderFact:
     return OrderFact(
-        link_id=link_id, intent_id=link_id, engine="trend-1", account="TREND-1", category="linear", symbol="BTCUSDT",
-        side=Side.BUY, order_type="market", quantity=Decimal("0.5"), price=None, trigger_price=None, reduce_only=False,
-        state=state, exchange_id=f"x-{link_id[-3]}", executed_quantity=Decimal(0), average_price=None, reason="a rule",
-        created_ms=created_ms, updated_ms=created_ms, trace=trace,
-    )  # fmt: skip
+        client_order_id=client_order_id,
+        intent_id=client_order_id,
+        engine="trend-1",
+        account="TREND-1",
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        order_type="market",
+        quantity=Decimal("0.5"),
+        price=None,
+        trigger_price=None,
+        reduce_only=False,
+        state=state,
+        venue_order_id=f"x-{client_order_id[-3]}",
+        filled_quantity=Decimal(0),
+        average_price=None,
+        reason="a rule",
+        created_ms=created_ms,
+        updated_ms=created_ms,
+        trace=trace,
+    )
 
 
-def _message(actor: str, seq: int, to: str, cause: str, trace: str) -> Wire:
+def _message(actor: str, seq: int, to: str, cause: str, trace: str) -> EnvelopeDict:
     return {
-        "id": f"{actor}:{seq}", "sender": actor, "seq": seq, "prev": {to: seq - 1}, "to": [to], "kind": "intent",
-        "version": 1, "market_time": HOUR_MS, "cause": cause, "trace": trace, "body": {"of": actor},
-    }  # fmt: skip
+        "id": f"{actor}:{seq}",
+        "sender": actor,
+        "seq": seq,
+        "prev": {to: seq - 1},
+        "to": [to],
+        "kind": "intent",
+        "version": 1,
+        "market_time": HOUR_MS,
+        "cause": cause,
+        "trace": trace,
+        "body": {"of": actor},
+    }
 
 
-def _note(machine: str, source: str, dest: str, reason: str, cause: str, trace: str) -> JournalLine:
-    note = Note(machine, "order", source, dest, reason, {"close": Decimal("58420.5")})
-    return JournalLine(HOUR_MS, cause, trace, note)
+def _note(machine: str, source: str, dest: str, reason: str, cause: str, trace: str) -> JournalRow:
+    note = JournalEntry(machine, "order", source, dest, reason, {"close": Decimal("58420.5")})
+    return JournalRow(HOUR_MS, cause, trace, note)

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from api.backtest import NAMES, missing_inputs
+from api.cli.backtest import NAMES, missing_inputs
 from infra.simulator.market.judge import Coverage
 from tests.infra.simulator.market.make import write_required
 from tests.simulation.whole import instant
@@ -25,7 +25,7 @@ SHORT = ("--from", "2025-01-01", "--to", "2025-01-20")
 
 
 def command(*options: str) -> Sequence[str]:
-    return [sys.executable, "-c", "from api.cli import main; main()", "backtest", *options]
+    return [sys.executable, "-c", "from api.cli.main import main; main()", "backtest", *options]
 
 
 def run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

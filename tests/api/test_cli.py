@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from api.cli import app
-from api.client import ask
-from api.launching.ray_folder import own_ray_folder
-from api.place import Place, find_place
+from api.cli.client import ask
+from api.cli.main import app
+from api.cli.place import Place, find_place
+from api.launch.ray_folder import own_ray_folder
 from api.tokens import read_token
 from infra.config import ConfigurationError
 from infra.data_folder import claim_data_folder
@@ -238,7 +238,7 @@ def test_commands_that_only_ask_load_neither_ray_nor_the_database(tmp_path: Path
     """They cost 2.2 to 2.8 s of processor time; less than half a second is the limit."""
     program = (
         "import sys, resource\n"
-        "from api.cli import main\n"
+        "from api.cli.main import main\n"
         "sys.argv = ['eternal', *sys.argv[1:]]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    code = end.code\n"
         "used = resource.getrusage(resource.RUSAGE_SELF)\n"

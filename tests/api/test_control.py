@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from actors.host import Host, Parts
-from api.brains import brains
+from actors.runtime.actor_runner import ActorRunner, Parts
 from api.control import ControlUnavailableError
-from api.http import create_app
+from api.http.app import create_app
+from api.http.snapshot import SnapshotCache
+from api.logics import logics
 from api.service import OperatorService
-from api.snapshot import SnapshotCache
 from api.tokens import Token
 from api.verdict import _trading
 from infra.config import EternalConfig
@@ -21,7 +21,7 @@ from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.store import PostgresStore
 from statemachines.messages import ComponentChanged, ComponentReset, OperatorCommand, parse_body
 from statemachines.values import ActorName
-from tests.actors.alone import Noon, NoPeers
+from tests.actors.runtime.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 SECRET = "a-secret-for-this-test"
@@ -188,7 +188,7 @@ class Living:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._hosts: dict[ActorName, Host] = {}
+        self._hosts: dict[ActorName, ActorRunner] = {}
         self._stores: list[PostgresStore] = []
         self.restart()
 
@@ -197,8 +197,8 @@ class Living:
         for name in (ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR):
             store = PostgresStore(self._url)
             self._stores.append(store)
-            parts = Parts(brains(EternalConfig(), "abcdef")[name](), store, None, None, NoPeers(), Noon(), False)
-            host = Host(name, parts, lambda _why: None)
+            parts = Parts(logics(EternalConfig(), "abcdef")[name](), store, None, None, NoPeers(), Noon(), False)
+            host = ActorRunner(name, parts, lambda _why: None)
             host.start(store.grant(name, "test"), 0)
             self._hosts[name] = host
 

@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from api import display, show
-from api.launch import System
+from api.cli import show
+from api.launch import display
+from api.launch.system import System
 from infra.config import EternalConfig
 from infra.database.launch import DatabaseUnreachableError, told_as_sentence
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures

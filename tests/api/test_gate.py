@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from api import serving
-from api.gate import MOST_BODY_BYTES
-from api.http import create_app
-from api.launch import System
+from api.http import serving
+from api.http.app import create_app
+from api.http.gate import MOST_BODY_BYTES
+from api.http.serving import listen, make_server
+from api.http.snapshot import SnapshotCache
+from api.launch.system import System
 from api.service import OperatorService
-from api.serving import listen, make_server
-from api.snapshot import SnapshotCache
 from api.tokens import TokenFile, WeakTokenError, read_or_make_token, read_token
 from infra.config import EternalConfig
 from infra.database.queries import Queries

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.housekeeping import BEAT_S, RETAIN_S, Housekeeping
-from api.launch import System
-from api.launching.ray_protocol import Heard, Silent
+from api.launch.housekeeping import BEAT_S, RETAIN_S, Housekeeping
+from api.launch.ray_protocol import Heard, Silent
+from api.launch.system import System
 from infra.config import EternalConfig
 from infra.database.retention import RetentionPolicy
 from statemachines.values import DAY_MS

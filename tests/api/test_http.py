@@ -11,10 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
-from api import models, trade_models
-from api.http import create_app, page_policy
+from api.http import models, trade_models
+from api.http.app import create_app, page_policy
+from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
-from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.registers import Heartbeats
@@ -22,7 +22,7 @@ from tests.api.records import BAR, ENTRY, FILL, STOP, write_history
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 TOKEN = "the-token-of-this-test"
-STATIC = Path(__file__).parents[2] / "api" / "static"
+STATIC = Path(__file__).parents[2] / "api" / "http" / "static"
 COMPONENT = {
     "name": "trend-1",
     "state": "RUNNING",
@@ -83,7 +83,9 @@ def test_every_answer_is_as_documented_and_none_is_empty(client: TestClient) -> 
 def test_the_description_tells_something_about_every_operation(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
     documented = set(description["paths"])
-    assert {re.sub(f"{STOP}", "{link_id}", path).replace("/trend-1", "/{name}") for path in ANSWERS} <= documented
+    assert {
+        re.sub(f"{STOP}", "{client_order_id}", path).replace("/trend-1", "/{name}") for path in ANSWERS
+    } <= documented
     for path, ways in description["paths"].items():
         for operation in ways.values():
             assert operation["summary"] and operation["description"], path
@@ -145,8 +147,8 @@ def test_the_overview_shows_states_in_both_languages_and_counts_open_orders(clie
         ("/machines/trend/diagram?format=gif", 422, "format"),
         ("/orders?engine=risk-manager", 422, "engine"),
         ("/orders?symbol=" + "x" * 300, 422, "symbol"),
-        ("/orders/%27;drop/chain", 422, "link_id"),
-        ("/orders/" + "y" * 70 + "/chain", 422, "link_id"),
+        ("/orders/%27;drop/chain", 422, "client_order_id"),
+        ("/orders/" + "y" * 70 + "/chain", 422, "client_order_id"),
         ("/ledger?account=MINE", 422, "account"),
         ("/ledger?kind=bribe", 422, "kind"),
         ("/events?kind=gossip", 422, "kind"),
@@ -177,7 +179,7 @@ def test_a_well_formed_stranger_finds_nothing_and_breaks_nothing(client: TestCli
     nothing: dict[str, Any] = {"rows": [], "next": None}
     assert client.get("/orders?symbol=' OR 1=1 --").json() == nothing
     assert client.get("/events?trace=никто").json() == nothing
-    assert client.get("/orders?state=OPEN_ANY").json()["rows"][0]["link_id"] == STOP
+    assert client.get("/orders?state=OPEN_ANY").json()["rows"][0]["client_order_id"] == STOP
 
 
 def test_only_reading_is_possible(client: TestClient) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.launching.notices import MOST, SHOWN_S, Notices
+from api.launch.notices import MOST, SHOWN_S, Notices
 
 
 def test_what_is_over_leaves_and_what_lasts_stays() -> None:

@@ -9,14 +9,14 @@ from decimal import Decimal
 import pytest
 from fastapi.testclient import TestClient
 
-from actors.ports import JournalLine
-from api.http import create_app
+from actors.runtime.ports import JournalRow
+from api.http.app import create_app
+from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
-from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
-from statemachines.commands import Note
+from statemachines.commands import JournalEntry
 from statemachines.facts import (
     AlertFact,
     DiscrepancyFact,
@@ -28,7 +28,7 @@ from statemachines.facts import (
     TransferFact,
 )
 from statemachines.values import ActorName, Side
-from tests.actors.store_suite import Pen, wire
+from tests.actors.runtime.store_suite import Pen, envelope
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 ROWS = 57
@@ -40,16 +40,17 @@ def facts(number: int, at_ms: int) -> list[Fact]:
     name = f"{number:03d}"
     return [
         OrderFact(
-            link_id=f"o{name}", intent_id=name, engine="trend-1", account="TREND-1", category="linear",
+            client_order_id=f"o{name}", intent_id=name, engine="trend-1", account="TREND-1", category="linear",
             symbol="BTCUSDT", side=Side.BUY, order_type="market", quantity=Decimal(1), price=None, trigger_price=None,
-            reduce_only=False, state="FILLED", exchange_id="", executed_quantity=Decimal(1), average_price=None,
+            reduce_only=False, state="FILLED", venue_order_id="", filled_quantity=Decimal(1), average_price=None,
             reason="", created_ms=at_ms, updated_ms=at_ms, trace="bar:1",
         ),
         # Two accounts may have executions of one id.
         ExecutionFact(
-            account=("TREND-1", "TREND-2")[number % 2], execution_id=f"e{number // 2:03d}", link_id=f"o{name}",
-            exchange_id="x", engine="trend-1", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1),
-            price=Decimal(1), fee=Decimal(0), fee_coin="USDT", is_maker=False, realized_pnl=Decimal(0),
+            account=("TREND-1", "TREND-2")[number % 2], execution_id=f"e{number // 2:03d}", client_order_id=f"o{name}",
+            venue_order_id="x", engine="trend-1", category="linear", symbol="BTCUSDT", side=Side.BUY,
+            quantity=Decimal(1), price=Decimal(1), fee=Decimal(0), fee_coin="USDT", is_maker=False,
+            realized_pnl=Decimal(0),
             executed_ms=INSTANTS[0],
         ),
         PostingFact(
@@ -79,12 +80,12 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
     store, chance = PostgresStore(database_url), random.Random(1)
     pen = Pen(store)
     lines = [
-        JournalLine(INSTANTS[0], "c", "t", Note("trend", "enter", "SCANNING", "ENTRY", f"line {number}"))
+        JournalRow(INSTANTS[0], "c", "t", JournalEntry("trend", "enter", "SCANNING", "ENTRY", f"line {number}"))
         for number in range(ROWS)
     ]
-    wires = [{**wire(number + 1, "trend-1"), "market_time": chance.choice(INSTANTS)} for number in range(ROWS)]
+    envelopes = [{**envelope(number + 1, "trend-1"), "market_time": chance.choice(INSTANTS)} for number in range(ROWS)]
     rows = [fact for number in range(ROWS) for fact in facts(number, chance.choice(INSTANTS))]
-    pen.write(facts=rows, outbox=wires, journal=lines, next_seq=ROWS + 1)
+    pen.write(facts=rows, outbox=envelopes, journal=lines, next_seq=ROWS + 1)
     store.close()
     service = OperatorService(Queries(database_url), SnapshotCache(lambda: {}), lambda: "synthetic", True)
     with TestClient(create_app(service, Token("word"))) as found:
@@ -97,8 +98,8 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
 def test_every_row_comes_exactly_once(client: TestClient, limit: int) -> None:
     """Rows of one millisecond were lost: 14 of 180 orders, 128 of 1,000 messages."""
     for path, key in {
-        "/orders": ("link_id",),
-        "/orders?state=OPEN_ANY": ("link_id",),
+        "/orders": ("client_order_id",),
+        "/orders?state=OPEN_ANY": ("client_order_id",),
         "/executions": ("account", "execution_id"),
         "/transfers": ("transfer_id",),
         "/alerts": ("alert_id",),

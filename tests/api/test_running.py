@@ -21,17 +21,17 @@ from pydantic import SecretStr
 from rich.console import Console
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.client import Unanswered, read_launch_overview, read_overview
-from api.doctor import examine
-from api.http import create_app
-from api.launch import System
-from api.place import Place
-from api.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
+from api.cli.client import Unanswered, read_launch_overview, read_overview
+from api.cli.doctor import examine
+from api.cli.main import app
+from api.cli.place import Place
+from api.cli.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
+from api.cli.table import render
+from api.http.app import create_app
+from api.http.serving import listen, make_server
+from api.http.snapshot import SnapshotCache
+from api.launch.system import System
 from api.service import OperatorService
-from api.serving import listen, make_server
-from api.snapshot import SnapshotCache
-from api.table import render
 from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, threading
 from pathlib import Path
-from api.running import write_pid
+from api.cli.running import write_pid
 with write_pid(Path(sys.argv[1])):
     print("held", flush=True)
     threading.Event().wait(60)
@@ -93,7 +93,7 @@ def test_a_number_left_behind_never_points_at_a_stranger(config: EternalConfig) 
 LINGERER = """
 import signal, sys, threading
 from pathlib import Path
-from api.running import write_pid
+from api.cli.running import write_pid
 ended = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: ended.set())
 with write_pid(Path(sys.argv[1])):
@@ -129,7 +129,7 @@ def test_status_with_the_api_away_asks_the_launch_and_is_light(tmp_path: Path, d
         system.publish(overview)
         program = (
             "import resource, sys, json\n"
-            "from api.cli import main\n"
+            "from api.cli.main import main\n"
             f"sys.argv = ['eternal', 'status', '--data', {str(config.data_folder)!r}]\n"
             "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
             "used = resource.getrusage(resource.RUSAGE_SELF)\n"

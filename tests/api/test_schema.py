@@ -16,12 +16,12 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
 from api.control import ControlUnavailableError, Send
-from api.http import create_app
+from api.http.app import create_app
+from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
-from api.snapshot import SnapshotCache
 from api.tokens import Token
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.queries import Queries
+from infra.database.server.embedded import EmbeddedPostgres
 from statemachines.values import ActorName
 from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS

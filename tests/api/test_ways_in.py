@@ -14,11 +14,11 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from api.http import create_app
+from api.cli.report import collect, lines, problems
+from api.http.app import create_app
+from api.http.snapshot import SnapshotCache
 from api.machines import TABLES, markdown
-from api.report import collect, lines, problems
 from api.service import OperatorService
-from api.snapshot import SnapshotCache
 from api.tokens import Token, read_or_make_token
 from infra.database.queries import Queries
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
@@ -142,15 +142,14 @@ def test_a_run_without_a_trade_is_called_unsound(database_url: str) -> None:  # 
 
 def test_help_imports_nothing_heavy() -> None:
     """`--help` answers in under half a second because it loads none of these."""
-    code = (
-        "import sys, api.cli; print([m for m in ('ray','pydantic','numpy','sqlalchemy','fastapi') if m in sys.modules])"
-    )
+    loaded = "print([m for m in ('ray','pydantic','numpy','sqlalchemy','fastapi') if m in sys.modules])"
+    code = f"import sys, api.cli.main; {loaded}"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"
 
 
 def test_a_wrong_setting_is_a_sentence_not_a_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from api.cli import main; main()", "run", "--set", "exchange.pace_s=-1"]
+    command = [sys.executable, "-c", "from api.cli.main import main; main()", "run", "--set", "exchange.pace_s=-1"]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert answer.returncode == 2
     assert "exchange.pace_s = '-1'" in answer.stderr

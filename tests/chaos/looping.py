@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from actors.courier import Peers
-from actors.host import Parts
+from actors.runtime.actor_runner import Parts
+from actors.runtime.outbox_dispatcher import Peers
 from api.assembly import SystemAssembly
 from infra.config import EternalConfig
-from statemachines.brain import Brain
+from statemachines.actor_logic import ActorLogic
 from statemachines.commands import Commands
-from statemachines.messages import Message
+from statemachines.messages import Envelope
 from statemachines.values import ActorName
 
 VICTIM = ActorName.TREND_1
@@ -30,21 +30,21 @@ class LoopingAssembly(SystemAssembly):
         parts = super().parts(name, peers)
         if name is not VICTIM:
             return parts
-        brain: Any = _LoopingBrain(parts.brain, loop_file(self.config))
-        return replace(parts, brain=brain)
+        logic: Any = _LoopingBrain(parts.logic, loop_file(self.config))
+        return replace(parts, logic=logic)
 
 
 class _LoopingBrain:
-    """Decides as the brain inside does, until the file is there."""
+    """Decides as the logic inside does, until the file is there."""
 
-    def __init__(self, inside: Brain, told: Path) -> None:
+    def __init__(self, inside: ActorLogic, told: Path) -> None:
         self._inside = inside
         self._told = told
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inside, name)
 
-    def handle(self, message: Message) -> Commands:
+    def handle(self, message: Envelope) -> Commands:
         if self._told.exists():
             self._told.unlink()
             while True:

@@ -19,16 +19,16 @@ import httpx
 import psycopg
 
 from api.assembly import SystemAssembly
-from api.launch import System
-from api.launching.ray_folder import own_ray_folder
+from api.launch.ray_folder import own_ray_folder
+from api.launch.system import System
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.installation import read_installation
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.processes.table import Process, is_alive, marked
 from infra.simulator.market.synthetic import DEFAULT_SEED
-from statemachines.component.policy import SupervisionPolicy
+from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import HOUR_MS, ActorName
 
 PATIENCE_S = 240.0

@@ -47,12 +47,12 @@ def _ray(part: str, number: signal.Signals) -> Fault:
     return Fault(f"{part} {number.name}", lambda drill: drill.strike_ray(part, number))
 
 
-RAY_PARTS = ("gcs_server", "raylet/raylet", "api.launching.ray_driver")
+RAY_PARTS = ("gcs_server", "raylet/raylet", "api.launch.ray_driver")
 FAULTS: tuple[Fault, ...] = (
     *(_actor(name, number) for name in ActorName for number in (KILL, FREEZE)),
     *(
         _ray(part, number)
-        for part in ("gcs_server", "raylet/raylet", "api.launching.ray_driver")
+        for part in ("gcs_server", "raylet/raylet", "api.launch.ray_driver")
         for number in (KILL, FREEZE)
     ),
     _ray("DashboardAgent", KILL),

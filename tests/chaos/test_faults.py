@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from statemachines.component.policy import SupervisionPolicy
+from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import DAY_MS, ActorName
 from tests.chaos.judge import assert_as_calm
 from tests.chaos.looping import VICTIM, LoopingAssembly, loop_file

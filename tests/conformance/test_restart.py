@@ -89,8 +89,8 @@ def test_killed_in_a_burst_every_answered_order_is_there(fresh: Start) -> None:
     assert len(answered) >= 150
     exchange.start()
     session = exchange.http("TREND-1")
-    for link_id in answered[-20:] + answered[:5]:
-        rows = session.get_order_history(category="linear", orderLinkId=link_id)["result"]["list"]
+    for client_order_id in answered[-20:] + answered[:5]:
+        rows = session.get_order_history(category="linear", orderLinkId=client_order_id)["result"]["list"]
         assert [row["orderStatus"] for row in rows] == ["Filled"]
     assert len(list(exchange.folder.glob("inputs-*.jsonl"))) == 1
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import typer.main
 
-from api.cli import app
+from api.cli.main import app
 from api.control import ACTIONS, RESET
-from api.http import create_app
+from api.http.app import create_app
 from infra.config import EternalConfig
 from tests.docs.citations import (
     anchors,
@@ -28,7 +28,7 @@ from tests.docs.citations import (
 )
 
 if TYPE_CHECKING:
-    from api.gate import Credential
+    from api.http.gate import Credential
     from api.service import OperatorService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ def test_the_runbooks_show_commands() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_settings_and_paths_of_the_documents_exist(document: Path) -> None:
-    """`live.proxy_url` is a field of the configuration, `/orders/{link_id}/chain` a path of the HTTP interface."""
+    """`live.proxy_url` is a setting, `/orders/{client_order_id}/chain` a path of the HTTP interface."""
     named = spans(document.read_text(encoding="utf-8"))
     assert [span for span in named if _is_unknown_setting(span) or _is_unknown_path(span)] == []
 

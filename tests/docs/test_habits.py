@@ -13,6 +13,7 @@ from pre_commit.clientlib import load_config
 from tests import coverage_by_package
 from tests.budget import BUDGET_S, FAST_S, ONE_AFTER_ANOTHER, WHOLE_S, folder_of, over_wall_time, told
 from tests.conftest import refusal
+from tests.mutation.plan import PARTS, Part, modules
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -84,3 +85,10 @@ def test_coverage_is_added_by_package() -> None:
         ["infra", "3", "of", "4", "75.0%", "1", "of", "4", "25.0%"],
         ["all", "3", "of", "8", "37.5%", "1", "of", "4", "25.0%"],
     ]
+
+
+def test_the_plan_of_mutation_names_what_is_there() -> None:
+    """`make mutate` ran on empty parts after folders had been moved; a planted name that is not there is refused."""
+    assert all(modules(ROOT, part) for part in PARTS)
+    with pytest.raises(FileNotFoundError, match="statemachines/nowhere"):
+        modules(ROOT, Part(("statemachines/nowhere",), ()))

@@ -97,9 +97,9 @@ def test_a_folder_that_is_no_report_is_refused_in_a_sentence(folder: Path, tmp_p
 
 
 def test_package_and_program_of_the_same_name_do_not_collide(tmp_path: Path) -> None:
-    """`import eternal` is the package, from any folder; the program of that name is `api.cli`."""
+    """`import eternal` is the package, from any folder; the program of that name is `api.cli.main`."""
     code = (
         "import eternal; from importlib.metadata import entry_points as e; print(eternal.__file__, *e(name='eternal'))"
     )
     told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert told.startswith(f"{eternal.__file__} ") and "api.cli:main" in told
+    assert told.startswith(f"{eternal.__file__} ") and "api.cli.main:main" in told

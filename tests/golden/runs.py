@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from api.brains import brains
+from api.logics import logics
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.records import RunRecord
 from infra.backtest.runner import Backtest
@@ -68,7 +68,7 @@ def _run(
     progress: Callable[[int], None],
     until_ms: int | None = None,
 ) -> RunRecord:
-    test = Backtest(plan, brains, exchange)
+    test = Backtest(plan, logics, exchange)
     reached_ms = plan.market.start_ms
 
     def note(market_ms: int) -> None:

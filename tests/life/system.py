@@ -1,4 +1,4 @@
-"""`eternal run` as an operator starts it: a process of its own, with secrets planted in the shell's environment."""
+"""`eternal run` as an operator starts it: a process of its own, with secrets planted in the environment."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import psycopg
 
-from api.launching.ray_folder import own_ray_folder
-from api.running import database_url
+from api.cli.running import database_url
+from api.launch.ray_folder import own_ray_folder
 from infra.config import EternalConfig
-from infra.database.embedded import EmbeddedPostgres
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.processes.environment import folder_mark
 from infra.processes.table import Process, marked
 
@@ -131,7 +131,7 @@ def started(
     command = [
         sys.executable,
         "-c",
-        "from api.cli import main; main()",
+        "from api.cli.main import main; main()",
         "run",
         "--data",
         str(folder / "data"),

@@ -32,7 +32,7 @@ def test_stop_ends_everything_within_15_s_whatever_is_broken(frozen: tuple[str, 
             assert process is not None
             os.kill(process.pid, signal.SIGSTOP)
         begun = time.monotonic()
-        command = [sys.executable, "-c", "from api.cli import main; main()", "stop"]
+        command = [sys.executable, "-c", "from api.cli.main import main; main()", "stop"]
         done = subprocess.run(
             [*command, "--data", str(system.config.data_folder)], cwd=ROOT, capture_output=True, text=True, check=False
         )

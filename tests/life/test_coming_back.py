@@ -34,7 +34,7 @@ def test_actors_are_served_like_any_other_program(system: Started) -> None:
         pytest.param("postgres -D", signal.SIGKILL, "database server had died", marks=pytest.mark.drill),
         pytest.param("gcs_server", signal.SIGKILL, "gcs_server had died", marks=pytest.mark.drill),
         ("gcs_server", signal.SIGSTOP, "gcs_server (frozen)"),
-        pytest.param("api.launching.ray_driver", signal.SIGKILL, "Ray driver has ended", marks=pytest.mark.drill),
+        pytest.param("api.launch.ray_driver", signal.SIGKILL, "Ray driver has ended", marks=pytest.mark.drill),
         ("ray::Orchestrator", signal.SIGSTOP, "orchestrator has failed"),
     ],
 )

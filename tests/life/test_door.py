@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.database.server_files import reachable_home, server_user
+from infra.database.server.files import reachable_home, server_user
 from infra.processes.environment import Run, child_environment
 from tests.life.system import PLANTED, Started
 
@@ -145,7 +145,7 @@ def test_rays_files_lie_where_no_other_user_can_enter(system: Started) -> None:
 
 def test_no_process_carries_a_secret_that_is_not_its_own(system: Started) -> None:
     """Keys, passwords and proxies of the operator's shell, the database's URL and Ray's token stand in no child's
-    environment and on no command line; the launch alone has what the shell gave it."""
+    environment and on no command line; the launch alone has what the durable actor gave it."""
     token = Path(system.line("Ray token")).read_text().strip()
     secrets = {*PLANTED.values(), *_database_passwords(system), token, *_exchange_keys(system)}
     children = system.processes()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from actors.granted_time import GrantedTime
+from actors.runtime.granted_time import GrantedTime
 from api.assembly import secrets_of
-from api.launching.orchestrator_watch import (
+from api.launch.orchestrator_watch import (
     DELAYS_S,
     FIRST_ANSWER_S,
     GONE_S,
@@ -22,8 +22,8 @@ from api.launching.orchestrator_watch import (
     UNANSWERED_LIMIT,
     OrchestratorWatch,
 )
-from api.launching.ray_process import is_on_loopback
-from api.launching.ray_token import RayError, cluster_token, own_token_file
+from api.launch.ray_process import is_on_loopback
+from api.launch.ray_token import RayError, cluster_token, own_token_file
 from infra.bybit.credentials import Credentials, from_environment, from_plain
 from infra.config import EternalConfig
 from infra.processes.environment import MARK

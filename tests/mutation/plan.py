@@ -17,12 +17,12 @@ PARTS = (
     Part(
         ("statemachines/trend",),
         (
-            "tests/statemachines/test_trend_rules.py",
-            "tests/statemachines/test_trend_brain.py",
-            "tests/statemachines/test_trend_orders.py",
-            "tests/statemachines/test_trend_machine.py",
-            "tests/statemachines/test_trend_oracle.py",
-            "tests/statemachines/test_trend_properties.py",
+            "tests/statemachines/trend/test_rules.py",
+            "tests/statemachines/trend/test_engine.py",
+            "tests/statemachines/trend/test_orders.py",
+            "tests/statemachines/trend/test_machine.py",
+            "tests/statemachines/trend/test_oracle.py",
+            "tests/statemachines/trend/test_properties.py",
         ),
     ),
     Part(
@@ -32,7 +32,7 @@ PARTS = (
             "tests/statemachines/core_hodl/test_rebalancing.py",
             "tests/statemachines/core_hodl/test_tranches.py",
             "tests/statemachines/core_hodl/test_outflow.py",
-            "tests/statemachines/core_hodl/test_brain.py",
+            "tests/statemachines/core_hodl/test_engine.py",
             "tests/statemachines/core_hodl/test_machine.py",
             "tests/statemachines/core_hodl/test_oracle.py",
         ),
@@ -55,21 +55,17 @@ PARTS = (
             "tests/statemachines/tactical/test_oracle.py",
         ),
     ),
-    Part(("statemachines/risk", "actors/risk_manager"), ("tests/statemachines/risk", "tests/actors/risk_manager")),
+    Part(("statemachines/risk",), ("tests/statemachines/risk",)),
+    Part(("statemachines/execution",), ("tests/statemachines/execution",)),
     Part(
-        ("statemachines/order", "actors/order_manager"),
-        ("tests/statemachines/order", "tests/actors/order_manager"),
-    ),
-    Part(
-        ("statemachines/ledger", "statemachines/portfolio", "statemachines/reconciliation", "statemachines/component"),
+        ("statemachines/ledger", "statemachines/portfolio", "statemachines/supervision", "statemachines/orchestration"),
         (
             "tests/statemachines/ledger",
             "tests/statemachines/portfolio",
-            "tests/statemachines/reconciliation",
-            "tests/statemachines/component",
-            "tests/orchestrator",
-            "tests/actors/order_manager/test_money.py",
-            "tests/actors/risk_manager",
+            "tests/statemachines/supervision",
+            "tests/statemachines/orchestration",
+            "tests/statemachines/execution/test_money.py",
+            "tests/statemachines/risk",
         ),
     ),
     Part(
@@ -86,21 +82,26 @@ PARTS = (
             "tests/statemachines/test_conditions.py",
             "tests/statemachines/test_plausibility.py",
             "tests/statemachines/test_indicators.py",
-            "tests/actors/order_manager/test_retries.py",
-            "tests/actors/test_shell.py",
-            "tests/actors/market_data/test_unusable.py",
+            "tests/statemachines/execution/test_responses.py",
+            "tests/actors/runtime/test_durable_actor.py",
+            "tests/statemachines/market_data/test_unusable.py",
         ),
     ),
-    Part(("actors/market_data",), ("tests/actors/market_data",)),
+    Part(("statemachines/market_data",), ("tests/statemachines/market_data",)),
     Part(
-        ("actors/shell.py", "actors/lanes.py", "actors/host.py", "actors/courier.py"),
         (
-            "tests/actors/test_shell.py",
-            "tests/actors/test_lanes.py",
-            "tests/actors/test_host.py",
-            "tests/actors/test_host_quotes.py",
-            "tests/actors/test_outages.py",
-            "tests/actors/test_routing.py",
+            "actors/runtime/durable_actor.py",
+            "actors/runtime/exchange_dispatcher.py",
+            "actors/runtime/actor_runner.py",
+            "actors/runtime/outbox_dispatcher.py",
+        ),
+        (
+            "tests/actors/runtime/test_durable_actor.py",
+            "tests/actors/runtime/test_exchange_dispatcher.py",
+            "tests/actors/runtime/test_actor_runner.py",
+            "tests/actors/runtime/test_actor_runner_quotes.py",
+            "tests/actors/runtime/test_outages.py",
+            "tests/actors/runtime/test_routing.py",
         ),
     ),
     Part(("orchestrator",), ("tests/orchestrator",)),
@@ -109,24 +110,25 @@ PARTS = (
         (
             "infra/bybit/account.py",
             "infra/bybit/market.py",
-            "infra/bybit/parse.py",
+            "infra/bybit/parsing/rows.py",
             "infra/bybit/exchange.py",
             "infra/bybit/errors.py",
             "infra/bybit/limits.py",
-            "infra/bybit/fields.py",
-            "infra/bybit/envelope.py",
-            "infra/bybit/judging.py",
-            "infra/bybit/listing.py",
+            "infra/bybit/parsing/fields.py",
+            "infra/bybit/parsing/envelope.py",
+            "infra/bybit/parsing/judging.py",
+            "infra/bybit/parsing/listing.py",
             "infra/bybit/lookups.py",
-            "infra/bybit/topics.py",
+            "infra/bybit/streams/topics.py",
         ),
         (
             "tests/infra/bybit/test_exchange.py",
-            "tests/infra/bybit/test_parse.py",
+            "tests/infra/bybit/parsing/test_rows.py",
             "tests/infra/bybit/test_errors.py",
             "tests/infra/bybit/test_limits.py",
-            "tests/infra/bybit/test_fields.py",
+            "tests/infra/bybit/parsing/test_fields.py",
             "tests/infra/bybit/test_entrance.py",
+            "tests/infra/bybit/test_border_of_markets.py",
             "tests/infra/bybit/test_questions.py",
             "tests/infra/bybit/test_failure_branches.py",
             "tests/infra/bybit/test_against_simulator.py",
@@ -147,7 +149,13 @@ PARTS = (
 
 
 def modules(root: Path, part: Part) -> list[str]:
-    """The modules of a part, by their paths below `root`."""
+    """The modules of a part, by their paths below `root`.
+
+    Raises FileNotFoundError when a source or a test of the part is not there: after a move the plan must follow.
+    """
+    for named in (*part.sources, *part.tests):
+        if not (root / named).exists():
+            raise FileNotFoundError(f"the plan of mutation names {named}, which is not there")
     found: list[str] = []
     for source in part.sources:
         place = root / source

@@ -11,23 +11,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from actors.host import Host, Parts
-from actors.memory_store import MemoryStore
-from actors.ports import StoreUnavailableError
-from api.snapshot import Snapshot
+from actors.runtime.actor_runner import ActorRunner, Parts
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.ports import StoreUnavailableError
+from api.http.snapshot import Snapshot
 from api.verdict import Limits, reasons
 from infra.database.outage import Outage
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
 from orchestrator import supervision
-from orchestrator.brain import OrchestratorBrain
 from orchestrator.outage_watch import TOLD_AFTER_S, OutageWatch
 from orchestrator.supervision import Supervision
-from statemachines.component.machine import ComponentState
-from statemachines.component.supervisor import Supervisor
 from statemachines.messages import ComponentAlert
+from statemachines.orchestration.logic import OrchestratorLogic
+from statemachines.supervision.life import ComponentState
+from statemachines.supervision.supervisor import Supervisor
 from statemachines.values import ActorName
-from tests.actors.alone import Noon, NoPeers
+from tests.actors.runtime.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.orchestrator.test_supervision import Answer, Played
 from tests.waiting import until
@@ -61,8 +61,8 @@ def test_a_read_only_database_is_named_while_it_lasts_and_an_alert_with_an_end_a
 ) -> None:
     """/health said "No actor has committed anything for 40 s" and no alert was ever raised."""
     store, queries, watch = PostgresStore(database_url), Queries(database_url), OutageWatch()
-    parts = Parts(OrchestratorBrain(), store, None, None, NoPeers(), Noon(), False)
-    host = Host(ActorName.ORCHESTRATOR, parts, lambda _why: None)
+    parts = Parts(OrchestratorLogic(), store, None, None, NoPeers(), Noon(), False)
+    host = ActorRunner(ActorName.ORCHESTRATOR, parts, lambda _why: None)
     host.start(store.grant("orchestrator", "test"), 0)
     try:
         assert watch.look([host.health()], time.time()) is None

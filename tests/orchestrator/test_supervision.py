@@ -11,8 +11,8 @@ import pytest
 
 from orchestrator import supervision
 from orchestrator.supervision import FROZEN_MS, HEALTH_PERIOD_MS, Supervision
-from statemachines.component.machine import ComponentState
-from statemachines.component.supervisor import Supervisor
+from statemachines.supervision.life import ComponentState
+from statemachines.supervision.supervisor import Supervisor
 from statemachines.values import ActorName
 
 VICTIM = ActorName.TREND_1

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.backtest.journals import RECOVERING, Journals, first_difference, from_memory, without_versions
 
 Rows = list[tuple[Any, ...]]
 
 ORDERS = (
-    "link_id",
+    "client_order_id",
     "engine",
     "account",
     "symbol",
@@ -25,13 +25,13 @@ ORDERS = (
     "price",
     "trigger_price",
     "state",
-    "executed_quantity",
+    "filled_quantity",
     "average_price",
 )
 FILLS = (
     "executed_ms",
     "account",
-    "link_id",
+    "client_order_id",
     "symbol",
     "side",
     "quantity",
@@ -67,13 +67,13 @@ class Books(NamedTuple):
             found += [f"posting {posting} does not balance in {coin}" for coin, total in sums.items() if total]
         filled: dict[str, Decimal] = defaultdict(Decimal)
         for fill in self.fills:
-            filled[fill[FILLS.index("link_id")]] += fill[FILLS.index("quantity")]
+            filled[fill[FILLS.index("client_order_id")]] += fill[FILLS.index("quantity")]
         for order in self.orders:
-            executed = order[ORDERS.index("executed_quantity")]
+            executed = order[ORDERS.index("filled_quantity")]
             booked = filled.pop(order[0], Decimal(0))
             if executed != booked:
                 found.append(f"order {order} says {executed}, booked were {booked}")
-        return found + [f"fills of order {link_id}, which is not known" for link_id in filled]
+        return found + [f"fills of order {client_order_id}, which is not known" for client_order_id in filled]
 
     def first_difference(self, other: Books) -> str:
         """The first row that only one of two books has, as a sentence; "" when they are the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.backtest.system import InProcessSystem
 from infra.simulator.market.port import Market
 from statemachines.values import HOUR_MS, ActorName
@@ -17,7 +17,7 @@ with the market's last step, does not come to see."""
 
 
 class CrashError(Exception):
-    """Stands for SIGKILL of `actor` between two steps of the shell's protocol."""
+    """Stands for SIGKILL of `actor` between two steps of the durable actor's protocol."""
 
     def __init__(self, actor: ActorName) -> None:
         super().__init__(actor)
@@ -76,6 +76,6 @@ class Storm:
 
 def _lose_all(system: InProcessSystem) -> None:
     """Everything dies at once; the exchange and the database live on."""
-    for name in tuple(system.runtime.shells):
+    for name in tuple(system.runtime.durables):
         system.runtime.stop_actor(name)
     system.lose_frames()

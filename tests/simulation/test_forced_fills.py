@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.backtest.system import InProcessSystem
-from infra.simulator.venue.fills import Fill, apply_fill
 from infra.simulator.venue.model import Account as VenueAccount
 from infra.simulator.venue.model import Order, Position
+from infra.simulator.venue.orders.fills import Fill, apply_fill
+from infra.simulator.venue.orders.working import finish
 from infra.simulator.venue.records import order_id
-from infra.simulator.venue.working import finish
 from statemachines.facts import AlertFact, ExecutionFact
 from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.books import books_in_memory

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.backtest.journals import Journals, from_memory
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.series import Series
@@ -44,7 +44,7 @@ def decided(store: MemoryStore, before_ms: int) -> Decided:
         for actor in (*ENGINES, str(ActorName.RISK_MANAGER), str(ActorName.ORDER_MANAGER), str(ActorName.ORCHESTRATOR))
     }
     fills = [
-        (fill.executed_ms, fill.link_id, fill.quantity, fill.price)
+        (fill.executed_ms, fill.client_order_id, fill.quantity, fill.price)
         for fill in store.facts("executions")
         if isinstance(fill, ExecutionFact) and fill.executed_ms < before_ms
     ]

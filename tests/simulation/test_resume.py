@@ -8,8 +8,8 @@ import pickle
 import random
 from typing import Any
 
-from actors.memory_store import MemoryStore
-from api.brains import brains
+from actors.runtime.memory_store import MemoryStore
+from api.logics import logics
 from infra.backtest.journals import from_memory
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
@@ -30,7 +30,7 @@ def rebuilt(store: MemoryStore, state: dict[str, Any] | None) -> tuple[MemorySto
     durable: MemoryStore = pickle.loads(pickle.dumps(store))
     config = SimConfig(rate_limits=False)
     exchange = Exchange(synthetic(DAYS), config, state=None if state is None else json.loads(json.dumps(state)))
-    system = InProcessSystem(exchange, brains(EternalConfig(), INSTALLATION), durable)
+    system = InProcessSystem(exchange, logics(EternalConfig(), INSTALLATION), durable)
     system.start()
     return durable, system
 

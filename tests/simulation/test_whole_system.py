@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.backtest.journals import first_difference, from_memory
 from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, ActorName

@@ -1,4 +1,4 @@
-"""The whole system in process, for tests: market, brains, memory store."""
+"""The whole system in process, for tests: market, logics, memory store."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from actors.memory_store import MemoryStore
-from api.brains import brains
+from actors.runtime.memory_store import MemoryStore
+from api.logics import logics
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
@@ -40,7 +40,7 @@ def build(
     probe: Callable[[ActorName, str], None] | None = None,
 ) -> InProcessSystem:
     exchange = Exchange(market, SimConfig(rate_limits=False))
-    return InProcessSystem(exchange, brains(EternalConfig(), installation), store, probe)
+    return InProcessSystem(exchange, logics(EternalConfig(), installation), store, probe)
 
 
 def run(market: Market, installation: str = INSTALLATION) -> tuple[MemoryStore, InProcessSystem]:

@@ -1,6 +1,6 @@
-"""A tiny world around one brain: an approving risk manager and an exchange that fills at given prices.
+"""A tiny world around one engine: an approving risk manager and an exchange that fills at given prices.
 
-Market orders fill at `prices`; a spot buy pays its fee in the coin. Each call of the brain may be followed by a new
+Market orders fill at `prices`; a spot buy pays its fee in the coin. Each call of the engine may be followed by a new
 incarnation restored from its rows (`reincarnate`), which must change nothing.
 """
 
@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from statemachines.brain import Brain, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, Note, Record, Send
+from statemachines.actor_logic import ActorLogic, StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record, Send
 from statemachines.conditions import Conditions
 from statemachines.messages import (
     AccountView,
     Body,
     Denied,
+    Envelope,
     Fill,
     FundingPaid,
     InstrumentsKnown,
     Intent,
     IntentDone,
-    Message,
     Portfolio,
     RiskState,
     TransferEnded,
@@ -89,15 +89,15 @@ def always_filled(intent: Intent) -> Outcome:
 
 @dataclass
 class World:
-    """One account with its brain. `prices` are where orders fill, `closes` the last closed prices (equity)."""
+    """One account with its engine. `prices` are where orders fill, `closes` the last closed prices (equity)."""
 
-    make: Callable[[], Brain]
+    make: Callable[[], ActorLogic]
     account: Account
     cash: Decimal
     spot_fee: Decimal = Decimal("0.001")
     perp_fee: Decimal = Decimal("0.00055")
     reincarnate: bool = False
-    warm: Callable[[Brain], None] = lambda brain: None
+    warm: Callable[[ActorLogic], None] = lambda engine: None
     decide: Callable[[Intent], Outcome] = always_filled
     now_ms: int = 0
     prices: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -105,8 +105,8 @@ class World:
     coins: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    noted: list[tuple[int, Note]] = field(default_factory=list)
+    notes: list[JournalEntry] = field(default_factory=list)
+    noted: list[tuple[int, JournalEntry]] = field(default_factory=list)
     alerts: list[tuple[int, Alert]] = field(default_factory=list)
     conditions: Conditions = field(default_factory=lambda: Conditions(ActorName.ORCHESTRATOR))
     sent: list[tuple[int, Body]] = field(default_factory=list)
@@ -120,9 +120,9 @@ class World:
         self._count = 0
         self._version = 0
         self._changed = False
-        self.brain = self.make()
-        self.warm(self.brain)
-        self._take(self.brain.begin(self.now_ms))
+        self.engine = self.make()
+        self.warm(self.engine)
+        self._take(self.engine.begin(self.now_ms))
 
     # --- driving ---
 
@@ -134,29 +134,29 @@ class World:
                 self._inbox.append(self.portfolio())
             self._count += 1
             name = f"world:{self._count}"
-            self._take(self.brain.handle(Message(name, "world", self.now_ms, "", name, self._inbox.popleft())))
+            self._take(self.engine.handle(Envelope(name, "world", self.now_ms, "", name, self._inbox.popleft())))
 
     def settle(self) -> None:
-        """Tick as long as something is due now. Raises AssertionError when the brain never comes to rest."""
+        """Tick as long as something is due now. Raises AssertionError when the engine never comes to rest."""
         for _ in range(1_000):
-            due = self.brain.deadline()
+            due = self.engine.deadline()
             if due is None or due > self.now_ms:
                 return
-            self._take(self.brain.tick(self.now_ms))
+            self._take(self.engine.tick(self.now_ms))
             self.tell()
-        raise AssertionError(f"deadline {self.brain.deadline()} stays due at {self.now_ms}")
+        raise AssertionError(f"deadline {self.engine.deadline()} stays due at {self.now_ms}")
 
     def advance_to(self, ms: int) -> None:
         """Let time pass, with every deadline on the way."""
         self.settle()
-        while (due := self.brain.deadline()) is not None and due <= ms:
+        while (due := self.engine.deadline()) is not None and due <= ms:
             self.now_ms = max(due, self.now_ms)
             self.settle()
         self.now_ms = ms
 
     def _take(self, commands: Commands) -> None:
         for command in commands:
-            if isinstance(command, Note):
+            if isinstance(command, JournalEntry):
                 self.notes.append(command)
                 self.noted.append((self.now_ms, command))
             elif isinstance(command, Alert):
@@ -169,14 +169,14 @@ class World:
                 self._act(command.body)
             else:
                 assert isinstance(command, Record), command
-        for row in self.brain.dirty():
+        for row in self.engine.dirty():
             self.rows[row.key] = row._replace(data=json.loads(json.dumps(dict(row.data))))
         if self.reincarnate:
-            deadline = self.brain.deadline()
-            self.brain = self.make()
-            self.brain.restore(self.rows)
-            self.warm(self.brain)
-            assert self.brain.deadline() == deadline
+            deadline = self.engine.deadline()
+            self.engine = self.make()
+            self.engine.restore(self.rows)
+            self.warm(self.engine)
+            assert self.engine.deadline() == deadline
         self.on_call(self)
 
     # --- the exchange ---
@@ -243,7 +243,7 @@ class World:
             Fill(
                 execution_id=f"execution-{self._count}",
                 intent_id=intent_id,
-                engine=self.brain.name,
+                engine=self.engine.name,
                 account=self.account,
                 category=SPOT if category == SPOT else LINEAR,
                 symbol=symbol,
@@ -285,7 +285,7 @@ class World:
         self.tell(
             FundingPaid(
                 execution_id=f"funding-{self._count}",
-                engine=self.brain.name,
+                engine=self.engine.name,
                 account=self.account,
                 symbol=symbol,
                 amount_usdt=amount,

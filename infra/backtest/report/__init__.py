@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.backtest.records import RunRecord
 from infra.backtest.report.analysis import analyse
 from infra.backtest.report.export import write_summary, write_tables
-from infra.backtest.report.page import render
+from infra.backtest.report.page.page import render
 from infra.files import write_text_whole
 
 __all__ = ["write_report"]

@@ -12,8 +12,8 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import NullPool, create_engine
 
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.migrations import make_config, upgrade
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import sqlalchemy_url
 
 

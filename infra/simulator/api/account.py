@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from infra.simulator.api.context import Answer, Context
-from infra.simulator.api.instruments import linear_row, spot_row
 from infra.simulator.api.paging import DAY_MS, page, window, within
-from infra.simulator.api.views import wallet_row
+from infra.simulator.api.shapes.instruments import linear_row, spot_row
+from infra.simulator.api.shapes.views import wallet_row
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Row

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.simulator.api.keys import ApiKey
 from infra.simulator.api.params import Params
-from infra.simulator.api.quotes import Statistics
+from infra.simulator.api.shapes.quotes import Statistics
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.state import Venue

@@ -1,4 +1,4 @@
-"""The simulated exchange as one object, for use in-process; the server is a shell around it."""
+"""The simulated exchange as one object, for use in-process; the server is a process around it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from infra.simulator.api.context import Answer, Context, envelope
-from infra.simulator.api.external import fear_and_greed, volatility_index
-from infra.simulator.api.frames import PRIVATE, PRIVATE_TOPICS, Frame, private_frames
 from infra.simulator.api.keys import ApiKey, default_key
 from infra.simulator.api.params import Params
-from infra.simulator.api.public import InvalidTopic, PublicStreams
-from infra.simulator.api.quotes import Statistics
 from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
+from infra.simulator.api.shapes.external import fear_and_greed, volatility_index
+from infra.simulator.api.shapes.frames import PRIVATE, PRIVATE_TOPICS, Frame, private_frames
+from infra.simulator.api.shapes.public import InvalidTopic, PublicStreams
+from infra.simulator.api.shapes.quotes import Statistics
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury

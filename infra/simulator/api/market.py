@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from infra.simulator.api.context import Answer, Context
-from infra.simulator.api.instruments import linear_row, spot_row
 from infra.simulator.api.params import shown
-from infra.simulator.api.quotes import REST_LINEAR_EXTRA, book_data, ticker
+from infra.simulator.api.shapes.instruments import linear_row, spot_row
+from infra.simulator.api.shapes.quotes import REST_LINEAR_EXTRA, book_data, ticker
 from infra.simulator.market.port import Bar, PriceKind, UnsupportedInterval
 from infra.simulator.market.tape import INTERVALS_MS
 from infra.simulator.venue import book
-from infra.simulator.venue.checks import price_band
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import INSTRUMENTS, Instrument
 from infra.simulator.venue.money import text
+from infra.simulator.venue.orders.checks import price_band
 from infra.simulator.venue.prices import HOUR_MS
 
 CATEGORIES = ("spot", "linear", "inverse", "option")

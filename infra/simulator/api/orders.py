@@ -9,10 +9,10 @@ from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.order_request import read_request
 from infra.simulator.api.paging import DAY_MS, WEEK_MS, cursor_of, page, seq_of, window, within
 from infra.simulator.api.params import Params
-from infra.simulator.api.views import execution_row, order_row
-from infra.simulator.venue import trading
+from infra.simulator.api.shapes.views import execution_row, order_row
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.model import Account, Order, Row
+from infra.simulator.venue.orders import trading
 
 TRADED = ("spot", "linear")
 ALL_FILTERS = {"Order", "StopOrder", "tpslOrder"}

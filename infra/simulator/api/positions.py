@@ -5,12 +5,12 @@ from __future__ import annotations
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.order_request import NOTHING, read_stops
 from infra.simulator.api.paging import WEEK_MS, page, seq_of, window, within
-from infra.simulator.api.views import position_row
-from infra.simulator.venue import trading
+from infra.simulator.api.shapes.views import position_row
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.money import on_step
+from infra.simulator.venue.orders import trading
 
 
 def _authorise(ctx: Context) -> None:

@@ -42,7 +42,7 @@ def passed(hour_start_ms: int, now_ms: int) -> int:
 def running_bar(bar: Bar, now_ms: int) -> Bar | None:
     """What of the hour ``bar`` can be seen at ``now_ms`` before its end; None when not even its open.
 
-    Its volume and turnover are 0: the file knows them for the whole hour only, so any share would tell the future.
+    Its volume and turnover are 0: the file has them for the whole hour only, so any share would reveal the future.
     """
     seen = points(bar)[: passed(bar.start_ms, now_ms)]
     if not seen:

@@ -64,8 +64,8 @@ def take(
     """The fills of a taker: ``sign`` +1 buys, -1 sells; nothing worse than ``limit``.
 
     ``want`` is base quantity, or USDT when ``quote`` (then whole quantity steps that this money buys). ``slippage`` is
-    what the market moves against him between his decision and the book, as a fraction of the last price: no level is
-    better for him than the last price moved by it and rounded outward to the tick.
+    what the market moves against the taker between decision and book, as a fraction of the last price: no level is
+    better for the taker than the last price moved by it and rounded outward to the tick.
     """
     slipped = last * (1 + sign * slippage)
     moved = ceil_to(slipped, instrument.tick) if sign > 0 else floor_to(slipped, instrument.tick)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from infra.simulator.venue.fills import Fill, apply_fill
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account, Order, Position
 from infra.simulator.venue.money import USDT_UNIT, ZERO
+from infra.simulator.venue.orders.fills import Fill, apply_fill
+from infra.simulator.venue.orders.working import cancel, finish
 from infra.simulator.venue.records import order_id
 from infra.simulator.venue.state import Venue
-from infra.simulator.venue.working import cancel, finish
 
 
 def liquidate(venue: Venue, account: Account) -> None:

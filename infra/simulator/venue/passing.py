@@ -1,7 +1,7 @@
 """Passing over whole hours in which nothing happens to any account: their bars are shown together at the end.
 
-Only the matching core knows the prices that are still to come. It goes on when no order can fire, no margin can
-break, no rate settles and no bar is missing, and as far as the caller allows: he knows what his machines wait for.
+Only the matching core has the prices that are still to come. It advances when no order can fire, no margin can
+break, no rate settles and no bar is missing, and as far as the caller allows, who has the deadlines of its machines.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def is_asleep(venue: Venue, account: Account, stage: int) -> bool:
 
 def _can_sleep(venue: Venue, account: Account, stage: int) -> bool:
     for order in account.open.values():
-        # The owner of a working limit order is shown every point: he may want to quote anew.
+        # The owner of a working limit order is shown every point, since a new quote may follow.
         if order.is_active or _can_trigger(venue, order, stage):
             return False
     return _margin_holds(venue, account, stage)

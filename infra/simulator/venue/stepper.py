@@ -12,10 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from infra.simulator.venue.fills import settle_funding
 from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
-from infra.simulator.venue.matching import fired, match, needs_quotes
+from infra.simulator.venue.orders.fills import settle_funding
+from infra.simulator.venue.orders.matching import fired, match, needs_quotes
 from infra.simulator.venue.passing import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.sleep import is_asleep
@@ -103,7 +103,7 @@ def _point_work(venue: Venue, stage: int) -> list[list[Any]]:
             queue.append(["match", account.name, hits])
         quotes = quotes or (bool(account.open) and needs_quotes(account, hits))
     if stage > 0 and (queue or quotes):
-        # Whoever is told of a fill at this point may act at once: he has seen the point's prices before.
+        # The receiver of a fill at this point may act at once: the point's prices were shown before.
         queue.insert(0, ["public", Public.POINT.value])
     return queue
 

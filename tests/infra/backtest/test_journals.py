@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.memory_store import MemoryStore
-from actors.ports import Commit, JournalLine
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.ports import Commit, JournalRow
 from infra.backtest.journals import (
     Journals,
     Line,
@@ -15,7 +15,7 @@ from infra.backtest.journals import (
     without_versions,
 )
 from infra.database.store import PostgresStore
-from statemachines.commands import Note
+from statemachines.commands import JournalEntry
 from statemachines.values import DAY_MS, ActorName
 from tests.database import database_url, postgres_server  # noqa: F401
 
@@ -72,9 +72,9 @@ def test_versions_of_the_portfolio_are_not_part_of_a_reason() -> None:
 def test_memory_and_database_give_the_same_journal_without_component_lines(
     database_url: str,  # noqa: F811
 ) -> None:
-    decision = Note("BTC", "entry", "FLAT", "LONG", "close above", {})
-    recovery = Note("trend-1", "fail", "RUNNING", "FAILED", "died", {}, kind="component")
-    lines = [JournalLine(DAY_MS, "c", "t", note) for note in (decision, recovery, decision)]
+    decision = JournalEntry("BTC", "entry", "FLAT", "LONG", "close above", {})
+    recovery = JournalEntry("trend-1", "fail", "RUNNING", "FAILED", "died", {}, kind="component")
+    lines = [JournalRow(DAY_MS, "c", "t", note) for note in (decision, recovery, decision)]
     memory, database = MemoryStore(), PostgresStore(database_url)
     for store in (memory, database):
         epoch = store.grant(ActorName.TREND_1, "test")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from actors.ports import Commit, JournalLine
+from actors.runtime.ports import Commit, JournalRow
 from infra.backtest import records
 from infra.backtest.recorder import STOP_MOVED, RecordingStore
-from statemachines.brain import StateRow
-from statemachines.commands import Note
+from statemachines.actor_logic import StateRow
+from statemachines.commands import JournalEntry
 from statemachines.facts import ExecutionFact, OrderFact
 from statemachines.values import ActorName
 
@@ -51,7 +51,7 @@ def store(prices: Prices) -> Committing:
 
 def order(**changes: Any) -> OrderFact:
     known: dict[str, Any] = {
-        "link_id": "L1",
+        "client_order_id": "L1",
         "intent_id": "trend-1-1",
         "engine": "trend-1",
         "account": "TREND-1",
@@ -64,8 +64,8 @@ def order(**changes: Any) -> OrderFact:
         "trigger_price": FIRST,
         "reduce_only": True,
         "state": "OPEN",
-        "exchange_id": "X1",
-        "executed_quantity": Decimal(0),
+        "venue_order_id": "X1",
+        "filled_quantity": Decimal(0),
         "average_price": None,
         "reason": "1 filled at 100, hard stop 90 (TR-5)",
         "created_ms": NOW_MS,
@@ -78,8 +78,8 @@ def order(**changes: Any) -> OrderFact:
 def execution(**changes: Any) -> ExecutionFact:
     known: dict[str, Any] = {
         "execution_id": "E1",
-        "link_id": "L1",
-        "exchange_id": "X1",
+        "client_order_id": "L1",
+        "venue_order_id": "X1",
         "engine": "trend-1",
         "account": "TREND-1",
         "category": "linear",
@@ -96,10 +96,10 @@ def execution(**changes: Any) -> ExecutionFact:
     return ExecutionFact(**(known | changes))
 
 
-def moved_stop() -> JournalLine:
+def moved_stop() -> JournalRow:
     data = {"from": "90", "to": "110"}
     reason = "TR-6: best close 120: stop 90 to 110"
-    return JournalLine(NOW_MS, "", "", Note("BTC", STOP_MOVED, "IN_POSITION", "IN_POSITION", reason, data))
+    return JournalRow(NOW_MS, "", "", JournalEntry("BTC", STOP_MOVED, "IN_POSITION", "IN_POSITION", reason, data))
 
 
 def fills(store: Committing) -> list[dict[str, Any]]:
@@ -133,8 +133,8 @@ def test_a_makers_shortfall_is_against_the_price_at_the_decision(
     """The price ran away from a resting order; slippage against the price of the fill's instant showed nothing."""
     store.parts(ActorName.ORDER_MANAGER, facts=[order(trigger_price=None, side=side)])
     prices.last = Decimal(109)
-    requoted = order(link_id="L2", trigger_price=None, side=side)
-    store.parts(ActorName.ORDER_MANAGER, facts=[requoted, execution(link_id="L2", side=side, is_maker=True)])
+    requoted = order(client_order_id="L2", trigger_price=None, side=side)
+    store.parts(ActorName.ORDER_MANAGER, facts=[requoted, execution(client_order_id="L2", side=side, is_maker=True)])
     (fill,) = fills(store)
     assert (fill["shortfall_usdt"], fill["slippage_usdt"]) == (shortfall, 0.0)
 

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from actors.inprocess import EndlessRepetitionError
-from actors.memory_store import MemoryStore
-from api.brains import brains
+from actors.runtime.in_process import EndlessRepetitionError
+from actors.runtime.memory_store import MemoryStore
+from api.logics import logics
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.records import TOTAL, RunRecord
 from infra.backtest.runner import INSTALLATION, Backtest
@@ -40,7 +40,7 @@ def plan(
 
 
 def run(of: BacktestPlan) -> RunRecord:
-    test = Backtest(of, brains)
+    test = Backtest(of, logics)
     test.run(lambda _market_ms: None, lambda: False)
     return test.record()
 
@@ -56,7 +56,7 @@ class Unreadable(Exchange):
 
 def test_a_request_that_is_repeated_without_end_is_named_and_ends_the_run() -> None:
     """Delays are none while time stands still: a backtest whose instruments could not be read hung for ever."""
-    test = Backtest(plan(), brains, Unreadable)
+    test = Backtest(plan(), logics, Unreadable)
     with pytest.raises(EndlessRepetitionError, match="market-data repeats read_market"):
         test.run(lambda _market_ms: None, lambda: False)
 
@@ -73,11 +73,11 @@ def total(record: RunRecord) -> pl.DataFrame:
 def test_it_decides_and_fills_exactly_as_the_system_that_keeps_everything(whole: RunRecord) -> None:
     """P3: the recorder only remembers; the same machines on the same market make the same fills."""
     store = MemoryStore()
-    system = InProcessSystem(Exchange(market(), plan().exchange()), brains(plan().configured(), INSTALLATION), store)
+    system = InProcessSystem(Exchange(market(), plan().exchange()), logics(plan().configured(), INSTALLATION), store)
     system.start()
     system.run()
     expected = [
-        (fill.executed_ms, fill.link_id, float(fill.quantity), float(fill.price))
+        (fill.executed_ms, fill.client_order_id, float(fill.quantity), float(fill.price))
         for fill in store.facts("executions")
         if isinstance(fill, ExecutionFact)
     ]
@@ -145,7 +145,7 @@ def test_slippage_is_paid_by_takers_and_told() -> None:
 
 def test_a_run_that_is_stopped_leaves_the_record_of_its_days(whole: RunRecord) -> None:
     days: list[int] = []
-    test = Backtest(plan(), brains)
+    test = Backtest(plan(), logics)
     test.run(days.append, lambda: len(days) == 20)
     record = test.record()
     assert not record.facts.is_complete

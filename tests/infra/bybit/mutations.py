@@ -88,7 +88,7 @@ def number(raw: Any) -> Decimal | None:
 NUMBERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "OrderReport": {
         "quantity": ("qty",),
-        "executed_quantity": ("cumExecQty",),
+        "filled_quantity": ("cumExecQty",),
         "price": ("price",),
         "trigger_price": ("triggerPrice",),
         "average_price": ("avgPrice",),
@@ -139,7 +139,7 @@ NUMBERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 UNSIGNED = {
-    "quantity", "executed_quantity", "price", "trigger_price", "average_price", "mark_price", "leverage", "bid", "ask",
+    "quantity", "filled_quantity", "price", "trigger_price", "average_price", "mark_price", "leverage", "bid", "ask",
     "last", "mark", "index", "open", "high", "low", "close", "volume", "tick_size", "qty_step", "min_qty",
 }  # fmt: skip
 MAY_BE_NONE = {

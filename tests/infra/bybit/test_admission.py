@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from infra.bybit.admission import AdmissionError, account_problems, admit, key_problems
 from infra.bybit.credentials import AccountKey, Credentials, from_simulator
-from infra.bybit.fields import Row, UnparsableError
+from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.session import HttpSessions
 from statemachines.values import Account
 from tests.conformance.process import SimulatorProcess

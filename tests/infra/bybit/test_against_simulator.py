@@ -18,19 +18,19 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from infra.bybit.connection import StreamState
 from infra.bybit.credentials import AccountKey, Credentials, from_simulator
 from infra.bybit.endpoints import Endpoints, endpoints
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.limits import RateLimiter, RateLimits
 from infra.bybit.lockstep import SimulatorLockstep, SimulatorUnavailableError
 from infra.bybit.session import HttpSessions
-from infra.bybit.streams import PrivateStreams, PublicStreams
+from infra.bybit.streams.connection import StreamState
+from infra.bybit.streams.subscriptions import PrivateStreams, PublicStreams
 from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import HttpJson
-from statemachines.brain import NO_PATIENCE
+from statemachines.actor_logic import NO_LOOKAHEAD
 from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame
 from statemachines.requests import (
     Accepted,
@@ -105,7 +105,7 @@ class Simulator:
             handled: dict[str, int] = {}
             for one in streams:
                 handled |= one.received()
-            answer = self.lockstep.advance(step, until_ms, NO_PATIENCE, handled)
+            answer = self.lockstep.advance(step, until_ms, NO_LOOKAHEAD, handled)
             if answer.settled:
                 return answer.market_ms
             time.sleep(0.005)
@@ -160,10 +160,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def market(link_id: str, quantity: str = "0.010", side: Side = Side.BUY, category: Category = "linear") -> PlaceOrder:
+def market(
+    client_order_id: str, quantity: str = "0.010", side: Side = Side.BUY, category: Category = "linear"
+) -> PlaceOrder:
     """A market order within EX-3's slippage."""
     return order_of(
-        link_id=link_id, category=category, side=side, quantity=Decimal(quantity), slippage_limit=Decimal("0.005")
+        client_order_id=client_order_id,
+        category=category,
+        side=side,
+        quantity=Decimal(quantity),
+        slippage_limit=Decimal("0.005"),
     )
 
 
@@ -193,11 +199,11 @@ def test_orders_and_transfers(simulator: Simulator) -> None:
     assert perform(T1, SetLeverage(symbol="BTCUSDT", leverage=Decimal(3))) == Accepted()
     assert perform(T1, SetLeverage(symbol="BTCUSDT", leverage=Decimal(3))) == Accepted(already=True)
     entry = perform(T1, market("entry-1"))
-    assert isinstance(entry, Accepted) and entry.exchange_id
+    assert isinstance(entry, Accepted) and entry.venue_order_id
     again = perform(T1, market("entry-1"))
     assert isinstance(again, Refused) and again.fault == "duplicate"
     stop = PlaceOrder(
-        link_id="stop-1",
+        client_order_id="stop-1",
         category="linear",
         symbol="BTCUSDT",
         side=Side.SELL,
@@ -207,23 +213,23 @@ def test_orders_and_transfers(simulator: Simulator) -> None:
         reduce_only=True,
     )
     assert isinstance(perform(T1, stop), Accepted)
-    amend = AmendOrder(link_id="stop-1", category="linear", symbol="BTCUSDT", trigger_price=Decimal(1100))
+    amend = AmendOrder(client_order_id="stop-1", category="linear", symbol="BTCUSDT", trigger_price=Decimal(1100))
     assert isinstance(perform(T1, amend), Accepted)
     assert perform(T1, amend) == Accepted(already=True)
     seen = perform(T1, ReadAccount(executions_since_ms=START - DAY_MS))
     assert isinstance(seen, AccountSnapshot)
     (resting,), (fill,), (position,) = seen.open_orders, seen.executions, seen.positions
-    assert (resting.link_id, resting.status) == ("stop-1", VenueOrderStatus.UNTRIGGERED)
+    assert (resting.client_order_id, resting.status) == ("stop-1", VenueOrderStatus.UNTRIGGERED)
     assert (resting.trigger_price, resting.reduce_only) == (Decimal(1100), True)
-    assert (fill.link_id, fill.quantity, fill.fee_coin) == ("entry-1", Decimal("0.01"), "USDT")
+    assert (fill.client_order_id, fill.quantity, fill.fee_coin) == ("entry-1", Decimal("0.01"), "USDT")
     assert (position.quantity, position.leverage) == (Decimal("0.01"), Decimal(3))
     assert seen.balances["USDT"] == Decimal(15000) - fill.fee
-    found = perform(T1, LookUpOrder(link_id="entry-1", category="linear", symbol="BTCUSDT"))
+    found = perform(T1, LookUpOrder(client_order_id="entry-1", category="linear", symbol="BTCUSDT"))
     assert isinstance(found, OrderFound)
     assert found.report.status is VenueOrderStatus.FILLED and found.executions == (fill,)
-    missing = perform(T1, LookUpOrder(link_id="never-1", category="linear", symbol="BTCUSDT"))
+    missing = perform(T1, LookUpOrder(client_order_id="never-1", category="linear", symbol="BTCUSDT"))
     assert missing == OrderAbsent()
-    cancel = CancelOrder(link_id="stop-1", category="linear", symbol="BTCUSDT", is_conditional=True)
+    cancel = CancelOrder(client_order_id="stop-1", category="linear", symbol="BTCUSDT", is_conditional=True)
     assert isinstance(perform(T1, cancel), Accepted)
     assert perform(T1, cancel) == Accepted(already=True)
     poor = perform(Account.CORE_HODL, market("spot-1", "5", category="spot"))
@@ -266,7 +272,7 @@ def test_lockstep_moves_only_when_every_frame_was_handled(simulator: Simulator) 
 
         status = simulator.lockstep.status()
         behind = {connection: count + 1 for connection, count in ({**streams.received(), **orders.received()}).items()}
-        assert not simulator.lockstep.advance(status.step, None, NO_PATIENCE, behind).settled
+        assert not simulator.lockstep.advance(status.step, None, NO_LOOKAHEAD, behind).settled
 
         assert isinstance(simulator.exchange.perform(T1, market("entry-1")), Accepted)
         while simulator.advance(None, streams, orders) < START + DAY_MS + HOUR_MS:

@@ -17,7 +17,7 @@ from infra.bybit.errors import (
     is_symbol_unknown,
     outcome_of,
 )
-from infra.bybit.fields import UnparsableError
+from infra.bybit.parsing.fields import UnparsableError
 from statemachines.requests import Accepted, Refused, Unknown
 
 

@@ -34,7 +34,7 @@ from statemachines.requests import (
     Unknown,
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Side
-from tests.infra.bybit.test_parse import execution_row, order_row
+from tests.infra.bybit.parsing.test_rows import execution_row, order_row
 from tests.infra.bybit.venue import NOW, A, Venue, order_of, refusing
 
 
@@ -94,7 +94,7 @@ def test_a_contradictory_order_is_refused_and_not_sent(changes: dict[str, Any]) 
 
 def test_an_acknowledged_order_is_accepted() -> None:
     venue = Venue(lambda path, params: {"orderId": "77", "orderLinkId": params["orderLinkId"]})
-    assert venue.exchange.perform(A, order_of()) == Accepted(exchange_id="77")
+    assert venue.exchange.perform(A, order_of()) == Accepted(venue_order_id="77")
     assert venue.calls[0][0] == "/v5/order/create"
 
 
@@ -113,17 +113,17 @@ def test_refusals_carry_what_follows() -> None:
 
 
 def test_cancelling_what_is_gone_has_succeeded() -> None:
-    cancel = CancelOrder(link_id="x", category="linear", symbol="BTCUSDT")
+    cancel = CancelOrder(client_order_id="x", category="linear", symbol="BTCUSDT")
     outcome = Venue(lambda path, params: (110001, "order not exists")).exchange.perform(A, cancel)
     assert outcome == Accepted(already=True)
 
 
 def test_amendments_name_only_what_changes() -> None:
     venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
-    amend = AmendOrder(link_id="x", category="linear", symbol="BTCUSDT", trigger_price=Decimal("5.50"))
-    assert venue.exchange.perform(A, amend) == Accepted(exchange_id="1")
+    amend = AmendOrder(client_order_id="x", category="linear", symbol="BTCUSDT", trigger_price=Decimal("5.50"))
+    assert venue.exchange.perform(A, amend) == Accepted(venue_order_id="1")
     assert venue.calls[0][1] == {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "x", "triggerPrice": "5.5"}
-    nothing = venue.exchange.perform(A, AmendOrder(link_id="x", category="linear", symbol="BTCUSDT"))
+    nothing = venue.exchange.perform(A, AmendOrder(client_order_id="x", category="linear", symbol="BTCUSDT"))
     assert isinstance(nothing, Refused) and len(venue.calls) == 1
 
 
@@ -132,7 +132,7 @@ def test_leverage_that_is_already_so() -> None:
     assert venue.exchange.perform(A, SetLeverage(symbol="BTCUSDT", leverage=Decimal(2))) == Accepted(already=True)
 
 
-LOOK_UP = LookUpOrder(link_id="abc-1", category="linear", symbol="BTCUSDT")
+LOOK_UP = LookUpOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT")
 
 
 def test_a_look_up_asks_three_places_twice_with_a_pause_before_absence() -> None:
@@ -154,7 +154,7 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
 
     outcome = Venue(script).exchange.perform(A, LOOK_UP)
     assert isinstance(outcome, OrderFound)
-    assert outcome.report.link_id == "abc-1" and len(outcome.executions) == 1
+    assert outcome.report.client_order_id == "abc-1" and len(outcome.executions) == 1
 
 
 def test_executions_without_an_order_are_not_absence() -> None:
@@ -197,7 +197,7 @@ def test_an_account_is_read_in_pages_and_in_windows_of_seven_days() -> None:
     venue = Venue(account_script)
     outcome = venue.exchange.perform(A, ReadAccount(executions_since_ms=NOW - 20 * DAY_MS))
     assert isinstance(outcome, AccountSnapshot)
-    assert [report.exchange_id for report in outcome.open_orders] == ["1", "2"]
+    assert [report.venue_order_id for report in outcome.open_orders] == ["1", "2"]
     assert (outcome.balances, outcome.market_ms) == ({"USDT": Decimal("5.5")}, NOW)
     cursors = [params.get("cursor") for path, params in venue.calls if path == "/v5/order/realtime"]
     assert cursors == [None, None, "a%3A1"], "the cursor goes back unchanged"
@@ -339,7 +339,7 @@ def test_feeds_are_read_through_the_same_port() -> None:
 
 def test_x1_the_close_of_a_position_is_quantity_0_with_close_on_trigger() -> None:
     request = PlaceOrder(
-        link_id="abc123t11-1",
+        client_order_id="abc123t11-1",
         category="linear",
         symbol="BTCUSDT",
         side=Side.SELL,
@@ -363,7 +363,7 @@ def test_a_spot_stop_is_placed_and_cancelled_as_a_conditional_order() -> None:
     for category in ("spot", "linear"):
         for is_conditional in (True, False):
             venue.exchange.perform(
-                A, CancelOrder(link_id="x", category=category, symbol="BTCUSDT", is_conditional=is_conditional)
+                A, CancelOrder(client_order_id="x", category=category, symbol="BTCUSDT", is_conditional=is_conditional)
             )
     filters = [params.get("orderFilter") for _path, params in venue.calls]
     assert filters == ["StopOrder", None, None, None]
@@ -378,7 +378,9 @@ def test_a_slippage_bound_is_rounded_down_and_its_edges_are_allowed(limit: str, 
 
 def test_every_field_of_an_amendment_and_both_leverages_are_sent() -> None:
     venue = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "x"})
-    amend = AmendOrder(link_id="x", category="spot", symbol="BTCUSDT", price=Decimal("5.1"), quantity=Decimal("2.50"))
+    amend = AmendOrder(
+        client_order_id="x", category="spot", symbol="BTCUSDT", price=Decimal("5.1"), quantity=Decimal("2.50")
+    )
     venue.exchange.perform(A, amend)
     venue.exchange.perform(A, SetLeverage(symbol="BTCUSDT", leverage=Decimal("2.0")))
     assert venue.calls[0][1] == {

@@ -11,18 +11,18 @@ from pydantic import SecretStr
 
 from infra.bybit.account import AccountReader
 from infra.bybit.admission import mode_problems
-from infra.bybit.book import OrderBook
 from infra.bybit.caller import MAX_PAGES, Caller
 from infra.bybit.endpoints import endpoints
 from infra.bybit.errors import Fault, GatewayError
-from infra.bybit.fields import UnparsableError
-from infra.bybit.frames import PublicFrames, moment_ms
 from infra.bybit.limits import RateLimiter, RateLimits
-from infra.bybit.listing import is_unlisted
 from infra.bybit.lockstep import SimulatorLockstep, SimulatorUnavailableError
-from infra.bybit.parse import parse_kline, parse_level
+from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.parsing.listing import is_unlisted
+from infra.bybit.parsing.rows import parse_kline, parse_level
 from infra.bybit.session import DirectSessions
-from infra.bybit.streams import PublicStreams
+from infra.bybit.streams.book import OrderBook
+from infra.bybit.streams.frames import PublicFrames, moment_ms
+from infra.bybit.streams.subscriptions import PublicStreams
 from statemachines.messages import Body, DayClosed, QuoteFrame
 from statemachines.requests import (
     BarsRead,
@@ -37,8 +37,8 @@ from statemachines.requests import (
 )
 from statemachines.values import HOUR_MS, Account
 from tests.infra.answering import answering
-from tests.infra.bybit.test_frames import LINEAR, T, book, ticker
-from tests.infra.bybit.test_parse import order_row
+from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, ticker
+from tests.infra.bybit.parsing.test_rows import order_row
 from tests.infra.bybit.venue import NOW, A, Clock, Venue
 from tests.waiting import until
 
@@ -344,6 +344,6 @@ def test_addresses_of_each_environment() -> None:
 
 def test_a_cancel_whose_answer_is_lost_is_unknown_and_an_account_is_not_read_by_half() -> None:
     venue = Venue(lambda path, params: (10016, "busy") if "order" in path else {"list": [], "nextPageCursor": ""})
-    cancel = CancelOrder(link_id="x", category="linear", symbol="BTCUSDT")
+    cancel = CancelOrder(client_order_id="x", category="linear", symbol="BTCUSDT")
     assert isinstance(venue.exchange.perform(A, cancel), Unknown)
     assert isinstance(venue.exchange.perform(A, ReadAccount(executions_since_ms=NOW)), Refused)

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from infra.bybit import fields
-from infra.bybit.book import BookGapError
-from infra.bybit.envelope import checked
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.frames import PublicFrames, moment_ms, parse_private_frame
+from infra.bybit.parsing import fields
+from infra.bybit.parsing.envelope import checked
 from infra.bybit.session import DirectSessions
+from infra.bybit.streams.book import BookGapError
+from infra.bybit.streams.frames import PublicFrames, moment_ms, parse_private_frame
 from infra.simulator.api import ApiRequest
 from statemachines.messages import BarFrame, ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import (
@@ -119,8 +119,8 @@ class Venue:
 
 READS: tuple[tuple[Account, Any], ...] = (
     (A, ReadAccount(executions_since_ms=START_MS)),
-    (A, LookUpOrder(link_id=LINK, category="linear", symbol="BTCUSDT")),
-    (A, LookUpOrder(link_id="abcdefT1f-1", category="linear", symbol="BTCUSDT")),
+    (A, LookUpOrder(client_order_id=LINK, category="linear", symbol="BTCUSDT")),
+    (A, LookUpOrder(client_order_id="abcdefT1f-1", category="linear", symbol="BTCUSDT")),
     (Account.MASTER, LookUpTransfer(transfer_id="t-1")),
     (A, ReadMarket()),
     (
@@ -190,9 +190,9 @@ def test_unmutated_answers_are_read_completely() -> None:
 def writes() -> tuple[tuple[Account, Any], ...]:
     order: dict[str, Any] = {"category": "linear", "symbol": "BTCUSDT"}
     return (
-        (A, order_of(link_id="n-1", quantity=Decimal("0.001"))),
-        (A, AmendOrder(link_id=LINK, price=Decimal("39600"), **order)),
-        (A, CancelOrder(link_id=LINK, **order)),
+        (A, order_of(client_order_id="n-1", quantity=Decimal("0.001"))),
+        (A, AmendOrder(client_order_id=LINK, price=Decimal("39600"), **order)),
+        (A, CancelOrder(client_order_id=LINK, **order)),
         (A, SetLeverage(symbol="BTCUSDT", leverage=Decimal(7))),
         (
             Account.MASTER,
@@ -234,7 +234,7 @@ def test_a_mutated_answer_to_a_write_is_success_only_if_it_says_so(cases: int) -
             else:
                 assert spoiled["retCode"] == 0
                 told = spoiled["result"].get("orderId", spoiled["result"].get("transferId", ""))
-                assert outcome.exchange_id in (told, ""), spoiled
+                assert outcome.venue_order_id in (told, ""), spoiled
         else:
             assert isinstance(outcome, Refused | Unknown), outcome
             if isinstance(outcome, Refused):

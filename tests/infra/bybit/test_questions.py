@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from infra.bybit.parse import parse_position
+from infra.bybit.parsing.rows import parse_position
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,
     AmendOrder,
     BarsRead,
     CancelOrder,
+    ExchangeRequest,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
@@ -30,21 +31,20 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
     Refused,
-    Request,
     TransferFunds,
     TransferState,
     Unknown,
 )
 from statemachines.values import HOUR_MS, Account, Side
-from tests.infra.bybit.test_parse import execution_row, order_row
+from tests.infra.bybit.parsing.test_rows import execution_row, order_row
 from tests.infra.bybit.venue import NOW, A, Venue, order_of
 
 D = Decimal
 TRANSFER_ID = "0b3b0f6a-0f39-4a8d-8f3c-3f1f0f6a0f39"
-WRITES: list[Request] = [
-    order_of(link_id="abc-1"),
-    AmendOrder(link_id="abc-1", category="linear", symbol="BTCUSDT", price=D(5)),
-    CancelOrder(link_id="abc-1", category="linear", symbol="BTCUSDT"),
+WRITES: list[ExchangeRequest] = [
+    order_of(client_order_id="abc-1"),
+    AmendOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT", price=D(5)),
+    CancelOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT"),
 ]
 
 
@@ -53,10 +53,10 @@ WRITES: list[Request] = [
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda one: one.kind)
 @pytest.mark.parametrize("echo", [{"orderLinkId": "abc-2"}, {"orderLinkId": ""}, {}, {"orderLinkId": 5}])
-def test_an_acknowledgement_of_another_order_acknowledges_nothing(write: Request, echo: dict[str, Any]) -> None:
+def test_an_acknowledgement_of_another_order_acknowledges_nothing(write: ExchangeRequest, echo: dict[str, Any]) -> None:
     """A placement was answered with another order's ids and counted as acknowledged under that order's id."""
     ours = Venue(lambda path, params: {"orderId": "1", "orderLinkId": "abc-1"}).exchange.perform(A, write)
-    assert ours == Accepted(exchange_id="1")
+    assert ours == Accepted(venue_order_id="1")
     assert isinstance(Venue(lambda path, params: {"orderId": "9"} | echo).exchange.perform(A, write), Unknown)
 
 
@@ -72,7 +72,7 @@ def test_the_outcome_of_another_transfer_is_not_the_outcome_of_ours(status: str)
 
 # --- look-ups ---
 
-LOOK_UP = LookUpOrder(link_id="abc-1", category="linear", symbol="BTCUSDT", side=Side.BUY)
+LOOK_UP = LookUpOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT", side=Side.BUY)
 FILLED = {"orderStatus": "Filled", "cumExecQty": "0.5", "avgPrice": "100"}
 EXECUTION = {"category": "linear", "feeCurrency": "USDT", "execQty": "0.5"}
 
@@ -128,7 +128,7 @@ def test_two_orders_under_one_id_are_a_contradiction_and_one_order_twice_is_its_
     assert is_unknown(looked_up([order_row(orderId="1"), order_row(orderId="2")], []))
     newer = order_row(**FILLED, updatedTime=str(NOW))
     found = looked_up([order_row(updatedTime=str(NOW - 5)), newer], [])
-    assert isinstance(found, OrderFound) and found.report.executed_quantity == D("0.5")
+    assert isinstance(found, OrderFound) and found.report.filled_quantity == D("0.5")
 
 
 def test_where_whose_order_it_is_is_the_question_both_sides_are_an_answer() -> None:

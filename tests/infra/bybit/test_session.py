@@ -78,7 +78,7 @@ def test_no_secret_in_repr_logs_or_outcomes(
 
     exchange = BybitExchange(sessions, symbols=(), uids={}, clock=Clock(), read_feed=lambda _ms: FeedRead())
     order = PlaceOrder(
-        link_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
+        client_order_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
     )
     with caplog.at_level(logging.DEBUG):
         outcome = exchange.perform(A, order)

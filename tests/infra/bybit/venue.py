@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from actors.ports import MarketClock
+from actors.runtime.ports import MarketClock
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.session import DirectSessions, Handle
 from statemachines.requests import FeedRead, PlaceOrder
@@ -52,7 +52,7 @@ def adapter(
 def order_of(**changes: Any) -> PlaceOrder:
     """A market buy of 0.01 BTC in the perpetual, or what the changes make of it."""
     base: dict[str, Any] = {
-        "link_id": "abcdefT1x-1",
+        "client_order_id": "abcdefT1x-1",
         "category": "linear",
         "symbol": "BTCUSDT",
         "side": Side.BUY,

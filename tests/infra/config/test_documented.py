@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from pydantic import Field
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from infra.config import ConfigurationError, EternalConfig, load_config
 from infra.config.example import HEAD, NOT_SET, example, toml_value
 from infra.config.fields import FieldFacts, UndocumentedFieldError, facts_of

@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.database.embedded import EmbeddedPostgres
-from infra.database.server_files import EmbeddedDatabaseError, packaged_server
+from infra.database.server.embedded import EmbeddedPostgres
+from infra.database.server.files import EmbeddedDatabaseError, packaged_server
 from tests.database import open_temporary_folder
 
 pytestmark = pytest.mark.database
@@ -110,7 +110,7 @@ def test_a_second_start_of_the_same_folder_is_refused_clearly(server: EmbeddedPo
 
 def test_a_server_left_behind_by_a_killed_owner_is_replaced(folder: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from infra.database.embedded import EmbeddedPostgres\n"
+        "import sys, time; from pathlib import Path; from infra.database.server.embedded import EmbeddedPostgres\n"
         "s = EmbeddedPostgres(Path(sys.argv[1])); print(s.start(), s.pid, flush=True); time.sleep(600)"
     )
     owner = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True)
@@ -206,7 +206,7 @@ def test_as_root_with_the_wheel_below_a_closed_folder_the_copied_server_runs(
     if libraries.is_dir():
         shutil.copytree(libraries, closed / libraries.name, symlinks=True)
     copied = closed / installed.name / packaged_server().name
-    monkeypatch.setattr("infra.database.server_files.packaged_server", lambda: copied)
+    monkeypatch.setattr("infra.database.server.files.packaged_server", lambda: copied)
     fallback = open_temporary_folder()
     server = EmbeddedPostgres(closed / "database", fallback=fallback)
     try:

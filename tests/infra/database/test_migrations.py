@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from decimal import Decimal
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Json
 from sqlalchemy import create_engine
 
-from infra.database.embedded import EmbeddedPostgres
-from infra.database.migrations import NewerDatabaseError, upgrade
+from infra.database.migrations import NewerDatabaseError, make_config, upgrade
 from infra.database.schema import FACT_TABLES, METADATA, column_type
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import sqlalchemy_url
 from statemachines import facts
+from statemachines.actor_logic import StateRow
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.parameters import OrderParameters
+from statemachines.values import Account
 
 
 def test_migrated_database_equals_the_tables_of_the_program(database_url: str) -> None:
@@ -61,20 +68,87 @@ def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
         upgrade(database_url)
 
 
+def made_at(server: EmbeddedPostgres, name: str, revision: str) -> str:
+    """The URL of a new database as the program of `revision` left it."""
+    base, _, _ = server.url.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    engine = create_engine(sqlalchemy_url(f"{base}/{name}"))
+    with engine.begin() as connection:
+        config = make_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    return f"{base}/{name}"
+
+
 def test_alerts_of_earlier_versions_become_events(postgres_server: EmbeddedPostgres) -> None:
     """0002: an alert without a duration keeps its instant and is open no more."""
-    base, _, _ = postgres_server.url.rpartition("/")
-    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE of_old_alerts")
-    url = f"{base}/of_old_alerts"
-    upgrade(url)
-    with psycopg.connect(url, autocommit=True) as connection:
-        for column in ("condition", "state", "changed_ms", "changes", "ended_ms"):
-            connection.execute(SQL("ALTER TABLE alerts DROP COLUMN {}").format(Identifier(column)))
-        connection.execute("DROP TABLE operator_commands")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    url = made_at(postgres_server, "of_old_alerts", "0001")
+    with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO alerts VALUES ('a', 'trend-1', 'critical', 't', 'x', 7)")
     upgrade(url)
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT condition, state, market_ms, changed_ms, changes, ended_ms FROM alerts")
         assert row.fetchone() == ("", "ended", 7, 7, 0, 7)
+
+
+INTENT = {
+    "intent_id": "trend-1:7", "engine": "trend-1", "account": "TREND-1", "category": "linear", "symbol": "BTCUSDT",
+    "side": "Buy", "quantity": "1", "style": "maker", "reference_price": "100", "reduce_only": False, "stake": "entry",
+    "reason": 'a reason that quotes "link_id": as text', "trigger_price": None,
+    "expires_ms": None,
+    "closes_rest": False,
+}  # fmt: skip
+ORDER = {
+    "link_id": "abc123t17-1", "intent_id": "trend-1:7", "child": 1, "engine": "trend-1", "account": "TREND-1",
+    "category": "linear", "symbol": "BTCUSDT", "side": "Buy", "style": "post_only", "quantity": "1", "price": "100",
+    "trigger_price": None, "reduce_only": False, "slippage_limit": None, "created_ms": 5, "trace": "bars:5",
+    "state": "PARTIALLY_FILLED", "exchange_id": "x-1", "executions": ["e-1"], "executed": "0.4", "cash": "40",
+    "status": "PartiallyFilled", "reported_executed": "0.4", "reported_ms": 6, "end_reason": "", "refusal": None,
+    "refusal_code": 0, "cancel_cause": "", "cancel_reason": "", "amended": {}, "replaced": {}, "closes_rest": False,
+    "updated_ms": 6,
+}  # fmt: skip
+WORK = {
+    "number": 1, "approved": {"intent": INTENT, "portfolio_version": 3, "max_quantity": "1", "price_limit": "102",
+    "slippage_limit": "0.01", "expires_ms": None}, "approved_ms": 5, "trace": "bars:5", "quantity": "1",
+    "trigger_price": None, "expires_ms": None, "filled": "0.4", "cash": "40", "wants_child": False, "order": ORDER,
+    "requests": {"pending": {}, "numbers": {"place": 1}, "tries": {}, "check_ms": None, "is_retry_waiting": False,
+    "is_absent": False, "is_doubtful": False, "is_stuck": False}, "withdrawn": "", "is_expired": False, "quoted_ms": 5,
+    "price_refusals": [], "amend_failures": [], "unproven": [], "told": "", "ended_number": 0, "outcome": "",
+}  # fmt: skip
+"""A partly filled order as the program of revision 0003 kept it."""
+
+
+def test_a_data_folder_of_revision_0003_opens_with_its_orders(postgres_server: EmbeddedPostgres) -> None:
+    """0004 renames columns and names within documents; what an order was, what was sent and asked stays."""
+    url = made_at(postgres_server, "of_old_names", "0003")
+    wire = {"id": "order-manager:1", "kind": "fill", "body": {"link_id": "abc123t17-1", "quantity": "0.4"}}
+    with psycopg.connect(url) as connection:
+        states = "INSERT INTO machine_states VALUES ('order-manager', %s, 1, 1, %s, 1, %s, 6)"
+        connection.execute(states, ("work:0", "PARTIALLY_FILLED", Json(WORK)))
+        connection.execute(states, ("seen:TREND-1:0", "KEPT", Json({"round": 0, "forgotten_ms": 0, "ids": {"e-1": 6}})))
+        connection.execute(
+            "INSERT INTO outbox VALUES ('order-manager', 1, 'order-manager:1', '{trend-1}', 'fill', 6, '', '', %s)",
+            (Json(wire),),
+        )
+        connection.execute(
+            """INSERT INTO asks VALUES ('order-manager', 'k', 1, 0, 'TREND-1', 'look_up_order', %s, NULL, 0, 'PENDING',
+               NULL, 6, '', '')""",
+            (Json({"kind": "look_up_order", "link_id": "abc123t17-1"}),),
+        )
+    upgrade(url)
+    with psycopg.connect(url) as connection:
+        (sent,) = connection.execute("SELECT envelope FROM outbox").fetchone() or ()
+        (asked,) = connection.execute("SELECT request FROM exchange_calls").fetchone() or ()
+        found = connection.execute("SELECT key, state, schema, data FROM machine_states").fetchall()
+    assert sent["body"] == {"client_order_id": "abc123t17-1", "quantity": "0.4"}
+    assert asked == {"kind": "look_up_order", "client_order_id": "abc123t17-1"}
+    rows = {key: StateRow(key, state, schema, data) for key, state, schema, data in found}
+    context = ExecutionContext("abc123", OrderParameters())
+    context.restore(rows)
+    parent = context.parents.get("trend-1:7")
+    assert parent is not None and parent.order is not None
+    assert (parent.order.venue_order_id, parent.order.filled_quantity) == ("x-1", Decimal("0.4"))
+    assert (parent.intent.purpose, parent.intent.reason) == ("entry", INTENT["reason"])
+    assert "e-1" in context.books[Account.TREND_1].deduplicator

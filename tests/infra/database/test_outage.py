@@ -8,13 +8,13 @@ import psycopg
 import pytest
 from psycopg.errors import lookup
 
-from actors.ports import StoreUnavailableError
+from actors.runtime.ports import StoreUnavailableError
 from api.service import HEALTH_TIMEOUT_S
 from infra.database.outage import Outage, is_outage, outage_of
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
-from tests.actors.store_suite import ACTOR, Pen
+from tests.actors.runtime.store_suite import ACTOR, Pen
 
 OUTAGES = {
     "25006": ("read-only after a failover", Outage.READ_ONLY),

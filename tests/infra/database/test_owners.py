@@ -13,14 +13,14 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from api.doctor import examine
+from api.cli.doctor import examine
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.launch import Database, DatabaseUnreachableError, open_database
 from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
-from tests.actors.store_suite import ACTOR, Pen, wire
+from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
 from tests.database import open_temporary_folder
 
 pytestmark = pytest.mark.database
@@ -86,7 +86,7 @@ def works(database: Database) -> bool:
     """Whether the application, retention and readers can do what is theirs."""
     store = PostgresStore(database.url)
     pen = Pen(store)
-    pen.write(outbox=[wire(1)])
+    pen.write(outbox=[envelope(1)])
     assert store.load(ACTOR, pen.epoch).number == pen.number
     store.close()
     with psycopg.connect(database.retention_url) as connection:

@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from actors.ports import AskRow, JournalLine, Wire
+from actors.runtime.ports import EnvelopeDict, ExchangeCallRow, JournalRow
 from infra.database.queries import JOURNAL, Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
-from statemachines.brain import StateRow
-from statemachines.commands import Ask, Note
+from statemachines.actor_logic import StateRow
+from statemachines.commands import ExchangeCall, JournalEntry
 from statemachines.facts import (
     ExecutionFact,
     OrderFact,
@@ -27,7 +27,7 @@ from statemachines.facts import (
 )
 from statemachines.requests import PlaceOrder
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.store_suite import ALERT, Pen, switch
+from tests.actors.runtime.store_suite import ALERT, Pen, switch
 
 BAR = "bar:spot:BTCUSDT:60:0"
 LINK = "abc123t1k-1"
@@ -47,7 +47,7 @@ def queries(database_url: str) -> Iterator[Queries]:
     queries.close()
 
 
-def message(actor: str, seq: int, to: str, kind: str, cause: str, market_ms: int = HOUR_MS) -> Wire:
+def message(actor: str, seq: int, to: str, kind: str, cause: str, market_ms: int = HOUR_MS) -> EnvelopeDict:
     return {
         "id": f"{actor}:{seq}",
         "sender": actor,
@@ -63,9 +63,11 @@ def message(actor: str, seq: int, to: str, kind: str, cause: str, market_ms: int
     }
 
 
-def order(link_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS, engine: str = "trend-1") -> OrderFact:
+def order(
+    client_order_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS, engine: str = "trend-1"
+) -> OrderFact:
     return OrderFact(
-        link_id=link_id,
+        client_order_id=client_order_id,
         intent_id="trend-1-k",
         engine=engine,
         account="TREND-1",
@@ -78,8 +80,8 @@ def order(link_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS,
         trigger_price=None,
         reduce_only=False,
         state=state,
-        exchange_id="x",
-        executed_quantity=Decimal("0.5"),
+        venue_order_id="x",
+        filled_quantity=Decimal("0.5"),
         average_price=Decimal("58420.50"),
         reason="entry",
         created_ms=created_ms,
@@ -88,8 +90,10 @@ def order(link_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS,
     )
 
 
-def note(machine: str, source: str, dest: str, reason: str, cause: str) -> JournalLine:
-    return JournalLine(HOUR_MS, cause, BAR, Note(machine, "bar", source, dest, reason, {"close": Decimal("58420.5")}))
+def note(machine: str, source: str, dest: str, reason: str, cause: str) -> JournalRow:
+    return JournalRow(
+        HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, {"close": Decimal("58420.5")})
+    )
 
 
 def write_a_trade(store: PostgresStore) -> None:
@@ -109,10 +113,17 @@ def write_a_trade(store: PostgresStore) -> None:
         journal=[note("trend-1-k", "", "", "all nine checks passed", "trend-1:1")],
     )
     request = PlaceOrder(
-        link_id=LINK, category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.5"), style="market"
+        client_order_id=LINK,
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal("0.5"),
+        style="market",
     )
-    ask = Ask(key=f"{LINK}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
-    Pen(store, "order-manager").write(asks=[AskRow(ask, "risk-manager:1", BAR, HOUR_MS)], facts=[order(state="SENT")])
+    call = ExchangeCall(key=f"{LINK}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
+    Pen(store, "order-manager").write(
+        calls=[ExchangeCallRow(call, "risk-manager:1", BAR, HOUR_MS)], facts=[order(state="SENT")]
+    )
 
 
 def test_an_order_leads_back_to_its_bar_with_the_decision_taken_at_each_step(
@@ -140,14 +151,19 @@ def test_a_chain_over_an_answer_and_a_deadline_is_followed(store: PostgresStore,
     """An order that follows from another request's answer, which began with a tick."""
     pen = Pen(store, "order-manager")
     first = PlaceOrder(
-        link_id="one", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="post_only"
+        client_order_id="one",
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        style="post_only",
     )
-    second = first.model_copy(update={"link_id": "two"})
+    second = first.model_copy(update={"client_order_id": "two"})
     trace = f"orchestrator@{DAY_MS}"
     pen.write(
-        asks=[
-            AskRow(Ask("one:place:1", "TREND-1", first), trace, trace, DAY_MS),
-            AskRow(Ask("two:place:1", "TREND-1", second), "order-manager!one:place:1", trace, DAY_MS),
+        calls=[
+            ExchangeCallRow(ExchangeCall("one:place:1", "TREND-1", first), trace, trace, DAY_MS),
+            ExchangeCallRow(ExchangeCall("two:place:1", "TREND-1", second), "order-manager!one:place:1", trace, DAY_MS),
         ],
         facts=[order("two").model_copy(update={"trace": trace})],
     )
@@ -203,10 +219,22 @@ def test_balances_add_up_exactly_and_a_crooked_posting_is_named(store: PostgresS
 
 def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: PostgresStore, queries: Queries) -> None:
     fill = ExecutionFact(
-        account="TREND-1", execution_id="e1", link_id="o2", exchange_id="x", engine="trend-1", category="linear",
-        symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), price=Decimal(2), fee=Decimal("0.1"), fee_coin="USDT",
-        is_maker=False, realized_pnl=Decimal(0), executed_ms=9,
-    )  # fmt: skip
+        account="TREND-1",
+        execution_id="e1",
+        client_order_id="o2",
+        venue_order_id="x",
+        engine="trend-1",
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        price=Decimal(2),
+        fee=Decimal("0.1"),
+        fee_coin="USDT",
+        is_maker=False,
+        realized_pnl=Decimal(0),
+        executed_ms=9,
+    )
     flat = PositionFact(
         account="TREND-1", symbol="ETHUSDT", quantity=Decimal(0), average_price=Decimal(0), updated_ms=1
     )
@@ -221,14 +249,14 @@ def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: Post
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=DAY_MS, data={"orders": 3})
     pen = Pen(store, "order-manager")
     pen.write(facts=[*orders, fill, flat, held, transfer, ALERT, summary, switch("GLOBAL", "CAUTION")])
-    assert [row["link_id"] for row in queries.orders()] == ["o3", "o2", "o1"]
-    assert [row["link_id"] for row in queries.orders(engine="trend-1", state="FILLED")] == ["o2"]
-    assert [row["link_id"] for row in queries.orders(before=(20, ""))] == ["o1"]
+    assert [row["client_order_id"] for row in queries.orders()] == ["o3", "o2", "o1"]
+    assert [row["client_order_id"] for row in queries.orders(engine="trend-1", state="FILLED")] == ["o2"]
+    assert [row["client_order_id"] for row in queries.orders(before=(20, ""))] == ["o1"]
     found = queries.order("o1")
     assert found is not None
     assert found["average_price"] == Decimal("58420.50")
     assert queries.order("o9") is None
-    assert [row["execution_id"] for row in queries.executions(link_id="o2")] == ["e1"]
+    assert [row["execution_id"] for row in queries.executions(client_order_id="o2")] == ["e1"]
     assert [row["symbol"] for row in queries.positions()] == ["BTCUSDT"]
     assert [row["transfer_id"] for row in queries.transfers()] == ["t"]
     assert [row["title"] for row in queries.alerts()] == ["t"]
@@ -274,7 +302,7 @@ def test_actors_states_events_and_open_requests(store: PostgresStore, queries: Q
     assert [row["component"] for row in queries.heartbeats()] == ["trend-1"]
     assert [row["kind"] for row in queries.events(kind="intent")] == ["intent"]
     assert len(queries.events(trace=BAR)) == 3
-    assert [row["key"] for row in queries.open_asks()] == [f"{LINK}:place:1"]
+    assert [row["key"] for row in queries.open_exchange_calls()] == [f"{LINK}:place:1"]
     assert queries.config_versions() == []
 
 

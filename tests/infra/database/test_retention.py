@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from actors.ports import JournalLine
+from actors.runtime.ports import JournalRow
 from infra.database.connection import connect
 from infra.database.retention import RetentionPolicy, RetentionReport, retain
 from infra.database.roles import RETENTION, as_role
 from infra.database.store import PostgresStore
-from statemachines.commands import Note
+from statemachines.commands import JournalEntry
 from statemachines.facts import PortfolioFact
 from statemachines.values import DAY_MS, HOUR_MS
-from tests.actors.store_suite import Pen, row, wire
-from tests.actors.store_suite import place as place_order
+from tests.actors.runtime.store_suite import Pen, envelope, row
+from tests.actors.runtime.store_suite import place as place_order
 
 POLICY = RetentionPolicy(journal_months=2, messages_days=40, known_days=30, portfolio_days=30)
 
@@ -40,8 +40,8 @@ def pen(database_url: str) -> Iterator[Pen]:
     store.close()
 
 
-def line(market_ms: int, text: str) -> JournalLine:
-    return JournalLine(market_ms, "c", "t", Note("BTC", "bar", "FLAT", "LONG", text, {"close": "1.50"}))
+def line(market_ms: int, text: str) -> JournalRow:
+    return JournalRow(market_ms, "c", "t", JournalEntry("BTC", "bar", "FLAT", "LONG", text, {"close": "1.50"}))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -103,24 +103,24 @@ def test_an_archive_that_cannot_be_written_leaves_the_rows(
 
 
 def test_messages_that_somebody_still_needs_stay(pen: Pen, database_url: str, tmp_path: Path) -> None:
-    old = {**wire(1, "a", actor="trend-1"), "market_time": instant(2020, 1, 5)}
-    needed = {**wire(2, "a", "b", actor="trend-1"), "market_time": instant(2020, 1, 6)}
-    young = {**wire(3, "a", actor="trend-1"), "market_time": NOW_MS}
+    old = {**envelope(1, "a", actor="trend-1"), "market_time": instant(2020, 1, 5)}
+    needed = {**envelope(2, "a", "b", actor="trend-1"), "market_time": instant(2020, 1, 6)}
+    young = {**envelope(3, "a", actor="trend-1"), "market_time": NOW_MS}
     pen.write(outbox=[old, needed, young], acknowledged={"a": 3})
     report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
     assert report.removed["outbox"] == 1
-    assert [row["wire"] for row in read(report.archives[0])] == [old]
+    assert [row["envelope"] for row in read(report.archives[0])] == [old]
     loaded = pen.store.load("trend-1", pen.epoch)
     assert list(loaded.outbox) == [needed]
     assert loaded.last_sent == {"a": 3, "b": 2}
 
 
 def test_requests_without_an_answer_stay(pen: Pen, database_url: str, tmp_path: Path) -> None:
-    pen.write(asks=[place_order("answered"), row("open", place_order("x").ask.request)])
+    pen.write(calls=[place_order("answered"), row("open", place_order("x").call.request)])
     pen.write(answered=["answered"])
     report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
-    assert report.removed["asks"] == 1
-    assert [found.ask.key for found in pen.store.load("trend-1", pen.epoch).pending] == ["open"]
+    assert report.removed["exchange_calls"] == 1
+    assert [found.call.key for found in pen.store.load("trend-1", pen.epoch).pending] == ["open"]
 
 
 def test_known_ids_are_dropped_and_portfolios_thinned_to_one_a_day(pen: Pen, database_url: str, tmp_path: Path) -> None:

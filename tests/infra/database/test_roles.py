@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infra.database.embedded import EmbeddedPostgres
 from infra.database.installation import bind
 from infra.database.launch import open_database
 from infra.database.migrations import upgrade
@@ -29,9 +28,10 @@ from infra.database.roles import (
     secure,
 )
 from infra.database.schema import METADATA
+from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
 from statemachines import facts
-from tests.actors.store_suite import ACTOR, Pen, wire
+from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
 
 DENIED = psycopg.errors.InsufficientPrivilege
 
@@ -133,7 +133,7 @@ def test_the_application_can_do_its_work(application: str) -> None:
     beats.close()
     store = PostgresStore(application)
     pen = Pen(store)
-    pen.write(outbox=[wire(1)])
+    pen.write(outbox=[envelope(1)])
     pen.write()
     assert store.load(ACTOR, pen.epoch).number == 2
     store.close()
@@ -166,7 +166,7 @@ def test_the_tables_that_are_replaced_are_those_that_the_program_replaces() -> N
     """Bars and other facts that are written once could be rewritten by the application's login."""
     kinds = [kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, facts.Fact)]
     replaced = {kind.TABLE for kind in kinds if kind is not facts.Fact and not kind.ONCE}
-    assert replaced | {"actors", "machine_states", "asks", "heartbeats", "installation"} == REPLACED
+    assert replaced | {"actors", "machine_states", "exchange_calls", "heartbeats", "installation"} == REPLACED
     assert not REPLACED & APPEND_ONLY
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL as the shell's store: the common suite, and what only a real database can do (DA-5, RM-5, DESIGN 1)."""
+"""PostgreSQL as an actor's store: the common suite, and what only a real database can do (DA-5, RM-5, DESIGN 1)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from actors.ports import FencedError, JournalLine, Store, StoreUnavailableError
+from actors.runtime.ports import FencedError, JournalRow, Store, StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.store import PostgresStore
-from statemachines.brain import StateRow
-from statemachines.commands import Note
+from statemachines.actor_logic import StateRow
+from statemachines.commands import JournalEntry
 from statemachines.facts import ExecutionFact, OrderFact, PostingFact, PostingLine
 from statemachines.values import ActorName, Side
-from tests.actors.store_suite import ACTOR, OpenStore, Pen, StoreSuite, place, switch, wire
+from tests.actors.runtime.store_suite import ACTOR, OpenStore, Pen, StoreSuite, envelope, place, switch
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def test_repeating_a_commit_that_had_landed_changes_nothing_and_tells_what_was_b
     pen = Pen(open_store())
     commit = pen.make(
         states=[StateRow("a", "1", 1, {})],
-        outbox=[wire(1, "risk-manager")],
-        asks=[place("one", ActorName.TREND_1), place("two", ActorName.TREND_2)],
-        journal=[JournalLine(1, "c", "t", Note("a", "x", "0", "1", "because"))],
+        outbox=[envelope(1, "risk-manager")],
+        calls=[place("one", ActorName.TREND_1), place("two", ActorName.TREND_2)],
+        journal=[JournalRow(1, "c", "t", JournalEntry("a", "x", "0", "1", "because"))],
         next_seq=2,
     )
     assert pen.store.commit(commit) == {"one"}
@@ -102,9 +102,9 @@ def test_a_store_travels_without_its_connection(open_store: OpenStore) -> None:
 
 def test_a_broken_commit_leaves_nothing_and_the_store_usable(open_store: OpenStore) -> None:
     pen = Pen(open_store())
-    pen.write(asks=[place("one")])
+    pen.write(calls=[place("one")])
     with pytest.raises(psycopg.errors.UniqueViolation):
-        pen.store.commit(pen.make(states=[StateRow("a", "1", 1, {})], asks=[place("one")]))
+        pen.store.commit(pen.make(states=[StateRow("a", "1", 1, {})], calls=[place("one")]))
     loaded = pen.store.load(ACTOR, pen.epoch)
     assert (loaded.number, loaded.states) == (1, {})
     pen.write(states=[StateRow("a", "2", 1, {})])
@@ -129,7 +129,7 @@ def test_a_takeover_in_the_middle_of_work_loses_and_doubles_nothing(open_store: 
     def work_until_fenced() -> None:
         while True:
             try:
-                old.write(outbox=[wire(old.number + 1, "risk-manager")], next_seq=old.number + 2)
+                old.write(outbox=[envelope(old.number + 1, "risk-manager")], next_seq=old.number + 2)
             except FencedError:
                 fenced.set()
                 return
@@ -154,7 +154,7 @@ def test_a_switch_and_a_gated_request_cannot_pass_each_other(open_store: OpenSto
     with psycopg.connect(database_url) as operator:
         operator.execute("SELECT pg_advisory_xact_lock(7315002)")
         operator.execute("INSERT INTO switches VALUES ('GLOBAL', 'HALTED', 'test', 'operator', 1)")
-        thread = threading.Thread(target=lambda: results.append(pen.write(asks=[place("one", ActorName.TREND_1)])))
+        thread = threading.Thread(target=lambda: results.append(pen.write(calls=[place("one", ActorName.TREND_1)])))
         thread.start()
         with psycopg.connect(database_url, autocommit=True) as observer:
             waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -170,8 +170,8 @@ def test_facts_are_written_once_or_replaced_with_their_exact_figures(open_store:
     fill = ExecutionFact(
         account="TREND-1",
         execution_id="e1",
-        link_id="abc",
-        exchange_id="x1",
+        client_order_id="abc",
+        venue_order_id="x1",
         engine="trend-1",
         category="linear",
         symbol="BTCUSDT",
@@ -185,7 +185,7 @@ def test_facts_are_written_once_or_replaced_with_their_exact_figures(open_store:
         executed_ms=1_600_000_000_000,
     )
     order = OrderFact(
-        link_id="abc",
+        client_order_id="abc",
         intent_id="trend-1-1",
         engine="trend-1",
         account="TREND-1",
@@ -198,8 +198,8 @@ def test_facts_are_written_once_or_replaced_with_their_exact_figures(open_store:
         trigger_price=None,
         reduce_only=False,
         state="SENT",
-        exchange_id="",
-        executed_quantity=Decimal(0),
+        venue_order_id="",
+        filled_quantity=Decimal(0),
         average_price=None,
         reason="entry",
         created_ms=1,

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from infra.database.store import PostgresStore
-from statemachines.brain import StateRow
+from statemachines.actor_logic import StateRow
 from statemachines.values import ActorName
-from tests.actors.store_suite import Pen, bar, place, switch, wire
+from tests.actors.runtime.store_suite import Pen, bar, envelope, place, switch
 
 PEERS = ("risk-manager", "trend-1", "orchestrator")
 NUMBERS = itertools.count(1)
@@ -32,7 +32,7 @@ steps = st.fixed_dictionaries(
         "acknowledge": st.dictionaries(st.sampled_from(PEERS), st.just(True), max_size=2),
         "cursors": st.dictionaries(st.sampled_from(PEERS), st.integers(0, 2**40), max_size=3),
         "known": st.lists(texts, max_size=3),
-        "asks": st.lists(st.sampled_from([None, ActorName.TREND_1, ActorName.FUNDING]), max_size=2),
+        "calls": st.lists(st.sampled_from([None, ActorName.TREND_1, ActorName.FUNDING]), max_size=2),
         "answer": st.booleans(),
         "switch": st.none() | st.tuples(st.sampled_from(["GLOBAL", "trend-1"]), st.sampled_from(["NORMAL", "PAUSED"])),
         "bars": st.lists(st.integers(0, 30), max_size=4),
@@ -58,7 +58,7 @@ def test_any_script_leaves_both_stores_equal(database_url: str, script: list[dic
             messages = []
             for to in step["to"]:
                 sequence += 1
-                messages.append(wire(sequence, *sorted(to), actor=actor))
+                messages.append(envelope(sequence, *sorted(to), actor=actor))
             parts: dict[str, Any] = {
                 "market_ms": number,
                 "next_seq": sequence + 1,
@@ -67,8 +67,8 @@ def test_any_script_leaves_both_stores_equal(database_url: str, script: list[dic
                 "acknowledged": {n: loaded.last_sent[n] for n in step["acknowledge"] if n in loaded.last_sent},
                 "cursors": step["cursors"],
                 "known": step["known"],
-                "asks": [place(f"{actor}:{number}:{n}", gate) for n, gate in enumerate(step["asks"])],
-                "answered": [row.ask.key for row in loaded.pending] if step["answer"] else [],
+                "calls": [place(f"{actor}:{number}:{n}", gate) for n, gate in enumerate(step["calls"])],
+                "answered": [row.call.key for row in loaded.pending] if step["answer"] else [],
                 "facts": [bar(hour, str(Decimal(hour) + number), symbol) for hour in step["bars"]]
                 + ([switch(*step["switch"])] if step["switch"] else []),
             }

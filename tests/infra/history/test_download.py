@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli.main import app
 from infra.feeds.source import FeedUnavailableError
 from infra.history import store
 from infra.history.catalog import Kind, Series, series_of

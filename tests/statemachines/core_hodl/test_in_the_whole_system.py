@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.memory_store import MemoryStore
+from actors.runtime.memory_store import MemoryStore
 from statemachines.facts import ExecutionFact, OrderFact, PortfolioFact
 from statemachines.messages import AccountView
 from statemachines.values import DAY_MS, ActorName

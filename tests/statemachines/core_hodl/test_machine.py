@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statemachines.core_hodl.machine import TABLE, CoreHodlMachine, CoreState
-from statemachines.machine import IllegalTransitionError
+from statemachines.fsm import IllegalTransitionError
 
 DIAGRAM = {
     ("INITIALIZATION", "ACCUMULATION"),

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from statemachines.brain import HistoryNeed
-from statemachines.core_hodl.brain import CoreHodlBrain
+from statemachines.actor_logic import HistoryNeed
+from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.values import SPOT, Side
 from tests.reference import core_hodl as reference
 from tests.shared import shared_path
@@ -88,9 +88,9 @@ def expected(bars: reference.Bars, s: Scenario) -> reference.Result:
 
 
 def drive(bars: reference.Bars, s: Scenario, reincarnate: bool = False) -> CoreWorld:
-    """The brain over the same days; orders fill at the next bar's open."""
+    """The engine over the same days; orders fill at the next bar's open."""
     start_ms, end_ms = ms_of(s.start), ms_of(s.end)
-    needs = {need.symbol.removesuffix("USDT"): need for need in CoreHodlBrain().history_needed()}
+    needs = {need.symbol.removesuffix("USDT"): need for need in CoreHodlEngine().history_needed()}
     history = {
         need: [bar(a, day, decimal(bars.close[a][i])) for i, day in enumerate(bars.day) if day < start_ms]
         for a, need in needs.items()
@@ -118,13 +118,13 @@ def drive(bars: reference.Bars, s: Scenario, reincarnate: bool = False) -> CoreW
 
 
 def trades(made: CoreWorld) -> list[tuple[int, str, str, str, Decimal]]:
-    """The brain's orders in the reference's words."""
+    """The engine's orders in the reference's words."""
     found = []
     for placed in made.placed:
         intent = placed.intent
         assert placed.filled == intent.quantity and intent.style == "maker" and intent.category == SPOT
         day = placed.ms - reference.DAY
-        found.append((day, intent.stake, intent.symbol[:3], intent.side.value.lower(), intent.quantity))
+        found.append((day, intent.purpose, intent.symbol[:3], intent.side.value.lower(), intent.quantity))
     return found
 
 

@@ -100,7 +100,7 @@ def start(held: str, **more: Any) -> CoreWorld:
 
 
 class Watch:
-    """Looks at the engine's rows after every single call of the brain."""
+    """Looks at the engine's rows after every single call of the engine."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()

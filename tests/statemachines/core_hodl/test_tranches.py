@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from statemachines.core_hodl.brain import CoreHodlBrain
+from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.values import DAY_MS, SPOT, Side
 from tests.statemachines.core_hodl.world import (
@@ -92,7 +92,7 @@ def test_ch6_orders_that_still_work_at_the_next_cycle_hold_the_next_tranche_back
     assert len(made.intents()) == 2 and len(made.done()) == 2
     made.finish("0.5")
     assert len(made.intents()) == 4
-    assert made.brain.deadline() is None
+    assert made.engine.deadline() is None
 
 
 def test_ch6_a_refused_tranche_is_carried_on() -> None:
@@ -205,7 +205,7 @@ def test_c5_a_plan_never_holds_more_than_there_is() -> None:
 
 def test_c5_while_suspended_a_plan_is_split_two_to_one() -> None:
     """CH-8: DCA of new capital goes on at target proportions, whatever the gaps are."""
-    needs = CoreHodlBrain().history_needed()
+    needs = CoreHodlEngine().history_needed()
     made = built_world(history={needs[1]: [bar("ETH", day(-1), D(5_000))]})
     made.coins["ETH"] -= D(8)
     made.flow("USDT", D(9_000))
@@ -230,7 +230,7 @@ def test_c6_a_trigger_steps_in_front_of_an_open_plan() -> None:
         "ACCUMULATION",
         "INITIALIZATION",
     ]
-    last = [one.stake for one in made.intents()][2:]
+    last = [one.purpose for one in made.intents()][2:]
     assert last[:2] == ["rebalance", "rebalance"] and set(last[2:]) == {"tranche"}
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from statemachines.brain import Brain, HistoryNeed
+from statemachines.actor_logic import ActorLogic, HistoryNeed
 from statemachines.commands import Commands
-from statemachines.core_hodl.brain import CoreHodlBrain
+from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.facts import BarFact
 from statemachines.messages import (
@@ -156,7 +156,7 @@ class CoreWorld(World):
         )
 
     def finish(self, share: str = "1") -> None:
-        """End every working order with this part of it filled, and let the brain go on.
+        """End every working order with this part of it filled, and let the engine go on.
 
         Nothing fills further than the price collar of 10 % from the order's reference price (RM-1).
         """
@@ -173,10 +173,10 @@ class CoreWorld(World):
         """(day, trigger) of journal lines with one of these triggers, the day being that of the cycle."""
         return [(ms // DAY_MS * DAY_MS - DAY_MS, note.trigger) for ms, note in self.noted if note.trigger in names]
 
-    def intents(self, stake: str = "") -> list[Intent]:
-        """All intents sent, or those of one stake."""
+    def intents(self, purpose: str = "") -> list[Intent]:
+        """All intents sent, or those of one purpose."""
         bodies = [body for _, body in self.sent if isinstance(body, Intent)]
-        return [one for one in bodies if not stake or one.stake == stake]
+        return [one for one in bodies if not purpose or one.purpose == purpose]
 
     def done(self) -> list[CycleDone]:
         return [body for _, body in self.sent if isinstance(body, CycleDone)]
@@ -199,13 +199,13 @@ def world(
     decide: Callable[[Intent], Outcome] | None = None,
     **more: Any,
 ) -> CoreWorld:
-    """A world that has told the brain its instruments, at the beginning of the day `start`."""
+    """A world that has told the engine its instruments, at the beginning of the day `start`."""
 
-    def warm(brain: Brain) -> None:
-        brain.warm(history or {})
+    def warm(engine: ActorLogic) -> None:
+        engine.warm(history or {})
 
     made = CoreWorld(
-        lambda: CoreHodlBrain(parameters),
+        lambda: CoreHodlEngine(parameters),
         Account.CORE_HODL,
         Decimal(cash),
         warm=warm,
@@ -234,9 +234,9 @@ ETH_UP = {"BTC": Decimal(10_000), "ETH": Decimal(2_000)}
 Decide = Callable[[Intent], Outcome]
 
 
-def hanging(*stakes: str) -> Decide:
+def hanging(*purposes: str) -> Decide:
     """Orders for these purposes work until the test ends them."""
-    return lambda intent: Outcome(hangs=intent.stake in stakes)
+    return lambda intent: Outcome(hangs=intent.purpose in purposes)
 
 
 def hangs_if(side: Side) -> Decide:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.facts import BarFact
-from statemachines.funding.brain import FundingBrain
+from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
 from statemachines.messages import BarsClosed, DayClosed, FundingSettled, Intent
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account
@@ -31,7 +31,7 @@ class Market:
         self.interval_min: dict[str, int] = {}
         self.predicted: dict[str, Decimal] = {}
         chosen = parameters or FundingParameters()
-        self.world = World(lambda: FundingBrain(chosen), Account.FUNDING, cash, now_ms=START_MS, **more)
+        self.world = World(lambda: FundingEngine(chosen), Account.FUNDING, cash, now_ms=START_MS, **more)
         self.quote()
         self.world.tell(known_instruments(), self.world.portfolio())
 
@@ -92,15 +92,15 @@ class Market:
         self.world.settle()
 
     def _tell_bars(self) -> None:
-        """The hour's bars; within the brain's declared patience they may neither act nor set a deadline."""
+        """The hour's bars; within the engine's declared patience they may neither act nor set a deadline."""
         world = self.world
-        assert isinstance(world.brain, FundingBrain)
-        patience, due_ms, sent = world.brain.patience(), world.brain.deadline(), len(world.sent)
+        assert isinstance(world.engine, FundingEngine)
+        patience, due_ms, sent = world.engine.lookahead(), world.engine.deadline(), len(world.sent)
         world.tell(self.bars())
         limits = {symbol.removesuffix("USDT"): limit for symbol, limit in patience.max_basis.items()}
         exceeds = any(self.perp[asset] > self.spot[asset] * (1 + limit) for asset, limit in limits.items())
         if self.now_ms < patience.until_ms and not exceeds:
-            assert (world.brain.deadline(), len(world.sent)) == (due_ms, sent)
+            assert (world.engine.deadline(), len(world.sent)) == (due_ms, sent)
 
     def period(self, **rates: Decimal) -> None:
         """Eight hours with one settlement at their end; BTC, ETH, SOL by name."""
@@ -119,10 +119,10 @@ class Market:
     def row(self, asset: str = "BTC") -> Mapping[str, Any]:
         return self.world.rows[asset].data
 
-    def intents(self, stake: str | None = None) -> list[Intent]:
+    def intents(self, purpose: str | None = None) -> list[Intent]:
         """Everything that was asked for, or only what was for one purpose."""
         found = [body for _, body in self.world.sent if isinstance(body, Intent)]
-        return [one for one in found if stake is None or one.stake == stake]
+        return [one for one in found if purpose is None or one.purpose == purpose]
 
     def triggers(self, asset: str = "BTC") -> list[str]:
         """The transitions of one asset so far."""

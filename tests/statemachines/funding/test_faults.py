@@ -87,7 +87,7 @@ def test_the_matched_part_stays_when_only_the_rest_cannot_be_filled() -> None:
     short = -market.world.positions["BTCUSDT"][0]
     assert short == D("0.037")
     assert abs(market.world.coins["BTC"] - short) <= D("0.000001")
-    assert [one.stake for one in market.intents()][-1] == "unwind"
+    assert [one.purpose for one in market.intents()][-1] == "unwind"
 
 
 def test_an_order_without_an_end_is_withdrawn_then_sent_again() -> None:
@@ -131,7 +131,7 @@ def test_a_shrunk_short_sells_its_spot_at_once() -> None:
     market.world.execute("", LINEAR, "BTCUSDT", Side.BUY, D("0.004"), D(9_990))
     market.world.tell()
     last = market.world.placed[-1]
-    assert last.intent.category == SPOT and last.intent.side is Side.SELL and last.intent.stake == "trim"
+    assert last.intent.category == SPOT and last.intent.side is Side.SELL and last.intent.purpose == "trim"
     assert abs(market.world.coins["BTC"] - D("0.070")) <= D("0.000001")
     assert market.state() == "FUNDING_COLLECTION"
 
@@ -165,7 +165,7 @@ def test_a_forced_fill_told_as_balances_sells_the_spot_of_what_is_gone() -> None
     market.open("BTC")
     forced(market, "0.030", 9_000)
     last = market.world.placed[-1].intent
-    assert (last.category, last.side, last.stake) == (SPOT, Side.SELL, "trim")
+    assert (last.category, last.side, last.purpose) == (SPOT, Side.SELL, "trim")
     assert abs(market.world.coins["BTC"] - D("0.044")) <= D("0.000001")
     assert market.state() == "FUNDING_COLLECTION"
     forced(market, "0.044", 20_000)
@@ -342,7 +342,7 @@ def test_x1_a_short_that_cannot_be_closed_is_dust_told_once_and_the_asset_is_tra
     market.world.decide = lambda intent: DENIED if intent.closes_rest else Outcome()
     market.period(BTC=D("-0.0001"))
     market.world.advance_to(market.now_ms + 600 * SECOND_MS)
-    assert market.state() == "MONITORING" and market.world.brain.deadline() is None
+    assert market.state() == "MONITORING" and market.world.engine.deadline() is None
     assert len([one for one in market.intents("exit") if one.closes_rest]) == 1
     (alert,) = market.world.alerts
     assert "dust is left" in alert[1].title and alert[1].severity == "info"

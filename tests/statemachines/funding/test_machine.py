@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from statemachines.fsm import IllegalTransitionError
 from statemachines.funding.machine import TABLE, FundingMachine, FundingState
 from statemachines.funding.rules import ExitReason
-from statemachines.machine import IllegalTransitionError
 
 DIAGRAM = {
     ("MONITORING", "OPPORTUNITY_DETECTED"),

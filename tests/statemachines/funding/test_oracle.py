@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from statemachines.facts import BarFact
-from statemachines.funding.brain import FundingBrain
+from statemachines.funding.engine import FundingEngine
 from statemachines.messages import BarsClosed, DayClosed, FundingSettled
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account, Side
 from tests.reference import funding as reference
@@ -47,8 +47,8 @@ def bar_of(leg: reference.Leg, category: str, asset: str, start_ms: int) -> BarF
 
 
 def drive(data: dict[str, reference.Series], start: str, end: str, reincarnate: bool = False) -> World:
-    """The brain over the recorded hours, as the market-data and order-manager actors would tell it."""
-    world = World(FundingBrain, Account.FUNDING, CASH, reincarnate=reincarnate)
+    """The engine over the recorded hours, as the market-data and order-manager actors would tell it."""
+    world = World(FundingEngine, Account.FUNDING, CASH, reincarnate=reincarnate)
     legs = {(c, a): getattr(s, n) for a, s in data.items() for c, n in ((SPOT, "spot"), (LINEAR, "perp"))}
     start_ms, end_ms = ms_of(start), ms_of(end)
     world.now_ms = start_ms
@@ -91,11 +91,11 @@ def settlement(data: dict[str, reference.Series], ms: int) -> FundingSettled:
 
 
 def actions(world: World) -> list[reference.Event]:
-    """The brain's orders in the reference's words; both legs of an action stand in one line."""
+    """The engine's orders in the reference's words; both legs of an action stand in one line."""
     events: list[reference.Event] = []
     by_action: dict[tuple[int, str, str], dict[str, Decimal]] = {}
     for placed in world.placed:
-        kind = placed.intent.stake
+        kind = placed.intent.purpose
         assert placed.filled == placed.intent.quantity
         legs = by_action.setdefault((placed.ms, placed.intent.symbol.removesuffix("USDT"), kind), {})
         assert placed.intent.side is (Side.BUY if (kind == "exit") == (placed.intent.category == LINEAR) else Side.SELL)
@@ -128,7 +128,7 @@ def test_the_reference_meets_the_published_counts(data: dict[str, reference.Seri
 
 
 def test_february_and_march_2020_exactly_as_the_reference(data: dict[str, reference.Series]) -> None:
-    """FU-1 .. FU-7: same dates, same sizes, also when the brain is restored after every single call (OR-9)."""
+    """FU-1 .. FU-7: same dates, same sizes, also when the engine is restored after every single call (OR-9)."""
     wanted = expected(reference.run(data, ms_of("2020-02-01"), ms_of("2020-04-01")))
     plain = drive(data, "2020-02-01", "2020-04-01")
     restored = drive(data, "2020-02-01", "2020-04-01", reincarnate=True)

@@ -46,7 +46,7 @@ periods = st.builds(
 
 
 class Watch:
-    """Checks after every single call of the brain."""
+    """Checks after every single call of the engine."""
 
     def __init__(self) -> None:
         self.naked_since: dict[str, int] = {}
@@ -71,9 +71,9 @@ class Watch:
                 alerted = [ms for ms, alert in world.alerts if ms >= since and asset in alert.title]
                 assert alerted, f"{asset} naked since {since} without an alert at {world.now_ms}"
         for ms, body in world.sent[self.checked :]:
-            if isinstance(body, Intent) and body.side is Side.BUY and body.stake in ("entry", "compound"):
+            if isinstance(body, Intent) and body.side is Side.BUY and body.purpose in ("entry", "compound"):
                 self._limit(world, body, ms)
-            if isinstance(body, Intent) and body.stake in ("entry", "compound") and ms % HOUR_MS == 0:
+            if isinstance(body, Intent) and body.purpose in ("entry", "compound") and ms % HOUR_MS == 0:
                 assert world.rows["ENGINE"].data["risk"]["GLOBAL"]["state"] == "NORMAL", "RM-2: no new risk"
         self.checked = len(world.sent)
 
@@ -128,7 +128,7 @@ def test_invariants_hold_and_it_always_gets_flat(plan: list[Period], fates: list
         assert market.state(asset) == "MONITORING"
         assert market.world.positions.get(f"{asset}USDT", (D(0), D(0)))[0] == 0
         assert market.world.coins.get(asset, D(0)) * market.spot[asset] < 5
-    assert market.world.brain.deadline() is None
+    assert market.world.engine.deadline() is None
 
 
 @settings(max_examples=25, deadline=None)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.brain import ENDLESS_PATIENCE, FOREVER_MS, NO_PATIENCE, Patience
-from statemachines.funding.brain import FundingBrain
+from statemachines.actor_logic import ENDLESS_LOOKAHEAD, FOREVER_MS, NO_LOOKAHEAD, Lookahead
+from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
     InsuranceReading,
@@ -437,16 +437,16 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
 def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_pair_in_work_for_nothing() -> None:
     """F5, DESIGN 3: which hourly bars may come late; that they change nothing meanwhile, every test here checks."""
     market = Market()
-    assert isinstance(market.world.brain, FundingBrain)
-    assert market.world.brain.patience() == ENDLESS_PATIENCE
+    assert isinstance(market.world.engine, FundingEngine)
+    assert market.world.engine.lookahead() == ENDLESS_LOOKAHEAD
     market.open("BTC")
-    assert market.world.brain.patience() == Patience(FOREVER_MS, {"BTCUSDT": D("0.02")})
+    assert market.world.engine.lookahead() == Lookahead(FOREVER_MS, {"BTCUSDT": D("0.02")})
     market.world.decide = lambda intent: Outcome(hangs=True)
     market.perp["BTC"] = market.spot["BTC"] * D("1.03")
     market.hour()
     market.hour()
     assert market.state() == "EXIT"
-    assert market.world.brain.patience() == NO_PATIENCE
+    assert market.world.engine.lookahead() == NO_LOOKAHEAD
 
 
 def test_fu_8_a_positive_period_ends_the_row_of_negative_ones() -> None:
@@ -485,14 +485,14 @@ def test_fu_5_cash_that_is_owed_to_tactical_buys_nothing() -> None:
     """F8: half of the free cash owed halves the largest pair; all of it owed leaves none."""
     market = Market()
     market.open("BTC")
-    brain = market.world.brain
-    assert isinstance(brain, FundingBrain)
-    desk, evaluator = brain._desk, brain._rules
-    free = desk.engine.cash_usdt - desk.engine.owed_usdt - evaluator._margin_of_open_shorts()
+    engine = market.world.engine
+    assert isinstance(engine, FundingEngine)
+    pair_orders, evaluator = engine._pair_orders, engine._rules
+    free = pair_orders.engine.cash_usdt - pair_orders.engine.owed_usdt - evaluator._margin_of_open_shorts()
     before = evaluator._affordable("ETH", D(100_000), D(0))
-    desk.set_engine(owed_usdt=desk.engine.owed_usdt + free / 2)
+    pair_orders.set_engine(owed_usdt=pair_orders.engine.owed_usdt + free / 2)
     after = evaluator._affordable("ETH", D(100_000), D(0))
     assert before is not None and after is not None
     assert abs(after.short / before.short - D("0.5")) < D("0.05")
-    desk.set_engine(owed_usdt=desk.engine.cash_usdt)
+    pair_orders.set_engine(owed_usdt=pair_orders.engine.cash_usdt)
     assert evaluator._affordable("ETH", D(100_000), D(0)) is None

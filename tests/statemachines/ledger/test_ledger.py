@@ -32,7 +32,7 @@ ACCOUNT = Account.FUNDING
 
 def row(**changes: Any) -> ExecutionReport:
     fields: dict[str, Any] = {
-        "account": ACCOUNT, "execution_id": "e1", "link_id": "", "exchange_id": "x1", "category": "spot",
+        "account": ACCOUNT, "execution_id": "e1", "client_order_id": "", "venue_order_id": "x1", "category": "spot",
         "symbol": "BTCUSDT", "side": Side.BUY, "quantity": D("0.3"), "price": D("60000.1"), "fee": D("0.0003"),
         "fee_coin": "BTC", "fee_rate": D("0.001"), "is_maker": False, "realized_pnl": D(0),
         "execution_type": "Trade", "executed_ms": 1,

@@ -13,7 +13,7 @@ from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.risk.checks import judge
 from statemachines.risk.exposure import liquidation_buffer
 from statemachines.risk.machine import RiskStateName
-from statemachines.risk.order import OpenIntent, OrderView, Pending
+from statemachines.risk.order_view import OpenIntent, OrderView, Pending
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName, Category, Instrument, Side
 
@@ -67,7 +67,7 @@ def order(
         quantity=Decimal(quantity),
         style="market",
         reference_price=PRICES[f"{category}:{symbol}"],
-        stake="entry",
+        purpose="entry",
         reason="test",
     ).model_copy(update=intent or {})
     held = accounts[account].balances.get(symbol.removesuffix("USDT"), Decimal(0))
@@ -376,7 +376,7 @@ def test_no_new_risk_on_a_market_whose_data_cannot_be_used_and_reductions_go_on(
 def test_x1_a_rest_below_a_lot_passes_as_the_close_of_a_position_only() -> None:
     """The rest of an exit, 0.0004 with a lot of 0.001, was denied 17,460 times."""
     rest: dict[str, Any] = {"side": Side.SELL, "quantity": "0.0004", "accounts": with_position("0.0004")}
-    closing = {"reduce_only": True, "stake": "exit"}
+    closing = {"reduce_only": True, "purpose": "exit"}
     assert refused(order(**rest, intent=closing)) == {"instrument"}
     assert refused(order(**rest, intent={**closing, "closes_rest": True})) == set()
     assert refused(order(**rest, intent={"closes_rest": True})) == {"instrument"}

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from statemachines.risk import switches
 from statemachines.risk.drawdown import Track, demanded_level, fall_from_peak, next_track, one_day_fall, rebased
+from statemachines.risk.duplicates import WIDTH, RepeatWindow, intent_counter
 from statemachines.risk.machine import Level, RiskStateName
 from statemachines.risk.parameters import DrawdownGroup, RiskParameters, SwitchPolicy
-from statemachines.risk.repeats import WIDTH, RepeatWindow, intent_counter
 from statemachines.risk.switches import DecidedOrder
 from statemachines.values import HOUR_MS, ActorName
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from statemachines.machine import IllegalTransitionError
+from statemachines.fsm import IllegalTransitionError
 from statemachines.risk.machine import RISK_TABLE, Level, RiskMachine, RiskStateName
 from statemachines.values import DAY_MS, HOUR_MS
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from statemachines.brain import Brain, HistoryNeed
+from statemachines.actor_logic import ActorLogic, HistoryNeed
 from statemachines.facts import BarFact
 from statemachines.messages import CycleDone, DayClosed, FeedFrame, FundingSettled, Intent, RunCycle, TransferWanted
-from statemachines.tactical.brain import TacticalBrain
+from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import DAY_MS, HOUR_MS, SPOT, Account, ActorName
 from tests.statemachines.harness import World, known_instruments
@@ -50,10 +50,10 @@ class Market:
         bars = [day_bar("BTC", START_MS - (len(history) - i) * DAY_MS, D(c)) for i, c in enumerate(history)]
         chosen = parameters or TacticalParameters()
 
-        def warm(brain: Brain) -> None:
-            brain.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): bars})
+        def warm(engine: ActorLogic) -> None:
+            engine.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): bars})
 
-        self.world = World(lambda: TacticalBrain(chosen), Account.TACTICAL, cash, now_ms=START_MS, warm=warm, **more)
+        self.world = World(lambda: TacticalEngine(chosen), Account.TACTICAL, cash, now_ms=START_MS, warm=warm, **more)
         self.world.tell(known_instruments(), self.world.portfolio())
 
     def settle(self, rate: Decimal, times: int = 9) -> None:

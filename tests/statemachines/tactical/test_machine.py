@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from statemachines.machine import IllegalTransitionError
+from statemachines.fsm import IllegalTransitionError
 from statemachines.tactical.machine import TABLE, TacticalState
 
 DIAGRAM = {

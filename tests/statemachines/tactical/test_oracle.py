@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from statemachines.brain import Brain, HistoryNeed
+from statemachines.actor_logic import ActorLogic, HistoryNeed
 from statemachines.facts import BarFact
 from statemachines.messages import CycleDone, DayClosed, FeedFrame, FundingSettled, RunCycle
-from statemachines.tactical.brain import TacticalBrain
+from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
 from tests.reference import tactical as reference
 from tests.shared import shared_path
@@ -69,10 +69,10 @@ def drive(market: reference.Market, start: date, end: date, reincarnate: bool = 
     first = market.days.index(start)
     history = [bar(market, "BTC", row) for row in range(first)]
 
-    def warm(brain: Brain) -> None:
-        brain.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): history})
+    def warm(engine: ActorLogic) -> None:
+        engine.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): history})
 
-    world = World(TacticalBrain, Account.TACTICAL, CAPITAL, reincarnate=reincarnate, warm=warm, now_ms=ms_of(start))
+    world = World(TacticalEngine, Account.TACTICAL, CAPITAL, reincarnate=reincarnate, warm=warm, now_ms=ms_of(start))
     world.tell(known_instruments(), world.portfolio())
     stamps, rates = market.funding
     for row in range(first, market.days.index(end)):

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from statemachines.messages import FeedFrame, RiskState, TransferEnded
-from statemachines.tactical.brain import TacticalBrain
+from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.rules import (
     Capital,
@@ -17,7 +17,7 @@ from statemachines.tactical.rules import (
     ExitKind,
     Trigger,
     anniversary,
-    chances,
+    deployment_candidates,
     exit_due,
     gain,
     payable,
@@ -66,7 +66,7 @@ def test_ta_1_ta_2_ta_3_triggers_and_amounts(
     seen: Conditions, fired: frozenset[int], first: Trigger | None, amount: int
 ) -> None:
     """TA-1, TA-2, TA-3, A2, A3, A4, A6: which trigger counts, and how much it deploys of 1,000 with 600 in reserve."""
-    found = chances(seen, Capital(D(1000), D(600)), fired, P)
+    found = deployment_candidates(seen, Capital(D(1000), D(600)), fired, P)
     assert (found[0].trigger if found else None) is first
     if found:
         assert found[0].amount_usdt == amount
@@ -426,9 +426,9 @@ def test_a_7_proceeds_whose_return_failed_are_not_cash_to_deploy() -> None:
     market.days(30, 4_100)
     market.close(9_000)  # more than twice the cost: sold, its proceeds are asked for
     (wanted,) = market.returns()
-    brain = market.world.brain
-    assert isinstance(brain, TacticalBrain)
-    assert brain._returning.owed_usdt() >= wanted.amount
+    engine = market.world.engine
+    assert isinstance(engine, TacticalEngine)
+    assert engine._returning.owed_usdt() >= wanted.amount
     market.world.tell(
         TransferEnded(
             transfer_id="t",
@@ -442,5 +442,5 @@ def test_a_7_proceeds_whose_return_failed_are_not_cash_to_deploy() -> None:
             reason="test",
         )
     )
-    assert brain._returning.owed_usdt() >= wanted.amount
-    assert brain._deploying._capital().cash_usdt <= brain._book.engine.cash_usdt - wanted.amount
+    assert engine._returning.owed_usdt() >= wanted.amount
+    assert engine._deploying._capital().cash_usdt <= engine._engine_orders.engine.cash_usdt - wanted.amount

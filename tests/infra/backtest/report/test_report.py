@@ -16,9 +16,9 @@ from infra.backtest.report import write_report
 from infra.backtest.report.analysis import analyse
 from infra.backtest.report.export import TABLES, TRADES, with_datetimes
 from infra.backtest.report.findings import findings_of
-from infra.backtest.report.page import SECTIONS, render
+from infra.backtest.report.page.page import SECTIONS, render
+from infra.backtest.report.page.tables import books_table, performance_table, rules_table
 from infra.backtest.report.series import BENCHMARKS
-from infra.backtest.report.tables import books_table, performance_table, rules_table
 from infra.files import write_whole
 from tests.infra.backtest.report.sample import at, facts, fill, record, table
 

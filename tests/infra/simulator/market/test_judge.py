@@ -3,100 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from api.cli import app
-from infra.simulator.market.findings import HistoryError, Severity
+from api.cli.main import app
+from infra.simulator.market.findings import Severity
 from infra.simulator.market.history import HistoryMarket
-from infra.simulator.market.judge import Judgement, judge
+from infra.simulator.market.judge import judge
 from infra.simulator.market.path import DAY_MS, HOUR_MS
+from tests.infra.simulator.market.judged import (
+    DAYS,
+    RATES,
+    Lines,
+    cell,
+    error,
+    kinds,
+    moved,
+    planted,
+    scaled,
+)
 from tests.infra.simulator.market.make import times
 from tests.shared import shared_path
 
-from .make import BARS_HEADER, START_MS, Row, beside, by_day, hours_of, write_csv, write_required
-
-DAYS = 40
-RATES = "ts,rate"
-Lines = list[list[Any]]
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty days of three coins: hours, days, marks, funding, Fear & Greed, DVOL."""
-    folder = tmp_path_factory.mktemp("sound")
-    write_required(folder, DAYS, coins=("btc", "eth", "sol"))
-    for coin in ("btc", "eth", "sol"):
-        spot = hours_of(coin, DAYS)
-        write_csv(folder / f"{coin}_usdt_spot_1d.csv", BARS_HEADER, by_day(spot))
-        write_csv(folder / f"{coin}_usdt_perp_1d.csv", BARS_HEADER, by_day(beside(spot)))
-        write_csv(folder / f"{coin}_usdt_mark_1h.csv", "ts,open,high,low,close", [one[:5] for one in beside(spot)])
-        write_csv(folder / f"funding_{coin}.csv", RATES, rates())
-    days = range(DAYS)
-    write_csv(folder / "fear_greed.csv", "date,value", [(START_MS + day * DAY_MS, 20 + day) for day in days])
-    write_csv(folder / "dvol_btc_1d.csv", "ts,dvol", [(START_MS + day * DAY_MS, 60.5) for day in days])
-    return folder
-
-
-@pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy in which a defect can be planted."""
-    return Path(shutil.copytree(sound, tmp_path / "history"))
-
-
-def rates() -> list[tuple[int, float]]:
-    return [(START_MS + number * 8 * HOUR_MS, 0.0001 + 0.00001 * (number % 7)) for number in range(DAYS * 3)]
-
-
-def kinds(found: Judgement, severity: Severity) -> set[tuple[str, str]]:
-    return {(one.file, one.kind) for one in found.findings if one.severity is severity}
-
-
-def planted(folder: Path, file: str, change: Callable[[Lines], Lines]) -> Judgement:
-    """The judgement after the rows of a file were changed."""
-    path = folder / file
-    header, *lines = path.read_text().splitlines()
-    changed = change([line.split(",") for line in lines])
-    write_csv(path, header, changed)
-    return judge(folder)
-
-
-def error(found: Judgement, file: str, kind: str) -> str:
-    """The text of the error, after making sure that the loader refuses the folder with the same text."""
-    texts = [str(one) for one in found.errors if (one.file, one.kind) == (file, kind)]
-    assert texts, [str(one) for one in found.findings]
-    with pytest.raises(HistoryError) as refused:
-        HistoryMarket(found.folder)
-    assert texts[0] in str(refused.value)
-    return texts[0]
-
-
-def scaled(factor: float, first: int = 0, last: int | None = None) -> Callable[[Lines], Lines]:
-    def change(lines: Lines) -> Lines:
-        for line in lines[first:last]:
-            line[1:5] = [float(price) * factor for price in line[1:5]]
-        return lines
-
-    return change
-
-
-def moved(hours: int) -> Callable[[Lines], Lines]:
-    return lambda lines: [[int(line[0]) + hours * HOUR_MS, *line[1:]] for line in lines]
-
-
-def cell(row: int, column: int, value: object) -> Callable[[Lines], Lines]:
-    def change(lines: Lines) -> Lines:
-        lines[row][column] = value
-        return lines
-
-    return change
+from .make import BARS_HEADER, START_MS, Row, beside, hours_of, write_csv, write_required
 
 
 def test_sound_data_pass_without_a_word(folder: Path) -> None:
@@ -365,130 +297,3 @@ def test_files_without_a_day_in_common_are_told(tmp_path: Path) -> None:
 
 
 # --- one judge ---
-
-
-def remove(*files: Path) -> None:
-    for file in files:
-        file.unlink()
-
-
-def folder_instead(file: Path) -> None:
-    if not file.is_dir():
-        file.unlink(missing_ok=True)
-        file.mkdir()
-
-
-CHANGES: dict[str, Callable[[Path], None]] = {
-    "scale": lambda f: void(planted(f, "btc_usdt_perp_1h.csv", scaled(10))),
-    "gap": lambda f: void(planted(f, "eth_usdt_spot_1h.csv", lambda lines: lines[:9] + lines[12:])),
-    "late": lambda f: void(planted(f, "eth_usdt_perp_1h.csv", moved(1))),
-    "text": lambda f: void(planted(f, "funding_btc.csv", cell(2, 1, "much"))),
-    "no sol": lambda f: remove(*f.glob("sol_*")),
-    "no sol spot": lambda f: (f / "sol_usdt_spot_1h.csv").unlink(missing_ok=True),
-    "no perpetual": lambda f: (f / "eth_usdt_perp_1h.csv").unlink(missing_ok=True),
-    "no funding": lambda f: (f / "funding_eth.csv").unlink(missing_ok=True),
-    "n_src empty": lambda f: write_n_src(f, ""),
-    "n_src partial": lambda f: write_n_src(f, "7"),
-    "n_src text": lambda f: write_n_src(f, "many"),
-    "empty": lambda f: void((f / "fear_greed.csv").write_text("")),
-    "binary": lambda f: void((f / "dvol_btc_1d.csv").write_bytes(bytes(range(256)))),
-    "short": lambda f: void(planted(f, "btc_usdt_spot_1h.csv", lambda lines: lines[:5])),
-    "folder in its place": lambda f: folder_instead(f / "btc_usdt_mark_1h.csv"),
-    "double": lambda f: void(
-        shutil.copy(f / "sol_usdt_perp_1d.csv", f / "sol_usdt_perp_1d.parquet")
-        if (f / "sol_usdt_perp_1d.csv").exists()
-        else None
-    ),
-}
-
-
-def void(*_: object) -> None:
-    """For its arguments' effect alone."""
-
-
-def write_n_src(folder: Path, value: str) -> None:
-    lines = [(*one, value) for one in by_day(hours_of("btc", DAYS))]
-    write_csv(folder / "btc_usdt_spot_1d.csv", f"{BARS_HEADER},n_src", lines)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(sorted(CHANGES)), max_size=4, unique=True))
-def test_what_the_check_calls_usable_loads_and_nothing_else_does(
-    sound: Path, tmp_path_factory: pytest.TempPathFactory, names: list[str]
-) -> None:
-    """Two judges disagreed: folders that `check` called sound ended the loader with a traceback, and the reverse."""
-    folder = Path(shutil.copytree(sound, tmp_path_factory.mktemp("any") / "history"))
-    # What takes a file away comes last: the others change what is there.
-    for name in sorted(names, key=lambda name: (name.startswith("no "), name)):
-        CHANGES[name](folder)
-    errors = judge(folder).errors
-    answer = CliRunner().invoke(app, ["history", "check", str(folder)])
-    assert answer.exit_code == (1 if errors else 0), answer.output
-    try:
-        HistoryMarket(folder)
-    except HistoryError as refused:
-        assert errors and all(str(one) in str(refused) for one in errors)
-    else:
-        assert not errors
-
-
-def test_the_command_says_what_can_be_done_with_the_folder(folder: Path, tmp_path: Path) -> None:
-    sound_one = CliRunner().invoke(app, ["history", "check", str(folder)])
-    assert sound_one.exit_code == 0 and "btc_usdt_spot_1h: 960 rows" in sound_one.output
-    (folder / "btc_usdt_spot_1h.csv").unlink()
-    flawed = CliRunner().invoke(app, ["history", "check", str(folder), "--json"])
-    assert flawed.exit_code == 1 and '"missing files"' in flawed.output and '"usable": false' in flawed.output
-    absent = CliRunner().invoke(app, ["history", "check", str(tmp_path / "x")])
-    assert absent.exit_code == 2 and "does not exist" in absent.output
-
-
-def test_every_kind_of_error_of_a_file_is_told_in_one_run(folder: Path) -> None:
-    """Only the first kind was told per file and run: who mended it met the next one, run after run. Each row keeps its
-    number in the file."""
-
-    def spoil(lines: Lines) -> Lines:
-        lines[3][2] = "none"  # row 4: no number
-        lines[5][0] = "31/01/2020"  # row 6: no instant
-        lines[7][1] = -5  # row 8: impossible
-        lines[9][5] = -1  # row 10: impossible volume
-        lines[11][2] = 0.01  # row 12: high below the open
-        lines[20][0] = lines[19][0]  # row 21: twice
-        lines[30][0] = int(lines[30][0]) + 60_000  # row 31: off the grid
-        del lines[40][5]  # row 41: uneven
-        del lines[50]  # an hour is missing
-        return lines
-
-    found = planted(folder, "btc_usdt_spot_1h.csv", spoil)
-    told = {one.kind: " ".join(one.examples) for one in found.findings if one.file == "btc_usdt_spot_1h.csv"}
-    for kind, row in {
-        "values of high that are no number": 4,
-        "values that are no instant": 6,
-        "impossible values of open": 8,
-        "impossible values of volume": 10,
-        "inconsistent bars": 12,
-        "duplicate rows": 21,
-        "rows off the grid": 31,
-        "uneven rows": 41,
-    }.items():
-        assert f"row {row}" in told[kind], (kind, told[kind])
-    assert "missing hours" in told
-
-
-def test_an_error_of_one_file_does_not_hide_what_others_contradict_each_other_in(folder: Path) -> None:
-    (folder / "sol_usdt_spot_1h.csv").write_text("nothing")
-    found = planted(folder, "eth_usdt_perp_1h.csv", scaled(10))
-    files = {one.file for one in found.errors}
-    assert {"sol_usdt_spot_1h.csv", "eth_usdt_perp_1h.csv"} <= files
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"ts,open\n", b"\xff\xfe"])
-@pytest.mark.parametrize("name", ["fear_greed.parquet", "btc_usdt_mark_1h.csv"])
-def test_a_broken_file_is_not_called_missing(folder: Path, name: str, content: bytes) -> None:
-    stem = name.partition(".")[0]
-    (folder / f"{stem}.csv").unlink()
-    assert f"{stem}: missing; " in CliRunner().invoke(app, ["history", "check", str(folder)]).output
-    (folder / name).write_bytes(content)
-    result = CliRunner().invoke(app, ["history", "check", str(folder)])
-    assert result.exit_code == 1
-    assert f"{stem}: not usable, see the errors" in result.output
-    assert f"{stem}: missing" not in result.output

@@ -1,0 +1,206 @@
+"""The ports: what the actors need from the outside, in the core's own terms. `infra` implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from statemachines.actor_logic import Lookahead, StateRow
+from statemachines.commands import ExchangeCall, JournalEntry
+from statemachines.facts import BarFact, Fact
+from statemachines.messages import Body
+from statemachines.requests import ExchangeRequest, ExchangeResponse
+from statemachines.values import Account
+
+EnvelopeDict = dict[str, Any]
+"""A message on the wire: `{id, sender, seq, prev, to, kind, version, market_time, cause, trace, body}`."""
+
+
+class FencedError(Exception):
+    """Another incarnation holds the actor's epoch: this one must stop at once and touch nothing."""
+
+
+class StoreUnavailableError(Exception):
+    """The database cannot be used; the actor waits, visibly, and repeats the same commit. `what` continues a sentence
+    that begins with "The database"; `why` is what the database itself said."""
+
+    def __init__(self, what: str = "cannot be reached", why: str = "") -> None:
+        super().__init__(f"the database {what}{f': {why}' if why else ''}")
+        self.what = what
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[StoreUnavailableError], tuple[str, str]]:
+        return type(self), (self.what, self.why)
+
+
+class ActorGoneError(Exception):
+    """The actor's process is dead or cannot be reached any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One decision with the message that caused it."""
+
+    market_ms: int
+    cause: str
+    trace: str
+    note: JournalEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeCallRow:
+    """A request as it stands in the database with the message that caused it."""
+
+    call: ExchangeCall
+    cause: str
+    trace: str
+    market_ms: int
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything one step of the durable actor makes durable, in one transaction or not at all.
+
+    `number` is the actor's commit number after this one; `cursors` the newest sequence taken per sender;
+    `known` natural ids of outside facts taken (to drop repeats); `acknowledged` per recipient the newest of our
+    sequences it has; `answered` the keys of asks whose outcome is part of this step.
+    """
+
+    actor: str
+    epoch: int
+    number: int
+    market_ms: int
+    next_seq: int
+    states: Sequence[StateRow] = ()
+    cursors: Mapping[str, int] = field(default_factory=dict)
+    known: Sequence[str] = ()
+    acknowledged: Mapping[str, int] = field(default_factory=dict)
+    outbox: Sequence[EnvelopeDict] = ()
+    calls: Sequence[ExchangeCallRow] = ()
+    answered: Sequence[str] = ()
+    journal: Sequence[JournalRow] = ()
+    facts: Sequence[Fact] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An actor's durable state. `outbox` holds messages some recipient has not acknowledged, oldest first;
+    `pending` the asks without an answer; `last_sent` per recipient the newest sequence ever addressed to it."""
+
+    number: int
+    market_ms: int
+    next_seq: int
+    states: Mapping[str, StateRow]
+    cursors: Mapping[str, int]
+    acknowledged: Mapping[str, int]
+    last_sent: Mapping[str, int]
+    outbox: Sequence[EnvelopeDict]
+    pending: Sequence[ExchangeCallRow]
+
+
+class Store(Protocol):
+    """The database as the durable actor sees it."""
+
+    def grant(self, actor: str, holder: str) -> int:
+        """A new epoch for the actor; every older incarnation is fenced from now on."""
+        ...
+
+    def load(self, actor: str, epoch: int) -> Loaded:
+        """The durable state of the actor. Raises FencedError when the epoch is not the newest."""
+        ...
+
+    def commit(self, commit: Commit) -> frozenset[str]:
+        """Make a step durable; returns the keys of the asks that a switch blocks.
+
+        An ask with a `gate` is tested against the switches GLOBAL and the engine's own in the same transaction.
+        Repeating a commit whose outcome was lost is safe: the number tells whether it had landed.
+
+        Raises:
+            FencedError: the epoch or the commit number is not ours.
+            StoreUnavailableError: the database cannot be reached; nothing is known to be committed.
+        """
+        ...
+
+    def holds(self, actor: str, epoch: int) -> bool:
+        """Whether this epoch is still the newest (asked before each exchange write)."""
+        ...
+
+    def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the natural ids that the actor has already taken."""
+        ...
+
+    def closed_bars(
+        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
+    ) -> Sequence[BarFact]:
+        """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
+        ...
+
+
+class ExchangePort(Protocol):
+    """The exchange as the lanes see it: blocking, one call per account at a time."""
+
+    def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
+        """Perform one request. Refusals and unknown outcomes are answers, not exceptions."""
+        ...
+
+
+class StreamSink(Protocol):
+    """Where streams deliver: `natural_id` makes a repeat recognisable, "" marks an ephemeral frame."""
+
+    def __call__(self, body: Body, natural_id: str, market_ms: int) -> None: ...
+
+
+class StreamsPort(Protocol):
+    """The exchange's streams of one actor, supervised: rebuilt with growing delay when they fall silent."""
+
+    def start(self, sink: StreamSink, on_reconnected: Callable[[str], None]) -> None:
+        """Connect, authenticate, subscribe; `on_reconnected` asks for a gap fill after every later reconnect."""
+        ...
+
+    def received(self) -> Mapping[str, int]:
+        """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
+        ...
+
+    def faults(self) -> Sequence[str]:
+        """Sentences about connections that are down or silent; empty when all is well."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class MarketClock(Protocol):
+    """Market time. In paper it is driven in lockstep; live it is the exchange's clock."""
+
+    def now_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer of the lockstep exchange to one advance. `sent`: topic frames per live connection so far; `queued`:
+    groups of frames of this instant that are still to be sent."""
+
+    step: int
+    market_ms: int
+    settled: bool
+    ended: bool
+    sent: Mapping[str, int] = field(default_factory=dict)
+    queued: int = 0
+
+
+class ExchangeAwayError(Exception):
+    """The lockstep exchange does not answer; the same step may be asked for again without harm."""
+
+
+class LockstepPort(Protocol):
+    """The simulated exchange's control interface: it moves only when everything has settled."""
+
+    def status(self) -> Step: ...
+
+    def advance(self, step: int, until_ms: int | None, lookahead: Lookahead, handled: Mapping[str, int]) -> Step:
+        """One micro-step, if all frames sent were handled; otherwise `settled` is False and nothing moves. Hours that
+        touch no account may be passed over within `lookahead`; their bars come together.
+
+        Raises ExchangeAwayError.
+        """
+        ...

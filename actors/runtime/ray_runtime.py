@@ -1,0 +1,322 @@
+"""The Ray runtime: plain classes wrapped at the edge, detached and named, in one namespace.
+
+`num_cpus=0`, `max_restarts=0` and `max_task_retries=0` everywhere: the orchestrator alone recreates actors (only it is
+restarted by Ray), and nothing that may write to the exchange is ever repeated by Ray (RAY.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import ray
+from ray.util.metrics import Gauge
+
+from actors.runtime.actor_runner import ActorRunner, Parts
+from actors.runtime.outbox_dispatcher import Peers
+from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, Store
+from statemachines.messages import parse_body
+from statemachines.supervision.policy import SupervisionPolicy
+from statemachines.values import ActorName
+
+_log = logging.getLogger(__name__)
+
+NAMESPACE = "eternal"
+DELIVERY_TIMEOUT_S = 65.0
+NOTIFY_TIMEOUT_S = 5.0
+METRICS_PERIOD_S = 5.0
+
+CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4, "operator": 2}
+"""Deliveries wait for commits in `inbox`, the operator's commands in `operator`; `health` is separate and answers a
+progress stamp."""
+
+
+class Assembly(Protocol):
+    """Picklable factories: everything an actor needs is made inside its own process, also after a restart."""
+
+    def parts(self, name: ActorName, peers: Peers) -> Parts: ...
+
+    def store(self, name: ActorName) -> Store: ...
+
+    def lockstep(self, name: ActorName) -> LockstepPort | None:
+        """The simulated exchange's control interface; None where market time is the exchange's own."""
+        ...
+
+    def clock(self, name: ActorName) -> MarketClock:
+        """Market time where it is not in lockstep."""
+        ...
+
+    def pace_s(self) -> float:
+        """Least wall time per market hour in lockstep; 0 = as fast as it settles."""
+        ...
+
+    def actor_class(self, name: ActorName) -> type:
+        """The plain class to run under this name."""
+        ...
+
+    def further_components(self) -> Sequence[ActorName]:
+        """Supervised actors without a durable actor (the API), started last."""
+        ...
+
+    def supervision(self) -> SupervisionPolicy:
+        """How often and how fast a failed actor is restarted (OR-8)."""
+        ...
+
+    def is_frozen(self, pid: int) -> bool:
+        """Whether this process of ours is stopped (SIGSTOP, a debugger); False where that cannot be seen."""
+        ...
+
+
+class RayPeers:
+    """Peers by name; a handle is looked up again after any failure, since recreation makes it stale."""
+
+    def __init__(self) -> None:
+        self._handles: dict[str, Any] = {}
+
+    def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
+        answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
+        return answer
+
+    def notify(self, recipient: str, envelope: EnvelopeDict) -> Mapping[str, int]:
+        answer: Mapping[str, int] = self._call(recipient, "notify", NOTIFY_TIMEOUT_S, envelope)
+        return answer
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        # A lost report is asked for again by the conductor.
+        with contextlib.suppress(Exception):
+            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, dict(report))
+
+    def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
+        known = recipient in self._handles
+        try:
+            return ray.get(getattr(self._handle(recipient), method).remote(argument), timeout=timeout_s)
+        except ray.exceptions.ActorDiedError:
+            self._handles.pop(recipient, None)
+            if not known:
+                raise
+        except Exception:
+            self._handles.pop(recipient, None)
+            raise
+        # The handle was of a dead incarnation; its successor may be there, and quotes are not sent a second time.
+        return self._call(recipient, method, timeout_s, argument)
+
+    def _handle(self, name: str) -> Any:
+        handle = self._handles.get(name)
+        if handle is None:
+            handle = self._handles[name] = ray.get_actor(name, namespace=NAMESPACE)
+        return handle
+
+
+class RayActor:
+    """A stateful actor as Ray sees it. The constructor is cheap and cannot fail; `start` does the work."""
+
+    def __init__(self, assembly: Assembly, name: str) -> None:
+        self._assembly = assembly
+        self.name = ActorName(name)
+        self._host: ActorRunner | None = None
+
+    def start(self, epoch: int, now_ms: int) -> None:
+        """Begin work as incarnation `epoch`; errors reach the supervisor."""
+        host = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
+        host.start(epoch, now_ms)
+        self._host = host
+        threading.Thread(target=_publish_metrics, args=(host,), name="metrics", daemon=True).start()
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:
+        return self._started().deliver(batch)
+
+    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
+    def notify(self, envelope: EnvelopeDict) -> dict[str, int]:
+        return self._started().notify(envelope)
+
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
+    def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
+        self._started().command(parse_body(kind, body), natural_id)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def tick(self, now_ms: int) -> None:
+        self._started().tick(now_ms)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def report_again(self) -> None:
+        if self._host is not None:
+            self._host.report_again()
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
+    def health(self) -> dict[str, Any]:
+        if self._host is None:
+            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress": 0, "is_busy": False}
+        return self._host.health()
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        if self._host is not None:
+            self._host.stop()
+
+    def _started(self) -> ActorRunner:
+        if self._host is None:
+            raise RuntimeError(f"{self.name} has not been started yet")
+        return self._host
+
+
+class MarketData(RayActor):
+    """Closed bars, funding, quotes, feeds."""
+
+
+class CoreHodl(RayActor):
+    """Engine 1."""
+
+
+class Trend(RayActor):
+    """Engine 2, one actor per sub-account."""
+
+
+class Funding(RayActor):
+    """Engine 3."""
+
+
+class Tactical(RayActor):
+    """Engine 4."""
+
+
+class RiskManager(RayActor):
+    """Pre-trade checks, drawdown, switches, the portfolio."""
+
+
+class OrderManager(RayActor):
+    """Orders, executions, positions, ledger."""
+
+
+CLASSES: dict[ActorName, type[RayActor]] = {
+    ActorName.MARKET_DATA: MarketData,
+    ActorName.CORE_HODL: CoreHodl,
+    ActorName.TREND_1: Trend,
+    ActorName.TREND_2: Trend,
+    ActorName.FUNDING: Funding,
+    ActorName.TACTICAL: Tactical,
+    ActorName.RISK_MANAGER: RiskManager,
+    ActorName.ORDER_MANAGER: OrderManager,
+}
+"""One class per role, so that the Ray dashboard reads well."""
+
+
+def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
+    """Create the named, detached actor (or find it alive) and return its handle."""
+    remote = ray.remote(concurrency_groups=CONCURRENCY_GROUPS)(assembly.actor_class(name))
+    options: dict[str, Any] = {
+        "name": str(name),
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "num_cpus": 0,
+        "max_restarts": max_restarts,
+        "max_task_retries": 0,
+        "get_if_exists": True,
+    }
+    return remote.options(**options).remote(assembly, str(name))
+
+
+def find(name: ActorName) -> Any | None:
+    """The living actor of this name; None when there is none. Life must still be proven by a call."""
+    try:
+        return ray.get_actor(str(name), namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+class RayCall:
+    """A call in flight."""
+
+    def __init__(self, reference: Any) -> None:
+        self._reference = reference
+
+    def ready(self) -> bool:
+        done, _ = ray.wait([self._reference], timeout=0)
+        return bool(done)
+
+    def value(self) -> Any:
+        """The answer. Raises ActorGoneError when the actor has died; otherwise what the call raised.
+
+        An actor that cannot be reached for a moment (ActorUnavailableError: it is just coming up, or its last call was
+        under way when something broke) has not died: that is a missing answer. And what the actor itself raises because
+        one of its peers has died is an error of that call, though Ray gives it the class of the peer's end.
+        """
+        try:
+            return ray.get(self._reference, timeout=1)
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.ActorDiedError as error:
+            raise ActorGoneError(" ".join(str(error).split())[:300]) from error
+
+
+class _NoActor:
+    """Stands for a call to an actor that does not exist."""
+
+    def __init__(self, name: ActorName) -> None:
+        self._name = name
+
+    def ready(self) -> bool:
+        return True
+
+    def value(self) -> Any:
+        raise ActorGoneError(f"there is no actor named {self._name}")
+
+
+class RayLauncher:
+    """Makes, ends and calls actors by name; used by the orchestrator alone (one restart authority)."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+
+    def find(self, name: ActorName) -> bool:
+        return find(name) is not None
+
+    def spawn(self, name: ActorName) -> None:
+        spawn(self._assembly, name)
+
+    def kill(self, name: ActorName) -> None:
+        """End the process for good; Ray must not restart it."""
+        handle = find(name)
+        if handle is not None:
+            ray.kill(handle, no_restart=True)
+
+    def is_frozen(self, pid: int) -> bool:
+        return self._assembly.is_frozen(pid)
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> RayCall | _NoActor:
+        handle = find(name)
+        return _NoActor(name) if handle is None else RayCall(getattr(handle, method).remote(*arguments))
+
+    def tell(self, name: ActorName, method: str, *arguments: object) -> None:
+        """A call whose answer nobody waits for; an actor that is down simply misses it."""
+        handle = find(name)
+        if handle is not None:
+            getattr(handle, method).remote(*arguments)
+
+
+def end_process(why: str) -> None:
+    """A fenced incarnation has no right to go on: its process ends at once."""
+    _log.warning("process ends: %s", why)
+    threading.Timer(0.5, os._exit, args=(0,)).start()
+
+
+def _publish_metrics(host: ActorRunner) -> None:
+    tags = {"actor": str(host.name)}
+    gauges = {
+        "commits": Gauge("eternal_actor_commits", "Durable steps of this actor", tag_keys=("actor",)),
+        "inbox": Gauge("eternal_actor_inbox", "Messages waiting", tag_keys=("actor",)),
+        "pending_requests": Gauge("eternal_actor_requests", "Requests without answer", tag_keys=("actor",)),
+        "market_ms": Gauge("eternal_actor_market_time_ms", "Market time of the actor", tag_keys=("actor",)),
+    }
+    pause = threading.Event()
+    while True:
+        health = host.health()
+        for field, gauge in gauges.items():
+            gauge.set(float(health[field]), tags=tags)
+        if health["state"] in ("STOPPED", "FENCED"):
+            return
+        pause.wait(METRICS_PERIOD_S)

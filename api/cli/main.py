@@ -1,0 +1,320 @@
+"""The command line `eternal`. Heavy libraries are imported inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from api.cli.configuration import config_app
+from api.cli.days import parse_day
+from api.cli.history import history_app
+from infra.data_folder import claim_data_folder, demand_data_folder, discard
+from infra.faults import OperatorError
+from infra.files import whole_path
+from infra.ownership import ForeignFolderError, is_missing
+
+if TYPE_CHECKING:
+    from infra.config import EternalConfig
+
+
+class _Sentences(TyperGroup):
+    """The one place that turns an operator's mistake, or a fault of the machine, into a sentence and exit code 2."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OperatorError as error:
+            _refuse(str(error))
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            _refuse(f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions.")
+
+
+app = typer.Typer(
+    cls=_Sentences,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Eternal Engine: four engines, one risk manager, one ledger, on Bybit or on a simulated exchange.",
+)
+
+app.add_typer(history_app, name="history")
+app.add_typer(config_app, name="config")
+
+Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
+Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (default eternal.toml, if there is one)")]
+LIVE_WORDS = "trade with real money"
+
+
+def main() -> None:
+    """Entry point of the program."""
+    app()
+
+
+@app.command()
+def run(
+    profile: Annotated[str | None, typer.Option(help="paper (default), demo, testnet or live")] = None,
+    history: Annotated[Path | None, typer.Option(help="replay the price files of this folder")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first market day, e.g. 2020-01-01")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last market day")] = None,
+    pace: Annotated[float | None, typer.Option(help="least seconds per market day; 0: as fast as it settles")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market")] = None,
+    address: Annotated[str | None, typer.Option(help="join a running Ray cluster: auto or HOST:PORT")] = None,
+    until_end: Annotated[bool, typer.Option("--until-end", help="stop at the market's end, print a summary")] = False,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Start the whole system and show it live; Ctrl-C ends it, the next start resumes from the saved state."""
+    exchange: dict[str, Any] = {}
+    if history is not None:
+        exchange["history"] = str(history)
+    if first is not None:
+        exchange["from_day"] = first
+    if last is not None:
+        exchange["to_day"] = _next_day(last)
+    if pace is not None:
+        exchange["pace_s"] = str(pace)
+    if seed is not None:
+        exchange["seed"] = seed
+    overrides: dict[str, Any] = {"exchange": exchange} if exchange else {}
+    if profile is not None:
+        overrides["profile"] = profile
+    if address is not None:
+        overrides["ray"] = {"address": address}
+    if history is not None and data is None:
+        data = Path(".eternal-replay")  # a replay never mixes with the paper account's own history
+    config = _config(overrides, settings, data, config_file)
+    if config.profile.value == "live":
+        _confirm_live(config)
+    config = _with_whole_paths(config)
+    replayed = config.exchange.history
+    if config.is_simulated and replayed is not None and not replayed.is_dir():
+        _refuse(f"exchange.history: {replayed} does not exist or is no folder; it must be a folder of history files.")
+    _log_to_file(config)
+    from api.cli.show import show_run
+
+    if not show_run(config, until_end=until_end):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(data: Folder = None, config_file: ConfigFile = None) -> None:
+    """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
+    from api.cli.client import Unanswered, read_launch_overview, read_overview
+    from api.cli.place import find_place
+    from api.cli.table import print_overview
+
+    place = find_place(data, config_file)
+    try:
+        overview = read_overview(place)
+    except Unanswered as error:
+        told = read_launch_overview(place, str(error))
+        if told is None:
+            from api.cli.running import overview_from_database
+
+            config = _config({}, None, data, config_file)
+            told = overview_from_database(config, f"the API does not answer ({error})")
+        overview = told
+    print_overview(overview)
+
+
+@app.command()
+def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
+    """End the system that runs on this data folder, as Ctrl-C would."""
+    from api.cli.place import find_place
+    from api.cli.running import stop_running
+
+    typer.echo(stop_running(find_place(data, config_file).data_folder))
+
+
+@app.command()
+def control(
+    action: Annotated[
+        str, typer.Argument(help="pause, resume, reduce_only, halt, normal; reset for a FAULTED component")
+    ],
+    reason: Annotated[str, typer.Option(help="why; it is journalled")],
+    scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    command_id: Annotated[
+        str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
+    from api.cli.client import send_command
+    from api.cli.place import find_place
+
+    place = find_place(data, config_file)
+    if not yes:
+        typer.confirm(f"{action} {scope}?", abort=True)
+    typer.echo(send_command(place, action, scope, reason, command_id))
+
+
+@app.command()
+def exchange(
+    port: Annotated[int, typer.Option(help="port on loopback; 0: a free one")] = 0,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run only the simulated exchange, in the foreground."""
+    config = _config({"exchange": {"port": port}} if port else {}, settings, data, config_file)
+    from api.launch.simulator_process import SimulatorProcess
+
+    def serve() -> None:
+        process = SimulatorProcess(config)
+        typer.echo(f"The simulated exchange listens at {process.start()}; its keys are in {process.keys_file}.")
+        try:
+            process.wait()
+        finally:
+            process.stop()
+
+    claim_data_folder(config.data_folder)
+    serve()
+
+
+@app.command()
+def doctor(
+    profile: Annotated[str | None, typer.Option(help="paper (default), demo, testnet or live")] = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to mend it."""
+    from api.cli.doctor import examine
+
+    overrides = {} if profile is None else {"profile": profile}
+    findings = examine(_config(overrides, None, data, config_file))
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'WRONG'} {finding.what}: {finding.text}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Discard all state of the paper profile: database, simulated exchange, token."""
+    config = _config({}, None, data, config_file)
+    if not config.is_simulated:
+        _refuse("reset discards the paper profile only; a database with real orders is never removed by a command.")
+    if config.database.url is not None:
+        _refuse("reset discards the embedded database only; the one that DATABASE_URL names is yours to drop.")
+    folder = config.data_folder
+    if is_missing(folder):
+        typer.echo(f"There is nothing to discard: {folder} does not exist.")
+        return
+    try:
+        demand_data_folder(folder)
+    except ForeignFolderError as error:
+        _refuse(f"{error} Nothing was deleted.")
+    from api.cli.running import running_pid
+    from api.launch.ray_folder import own_ray_folder
+
+    pid = running_pid(folder)
+    if pid is not None:
+        _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
+    if not yes:
+        typer.confirm(f"Discard all of {folder}?", abort=True)
+    if not config.database_folder.is_symlink():
+        from infra.database.server.embedded import EmbeddedPostgres
+
+        EmbeddedPostgres(config.database_folder).destroy()
+    shutil.rmtree(own_ray_folder(folder).parent, ignore_errors=True)
+    left = discard(folder)
+    typer.echo(f"All state in {folder} is discarded; the next start begins anew.")
+    if left.strangers:
+        typer.echo(f"These files are not of this program and were left: {', '.join(left.strangers)}.")
+    if left.links:
+        typer.echo(f"Links were not followed, what they lead to was left: {', '.join(left.links)}.")
+
+
+@app.command()
+def backtest(
+    history: Annotated[Path | None, typer.Option(help="price files; without it a synthetic market is used")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="first market day, e.g. 2018-01-01")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last market day")] = None,
+    engines: Annotated[str | None, typer.Option(help="e.g. trend,funding; all four without it")] = None,
+    capital: Annotated[str, typer.Option(help="USDT at the start")] = "100000",
+    fees: Annotated[str | None, typer.Option(help="spot taker, maker, perpetual taker, maker; VIP 0 without")] = None,
+    slippage_bps: Annotated[str, typer.Option(help="what a taker pays, hundredths of a per cent of the price")] = "2",
+    seed: Annotated[int, typer.Option(help="seed of the synthetic market")] = 2,
+    out: Annotated[Path, typer.Option(help="folder of the report")] = Path("backtest-report"),
+    settings: Settings = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
+    config = _config({}, settings, None, config_file)
+    from api.cli.backtest import Options, run_backtest
+
+    options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, out)
+    raise typer.Exit(run_backtest(options, config))
+
+
+@app.command()
+def diagrams(target: Annotated[Path, typer.Option(help="file to write")] = Path("docs/machines.md")) -> None:
+    """Write the diagrams of all state machines, generated from the code."""
+    from api.machines import markdown
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(markdown(), encoding="utf-8")
+    typer.echo(f"{target} is written.")
+
+
+# --- helpers ---
+
+
+def _config(
+    overrides: dict[str, Any], settings: list[str] | None, data: Path | None, file: Path | None
+) -> EternalConfig:
+    from infra.config import load_config
+
+    if data is not None:
+        overrides = {**overrides, "data_folder": str(data)}
+    return load_config(overrides, settings or (), file)
+
+
+def _with_whole_paths(config: EternalConfig) -> EternalConfig:
+    """The actors' processes need not stand in our folder, least of all on a cluster."""
+    history = config.exchange.history
+    exchange = config.exchange.model_copy(update={"history": None if history is None else whole_path(history)})
+    api = config.api.model_copy(update={"token_file": whole_path(config.token_file)})
+    return config.model_copy(update={"data_folder": whole_path(config.data_folder), "exchange": exchange, "api": api})
+
+
+def _next_day(text: str) -> str:
+    return (parse_day("--to", text) + timedelta(days=1)).isoformat()
+
+
+def _confirm_live(config: EternalConfig) -> None:
+    limit = config.capital_limit_usdt
+    typer.echo(f"Profile live trades with real money; the engines use at most {limit or 'all'} USDT together.")
+    if not sys.stdin.isatty() or typer.prompt(f"Type '{LIVE_WORDS}' to go on").strip() != LIVE_WORDS:
+        _refuse("Nothing was started.")
+
+
+def _log_to_file(config: EternalConfig) -> None:
+    """The screen belongs to the table; what happens in the background goes to a file."""
+    claim_data_folder(config.data_folder)
+    logging.basicConfig(
+        filename=config.data_folder / "eternal.log",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _refuse(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(2)

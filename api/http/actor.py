@@ -1,0 +1,126 @@
+"""The API as a Ray actor: uvicorn on a thread, supervised by the orchestrator like the rest."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from actors.runtime.ray_runtime import find
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from api.assembly import SystemAssembly
+    from api.http.serving import CountingServer
+
+_log = logging.getLogger(__name__)
+STATUS_TIMEOUT_S = 2.0
+CONTROL_TIMEOUT_S = 5.0
+
+
+class Api:
+    """Serves the HTTP interface on the address of the assembly; comes back on the same port."""
+
+    def __init__(self, assembly: SystemAssembly, name: str) -> None:
+        self._assembly = assembly
+        self._name = ActorName(name)
+        self._server: CountingServer | None = None
+        self._error = ""
+
+    def start(self, epoch: int, now_ms: int) -> None:
+        """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
+        from api.http.app import create_app
+        from api.http.dashboard import find_dashboard
+        from api.http.serving import listen, make_server
+        from api.http.snapshot import SnapshotCache
+        from api.service import OperatorService
+        from api.tokens import TokenFile
+        from api.verdict import limits_for
+        from infra.database.queries import Queries
+
+        config = self._assembly.config
+        service = OperatorService(
+            Queries(self._assembly.database_url(self._name)),
+            SnapshotCache(_orchestrator_status),
+            lambda: self._assembly.market_label,
+            config.is_simulated,
+            limits_for(config.is_simulated, float(config.exchange.pace_s)),
+        )
+        listener = listen(config.api.host, self._assembly.api_port)
+        dashboard = find_dashboard(self._assembly.ray_dashboard)
+        server = make_server(create_app(service, TokenFile(config.token_file), _send, dashboard))
+        self._server = server
+        threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
+
+    def _serve(self, server: CountingServer, listener: socket) -> None:
+        try:
+            server.run(sockets=[listener])
+            self._error = "the HTTP server has ended"
+        except Exception as error:  # noqa: BLE001 - the boundary of the thread
+            _log.exception("the HTTP server has failed")
+            self._error = f"{type(error).__name__}: {error}"
+
+    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
+    def health(self) -> dict[str, Any]:
+        """`progress` counts the turns of the server's loop, which never has nothing to do: a stuck one is replaced."""
+        server = self._server
+        if self._error:
+            state = "FAILED"
+        elif server is None:
+            state = "CREATED"
+        else:
+            state = "RUNNING" if server.started else "RECOVERING"
+        return {
+            "name": str(self._name),
+            "state": state,
+            "pid": os.getpid(),
+            "progress": 0 if server is None else server.turns,
+            "is_busy": state == "RUNNING",
+            "last_error": self._error,
+        }
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def tick(self, now_ms: int) -> None:
+        """The API takes no part in lockstep."""
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def report_again(self) -> None:
+        """The API takes no part in lockstep."""
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """End the server; open requests are finished."""
+        if self._server is not None:
+            self._server.should_exit = True
+
+
+def _send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+    """Call a living actor for the operator. Raises ControlUnavailableError."""
+    from api.control import ControlUnavailableError
+
+    handle = find(actor)
+    if handle is None:
+        raise ControlUnavailableError(f"There is no {actor} just now; it is being restarted; see /health.")
+    try:
+        ray.get(getattr(handle, method).remote(*arguments), timeout=CONTROL_TIMEOUT_S)
+    except (ray.exceptions.RayError, TimeoutError) as error:
+        text = (
+            f"The {actor} has not committed the command within {CONTROL_TIMEOUT_S:.0f} s; it may be busy, in recovery, "
+            "or waiting for the database; see /health."
+        )
+        raise ControlUnavailableError(text) from error
+
+
+def _orchestrator_status() -> Mapping[str, Any]:
+    """The orchestrator's status. Raises when it is not there or does not answer."""
+    handle = find(ActorName.ORCHESTRATOR)
+    if handle is None:
+        raise LookupError("there is no orchestrator")
+    status: Mapping[str, Any] = ray.get(handle.status.remote(), timeout=STATUS_TIMEOUT_S)
+    return status

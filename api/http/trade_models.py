@@ -1,0 +1,251 @@
+"""What the HTTP interface answers about orders, money and history (see `api.http.models`)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.http.models import Json, Model, Money, Ms, Page
+
+
+class Order(Model):
+    """An order as the order manager has recorded it."""
+
+    client_order_id: str = Field(description="our client id (EX-5)")
+    intent_id: str
+    engine: str
+    account: str
+    category: str
+    symbol: str
+    side: str
+    order_type: str
+    quantity: Money
+    price: Money | None
+    trigger_price: Money | None
+    reduce_only: bool
+    state: str
+    venue_order_id: str
+    filled_quantity: Money
+    average_price: Money | None
+    reason: str
+    created_ms: Ms
+    updated_ms: Ms
+    trace: str
+
+
+class ChainDecision(Model):
+    """A decision that was taken on a link."""
+
+    actor: str
+    machine: str
+    trigger: str
+    source: str
+    dest: str
+    reason: str
+    data: Json
+    market_ms: Ms
+    cause: str
+
+
+class ChainLink(Model):
+    """One step from the first cause to the order."""
+
+    id: str
+    link: str = Field(description="outside, message, request or order")
+    kind: str
+    sender: str
+    market_ms: Ms | None
+    body: Json | None
+    decisions: list[ChainDecision]
+
+
+class Execution(Model):
+    """A fill."""
+
+    account: str
+    execution_id: str
+    client_order_id: str
+    venue_order_id: str
+    engine: str
+    category: str
+    symbol: str
+    side: str
+    quantity: Money
+    price: Money
+    fee: Money
+    fee_coin: str
+    is_maker: bool
+    realized_pnl: Money
+    executed_ms: Ms
+
+
+class Position(Model):
+    """A derivative position; a short one has a negative quantity."""
+
+    account: str
+    symbol: str
+    quantity: Money
+    average_price: Money
+    updated_ms: Ms
+
+
+class AccountView(Model):
+    """One account inside the portfolio."""
+
+    account: str
+    equity_usdt: Money
+    cash_usdt: Money
+    coins: dict[str, str]
+    positions: dict[str, list[str]] = Field(description="per symbol: quantity and average price")
+
+
+class Portfolio(Model):
+    """The newest portfolio; `version` is null before the first one."""
+
+    version: int | None
+    market_ms: Ms | None
+    equity_usdt: Money | None
+    accounts: list[AccountView]
+    prices: dict[str, str]
+
+
+class CoinBalance(Model):
+    """Debits and credits of one coin."""
+
+    coin: str
+    debit: Money
+    credit: Money
+    difference: Money
+
+
+class Unbalanced(Model):
+    """A posting that does not sum to zero."""
+
+    posting_id: str
+    coin: str
+    difference: Money
+
+
+class TrialBalance(Model):
+    """`balanced` only if every single posting sums to zero (OR-6)."""
+
+    balanced: bool
+    postings: int
+    coins: list[CoinBalance]
+    unbalanced: list[Unbalanced]
+
+
+class LedgerBalance(Model):
+    """The balance of one ledger account; debit positive."""
+
+    account: str
+    ledger_account: str
+    coin: str
+    balance: Money
+    lines: int
+
+
+class PostingLine(Model):
+    """One side of a posting."""
+
+    account: str
+    ledger_account: str
+    coin: str
+    amount: Money
+
+
+class Posting(Model):
+    """A balanced movement; its id is the exchange's own."""
+
+    posting_id: str
+    kind: str
+    posted_ms: Ms
+    description: str
+    lines: list[PostingLine]
+
+
+class Ledger(Model):
+    """The double-entry ledger."""
+
+    trial_balance: TrialBalance
+    balances: list[LedgerBalance]
+    postings: Page[Posting]
+
+
+class Transfer(Model):
+    """A movement between accounts."""
+
+    transfer_id: str
+    from_account: str
+    to_account: str
+    coin: str
+    amount: Money
+    purpose: str
+    state: str
+    reason: str
+    requested_ms: Ms
+    updated_ms: Ms
+
+
+class Event(Model):
+    """A message between actors."""
+
+    id: str
+    sender: str
+    seq: int = Field(description="its number among the sender's messages, without gaps")
+    recipients: list[str]
+    kind: str
+    market_ms: Ms
+    cause: str
+    trace: str
+    body: Json
+
+
+class Alert(Model):
+    """A condition that the operator should know of, from its beginning to its end; an event ends at once.
+
+    `market_ms` is when it was raised, `changed_ms` when it was told last, `changes` how often it has changed since.
+    """
+
+    alert_id: str
+    actor: str
+    condition: str
+    severity: str
+    title: str
+    text: str
+    state: str
+    market_ms: Ms
+    changed_ms: Ms
+    changes: int
+    ended_ms: Ms | None
+
+
+class Summary(Model):
+    """The daily summary (OR-3)."""
+
+    day_ms: Ms
+    completed_ms: Ms
+    data: Json
+
+
+class Discrepancy(Model):
+    """A difference between our books and the exchange (OR-9)."""
+
+    discrepancy_id: str
+    account: str
+    kind: str
+    subject: str
+    ours: str
+    theirs: str
+    resolution: str
+    found_ms: Ms
+
+
+class Switch(Model):
+    """A control state as it was set (RM-2, RM-5); what is in force for an engine is the stricter of GLOBAL and its own
+    (`/overview`)."""
+
+    scope: str
+    state: str
+    reason: str
+    who: str
+    changed_ms: Ms

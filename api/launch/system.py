@@ -1,0 +1,444 @@
+"""The launch: starts what the actors stand on, side by side, and guards it (DESIGN 6).
+
+Database, exchange (paper) and Ray start at the same time, each on the thread of its keeper; then the orchestrator is
+created, which starts all other actors. The launch itself is no part of Ray and outlives it: it restarts whatever dies,
+freezes or hangs, tells the operator by alerts, and hands every actor its own secrets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from actors.runtime.granted_time import GrantedTime
+from api.assembly import TRADING, SystemAssembly, secrets_of
+from api.cli.place import OVERVIEW
+from api.launch.housekeeping import Housekeeping
+from api.launch.keeper import Keeper
+from api.launch.notices import Notices
+from api.launch.orchestrator_watch import OrchestratorWatch
+from api.launch.ray_process import ROLE as RAY_ROLE
+from api.launch.ray_process import RayProcess
+from api.launch.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
+from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
+from api.launch.simulator_process import SimulatorProcess
+from api.tokens import read_or_make_token
+from infra.bybit.credentials import Credentials, from_environment, from_simulator
+from infra.config import EternalConfig
+from infra.config.sections import DatabaseConfig
+from infra.data_folder import claim_data_folder
+from infra.database.launch import Database, open_database, told_as_sentence
+from infra.database.server.embedded import EmbeddedPostgres
+from infra.files import read_port, write_text_whole
+from infra.processes.environment import Run, folder_mark
+from infra.processes.ports import PortTakenError, free_port, require_free
+from infra.processes.table import is_stopped, kill_marked
+from infra.secrets.counter import SecretsCounter
+from statemachines.values import Account, ActorName, Foundation
+
+_log = logging.getLogger(__name__)
+
+LOOK_S = 0.05
+LEFTOVERS_S = 5.0
+JOIN_S = 1.0
+HOUSEKEEPING_END_S = 1.0
+ALERT_AGAIN_S = 3.0
+MOST_ALERTS = 100
+OVERVIEW_FRESH_S = 15.0
+
+
+class StartBrokenOffError(Exception):
+    """The operator has ended the system while it was starting."""
+
+
+class System:
+    """The running system. `start` returns when the orchestrator is being created; from then on everything is guarded
+    until `stop`, which may be called from another thread at any time.
+
+    `assembly` makes every actor's parts; fault drills hand in one of their own.
+    """
+
+    def __init__(self, config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> None:
+        self.config = config
+        self.api_port = 0
+        self.notices = Notices()
+        self._overview: Mapping[str, Any] = {}
+        self._overview_at = 0.0
+        self.run = Run(config.data_folder)
+        self._granted = GrantedTime()
+        self._database: Database | None = None
+        self._server: EmbeddedPostgres | None = None
+        self._exchange: SimulatorProcess | None = None
+        self._ray: RayProcess | None = None
+        self._credentials = Credentials({})
+        self._counter: SecretsCounter | None = None
+        self._assembly_type = assembly
+        self._assembly: SystemAssembly | None = None
+        self._watch = OrchestratorWatch()
+        self._status: dict[str, Any] = {}
+        self._heard_at = time.monotonic()
+        self._news = threading.Event()
+        self._stopping = threading.Event()
+        self._keepers: list[Keeper] = []
+        self._housekeeping: Housekeeping | None = None
+        self._alerts: deque[RaiseAlert] = deque(maxlen=MOST_ALERTS)
+        self._alert_number = 0
+        self._alert_sent_at = 0.0
+        self._ray_loss = ""
+        self._frozen_looks = 0
+
+    # --- what the ways in want to know ---
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL with its password: never to be shown."""
+        assert self._database is not None
+        return self._database.url
+
+    @property
+    def database(self) -> Database:
+        assert self._database is not None
+        return self._database
+
+    @property
+    def exchange(self) -> SimulatorProcess | None:
+        return self._exchange
+
+    @property
+    def ray(self) -> RayProcess:
+        assert self._ray is not None
+        return self._ray
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.config.api.host}:{self.api_port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        return self._ray.dashboard if self._ray is not None else ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The orchestrator's newest answer; `age_s` tells how old it is."""
+        return {**self._status, "age_s": time.monotonic() - self._heard_at}
+
+    @property
+    def market_label(self) -> str:
+        """Which market this is: invented data are called synthetic wherever they are seen."""
+        exchange = self.config.exchange
+        if not self.config.is_simulated:
+            return f"Bybit {self.config.profile.value}"
+        if self._exchange is not None and self._exchange.market:
+            return self._exchange.market
+        return f"recorded history {exchange.history.name}" if exchange.history else f"synthetic, seed {exchange.seed}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the market's history has come to its end."""
+        return (self._status.get("lockstep") or {}).get("state") == "ENDED"
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Start everything; returns when the orchestrator is being created (the actors recover on their own).
+
+        Raises EmbeddedDatabaseError, SimulatorError, RayError, WrongDatabaseError, CredentialsError, AdmissionError,
+        PortTakenError, WeakTokenError, or StartBrokenOffError when `stop` was called meanwhile.
+        """
+        config = self.config
+        claim_data_folder(config.data_folder)
+        read_or_make_token(config.token_file)
+        self._choose_ports()
+        kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
+        if not config.is_simulated:
+            self._credentials = from_environment(os.environ)
+        self._counter = SecretsCounter(config.data_folder, self._secrets_of)
+        self._start_side_by_side(self._make_keepers())
+        self._admit_and_bind()
+        self._spawn_orchestrator()
+        assert self._database is not None
+        self._housekeeping = Housekeeping(
+            self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
+        )
+        keeper = Keeper("housekeeping", lambda: None, self._look_after_the_house)
+        self._keepers.append(keeper)
+        keeper.begin()
+
+    def stop(self) -> None:
+        """End everything that we started, actors first, the database last; also in the middle of a start. What cannot
+        be ended in order keeps nothing else from its end."""
+        self._stopping.set()
+        for keeper in self._keepers:
+            keeper.end()
+        housekeeping = self._housekeeping
+        for part, end in (
+            ("Ray", None if self._ray is None else self._ray.stop),
+            ("the exchange", None if self._exchange is None else self._exchange.stop),
+            ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
+            ("the database", None if self._server is None else self._server.stop),
+            ("the secrets' socket", None if self._counter is None else self._counter.close),
+        ):
+            try:
+                if end is not None:
+                    end()
+            except Exception:  # noqa: BLE001 - the others must end all the same
+                _log.exception("%s could not be ended in order", part)
+        for keeper in self._keepers:
+            if not keeper.join(JOIN_S):
+                _log.warning("%s is still at work; its processes are ended", keeper.name)
+        # What a keeper may have started in the very last moment.
+        left = kill_marked(self.run.prefix, (RAY_ROLE, EXCHANGE_ROLE), JOIN_S)
+        if left:
+            _log.error("processes do not end: %s", [process.pid for process in left])
+
+    # --- the start ---
+
+    def _choose_ports(self) -> None:
+        config = self.config
+        if config.is_simulated and config.exchange.port:
+            require_free("exchange.port", "127.0.0.1", config.exchange.port)
+        host = config.api.host
+        if config.api.port:
+            self.api_port = require_free("api.port", host, config.api.port)
+        else:
+            try:
+                self.api_port = free_port(read_port(self._port_file) or 0, host)
+            except OSError as error:
+                raise PortTakenError(f"api.host={host} cannot be listened on: {error.strerror or error}.") from None
+        write_text_whole(self._port_file, str(self.api_port))
+
+    def _make_keepers(self) -> list[Keeper]:
+        config = self.config
+        if config.database.url is None:
+            self._server = EmbeddedPostgres(config.database_folder, config.database.port, run=self.run)
+        address, dashboard_port = config.ray.address, config.ray.dashboard_port
+        self._ray = RayProcess(
+            self.run, config.data_folder, address, dashboard_port, self._granted, self._stopping.is_set
+        )
+        keepers = [
+            Keeper("ray", self._ray.start, self._look_after_ray),
+            Keeper("database", self._start_database, self._look_after_the_database),
+        ]
+        if config.is_simulated:
+            self._exchange = SimulatorProcess(config, self.run, self._granted)
+            keepers.append(Keeper("exchange", self._start_exchange, self._look_after_the_exchange))
+        return keepers
+
+    def _start_side_by_side(self, keepers: list[Keeper]) -> None:
+        self._keepers = keepers
+        for keeper in keepers:
+            keeper.begin()
+        pause = threading.Event()
+        while not all(keeper.started.is_set() for keeper in keepers):
+            self._raise_failure()
+            pause.wait(LOOK_S)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._stopping.is_set():
+            raise StartBrokenOffError("the start was broken off.")
+        for keeper in self._keepers:
+            if keeper.started.is_set() and keeper.error is not None:
+                raise keeper.error
+
+    def _start_database(self) -> None:
+        url, owner_url = self.config.database.url, self.config.database.owner_url
+        with told_as_sentence():
+            self._database = open_database(
+                url.get_secret_value() if url is not None else None,
+                self.config.database_folder,
+                self.config.database.port,
+                self._server,
+                owner_url.get_secret_value() if owner_url is not None else None,
+            )
+        for sentence in self._database.warnings:
+            _log.warning("%s", sentence)
+            self.notices.begin("database roles", sentence)
+
+    def _start_exchange(self) -> None:
+        assert self._exchange is not None
+        self._exchange.start()
+        self._credentials = from_simulator(self._exchange.keys_file)
+
+    def _admit_and_bind(self) -> None:
+        from infra.bybit.admission import admit
+        from infra.bybit.endpoints import endpoints
+        from infra.bybit.session import HttpSessions
+        from infra.database.installation import bind
+        from infra.database.registers import record_configuration
+
+        config, credentials = self.config, self._credentials
+        exchange_url, instance = "", config.profile.value
+        if self._exchange is not None:
+            exchange_url, instance = self._exchange.url, self._exchange.instance
+        uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
+        rest = endpoints(config.profile.value, exchange_url).rest
+        sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
+        admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
+        with told_as_sentence():
+            installation = bind(self.database_url, config.profile.value, instance, uids)
+            record_configuration(self.database_url, config.public(), "launch", "start")
+        assert self._counter is not None
+        self._assembly = self._assembly_type(
+            # What is secret in the configuration stays here.
+            config=config.model_copy(update={"database": DatabaseConfig(port=config.database.port)}),
+            secrets_socket=self._counter.path.resolve(),
+            installation_id=installation.installation_id,
+            exchange_url=exchange_url,
+            api_port=self.api_port,
+            ray_dashboard=self.dashboard_url,
+            market_label=self.market_label,
+        )
+
+    def publish(self, overview: Mapping[str, Any]) -> None:
+        """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
+        self._overview, self._overview_at = overview, time.monotonic()
+
+    def _secrets_of(self, name: str) -> Mapping[str, Any]:
+        if name == OVERVIEW:
+            if not self._overview or time.monotonic() - self._overview_at > OVERVIEW_FRESH_S:
+                raise KeyError(name)
+            return self._overview
+        if self._database is None:
+            raise KeyError(name)
+        url = self._database.reader_url if name == ActorName.API else self._database.url
+        return secrets_of(name, self.config, url, self._credentials)
+
+    # --- the guard: one look each, on the keepers' threads ---
+
+    def _look_after_the_database(self) -> None:
+        assert self._database is not None
+        if self._database.ensure_running():
+            self._alert(Foundation.DATABASE, "The database server had died or was frozen; it runs again.")
+
+    def _look_after_the_exchange(self) -> None:
+        assert self._exchange is not None
+        if trouble := self._exchange.ensure_running():
+            self._alert(
+                Foundation.EXCHANGE, f"The simulated exchange {trouble}; it runs again at the same market instant."
+            )
+
+    def _look_after_ray(self) -> None:
+        assert self._ray is not None
+        self._take_in()
+        if loss := self._ray.loss():
+            self._restart_ray(loss)
+        elif self._assembly is not None:
+            self._look_after_the_orchestrator()
+            self._send_next_alert()
+
+    def _restart_ray(self, loss: str) -> None:
+        """Raises RayError when it does not come back yet: the keeper tries again with growing delay."""
+        ray = self.ray
+        if not self._ray_loss:
+            self._ray_loss = f"{loss[0].upper()}{loss[1:]}"
+            doing = f"{self._ray_loss}; {'Ray is started anew' if ray.is_ours else 'the cluster is joined anew'}."
+            _log.warning("%s", doing)
+            self.notices.begin("ray", doing)
+        ray.restart()
+        if self._stopping.is_set():
+            return
+        done = (
+            "Ray and all actors were started anew from the database"
+            if ray.is_ours
+            else "the cluster was joined again, and its actors were adopted or recreated"
+        )
+        self.notices.end("ray")
+        self._alert(Foundation.RAY, f"{self._ray_loss}; {done}.")
+        self._ray_loss = ""
+        if self._assembly is not None:
+            self._watch = OrchestratorWatch()
+            self._spawn_orchestrator()
+
+    def _take_in(self) -> None:
+        """What the driver has said since the last look."""
+        now_s = self._granted.now_s()
+        for said in self.ray.heard():
+            match said:
+                case Heard(status):
+                    self._status, self._heard_at = dict(status), time.monotonic()
+                    self._watch.heard(status, now_s)
+                    self._news.set()
+                case Silent(reason, is_gone):
+                    _log.info("the orchestrator did not answer: %s", reason)
+                    self._watch.silent(now_s, is_gone=is_gone)
+                case AlertTaken(number):
+                    if self._alerts and self._alerts[0].number == number:
+                        self._alerts.popleft()
+                        self._alert_sent_at = 0.0
+                case _:
+                    pass
+
+    def _look_after_the_orchestrator(self) -> None:
+        now_s = self._granted.now_s()
+        if self._end_frozen_orchestrator():
+            return
+        trouble = self._watch.trouble(now_s)
+        if not trouble or self._stopping.is_set():
+            return
+        if self._watch.is_hopeless and self.ray.is_ours:
+            self._restart_ray("the orchestrator has not come back")
+            return
+        self._alert(ActorName.ORCHESTRATOR, f"The orchestrator has failed ({trouble}); it is replaced.")
+        self._watch.created(now_s, is_replacement=True)
+        self.ray.send(SpawnOrchestrator(self._assembly, replace=True))
+
+    def _end_frozen_orchestrator(self) -> bool:
+        """A process that is stopped at two looks in a row is not slow: no lease is waited for. Its end is enough, since
+        Ray restarts this one actor by itself."""
+        pid = int((self._status.get("orchestrator") or {}).get("pid", 0)) if self.ray.is_ours else 0
+        self._frozen_looks = self._frozen_looks + 1 if pid and is_stopped(pid) else 0
+        if self._frozen_looks < 2:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._frozen_looks = 0
+        self._alert(ActorName.ORCHESTRATOR, "The orchestrator has failed (its process was frozen); it is replaced.")
+        self._watch.created(self._granted.now_s(), is_replacement=True)
+        return True
+
+    def _spawn_orchestrator(self) -> None:
+        self._watch.created(self._granted.now_s(), is_replacement=False)
+        self.ray.send(SpawnOrchestrator(self._assembly, replace=False))
+
+    def _look_after_the_house(self) -> None:
+        if self._news.is_set() and self._housekeeping is not None:
+            # An old answer is no sign of life.
+            self._news.clear()
+            self._housekeeping.look(self._status)
+
+    # --- telling the operator ---
+
+    def _alert(
+        self, component: Foundation | ActorName, text: str, severity: Literal["warning", "critical"] = "warning"
+    ) -> None:
+        """Say it, and have the orchestrator commit it as an alert as soon as there is one that can."""
+        self._say(text)
+        self._alert_number += 1
+        number = self._alert_number
+        natural_id = f"launch:{self.run.number}:{number}"
+        sentence = f"{text} No action is required."
+        self._alerts.append(RaiseAlert(number, natural_id, str(component), severity, sentence))
+
+    def _send_next_alert(self) -> None:
+        if self._alerts and time.monotonic() - self._alert_sent_at > ALERT_AGAIN_S:
+            self._alert_sent_at = time.monotonic()
+            self.ray.send(self._alerts[0])
+
+    def _say(self, sentence: str) -> None:
+        _log.warning("%s", sentence)
+        self.notices.say(sentence)
+
+    # --- the port ---
+
+    @property
+    def _port_file(self) -> Path:
+        return self.config.data_folder / "api-port"

@@ -1,0 +1,4 @@
+"""The report's page: charts, tables, words, one HTML file.
+
+Every figure comes from the analysis; nothing is computed here.
+"""

@@ -1,0 +1,197 @@
+"""The thread that moves market time in lockstep: it waits until everything has settled, then makes one move."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from actors.runtime.ports import ExchangeAwayError, LockstepPort, Step
+from orchestrator.quiescence import QuiescenceTracker, Report
+from statemachines.actor_logic import NO_LOOKAHEAD
+from statemachines.values import HOUR_MS, ActorName
+
+_log = logging.getLogger(__name__)
+
+REMIND_S = 1.0
+"""Unsettled for this long: all actors are asked to report again, since a report may have been lost."""
+
+AWAY_DELAY_S = 0.2
+
+State = Literal["WAITING", "RUNNING", "UNSETTLED", "EXCHANGE_AWAY", "ENDED", "STOPPED", "FAILED"]
+
+
+class LockstepDriver:
+    """Drives the lockstep exchange. `tick` tells an actor its deadline has come, `remind` asks all for reports.
+
+    `pace_s` is the least wall time per market hour; it only slows, so no run outruns the system.
+    """
+
+    def __init__(
+        self,
+        tracker: QuiescenceTracker,
+        lockstep: LockstepPort,
+        tick: Callable[[ActorName, int], None],
+        remind: Callable[[], None],
+        pace_s: float,
+    ) -> None:
+        self.state: State = "WAITING"
+        self.why = "not started"
+        self.market_ms = 0
+        self.step = 0
+        self._tracker = tracker
+        self._lockstep = lockstep
+        self._tick = tick
+        self._remind = remind
+        self._pace_s = pace_s
+        self._changed = threading.Condition()
+        self._open = False
+        self._stopped = False
+        self._reported = 0
+        self._at_rest: Mapping[str, tuple[int, int]] | None = None
+        self._moved_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to conduct; nothing moves before `open`."""
+        threading.Thread(target=self._run, name="conductor", daemon=True).start()
+
+    def open(self) -> None:
+        """All actors run: time may move."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """An actor is down: time stands still until `open`."""
+        with self._changed:
+            self._open = False
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        """An actor has fallen idle."""
+        with self._changed:
+            self._tracker.report(name, Report(**report))
+            self._reported += 1
+            self._changed.notify_all()
+
+    def forget(self, name: str) -> None:
+        with self._changed:
+            self._tracker.forget(name)
+
+    def excuse(self, name: ActorName) -> None:
+        with self._changed:
+            self._tracker.excuse(name)
+            self._changed.notify_all()
+
+    def readmit(self, name: ActorName) -> None:
+        with self._changed:
+            self._tracker.readmit(name)
+
+    def _run(self) -> None:
+        try:
+            self._conduct()
+        except Exception as error:  # noqa: BLE001 - the boundary of the thread
+            # Time would stand still for ever: the guard of the orchestrator reads the state and replaces it.
+            _log.exception("the conductor cannot go on")
+            self.state, self.why = "FAILED", f"{type(error).__name__}: {error}"
+
+    def _conduct(self) -> None:
+        self._locate()
+        while not self._stopped and self.state != "ENDED":
+            if self._await_settled():
+                self._move()
+
+    def _locate(self) -> None:
+        """Where the exchange stands; it alone counts the steps, so a new conductor just asks."""
+        while not self._stopped:
+            try:
+                status = self._lockstep.status()
+            except ExchangeAwayError as error:
+                self._away(error)
+                continue
+            self.step, self.market_ms = status.step, status.market_ms
+            return
+
+    def _await_settled(self) -> bool:
+        with self._changed:
+            while not self._stopped:
+                why = self._tracker.unsettled() if self._open else "not all actors run"
+                if why is None:
+                    return True
+                if self._changed.wait(REMIND_S):
+                    continue
+                self.state, self.why = "UNSETTLED" if self._open else "WAITING", why
+                self._tracker.expect({})
+                break
+        if not self._stopped:
+            self._remind()
+        return False
+
+    def _move(self) -> None:
+        with self._changed:
+            move = self._tracker.choose(self.market_ms)
+            asked, reported = self._tracker.asked(), self._reported
+        if move.tick is not None and asked == self._at_rest:
+            # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
+            with self._changed:
+                self._tracker.ticked(move.tick)
+            self.state, self.why = "RUNNING", ""
+            self._tick(move.tick, self.market_ms)
+            return
+        try:
+            # Whoever slows the market down wants to see every hour of it.
+            lookahead = move.lookahead if self._pace_s == 0 else NO_LOOKAHEAD
+            step = self._lockstep.advance(self.step, move.until_ms, lookahead, move.handled)
+        except ExchangeAwayError as error:
+            self._away(error)
+            self._locate()
+            return
+        if not step.settled:
+            with self._changed:
+                if self._reported == reported and not self._changed.wait(REMIND_S):
+                    self._tracker.expect({})
+                    self.state, self.why = "UNSETTLED", "the exchange has sent frames that nobody has handled yet"
+            if self.state == "UNSETTLED":
+                self._remind()
+            return
+        is_quiet = dict(step.sent) == dict(move.handled) or not step.sent
+        self._at_rest = asked if move.tick is not None and is_quiet and not step.queued else None
+        self._moved(step, move.tick, is_quiet)
+
+    def _moved(self, step: Step, due: ActorName | None, is_quiet: bool) -> None:
+        passed_ms = step.market_ms - self.market_ms
+        self.state, self.why = "RUNNING", ""
+        self.step, self.market_ms = step.step, step.market_ms
+        with self._changed:
+            self._tracker.expect(step.sent)
+            if due is not None and is_quiet:
+                self._tracker.ticked(due)
+        if due is not None and is_quiet:
+            self._tick(due, step.market_ms)
+        elif step.ended and due is None:
+            self.state = "ENDED"
+        self._hold_back(passed_ms)
+
+    def _hold_back(self, passed_ms: int) -> None:
+        if passed_ms <= 0:
+            return
+        least_s = self._pace_s * passed_ms / HOUR_MS
+        spent_s = time.monotonic() - self._moved_at
+        if spent_s < least_s:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped, timeout=least_s - spent_s)
+        self._moved_at = time.monotonic()
+
+    def _away(self, error: ExchangeAwayError) -> None:
+        if self.state != "EXCHANGE_AWAY":
+            _log.warning("market time stands still: %s", error)
+        self.state, self.why = "EXCHANGE_AWAY", str(error)
+        self._at_rest = None
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, timeout=AWAY_DELAY_S)

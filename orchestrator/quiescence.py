@@ -1,0 +1,163 @@
+"""The lockstep conductor: when has everything settled, and what moves next (DESIGN 3).
+
+Pure bookkeeping over the reports that actors send whenever they fall idle. A report names, per peer, the newest
+message sent and the newest committed; when what every sender counts equals what every receiver counts and all
+are idle, nothing can be in flight. Then one actor whose deadline has come is ticked, or the exchange moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
+from statemachines.values import ActorName
+
+TICK_ORDER: tuple[ActorName, ...] = (
+    ActorName.MARKET_DATA,
+    ActorName.ORDER_MANAGER,
+    ActorName.RISK_MANAGER,
+    ActorName.TREND_1,
+    ActorName.TREND_2,
+    ActorName.FUNDING,
+    ActorName.CORE_HODL,
+    ActorName.TACTICAL,
+    ActorName.ORCHESTRATOR,
+)
+"""Who acts first when several deadlines fall on one instant: settlement and books before engines, exits of TREND
+(TR-14) before the daily cycle, the cycle last (D1, O7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an actor knows of itself at a moment when it has nothing to do.
+
+    `sent` per recipient and `cursors` per sender are durable sequence numbers. Quotes: `quotes_out` tells per
+    recipient the incarnation that took the newest and which number they were there, `quotes_in` per sender how many
+    this incarnation has handled; while some are on their way an actor does not report. `ticks` counts the ticks taken
+    and `calls` the requests to the exchange, from 0 with each incarnation; `frames` the stream frames taken per
+    connection. `lookahead` see `statemachines.actor_logic.HasLookahead`.
+    """
+
+    incarnation: int
+    idle: bool
+    ticks: int = 0
+    calls: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    cursors: Mapping[str, int] = field(default_factory=dict)
+    quotes_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    quotes_in: Mapping[str, int] = field(default_factory=dict)
+    frames: Mapping[str, int] = field(default_factory=dict)
+    deadline_ms: int | None = None
+    lookahead: Lookahead = NO_LOOKAHEAD
+
+
+class Move(NamedTuple):
+    """Ask the exchange for one micro-step, at most to `until_ms`; whole hours in which nothing happens to any account
+    it may pass over within `lookahead`. With `tick`, an actor's deadline has come: the exchange is asked for a
+    step without time, and if that step sent nothing, the actor is ticked."""
+
+    until_ms: int | None
+    handled: Mapping[str, int]
+    tick: ActorName | None = None
+    lookahead: Lookahead = NO_LOOKAHEAD
+
+
+class QuiescenceTracker:
+    """Collects reports of the actors in `members` and answers `choose`."""
+
+    def __init__(self, members: Sequence[ActorName]) -> None:
+        self._all = tuple(members)
+        self._members = tuple(members)
+        self._reports: dict[str, Report] = {}
+        self._ticks: dict[str, int] = {}
+        self._sent: Mapping[str, int] = {}
+
+    def report(self, actor: str, report: Report) -> None:
+        """Take an actor's newest report; a new incarnation starts new counts."""
+        known = self._reports.get(actor)
+        if known is not None and report.incarnation < known.incarnation:
+            return
+        if known is None or known.incarnation != report.incarnation:
+            self._ticks[actor] = report.ticks
+        self._reports[actor] = report
+
+    def ticked(self, actor: str) -> None:
+        """A tick is on its way: the actor's last report no longer counts."""
+        self._ticks[actor] = self._ticks.get(actor, 0) + 1
+
+    def expect(self, sent: Mapping[str, int]) -> None:
+        """Frames the exchange has sent per connection: none may be outstanding. {} leaves the test to the exchange."""
+        self._sent = dict(sent)
+
+    def forget(self, actor: str) -> None:
+        """The actor is down: nothing settles until its next incarnation has reported."""
+        self._reports.pop(actor, None)
+
+    def excuse(self, actor: ActorName) -> None:
+        """The actor is FAULTED: the others go on without it (P1)."""
+        self._members = tuple(name for name in self._members if name is not actor)
+        self.forget(actor)
+
+    def readmit(self, actor: ActorName) -> None:
+        """The operator has brought a FAULTED actor back; components that take no part in lockstep are ignored."""
+        if actor in self._all and actor not in self._members:
+            self._members = (*self._members, actor)
+
+    def unsettled(self) -> str | None:
+        """Why the system has not settled, as a sentence; None when it has."""
+        for name in self._members:
+            report = self._reports.get(name)
+            if report is None:
+                return f"{name} has not reported"
+            if not report.idle:
+                return f"{name} is busy"
+            if report.ticks < self._ticks[name]:
+                return f"{name} has not answered its tick"
+        for sender in self._members:
+            sent = self._reports[sender]
+            for recipient in self._members:
+                taken = self._reports[recipient]
+                count = sent.sent.get(recipient, 0)
+                if taken.cursors.get(sender, 0) < count:
+                    return f"{recipient} has not reported message {count} of {sender}"
+                incarnation, number = sent.quotes_out.get(recipient, (0, 0))
+                # What an earlier incarnation took died with it; a later one has read the market anew.
+                if (taken.incarnation, taken.quotes_in.get(sender, 0)) < (incarnation, number):
+                    return f"{recipient} has not reported the quotes of {sender}"
+        handled = self._handled()
+        for connection, count in self._sent.items():
+            if handled.get(connection, 0) < count:
+                return f"connection {connection} has not reported frame {count}"
+        return None
+
+    def asked(self) -> Mapping[str, tuple[int, int]]:
+        """Per actor its incarnation and the requests it has made: while this stays the same, nobody has touched the
+        exchange."""
+        return {name: (report.incarnation, report.calls) for name, report in self._reports.items()}
+
+    def choose(self, now_ms: int) -> Move:
+        """What moves next; only meaningful when `unsettled()` is None."""
+        deadlines = {
+            name: report.deadline_ms
+            for name, report in self._reports.items()
+            if name in self._members and report.deadline_ms is not None
+        }
+        told = (report.lookahead for name, report in self._reports.items() if name in self._members)
+        return choose(deadlines, shared_lookahead(told), now_ms, self._handled())
+
+    def _handled(self) -> dict[str, int]:
+        handled: dict[str, int] = {}
+        for report in self._reports.values():
+            handled.update(report.frames)
+        return handled
+
+
+def choose(deadlines: Mapping[str, int], lookahead: Lookahead, now_ms: int, handled: Mapping[str, int]) -> Move:
+    """The rule both runtimes share: first who is due, one at a time in `TICK_ORDER`; else time moves."""
+    for name in TICK_ORDER:
+        due = deadlines.get(name)
+        if due is not None and due <= now_ms:
+            return Move(now_ms, handled, name)
+    return Move(min(deadlines.values(), default=None), handled, lookahead=lookahead)

@@ -1,0 +1,123 @@
+"""What an actor's deciding part looks like to its durable actor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import reduce
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from statemachines.commands import Commands, ExchangeCall
+from statemachines.facts import BarFact
+from statemachines.messages import Envelope
+from statemachines.values import ActorName, Category
+
+
+class HistoryNeed(NamedTuple):
+    """Closed bars that a logic wants before it starts; `interval` is "60" or "D"; `bars` how many of the newest."""
+
+    category: Category
+    symbol: str
+    interval: str
+    bars: int
+
+
+class StateRow(NamedTuple):
+    """The durable state of one machine. `schema` is the version of `data`'s shape, for upcasters."""
+
+    key: str
+    state: str
+    schema: int
+    data: Mapping[str, Any]  # JSON values only; Decimal as str
+
+
+FOREVER_MS = 253_402_300_799_000
+"""The last instant of the year 9999: later than any deadline."""
+
+
+class Lookahead(NamedTuple):
+    """How long closed hourly bars may come late and together: until a market time, or until the bars of an hour have
+    the perpetual of a symbol close further above spot than `max_basis` (a fraction) says; that hour is shown at once.
+    """
+
+    until_ms: int
+    max_basis: Mapping[str, Decimal] = {}
+
+    def and_of(self, other: Lookahead) -> Lookahead:
+        """The tighter tolerance of both."""
+        if not other.max_basis:
+            return Lookahead(min(self.until_ms, other.until_ms), self.max_basis)
+        limits = {**self.max_basis}
+        for symbol, limit in other.max_basis.items():
+            limits[symbol] = min(limit, limits.get(symbol, limit))
+        return Lookahead(min(self.until_ms, other.until_ms), limits)
+
+
+NO_LOOKAHEAD = Lookahead(0)
+ENDLESS_LOOKAHEAD = Lookahead(FOREVER_MS)
+
+
+def shared_lookahead(all_of_them: Iterable[Lookahead]) -> Lookahead:
+    """The tightest tolerance of all participants; endless when there are none."""
+    return reduce(Lookahead.and_of, all_of_them, ENDLESS_LOOKAHEAD)
+
+
+@runtime_checkable
+class HasLookahead(Protocol):
+    """What a logic offers that need not hear every closed hourly bar at the hour it closed (DESIGN 3).
+
+    The lockstep exchange may pass over hours in which nothing happens to any account and then show their bars
+    together. Without this interface the deadline applies.
+    """
+
+    def lookahead(self) -> Lookahead:
+        """Within it no hourly bar would make the logic act, ask or set a deadline."""
+        ...
+
+
+class ActorLogic(Protocol):
+    """Pure and synchronous: the same messages in the same order give the same commands, always.
+
+    Rule of the house: new risk is only ever asked for from `tick` (or in answer to a fill, an answer or a
+    refusal). On market news a logic updates its view and publishes `deadline() <= now`; the clock ticks one
+    actor at a time and only when the whole system has settled, so decisions are deterministic.
+    """
+
+    name: ActorName
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """Bars wanted by `warm`, in this order; empty when none."""
+        ...
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Take in closed bars, oldest first; none is later than the state that was restored."""
+        ...
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Restore the state of a previous incarnation; called once, before `warm` and any message."""
+        ...
+
+    def begin(self, now_ms: int) -> Commands:
+        """The actor may work (again): reconcile, ask for what is missing. Called once per incarnation, after
+        `restore` and `warm` and before any message; `now_ms` is market time."""
+        ...
+
+    def handle(self, message: Envelope) -> Commands:
+        """Decide on one message or answer."""
+        ...
+
+    def tick(self, now_ms: int) -> Commands:
+        """A published deadline has passed (`now_ms` is market time)."""
+        ...
+
+    def deadline(self) -> int | None:
+        """Market time at which `tick` wants to be called; None when nothing is pending."""
+        ...
+
+    def dirty(self) -> Sequence[StateRow]:
+        """Rows changed since the last call; the durable actor commits them with the commands."""
+        ...
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """Whether a delayed request is still wanted (EX-4: any event of the order cancels a retry)."""
+        ...

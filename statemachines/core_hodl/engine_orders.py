@@ -1,0 +1,299 @@
+"""The desk: CORE-HODL's durable rows, and its orders from the intent to the end (CH-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.conditions import ONCE
+from statemachines.core_hodl.machine import CoreHodlMachine
+from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.core_hodl.rules import Books, fall, fallen, lots
+from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.core_hodl.texts import base36, usdt
+from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.values import HOUR_MS, SPOT, Account, ActorName, Side
+
+NAME = ActorName.CORE_HODL
+ENGINE_KEY, MARKET_KEY, HOLDINGS_KEY = "ENGINE", "MARKET", "HOLDINGS"
+_KINDS: dict[Purpose, str] = {
+    "trim": "trim",
+    "rebalance": "rebalance",
+    "build": "tranche",
+    "plan": "tranche",
+    "small": "tranche",
+}
+
+
+class EngineOrders:
+    """Rows and orders. `out` collects the commands of the present call; the engine takes them with `take`."""
+
+    def __init__(self, parameters: CoreHodlParameters) -> None:
+        self.parameters = parameters
+        self.machine = CoreHodlMachine()
+        self.engine = EngineRow()
+        self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
+        self.holdings = HoldingsRow()
+        self.out: Commands = []
+        self._dirty: set[str] = set()
+
+    # --- durable rows ---
+
+    def take(self) -> Commands:
+        out, self.out = self.out, []
+        return out
+
+    def set_engine(self, **changes: Any) -> None:
+        self.engine = self.engine.model_copy(update=changes)
+        self._dirty.add(ENGINE_KEY)
+
+    def set_market(self, **changes: Any) -> None:
+        self.market = self.market.model_copy(update=changes)
+        self._dirty.add(MARKET_KEY)
+
+    def set_holdings(self, **changes: Any) -> None:
+        self.holdings = self.holdings.model_copy(update=changes)
+        self._dirty.add(HOLDINGS_KEY)
+
+    def dirty(self) -> Sequence[StateRow]:
+        rows: dict[str, EngineRow | MarketRow | HoldingsRow] = {
+            ENGINE_KEY: self.engine,
+            MARKET_KEY: self.market,
+            HOLDINGS_KEY: self.holdings,
+        }
+        states = {ENGINE_KEY: self.engine.state.name}
+        changed = [
+            StateRow(key, states.get(key, ""), SCHEMA, rows[key].model_dump(mode="json")) for key in sorted(self._dirty)
+        ]
+        self._dirty.clear()
+        return changed
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back the rows of a previous incarnation.
+
+        Raises:
+            ValueError: a row has a schema that this version cannot read.
+        """
+        for key, row in rows.items():
+            if row.schema != SCHEMA:
+                raise ValueError(f"core-hodl row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        if ENGINE_KEY in rows:
+            self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
+            self.machine.state = self.engine.state
+        if MARKET_KEY in rows:
+            self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
+        if HOLDINGS_KEY in rows:
+            self.holdings = HoldingsRow.model_validate(rows[HOLDINGS_KEY].data)
+        self._dirty.clear()
+
+    # --- journal ---
+
+    def noted(self, *notes: JournalEntry) -> None:
+        """Take over the machine's new state and its journal lines."""
+        self.out.extend(notes)
+        if self.machine.state is not self.engine.state:
+            self.set_engine(state=self.machine.state)
+
+    def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> None:
+        self.out.append(self.machine.remark(trigger, reason, data))
+
+    def alert(self, severity: Any, title: str, text: str, condition: str = ONCE) -> None:
+        """`condition`: what is wrong lasts until `alert_ended` of the same key."""
+        self.out.append(Alert(severity, title, text, condition))
+
+    def alert_ended(self, condition: str, text: str) -> None:
+        self.out.append(AlertEnded(condition, text))
+
+    # --- views ---
+
+    def books(self) -> Books | None:
+        """None as long as balances or a price are not known."""
+        known, assets = self.holdings, self.parameters.assets
+        if not known.known or any(asset not in known.prices for asset in assets):
+            return None
+        return Books(
+            cash_usdt=known.cash_usdt,
+            coins={asset: known.coins.get(asset, ZERO) for asset in assets},
+            prices={asset: known.prices[asset] for asset in assets},
+            tactical_coins=known.tactical_coins,
+            portfolio_usdt=known.portfolio_usdt,
+        )
+
+    def falls(self) -> dict[str, Decimal]:
+        """CH-8: how far each asset's newest close stands below its highest."""
+        market = self.market
+        return {a: fall(closes[-1], market.highs[a]) for a, closes in market.closes.items() if closes}
+
+    def protected(self) -> frozenset[str]:
+        """C8: assets that are not to be sold now."""
+        return fallen(self.market.suspended, self.falls(), self.parameters)
+
+    # --- sending ---
+
+    def send(
+        self, purpose: Purpose, asset: str, side: Side, amount_usdt: Decimal, reason: str, now_ms: int, plan: int = 0
+    ) -> Decimal:
+        """Send one maker order for about `amount_usdt` at the last close; the quantity, 0 when it is too small."""
+        price = self.holdings.prices[asset]
+        quantity = lots(amount_usdt, price, self.market.instruments[asset])
+        if quantity <= 0:
+            return ZERO
+        self.set_engine(counter=self.engine.counter + 1)
+        intent = Intent(
+            intent_id=f"{NAME}-{base36(self.engine.counter)}",
+            engine=NAME,
+            account=Account.CORE_HODL,
+            category=SPOT,
+            symbol=self.market.instruments[asset].symbol,
+            side=side,
+            quantity=quantity,
+            style="maker",
+            reference_price=price,
+            expires_ms=now_ms + self.parameters.maker_life_h * HOUR_MS,
+            purpose=_KINDS[purpose],
+            reason=reason,
+            portfolio_version=self.holdings.version_no,
+        )
+        order = Order(
+            intent_id=intent.intent_id,
+            asset=asset,
+            side=side,
+            quantity=quantity,
+            price=price,
+            purpose=purpose,
+            plan=plan,
+        )
+        self.set_engine(orders=(*self.engine.orders, order))
+        self.out.append(Send(intent))
+        data = {"intent_id": intent.intent_id, "quantity": str(quantity), "price": str(price), "purpose": purpose}
+        self.remark(f"{side.value.lower()}_{asset}", reason, data)
+        return quantity
+
+    def withdraw(self, intent_ids: Sequence[str], reason: str) -> None:
+        """Cancel what still works of these intents; their ends are still to come."""
+        orders = []
+        for order in self.engine.orders:
+            if order.intent_id in intent_ids and not order.withdrawn:
+                order = order.model_copy(update={"withdrawn": True})
+                self.out.append(Send(Withdraw(intent_id=order.intent_id, engine=NAME, reason=reason)))
+            orders.append(order)
+        self.set_engine(orders=tuple(orders))
+
+    # --- what happened ---
+
+    def filled(self, fill: Fill) -> None:
+        """One execution: balances are the account's own after it, and what was spent leaves its plan (CH-6)."""
+        asset = fill.symbol.removesuffix("USDT")
+        coins = {**self.holdings.coins, asset: fill.position_quantity}
+        self.set_holdings(coins=coins, cash_usdt=fill.cash_usdt, as_of_ms=max(self.holdings.as_of_ms, fill.executed_ms))
+        order = self._order(fill.intent_id)
+        if order is None:
+            text = f"{fill.side} {fill.quantity} {fill.symbol} at {fill.price} ({fill.intent_id or 'no intent'}) "
+            self.remark("late_fill", f"{text}was filled without an open order of ours (EX-1)")
+            return
+        self._count(order, fill.quantity, fill.quantity * fill.price)
+        if order.side is Side.BUY:
+            self._guard_buffer()
+
+    def ended(self, body: IntentDone | Denied) -> bool:
+        """The end of an order; True when it was one of ours. A remainder that could still be traded is carried on."""
+        order = self._order(body.intent_id)
+        if order is None:
+            return False
+        if isinstance(body, IntentDone):
+            missing = body.filled_quantity - order.filled
+            if missing > 0 and body.average_price is not None:
+                order = self._count(order, missing, missing * body.average_price)
+            why = f"{body.outcome} {body.reason}".strip()
+        else:
+            why = f"DENIED {'; '.join(body.reasons)}"
+        self.set_engine(orders=tuple(o for o in self.engine.orders if o.intent_id != order.intent_id))
+        self._carry_on(order, why)
+        return True
+
+    def _order(self, intent_id: str) -> Order | None:
+        return next((order for order in self.engine.orders if order.intent_id == intent_id), None)
+
+    def _count(self, order: Order, quantity: Decimal, paid_usdt: Decimal) -> Order:
+        changed = order.model_copy(
+            update={"filled": order.filled + quantity, "paid_usdt": order.paid_usdt + paid_usdt}
+        )  # fmt: skip
+        engine = self.engine
+        self.set_engine(orders=tuple(changed if o.intent_id == order.intent_id else o for o in engine.orders))
+        if order.purpose == "plan":
+            plans = [
+                p.model_copy(update={"cash_usdt": max(ZERO, p.cash_usdt - paid_usdt)}) if p.number == order.plan else p
+                for p in engine.plans
+            ]
+            self.set_engine(plans=tuple(plans))
+        elif order.purpose == "small":
+            self.set_engine(small_usdt=max(ZERO, engine.small_usdt - paid_usdt))
+        elif order.purpose == "rebalance" and engine.rebalance is not None:
+            key = f"{order.side.value} {order.asset}"
+            done = {**engine.rebalance.done_usdt, key: engine.rebalance.done_usdt.get(key, ZERO) + paid_usdt}
+            self.set_engine(rebalance=engine.rebalance.model_copy(update={"done_usdt": done}))
+        return changed
+
+    def _guard_buffer(self) -> None:
+        """CH-7: prices that rose while purchases work must not take the cash below the buffer."""
+        books, buying = self.books(), self._buying()
+        if books is None or not buying:
+            return
+        least = self.parameters.cash_buffer * books.equity_usdt
+        if books.cash_usdt >= least:
+            return
+        reason = f"cash {usdt(books.cash_usdt)} is below the buffer of {usdt(least)}: the rest is not bought (CH-7)"
+        self.remark("buffer", reason)
+        self.withdraw(buying, reason)
+
+    def _buying(self) -> list[str]:
+        """Intents of the purchases that still work."""
+        return [
+            o.intent_id
+            for o in self.engine.orders
+            if o.side is Side.BUY and not o.withdrawn and o.filled < o.quantity
+        ]  # fmt: skip
+
+    def guard_commitments(self) -> None:
+        """CH-7: purchases whose cash has gone elsewhere meanwhile (an outflow, a fee) are withdrawn.
+
+        The measure is the alert's 2.5 %, not the buffer: rising prices alone shall not withdraw what was sized to it.
+        """
+        books, p = self.books(), self.parameters
+        buying = self._buying()
+        if books is None or not buying:
+            return
+        working = (o for o in self.engine.orders if o.intent_id in buying)
+        committed = sum(((o.quantity - o.filled) * o.price for o in working), ZERO)
+        least = p.cash_alert * books.equity_usdt
+        if books.cash_usdt - committed >= least:
+            return
+        reason = (
+            f"cash {usdt(books.cash_usdt)} less working purchases of {usdt(committed)} is below {usdt(least)}: "
+            "they are withdrawn (CH-7)"
+        )
+        self.remark("buffer", reason)
+        self.withdraw(buying, reason)
+
+    def _carry_on(self, order: Order, why: str) -> None:
+        left = order.quantity - order.filled
+        instrument = self.market.instruments[order.asset]
+        if order.side is Side.BUY:
+            # X2: a purchase at a higher price buys less; its amount is done when it has been paid.
+            left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
+        if left <= 0 or not instrument.tradable(left, order.price):
+            return
+        engine = self.engine
+        if order.purpose == "rebalance" and engine.rebalance is not None:
+            self.set_engine(rebalance=engine.rebalance.model_copy(update={"unfilled": True}))
+        elif order.purpose == "build":
+            self.set_engine(build_unfilled=True)
+        elif order.purpose == "plan":
+            self.set_engine(plans_unfilled=(*engine.plans_unfilled, order.plan))
+        elif order.purpose == "trim":
+            self.set_engine(trimming=(*engine.trimming, order.asset))
+        text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried on"
+        self.remark("unfilled", text, {"intent_id": order.intent_id, "left": str(left)})

@@ -1,0 +1,125 @@
+"""The books of one account and what was last compared with the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from statemachines.actor_logic import StateRow
+from statemachines.execution.parameters import OrderParameters
+from statemachines.ledger.book import Book
+from statemachines.requests import ExecutionReport
+from statemachines.unusable import UnusableData
+from statemachines.values import Account
+
+
+class AccountBooks:
+    """Ledger and positions, the execution ids booked, the external orders adopted.
+
+    `is_opened` is false until the first reading ever has been posted as opening balances; `reconciled_ms` is the
+    market time of the last completed comparison; `activity` counts bookings, so that a reading that overlapped
+    one is not taken for a difference.
+    """
+
+    def __init__(self, account: Account, parameters: OrderParameters) -> None:
+        self.account = account
+        self.book = Book(account)
+        self.deduplicator = ExecutionDeduplicator(account, parameters.seen_buckets, parameters.seen_per_bucket)
+        self.is_opened = False
+        self.reconciled_ms = 0
+        self.external_orders: set[str] = set()
+        self.foreign_told: set[str] = set()
+        self.unusable = UnusableData(f"account {account}")
+        self.doubted: dict[str, ExecutionReport] = {}
+        """By id: executions that cannot be, in memory only: after a restart the exchange's list tells them anew."""
+        self.alive_after_end: set[str] = set()
+        """Client ids of orders that the last reading showed open although the exchange had told their end: one reading
+        may be older than the end, two are not. In memory only: a restart reads anew."""
+        self.activity = 0
+        self.is_dirty = False
+
+    def is_booked(self, report: ExecutionReport) -> bool:
+        """Whether the execution has been booked, or is older than anything that could be missing."""
+        return report.execution_id in self.deduplicator or report.executed_ms <= self.deduplicator.forgotten_ms
+
+    def changed(self) -> None:
+        """Money or positions have changed: write the row, and distrust readings that are under way."""
+        self.is_dirty = True
+        self.activity += 1
+
+    def rows(self) -> Iterable[StateRow]:
+        """Rows changed since the last call."""
+        if self.is_dirty or self.unusable.is_dirty:
+            self.is_dirty = False
+            data = {
+                "book": self.book.as_data(),
+                "reconciled_ms": self.reconciled_ms,
+                "forgotten_ms": self.deduplicator.forgotten_ms,
+                "external_orders": sorted(self.external_orders),
+                "foreign_told": sorted(self.foreign_told),
+                "unusable": self.unusable.dump(),
+            }
+            yield StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
+        yield from self.deduplicator.rows()
+
+    def restore(self, row: StateRow) -> None:
+        """Take back the row of the book (the buckets of `deduplicator` are restored one by one)."""
+        self.book = Book.from_data(self.account, row.data["book"])
+        self.is_opened = row.state == "OPENED"
+        self.reconciled_ms = row.data["reconciled_ms"]
+        self.deduplicator.forgotten_ms = max(self.deduplicator.forgotten_ms, row.data["forgotten_ms"])
+        self.external_orders = set(row.data["external_orders"])
+        self.foreign_told = set(row.data.get("foreign_told", ()))
+        self.unusable.load(row.data.get("unusable", []))
+
+
+class ExecutionDeduplicator:
+    """Ids with their execution times. Rows are small, so that one execution never rewrites the whole ring."""
+
+    def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
+        self.account = account
+        self.forgotten_ms = 0
+        """Executions at or before this instant that are not in the ring count as booked."""
+        self._size = buckets
+        self._per_bucket = per_bucket
+        self._buckets: dict[int, dict[str, int]] = {}
+        self._round = 0
+        self._ids: set[str] = set()
+        self._dirty: set[int] = set()
+
+    def __contains__(self, execution_id: str) -> bool:
+        return execution_id in self._ids
+
+    def add(self, execution_id: str, executed_ms: int) -> None:
+        """Remember an id; the oldest bucket makes room when the ring is full."""
+        if execution_id in self._ids:
+            return
+        bucket = self._buckets.setdefault(self._round % self._size, {})
+        if len(bucket) >= self._per_bucket:
+            self._round += 1
+            bucket = self._turn_over(self._round % self._size)
+        bucket[execution_id] = executed_ms
+        self._ids.add(execution_id)
+        self._dirty.add(self._round % self._size)
+
+    def _turn_over(self, index: int) -> dict[str, int]:
+        old = self._buckets.get(index, {})
+        self._ids.difference_update(old)
+        self.forgotten_ms = max(self.forgotten_ms, *old.values(), 0)
+        self._buckets[index] = {}
+        return self._buckets[index]
+
+    def rows(self) -> Iterable[StateRow]:
+        """Buckets changed since the last call."""
+        for index in sorted(self._dirty):
+            newest = self._round - (self._round - index) % self._size
+            data = {"round": newest, "forgotten_ms": self.forgotten_ms, "ids": dict(self._buckets[index])}
+            yield StateRow(f"executions:{self.account}:{index}", "KEPT", 1, data)
+        self._dirty.clear()
+
+    def restore(self, index: int, data: Mapping[str, Any]) -> None:
+        """Take back one bucket."""
+        self._buckets[index] = dict(data["ids"])
+        self._ids.update(data["ids"])
+        self._round = max(self._round, data["round"])
+        self.forgotten_ms = max(self.forgotten_ms, data["forgotten_ms"])

@@ -1,0 +1,125 @@
+"""The end of an intent: exactly one IntentDone, on evidence, with every execution accounted for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from statemachines.execution import maker_quotes
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.orders.child_order import ChildOrder
+from statemachines.execution.orders.child_order_machine import OrderState
+from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.messages import IntentDone
+
+Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
+
+_OUTCOMES: dict[OrderState, Outcome] = {
+    OrderState.FILLED: "FILLED",
+    OrderState.CANCELLED: "CANCELLED",
+    OrderState.REJECTED: "REJECTED",
+    OrderState.DENIED: "DENIED",
+    OrderState.EXPIRED: "EXPIRED",
+}
+
+
+def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:
+    """End the intent and tell the engine and the risk manager."""
+    intent = parent.intent
+    parent.outcome = outcome
+    parent.wants_child = False
+    parent.requests.check_ms = None
+    parent.ended_number = context.control.next("ended")
+    context.parents.end(parent)
+    context.touch(parent)
+    average = parent.average_price
+    last = parent.order
+    text = f"{outcome}: filled {parent.filled} of {parent.quantity} {intent.symbol}"
+    text += f" at an average of {average:.8f}" if average is not None else ""
+    context.note(intent.intent_id, "done", f"{text}; {reason}", outcome=outcome, filled=str(parent.filled))
+    context.send(
+        IntentDone(
+            intent_id=intent.intent_id,
+            engine=intent.engine,
+            account=intent.account,
+            category=intent.category,
+            symbol=intent.symbol,
+            side=intent.side,
+            outcome=outcome,
+            filled_quantity=parent.filled,
+            average_price=average,
+            reason=reason,
+            refusal=last.refusal if last is not None and outcome == "REJECTED" else None,
+            refusal_code=last.refusal_code if last is not None and outcome == "REJECTED" else 0,
+            retry_of=intent.retry_of,
+        )
+    )
+    _alert_if_needed(context, parent, outcome, reason)
+
+
+def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:
+    intent = parent.intent
+    if outcome == "FILLED" and not intent.reduce_only:
+        context.calm(f"funds:{intent.account}", f"{intent.intent_id} was filled")
+    if parent.price_refusals.failures >= context.parameters.price_refusals:
+        context.calm(f"quote:{intent.intent_id}", f"it ended {outcome}")
+    if intent.style == "maker" and outcome == "EXPIRED":
+        context.alert(
+            "warning",
+            f"maker order of {intent.engine} gave up",
+            f"{intent.side} {intent.symbol}: {parent.filled} of {parent.quantity} filled when its time "
+            "was over (CH-3).",
+        )
+    if intent.style == "stop" and outcome != "FILLED" and not parent.withdrawn:
+        context.alert(
+            "critical",
+            f"stop of {intent.account} {intent.symbol} is gone",
+            f"{intent.intent_id} ended {outcome}: {reason}. {intent.engine} was told; check the position's protection.",
+        )
+
+
+def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """The current order has ended and is settled: the intent ends too, or a maker quotes what is left again."""
+    if parent.filled >= parent.quantity:
+        finish(context, parent, "FILLED", f"all of it executed in {order.child} order(s)")
+    elif parent.withdrawn:
+        finish(context, parent, "CANCELLED", f"withdrawn: {parent.withdrawn}")
+    elif parent.is_expired:
+        finish(context, parent, "EXPIRED", f"its time was over at {parent.expires_ms}")
+    elif order.is_refused_for_price:
+        parent.price_refusals = parent.price_refusals.failed(str(order.refusal_code or order.end_reason))
+        if parent.price_refusals.failures == context.parameters.price_refusals:
+            context.alert(
+                "warning",
+                f"quote of {parent.intent.engine} is refused for its price",
+                f"{parent.intent.side} {parent.intent.symbol}: {order.end_reason}. It is quoted again every "
+                f"{context.parameters.requote_slowly_ms // 60_000} minutes until its time is over (X3); check the "
+                "instrument's price band.",
+                f"quote:{parent.intent.intent_id}",
+            )
+        _quote_rest(context, parent, order)
+    elif order.cancel_cause == "resize" or _is_filled_short(parent, order):
+        _quote_rest(context, parent, order)
+    elif order.state is OrderState.FILLED:
+        finish(context, parent, "CANCELLED", f"the order of {order.quantity} is filled; nothing is left of it")
+    else:
+        finish(context, parent, _OUTCOMES[order.state], order.end_reason or order.state.value)
+
+
+def _is_filled_short(parent: ParentOrder, order: ChildOrder) -> bool:
+    """A maker child was filled, yet the intent wants more than that child carried."""
+    return parent.intent.style == "maker" and order.state is OrderState.FILLED
+
+
+def _quote_rest(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    intent = parent.intent
+    instrument = context.instruments.get((intent.category, intent.symbol))
+    price = maker_quotes.wanted_price(context, parent) or order.price or intent.reference_price
+    quantity = parent.remaining if instrument is None else maker_quotes.affordable(parent, price, instrument)
+    if instrument is not None and not instrument.tradable(quantity, price):
+        finish(context, parent, "CANCELLED", maker_quotes.too_little(parent, quantity, price))
+        return
+    parent.wants_child = True
+    context.note(
+        order.name, "quote_again", f"{order.end_reason or order.state.value}: {parent.remaining} to be quoted again"
+    )
+    context.touch(parent)

@@ -1,0 +1,249 @@
+"""What all parts of the order manager share: its memory and the commands of the step that is being decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.execution.account_books import AccountBooks
+from statemachines.execution.orders.child_order import ChildOrder
+from statemachines.execution.orders.order_ids import ClientOrderIdParts, checked_installation, parse_client_order_id
+from statemachines.execution.orders.parent_order import ParentOrder, ParentOrders, ResurrectedOrder
+from statemachines.execution.orders.transfer_order import TransferWorks
+from statemachines.execution.parameters import OrderParameters
+from statemachines.facts import Fact, OrderFact
+from statemachines.messages import BalancesKnown, Body, OperatorCommand
+from statemachines.requests import ExchangeRequest, Quote
+from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
+
+Market = tuple[Category, str]
+EXTERNAL = "EXTERNAL"
+"""The engine of orders and executions that nobody here placed."""
+
+
+class ExecutionContext:
+    """Durable: works, transfers, books, control. In memory only: quotes, instruments, whether it has started.
+
+    `now_ms` and `trace` belong to the step being decided; `out` gathers its commands.
+    """
+
+    def __init__(self, installation: str, parameters: OrderParameters) -> None:
+        self.installation = checked_installation(installation)
+        self.parameters = parameters
+        self.instruments: dict[Market, Instrument] = {}
+        self.quotes: dict[Market, Quote] = {}
+        self.parents = ParentOrders(parameters.recent_orders)
+        self.transfers = TransferWorks(parameters.recent_transfers)
+        self.books = {account: AccountBooks(account, parameters) for account in Account}
+        self.control = Control()
+        self.resurrected: dict[str, ResurrectedOrder] = {}
+        """By client id: orders of ours that are cancelled because they live after their end."""
+        self.is_started = False
+        self.reading_wanted = ""
+        """Why an account has to be read after this step: what a stream told of it cannot be."""
+        self.now_ms = 0
+        self.trace = ""
+        self.out: Commands = []
+        self.touched: dict[int, ParentOrder] = {}
+        self._by_venue_order_id: dict[str, ClientOrderIdParts] = {}
+        self._balances_to_tell: dict[Account, None] = {}
+        self._recorded: dict[int, tuple[object, ...]] = {}
+
+    # --- commands of this step ---
+
+    def send(self, body: Body, to: tuple[ActorName, ...] = ()) -> None:
+        self.out.append(Send(body, to))
+
+    def call_exchange(
+        self, key: str, account: Account, request: ExchangeRequest, gate: ActorName | None = None, delay_s: float = 0.0
+    ) -> None:
+        self.out.append(ExchangeCall(key, account, request, gate, delay_s))
+
+    def record(self, fact: Fact) -> None:
+        self.out.append(Record(fact))
+
+    def alert(
+        self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""
+    ) -> None:
+        """An event, or a condition that stays open until `calm`."""
+        self.out.append(Alert(severity, title, text, condition))
+
+    def calm(self, condition: str, text: str) -> None:
+        """The end of a condition; one that is not open changes nothing."""
+        self.out.append(AlertEnded(condition, text))
+
+    def note(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
+        """A decision without a transition of a table."""
+        self.out.append(JournalEntry(machine, trigger, "", "", reason, data))
+
+    def remark(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
+        """Bookkeeping of the component, left out when two runs are compared."""
+        self.out.append(JournalEntry(machine, trigger, "", "", reason, data, "component"))
+
+    def notes(self, notes: Iterable[JournalEntry | None]) -> None:
+        self.out.extend(note for note in notes if note)
+
+    def tell_balances(self, account: Account) -> None:
+        """Send BalancesKnown of the account at the end of this step, once."""
+        self._balances_to_tell[account] = None
+
+    def request_halt(self, parent: ParentOrder, subject: str, reason: str) -> None:
+        """Something that cannot be true, or a loop that does not converge: the engine must trade no more.
+
+        The switches belong to the risk manager; it takes this like an operator's command (DESIGN 5). Each halt is a
+        command of its own: one that the operator has lifted does not swallow the next one of the same order.
+        """
+        engine = parent.intent.engine
+        self.alert("critical", f"{engine} must halt", f"{reason}. The engine's halt was requested; look at {subject}.")
+        command = OperatorCommand(
+            command_id=f"{ActorName.ORDER_MANAGER}:{subject}:halt:{self.now_ms}",
+            who=ActorName.ORDER_MANAGER,
+            action="halt",
+            scope=engine,
+            reason=reason,
+        )
+        self.send(command, to=(ActorName.RISK_MANAGER,))
+
+    # --- memory ---
+
+    def touch(self, parent: ParentOrder) -> None:
+        """The work has changed: its row, its order's fact and its next due time follow at the end of the step."""
+        self.parents.mark(parent)
+        self.touched[parent.slot] = parent
+
+    def remember_venue_order_id(self, order: ChildOrder) -> None:
+        """Some reports carry the exchange's id only."""
+        if order.venue_order_id:
+            self._by_venue_order_id[order.venue_order_id] = ClientOrderIdParts(order.intent_id, order.child)
+
+    def discard_venue_order_id(self, order: ChildOrder) -> None:
+        self._by_venue_order_id.pop(order.venue_order_id, None)
+
+    def ours(self, client_order_id: str, venue_order_id: str) -> ClientOrderIdParts | None:
+        """Intent and child of a report; None when nobody here placed the order."""
+        return parse_client_order_id(self.installation, client_order_id) or self._by_venue_order_id.get(venue_order_id)
+
+    def coins(self, category: Category, symbol: str) -> tuple[str, str]:
+        """Base and quote coin of a symbol."""
+        instrument = self.instruments.get((category, symbol))
+        if instrument is not None:
+            return instrument.base_coin, instrument.quote_coin
+        # Before the first reading of the market; every symbol traded here is quoted in USDT (SPEC chapters 2-5).
+        return symbol.removesuffix("USDT"), "USDT"
+
+    def record_order(self, parent: ParentOrder) -> None:
+        """Write the order's fact when something in it has changed."""
+        order = parent.order
+        if order is None:
+            return
+        fact = OrderFact(
+            client_order_id=order.client_order_id,
+            intent_id=order.intent_id,
+            engine=order.engine,
+            account=order.account,
+            category=order.category,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.style,
+            quantity=order.quantity,
+            price=order.price,
+            trigger_price=order.trigger_price,
+            reduce_only=order.reduce_only,
+            state=order.state,
+            venue_order_id=order.venue_order_id,
+            filled_quantity=order.filled_quantity,
+            average_price=order.average_price,
+            reason=order.end_reason or parent.intent.reason,
+            created_ms=order.created_ms,
+            updated_ms=order.updated_ms,
+            trace=order.trace,
+        )
+        shape: tuple[object, ...] = (
+            fact.client_order_id,
+            fact.state,
+            fact.filled_quantity,
+            fact.price,
+            fact.trigger_price,
+            fact.quantity,
+            fact.venue_order_id,
+            fact.reason,
+        )
+        if self._recorded.get(parent.slot) != shape:
+            self._recorded[parent.slot] = shape
+            self.record(fact)
+
+    def finish_step(self) -> Commands:
+        """Facts of touched orders, balances to tell; answers and clears the commands."""
+        for _slot, parent in sorted(self.touched.items()):
+            self.record_order(parent)
+        for account in self._balances_to_tell:
+            book = self.books[account].book
+            self.send(BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions()))
+        self.touched.clear()
+        self._balances_to_tell.clear()
+        out, self.out = self.out, []
+        return out
+
+    # --- durable form ---
+
+    def dirty(self) -> list[StateRow]:
+        """Rows changed since the last call."""
+        rows = [*self.control.rows(), *self.parents.rows(), *self.transfers.rows()]
+        for books in self.books.values():
+            rows.extend(books.rows())
+        return rows
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back everything durable."""
+        for key, row in rows.items():
+            kind, _, rest = key.partition(":")
+            if kind == "control":
+                self.control.restore(row.data)
+            elif kind == "book":
+                self.books[Account(rest)].restore(row)
+            elif kind == "executions":
+                account, _, index = rest.partition(":")
+                self.books[Account(account)].deduplicator.restore(int(index), row.data)
+        self.parents.restore(rows)
+        self.transfers.restore(rows)
+        for parent in self.parents.known():
+            if parent.order is not None:
+                self.remember_venue_order_id(parent.order)
+
+    def engine_of(self, account: Account) -> ActorName | None:
+        """The engine that owns the account; None for the master account."""
+        return ENGINE_OF.get(account)
+
+
+KEY = "control"
+
+
+class Control:
+    """`next(name)` numbers things for ever; `leverage` holds "account:symbol" pairs that the exchange has set."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self.leverage: set[str] = set()
+        self.is_dirty = False
+
+    def next(self, name: str) -> int:
+        """The next number of a series, from 1; never given twice, also across restarts."""
+        self._numbers[name] = self._numbers.get(name, 0) + 1
+        self.is_dirty = True
+        return self._numbers[name]
+
+    def leverage_set(self, pair: str) -> None:
+        self.leverage.add(pair)
+        self.is_dirty = True
+
+    def rows(self) -> Iterable[StateRow]:
+        """The row, if it changed since the last call."""
+        if self.is_dirty:
+            self.is_dirty = False
+            yield StateRow(KEY, "KEPT", 1, {"numbers": dict(self._numbers), "leverage": sorted(self.leverage)})
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        self._numbers = dict(data["numbers"])
+        self.leverage = set(data["leverage"])

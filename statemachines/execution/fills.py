@@ -1,0 +1,218 @@
+"""Executions and settlements: execution, position, posting and message in one commit (DESIGN 1), each once (EX-2)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from statemachines.execution import suspect_reports
+from statemachines.execution.context import EXTERNAL, ExecutionContext
+from statemachines.execution.orders.order_ids import ClientOrderIdParts
+from statemachines.execution.orders.parent_order import ParentOrder, stop_retry
+from statemachines.execution.orders.report_checks import FUNDING_TYPE
+from statemachines.facts import ExecutionFact, PositionFact, PostingFact
+from statemachines.ledger.positions import apply_execution
+from statemachines.ledger.postings import fill_posting, funding_posting
+from statemachines.messages import Fill, FundingPaid
+from statemachines.requests import ExecutionReport
+from statemachines.values import LINEAR, MINUTE_MS, ActorName
+
+FILL_TYPES = frozenset({"Trade", "BustTrade", "AdlTrade"})
+"""Execution types that are fills; everything else must not touch a position (LESSONS, orders)."""
+FORCED_TYPES = frozenset({"BustTrade", "AdlTrade"})
+
+
+class Taken(StrEnum):
+    """What became of an execution that the exchange told of."""
+
+    KNOWN = "known"  # booked before, or older than anything that could be missing
+    BOOKED = "booked"
+    DOUBTED = "doubted"  # it cannot be; not booked before the exchange's list confirms it
+    CONTRADICTION = "contradiction"  # it cannot be, the exchange's list confirmed it, and it was booked
+
+
+def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_listed: bool = False) -> Taken:
+    """Book a row of the execution stream or list. `is_listed`: the row is of the list that reconciliation reads."""
+    books = context.books[report.account]
+    parts = context.ours(report.client_order_id, report.venue_order_id)
+    parent = context.parents.get(parts.intent_id) if parts else None
+    if report.execution_id in books.deduplicator:
+        return Taken.KNOWN
+    if report.executed_ms <= books.deduplicator.forgotten_ms and not _is_of_current_order(parent, parts):
+        context.remark(
+            str(report.account), "old_execution", f"{report.execution_id} is older than any that could be missing"
+        )
+        return Taken.KNOWN
+    doubt = suspect_reports.doubt_of(context, report, parts, parent)
+    if doubt.problem and not (is_listed and suspect_reports.is_confirmed(books, report)):
+        suspect_reports.refuse_execution(context, books, report, doubt.problem)
+        return Taken.DOUBTED
+    books.doubted.pop(report.execution_id, None)
+    if doubt.is_foreign:
+        parts, parent = None, None  # the money is real; our order did not do this
+    books.deduplicator.add(report.execution_id, report.executed_ms)
+    books.changed()
+    if report.execution_type == FUNDING_TYPE:
+        _book_funding(context, report)
+    elif report.execution_type in FILL_TYPES:
+        _book_fill(context, report, parts, parent)
+    else:
+        context.alert(
+            "warning",
+            f"execution of unknown type on {report.account}",
+            f"{report.execution_id} of type {report.execution_type!r} on {report.symbol} was not booked; the next "
+            "reconciliation shows what it did to the balances.",
+        )
+    return Taken.CONTRADICTION if doubt.problem else Taken.BOOKED
+
+
+def _is_of_current_order(parent: ParentOrder | None, parts: ClientOrderIdParts | None) -> bool:
+    return bool(parent and parts and parent.order and parent.order.child == parts.child and not parent.is_ended)
+
+
+def _book_funding(context: ExecutionContext, report: ExecutionReport) -> None:
+    _base, quote = context.coins(report.category, report.symbol)
+    coin = report.fee_coin or quote
+    post(context, funding_posting(report, coin))
+    engine = context.engine_of(report.account)
+    if engine is None:
+        context.tell_balances(report.account)
+        return
+    paid_or_received = "received" if report.fee < 0 else "paid"
+    context.note(
+        str(report.account),
+        "funding",
+        f"{paid_or_received} {abs(report.fee)} {coin} on {report.symbol} at rate {report.fee_rate}",
+        amount=str(report.fee.copy_negate()),
+    )
+    context.send(
+        FundingPaid(
+            execution_id=report.execution_id,
+            engine=engine,
+            account=report.account,
+            symbol=report.symbol,
+            amount_usdt=report.fee.copy_negate(),
+            rate=report.fee_rate,
+            settle_ms=report.executed_ms - report.executed_ms % MINUTE_MS,
+            cash_usdt=context.books[report.account].book.wallet("USDT"),
+        )
+    )
+
+
+def _book_fill(
+    context: ExecutionContext, report: ExecutionReport, parts: ClientOrderIdParts | None, parent: ParentOrder | None
+) -> None:
+    base, quote = context.coins(report.category, report.symbol)
+    book = context.books[report.account].book
+    realized = report.realized_pnl
+    if report.category == LINEAR:
+        change = apply_execution(book.position(report.symbol), report.side, report.quantity, report.price)
+        # REST's list does not tell the realised profit; 0 then stands for "not told" and our own books know it.
+        if not realized and report.closed_quantity != 0:
+            realized = change.realized_pnl
+        book.set_position(report.symbol, change.position)
+        held, average = change.position.quantity, change.position.average_price
+        context.record(
+            PositionFact(
+                account=report.account,
+                symbol=report.symbol,
+                quantity=held,
+                average_price=average,
+                updated_ms=report.executed_ms,
+            )
+        )
+    post(context, fill_posting(report, base, quote, realized))
+    if report.category != LINEAR:
+        held, average = book.wallet(base), Decimal(0)
+    engine = context.engine_of(report.account) if parts else None
+    context.record(_execution_fact(report, parts, engine, realized))
+    if parts is None or engine is None:
+        _tell_external(context, report)
+        return
+    context.send(
+        Fill(
+            execution_id=report.execution_id,
+            intent_id=parts.intent_id,
+            engine=engine,
+            account=report.account,
+            category=report.category,
+            symbol=report.symbol,
+            side=report.side,
+            quantity=report.quantity,
+            price=report.price,
+            fee=report.fee,
+            fee_coin=report.fee_coin or quote,
+            is_maker=report.is_maker,
+            realized_pnl=realized,
+            executed_ms=report.executed_ms,
+            position_quantity=held,
+            position_price=average,
+            cash_usdt=book.wallet("USDT"),
+        )
+    )
+    if parent is not None:
+        _count(context, parent, report, parts)
+
+
+def _count(context: ExecutionContext, parent: ParentOrder, report: ExecutionReport, parts: ClientOrderIdParts) -> None:
+    """The fill in its order and its intent; one of an earlier order of the intent may force the live one to shrink."""
+    parent.filled += report.quantity
+    parent.cash += report.quantity * report.price
+    context.touch(parent)
+    order = parent.order
+    if order is not None and order.child == parts.child:
+        stop_retry(parent)
+        parent.requests.is_absent = False
+        context.notes(order.take_execution(report, context.now_ms) or [])
+        context.remember_venue_order_id(order)
+    else:
+        context.remark(
+            parent.intent.intent_id, "late_fill", f"order {parts.child} of it filled {report.quantity} after its end"
+        )
+
+
+def post(context: ExecutionContext, posting: PostingFact) -> None:
+    """Take a posting into all books it concerns and record it; one without lines is nothing."""
+    for books in context.books.values():
+        if any(line.account == books.account for line in posting.lines):
+            books.book.post(posting)
+            books.changed()
+    if posting.lines:
+        context.record(posting)
+
+
+def _execution_fact(
+    report: ExecutionReport, parts: ClientOrderIdParts | None, engine: ActorName | None, realized: Decimal
+) -> ExecutionFact:
+    return ExecutionFact(
+        account=report.account,
+        execution_id=report.execution_id,
+        client_order_id=report.client_order_id,
+        venue_order_id=report.venue_order_id,
+        engine=engine if parts and engine else EXTERNAL,
+        category=report.category,
+        symbol=report.symbol,
+        side=report.side,
+        quantity=report.quantity,
+        price=report.price,
+        fee=report.fee,
+        fee_coin=report.fee_coin,
+        is_maker=report.is_maker,
+        realized_pnl=realized,
+        executed_ms=report.executed_ms,
+    )
+
+
+def _tell_external(context: ExecutionContext, report: ExecutionReport) -> None:
+    """A fill nobody here asked for: booked, reported, and the engine gets its account's new state."""
+    forced = report.execution_type in FORCED_TYPES
+    what = (
+        f"{report.execution_type} {report.side} {report.quantity} {report.category} {report.symbol} at {report.price}"
+    )
+    context.remark(str(report.account), "external_fill", what, execution_id=report.execution_id)
+    context.alert(
+        "critical" if forced else "warning",
+        f"{'forced' if forced else 'external'} execution on {report.account}",
+        f"{what} belongs to no order of ours; it was booked as {EXTERNAL}. Find out who traded.",
+    )
+    context.tell_balances(report.account)

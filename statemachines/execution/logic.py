@@ -1,0 +1,251 @@
+"""The order manager's logic: who takes which message, and the end of every step (DESIGN 1, 5, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Commands, ExchangeCall
+from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, stops, transfers
+from statemachines.execution.completion import finish
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.orders.order_ids import client_order_id
+from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.request_keys import ORDER_TOPICS, Topic, parse_key
+from statemachines.execution.parameters import OrderParameters
+from statemachines.execution.placement import LeverageSetter
+from statemachines.execution.reconciliation import unreadable
+from statemachines.execution.reconciliation.reconciler import Reconciler
+from statemachines.facts import BarFact
+from statemachines.messages import (
+    Approved,
+    DayClosed,
+    Envelope,
+    ExecutionFrame,
+    InstrumentsKnown,
+    MoveStop,
+    OrderFrame,
+    QuotesSeen,
+    ResponseReceived,
+    RowsSetAside,
+    StreamRestored,
+    TransferOrdered,
+    Withdraw,
+)
+from statemachines.requests import Dropped, OrderAbsent, OrderFound, Refused
+from statemachines.values import Account, ActorName
+
+
+class OrderManagerLogic:
+    """Implements `actor_logic.ActorLogic`. `installation` is the six-character code of this database (EX-5)."""
+
+    name = ActorName.ORDER_MANAGER
+
+    def __init__(self, installation: str, parameters: OrderParameters | None = None) -> None:
+        self._context = ExecutionContext(installation, parameters or OrderParameters())
+        self._reconciler = Reconciler(self._context, self._release_frames, self._start_ended)
+        self._leverage = LeverageSetter(self._context)
+        self._held: dict[Account, list[OrderFrame | ExecutionFrame]] = {}
+
+    # --- ActorLogic ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return ()
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        return None
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        self._context.restore(rows)
+
+    def begin(self, now_ms: int) -> Commands:
+        """Reconcile; nothing is sent before that has ended (OR-9)."""
+        self._context.now_ms = now_ms
+        self._reconciler.begin()
+        for parent in self._context.parents.live():
+            self._context.parents.schedule(parent, lifecycle.due_ms(self._context, parent))
+        return self._finish()
+
+    def handle(self, message: Envelope) -> Commands:
+        context = self._context
+        context.now_ms = max(context.now_ms, message.market_ms)
+        context.trace = message.trace
+        body = message.body
+        match body:
+            case ResponseReceived():
+                self._answer(body)
+            case OrderFrame() | ExecutionFrame():
+                self._frame(body)
+            case QuotesSeen():
+                self._quotes(body)
+            case Approved():
+                take_approved(context, body)
+            case Withdraw():
+                take_withdraw(context, body)
+            case MoveStop():
+                take_move_stop(context, body)
+            case TransferOrdered():
+                transfers.take_order(context, body)
+            case DayClosed():
+                self._reconciler.request("day")
+            case RowsSetAside():
+                if unreadable.take_rows(context, body):
+                    self._reconciler.request(f"rows of {body.source} could not be read")
+            case StreamRestored():
+                self._reconciler.request(f"stream {body.stream} restored", follows_gap=True)
+            case InstrumentsKnown():
+                context.instruments.update({(i.category, i.symbol): i for i in body.instruments})
+                if context.is_started:
+                    self._leverage.begin()
+            case _:
+                context.remark("order-manager", "ignored", f"{body.KIND} is not for the order manager")
+        return self._finish()
+
+    def tick(self, now_ms: int) -> Commands:
+        self._context.now_ms = max(self._context.now_ms, now_ms)
+        for parent in self._context.parents.due(now_ms):
+            lifecycle.on_due(self._context, parent)
+        self._reconciler.tick()
+        return self._finish()
+
+    def deadline(self) -> int | None:
+        found = [at for at in (self._context.parents.earliest(), self._reconciler.deadline()) if at is not None]
+        return min(found, default=None)
+
+    def dirty(self) -> Sequence[StateRow]:
+        return self._context.dirty()
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """EX-4: a delayed request counts only while its answer is still awaited."""
+        topic, subject = parse_key(ask.key)
+        if topic in ORDER_TOPICS:
+            parts = self._context.ours(subject, "")
+            parent = self._context.parents.get(parts.intent_id) if parts else None
+            return parent is not None and parent.requests.pending.get(topic) == ask.key
+        if topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
+            return transfers.is_wanted(self._context, subject, ask.key)
+        if topic is Topic.LEVERAGE:
+            return self._leverage.wants(subject, ask.key)
+        if topic is Topic.REVENANT:
+            return resurrected_orders.wants(self._context, subject, ask.key)
+        return self._reconciler.wants(topic, subject, ask.key)
+
+    # --- parts ---
+
+    def _answer(self, body: ResponseReceived) -> None:
+        topic, subject = parse_key(body.key)
+        if topic in ORDER_TOPICS:
+            if isinstance(body.outcome, Refused):
+                unreadable.tell_filter_refusal(self._context, subject, body.outcome)
+            responses.take_answer(self._context, subject, topic, body.key, body.outcome)
+            parts = self._context.ours(subject, "")
+            if parts and topic is Topic.LOOK and isinstance(body.outcome, OrderFound | OrderAbsent):
+                self._reconciler.confirmed(parts.intent_id)
+        elif topic is Topic.REVENANT:
+            resurrected_orders.take_answer(self._context, subject, body.key, body.outcome)
+        elif topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
+            transfers.take_answer(self._context, subject, body.key, body.outcome)
+        elif isinstance(body.outcome, Dropped):
+            return
+        elif topic is Topic.LEVERAGE:
+            self._leverage.take_answer(subject, body.key, body.outcome)
+        elif topic is Topic.MARKET:
+            self._reconciler.take_market(body.key, body.outcome)
+        else:
+            self._reconciler.take_account(Account(subject), body.key, body.outcome)
+
+    def _frame(self, body: OrderFrame | ExecutionFrame) -> None:
+        """Private frames; before the account's first reading ever they wait, since it may contain them already."""
+        account = body.report.account
+        if not self._context.books[account].is_opened:
+            self._held.setdefault(account, []).append(body)
+        elif isinstance(body, ExecutionFrame):
+            fills.take_execution(self._context, body.report)
+        else:
+            order_reports.take_order(self._context, body.report)
+
+    def _release_frames(self, account: Account) -> None:
+        for body in self._held.pop(account, []):
+            self._frame(body)
+
+    def _start_ended(self) -> None:
+        """The first reconciliation of this life has ended: what was held may be sent."""
+        self._leverage.begin()
+        for parent in self._context.parents.live():
+            self._context.touch(parent)
+        transfers.release(self._context)
+
+    def _quotes(self, body: QuotesSeen) -> None:
+        """Newest wins; makers on these symbols may want to move, which the next tick does."""
+        for market in body.withdrawn:
+            self._context.quotes.pop(market, None)
+        deduplicator = {(quote.category, quote.symbol): quote for quote in body.quotes}
+        self._context.quotes.update(deduplicator)
+        for parent in self._context.parents.live_makers():
+            if (parent.intent.category, parent.intent.symbol) in deduplicator:
+                self._context.parents.schedule(parent, lifecycle.due_ms(self._context, parent))
+
+    def _finish(self) -> Commands:
+        """The end of a step: passes that are complete end, touched intents take their next step."""
+        context = self._context
+        if context.reading_wanted:
+            reason, context.reading_wanted = context.reading_wanted, ""
+            self._reconciler.request(reason)
+        self._reconciler.finish_if_complete()
+        for parent in sorted(context.touched.values(), key=lambda parent: parent.number):
+            lifecycle.advance(context, parent)
+        touched = list(context.touched.values())
+        commands = context.finish_step()
+        for parent in touched:
+            context.parents.schedule(parent, lifecycle.due_ms(context, parent))
+        return commands
+
+
+def take_approved(context: ExecutionContext, body: Approved) -> None:
+    """Begin to work an intent. It is durable at once and sent as soon as the first reconciliation has ended."""
+    intent = body.intent
+    if context.parents.get(intent.intent_id) is not None:
+        context.remark(intent.intent_id, "repeated", "the intent is known; nothing is done twice")
+        return
+    slot, forgotten = context.parents.free_slot()
+    if forgotten is not None and forgotten.order is not None:
+        context.discard_venue_order_id(forgotten.order)
+    expiries = [at for at in (body.expires_ms, intent.expires_ms) if at is not None]
+    if intent.style == "maker":
+        expiries.append(context.now_ms + context.parameters.maker_expiry_ms)
+    parent = ParentOrder(
+        slot=slot,
+        number=context.control.next("intents"),
+        approved=body,
+        approved_ms=context.now_ms,
+        trace=context.trace,
+        quantity=min(intent.quantity, body.max_quantity),
+        trigger_price=intent.trigger_price,
+        expires_ms=min(expiries, default=None),
+    )
+    context.parents.add(parent)
+    context.touch(parent)
+    try:
+        client_order_id(context.installation, intent.intent_id, 1)
+    except ValueError as error:
+        finish(context, parent, "DENIED", str(error))
+
+
+def take_withdraw(context: ExecutionContext, body: Withdraw) -> None:
+    """Cancel what still works; an intent that has ended stays as it is."""
+    parent = context.parents.get(body.intent_id)
+    if parent is None or parent.is_ended:
+        context.remark(body.intent_id, "withdraw", "the intent has ended already; nothing to withdraw")
+        return
+    context.note(body.intent_id, "withdraw", body.reason)
+    parent.withdrawn = parent.withdrawn or body.reason or "no reason given"
+    context.touch(parent)
+
+
+def take_move_stop(context: ExecutionContext, body: MoveStop) -> None:
+    """Give a working stop new terms; one that has ended tells its engine by its IntentDone."""
+    parent = context.parents.get(body.intent_id)
+    if parent is None or parent.is_ended:
+        context.remark(body.intent_id, "move_stop", "the stop has ended already; nothing to move")
+        return
+    stops.move_stop(context, parent, body)

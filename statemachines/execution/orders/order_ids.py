@@ -1,0 +1,76 @@
+"""EX-5: the deterministic client id `<installation 6><engine 2><intent base36>-<child>`, and back.
+
+The id alone tells intent and child, so a report of an order that left memory long ago is still recognised as ours.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from statemachines.values import ActorName
+
+MAX_LENGTH = 36
+"""Longest orderLinkId that the exchange takes (bybit-v5 6.2)."""
+
+CODES: dict[ActorName, str] = {
+    ActorName.CORE_HODL: "ch",
+    ActorName.TREND_1: "t1",
+    ActorName.TREND_2: "t2",
+    ActorName.FUNDING: "fu",
+    ActorName.TACTICAL: "ta",
+    ActorName.RISK_MANAGER: "rm",
+    ActorName.ORCHESTRATOR: "or",
+}
+"""Two characters per issuer of intents; the risk manager issues those of the operator's flatten commands."""
+
+_ISSUERS = {code: name for name, code in CODES.items()}
+_INSTALLATION = re.compile(r"[0-9a-z]{6}")
+_LINK = re.compile(r"([0-9a-z]{6})([0-9a-z]{2})([0-9a-z]+)-([0-9]+)")
+
+
+class ClientOrderIdParts(NamedTuple):
+    """What a client id of ours says."""
+
+    intent_id: str
+    child: int
+
+
+def checked_installation(installation: str) -> str:
+    """The installation code unchanged.
+
+    Raises:
+        ValueError: it is not six characters of 0-9 and a-z.
+    """
+    if not _INSTALLATION.fullmatch(installation):
+        raise ValueError(f"installation {installation!r} is not allowed; it must be six characters of 0-9 and a-z")
+    return installation
+
+
+def client_order_id(installation: str, intent_id: str, child: int) -> str:
+    """The client id of the `child`-th order (from 1) of an intent.
+
+    Raises:
+        ValueError: the intent id is not `<issuer>-<base36>`, its issuer is not known, or the id gets too long.
+    """
+    issuer, _, counter = intent_id.rpartition("-")
+    code = CODES.get(ActorName(issuer)) if issuer in set(ActorName) else None
+    if code is None or not re.fullmatch(r"[0-9a-z]+", counter):
+        raise ValueError(
+            f"intent id {intent_id!r} is not allowed; it must be <issuer>-<base36> with an issuer of {sorted(CODES)}"
+        )
+    made = f"{installation}{code}{counter}-{child}"
+    if len(made) > MAX_LENGTH:
+        raise ValueError(f"client id {made!r} of {len(made)} characters is too long; {MAX_LENGTH} are allowed")
+    return made
+
+
+def parse_client_order_id(installation: str, link: str) -> ClientOrderIdParts | None:
+    """Intent and child of a client id of this installation; None when it is not one of ours."""
+    match = _LINK.fullmatch(link)
+    if match is None or match.group(1) != installation:
+        return None
+    issuer = _ISSUERS.get(match.group(2))
+    if issuer is None:
+        return None
+    return ClientOrderIdParts(f"{issuer}-{match.group(3)}", int(match.group(4)))

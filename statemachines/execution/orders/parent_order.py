@@ -1,0 +1,300 @@
+"""One approved intent in work: its bounds, its orders one after the other, what is pending at the exchange."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from statemachines.actor_logic import StateRow
+from statemachines.backoff import Tries
+from statemachines.execution.orders.child_order import ZERO, ChildOrder
+from statemachines.execution.orders.request_keys import Topic, order_key
+from statemachines.messages import Approved, Intent
+from statemachines.values import Account, Category
+
+
+@dataclass(slots=True)
+class Requests:
+    """What is pending for the current order and how often steps were repeated; fresh for every child.
+
+    `pending` maps a topic to the key whose answer is awaited, `numbers` to the last number used, `tries` counts
+    fruitless repetitions per step. `check_ms` is when the order is looked up if nothing has come by then.
+    """
+
+    pending: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    check_ms: int | None = None
+    is_retry_waiting: bool = False
+    is_absent: bool = False
+    is_doubtful: bool = False
+    """The client id exists at the exchange: it is ours only if symbol, side, quantity and price are."""
+    is_stuck: bool = False
+
+    def next_key(self, client_order_id: str, topic: Topic) -> str:
+        number = self.numbers.get(topic, 0) + 1
+        self.numbers[topic] = number
+        self.pending[topic] = order_key(client_order_id, topic, number)
+        return self.pending[topic]
+
+    def again(self, step: str) -> int:
+        """Count one more repetition of a step; answers how many there were."""
+        self.tries[step] = self.tries.get(step, 0) + 1
+        return self.tries[step]
+
+
+@dataclass(slots=True)
+class ParentOrder:
+    """An intent from approval to its end. `number` is the order of arrival; `quantity` what is intended now
+    (MoveStop may change it), `filled` and `cash` what all its orders executed."""
+
+    slot: int
+    number: int
+    approved: Approved
+    approved_ms: int
+    trace: str
+    quantity: Decimal
+    trigger_price: Decimal | None
+    expires_ms: int | None
+    filled: Decimal = ZERO
+    cash: Decimal = ZERO
+    wants_child: bool = True
+    order: ChildOrder | None = None
+    requests: Requests = field(default_factory=Requests)
+    withdrawn: str = ""
+    is_expired: bool = False
+    quoted_ms: int | None = None
+    price_refusals: Tries = field(default_factory=Tries)
+    """Quotes refused for their price in a row, by the exchange's code (X3)."""
+    amend_failures: Tries = field(default_factory=Tries)
+    """Amendments in a row that were refused, or whose outcome is not known, by the reason."""
+    unproven: list[int] = field(default_factory=list)
+    """Earlier orders (children) that ended without the exchange's word; shown alive, they are cancelled."""
+    told: str = ""
+    """The last IntentWorking, so that a repeated report is not told twice."""
+    ended_number: int = 0
+    outcome: str = ""
+
+    @property
+    def intent(self) -> Intent:
+        return self.approved.intent
+
+    @property
+    def is_ended(self) -> bool:
+        return self.ended_number > 0
+
+    @property
+    def is_stopping(self) -> bool:
+        """Withdrawn or past its time: whatever rests is to be cancelled and nothing new is sent."""
+        return bool(self.withdrawn) or self.is_expired
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.quantity - self.filled, ZERO)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.cash / self.filled if self.filled else None
+
+    @property
+    def state(self) -> str:
+        """For the durable row: the order's state, or what the intent is waiting for."""
+        if self.is_ended:
+            return f"ENDED {self.outcome}"
+        if self.order is None or self.wants_child:
+            return "HELD"
+        return self.order.state.value
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON values; `from_data` is its inverse."""
+        requests = self.requests
+        return {
+            "number": self.number,
+            "approved": self.approved.model_dump(mode="json"),
+            "approved_ms": self.approved_ms,
+            "trace": self.trace,
+            "quantity": str(self.quantity),
+            "trigger_price": None if self.trigger_price is None else str(self.trigger_price),
+            "expires_ms": self.expires_ms,
+            "filled": str(self.filled),
+            "cash": str(self.cash),
+            "wants_child": self.wants_child,
+            "order": self.order.as_data() if self.order else None,
+            "requests": {
+                "pending": dict(requests.pending),
+                "numbers": dict(requests.numbers),
+                "tries": dict(requests.tries),
+                "check_ms": requests.check_ms,
+                "is_retry_waiting": requests.is_retry_waiting,
+                "is_absent": requests.is_absent,
+                "is_doubtful": requests.is_doubtful,
+                "is_stuck": requests.is_stuck,
+            },
+            "withdrawn": self.withdrawn,
+            "is_expired": self.is_expired,
+            "quoted_ms": self.quoted_ms,
+            "price_refusals": list(self.price_refusals),
+            "amend_failures": list(self.amend_failures),
+            "unproven": list(self.unproven),
+            "told": self.told,
+            "ended_number": self.ended_number,
+            "outcome": self.outcome,
+        }
+
+    @classmethod
+    def from_data(cls, slot: int, data: Mapping[str, Any]) -> ParentOrder:
+        """The work that `as_data` described."""
+        trigger = data["trigger_price"]
+        return cls(
+            slot=slot,
+            number=data["number"],
+            approved=Approved.model_validate(data["approved"]),
+            approved_ms=data["approved_ms"],
+            trace=data["trace"],
+            quantity=Decimal(data["quantity"]),
+            trigger_price=None if trigger is None else Decimal(trigger),
+            expires_ms=data["expires_ms"],
+            filled=Decimal(data["filled"]),
+            cash=Decimal(data["cash"]),
+            wants_child=data["wants_child"],
+            order=ChildOrder.from_data(data["order"]) if data["order"] else None,
+            requests=Requests(**_copied(data["requests"])),
+            withdrawn=data["withdrawn"],
+            is_expired=data["is_expired"],
+            quoted_ms=data["quoted_ms"],
+            price_refusals=Tries(*data.get("price_refusals", ())),  # rows of the first version lack it
+            amend_failures=Tries(*data.get("amend_failures", ())),  # rows of an earlier version lack it
+            unproven=list(data.get("unproven", ())),  # rows of the first version lack it
+            told=data["told"],
+            ended_number=data["ended_number"],
+            outcome=data["outcome"],
+        )
+
+
+def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy whose dictionaries are ours to change."""
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
+
+
+def stop_retry(parent: ParentOrder) -> None:
+    """EX-4: any event of the order cancels a retry that is still waiting."""
+    if parent.requests.is_retry_waiting:
+        parent.requests.is_retry_waiting = False
+        parent.requests.pending.pop(Topic.PLACE, None)
+
+
+@dataclass(slots=True)
+class ResurrectedOrder:
+    """One such order while it is being cancelled, in memory only: a restart reads the open orders and finds it anew.
+
+    `pending` is the key of the cancellation whose answer is awaited.
+    """
+
+    account: Account
+    category: Category
+    symbol: str
+    is_conditional: bool
+    pending: str = ""
+    tries: Tries = field(default_factory=Tries)
+
+
+PREFIX = "parent:"
+
+
+class ParentOrders:
+    """Intents by id, their slots, and the earliest instant at which one of them is due."""
+
+    def __init__(self, keep_ended: int) -> None:
+        self._keep = keep_ended
+        self._by_intent: dict[str, ParentOrder] = {}
+        self._live: dict[int, ParentOrder] = {}
+        self._ended: deque[ParentOrder] = deque()
+        self._slots = 0
+        self._dirty: dict[int, ParentOrder] = {}
+        self._due: dict[int, int] = {}
+        self._heap: list[tuple[int, int]] = []
+
+    def get(self, intent_id: str) -> ParentOrder | None:
+        """The intent, live or recently ended."""
+        return self._by_intent.get(intent_id)
+
+    def known(self) -> Iterator[ParentOrder]:
+        """Live and recently ended intents."""
+        return iter(self._by_intent.values())
+
+    def live_makers(self) -> Iterator[ParentOrder]:
+        """Maker intents not ended, in no particular order."""
+        return (parent for parent in self._live.values() if parent.intent.style == "maker")
+
+    def live(self) -> Iterator[ParentOrder]:
+        """Intents not ended, in the order in which they came."""
+        return iter(sorted(self._live.values(), key=lambda parent: parent.number))
+
+    def free_slot(self) -> tuple[int, ParentOrder | None]:
+        """A slot for a new intent, and the longest ended one if it had to be forgotten for it."""
+        if len(self._ended) > self._keep:
+            oldest = self._ended.popleft()
+            del self._by_intent[oldest.intent.intent_id]
+            return oldest.slot, oldest
+        self._slots += 1
+        return self._slots - 1, None
+
+    def add(self, parent: ParentOrder) -> None:
+        self._by_intent[parent.intent.intent_id] = parent
+        self._live[parent.slot] = parent
+        self.mark(parent)
+
+    def end(self, parent: ParentOrder) -> None:
+        """The intent has ended: it stays known until its slot is needed."""
+        self._live.pop(parent.slot, None)
+        self._ended.append(parent)
+        self.schedule(parent, None)
+        self.mark(parent)
+
+    def mark(self, parent: ParentOrder) -> None:
+        """The work's row must be written."""
+        self._dirty[parent.slot] = parent
+
+    def schedule(self, parent: ParentOrder, due_ms: int | None) -> None:
+        """Set when the work is due next; None for never."""
+        if due_ms is None:
+            self._due.pop(parent.slot, None)
+        elif self._due.get(parent.slot) != due_ms:
+            self._due[parent.slot] = due_ms
+            heapq.heappush(self._heap, (due_ms, parent.slot))
+
+    def earliest(self) -> int | None:
+        """The earliest instant at which a work is due."""
+        while self._heap:
+            due_ms, slot = self._heap[0]
+            if self._due.get(slot) == due_ms:
+                return due_ms
+            heapq.heappop(self._heap)
+        return None
+
+    def due(self, now_ms: int) -> list[ParentOrder]:
+        """Works due at or before `now_ms`, in the order in which they came."""
+        slots = [slot for slot, due_ms in self._due.items() if due_ms <= now_ms]
+        return sorted((self._live[slot] for slot in slots), key=lambda parent: parent.number)
+
+    def rows(self) -> Iterable[StateRow]:
+        """Rows changed since the last call."""
+        for slot, parent in sorted(self._dirty.items()):
+            yield StateRow(f"{PREFIX}{slot}", parent.state, 1, parent.as_data())
+        self._dirty.clear()
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back all works."""
+        for key, row in rows.items():
+            if key.startswith(PREFIX):
+                parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), row.data)
+                self._by_intent[parent.intent.intent_id] = parent
+                self._slots = max(self._slots, parent.slot + 1)
+                if not parent.is_ended:
+                    self._live[parent.slot] = parent
+        ended = [parent for parent in self._by_intent.values() if parent.is_ended]
+        self._ended = deque(sorted(ended, key=lambda parent: parent.ended_number))

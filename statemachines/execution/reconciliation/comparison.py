@@ -1,0 +1,187 @@
+"""OR-9: one account's reading against its books: executions first, then orders, positions and balances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from statemachines.execution import submission, suspect_reports
+from statemachines.execution.account_books import AccountBooks
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.fills import Taken, post, take_execution
+from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
+from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
+from statemachines.execution.reconciliation.executions import execution_finding, missing_executions
+from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.orders import compare_orders, external_order_finding, own_order_finding
+from statemachines.execution.reconciliation.positions import PositionCorrection, compare_positions
+from statemachines.execution.reconciliation.unreadable import is_known
+from statemachines.facts import PositionFact
+from statemachines.ledger.positions import Position, adopted
+from statemachines.ledger.postings import opening_posting
+from statemachines.requests import AccountSnapshot
+from statemachines.values import Account
+
+
+def unsettled(context: ExecutionContext, account: Account) -> list[ParentOrder]:
+    """Live intents of the account whose order may still live at the exchange or lacks executions."""
+    return [
+        parent
+        for parent in context.parents.live()
+        if parent.intent.account == account and not parent.wants_child and parent.order and not parent.order.is_settled
+    ]
+
+
+def is_moving_money(context: ExecutionContext, account: Account) -> bool:
+    """Whether a transfer from or to the account is under way: its balance may have changed already, or not yet."""
+    return any(
+        account in (transfer.ordered.from_account, transfer.ordered.to_account)
+        for transfer in context.transfers.live()
+        if transfer.stage != "REQUESTED"
+    )
+
+
+def is_trading(context: ExecutionContext, account: Account) -> bool:
+    """Whether a request on an order of the account is under way: readings are not comparable then."""
+    return any(parent.requests.pending for parent in context.parents.live() if parent.intent.account == account)
+
+
+def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms: int) -> list[Finding]:
+    """The first reading ever: balances are posted as opening balances; positions and orders found are adopted."""
+    account = snapshot.account
+    books = context.books[account]
+    books.is_opened = True
+    books.deduplicator.forgotten_ms = max(books.deduplicator.forgotten_ms, began_ms - 1)
+    for row in snapshot.executions:
+        books.deduplicator.add(row.execution_id, row.executed_ms)
+    posting = opening_posting(account, snapshot.balances, snapshot.market_ms)
+    if posting is not None:
+        post(context, posting)
+    findings = []
+    for report in snapshot.positions:
+        if report.quantity:
+            _set_position(context, books, report.symbol, adopted(report.quantity, report.average_price), snapshot)
+            theirs = f"{report.quantity} at {report.average_price}"
+            findings.append(Finding(account, "position", report.symbol, "none", theirs, "adopted at the first start"))
+    findings += _adopt_orders(context, books, snapshot, [])
+    books.changed()
+    return findings
+
+
+def apply_executions(
+    context: ExecutionContext, snapshot: AccountSnapshot, doubted_before: Mapping[str, None]
+) -> list[Finding]:
+    """Executions that the stream did not bring, booked as if it had; those that were doubted when the list was asked
+    for are settled by it."""
+    books = context.books[snapshot.account]
+    suspect_reports.drop_unlisted(context, books, doubted_before, snapshot)
+    found = []
+    for row in missing_executions(books.is_booked, snapshot.executions):
+        taken = take_execution(context, row, is_listed=True)
+        if taken in (Taken.BOOKED, Taken.CONTRADICTION):
+            found.append(execution_finding(row, contradicts=taken is Taken.CONTRADICTION))
+    context.reading_wanted = ""  # this is the reading
+    return found
+
+
+def apply_orders(
+    context: ExecutionContext,
+    snapshot: AccountSnapshot,
+    *,
+    is_start: bool,
+    follows_gap: bool,
+    confirmed: Callable[[str], None],
+) -> list[Finding]:
+    """Open orders against ours: shown ones are taken, absent ones looked up, unknown ones adopted as EXTERNAL.
+
+    At a start every request of the earlier life is void, so nothing counts as under way; after a gap in the streams
+    no report of what is under way is waited for.
+    """
+    books = context.books[snapshot.account]
+    books.alive_after_end &= {report.client_order_id for report in snapshot.open_orders}
+    live = unsettled(context, snapshot.account)
+    by_link = {parent.order.client_order_id: parent for parent in live if parent.order}
+    comparison = compare_orders(list(by_link), books.external_orders, snapshot.open_orders)
+    for report in comparison.shown:
+        parent = by_link[report.client_order_id]
+        if parent.order is not None:
+            is_quiet = is_start or not parent.requests.pending
+            apply_report(context, parent, parent.order, report, looked_up=is_quiet)
+            shown_alive(context, report)
+            confirmed(parent.intent.intent_id)
+    for link in comparison.absent:
+        parent = by_link[link]
+        if parent.requests.is_stuck:
+            parent.requests.is_stuck = False
+            parent.requests.tries.clear()
+        if parent.order is not None and (is_start or not parent.requests.pending):
+            if parent.requests.check_ms is None or is_start or follows_gap:
+                submission.look_up(context, parent, parent.order, "not among the open orders")
+            context.touch(parent)
+    return _adopt_orders(context, books, snapshot, list(by_link))
+
+
+def differences(
+    context: ExecutionContext, snapshot: AccountSnapshot
+) -> tuple[tuple[PositionCorrection, ...], tuple[BalanceCorrection, ...]]:
+    """What differs in positions and balances."""
+    book = context.books[snapshot.account].book
+    positions = compare_positions(snapshot.account, book.positions, snapshot.positions)
+    balances = compare_balances(snapshot.account, book.coins(), snapshot.balances, snapshot.market_ms)
+    if snapshot.set_aside:
+        # What could not be read is not known: neither a difference nor absent.
+        positions = tuple(change for change in positions if is_known(snapshot, "position", change.symbol))
+        balances = tuple(change for change in balances if is_known(snapshot, "balance", change.finding.subject))
+    return positions, balances
+
+
+def correct(
+    context: ExecutionContext,
+    snapshot: AccountSnapshot,
+    positions: tuple[PositionCorrection, ...],
+    balances: tuple[BalanceCorrection, ...],
+) -> list[Finding]:
+    """Bring the books to what the exchange shows; every correction is a finding."""
+    books = context.books[snapshot.account]
+    for change in positions:
+        _set_position(context, books, change.symbol, change.position, snapshot)
+    for correction in balances:
+        post(context, correction.posting)
+    books.changed()
+    return [change.finding for change in positions] + [correction.finding for correction in balances]
+
+
+def _adopt_orders(
+    context: ExecutionContext, books: AccountBooks, snapshot: AccountSnapshot, live: list[str]
+) -> list[Finding]:
+    gone = books.external_orders - {report.venue_order_id for report in snapshot.open_orders}
+    if gone:
+        books.external_orders -= gone
+        books.is_dirty = True
+    unheld = compare_orders(live, books.external_orders, snapshot.open_orders).external
+    findings = []
+    for report in unheld:
+        parts = context.ours(report.client_order_id, report.venue_order_id)
+        if parts is not None:
+            take_own(context, parts, report)
+            shown_alive(context, report)
+            if report.client_order_id in context.resurrected:
+                findings.append(own_order_finding(snapshot.account, report))
+        elif adopt_external(context, report):
+            findings.append(external_order_finding(snapshot.account, report))
+    return findings
+
+
+def _set_position(
+    context: ExecutionContext, books: AccountBooks, symbol: str, position: Position, snapshot: AccountSnapshot
+) -> None:
+    books.book.set_position(symbol, position)
+    context.record(
+        PositionFact(
+            account=snapshot.account,
+            symbol=symbol,
+            quantity=position.quantity,
+            average_price=position.average_price,
+            updated_ms=snapshot.market_ms,
+        )
+    )

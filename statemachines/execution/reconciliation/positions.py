@@ -1,0 +1,53 @@
+"""Linear positions: the exchange's is the truth; ours follows it and the difference is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.execution.reconciliation.findings import Finding
+from statemachines.ledger.positions import Position, adopted
+from statemachines.requests import PositionReport
+from statemachines.values import Account
+
+AVERAGE_TOLERANCE = Decimal("0.0001")
+"""Fraction by which average prices may differ: the exchange rounds its own for display."""
+
+
+class PositionCorrection(NamedTuple):
+    """The position that the book takes over."""
+
+    symbol: str
+    position: Position
+    finding: Finding
+
+
+def compare_positions(
+    account: Account, ours: Mapping[str, Position], theirs: Sequence[PositionReport]
+) -> tuple[PositionCorrection, ...]:
+    """Corrections by symbol, in alphabetical order. `theirs` lists every position held; a symbol that is not
+    listed is flat there."""
+    shown = {report.symbol: report for report in theirs if report.quantity}
+    corrections = []
+    for symbol in sorted({*ours, *shown}):
+        held = ours.get(symbol, Position())
+        report = shown.get(symbol)
+        quantity = report.quantity if report else Decimal(0)
+        average = report.average_price if report else Decimal(0)
+        if held.quantity != quantity:
+            kind, resolution = "position", "the exchange's position taken over as EXTERNAL"
+        elif quantity and abs(held.average_price - average) > average * AVERAGE_TOLERANCE:
+            kind, resolution = "average_price", "the exchange's average price taken over"
+        else:
+            continue
+        finding = Finding(
+            account,
+            "position" if kind == "position" else "average_price",
+            symbol,
+            f"{held.quantity} at {held.average_price:.8f}",
+            f"{quantity} at {average}",
+            resolution,
+        )
+        corrections.append(PositionCorrection(symbol, adopted(quantity, average), finding))
+    return tuple(corrections)

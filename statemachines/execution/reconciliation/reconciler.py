@@ -1,0 +1,336 @@
+"""OR-9: passes over all accounts: at the start (nothing is sent before it has ended), daily, continuously in live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.orders.request_keys import Topic, other_key
+from statemachines.execution.reconciliation import comparison
+from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.unreadable import (
+    compare_unreadable,
+    lacks_executions,
+    unread_money,
+    without_holdings,
+)
+from statemachines.execution.submission import patience_s
+from statemachines.execution.suspect_reports import without_foreign_orders
+from statemachines.messages import Reconciled
+from statemachines.plausibility import MOST_STREAMED_AGE_MS
+from statemachines.requests import (
+    AccountSnapshot,
+    ExchangeResponse,
+    ExecutionReport,
+    MarketSnapshot,
+    ReadAccount,
+    ReadMarket,
+    Refused,
+)
+from statemachines.values import HOUR_MS, MINUTE_MS, Account
+
+START = "start"
+READINGS_TO_BELIEVE = 2
+"""A difference in money or positions counts only when a second reading shows it too (RM-4: never on one)."""
+MOST_DETAILS = 100
+UNREAD_AGAIN_MS = MINUTE_MS
+LONGEST_UNREAD_MS = HOUR_MS
+"""An account of which something cannot be read is read again after a minute, then ever more rarely."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The reading of one account that is awaited: its key, its number within the pass, the bookings before it, and the
+    executions doubted then, by id."""
+
+    key: str
+    number: int
+    activity: int
+    failures: int = 0
+    doubted: Mapping[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Run:
+    """One comparison of all accounts, in memory only: a crash simply starts another. After a gap in the streams
+    nothing that was under way is waited for: what became of it has been told to nobody."""
+
+    reason: str
+    follows_gap: bool = False
+    readings: dict[Account, Reading] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    changed: dict[Account, None] = field(default_factory=dict)
+
+
+class Reconciler:
+    """Runs the passes. `on_start_ended` is called once, when the first pass of this life has ended."""
+
+    def __init__(
+        self, context: ExecutionContext, on_opened: Callable[[Account], None], on_start_ended: Callable[[], None]
+    ) -> None:
+        self._context = context
+        self._on_opened = on_opened
+        self._on_start_ended = on_start_ended
+        self._pass: Run | None = None
+        self._requested = ""
+        self._gap_requested = False
+        self._market_key = ""
+        self._market_failures = 0
+        self._unconfirmed: dict[str, None] = {}
+        self._began_ms = 0
+        self._next_ms: int | None = None
+        self._unread = 0
+
+    def begin(self) -> None:
+        """Read the market and every account; confirm every order that may live at the exchange."""
+        context = self._context
+        self._began_ms = context.now_ms
+        for account in Account:
+            for parent in comparison.unsettled(context, account):
+                self._unconfirmed[parent.intent.intent_id] = None
+        self._read_market(0.0)
+        self._start(START)
+
+    def request(self, reason: str, *, follows_gap: bool = False) -> None:
+        """Compare again; when a pass is under way, right after it."""
+        if self._pass is not None:
+            self._requested = "" if self._pass.reason == START else reason
+            self._gap_requested |= follows_gap and bool(self._requested)
+            return
+        if self._context.is_started:
+            self._start(reason, follows_gap)
+
+    def deadline(self) -> int | None:
+        """When the next continuous pass is due (live)."""
+        return self._next_ms if self._pass is None else None
+
+    def tick(self) -> None:
+        if self._pass is None and self._next_ms is not None and self._next_ms <= self._context.now_ms:
+            self._start("continuous")
+
+    def confirmed(self, intent_id: str) -> None:
+        """The exchange has told about the intent's order."""
+        self._unconfirmed.pop(intent_id, None)
+
+    def wants(self, topic: Topic, subject: str, key: str) -> bool:
+        """Whether a delayed reading is still awaited."""
+        if topic is Topic.MARKET:
+            return key == self._market_key
+        reading = self._pass.readings.get(Account(subject)) if self._pass else None
+        return reading is not None and reading.key == key
+
+    def take_market(self, key: str, outcome: ExchangeResponse) -> None:
+        """The answer to ReadMarket."""
+        if key != self._market_key:
+            return
+        if isinstance(outcome, MarketSnapshot):
+            context = self._context
+            self._market_key = ""
+            self._answered("the market", self._market_failures)
+            context.instruments.update({(i.category, i.symbol): i for i in outcome.instruments})
+            context.quotes.update({(q.category, q.symbol): q for q in outcome.quotes})
+            return  # what of it cannot be read is told and read again by market data, which reads the same
+        self._market_failures += 1
+        self._complain("the market", self._market_failures, outcome)
+        self._read_market(patience_s(self._context, self._market_failures))
+
+    def take_account(self, account: Account, key: str, outcome: ExchangeResponse) -> None:
+        """The answer to ReadAccount. A failed query is not an empty answer: it is asked again."""
+        reading = self._pass.readings.get(account) if self._pass else None
+        if self._pass is None or reading is None or reading.key != key:
+            return
+        if (
+            isinstance(outcome, AccountSnapshot)
+            and not self._context.books[account].is_opened
+            and unread_money(outcome)
+        ):
+            # Books opened with half of the money would find the other half unexplained.
+            compare_unreadable(self._context, outcome)
+            outcome = Refused(code=0, message=unread_money(outcome), fault="transient")
+        if isinstance(outcome, AccountSnapshot):
+            self._answered(f"account {account}", reading.failures)
+            self._compare(self._pass, reading, outcome)
+            return
+        reading.failures += 1
+        self._complain(f"account {account}", reading.failures, outcome)
+        self._read(self._pass, account, reading.number, reading.failures, patience_s(self._context, reading.failures))
+
+    def finish_if_complete(self) -> None:
+        """End the pass when nothing is awaited any more."""
+        running = self._pass
+        if running is None or running.readings:
+            return
+        if running.reason == START:
+            parents = self._context.parents
+            for intent_id in list(self._unconfirmed):
+                parent = parents.get(intent_id)
+                if parent is None or parent.is_ended:
+                    del self._unconfirmed[intent_id]
+            if self._market_key or self._unconfirmed:
+                return
+        self._finish(running)
+
+    # --- readings ---
+
+    def _start(self, reason: str, follows_gap: bool = False) -> None:
+        self._pass = Run(reason, follows_gap)
+        for account in Account:
+            self._read(self._pass, account, 1, 0, 0.0)
+
+    def _read_market(self, delay_s: float) -> None:
+        self._market_key = other_key(Topic.MARKET, "", self._context.control.next("market_readings"))
+        self._context.call_exchange(self._market_key, Account.MASTER, ReadMarket(), None, delay_s)
+
+    def _read(self, running: Run, account: Account, number: int, failures: int, delay_s: float) -> None:
+        context = self._context
+        books = context.books[account]
+        key = other_key(Topic.ACCOUNT, account, context.control.next("account_readings"))
+        running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
+        since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
+        since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
+        context.call_exchange(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
+
+    def _oldest_ms(self, report: ExecutionReport) -> int:
+        """From when on the list is read for a doubted execution: its own instant may be what is wrong with it."""
+        parts = self._context.ours(report.client_order_id, report.venue_order_id)
+        parent = self._context.parents.get(parts.intent_id) if parts else None
+        first = self._context.now_ms - MOST_STREAMED_AGE_MS if parent is None else parent.approved_ms
+        return max(report.executed_ms, first)
+
+    def _answered(self, what: str, failures: int) -> None:
+        if failures >= self._context.parameters.loop_limit:
+            self._context.calm(f"reading:{what}", "it was read")
+
+    def _complain(self, what: str, failures: int, outcome: ExchangeResponse) -> None:
+        if failures == self._context.parameters.loop_limit:
+            self._context.alert(
+                "critical",
+                f"{what} cannot be read",
+                f"{failures} readings failed, the last one was {outcome.model_dump(mode='json')}. Nothing that needs "
+                "the reconciliation is sent; it is tried again until it succeeds. Check the exchange's connection.",
+                f"reading:{what}",
+            )
+
+    # --- comparison ---
+
+    def _compare(self, running: Run, reading: Reading, snapshot: AccountSnapshot) -> None:
+        context, account = self._context, snapshot.account
+        books = context.books[account]
+        del running.readings[account]
+        snapshot = without_holdings(context, without_foreign_orders(context, snapshot))
+        if not books.is_opened:
+            compare_unreadable(context, snapshot)
+            running.findings += comparison.open_account(context, snapshot, self._began_ms)
+            running.changed[account] = None
+            books.reconciled_ms = snapshot.market_ms
+            self._on_opened(account)
+            return
+        overlapped = books.activity != reading.activity
+        late = comparison.apply_executions(context, snapshot, reading.doubted)
+        compare_unreadable(context, snapshot)
+        found = late + comparison.apply_orders(
+            context,
+            snapshot,
+            is_start=running.reason == START,
+            follows_gap=running.follows_gap,
+            confirmed=self.confirmed,
+        )
+        running.findings += found
+        if late:
+            running.changed[account] = None
+        if books.doubted:
+            # A second reading confirms or drops them; until then nobody can say what the money should be.
+            if reading.number < context.parameters.max_readings:
+                self._read(running, account, reading.number + 1, 0, 0.0)
+            return
+        if books.alive_after_end - context.resurrected.keys() and reading.number < READINGS_TO_BELIEVE:
+            self._read(running, account, reading.number + 1, 0, 0.0)
+            return
+        if lacks_executions(snapshot):
+            text = f"{account} has executions that cannot be read; its money is compared once they can"
+            context.remark(str(account), "unread", text)
+            return
+        positions, balances = comparison.differences(context, snapshot)
+        if positions or balances:
+            if self._read_again(running, reading, account, overlapped=overlapped):
+                return
+            running.findings += comparison.correct(context, snapshot, positions, balances)
+            running.changed[account] = None
+        if snapshot.market_ms != books.reconciled_ms:
+            books.reconciled_ms = snapshot.market_ms
+            books.is_dirty = True
+
+    def _read_again(self, running: Run, reading: Reading, account: Account, *, overlapped: bool) -> bool:
+        """Whether the difference found is not to be acted on (yet): a further reading was asked for, or the account
+        is left for the next pass."""
+        context = self._context
+        is_moving = comparison.is_moving_money(context, account)
+        if running.reason == START:
+            if is_moving:
+                # What a transfer left open by a crash did must be known before money is compared.
+                failures = reading.failures + 1
+                self._read(running, account, reading.number, failures, patience_s(context, failures))
+                return True
+            busy = overlapped
+        else:
+            busy = overlapped or is_moving or comparison.is_trading(context, account)
+        if reading.number < (context.parameters.max_readings if busy else READINGS_TO_BELIEVE):
+            self._read(running, account, reading.number + 1, 0, 0.0)
+            return True
+        if busy:
+            text = f"{account} was busy during {reading.number} readings; its money is compared in the next pass"
+            context.remark(str(account), "busy", text)
+        return busy
+
+    def _finish(self, running: Run) -> None:
+        context = self._context
+        self._pass = None
+        every = context.parameters.reconcile_every_ms
+        self._unread = self._unread + 1 if any(books.unusable.open for books in context.books.values()) else 0
+        if self._unread:
+            again_ms = min(UNREAD_AGAIN_MS * 2 ** min(self._unread - 1, 10), LONGEST_UNREAD_MS)
+            every = min(every, again_ms) if every else again_ms
+        self._next_ms = context.now_ms + every if every else None
+        for finding in running.findings:
+            context.record(finding.fact(context.now_ms))
+        mismatches = [finding for finding in running.findings if finding.is_mismatch]
+        self._report(running, mismatches)
+        details = [finding.sentence() for finding in (*mismatches, *_explained(running.findings))]
+        context.send(
+            Reconciled(
+                market_ms=context.now_ms,
+                reason=running.reason,
+                discrepancies=len(mismatches),
+                details=tuple(details[:MOST_DETAILS]),
+            )
+        )
+        for account in Account if running.reason == START else running.changed:
+            context.tell_balances(account)
+        if running.reason == START:
+            context.is_started = True
+            self._on_start_ended()
+        if self._requested:
+            reason, self._requested = self._requested, ""
+            follows_gap, self._gap_requested = self._gap_requested, False
+            self._start(reason, follows_gap)
+
+    def _report(self, running: Run, mismatches: list[Finding]) -> None:
+        context = self._context
+        explained = len(running.findings) - len(mismatches)
+        context.remark(
+            "reconciliation",
+            running.reason,
+            f"{len(Account)} accounts compared: {len(mismatches)} differences, {explained} late bookings",
+        )
+        if mismatches:
+            context.alert(
+                "critical",
+                f"reconciliation found {len(mismatches)} differences",
+                "; ".join(finding.sentence() for finding in mismatches[:MOST_DETAILS])
+                + ". The books now follow the exchange; find out why they differed.",
+            )
+
+
+def _explained(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if not finding.is_mismatch]

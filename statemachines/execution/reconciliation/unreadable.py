@@ -1,0 +1,95 @@
+"""What of an account cannot be read: set aside, told once, read again; what becomes unknown by it is not compared."""
+
+from __future__ import annotations
+
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.reconciliation.balances import empty_wallet_problem
+from statemachines.messages import FiltersRefused, RowsSetAside
+from statemachines.requests import WHOLE_ACCOUNT, AccountSnapshot, Refused, SetAside
+from statemachines.values import Account
+
+FILTER_CODES = frozenset(
+    {110094, 170124, 170134, 170136, 170137, 170140, 170148, 170341, 170381, 170382}
+)  # fmt: skip
+"""Refusals by lot, tick, minimum or maximum (bybit-v5 6.3); linear contracts answer 10001 and name the field."""
+_FILTER_WORDS = ("qty", "price", "quantity", "number of contracts")
+
+
+def is_filter_refusal(refused: Refused) -> bool:
+    """Whether the exchange's filters refused the order, so that ours may be old."""
+    words = refused.message.lower()
+    return refused.code in FILTER_CODES or (refused.code == 10001 and any(word in words for word in _FILTER_WORDS))
+
+
+def tell_filter_refusal(context: ExecutionContext, client_order_id: str, refused: Refused) -> None:
+    """Ask market data to read the rules again."""
+    parts = context.ours(client_order_id, "")
+    parent = context.parents.get(parts.intent_id) if parts else None
+    if parent is None or not is_filter_refusal(refused):
+        return
+    reason = f"order {client_order_id} was refused with {refused.code}: {refused.message}"
+    context.send(FiltersRefused(category=parent.intent.category, symbol=parent.intent.symbol, reason=reason))
+
+
+def take_rows(context: ExecutionContext, body: RowsSetAside) -> bool:
+    """Rows of a private stream; True when the account must be read, since what they told is not known."""
+    if body.account is None:
+        return False
+    for one in body.rows:
+        _begin(context, body.account, one)
+    return any(not one.is_foreign for one in body.rows)
+
+
+def compare_unreadable(context: ExecutionContext, snapshot: AccountSnapshot) -> None:
+    """What a reading of the account could not read, or what is still doubted, begins or continues; all else ends."""
+    books = context.books[snapshot.account]
+    unusable = books.unusable
+    unread: set[tuple[str, str, str]] = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
+    if books.doubted:
+        unread |= {key for key in unusable.open if key[0] == "execution"}
+    for one in snapshot.set_aside:
+        _begin(context, snapshot.account, one)
+    for key in [key for key in unusable.open if key not in unread]:
+        context.out.extend(unusable.end(*key))
+
+
+def _begin(context: ExecutionContext, account: Account, one: SetAside) -> None:
+    books = context.books[account]
+    if one.is_foreign:
+        named = f"{one.kind}:{one.category}:{one.symbol}"
+        if named in books.foreign_told:
+            return
+        books.foreign_told.add(named)
+        books.is_dirty = True
+    context.out.extend(books.unusable.begin(one))
+
+
+def is_known(snapshot: AccountSnapshot, kind: str, symbol: str) -> bool:
+    """Whether the reading tells about a position (or, with its coin, a balance): not when its row was set aside, or the
+    whole list with it."""
+    return not any(
+        one.kind == kind and (one.category == WHOLE_ACCOUNT or one.symbol in ("", symbol)) for one in snapshot.set_aside
+    )
+
+
+def unread_money(snapshot: AccountSnapshot) -> str:
+    """Why a balance or a position of the account could not be read: books cannot be opened with the rest. "" when all
+    could."""
+    kinds = ("balance", "position")
+    return next((one.problem for one in snapshot.set_aside if one.kind in kinds and not one.is_foreign), "")
+
+
+def without_holdings(context: ExecutionContext, snapshot: AccountSnapshot) -> AccountSnapshot:
+    """The reading; a wallet without any coin is set aside where the books have coins (no coin is ever taken for lost
+    because a list is empty)."""
+    book = context.books[snapshot.account].book
+    problem = empty_wallet_problem(snapshot.account, book.coins(), snapshot.balances)
+    if not problem or any(one.kind == "balance" for one in snapshot.set_aside):
+        return snapshot
+    one = SetAside(kind="balance", category=WHOLE_ACCOUNT, symbol=snapshot.account, problem=problem)
+    return snapshot.model_copy(update={"set_aside": (*snapshot.set_aside, one)})
+
+
+def lacks_executions(snapshot: AccountSnapshot) -> bool:
+    """Whether fills of the account could not be read: its money and positions cannot be compared then."""
+    return any(one.kind == "execution" and not one.is_foreign for one in snapshot.set_aside)

@@ -1,0 +1,114 @@
+"""TR-5, TR-6: stops held at the exchange: their confirmation, and their ratchet by amendment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from statemachines.backoff import Tries
+from statemachines.execution import submission
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.orders.child_order import ChildOrder
+from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.request_keys import Topic
+from statemachines.messages import IntentWorking, MoveStop
+from statemachines.requests import VenueOrderStatus
+from statemachines.values import Side
+
+
+def tell_working(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """IntentWorking, once per confirmed shape of the order: the exchange has shown that it rests."""
+    shape = f"{order.child}:{order.trigger_price}:{order.quantity if order.is_conditional else ''}"
+    if not order.state.is_resting or order.style == "market" or shape == parent.told:
+        return
+    if order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED:
+        return
+    parent.told = shape
+    if parent.price_refusals.failures >= context.parameters.price_refusals:
+        context.calm(f"quote:{order.intent_id}", "the exchange took a quote")
+    parent.price_refusals = Tries()
+    context.touch(parent)
+    context.send(
+        IntentWorking(
+            intent_id=order.intent_id,
+            engine=order.engine,
+            account=order.account,
+            client_order_id=order.client_order_id,
+            trigger_price=order.trigger_price,
+            quantity=order.quantity,
+        )
+    )
+
+
+def move_stop(context: ExecutionContext, parent: ParentOrder, body: MoveStop) -> None:
+    """Take the new terms of a stop; they are carried out as soon as the order rests."""
+    intent = parent.intent
+    if intent.style != "stop":
+        context.note(intent.intent_id, "move_stop", f"ignored: the intent is a {intent.style} order, not a stop")
+        return
+    if body.trigger_price is not None:
+        parent.trigger_price = _on_tick(context, parent, body.trigger_price)
+    if body.quantity is not None:
+        parent.quantity = body.quantity
+    parent.requests.tries.pop("amend", None)
+    context.note(
+        intent.intent_id,
+        "move_stop",
+        body.reason,
+        trigger_price=str(parent.trigger_price),
+        quantity=str(parent.quantity),
+    )
+    context.touch(parent)
+
+
+def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """Bring a resting stop to its wanted terms."""
+    if order.status is not VenueOrderStatus.UNTRIGGERED or Topic.AMEND in parent.requests.pending:
+        return
+    wanted: dict[str, Decimal] = {}
+    if parent.trigger_price is not None and parent.trigger_price != order.trigger_price:
+        wanted["trigger_price"] = parent.trigger_price
+    if parent.quantity != order.quantity:
+        wanted["quantity"] = parent.quantity
+    if not wanted:
+        if parent.requests.tries.pop("amend", None) is not None:
+            context.calm(f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}")
+        return
+    if parent.requests.again("amend") > context.parameters.loop_limit:
+        _give_up(context, parent, order, wanted)
+        return
+    order.wish(wanted)
+    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in wanted.items())
+    context.notes([order.fire("request_amend", f"stop moved to {terms}", context.now_ms)])
+    submission.amend(context, parent, order)
+
+
+def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str) -> None:
+    """The exchange refuses the new terms for good: the stop stays where it is and everyone is told."""
+    wanted = order.amended
+    order.amended = {}
+    _give_up(context, parent, order, wanted, why)
+
+
+def _give_up(
+    context: ExecutionContext, parent: ParentOrder, order: ChildOrder, wanted: dict[str, Decimal], why: str = ""
+) -> None:
+    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in wanted.items())
+    because = why or f"{context.parameters.loop_limit} amendments changed nothing"
+    parent.trigger_price, parent.quantity = order.trigger_price, order.quantity
+    parent.told = ""
+    context.alert(
+        "critical",
+        f"stop of {order.account} {order.symbol} could not be moved",
+        f"Order {order.client_order_id} stays at trigger {order.trigger_price} with {order.quantity}; wanted {terms}: "
+        f"{because}. Check the protection of the position.",
+        f"stop-move:{order.intent_id}",
+    )
+    tell_working(context, parent, order)
+
+
+def _on_tick(context: ExecutionContext, parent: ParentOrder, trigger: Decimal) -> Decimal:
+    """On the tick, on the tighter side (TR-5): up for the stop of a long, down for that of a short."""
+    instrument = context.instruments.get((parent.intent.category, parent.intent.symbol))
+    if instrument is None:
+        return trigger
+    return instrument.ceil_price(trigger) if parent.intent.side is Side.SELL else instrument.floor_price(trigger)

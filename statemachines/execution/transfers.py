@@ -1,0 +1,209 @@
+"""OR-6: movements between accounts: recorded before they are sent, idempotent by id, posted when they succeeded."""
+
+from __future__ import annotations
+
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.fills import post
+from statemachines.execution.orders.request_keys import Topic, other_key
+from statemachines.execution.orders.transfer_order import TransferStage, TransferWork
+from statemachines.execution.submission import patience_s
+from statemachines.ledger.postings import transfer_posting
+from statemachines.messages import TransferEnded, TransferOrdered
+from statemachines.requests import (
+    Accepted,
+    Blocked,
+    Dropped,
+    ExchangeResponse,
+    LookUpTransfer,
+    Refused,
+    TransferFunds,
+    TransferState,
+    Unknown,
+)
+from statemachines.values import Account
+
+_Work = TransferWork
+
+
+def take_order(context: ExecutionContext, ordered: TransferOrdered) -> None:
+    """Take a movement; it is sent once the first reconciliation has ended. A known id is not taken twice."""
+    if context.transfers.get(ordered.transfer_id) is not None:
+        context.remark(ordered.transfer_id, "repeated", "the transfer is known; nothing is done twice")
+        return
+    work = _Work(context.transfers.free_slot(), context.control.next("transfers"), ordered, context.now_ms)
+    context.transfers.add(work)
+    context.record(work.fact(context.now_ms))
+    if context.is_started:
+        send(context, work)
+
+
+def release(context: ExecutionContext) -> None:
+    """The first reconciliation has ended: send what was held, ask about what was under way."""
+    for work in context.transfers.live():
+        if work.stage == "REQUESTED":
+            send(context, work)
+        elif not work.pending:
+            _look_up(context, work, 0.0)
+
+
+def send(context: ExecutionContext, work: TransferWork, delay_s: float = 0.0) -> None:
+    """Ask the exchange for the movement, under the same id every time."""
+    ordered = work.ordered
+    work.attempts += 1
+    request = TransferFunds(
+        transfer_id=ordered.transfer_id,
+        coin=ordered.coin,
+        amount=ordered.amount,
+        from_account=ordered.from_account,
+        to_account=ordered.to_account,
+    )
+    _move(context, work, "SENT", "")
+    context.call_exchange(_next_key(work, Topic.TRANSFER), Account.MASTER, request, None, delay_s)
+    text = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}: {ordered.purpose}"
+    context.note(ordered.transfer_id, "transfer", text)
+
+
+def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: ExchangeResponse) -> None:
+    """The outcome of a transfer or of its look-up."""
+    work = context.transfers.get(transfer_id)
+    if work is None or work.is_ended or work.pending != key or isinstance(outcome, Dropped):
+        context.remark(transfer_id, "late_answer", f"answered {outcome.kind}, which nobody awaits any more")
+        return
+    work.pending = ""
+    context.transfers.mark(work)
+    if isinstance(outcome, Accepted):
+        _done(context, work)
+    elif isinstance(outcome, Refused):
+        _refused(context, work, outcome)
+    elif isinstance(outcome, TransferState):
+        _looked_up(context, work, outcome)
+    elif isinstance(outcome, Blocked):
+        _failed(context, work, outcome.why)
+    else:
+        why = outcome.why if isinstance(outcome, Unknown) else f"answered {outcome.kind}"
+        _move(context, work, "UNKNOWN", why)
+        _look_up_later(context, work, why)
+
+
+def is_wanted(context: ExecutionContext, transfer_id: str, key: str) -> bool:
+    """Whether a delayed request still counts."""
+    work = context.transfers.get(transfer_id)
+    return work is not None and work.pending == key
+
+
+def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) -> None:
+    why = f"refused with {refused.code}: {refused.message}"
+    delays = context.parameters.retry_delays_s
+    if work.stage == "UNKNOWN":
+        # The look-up was refused, not the transfer.
+        _look_up_later(context, work, why)
+    elif refused.fault == "duplicate":
+        _move(context, work, "UNKNOWN", why)
+        _look_up(context, work, 0.0)
+    elif refused.fault == "transient" and work.attempts <= len(delays):
+        send(context, work, delays[work.attempts - 1])
+    else:
+        _failed(context, work, why)
+
+
+def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferState) -> None:
+    delays = context.parameters.retry_delays_s
+    if state.status == "SUCCESS":
+        _done(context, work)
+    elif state.status == "FAILED":
+        _failed(context, work, "the exchange reports FAILED")
+    elif state.status == "PENDING":
+        _look_up_later(context, work, "the exchange reports PENDING")
+    elif not context.is_started:
+        # Nothing is sent before the first reconciliation has ended; the release sends it.
+        _move(context, work, "REQUESTED", "the exchange never had it")
+    elif work.attempts <= len(delays):
+        send(context, work, delays[work.attempts - 1])
+    else:
+        _failed(context, work, "the exchange never had it and the retries are used up")
+
+
+def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> None:
+    work.looks += 1
+    if work.looks == context.parameters.loop_limit:
+        ordered = work.ordered
+        context.alert(
+            "critical",
+            "a transfer's outcome is not known",
+            f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
+            f"({ordered.transfer_id}): {why}. It is asked again until the exchange answers.",
+            f"transfer:{ordered.transfer_id}",
+        )
+    _look_up(context, work, patience_s(context, work.looks))
+
+
+def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
+    ordered = work.ordered
+    request = LookUpTransfer(transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount)
+    context.call_exchange(_next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
+    context.transfers.mark(work)
+
+
+def _next_key(work: TransferWork, topic: Topic) -> str:
+    work.requests += 1
+    work.pending = other_key(topic, work.ordered.transfer_id, work.requests)
+    return work.pending
+
+
+def _done(context: ExecutionContext, work: TransferWork) -> None:
+    ordered = work.ordered
+    post(
+        context,
+        transfer_posting(
+            ordered.transfer_id,
+            ordered.from_account,
+            ordered.to_account,
+            ordered.coin,
+            ordered.amount,
+            context.now_ms,
+            ordered.purpose,
+        ),
+    )
+    _end(context, work, "DONE", "")
+    context.tell_balances(ordered.from_account)
+    context.tell_balances(ordered.to_account)
+
+
+def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:
+    ordered = work.ordered
+    context.alert(
+        "warning",
+        "a transfer failed",
+        f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
+        f"({ordered.purpose}): {why}. Nothing was moved or booked; the orchestrator was told.",
+    )
+    _end(context, work, "FAILED", why)
+
+
+def _end(context: ExecutionContext, work: TransferWork, stage: TransferStage, reason: str) -> None:
+    ordered = work.ordered
+    work.ended_number = context.control.next("transfers_ended")
+    if work.looks >= context.parameters.loop_limit:
+        context.calm(f"transfer:{ordered.transfer_id}", f"it ended {stage}")
+    _move(context, work, stage, reason)
+    context.transfers.end(work)
+    context.note(ordered.transfer_id, "transfer_ended", f"{stage} {reason}".strip())
+    context.send(
+        TransferEnded(
+            transfer_id=ordered.transfer_id,
+            request_id=ordered.request_id,
+            from_account=ordered.from_account,
+            to_account=ordered.to_account,
+            coin=ordered.coin,
+            amount=ordered.amount,
+            purpose=ordered.purpose,
+            succeeded=stage == "DONE",
+            reason=reason,
+        )
+    )
+
+
+def _move(context: ExecutionContext, work: TransferWork, stage: TransferStage, reason: str) -> None:
+    work.stage, work.reason = stage, reason
+    context.transfers.mark(work)
+    context.record(work.fact(context.now_ms))

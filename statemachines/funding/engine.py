@@ -1,0 +1,256 @@
+"""The deciding part of the FUNDING engine: messages in, commands out (SPEC chapter 4, RULINGS F1 .. F11).
+
+Market news only updates the view and publishes a deadline; new risk is asked for in `tick`. The residual of a leg, the
+unwinding of a naked leg and the reaction to a short that the exchange closed come at once, in answer to the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from statemachines.actor_logic import FOREVER_MS, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
+from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.facts import BarFact
+from statemachines.funding.evaluation import SCOPES, Evaluator
+from statemachines.funding.intake import Intake
+from statemachines.funding.pair import Action
+from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
+from statemachines.funding.parameters import FundingParameters
+from statemachines.funding.state import Evaluation
+from statemachines.messages import (
+    BalancesKnown,
+    BarsClosed,
+    CycleDone,
+    DayClosed,
+    Denied,
+    Envelope,
+    Fill,
+    FundingPaid,
+    FundingSettled,
+    InstrumentsKnown,
+    InsuranceSeen,
+    IntentDone,
+    Portfolio,
+    QuotesSeen,
+    RiskState,
+    RunCycle,
+    TransferEnded,
+    TransferWanted,
+)
+from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
+
+ZERO = Decimal(0)
+TRANSFER_PURPOSE = "fu-5"
+
+
+class FundingEngine:
+    """One engine for all pairs of the engine; `parameters` carries the rules' numbers."""
+
+    name = ActorName.FUNDING
+
+    def __init__(self, parameters: FundingParameters | None = None) -> None:
+        self.parameters = parameters or FundingParameters()
+        self._pair_orders = PairOrders(self.parameters)
+        self._rules = Evaluator(self._pair_orders)
+        self._intake = Intake(self._pair_orders)
+
+    # --- life ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """FUNDING decides on settlements and last prices only; it needs no bars from before its start."""
+        return ()
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Nothing is needed."""
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back the state of a previous incarnation.
+
+        Raises:
+            ValueError: a row has a schema that this version cannot read.
+        """
+        self._pair_orders.restore(rows)
+
+    def begin(self, now_ms: int) -> Commands:
+        """Tell that FU-9 is inactive as long as nobody reports the insurance fund (DA-2: never silently)."""
+        if not self._pair_orders.engine.insurance:
+            text = "FU-9 is inactive: there is no reading of the insurance fund"
+            self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu9_inactive", "", "", text, kind="component"))
+        return self._pair_orders.take()
+
+    def dirty(self) -> Sequence[StateRow]:
+        return self._pair_orders.dirty()
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """FUNDING asks the exchange for nothing itself."""
+        return False
+
+    # --- messages ---
+
+    def handle(self, message: Envelope) -> Commands:
+        """Take in one message; unknown kinds are none of this engine's business."""
+        body, now_ms = message.body, message.market_ms
+        match body:
+            case BarsClosed():
+                self._intake.bars(body)
+                self._on_bars(now_ms)
+            case FundingSettled():
+                self._intake.settled(body)
+                self._on_settled(body, now_ms)
+            case DayClosed():
+                self._pair_orders.set_engine(transfer_day_ms=body.day_ms)
+                self._due(now_ms)
+            case Portfolio():
+                self._intake.portfolio(body)
+            case RiskState() if body.scope in SCOPES:
+                self._intake.risk(body)
+            case InstrumentsKnown():
+                self._intake.instruments(body)
+            case FundingPaid():
+                self._intake.paid(body)
+            case Fill() if body.account is Account.FUNDING:
+                self._intake.fill(body, now_ms)
+                self._resume(now_ms)
+            case IntentDone() | Denied():
+                self._intake.ended(body, now_ms)
+                self._resume(now_ms)
+            case BalancesKnown() if body.account is Account.FUNDING:
+                self._intake.balances(body, now_ms)
+            case TransferEnded() if body.purpose == TRANSFER_PURPOSE:
+                self._intake.transferred(body)
+            case QuotesSeen() if self.parameters.basis_check == "minute":
+                self._intake.quotes(body)
+                self._plan_minute(now_ms)
+            case InsuranceSeen():
+                self._intake.insurance(body)
+                self._rules.judge_insurance()
+                if self._pair_orders.engine.insurance_alarm:
+                    self._due(now_ms)
+            case RunCycle() if body.engine is self.name:
+                done = CycleDone(day_ms=body.day_ms, engine=self.name, summary="FUNDING acts on settlements (F3)")
+                self._pair_orders.out.append(Send(done))
+            case _:
+                pass
+        return self._pair_orders.take()
+
+    def _due(self, now_ms: int) -> None:
+        due = self._pair_orders.engine.due_ms
+        self._pair_orders.set_engine(due_ms=now_ms if due is None else min(due, now_ms))
+
+    def _on_bars(self, now_ms: int) -> None:
+        if self._pair_orders.engine.evaluation is not None or self._rules.work_due():
+            self._due(now_ms)
+
+    def _on_settled(self, body: FundingSettled, now_ms: int) -> None:
+        """The evaluation waits for the bars of the same instant, which tell prices and freshness (F5)."""
+        before = self._pair_orders.engine.evaluation
+        if before is not None and before.settle_ms > body.settle_ms:
+            return
+        self._pair_orders.set_engine(evaluation=Evaluation(settle_ms=body.settle_ms))
+        if self._pair_orders.engine.bars_ms >= body.settle_ms:
+            self._due(now_ms)
+
+    def _resume(self, now_ms: int) -> None:
+        """Orders have ended: an evaluation that waited for them resumes in the next tick, with the new portfolio."""
+        evaluation = self._pair_orders.engine.evaluation
+        if evaluation is not None and evaluation.stage != "exits" and not self._busy():
+            self._due(now_ms)
+
+    def _plan_minute(self, now_ms: int) -> None:
+        if self._pair_orders.engine.minute_ms is None:
+            self._pair_orders.set_engine(minute_ms=(now_ms // MINUTE_MS + 1) * MINUTE_MS)
+
+    # --- time ---
+
+    def deadline(self) -> int | None:
+        """The earliest of: something to evaluate, a leg's time-out, a naked leg's alert, the minute's basis."""
+        engine = self._pair_orders.engine
+        due = [self._pair_orders.due_ms(asset) for asset in self.parameters.assets]
+        return min((ms for ms in [engine.due_ms, engine.minute_ms, *due] if ms is not None), default=None)
+
+    def lookahead(self) -> Lookahead:
+        """Flat, only settlements count; a hedged pair also acts on a basis above its limit (F5). Whoever leaves, trims
+        or has yet to evaluate wants every bar at once."""
+        assets, due = self.parameters.assets, self.deadline()
+        if self._pair_orders.engine.evaluation is not None or not all(
+            self._rules.is_patient(asset) for asset in assets
+        ):
+            return NO_LOOKAHEAD
+        limits = {f"{asset}USDT": self.parameters.max_basis for asset in assets if self._pair_orders.held(asset)}
+        return Lookahead(FOREVER_MS if due is None else due, limits)
+
+    def tick(self, now_ms: int) -> Commands:
+        """Decide what is due at `now_ms`."""
+        engine = self._pair_orders.engine
+        if engine.due_ms is not None and engine.due_ms <= now_ms:
+            self._pair_orders.set_engine(due_ms=None)
+        if engine.minute_ms is not None and engine.minute_ms <= now_ms:
+            self._pair_orders.set_engine(minute_ms=(now_ms // MINUTE_MS + 1) * MINUTE_MS)
+            self._intake.read_quotes(now_ms)
+        for asset in self.parameters.assets:
+            self._pair_orders.advance(asset, now_ms)
+            self._pair_orders.alert_if_naked(asset, now_ms)
+        self._rules.waiting_exits(now_ms)
+        self._evaluate(now_ms)
+        self._rules.trims(now_ms)
+        self._request_transfer()
+        return self._pair_orders.take()
+
+    def _evaluate(self, now_ms: int) -> None:
+        """Exits, then compounding, then entries; each stage sees the portfolio after the fills of the one before."""
+        evaluation = self._pair_orders.engine.evaluation
+        if evaluation is None or self._pair_orders.engine.bars_ms < evaluation.settle_ms:
+            self._rules.rule_exits(now_ms, None)
+            return
+        if evaluation.stage == "exits":
+            barred = self._rules.rule_exits(now_ms, evaluation.settle_ms)
+            evaluation = self._stage(evaluation, "compound", now_ms, barred)
+        if evaluation.stage == "compound" and not self._wait(evaluation, now_ms):
+            self._rules.compound(evaluation, now_ms)
+            evaluation = self._stage(evaluation, "entries", now_ms, evaluation.entries_barred)
+        if evaluation.stage == "entries" and not self._wait(evaluation, now_ms):
+            self._rules.enter(evaluation, now_ms)
+            self._pair_orders.set_engine(evaluation=None)
+
+    def _stage(self, evaluation: Evaluation, stage: str, now_ms: int, barred: str) -> Evaluation:
+        changed = evaluation.model_copy(update={"stage": stage, "since_ms": now_ms, "entries_barred": barred})
+        self._pair_orders.set_engine(evaluation=changed)
+        return changed
+
+    def _busy(self) -> bool:
+        """Whether orders of exits or compounding still work."""
+        operations = [self._pair_orders.assets[asset].pair.operation for asset in self.parameters.assets]
+        return any(one is not None and not one.ended and one.action is not Action.ENTRY for one in operations)
+
+    def _wait(self, evaluation: Evaluation, now_ms: int) -> bool:
+        """A stage waits for the orders of the one before, but never longer than a leg may take."""
+        until_ms = evaluation.since_ms + self.parameters.leg_timeout_s * SECOND_MS
+        if not self._busy() or now_ms >= until_ms:
+            return False
+        self._pair_orders.set_engine(due_ms=until_ms)
+        return True
+
+    def _request_transfer(self) -> None:
+        """FU-5, F8: what is owed to TACTICAL moves once a day in one sum; a step's remainder stays owed."""
+        engine = self._pair_orders.engine
+        if engine.transfer_day_ms is None:
+            return
+        self._pair_orders.set_engine(transfer_day_ms=None)
+        free = engine.owed_usdt - sum(engine.requested.values(), ZERO)
+        amount = floor_to_step(min(free, max(engine.cash_usdt, ZERO)), self.parameters.transfer_step_usdt)
+        if amount <= 0:
+            return
+        wanted = TransferWanted(
+            request_id=f"{self.name}-fu5-{engine.transfer_day_ms}",
+            engine=self.name,
+            from_account=Account.FUNDING,
+            to_account=Account.TACTICAL,
+            coin="USDT",
+            amount=amount,
+            purpose=TRANSFER_PURPOSE,
+        )
+        self._pair_orders.set_engine(requested={**engine.requested, wanted.request_id: amount})
+        self._pair_orders.out.append(Send(wanted))
+        reason = f"{amount} USDT of funding received are owed to TACTICAL and requested in one sum (FU-5)"
+        self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu5_transfer", "", "", reason, {"amount": str(amount)}))

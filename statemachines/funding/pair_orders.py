@@ -1,0 +1,361 @@
+"""The desk: FUNDING's durable state and the working of its pairs' orders from sending to the end (FU-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.funding.machine import FundingMachine, FundingState
+from statemachines.funding.pair import (
+    Action,
+    Leg,
+    Next,
+    Operation,
+    Order,
+    PairMarket,
+    closing_orders,
+    is_naked,
+    next_step,
+    trim_orders,
+    unwind_orders,
+)
+from statemachines.funding.parameters import FundingParameters
+from statemachines.funding.rules import ExitReason
+from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
+from statemachines.messages import Intent, Withdraw
+from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
+
+ENGINE_KEY = "ENGINE"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """`number` (>= 0) in base 36."""
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if number == 0:
+            return text
+
+
+class PairOrders:
+    """State and order work. `out` collects the commands of the present call; the engine takes them with `take`."""
+
+    def __init__(self, parameters: FundingParameters) -> None:
+        self.parameters = parameters
+        self.engine = EngineRow()
+        self.assets = {asset: AssetRow(spot_fee=parameters.spot_fee_rate) for asset in parameters.assets}
+        self._machines = {asset: FundingMachine(asset) for asset in parameters.assets}
+        self._dirty: set[str] = set()
+        self.out: Commands = []
+        self._instruments: dict[tuple[str, str], Instrument] = {}
+
+    # --- durable rows ---
+
+    def take(self) -> Commands:
+        out, self.out = self.out, []
+        return out
+
+    def set_engine(self, **changes: Any) -> None:
+        self.engine = self.engine.model_copy(update=changes)
+        self._dirty.add(ENGINE_KEY)
+
+    def set(self, asset: str, **changes: Any) -> AssetRow:
+        row = self.assets[asset] = self.assets[asset].model_copy(update=changes)
+        self._dirty.add(asset)
+        return row
+
+    def dirty(self) -> Sequence[StateRow]:
+        rows = []
+        for key in sorted(self._dirty):
+            row = self.engine if key == ENGINE_KEY else self.assets[key]
+            state = row.state.name if isinstance(row, AssetRow) else ""
+            rows.append(StateRow(key, state, SCHEMA, row.model_dump(mode="json")))
+        self._dirty.clear()
+        return rows
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        for key, row in rows.items():
+            if row.schema != SCHEMA:
+                raise ValueError(f"funding row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+            if key == ENGINE_KEY:
+                self.engine = EngineRow.model_validate(row.data)
+            elif key in self.assets:
+                self.assets[key] = AssetRow.model_validate(row.data)
+                self._machines[key].state = self.assets[key].state
+        self.set_instruments(self.engine.instruments)
+        self._dirty.clear()
+
+    def set_instruments(self, instruments: Sequence[Instrument]) -> None:
+        self._instruments = {(one.category, one.symbol): one for one in instruments}
+
+    # --- views ---
+
+    def machine(self, asset: str) -> FundingMachine:
+        return self._machines[asset]
+
+    def noted(self, asset: str, notes: JournalEntry | Sequence[JournalEntry]) -> None:
+        """Take over the machine's new state and its journal lines."""
+        self.out.extend([notes] if isinstance(notes, JournalEntry) else notes)
+        self.set(asset, state=self._machines[asset].state)
+
+    def market(self, asset: str) -> PairMarket | None:
+        """None as long as an instrument or a price is not known."""
+        row, symbol = self.assets[asset], f"{asset}USDT"
+        spot, perp = self._instruments.get((SPOT, symbol)), self._instruments.get((LINEAR, symbol))
+        if spot is None or perp is None or row.spot_price <= 0 or row.perp_price <= 0:
+            return None
+        return PairMarket(spot, perp, row.spot_price, row.perp_price, row.spot_fee)
+
+    def held(self, asset: str) -> bool:
+        """Whether the rules for open pairs apply."""
+        return self.assets[asset].state is FundingState.FUNDING_COLLECTION
+
+    # --- sending ---
+
+    def send(self, asset: str, action: Action, orders: Sequence[Order], reason: str, now_ms: int, **more: Any) -> None:
+        """Send orders as a new operation, or as the next attempt of the same one."""
+        row = self.assets[asset]
+        before = row.pair.operation
+        again = before is not None and before.action is action
+        first = (
+            {(leg.category, leg.side): leg.first_id or leg.intent_id for leg in before.legs} if again and before else {}
+        )
+        legs = []
+        for order in orders:
+            legs.append(self._send_leg(asset, action, order, reason, first.get((order.category, order.side), "")))
+        operation = Operation(
+            action=action,
+            started_ms=before.started_ms if again and before else now_ms,
+            sent_ms=now_ms,
+            attempt=before.attempt + 1 if again and before else 1,
+            legs=tuple(legs),
+            any_fill=bool(again and before and before.any_fill),
+            books_carry=bool(more.get("books_carry") or (before and before.books_carry and action is not Action.EXIT)),
+        )
+        self.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
+        if not legs:
+            self.advance(asset, now_ms)
+
+    def _send_leg(self, asset: str, action: Action, order: Order, reason: str, first_id: str) -> Leg:
+        row = self.assets[asset]
+        self.set_engine(counter=self.engine.counter + 1)
+        intent = Intent(
+            intent_id=f"{ActorName.FUNDING}-{base36(self.engine.counter)}",
+            engine=ActorName.FUNDING,
+            account=Account.FUNDING,
+            category=order.category,
+            symbol=f"{asset}USDT",
+            side=order.side,
+            quantity=order.quantity,
+            style="market",
+            reference_price=row.spot_price if order.category == SPOT else row.perp_price,
+            reduce_only=order.reduce_only,
+            purpose=action.value,
+            reason=reason,
+            portfolio_version=self.engine.portfolio_version,
+            retry_of=first_id,
+            closes_rest=order.closes_rest,
+        )
+        self.out.append(Send(intent))
+        return Leg(
+            intent_id=intent.intent_id,
+            category=order.category,
+            side=order.side,
+            quantity=order.quantity,
+            first_id=first_id,
+            closes_rest=order.closes_rest,
+        )
+
+    # --- what happened ---
+
+    def set_holdings(self, asset: str, now_ms: int, **quantities: Decimal) -> None:
+        """New quantities of the legs as the exchange reported them; starts or ends the time of a naked leg."""
+        pair = self.assets[asset].pair.model_copy(update=quantities)
+        market = self.market(asset)
+        naked = market is not None and is_naked(pair, market, self.parameters.delta_tolerance)
+        if not naked and pair.alerted:
+            self.out.append(AlertEnded(f"hedge:{asset}", f"spot {pair.coins} stands against short {pair.short}"))
+        if not naked:
+            pair = pair.model_copy(update={"naked_since_ms": None, "alerted": False})
+        elif pair.naked_since_ms is None:
+            pair = pair.model_copy(update={"naked_since_ms": now_ms})
+        self.set(asset, pair=pair)
+
+    def alert_if_naked(self, asset: str, now_ms: int) -> None:
+        """FU-4: naked exposure never outlasts 60 s without an alert."""
+        pair = self.assets[asset].pair
+        if pair.naked_since_ms is None or pair.alerted:
+            return
+        if now_ms < pair.naked_since_ms + self.parameters.naked_alert_s * SECOND_MS:
+            return
+        self.set(asset, pair=pair.model_copy(update={"alerted": True}))
+        doing = pair.operation.action.value if pair.operation else "nothing"
+        self.out.append(
+            Alert(
+                "critical",
+                f"FUNDING {asset} is not hedged",
+                f"{asset}: spot {pair.coins} against short {pair.short} for more than "
+                f"{self.parameters.naked_alert_s} s (FU-4). The system is working on it ({doing}) and keeps trying; "
+                "check the exchange and the account, and close the difference by hand if it stays.",
+                f"hedge:{asset}",
+            )
+        )
+
+    def advance(self, asset: str, now_ms: int) -> None:
+        """Take the operation's next step, if it is time for one."""
+        row, market = self.assets[asset], self.market(asset)
+        operation = row.pair.operation
+        if operation is None or market is None:
+            return
+        step = next_step(row.pair, market, now_ms, self.parameters)
+        if step.what is Next.WITHDRAW:
+            self._withdraw(asset, operation)
+        elif step.what is Next.SEND:
+            self.send(asset, operation.action, step.orders, self._again(asset), now_ms)
+        elif step.what is Next.UNWIND:
+            self._unwind(asset, market, now_ms)
+        elif step.what in (Next.DONE, Next.NOTHING_FILLED):
+            self._end(asset, operation, step.what, now_ms)
+
+    def _withdraw(self, asset: str, operation: Operation) -> None:
+        for leg in operation.legs:
+            if leg.ended or leg.withdrawn:
+                continue
+            operation = operation.with_leg(leg.model_copy(update={"withdrawn": True}))
+            reason = f"not filled within {self.parameters.leg_timeout_s} s (FU-4)"
+            self.out.append(Send(Withdraw(intent_id=leg.intent_id, engine=ActorName.FUNDING, reason=reason)))
+        pair = self.assets[asset].pair
+        self.set(asset, pair=pair.model_copy(update={"operation": operation}))
+
+    def _again(self, asset: str) -> str:
+        pair = self.assets[asset].pair
+        return f"spot {pair.coins} against short {pair.short}: the difference is sent again (FU-4)"
+
+    def _unwind(self, asset: str, market: PairMarket, now_ms: int) -> None:
+        """The leg behind cannot be filled: bring back the other; without a matched rest the pair is closed."""
+        row = self.assets[asset]
+        matched = min(row.pair.coins, row.pair.short)
+        reason = f"spot {row.pair.coins} against short {row.pair.short}: the leg ahead is unwound (FU-4)"
+        whole = market.spot.tradable(matched, market.spot_price) and market.perp.tradable(matched, market.perp_price)
+        if row.state is FundingState.ENTRY and whole:
+            self._stand(asset, now_ms)
+        if row.state in (FundingState.ENTRY, FundingState.FUNDING_COLLECTION) and not whole:
+            self.leave(asset, ExitReason.NAKED_LEG, reason, now_ms, at_once=True)
+            return
+        self.send(asset, Action.UNWIND, unwind_orders(row.pair, market), reason, now_ms)
+
+    def _stand(self, asset: str, now_ms: int) -> None:
+        pair = self.assets[asset].pair
+        data = {"coins": str(pair.coins), "short": str(pair.short)}
+        self.noted(asset, self.machine(asset).hedged(f"spot {pair.coins} hedged by short {pair.short}", data))
+        if self.assets[asset].entered_ms == 0:
+            self.set(asset, entered_ms=now_ms)
+
+    def _end(self, asset: str, operation: Operation, how: Next, now_ms: int) -> None:
+        row = self.set(asset, pair=self.assets[asset].pair.model_copy(update={"operation": None}))
+        if row.state is FundingState.ENTRY and how is Next.NOTHING_FILLED:
+            why = "; ".join(sorted({leg.end_reason for leg in operation.legs if leg.end_reason}))
+            self.noted(asset, self.machine(asset).not_filled(f"neither leg was filled: {why}"))
+            self.set(asset, exit_reason=None, exit_sentence="")
+        elif row.state is FundingState.ENTRY:
+            self._stand(asset, now_ms)
+        elif row.state is FundingState.EXIT:
+            sentence = f"flat after: {row.exit_sentence}"
+            self.noted(asset, self.machine(asset).closed(sentence))
+            self.set(asset, exit_reason=None, exit_sentence="", entered_ms=0, closed_ms=now_ms)
+        if row.exit_reason is not None and self.assets[asset].state is FundingState.FUNDING_COLLECTION:
+            self._fire_exit(asset, now_ms)
+
+    # --- leaving and repairing ---
+
+    def leave(self, asset: str, why: ExitReason, sentence: str, now_ms: int, at_once: bool = False) -> None:
+        """Decide to close the pair; the orders wait for a fresh price of both legs (F5), except when a leg is gone."""
+        self.set(asset, exit_reason=why, exit_sentence=sentence)
+        operation = self.assets[asset].pair.operation
+        if operation is not None and not operation.ended:
+            return  # the end of what is under way leads on
+        self._fire_exit(asset, now_ms, at_once)
+
+    def _fire_exit(self, asset: str, now_ms: int, at_once: bool = False) -> None:
+        row = self.set(asset, pair=self.assets[asset].pair.model_copy(update={"operation": None}))
+        if row.exit_reason is None:
+            return
+        self.noted(asset, self.machine(asset).leave(row.exit_reason, row.exit_sentence))
+        self.close_if_fresh(asset, now_ms, at_once)
+
+    def close_if_fresh(self, asset: str, now_ms: int, at_once: bool = False) -> None:
+        """Send the closing orders of a pair in EXIT that has none under way."""
+        row, market = self.assets[asset], self.market(asset)
+        if row.state is not FundingState.EXIT or row.pair.operation is not None or market is None:
+            return
+        if not (row.fresh or at_once):
+            return
+        self.send(asset, Action.EXIT, closing_orders(row.pair, market), row.exit_sentence, now_ms)
+
+    def protect(self, asset: str, short_before: Decimal, now_ms: int) -> None:
+        """A report changed a leg while nothing of ours was under way: hedge or close at once.
+
+        A short that the exchange has shrunk (liquidation, auto-deleveraging) sells its spot, however little; another
+        difference is trimmed beyond the tolerance; a fill after the end of its order, without a pair, is closed; an
+        exit that waits for fresh prices waits no longer once a leg is gone.
+        """
+        row, market = self.assets[asset], self.market(asset)
+        if market is None or row.pair.operation is not None:
+            return
+        if row.state is FundingState.FUNDING_COLLECTION:
+            if row.pair.short == 0:
+                sentence = f"the exchange closed the short; spot {row.pair.coins} is sold at once"
+                self.leave(asset, ExitReason.SHORT_LOST, sentence, now_ms, at_once=True)
+            elif row.pair.short < short_before:
+                self.trim(asset, now_ms, f"the short shrank from {short_before}: its spot is sold at once")
+            elif is_naked(row.pair, market, self.parameters.delta_tolerance):
+                self.trim(asset, now_ms, "the account differs from the pair")
+        elif row.state is FundingState.EXIT and is_naked(row.pair, market, self.parameters.delta_tolerance):
+            self.close_if_fresh(asset, now_ms, at_once=True)
+        elif row.state is FundingState.MONITORING and (not row.pair.is_dust or closing_orders(row.pair, market)):
+            sentence = f"a late fill left spot {row.pair.coins} and short {row.pair.short}: closed at once"
+            self.leave(asset, ExitReason.STRAY_FILL, sentence, now_ms, at_once=True)
+
+    def trim(self, asset: str, now_ms: int, why: str) -> None:
+        """FU-4, F9: bring the spot leg to zero delta."""
+        row, market = self.assets[asset], self.market(asset)
+        if market is None:
+            return
+        orders = trim_orders(row.pair, market)
+        if not orders:
+            return
+        reason = f"spot {row.pair.coins} against short {row.pair.short}: {why} (FU-4)"
+        self.out.append(JournalEntry(asset, "trim", row.state.name, row.state.name, reason))
+        self.send(asset, Action.TRIM, orders, reason, now_ms)
+
+    def keep_dust(self, asset: str, now_ms: int) -> None:
+        """X1: the exchange refuses to close a short below a lot: it stays in the account and is nothing to trade."""
+        row = self.assets[asset]
+        short = row.pair.short
+        self.set_holdings(asset, now_ms, dust_short=short)
+        text = (
+            f"A short of {short} {asset}, {short * row.perp_price:.2f} USDT, is below a lot and the exchange refuses "
+            "to close it. It stays in the account, counts in equity and delta, and the engine continues without it. No "
+            "action is required."
+        )
+        self.out.append(JournalEntry(asset, "dust", row.state.name, row.state.name, text, {"short": str(short)}))
+        self.out.append(Alert("info", f"FUNDING {asset}: dust is left", text))
+
+    def due_ms(self, asset: str) -> int | None:
+        """When this pair wants to be looked at again."""
+        row = self.assets[asset]
+        due = []
+        if row.pair.operation is not None and (market := self.market(asset)) is not None:
+            step = next_step(row.pair, market, row.pair.operation.sent_ms, self.parameters)
+            if step.what is Next.WAIT and step.until_ms is not None:
+                withdrawn = all(leg.ended or leg.withdrawn for leg in row.pair.operation.legs)
+                if row.pair.operation.ended or not withdrawn:
+                    due.append(step.until_ms)
+        if row.pair.naked_since_ms is not None and not row.pair.alerted:
+            due.append(row.pair.naked_since_ms + self.parameters.naked_alert_s * SECOND_MS)
+        return min(due, default=None)

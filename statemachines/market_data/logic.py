@@ -1,0 +1,464 @@
+"""The market-data logic: groups bars by their closing instant, repairs gaps, announces what has happened, in order.
+
+At a closing instant T: wait for all bars, at most 5 s of market time; repair from REST what is missing; read settled
+rates and, at 00:00, the external values; then send FundingSettled, BarsClosed, DayClosed. One instant is open at a
+time, so that after a downtime every missed hour and day is announced in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.facts import BarFact
+from statemachines.market_data.backfill import bars_to_read, funding_to_read
+from statemachines.market_data.bars import BarDesk
+from statemachines.market_data.instruments import InstrumentRules
+from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
+from statemachines.market_data.quality import Counters, Defect
+from statemachines.market_data.quotes import QuoteDesk
+from statemachines.market_data.settlements import Settlements
+from statemachines.messages import (
+    BarFrame,
+    BarsClosed,
+    DayClosed,
+    Envelope,
+    FeedFrame,
+    FiltersRefused,
+    InstrumentsKnown,
+    QuoteFrame,
+    ResponseReceived,
+    RowsSetAside,
+    StreamRestored,
+)
+from statemachines.requests import (
+    BarsRead,
+    ExchangeRequest,
+    ExchangeResponse,
+    FeedRead,
+    FundingRead,
+    MarketSnapshot,
+    ReadFeed,
+    ReadFunding,
+    ReadMarket,
+    Refused,
+    SetAside,
+)
+from statemachines.unusable import UnusableData
+from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
+
+STATE_KEY = "market"
+INSTRUMENTS_KEY = "instruments"
+MARKET_SOURCE = "market data"
+FEED, RULES = "feed", "rules"
+"""Conditions: an external source is missing; the market's rules cannot be read."""
+
+Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh"]
+_BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
+_OF_INSTANT: frozenset[str] = frozenset({"repair", "settlement", "feed"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A request that waits for its answer; `attempt` counts from 1."""
+
+    purpose: Purpose
+    request: ExchangeRequest
+    attempt: int = 1
+
+
+@dataclass(slots=True)
+class _Instant:
+    """How far the open closing instant has come; `waiting` are the keys of its open requests."""
+
+    close_ms: int
+    is_repaired: bool = False
+    is_settled: bool = False
+    feed: FeedRead | None = None
+    due: tuple[str, ...] = ()
+    waiting: set[str] = field(default_factory=set)
+
+
+class MarketDataLogic:
+    """Implements `actor_logic.ActorLogic` and `HasLookahead`. Its row "market" is in state READY once the history is
+    complete."""
+
+    name = ActorName.MARKET_DATA
+
+    def __init__(self, parameters: MarketDataParameters | None = None) -> None:
+        self._parameters = parameters or MarketDataParameters()
+        self._linear = tuple(symbol for category, symbol in self._parameters.symbols if category == LINEAR)
+        self._state: Literal["STARTING", "BACKFILLING", "READY"] = "STARTING"
+        self._has_history = False
+        self._announced_ms = 0
+        self._now_ms = 0
+        self._read_until_ms = 0
+        self._asked = 0
+        self._counters = Counters()
+        self._unusable = UnusableData(MARKET_SOURCE)
+        self._desk = BarDesk(self._parameters, self._counters, self._unusable)
+        self._settlements = Settlements()
+        self._rules = InstrumentRules(self._parameters.symbols, self._unusable)
+        age_ms = self._parameters.stale_quote_ms
+        self._quotes = QuoteDesk(self._counters, self._unusable, self._settlements, age_ms)
+        self._feed_reason = ""
+        self._recorded: dict[tuple[Series, str], int] = {}
+        self._pending: dict[str, _Pending] = {}
+        self._instant: _Instant | None = None
+        self._dirty: set[str] = set()
+        self._missed_frames = False
+
+    # --- life ---
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the history is complete up to the last announced instant."""
+        return self._state == "READY"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Defects met so far (DA-3)."""
+        return self._counters.as_dict()
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """The newest recorded bar of each series: where the backfill resumes."""
+        return [HistoryNeed(*series, interval, 1) for series in self._parameters.symbols for interval in INTERVALS]
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        for need, found in bars.items():
+            if found:
+                series: Series = (need.category, need.symbol)
+                self._recorded[(series, need.interval)] = found[-1].start_ms
+                self._desk.remember(series, need.interval, found[-1])
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        row = rows.get(STATE_KEY)
+        if row is not None:
+            data = row.data
+            known = {series_name(series): series for series in self._parameters.symbols}
+            self._asked = int(data["asked"])
+            self._counters.load(data["counts"])
+            self._settlements.load(data["last_rates"])
+            self._feed_reason = str(data["feed_reason"])
+            self._unusable.load(data.get("unusable", []))
+            # A first backfill that never ended is begun anew: nothing was announced yet.
+            self._has_history = bool(data["has_history"])
+            self._announced_ms = int(data["announced_ms"])
+            self._desk.active = {known[name] for name in data["active"] if name in known}
+            self._desk.missed_hours = {known[n]: int(v) for n, v in data["missed_hours"].items() if n in known}
+        row = rows.get(INSTRUMENTS_KEY)
+        if row is not None:
+            self._rules.restore(Instrument.model_validate(item) for item in row.data["instruments"])
+            self._settlements.intervals_min = self._rules.intervals_min()
+
+    def begin(self, now_ms: int) -> Commands:
+        """Ask for the market and everything that is missing up to now; nothing is announced before it is there."""
+        self._now_ms = now_ms
+        self._read_until_ms = now_ms // HOUR_MS * HOUR_MS
+        self._state = "BACKFILLING"
+        announced = self._announced_ms if self._has_history else None
+        commands: Commands = [self._ask("market", ReadMarket())]
+        requests = bars_to_read(self._parameters, self._recorded, announced, now_ms)
+        commands += [self._ask("bars", request) for request in requests]
+        funding = funding_to_read(self._parameters, announced, self._read_until_ms)
+        if funding is not None:
+            commands.append(self._ask("funding", funding))
+        if announced is None:
+            self._announced_ms = self._read_until_ms
+        since = "the configured depth" if announced is None else str(announced)
+        reason = f"reads {len(requests)} series of bars from {since} up to {self._read_until_ms}"
+        return [*commands, self._note("begin", "STARTING", "BACKFILLING", reason)]
+
+    def deadline(self) -> int | None:
+        """Five seconds after the next close, unless answers are awaited (they drive on by themselves)."""
+        if self._state != "READY" or (self._instant is not None and self._instant.waiting):
+            return None
+        return self._announced_ms + HOUR_MS + self._parameters.missing_after_ms
+
+    def tick(self, now_ms: int) -> Commands:
+        """Bars have been waited for long enough."""
+        self._now_ms = max(self._now_ms, now_ms)
+        return self._go_on(waited=True)
+
+    def lookahead(self) -> Lookahead:
+        """An hour's bars may come late and together with later ones as long as all of them come; the exchange lets no
+        hour wait that lacks one, at which a rate settles or a day closes."""
+        return ENDLESS_LOOKAHEAD if self.is_ready else NO_LOOKAHEAD
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        return ask.key in self._pending
+
+    def dirty(self) -> Sequence[StateRow]:
+        rows: list[StateRow] = []
+        if self._unusable.is_dirty:
+            self._dirty.add(STATE_KEY)
+        if STATE_KEY in self._dirty:
+            data: dict[str, Any] = {
+                "has_history": self._has_history,
+                "announced_ms": self._announced_ms,
+                "asked": self._asked,
+                "counts": self._counters.as_dict(),
+                "last_rates": self._settlements.dump(),
+                "feed_reason": self._feed_reason,
+                "unusable": self._unusable.dump(),
+                "active": sorted(series_name(series) for series in self._desk.active),
+                "missed_hours": {series_name(s): n for s, n in sorted(self._desk.missed_hours.items())},
+            }
+            rows.append(StateRow(STATE_KEY, self._state, 1, data))
+        if INSTRUMENTS_KEY in self._dirty:
+            listed = [instrument.model_dump(mode="json") for instrument in self._rules.known]
+            rows.append(StateRow(INSTRUMENTS_KEY, "KNOWN", 1, {"instruments": listed}))
+        self._dirty.clear()
+        return rows
+
+    def handle(self, message: Envelope) -> Commands:
+        """Frames of the streams and answers of the exchange; anything else is not for this actor."""
+        body = message.body
+        if isinstance(body, QuoteFrame):
+            # Ephemeral, but for the end of a condition.
+            return self._quotes.see(body.quotes, body.withdrawn, self._announced_ms)
+        self._now_ms = max(self._now_ms, message.market_ms)
+        if isinstance(body, BarFrame):
+            before = self._counters.total
+            commands: Commands = []
+            for bar in body.bars:
+                commands += self._desk.take(bar, self._announced_ms, self._now_ms)
+            if self._counters.total != before:
+                self._dirty.add(STATE_KEY)
+            return commands + self._go_on()
+        if isinstance(body, StreamRestored):
+            # Frames were lost with the connection: what closed meanwhile is read at once, not after a wait.
+            self._missed_frames = True
+            return self._go_on()
+        if isinstance(body, RowsSetAside):
+            return self._set_aside(body.rows)
+        if isinstance(body, FiltersRefused):
+            return self._refresh(f"{body.category} {body.symbol}: {body.reason}")
+        return self._take_answer(body) if isinstance(body, ResponseReceived) else []
+
+    def _set_aside(self, rows: Sequence[SetAside]) -> Commands:
+        """Rows that cannot be used: told once, entries on their markets halted; a bar is read from REST as any other
+        that is missing."""
+        if rows:
+            self._counters.add(Defect.UNREADABLE, len(rows))
+            self._dirty.add(STATE_KEY)
+        return [command for one in rows for command in self._unusable.begin(one)]
+
+    # --- answers ---
+
+    def _take_answer(self, answer: ResponseReceived) -> Commands:
+        pending = self._pending.pop(answer.key, None)
+        if pending is None:
+            return []  # asked by an earlier incarnation; this one has asked anew
+        self._dirty.add(STATE_KEY)
+        if self._instant is not None:
+            self._instant.waiting.discard(answer.key)
+        outcome = answer.outcome
+        match pending.purpose, outcome:
+            case "bars", BarsRead():
+                commands = self._set_aside(outcome.set_aside)
+                commands += self._desk.take_past(outcome.bars, self._announced_ms, self._now_ms)
+            case "repair", BarsRead():
+                commands = self._set_aside(outcome.set_aside)
+                commands += self._desk.take_repair(outcome.bars, self._announced_ms, self._now_ms)
+            case "funding", FundingRead():
+                commands = self._take_rates(outcome)
+            case "settlement", FundingRead():
+                commands = self._take_rates(outcome)
+                if self._instant and self._settlements.lacking(self._instant.close_ms, self._instant.due):
+                    # The exchange publishes a rate a moment after it settled.
+                    commands += self._ask_again(pending, "a settled rate is not published yet")
+            case (("market" | "refresh"), MarketSnapshot()):
+                commands = self._take_market(outcome, pending)
+            case "feed", FeedRead():
+                commands = self._take_feed(outcome)
+            case _:
+                commands = self._ask_again(pending, _told(outcome))
+        return commands + self._go_on()
+
+    def _take_rates(self, read: FundingRead) -> Commands:
+        for rate in read.rates:
+            if rate.settle_ms <= self._announced_ms:
+                self._settlements.learn(rate)
+            else:
+                self._settlements.take(rate)
+        commands: Commands = [Record(rate) for rate in read.rates]
+        aside = {one.symbol for one in read.set_aside}
+        for symbol in dict.fromkeys(rate.symbol for rate in read.rates):
+            if symbol not in aside:
+                commands += self._unusable.end("funding_rate", LINEAR, symbol)
+        return commands + self._set_aside(read.set_aside)
+
+    def _take_market(self, snapshot: MarketSnapshot, pending: _Pending) -> Commands:
+        """Symbols one by one: what could be read is taken, the old rules of the others stand, and the reading is
+        repeated for them."""
+        ended = self._rules.take(snapshot)
+        self._settlements.intervals_min = self._rules.intervals_min()
+        commands: Commands = []
+        if self._rules.is_dirty or pending.purpose == "market":
+            commands.append(Send(InstrumentsKnown(instruments=self._rules.known)))
+        if self._rules.is_dirty:
+            self._rules.is_dirty = False
+            self._dirty.add(INSTRUMENTS_KEY)
+        commands += ended
+        commands += self._quotes.see(snapshot.quotes, (), self._announced_ms)
+        if snapshot.set_aside:
+            commands += self._set_aside(snapshot.set_aside)
+            unreadable = [one.problem for one in snapshot.set_aside if one.kind != "status"]
+            commands += self._read_market_again(pending, unreadable[0] if unreadable else "")
+            if unreadable:
+                return commands
+        return [*commands, AlertEnded(RULES, "all of them could be read")]
+
+    def _refresh(self, reason: str) -> Commands:
+        """Read the market anew, unless that is under way."""
+        if not self.is_ready or any(one.purpose in ("refresh", "market") for one in self._pending.values()):
+            return []
+        return [self._note("refresh", self._state, self._state, reason), self._ask("refresh", ReadMarket())]
+
+    def _read_market_again(self, pending: _Pending, why: str) -> Commands:
+        """A day is too long to trade by old rules: again with growing delay, without end. `why` "": all could be read,
+        and the reading is repeated to see what has changed."""
+        delays = self._parameters.retry_delays_s
+        beyond = pending.attempt - len(delays)
+        longest_s = self._parameters.longest_refresh_retry_s
+        delay = delays[pending.attempt - 1] if beyond <= 0 else min(delays[-1] * 2.0 ** min(beyond, 20), longest_s)
+        commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
+        if beyond == 0 and why:
+            text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
+            commands.append(Alert("warning", "Market data cannot be read", text, RULES))
+        return commands
+
+    def _take_feed(self, read: FeedRead) -> Commands:
+        if self._instant is not None:
+            self._instant.feed = read
+        absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
+        told = ", ".join(absent)
+        if told == self._feed_reason:
+            return []  # told once; the reasons' figures change daily
+        self._feed_reason = told
+        if not absent:
+            text = "all external sources are valid again"
+            return [self._note("feed", self._state, self._state, text), AlertEnded(FEED, text)]
+        text = f"{read.reason}. The rules that need it are inactive."
+        note = self._note("feed", self._state, self._state, read.reason)
+        return [note, Alert("warning", "An external source is missing", text, FEED)]
+
+    def _ask_again(self, pending: _Pending, why: str) -> Commands:
+        """Ask again after a delay. A backfill keeps trying; anything else is left out in the end, visibly."""
+        self._counters.add(Defect.FAILED_READ)
+        if pending.purpose == "refresh":
+            return self._read_market_again(pending, f"{why}.")
+        delays = self._parameters.retry_delays_s
+        is_early = pending.attempt <= len(delays)
+        is_backfill = pending.purpose in _BACKFILL and pending.attempt < self._parameters.backfill_attempts
+        if is_backfill or (is_early and pending.purpose in ("repair", "settlement")):
+            delay = delays[pending.attempt - 1] if is_early else self._parameters.longest_retry_s
+            commands: Commands = [self._ask(pending.purpose, pending.request, pending.attempt + 1, delay)]
+            if pending.attempt == len(delays):
+                text = f"The request {pending.request.kind} failed {pending.attempt} times: {why}. It is tried again."
+                commands.append(Alert("warning", "Market data cannot be read", text))
+            return commands
+        reason = f"the request {pending.request.kind} is given up after {pending.attempt} attempts: {why}"
+        if pending.purpose == "feed":
+            return self._take_feed(FeedRead(reason=reason))
+        if pending.purpose in _BACKFILL:
+            self._pending["given up"] = pending  # never READY in this life: the operator must act
+            return [Alert("critical", "The market's history cannot be read", f"{reason}. Nothing starts without it.")]
+        text = f"{reason}. What is missing is reported as missing."
+        note = self._note("give_up", self._state, self._state, reason)
+        return [note, Alert("warning", "Market data is incomplete", text)]
+
+    # --- the open instant ---
+
+    def _go_on(self, waited: bool = False) -> Commands:
+        """Bring the next closing instants as far as possible; calling it again changes nothing. `waited`: the
+        deadline has passed, so what has not come is read."""
+        commands: Commands = []
+        if self._state == "BACKFILLING" and not any(p.purpose in _BACKFILL for p in self._pending.values()):
+            reason = f"the history is complete up to {self._read_until_ms}"
+            commands.append(self._note("backfilled", "BACKFILLING", "READY", reason))
+            self._state, self._has_history = "READY", True
+        while self._state == "READY":
+            if self._instant is None or self._instant.close_ms <= self._announced_ms:
+                self._instant = _Instant(self._announced_ms + HOUR_MS)
+            instant = self._instant
+            if instant.close_ms > self._now_ms:
+                self._missed_frames = False
+                break
+            if instant.waiting or not self._has_bars(instant, commands, waited):
+                break
+            self._read_more(instant, commands)
+            if instant.waiting:
+                break
+            commands += self._announce(instant)
+        return commands
+
+    def _has_bars(self, instant: _Instant, commands: Commands, waited: bool) -> bool:
+        """Whether all expected bars have come, or all was done to get them; asks for what stays away too long."""
+        missing = self._desk.missing(instant.close_ms)
+        if not missing or instant.is_repaired or instant.close_ms <= self._read_until_ms:
+            return True
+        is_late = waited and self._now_ms >= instant.close_ms + self._parameters.missing_after_ms
+        if self._missed_frames or is_late:
+            instant.is_repaired = True
+            commands += [self._ask("repair", request) for request in missing]
+        return False
+
+    def _read_more(self, instant: _Instant, commands: Commands) -> None:
+        """Settled rates and external values that this instant needs; each is asked for once."""
+        if not instant.is_settled:
+            instant.is_settled = True
+            instant.due = self._settlements.due(instant.close_ms, self._announced_ms, self._linear)
+            is_past = instant.close_ms <= self._read_until_ms
+            if instant.due and (not is_past or self._settlements.lacking(instant.close_ms, instant.due)):
+                since = self._announced_ms + 1
+                request = ReadFunding(symbols=self._linear, from_ms=since, until_ms=instant.close_ms)
+                commands.append(self._ask("settlement", request))
+        if instant.close_ms % DAY_MS == 0 and instant.feed is None:
+            commands.append(self._ask("feed", ReadFeed(market_ms=instant.close_ms)))
+
+    def _announce(self, instant: _Instant) -> Commands:
+        at = instant.close_ms
+        commands: Commands = [Send(message) for message in self._settlements.announce(at)]
+        bars, missing = self._desk.listed(at, HOURLY)
+        commands.append(Send(BarsClosed(close_ms=at, bars=bars, missing=missing)))
+        if at % DAY_MS == 0:
+            feed = instant.feed or FeedRead()
+            values = FeedFrame(
+                fear_greed=feed.fear_greed, fear_greed_ms=feed.fear_greed_ms, dvol=feed.dvol, dvol_ms=feed.dvol_ms
+            )
+            bars, missing = self._desk.listed(at, DAILY)
+            day = DayClosed(day_ms=at - DAY_MS, close_ms=at, bars=bars, missing=missing, feed=values)
+            # A reading that is still being repeated for the day before is superseded.
+            self._pending = {key: one for key, one in self._pending.items() if one.purpose != "refresh"}
+            commands += [Send(day), self._ask("refresh", ReadMarket())]
+        commands += self._desk.close(at)
+        self._quotes.count_stale(self._desk.active, at)
+        self._announced_ms = at
+        self._dirty.add(STATE_KEY)
+        return commands
+
+    # --- small helpers ---
+
+    def _ask(self, purpose: Purpose, request: ExchangeRequest, attempt: int = 1, delay_s: float = 0.0) -> ExchangeCall:
+        self._asked += 1
+        self._dirty.add(STATE_KEY)
+        key = f"market-data:{self._asked}:{request.kind}"
+        self._pending[key] = _Pending(purpose, request, attempt)
+        if purpose in _OF_INSTANT and self._instant is not None:
+            self._instant.waiting.add(key)
+        return ExchangeCall(key, self._parameters.account.value, request, delay_s=delay_s)
+
+    def _note(self, trigger: str, source: str, dest: str, reason: str) -> JournalEntry:
+        return JournalEntry("market-data", trigger, source, dest, reason, kind="component")
+
+
+def _told(outcome: ExchangeResponse) -> str:
+    """An outcome that was not hoped for, in words."""
+    if isinstance(outcome, Refused):
+        return f"code {outcome.code}, {outcome.message}"
+    return str(getattr(outcome, "why", outcome.kind))

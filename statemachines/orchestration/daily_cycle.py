@@ -1,0 +1,132 @@
+"""The daily cycle (OR-3) as a machine: one cycle per market day exactly, also across restarts.
+
+It knows the stage, the day and whose turn it is; the logic sends the messages. All of it is durable, so that a
+restart resumes at the last commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from statemachines.commands import JournalEntry
+from statemachines.fsm import Row, Table
+from statemachines.values import ActorName
+
+MACHINE = "daily-cycle"
+
+
+class Stage(StrEnum):
+    """Where the cycle stands."""
+
+    IDLE = "IDLE"
+    REFRESH = "REFRESH"
+    RISK = "RISK"
+    ENGINES = "ENGINES"
+    PROTECTION = "PROTECTION"
+    CAPITAL = "CAPITAL"
+    SUMMARY = "SUMMARY"
+
+
+_S = Stage
+_OPEN = (_S.REFRESH, _S.RISK, _S.ENGINES, _S.PROTECTION, _S.CAPITAL)
+
+CYCLE_TABLE: Table[Stage] = Table(
+    "daily cycle",
+    _S.IDLE,
+    (
+        Row("day_closed", _S.IDLE, _S.REFRESH, "OR-3: a market day has ended"),
+        Row("refreshed", _S.REFRESH, _S.RISK, "OR-3: market data refreshed, assess risk"),
+        Row("risk_normal", _S.RISK, _S.ENGINES, "OR-3: run each engine"),
+        Row("risk_action", _S.RISK, _S.PROTECTION, "OR-3: unless NORMAL, execute the risk action and stop"),
+        Row("engines_done", _S.ENGINES, _S.CAPITAL, "OR-3: rebalance capital"),
+        Row("protected", _S.PROTECTION, _S.SUMMARY, "OR-3: stopped, only the summary follows"),
+        Row("capital_moved", _S.CAPITAL, _S.SUMMARY, "OR-3: daily summary"),
+        *(Row("overtaken", s, _S.SUMMARY, "the next day has closed: this cycle ends as it stands") for s in _OPEN),
+        Row("summarised", _S.SUMMARY, _S.IDLE, "OR-3: the day is done, once"),
+    ),
+    {
+        _S.IDLE: "Ожидание",
+        _S.REFRESH: "Обновление рыночных данных",
+        _S.RISK: "Проверка рисков",
+        _S.ENGINES: "Запуск движков",
+        _S.PROTECTION: "Исполнение защитных действий",
+        _S.CAPITAL: "Оркестрация капитала",
+        _S.SUMMARY: "Дневная сводка",
+    },
+)
+
+
+@dataclass(slots=True)
+class DailyCycle:
+    """State of the cycle. `queue` are the engines still to run, `waiting_for` the one that runs now.
+
+    `last_day_ms` is the newest day that was begun: a day at or before it is never begun again. `next_day_ms` and
+    `next_close_ms` are a closed day that waits to be begun. `transfers` are the requests ordered in this cycle, None
+    before they were.
+    """
+
+    stage: Stage = Stage.IDLE
+    day_ms: int = 0
+    close_ms: int = 0
+    last_day_ms: int | None = None
+    next_day_ms: int | None = None
+    next_close_ms: int = 0
+    risk_state: str | None = None
+    risk_reason: str = ""
+    equity_usdt: Decimal | None = None
+    queue: list[str] = field(default_factory=list)
+    waiting_for: str | None = None
+    outcomes: dict[str, str] = field(default_factory=dict)
+    transfers: list[str] | None = None
+
+    def is_news(self, day_ms: int) -> bool:
+        """Whether this closed day has neither been begun nor been overtaken (OR-3: exactly once)."""
+        newest = max((d for d in (self.last_day_ms, self.next_day_ms) if d is not None), default=None)
+        return newest is None or day_ms > newest
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether the next day has closed while this cycle is still under way."""
+        return self.next_day_ms is not None and self.stage in _OPEN
+
+    def begin_day(self) -> JournalEntry:
+        """IDLE → REFRESH for the day that waits."""
+        assert self.next_day_ms is not None
+        self.day_ms, self.close_ms = self.next_day_ms, self.next_close_ms
+        self.last_day_ms, self.next_day_ms = self.day_ms, None
+        self.risk_state, self.risk_reason, self.equity_usdt = None, "", None
+        self.queue, self.waiting_for, self.outcomes, self.transfers = [], None, {}, None
+        return self.fire("day_closed", f"the day {self.day_ms} has closed at {self.close_ms}")
+
+    def fire(self, trigger: str, reason: str) -> JournalEntry:
+        """Move along the table. Raises IllegalTransitionError when there is no such arrow."""
+        source = self.stage
+        self.stage = CYCLE_TABLE.fire(source, trigger)
+        return JournalEntry(MACHINE, trigger, source, self.stage, reason, {"day_ms": self.day_ms})
+
+    def stay(self, trigger: str, reason: str, **data: Any) -> JournalEntry:
+        """A decision without a transition."""
+        return JournalEntry(MACHINE, trigger, self.stage, self.stage, reason, {"day_ms": self.day_ms, **data})
+
+    def next_engine(self) -> ActorName | None:
+        """Take the next engine off the queue; None when all had their turn."""
+        return ActorName(self.queue.pop(0)) if self.queue else None
+
+    def to_data(self) -> dict[str, Any]:
+        """The durable state (the stage is the row's state)."""
+        data = {one.name: copy(getattr(self, one.name)) for one in fields(self) if one.name != "stage"}
+        data["equity_usdt"] = None if self.equity_usdt is None else str(self.equity_usdt)
+        return data
+
+    @classmethod
+    def from_data(cls, stage: str, data: Mapping[str, Any]) -> DailyCycle:
+        """Take back `to_data`."""
+        fields = dict(data)
+        equity = fields.pop("equity_usdt")
+        fields["queue"], fields["outcomes"] = list(fields["queue"]), dict(fields["outcomes"])
+        return cls(stage=Stage(stage), equity_usdt=None if equity is None else Decimal(equity), **fields)

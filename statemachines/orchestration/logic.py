@@ -1,0 +1,430 @@
+"""The orchestrator's logic (SPEC 6): the daily cycle, the movement of capital, the daily summary.
+
+It decides nothing about markets. News only updates its view; the cycle moves in `tick`, one stage or one engine at
+a time, when everything else has settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.conditions import ONCE
+from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
+from statemachines.messages import (
+    AssessRisk,
+    ComponentAlert,
+    ComponentChanged,
+    ComponentReset,
+    CycleDone,
+    DatabaseOutage,
+    DayClosed,
+    Denied,
+    Envelope,
+    Fill,
+    FundingPaid,
+    IntentDone,
+    Portfolio,
+    Reconciled,
+    RiskAssessed,
+    RiskState,
+    RunCycle,
+    TransferEnded,
+    TransferWanted,
+)
+from statemachines.orchestration.daily_cycle import DailyCycle, Stage
+from statemachines.orchestration.parameters import OrchestratorParameters
+from statemachines.orchestration.summary import Tally, summary_data
+from statemachines.orchestration.transfers import TransferBook
+from statemachines.values import ActorName
+
+SCHEMA = 1
+FAULTED, RUNNING = "FAULTED", "RUNNING"
+DATABASE_CONDITION = "database"
+RISK_CONDITION = "cycle:risk"
+ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
+
+
+class OrchestratorLogic:
+    """Implements `statemachines.actor_logic.ActorLogic` for the orchestrator."""
+
+    name = ActorName.ORCHESTRATOR
+
+    def __init__(self, parameters: OrchestratorParameters | None = None) -> None:
+        self._parameters = parameters or OrchestratorParameters()
+        self._cycle = DailyCycle()
+        self._transfers = TransferBook(self._parameters.installation)
+        self._tally = Tally()
+        self._portfolio: Portfolio | None = None
+        self._components: dict[str, str] = {}
+        self._risk_states: dict[str, str] = {}
+        self._reconciled = False
+        self._due_ms: int | None = None
+        self._dirty: set[str] = set()
+
+    # --- the ActorLogic protocol: life ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """None: weights stand at their defaults (OR-1)."""
+        return ()
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Nothing to take in."""
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back all rows; a row that is missing means a first start of that part."""
+        for key, row in rows.items():
+            if key == "cycle":
+                self._cycle = DailyCycle.from_data(row.state, row.data)
+            elif key == "transfers":
+                self._transfers.restore(row.data)
+            elif key == "tally":
+                self._tally.restore(row.data)
+            elif key == "portfolio":
+                self._portfolio = Portfolio.model_validate(row.data)
+            elif key == "control":
+                self._components = dict(row.data["components"])
+                self._risk_states = dict(row.data["risk_states"])
+                self._reconciled = bool(row.data["reconciled"])
+                self._due_ms = row.data["due_ms"]
+
+    def begin(self, now_ms: int) -> Commands:
+        """Go on where the last commit stood; messages that were under way arrive by themselves."""
+        return []
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """The orchestrator asks nothing of the exchange: the order manager performs transfers."""
+        return False
+
+    def deadline(self) -> int | None:
+        """When the cycle can take its next step; None while it waits for an answer."""
+        return self._due_ms
+
+    @staticmethod
+    def faulted(rows: Mapping[str, StateRow]) -> list[str]:
+        """Components that stood FAULTED when these rows were written: a restart does not forgive them (OR-8)."""
+        control = rows.get("control")
+        components: Mapping[str, str] = control.data["components"] if control is not None else {}
+        return sorted(name for name, state in components.items() if state == FAULTED)
+
+    # --- the ActorLogic protocol: news ---
+
+    def handle(self, message: Envelope) -> Commands:
+        """Take one message into the view; the cycle's steps follow in `tick`."""
+        body, now_ms = message.body, message.market_ms
+        match body:
+            case DayClosed():
+                return self._day_closed(body, now_ms)
+            case Reconciled():
+                self._reconciled = True
+                self._wake(now_ms)
+                return []
+            case Portfolio():
+                self._portfolio = body
+                self._touch("portfolio")
+                return []
+            case RiskAssessed():
+                return self._risk_assessed(body, now_ms)
+            case RiskState():
+                self._risk_states[body.scope] = body.state
+                self._touch("control")
+                return []
+            case CycleDone():
+                return self._cycle_done(body, now_ms)
+            case TransferWanted():
+                self._touch("transfers")
+                return self._transfers.take_wanted(body)
+            case TransferEnded():
+                return self._transfer_ended(body, now_ms)
+            case ComponentChanged():
+                return self._component_changed(body, now_ms)
+            case DatabaseOutage():
+                return [_outage_alert(body)]
+            case ComponentReset():
+                return self._component_reset(body, now_ms)
+            case ComponentAlert():
+                condition = _down(body.component) if body.is_open else ONCE
+                return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
+            case Fill():
+                self._tally.take_fill(body)
+            case IntentDone():
+                self._tally.take_done(body)
+            case Denied():
+                self._tally.take_denied(body)
+            case FundingPaid():
+                self._tally.take_funding(body)
+            case _:
+                return []
+        self._touch("tally")
+        return []
+
+    def _day_closed(self, body: DayClosed, now_ms: int) -> Commands:
+        cycle = self._cycle
+        if not cycle.is_news(body.day_ms):
+            return [cycle.stay("day_repeated", f"the day {body.day_ms} is not begun again; newest {cycle.last_day_ms}")]
+        skipped, cycle.next_day_ms, cycle.next_close_ms = cycle.next_day_ms, body.day_ms, body.close_ms
+        self._touch("cycle")
+        self._wake(now_ms)
+        if skipped is None:
+            return []
+        text = f"the day {skipped} was never run: {body.day_ms} closed before it could begin"
+        return [
+            cycle.stay("day_skipped", text, skipped_day_ms=skipped),
+            Alert("critical", "A daily cycle fell out", text),
+        ]
+
+    def _risk_assessed(self, body: RiskAssessed, now_ms: int) -> Commands:
+        cycle = self._cycle
+        if cycle.stage is not Stage.RISK or body.day_ms != cycle.day_ms:
+            return [cycle.stay("stray_assessment", f"an assessment of day {body.day_ms} is not waited for")]
+        cycle.risk_state, cycle.risk_reason = body.state, body.reason
+        self._touch("cycle")
+        self._wake(now_ms)
+        return []
+
+    def _cycle_done(self, body: CycleDone, now_ms: int) -> Commands:
+        cycle = self._cycle
+        if cycle.waiting_for != body.engine or body.day_ms != cycle.day_ms:
+            return [
+                cycle.stay("stray_cycle_done", f"{body.engine} has ended day {body.day_ms}, which is not waited for")
+            ]
+        cycle.waiting_for = None
+        cycle.outcomes[str(body.engine)] = body.summary
+        self._touch("cycle")
+        self._wake(now_ms)
+        return [cycle.stay("engine_done", f"{body.engine}: {body.summary}", engine=str(body.engine))]
+
+    def _transfer_ended(self, body: TransferEnded, now_ms: int) -> Commands:
+        commands = self._transfers.take_ended(body)
+        self._touch("transfers")
+        if self._cycle.stage is Stage.CAPITAL:
+            self._wake(now_ms)
+        return commands
+
+    def _component_changed(self, body: ComponentChanged, now_ms: int) -> Commands:
+        """Told by the supervision (OR-8); told on to the risk manager."""
+        before = self._components.get(str(body.component), "STOPPED")
+        self._components[str(body.component)] = body.state
+        self._touch("control")
+        if self._cycle.waiting_for == body.component and body.state == FAULTED:
+            self._wake(now_ms)
+        note = JournalEntry(str(body.component), "component_changed", before, body.state, body.reason, kind="component")
+        ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
+        return [note, *ended, Send(body)]
+
+    def _component_reset(self, body: ComponentReset, now_ms: int) -> Commands:
+        """OR-8: from this commit on no restart takes the component for FAULTED; the command is kept in the register."""
+        component = str(body.component)
+        before = self._components.get(component, "STOPPED")
+        after = "STARTING" if before == FAULTED else before
+        self._components[component] = after
+        self._touch("control")
+        fact = OperatorCommandFact(
+            command_id=body.command_id,
+            action="reset",
+            scope=component,
+            reason=body.reason,
+            who=body.who,
+            given_ms=now_ms,
+        )
+        note = JournalEntry(component, "reset", before, after, f"{body.who}: {body.reason}", kind="component")
+        return [note, Record(fact)]
+
+    # --- the cycle ---
+
+    def tick(self, now_ms: int) -> Commands:
+        """One step of the cycle, if there is one to take."""
+        self._due_ms = None
+        self._touch("control")
+        cycle = self._cycle
+        if cycle.is_overtaken:
+            return self._overtaken(now_ms)
+        match cycle.stage:
+            case Stage.IDLE:
+                return self._begin_day(now_ms)
+            case Stage.REFRESH:
+                return self._assess()
+            case Stage.RISK:
+                return self._judge(now_ms)
+            case Stage.ENGINES | Stage.PROTECTION:
+                return self._next_engine(now_ms)
+            case Stage.CAPITAL:
+                return self._move_capital(now_ms)
+            case Stage.SUMMARY:
+                return self._summarise(now_ms)
+
+    def _begin_day(self, now_ms: int) -> Commands:
+        if self._cycle.next_day_ms is None or not self._reconciled:
+            return []
+        self._touch("cycle")
+        self._wake(now_ms)
+        return [self._cycle.begin_day()]
+
+    def _assess(self) -> Commands:
+        self._touch("cycle")
+        note = self._cycle.fire("refreshed", "closed bars and external values of the day are in")
+        return [note, Send(AssessRisk(day_ms=self._cycle.day_ms))]
+
+    def _judge(self, now_ms: int) -> Commands:
+        cycle = self._cycle
+        if cycle.risk_state is None:
+            return []
+        self._touch("cycle")
+        self._wake(now_ms)
+        # Engines act on the capital as of the cycle's start (O7).
+        cycle.equity_usdt = None if self._portfolio is None else self._portfolio.equity_usdt
+        if cycle.risk_state == "NORMAL":
+            cycle.queue = [str(engine) for engine in self._parameters.cycle]
+            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open again.")
+            return [cycle.fire("risk_normal", cycle.risk_reason), ended]
+        cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
+        text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
+        title = "The daily cycle stops after the risk check"
+        return [cycle.fire("risk_action", text), Alert("warning", title, text, RISK_CONDITION)]
+
+    def _next_engine(self, now_ms: int) -> Commands:
+        cycle = self._cycle
+        self._touch("cycle")
+        if cycle.waiting_for is not None:
+            engine = ActorName(cycle.waiting_for)
+            if self._components.get(cycle.waiting_for) != FAULTED:
+                return []
+            cycle.waiting_for = None
+            self._wake(now_ms)
+            return self._skip(engine, "it became FAULTED before its part had ended")
+        next_engine = cycle.next_engine()
+        if next_engine is None:
+            self._wake(now_ms)
+            trigger = "engines_done" if cycle.stage is Stage.ENGINES else "protected"
+            return [cycle.fire(trigger, f"every engine had its turn: {', '.join(cycle.outcomes) or 'none'}")]
+        if self._components.get(str(next_engine)) == FAULTED:
+            self._wake(now_ms)
+            return self._skip(next_engine, "it is FAULTED")
+        if cycle.equity_usdt is None:
+            self._wake(now_ms)
+            return self._skip(next_engine, "the portfolio is not known, so there is no target for it")
+        return self._run(next_engine)
+
+    def _run(self, engine: ActorName) -> Commands:
+        cycle = self._cycle
+        assert cycle.equity_usdt is not None
+        own_state = self._risk_states.get(str(engine), "NORMAL")
+        entries_allowed = cycle.stage is Stage.ENGINES and own_state in ENTRY_STATES
+        target = self._parameters.weights[engine] * cycle.equity_usdt
+        cycle.waiting_for = str(engine)
+        body = RunCycle(
+            day_ms=cycle.day_ms,
+            close_ms=cycle.close_ms,
+            engine=engine,
+            target_usdt=target,
+            portfolio_usdt=cycle.equity_usdt,
+            entries_allowed=entries_allowed,
+        )
+        may = (
+            "entries allowed" if entries_allowed else f"no entries (risk {cycle.risk_state}, its own state {own_state})"
+        )
+        reason = f"{engine}: target {target:f} of {cycle.equity_usdt:f} USDT, {may}"
+        return [cycle.stay("run_engine", reason, engine=str(engine), target_usdt=str(target)), Send(body)]
+
+    def _skip(self, engine: ActorName, why: str) -> Commands:
+        self._cycle.outcomes[str(engine)] = f"skipped: {why}"
+        return [self._cycle.stay("skip_engine", f"{engine} is skipped: {why}", engine=str(engine))]
+
+    def _move_capital(self, now_ms: int) -> Commands:
+        cycle = self._cycle
+        self._touch("cycle", "transfers")
+        if cycle.transfers is None:
+            cycle.transfers = self._transfers.due()
+            self._wake(now_ms)
+            return self._transfers.order(cycle.transfers)
+        if self._transfers.are_under_way(cycle.transfers):
+            return []
+        self._wake(now_ms)
+        reason = f"{len(cycle.transfers)} transfers have ended; still owed: {len(self._transfers.owed())}"
+        return [cycle.fire("capital_moved", reason)]
+
+    def _overtaken(self, now_ms: int) -> Commands:
+        """The next day has closed before this cycle could end: it ends as it stands, nothing of it is repeated."""
+        cycle = self._cycle
+        for engine in (cycle.waiting_for, *cycle.queue):
+            if engine is not None:
+                cycle.outcomes[engine] = "not ended when the next day closed"
+        cycle.waiting_for, cycle.queue = None, []
+        text = f"the day {cycle.next_day_ms} has closed while the cycle of {cycle.day_ms} stood at {cycle.stage}"
+        self._touch("cycle")
+        self._wake(now_ms)
+        return [cycle.fire("overtaken", text), Alert("critical", "A daily cycle did not end", text)]
+
+    def _summarise(self, now_ms: int) -> Commands:
+        cycle = self._cycle
+        data = summary_data(
+            self._portfolio,
+            self._tally,
+            self._parameters.weights,
+            cycle.outcomes,
+            self._risk_states,
+            self._components,
+        )
+        data["risk"] = {"state": cycle.risk_state, "reason": cycle.risk_reason, "scopes": dict(self._risk_states)}
+        data["transfers"] = {"under_way": self._transfers.under_way, "owed": self._transfers.owed()}
+        self._tally.clear()
+        self._touch("cycle", "tally")
+        if cycle.next_day_ms is not None:
+            self._wake(now_ms)
+        reason = (
+            f"day {cycle.day_ms}: equity {data['equity_usdt']} USDT, idle cash {data['cash_idle_usdt']} USDT, "
+            f"{data['fills']} fills, refusals {data['refusals']}"
+        )
+        fact = SummaryFact(day_ms=cycle.day_ms, completed_ms=now_ms, data=data)
+        return [cycle.fire("summarised", reason), Record(fact)]
+
+    # --- durability ---
+
+    def _wake(self, now_ms: int) -> None:
+        self._due_ms = now_ms
+        self._touch("control")
+
+    def _touch(self, *keys: str) -> None:
+        self._dirty.update(keys)
+
+    def dirty(self) -> Sequence[StateRow]:
+        """Rows changed since the last call, in a fixed order."""
+        rows = [self._row(key) for key in sorted(self._dirty)]
+        self._dirty.clear()
+        return rows
+
+    def _row(self, key: str) -> StateRow:
+        if key == "cycle":
+            return StateRow(key, self._cycle.stage.value, SCHEMA, self._cycle.to_data())
+        if key == "transfers":
+            return StateRow(key, "BOOK", SCHEMA, self._transfers.to_data())
+        if key == "tally":
+            return StateRow(key, "TALLY", SCHEMA, self._tally.to_data())
+        if key == "portfolio":
+            assert self._portfolio is not None
+            return StateRow(key, "VIEW", SCHEMA, self._portfolio.model_dump(mode="json"))
+        data: dict[str, Any] = {
+            "components": dict(self._components),
+            "risk_states": dict(self._risk_states),
+            "reconciled": self._reconciled,
+            "due_ms": self._due_ms,
+        }
+        return StateRow(key, "CONTROL", SCHEMA, data)
+
+
+def _down(component: object) -> str:
+    """The key of the condition that a component does not run (OR-8)."""
+    return f"component:{component}"
+
+
+def _outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
+    """A condition with its beginning and its end in wall time: market time stood still meanwhile."""
+    if body.until:
+        return AlertEnded(DATABASE_CONDITION, f"the database can be used again since {body.until}.")
+    text = (
+        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops stayed "
+        "at the exchange, and everything resumes by itself. Find out why the database could not be used."
+    )
+    return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)

@@ -1,0 +1,473 @@
+"""The risk manager's logic (SPEC 9): one book of all accounts, one gate for all orders, one place for risk states.
+
+It acts at once on intents, fills and operator commands; what needs a settled instant (measuring a daily close,
+telling everyone the portfolio) waits for its tick, which comes before the engines' ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.facts import BarFact, PortfolioFact
+from statemachines.messages import (
+    AssessRisk,
+    BalancesKnown,
+    BarsClosed,
+    ComponentChanged,
+    DataUnusable,
+    DayClosed,
+    Envelope,
+    Fill,
+    FundingPaid,
+    FundingSettled,
+    InstrumentsKnown,
+    Intent,
+    IntentDone,
+    MoveStop,
+    OperatorCommand,
+    Portfolio,
+    Reconciled,
+    RiskAssessed,
+    TransferEnded,
+    Withdraw,
+)
+from statemachines.portfolio.book import AccountsBook
+from statemachines.portfolio.equity import USDT, build_portfolio
+from statemachines.requests import WHOLE_ACCOUNT
+from statemachines.risk.intent_gate import IntentDesk, denied
+from statemachines.risk.machine import GLOBAL, Level, RiskStateName
+from statemachines.risk.measurements import Results
+from statemachines.risk.order_view import OrderView, Pending, Refusal
+from statemachines.risk.parameters import RiskParameters
+from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
+
+SCHEMA = 1
+CALM_GRACE_MS = MINUTE_MS
+"""24 h of calm often end at a daily close: that close is measured first, which may take a moment after it."""
+COMPONENT_RULE = "component"
+_SHARED_COMPONENTS = frozenset({ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.ORCHESTRATOR})
+
+
+class RiskManagerLogic:
+    """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
+
+    name = ActorName.RISK_MANAGER
+
+    def __init__(self, parameters: RiskParameters | None = None) -> None:
+        self._parameters = parameters or RiskParameters()
+        self._book = AccountsBook()
+        self._desk = IntentDesk(self._parameters)
+        self._states = RiskStates(self._parameters, self._desk)
+        self._results = Results(self._parameters, self._states)
+        self._instruments: dict[str, Instrument] = {}
+        self._unusable: dict[str, dict[str, str]] = {}
+        self._version = 0
+        self._reconciled = False
+        self._broadcast_ms: int | None = None
+        self._close_ms: int | None = None
+        self._cached: Portfolio | None = None
+        self._foreign: list[str] = []
+        self._dirty: set[str] = set()
+
+    # --- the ActorLogic protocol: life ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """The newest bar of everything the engines trade, so that a first start knows prices."""
+        keys = sorted({key for limits in self._parameters.engines.values() for key in limits.universe})
+        return [
+            HistoryNeed(_category(category), symbol, interval, 1)
+            for category, symbol in (key.split(":") for key in keys)
+            for interval in ("D", "60")
+        ]
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """Take the newest closes; a price already known from a later bar stays."""
+        for found in bars.values():
+            self._book.take_bars(found)
+        self._touch("prices")
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back all rows; a row that is missing means a first start of that part."""
+        for key, row in rows.items():
+            kind, _, which = key.partition(":")
+            if kind == "account":
+                self._book.restore_account(Account(which), row.data)
+            elif kind == "engine":
+                self._desk.restore(ActorName(which), row.data)
+            elif kind == "scope":
+                self._states.restore(which, row.state, row.data)
+            elif kind == "prices":
+                self._book.restore_prices(row.data)
+            elif kind == "results":
+                self._results.restore(row.data)
+            elif kind == "instruments":
+                self._instruments = {k: Instrument.model_validate(v) for k, v in row.data.items()}
+            elif kind == "unusable":
+                self._unusable = {k: dict(v) for k, v in row.data.items()}
+            elif kind == "control":
+                self._restore_control(row.data)
+        self._cached = None
+
+    def begin(self, now_ms: int) -> Commands:
+        """Nothing to ask for: everything comes from the order manager and market data."""
+        return []
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """The risk manager asks nothing of the exchange."""
+        return False
+
+    # --- the ActorLogic protocol: deciding ---
+
+    def handle(self, message: Envelope) -> Commands:
+        """Decide on one message; kinds that do not concern risk are taken silently."""
+        body, now_ms = message.body, message.market_ms
+        match body:
+            case Intent():
+                return self._intent(body, now_ms)
+            case Withdraw() | MoveStop():
+                return self._forward(body)
+            case Fill():
+                return self._fill(body, now_ms)
+            case IntentDone():
+                return self._done(body, now_ms)
+            case BarsClosed():
+                return self._bars(body)
+            case DayClosed():
+                self._book.take_bars(body.bars)
+                self._touch("prices", "control")
+                self._close_ms = self._broadcast_ms = body.close_ms
+                return []
+            case FundingSettled():
+                self._broadcast_ms = now_ms
+                self._touch("control")
+                return []
+            case FundingPaid():
+                self._book.take_funding(body)
+                self._touch(f"account:{body.account}")
+                return []
+            case BalancesKnown():
+                return self._balances(body, message.cause)
+            case TransferEnded():
+                return self._transfer(body, message.cause, now_ms)
+            case Reconciled():
+                return self._take_reconciled(body, now_ms)
+            case InstrumentsKnown():
+                self._instruments.update({_key(i.category, i.symbol): i for i in body.instruments})
+                self._touch("instruments")
+                return []
+            case DataUnusable():
+                return self._data_unusable(body)
+            case ComponentChanged():
+                return self._component(body, now_ms)
+            case OperatorCommand():
+                return self._operator(body, now_ms)
+            case AssessRisk():
+                return self._assess(body, now_ms)
+            case _:
+                return []
+
+    def tick(self, now_ms: int) -> Commands:
+        """Measure a daily close, tell the portfolio, let states return by rule: in this order."""
+        commands = self._measure_and_tell(now_ms)
+        due_ms = self._states.deadline()
+        if due_ms is not None and due_ms + CALM_GRACE_MS <= now_ms:
+            commands += self._states.tick(now_ms)
+        return commands
+
+    def deadline(self) -> int | None:
+        """The earliest of: a portfolio to be told (once it is known), a state that may return by rule."""
+        calm_ms = self._states.deadline()
+        waiting = [] if calm_ms is None else [calm_ms + CALM_GRACE_MS]
+        if self._broadcast_ms is not None and not self._unknown():
+            waiting.append(self._broadcast_ms)
+        return min(waiting, default=None)
+
+    # --- intents ---
+
+    def _intent(self, intent: Intent, now_ms: int) -> Commands:
+        if intent.engine not in self._parameters.engines:
+            reason = f"{intent.engine} is no engine that may trade; allowed: {sorted(self._parameters.engines)}"
+            return denied(intent, (Refusal("ownership", reason),))
+        instrument = self._instruments.get(_key(intent.category, intent.symbol))
+
+        def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
+            return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
+
+        self._touch(f"engine:{intent.engine}")
+        return self._desk.decide(intent, instrument, now_ms, view)
+
+    def _view(
+        self,
+        intent: Intent,
+        instrument: Instrument | None,
+        now_ms: int,
+        is_repeat: bool,
+        orders: int,
+        pending: Pending,
+    ) -> OrderView:
+        portfolio = self._portfolio(now_ms)
+        last = self._book.price_of(intent.category, intent.symbol)
+        engine = self._states.machines[str(intent.engine)]
+        return OrderView(
+            intent=intent,
+            now_ms=now_ms,
+            parameters=self._parameters,
+            limits=self._parameters.engines[intent.engine],
+            global_state=self._states.state(GLOBAL),
+            engine_state=engine.state,
+            entries_blocked_until_ms=engine.entries_blocked_until_ms,
+            instrument=instrument,
+            maintenance_margin={
+                i.symbol: i.maintenance_margin_rate for i in self._instruments.values() if i.category == LINEAR
+            },
+            price=None if last is None else last[0],
+            price_ms=None if last is None else last[1],
+            portfolio=portfolio,
+            unknown=self._unknown() if portfolio is None else (),
+            held=None if instrument is None else self._book.held(intent.account, instrument),
+            pending=pending,
+            orders_this_minute=orders,
+            is_repeat=is_repeat,
+            unusable=self._why_unusable(intent, instrument),
+        )
+
+    def _forward(self, body: Withdraw | MoveStop) -> Commands:
+        """Cancels and stop moves are never refused; the order manager carries them out."""
+        data = {"intent_id": body.intent_id}
+        note = JournalEntry(str(body.engine), body.KIND, "PROPOSED", "FORWARDED", body.reason, data)
+        return [note, Send(body, to=(ActorName.ORDER_MANAGER,))]
+
+    def _fill(self, fill: Fill, now_ms: int) -> Commands:
+        instrument = self._instruments.get(_key(fill.category, fill.symbol))
+        base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
+        self._book.take_fill(fill, base_coin)
+        self._desk.take_fill(fill)
+        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
+        return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
+
+    def _done(self, body: IntentDone, now_ms: int) -> Commands:
+        self._desk.take_done(body.intent_id)
+        self._touch(*_engine_rows(body.engine), "results")
+        return self._results.take_done(body, now_ms)
+
+    def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
+        """Why what is told about an intent cannot be used: about its market, its account, or a balance of one of its
+        coins (which is told without a category)."""
+        coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
+        whole = f"{WHOLE_ACCOUNT}:{intent.account}"
+        keys = (_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
+        return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
+
+    def _data_unusable(self, body: DataUnusable) -> Commands:
+        """No entries on a market while any source says that its data cannot be used."""
+        sources = self._unusable.setdefault(f"{body.category}:{body.symbol}", {})
+        if body.reason:
+            sources[body.source] = body.reason
+        else:
+            sources.pop(body.source, None)
+        self._unusable = {market: reasons for market, reasons in self._unusable.items() if reasons}
+        self._touch("unusable")
+        return []
+
+    # --- the book ---
+
+    def _bars(self, body: BarsClosed) -> Commands:
+        self._book.take_bars(body.bars)
+        self._touch("prices")
+        if self._close_ms is None or body.close_ms <= self._close_ms:
+            return []
+        reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._unknown())
+        self._close_ms = None
+        self._touch("control")
+        return [JournalEntry(GLOBAL, "close_not_measured", "UNKNOWN", "UNKNOWN", reason)]
+
+    def _balances(self, body: BalancesKnown, cause: str) -> Commands:
+        self._book.take_balances(body, cause)
+        self._touch(f"account:{body.account}")
+        foreign = self._book.foreign(self._valued_coins())
+        if not self._instruments or foreign == self._foreign:
+            return []
+        self._foreign = foreign
+        self._touch("control")
+        text = f"Coins that no instrument of ours values count nothing in equity: {', '.join(foreign) or 'none'}."
+        condition = "coins-without-price"
+        if not foreign:
+            return [AlertEnded(condition, "none is held any more")]
+        return [Alert("warning", "Coins without a price are held", text, condition)]
+
+    def _transfer(self, body: TransferEnded, cause: str, now_ms: int) -> Commands:
+        self._book.take_transfer(body, cause)
+        accounts = (body.from_account, body.to_account)
+        self._touch(*(f"account:{account}" for account in accounts))
+        if not body.succeeded:
+            return []
+        engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
+        return self._tell(now_ms, (*engines, ActorName.ORCHESTRATOR))
+
+    def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
+        self._reconciled = True
+        self._broadcast_ms = now_ms
+        self._touch("control", "results")
+        return self._results.take_reconciled(body)
+
+    def _valued_coins(self) -> frozenset[str]:
+        return frozenset(i.base_coin for i in self._instruments.values() if i.category == SPOT)
+
+    def _unknown(self) -> list[str]:
+        """Why there is no portfolio yet, as sentences; empty when there is one."""
+        found = [] if self._reconciled else ["books and exchange have not been reconciled yet"]
+        found += [] if self._instruments else ["the instruments are not known yet"]
+        return found + self._book.missing(self._valued_coins())
+
+    def _portfolio(self, now_ms: int) -> Portfolio | None:
+        """The portfolio as the book stands, under the newest version number told; None while it is not known."""
+        if self._cached is None:
+            if self._unknown():
+                return None
+            holdings = self._book.holdings(self._valued_coins())
+            self._cached = build_portfolio(self._version, now_ms, holdings, self._book.prices)
+        return self._cached
+
+    # --- telling ---
+
+    def _tell(self, now_ms: int, to: tuple[ActorName, ...]) -> Commands:
+        """A new version of the portfolio to some; nothing while it is not known."""
+        portfolio = self._next_version(now_ms)
+        return [] if portfolio is None else [Send(portfolio, to=to)]
+
+    def _next_version(self, now_ms: int) -> Portfolio | None:
+        if self._unknown():
+            return None
+        self._version += 1
+        self._touch("control")
+        return self._portfolio(now_ms)
+
+    def _measure_and_tell(self, now_ms: int) -> Commands:
+        if self._broadcast_ms is None or self._broadcast_ms > now_ms:
+            return []
+        portfolio = self._next_version(now_ms)
+        if portfolio is None:
+            return []
+        close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
+        commands: Commands = []
+        if close_ms is not None:
+            commands = self._results.measure(portfolio, self._book, self._instruments, close_ms)
+            commands += self._states.tick(now_ms)
+            commands.append(Record(_fact(portfolio)))
+            self._touch("results", *(f"account:{account}" for account in Account))
+        return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
+
+    def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
+        """OR-3, second step: the state in force for everything; engines' own states reach them as `RiskState`."""
+        commands = self._measure_and_tell(now_ms)
+        machine = self._states.machines[GLOBAL]
+        unknown = self._unknown()
+        if unknown:
+            state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
+        else:
+            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
+        note = JournalEntry(GLOBAL, "assess_risk", machine.state, machine.state, reason, {"day_ms": body.day_ms})
+        return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
+
+    # --- states ---
+
+    def _component(self, body: ComponentChanged, now_ms: int) -> Commands:
+        """OR-8: past its restart limit a component is FAULTED; its sub-account only reduces until the operator acts."""
+        if body.state != "FAULTED":
+            return []
+        if body.component in ENGINES:
+            scope = str(body.component)
+        elif body.component in _SHARED_COMPONENTS:
+            scope = GLOBAL
+        else:
+            return []
+        reason = f"OR-8: {body.component} is FAULTED: {body.reason}"
+        return self._states.demand(scope, f"{COMPONENT_RULE}:{body.component}", Level.REDUCE_ONLY, reason, now_ms)
+
+    def _operator(self, body: OperatorCommand, now_ms: int) -> Commands:
+        is_new = body.command_id not in self._states.commands_seen
+        commands = self._states.operate(body, now_ms)
+        if is_new:
+            commands.append(Record(recorded(body, now_ms)))
+        if is_new and body.action == "normal":
+            self._results.rebase(body.scope)
+        self._touch("control", "results")
+        return commands
+
+    # --- durability ---
+
+    def _touch(self, *keys: str) -> None:
+        self._dirty.update(keys)
+        if any(not key.startswith("engine:") for key in keys):
+            self._cached = None
+
+    def dirty(self) -> Sequence[StateRow]:
+        """Rows changed since the last call, in a fixed order."""
+        self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
+        self._states.dirty.clear()
+        rows = [self._row(key) for key in sorted(self._dirty)]
+        self._dirty.clear()
+        return rows
+
+    def _row(self, key: str) -> StateRow:
+        kind, _, which = key.partition(":")
+        if kind == "account":
+            return StateRow(key, "BOOK", SCHEMA, self._book.account_data(Account(which)))
+        if kind == "engine":
+            return StateRow(key, "DESK", SCHEMA, self._desk.to_data(ActorName(which)))
+        if kind == "scope":
+            state, data = self._states.to_data(which)
+            return StateRow(key, state, SCHEMA, data)
+        data = {
+            "prices": self._book.price_data,
+            "results": self._results.to_data,
+            "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._instruments.items())},
+            "unusable": lambda: {k: dict(v) for k, v in sorted(self._unusable.items())},
+            "control": self._control_data,
+        }[kind]()
+        return StateRow(key, kind.upper(), SCHEMA, data)
+
+    def _control_data(self) -> dict[str, Any]:
+        return {
+            "version": self._version,
+            "reconciled": self._reconciled,
+            "broadcast_ms": self._broadcast_ms,
+            "close_ms": self._close_ms,
+            "foreign": self._foreign,
+            "commands_seen": self._states.commands_seen,
+        }
+
+    def _restore_control(self, data: Mapping[str, Any]) -> None:
+        self._version = int(data["version"])
+        self._reconciled = bool(data["reconciled"])
+        self._broadcast_ms = data["broadcast_ms"]
+        self._close_ms = data["close_ms"]
+        self._foreign = list(data["foreign"])
+        self._states.commands_seen = list(data["commands_seen"])
+
+
+def _key(category: Category, symbol: str) -> str:
+    return f"{category}:{symbol}"
+
+
+def _category(text: str) -> Category:
+    return SPOT if text == SPOT else LINEAR
+
+
+def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
+    """The desk's row of an engine; none for orders that are no engine's (adopted ones)."""
+    return (f"engine:{issuer}",) if issuer in ENGINES else ()
+
+
+def _fact(portfolio: Portfolio) -> PortfolioFact:
+    data = portfolio.model_dump(mode="json", include={"accounts", "prices"})
+    return PortfolioFact(
+        version=portfolio.version_no, market_ms=portfolio.market_ms, equity_usdt=portfolio.equity_usdt, data=data
+    )
+
+
+__all__ = ["SCOPES", "RiskManagerLogic"]

@@ -1,0 +1,214 @@
+"""What the risk manager measures: drawdown at daily closes (RM-3) and the readings of automatic switches (RM-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry
+from statemachines.messages import IntentDone, Portfolio, Reconciled
+from statemachines.portfolio.book import AccountsBook
+from statemachines.risk.drawdown import (
+    Track,
+    demanded_level,
+    fall_from_peak,
+    next_track,
+    one_day_fall,
+    rebased,
+)
+from statemachines.risk.machine import GLOBAL, Level
+from statemachines.risk.order_view import percent, usdt
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters
+from statemachines.risk.risk_states import RiskStates
+from statemachines.risk.standstill import Standstill, is_flat, next_standstill
+from statemachines.risk.switches import (
+    DecidedOrder,
+    are_orders_rejected,
+    fresh_rejections,
+    is_reconciliation_off,
+    next_streak,
+    with_decided,
+)
+from statemachines.values import ACCOUNT_OF, DAY_MS, Instrument
+
+ZERO = Decimal(0)
+DRAWDOWN_RULE = "drawdown"
+
+
+class Results:
+    """Courses of the engine groups, the portfolio at the last close, and streaks of bad readings."""
+
+    def __init__(self, parameters: RiskParameters, states: RiskStates) -> None:
+        self._parameters = parameters
+        self._states = states
+        self.tracks: dict[str, Track] = {name: Track() for name in parameters.drawdown}
+        self.standstills: dict[str, Standstill] = {}
+        self.alerted: set[str] = set()
+        self.close_equity_usdt: Decimal | None = None
+        self.streaks: dict[str, int] = {}
+        self.decided: list[DecidedOrder] = []
+
+    # --- RM-3, at a daily close ---
+
+    def measure(
+        self, portfolio: Portfolio, book: AccountsBook, instruments: Mapping[str, Instrument], close_ms: int
+    ) -> Commands:
+        """Take one daily close into account: drawdown per group, the portfolio's one-day fall. Forgets the flows."""
+        commands: Commands = []
+        for name, group in self._parameters.drawdown.items():
+            accounts = [ACCOUNT_OF[engine] for engine in group.engines]
+            equity = sum((portfolio.accounts[account].equity_usdt for account in accounts), ZERO)
+            self.tracks[name] = next_track(self.tracks[name], equity, book.flow_usdt(accounts))
+            commands += self._judge_group(name, group, close_ms)
+            are_flat = all(is_flat(portfolio.accounts[one], instruments, portfolio.prices) for one in accounts)
+            commands += self._judge_standstill(name, group, are_flat, close_ms)
+        commands += self._judge_fall(portfolio, book, close_ms)
+        self.close_equity_usdt = portfolio.equity_usdt
+        book.forget_flows()
+        return commands
+
+    def _judge_group(self, name: str, group: DrawdownGroup, close_ms: int) -> Commands:
+        fall = fall_from_peak(self.tracks[name])
+        if group.alert is not None:
+            return self._report_group(name, fall, group.alert)
+        level = demanded_level(fall, group)
+        commands: Commands = []
+        for engine in group.engines:
+            if level is Level.NORMAL:
+                self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
+                continue
+            limit = group.reduce_only if level is Level.REDUCE_ONLY else group.caution
+            assert limit is not None
+            reason = f"RM-3: {name} is {percent(fall)} below its peak at the daily close, limit {percent(limit)}"
+            commands += self._states.demand(str(engine), DRAWDOWN_RULE, level, reason, close_ms)
+        return commands
+
+    def _judge_standstill(self, name: str, group: DrawdownGroup, are_flat: bool, close_ms: int) -> Commands:
+        """R1: REDUCE_ONLY by drawdown and flat for 30 days: CAUTION, and the high is set anew, once in 365 days."""
+        held = all(self._states.demands_reduce_only(str(engine), DRAWDOWN_RULE) for engine in group.engines)
+        before = self.standstills.get(name, Standstill())
+        found = next_standstill(before, are_flat and held and bool(group.engines), close_ms, self._parameters)
+        self.standstills[name] = found.standstill
+        days = self._parameters.standstill_ms // DAY_MS
+        if found.waits_for_operator:
+            text = (
+                f"R1: {name} stands REDUCE_ONLY and flat for {days} days, the second time within "
+                f"{self._parameters.standstill_again_ms // DAY_MS} days. Nothing brings it back by itself: say "
+                "'normal' when it shall trade again."
+            )
+            return [Alert("critical", f"{name} waits for you", text, f"standstill:{name}")]
+        if not found.ends:
+            is_over = before.since_ms is not None and found.standstill.since_ms is None
+            return [AlertEnded(f"standstill:{name}")] if is_over else []
+        fall = fall_from_peak(self.tracks[name])
+        self.tracks[name] = rebased(self.tracks[name])
+        reason = f"R1: {days} days REDUCE_ONLY and flat at {percent(fall)} below the high, which is set anew"
+        return [
+            command
+            for engine in group.engines
+            for command in self._states.end_standstill(str(engine), DRAWDOWN_RULE, reason, close_ms)
+        ]
+
+    def _report_group(self, name: str, fall: Decimal, limit: Decimal) -> Commands:
+        if fall <= limit:
+            if name not in self.alerted:
+                return []
+            self.alerted.discard(name)
+            return [AlertEnded(f"drawdown:{name}", f"{name} is {percent(fall)} below its peak")]
+        if name in self.alerted:
+            return []
+        self.alerted.add(name)
+        text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). Nothing is done about it."
+        return [
+            JournalEntry(name, "drawdown_alert", "REPORTED", "REPORTED", text),
+            Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
+        ]
+
+    def _judge_fall(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:
+        if self.close_equity_usdt is None:
+            return []
+        flow = book.flow_usdt(portfolio.accounts)
+        fall = one_day_fall(self.close_equity_usdt, portfolio.equity_usdt, flow)
+        if fall <= self._parameters.one_day_fall:
+            return []
+        until_ms = close_ms + self._parameters.fall_block_ms
+        reason = (
+            f"RM-3: the portfolio fell {percent(fall)} in one day, from {usdt(self.close_equity_usdt)} to "
+            f"{usdt(portfolio.equity_usdt)} with {usdt(flow)} from outside; "
+            f"limit {percent(self._parameters.one_day_fall)}"
+        )
+        commands: Commands = []
+        for engine in self._parameters.fall_blocks:
+            commands += self._states.block_entries(str(engine), until_ms, reason)
+        return [*commands, Alert("critical", "The portfolio fell by more than the limit in one day", reason)]
+
+    def rebase(self, scope: str) -> None:
+        """The operator has said NORMAL: the drawdown of the scope's group is measured from here on."""
+        for name, group in self._parameters.drawdown.items():
+            if scope in (str(engine) for engine in group.engines):
+                self.tracks[name] = rebased(self.tracks[name])
+                self.standstills[name] = self.standstills.get(name, Standstill())._replace(since_ms=None)
+
+    # --- RM-4, where the risk manager has the readings ---
+
+    def take_reconciled(self, body: Reconciled) -> Commands:
+        """A reading of the mismatch switch: the second reconciliation in a row that finds differences trips it."""
+        is_bad = is_reconciliation_off(body.discrepancies, self._parameters)
+        reason = f"RM-4: reconciliation found {body.discrepancies} differences again: {'; '.join(body.details[:3])}"
+        return self._reading("reconciliation_mismatch", is_bad, reason, body.market_ms)
+
+    def take_done(self, body: IntentDone, now_ms: int) -> Commands:
+        """The reject switch after every order that the exchange has decided on: its share is many readings (R2)."""
+        rejection = f"{body.retry_of or body.intent_id}: {body.refusal_code or body.reason}"
+        order = DecidedOrder(now_ms, rejection if body.outcome == "REJECTED" else "")
+        self.decided = with_decided(self.decided, order, self._parameters)
+        if not are_orders_rejected(self.decided, now_ms, self._parameters):
+            return []
+        rejected = fresh_rejections(self.decided, now_ms, self._parameters)
+        reason = f"RM-4: {rejected} of the last {len(self.decided)} orders were rejected within the hour"
+        self.decided = []
+        policy = self._parameters.switches["orders_rejected"]
+        return self._states.demand_once(GLOBAL, "orders_rejected", policy.level, reason, now_ms)
+
+    def _reading(self, switch: str, is_bad: bool, reason: str, now_ms: int) -> Commands:
+        policy = self._parameters.switches[switch]
+        streak = next_streak(policy, self.streaks.get(switch, 0), is_bad)
+        self.streaks[switch] = 0 if streak.trips else streak.readings
+        if not streak.trips:
+            return []
+        return self._states.demand_once(GLOBAL, switch, policy.level, reason, now_ms)
+
+    # --- durability ---
+
+    def to_data(self) -> dict[str, Any]:
+        """The durable state."""
+        return {
+            "tracks": {n: [str(t.result), str(t.peak), _text(t.equity_usdt)] for n, t in sorted(self.tracks.items())},
+            "standstills": {name: list(one) for name, one in sorted(self.standstills.items())},
+            "alerted": sorted(self.alerted),
+            "close_equity_usdt": _text(self.close_equity_usdt),
+            "streaks": dict(sorted(self.streaks.items())),
+            "decided": [list(order) for order in self.decided],
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take back `to_data`; groups that the configuration no longer has are forgotten."""
+        for name, (result, peak, equity) in data["tracks"].items():
+            if name in self.tracks:
+                self.tracks[name] = Track(Decimal(result), Decimal(peak), _decimal(equity))
+        # Rows of an earlier version lack them: the 30 days are counted from here on.
+        self.standstills = {name: Standstill(*one) for name, one in data.get("standstills", {}).items()}
+        self.alerted = set(data["alerted"])
+        self.close_equity_usdt = _decimal(data["close_equity_usdt"])
+        self.streaks = {name: int(count) for name, count in data["streaks"].items()}
+        # Rows of an earlier version hold flags without an age: what cannot be shown to be fresh does not count.
+        self.decided = [DecidedOrder(int(at_ms), str(text)) for at_ms, text in data.get("decided", [])]
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,194 @@
+"""The risk states of all scopes and what a change of one entails: switch row, message, alert, cancelled entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record, Send
+from statemachines.facts import OperatorCommandFact, SwitchFact
+from statemachines.messages import OperatorCommand, RiskState
+from statemachines.risk.intent_gate import IntentDesk
+from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
+from statemachines.risk.parameters import RiskParameters
+from statemachines.risk.switches import ENTRY_STATES, size_factor
+from statemachines.values import ENGINES, ActorName
+
+SCOPES: tuple[str, ...] = (GLOBAL, *(str(engine) for engine in ENGINES))
+COMMANDS_KEPT = 200
+"""Ids of operator commands remembered, so that a repeat changes nothing (RM-5)."""
+
+Change = Callable[[RiskMachine], list[JournalEntry]]
+
+
+class RiskStates:
+    """One machine per scope (RM-2). Every change of a state is recorded as `SwitchFact`, the gate the store tests."""
+
+    def __init__(self, parameters: RiskParameters, desk: IntentDesk) -> None:
+        self._parameters = parameters
+        self._desk = desk
+        self.machines = {scope: RiskMachine(scope, parameters.calm_ms) for scope in SCOPES}
+        self.dirty: set[str] = set()
+        self.commands_seen: list[str] = []
+
+    def state(self, scope: str) -> RiskStateName:
+        """The state in force for a scope."""
+        return self.machines[scope].state
+
+    # --- changes ---
+
+    def demand(self, scope: str, rule: str, level: Level, reason: str, now_ms: int) -> Commands:
+        """A rule's reading is bad: escalate at once (RM-2)."""
+        return self._change(scope, lambda machine: machine.demand(rule, level, reason, now_ms))
+
+    def demand_once(self, scope: str, rule: str, level: Level, reason: str, now_ms: int) -> Commands:
+        """A bad event: escalate at once, the 24 h of calm begin."""
+        return self._change(scope, lambda machine: machine.demand_once(rule, level, reason, now_ms))
+
+    def end_standstill(self, scope: str, rule: str, reason: str, now_ms: int) -> Commands:
+        """R1: 30 days REDUCE_ONLY and flat."""
+        return self._change(scope, lambda machine: machine.end_standstill(rule, reason, now_ms))
+
+    def demands_reduce_only(self, scope: str, rule: str) -> bool:
+        """Whether this rule holds the scope at REDUCE_ONLY."""
+        return self.machines[scope].demands.get(rule) == Level.REDUCE_ONLY
+
+    def release(self, scope: str, rule: str, now_ms: int) -> None:
+        """The rule's reading is good again."""
+        machine = self.machines[scope]
+        if rule in machine.demands:
+            machine.release(rule, now_ms)
+            self.dirty.add(scope)
+
+    def block_entries(self, scope: str, until_ms: int, reason: str) -> Commands:
+        """RM-3: no new entries of an engine before `until_ms`; resting ones are cancelled."""
+        machine = self.machines[scope]
+        machine.block_entries(until_ms)
+        self.dirty.add(scope)
+        note = JournalEntry(scope, "one_day_fall", machine.state, machine.state, reason, {"until_ms": until_ms})
+        return [note, self._message(machine, reason), *self._desk.withdrawals(_engines(scope), reason)]
+
+    def tick(self, now_ms: int) -> Commands:
+        """Return by rule where 24 h have been calm (RM-2)."""
+        commands: Commands = []
+        for scope, machine in self.machines.items():
+            due_ms = machine.deadline()
+            if due_ms is not None and due_ms <= now_ms:
+                commands += self._change(scope, lambda m: m.tick(now_ms))
+        return commands
+
+    def deadline(self) -> int | None:
+        """When the next scope may return by rule."""
+        return min((due for m in self.machines.values() if (due := m.deadline()) is not None), default=None)
+
+    def operate(self, command: OperatorCommand, now_ms: int) -> Commands:
+        """RM-5: carry out an operator's command once; repeats and unknown scopes change nothing."""
+        if command.command_id in self.commands_seen:
+            text = f"command {command.command_id} of {command.who} has been carried out before"
+            return [JournalEntry("operator", command.action, "REPEATED", "REPEATED", text)]
+        self.commands_seen = [*self.commands_seen, command.command_id][-COMMANDS_KEPT:]
+        if command.scope not in self.machines:
+            text = f"{command.who}: scope {command.scope!r} is not known; allowed: {list(SCOPES)}"
+            note = JournalEntry(
+                "operator", command.action, "REFUSED", "REFUSED", text, {"command_id": command.command_id}
+            )
+            return [note, Alert("warning", "Operator command refused", text)]
+        return self._change(
+            command.scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
+        )
+
+    def _change(self, scope: str, change: Change) -> Commands:
+        machine = self.machines[scope]
+        before = (machine.state, machine.entries_blocked_until_ms)
+        notes = change(machine)
+        self.dirty.add(scope)
+        commands: Commands = [*notes]
+        if (machine.state, machine.entries_blocked_until_ms) == before:
+            return commands
+        commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
+        if machine.state not in ENTRY_STATES:
+            why = f"{scope} is {machine.state}: {machine.told}"
+            commands += self._desk.withdrawals(_engines(scope), why)
+        return commands
+
+    def _fact(self, machine: RiskMachine) -> Record:
+        return Record(
+            SwitchFact(
+                scope=machine.scope,
+                state=machine.state.value,
+                reason=machine.reason,
+                who=machine.who,
+                changed_ms=machine.changed_ms,
+            )
+        )
+
+    def _message(self, machine: RiskMachine, reason: str) -> Send:
+        body = RiskState(
+            scope=machine.scope,
+            state=machine.state.value,
+            size_factor=self.size_factor(machine.scope),
+            entries_blocked_until_ms=machine.entries_blocked_until_ms,
+            reason=reason,
+        )
+        to = () if machine.scope == GLOBAL else (ActorName(machine.scope), ActorName.ORCHESTRATOR)
+        return Send(body, to=to)
+
+    def size_factor(self, scope: str) -> Decimal:
+        """The factor on entries' sizes that one scope's state asks for (RM-3)."""
+        return size_factor(self.machines[scope].state, self._parameters)
+
+    # --- durability ---
+
+    def to_data(self, scope: str) -> tuple[str, dict[str, Any]]:
+        """State and data of one scope's row."""
+        machine = self.machines[scope]
+        return machine.state.value, machine.to_data()
+
+    def restore(self, scope: str, state: str, data: Mapping[str, Any]) -> None:
+        """Take back one scope's row."""
+        self.machines[scope].restore(state, data)
+
+
+def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:
+    """The command as the register of all commands keeps it."""
+    return OperatorCommandFact(
+        command_id=command.command_id,
+        action=command.action,
+        scope=command.scope,
+        reason=command.reason,
+        who=command.who,
+        given_ms=now_ms,
+    )
+
+
+def _engines(scope: str) -> tuple[ActorName, ...]:
+    return ENGINES if scope == GLOBAL else (ActorName(scope),)
+
+
+_SEVERITY: dict[RiskStateName, Literal["info", "warning", "critical"]] = {
+    RiskStateName.NORMAL: "info",
+    RiskStateName.PAUSED: "info",
+    RiskStateName.CAUTION: "warning",
+    RiskStateName.REDUCE_ONLY: "critical",
+    RiskStateName.HALTED: "critical",
+}
+
+_EXPECTED: dict[RiskStateName, str] = {
+    RiskStateName.NORMAL: "Nothing is expected of you.",
+    RiskStateName.PAUSED: "No new entries until you resume it.",
+    RiskStateName.CAUTION: "Entries are taken at half size. It returns by itself after 24 h of calm.",
+    RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops stay. It returns after 24 h "
+    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a faulted engine waits for "
+    "your 'normal'.",
+    RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops stay. Only you can leave HALTED.",
+}
+
+
+def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
+    """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
+    title = f"{machine.scope}: {before} → {machine.state}"
+    text, condition = f"{machine.told}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    if machine.state is not RiskStateName.NORMAL:
+        return [Alert(_SEVERITY[machine.state], title, text, condition)]
+    return [AlertEnded(condition, machine.told), Alert(_SEVERITY[machine.state], title, text)]

@@ -1,0 +1,51 @@
+"""Supervision policy as data (OR-8): how often and how fast a component is restarted. Wall time in milliseconds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from statemachines.parameters import ParameterModel, Unit
+from statemachines.values import ActorName
+
+PositiveMs = Annotated[int, Field(gt=0), Unit("milliseconds")]
+
+
+class SupervisionPolicy(ParameterModel):
+    """Restart intensity as in OTP: more than `max_restarts` restarts within `window_ms` and the component is FAULTED.
+
+    All of it is time that the machine grants (`actors.runtime.granted_time`).
+    """
+
+    max_restarts: Annotated[int, Field(ge=0), Unit("restarts")] = 5
+    """Restarts within the window after which the next failure makes a component FAULTED (OR-8)."""
+
+    window_ms: PositiveMs = 300_000
+    """The window in which restarts are counted (OR-8)."""
+
+    delays_ms: Annotated[tuple[PositiveMs, ...], Field(min_length=1)] = (500, 1_000, 2_000, 5_000, 15_000)
+    """Wait before the first, second, ... restart of the window; the last one repeats (OR-8)."""
+
+    tireless: frozenset[ActorName] = frozenset({ActorName.API})
+    """Components that never become FAULTED. The API is one, since a FAULTED component is reset through it; it takes no
+    part in trading, so its restarts harm nobody (OR-8)."""
+
+    tireless_delay_ms: PositiveMs = 60_000
+    """Wait before each restart of such a component once the intensity is reached (OR-8)."""
+
+    misses: Annotated[int, Field(ge=1), Unit("answers")] = 3
+    """Missing answers running that count as death (OR-8)."""
+
+    stuck_ms: PositiveMs = 15_000
+    """Longest time that a working loop with work before it may stand still; a ping alone misses a stuck one (OR-8)."""
+
+    start_ms: PositiveMs = 60_000
+    """Longest time to a first answer (OR-8)."""
+
+    recover_ms: PositiveMs = 120_000
+    """Longest time without progress in a recovery (OR-8, OR-9)."""
+
+    def delay_ms(self, restarts_in_window: int) -> int:
+        """The wait before the next restart when so many lie in the window already."""
+        return self.delays_ms[min(restarts_in_window, len(self.delays_ms) - 1)]

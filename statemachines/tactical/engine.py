@@ -1,0 +1,184 @@
+"""The deciding part of the TACTICAL engine: messages in, commands out (SPEC chapter 5, RULINGS A1 .. A8).
+
+Market news only updates the view. Everything is decided once a day in RunCycle: first what ends, then at most one
+deployment; what is missing of an order is sent again from `tick` (TA-9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Alert, Commands, ExchangeCall, Send
+from statemachines.facts import BarFact
+from statemachines.messages import (
+    CycleDone,
+    DayClosed,
+    Denied,
+    Envelope,
+    Fill,
+    FundingSettled,
+    InstrumentsKnown,
+    IntentDone,
+    Portfolio,
+    RiskState,
+    RunCycle,
+    TransferEnded,
+)
+from statemachines.tactical.deploying import Deploying
+from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders, proceeds_of
+from statemachines.tactical.intake import Intake
+from statemachines.tactical.parameters import TacticalParameters
+from statemachines.tactical.returning import Returning
+from statemachines.values import SPOT, Account, ActorName, Side
+
+
+class TacticalEngine:
+    """One engine for all deployments; `parameters` carries the rules' numbers."""
+
+    name = ActorName.TACTICAL
+
+    def __init__(self, parameters: TacticalParameters | None = None) -> None:
+        self.parameters = parameters or TacticalParameters()
+        self._engine_orders = EngineOrders(self.parameters)
+        self._intake = Intake(self._engine_orders)
+        self._returning = Returning(self._engine_orders)
+        self._deploying = Deploying(self._engine_orders, self._returning.owed_usdt)
+
+    # --- life ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        """TA-10: the longest history there is of BTC's daily spot bars."""
+        return (HistoryNeed(SPOT, "BTCUSDT", "D", self.parameters.history_days),)
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        """The high starts from the seed and this history (A1); a restored high is never lowered."""
+        for need in self.history_needed():
+            self._intake.warm(bars.get(need, ()))
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back the state of a previous incarnation.
+
+        Raises:
+            ValueError: a row has a schema that this version cannot read.
+        """
+        self._engine_orders.restore(rows)
+
+    def begin(self, now_ms: int) -> Commands:
+        """Nothing is missing that messages would not bring."""
+        return self._engine_orders.take()
+
+    def dirty(self) -> Sequence[StateRow]:
+        return self._engine_orders.dirty()
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        """TACTICAL asks the exchange for nothing itself."""
+        return False
+
+    # --- messages ---
+
+    def handle(self, message: Envelope) -> Commands:
+        """Take in one message; unknown kinds are none of this engine's business."""
+        body, now_ms = message.body, message.market_ms
+        match body:
+            case DayClosed():
+                self._intake.day(body)
+            case FundingSettled():
+                self._intake.settled(body)
+            case Portfolio():
+                self._intake.portfolio(body)
+            case RiskState():
+                self._intake.risk(body)
+            case InstrumentsKnown():
+                self._intake.instruments(body)
+            case RunCycle() if body.engine is self.name:
+                self._cycle(body, now_ms)
+            case Fill() if body.account is Account.TACTICAL:
+                late = self._engine_orders.fill(body)
+                if late is not None:
+                    self._late_fill(late, body)
+            case IntentDone() | Denied():
+                key = self._engine_orders.ended(body)
+                if key is not None:
+                    self._go_on(key, now_ms)
+                self._finish_cycle()
+            case TransferEnded() if body.from_account is Account.TACTICAL:
+                self._returning.moved(body)
+            case _:
+                pass
+        return self._engine_orders.take()
+
+    def _cycle(self, body: RunCycle, now_ms: int) -> None:
+        """TA-1 .. TA-8 at one daily close: what ends, then at most one deployment (D1, A4)."""
+        self._engine_orders.set_engine(cycle_ms=body.day_ms)
+        if self._engine_orders.engine.priced_day_ms != body.day_ms:
+            reason = f"no complete daily bars of {sorted(self.parameters.shares)}: nothing is decided today (DA-3)"
+            self._engine_orders.remark(ENGINE_KEY, "no_bars", reason)
+        else:
+            self._returning.decide(body.day_ms, now_ms)
+            self._deploying.decide(body, now_ms)
+        self._returning.request_again()
+        self._finish_cycle()
+
+    def _go_on(self, key: str, now_ms: int) -> None:
+        """All orders of a deployment have ended: done, once more after a pause, or given up (TA-9)."""
+        work = self._engine_orders.deployments[key].work
+        if work is None:
+            return
+        missing = bool(self._engine_orders.possible(work.missing))
+        if missing and work.filled:
+            self._engine_orders.again(key, now_ms)
+            return
+        if missing and work.attempt < self.parameters.attempts:
+            due_ms = self._engine_orders.retry_ms(self._engine_orders.deployments[key])
+            if due_ms is not None and now_ms >= due_ms:
+                self._engine_orders.again(key, now_ms)
+            return
+        if work.side is Side.BUY:
+            self._deploying.end(key)
+        else:
+            self._returning.end_sale(key)
+
+    def _late_fill(self, key: str, body: Fill) -> None:
+        """EX-1: a fill after the end of its order is legal; it is booked, and the operator is told."""
+        title = f"TACTICAL {key}: fill after the end of its order"
+        text = f"{body.side} {body.quantity} {body.symbol} at {body.price} was filled after its order had ended. It is "
+        self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}; nothing is expected of you."))
+        if body.side is Side.BUY:
+            self._deploying.revive(key)
+        else:
+            self._returning.late_sale(key, proceeds_of(body))
+
+    def _finish_cycle(self) -> None:
+        """The cycle's part is done as soon as no order is open; a retry after its pause does not hold it up."""
+        day_ms = self._engine_orders.engine.cycle_ms
+        opened = [
+            one for one in self._engine_orders.deployments.values() if one.work is not None and not one.work.ended
+        ]
+        if day_ms is None or opened:
+            return
+        self._engine_orders.set_engine(cycle_ms=None)
+        count = len(self._engine_orders.opened())
+        summary = f"{count} deployments open, reserve {self._engine_orders.engine.reserve_usdt} USDT"
+        self._engine_orders.out.append(Send(CycleDone(day_ms=day_ms, engine=self.name, summary=summary)))
+
+    # --- time ---
+
+    def deadline(self) -> int | None:
+        """When open orders are to be cancelled or missing ones sent again."""
+        due = [self._engine_orders.retry_ms(one) for one in self._engine_orders.deployments.values()]
+        return min((ms for ms in due if ms is not None), default=None)
+
+    def tick(self, now_ms: int) -> Commands:
+        """TA-9: cancel what is open, try again what is missing."""
+        for key in list(self._engine_orders.deployments):
+            due_ms = self._engine_orders.retry_ms(self._engine_orders.deployments[key])
+            work = self._engine_orders.deployments[key].work
+            if due_ms is None or due_ms > now_ms or work is None:
+                continue
+            if work.ended:
+                self._go_on(key, now_ms)
+            else:
+                self._engine_orders.withdraw(key)
+        self._finish_cycle()
+        return self._engine_orders.take()

@@ -1,0 +1,264 @@
+"""The book: TACTICAL's durable state and the working of its orders from sending to the end (TA-4, TA-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.tactical.machine import TacticalMachine
+from statemachines.tactical.parameters import TacticalParameters
+from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
+from statemachines.values import SECOND_MS, SPOT, Account, ActorName, Instrument, Side
+
+ZERO = Decimal(0)
+ENGINE_KEY = "ENGINE"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """`number` (>= 0) in base 36."""
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if number == 0:
+            return text
+
+
+class EngineOrders:
+    """State and order work. `out` collects the commands of the present call; the engine takes them with `take`."""
+
+    def __init__(self, parameters: TacticalParameters) -> None:
+        self.parameters = parameters
+        self.engine = EngineRow()
+        self.deployments: dict[str, Deployment] = {}
+        self._dirty: set[str] = set()
+        self.out: Commands = []
+        self.add_scout()
+
+    # --- durable rows ---
+
+    def take(self) -> Commands:
+        out, self.out = self.out, []
+        return out
+
+    def set_engine(self, **changes: Any) -> None:
+        self.engine = self.engine.model_copy(update=changes)
+        self._dirty.add(ENGINE_KEY)
+
+    def set(self, key: str, **changes: Any) -> Deployment:
+        found = self.deployments[key] = self.deployments[key].model_copy(update=changes)
+        self._dirty.add(key)
+        return found
+
+    def add_scout(self) -> None:
+        """The machine of the next deployment."""
+        scout = Deployment(number=len(self.deployments) + 1)
+        self.deployments[scout.key] = scout
+        self._dirty.add(scout.key)
+
+    @property
+    def scout(self) -> Deployment:
+        """The deployment that watches or is being bought: the newest."""
+        return self.deployments[f"D{len(self.deployments)}"]
+
+    def opened(self) -> list[Deployment]:
+        """Deployments that were made and have not ended, oldest first."""
+        made = (one for one in self.deployments.values() if one.trigger is not None)
+        return [one for one in made if not one.retired and not one.void]
+
+    def dirty(self) -> Sequence[StateRow]:
+        rows = []
+        for key in sorted(self._dirty):
+            row = self.engine if key == ENGINE_KEY else self.deployments[key]
+            state = row.state.name if isinstance(row, Deployment) else ""
+            rows.append(StateRow(key, state, SCHEMA, row.model_dump(mode="json")))
+        self._dirty.clear()
+        return rows
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        found = []
+        for key, row in rows.items():
+            if row.schema != SCHEMA:
+                raise ValueError(f"tactical row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+            if key == ENGINE_KEY:
+                self.engine = EngineRow.model_validate(row.data)
+            else:
+                found.append(Deployment.model_validate(row.data))
+        if found:
+            self.deployments = {one.key: one for one in sorted(found, key=lambda one: one.number)}
+        self._dirty.clear()
+
+    # --- views ---
+
+    def instrument(self, coin: str) -> Instrument | None:
+        """The spot instrument of a coin; None until the exchange has told it."""
+        symbol = f"{coin}USDT"
+        return next((one for one in self.engine.instruments if (one.category, one.symbol) == (SPOT, symbol)), None)
+
+    def fire(self, key: str, decision: str, *values: Any) -> None:
+        """Let the deployment's machine take a decision (a method of it) and keep its journal line."""
+        machine = TacticalMachine(key, self.deployments[key].state)
+        self.out.append(getattr(machine, decision)(*values))
+        self.set(key, state=machine.state)
+
+    def remark(self, key: str, trigger: str, reason: str) -> None:
+        """A decision without a transition."""
+        state = self.deployments[key].state.name if key in self.deployments else ""
+        self.out.append(JournalEntry(key, trigger, state, state, reason))
+
+    # --- orders ---
+
+    def start(
+        self, key: str, side: Side, purpose: str, wanted: Mapping[str, Decimal], reason: str, now_ms: int
+    ) -> None:
+        """Send one market order per coin (TA-4)."""
+        work = Work(side=side, purpose=purpose, missing=dict(wanted), sent_ms=now_ms)
+        self.set(key, work=work)
+        self._send(key, reason, now_ms)
+
+    def possible(self, wanted: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """What of it the exchange would take now, in its lots; a quantity may need more than one order."""
+        found = {}
+        for coin, quantity in wanted.items():
+            one, price = self.instrument(coin), self.engine.prices.get(coin)
+            if one is not None and price is not None and one.tradable(one.floor_qty(quantity), price):
+                found[coin] = one.floor_qty(quantity)
+        return found
+
+    def _order_size(self, coin: str, quantity: Decimal) -> Decimal:
+        one = self.instrument(coin)
+        return quantity if one is None else min(quantity, one.floor_qty(one.max_market_qty))
+
+    def _send(self, key: str, reason: str, now_ms: int) -> None:
+        work = self.deployments[key].work
+        if work is None:
+            return
+        first = {leg.coin: leg.first_id or leg.intent_id for leg in work.legs}
+        legs = []
+        for coin, lots in self.possible(work.missing).items():
+            quantity = self._order_size(coin, lots)
+            self.set_engine(counter=self.engine.counter + 1)
+            intent = Intent(
+                intent_id=f"{ActorName.TACTICAL}-{base36(self.engine.counter)}",
+                engine=ActorName.TACTICAL,
+                account=Account.TACTICAL,
+                category=SPOT,
+                symbol=f"{coin}USDT",
+                side=work.side,
+                quantity=quantity,
+                style="market",
+                reference_price=self.engine.prices[coin],
+                purpose=work.purpose,
+                reason=reason,
+                portfolio_version=self.engine.portfolio_version,
+                retry_of=first.get(coin, ""),
+            )
+            self.out.append(Send(intent))
+            leg = Leg(
+                intent_id=intent.intent_id,
+                coin=coin,
+                quantity=quantity,
+                side=work.side,
+                first_id=first.get(coin, ""),
+            )
+            legs.append(leg)
+        past = (*self.deployments[key].past_legs, *work.legs)
+        self.set(key, past_legs=past, work=work.model_copy(update={"legs": tuple(legs), "sent_ms": now_ms}))
+
+    def close_work(self, key: str) -> Work | None:
+        """The orders of a purpose have ended; they are remembered for late fills."""
+        one = self.deployments[key]
+        if one.work is not None:
+            self.set(key, work=None, past_legs=(*one.past_legs, *one.work.legs))
+        return one.work
+
+    def fill(self, body: Fill) -> str | None:
+        """Book an execution into the deployment whose order it was; answers it when the order had ended before."""
+        for key, one in self.deployments.items():
+            leg = one.work.leg_of(body.intent_id) if one.work is not None else None
+            if one.work is not None and leg is not None:
+                self._hold(key, leg.coin, body)
+                left = max(ZERO, one.work.missing[leg.coin] - body.quantity)
+                proceeds = one.work.proceeds_usdt + proceeds_of(body)
+                work = one.work.with_leg(leg.model_copy(update={"filled": leg.filled + body.quantity}))
+                missing = {**work.missing, leg.coin: left}
+                self.set(key, work=work.model_copy(update={"missing": missing, "proceeds_usdt": proceeds}))
+                return None
+            late = next((past for past in one.past_legs if past.intent_id == body.intent_id), None)
+            if late is not None:
+                self._hold(key, late.coin, body)
+                return key
+        return None
+
+    def _hold(self, key: str, coin: str, body: Fill) -> None:
+        holdings = self.deployments[key].holdings
+        holding = holdings.get(coin, Holding())
+        if body.side is Side.BUY:
+            holding = Holding(
+                gross=holding.gross + body.quantity,
+                cost_usdt=holding.cost_usdt + body.quantity * body.price,
+                net=holding.net + body.quantity - (body.fee if body.fee_coin == coin else ZERO),
+            )
+        else:
+            holding = holding.without(min(body.quantity, holding.net))
+        self.set(key, holdings={**holdings, coin: holding})
+
+    def ended(self, body: IntentDone | Denied) -> str | None:
+        """Note the end of an order; answers the deployment when all its orders have ended."""
+        for key, one in self.deployments.items():
+            leg = one.work.leg_of(body.intent_id) if one.work is not None else None
+            if one.work is None or leg is None:
+                continue
+            work = one.work.with_leg(leg.model_copy(update={"ended": True}))
+            if isinstance(body, Denied):
+                work = work.model_copy(update={"refusals": (*work.refusals, *body.reasons)})
+            self.set(key, work=work)
+            return key if work.ended else None
+        return None
+
+    def retry_ms(self, one: Deployment) -> int | None:
+        """When orders of a deployment are to be cancelled or sent again (TA-9); None when nothing waits."""
+        if one.work is None:
+            return None
+        if not one.work.ended and all(leg.ended or leg.withdrawn for leg in one.work.legs):
+            return None
+        return one.work.sent_ms + self.parameters.retry_s * SECOND_MS
+
+    def withdraw(self, key: str) -> None:
+        """TA-9: cancel what is open."""
+        work = self.deployments[key].work
+        if work is None:
+            return
+        for leg in work.legs:
+            if leg.ended or leg.withdrawn:
+                continue
+            reason = f"not ended within {self.parameters.retry_s} s (TA-9)"
+            self.out.append(Send(Withdraw(intent_id=leg.intent_id, engine=ActorName.TACTICAL, reason=reason)))
+            work = work.with_leg(leg.model_copy(update={"withdrawn": True}))
+        self.set(key, work=work)
+
+    def again(self, key: str, now_ms: int) -> None:
+        """TA-9: send what is missing once more, under new ids, after the end of the orders before.
+
+        It counts as another attempt unless the orders before were filled: then only the venue's largest market order
+        stood in the way.
+        """
+        work = self.deployments[key].work
+        if work is None:
+            return
+        attempt = work.attempt if work.filled else work.attempt + 1
+        self.set(key, work=work.model_copy(update={"attempt": attempt}))
+        missing = ", ".join(f"{quantity} {coin}" for coin, quantity in work.missing.items() if quantity > 0)
+        self._send(key, f"attempt {attempt}: {missing} still to do (TA-9)", now_ms)
+
+
+def proceeds_of(body: Fill) -> Decimal:
+    """USDT that a sale brought, after its fee; 0 for a purchase."""
+    if body.side is Side.BUY:
+        return ZERO
+    return body.quantity * body.price - (body.fee if body.fee_coin == "USDT" else ZERO)

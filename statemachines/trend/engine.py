@@ -1,0 +1,276 @@
+"""TREND's deciding part for one sub-account (SPEC chapter 3, RULINGS D1-D5, T1-T12).
+
+Daily cycle (`RunCycle`): exits, trailing stops and reductions first; entries when those are done and the portfolio
+shows it. Settlements (`FundingSettled`): TR-14 at the next tick. Everything else is reaction to the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.facts import BarFact
+from statemachines.messages import (
+    BalancesKnown,
+    CycleDone,
+    DayClosed,
+    Denied,
+    Envelope,
+    Fill,
+    FundingSettled,
+    InstrumentsKnown,
+    IntentDone,
+    IntentWorking,
+    Portfolio,
+    RiskState,
+    RunCycle,
+)
+from statemachines.trend import decisions
+from statemachines.trend.parameters import TrendParameters
+from statemachines.trend.position_orders import PositionOrders
+from statemachines.trend.trade import Trade
+from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, PortfolioSeen, View
+from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName, Side
+
+SCHEMA = 1
+
+
+class TrendEngine:
+    """TREND-1 or TREND-2: the same rules, its own parameters, positions and stops (TR-11).
+
+    Args:
+        name: `ActorName.TREND_1` or `ActorName.TREND_2`; the account follows from it.
+        parameters: the parameter set.
+    """
+
+    def __init__(self, name: ActorName, parameters: TrendParameters) -> None:
+        self.name = name
+        self.parameters = parameters
+        self._account = ACCOUNT_OF[name]
+        self._view = View(name, self._account, parameters)
+        self._positions = {
+            asset.symbol: PositionOrders(name, self._account, asset, parameters, self._view)
+            for asset in parameters.assets
+        }
+        self._saved: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        self._dumped: dict[str, BaseModel] = {}
+
+    # --- life cycle ---
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return [
+            HistoryNeed(LINEAR, asset.symbol, "D", self.parameters.warm_up_bars) for asset in self.parameters.assets
+        ]
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
+        for need in self.history_needed():
+            self._view.warm(need.symbol, bars.get(need, ()))
+        self._view.start()
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        for key, saved in rows.items():
+            if saved.schema != SCHEMA:
+                raise ValueError(f"row {key!r} of {self.name} has schema {saved.schema}; allowed: {SCHEMA}")
+            self._saved[key] = (saved.state, dict(saved.data))
+        view = self._view
+        if (row := rows.get("engine")) is not None:
+            view.memory = EngineMemory.model_validate(row.data)
+        if (row := rows.get("portfolio")) is not None:
+            view.portfolio = PortfolioSeen.model_validate(row.data)
+        if (row := rows.get("instruments")) is not None:
+            view.instruments = InstrumentsSeen.model_validate(row.data)
+        for position in self._positions.values():
+            if (row := rows.get(position.asset.asset)) is not None:
+                position.load(Trade.model_validate(row.data))
+
+    def begin(self, now_ms: int) -> Commands:
+        """Nothing to ask for: what is due or in flight is in the state and continues with the messages."""
+        self._view.start()
+        return []
+
+    def dirty(self) -> Sequence[StateRow]:
+        cycle = self._view.memory.cycle
+        models: list[tuple[str, str, BaseModel]] = [
+            ("engine", "IDLE" if cycle is None else cycle.stage, self._view.memory),
+            ("portfolio", "SEEN", self._view.portfolio),
+            ("instruments", "SEEN", self._view.instruments),
+        ]
+        models += [(d.asset.asset, d.machine.state.value, d.saved()) for d in self._positions.values()]
+        changed = []
+        for key, state, model in models:
+            if self._dumped.get(key) is model:
+                continue  # only ever replaced as a whole
+            data = model.model_dump(mode="json")
+            if isinstance(model, PortfolioSeen | InstrumentsSeen):
+                self._dumped[key] = model
+            if self._saved.get(key) != (state, data):
+                self._saved[key] = (state, data)
+                changed.append(StateRow(key, state, SCHEMA, data))
+        return changed
+
+    def wants(self, ask: ExchangeCall) -> bool:
+        return False  # this engine asks the exchange for nothing
+
+    # --- messages ---
+
+    def handle(self, message: Envelope) -> Commands:
+        now_ms = message.market_ms
+        commands = self._dispatch(message, now_ms)
+        return commands + self._advance(now_ms)
+
+    def _dispatch(self, message: Envelope, now_ms: int) -> Commands:
+        match message.body:
+            case Fill() as fill if fill.engine == self.name and fill.symbol in self._positions:
+                return self._positions[fill.symbol].on_fill(fill, now_ms)
+            case IntentWorking() as working if working.engine == self.name:
+                return self._each(lambda position: position.on_working(working, now_ms))
+            case IntentDone() as done if done.engine == self.name and done.symbol in self._positions:
+                return self._on_done(done, now_ms)
+            case Denied() as denied if denied.engine == self.name:
+                return self._each(lambda position: position.on_done(self._denial(denied, position), now_ms))
+            case BalancesKnown() as known if known.account == self._account:
+                return self._each(
+                    lambda position: position.adopt(
+                        known.positions.get(position.asset.symbol, (Decimal(0),))[0], now_ms
+                    )
+                )
+            case RunCycle() as run if run.engine == self.name:
+                return self._run_cycle(run, now_ms)
+            case DayClosed() as day:
+                self._take_day(day)
+            case FundingSettled() as settled:
+                is_held = any(position.is_held for position in self._positions.values())
+                self._view.take_settlement(settled, now_ms if is_held else None)
+            case Portfolio() as portfolio:
+                self._take_portfolio(portfolio, now_ms)
+            case RiskState() as risk:
+                self._view.take_risk(risk)
+            case InstrumentsKnown() as known_instruments:
+                self._view.take_instruments(known_instruments.instruments)
+        return []
+
+    def _each(self, act: Callable[[PositionOrders], Commands]) -> Commands:
+        return [command for position in self._positions.values() for command in act(position)]
+
+    def _on_done(self, done: IntentDone, now_ms: int) -> Commands:
+        position, memory = self._positions[done.symbol], self._view.memory
+        was_held = position.is_held
+        commands = position.on_done(done, now_ms)
+        if position.is_held and not was_held and (memory.settled_ms or 0) > position.trade.signal_close_ms:
+            memory.settled_due_ms = now_ms  # a settlement passed while the entry was on its way: TR-14 looks again
+        return commands
+
+    def _denial(self, denied: Denied, position: PositionOrders) -> IntentDone:
+        """A refusal by the risk manager ends an intent like any other end without a fill."""
+        return IntentDone(
+            intent_id=denied.intent_id,
+            engine=denied.engine,
+            account=self._account,
+            category=LINEAR,
+            symbol=position.asset.symbol,
+            side=Side.BUY,
+            outcome="DENIED",
+            filled_quantity=Decimal(0),
+            average_price=None,
+            reason="; ".join(denied.reasons),
+        )
+
+    def _take_day(self, day: DayClosed) -> None:
+        for symbol in self._view.take_day(day):
+            values = self._view.values_at(symbol, day.close_ms)
+            if values is not None:
+                self._positions[symbol].close_day(values.close, day.close_ms)
+
+    def _take_portfolio(self, portfolio: Portfolio, now_ms: int) -> None:
+        self._view.take_portfolio(portfolio)
+        memory = self._view.memory
+        if memory.cycle is not None and memory.cycle.stage == "ENTER":
+            memory.cycle_due_ms = now_ms
+
+    # --- daily cycle ---
+
+    def _run_cycle(self, run: RunCycle, now_ms: int) -> Commands:
+        """Exits, trailing stops and reductions of this daily close (D1, D5)."""
+        memory = self._view.memory
+        out: Commands = []
+        memory.cycle = Cycle(day_ms=run.day_ms, close_ms=run.close_ms, entries_allowed=run.entries_allowed)
+        memory.cycle_due_ms = None
+        for position in self._positions.values():
+            if self._view.values_at(position.asset.symbol, run.close_ms) is None:
+                reason = f"no closed daily bar of {position.asset.symbol} at {run.close_ms} ms: no decision"
+                out.append(position.machine.remark("no_bar", reason, {"close_ms": run.close_ms}))
+            out += decisions.review(position, self._view, self.parameters, run.close_ms, now_ms)
+        out += decisions.cuts(list(self._positions.values()), self._view, self.parameters)
+        if not any(position.is_reducing for position in self._positions.values()):
+            memory.cycle.stage = "ENTER"
+            out += self._enter(now_ms)
+        return out
+
+    def _advance(self, now_ms: int) -> Commands:
+        """The cycle's next stage once the urgent orders of this one have ended."""
+        memory = self._view.memory
+        cycle = memory.cycle
+        if cycle is None:
+            return []
+        positions = self._positions.values()
+        if cycle.stage == "REDUCE" and not any(position.is_reducing for position in positions):
+            cycle.stage = "ENTER"
+            memory.cycle_due_ms = now_ms  # the portfolio after the exits arrives before the next tick (T7)
+        if cycle.stage == "ENTERING" and not any(position.trade.entry for position in positions):
+            memory.cycle = None
+            summary = ", ".join(f"{position.asset.asset} {position.machine.state.value}" for position in positions)
+            return [Send(CycleDone(day_ms=cycle.day_ms, engine=self.name, summary=summary))]
+        return []
+
+    def _enter(self, now_ms: int) -> Commands:
+        """Entries of this daily close, on a portfolio that shows its exits and reductions (T7)."""
+        memory = self._view.memory
+        cycle = memory.cycle
+        if cycle is None:
+            return []
+        out: Commands = []
+        held = {symbol: position.account_quantity for symbol, position in self._positions.items()}
+        if self._view.shows(held, cycle.close_ms):
+            out = decisions.entries(list(self._positions.values()), self._view, self.parameters, cycle)
+        else:
+            if cycle.wait_until_ms is None:
+                cycle.wait_until_ms = now_ms + self.parameters.portfolio_wait_s * SECOND_MS
+            if now_ms < cycle.wait_until_ms:
+                memory.cycle_due_ms = cycle.wait_until_ms
+                return []
+            seen = self._view.portfolio
+            reason = f"no portfolio that shows {held} at {cycle.close_ms} ms; the newest is version {seen.version_no} "
+            out = [JournalEntry("engine", "no_portfolio", cycle.stage, cycle.stage, reason + f"of {seen.market_ms} ms")]
+        cycle.stage = "ENTERING"
+        return out
+
+    # --- time ---
+
+    def tick(self, now_ms: int) -> Commands:
+        memory = self._view.memory
+        out: Commands = []
+        if memory.settled_due_ms is not None and memory.settled_due_ms <= now_ms:
+            memory.settled_due_ms = None
+            settled_ms = memory.settled_ms if memory.settled_ms is not None else now_ms
+            for symbol in memory.settled_symbols:
+                out += decisions.funding_exit(self._positions[symbol], self._view, self.parameters, settled_ms, now_ms)
+        for position in self._positions.values():
+            out += position.tick(now_ms)
+        if memory.cycle_due_ms is not None and memory.cycle_due_ms <= now_ms:
+            memory.cycle_due_ms = None
+            out += self._enter(now_ms)
+        return out + self._advance(now_ms)
+
+    def deadline(self) -> int | None:
+        memory = self._view.memory
+        due = [
+            memory.settled_due_ms,
+            memory.cycle_due_ms,
+            *(position.deadline() for position in self._positions.values()),
+        ]
+        return min((at for at in due if at is not None), default=None)

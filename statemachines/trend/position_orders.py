@@ -1,0 +1,268 @@
+"""The orders of one asset's position: entry, stop at the exchange, cut and exit (TR-5, TR-6, TR-13, TR-15).
+
+The desk is told what to do by the engine's rules; it sees to it that it happens and that a position is never left
+without a stop (position.py). It reacts to what the exchange says and never to prices.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from statemachines.backoff import Tries, order_pause_s
+from statemachines.commands import Commands, Send
+from statemachines.messages import Fill, IntentDone, IntentWorking
+from statemachines.refusals import RefusalCause
+from statemachines.trend import rules
+from statemachines.trend.machine import TrendState
+from statemachines.trend.orders import plain
+from statemachines.trend.position import Position
+from statemachines.trend.trade import Trade
+from statemachines.values import SECOND_MS
+
+
+class PositionOrders(Position):
+    """One asset of one TREND sub-account: what the engine decides about it and what the exchange says."""
+
+    # --- state ---
+
+    def load(self, trade: Trade) -> None:
+        """Take back the state of a previous incarnation."""
+        self.trade = trade
+        self.machine.state = trade.state
+
+    def saved(self) -> Trade:
+        """The state as it has to be made durable."""
+        self.trade.state = self.machine.state
+        return self.trade
+
+    # --- what the engine decides ---
+
+    def enter(
+        self, direction: int, quantity: Decimal, atr: Decimal, close_ms: int, halved_in: int, reason: str
+    ) -> Commands:
+        """TR-8: ask for the entry of a detected signal."""
+        intent = self._orders.entry(direction, quantity, reason)
+        self.trade = Trade(
+            blocked_through_ms=self.trade.blocked_through_ms,
+            dust=self.trade.dust,
+            direction=direction,
+            signal_close_ms=close_ms,
+            signal_atr=atr,
+            halved_in=halved_in,
+            entry=intent.intent_id,
+        )
+        data = {"direction": direction, "quantity": plain(quantity), "atr": plain(atr), "close_ms": close_ms}
+        return [self.machine.order(reason, data), Send(intent)]
+
+    def ratchet(self, price: Decimal, reason: str, now_ms: int) -> Commands:
+        """TR-6: the trailing stop has become the tighter one."""
+        t = self.trade
+        data = {"from": plain(t.stop_price or Decimal(0)), "to": plain(price)}
+        t.stop_price, t.stop_rule = price, "TR-6"
+        return [self.machine.remark("stop_moved", reason, data), *self._guard(now_ms, reason)]
+
+    def protect(self, now_ms: int) -> Commands:
+        """TR-5: the daily look at whether the stop at the exchange is what it should be."""
+        return self._guard(now_ms, "the stop at the exchange is not what it should be")
+
+    def cut(self, quantity: Decimal, episode: int, reason: str) -> Commands:
+        """TR-13: sell half; a quantity of 0 only marks the position as halved in this episode."""
+        self.trade.halved_in = episode
+        note = self.machine.remark("cut", reason, {"quantity": plain(quantity), "episode": episode})
+        if quantity == 0:
+            return [note]
+        intent = self._orders.reduction(self.trade.direction, quantity, "trim", reason)
+        self.trade.cut = intent.intent_id
+        return [note, Send(intent)]
+
+    def close_day(self, close: Decimal, close_ms: int) -> None:
+        """T4, T6: one more daily close since the entry."""
+        t = self.trade
+        if not self.is_held or t.signal_close_ms >= close_ms:
+            return
+        t.closes += 1
+        t.best_close = rules.better(t.direction, t.best_close, close)
+        t.has_been_in_profit = t.has_been_in_profit or rules.is_profit(t.direction, close, t.average_price)
+        t.stop_repairs = 0
+        stop = t.stop
+        if stop is not None and stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
+            stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
+            stop.repeated = False  # a move that was given up is asked for once more with the new day
+
+    # --- what the exchange says ---
+
+    def on_fill(self, fill: Fill, now_ms: int) -> Commands:
+        """One execution of this symbol, ours or not; what we hold is what the exchange says we hold."""
+        t = self.trade
+        if self.is_free:
+            return self._on_stray(fill, now_ms)
+        if not self._hold(fill.position_quantity):
+            text = f"the exchange reports {plain(fill.position_quantity)} after {fill.execution_id}"
+            return [self._orders.alert("critical", "position has flipped", text)]
+        is_stop = fill.intent_id in t.ending or (t.stop is not None and fill.intent_id == t.stop.intent_id)
+        if is_stop and t.stop is not None and fill.intent_id == t.stop.intent_id:
+            t.stop.fired = True
+        if fill.intent_id == t.entry:
+            t.bought += fill.quantity
+            t.cost += fill.quantity * fill.price
+            if self.machine.state is TrendState.ENTRY:
+                self._set_hard_stop()
+        if self.is_leaving:
+            return self._settle(now_ms)
+        if is_stop:
+            rule = t.stop_rule if self.is_held else "TR-5"
+            reason = f"{rule}: stop {plain(t.stop_price or Decimal(0))} filled at {plain(fill.price)}"
+            return self.leave(rule, reason, fill.executed_ms - 1, now_ms)
+        if t.held == 0 and self.is_held and t.cut is None:
+            return self.leave("EXTERNAL", "the position is gone at the exchange", fill.executed_ms - 1, now_ms)
+        return self._guard(now_ms, f"{plain(t.held)} held, entered at {plain(t.average_price)}")
+
+    def on_working(self, working: IntentWorking, now_ms: int) -> Commands:
+        """The exchange confirms that a stop rests."""
+        stop = self.trade.stop
+        if stop is None or working.intent_id != stop.intent_id:
+            return []
+        stop.confirmed_price = stop.asked_price if working.trigger_price is None else working.trigger_price
+        stop.confirmed_quantity = stop.asked_quantity if working.quantity is None else working.quantity
+        if not stop.is_settled:
+            return []
+        stop.check_ms, stop.repeated = None, False
+        calm = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
+        return [*calm, *self._guard(now_ms, "the position changed while the stop was on its way")]
+
+    def on_done(self, done: IntentDone, now_ms: int) -> Commands:
+        """An intent of this asset has ended, on whatever terms."""
+        t = self.trade
+        if done.intent_id == t.entry:
+            t.entry = None
+            return self._on_entry_done(done, now_ms)
+        if done.intent_id == t.exit:
+            t.exit = None
+            return self._on_exit_done(done, now_ms)
+        if done.intent_id == t.cut:
+            t.cut = None
+            return self._on_cut_done(done, now_ms)
+        if done.intent_id in t.ending:
+            t.ending.remove(done.intent_id)
+            return self._settle(now_ms) if self.is_leaving else []
+        if t.stop is not None and done.intent_id == t.stop.intent_id:
+            t.stop = None
+            return self._on_stop_done(done, now_ms)
+        return []
+
+    def adopt(self, quantity: Decimal, now_ms: int) -> Commands:
+        """What the exchange holds after a reconciliation (OR-9); a surplus is reported, never traded against."""
+        t = self.trade
+        if quantity == self.account_quantity or t.entry or t.exit or t.cut or (t.stop is not None and t.stop.fired):
+            return self._calm("position", "the books agree again") if quantity == self.account_quantity else []
+        own = quantity - t.dust
+        if t.direction * own < 0 or abs(own) > t.held:
+            if self.is_free and quantity * t.dust >= 0 and abs(quantity) < abs(t.dust):
+                t.dust = quantity  # somebody has closed the dust, or part of it
+                return []
+            text = f"the exchange holds {plain(quantity)}, this engine {plain(self.account_quantity)}"
+            return [self._alarm("position", "position is not ours", text)]
+        t.held = abs(own)
+        if self.is_leaving:
+            return self._settle(now_ms)
+        if t.held == 0:
+            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+        return self._guard(now_ms, f"the exchange holds only {plain(t.held)}")
+
+    def tick(self, now_ms: int) -> Commands:
+        """Checks that are due: the stop's confirmation, the next try of an exit."""
+        t = self.trade
+        out: Commands = []
+        if t.retry_ms is not None and t.retry_ms <= now_ms:
+            t.retry_ms = None
+            out += self._settle(now_ms)
+        stop = t.stop
+        if stop is not None and stop.check_ms is not None and stop.check_ms <= now_ms:
+            out += self._check_stop(stop, now_ms)
+        return out
+
+    # --- entry and cut ---
+
+    def _on_entry_done(self, done: IntentDone, now_ms: int) -> Commands:
+        t = self.trade
+        if self.is_leaving:
+            return self._settle(now_ms)
+        if t.held == 0 and (t.stop is not None or t.ending):
+            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+        if t.held == 0:
+            reason = f"entry {done.outcome}: {done.reason}"
+            refused = self.machine.refuse(reason, {"outcome": done.outcome})
+            calm = self._calm_all()
+            self.trade = t.flat()
+            return [refused, self.machine.rescan(), *calm]
+        self._set_hard_stop()
+        t.best_close = t.average_price
+        stop = plain(t.stop_price or Decimal(0))
+        reason = f"{plain(t.held)} filled at {plain(t.average_price)}, hard stop {stop} (TR-5)"
+        data = {"quantity": plain(t.held), "price": plain(t.average_price), "stop": stop}
+        return [self.machine.fill(reason, data), *self._guard(now_ms, reason)]
+
+    def _on_stray(self, fill: Fill, now_ms: int) -> Commands:
+        """EX-1: a fill after the end of its intent is legal. Ours is closed at once, others' are only reported."""
+        text = f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)} ({fill.intent_id or 'no intent'}) while flat"
+        if not self._orders.is_ours(fill.intent_id):
+            return [self._orders.alert("critical", "fill is not ours", text)]
+        own = fill.position_quantity - self.trade.dust
+        if fill.position_quantity == 0 or own == 0:
+            return []
+        self.trade = Trade(
+            blocked_through_ms=max(self.trade.blocked_through_ms, fill.executed_ms),
+            direction=1 if fill.position_quantity > 0 else -1,
+            held=abs(fill.position_quantity),
+            exit_rule="STRAY",
+            exit_reason=text,
+        )
+        note = self.machine.stray(text, {"position": plain(fill.position_quantity)})
+        return [note, self._orders.alert("warning", "late fill is closed", text), *self._settle(now_ms)]
+
+    def _on_cut_done(self, done: IntentDone, now_ms: int) -> Commands:
+        t = self.trade
+        if self.is_leaving:
+            return self._settle(now_ms)
+        if t.held == 0:
+            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+        if done.filled_quantity == 0:
+            t.halved_in = 0  # nothing was sold: the next daily close of the episode cuts again
+        return self._guard(now_ms, "TR-13: the position was cut")
+
+    # --- stop and exit ---
+
+    def _on_stop_done(self, done: IntentDone, now_ms: int) -> Commands:
+        t = self.trade
+        if self.is_leaving:
+            return self._settle(now_ms)
+        if t.held == 0:
+            return []
+        if done.filled_quantity > 0:  # its fill is yet to be told
+            return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.outcome}", now_ms - 1, now_ms)
+        return self._replace_stop(f"the stop ended {done.outcome}: {done.reason}", now_ms)
+
+    def _on_exit_done(self, done: IntentDone, now_ms: int) -> Commands:
+        t = self.trade
+        if t.held == 0 or (t.stop is not None and t.stop.fired):
+            return self._settle(now_ms)
+        if t.closes_rest and _is_refused_for_good(done):
+            t.rest_is_refused = True
+            return self._settle(now_ms)
+        cause = "unfilled" if done.outcome not in ("REJECTED", "DENIED") else done.refusal or RefusalCause.OTHER
+        tries = Tries(t.exit_cause, t.exit_tries).failed(cause)
+        t.exit_cause, t.exit_tries = tries
+        pause_s = order_pause_s(tries)
+        if pause_s == 0:
+            return self._settle(now_ms)
+        t.retry_ms = now_ms + int(pause_s * SECOND_MS)
+        text = (
+            f"{plain(t.held)} {self.asset.symbol} is left after an exit that ended {done.outcome}: {done.reason}. The "
+            "exit is tried again with growing pauses; check the instrument at the exchange if this stays."
+        )
+        return [self._alarm("exit", "position cannot be closed", text)]
+
+
+def _is_refused_for_good(done: IntentDone) -> bool:
+    """Whether the exchange refuses what was asked for as such, not for the moment (X1)."""
+    return done.outcome in ("REJECTED", "DENIED") and done.refusal in (None, RefusalCause.OTHER)

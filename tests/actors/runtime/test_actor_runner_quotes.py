@@ -1,0 +1,142 @@
+"""Quotes travel with the messages for the same recipient (DESIGN 1): one call, newest data first, never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from actors.runtime.actor_runner import ActorRunner, Parts
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.ports import EnvelopeDict
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Commands, ExchangeCall, Send
+from statemachines.facts import BarFact
+from statemachines.messages import BarsClosed, Envelope, QuoteFrame, QuotesSeen
+from statemachines.requests import Quote
+from statemachines.values import LINEAR, ActorName
+from tests.waiting import until
+
+SENDER, RECIPIENT = ActorName.MARKET_DATA, ActorName.FUNDING
+QUOTE = Quote(
+    category=LINEAR, symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), last=Decimal(1), mark=Decimal(1), market_ms=1
+)
+
+
+class _Brain:
+    """Forwards quotes with a bar message; remembers what it is told."""
+
+    def __init__(self, name: ActorName) -> None:
+        self.name = name
+        self.kinds: list[str] = []
+
+    def history_needed(self) -> Sequence[HistoryNeed]:
+        return []
+
+    def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None: ...
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def begin(self, now_ms: int) -> Commands:
+        return []
+
+    def handle(self, message: Envelope) -> Commands:
+        self.kinds.append(message.body.KIND)
+        if not isinstance(message.body, QuoteFrame):
+            return []
+        bars = BarsClosed(close_ms=1, bars=())
+        return [Send(bars, to=(RECIPIENT,)), Send(QuotesSeen(quotes=message.body.quotes))]
+
+    def tick(self, now_ms: int) -> Commands:
+        return []
+
+    def deadline(self) -> int | None:
+        return None
+
+    def dirty(self) -> Sequence[StateRow]:
+        return []
+
+    def wants(self, call: ExchangeCall) -> bool:
+        return False
+
+
+class _Clock:
+    def now_ms(self) -> int:
+        return 0
+
+
+class _Peers:
+    """Delivers to other hosts; the first `failures` deliveries to the recipient are lost on their way."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.hosts: dict[str, ActorRunner] = {}
+        self.delivered: list[list[str]] = []
+        self.notified: list[str] = []
+        self.reports: dict[str, Mapping[str, Any]] = {}
+        self._failures = failures
+
+    def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
+        self.delivered.append([str(envelope["kind"]) for envelope in batch])
+        if self._failures:
+            self._failures -= 1
+            raise ConnectionError(recipient)
+        return self.hosts[recipient].deliver(batch)
+
+    def notify(self, recipient: str, envelope: EnvelopeDict) -> Mapping[str, int]:
+        self.notified.append(recipient)
+        return {"epoch": 1, "quotes": len(self.notified)}
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        self.reports[name] = report
+
+
+def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
+    """Two actors; the sender hears of one quote. Returns once the recipient has reported its message."""
+    store = MemoryStore()
+    logics = {name: _Brain(name) for name in (SENDER, RECIPIENT)}
+    for name, logic in logics.items():
+        peers.hosts[str(name)] = ActorRunner(name, Parts(logic, store, None, None, peers, _Clock()), lambda _why: None)
+        peers.hosts[str(name)].start(store.grant(name, "test"), 0)
+    try:
+        peers.hosts[str(SENDER)].inform(QuoteFrame(quotes=(QUOTE,)), "news")
+        until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
+        peers.hosts[str(SENDER)].report_again()
+        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
+    finally:
+        for host in peers.hosts.values():
+            host.stop()
+    return logics[SENDER], logics[RECIPIENT]
+
+
+def test_quotes_and_messages_for_one_recipient_make_one_call_and_quotes_come_first() -> None:
+    peers = _Peers()
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"]]
+    assert recipient.kinds == ["quotes_seen", "bars_closed"]
+    assert str(RECIPIENT) not in peers.notified, "the other recipients of quotes get theirs alone"
+    assert peers.reports[str(RECIPIENT)]["quotes_in"] == {str(SENDER): 1}
+    assert peers.reports[str(SENDER)]["quotes_out"][str(RECIPIENT)] == (1, 1)
+
+
+def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_counts_them() -> None:
+    peers = _Peers(failures=1)
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"], ["bars_closed"]]
+    assert recipient.kinds == ["bars_closed"]
+    assert str(RECIPIENT) not in peers.reports[str(SENDER)]["quotes_out"]
+
+
+def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_from_reporting() -> None:
+    """P1, OR-8: a FAULTED engine never takes its messages; the market must still be seen to have settled."""
+    peers = _Peers(failures=10**9)
+    store = MemoryStore()
+    host = ActorRunner(SENDER, Parts(_Brain(SENDER), store, None, None, peers, _Clock()), lambda _why: None)
+    host.start(store.grant(SENDER, "test"), 0)
+    try:
+        host.inform(QuoteFrame(quotes=(QUOTE,)), "first")
+        until(lambda: len(peers.delivered) > 1)
+        for number in range(3):  # the batch is being retried: these queue behind it
+            host.inform(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
+        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
+    finally:
+        host.stop()

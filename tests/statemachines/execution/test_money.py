@@ -1,0 +1,216 @@
+"""OR-6, EX-2, FU-5, FU-6: transfers, funding, forced and foreign executions in the ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
+from statemachines.messages import (
+    BalancesKnown,
+    ExecutionFrame,
+    Fill,
+    FundingPaid,
+    IntentDone,
+    TransferEnded,
+    TransferOrdered,
+)
+from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
+from statemachines.values import Account, ActorName, Side
+from tests.statemachines.execution.rig import Rig
+
+D = Decimal
+
+
+def order(rig: Rig, amount: str = "10") -> None:
+    rig.tell(
+        TransferOrdered(
+            transfer_id="t1", request_id="r1", from_account=Account.FUNDING, to_account=Account.TACTICAL,
+            coin="USDT", amount=D(amount), purpose="FU-5",
+        )
+    )  # fmt: skip
+
+
+def ended(rig: Rig) -> TransferEnded:
+    (body,) = rig.bodies(TransferEnded)
+    return body
+
+
+def test_or6_a_transfer_is_recorded_sent_posted_and_told() -> None:
+    rig = Rig().start()
+    order(rig)
+    (fact,) = rig.of(TransferFact)
+    (key,) = rig.waiting("transfer:")
+    assert fact.state == "SENT" and rig.calls[key].account == Account.MASTER and rig.calls[key].gate is None
+    rig.settle()
+    assert ended(rig).succeeded and rig.of(TransferFact)[0].state == "DONE"
+    posting = next(fact for fact in rig.of(PostingFact) if fact.kind == "transfer")
+    assert posting.posting_id == "transfer:t1" and sum(line.amount for line in posting.lines) == 0
+    told = {body.account: body.coins["USDT"] for body in rig.bodies(BalancesKnown)[6:]}
+    assert told == {Account.FUNDING: D(9990), Account.TACTICAL: D(10010)}
+
+
+def test_or6_a_repeated_order_moves_nothing_twice() -> None:
+    rig = Rig().start()
+    order(rig)
+    order(rig)
+    rig.settle()
+    order(rig)
+    rig.settle()
+    assert rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010) and len(rig.bodies(TransferEnded)) == 1
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_or6_a_lost_outcome_is_looked_up(landed: bool) -> None:
+    rig = Rig().start()
+    order(rig)
+    key = rig.waiting("transfer:")[0]
+    if landed:
+        rig.exchange.perform(Account.MASTER, rig.calls[key].request)
+    rig.answer(key, Unknown(why="time-out"))
+    assert rig.of(TransferFact)[0].state == "UNKNOWN"
+    (asked,) = [one.request for one in rig.calls.values() if isinstance(one.request, LookUpTransfer)]
+    assert (asked.coin, asked.amount) == ("USDT", D(10)), "a record of another amount is not of this transfer"
+    rig.settle()
+    assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
+
+
+def test_or6_a_known_id_means_it_landed() -> None:
+    rig = Rig().start()
+    order(rig)
+    rig.exchange.perform(Account.MASTER, rig.calls[rig.waiting("transfer:")[0]].request)
+    rig.settle()
+    assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
+
+
+def test_or6_a_refused_transfer_books_nothing() -> None:
+    rig = Rig().start()
+    order(rig, "1000000")
+    rig.settle()
+    assert not ended(rig).succeeded and "131212" in ended(rig).reason
+    assert not [fact for fact in rig.of(PostingFact) if fact.kind == "transfer"] and "a transfer failed" in rig.titles()
+
+
+def test_ex4_a_busy_exchange_gets_the_transfer_again_three_times() -> None:
+    rig = Rig().start()
+    order(rig)
+    for _ in range(4):
+        rig.answer(rig.waiting("transfer:")[0], Refused(code=10006, message="busy", fault="transient"))
+    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("transfer:")]
+    assert delays == [0.0, 1.0, 5.0, 15.0] and not ended(rig).succeeded
+
+
+def test_or6_a_pending_transfer_is_asked_about_until_it_has_ended() -> None:
+    rig = Rig().start()
+    order(rig)
+    rig.answer(rig.waiting("transfer:")[0], Unknown(why="time-out"))
+    for _ in range(5):
+        rig.answer(rig.waiting("transfer-look:")[0], TransferState(status="PENDING"))
+    assert "a transfer's outcome is not known" in rig.titles() and not rig.bodies(TransferEnded)
+    rig.answer(rig.waiting("transfer-look:")[0], TransferState(status="FAILED"))
+    assert not ended(rig).succeeded
+
+
+def held_position(rig: Rig) -> None:
+    rig.approve(engine=ActorName.FUNDING, side=Side.SELL)
+    rig.settle()
+
+
+@pytest.mark.parametrize(("paid", "amount"), [("1.5", "-1.5"), ("-2.25", "2.25")])
+def test_fu6_funding_goes_to_the_ledger_and_never_to_the_position(paid: str, amount: str) -> None:
+    """nautilus_trader #4937: settlements arrive on the execution stream, sized like the whole position."""
+    rig = Rig().start()
+    held_position(rig)
+    cash = rig.exchange.wallets[Account.FUNDING]["USDT"]
+    rig.exchange.settle_funding(Account.FUNDING, "BTCUSDT", D(paid), D("0.0003"))
+    rig.settle()
+    (body,) = rig.bodies(FundingPaid)
+    assert (body.amount_usdt, body.rate, body.cash_usdt) == (D(amount), D("0.0003"), cash - D(paid))
+    assert rig.of(PositionFact)[0].quantity == D("-0.5") and len(rig.bodies(Fill)) == 1
+    assert len(rig.of(ExecutionFact)) == 1
+    rig.crash()
+    rig.settle()
+    assert len(rig.bodies(FundingPaid)) == 1
+
+
+def test_a_forced_execution_shrinks_the_position_alarms_and_tells_the_engine() -> None:
+    """hummingbot #3103: auto-deleveraging of the short left naked spot, and nobody noticed."""
+    rig = Rig().start()
+    held_position(rig)
+    rig.exchange.trade(Account.FUNDING, "linear", "BTCUSDT", Side.BUY, D("0.3"), D(100), kind="AdlTrade")
+    rig.settle()
+    assert rig.of(PositionFact)[0].quantity == D("-0.2")
+    assert "forced execution on FUNDING" in rig.titles()
+    assert rig.bodies(BalancesKnown)[-1].positions["BTCUSDT"][0] == D("-0.2")
+    external = [fact for fact in rig.of(ExecutionFact) if fact.engine == "EXTERNAL"]
+    assert len(external) == 1 and len(rig.bodies(Fill)) == 1
+
+
+def test_an_unknown_execution_type_is_never_booked_as_a_fill() -> None:
+    rig = Rig().start()
+    rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D(1), D(100), kind="Settle")
+    rig.settle()
+    assert not rig.of(ExecutionFact) and not rig.of(PositionFact)
+    assert "execution of unknown type on TREND-1" in rig.titles()
+
+
+def test_realised_profit_comes_from_the_exchanges_record() -> None:
+    rig = Rig().start()
+    rig.approve(1)
+    rig.settle()
+    rig.exchange.last = D(110)
+    rig.approve(2, side=Side.SELL, reduce_only=True)
+    rig.settle()
+    assert rig.bodies(Fill)[-1].realized_pnl == D(5)
+    assert rig.bodies(Fill)[-1].cash_usdt == rig.exchange.wallets[Account.TREND_1]["USDT"]
+
+
+def test_a_fill_of_an_order_forgotten_long_ago_still_finds_its_intent() -> None:
+    rig = Rig()
+    rig.parameters = rig.parameters.model_copy(update={"recent_orders": 2})
+    rig.logic = type(rig.logic)("abc123", rig.parameters)
+    rig.start()
+    rig.exchange.market_fill = D("0.4")
+    for number in range(1, 8):
+        rig.approve(number)
+        rig.settle()
+    rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D("0.1"), D(100), "abc123t11-1", "x1")
+    rig.settle()
+    assert rig.bodies(Fill)[-1].intent_id == "trend-1-1"
+    assert len(rig.bodies(IntentDone)) == 7 and not rig.titles()
+
+
+def test_rows_stay_bounded_however_many_orders_there_were() -> None:
+    rig = Rig()
+    rig.parameters = rig.parameters.model_copy(
+        update={"recent_orders": 4, "recent_transfers": 2, "seen_buckets": 2, "seen_per_bucket": 4}
+    )
+    rig.logic = type(rig.logic)("abc123", rig.parameters)
+    rig.start()
+    for number in range(1, 60):
+        rig.approve(number)
+        rig.settle()
+    parents = [key for key in rig.rows if key.startswith("parent:")]
+    deduplicator = [key for key in rig.rows if key.startswith("executions:")]
+    assert len(parents) == 5 and len(deduplicator) == 2
+    rig.crash()
+    rig.settle()
+    rig.approve(60)
+    rig.settle()
+    assert len(rig.bodies(Fill)) == 60 and len(rig.bodies(IntentDone)) == 60
+
+
+def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -> None:
+    """REST's list has no `closedSize` for some rows: 0 then is "not told", and our own average price knows it."""
+    rig = Rig().start()
+    rig.approve()
+    rig.settle()
+    order = rig.exchange.orders["abc123t11-1"]
+    rig.exchange.trade(order.account, "linear", "BTCUSDT", Side.SELL, D("0.1"), D(110), "", "x-other")
+    row = rig.exchange.executions[-1]
+    rig.exchange.frames.clear()
+    untold = row.model_copy(update={"realized_pnl": D(0), "closed_quantity": None})
+    rig.tell(ExecutionFrame(report=untold))
+    (fact,) = [f for f in rig.facts.values() if isinstance(f, ExecutionFact) and f.execution_id == row.execution_id]
+    assert fact.realized_pnl == D("0.1") * (D(110) - D(100))

@@ -1,0 +1,520 @@
+"""The risk manager as a whole: RM-1, RM-2, RM-3, RM-4, RM-5, OR-3, OR-8, and restarts at any point."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from statemachines.commands import Alert, Commands, JournalEntry
+from statemachines.messages import (
+    AssessRisk,
+    ComponentChanged,
+    Envelope,
+    FundingSettled,
+    IntentDone,
+    MoveStop,
+    OperatorCommand,
+    Portfolio,
+    TransferEnded,
+    Withdraw,
+)
+from statemachines.risk.machine import RiskStateName
+from statemachines.values import DAY_MS, ENGINES, HOUR_MS, Account, ActorName, Side
+from tests.statemachines.risk.world import (
+    CASH,
+    T0,
+    World,
+    balances,
+    day,
+    facts,
+    fill,
+    hour,
+    instruments,
+    intent,
+    notes,
+    reconciled,
+    sends,
+    sent,
+)
+
+
+def command(action: str, scope: str, number: int = 1) -> OperatorCommand:
+    return OperatorCommand(command_id=f"c{number}", who="alice", action=action, scope=scope, reason="test")  # type: ignore[arg-type]
+
+
+def done(number: int, outcome: str = "FILLED") -> IntentDone:
+    return IntentDone(
+        intent_id=f"trend-1-{number}",
+        engine=ActorName.TREND_1,
+        account=Account.TREND_1,
+        category="linear",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        outcome=outcome,  # type: ignore[arg-type]
+        filled_quantity=Decimal(0),
+        average_price=None,
+        reason="",
+    )
+
+
+# --- the portfolio ---
+
+
+def test_rm1_until_everything_is_known_intents_are_denied_with_what_is_missing() -> None:
+    world = World()
+    world.tell(instruments(), T0)
+    world.tell(hour(T0), T0)
+    world.tell(reconciled(T0), T0)
+    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    assert denied.checks == ("portfolio_known",)
+    assert "balances of TREND-1 are not known" in denied.reasons[0]
+    assert not sent(world.log, "portfolio")
+
+
+def test_nothing_is_let_through_before_reconciliation() -> None:
+    """OR-9."""
+    world = World()
+    world.tell(instruments(), T0)
+    world.tell(hour(T0), T0)
+    for account, cash in CASH.items():
+        world.tell(balances(account, str(cash)), T0)
+    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    assert "reconciled" in denied.reasons[0]
+
+
+def test_the_portfolio_goes_to_all_when_it_first_becomes_known() -> None:
+    (send,) = sends(World().open().log, "portfolio")
+    assert set(send.to) == {*ENGINES, ActorName.ORCHESTRATOR}
+    assert isinstance(send.body, Portfolio)
+    assert send.body.equity_usdt == 100_000
+
+
+def test_a_daily_close_is_recorded_and_told_at_the_new_prices() -> None:
+    world = World().open()
+    order = intent(1, ActorName.CORE_HODL, category="spot", quantity=Decimal(10))
+    world.tell(order, T0)
+    world.tell(fill(order, T0, "10", "10", "50000"), T0)
+    world.tell(hour(T0 + DAY_MS, "1100"), T0 + DAY_MS)
+    commands = world.tell(day(T0 + DAY_MS, "1100"), T0 + DAY_MS)
+    (fact,) = facts(commands, "portfolio_versions")
+    (portfolio,) = sent(commands, "portfolio")
+    assert fact.equity_usdt == portfolio.equity_usdt == 101_000
+    assert portfolio.market_ms == T0 + DAY_MS
+
+
+def test_hourly_bars_stay_internal_and_a_settlement_tells_everyone() -> None:
+    world = World().open()
+    assert not world.tell(hour(T0 + HOUR_MS), T0 + HOUR_MS)
+    settled = FundingSettled(settle_ms=T0 + HOUR_MS, rates={}, predicted={}, interval_min={})
+    (send,) = sends(world.tell(settled, T0 + HOUR_MS), "portfolio")
+    assert set(send.to) == {*ENGINES, ActorName.ORCHESTRATOR}
+
+
+def test_a_fill_tells_its_engine_and_the_orchestrator() -> None:
+    world = World().open()
+    world.tell(intent(1), T0)
+    (send,) = sends(world.tell(fill(intent(1), T0, "1", "1", "14999"), T0), "portfolio")
+    assert set(send.to) == {ActorName.TREND_1, ActorName.ORCHESTRATOR}
+    assert isinstance(send.body, Portfolio)
+    assert send.body.accounts[Account.TREND_1].positions == {"BTCUSDT": (Decimal(1), Decimal(1000))}
+    assert send.body.accounts[Account.TREND_1].equity_usdt == 14_999
+
+
+def test_versions_rise_by_one() -> None:
+    world = World().open()
+    for number in range(1, 4):
+        world.tell(intent(number), T0)
+        world.tell(fill(intent(number), T0, "1", str(number), "15000"), T0)
+    assert [p.version_no for p in sent(world.log, "portfolio")] == [1, 2, 3, 4]
+
+
+# --- intents ---
+
+
+def test_rm1_approval_carries_bounds() -> None:
+    commands = World().open().tell(intent(1), T0)
+    (approved,) = sent(commands, "approved")
+    assert any("new risk within all limits" in c.reason for c in commands if isinstance(c, JournalEntry))
+    assert approved.max_quantity == 1
+    assert approved.price_limit == Decimal("1100.0")
+    assert approved.slippage_limit == Decimal("0.005")
+    assert approved.portfolio_version == 1
+
+
+def test_rm1_every_decision_has_a_note_with_numbers() -> None:
+    world = World().open()
+    (note,) = notes(world.tell(intent(1, quantity=Decimal(16)), T0))
+    assert (note.source, note.dest) == ("PROPOSED", "DENIED")
+    assert "16000.0000 USDT" in note.reason and "15000.0000 USDT" in note.reason
+
+
+def test_rm1_approved_intents_count_until_they_end() -> None:
+    """TR-9: 15,000 USDT of equity bear 15 contracts at 1,000; what is approved is as good as held."""
+    world = World().open()
+    assert sent(world.tell(intent(1, quantity=Decimal(10)), T0), "approved")
+    (denied,) = sent(world.tell(intent(2, quantity=Decimal(6)), T0), "denied")
+    assert denied.checks == ("leverage",)
+    world.tell(done(1, "CANCELLED"), T0)
+    assert sent(world.tell(intent(3, quantity=Decimal(6)), T0), "approved")
+
+
+def test_rm1_fills_are_not_counted_twice() -> None:
+    world = World().open()
+    world.tell(intent(1, quantity=Decimal(10)), T0)
+    world.tell(fill(intent(1), T0, "4", "4", "15000"), T0)
+    assert sent(world.tell(intent(2, quantity=Decimal(5)), T0), "approved")
+    assert sent(world.tell(intent(3, quantity=Decimal("0.001")), T0), "denied")
+
+
+def test_rm1_a_repeated_intent_is_decided_once() -> None:
+    """A second answer would end the intent for its engine while its order works: it gets a note, no answer."""
+    world = World().open()
+    world.tell(intent(1), T0)
+    commands = world.tell(intent(1), T0)
+    assert not sent(commands, "approved") and not sent(commands, "denied")
+    (note,) = notes(commands)
+    assert note.dest == "DENIED" and "decided before" in note.reason
+
+
+def test_withdraw_and_stop_moves_are_never_refused() -> None:
+    world = World().open()
+    world.tell(command("halt", "GLOBAL"), T0)
+    withdraw = Withdraw(intent_id="trend-1-1", engine=ActorName.TREND_1, reason="not wanted")
+    move = MoveStop(intent_id="trend-1-1", engine=ActorName.TREND_1, trigger_price=Decimal(9), reason="TR-6")
+    for body in (withdraw, move):
+        (send,) = sends(world.tell(body, T0, "trend-1"), body.KIND)
+        assert send.to == (ActorName.ORDER_MANAGER,)
+
+
+def test_denied_goes_to_the_engine_and_is_counted_by_the_orchestrator() -> None:
+    (send,) = sends(World().open().tell(intent(1, quantity=Decimal(99)), T0), "denied")
+    assert send.to == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
+
+
+# --- RM-5, RM-2 ---
+
+
+def test_rm5_a_switch_is_recorded_told_and_cancels_resting_entries_but_no_stops() -> None:
+    world = World().open()
+    world.tell(intent(1), T0)
+    stop = intent(2, side=Side.SELL, style="stop", reduce_only=True, trigger_price=Decimal(900), purpose="stop")
+    world.tell(stop, T0)
+    commands = world.tell(command("pause", "trend-1"), T0)
+    (fact,) = facts(commands, "switches")
+    assert (fact.scope, fact.state, fact.who) == ("trend-1", "PAUSED", "alice")
+    (state,) = sends(commands, "risk_state")
+    assert state.to == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
+    assert [w.intent_id for w in sent(commands, "withdraw")] == ["trend-1-1"]
+    assert sent(world.tell(intent(3), T0), "denied")
+    assert sent(world.tell(intent(1, ActorName.TREND_2), T0), "approved")
+
+
+def test_rm5_a_command_is_carried_out_once() -> None:
+    world = World().open()
+    world.tell(command("halt", "GLOBAL"), T0)
+    world.tell(command("normal", "GLOBAL", 2), T0)
+    world.restart()
+    commands = world.tell(command("halt", "GLOBAL"), T0)
+    assert not facts(commands, "switches") and notes(commands)[0].dest == "REPEATED"
+    assert world.logic._states.state("GLOBAL") is RiskStateName.NORMAL
+
+
+def test_rm5_an_unknown_scope_is_refused() -> None:
+    (note,) = notes(World().open().tell(command("halt", "everything"), T0))
+    assert note.dest == "REFUSED" and "allowed" in note.reason
+
+
+def test_rm5_survives_a_restart() -> None:
+    world = World().open()
+    world.tell(command("reduce_only", "GLOBAL"), T0)
+    world.restart()
+    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    assert denied.checks == ("engine_active",)
+
+
+def test_or8_a_faulted_engine_only_reduces_until_the_operator_acts() -> None:
+    world = World().open()
+    faulted = ComponentChanged(component=ActorName.TREND_1, state="FAULTED", reason="6 restarts")
+    (fact,) = facts(world.tell(faulted, T0), "switches")
+    assert (fact.scope, fact.state) == ("trend-1", "REDUCE_ONLY")
+    back = ComponentChanged(component=ActorName.TREND_1, state="RUNNING", reason="up")
+    world.tell(back, T0 + HOUR_MS)
+    world.settle(T0 + 30 * DAY_MS)
+    assert sent(world.tell(intent(1), T0 + 30 * DAY_MS), "denied")
+    world.tell(command("normal", "trend-1"), T0 + 30 * DAY_MS)
+    world.tell(hour(T0 + 30 * DAY_MS), T0 + 30 * DAY_MS)
+    assert sent(world.tell(intent(2), T0 + 30 * DAY_MS), "approved")
+
+
+# --- RM-3 ---
+
+
+def close(world: World, number: int, price: str = "1000") -> Commands:
+    at_ms = T0 + number * DAY_MS
+    return [*world.tell(hour(at_ms, price), at_ms), *world.tell(day(at_ms, price), at_ms)]
+
+
+def lose(world: World, number: int, account: Account, cash: str) -> None:
+    """Cash of an account after a losing trade (a fill without a position left)."""
+    engine = {
+        Account.TREND_1: ActorName.TREND_1,
+        Account.TREND_2: ActorName.TREND_2,
+        Account.FUNDING: ActorName.FUNDING,
+    }
+    order = intent(900 + number, engine[account])
+    world.tell(fill(order, T0, "1", "0", cash), T0 + number * DAY_MS - HOUR_MS)
+
+
+def test_rm3_trend_is_measured_together_and_returns_after_24_h() -> None:
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "11900")  # 16,900 of 20,000: 15.5 % together, 20.7 % alone
+    commands = close(world, 2)
+    assert {(f.scope, f.state) for f in facts(commands, "switches")} == {("trend-1", "CAUTION"), ("trend-2", "CAUTION")}
+    assert {s.size_factor for s in sent(commands, "risk_state")} == {Decimal("0.5")}
+    lose(world, 3, Account.TREND_1, "13000")  # 18,000: 10 %
+    assert not facts(close(world, 3), "switches")
+    assert {f.state for f in facts(close(world, 4), "switches")} == {"NORMAL"}
+
+
+def test_rm3_trend_at_25_percent_only_reduces_and_the_operator_rebases() -> None:
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "9900")
+    assert {f.state for f in facts(close(world, 2), "switches")} == {"REDUCE_ONLY"}
+    for number in range(3, 10):
+        assert not facts(close(world, number), "switches")
+    world.tell(command("normal", "trend-1", 1), T0 + 9 * DAY_MS)
+    world.tell(command("normal", "trend-2", 2), T0 + 9 * DAY_MS)
+    assert not facts(close(world, 10), "switches")
+    assert sent(world.tell(intent(1), T0 + 10 * DAY_MS), "approved")
+
+
+def test_r1_30_days_reduce_only_and_flat_lead_to_caution_with_the_high_set_anew_once_in_365_days() -> None:
+    """A flat engine in REDUCE_ONLY cannot earn its drawdown back: it would stand there for ever."""
+    world = World(restart_always=True).open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "9900")  # 14,900 of 20,000: 25.5 %
+    assert {f.state for f in facts(close(world, 2), "switches")} == {"REDUCE_ONLY"}
+    for number in range(3, 32):
+        assert not facts(close(world, number), "switches")
+    back = facts(close(world, 32), "switches")
+    assert {(f.scope, f.state) for f in back} == {("trend-1", "CAUTION"), ("trend-2", "CAUTION")}
+    assert all(f.reason.startswith("R1: 30 days REDUCE_ONLY and flat at 25.5") for f in back)
+    assert {f.state for f in facts(close(world, 33), "switches")} == {"NORMAL"}
+    lose(world, 34, Account.TREND_1, "6000")  # 11,000 of the new high of 14,900: 26.2 %
+    assert {f.state for f in facts(close(world, 34), "switches")} == {"REDUCE_ONLY"}
+    later = [facts(close(world, number), "switches") for number in range(35, 396)]
+    assert not any(later)
+    world.tell(command("normal", "trend-1", 1), T0 + 396 * DAY_MS)
+    world.tell(command("normal", "trend-2", 2), T0 + 396 * DAY_MS)
+    assert not facts(close(world, 397), "switches")
+
+
+def test_r1_the_second_standstill_within_365_days_is_told_and_ends_after_them() -> None:
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "9900")
+    for number in range(2, 34):
+        close(world, number)
+    lose(world, 34, Account.TREND_1, "6000")
+    told = [command for number in range(34, 100) for command in close(world, number) if isinstance(command, Alert)]
+    assert {one.condition for one in told} >= {"standstill:TREND"}
+    states = [f.state for number in range(100, 399) for f in facts(close(world, number), "switches")]
+    assert states == ["CAUTION", "CAUTION", "NORMAL", "NORMAL"]  # 365 days after the first return, on day 397
+
+
+def test_r1_a_position_keeps_the_30_days_from_running_dust_does_not() -> None:
+    for held, states in (("1", set()), ("0.0004", {"CAUTION"})):
+        world = World().open()
+        close(world, 1)
+        order = intent(1)
+        world.tell(fill(order, T0, held, held, "9900"), T0 + 2 * DAY_MS - HOUR_MS)
+        close(world, 2, "1000")
+        changed = [f.state for number in range(3, 33) for f in facts(close(world, number), "switches")]
+        assert set(changed) == states
+
+
+@pytest.mark.parametrize(("cash", "states"), [("14550", []), ("14540", ["CAUTION"]), ("14240", ["REDUCE_ONLY"])])
+def test_rm3_funding(cash: str, states: list[str]) -> None:
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.FUNDING, cash)
+    assert [f.state for f in facts(close(world, 2), "switches")] == states
+
+
+def test_f11_fundings_transfers_to_tactical_are_no_loss() -> None:
+    world = World().open()
+    close(world, 1)
+    transfer = TransferEnded(
+        transfer_id="t",
+        request_id="r",
+        from_account=Account.FUNDING,
+        to_account=Account.TACTICAL,
+        coin="USDT",
+        amount=Decimal(1_000),
+        purpose="FU-5",
+        succeeded=True,
+    )
+    (send,) = sends(world.tell(transfer, T0 + DAY_MS, cause="m:9"), "portfolio")
+    assert set(send.to) == {ActorName.FUNDING, ActorName.TACTICAL, ActorName.ORCHESTRATOR}
+    world.tell(balances(Account.FUNDING, "14000"), T0 + DAY_MS, cause="m:9")
+    world.tell(balances(Account.TACTICAL, "6000"), T0 + DAY_MS, cause="m:9")
+    assert not facts(close(world, 2), "switches")
+
+
+def test_rm3_a_one_day_fall_blocks_trend_and_funding_for_24_h_the_end_excluded() -> None:
+    world = World().open()
+    order = intent(1, ActorName.CORE_HODL, category="spot", quantity=Decimal(40))
+    world.tell(order, T0)
+    world.tell(fill(order, T0, "40", "40", "20000"), T0)
+    close(world, 1)
+    commands = close(world, 2, "600")  # 40 coins lose 400 each: 16 % of 100,000
+    until_ms = T0 + 3 * DAY_MS
+    assert {s.scope: s.entries_blocked_until_ms for s in sent(commands, "risk_state")} == {
+        "trend-1": until_ms,
+        "trend-2": until_ms,
+        "funding": until_ms,
+    }
+    refused = sent(world.tell(intent(2, reference_price=Decimal(600)), T0 + 2 * DAY_MS), "denied")
+    assert refused[0].checks == ("one_day_fall",)
+    close(world, 3, "600")
+    assert sent(world.tell(intent(3, reference_price=Decimal(600)), until_ms), "approved")
+
+
+def test_f11_a_withdrawal_is_no_fall() -> None:
+    world = World().open()
+    close(world, 1)
+    world.tell(balances(Account.CORE_HODL, "20000"), T0 + DAY_MS + HOUR_MS)
+    assert not sent(close(world, 2), "risk_state")
+
+
+# --- RM-4 ---
+
+
+def test_rm4_a_second_mismatch_in_a_row_trips_never_one() -> None:
+    world = World().open()
+    assert not facts(world.tell(reconciled(T0 + 1, 2), T0 + 1), "switches")
+    assert not facts(world.tell(reconciled(T0 + 2, 0), T0 + 2), "switches")
+    world.tell(reconciled(T0 + 3, 1), T0 + 3)
+    (fact,) = facts(world.tell(reconciled(T0 + 4, 1), T0 + 4), "switches")
+    assert (fact.scope, fact.state) == ("GLOBAL", "REDUCE_ONLY")
+    world.settle(T0 + 4 + DAY_MS + HOUR_MS)
+    assert world.logic._states.state("GLOBAL") is RiskStateName.NORMAL
+
+
+def test_rm4_many_rejections_trip() -> None:
+    """R2: at the eleventh, each under an hour old."""
+    world = World().open()
+    tripped = [bool(facts(world.tell(done(n, "REJECTED"), T0), "switches")) for n in range(12)]
+    assert tripped == [False] * 10 + [True, False]
+    world = World().open()
+    spread = [facts(world.tell(done(n, "REJECTED"), T0 + n * HOUR_MS // 9), "switches") for n in range(60)]
+    assert not any(spread)
+
+
+def test_rm4_an_exit_refused_for_days_is_one_rejection() -> None:
+    """A perpetual was closed for trading (110074) while it was held: its exit was tried 8,640 times a day and all
+    engines stood REDUCE_ONLY. Tries of one order for one reason are one rejection, also after a restart."""
+    world = World(restart_always=True).open()
+    for n in range(200):
+        one = done(n, "REJECTED").model_copy(update={"retry_of": "trend-1-1", "refusal_code": 110074})
+        assert not facts(world.tell(one, T0 + n), "switches")
+
+
+# --- OR-3 ---
+
+
+def test_or3_assessment_follows_the_measurement_of_the_close() -> None:
+    """Also when the question comes before the risk manager's own tick."""
+    world = World().open()
+    at_ms = T0 + DAY_MS
+    world.tell(hour(at_ms), at_ms)
+    world.logic.handle(Envelope("m:1", "market-data", at_ms, "", "", day(at_ms)))
+    commands = world.logic.handle(Envelope("o:1", "orchestrator", at_ms, "", "", AssessRisk(day_ms=T0)))
+    order = [c.body.KIND for c in commands if hasattr(c, "body")]
+    assert order == ["portfolio", "risk_assessed"]
+    assert sent(commands, "risk_assessed")[0].state == "NORMAL"
+    assert world.logic.deadline() is None
+
+
+def test_or3_an_unknown_portfolio_is_not_normal() -> None:
+    world = World()
+    (assessed,) = sent(world.tell(AssessRisk(day_ms=T0), T0), "risk_assessed")
+    assert assessed.state == "REDUCE_ONLY" and "not known" in assessed.reason
+
+
+# --- durability ---
+
+STEP = st.one_of(
+    st.tuples(st.just("intent"), st.integers(1, 60), st.integers(1, 12)),
+    st.tuples(st.just("close"), st.just(0), st.integers(500, 1500)),
+    st.tuples(st.just("fill"), st.integers(1, 60), st.integers(1, 5)),
+    st.tuples(st.just("done"), st.integers(1, 60), st.integers(0, 1)),
+    st.tuples(st.just("loss"), st.just(0), st.integers(8_000, 15_000)),
+    st.tuples(st.just("operator"), st.integers(1, 5), st.integers(0, 4)),
+    st.tuples(st.just("fault"), st.just(0), st.just(0)),
+    st.tuples(st.just("reconciled"), st.just(0), st.integers(0, 1)),
+)
+
+
+def play(world: World, steps: list[tuple[str, int, int]]) -> None:
+    world.open()
+    number = 0
+    for kind, which, value in steps:
+        now_ms = T0 + number * DAY_MS + HOUR_MS
+        order = intent(which, quantity=Decimal(value))
+        if kind == "intent":
+            world.tell(order, now_ms)
+        elif kind == "close":
+            number += 1
+            close(world, number, str(value))
+        elif kind == "fill":
+            world.tell(fill(order, now_ms, str(value), str(value), "14000"), now_ms)
+        elif kind == "done":
+            world.tell(done(which, ("FILLED", "REJECTED")[value]), now_ms)
+        elif kind == "loss":
+            world.tell(fill(intent(999), now_ms, "1", "0", str(value)), now_ms)
+        elif kind == "operator":
+            action = ("pause", "resume", "reduce_only", "halt", "normal")[value]
+            world.tell(command(action, ("GLOBAL", "trend-1")[which % 2], which), now_ms)
+        elif kind == "fault":
+            world.tell(ComponentChanged(component=ActorName.TREND_1, state="FAULTED", reason="x"), now_ms)
+        else:
+            world.tell(reconciled(now_ms, value), now_ms)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, max_size=25))
+def test_restored_after_every_step_it_decides_the_same(steps: list[tuple[str, int, int]]) -> None:
+    """A crash between any two steps changes no decision, message or fact."""
+    steady, shaken = World(), World(restart_always=True)
+    play(steady, steps)
+    play(shaken, steps)
+    assert shaken.log == steady.log
+    assert shaken.rows == steady.rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(list(Side)), st.booleans()), max_size=25))
+def test_tr9_no_sequence_of_approvals_reaches_beyond_the_limit(steps: list[tuple[int, Side, bool]]) -> None:
+    """Invariant: whatever fills or not, held + approved never stands above 1.0 × equity in one asset."""
+    world = World().open()
+    held = Decimal(0)
+    open_orders: list[tuple[Side, Decimal]] = []
+    for number, (size, side, fills) in enumerate(steps, start=1):
+        order = intent(number, side=side, quantity=Decimal(size))
+        if not sent(world.tell(order, T0), "approved"):
+            continue
+        if fills:
+            held += side.sign * size
+            world.tell(fill(order, T0, str(size), str(held), "15000"), T0)
+            world.tell(done(number), T0)
+        else:
+            open_orders.append((side, Decimal(size)))
+        buys = sum((q for s, q in open_orders if s is Side.BUY), Decimal(0))
+        sells = sum((q for s, q in open_orders if s is Side.SELL), Decimal(0))
+        assert max(abs(held + buys), abs(held - sells), abs(held)) * 1000 <= 15_000

@@ -1,0 +1,385 @@
+"""A tiny risk manager, order manager and exchange around one TREND engine: it approves, fills and answers at once."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.facts import BarFact
+from statemachines.messages import (
+    AccountView,
+    Body,
+    DayClosed,
+    Denied,
+    Envelope,
+    Fill,
+    FundingSettled,
+    InstrumentsKnown,
+    Intent,
+    IntentDone,
+    IntentWorking,
+    MoveStop,
+    Portfolio,
+    RunCycle,
+    Withdraw,
+)
+from statemachines.refusals import RefusalCause
+from statemachines.trend.engine import TrendEngine
+from statemachines.trend.parameters import TrendParameters
+from statemachines.values import ACCOUNT_OF, DAY_MS, LINEAR, ActorName, Instrument, Side
+
+ZERO = Decimal(0)
+TAKER_FEE = Decimal("0.00055")
+
+
+def instrument(symbol: str, tick: str, lot: str, min_notional: str = "5") -> Instrument:
+    return Instrument(
+        category=LINEAR,
+        symbol=symbol,
+        base_coin=symbol.removesuffix("USDT"),
+        quote_coin="USDT",
+        tick_size=Decimal(tick),
+        qty_step=Decimal(lot),
+        min_qty=Decimal(lot),
+        min_notional_usdt=Decimal(min_notional),
+        max_limit_qty=Decimal(1000),
+        max_market_qty=Decimal(500),
+        maintenance_margin_rate=Decimal("0.005"),
+        max_leverage=Decimal(100),
+        funding_interval_min=480,
+    )
+
+
+INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.01", "0.01"))
+
+
+class Venue:
+    """One sub-account. Hooks: `deny(intent)` gives reasons; `fills(intent, price)` the executions of a market order;
+    `refuse(intent)` why the exchange refuses a market order; `stop_answer(intent_id)` what becomes of a stop or its
+    move; `hold` keeps market orders unanswered in `held` until `release`; `restarts` gives a new engine after each
+    message."""
+
+    def __init__(
+        self,
+        name: ActorName,
+        parameters: TrendParameters,
+        capital: Decimal,
+        history: Mapping[str, Sequence[BarFact]] | None = None,
+        instruments: Sequence[Instrument] = INSTRUMENTS,
+    ) -> None:
+        self.name, self.parameters, self.instruments = name, parameters, instruments
+        self.account = ACCOUNT_OF[name]
+        self.cash = capital
+        self.positions: dict[str, tuple[Decimal, Decimal]] = {}
+        self.prices: dict[str, Decimal] = {}
+        self.closes: dict[str, Decimal] = {}
+        self.stops: dict[str, tuple[Intent, Decimal, Decimal]] = {}
+        self.bars: dict[str, list[BarFact]] = {
+            a.symbol: list((history or {}).get(a.symbol, ())) for a in parameters.assets
+        }
+        self.notes: list[tuple[int, JournalEntry]] = []
+        self.sent: list[tuple[int, Body]] = []
+        self.alerts: list[Alert] = []
+        self.calmed: list[str] = []
+        self.deny: Callable[[Intent], Sequence[str]] = lambda intent: ()
+        self.fills: Callable[[Intent, Decimal], list[tuple[Decimal, Decimal]]] = lambda i, price: [(i.quantity, price)]
+        self.refuse: Callable[[Intent], RefusalCause | None] = lambda intent: None
+        self.stop_answer: Callable[[str], Literal["works", "silence", "rejected"]] = lambda intent_id: "works"
+        self.hold = False
+        self.held: list[Intent] = []
+        self.restarts = False
+        self.rows: dict[str, StateRow] = {}
+        self._numbers = {"message": 0, "execution": 0, "version": 0}
+        self._inbox: deque[tuple[Body, int]] = deque()
+        self.engine = TrendEngine(name, parameters)
+        self.engine.warm(self._history())
+        self._run(self.engine.begin(0), 0)
+        self.tell(InstrumentsKnown(instruments=tuple(instruments)), 0)
+
+    # --- driving ---
+
+    def tell(self, body: Body, now_ms: int) -> None:
+        """Deliver one message and let everything it causes come to rest, ticks excluded."""
+        self._inbox.append((body, now_ms))
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._inbox:
+            body, at_ms = self._inbox.popleft()
+            number = self._next("message")
+            message = Envelope(f"venue:{number}", "venue", at_ms, "", "", body)
+            self._run(self.engine.handle(message), at_ms)
+
+    def settle(self, now_ms: int) -> None:
+        """Tick until nothing is due; a engine whose deadline does not move on fails."""
+        for _ in range(100):
+            due = self.engine.deadline()
+            if due is None or due > now_ms:
+                return
+            self._run(self.engine.tick(now_ms), now_ms)
+            self._drain()
+        raise AssertionError(f"the deadline {self.engine.deadline()} does not move on at {now_ms}")
+
+    def portfolio(self, now_ms: int) -> None:
+        """The risk manager's view at the last closed prices."""
+        self.tell(self._portfolio_body(now_ms), now_ms)
+
+    def settlement(self, rates: Mapping[str, Decimal], now_ms: int, interval_min: int = 480) -> None:
+        """Funding: paid at the last close, then told; TR-14 at the tick."""
+        for symbol, rate in rates.items():
+            quantity, _ = self.positions.get(symbol, (ZERO, ZERO))
+            self.cash -= quantity * self.closes.get(symbol, ZERO) * rate
+        body = FundingSettled(
+            settle_ms=now_ms,
+            rates=dict(rates),
+            predicted=dict(rates),
+            interval_min=dict.fromkeys(rates, interval_min),
+        )
+        self.tell(body, now_ms)
+        self.portfolio(now_ms)
+        self.settle(now_ms)
+
+    def day(self, bars: Sequence[BarFact], *, cycle: bool = True, entries_allowed: bool = True) -> None:
+        """A day has closed: bars, portfolio, ticks, then the daily cycle."""
+        start_ms = bars[0].start_ms
+        now_ms = start_ms + DAY_MS
+        for bar in bars:
+            self.bars[bar.symbol].append(bar)
+            self.closes[bar.symbol] = bar.close
+        self.tell(DayClosed(day_ms=start_ms, close_ms=now_ms, bars=tuple(bars)), now_ms)
+        self.portfolio(now_ms)
+        self.settle(now_ms)
+        if cycle:
+            self.cycle(start_ms, entries_allowed=entries_allowed)
+
+    def cycle(self, day_ms: int, *, entries_allowed: bool = True) -> None:
+        now_ms = day_ms + DAY_MS
+        body = RunCycle(
+            day_ms=day_ms,
+            close_ms=now_ms,
+            engine=self.name,
+            target_usdt=self.cash,
+            portfolio_usdt=self.cash,
+            entries_allowed=entries_allowed,
+        )
+        self.tell(body, now_ms)
+        self.settle(now_ms)
+
+    def touch(self, symbol: str, price: Decimal, now_ms: int, *, gap: bool = False) -> None:
+        """The price reaches `price`: stops up to it fill at their trigger, across a gap at the price itself."""
+        for intent_id, (intent, trigger, quantity) in list(self.stops.items()):
+            reached = price <= trigger if intent.side is Side.SELL else price >= trigger
+            if intent.symbol != symbol or not reached:
+                continue
+            del self.stops[intent_id]
+            held = abs(self.positions.get(symbol, (ZERO, ZERO))[0])
+            filled = min(quantity, held)
+            at = price if gap else trigger
+            if filled > 0:
+                self._execute(intent, filled, at, now_ms)
+            self._done(intent, "FILLED" if filled else "CANCELLED", filled, at, now_ms)
+        self._drain()
+        self.settle(now_ms)
+        self.prices[symbol] = price
+
+    def restart(self) -> None:
+        """A new engine from the rows as the database holds them and the bars it had processed."""
+        rows = {
+            key: StateRow(row.key, row.state, row.schema, json.loads(json.dumps(row.data)))
+            for key, row in self.rows.items()
+        }
+        self.engine = TrendEngine(self.name, self.parameters)
+        self.engine.restore(rows)
+        self.engine.warm(self._history())
+        assert self.engine.begin(0) == []
+        assert self.engine.dirty() == []
+
+    # --- reading ---
+
+    def transitions(self, asset: str) -> list[tuple[str, str]]:
+        return [(n.source, n.dest) for _, n in self.notes if n.machine == asset and n.source != n.dest]
+
+    def state(self, asset: str) -> str:
+        return self.rows[asset].state
+
+    def trade(self, asset: str) -> Mapping[str, Any]:
+        return self.rows[asset].data
+
+    def bodies(self, kind: type[Body]) -> list[Any]:
+        return [body for _, body in self.sent if isinstance(body, kind)]
+
+    # --- inside ---
+
+    def _history(self) -> dict[HistoryNeed, Sequence[BarFact]]:
+        return {need: self.bars[need.symbol][-need.bars :] for need in self.engine.history_needed()}
+
+    def _next(self, what: str) -> int:
+        self._numbers[what] += 1
+        return self._numbers[what]
+
+    def _run(self, commands: Commands, now_ms: int) -> None:
+        for row in self.engine.dirty():
+            self.rows[row.key] = row
+        if self.restarts:
+            self.restart()
+        for command in commands:
+            if isinstance(command, JournalEntry):
+                self.notes.append((now_ms, command))
+            elif isinstance(command, Alert):
+                self.alerts.append(command)
+            elif isinstance(command, AlertEnded):
+                self.calmed.append(command.condition)
+            elif isinstance(command, Send):
+                self.sent.append((now_ms, command.body))
+                self._act(command.body, now_ms)
+
+    def _act(self, body: Body, now_ms: int) -> None:
+        if isinstance(body, Intent):
+            reasons = self.deny(body)
+            if reasons:
+                denied = Denied(intent_id=body.intent_id, engine=self.name, reasons=tuple(reasons), checks=("test",))
+                self._inbox.append((denied, now_ms))
+            elif body.style == "stop":
+                self._place_stop(body, now_ms)
+            elif self.hold:
+                self.held.append(body)
+            else:
+                self._market(body, now_ms)
+        elif isinstance(body, MoveStop) and body.intent_id in self.stops:
+            if self.stop_answer(body.intent_id) == "works":
+                intent, trigger, quantity = self.stops[body.intent_id]
+                self.stops[body.intent_id] = (intent, body.trigger_price or trigger, body.quantity or quantity)
+                self._working(body.intent_id, now_ms)
+        elif isinstance(body, Withdraw) and body.intent_id in self.stops:
+            intent, _, _ = self.stops.pop(body.intent_id)
+            self._done(intent, "CANCELLED", ZERO, None, now_ms)
+
+    def _place_stop(self, intent: Intent, now_ms: int) -> None:
+        assert intent.trigger_price is not None and intent.reduce_only
+        answer = self.stop_answer(intent.intent_id)
+        if answer == "works":
+            self.stops[intent.intent_id] = (intent, intent.trigger_price, intent.quantity)
+            self._working(intent.intent_id, now_ms)
+        elif answer == "rejected":
+            self._done(intent, "REJECTED", ZERO, None, now_ms)
+
+    def release(self, now_ms: int) -> None:
+        """Answer the market orders kept back, then tick."""
+        self.hold = False
+        for intent in self.held:
+            self._market(intent, now_ms)
+        self.held = []
+        self._drain()
+        self.settle(now_ms)
+
+    def _market(self, intent: Intent, now_ms: int) -> None:
+        refusal = self.refuse(intent)
+        if refusal is not None:
+            self._done(intent, "REJECTED", ZERO, None, now_ms, refusal)
+            return
+        filled = cost = ZERO
+        for quantity, price in self.fills(intent, self.prices[intent.symbol]):
+            held = self.positions.get(intent.symbol, (ZERO, ZERO))[0]
+            if intent.reduce_only:
+                quantity = min(quantity, abs(held)) if held * intent.side.sign < 0 else ZERO
+            if quantity == 0:
+                continue
+            self._execute(intent, quantity, price, now_ms)
+            filled, cost = filled + quantity, cost + quantity * price
+        outcome = "FILLED" if filled == intent.quantity else "CANCELLED"
+        self._done(intent, outcome, filled, cost / filled if filled else None, now_ms)
+        self._inbox.append((self._portfolio_body(now_ms), now_ms))
+
+    def _portfolio_body(self, now_ms: int) -> Portfolio:
+        equity = self.cash + sum(
+            (q * (self.closes.get(s, price) - price) for s, (q, price) in self.positions.items()), ZERO
+        )
+        view = AccountView(
+            account=self.account, equity_usdt=equity, cash_usdt=self.cash, positions=dict(self.positions)
+        )
+        return Portfolio(
+            version_no=self._next("version"),
+            market_ms=now_ms,
+            equity_usdt=equity,
+            accounts={self.account: view},
+            prices={f"linear:{s}": close for s, close in self.closes.items()},
+        )
+
+    def _execute(self, intent: Intent, quantity: Decimal, price: Decimal, now_ms: int) -> None:
+        held, average = self.positions.get(intent.symbol, (ZERO, ZERO))
+        signed = intent.side.sign * quantity
+        after, pnl = held + signed, ZERO
+        if held * signed < 0:
+            pnl = -signed * (price - average)
+            assert after * held >= 0 or not intent.reduce_only, "a reduce-only order has flipped the position"
+            average = price if after * held < 0 else average
+        else:
+            average = (abs(held) * average + quantity * price) / abs(after)
+        fee = TAKER_FEE * quantity * price
+        self.cash += pnl - fee
+        if after == 0:
+            self.positions.pop(intent.symbol)
+        else:
+            self.positions[intent.symbol] = (after, average)
+        fill = Fill(
+            execution_id=f"e{self._next('execution')}",
+            intent_id=intent.intent_id,
+            engine=self.name,
+            account=self.account,
+            category=LINEAR,
+            symbol=intent.symbol,
+            side=intent.side,
+            quantity=quantity,
+            price=price,
+            fee=fee,
+            fee_coin="USDT",
+            is_maker=False,
+            realized_pnl=pnl,
+            executed_ms=now_ms,
+            position_quantity=after,
+            position_price=average if after else ZERO,
+            cash_usdt=self.cash,
+        )
+        self._inbox.append((fill, now_ms))
+
+    def _working(self, intent_id: str, now_ms: int) -> None:
+        _, trigger, quantity = self.stops[intent_id]
+        body = IntentWorking(
+            intent_id=intent_id,
+            engine=self.name,
+            account=self.account,
+            client_order_id=f"link-{intent_id}",
+            trigger_price=trigger,
+            quantity=quantity,
+        )
+        self._inbox.append((body, now_ms))
+
+    def _done(
+        self,
+        intent: Intent,
+        outcome: Any,
+        filled: Decimal,
+        average: Decimal | None,
+        now_ms: int,
+        refusal: RefusalCause | None = None,
+    ) -> None:
+        body = IntentDone(
+            intent_id=intent.intent_id,
+            engine=self.name,
+            account=self.account,
+            category=LINEAR,
+            symbol=intent.symbol,
+            side=intent.side,
+            outcome=outcome,
+            filled_quantity=filled,
+            average_price=average,
+            reason="test",
+            refusal=refusal,
+            retry_of=intent.retry_of,
+        )
+        self._inbox.append((body, now_ms))
