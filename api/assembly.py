@@ -7,7 +7,7 @@ an actor pays for what it uses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from actors.runtime.ports import LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
 from infra.secrets.counter import fetch
 from statemachines.supervision.policy import SupervisionPolicy
-from statemachines.values import Account, ActorName
+from statemachines.values import ACCOUNT_OF, Account, ActorName
 
 if TYPE_CHECKING:
     from actors.runtime.actor_runner import Parts
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ALTERNATIVE_ME = "https://api.alternative.me"
 DERIBIT = "https://www.deribit.com"
 
-TRADING = (Account.CORE_HODL, Account.TREND_1, Account.TREND_2, Account.FUNDING, Account.TACTICAL)
+TRADING: tuple[Account, ...] = tuple(ACCOUNT_OF.values())
 LIVE_QUOTE_GAP_S = 1.0
 LIVE_STALE_S = 60.0
 PAPER_LOOK_UP_PAUSE_S = 0.2
@@ -136,12 +136,12 @@ class SystemAssembly:
             from api.http.actor import Api
 
             return Api
-        from actors.runtime.ray_runtime import CLASSES
+        from actors.runtime.registry import SPEC_OF
 
-        return CLASSES[name]
-
-    def further_components(self) -> Sequence[ActorName]:
-        return (ActorName.API,)
+        found = SPEC_OF[name].actor_class
+        if found is None:
+            raise KeyError(f"{name} has no class in its spec, and none is known for it here")
+        return found
 
     def supervision(self) -> SupervisionPolicy:
         return self.config.supervision

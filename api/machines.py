@@ -2,53 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from statemachines.core_hodl.machine import TABLE as CORE_HODL_TABLE
-from statemachines.execution.orders.child_order_machine import TABLE as ORDER_TABLE
-from statemachines.fsm import Table
-from statemachines.funding.machine import TABLE as FUNDING_TABLE
-from statemachines.orchestration.daily_cycle import CYCLE_TABLE
-from statemachines.risk.machine import RISK_TABLE
-from statemachines.supervision.life import COMPONENT_TABLE
-from statemachines.tactical.machine import TABLE as TACTICAL_TABLE
-from statemachines.trend.machine import TREND_TABLE
-from statemachines.values import ActorName
-
-TABLES: Mapping[str, Table[Any]] = {
-    "core-hodl": CORE_HODL_TABLE,
-    "trend": TREND_TABLE,
-    "funding": FUNDING_TABLE,
-    "tactical": TACTICAL_TABLE,
-    "order": ORDER_TABLE,
-    "risk": RISK_TABLE,
-    "component": COMPONENT_TABLE,
-    "daily-cycle": CYCLE_TABLE,
-}
-
-ABOUT: Mapping[str, str] = {
-    "core-hodl": "CH-5: the engine that builds, holds and rebalances BTC and ETH.",
-    "trend": "TR-15: one machine per asset in TREND-1 and in TREND-2.",
-    "funding": "FU-10: one machine per asset, spot long against perpetual short.",
-    "tactical": "TA-11: one machine per deployment of the crash fund.",
-    "order": "EX-1: the life of every order.",
-    "risk": "RM-2: one machine for everything (GLOBAL) and one per engine.",
-    "component": "OR-8, OR-9: the life of every supervised component.",
-    "daily-cycle": "OR-3: one cycle per market day.",
-}
-
-MACHINE_OF: Mapping[ActorName, str] = {
-    ActorName.CORE_HODL: "core-hodl",
-    ActorName.TREND_1: "trend",
-    ActorName.TREND_2: "trend",
-    ActorName.FUNDING: "funding",
-    ActorName.TACTICAL: "tactical",
-    ActorName.ORCHESTRATOR: "daily-cycle",
-    ActorName.RISK_MANAGER: "risk",
-}
-"""Which table the machines of an actor follow."""
+from actors.runtime.registry import MACHINE_OF, MACHINES, table_of
 
 DOCUMENT_HEAD = """# The state machines
 
@@ -59,16 +16,16 @@ tables say which rule of the specification it carries out.
 
 def russian(machine: str, state: str) -> str | None:
     """The specification's Russian name of a state (given by name or value); None when the table has no such state."""
-    table = TABLES[machine]
+    table = table_of(machine)
     return next((table.russian[one] for one in table.states if state in (one.name, one.value)), None)
 
 
 def description(name: str) -> dict[str, Any]:
     """A machine as data: its states with their Russian names and its arrows with their rules."""
-    table = TABLES[name]
+    table = table_of(name)
     return {
         "name": name,
-        "about": ABOUT[name],
+        "about": MACHINES[name].about,
         "initial": table.initial.name,
         "states": [{"state": one.name, "russian": table.russian[one]} for one in table.states],
         "transitions": [
@@ -80,7 +37,7 @@ def description(name: str) -> dict[str, Any]:
 
 def mermaid(name: str) -> str:
     """The diagram as Mermaid text."""
-    return TABLES[name].mermaid() + "\n"
+    return table_of(name).mermaid() + "\n"
 
 
 def html(name: str) -> str:
@@ -105,7 +62,7 @@ def html(name: str) -> str:
 def markdown() -> str:
     """The document docs/machines.md."""
     parts = [DOCUMENT_HEAD]
-    for name in TABLES:
+    for name in MACHINES:
         machine = description(name)
         rows = "\n".join(
             f"| {t['source']} | {t['trigger']} | {t['dest']} | {t['why'].replace('|', '/')} |"
@@ -116,3 +73,6 @@ def markdown() -> str:
             f"| From | Trigger | To | Rule |\n|---|---|---|---|\n{rows}\n"
         )
     return "\n".join(parts)
+
+
+__all__ = ["MACHINES", "MACHINE_OF", "description", "html", "markdown", "mermaid", "russian", "table_of"]

@@ -136,7 +136,7 @@ def _machines(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         if russian is not None:
             found.append({"key": row["key"], "state": row["state"], "russian": russian, "market_ms": row["market_ms"]})
     if len(found) > MOST_MACHINES:
-        first = machines.TABLES[table].initial
+        first = machines.table_of(table).initial
         away = [one for one in found if one["state"] not in (first.name, first.value)]
         newest = max(found, key=lambda one: int(one["market_ms"]))
         found = away if newest in away else [*away, newest]

@@ -146,12 +146,12 @@ class OperatorService:
 
     def machines(self) -> list[Row]:
         """Every state machine with its states and arrows."""
-        return [machines.description(name) for name in machines.TABLES]
+        return [machines.description(name) for name in machines.MACHINES]
 
     def diagram(self, name: str, form: str = "mermaid") -> str:
         """The machine's diagram as Mermaid text or as a plain HTML page."""
-        if name not in machines.TABLES:
-            raise UnknownNameError("machine", name, machines.TABLES)
+        if name not in machines.MACHINES:
+            raise UnknownNameError("machine", name, machines.MACHINES)
         if form not in ("mermaid", "html"):
             raise BadValueError("format", form, ("mermaid", "html"))
         return machines.html(name) if form == "html" else machines.mermaid(name)

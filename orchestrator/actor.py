@@ -14,9 +14,9 @@ from typing import Any, Literal
 import ray
 
 from actors.runtime.actor_runner import ActorRunner
-from actors.runtime.in_process import START_ORDER
 from actors.runtime.ports import EnvelopeDict, StoreUnavailableError
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
+from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
 from orchestrator.quiescence import QuiescenceTracker
@@ -87,14 +87,15 @@ class Orchestrator:
         self._host = host
         if self._outage is not None:
             self._tell(self._outages.begin_with(**self._outage, now_s=time.time()))
-        components = [*members, *self._assembly.further_components()]
+        components = [*members, *FURTHER]
         supervisor = Supervisor(components, self._assembly.supervision())
         faulted = OrchestratorLogic.faulted(host.restored)
         supervisor.restore({"faulted": faulted})
         if self._driver is not None:
             for name in faulted:
                 self._driver.excuse(ActorName(name))
-        self._supervision = Supervision(components, supervisor, launcher, store, self, self.market_ms)
+        waits = {name: SPEC_OF[name].waits_for for name in components}
+        self._supervision = Supervision(waits, supervisor, launcher, store, self, self.market_ms)
         self._supervision.start()
         if self._driver is not None:
             self._driver.start()

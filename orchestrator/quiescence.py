@@ -11,22 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from actors.runtime.registry import TURN_ORDER
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
 from statemachines.values import ActorName
-
-TICK_ORDER: tuple[ActorName, ...] = (
-    ActorName.MARKET_DATA,
-    ActorName.ORDER_MANAGER,
-    ActorName.RISK_MANAGER,
-    ActorName.TREND_1,
-    ActorName.TREND_2,
-    ActorName.FUNDING,
-    ActorName.CORE_HODL,
-    ActorName.TACTICAL,
-    ActorName.ORCHESTRATOR,
-)
-"""Who acts first when several deadlines fall on one instant: settlement and books before engines, exits of TREND
-(TR-14) before the daily cycle, the cycle last (D1, O7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +142,8 @@ class QuiescenceTracker:
 
 
 def choose(deadlines: Mapping[str, int], lookahead: Lookahead, now_ms: int, handled: Mapping[str, int]) -> Move:
-    """The rule both runtimes share: first who is due, one at a time in `TICK_ORDER`; else time moves."""
-    for name in TICK_ORDER:
+    """The rule both runtimes share: first who is due, one at a time in `TURN_ORDER`; else time moves."""
+    for name in TURN_ORDER:
         due = deadlines.get(name)
         if due is not None and due <= now_ms:
             return Move(now_ms, handled, name)

@@ -101,11 +101,12 @@ class _Watch:
 
 
 class Supervision:
-    """Runs the loop on its own thread from `start` to `stop`. `components` in the order in which they start."""
+    """Runs the loop on its own thread from `start` to `stop`. `components` in the order in which they start, each with
+    those for whose recovery it waits."""
 
     def __init__(
         self,
-        components: Sequence[ActorName],
+        components: Mapping[ActorName, Sequence[ActorName]],
         supervisor: Supervisor,
         launcher: ActorLauncher,
         store: Store,
@@ -113,6 +114,7 @@ class Supervision:
         market_ms: Callable[[], int],
     ) -> None:
         self._order = tuple(components)
+        self._waits_for = {name: tuple(first) for name, first in components.items()}
         self._supervisor = supervisor
         self._launcher = launcher
         self._store = store
@@ -204,11 +206,10 @@ class Supervision:
                 self._carry_out(begin(name, now))
 
     def _may_recover(self, name: ActorName) -> bool:
-        """Market data fills the history that all others start on: they wait until it has recovered."""
-        first = self._order[0]
-        return name is first or self._supervisor.state(first) not in (
-            ComponentState.STARTING,
-            ComponentState.RECOVERING,
+        """Whether nobody that it waits for is still on its way up; one that has failed is not waited for."""
+        return all(
+            self._supervisor.state(first) not in (ComponentState.STARTING, ComponentState.RECOVERING)
+            for first in self._waits_for[name]
         )
 
     def _hear(self, name: ActorName, watch: _Watch, now: int) -> None:

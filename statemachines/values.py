@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from statemachines.engines import EngineIdentity, discovered
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -17,26 +19,36 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 
+IDENTITIES: tuple[EngineIdentity, ...] = discovered()
+"""The engines that exist, in their order; see `statemachines.engines`."""
+
+
 class Account(StrEnum):
-    """The master account and its five sub-accounts (SPEC chapter 1)."""
+    """The master account and one sub-account per engine (SPEC chapter 1)."""
 
     MASTER = "MASTER"
-    CORE_HODL = "CORE-HODL"
-    TREND_1 = "TREND-1"
-    TREND_2 = "TREND-2"
-    FUNDING = "FUNDING"
-    TACTICAL = "TACTICAL"
+    if TYPE_CHECKING:  # the members that the code names; all of them come from the engines' folders
+        CORE_HODL = "CORE-HODL"
+        TREND_1 = "TREND-1"
+        TREND_2 = "TREND-2"
+        FUNDING = "FUNDING"
+        TACTICAL = "TACTICAL"
+    else:
+        vars().update({engine.key: engine.account for engine in IDENTITIES})
 
 
 class ActorName(StrEnum):
     """Names of the actors: their identity on the wire, in the database and in the Ray dashboard."""
 
     MARKET_DATA = "market-data"
-    CORE_HODL = "core-hodl"
-    TREND_1 = "trend-1"
-    TREND_2 = "trend-2"
-    FUNDING = "funding"
-    TACTICAL = "tactical"
+    if TYPE_CHECKING:
+        CORE_HODL = "core-hodl"
+        TREND_1 = "trend-1"
+        TREND_2 = "trend-2"
+        FUNDING = "funding"
+        TACTICAL = "tactical"
+    else:
+        vars().update({engine.key: engine.name for engine in IDENTITIES})
     RISK_MANAGER = "risk-manager"
     ORDER_MANAGER = "order-manager"
     ORCHESTRATOR = "orchestrator"
@@ -51,21 +63,9 @@ class Foundation(StrEnum):
     RAY = "ray"
 
 
-ENGINES: tuple[ActorName, ...] = (
-    ActorName.CORE_HODL,
-    ActorName.TREND_1,
-    ActorName.TREND_2,
-    ActorName.FUNDING,
-    ActorName.TACTICAL,
-)
-
-ACCOUNT_OF: dict[ActorName, Account] = {
-    ActorName.CORE_HODL: Account.CORE_HODL,
-    ActorName.TREND_1: Account.TREND_1,
-    ActorName.TREND_2: Account.TREND_2,
-    ActorName.FUNDING: Account.FUNDING,
-    ActorName.TACTICAL: Account.TACTICAL,
-}
+IDENTITY_OF: dict[ActorName, EngineIdentity] = {ActorName(engine.name): engine for engine in IDENTITIES}
+ENGINES: tuple[ActorName, ...] = tuple(IDENTITY_OF)
+ACCOUNT_OF: dict[ActorName, Account] = {name: Account(engine.account) for name, engine in IDENTITY_OF.items()}
 ENGINE_OF: dict[Account, ActorName] = {account: engine for engine, account in ACCOUNT_OF.items()}
 
 Category = Literal["spot", "linear"]

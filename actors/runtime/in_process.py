@@ -13,25 +13,12 @@ from functools import partial
 
 from actors.runtime.durable_actor import DurableActor, Effects, SequenceGapError, as_it_is
 from actors.runtime.ports import ExchangePort, Store
+from actors.runtime.registry import START_ORDER
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
 from statemachines.messages import Body, ResponseReceived
 from statemachines.requests import Dropped
 from statemachines.values import Account, ActorName
-
-START_ORDER: tuple[ActorName, ...] = (
-    ActorName.MARKET_DATA,
-    ActorName.ORDER_MANAGER,
-    ActorName.RISK_MANAGER,
-    ActorName.CORE_HODL,
-    ActorName.TREND_1,
-    ActorName.TREND_2,
-    ActorName.FUNDING,
-    ActorName.TACTICAL,
-    ActorName.ORCHESTRATOR,
-)
-"""Market data first: it fills the history the engines warm up on; the orchestrator last."""
-
 
 MOST_DELAYED = 3_000
 """Requests with a delay within one market instant; all series of a backfill that fails altogether need fewer."""

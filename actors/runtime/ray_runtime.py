@@ -19,7 +19,6 @@ from ray.util.metrics import Gauge
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
 from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, Store
-from statemachines.messages import parse_body
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -56,10 +55,6 @@ class Assembly(Protocol):
 
     def actor_class(self, name: ActorName) -> type:
         """The plain class to run under this name."""
-        ...
-
-    def further_components(self) -> Sequence[ActorName]:
-        """Supervised actors without a durable actor (the API), started last."""
         ...
 
     def supervision(self) -> SupervisionPolicy:
@@ -109,100 +104,6 @@ class RayPeers:
         if handle is None:
             handle = self._handles[name] = ray.get_actor(name, namespace=NAMESPACE)
         return handle
-
-
-class RayActor:
-    """A stateful actor as Ray sees it. The constructor is cheap and cannot fail; `start` does the work."""
-
-    def __init__(self, assembly: Assembly, name: str) -> None:
-        self._assembly = assembly
-        self.name = ActorName(name)
-        self._host: ActorRunner | None = None
-
-    def start(self, epoch: int, now_ms: int) -> None:
-        """Begin work as incarnation `epoch`; errors reach the supervisor."""
-        host = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
-        host.start(epoch, now_ms)
-        self._host = host
-        threading.Thread(target=_publish_metrics, args=(host,), name="metrics", daemon=True).start()
-
-    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:
-        return self._started().deliver(batch)
-
-    @ray.method(concurrency_group="inbox")  # type: ignore[untyped-decorator]
-    def notify(self, envelope: EnvelopeDict) -> dict[str, int]:
-        return self._started().notify(envelope)
-
-    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
-    def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
-        self._started().command(parse_body(kind, body), natural_id)
-
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def tick(self, now_ms: int) -> None:
-        self._started().tick(now_ms)
-
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def report_again(self) -> None:
-        if self._host is not None:
-            self._host.report_again()
-
-    @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
-    def health(self) -> dict[str, Any]:
-        if self._host is None:
-            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress": 0, "is_busy": False}
-        return self._host.health()
-
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def stop(self) -> None:
-        if self._host is not None:
-            self._host.stop()
-
-    def _started(self) -> ActorRunner:
-        if self._host is None:
-            raise RuntimeError(f"{self.name} has not been started yet")
-        return self._host
-
-
-class MarketData(RayActor):
-    """Closed bars, funding, quotes, feeds."""
-
-
-class CoreHodl(RayActor):
-    """Engine 1."""
-
-
-class Trend(RayActor):
-    """Engine 2, one actor per sub-account."""
-
-
-class Funding(RayActor):
-    """Engine 3."""
-
-
-class Tactical(RayActor):
-    """Engine 4."""
-
-
-class RiskManager(RayActor):
-    """Pre-trade checks, drawdown, switches, the portfolio."""
-
-
-class OrderManager(RayActor):
-    """Orders, executions, positions, ledger."""
-
-
-CLASSES: dict[ActorName, type[RayActor]] = {
-    ActorName.MARKET_DATA: MarketData,
-    ActorName.CORE_HODL: CoreHodl,
-    ActorName.TREND_1: Trend,
-    ActorName.TREND_2: Trend,
-    ActorName.FUNDING: Funding,
-    ActorName.TACTICAL: Tactical,
-    ActorName.RISK_MANAGER: RiskManager,
-    ActorName.ORDER_MANAGER: OrderManager,
-}
-"""One class per role, so that the Ray dashboard reads well."""
 
 
 def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
@@ -304,7 +205,8 @@ def end_process(why: str) -> None:
     threading.Timer(0.5, os._exit, args=(0,)).start()
 
 
-def _publish_metrics(host: ActorRunner) -> None:
+def publish_metrics(host: ActorRunner) -> None:
+    """Show the actor's counts in Ray's metrics until it has stopped."""
     tags = {"actor": str(host.name)}
     gauges = {
         "commits": Gauge("eternal_actor_commits", "Durable steps of this actor", tag_keys=("actor",)),

@@ -1,101 +1,76 @@
-"""The event bus (IF-1): a static table from kinds of messages to those who take them; no broker.
-
-`OWNER` stands for the engine a message concerns, found in its body.
-"""
+"""The event bus (IF-1): a static table from message kinds to recipients, derived from the specs; no broker."""
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from actors.runtime.registry import SPECS
+from actors.runtime.spec import ActorSpec
 from statemachines.commands import Send
 from statemachines.messages import Body
-from statemachines.values import ENGINE_OF, ENGINES, Account, ActorName
+from statemachines.values import ENGINE_OF, Account, ActorName
 
 
-class Concerned(Enum):
-    """Recipients that depend on the body."""
+class Route(NamedTuple):
+    """Who takes a kind, in the start order: all its messages, or those that concern the actor."""
 
-    OWNER = "the engine named in the body"
-    BOTH_ENGINES = "the engines of both accounts of a transfer"
+    recipient: ActorName
+    is_own: bool
 
 
-Recipient = ActorName | Concerned
+Routes = dict[str, tuple[Route, ...]]
 
-_ALL = (*ENGINES,)
-_RISK = ActorName.RISK_MANAGER
-_ORDERS = ActorName.ORDER_MANAGER
-_CHIEF = ActorName.ORCHESTRATOR
-_OWNER = Concerned.OWNER
 
-TABLE: dict[str, tuple[Recipient, ...]] = {
-    "bars_closed": (_RISK, ActorName.FUNDING),
-    "day_closed": (_RISK, _ORDERS, *_ALL, _CHIEF),
-    "funding_settled": (_RISK, ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING, ActorName.TACTICAL),
-    "insurance_seen": (_RISK, ActorName.FUNDING),
-    "quotes_seen": (_ORDERS, ActorName.FUNDING),
-    "data_unusable": (_RISK,),
-    "filters_refused": (ActorName.MARKET_DATA,),
-    "instruments_known": (_RISK, _ORDERS, *_ALL),
-    "intent": (_RISK,),
-    "withdraw": (_RISK,),
-    "move_stop": (_RISK,),
-    "approved": (_ORDERS,),
-    "denied": (_OWNER,),
-    "fill": (_RISK, _OWNER, _CHIEF),
-    "intent_done": (_RISK, _OWNER, _CHIEF),
-    "intent_working": (_OWNER,),
-    "funding_paid": (_RISK, _OWNER, _CHIEF),
-    "balances_known": (_RISK, _OWNER),
-    "reconciled": (_RISK, _CHIEF),
-    "portfolio": (*_ALL, _CHIEF),
-    "risk_state": (*_ALL, _CHIEF),
-    "assess_risk": (_RISK,),
-    "risk_assessed": (_CHIEF,),
-    "run_cycle": (_OWNER,),
-    "cycle_done": (_CHIEF,),
-    "transfer_wanted": (_CHIEF,),
-    "transfer_ordered": (_ORDERS,),
-    "transfer_ended": (_RISK, Concerned.BOTH_ENGINES, _CHIEF),
-    "component_changed": (_RISK,),
-    "component_alert": (_CHIEF,),
-    "operator_command": (_RISK,),
-}
+def routes_of(specs: Iterable[ActorSpec]) -> Routes:
+    """The table that follows from what the actors subscribe to."""
+    found: dict[str, tuple[Route, ...]] = {}
+    for spec in specs:
+        for kinds, is_own in ((spec.subscribes, False), (spec.subscribes_own, True)):
+            for kind in kinds:
+                found[kind.KIND] = (*found.get(kind.KIND, ()), Route(spec.name, is_own))
+    return found
+
+
+TABLE: Routes = routes_of(SPECS)
+
+MAY_SEND: dict[ActorName, frozenset[str]] = {spec.name: frozenset(kind.KIND for kind in spec.sends) for spec in SPECS}
 
 EPHEMERAL: frozenset[str] = frozenset({"quotes_seen", "quote_frame"})
 """Kinds that are never committed: held in memory only, the newest wins (DESIGN 1)."""
 
 
 class UnroutableError(Exception):
-    """A message has no recipient: a programming error, found by the routing test of every kind."""
+    """A message that its sender may not send, or that nobody takes: a programming error."""
 
 
 def recipients(send: Send, sender: ActorName) -> tuple[ActorName, ...]:
-    """Who takes this message, in a fixed order, without the sender and without repeats.
+    """Who takes this message, in the start order, without the sender.
 
     Raises:
-        UnroutableError: the kind is in no table and the command names nobody.
+        UnroutableError: the sender's spec does not name this kind, or nobody subscribes to it and the command names no
+            recipient.
     """
+    kind = send.body.KIND
+    if kind not in MAY_SEND[sender]:
+        raise UnroutableError(f"{sender} sends message kind {kind!r}, which its spec does not name")
     if send.to:
         return send.to
-    routes = TABLE.get(send.body.KIND)
+    routes = TABLE.get(kind)
     if routes is None:
-        raise UnroutableError(f"message kind {send.body.KIND!r} of {sender} has no route and names no recipient")
-    found: dict[ActorName, None] = {}
-    for route in routes:
-        for name in _resolve(route, send.body):
-            if name is not sender:
-                found[name] = None
-    return tuple(found)
+        raise UnroutableError(f"message kind {kind!r} of {sender} has no route and names no recipient")
+    concerned = _concerned(send.body)
+    return tuple(
+        route.recipient
+        for route in routes
+        if route.recipient is not sender and (not route.is_own or route.recipient in concerned)
+    )
 
 
-def _resolve(route: Recipient, body: Body) -> tuple[ActorName, ...]:
-    if isinstance(route, ActorName):
-        return (route,)
-    if route is Concerned.BOTH_ENGINES:
-        accounts = (getattr(body, "from_account", None), getattr(body, "to_account", None))
-        return tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
+def _concerned(body: Body) -> frozenset[ActorName]:
+    """The actors that the body names, itself or by their accounts."""
     engine = getattr(body, "engine", None)
     if engine is not None:
-        return (ActorName(engine),)
-    account = getattr(body, "account", None)
-    return (ENGINE_OF[account],) if isinstance(account, Account) and account in ENGINE_OF else ()
+        return frozenset({ActorName(engine)})
+    accounts = (getattr(body, name, None) for name in ("account", "from_account", "to_account"))
+    return frozenset(ENGINE_OF[one] for one in accounts if isinstance(one, Account) and one in ENGINE_OF)

@@ -35,14 +35,12 @@ from infra.simulator.market.synthetic import SyntheticMarket
 from statemachines.values import DAY_MS, ENGINES, ActorName
 
 NAMES: dict[str, tuple[ActorName, ...]] = {
-    "core-hodl": (ActorName.CORE_HODL,),
+    **{str(engine): (engine,) for engine in ENGINES},
     "core": (ActorName.CORE_HODL,),
     "trend": (ActorName.TREND_1, ActorName.TREND_2),
-    "trend-1": (ActorName.TREND_1,),
-    "trend-2": (ActorName.TREND_2,),
-    "funding": (ActorName.FUNDING,),
-    "tactical": (ActorName.TACTICAL,),
 }
+"""What `--engines` takes: every engine's name, and two short ones."""
+
 MAX_SLIPPAGE_BPS = 1_000
 SYNTHETIC_DAYS = 365
 SYNTHETIC_START = date(2025, 1, 1)

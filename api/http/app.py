@@ -31,7 +31,7 @@ from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
 from infra.faults import continued
-from statemachines.values import ActorName
+from statemachines.values import ENGINES, ActorName
 
 STATIC = Path(__file__).parent / "static"
 
@@ -78,7 +78,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 
 Before = Annotated[str | None, Query(max_length=400, description="the `next` of the page before; absent: the newest")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
-Engine = Annotated[str | None, Query(description="core-hodl, trend-1, trend-2, funding or tactical")]
+Engine = Annotated[str | None, Query(description=f"{', '.join(ENGINES[:-1])} or {ENGINES[-1]}")]
 Get = Callable[..., Callable[[Any], Any]]
 
 

@@ -189,8 +189,8 @@ def _end_actors(*, is_own_head: bool) -> None:
     """The actors of our own head end with it; those of a cluster are ended one by one."""
     import ray
 
-    from actors.runtime.in_process import START_ORDER
     from actors.runtime.ray_runtime import find
+    from actors.runtime.registry import FURTHER, START_ORDER
     from statemachines.values import ActorName
 
     handle = find(ActorName.ORCHESTRATOR)
@@ -199,7 +199,7 @@ def _end_actors(*, is_own_head: bool) -> None:
             ray.get(handle.stop.remote(), timeout=STOP_TIMEOUT_S)
         ray.kill(handle, no_restart=True)
     if not is_own_head:
-        for name in (*START_ORDER, ActorName.API):
+        for name in (*START_ORDER, *FURTHER):
             other = find(name)
             if other is not None:
                 ray.kill(other, no_restart=True)

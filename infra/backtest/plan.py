@@ -10,7 +10,7 @@ from infra.config import EternalConfig
 from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts
 from infra.simulator.market.port import Market
 from infra.simulator.venue.money import USDT_UNIT
-from statemachines.values import ACCOUNT_OF, ENGINES, LINEAR, SPOT, ActorName
+from statemachines.values import ACCOUNT_OF, ENGINES, IDENTITY_OF, LINEAR, SPOT, ActorName
 
 DEFAULT_CAPITAL_USDT = Decimal(100_000)
 DEFAULT_SLIPPAGE = Decimal("0.0002")
@@ -63,9 +63,17 @@ class BacktestPlan:
             for (category, symbol), at in listed.items()
             if category == LINEAR and (SPOT, symbol) in listed and (settled := self._first_settled(symbol)) is not None
         ]
-        begins = {ActorName.CORE_HODL: spot, ActorName.TREND_1: trend, ActorName.TREND_2: trend}
-        begins |= {ActorName.FUNDING: carry, ActorName.TACTICAL: spot}
-        return {ACCOUNT_OF[engine].value: min(begins[engine]) for engine in self.engines if begins[engine]}
+        begins: dict[frozenset[str], list[int]] = {
+            frozenset({SPOT}): spot,
+            frozenset({LINEAR}): trend,
+            frozenset({SPOT, LINEAR}): carry,
+        }
+        found = {}
+        for engine in self.engines:
+            traded = frozenset(series.partition(":")[0] for series in IDENTITY_OF[engine].universe)
+            if since := begins.get(traded):
+                found[ACCOUNT_OF[engine].value] = min(since)
+        return found
 
     def _first_settled(self, symbol: str) -> int | None:
         end_ms = self.market.end_ms

@@ -14,11 +14,13 @@ from typing import Any
 
 import polars as pl
 
+from statemachines.values import ACCOUNT_OF
+
 RULE_ID = re.compile(r"\b(?:P\d+|(?:CH|TR|FU|TA|OR|RM|EX|DA|IF|DE)-\d+)\b")
 """Requirement IDs as reasons name them."""
 
 TOTAL = "TOTAL"
-ENGINES: tuple[str, ...] = ("CORE-HODL", "TREND-1", "TREND-2", "FUNDING", "TACTICAL")
+ENGINES: tuple[str, ...] = tuple(str(account) for account in ACCOUNT_OF.values())
 
 EQUITY = {
     "ts_ms": pl.Int64,  # 00:00 UTC: the close of the day before

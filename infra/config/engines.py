@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any
 
-from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.funding.parameters import FundingParameters
-from statemachines.tactical.parameters import TacticalParameters
-from statemachines.trend.parameters import TREND_1, TREND_2, TrendParameters
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from actors.runtime.registry import SPECS
+
+if TYPE_CHECKING:
+    from statemachines.core_hodl.parameters import CoreHodlParameters
+    from statemachines.funding.parameters import FundingParameters
+    from statemachines.tactical.parameters import TacticalParameters
+    from statemachines.trend.parameters import TrendParameters
+
+_ENGINES = "engines."
 
 
-class EnginesConfig(BaseModel):
+class _Engines(BaseModel):
     """One section per engine: `[engines.trend_1]`, `[engines.funding]` and so on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
-    core_hodl: CoreHodlParameters = CoreHodlParameters()
-    """CORE-HODL: accumulates BTC and ETH (CH-1)."""
 
-    trend_1: TrendParameters = TREND_1
-    """TREND-1: follows trends with the main parameters (TR-11)."""
+def _sections() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for spec in SPECS:
+        if spec.parameters is not None:
+            default = spec.parameters()
+            found[spec.section.removeprefix(_ENGINES)] = (type(default), Field(default=default, description=spec.about))
+    return found
 
-    trend_2: TrendParameters = TREND_2
-    """TREND-2: follows trends with faster averages (TR-11, T9)."""
 
-    funding: FundingParameters = FundingParameters()
-    """FUNDING: collects funding, hedged with spot (FU-1)."""
+if TYPE_CHECKING:
 
-    tactical: TacticalParameters = TacticalParameters()
-    """TACTICAL: deploys cash into panic (TA-1)."""
+    class EnginesConfig(_Engines):
+        """The sections that the code names; all of them come from the specs."""
+
+        core_hodl: CoreHodlParameters
+        trend_1: TrendParameters
+        trend_2: TrendParameters
+        funding: FundingParameters
+        tactical: TacticalParameters
+
+else:
+    EnginesConfig = create_model(
+        "EnginesConfig", __base__=_Engines, __module__=__name__, __doc__=_Engines.__doc__, **_sections()
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class EternalConfig(BaseSettings):
     retention: RetentionPolicy = RetentionPolicy()
     """How long rows stay in the database, in market time (P5)."""
 
-    engines: EnginesConfig = Field(default_factory=EnginesConfig)
+    engines: EnginesConfig = Field(default_factory=lambda: EnginesConfig.model_validate({}))
     """The engines, one section each (P1)."""
 
     risk: RiskParameters = Field(default_factory=RiskParameters)
@@ -160,6 +161,17 @@ class EternalConfig(BaseSettings):
     def market_data_in_force(self) -> MarketDataParameters:
         """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3)."""
         return self.market_data.model_copy(update={"stale_quote_ms": None}) if self.is_simulated else self.market_data
+
+    def in_force(self, section: str) -> Any:
+        """The parameters of a section as they apply in this profile; `section` is its path, as `engines.trend_1`."""
+        match section:
+            case "risk":
+                return self.risk_in_force
+            case "market_data":
+                return self.market_data_in_force
+            case "orders":
+                return self.orders_in_force
+        return reduce(getattr, section.split("."), self)
 
     @property
     def orders_in_force(self) -> OrderParameters:

@@ -8,20 +8,17 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from statemachines.parameters import Allowed, ParameterModel, Unit
-from statemachines.values import ActorName
+from statemachines.values import IDENTITY_OF, ActorName
 
 Weight = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the portfolio")]
 
 
 def _default_weights() -> dict[ActorName, Decimal]:
     """OR-1: CORE 60, TREND 20 (3 : 1 between TREND-1 and TREND-2), FUNDING 15, TACTICAL 5."""
-    return {
-        ActorName.CORE_HODL: Decimal("0.60"),
-        ActorName.TREND_1: Decimal("0.15"),
-        ActorName.TREND_2: Decimal("0.05"),
-        ActorName.FUNDING: Decimal("0.15"),
-        ActorName.TACTICAL: Decimal("0.05"),
-    }
+    return {name: engine.weight for name, engine in IDENTITY_OF.items()}
+
+
+_CYCLE = tuple(name for name, engine in IDENTITY_OF.items() if engine.is_in_daily_cycle)
 
 
 class OrchestratorParameters(ParameterModel):
@@ -30,20 +27,10 @@ class OrchestratorParameters(ParameterModel):
     weights: dict[ActorName, Weight] = Field(default_factory=_default_weights)
     """Target weights of the engines; they add up to 1 (OR-1, O4)."""
 
-    cycle: tuple[ActorName, ...] = (
-        ActorName.CORE_HODL,
-        ActorName.TREND_1,
-        ActorName.TREND_2,
-        ActorName.TACTICAL,
-    )
+    cycle: tuple[ActorName, ...] = _CYCLE
     """The order in which the daily cycle runs the engines; FUNDING is not driven by it (OR-3, O7, F3)."""
 
-    protective: tuple[ActorName, ...] = (
-        ActorName.CORE_HODL,
-        ActorName.TREND_1,
-        ActorName.TREND_2,
-        ActorName.TACTICAL,
-    )
+    protective: tuple[ActorName, ...] = _CYCLE
     """Engines that are run without entries while risk is not NORMAL, because they have exits and stops to see to
     (OR-3)."""
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, Unit
 from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
-from statemachines.values import DAY_MS, HOUR_MS, ActorName
+from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, ActorName
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
 Multiple = Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")]
@@ -18,9 +18,6 @@ Readings = Unit("consecutive readings")
 Milliseconds = Annotated[int, Field(gt=0), Unit("milliseconds")]
 Group = Annotated[str, Field(min_length=1), Allowed("a name for the group")]
 Switch = Annotated[str, Field(min_length=1), Allowed("the name of an automatic switch")]
-
-_MAJORS = ("BTCUSDT", "ETHUSDT")
-_WITH_SOL = (*_MAJORS, "SOLUSDT")
 
 
 class EngineLimits(ParameterModel):
@@ -78,24 +75,21 @@ class SwitchPolicy(ParameterModel):
     """Bad readings running after which it trips, never one (RM-4)."""
 
 
+_BEYOND_THE_DEFAULTS: dict[ActorName, dict[str, Decimal]] = {
+    ActorName.CORE_HODL: {"min_cash_of_equity": Decimal("0.05"), "max_asset_of_portfolio": Decimal("0.45")},
+    # FU-7 is the engine's own exact rule (5 %); here a little more, since live prices move between both looks.
+    ActorName.FUNDING: {
+        "max_order_of_equity": Decimal("0.051"),
+        "max_asset_of_equity": Decimal("0.051"),
+        "max_total_leverage": Decimal(1),
+    },
+}
+
+
 def _engine_limits() -> dict[ActorName, EngineLimits]:
-    spot = frozenset(f"spot:{s}" for s in _MAJORS)
-    linear = frozenset(f"linear:{s}" for s in _MAJORS)
-    pairs = frozenset(f"{c}:{s}" for c in ("spot", "linear") for s in _WITH_SOL)
     return {
-        ActorName.CORE_HODL: EngineLimits(
-            universe=spot, min_cash_of_equity=Decimal("0.05"), max_asset_of_portfolio=Decimal("0.45")
-        ),
-        ActorName.TREND_1: EngineLimits(universe=linear),
-        ActorName.TREND_2: EngineLimits(universe=linear),
-        # FU-7 is the engine's own exact rule (5 %); here a little more, since live prices move between both looks.
-        ActorName.FUNDING: EngineLimits(
-            universe=pairs,
-            max_order_of_equity=Decimal("0.051"),
-            max_asset_of_equity=Decimal("0.051"),
-            max_total_leverage=Decimal(1),
-        ),
-        ActorName.TACTICAL: EngineLimits(universe=spot),
+        name: EngineLimits.model_validate({"universe": engine.universe, **_BEYOND_THE_DEFAULTS.get(name, {})})
+        for name, engine in IDENTITY_OF.items()
     }
 
 

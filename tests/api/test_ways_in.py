@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from api.cli.report import collect, lines, problems
 from api.http.app import create_app
 from api.http.snapshot import SnapshotCache
-from api.machines import TABLES, markdown
+from api.machines import MACHINES, markdown
 from api.service import OperatorService
 from api.tokens import Token, read_or_make_token
 from infra.database.queries import Queries
@@ -115,7 +115,8 @@ def test_a_dead_database_is_said_and_nothing_crashes() -> None:
 
 
 def test_diagrams_name_every_state_in_both_languages(client: TestClient) -> None:
-    for name, table in TABLES.items():
+    for name, machine in MACHINES.items():
+        table = machine.table()
         text = client.get(f"/machines/{name}/diagram").text
         for state in table.states:
             assert table.russian[state] in text

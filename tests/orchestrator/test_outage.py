@@ -157,7 +157,7 @@ def test_an_actor_recreated_during_an_outage_waits_and_is_not_faulted(monkeypatc
     played: Any = _Starting()
     supervisor = Supervisor([ActorName.TREND_1])
     monkeypatch.setattr(supervision, "_now_ms", lambda: played.now_ms)
-    loop = Supervision([ActorName.TREND_1], supervisor, played, played, played, lambda: 0)
+    loop = Supervision({ActorName.TREND_1: ()}, supervisor, played, played, played, lambda: 0)
     states = set()
     while played.now_ms < 400_000:
         played.now_ms += 100

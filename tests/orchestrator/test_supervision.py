@@ -79,7 +79,7 @@ class Rig:
         self.supervisor = Supervisor([VICTIM])
         monkeypatch.setattr(supervision, "_now_ms", lambda: self.now_ms)
         played: Any = self.played
-        self.loop = Supervision([VICTIM], self.supervisor, played, played, played, lambda: 0)
+        self.loop = Supervision({VICTIM: ()}, self.supervisor, played, played, played, lambda: 0)
 
     def pass_ms(self, milliseconds: int) -> None:
         for _ in range(milliseconds // 100):

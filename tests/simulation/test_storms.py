@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.runtime.in_process import START_ORDER
 from actors.runtime.memory_store import MemoryStore
+from actors.runtime.registry import START_ORDER
 from infra.backtest.journals import RECOVERING, first_difference, from_memory, without_versions
 from infra.simulator.market.port import Market
 from statemachines.values import ActorName

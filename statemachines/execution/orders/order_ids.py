@@ -8,23 +8,21 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from statemachines.values import ActorName
+from statemachines.values import IDENTITY_OF, ActorName
 
 MAX_LENGTH = 36
 """Longest orderLinkId that the exchange takes (bybit-v5 6.2)."""
 
 CODES: dict[ActorName, str] = {
-    ActorName.CORE_HODL: "ch",
-    ActorName.TREND_1: "t1",
-    ActorName.TREND_2: "t2",
-    ActorName.FUNDING: "fu",
-    ActorName.TACTICAL: "ta",
+    **{name: engine.code for name, engine in IDENTITY_OF.items()},
     ActorName.RISK_MANAGER: "rm",
     ActorName.ORCHESTRATOR: "or",
 }
 """Two characters per issuer of intents; the risk manager issues those of the operator's flatten commands."""
 
 _ISSUERS = {code: name for name, code in CODES.items()}
+if len(_ISSUERS) != len(CODES):
+    raise ValueError(f"the codes of the issuers are not all different: {sorted(CODES.values())}")
 _INSTALLATION = re.compile(r"[0-9a-z]{6}")
 _LINK = re.compile(r"([0-9a-z]{6})([0-9a-z]{2})([0-9a-z]+)-([0-9]+)")
 

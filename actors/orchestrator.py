@@ -1,0 +1,83 @@
+"""The orchestrator as the other actors see it; its class, which supervises them, is in `orchestrator/`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.runtime.spec import ActorSpec, MachineSpec, Stage
+from statemachines.messages import (
+    AssessRisk,
+    ComponentAlert,
+    ComponentChanged,
+    CycleDone,
+    DayClosed,
+    Fill,
+    FundingPaid,
+    IntentDone,
+    Portfolio,
+    Reconciled,
+    RiskAssessed,
+    RiskState,
+    RunCycle,
+    TransferEnded,
+    TransferOrdered,
+    TransferWanted,
+)
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from statemachines.actor_logic import ActorLogic
+    from statemachines.fsm import Table
+    from statemachines.orchestration.parameters import OrchestratorParameters
+
+
+def _logic(parameters: OrchestratorParameters, installation: str) -> ActorLogic:
+    from statemachines.orchestration.logic import OrchestratorLogic
+
+    return OrchestratorLogic(parameters.model_copy(update={"installation": installation}))
+
+
+def _cycle_table() -> Table[Any]:
+    from statemachines.orchestration.daily_cycle import CYCLE_TABLE
+
+    return CYCLE_TABLE
+
+
+def _component_table() -> Table[Any]:
+    from statemachines.supervision.life import COMPONENT_TABLE
+
+    return COMPONENT_TABLE
+
+
+SPECS = (
+    ActorSpec(
+        name=ActorName.ORCHESTRATOR,
+        about="The orchestrator: supervision, recovery, daily cycle, transfers, lockstep (OR-3, OR-8).",
+        stage=Stage.ORCHESTRATOR,
+        turn=1_000,  # the daily cycle last
+        waits_for=(),
+        section="orchestrator",
+        logic=_logic,
+        subscribes=(
+            DayClosed,
+            Fill,
+            IntentDone,
+            FundingPaid,
+            Reconciled,
+            Portfolio,
+            RiskState,
+            RiskAssessed,
+            CycleDone,
+            TransferWanted,
+            TransferEnded,
+            ComponentAlert,
+        ),
+        sends=(AssessRisk, RunCycle, TransferOrdered, ComponentChanged),
+        machines=(
+            MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
+            MachineSpec(
+                name="component", about="OR-8, OR-9: the life of every supervised component.", table=_component_table
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,75 @@
+"""The order manager: orders, executions, positions, transfers, ledger, reconciliation (EX-1 to EX-8, OR-6, OR-9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.runtime.actor import Actor
+from actors.runtime.spec import ActorSpec, MachineSpec, Stage
+from statemachines.messages import (
+    Approved,
+    BalancesKnown,
+    DataUnusable,
+    DayClosed,
+    Fill,
+    FiltersRefused,
+    FundingPaid,
+    InstrumentsKnown,
+    IntentDone,
+    IntentWorking,
+    OperatorCommand,
+    QuotesSeen,
+    Reconciled,
+    TransferEnded,
+    TransferOrdered,
+)
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from statemachines.actor_logic import ActorLogic
+    from statemachines.execution.parameters import OrderParameters
+    from statemachines.fsm import Table
+
+
+class OrderManager(Actor):
+    """Orders, executions, positions, ledger."""
+
+
+def _logic(parameters: OrderParameters, installation: str) -> ActorLogic:
+    from statemachines.execution.logic import OrderManagerLogic
+
+    return OrderManagerLogic(installation, parameters)
+
+
+def _order_table() -> Table[Any]:
+    from statemachines.execution.orders.child_order_machine import TABLE
+
+    return TABLE
+
+
+SPECS = (
+    ActorSpec(
+        name=ActorName.ORDER_MANAGER,
+        about="The order manager: orders, executions, positions, ledger (EX-1, OR-6).",
+        stage=Stage.ORDERS,
+        turn=10,  # settlement and books before engines
+        section="orders",
+        logic=_logic,
+        actor_class=OrderManager,
+        # Withdrawals and moved stops come addressed to it by the risk manager.
+        subscribes=(Approved, TransferOrdered, DayClosed, InstrumentsKnown, QuotesSeen),
+        sends=(
+            Fill,
+            IntentWorking,
+            IntentDone,
+            FundingPaid,
+            BalancesKnown,
+            Reconciled,
+            TransferEnded,
+            FiltersRefused,
+            DataUnusable,
+            OperatorCommand,
+        ),
+        machines=(MachineSpec(name="order", about="EX-1: the life of every order.", table=_order_table),),
+    ),
+)

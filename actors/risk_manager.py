@@ -1,0 +1,96 @@
+"""The risk manager: pre-trade checks, drawdown, switches, the portfolio (RM-1 to RM-6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from actors.runtime.actor import Actor
+from actors.runtime.spec import ActorSpec, MachineSpec, Stage
+from statemachines.messages import (
+    Approved,
+    AssessRisk,
+    BalancesKnown,
+    BarsClosed,
+    ComponentChanged,
+    DataUnusable,
+    DayClosed,
+    Denied,
+    Fill,
+    FundingPaid,
+    FundingSettled,
+    InstrumentsKnown,
+    InsuranceSeen,
+    Intent,
+    IntentDone,
+    IntentWorking,
+    MoveStop,
+    OperatorCommand,
+    Portfolio,
+    Reconciled,
+    RiskAssessed,
+    RiskState,
+    TransferEnded,
+    Withdraw,
+)
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from statemachines.actor_logic import ActorLogic
+    from statemachines.fsm import Table
+    from statemachines.risk.parameters import RiskParameters
+
+
+class RiskManager(Actor):
+    """Pre-trade checks, drawdown, switches, the portfolio."""
+
+
+def _logic(parameters: RiskParameters, _installation: str) -> ActorLogic:
+    from statemachines.risk.logic import RiskManagerLogic
+
+    return RiskManagerLogic(parameters)
+
+
+def _table() -> Table[Any]:
+    from statemachines.risk.machine import RISK_TABLE
+
+    return RISK_TABLE
+
+
+SPECS = (
+    ActorSpec(
+        name=ActorName.RISK_MANAGER,
+        about="The risk manager: pre-trade checks, drawdown, switches, the portfolio (RM-1).",
+        stage=Stage.RISK,
+        turn=20,
+        section="risk",
+        logic=_logic,
+        actor_class=RiskManager,
+        subscribes=(
+            BarsClosed,
+            DayClosed,
+            FundingSettled,
+            InsuranceSeen,
+            DataUnusable,
+            InstrumentsKnown,
+            Intent,
+            Withdraw,
+            MoveStop,
+            Fill,
+            IntentDone,
+            FundingPaid,
+            BalancesKnown,
+            Reconciled,
+            TransferEnded,
+            AssessRisk,
+            ComponentChanged,
+            OperatorCommand,
+        ),
+        subscribes_own=(IntentWorking,),  # it issues the intents of the operator's flatten commands
+        sends=(Approved, Denied, Withdraw, MoveStop, Portfolio, RiskState, RiskAssessed),
+        machines=(
+            MachineSpec(
+                name="risk", about="RM-2: one machine for everything (GLOBAL) and one per engine.", table=_table
+            ),
+        ),
+    ),
+)

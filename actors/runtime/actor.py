@@ -1,0 +1,84 @@
+"""A stateful actor as its runtime sees it: a plain class; Ray is applied where it is launched (`ray_runtime.spawn`)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from statemachines.messages import parse_body
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from actors.runtime.actor_runner import ActorRunner
+    from actors.runtime.ports import EnvelopeDict
+    from actors.runtime.ray_runtime import Assembly
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_group(group: str) -> Callable[[Method], Method]:
+    """Run the method in this concurrency group of the actor: what `ray.method` does, without loading Ray."""
+
+    def mark(method: Method) -> Method:
+        vars(method)["__ray_concurrency_group__"] = group
+        return method
+
+    return mark
+
+
+class Actor:
+    """The constructor is cheap and cannot fail; `start` does the work. Subclasses add a name for Ray's dashboard."""
+
+    def __init__(self, assembly: Assembly, name: str) -> None:
+        self._assembly = assembly
+        self.name = ActorName(name)
+        self._host: ActorRunner | None = None
+
+    def start(self, epoch: int, now_ms: int) -> None:
+        """Begin work as incarnation `epoch`; errors reach the supervisor."""
+        from actors.runtime.actor_runner import ActorRunner
+        from actors.runtime.ray_runtime import RayPeers, end_process, publish_metrics
+
+        host = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
+        host.start(epoch, now_ms)
+        self._host = host
+        threading.Thread(target=publish_metrics, args=(host,), name="metrics", daemon=True).start()
+
+    @in_group("inbox")
+    def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:
+        return self._started().deliver(batch)
+
+    @in_group("inbox")
+    def notify(self, envelope: EnvelopeDict) -> dict[str, int]:
+        return self._started().notify(envelope)
+
+    @in_group("operator")
+    def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
+        self._started().command(parse_body(kind, body), natural_id)
+
+    @in_group("control")
+    def tick(self, now_ms: int) -> None:
+        self._started().tick(now_ms)
+
+    @in_group("control")
+    def report_again(self) -> None:
+        if self._host is not None:
+            self._host.report_again()
+
+    @in_group("health")
+    def health(self) -> dict[str, Any]:
+        if self._host is None:
+            return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress": 0, "is_busy": False}
+        return self._host.health()
+
+    @in_group("control")
+    def stop(self) -> None:
+        if self._host is not None:
+            self._host.stop()
+
+    def _started(self) -> ActorRunner:
+        if self._host is None:
+            raise RuntimeError(f"{self.name} has not been started yet")
+        return self._host

@@ -1,0 +1,12 @@
+"""What the rest of the core is told about TREND-1 and TREND-2: the weights are 3 : 1 (OR-1)."""
+
+from decimal import Decimal
+
+from statemachines.engines import EngineIdentity
+
+_UNIVERSE = frozenset({"linear:BTCUSDT", "linear:ETHUSDT"})
+
+ENGINES = (
+    EngineIdentity(key="TREND_1", code="t1", order=20, universe=_UNIVERSE, weight=Decimal("0.15")),
+    EngineIdentity(key="TREND_2", code="t2", order=21, universe=_UNIVERSE, weight=Decimal("0.05")),
+)
