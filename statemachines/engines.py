@@ -62,6 +62,11 @@ class EngineIdentity:
         return self.key.lower().replace("_", "-")
 
     @property
+    def trades_perpetuals(self) -> bool:
+        """Whether its account holds derivatives, so that leverage and position mode matter (TR-9)."""
+        return any(series.startswith("linear:") for series in self.universe)
+
+    @property
     def account(self) -> str:
         """The sub-account's name: `TREND-1` for the key TREND_1."""
         return self.key.replace("_", "-")

@@ -66,6 +66,10 @@ class Foundation(StrEnum):
 IDENTITY_OF: dict[ActorName, EngineIdentity] = {ActorName(engine.name): engine for engine in IDENTITIES}
 ENGINES: tuple[ActorName, ...] = tuple(IDENTITY_OF)
 ACCOUNT_OF: dict[ActorName, Account] = {name: Account(engine.account) for name, engine in IDENTITY_OF.items()}
+PERPETUAL_ACCOUNTS: tuple[Account, ...] = tuple(
+    ACCOUNT_OF[name] for name, engine in IDENTITY_OF.items() if engine.trades_perpetuals
+)
+"""The accounts that trade perpetuals; the others hold spot only."""
 ENGINE_OF: dict[Account, ActorName] = {account: engine for engine, account in ACCOUNT_OF.items()}
 
 Category = Literal["spot", "linear"]

@@ -19,6 +19,7 @@ from infra.config import EternalConfig
 from infra.faults import OperatorError
 from infra.processes.environment import Run, child_environment
 from infra.processes.table import cpu_s, is_stopped
+from statemachines.values import ACCOUNT_OF
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +174,8 @@ class SimulatorProcess:
     def _command(self, port: int) -> list[str]:
         program = [sys.executable, "-m", "infra.simulator", "--state", str(self.folder), "--port", str(port)]
         # Quotas count in wall time, and here a market day takes seconds: they would refuse what a real day spreads.
-        return [*program, "--end-with-parent", "--no-rate-limits", *self._market_arguments()]
+        accounts = [part for account in ACCOUNT_OF.values() for part in ("--account", account.value)]
+        return [*program, "--end-with-parent", "--no-rate-limits", *accounts, *self._market_arguments()]
 
     def _market_arguments(self) -> list[str]:
         """A folder in use keeps its market; the arguments are only compared then."""

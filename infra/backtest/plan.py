@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from infra.config import EternalConfig
-from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts
+from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts, with_further
 from infra.simulator.market.port import Market
 from infra.simulator.venue.money import USDT_UNIT
 from statemachines.values import ACCOUNT_OF, ENGINES, IDENTITY_OF, LINEAR, SPOT, ActorName
@@ -97,7 +97,7 @@ class BacktestPlan:
     def _accounts(self) -> Sequence[AccountConfig]:
         amounts = {ACCOUNT_OF[engine].value: weight * self.capital_usdt for engine, weight in self.weights.items()}
         found = []
-        for account in default_accounts():
+        for account in with_further(default_accounts(), tuple(amounts)):
             amount = amounts.get(account.name, Decimal(0)).quantize(USDT_UNIT)
             found.append(AccountConfig(account.name, account.uid, {"USDT": amount} if amount else {}))
         return found

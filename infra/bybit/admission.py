@@ -19,16 +19,13 @@ from infra.bybit.parsing.listing import is_unlisted
 from infra.bybit.session import Sessions
 from infra.faults import OperatorError
 from statemachines.market_data.parameters import MarketDataParameters
-from statemachines.values import LINEAR, Account
+from statemachines.values import LINEAR, PERPETUAL_ACCOUNTS, Account
 
 UNIFIED_2 = (5, 6)
 """`unifiedMarginStatus` of a unified trading account 2.0."""
 
 PERPETUALS = MarketDataParameters().linear_symbols
 """The specification's perpetuals."""
-
-DERIVATIVES = (Account.TREND_1, Account.TREND_2, Account.FUNDING)
-"""The accounts that trade perpetuals; the others hold spot only."""
 
 MARGIN_MODE = "REGULAR_MARGIN"
 TRADING = (("ContractTrade", "Order"), ("ContractTrade", "Position"), ("Spot", "SpotTrade"))
@@ -63,7 +60,7 @@ def admit(
             if account is not Account.MASTER:
                 state = caller.result(account, "account", lambda session: session.get_account_info())
                 found += account_problems(account, state)
-            if account in DERIVATIVES:
+            if account in PERPETUAL_ACCOUNTS:
                 found += mode_problems(account, caller, perpetuals)
         except (GatewayError, UnparsableError) as error:
             found.append(f"{account}: what its key may do could not be learnt: {error}")

@@ -57,6 +57,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fill-spread-ticks", type=int, help="ticks from the last price to bid and ask (default 1)")
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
+    parser.add_argument("--account", action="append", default=[], help="a further sub-account; may be repeated")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
     return parser.parse_args(argv)
 
@@ -149,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rate_limits=not arguments.no_rate_limits,
             ack_delay_ms=arguments.ack_delay_ms,
         )
-        durable = DurableExchange(folder, market, config, load_or_create(folder))
+        durable = DurableExchange(folder, market, config, load_or_create(folder, arguments.account))
     except ValueError as error:
         logging.getLogger("infra.simulator").error("%s", error)
         return 2

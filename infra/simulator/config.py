@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -40,6 +40,14 @@ def default_accounts(uid_base: int = DEFAULT_UID_BASE) -> tuple[AccountConfig, .
         ("TACTICAL", "5000"),
     )
     return tuple(AccountConfig(name, uid_base + offset, _balances(usdt)) for offset, (name, usdt) in enumerate(amounts))
+
+
+def with_further(accounts: tuple[AccountConfig, ...], names: Sequence[str]) -> tuple[AccountConfig, ...]:
+    """The accounts and, with the next UIDs and without money, those of these names that are not among them."""
+    known = {account.name for account in accounts}
+    next_uid = max(account.uid for account in accounts) + 1
+    missing = [name for name in names if name not in known]
+    return (*accounts, *(AccountConfig(name, next_uid + offset, _balances("0")) for offset, name in enumerate(missing)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infra.files import write_secret
 from infra.simulator.api.keys import TRADE, TRANSFER, ApiKey
-from infra.simulator.config import MASTER, AccountConfig, default_accounts
+from infra.simulator.config import MASTER, AccountConfig, default_accounts, with_further
 from infra.simulator.venue.errors import VenueError
 
 KEYS_FILE = "keys.json"
@@ -35,14 +35,26 @@ class Credentials:
     keys: Mapping[str, ApiKey]
 
 
-def load_or_create(folder: Path) -> Credentials:
-    """Read the folder's keys file; in a new folder make one with random instance, UIDs, keys and token."""
+def load_or_create(folder: Path, further: Sequence[str] = ()) -> Credentials:
+    """Read the folder's keys file; in a new folder make one with random instance, UIDs, keys and token.
+
+    `further` names sub-accounts beside the usual ones, that open without money.
+
+    Raises:
+        ValueError: the folder's exchange was opened without one of them.
+    """
     path = folder / KEYS_FILE
     if not path.exists():
-        write_secret(path, json.dumps(_new(), indent=1), replace=False)
+        write_secret(path, json.dumps(_new(further), indent=1), replace=False)
     data = json.loads(path.read_text())
+    opened = {one["name"] for one in data["accounts"]}
+    if lacking := [name for name in further if name not in opened]:
+        raise ValueError(
+            f"The exchange in the state folder {folder} was opened without the account {lacking[0]}; "
+            "accounts are opened with a new state folder only."
+        )
     balances = {one.name: one.balances for one in default_accounts()}
-    accounts = tuple(AccountConfig(one["name"], one["uid"], balances[one["name"]]) for one in data["accounts"])
+    accounts = tuple(AccountConfig(one["name"], one["uid"], balances.get(one["name"], {})) for one in data["accounts"])
     keys: dict[str, ApiKey] = {}
     for one in data["accounts"]:
         scopes = TRANSFER if one["name"] == MASTER else TRADE
@@ -58,8 +70,8 @@ def _pair() -> dict[str, str]:
     return {"api_key": secrets.token_hex(9), "api_secret": secrets.token_hex(18)}
 
 
-def _new() -> dict[str, Any]:
-    accounts = default_accounts(10_000_000 + secrets.randbelow(80_000_000))
+def _new(further: Sequence[str]) -> dict[str, Any]:
+    accounts = with_further(default_accounts(10_000_000 + secrets.randbelow(80_000_000)), further)
     master = next(one for one in accounts if one.is_master)
     return {
         "instance": secrets.token_hex(8),

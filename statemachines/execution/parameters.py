@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from statemachines.parameters import ParameterModel, Symbol, Unit
-from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Account
+from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, PERPETUAL_ACCOUNTS, SECOND_MS, Account
 
 _Ms = Annotated[int, Field(gt=0), Unit("milliseconds")]
 _Pause = Annotated[float, Field(gt=0), Unit("seconds")]
@@ -86,5 +86,5 @@ class OrderParameters(ParameterModel):
     leverage_symbols: tuple[Symbol, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     """Perpetuals whose leverage is set (TR-9)."""
 
-    leverage_accounts: tuple[Account, ...] = (Account.TREND_1, Account.TREND_2, Account.FUNDING)
+    leverage_accounts: tuple[Account, ...] = PERPETUAL_ACCOUNTS
     """Accounts in which it is set (TR-9)."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from itertools import cycle
 
-from infra.backtest.records import TOTAL
+from infra.backtest.records import ENGINES, TOTAL
 from infra.backtest.report.series import BTC_HOLD, CASH, MASTER, MIX_HOLD
 
 INK = "#1d2733"
 MUTED = "#66727f"
 RULE = "#e3e7eb"
+OF_FURTHER_ENGINES = ("#2c9aa0", "#8c6d46", "#5a5fcf", "#a0a13a")
 COLOURS = {
+    **dict(zip(ENGINES, cycle(OF_FURTHER_ENGINES), strict=False)),
     TOTAL: INK,
     "CORE-HODL": "#2b6cb0",
     "TREND-1": "#2f855a",

@@ -1,0 +1,75 @@
+"""Run inside the extended house: what becomes of the toy in process, as JSON on standard output."""
+
+# mypy: disable-error-code="index"
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.registry import START_ORDER, TURN_ORDER
+from actors.runtime.routing import TABLE
+from api import backtest, machines, service
+from api.logics import logics
+from infra.backtest.journals import from_memory
+from infra.backtest.plan import BacktestPlan
+from infra.backtest.system import InProcessSystem
+from infra.config import EternalConfig
+from infra.config.example import example
+from infra.simulator.api import Exchange
+from infra.simulator.config import with_further
+from statemachines.execution.orders.order_ids import client_order_id, parse_client_order_id
+from statemachines.values import DAY_MS, Account, ActorName
+from tests.simulation.whole import INSTALLATION, synthetic
+
+TOY = ActorName("toy-1")
+DAYS = 5
+
+
+def journalled() -> dict[str, Any]:
+    """Five days in process; in the middle the toy is lost, as by a crash, and restarted from what is durable."""
+    plan = BacktestPlan(synthetic(DAYS), EternalConfig())
+    store, exchange = MemoryStore(), Exchange(synthetic(DAYS), plan.exchange())
+    system = InProcessSystem(exchange, logics(EternalConfig(), INSTALLATION), store)
+    system.start()
+    system.run(exchange.market_time + 3 * DAY_MS // 2)
+    system.runtime.stop_actor(TOY)
+    system.runtime.start_actor(TOY, exchange.market_time)
+    system.run()
+    lines = from_memory(store)[str(TOY)]
+    states = {row.key: (row.state, dict(row.data)) for row in store.load(TOY, store.grant(TOY, "test")).states.values()}
+    return {"journal": [str(line) for line in lines], "states": states}
+
+
+def main() -> None:
+    config = EternalConfig()
+    json.dump(
+        {
+            "start_order": START_ORDER,
+            "turns": TURN_ORDER,
+            "routes": sorted(kind for kind, routes in TABLE.items() if any(one.recipient == TOY for one in routes)),
+            "account": Account("TOY-1"),
+            "accounts": [one.name for one in with_further(BacktestPlan(synthetic(1), config).exchange().accounts, ())],
+            "weight": str(config.orchestrator.weights[TOY]),
+            "cycle": config.orchestrator.cycle,
+            "universe": sorted(config.risk.engines[TOY].universe),
+            "capital": str(sum(config.orchestrator.weights.values(), Decimal(0))),
+            "section": "[engines.toy_1]" in example(),
+            "order_id": parse_client_order_id("abcdef", client_order_id("abcdef", "toy-1-z", 1)),
+            "api_actors": service.ACTORS,
+            "api_engines": sorted(service.ENGINE_NAMES),
+            "backtest_engines": sorted(backtest.NAMES),
+            "diagram": machines.mermaid("toy"),
+            "document": "## toy" in machines.markdown(),
+            "machine_of": machines.MACHINE_OF[TOY],
+            **journalled(),
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()
