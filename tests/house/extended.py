@@ -1,4 +1,4 @@
-"""The house with one more engine: the real folders, and beside them the toy's folder and the toy's file; nothing else."""
+"""The house with one more engine: the real folders, and beside them the toy's folder and file; nothing else."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from typing import Any
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import START_ORDER, TURN_ORDER
 from actors.runtime.routing import TABLE
-from api import backtest, machines, service
+from api import machines, service
+from api.cli import backtest
 from api.logics import logics
 from infra.backtest.journals import from_memory
 from infra.backtest.plan import BacktestPlan
