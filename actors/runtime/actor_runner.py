@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, Effects, SequenceGapError
+from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, SequenceGapError
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.outbox_dispatcher import RETRY_DELAYS_S, OutboxDispatcher, Peers, is_quote
 from actors.runtime.ports import (
@@ -29,6 +29,8 @@ from actors.runtime.ports import (
     StoreUnavailableError,
     StreamsPort,
 )
+from actors.runtime.quote_counts import QuoteCounts
+from actors.runtime.step import Effects
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.messages import Body, ResponseReceived, StreamRestored
 from statemachines.values import ActorName
@@ -86,10 +88,7 @@ class ActorRunner:
         self._dispatchers: dict[str, OutboxDispatcher] = {}
         self._deliveries: list[_Delivery] = []
         self._commands: list[_Command] = []
-        self._quotes_guard = threading.Lock()
-        self._quotes_in: dict[str, int] = {}
-        self._quotes_open: dict[str, int] = {}
-        self._quotes_out: dict[str, tuple[int, int]] = {}
+        self._quotes = QuoteCounts()
         self._ticks = 0
         self._calls = 0
         self._last_report: Mapping[str, Any] | None = None
@@ -152,11 +151,7 @@ class ActorRunner:
         return self._enqueue_quotes(str(envelope["sender"]), 1, lambda: durable.notify(envelope))
 
     def _enqueue_quotes(self, sender: str, count: int, take: Callable[[], None]) -> dict[str, int]:
-        """Quotes are numbered as they enter the queue: once the worker has counted so many of a sender's, it has seen
-        these. The sender tells the conductor the number, so that none in the queue is overlooked."""
-        with self._quotes_guard:
-            number = self._quotes_in[sender] = self._quotes_in.get(sender, 0) + count
-            self._queue.put(take)
+        number = self._quotes.enter(sender, count, lambda: self._queue.put(take))
         return {"epoch": self.epoch, "quotes": number}
 
     def command(self, body: Body, natural_id: str, market_ms: int = 0) -> None:
@@ -304,7 +299,7 @@ class ActorRunner:
         self._dispatch(durable, quotes)
         for recipient, envelopes in quotes.items():
             for envelope in envelopes:
-                self._quotes_leave(recipient, 1)
+                self._quotes.leave(recipient, 1)
                 self._dispatcher(recipient).notify(envelope)
 
     def _dispatch(self, durable: DurableActor, quotes: dict[str, list[EnvelopeDict]]) -> None:
@@ -315,11 +310,8 @@ class ActorRunner:
                 batch = durable.unacknowledged(recipient)
                 if batch:
                     with_them = quotes.pop(recipient, [])
-                    self._quotes_leave(recipient, len(with_them))
+                    self._quotes.leave(recipient, len(with_them))
                     dispatcher.deliver([*with_them, *batch])
-
-    def _quotes_leave(self, recipient: str, count: int) -> None:
-        self._quotes_open[recipient] = self._quotes_open.get(recipient, 0) + count
 
     def _dispatcher(self, recipient: str) -> OutboxDispatcher:
         dispatcher = self._dispatchers.get(recipient)
@@ -403,13 +395,7 @@ class ActorRunner:
         durable.acknowledged(recipient, cursor)
 
     def _quotes_ended(self, recipient: str, count: int, taken: Mapping[str, int] | None) -> None:
-        """Quotes are no longer on their way: `taken` tells which number they got, None that they are lost."""
-        self._queue.put(lambda: self._count_quotes(recipient, count, taken))
-
-    def _count_quotes(self, recipient: str, count: int, taken: Mapping[str, int] | None) -> None:
-        self._quotes_open[recipient] -= count
-        if taken is not None:
-            self._quotes_out[recipient] = (taken["epoch"], taken["quotes"])
+        self._queue.put(lambda: self._quotes.end(recipient, count, taken))
 
     def _fenced(self, why: str) -> None:
         _log.warning("%s stops: %s", self.name, why)
@@ -427,7 +413,7 @@ class ActorRunner:
             self._state = "RUNNING"
         if not self._parts.is_lockstep:
             return  # nobody conducts
-        if any(self._quotes_open.values()):
+        if self._quotes.are_under_way:
             return  # which number they get is known once they have been handed over
         # Messages on their way do not make this actor busy: the conductor compares what was sent with what arrived.
         report = {
@@ -437,7 +423,7 @@ class ActorRunner:
             "calls": self._calls,
             "sent": dict(durable.last_sent),
             "cursors": dict(durable.cursors),
-            "quotes_out": dict(self._quotes_out),
+            "quotes_out": self._quotes.handed_over(),
             "quotes_in": dict(durable.quotes_taken),
             "frames": received,
             "deadline_ms": durable.deadline(),

@@ -6,25 +6,22 @@ only then act**. The durable actor is synchronous and owns no thread; a runtime 
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store, StoreUnavailableError
+from actors.runtime.envelopes import as_json, message_of
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store
 from actors.runtime.routing import EPHEMERAL, recipients
+from actors.runtime.step import Batch, Effects, Item, Source, is_needed
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahead, HistoryNeed, Lookahead, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
 from statemachines.conditions import Conditions
-from statemachines.facts import BarFact, Fact
-from statemachines.messages import Body, Envelope, QuotesSeen, ResponseReceived, parse_body
+from statemachines.facts import BarFact
+from statemachines.messages import Body, Envelope, QuotesSeen, ResponseReceived
 from statemachines.requests import Blocked, Unknown
 from statemachines.values import ActorName
-
-_log = logging.getLogger(__name__)
 
 GROUP_LIMIT = 100
 """Most messages decided in one transaction, and most per delivery (DESIGN 1)."""
@@ -32,19 +29,8 @@ GROUP_LIMIT = 100
 KNOWN_IDS_KEPT = 20_000
 """Natural ids of outside facts remembered in memory; older repeats are dropped by the logics' own keys."""
 
-
 CONDITIONS_KEY = "alerts"
 """Row of the durable actor's own beside the logic's: the alerts that are open."""
-
-
-def as_json(body: Body) -> dict[str, Any]:
-    """What travels between processes and lies in the database."""
-    return body.model_dump(mode="json")
-
-
-def as_it_is(body: Body) -> Body:
-    """Within one process: bodies are frozen, so sender and recipients may share them."""
-    return body
 
 
 class SequenceGapError(Exception):
@@ -53,31 +39,6 @@ class SequenceGapError(Exception):
     def __init__(self, sender: str, cursor: int) -> None:
         super().__init__(f"messages of {sender} after {cursor} are missing; nothing of the delivery was taken")
         self.cursor = cursor
-
-
-class _Source(StrEnum):
-    """What an inbox item is."""
-
-    PEER = "peer"
-    FACT = "fact"
-    ANSWER = "answer"
-    TICK = "tick"
-
-
-class _Item(NamedTuple):
-    source: _Source
-    message: Envelope | None
-    market_ms: int
-    sequence: int = 0
-    natural_id: str = ""
-
-
-@dataclass(slots=True)
-class Effects:
-    """What the runtime must do after a step: deliver, notify (ephemeral), perform."""
-
-    calls: list[ExchangeCall] = field(default_factory=list)
-    ephemeral: list[tuple[tuple[ActorName, ...], EnvelopeDict]] = field(default_factory=list)
 
 
 class DurableActor:
@@ -112,15 +73,15 @@ class DurableActor:
         self._patient = logic if isinstance(logic, HasLookahead) else None
         self._store = store
         self._encode = encode
-        self._inbox: deque[_Item] = deque()
+        self._inbox: deque[Item] = deque()
         self._known: OrderedDict[str, None] = OrderedDict()
         self._check_store_for_known = False
         self._unsaved_acks: dict[str, int] = {}
         self._retry: Commit | None = None
         self._retry_effects: Effects | None = None
-        self._begun: _Batch | None = None
+        self._begun: Batch | None = None
         self._due_since: tuple[int | None, str, str] = (None, "", "")
-        self._batch = _Batch(1)
+        self._batch = Batch(1)
         self._probe = probe
         self._conditions = Conditions(self.name)
 
@@ -149,7 +110,7 @@ class DurableActor:
             self._conditions.restore(conditions.data)
         self.logic.restore(states)
         self._warm()
-        batch = _Batch(self.next_seq)
+        batch = Batch(self.next_seq)
         self._take(batch, self.logic.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
         for row in loaded.pending:
             why = "the system stopped before the answer was recorded; the exchange is asked what became of it"
@@ -183,19 +144,19 @@ class DurableActor:
             if int(envelope["prev"][self.name]) != cursor:
                 raise SequenceGapError(sender, cursor)
             self.accepted[sender] = sequence
-            self._inbox.append(_Item(_Source.PEER, _message(envelope), int(envelope["market_time"]), sequence))
+            self._inbox.append(Item(Source.PEER, message_of(envelope), int(envelope["market_time"]), sequence))
 
     def tell(self, body: Body, natural_id: str, market_ms: int) -> None:
         """Take a fact from outside; `natural_id` "" marks an ephemeral one."""
         identity = natural_id or f"{body.KIND}@{market_ms}"
         message = Envelope(identity, "exchange", market_ms, "", identity, body)
-        self._inbox.append(_Item(_Source.FACT, message, market_ms, natural_id=natural_id))
+        self._inbox.append(Item(Source.FACT, message, market_ms, natural_id=natural_id))
 
     def notify(self, envelope: EnvelopeDict) -> None:
         """Take an ephemeral message of a peer."""
         sender = str(envelope["sender"])
         self.quotes_taken[sender] = self.quotes_taken.get(sender, 0) + 1
-        self._inbox.append(_Item(_Source.FACT, _message(envelope), int(envelope["market_time"])))
+        self._inbox.append(Item(Source.FACT, message_of(envelope), int(envelope["market_time"])))
 
     def answer(self, key: str, body: ResponseReceived) -> None:
         """Take the outcome of a request; a second answer to the same request is dropped."""
@@ -203,11 +164,11 @@ class DurableActor:
         if row is None:
             return
         message = Envelope(f"{self.name}!{key}", "exchange", self.market_ms, row.cause, row.trace, body)
-        self._inbox.append(_Item(_Source.ANSWER, message, self.market_ms))
+        self._inbox.append(Item(Source.ANSWER, message, self.market_ms))
 
     def tick(self, now_ms: int) -> None:
         """Market time has reached a published deadline."""
-        self._inbox.append(_Item(_Source.TICK, None, now_ms))
+        self._inbox.append(Item(Source.TICK, None, now_ms))
 
     @property
     def has_work(self) -> bool:
@@ -252,7 +213,7 @@ class DurableActor:
         assert effects is not None
         if self._probe is not None:
             self._probe("before commit")
-        is_durable = _is_needed(commit)
+        is_durable = is_needed(commit)
         blocked = self._store.commit(commit) if is_durable else frozenset()
         if self._probe is not None:
             self._probe("after commit")
@@ -265,18 +226,18 @@ class DurableActor:
         effects.calls = [call for call in effects.calls if call.key not in blocked]
         return effects
 
-    def _decide(self) -> _Batch:
+    def _decide(self) -> Batch:
         items = list(islice(self._inbox, GROUP_LIMIT))
         # The store may be away: nothing is taken out of the inbox before it has answered.
         repeats = self._repeats(items)
-        batch = self._begun or _Batch(self.next_seq)
+        batch = self._begun or Batch(self.next_seq)
         self._begun = None
         for item in items:
             self._inbox.popleft()
             self.market_ms = max(self.market_ms, item.market_ms)
             if item.natural_id and item.natural_id in repeats:
                 continue
-            if item.source is _Source.TICK:
+            if item.source is Source.TICK:
                 due = self.logic.deadline()
                 if due is None or due > item.market_ms:
                     continue
@@ -286,12 +247,12 @@ class DurableActor:
                 continue
             message = item.message
             assert message is not None
-            if item.source is _Source.ANSWER:
+            if item.source is Source.ANSWER:
                 key = getattr(message.body, "key", "")
                 if key not in self.pending or key in batch.answered:
                     continue
                 batch.answered.append(key)
-            elif item.source is _Source.PEER:
+            elif item.source is Source.PEER:
                 batch.cursors[message.sender] = item.sequence
             elif item.natural_id:
                 batch.known.append(item.natural_id)
@@ -321,7 +282,7 @@ class DurableActor:
         identity = f"{self.name}@{due}"
         return identity, identity
 
-    def _repeats(self, items: Sequence[_Item]) -> set[str]:
+    def _repeats(self, items: Sequence[Item]) -> set[str]:
         fresh = [i.natural_id for i in items if i.natural_id]
         repeats = {name for name in fresh if name in self._known}
         if self._check_store_for_known and fresh:
@@ -329,7 +290,7 @@ class DurableActor:
             repeats |= self._store.is_known(self.name, unseen)
         return repeats
 
-    def _take(self, batch: _Batch, commands: Commands, cause: str, trace: str) -> None:
+    def _take(self, batch: Batch, commands: Commands, cause: str, trace: str) -> None:
         """Turn one decision into rows; messages draw their sequence here, inside the sender's commit."""
         for command in commands:
             match command:
@@ -351,7 +312,7 @@ class DurableActor:
                     if fact is not None:
                         batch.facts.append(fact)
 
-    def _address(self, batch: _Batch, send: Send, cause: str, trace: str) -> None:
+    def _address(self, batch: Batch, send: Send, cause: str, trace: str) -> None:
         to = recipients(send, self.name)
         kind = send.body.KIND
         envelope: EnvelopeDict = {
@@ -381,7 +342,7 @@ class DurableActor:
             batch.last_sent[name] = sequence
         batch.outbox.append(envelope)
 
-    def _commit_of(self, batch: _Batch) -> Commit:
+    def _commit_of(self, batch: Batch) -> Commit:
         return Commit(
             actor=self.name,
             epoch=self.epoch,
@@ -399,7 +360,7 @@ class DurableActor:
             facts=batch.facts,
         )
 
-    def _apply(self, commit: Commit, batch: _Batch, is_durable: bool) -> None:
+    def _apply(self, commit: Commit, batch: Batch, is_durable: bool) -> None:
         if is_durable:
             self.number = commit.number
             for recipient, sequence in commit.acknowledged.items():
@@ -453,52 +414,3 @@ class DurableActor:
     def holds(self) -> bool:
         """Whether this incarnation may still write to the exchange; asked before every write (fencing)."""
         return self._store.holds(self.name, self.epoch)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one step gathers before it is committed."""
-
-    next_seq: int
-    states: list[Any] = field(default_factory=list)
-    cursors: dict[str, int] = field(default_factory=dict)
-    known: list[str] = field(default_factory=list)
-    outbox: list[EnvelopeDict] = field(default_factory=list)
-    last_sent: dict[str, int] = field(default_factory=dict)
-    ephemeral: list[tuple[tuple[ActorName, ...], EnvelopeDict]] = field(default_factory=list)
-    calls: list[ExchangeCallRow] = field(default_factory=list)
-    answered: list[str] = field(default_factory=list)
-    journal: list[JournalRow] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    alerts: int = 0
-    quotes: QuotesSeen | None = None
-    quotes_cause: str = ""
-
-
-def _is_needed(commit: Commit) -> bool:
-    """Whether a step has anything durable; a step of ephemeral frames has not."""
-    return bool(
-        commit.states
-        or commit.cursors
-        or commit.known
-        or commit.outbox
-        or commit.calls
-        or commit.answered
-        or commit.journal
-        or commit.facts
-    )
-
-
-def _message(envelope: Mapping[str, Any]) -> Envelope:
-    body = envelope["body"]
-    return Envelope(
-        id=str(envelope["id"]),
-        sender=str(envelope["sender"]),
-        market_ms=int(envelope["market_time"]),
-        cause=str(envelope["cause"]),
-        trace=str(envelope["trace"]),
-        body=body if isinstance(body, Body) else parse_body(str(envelope["kind"]), body),
-    )
-
-
-__all__ = ["GROUP_LIMIT", "DurableActor", "Effects", "SequenceGapError", "StoreUnavailableError", "as_it_is", "as_json"]

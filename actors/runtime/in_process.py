@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from actors.runtime.durable_actor import DurableActor, Effects, SequenceGapError, as_it_is
+from actors.runtime.durable_actor import DurableActor, SequenceGapError
+from actors.runtime.envelopes import as_it_is
 from actors.runtime.ports import ExchangePort, Store
 from actors.runtime.registry import START_ORDER
+from actors.runtime.step import Effects
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
 from statemachines.messages import Body, ResponseReceived

@@ -1,0 +1,72 @@
+"""What one step of a durable actor takes from its inbox, gathers before its commit, and leaves to be done after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow
+from statemachines.commands import ExchangeCall
+from statemachines.facts import Fact
+from statemachines.messages import Envelope, QuotesSeen
+from statemachines.values import ActorName
+
+
+class Source(StrEnum):
+    """What an inbox item is."""
+
+    PEER = "peer"
+    FACT = "fact"
+    ANSWER = "answer"
+    TICK = "tick"
+
+
+class Item(NamedTuple):
+    source: Source
+    message: Envelope | None
+    market_ms: int
+    sequence: int = 0
+    natural_id: str = ""
+
+
+@dataclass(slots=True)
+class Effects:
+    """What the runtime must do after a step: deliver, notify (ephemeral), perform."""
+
+    calls: list[ExchangeCall] = field(default_factory=list)
+    ephemeral: list[tuple[tuple[ActorName, ...], EnvelopeDict]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step gathers before it is committed."""
+
+    next_seq: int
+    states: list[Any] = field(default_factory=list)
+    cursors: dict[str, int] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
+    outbox: list[EnvelopeDict] = field(default_factory=list)
+    last_sent: dict[str, int] = field(default_factory=dict)
+    ephemeral: list[tuple[tuple[ActorName, ...], EnvelopeDict]] = field(default_factory=list)
+    calls: list[ExchangeCallRow] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    journal: list[JournalRow] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    alerts: int = 0
+    quotes: QuotesSeen | None = None
+    quotes_cause: str = ""
+
+
+def is_needed(commit: Commit) -> bool:
+    """Whether a step has anything durable; a step of ephemeral frames has not."""
+    return bool(
+        commit.states
+        or commit.cursors
+        or commit.known
+        or commit.outbox
+        or commit.calls
+        or commit.answered
+        or commit.journal
+        or commit.facts
+    )
