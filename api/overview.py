@@ -7,8 +7,8 @@ from functools import reduce
 from typing import Any
 
 from api import machines
-from api.http.snapshot import Snapshot
 from api.plain import day_of
+from api.snapshot import Snapshot
 from statemachines.risk.machine import GLOBAL, RiskStateName, stricter
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 

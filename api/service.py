@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from api import machines
 from api.asking import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
-from api.http.paging import decode, page_of
-from api.http.snapshot import Snapshot, SnapshotSource
 from api.overview import actor_row, engine_rows, market_view
+from api.paging import decode, page_of
 from api.plain import plain
+from api.snapshot import Snapshot, SnapshotSource
 from api.verdict import Limits, reasons
 from infra.database import queries as lists
 from infra.database.queries import PageKey, Place, Queries, QueryUnavailableError

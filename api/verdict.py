@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.http.snapshot import Snapshot
 from api.plain import time_of
+from api.snapshot import Snapshot
 from statemachines.risk.machine import GLOBAL, NO_NEW_RISK, RiskStateName
 
 MOVING = ("RUNNING", "ENDED")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from actors.runtime.actor import Actor
 from statemachines.actor_logic import ActorLogic
 from statemachines.fsm import Table
 from statemachines.messages import (
@@ -92,7 +91,7 @@ class ActorSpec:
     """Makes its logic from the parameters in force and the installation id, which begins order and transfer ids (EX-5).
     None: it decides nothing and has no durable state (the API)."""
 
-    actor_class: type[Actor] | None = None
+    actor_class: type[Any] | None = None
     """The class that Ray runs; None: it is the one of a storey above (orchestrator, API)."""
 
     machines: tuple[MachineSpec, ...] = ()

@@ -13,8 +13,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from api.cli.place import OVERVIEW, Place
 from api.cli.running import RunningError, running_pid
+from api.place import OVERVIEW, Place
 from api.tokens import read_or_make_token
 from infra.files import read_port
 from infra.secrets.counter import SOCKET, SecretsUnavailableError, fetch

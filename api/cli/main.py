@@ -111,8 +111,8 @@ def run(
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
     from api.cli.client import Unanswered, read_launch_overview, read_overview
-    from api.cli.place import find_place
-    from api.cli.table import print_overview
+    from api.place import find_place
+    from api.table import print_overview
 
     place = find_place(data, config_file)
     try:
@@ -131,8 +131,8 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
 @app.command()
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
-    from api.cli.place import find_place
     from api.cli.running import stop_running
+    from api.place import find_place
 
     typer.echo(stop_running(find_place(data, config_file).data_folder))
 
@@ -153,7 +153,7 @@ def control(
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
     from api.cli.client import send_command
-    from api.cli.place import find_place
+    from api.place import find_place
 
     place = find_place(data, config_file)
     if not yes:

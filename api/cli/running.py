@@ -125,8 +125,8 @@ def overview_from_database(config: EternalConfig, why: str) -> dict[str, Any]:
     """
     import asyncio
 
-    from api.http.snapshot import SnapshotCache
     from api.service import OperatorService
+    from api.snapshot import SnapshotCache
     from infra.database.queries import Queries
 
     def nobody() -> Mapping[str, Any]:

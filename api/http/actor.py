@@ -38,8 +38,8 @@ class Api:
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
-        from api.http.snapshot import SnapshotCache
         from api.service import OperatorService
+        from api.snapshot import SnapshotCache
         from api.tokens import TokenFile
         from api.verdict import limits_for
         from infra.database.queries import Queries

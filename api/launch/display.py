@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from api.cli.table import money, render
-from api.http.snapshot import Snapshot
 from api.launch.system import System
 from api.service import OperatorService
+from api.snapshot import Snapshot
+from api.table import money, render
 from api.verdict import limits_for
 from infra.database.queries import Queries
 

@@ -20,7 +20,6 @@ from typing import Any, Literal
 
 from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
-from api.cli.place import OVERVIEW
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
 from api.launch.notices import Notices
@@ -30,6 +29,7 @@ from api.launch.ray_process import RayProcess
 from api.launch.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
+from api.place import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig

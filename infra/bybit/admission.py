@@ -14,8 +14,8 @@ from pybit.unified_trading import HTTP
 
 from infra.bybit.caller import Caller
 from infra.bybit.errors import GatewayError
+from infra.bybit.listing import is_unlisted
 from infra.bybit.parsing.fields import Row, UnparsableError
-from infra.bybit.parsing.listing import is_unlisted
 from infra.bybit.session import Sessions
 from infra.faults import OperatorError
 from statemachines.market_data.parameters import MarketDataParameters

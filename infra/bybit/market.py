@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 from actors.runtime.ports import MarketClock
 from infra.bybit.caller import Caller
 from infra.bybit.errors import Fault, GatewayError
+from infra.bybit.listing import is_unlisted
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.parsing.judging import Kind, distinct, kept, set_aside
-from infra.bybit.parsing.listing import is_unlisted
 from infra.bybit.parsing.rows import (
     interval_ms,
     parse_bar,

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from actors.runtime.actor_runner import ActorRunner, Parts
 from api.control import ControlUnavailableError
 from api.http.app import create_app
-from api.http.snapshot import SnapshotCache
 from api.logics import logics
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import Token
 from api.verdict import _trading
 from infra.config import EternalConfig

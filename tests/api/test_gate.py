@@ -18,9 +18,9 @@ from api.http import serving
 from api.http.app import create_app
 from api.http.gate import MOST_BODY_BYTES
 from api.http.serving import listen, make_server
-from api.http.snapshot import SnapshotCache
 from api.launch.system import System
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import TokenFile, WeakTokenError, read_or_make_token, read_token
 from infra.config import EternalConfig
 from infra.database.queries import Queries

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from api.http import models, trade_models
 from api.http.app import create_app, page_policy
-from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.registers import Heartbeats

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 
 from actors.runtime.ports import JournalRow
 from api.http.app import create_app
-from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore

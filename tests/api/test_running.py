@@ -24,14 +24,14 @@ from typer.testing import CliRunner
 from api.cli.client import Unanswered, read_launch_overview, read_overview
 from api.cli.doctor import examine
 from api.cli.main import app
-from api.cli.place import Place
 from api.cli.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
-from api.cli.table import render
 from api.http.app import create_app
 from api.http.serving import listen, make_server
-from api.http.snapshot import SnapshotCache
 from api.launch.system import System
+from api.place import Place
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
+from api.table import render
 from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig

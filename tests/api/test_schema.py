@@ -17,8 +17,8 @@ from schemathesis.core.failures import FailureGroup
 
 from api.control import ControlUnavailableError, Send
 from api.http.app import create_app
-from api.http.snapshot import SnapshotCache
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.server.embedded import EmbeddedPostgres

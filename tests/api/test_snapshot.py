@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from api.http.snapshot import SnapshotCache
+from api.snapshot import SnapshotCache
 
 
 class Clock:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.http.snapshot import Snapshot
+from api.snapshot import Snapshot
 from api.verdict import Limits, limits_for, reasons
 
 LIMITS = Limits(snapshot_s=5, commit_s=60, heartbeat_s=30)

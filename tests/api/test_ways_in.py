@@ -16,9 +16,9 @@ from fastapi.testclient import TestClient
 
 from api.cli.report import collect, lines, problems
 from api.http.app import create_app
-from api.http.snapshot import SnapshotCache
 from api.machines import MACHINES, markdown
 from api.service import OperatorService
+from api.snapshot import SnapshotCache
 from api.tokens import Token, read_or_make_token
 from infra.database.queries import Queries
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures

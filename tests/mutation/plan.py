@@ -117,7 +117,7 @@ PARTS = (
             "infra/bybit/parsing/fields.py",
             "infra/bybit/parsing/envelope.py",
             "infra/bybit/parsing/judging.py",
-            "infra/bybit/parsing/listing.py",
+            "infra/bybit/listing.py",
             "infra/bybit/lookups.py",
             "infra/bybit/streams/topics.py",
         ),

@@ -12,9 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.orders.fills import settle_funding
+from infra.simulator.venue.orders.liquidation import liquidate
 from infra.simulator.venue.orders.matching import fired, match, needs_quotes
 from infra.simulator.venue.passing import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.prices import HOUR_MS

@@ -15,9 +15,9 @@ from infra.bybit.caller import MAX_PAGES, Caller
 from infra.bybit.endpoints import endpoints
 from infra.bybit.errors import Fault, GatewayError
 from infra.bybit.limits import RateLimiter, RateLimits
+from infra.bybit.listing import is_unlisted
 from infra.bybit.lockstep import SimulatorLockstep, SimulatorUnavailableError
 from infra.bybit.parsing.fields import UnparsableError
-from infra.bybit.parsing.listing import is_unlisted
 from infra.bybit.parsing.rows import parse_kline, parse_level
 from infra.bybit.session import DirectSessions
 from infra.bybit.streams.book import OrderBook

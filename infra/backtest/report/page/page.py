@@ -15,7 +15,7 @@ from infra.backtest.report.page import tables
 from infra.backtest.report.page.charts import Chart, daily_charts
 from infra.backtest.report.page.events import event_charts
 from infra.backtest.report.page.look import CSS, SCRIPT
-from infra.backtest.report.page.words import count, day, percent, ratio, usdt
+from infra.backtest.report.words import count, day, percent, ratio, usdt
 
 SYNTHETIC = "SYNTHETIC MARKET: the prices of this run are invented. Its figures say nothing about real markets."
 CONVENTIONS = (

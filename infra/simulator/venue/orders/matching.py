@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from infra.simulator.venue.liquidation import liquidate
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.model import Account, Order
+from infra.simulator.venue.orders.liquidation import liquidate
 from infra.simulator.venue.orders.working import fill_resting, trigger
 from infra.simulator.venue.state import Venue
 
