@@ -76,6 +76,9 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": models.Refusal, "description": "the command_id belongs to another command"}
 }
 
+TEXT: dict[str, Any] = {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/html")}}
+"""How an answer that is text is documented."""
+
 Before = Annotated[str | None, Query(max_length=400, description="the `next` of the page before; absent: the newest")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
 Engine = Annotated[str | None, Query(description=f"{', '.join(ENGINES[:-1])} or {ENGINES[-1]}")]
@@ -100,7 +103,8 @@ def create_app(
 
     def get(tag: str, path: str, summary: str, model: Any) -> Callable[[Any], Any]:
         """A route behind the token; the model is for the documents (tests hold the answers against it)."""
-        answers: dict[int | str, dict[str, Any]] = {200: {"model": model, "description": "the answer"}}
+        answer = TEXT if model is str else {"model": model}
+        answers: dict[int | str, dict[str, Any]] = {200: {**answer, "description": "the answer"}}
         answers |= REFUSALS
         return app.get(
             path,

@@ -122,6 +122,15 @@ def test_diagrams_name_every_state_in_both_languages(client: TestClient) -> None
             assert table.russian[state] in text
 
 
+def test_a_diagram_is_documented_as_the_text_that_it_is(client: TestClient) -> None:
+    """It was documented as JSON; who generated a client from the description could not read a single diagram."""
+    documented = client.get("/openapi.json").json()["paths"]["/machines/{name}/diagram"]["get"]["responses"]["200"]
+    assert {"text/plain", "text/html"} <= set(documented["content"])
+    for form, kind in (("mermaid", "text/plain"), ("html", "text/html")):
+        answer = client.get("/machines/order/diagram", params={"format": form})
+        assert answer.headers["content-type"].partition(";")[0] == kind
+
+
 def test_the_documents_are_current() -> None:
     assert (ROOT / "docs" / "machines.md").read_text(encoding="utf-8") == markdown(), "run `eternal diagrams`"
 

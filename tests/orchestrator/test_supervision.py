@@ -94,6 +94,36 @@ class Rig:
         raise AssertionError("it does not come up")
 
 
+class _Slow(Played):
+    """Market data is still recovering; the others would be ready at once."""
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> Answer:
+        state = "RECOVERING" if name is ActorName.MARKET_DATA else "RUNNING"
+        return Answer({"state": state, "pid": self.pid, "progress": 1, "commits": 1, "is_busy": False})
+
+
+def test_an_actor_recovers_after_those_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for whom is data of the actors' specs; who waits for nobody is not held up."""
+    waits: dict[ActorName, Sequence[ActorName]] = {
+        ActorName.MARKET_DATA: (),
+        VICTIM: (ActorName.MARKET_DATA,),
+        ActorName.API: (),
+    }
+    played: Any = _Slow()
+    supervisor = Supervisor(list(waits))
+    now_ms = 1_000
+    monkeypatch.setattr(supervision, "_now_ms", lambda: now_ms)
+    loop = Supervision(waits, supervisor, played, played, played, lambda: 0)
+    for _ in range(50):
+        now_ms += 100
+        loop.turn()
+    assert [supervisor.state(name) for name in waits] == [
+        ComponentState.RECOVERING,
+        ComponentState.STARTING,
+        ComponentState.RUNNING,
+    ]
+
+
 def test_a_frozen_process_is_replaced_without_waiting_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three time-outs of its answers took five seconds, in which the market stood still; the operating system says at
     once that a process is stopped."""

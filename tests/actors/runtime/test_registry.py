@@ -1,0 +1,121 @@
+"""One `ActorSpec` per actor: what derives from the specs, and what a wrong one is told (DESIGN 2)."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import ray
+
+import statemachines
+from actors.runtime import registry
+from actors.runtime.actor import in_group
+from actors.runtime.registry import SPEC_OF, SPECS, START_ORDER, TURN_ORDER, checked
+from actors.runtime.routing import routes_of
+from statemachines import messages
+from statemachines.messages import Body, QuotesSeen
+from statemachines.values import ACCOUNT_OF, ActorName
+
+LOGIC_FOLDERS = {
+    ActorName.MARKET_DATA: "market_data",
+    ActorName.ORDER_MANAGER: "execution",
+    ActorName.RISK_MANAGER: "risk",
+    ActorName.ORCHESTRATOR: "orchestration",
+    ActorName.CORE_HODL: "core_hodl",
+    ActorName.TREND_1: "trend",
+    ActorName.TREND_2: "trend",
+    ActorName.FUNDING: "funding",
+    ActorName.TACTICAL: "tactical",
+}
+
+
+def test_market_data_starts_first_and_the_cycle_acts_last() -> None:
+    """Settlement and books before engines, TREND's exits before the daily cycle, the cycle last (TR-14, D1, O7)."""
+    assert START_ORDER == (
+        "market-data", "order-manager", "risk-manager",
+        "core-hodl", "trend-1", "trend-2", "funding", "tactical", "orchestrator",
+    )  # fmt: skip
+    assert TURN_ORDER[:-1] == (
+        "market-data", "order-manager", "risk-manager",
+        "trend-1", "trend-2", "funding", "core-hodl", "tactical", "orchestrator",
+    )  # fmt: skip
+
+
+def test_every_account_is_an_engines() -> None:
+    assert {spec.name: spec.account for spec in SPECS if spec.account is not None} == ACCOUNT_OF
+
+
+@pytest.mark.parametrize("name", LOGIC_FOLDERS)
+def test_a_spec_names_all_that_the_logic_sends(name: ActorName) -> None:
+    """Messages that the logic's folder makes, but for those that it only reads or fills in as a default."""
+    folder = Path(str(statemachines.__file__)).parent / LOGIC_FOLDERS[name]
+    taken = {"FeedFrame", "IntentDone"} if name is not ActorName.ORDER_MANAGER else set()
+    made = {kind for file in folder.rglob("*.py") for kind in _made_in(ast.parse(file.read_text()))} - taken
+    assert made
+    assert made <= {kind.__name__ for kind in SPEC_OF[name].sends}
+
+
+def _made_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _is_body(messages, node.func.id):
+            yield node.func.id
+
+
+def _is_body(module: ModuleType, name: str) -> bool:
+    found = getattr(module, name, None)
+    return isinstance(found, type) and issubclass(found, Body)
+
+
+def test_whoever_subscribes_is_routed_to() -> None:
+    further = replace(SPEC_OF[ActorName.TACTICAL], subscribes=(QuotesSeen,), subscribes_own=())
+    assert [route.recipient for route in routes_of([further])["quotes_seen"]] == [ActorName.TACTICAL]
+
+
+def test_each_actor_has_exactly_one_spec() -> None:
+    with pytest.raises(ValueError, match=r"actor api has 0 specs in actors/; each actor needs exactly one"):
+        checked(spec for spec in SPECS if spec.name is not ActorName.API)
+    with pytest.raises(ValueError, match=r"actor api has 2 specs"):
+        checked((*SPECS, SPEC_OF[ActorName.API]))
+
+
+def test_two_actors_never_have_the_same_turn() -> None:
+    changed = replace(SPEC_OF[ActorName.FUNDING], turn=SPEC_OF[ActorName.TREND_1].turn)
+    with pytest.raises(ValueError, match=r"turn 30 of trend-1 is also another actor's"):
+        checked(changed if spec.name is changed.name else spec for spec in SPECS)
+
+
+def test_nobody_waits_for_an_actor_that_starts_later() -> None:
+    changed = replace(SPEC_OF[ActorName.ORDER_MANAGER], waits_for=(ActorName.RISK_MANAGER,))
+    with pytest.raises(ValueError, match=r"order-manager waits for risk-manager, which starts after it"):
+        checked(changed if spec.name is changed.name else spec for spec in SPECS)
+
+
+def test_every_machine_has_a_table_and_a_line_about_it() -> None:
+    for name, machine in registry.MACHINES.items():
+        assert machine.about
+        assert registry.table_of(name).rows
+
+
+def test_a_method_is_marked_as_ray_marks_it() -> None:
+    """The classes of actors are plain and load no Ray; should Ray mark its methods in another way, this tells."""
+
+    def one() -> None: ...
+
+    def other() -> None: ...
+
+    assert vars(in_group("inbox")(one)) == vars(ray.method(concurrency_group="inbox")(other))
+
+
+def test_reading_all_specs_loads_neither_ray_nor_any_logic() -> None:
+    """An actor's process pays for what it runs only, and so does a backtest."""
+    heavy = ("ray", "psycopg", "numpy", "statemachines.trend.engine", "statemachines.funding.engine",
+             "statemachines.execution.logic", "statemachines.orchestration.logic")  # fmt: skip
+    code = f"import sys, actors.runtime.registry; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
