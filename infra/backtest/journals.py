@@ -10,12 +10,10 @@ from typing import NamedTuple
 import psycopg
 
 from actors.runtime.memory_store import MemoryStore
-from statemachines.values import ActorName
+from actors.runtime.registry import START_ORDER
+from statemachines.values import ENGINES, ActorName
 
-RECOVERING = frozenset(
-    str(name)
-    for name in (ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR)
-)
+RECOVERING = frozenset(str(name) for name in START_ORDER if name not in ENGINES)
 """Whose journals legally tell of a recovery (look-ups, reconciliations): after a crash what they led to is compared."""
 
 _VERSION = re.compile(r"portfolio (version )?\d+")
