@@ -55,3 +55,9 @@ def test_it_is_shown(seen: dict[str, Any]) -> None:
     assert "COUNTING --> CONTENT: enough" in seen["diagram"]
     assert seen["document"]
     assert seen["machine_of"] == "toy"
+
+
+def test_it_trades_on_its_own_account(seen: dict[str, Any]) -> None:
+    """With capital its order passes risk manager and order manager, and the fill is booked in its name."""
+    assert seen["fills"] == [["TOY-1", "toy-1", "0.001"]]
+    assert seen["discrepancies"] == 0

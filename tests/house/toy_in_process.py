@@ -45,6 +45,23 @@ def journalled() -> dict[str, Any]:
     return {"journal": [str(line) for line in lines], "states": states}
 
 
+def traded() -> dict[str, Any]:
+    """Five days with a twentieth of the capital, taken from TACTICAL: its order, its fill, its wallet."""
+    weights = EternalConfig().orchestrator.weights | {TOY: Decimal("0.05"), ActorName.TACTICAL: Decimal(0)}
+    plan = BacktestPlan(
+        synthetic(DAYS), EternalConfig.model_validate({"orchestrator": {"weights": weights}}), engines=tuple(weights)
+    )
+    store, exchange = MemoryStore(), Exchange(synthetic(DAYS), plan.exchange())
+    system = InProcessSystem(exchange, logics(plan.configured(), INSTALLATION), store)
+    system.start()
+    system.run()
+    fills = [fact.model_dump(mode="json") for fact in store.facts("executions")]
+    return {
+        "fills": [[fill["account"], fill["engine"], fill["quantity"]] for fill in fills if fill["engine"] == TOY],
+        "discrepancies": len(store.facts("discrepancies")),
+    }
+
+
 def main() -> None:
     config = EternalConfig()
     json.dump(
@@ -67,6 +84,7 @@ def main() -> None:
             "document": "## toy" in machines.markdown(),
             "machine_of": machines.MACHINE_OF[TOY],
             **journalled(),
+            **traded(),
         },
         sys.stdout,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages import CycleDone
+from statemachines.messages import CycleDone, Intent
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ SPECS = (
         actor_class=Toy,
         subscribes=EVERY_ENGINE,
         subscribes_own=EVERY_ENGINES_OWN,
-        sends=(CycleDone,),
+        sends=(Intent, CycleDone),
         machines=(MachineSpec(name="toy", about="OR-3: one machine that counts.", table=_table),),
     ),
 )

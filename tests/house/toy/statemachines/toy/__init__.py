@@ -1,1 +1,1 @@
-"""A further engine, for the test that adds one: it counts the daily cycles and never trades."""
+"""A further engine, for the test that adds one: it counts the daily cycles and buys once."""

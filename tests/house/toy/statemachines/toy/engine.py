@@ -1,19 +1,21 @@
-"""The logic of TOY-1."""
+"""The logic of TOY-1: counts the daily cycles and, when it has counted enough and has capital, buys a little BTC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
 from statemachines.facts import BarFact
-from statemachines.messages import CycleDone, Envelope, RunCycle
-from statemachines.values import ActorName
+from statemachines.messages import CycleDone, DayClosed, Envelope, Intent, RunCycle
+from statemachines.values import SPOT, Account, ActorName, Side
 
 from .machine import TOY_TABLE, ToyState
 from .parameters import ToyParameters
 
 KEY = "count"
+SYMBOL = "BTCUSDT"
 
 
 class ToyEngine:
@@ -25,6 +27,8 @@ class ToyEngine:
         self._parameters = parameters
         self._state = TOY_TABLE.initial
         self._count = 0
+        self._price = Decimal(0)
+        self._cycle: RunCycle | None = None
         self._is_dirty = False
 
     def history_needed(self) -> Sequence[HistoryNeed]:
@@ -37,32 +41,61 @@ class ToyEngine:
         """Resume the count."""
         if row := rows.get(KEY):
             self._state, self._count = ToyState(row.state), int(row.data["count"])
+            self._price = Decimal(row.data["price"])
+            cycle = row.data["cycle"]
+            self._cycle = None if cycle is None else RunCycle.model_validate(cycle)
 
     def begin(self, now_ms: int) -> Commands:
         return []
 
     def handle(self, message: Envelope) -> Commands:
-        if not isinstance(message.body, RunCycle):
-            return []
-        self._count, self._is_dirty = self._count + 1, True
-        done = Send(CycleDone(day_ms=message.body.day_ms, engine=self.name, summary=f"cycle {self._count} counted"))
+        match message.body:
+            case DayClosed() as day:
+                closes = [bar.close for bar in day.bars if (bar.category, bar.symbol) == (SPOT, SYMBOL)]
+                self._price, self._is_dirty = closes[-1] if closes else self._price, True
+            case RunCycle() as cycle:
+                self._cycle, self._is_dirty = cycle, True
+        return []
+
+    def deadline(self) -> int | None:
+        return None if self._cycle is None else self._cycle.close_ms
+
+    def tick(self, now_ms: int) -> Commands:
+        cycle, self._cycle, self._is_dirty = self._cycle, None, True
+        assert cycle is not None
+        self._count += 1
+        done = Send(CycleDone(day_ms=cycle.day_ms, engine=self.name, summary=f"cycle {self._count} counted"))
         if self._count != self._parameters.enough:
             return [done]
         source, self._state = self._state, TOY_TABLE.fire(self._state, "enough")
         reason = f"{self._count} cycles are counted; {self._parameters.enough} are enough"
-        return [JournalEntry(KEY, "enough", source.name, self._state.name, reason), done]
+        bought = [self._purchase(reason)] if cycle.target_usdt > 0 else []
+        return [JournalEntry(KEY, "enough", source.name, self._state.name, reason), *bought, done]
 
-    def tick(self, now_ms: int) -> Commands:
-        return []
-
-    def deadline(self) -> int | None:
-        return None
+    def _purchase(self, reason: str) -> Send:
+        return Send(
+            Intent(
+                intent_id=f"{self.name}-1",
+                engine=self.name,
+                account=Account("TOY-1"),
+                category=SPOT,
+                symbol=SYMBOL,
+                side=Side.BUY,
+                quantity=Decimal("0.001"),
+                style="market",
+                reference_price=self._price,
+                purpose="entry",
+                reason=reason,
+            )
+        )
 
     def dirty(self) -> Sequence[StateRow]:
         if not self._is_dirty:
             return ()
         self._is_dirty = False
-        return (StateRow(KEY, self._state.value, 1, {"count": self._count}),)
+        cycle = None if self._cycle is None else self._cycle.model_dump(mode="json")
+        data = {"count": self._count, "price": str(self._price), "cycle": cycle}
+        return (StateRow(KEY, self._state.value, 1, data),)
 
     def wants(self, ask: ExchangeCall) -> bool:
         return False
