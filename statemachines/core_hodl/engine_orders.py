@@ -13,7 +13,8 @@ from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
-from statemachines.core_hodl.texts import base36, usdt
+from statemachines.core_hodl.texts import usdt
+from statemachines.intent_ids import intent_id
 from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
 from statemachines.values import HOUR_MS, SPOT, Account, ActorName, Side
 
@@ -143,7 +144,7 @@ class EngineOrders:
             return ZERO
         self.set_engine(counter=self.engine.counter + 1)
         intent = Intent(
-            intent_id=f"{NAME}-{base36(self.engine.counter)}",
+            intent_id=intent_id(NAME, self.engine.counter),
             engine=NAME,
             account=Account.CORE_HODL,
             category=SPOT,

@@ -12,6 +12,7 @@ from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
 from statemachines.core_hodl.texts import usdt
+from statemachines.entry_gate import permits_entries
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.messages import (
@@ -25,7 +26,6 @@ from statemachines.messages import (
 from statemachines.values import SPOT, Account, ActorName
 
 SCOPES = ("GLOBAL", ActorName.CORE_HODL.value)
-ACTIVE = ("NORMAL", "CAUTION")
 """Risk states in which the engine acts at all; in the others CH-9 stops it."""
 
 
@@ -170,8 +170,11 @@ class Intake:
         engine = self.engine_orders.engine
         if body.scope not in SCOPES:
             return
-        risk = {**engine.risk, body.scope: body.state if body.state in ACTIVE else f"{body.state}: {body.reason}"}
-        bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if state not in ACTIVE]
+        risk = {
+            **engine.risk,
+            body.scope: body.state if permits_entries(body.state) else f"{body.state}: {body.reason}",
+        }
+        bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if not permits_entries(state)]
         stopped = "; ".join(bad)
         self.engine_orders.set_engine(risk=risk, stopped=stopped)
         if stopped and not engine.stopped:

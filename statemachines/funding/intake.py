@@ -7,8 +7,10 @@ from decimal import Decimal
 from statemachines.commands import JournalEntry
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
-from statemachines.funding.rules import InsuranceReading, basis, basis_run, rate_per_8h, split_payment
+from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
+from statemachines.funding_rates import rate_per_8h
+from statemachines.insurance_fund import InsuranceReading
 from statemachines.messages import (
     BalancesKnown,
     BarsClosed,

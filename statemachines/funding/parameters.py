@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from statemachines.insurance_fund import InsuranceLimits
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
@@ -94,3 +95,8 @@ class FundingParameters(ParameterModel):
 
     transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
+
+    @property
+    def insurance_limits(self) -> InsuranceLimits:
+        """FU-9 as one value."""
+        return InsuranceLimits(self.insurance_fall, self.insurance_window_h, self.insurance_readings)

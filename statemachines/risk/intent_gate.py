@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.intent_ids import parse_intent_id
 from statemachines.messages import Approved, Denied, Fill, Intent, Withdraw
 from statemachines.risk.checks import Verdict, judge
-from statemachines.risk.duplicates import RepeatWindow, intent_counter
+from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
@@ -33,7 +34,7 @@ class IntentDesk:
     def decide(self, intent: Intent, instrument: Instrument | None, now_ms: int, view: Surroundings) -> Commands:
         """Approve or refuse one intent; exactly one answer per intent, each with a note of the reason."""
         try:
-            counter = intent_counter(intent.intent_id)
+            counter = parse_intent_id(intent.intent_id).number
         except ValueError as error:
             return denied(intent, (Refusal("duplicate", str(error)),))
         window = self._seen.setdefault(intent.engine, RepeatWindow())

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from statemachines.exposure import ExposureLimits
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, Unit
 from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
@@ -50,6 +51,11 @@ class EngineLimits(ParameterModel):
     max_asset_of_portfolio: Fraction | None = Field(default=None, examples=[Decimal("0.45")])
     """Largest part of the portfolio in one asset that a purchase may lead to; not set, purchases are not limited by it
     (CH-7, C7)."""
+
+    @property
+    def exposure_limits(self) -> ExposureLimits:
+        """TR-9 as one value."""
+        return ExposureLimits(self.max_asset_leverage, self.max_total_leverage, self.min_liquidation_buffer)
 
 
 class DrawdownGroup(ParameterModel):
@@ -200,7 +206,3 @@ class RiskParameters(ParameterModel):
 
     clock_offset_ms: Milliseconds = 1_000
     """Largest difference between our clock and the exchange's; more is a bad reading of `clock_off` (RM-4)."""
-
-    insurance_fund_fall: Fraction = Decimal("0.30")
-    """A fall of the exchange's insurance fund within a day beyond this is a bad reading of `insurance_fund_depleted`
-    (RM-4, FU-9)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from statemachines.entry_gate import ScopeState, barring_scope
 from statemachines.messages import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState
@@ -26,7 +27,6 @@ from statemachines.tactical.state import EngineRow
 from statemachines.values import DAY_MS, Side
 
 ZERO = Decimal(0)
-_NO_ENTRIES = ("REDUCE_ONLY", "HALTED", "PAUSED")
 _LEVEL_OF = {Trigger.LEVEL_1: 1, Trigger.LEVEL_2: 2}
 
 
@@ -95,10 +95,9 @@ class Deploying:
         """RM-2: a state in which no engine may take new risk."""
         if not body.entries_allowed:
             return "the risk assessment of this cycle allows no entries (OR-3)"
-        for scope, state in sorted(self.engine_orders.engine.risk.items()):
-            if state in _NO_ENTRIES:
-                return f"risk state {state} of {scope} (RM-2)"
-        return None
+        scopes = (ScopeState(scope, state) for scope, state in sorted(self.engine_orders.engine.risk.items()))
+        bar = barring_scope(scopes, body.close_ms)
+        return None if bar is None else f"risk state {bar.state} of {bar.scope} (RM-2)"
 
     def _deploy(self, chance: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
         """TA-4: 80 % BTC, 20 % ETH at market. Level and date are taken with the orders, in one commit (TA-9)."""

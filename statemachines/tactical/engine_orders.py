@@ -8,6 +8,7 @@ from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.intent_ids import intent_id
 from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
@@ -16,17 +17,6 @@ from statemachines.values import SECOND_MS, SPOT, Account, ActorName, Instrument
 
 ZERO = Decimal(0)
 ENGINE_KEY = "ENGINE"
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def base36(number: int) -> str:
-    """`number` (>= 0) in base 36."""
-    text = ""
-    while True:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-        if number == 0:
-            return text
 
 
 class EngineOrders:
@@ -144,7 +134,7 @@ class EngineOrders:
             quantity = self._order_size(coin, lots)
             self.set_engine(counter=self.engine.counter + 1)
             intent = Intent(
-                intent_id=f"{ActorName.TACTICAL}-{base36(self.engine.counter)}",
+                intent_id=intent_id(ActorName.TACTICAL, self.engine.counter),
                 engine=ActorName.TACTICAL,
                 account=Account.TACTICAL,
                 category=SPOT,
