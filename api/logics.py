@@ -54,7 +54,7 @@ def logics(config: EternalConfig, installation_id: str) -> Mapping[ActorName, Ca
     def tactical() -> ActorLogic:
         from statemachines.tactical.engine import TacticalEngine
 
-        return TacticalEngine(engines.tactical)
+        return TacticalEngine(config.tactical_in_force)
 
     def orchestrator() -> ActorLogic:
         from statemachines.orchestration.logic import OrchestratorLogic

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
+from statemachines.values import HOUR_MS
 
 Fraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
 YearlyFraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1 per year")]
@@ -121,6 +122,11 @@ class CoreHodlParameters(ParameterModel):
         if not self.weights or unknown:
             raise ValueError(f"weights {self.weights} must name every asset; high_seeds_usdt names also {unknown}")
         return self
+
+    @property
+    def maker_life_ms(self) -> int:
+        """`maker_life_h` in milliseconds."""
+        return self.maker_life_h * HOUR_MS
 
     @property
     def assets(self) -> tuple[str, ...]:

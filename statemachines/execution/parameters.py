@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from statemachines.parameters import ParameterModel, Symbol, Unit
-from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Account
+from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.parameters import ParameterModel, SetBy, Symbol, Unit
+from statemachines.values import HOUR_MS, MINUTE_MS, SECOND_MS, Account
 
 _Ms = Annotated[int, Field(gt=0), Unit("milliseconds")]
 _Pause = Annotated[float, Field(gt=0), Unit("seconds")]
@@ -28,7 +29,9 @@ class OrderParameters(ParameterModel):
     price_refusals: Annotated[int, Field(ge=1), Unit("refusals")] = 10
     """Equal refusals of a maker quote for its price, after which it is repeated every `requote_slowly_ms` (X3)."""
 
-    maker_expiry_ms: _Ms = DAY_MS
+    maker_expiry_ms: Annotated[_Ms, SetBy("engines.core_hodl.maker_life_h", "maker_life_ms")] = (
+        CoreHodlParameters().maker_life_ms
+    )
     """How long a maker order is quoted before it is given up with an alert (CH-3)."""
 
     max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), Unit("fraction of the touch")] = Decimal("0.005")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from statemachines.exposure import ExposureLimits
 from statemachines.insurance_fund import InsuranceLimits
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
 
@@ -95,6 +96,19 @@ class FundingParameters(ParameterModel):
 
     transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
+
+    max_total_exposure: Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")] = Decimal(1)
+    """Largest notional of all shorts together, which the risk manager enforces (RM-1, leverage)."""
+
+    min_liquidation_buffer: Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")] = (
+        ExposureLimits().min_liquidation_buffer
+    )
+    """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (RM-1)."""
+
+    @property
+    def max_leg_share(self) -> Decimal:
+        """FU-7, F7 limit the spot leg; the short may be worth more by the basis at which an entry is still made."""
+        return self.max_share_per_asset * (1 + self.max_basis)
 
     @property
     def insurance_limits(self) -> InsuranceLimits:

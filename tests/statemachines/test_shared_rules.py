@@ -106,7 +106,7 @@ def test_the_entry_gate_is_one_for_all() -> None:
 
 
 def test_a_funding_rate_is_normalised_in_one_way() -> None:
-    """TACTICAL divided by whatever interval it was told; an interval of 0 was a ZeroDivisionError there and a ValueError elsewhere."""
+    """An interval of 0 was a ZeroDivisionError in TACTICAL and a ValueError with a sentence elsewhere."""
     assert rate_per_8h(D("0.0006"), 240) == D("0.0012") and rate_per_8h(D("0.0006")) == D("0.0006")
     for wrong in (0, -480):
         with pytest.raises(ValueError, match="must be above 0"):

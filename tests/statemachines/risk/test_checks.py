@@ -187,7 +187,7 @@ def test_rm1_size() -> None:
 def test_rm1_position_funding_stays_within_its_share_of_the_engine() -> None:
     """FU-7 seen from outside: 5 % passes, noticeably more does not, in one order or with what is pending."""
     assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.010")) == set()
-    assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.011")) == {"position", "size"}
+    assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.011")) == {"position"}
     more = pending(account=Account.FUNDING, remaining=Decimal("0.002"))
     assert refused(order(engine=ActorName.FUNDING, quantity="0.009", pending=more)) == {"position"}
 
