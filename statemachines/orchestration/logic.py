@@ -22,11 +22,12 @@ from statemachines.messages import (
     CycleDone,
     DatabaseOutage,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingPaid,
     IntentDone,
+    OrderDenied,
+    OrderRejected,
     Portfolio,
     Reconciled,
     RiskAssessed,
@@ -149,9 +150,9 @@ class OrchestratorLogic:
                 return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
             case Fill():
                 self._tally.take_fill(body)
-            case IntentDone():
+            case IntentDone() | OrderRejected():
                 self._tally.take_done(body)
-            case Denied():
+            case OrderDenied():
                 self._tally.take_denied(body)
             case FundingPaid():
                 self._tally.take_funding(body)

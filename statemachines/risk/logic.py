@@ -25,7 +25,7 @@ from statemachines.messages import (
     FundingSettled,
     InstrumentsKnown,
     Intent,
-    IntentDone,
+    IntentEnded,
     MoveStop,
     OperatorCommand,
     Portfolio,
@@ -132,7 +132,7 @@ class RiskManagerLogic:
                 return self._forward(body)
             case Fill():
                 return self._fill(body, now_ms)
-            case IntentDone():
+            case IntentEnded():
                 return self._done(body, now_ms)
             case BarsClosed():
                 return self._bars(body)
@@ -249,10 +249,10 @@ class RiskManagerLogic:
         self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
         return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
-    def _done(self, body: IntentDone, now_ms: int) -> Commands:
+    def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._desk.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
-        return self._results.take_done(body, now_ms)
+        return self._results.take_ended(body, now_ms)
 
     def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
         """Why what is told about an intent cannot be used: about its market, its account, or a balance of one of its

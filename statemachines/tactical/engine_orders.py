@@ -9,7 +9,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, JournalEntry, Send
 from statemachines.intent_ids import intent_id
-from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.messages import Fill, Intent, IntentEnded, OrderDenied, Withdraw
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
@@ -198,14 +198,14 @@ class EngineOrders:
             holding = holding.without(min(body.quantity, holding.net))
         self.set(key, holdings={**holdings, coin: holding})
 
-    def ended(self, body: IntentDone | Denied) -> str | None:
+    def ended(self, body: IntentEnded) -> str | None:
         """Note the end of an order; answers the deployment when all its orders have ended."""
         for key, one in self.deployments.items():
             leg = one.work.leg_of(body.intent_id) if one.work is not None else None
             if one.work is None or leg is None:
                 continue
             work = one.work.with_leg(leg.model_copy(update={"ended": True}))
-            if isinstance(body, Denied):
+            if isinstance(body, OrderDenied):
                 work = work.model_copy(update={"refusals": (*work.refusals, *body.reasons)})
             self.set(key, work=work)
             return key if work.ended else None
