@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.values import ActorName
+
 ENTRY_STATES: frozenset[str] = frozenset({"NORMAL", "CAUTION"})
 """States in which new risk may be taken; in the others only cancels and reductions pass (RM-5)."""
+
+
+GLOBAL_SCOPE = "GLOBAL"
+"""The scope of everything."""
 
 
 class ScopeState(NamedTuple):
@@ -21,6 +27,11 @@ class ScopeState(NamedTuple):
     def is_barred_by_state(self) -> bool:
         """RM-2: the state itself permits no new risk."""
         return not permits_entries(self.state)
+
+
+def scopes_of(engine: ActorName) -> tuple[str, str]:
+    """The scopes whose states an engine obeys (RM-2)."""
+    return GLOBAL_SCOPE, engine.value
 
 
 def permits_entries(state: str) -> bool:

@@ -299,6 +299,11 @@ class IntentEnded(Body):
         """Why the order was refused; None for one that was not."""
         return None
 
+    @property
+    def is_refused_for_good(self) -> bool:
+        """X1: what was asked for is refused as such, not for the moment, for its price or for want of money."""
+        return self.refusal_cause is RefusalCause.OTHER
+
 
 class OrderDenied(IntentEnded):
     """Our own checks refuse an intent; the exchange never sees it, or no more of it. The risk manager sends it for a

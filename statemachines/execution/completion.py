@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from statemachines.execution import maker_quotes
 from statemachines.execution.context import ExecutionContext
@@ -42,45 +42,26 @@ def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, rea
 def _message(parent: ParentOrder, outcome: Outcome, reason: str) -> IntentEnded:
     """The one message that ends the intent: our own refusal, the exchange's, or what became of the order."""
     intent, last = parent.intent, parent.order
-    filled, average = parent.filled, parent.average_price
+    end: dict[str, Any] = {
+        "intent_id": intent.intent_id,
+        "engine": intent.engine,
+        "filled_quantity": parent.filled,
+        "average_price": parent.average_price,
+        "retry_of": intent.retry_of,
+    }
     if outcome == "DENIED":
-        return OrderDenied(
-            intent_id=intent.intent_id,
-            engine=intent.engine,
-            filled_quantity=filled,
-            average_price=average,
-            retry_of=intent.retry_of,
-            reasons=(f"{ORDER_CHECKS}: {reason}",),
-            checks=(ORDER_CHECKS,),
-        )
+        return OrderDenied(**end, reasons=(f"{ORDER_CHECKS}: {reason}",), checks=(ORDER_CHECKS,))
+    end |= {
+        "account": intent.account,
+        "category": intent.category,
+        "symbol": intent.symbol,
+        "side": intent.side,
+        "reason": reason,
+    }
     if outcome == "REJECTED":
-        return OrderRejected(
-            intent_id=intent.intent_id,
-            engine=intent.engine,
-            filled_quantity=filled,
-            average_price=average,
-            retry_of=intent.retry_of,
-            account=intent.account,
-            category=intent.category,
-            symbol=intent.symbol,
-            side=intent.side,
-            reason=reason,
-            refusal=last.refusal if last is not None else None,
-            refusal_code=last.refusal_code if last is not None else 0,
-        )
-    return IntentDone(
-        intent_id=intent.intent_id,
-        engine=intent.engine,
-        filled_quantity=filled,
-        average_price=average,
-        retry_of=intent.retry_of,
-        account=intent.account,
-        category=intent.category,
-        symbol=intent.symbol,
-        side=intent.side,
-        outcome=outcome,
-        reason=reason,
-    )
+        refusal, code = (None, 0) if last is None else (last.refusal, last.refusal_code)
+        return OrderRejected(**end, refusal=refusal, refusal_code=code)
+    return IntentDone(**end, outcome=outcome)
 
 
 def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.commands import JournalEntry
-from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor
+from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
 from statemachines.funding.pair_orders import PairOrders
@@ -19,10 +19,10 @@ from statemachines.funding.rules import (
 )
 from statemachines.funding.state import Evaluation
 from statemachines.insurance_fund import is_insurance_fund_depleted
-from statemachines.values import SECOND_MS
+from statemachines.values import SECOND_MS, ActorName
 
 ZERO = Decimal(0)
-SCOPES = ("GLOBAL", "funding")
+SCOPES = scopes_of(ActorName.FUNDING)
 
 
 class Evaluator:

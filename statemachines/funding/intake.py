@@ -26,7 +26,6 @@ from statemachines.messages import (
     RiskState,
     TransferEnded,
 )
-from statemachines.refusals import RefusalCause
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Account, Side
 
@@ -223,7 +222,7 @@ class Intake:
             update = {"ended": True, "end_reason": why, "refusal": body.refusal_cause}
             operation = operation.with_leg(leg.model_copy(update=update))
             self.pair_orders.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
-            if leg.closes_rest and body.refusal_cause is RefusalCause.OTHER:
+            if leg.closes_rest and body.is_refused_for_good:
                 self.pair_orders.keep_dust(asset, now_ms)
             self.pair_orders.advance(asset, now_ms)
             return

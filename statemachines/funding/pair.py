@@ -253,4 +253,4 @@ def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
 
 def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:
     """No order above the venue's largest market order; what is left follows with the next sending."""
-    return min(quantity, instrument.floor_qty(instrument.max_market_qty))
+    return instrument.cap_market_qty(quantity)

@@ -12,10 +12,10 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
-from statemachines.entry_gate import permits_entries
+from statemachines.entry_gate import GLOBAL_SCOPE, permits_entries
 from statemachines.fsm import Row, Table
 
-GLOBAL = "GLOBAL"
+GLOBAL = GLOBAL_SCOPE
 
 
 class Level(IntEnum):

@@ -122,7 +122,7 @@ class EngineOrders:
 
     def _order_size(self, coin: str, quantity: Decimal) -> Decimal:
         one = self.instrument(coin)
-        return quantity if one is None else min(quantity, one.floor_qty(one.max_market_qty))
+        return quantity if one is None else one.cap_market_qty(quantity)
 
     def _send(self, key: str, reason: str, now_ms: int) -> None:
         work = self.deployments[key].work

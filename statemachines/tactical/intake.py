@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from statemachines.entry_gate import scopes_of
 from statemachines.facts import BarFact
 from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.messages import DayClosed, FundingSettled, InstrumentsKnown, Portfolio, RiskState
 from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders
 from statemachines.tactical.rules import Published
-from statemachines.values import SPOT, Account
+from statemachines.values import SPOT, Account, ActorName
 
 CLOSES_KEPT = 31
 _VALUES_KEPT = 3
-_SCOPES = ("GLOBAL", "tactical")
+_SCOPES = scopes_of(ActorName.TACTICAL)
 
 
 class Intake:

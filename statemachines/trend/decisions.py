@@ -133,8 +133,7 @@ def _size(
     if quantity > 0 and direction * position.trade.dust < 0:
         # X1: the trade is the target less the dust, which stands on the other side of it.
         quantity = instrument.floor_qty(quantity - direction * position.trade.dust)
-    if 0 < instrument.max_market_qty < quantity:
-        quantity = instrument.floor_qty(instrument.max_market_qty)
+    quantity = instrument.cap_market_qty(quantity)
     sized = (
         f"TR-8: {plain(quantity)} from equity {equity_usdt:.2f} USDT, ATR {values.atr:.2f}, factor {plain(factor)}, "
         f"portfolio {view.portfolio.version_no}"

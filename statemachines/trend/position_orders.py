@@ -11,7 +11,6 @@ from decimal import Decimal
 from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
 from statemachines.messages import Fill, IntentEnded, IntentWorking
-from statemachines.refusals import RefusalCause
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendState
 from statemachines.trend.orders import plain
@@ -246,7 +245,7 @@ class PositionOrders(Position):
         t = self.trade
         if t.held == 0 or (t.stop is not None and t.stop.fired):
             return self._settle(now_ms)
-        if t.closes_rest and _is_refused_for_good(done):
+        if t.closes_rest and done.is_refused_for_good:
             t.rest_is_refused = True
             return self._settle(now_ms)
         cause = done.refusal_cause or "unfilled"
@@ -261,8 +260,3 @@ class PositionOrders(Position):
             "exit is tried again with growing pauses; check the instrument at the exchange if this stays."
         )
         return [self._alarm("exit", "position cannot be closed", text)]
-
-
-def _is_refused_for_good(done: IntentEnded) -> bool:
-    """Whether the exchange refuses what was asked for as such, not for the moment (X1)."""
-    return done.refusal_cause is RefusalCause.OTHER

@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor
+from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.facts import BarFact
 from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyValues, DailyWindow
 from statemachines.intent_ids import intent_id
 from statemachines.messages import DayClosed, FundingSettled, Portfolio, RiskState
+from statemachines.portfolio.equity import price_key
 from statemachines.trend import rules
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.rules import Episode, Pause
@@ -157,7 +158,7 @@ class View:
             prices={
                 symbol: portfolio.prices[key]
                 for symbol in self.windows
-                if (key := f"{LINEAR}:{symbol}") in portfolio.prices
+                if (key := price_key(LINEAR, symbol)) in portfolio.prices
             },
         )
 
@@ -169,7 +170,7 @@ class View:
 
     def take_risk(self, risk: RiskState) -> None:
         """Take in a risk state that concerns this engine (RM-2, RM-3)."""
-        if risk.scope in ("GLOBAL", self._engine):
+        if risk.scope in scopes_of(self._engine):
             self.memory.risk[risk.scope] = risk
 
     # --- looking up ---

@@ -232,7 +232,7 @@ def test_rm2_a_blocked_order_ends_as_denied() -> None:
     rig = Rig().start()
     rig.approve()
     rig.answer(rig.waiting(":place:")[0], Blocked(why="GLOBAL is HALTED"))
-    assert (done(rig).ended_as, done(rig).why) == ("DENIED", "GLOBAL is HALTED")
+    assert (done(rig).ended_as, done(rig).why) == ("DENIED", "order_checks: GLOBAL is HALTED")
     assert order_fact(rig).state == "DENIED"
 
 

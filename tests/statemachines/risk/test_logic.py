@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.runtime.routing import recipients
 from statemachines.commands import Alert, Commands, JournalEntry
 from statemachines.messages import (
     AssessRisk,
@@ -192,7 +193,7 @@ def test_withdraw_and_stop_moves_are_never_refused() -> None:
 
 def test_denied_goes_to_the_engine_and_is_counted_by_the_orchestrator() -> None:
     (send,) = sends(World().open().tell(intent(1, quantity=Decimal(99)), T0), "order_denied")
-    assert send.to == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
+    assert recipients(send, ActorName.RISK_MANAGER) == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
 
 
 # --- RM-5, RM-2 ---
