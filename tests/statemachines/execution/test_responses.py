@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.orders.request_keys import parse_key
 from statemachines.facts import OrderFact
 from statemachines.messages import Fill, IntentEnded, OperatorCommand, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
@@ -173,7 +174,7 @@ def test_the_cancellation_of_a_late_order_is_tried_until_it_succeeds_with_growin
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
-    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("revenant:")]
+    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("resurrected:")]
     assert delays == [0, 1, 5, 15, 30, 60, 60, 60, 60]
 
 
@@ -343,3 +344,8 @@ def test_an_answer_nobody_awaits_changes_nothing() -> None:
     rig.calls["zzz999t11-1:look:1"] = ask
     rig.answer("zzz999t11-1:look:1", OrderAbsent())
     assert len(rig.sent) == before and not rig.calls
+
+
+def test_a_request_key_of_an_earlier_version_is_still_read() -> None:
+    """The cancellation of a resurrected order may have been unanswered when the version was changed."""
+    assert parse_key("revenant:abc123t11-1:4") == parse_key("resurrected:abc123t11-1:1")
