@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from actors.runtime.ports import ExchangeAwayError, LockstepPort, Step
-from orchestrator.quiescence import QuiescenceTracker, Report
+from orchestrator.quiescence import TICK_ORDER, QuiescenceTracker, Report
 from statemachines.actor_logic import NO_LOOKAHEAD
 from statemachines.lockstep import LockstepRule, Next, StepSeen
 from statemachines.values import HOUR_MS, ActorName
@@ -51,7 +51,7 @@ class LockstepDriver:
         self._open = False
         self._stopped = False
         self._reported = 0
-        self._rule = LockstepRule()
+        self._rule = LockstepRule(TICK_ORDER)
         self._moved_at = time.monotonic()
 
     def start(self) -> None:

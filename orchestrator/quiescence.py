@@ -13,6 +13,20 @@ from dataclasses import dataclass, field
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
 from statemachines.values import ActorName
 
+TICK_ORDER: tuple[ActorName, ...] = (
+    ActorName.MARKET_DATA,
+    ActorName.ORDER_MANAGER,
+    ActorName.RISK_MANAGER,
+    ActorName.TREND_1,
+    ActorName.TREND_2,
+    ActorName.FUNDING,
+    ActorName.CORE_HODL,
+    ActorName.TACTICAL,
+    ActorName.ORCHESTRATOR,
+)
+"""Who acts first when several deadlines fall on one instant: settlement and books before engines, exits of TREND
+(TR-14) before the daily cycle, the cycle last (D1, O7)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -1,30 +1,16 @@
 """The lockstep rule (DESIGN 3): who acts next once everything has settled, under Ray and in one process alike.
 
-First those whose deadline has come, one at a time in `TICK_ORDER`, each only when the exchange has nothing left to send
-at this instant; else market time moves. How it is found out that everything has settled is the runtime's business.
+First those whose deadline has come, one at a time in a fixed order, each only when the exchange has nothing left to
+send at this instant; else market time moves. How it is found out that everything has settled is the runtime's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead
 from statemachines.values import ActorName
-
-TICK_ORDER: tuple[ActorName, ...] = (
-    ActorName.MARKET_DATA,
-    ActorName.ORDER_MANAGER,
-    ActorName.RISK_MANAGER,
-    ActorName.TREND_1,
-    ActorName.TREND_2,
-    ActorName.FUNDING,
-    ActorName.CORE_HODL,
-    ActorName.TACTICAL,
-    ActorName.ORCHESTRATOR,
-)
-"""Who acts first when several deadlines fall on one instant: settlement and books before engines, exits of TREND
-(TR-14) before the daily cycle, the cycle last (D1, O7)."""
 
 
 class Move(NamedTuple):
@@ -58,11 +44,14 @@ class Next(NamedTuple):
 class LockstepRule:
     """One step after another. Holds only what `asked` was when the exchange was last seen at rest.
 
+    `order` says who acts first when several deadlines fall on one instant; who is not in it is never ticked.
+
     `asked` stands for all requests that actors have made of the exchange: while it stays the same, the exchange still
     has nothing to send at this instant, so it is not asked again before the next tick of the instant.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, order: Sequence[ActorName]) -> None:
+        self._order = tuple(order)
         self._at_rest: object | None = None
 
     def choose(
@@ -74,7 +63,7 @@ class LockstepRule:
         asked: object,
     ) -> Move:
         """What is to be done next at `now_ms`; `lookahead` is asked for only when time may move."""
-        for name in TICK_ORDER:
+        for name in self._order:
             due = deadlines.get(name)
             if due is not None and due <= now_ms:
                 return Move(now_ms, handled, name, is_at_rest=self._at_rest is not None and self._at_rest == asked)

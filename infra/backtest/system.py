@@ -16,6 +16,7 @@ from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
+from orchestrator.quiescence import TICK_ORDER
 from statemachines.actor_logic import ActorLogic, Lookahead, shared_lookahead
 from statemachines.lockstep import LockstepRule, StepSeen
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
@@ -51,7 +52,7 @@ class InProcessSystem:
         self._view = MarketView(exchange, SYMBOLS)
         self._early: list[StreamEvent] = []
         self._is_subscribed = False
-        self._rule = LockstepRule()
+        self._rule = LockstepRule(TICK_ORDER)
         gateway = BybitExchange(
             DirectSessions(self._handle),
             symbols=SYMBOLS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
-from orchestrator.quiescence import QuiescenceTracker, Report
+from orchestrator.quiescence import TICK_ORDER, QuiescenceTracker, Report
 from statemachines.actor_logic import Lookahead
 from statemachines.lockstep import LockstepRule, Move
 from statemachines.values import ActorName
@@ -15,7 +15,9 @@ MEMBERS = (MARKET, RISK, CHIEF)
 
 def chosen(tracker: QuiescenceTracker, now_ms: int) -> Move:
     """What the rule makes of the reports; nothing has been asked of the exchange yet."""
-    return LockstepRule().choose(tracker.deadlines(), tracker.lookahead, now_ms, tracker.handled(), tracker.asked())
+    return LockstepRule(TICK_ORDER).choose(
+        tracker.deadlines(), tracker.lookahead, now_ms, tracker.handled(), tracker.asked()
+    )
 
 
 def _tracker() -> QuiescenceTracker:

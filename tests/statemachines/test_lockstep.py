@@ -9,10 +9,11 @@ import pytest
 from infra.backtest import system
 from orchestrator import lockstep_driver
 from statemachines.actor_logic import Lookahead
-from statemachines.lockstep import TICK_ORDER, LockstepRule, Next, StepSeen
+from statemachines.lockstep import LockstepRule, Next, StepSeen
 from statemachines.values import ActorName
 
 RISK, TREND, CHIEF = ActorName.RISK_MANAGER, ActorName.TREND_1, ActorName.ORCHESTRATOR
+ORDER = (RISK, TREND, CHIEF)
 QUIET = StepSeen(is_quiet=True, is_queued=False, is_end=False)
 
 
@@ -21,13 +22,12 @@ def ahead() -> Lookahead:
 
 
 def test_who_is_due_acts_in_the_fixed_order_and_only_then_time_moves() -> None:
-    rule = LockstepRule()
+    rule = LockstepRule(ORDER)
     assert rule.choose({CHIEF: 100, TREND: 100, RISK: 100}, ahead, 100, {}, 0).tick is RISK
     assert rule.choose({CHIEF: 100, TREND: 90}, ahead, 100, {}, 0).tick is TREND
     move = rule.choose({CHIEF: 700, TREND: 500}, ahead, 100, {"a": 3}, 0)
     assert (move.tick, move.until_ms, move.lookahead, move.handled) == (None, 500, Lookahead(900), {"a": 3})
     assert rule.choose({}, ahead, 100, {}, 0).until_ms is None
-    assert set(TICK_ORDER) == set(ActorName) - {ActorName.API}
 
 
 def test_the_lookahead_is_not_asked_for_while_somebody_is_due() -> None:
@@ -36,11 +36,11 @@ def test_the_lookahead_is_not_asked_for_while_somebody_is_due() -> None:
     def never() -> Lookahead:
         raise AssertionError("asked for")
 
-    assert LockstepRule().choose({RISK: 1}, never, 1, {}, 0).tick is RISK
+    assert LockstepRule(ORDER).choose({RISK: 1}, never, 1, {}, 0).tick is RISK
 
 
 def test_an_actor_is_ticked_after_a_step_that_sent_nothing_and_then_the_next_without_a_step() -> None:
-    rule = LockstepRule()
+    rule = LockstepRule(ORDER)
     move = rule.choose({RISK: 1, TREND: 1}, ahead, 1, {}, 7)
     assert not move.is_at_rest
     assert rule.stepped(move, 7, QUIET) == Next(RISK, False)
@@ -61,14 +61,14 @@ def test_an_actor_is_ticked_after_a_step_that_sent_nothing_and_then_the_next_wit
 )
 def test_frames_first(seen: StepSeen, tick: ActorName | None, rests: bool) -> None:
     """What the exchange sent is handled before the tick; what is queued at this instant before the next one."""
-    rule = LockstepRule()
+    rule = LockstepRule(ORDER)
     move = rule.choose({RISK: 1}, ahead, 1, {}, 0)
     assert rule.stepped(move, 0, seen) == Next(tick, False), "the market's end waits for who is due"
     assert rule.choose({TREND: 1}, ahead, 1, {}, 0).is_at_rest is rests
 
 
 def test_the_market_ends_when_nobody_is_due() -> None:
-    rule = LockstepRule()
+    rule = LockstepRule(ORDER)
     move = rule.choose({RISK: 9}, ahead, 1, {}, 0)
     assert rule.stepped(move, 0, QUIET._replace(is_end=True)) == Next(None, True)
     assert not rule.choose({RISK: 1}, ahead, 1, {}, 0).is_at_rest, "time has moved"
@@ -77,4 +77,4 @@ def test_the_market_ends_when_nobody_is_due() -> None:
 def test_both_runtimes_apply_this_rule() -> None:
     for module in (lockstep_driver, system):
         source = inspect.getsource(module)
-        assert "LockstepRule()" in source and "_at_rest" not in source.replace("is_at_rest", "")
+        assert "LockstepRule(" in source and "_at_rest" not in source.replace("is_at_rest", "")

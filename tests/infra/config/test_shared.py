@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from api.logics import logics
 from infra.config import ConfigurationError, EternalConfig, load_config
 from infra.config.example import example
 from infra.config.schema import schema
 from statemachines.parameters import set_by
 from statemachines.risk.parameters import EngineLimits, RiskParameters
+from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import ActorName
 
 TREND = (ActorName.TREND_1, ActorName.TREND_2)
@@ -58,6 +60,11 @@ def test_slippage_fee_and_a_makers_life_have_one_setting() -> None:
     assert config.tactical_in_force.max_slippage == Decimal("0.01")
     assert config.tactical_in_force.spot_fee_rate == Decimal("0.002")
     assert config.orders_in_force.maker_expiry_ms == 6 * 3_600_000
+
+
+def test_tactical_is_made_with_the_shared_limits() -> None:
+    tactical = logics(load_config(settings=["orders.max_slippage=0.01"]), "000000")[ActorName.TACTICAL]()
+    assert isinstance(tactical, TacticalEngine) and tactical.parameters.max_slippage == Decimal("0.01")
 
 
 @pytest.mark.parametrize(
