@@ -10,6 +10,7 @@ from pydantic import Field
 from statemachines.exposure import ExposureLimits
 from statemachines.insurance_fund import InsuranceLimits
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
+from statemachines.shared_defaults import SPOT_TAKER_FEE
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]
@@ -67,7 +68,7 @@ class FundingParameters(ParameterModel):
     insurance_readings: Readings = 2
     """Readings of the insurance fund that must all show the fall (FU-9, RM-4)."""
 
-    spot_fee_rate: FeeRate = Decimal("0.001")
+    spot_fee_rate: FeeRate = SPOT_TAKER_FEE
     """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
 
     margin_fraction: Fraction = Decimal(1)

@@ -8,12 +8,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.execution.parameters import OrderParameters
 from statemachines.exposure import ExposureLimits
 from statemachines.funding.parameters import FundingParameters
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
 from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
+from statemachines.shared_defaults import MAX_SLIPPAGE
 from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import DAY_MS, HOUR_MS, ActorName
 
@@ -170,7 +170,7 @@ class RiskParameters(ParameterModel):
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
 
-    slippage_limit: Annotated[Fraction, SetBy("orders.max_slippage")] = OrderParameters().max_slippage
+    slippage_limit: Annotated[Fraction, SetBy("orders.max_slippage")] = MAX_SLIPPAGE
     """Largest slippage that a market order may allow (EX-3)."""
 
     limit_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.01")), Unit("fraction of the limit")] = Decimal(
