@@ -14,7 +14,6 @@ from statemachines.messages import (
     ComponentChanged,
     DataUnusable,
     DayClosed,
-    Denied,
     Fill,
     FundingPaid,
     FundingSettled,
@@ -25,6 +24,8 @@ from statemachines.messages import (
     IntentWorking,
     MoveStop,
     OperatorCommand,
+    OrderDenied,
+    OrderRejected,
     Portfolio,
     Reconciled,
     RiskAssessed,
@@ -77,6 +78,8 @@ SPECS = (
             MoveStop,
             Fill,
             IntentDone,
+            OrderDenied,
+            OrderRejected,
             FundingPaid,
             BalancesKnown,
             Reconciled,
@@ -86,7 +89,7 @@ SPECS = (
             OperatorCommand,
         ),
         subscribes_own=(IntentWorking,),  # it issues the intents of the operator's flatten commands
-        sends=(Approved, Denied, Withdraw, MoveStop, Portfolio, RiskState, RiskAssessed),
+        sends=(Approved, OrderDenied, Withdraw, MoveStop, Portfolio, RiskState, RiskAssessed),
         machines=(
             MachineSpec(
                 name="risk", about="RM-2: one machine for everything (GLOBAL) and one per engine.", table=_table

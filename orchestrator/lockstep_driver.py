@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from actors.runtime.ports import ExchangeAwayError, LockstepPort, Step
+from actors.runtime.registry import TURN_ORDER
 from orchestrator.quiescence import QuiescenceTracker, Report
 from statemachines.actor_logic import NO_LOOKAHEAD
+from statemachines.lockstep import LockstepRule, Next, StepSeen
 from statemachines.values import HOUR_MS, ActorName
 
 _log = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class LockstepDriver:
         self._open = False
         self._stopped = False
         self._reported = 0
-        self._at_rest: Mapping[str, tuple[int, int]] | None = None
+        self._rule = LockstepRule(TURN_ORDER)
         self._moved_at = time.monotonic()
 
     def start(self) -> None:
@@ -135,10 +137,10 @@ class LockstepDriver:
 
     def _move(self) -> None:
         with self._changed:
-            move = self._tracker.choose(self.market_ms)
-            asked, reported = self._tracker.asked(), self._reported
-        if move.tick is not None and asked == self._at_rest:
-            # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
+            tracker, reported = self._tracker, self._reported
+            asked = tracker.asked()
+            move = self._rule.choose(tracker.deadlines(), tracker.lookahead, self.market_ms, tracker.handled(), asked)
+        if move.tick is not None and move.is_at_rest:
             with self._changed:
                 self._tracker.ticked(move.tick)
             self.state, self.why = "RUNNING", ""
@@ -161,20 +163,20 @@ class LockstepDriver:
                 self._remind()
             return
         is_quiet = dict(step.sent) == dict(move.handled) or not step.sent
-        self._at_rest = asked if move.tick is not None and is_quiet and not step.queued else None
-        self._moved(step, move.tick, is_quiet)
+        follows = self._rule.stepped(move, asked, StepSeen(is_quiet, bool(step.queued), step.ended))
+        self._moved(step, follows)
 
-    def _moved(self, step: Step, due: ActorName | None, is_quiet: bool) -> None:
+    def _moved(self, step: Step, follows: Next) -> None:
         passed_ms = step.market_ms - self.market_ms
         self.state, self.why = "RUNNING", ""
         self.step, self.market_ms = step.step, step.market_ms
         with self._changed:
             self._tracker.expect(step.sent)
-            if due is not None and is_quiet:
-                self._tracker.ticked(due)
-        if due is not None and is_quiet:
-            self._tick(due, step.market_ms)
-        elif step.ended and due is None:
+            if follows.tick is not None:
+                self._tracker.ticked(follows.tick)
+        if follows.tick is not None:
+            self._tick(follows.tick, step.market_ms)
+        elif follows.is_end:
             self.state = "ENDED"
         self._hold_back(passed_ms)
 
@@ -192,6 +194,6 @@ class LockstepDriver:
         if self.state != "EXCHANGE_AWAY":
             _log.warning("market time stands still: %s", error)
         self.state, self.why = "EXCHANGE_AWAY", str(error)
-        self._at_rest = None
+        self._rule.disturbed()
         with self._changed:
             self._changed.wait_for(lambda: self._stopped, timeout=AWAY_DELAY_S)

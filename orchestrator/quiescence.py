@@ -1,17 +1,15 @@
-"""The lockstep conductor: when has everything settled, and what moves next (DESIGN 3).
+"""The lockstep conductor: when has everything settled (DESIGN 3); what moves next is `statemachines.lockstep`.
 
 Pure bookkeeping over the reports that actors send whenever they fall idle. A report names, per peer, the newest
 message sent and the newest committed; when what every sender counts equals what every receiver counts and all
-are idle, nothing can be in flight. Then one actor whose deadline has come is ticked, or the exchange moves.
+are idle, nothing can be in flight.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from actors.runtime.registry import TURN_ORDER
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
 from statemachines.values import ActorName
 
@@ -40,19 +38,8 @@ class Report:
     lookahead: Lookahead = NO_LOOKAHEAD
 
 
-class Move(NamedTuple):
-    """Ask the exchange for one micro-step, at most to `until_ms`; whole hours in which nothing happens to any account
-    it may pass over within `lookahead`. With `tick`, an actor's deadline has come: the exchange is asked for a
-    step without time, and if that step sent nothing, the actor is ticked."""
-
-    until_ms: int | None
-    handled: Mapping[str, int]
-    tick: ActorName | None = None
-    lookahead: Lookahead = NO_LOOKAHEAD
-
-
 class QuiescenceTracker:
-    """Collects reports of the actors in `members` and answers `choose`."""
+    """Collects reports of the actors in `members` and tells what they say together."""
 
     def __init__(self, members: Sequence[ActorName]) -> None:
         self._all = tuple(members)
@@ -113,7 +100,7 @@ class QuiescenceTracker:
                 # What an earlier incarnation took died with it; a later one has read the market anew.
                 if (taken.incarnation, taken.quotes_in.get(sender, 0)) < (incarnation, number):
                     return f"{recipient} has not reported the quotes of {sender}"
-        handled = self._handled()
+        handled = self.handled()
         for connection, count in self._sent.items():
             if handled.get(connection, 0) < count:
                 return f"connection {connection} has not reported frame {count}"
@@ -124,27 +111,21 @@ class QuiescenceTracker:
         exchange."""
         return {name: (report.incarnation, report.calls) for name, report in self._reports.items()}
 
-    def choose(self, now_ms: int) -> Move:
-        """What moves next; only meaningful when `unsettled()` is None."""
-        deadlines = {
+    def deadlines(self) -> Mapping[ActorName, int]:
+        """When each member is to be ticked, as far as it asks for that."""
+        return {
             name: report.deadline_ms
-            for name, report in self._reports.items()
-            if name in self._members and report.deadline_ms is not None
+            for name in self._members
+            if (report := self._reports.get(name)) is not None and report.deadline_ms is not None
         }
-        told = (report.lookahead for name, report in self._reports.items() if name in self._members)
-        return choose(deadlines, shared_lookahead(told), now_ms, self._handled())
 
-    def _handled(self) -> dict[str, int]:
+    def lookahead(self) -> Lookahead:
+        """The tightest lookahead of all members."""
+        return shared_lookahead(self._reports[name].lookahead for name in self._members if name in self._reports)
+
+    def handled(self) -> dict[str, int]:
+        """Frames taken per connection."""
         handled: dict[str, int] = {}
         for report in self._reports.values():
             handled.update(report.frames)
         return handled
-
-
-def choose(deadlines: Mapping[str, int], lookahead: Lookahead, now_ms: int, handled: Mapping[str, int]) -> Move:
-    """The rule both runtimes share: first who is due, one at a time in `TURN_ORDER`; else time moves."""
-    for name in TURN_ORDER:
-        due = deadlines.get(name)
-        if due is not None and due <= now_ms:
-            return Move(now_ms, handled, name)
-    return Move(min(deadlines.values(), default=None), handled, lookahead=lookahead)

@@ -6,6 +6,7 @@ that led to this one and `trace` the id of the first one, so that every order le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -270,14 +271,59 @@ class Approved(Body):
     portfolio_version: int
 
 
-class Denied(Body):
-    """The risk manager refuses an intent (RM-1); every reason names its check and its numbers."""
+class IntentEnded(Body):
+    """Base of the three messages that end an intent: each ends with exactly one of them.
 
-    KIND = "denied"
+    `filled_quantity` may be anything from 0 up, `average_price` (USDT) is None when it is 0; `retry_of` is the
+    intent's.
+    """
+
     intent_id: str
     engine: ActorName
+    filled_quantity: Decimal = Decimal(0)
+    average_price: Decimal | None = None
+    retry_of: str = ""
+
+    @property
+    def ended_as(self) -> str:
+        """The outcome in one word."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell its outcome")
+
+    @property
+    def why(self) -> str:
+        """The reason as a sentence."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell its reason")
+
+    @property
+    def refusal_cause(self) -> RefusalCause | None:
+        """Why the order was refused; None for one that was not."""
+        return None
+
+    @property
+    def is_refused_for_good(self) -> bool:
+        """X1: what was asked for is refused as such, not for the moment, for its price or for want of money."""
+        return self.refusal_cause is RefusalCause.OTHER
+
+
+class OrderDenied(IntentEnded):
+    """Our own checks refuse an intent; the exchange never sees it, or no more of it. The risk manager sends it for a
+    limit (RM-1), the order manager for the venue's filters and bounds; every reason names its check and its numbers."""
+
+    KIND = "order_denied"
     reasons: tuple[str, ...]
     checks: tuple[str, ...]
+
+    @property
+    def ended_as(self) -> str:
+        return "DENIED"
+
+    @property
+    def why(self) -> str:
+        return "; ".join(self.reasons)
+
+    @property
+    def refusal_cause(self) -> RefusalCause | None:
+        return RefusalCause.OTHER
 
 
 # --- order manager → engine concerned, risk manager, orchestrator ---
@@ -319,26 +365,50 @@ class IntentWorking(Body):
     quantity: Decimal | None = None
 
 
-class IntentDone(Body):
-    """The end of an intent, on the exchange's evidence; `filled_quantity` may be anything from 0 up.
-
-    `refusal` and `refusal_code` tell why the exchange refused its last order; `retry_of` is the intent's.
-    """
+class IntentDone(IntentEnded):
+    """The end of an intent, on the exchange's evidence: filled, cancelled, or its time is over."""
 
     KIND = "intent_done"
-    intent_id: str
-    engine: ActorName
     account: Account
     category: Category
     symbol: str
     side: Side
-    outcome: Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
-    filled_quantity: Decimal
-    average_price: Decimal | None
+    outcome: Literal["FILLED", "CANCELLED", "EXPIRED"]
+    reason: str
+
+    @property
+    def ended_as(self) -> str:
+        return self.outcome
+
+    @property
+    def why(self) -> str:
+        return self.reason
+
+
+class OrderRejected(IntentEnded):
+    """The exchange refused the last order of an intent for good, which ends the intent; `refusal` and `refusal_code`
+    tell why (0: it named no code)."""
+
+    KIND = "order_rejected"
+    account: Account
+    category: Category
+    symbol: str
+    side: Side
     reason: str
     refusal: RefusalCause | None = None
     refusal_code: int = 0
-    retry_of: str = ""
+
+    @property
+    def ended_as(self) -> str:
+        return "REJECTED"
+
+    @property
+    def why(self) -> str:
+        return self.reason
+
+    @property
+    def refusal_cause(self) -> RefusalCause | None:
+        return self.refusal or RefusalCause.OTHER
 
 
 class FundingPaid(Body):
@@ -550,20 +620,52 @@ class ComponentReset(Body):
 def _all_kinds(base: type[Body]) -> dict[str, type[Body]]:
     kinds: dict[str, type[Body]] = {}
     for body in base.__subclasses__():
-        kinds[body.KIND] = body
+        if "KIND" in vars(body):
+            kinds[body.KIND] = body
         kinds.update(_all_kinds(body))
     return kinds
 
 
 BODIES: dict[str, type[Body]] = _all_kinds(Body)
 
+ORDER_CHECKS = "order_checks"
+"""The check that an `OrderDenied` of the order manager names: the venue's filters and the bounds of the approval."""
+
+Wire = tuple[str, dict[str, Any]]
+"""Kind and body of a message as it is stored."""
+
+
+def _denied_1(data: dict[str, Any]) -> Wire:
+    return OrderDenied.KIND, data
+
+
+def _intent_done_1(data: dict[str, Any]) -> Wire:
+    """Version 1 told every end of an intent, with the cause of a refusal beside outcomes that had none."""
+    outcome, refusal = data.get("outcome"), {"refusal", "refusal_code"}
+    if outcome == "REJECTED":
+        return OrderRejected.KIND, {name: value for name, value in data.items() if name != "outcome"}
+    if outcome == "DENIED":
+        kept = {name: data[name] for name in IntentEnded.model_fields if name in data}
+        return OrderDenied.KIND, kept | {
+            "reasons": [f"{ORDER_CHECKS}: {data.get('reason', '')}"],
+            "checks": [ORDER_CHECKS],
+        }
+    return IntentDone.KIND, {name: value for name, value in data.items() if name not in refusal}
+
+
+UPCASTERS: dict[str, Callable[[dict[str, Any]], Wire]] = {"denied": _denied_1, "intent_done": _intent_done_1}
+"""Bodies that an earlier version may have left unacknowledged in an outbox, by their kind then."""
+
 
 def parse_body(kind: str, data: dict[str, Any]) -> Body:
-    """The body of a wire message.
+    """The body of a wire message, also of one that an earlier version has stored.
 
     Raises:
         ValueError: the kind is not known, or a field is missing, unknown or of the wrong type.
     """
+    upcast = UPCASTERS.get(kind)
+    if upcast is not None:
+        kind, data = upcast(data)
     model = BODIES.get(kind)
     if model is None:
         raise ValueError(f"message kind {kind!r} is not known; allowed: {sorted(BODIES)}")

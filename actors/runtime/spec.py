@@ -18,12 +18,13 @@ from statemachines.messages import (
     BalancesKnown,
     Body,
     DayClosed,
-    Denied,
     Fill,
     FundingPaid,
     InstrumentsKnown,
     IntentDone,
     IntentWorking,
+    OrderDenied,
+    OrderRejected,
     Portfolio,
     RiskState,
     RunCycle,
@@ -112,7 +113,8 @@ EVERY_ENGINE: Kinds = (DayClosed, InstrumentsKnown, Portfolio, RiskState)
 """What every engine subscribes to."""
 
 EVERY_ENGINES_OWN: Kinds = (
-    Denied,
+    OrderDenied,
+    OrderRejected,
     IntentWorking,
     Fill,
     IntentDone,

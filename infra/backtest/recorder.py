@@ -25,7 +25,7 @@ from statemachines.facts import (
     SwitchFact,
     TransferFact,
 )
-from statemachines.messages import Denied, TransferOrdered
+from statemachines.messages import OrderDenied, TransferOrdered
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
 BARS_KEPT = 5_000
@@ -76,7 +76,7 @@ class RecordingStore(MemoryStore):
             body = envelope["body"]
             if isinstance(body, TransferOrdered) and body.request_id in self._deployments:
                 self._deployments[body.transfer_id] = self._deployments[body.request_id]
-            if isinstance(body, Denied):
+            if isinstance(body, OrderDenied):
                 engine = _engine(body.engine)
                 self._rows["refusals"] += [
                     (commit.market_ms, engine, *reason.split(": ", 1)) for reason in body.reasons

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
 from actors.runtime.ports import Store
+from actors.runtime.registry import TURN_ORDER
 from infra.backtest.view import MarketView
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.session import DirectSessions
@@ -16,8 +17,8 @@ from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.simulator.api import ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
-from orchestrator.quiescence import Move, choose
-from statemachines.actor_logic import NO_LOOKAHEAD, ActorLogic, Lookahead, shared_lookahead
+from statemachines.actor_logic import ActorLogic, Lookahead, shared_lookahead
+from statemachines.lockstep import LockstepRule, StepSeen
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -51,7 +52,7 @@ class InProcessSystem:
         self._view = MarketView(exchange, SYMBOLS)
         self._early: list[StreamEvent] = []
         self._is_subscribed = False
-        self._at_rest: int | None = None
+        self._rule = LockstepRule(TURN_ORDER)
         gateway = BybitExchange(
             DirectSessions(self._handle),
             symbols=SYMBOLS,
@@ -90,31 +91,26 @@ class InProcessSystem:
 
     def step(self, until_ms: int | None = None) -> bool:
         """One move of the settled system, passing over no hour beyond `until_ms`; False when the market has ended."""
-        move = self._next()
-        if move.tick is not None and self._at_rest == self.runtime.performed:
-            # The exchange had nothing left to send at this instant, and nobody has asked it for anything since.
-            self.runtime.durables[move.tick].tick(self.exchange.market_time)
+        asked = self.runtime.performed
+        durables, now_ms = self.runtime.durables, self.exchange.market_time
+        deadlines = {name: due for name, durable in durables.items() if (due := durable.deadline()) is not None}
+        move = self._rule.choose(deadlines, self._lookahead, now_ms, {}, asked)
+        if move.tick is not None and move.is_at_rest:
+            durables[move.tick].tick(now_ms)
             return True
         lookahead = move.lookahead if until_ms is None else move.lookahead.and_of(Lookahead(until_ms))
         result = self.exchange.advance(self.exchange.step, move.until_ms, lookahead.until_ms, lookahead.max_basis)
         is_quiet = not result.frames and result.public is Public.NOTHING
-        self._at_rest = self.runtime.performed if move.tick is not None and is_quiet and not result.queued else None
+        follows = self._rule.stepped(move, asked, StepSeen(is_quiet, bool(result.queued), result.end))
         if result.frames:
             self._early += _private(result.frames)
         self._see(result.public, result.passed_ms)
-        if move.tick is not None and is_quiet:
-            self.runtime.durables[move.tick].tick(self.exchange.market_time)
-        return not (result.end and move.tick is None)
+        if follows.tick is not None:
+            durables[follows.tick].tick(self.exchange.market_time)
+        return not follows.is_end
 
-    def _next(self) -> Move:
-        deadlines = {
-            str(name): due for name, durable in self.runtime.durables.items() if (due := durable.deadline()) is not None
-        }
-        now_ms = self.exchange.market_time
-        if any(due <= now_ms for due in deadlines.values()):
-            return choose(deadlines, NO_LOOKAHEAD, now_ms, {})
-        lookahead = shared_lookahead(durable.lookahead() for durable in self.runtime.durables.values())
-        return choose(deadlines, lookahead, now_ms, {})
+    def _lookahead(self) -> Lookahead:
+        return shared_lookahead(durable.lookahead() for durable in self.runtime.durables.values())
 
     def _see(self, public: Public, passed_ms: Sequence[int] = ()) -> None:
         now_ms = self.exchange.market_time

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from infra.config.shared import model_at
 from infra.faults import ConfigurationError, continued
+from statemachines.parameters import set_by
 
 LONGEST_VALUE = 80
 SECRET_NAMES = ("url", "secret", "token", "password", "key")
@@ -70,15 +71,5 @@ def _shown(path: Sequence[Any], value: Any) -> str:
 
 def _names_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
     """The fields of the section that `path` leads to."""
-    here: Any = model
-    for part in path:
-        if isinstance(here, type) and issubclass(here, BaseModel) and part in here.model_fields:
-            here = here.model_fields[part].annotation
-        else:  # a key of a table or an index of a list: its last type argument
-            arguments = [argument for argument in get_args(here) if argument is not Ellipsis]
-            here = arguments[-1] if arguments else None
-        if get_origin(here) in (Union, types.UnionType):
-            here = next(argument for argument in get_args(here) if argument is not type(None))
-    if isinstance(here, type) and issubclass(here, BaseModel):
-        return list(here.model_fields)
-    return []
+    here = model_at(model, path)
+    return [] if here is None else [name for name, field in here.model_fields.items() if set_by(field) is None]

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from statemachines.parameters import Allowed, Unit
+from statemachines.parameters import Allowed, Unit, set_by
 
 RULE = re.compile(
     r"(?<![\w.%])(?:(?:CH|TR|FU|TA|OR|DA|EX|RM|IF|DE)-\d+|[PLDTFCAOXR]\d{1,2}(?!:\d))(?!\w)",
@@ -89,6 +89,8 @@ def facts_of(instance: BaseModel, path: tuple[str, ...] = (), meaning: str = "")
     fields: list[FieldFacts] = []
     sections: list[SectionFacts] = []
     for name, field in type(instance).model_fields.items():
+        if set_by(field) is not None:
+            continue  # it has its setting elsewhere
         value, here = getattr(instance, name), (*path, name)
         told = _meaning(here, field)
         if isinstance(value, BaseModel):

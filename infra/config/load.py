@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from infra.config.engines import EnginesConfig
 from infra.config.errors import explain
 from infra.config.model import EternalConfig
+from infra.config.shared import refusals
 from infra.config.sources import FILE_VARIABLE, find_file, from_environment, put, read_file
 from infra.faults import ConfigurationError
 
@@ -42,6 +43,9 @@ def load_config(
         ("the environment", from_environment(environment)),
         (str(path), {} if path is None else read_file(path)),
     ]
+    wrong_names = refusals(EternalConfig, layers)
+    if wrong_names:
+        raise ConfigurationError(wrong_names)
     values: dict[str, Any] = {}
     for _, layer in reversed(layers):
         values = merged(values, layer)

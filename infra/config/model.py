@@ -15,12 +15,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from infra.config.engines import EnginesConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, RayConfig
+from infra.config.shared import in_force, without_shared
 from infra.database.retention import RetentionPolicy
 from statemachines.execution.parameters import OrderParameters
 from statemachines.market_data.parameters import MarketDataParameters
 from statemachines.orchestration.parameters import OrchestratorParameters
-from statemachines.risk.parameters import RiskParameters
+from statemachines.parameters import section_of
+from statemachines.risk.parameters import RiskParameters, with_engine
 from statemachines.supervision.policy import SupervisionPolicy
+from statemachines.tactical.parameters import TacticalParameters
 
 LIVE_RECONCILE_MS = 60_000
 
@@ -153,9 +156,15 @@ class EternalConfig(BaseSettings):
 
     @property
     def risk_in_force(self) -> RiskParameters:
-        """The risk parameters with the capital limit of the profile; of two limits the smaller one rules."""
+        """The risk parameters with the limits that the engines' own parameters set, and the capital limit of the
+        profile; of two capital limits the smaller one rules."""
+        engines = {
+            name: with_engine(one, getattr(self.engines, section_of(name), None))
+            for name, one in self.risk.engines.items()
+        }
+        risk = in_force(self.risk, self)
         limits = [one for one in (self.capital_limit_usdt, self.risk.capital_limit_usdt) if one is not None]
-        return self.risk.model_copy(update={"capital_limit_usdt": min(limits, default=None)})
+        return risk.model_copy(update={"engines": engines, "capital_limit_usdt": min(limits, default=None)})
 
     @property
     def market_data_in_force(self) -> MarketDataParameters:
@@ -171,18 +180,26 @@ class EternalConfig(BaseSettings):
                 return self.market_data_in_force
             case "orders":
                 return self.orders_in_force
+            case "engines.tactical":
+                return self.tactical_in_force
         return reduce(getattr, section.split("."), self)
 
     @property
     def orders_in_force(self) -> OrderParameters:
         """The order manager's parameters: on a real exchange books are compared all the time, in lockstep they are
         compared at every start (nothing can go missing in between)."""
-        if self.is_simulated or self.orders.reconcile_every_ms:
-            return self.orders
-        return self.orders.model_copy(update={"reconcile_every_ms": LIVE_RECONCILE_MS})
+        orders = in_force(self.orders, self)
+        if self.is_simulated or orders.reconcile_every_ms:
+            return orders
+        return orders.model_copy(update={"reconcile_every_ms": LIVE_RECONCILE_MS})
+
+    @property
+    def tactical_in_force(self) -> TacticalParameters:
+        """TACTICAL's parameters with the slippage and the fee that are set for all."""
+        return in_force(self.engines.tactical, self)
 
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""
         document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url", "owner_url"}})
         document["database"]["embedded"] = self.database.url is None
-        return document
+        return without_shared(self, document)

@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from infra.config.fields import FieldFacts, SectionFacts, facts_of
 from infra.config.model import EternalConfig
+from statemachines.parameters import SET_BY_KEY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REFERENCE = "#/$defs/"
@@ -24,12 +25,24 @@ REFERENCE = "#/$defs/"
 
 def schema() -> str:
     """The text of `docs/eternal.schema.json`."""
-    source = TypeAdapter(EternalConfig).json_schema()
+    source = _settable(TypeAdapter(EternalConfig).json_schema())
     definitions = source.pop("$defs")
     document = {"$schema": DIALECT, **_table(facts_of(EternalConfig()), source, definitions)}
     document["title"] = "Configuration of Eternal Engine (eternal.toml)"
     document["$defs"] = _used(document, definitions)
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _settable(node: Any) -> Any:
+    """The schema without the fields whose value is set elsewhere (`SetBy`)."""
+    if isinstance(node, list):
+        return [_settable(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _settable(one) for name, one in node.items()}
+    if isinstance(fields := kept.get("properties"), dict):
+        kept["properties"] = {n: one for n, one in fields.items() if not isinstance(one, dict) or SET_BY_KEY not in one}
+    return kept
 
 
 def _table(section: SectionFacts, source: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,10 @@ from statemachines.messages import (
     BalancesKnown,
     CycleDone,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     InstrumentsKnown,
-    IntentDone,
+    IntentEnded,
     Portfolio,
     RiskState,
     RunCycle,
@@ -94,7 +93,7 @@ class CoreHodlEngine:
                 self._cycle(body, now_ms)
             case Fill() if body.account is Account.CORE_HODL:
                 self._engine_orders.filled(body)
-            case IntentDone() | Denied():
+            case IntentEnded():
                 if self._engine_orders.ended(body):
                     self._go_on(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:

@@ -13,9 +13,10 @@ from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
-from statemachines.core_hodl.texts import base36, usdt
-from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
-from statemachines.values import HOUR_MS, SPOT, Account, ActorName, Side
+from statemachines.core_hodl.texts import usdt
+from statemachines.intent_ids import intent_id
+from statemachines.messages import Fill, Intent, IntentEnded, Withdraw
+from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
 ENGINE_KEY, MARKET_KEY, HOLDINGS_KEY = "ENGINE", "MARKET", "HOLDINGS"
@@ -143,7 +144,7 @@ class EngineOrders:
             return ZERO
         self.set_engine(counter=self.engine.counter + 1)
         intent = Intent(
-            intent_id=f"{NAME}-{base36(self.engine.counter)}",
+            intent_id=intent_id(NAME, self.engine.counter),
             engine=NAME,
             account=Account.CORE_HODL,
             category=SPOT,
@@ -152,7 +153,7 @@ class EngineOrders:
             quantity=quantity,
             style="maker",
             reference_price=price,
-            expires_ms=now_ms + self.parameters.maker_life_h * HOUR_MS,
+            expires_ms=now_ms + self.parameters.maker_life_ms,
             purpose=_KINDS[purpose],
             reason=reason,
             portfolio_version=self.holdings.version_no,
@@ -198,18 +199,15 @@ class EngineOrders:
         if order.side is Side.BUY:
             self._guard_buffer()
 
-    def ended(self, body: IntentDone | Denied) -> bool:
+    def ended(self, body: IntentEnded) -> bool:
         """The end of an order; True when it was one of ours. A remainder that could still be traded is carried on."""
         order = self._order(body.intent_id)
         if order is None:
             return False
-        if isinstance(body, IntentDone):
-            missing = body.filled_quantity - order.filled
-            if missing > 0 and body.average_price is not None:
-                order = self._count(order, missing, missing * body.average_price)
-            why = f"{body.outcome} {body.reason}".strip()
-        else:
-            why = f"DENIED {'; '.join(body.reasons)}"
+        missing = body.filled_quantity - order.filled
+        if missing > 0 and body.average_price is not None:
+            order = self._count(order, missing, missing * body.average_price)
+        why = f"{body.ended_as} {body.why}".strip()
         self.set_engine(orders=tuple(o for o in self.engine.orders if o.intent_id != order.intent_id))
         self._carry_on(order, why)
         return True

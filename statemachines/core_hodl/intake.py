@@ -12,6 +12,7 @@ from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
 from statemachines.core_hodl.texts import usdt
+from statemachines.entry_gate import permits_entries, scopes_of
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.messages import (
@@ -22,10 +23,10 @@ from statemachines.messages import (
     RiskState,
     TransferEnded,
 )
+from statemachines.portfolio.equity import spot_key
 from statemachines.values import SPOT, Account, ActorName
 
-SCOPES = ("GLOBAL", ActorName.CORE_HODL.value)
-ACTIVE = ("NORMAL", "CAUTION")
+SCOPES = scopes_of(ActorName.CORE_HODL)
 """Risk states in which the engine acts at all; in the others CH-9 stops it."""
 
 
@@ -119,7 +120,7 @@ class Intake:
         prices = {
             asset: body.prices[key]
             for asset in self.parameters.assets
-            if (key := f"{SPOT}:{asset}USDT") in body.prices
+            if (key := spot_key(asset)) in body.prices
         }  # fmt: skip
         tactical = body.accounts.get(Account.TACTICAL)
         self.engine_orders.set_holdings(
@@ -170,8 +171,11 @@ class Intake:
         engine = self.engine_orders.engine
         if body.scope not in SCOPES:
             return
-        risk = {**engine.risk, body.scope: body.state if body.state in ACTIVE else f"{body.state}: {body.reason}"}
-        bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if state not in ACTIVE]
+        risk = {
+            **engine.risk,
+            body.scope: body.state if permits_entries(body.state) else f"{body.state}: {body.reason}",
+        }
+        bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if not permits_entries(state)]
         stopped = "; ".join(bad)
         self.engine_orders.set_engine(risk=risk, stopped=stopped)
         if stopped and not engine.stopped:

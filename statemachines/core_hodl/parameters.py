@@ -8,6 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
+from statemachines.shared_defaults import MAKER_LIFE_H
+from statemachines.values import HOUR_MS
 
 Fraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
 YearlyFraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1 per year")]
@@ -91,7 +93,7 @@ class CoreHodlParameters(ParameterModel):
     min_leg_share: Fraction = Decimal("0.001")
     """Smallest leg of a rebalance, as a part of the engine; a smaller one is left out (CH-2, C4)."""
 
-    maker_life_h: Annotated[int, Field(ge=1, le=168)] = 24
+    maker_life_h: Annotated[int, Field(ge=1, le=168)] = MAKER_LIFE_H
     """How long a maker order is quoted before it is given up with an alert, market time (CH-3)."""
 
     rebalance_days: Days = 7
@@ -121,6 +123,11 @@ class CoreHodlParameters(ParameterModel):
         if not self.weights or unknown:
             raise ValueError(f"weights {self.weights} must name every asset; high_seeds_usdt names also {unknown}")
         return self
+
+    @property
+    def maker_life_ms(self) -> int:
+        """`maker_life_h` in milliseconds."""
+        return self.maker_life_h * HOUR_MS
 
     @property
     def assets(self) -> tuple[str, ...]:

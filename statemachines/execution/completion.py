@@ -1,15 +1,15 @@
-"""The end of an intent: exactly one IntentDone, on evidence, with every execution accounted for."""
+"""The end of an intent: exactly one message, on evidence, with every execution accounted for."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from statemachines.execution import maker_quotes
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder
-from statemachines.messages import IntentDone
+from statemachines.messages import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
 
@@ -32,28 +32,36 @@ def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, rea
     context.parents.end(parent)
     context.touch(parent)
     average = parent.average_price
-    last = parent.order
     text = f"{outcome}: filled {parent.filled} of {parent.quantity} {intent.symbol}"
     text += f" at an average of {average:.8f}" if average is not None else ""
     context.note(intent.intent_id, "done", f"{text}; {reason}", outcome=outcome, filled=str(parent.filled))
-    context.send(
-        IntentDone(
-            intent_id=intent.intent_id,
-            engine=intent.engine,
-            account=intent.account,
-            category=intent.category,
-            symbol=intent.symbol,
-            side=intent.side,
-            outcome=outcome,
-            filled_quantity=parent.filled,
-            average_price=average,
-            reason=reason,
-            refusal=last.refusal if last is not None and outcome == "REJECTED" else None,
-            refusal_code=last.refusal_code if last is not None and outcome == "REJECTED" else 0,
-            retry_of=intent.retry_of,
-        )
-    )
+    context.send(_message(parent, outcome, reason))
     _alert_if_needed(context, parent, outcome, reason)
+
+
+def _message(parent: ParentOrder, outcome: Outcome, reason: str) -> IntentEnded:
+    """The one message that ends the intent: our own refusal, the exchange's, or what became of the order."""
+    intent, last = parent.intent, parent.order
+    end: dict[str, Any] = {
+        "intent_id": intent.intent_id,
+        "engine": intent.engine,
+        "filled_quantity": parent.filled,
+        "average_price": parent.average_price,
+        "retry_of": intent.retry_of,
+    }
+    if outcome == "DENIED":
+        return OrderDenied(**end, reasons=(f"{ORDER_CHECKS}: {reason}",), checks=(ORDER_CHECKS,))
+    end |= {
+        "account": intent.account,
+        "category": intent.category,
+        "symbol": intent.symbol,
+        "side": intent.side,
+        "reason": reason,
+    }
+    if outcome == "REJECTED":
+        refusal, code = (None, 0) if last is None else (last.refusal, last.refusal_code)
+        return OrderRejected(**end, refusal=refusal, refusal_code=code)
+    return IntentDone(**end, outcome=outcome)
 
 
 def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:

@@ -126,7 +126,7 @@ class OrderManagerLogic:
             return transfers.is_wanted(self._context, subject, ask.key)
         if topic is Topic.LEVERAGE:
             return self._leverage.wants(subject, ask.key)
-        if topic is Topic.REVENANT:
+        if topic is Topic.RESURRECTED:
             return resurrected_orders.wants(self._context, subject, ask.key)
         return self._reconciler.wants(topic, subject, ask.key)
 
@@ -141,7 +141,7 @@ class OrderManagerLogic:
             parts = self._context.ours(subject, "")
             if parts and topic is Topic.LOOK and isinstance(body.outcome, OrderFound | OrderAbsent):
                 self._reconciler.confirmed(parts.intent_id)
-        elif topic is Topic.REVENANT:
+        elif topic is Topic.RESURRECTED:
             resurrected_orders.take_answer(self._context, subject, body.key, body.outcome)
         elif topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
             transfers.take_answer(self._context, subject, body.key, body.outcome)

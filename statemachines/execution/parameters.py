@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from statemachines.parameters import ParameterModel, Symbol, Unit
-from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, PERPETUAL_ACCOUNTS, SECOND_MS, Account
+from statemachines.parameters import ParameterModel, SetBy, Symbol, Unit
+from statemachines.shared_defaults import MAKER_LIFE_H, MAX_SLIPPAGE
+from statemachines.values import HOUR_MS, MINUTE_MS, PERPETUAL_ACCOUNTS, SECOND_MS, Account
 
 _Ms = Annotated[int, Field(gt=0), Unit("milliseconds")]
 _Pause = Annotated[float, Field(gt=0), Unit("seconds")]
@@ -28,10 +29,10 @@ class OrderParameters(ParameterModel):
     price_refusals: Annotated[int, Field(ge=1), Unit("refusals")] = 10
     """Equal refusals of a maker quote for its price, after which it is repeated every `requote_slowly_ms` (X3)."""
 
-    maker_expiry_ms: _Ms = DAY_MS
+    maker_expiry_ms: Annotated[_Ms, SetBy("engines.core_hodl.maker_life_h", "maker_life_ms")] = MAKER_LIFE_H * HOUR_MS
     """How long a maker order is quoted before it is given up with an alert (CH-3)."""
 
-    max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), Unit("fraction of the touch")] = Decimal("0.005")
+    max_slippage: Annotated[Decimal, Field(gt=0, le=Decimal("0.1")), Unit("fraction of the touch")] = MAX_SLIPPAGE
     """Largest slippage of a market order (EX-3)."""
 
     min_slippage: Annotated[Decimal, Field(gt=0), Unit("fraction of the touch")] = Decimal("0.0001")

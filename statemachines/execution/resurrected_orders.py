@@ -46,7 +46,7 @@ def cancel_by_id(context: ExecutionContext, client_order_id: str, resurrected: R
 def ended(context: ExecutionContext, client_order_id: str) -> None:
     """The exchange has shown the order's end."""
     if context.resurrected.pop(client_order_id, None) is not None:
-        context.remark(client_order_id, "revenant_ended", "the exchange shows its end")
+        context.remark(client_order_id, "resurrected_ended", "the exchange shows its end")
         context.calm(f"after-end:{client_order_id}", "the exchange shows its end")
 
 
@@ -79,5 +79,5 @@ def _ask(context: ExecutionContext, client_order_id: str, resurrected: Resurrect
         symbol=resurrected.symbol,
         is_conditional=resurrected.is_conditional,
     )
-    resurrected.pending = other_key(Topic.REVENANT, client_order_id, context.control.next("revenant_cancels"))
+    resurrected.pending = other_key(Topic.RESURRECTED, client_order_id, context.control.next("resurrected_cancels"))
     context.call_exchange(resurrected.pending, resurrected.account, request, None, delay_s)

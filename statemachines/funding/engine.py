@@ -23,14 +23,13 @@ from statemachines.messages import (
     BarsClosed,
     CycleDone,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingPaid,
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
-    IntentDone,
+    IntentEnded,
     Portfolio,
     QuotesSeen,
     RiskState,
@@ -112,7 +111,7 @@ class FundingEngine:
             case Fill() if body.account is Account.FUNDING:
                 self._intake.fill(body, now_ms)
                 self._resume(now_ms)
-            case IntentDone() | Denied():
+            case IntentEnded():
                 self._intake.ended(body, now_ms)
                 self._resume(now_ms)
             case BalancesKnown() if body.account is Account.FUNDING:

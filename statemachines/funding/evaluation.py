@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.commands import JournalEntry
+from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
 from statemachines.funding.pair_orders import PairOrders
@@ -13,16 +14,15 @@ from statemachines.funding.rules import (
     PairSize,
     entry_obstacle,
     hold_expired,
-    insurance_depleted,
     leg_room_usdt,
     pair_size,
 )
 from statemachines.funding.state import Evaluation
-from statemachines.values import SECOND_MS
+from statemachines.insurance_fund import is_insurance_fund_depleted
+from statemachines.values import SECOND_MS, ActorName
 
 ZERO = Decimal(0)
-SCOPES = ("GLOBAL", "funding")
-NO_ENTRIES = ("REDUCE_ONLY", "HALTED", "PAUSED")
+SCOPES = scopes_of(ActorName.FUNDING)
 
 
 class Evaluator:
@@ -136,14 +136,12 @@ class Evaluator:
     def entries_barred(self, now_ms: int) -> str:
         """RM-2, RM-3: why new risk may not be taken now; "" when it may."""
         engine = self.pair_orders.engine
-        for scope in SCOPES:
-            view = engine.risk.get(scope)
-            if view is None:
-                continue
-            if view.state in NO_ENTRIES:
-                return f"risk state {view.state} of {scope}"
-            if view.blocked_until_ms is not None and now_ms < view.blocked_until_ms:
-                return f"entries of {scope} are blocked until {view.blocked_until_ms} ms"
+        views = [(scope, engine.risk[scope]) for scope in SCOPES if scope in engine.risk]
+        bar = barring_scope((ScopeState(scope, view.state, view.blocked_until_ms) for scope, view in views), now_ms)
+        if bar is not None and bar.is_barred_by_state:
+            return f"risk state {bar.state} of {bar.scope}"
+        if bar is not None:
+            return f"entries of {bar.scope} are blocked until {bar.blocked_until_ms} ms"
         if engine.portfolio_version == 0:
             return "no portfolio is known yet"
         return ""
@@ -225,10 +223,8 @@ class Evaluator:
 
     def _factor(self) -> Decimal:
         """RM-3: the smaller of the size factors in force, never above 1."""
-        factors = [
-            self.pair_orders.engine.risk[scope].size_factor for scope in SCOPES if scope in self.pair_orders.engine.risk
-        ]
-        return min([Decimal(1), *factors])
+        risk = self.pair_orders.engine.risk
+        return entry_size_factor(risk[scope].size_factor for scope in SCOPES if scope in risk)
 
     def _cost(self, asset: str, size: PairSize) -> Decimal:
         """Cash that a pair binds: its spot order and what stands behind its short."""
@@ -256,5 +252,7 @@ class Evaluator:
     def judge_insurance(self) -> None:
         """FU-9: the alarm follows the readings; it ends when the fall is no longer within the window."""
         self.pair_orders.set_engine(
-            insurance_alarm=insurance_depleted(self.pair_orders.engine.insurance, self.parameters)
+            insurance_alarm=is_insurance_fund_depleted(
+                self.pair_orders.engine.insurance, self.parameters.insurance_limits
+            )
         )

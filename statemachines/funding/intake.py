@@ -7,24 +7,25 @@ from decimal import Decimal
 from statemachines.commands import JournalEntry
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
-from statemachines.funding.rules import InsuranceReading, basis, basis_run, rate_per_8h, split_payment
+from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
+from statemachines.funding_rates import rate_per_8h
+from statemachines.insurance_fund import InsuranceReading
 from statemachines.messages import (
     BalancesKnown,
     BarsClosed,
-    Denied,
     Fill,
     FundingPaid,
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
-    IntentDone,
+    IntentEnded,
+    OrderDenied,
     Portfolio,
     QuotesSeen,
     RiskState,
     TransferEnded,
 )
-from statemachines.refusals import RefusalCause
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Account, Side
 
@@ -210,20 +211,18 @@ class Intake:
         pair = row.pair.model_copy(update={"operation": operation})
         self.pair_orders.set(asset, pair=pair, carry_usdt=carry, entered_ms=entered_ms)
 
-    def ended(self, body: IntentDone | Denied, now_ms: int) -> None:
+    def ended(self, body: IntentEnded, now_ms: int) -> None:
         """The end of one leg's order."""
         for asset, row in self.pair_orders.assets.items():
             operation = row.pair.operation
             leg = operation.leg_of(body.intent_id) if operation is not None else None
             if operation is None or leg is None:
                 continue
-            why = "; ".join(body.reasons) if isinstance(body, Denied) else f"{body.outcome} {body.reason}".strip()
-            refusal = RefusalCause.OTHER if isinstance(body, Denied) else body.refusal
-            is_refused = isinstance(body, Denied) or body.outcome in ("REJECTED", "DENIED")
-            update = {"ended": True, "end_reason": why, "refusal": refusal}
+            why = body.why if isinstance(body, OrderDenied) else f"{body.ended_as} {body.why}".strip()
+            update = {"ended": True, "end_reason": why, "refusal": body.refusal_cause}
             operation = operation.with_leg(leg.model_copy(update=update))
             self.pair_orders.set(asset, pair=row.pair.model_copy(update={"operation": operation}))
-            if leg.closes_rest and is_refused and refusal in (None, RefusalCause.OTHER):
+            if leg.closes_rest and body.is_refused_for_good:
                 self.pair_orders.keep_dust(asset, now_ms)
             self.pair_orders.advance(asset, now_ms)
             return

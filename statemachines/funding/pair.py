@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class Leg(Frozen):
-    """One order under way; `filled` counts its executions, `ended` is set by IntentDone or Denied.
+    """One order under way; `filled` counts its executions, `ended` is set by the message that ends its intent.
 
     `first_id` is the first order of the same leg when this one is another try; `closes_rest`: it is for the rest of a
     short below a lot (X1); `refusal` is why the exchange, or our own check, refused it.
@@ -253,4 +253,4 @@ def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
 
 def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:
     """No order above the venue's largest market order; what is left follows with the next sending."""
-    return min(quantity, instrument.floor_qty(instrument.max_market_qty))
+    return instrument.cap_market_qty(quantity)

@@ -25,21 +25,11 @@ from statemachines.funding.pair import (
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
 from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
+from statemachines.intent_ids import intent_id
 from statemachines.messages import Intent, Withdraw
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
 ENGINE_KEY = "ENGINE"
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def base36(number: int) -> str:
-    """`number` (>= 0) in base 36."""
-    text = ""
-    while True:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-        if number == 0:
-            return text
 
 
 class PairOrders:
@@ -145,7 +135,7 @@ class PairOrders:
         row = self.assets[asset]
         self.set_engine(counter=self.engine.counter + 1)
         intent = Intent(
-            intent_id=f"{ActorName.FUNDING}-{base36(self.engine.counter)}",
+            intent_id=intent_id(ActorName.FUNDING, self.engine.counter),
             engine=ActorName.FUNDING,
             account=Account.FUNDING,
             category=order.category,

@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from statemachines.exposure import ExposureLimits
+from statemachines.insurance_fund import InsuranceLimits
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
+from statemachines.shared_defaults import SPOT_TAKER_FEE
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]
@@ -65,7 +68,7 @@ class FundingParameters(ParameterModel):
     insurance_readings: Readings = 2
     """Readings of the insurance fund that must all show the fall (FU-9, RM-4)."""
 
-    spot_fee_rate: FeeRate = Decimal("0.001")
+    spot_fee_rate: FeeRate = SPOT_TAKER_FEE
     """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
 
     margin_fraction: Fraction = Decimal(1)
@@ -94,3 +97,21 @@ class FundingParameters(ParameterModel):
 
     transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
+
+    max_total_exposure: Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")] = Decimal(1)
+    """Largest notional of all shorts together, which the risk manager enforces (RM-1, leverage)."""
+
+    min_liquidation_buffer: Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")] = (
+        ExposureLimits().min_liquidation_buffer
+    )
+    """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (RM-1)."""
+
+    @property
+    def max_leg_share(self) -> Decimal:
+        """FU-7, F7 limit the spot leg; the short may be worth more by the basis at which an entry is still made."""
+        return self.max_share_per_asset * (1 + self.max_basis)
+
+    @property
+    def insurance_limits(self) -> InsuranceLimits:
+        """FU-9 as one value."""
+        return InsuranceLimits(self.insurance_fall, self.insurance_window_h, self.insurance_readings)

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from statemachines.funding.parameters import FundingParameters
-from statemachines.values import HOUR_MS, Instrument, ceil_to_step, floor_to_step
+from statemachines.funding_rates import EIGHT_HOURS_MIN
+from statemachines.values import DAY_MS, MINUTE_MS, Instrument, ceil_to_step, floor_to_step
 
-SETTLEMENT_MIN = 480
-SETTLEMENT_MS = 8 * HOUR_MS
+SETTLEMENT_MS = EIGHT_HOURS_MIN * MINUTE_MS
 DAY_SETTLEMENTS = 3
 
 
@@ -33,24 +33,6 @@ class PairSize(NamedTuple):
 
     short: Decimal
     spot_order: Decimal
-
-
-class InsuranceReading(NamedTuple):
-    """The insurance fund's balance in USDT at an instant."""
-
-    market_ms: int
-    balance_usdt: Decimal
-
-
-def rate_per_8h(rate: Decimal, interval_min: int) -> Decimal:
-    """FU-2: a rate of another interval, as it would be for 8 hours.
-
-    Raises:
-        ValueError: the interval is not positive.
-    """
-    if interval_min <= 0:
-        raise ValueError(f"funding interval {interval_min} min is not allowed; it must be above 0")
-    return rate if interval_min == SETTLEMENT_MIN else rate * SETTLEMENT_MIN / interval_min
 
 
 def basis(perp_price: Decimal, spot_price: Decimal) -> Decimal:
@@ -90,10 +72,10 @@ def basis_run(run: int, basis_now: Decimal | None, parameters: FundingParameters
 
 def hold_expired(entered_ms: int, settle_ms: int, interval_min: int, parameters: FundingParameters) -> bool:
     """FU-3, F6: 42 eight-hour settlements after the fill, or 14 x 24 h where the interval is another one."""
-    if interval_min == SETTLEMENT_MIN:
+    if interval_min == EIGHT_HOURS_MIN:
         periods = settle_ms // SETTLEMENT_MS - entered_ms // SETTLEMENT_MS
         return periods >= parameters.max_hold_days * DAY_SETTLEMENTS
-    return settle_ms - entered_ms >= parameters.max_hold_days * 24 * HOUR_MS
+    return settle_ms - entered_ms >= parameters.max_hold_days * DAY_MS
 
 
 def leg_room_usdt(equity_usdt: Decimal, held_usdt: Decimal, factor: Decimal, parameters: FundingParameters) -> Decimal:
@@ -130,13 +112,3 @@ def split_payment(amount_usdt: Decimal, parameters: FundingParameters) -> tuple[
     """FU-5, F8: (carry of the asset, owed to TACTICAL) of a payment received; they add up to it exactly."""
     carry = amount_usdt * parameters.compound_share
     return carry, amount_usdt - carry
-
-
-def insurance_depleted(readings: Sequence[InsuranceReading], parameters: FundingParameters) -> bool:
-    """FU-9, RM-4: the newest readings all stand more than 30 % below the highest of the 24 h before them."""
-    count = parameters.insurance_readings
-    if len(readings) <= count:
-        return False
-    since_ms = readings[-1].market_ms - parameters.insurance_window_h * HOUR_MS
-    peak = max((r.balance_usdt for r in readings if r.market_ms >= since_ms), default=Decimal(0))
-    return all(r.balance_usdt < peak * (1 - parameters.insurance_fall) for r in readings[-count:])

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Pair
-from statemachines.funding.rules import ExitReason, InsuranceReading
+from statemachines.funding.rules import ExitReason
+from statemachines.funding_rates import EIGHT_HOURS_MIN
+from statemachines.insurance_fund import InsuranceReading
 from statemachines.values import Frozen, Instrument
 
 ZERO = Decimal(0)
@@ -28,7 +30,7 @@ class AssetRow(Frozen):
     settled: tuple[Decimal, ...] = ()
     settle_ms: int = 0
     predicted: Decimal | None = None
-    interval_min: int = 480
+    interval_min: int = EIGHT_HOURS_MIN
     negative_run: int = 0
     turned_negative: bool = False
     entered_ms: int = 0

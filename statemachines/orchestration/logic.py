@@ -12,6 +12,7 @@ from typing import Any
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
 from statemachines.conditions import ONCE
+from statemachines.entry_gate import permits_entries
 from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
 from statemachines.messages import (
     AssessRisk,
@@ -21,11 +22,12 @@ from statemachines.messages import (
     CycleDone,
     DatabaseOutage,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingPaid,
     IntentDone,
+    OrderDenied,
+    OrderRejected,
     Portfolio,
     Reconciled,
     RiskAssessed,
@@ -44,7 +46,6 @@ SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
 DATABASE_CONDITION = "database"
 RISK_CONDITION = "cycle:risk"
-ENTRY_STATES = frozenset({"NORMAL", "CAUTION"})
 
 
 class OrchestratorLogic:
@@ -149,9 +150,9 @@ class OrchestratorLogic:
                 return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
             case Fill():
                 self._tally.take_fill(body)
-            case IntentDone():
+            case IntentDone() | OrderRejected():
                 self._tally.take_done(body)
-            case Denied():
+            case OrderDenied():
                 self._tally.take_denied(body)
             case FundingPaid():
                 self._tally.take_funding(body)
@@ -311,7 +312,7 @@ class OrchestratorLogic:
         cycle = self._cycle
         assert cycle.equity_usdt is not None
         own_state = self._risk_states.get(str(engine), "NORMAL")
-        entries_allowed = cycle.stage is Stage.ENGINES and own_state in ENTRY_STATES
+        entries_allowed = cycle.stage is Stage.ENGINES and permits_entries(own_state)
         target = self._parameters.weights[engine] * cycle.equity_usdt
         cycle.waiting_for = str(engine)
         body = RunCycle(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from statemachines.messages import Denied, Fill, FundingPaid, IntentDone, Portfolio
+from statemachines.messages import Fill, FundingPaid, IntentDone, OrderDenied, OrderRejected, Portfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
@@ -27,11 +27,11 @@ class Tally:
         fee = body.fee if body.fee_coin == USDT else body.fee * body.price
         self._sum(body.engine, "fees_usdt", fee)
 
-    def take_done(self, body: IntentDone) -> None:
-        """The end of an intent, by outcome."""
-        self._count(body.engine, f"orders_{body.outcome.lower()}")
+    def take_done(self, body: IntentDone | OrderRejected) -> None:
+        """The end of an intent at the exchange, by outcome."""
+        self._count(body.engine, f"orders_{body.ended_as.lower()}")
 
-    def take_denied(self, body: Denied) -> None:
+    def take_denied(self, body: OrderDenied) -> None:
         """A refusal (RM-1), by every check that refused."""
         self._count(body.engine, "refusals")
         for check in body.checks:

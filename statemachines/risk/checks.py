@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.entry_gate import is_blocked, permits_entries
 from statemachines.portfolio.equity import price_key
 from statemachines.risk.exposure import (
     check_asset_leverage,
@@ -23,7 +24,6 @@ from statemachines.risk.exposure import (
     check_total_leverage,
 )
 from statemachines.risk.order_view import OrderView, Refusal, is_risk_reducing, percent
-from statemachines.risk.switches import entries_allowed
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, SPOT, floor_to_step
 
 ZERO = Decimal(0)
@@ -74,7 +74,7 @@ def check_instrument_known(order: OrderView) -> Refusal | None:
 
 def check_engine_active(order: OrderView) -> Refusal | None:
     """RM-1 engine active, RM-2, RM-5: neither GLOBAL nor the engine's own state may forbid entries."""
-    if entries_allowed((order.global_state, order.engine_state)):
+    if permits_entries(order.global_state) and permits_entries(order.engine_state):
         return None
     states = f"GLOBAL is {order.global_state} and {order.intent.engine} is {order.engine_state}"
     return Refusal("engine_active", f"no new risk: {states}; NORMAL or CAUTION is needed")
@@ -83,7 +83,7 @@ def check_engine_active(order: OrderView) -> Refusal | None:
 def check_one_day_fall(order: OrderView) -> Refusal | None:
     """RM-3, RULINGS F11: entries are blocked for 24 h after a one-day fall, the end excluded."""
     until_ms = order.entries_blocked_until_ms
-    if until_ms is None or order.now_ms >= until_ms:
+    if not is_blocked(until_ms, order.now_ms):
         return None
     return Refusal("one_day_fall", f"entries of {order.intent.engine} are blocked until {until_ms}, now {order.now_ms}")
 

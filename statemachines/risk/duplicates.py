@@ -32,18 +32,3 @@ class RepeatWindow:
             return
         self.mask = (self.mask << -age | 1) & ((1 << WIDTH) - 1) if -age < WIDTH else 1
         self.high = counter
-
-
-def intent_counter(intent_id: str) -> int:
-    """The counter of an intent id.
-
-    Raises:
-        ValueError: the id does not end in "-" and a number in base 36.
-    """
-    _, dash, counter = intent_id.rpartition("-")
-    try:
-        if dash and counter == counter.strip().lower() and counter.isalnum():
-            return int(counter, 36)
-    except ValueError:
-        pass
-    raise ValueError(f"intent id {intent_id!r} is not allowed; it must be <engine>-<base36 counter>")

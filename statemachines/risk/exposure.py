@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from statemachines.exposure import liquidation_buffer
 from statemachines.messages import AccountView
 from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order_view import (
     OrderView,
     Refusal,
-    linear_notionals_after,
+    linear_exposures_after,
     percent,
     usdt,
 )
@@ -81,7 +82,7 @@ def check_position(order: OrderView) -> Refusal | None:
     if share is None:
         return None
     if intent.category == LINEAR:
-        after = linear_notionals_after(order)[intent.symbol]
+        after = linear_exposures_after(order)[intent.symbol].notional_usdt
     else:
         buying = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.BUY)
         after = (order.held + buying + intent.quantity) * intent.reference_price
@@ -99,13 +100,12 @@ def check_asset_leverage(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9: an asset's notional at most 1.0 × the sub-account's equity; refused, not shrunk (T8)."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    notional = linear_notionals_after(order)[order.intent.symbol]
-    most = order.limits.max_asset_leverage * order.account.equity_usdt
-    if notional <= most:
+    notional, limits = linear_exposures_after(order)[order.intent.symbol].notional_usdt, order.limits.exposure_limits
+    if limits.allows_asset(notional, order.account.equity_usdt):
         return None
     return Refusal(
         "leverage",
-        f"{order.intent.symbol} would be {usdt(notional)}, above {order.limits.max_asset_leverage} × "
+        f"{order.intent.symbol} would be {usdt(notional)}, above {limits.max_asset} × "
         f"the equity {usdt(order.account.equity_usdt)}",
     )
 
@@ -114,13 +114,13 @@ def check_total_leverage(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9: the sub-account's whole exposure at most 1.9 × its equity (T8)."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    notional = sum(linear_notionals_after(order).values(), ZERO)
-    most = order.limits.max_total_leverage * order.account.equity_usdt
-    if notional <= most:
+    notional = sum((one.notional_usdt for one in linear_exposures_after(order).values()), ZERO)
+    limits = order.limits.exposure_limits
+    if limits.allows_total(notional, order.account.equity_usdt):
         return None
     return Refusal(
         "leverage",
-        f"the whole exposure would be {usdt(notional)}, above {order.limits.max_total_leverage} × "
+        f"the whole exposure would be {usdt(notional)}, above {limits.max_total} × "
         f"the equity {usdt(order.account.equity_usdt)}",
     )
 
@@ -129,33 +129,17 @@ def check_liquidation_buffer(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9, T8: distance to liquidation above 50 % of the mark, at the whole exposure."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    notionals = linear_notionals_after(order)
-    unknown = sorted(symbol for symbol in notionals if symbol not in order.maintenance_margin)
+    exposures = linear_exposures_after(order)
+    unknown = sorted(symbol for symbol in exposures if symbol not in order.maintenance_margin)
     if unknown:
         return Refusal("leverage", f"the maintenance margin rates of {unknown} are not known")
-    buffer = liquidation_buffer(order.account.equity_usdt, notionals, order.maintenance_margin)
-    if buffer is None or buffer > order.limits.min_liquidation_buffer:
+    buffer, limits = liquidation_buffer(order.account.equity_usdt, exposures.values()), order.limits.exposure_limits
+    if buffer is None or limits.allows_buffer(buffer):
         return None
     return Refusal(
         "leverage",
-        f"the liquidation buffer would be {percent(buffer)}; "
-        f"it must be above {percent(order.limits.min_liquidation_buffer)}",
+        f"the liquidation buffer would be {percent(buffer)}; it must be above {percent(limits.min_liquidation_buffer)}",
     )
-
-
-def liquidation_buffer(
-    equity_usdt: Decimal, notionals_usdt: dict[str, Decimal], maintenance_margin: Mapping[str, Decimal]
-) -> Decimal | None:
-    """How far all prices may move against the exposure before equity falls to its maintenance margin.
-
-    A fraction of the mark: (equity − maintenance margin) / notional; None without exposure. Raises KeyError for a
-    symbol without a known maintenance margin rate.
-    """
-    notional = sum(notionals_usdt.values(), ZERO)
-    if notional == ZERO:
-        return None
-    maintenance = sum((n * maintenance_margin[symbol] for symbol, n in notionals_usdt.items() if n != ZERO), ZERO)
-    return (equity_usdt - maintenance) / notional
 
 
 def check_concentration(order: OrderView) -> Refusal | None:

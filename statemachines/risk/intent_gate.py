@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.commands import Commands, JournalEntry, Send
-from statemachines.messages import Approved, Denied, Fill, Intent, Withdraw
+from statemachines.intent_ids import parse_intent_id
+from statemachines.messages import Approved, Fill, Intent, OrderDenied, Withdraw
 from statemachines.risk.checks import Verdict, judge
-from statemachines.risk.duplicates import RepeatWindow, intent_counter
+from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
@@ -33,7 +34,7 @@ class IntentDesk:
     def decide(self, intent: Intent, instrument: Instrument | None, now_ms: int, view: Surroundings) -> Commands:
         """Approve or refuse one intent; exactly one answer per intent, each with a note of the reason."""
         try:
-            counter = intent_counter(intent.intent_id)
+            counter = parse_intent_id(intent.intent_id).number
         except ValueError as error:
             return denied(intent, (Refusal("duplicate", str(error)),))
         window = self._seen.setdefault(intent.engine, RepeatWindow())
@@ -151,10 +152,11 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
     """The refusal of an intent: a note and the message that ends it, with every reason."""
     reasons = tuple(f"{refusal.check}: {refusal.reason}" for refusal in refusals)
     checks = tuple(dict.fromkeys(refusal.check for refusal in refusals))
-    body = Denied(intent_id=intent.intent_id, engine=intent.engine, reasons=reasons, checks=checks)
+    body = OrderDenied(
+        intent_id=intent.intent_id, engine=intent.engine, retry_of=intent.retry_of, reasons=reasons, checks=checks
+    )
     note = _note(intent, "deny", "DENIED", "; ".join(reasons), {"checks": list(checks)})
-    # The orchestrator counts refusals for the daily summary (OR-3).
-    return [note, Send(body, to=(intent.engine, ActorName.ORCHESTRATOR))]
+    return [note, Send(body)]
 
 
 def _note(intent: Intent, trigger: str, dest: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:

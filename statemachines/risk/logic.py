@@ -25,7 +25,7 @@ from statemachines.messages import (
     FundingSettled,
     InstrumentsKnown,
     Intent,
-    IntentDone,
+    IntentEnded,
     MoveStop,
     OperatorCommand,
     Portfolio,
@@ -35,7 +35,7 @@ from statemachines.messages import (
     Withdraw,
 )
 from statemachines.portfolio.book import AccountsBook
-from statemachines.portfolio.equity import USDT, build_portfolio
+from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.requests import WHOLE_ACCOUNT
 from statemachines.risk.intent_gate import IntentDesk, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
@@ -132,7 +132,7 @@ class RiskManagerLogic:
                 return self._forward(body)
             case Fill():
                 return self._fill(body, now_ms)
-            case IntentDone():
+            case IntentEnded():
                 return self._done(body, now_ms)
             case BarsClosed():
                 return self._bars(body)
@@ -156,7 +156,7 @@ class RiskManagerLogic:
             case Reconciled():
                 return self._take_reconciled(body, now_ms)
             case InstrumentsKnown():
-                self._instruments.update({_key(i.category, i.symbol): i for i in body.instruments})
+                self._instruments.update({price_key(i.category, i.symbol): i for i in body.instruments})
                 self._touch("instruments")
                 return []
             case DataUnusable():
@@ -192,7 +192,7 @@ class RiskManagerLogic:
         if intent.engine not in self._parameters.engines:
             reason = f"{intent.engine} is no engine that may trade; allowed: {sorted(self._parameters.engines)}"
             return denied(intent, (Refusal("ownership", reason),))
-        instrument = self._instruments.get(_key(intent.category, intent.symbol))
+        instrument = self._instruments.get(price_key(intent.category, intent.symbol))
 
         def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
             return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
@@ -242,24 +242,24 @@ class RiskManagerLogic:
         return [note, Send(body, to=(ActorName.ORDER_MANAGER,))]
 
     def _fill(self, fill: Fill, now_ms: int) -> Commands:
-        instrument = self._instruments.get(_key(fill.category, fill.symbol))
+        instrument = self._instruments.get(price_key(fill.category, fill.symbol))
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
         self._desk.take_fill(fill)
         self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
         return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
-    def _done(self, body: IntentDone, now_ms: int) -> Commands:
+    def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._desk.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
-        return self._results.take_done(body, now_ms)
+        return self._results.take_ended(body, now_ms)
 
     def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
         """Why what is told about an intent cannot be used: about its market, its account, or a balance of one of its
         coins (which is told without a category)."""
         coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
         whole = f"{WHOLE_ACCOUNT}:{intent.account}"
-        keys = (_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
+        keys = (price_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
         return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
@@ -448,10 +448,6 @@ class RiskManagerLogic:
         self._close_ms = data["close_ms"]
         self._foreign = list(data["foreign"])
         self._states.commands_seen = list(data["commands_seen"])
-
-
-def _key(category: Category, symbol: str) -> str:
-    return f"{category}:{symbol}"
 
 
 def _category(text: str) -> Category:

@@ -12,9 +12,10 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
+from statemachines.entry_gate import GLOBAL_SCOPE, permits_entries
 from statemachines.fsm import Row, Table
 
-GLOBAL = "GLOBAL"
+GLOBAL = GLOBAL_SCOPE
 
 
 class Level(IntEnum):
@@ -41,7 +42,7 @@ _S = RiskStateName
 STRICTNESS: tuple[RiskStateName, ...] = (_S.NORMAL, _S.CAUTION, _S.PAUSED, _S.REDUCE_ONLY, _S.HALTED)
 """The states by how much they forbid, the mildest first."""
 
-NO_NEW_RISK = frozenset({_S.PAUSED, _S.REDUCE_ONLY, _S.HALTED})
+NO_NEW_RISK = frozenset(state for state in _S if not permits_entries(state))
 """States in which an engine may not open or enlarge anything."""
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry
-from statemachines.messages import IntentDone, Portfolio, Reconciled
+from statemachines.messages import IntentEnded, OrderDenied, OrderRejected, Portfolio, Reconciled
 from statemachines.portfolio.book import AccountsBook
 from statemachines.risk.drawdown import (
     Track,
@@ -158,10 +158,14 @@ class Results:
         reason = f"RM-4: reconciliation found {body.discrepancies} differences again: {'; '.join(body.details[:3])}"
         return self._reading("reconciliation_mismatch", is_bad, reason, body.market_ms)
 
-    def take_done(self, body: IntentDone, now_ms: int) -> Commands:
+    def take_ended(self, body: IntentEnded, now_ms: int) -> Commands:
         """The reject switch after every order that the exchange has decided on: its share is many readings (R2)."""
-        rejection = f"{body.retry_of or body.intent_id}: {body.refusal_code or body.reason}"
-        order = DecidedOrder(now_ms, rejection if body.outcome == "REJECTED" else "")
+        if isinstance(body, OrderDenied):
+            return []
+        rejection = ""
+        if isinstance(body, OrderRejected):
+            rejection = f"{body.retry_of or body.intent_id}: {body.refusal_code or body.reason}"
+        order = DecidedOrder(now_ms, rejection)
         self.decided = with_decided(self.decided, order, self._parameters)
         if not are_orders_rejected(self.decided, now_ms, self._parameters):
             return []

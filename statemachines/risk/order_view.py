@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.exposure import Exposure
 from statemachines.messages import AccountView, Intent, Portfolio
 from statemachines.portfolio.equity import price_key
 from statemachines.risk.machine import RiskStateName
@@ -152,8 +153,9 @@ def is_risk_reducing(order: OrderView) -> bool:
     return intent.quantity + same_side <= abs(held)
 
 
-def exposure_after(order: OrderView, symbol: str) -> Decimal:
-    """Largest absolute linear position of the account in `symbol` that open intents and this order can lead to."""
+def position_after(order: OrderView, symbol: str) -> Decimal:
+    """Largest linear position of the account in `symbol` that open intents and this order can lead to, signed: of a
+    long and a short of one size the short, which is nearer to its liquidation."""
     account, intent = order.account, order.intent
     assert account is not None
     held = account.positions.get(symbol, (ZERO, ZERO))[0]
@@ -162,20 +164,21 @@ def exposure_after(order: OrderView, symbol: str) -> Decimal:
         + (intent.quantity if intent.symbol == symbol and intent.side is side else ZERO)
         for side in Side
     }
-    return max(abs(held), abs(held + reach[Side.BUY]), abs(held - reach[Side.SELL]))
+    return max(held, held + reach[Side.BUY], held - reach[Side.SELL], key=lambda one: (abs(one), one < ZERO))
 
 
-def linear_notionals_after(order: OrderView) -> dict[str, Decimal]:
-    """Per linear symbol of the account the notional after the order, in USDT: the order's symbol at its reference
-    price, the others at their last closed price."""
+def linear_exposures_after(order: OrderView) -> dict[str, Exposure]:
+    """Per linear symbol of the account the exposure after the order: the order's symbol at its reference price, the
+    others at their last closed price. A maintenance margin rate that is not known stands as 0."""
     account, intent, portfolio = order.account, order.intent, order.portfolio
     assert account is not None and portfolio is not None
     symbols = {*account.positions, intent.symbol} | order.pending.linear_symbols(intent.account)
-    notionals: dict[str, Decimal] = {}
+    exposures: dict[str, Exposure] = {}
     for symbol in sorted(symbols):
         price = intent.reference_price if symbol == intent.symbol else portfolio.prices[price_key(LINEAR, symbol)]
-        notionals[symbol] = exposure_after(order, symbol) * price
-    return notionals
+        rate = order.maintenance_margin.get(symbol, ZERO)
+        exposures[symbol] = Exposure(position_after(order, symbol), price, rate)
+    return exposures
 
 
 def percent(fraction: Decimal) -> str:

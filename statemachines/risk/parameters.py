@@ -5,11 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, Unit
+from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.exposure import ExposureLimits
+from statemachines.funding.parameters import FundingParameters
+from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
 from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
+from statemachines.shared_defaults import MAX_SLIPPAGE
+from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, ActorName
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
@@ -29,24 +34,35 @@ class EngineLimits(ParameterModel):
     max_order_of_equity: Multiple = Decimal(1)
     """Largest notional of one order (RM-1, size)."""
 
-    max_asset_of_equity: Multiple | None = Field(default=None, examples=[Decimal(1)])
-    """Largest resulting position in one symbol; not set where another rule limits it (RM-1, position)."""
+    max_asset_of_equity: Annotated[Multiple | None, SetBy("engines.{engine}.max_share_per_asset", "max_leg_share")] = (
+        None
+    )
+    """Largest resulting position in one symbol; None where another rule limits it (RM-1 position, FU-7)."""
 
-    max_asset_leverage: Multiple = Decimal(1)
+    max_asset_leverage: Annotated[Multiple, SetBy("engines.{engine}.max_asset_exposure")] = ExposureLimits().max_asset
     """Largest notional of one asset in linear products (TR-9, T8)."""
 
-    max_total_leverage: Multiple = Decimal("1.9")
+    max_total_leverage: Annotated[Multiple, SetBy("engines.{engine}.max_total_exposure")] = ExposureLimits().max_total
     """Largest notional of all assets in linear products (TR-9, T8)."""
 
-    min_liquidation_buffer: Fraction = Decimal("0.5")
+    min_liquidation_buffer: Annotated[Fraction, SetBy("engines.{engine}.min_liquidation_buffer")] = (
+        ExposureLimits().min_liquidation_buffer
+    )
     """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (TR-9, T8)."""
 
-    min_cash_of_equity: Annotated[Decimal, Field(ge=0, lt=1), Unit("fraction of the engine's equity")] = Decimal(0)
+    min_cash_of_equity: Annotated[
+        Decimal, Field(ge=0, lt=1), Unit("fraction of the engine's equity"), SetBy("engines.{engine}.cash_buffer")
+    ] = Decimal(0)
     """Cash that a spot purchase must leave: CORE's buffer; 0 means no borrowing (CH-7)."""
 
-    max_asset_of_portfolio: Fraction | None = Field(default=None, examples=[Decimal("0.45")])
+    max_asset_of_portfolio: Annotated[Fraction | None, SetBy("engines.{engine}.max_share")] = None
     """Largest part of the portfolio in one asset that a purchase may lead to; not set, purchases are not limited by it
     (CH-7, C7)."""
+
+    @property
+    def exposure_limits(self) -> ExposureLimits:
+        """TR-9 as one value."""
+        return ExposureLimits(self.max_asset_leverage, self.max_total_leverage, self.min_liquidation_buffer)
 
 
 class DrawdownGroup(ParameterModel):
@@ -75,22 +91,25 @@ class SwitchPolicy(ParameterModel):
     """Bad readings running after which it trips, never one (RM-4)."""
 
 
-_BEYOND_THE_DEFAULTS: dict[ActorName, dict[str, Decimal]] = {
-    ActorName.CORE_HODL: {"min_cash_of_equity": Decimal("0.05"), "max_asset_of_portfolio": Decimal("0.45")},
-    # FU-7 is the engine's own exact rule (5 %); here a little more, since live prices move between both looks.
-    ActorName.FUNDING: {
-        "max_order_of_equity": Decimal("0.051"),
-        "max_asset_of_equity": Decimal("0.051"),
-        "max_total_leverage": Decimal(1),
-    },
-}
+def with_engine(limits: EngineLimits, engine: BaseModel | None) -> EngineLimits:
+    """The limits that the risk manager enforces on an engine, with those that stand in the engine's own parameters."""
+
+    def look_up(shared: SetBy) -> object | None:
+        name = shared.setting.rpartition(".")[2]
+        return getattr(engine, shared.read or name) if hasattr(engine, name) else None
+
+    return with_shared(limits, look_up)
 
 
 def _engine_limits() -> dict[ActorName, EngineLimits]:
-    return {
-        name: EngineLimits.model_validate({"universe": engine.universe, **_BEYOND_THE_DEFAULTS.get(name, {})})
-        for name, engine in IDENTITY_OF.items()
+    own = {name: EngineLimits(universe=engine.universe) for name, engine in IDENTITY_OF.items()}
+    defaults: dict[str, ParameterModel] = {
+        ActorName.CORE_HODL: CoreHodlParameters(),
+        ActorName.TREND_1: TREND_1,
+        ActorName.TREND_2: TREND_2,
+        ActorName.FUNDING: FundingParameters(),
     }
+    return {engine: with_engine(one, defaults.get(engine)) for engine, one in own.items()}
 
 
 def _drawdown_groups() -> dict[str, DrawdownGroup]:
@@ -139,7 +158,7 @@ class RiskParameters(ParameterModel):
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
 
-    slippage_limit: Fraction = Decimal("0.005")
+    slippage_limit: Annotated[Fraction, SetBy("orders.max_slippage")] = MAX_SLIPPAGE
     """Largest slippage that a market order may allow (EX-3)."""
 
     limit_tolerance: Annotated[Decimal, Field(ge=0, le=Decimal("0.01")), Unit("fraction of the limit")] = Decimal(
@@ -194,7 +213,3 @@ class RiskParameters(ParameterModel):
 
     clock_offset_ms: Milliseconds = 1_000
     """Largest difference between our clock and the exchange's; more is a bad reading of `clock_off` (RM-4)."""
-
-    insurance_fund_fall: Fraction = Decimal("0.30")
-    """A fall of the exchange's insurance fund within a day beyond this is a bad reading of `insurance_fund_depleted`
-    (RM-4, FU-9)."""

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record, Send
+from statemachines.entry_gate import permits_entries
 from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.messages import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentDesk
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import RiskParameters
-from statemachines.risk.switches import ENTRY_STATES, size_factor
+from statemachines.risk.switches import size_factor
 from statemachines.values import ENGINES, ActorName
 
 SCOPES: tuple[str, ...] = (GLOBAL, *(str(engine) for engine in ENGINES))
@@ -107,7 +108,7 @@ class RiskStates:
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
         commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
-        if machine.state not in ENTRY_STATES:
+        if not permits_entries(machine.state):
             why = f"{scope} is {machine.state}: {machine.told}"
             commands += self._desk.withdrawals(_engines(scope), why)
         return commands

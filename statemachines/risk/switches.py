@@ -13,14 +13,6 @@ from typing import NamedTuple
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.parameters import RiskParameters, SwitchPolicy
 
-ENTRY_STATES = frozenset({RiskStateName.NORMAL, RiskStateName.CAUTION})
-"""States in which new risk may be taken; in the others only cancels and reductions pass (RM-5)."""
-
-
-def entries_allowed(scope_states: Sequence[RiskStateName]) -> bool:
-    """Whether new risk may be taken: every scope that applies (GLOBAL and the engine's) must allow it."""
-    return all(state in ENTRY_STATES for state in scope_states)
-
 
 def size_factor(state: RiskStateName, parameters: RiskParameters) -> Decimal:
     """The factor on the size of entries: half in CAUTION (RM-3), nothing where no entry is allowed."""
@@ -61,11 +53,6 @@ def is_clock_off(offset_ms: int, parameters: RiskParameters) -> bool:
 def is_reconciliation_off(discrepancies: int, parameters: RiskParameters) -> bool:
     """RM-4: reconciliation found more differences than tolerated."""
     return discrepancies > parameters.mismatch_tolerance
-
-
-def is_insurance_fund_depleted(now_usdt: Decimal, day_ago_usdt: Decimal, parameters: RiskParameters) -> bool:
-    """RM-4, FU-9: the insurance fund fell by more than 30 % within 24 h."""
-    return day_ago_usdt > 0 and (day_ago_usdt - now_usdt) / day_ago_usdt > parameters.insurance_fund_fall
 
 
 class DecidedOrder(NamedTuple):

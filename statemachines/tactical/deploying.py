@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from statemachines.entry_gate import ScopeState, barring_scope
 from statemachines.messages import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState
@@ -26,7 +27,6 @@ from statemachines.tactical.state import EngineRow
 from statemachines.values import DAY_MS, Side
 
 ZERO = Decimal(0)
-_NO_ENTRIES = ("REDUCE_ONLY", "HALTED", "PAUSED")
 _LEVEL_OF = {Trigger.LEVEL_1: 1, Trigger.LEVEL_2: 2}
 
 
@@ -49,16 +49,16 @@ class Deploying:
         found = deployment_candidates(conditions, capital, self.engine_orders.engine.levels_fired, self.parameters)
         if not found:
             return
-        chance = found[0]  # the later ones are never larger, so what stops the first stops all
+        candidate = found[0]  # the later ones are never larger, so what stops the first stops all
         why = self._barred(body) or obstacle(
-            chance, capital.cash_usdt, self._days(body), body.target_usdt, self.parameters
+            candidate, capital.cash_usdt, self._days(body), body.target_usdt, self.parameters
         )
         if why is not None:
             self.engine_orders.remark(
-                self.engine_orders.scout.key, "waits", f"{chance.trigger.value}: {chance.sentence}; waits: {why}"
+                self.engine_orders.scout.key, "waits", f"{candidate.trigger.value}: {candidate.sentence}; waits: {why}"
             )
             return
-        self._deploy(chance, capital, body.day_ms, now_ms)
+        self._deploy(candidate, capital, body.day_ms, now_ms)
 
     def _capital(self) -> Capital:
         cash = max(ZERO, self.engine_orders.engine.cash_usdt - self._owed_usdt())
@@ -95,17 +95,16 @@ class Deploying:
         """RM-2: a state in which no engine may take new risk."""
         if not body.entries_allowed:
             return "the risk assessment of this cycle allows no entries (OR-3)"
-        for scope, state in sorted(self.engine_orders.engine.risk.items()):
-            if state in _NO_ENTRIES:
-                return f"risk state {state} of {scope} (RM-2)"
-        return None
+        scopes = (ScopeState(scope, state) for scope, state in sorted(self.engine_orders.engine.risk.items()))
+        bar = barring_scope(scopes, body.close_ms)
+        return None if bar is None else f"risk state {bar.state} of {bar.scope} (RM-2)"
 
-    def _deploy(self, chance: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
+    def _deploy(self, candidate: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
         """TA-4: 80 % BTC, 20 % ETH at market. Level and date are taken with the orders, in one commit (TA-9)."""
-        key, engine, level = self.engine_orders.scout.key, self.engine_orders.engine, _LEVEL_OF.get(chance.trigger)
-        data = {"trigger": chance.trigger.value, "amount_usdt": str(chance.amount_usdt), "day_ms": day_ms}
-        self.engine_orders.fire(key, "detect", f"{chance.trigger.value}: {chance.sentence}", data)
-        amount = payable(chance.amount_usdt, capital.cash_usdt, self.parameters)
+        key, engine, level = self.engine_orders.scout.key, self.engine_orders.engine, _LEVEL_OF.get(candidate.trigger)
+        data = {"trigger": candidate.trigger.value, "amount_usdt": str(candidate.amount_usdt), "day_ms": day_ms}
+        self.engine_orders.fire(key, "detect", f"{candidate.trigger.value}: {candidate.sentence}", data)
+        amount = payable(candidate.amount_usdt, capital.cash_usdt, self.parameters)
         budgets = {coin: amount * share for coin, share in self.parameters.shares.items() if share > 0}
         wanted = self.engine_orders.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
         if not wanted:
@@ -114,14 +113,14 @@ class Deploying:
         self.engine_orders.set_engine(undo=(engine.levels_fired, engine.reserve_usdt, engine.last_deployment_ms))
         self.engine_orders.set_engine(last_deployment_ms=day_ms)
         if level is not None:
-            reserve = capital.cash_usdt - chance.amount_usdt if level == 1 else ZERO
+            reserve = capital.cash_usdt - candidate.amount_usdt if level == 1 else ZERO
             self.engine_orders.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
         orders = ", ".join(f"{quantity} {coin} at {engine.prices[coin]}" for coin, quantity in wanted.items())
-        reason = f"{chance.sentence}: deploys {amount:.2f} of {capital.cash_usdt:.2f} USDT: {orders} (TA-4)"
+        reason = f"{candidate.sentence}: deploys {amount:.2f} of {capital.cash_usdt:.2f} USDT: {orders} (TA-4)"
         self.engine_orders.fire(
             key, "deploy", reason, {**data, "reserve_usdt": str(self.engine_orders.engine.reserve_usdt)}
         )
-        self.engine_orders.set(key, trigger=chance.trigger, day_ms=day_ms, budget_usdt=amount, void=False)
+        self.engine_orders.set(key, trigger=candidate.trigger, day_ms=day_ms, budget_usdt=amount, void=False)
         self.engine_orders.start(key, Side.BUY, "deployment", wanted, reason, now_ms)
 
     def end(self, key: str) -> None:

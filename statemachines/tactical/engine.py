@@ -14,12 +14,11 @@ from statemachines.facts import BarFact
 from statemachines.messages import (
     CycleDone,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingSettled,
     InstrumentsKnown,
-    IntentDone,
+    IntentEnded,
     Portfolio,
     RiskState,
     RunCycle,
@@ -97,7 +96,7 @@ class TacticalEngine:
                 late = self._engine_orders.fill(body)
                 if late is not None:
                     self._late_fill(late, body)
-            case IntentDone() | Denied():
+            case IntentEnded():
                 key = self._engine_orders.ended(body)
                 if key is not None:
                     self._go_on(key, now_ms)

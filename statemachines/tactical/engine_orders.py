@@ -8,7 +8,8 @@ from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, JournalEntry, Send
-from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.intent_ids import intent_id
+from statemachines.messages import Fill, Intent, IntentEnded, OrderDenied, Withdraw
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
@@ -16,17 +17,6 @@ from statemachines.values import SECOND_MS, SPOT, Account, ActorName, Instrument
 
 ZERO = Decimal(0)
 ENGINE_KEY = "ENGINE"
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def base36(number: int) -> str:
-    """`number` (>= 0) in base 36."""
-    text = ""
-    while True:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-        if number == 0:
-            return text
 
 
 class EngineOrders:
@@ -132,7 +122,7 @@ class EngineOrders:
 
     def _order_size(self, coin: str, quantity: Decimal) -> Decimal:
         one = self.instrument(coin)
-        return quantity if one is None else min(quantity, one.floor_qty(one.max_market_qty))
+        return quantity if one is None else one.cap_market_qty(quantity)
 
     def _send(self, key: str, reason: str, now_ms: int) -> None:
         work = self.deployments[key].work
@@ -144,7 +134,7 @@ class EngineOrders:
             quantity = self._order_size(coin, lots)
             self.set_engine(counter=self.engine.counter + 1)
             intent = Intent(
-                intent_id=f"{ActorName.TACTICAL}-{base36(self.engine.counter)}",
+                intent_id=intent_id(ActorName.TACTICAL, self.engine.counter),
                 engine=ActorName.TACTICAL,
                 account=Account.TACTICAL,
                 category=SPOT,
@@ -208,14 +198,14 @@ class EngineOrders:
             holding = holding.without(min(body.quantity, holding.net))
         self.set(key, holdings={**holdings, coin: holding})
 
-    def ended(self, body: IntentDone | Denied) -> str | None:
+    def ended(self, body: IntentEnded) -> str | None:
         """Note the end of an order; answers the deployment when all its orders have ended."""
         for key, one in self.deployments.items():
             leg = one.work.leg_of(body.intent_id) if one.work is not None else None
             if one.work is None or leg is None:
                 continue
             work = one.work.with_leg(leg.model_copy(update={"ended": True}))
-            if isinstance(body, Denied):
+            if isinstance(body, OrderDenied):
                 work = work.model_copy(update={"refusals": (*work.refusals, *body.reasons)})
             self.set(key, work=work)
             return key if work.ended else None

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from statemachines.entry_gate import scopes_of
 from statemachines.facts import BarFact
+from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.messages import DayClosed, FundingSettled, InstrumentsKnown, Portfolio, RiskState
 from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders
 from statemachines.tactical.rules import Published
-from statemachines.values import SPOT, Account
+from statemachines.values import SPOT, Account, ActorName
 
 CLOSES_KEPT = 31
 _VALUES_KEPT = 3
-_SCOPES = ("GLOBAL", "tactical")
+_SCOPES = scopes_of(ActorName.TACTICAL)
 
 
 class Intake:
@@ -78,7 +80,7 @@ class Intake:
         rate = body.rates.get("BTCUSDT")
         if rate is None:
             return
-        normal = rate * 480 / body.interval_min.get("BTCUSDT", 480)
+        normal = rate_per_8h(rate, body.interval_min.get("BTCUSDT", EIGHT_HOURS_MIN))
         one = Published(value=normal, market_ms=body.settle_ms)
         kept = _kept(self.engine_orders.engine.settled, one, self.parameters.funding_settlements)
         self.engine_orders.set_engine(settled=kept)

@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
+from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, SetBy, Unit
+from statemachines.shared_defaults import MAX_SLIPPAGE, SPOT_TAKER_FEE
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 Fall = Annotated[Decimal, Field(gt=-1, lt=0), Unit("negative fraction of 1")]
@@ -71,10 +72,10 @@ class TacticalParameters(ParameterModel):
     days_between: Annotated[int, Field(ge=0), Unit("days")] = 30
     """Least time between two deployments (TA-5, A4)."""
 
-    max_slippage: Fraction = Decimal("0.005")
+    max_slippage: Annotated[Fraction, SetBy("orders.max_slippage")] = MAX_SLIPPAGE
     """A purchase must be payable at a price so much worse than the last one (EX-3, A2)."""
 
-    spot_fee_rate: FeeRate = Decimal("0.001")
+    spot_fee_rate: Annotated[FeeRate, SetBy("engines.funding.spot_fee_rate")] = SPOT_TAKER_FEE
     """The venue's taker fee on spot; what it may take stays in cash (A2)."""
 
     min_deployment_usdt: Annotated[Decimal, Field(ge=0)] = Decimal(100)

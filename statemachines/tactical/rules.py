@@ -141,7 +141,7 @@ def deployment_candidates(
 
 
 def obstacle(
-    chance: DeploymentCandidate,
+    candidate: DeploymentCandidate,
     cash_usdt: Decimal,
     days_since_last: int | None,
     target_usdt: Decimal,
@@ -151,11 +151,11 @@ def obstacle(
     if days_since_last is not None and days_since_last < parameters.days_between:
         return f"{days_since_last} days since the last deployment, {parameters.days_between} are required (TA-5)"
     least = smallest_deployment(target_usdt, parameters)
-    if chance.amount_usdt < least:
-        return f"{chance.amount_usdt:.2f} USDT is less than the smallest deployment of {least:.2f} (A3)"
+    if candidate.amount_usdt < least:
+        return f"{candidate.amount_usdt:.2f} USDT is less than the smallest deployment of {least:.2f} (A3)"
     limit = cash_usdt * parameters.max_share_per_event
-    if chance.trigger is not Trigger.LEVEL_2 and chance.amount_usdt > limit:
-        return f"{chance.amount_usdt:.2f} USDT is more than the limit of {limit:.2f} for one event (TA-5)"
+    if candidate.trigger is not Trigger.LEVEL_2 and candidate.amount_usdt > limit:
+        return f"{candidate.amount_usdt:.2f} USDT is more than the limit of {limit:.2f} for one event (TA-5)"
     return None
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from statemachines.commands import Commands
+from statemachines.exposure import Exposure
 from statemachines.indicators.window import DailyValues
 from statemachines.trend import rules
 from statemachines.trend.orders import plain
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
-from statemachines.trend.rules import Exposure
 from statemachines.trend.view import Cycle, View
 from statemachines.values import Instrument
 
@@ -74,7 +74,7 @@ def funding_exit(
 ) -> Commands:
     """TR-14, T11: the paying position is closed right after the settlement."""
     rate, d = view.memory.rates_8h.get(position.asset.symbol), position.trade.direction
-    if not position.is_held or rate is None or not rules.is_dear(d, rate, parameters):
+    if not position.is_held or rate is None or not rules.is_funding_too_expensive(d, rate, parameters):
         return []
     reason = f"TR-14: funding {rate * 100:.4f} % per 8 h against the {_WORDS[d]}, limit {parameters.funding_limit_8h}"
     return position.leave("TR-14", reason, settled_ms, now_ms)
@@ -133,8 +133,7 @@ def _size(
     if quantity > 0 and direction * position.trade.dust < 0:
         # X1: the trade is the target less the dust, which stands on the other side of it.
         quantity = instrument.floor_qty(quantity - direction * position.trade.dust)
-    if 0 < instrument.max_market_qty < quantity:
-        quantity = instrument.floor_qty(instrument.max_market_qty)
+    quantity = instrument.cap_market_qty(quantity)
     sized = (
         f"TR-8: {plain(quantity)} from equity {equity_usdt:.2f} USDT, ATR {values.atr:.2f}, factor {plain(factor)}, "
         f"portfolio {view.portfolio.version_no}"
@@ -169,7 +168,7 @@ def _refusal(
     if pause.active:
         return f"TR-12: ADX was below {parameters.quiet_adx} for {parameters.quiet_closes} days and not above since"
     rate = view.memory.rates_8h.get(symbol)
-    if rate is not None and rules.is_dear(direction, rate, parameters):
+    if rate is not None and rules.is_funding_too_expensive(direction, rate, parameters):
         return f"TR-14: funding {rate * 100:.4f} % per 8 h against a {_WORDS[direction]}"
     return ""
 

@@ -19,12 +19,11 @@ from statemachines.messages import (
     BalancesKnown,
     CycleDone,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingSettled,
     InstrumentsKnown,
-    IntentDone,
+    IntentEnded,
     IntentWorking,
     Portfolio,
     RiskState,
@@ -35,7 +34,7 @@ from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.trade import Trade
 from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, PortfolioSeen, View
-from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName, Side
+from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 
 SCHEMA = 1
 
@@ -129,10 +128,8 @@ class TrendEngine:
                 return self._positions[fill.symbol].on_fill(fill, now_ms)
             case IntentWorking() as working if working.engine == self.name:
                 return self._each(lambda position: position.on_working(working, now_ms))
-            case IntentDone() as done if done.engine == self.name and done.symbol in self._positions:
-                return self._on_done(done, now_ms)
-            case Denied() as denied if denied.engine == self.name:
-                return self._each(lambda position: position.on_done(self._denial(denied, position), now_ms))
+            case IntentEnded() as ended if ended.engine == self.name:
+                return self._each(lambda position: self._on_ended(position, ended, now_ms))
             case BalancesKnown() as known if known.account == self._account:
                 return self._each(
                     lambda position: position.adopt(
@@ -157,28 +154,13 @@ class TrendEngine:
     def _each(self, act: Callable[[PositionOrders], Commands]) -> Commands:
         return [command for position in self._positions.values() for command in act(position)]
 
-    def _on_done(self, done: IntentDone, now_ms: int) -> Commands:
-        position, memory = self._positions[done.symbol], self._view.memory
+    def _on_ended(self, position: PositionOrders, ended: IntentEnded, now_ms: int) -> Commands:
+        memory = self._view.memory
         was_held = position.is_held
-        commands = position.on_done(done, now_ms)
+        commands = position.on_ended(ended, now_ms)
         if position.is_held and not was_held and (memory.settled_ms or 0) > position.trade.signal_close_ms:
             memory.settled_due_ms = now_ms  # a settlement passed while the entry was on its way: TR-14 looks again
         return commands
-
-    def _denial(self, denied: Denied, position: PositionOrders) -> IntentDone:
-        """A refusal by the risk manager ends an intent like any other end without a fill."""
-        return IntentDone(
-            intent_id=denied.intent_id,
-            engine=denied.engine,
-            account=self._account,
-            category=LINEAR,
-            symbol=position.asset.symbol,
-            side=Side.BUY,
-            outcome="DENIED",
-            filled_quantity=Decimal(0),
-            average_price=None,
-            reason="; ".join(denied.reasons),
-        )
 
     def _take_day(self, day: DayClosed) -> None:
         for symbol in self._view.take_day(day):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from statemachines.exposure import ExposureLimits
 from statemachines.parameters import Coin, ParameterModel, Symbol, Unit
 
 DailyBars = Annotated[int, Field(gt=0), Unit("daily bars")]
@@ -65,13 +66,13 @@ class TrendParameters(ParameterModel):
     risk_per_trade: Fraction = Decimal("0.01")
     """Loss at the hard stop, as a part of the sub-account's equity; it gives the size of an entry (TR-8)."""
 
-    max_asset_exposure: EquityMultiple = Decimal(1)
+    max_asset_exposure: EquityMultiple = ExposureLimits().max_asset
     """Largest notional of one asset; an entry beyond it is refused (TR-9, T8)."""
 
-    max_total_exposure: EquityMultiple = Decimal("1.9")
+    max_total_exposure: EquityMultiple = ExposureLimits().max_total
     """Largest notional of all assets; an entry beyond it is refused (TR-9, T8)."""
 
-    min_liquidation_buffer: Fraction = Decimal("0.5")
+    min_liquidation_buffer: Fraction = ExposureLimits().min_liquidation_buffer
     """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (TR-9, T8)."""
 
     max_positions: Annotated[int, Field(gt=0), Unit("positions")] = 2
@@ -107,6 +108,11 @@ class TrendParameters(ParameterModel):
     portfolio_wait_s: Annotated[int, Field(gt=0)] = 60
     """How long entries wait, in market time, for a portfolio that shows the exits of this instant before the day is
     left out (TR-8, T7)."""
+
+    @property
+    def exposure_limits(self) -> ExposureLimits:
+        """TR-9 as one value."""
+        return ExposureLimits(self.max_asset_exposure, self.max_total_exposure, self.min_liquidation_buffer)
 
     @model_validator(mode="after")
     def _consistent(self) -> TrendParameters:

@@ -10,8 +10,7 @@ from decimal import Decimal
 
 from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
-from statemachines.messages import Fill, IntentDone, IntentWorking
-from statemachines.refusals import RefusalCause
+from statemachines.messages import Fill, IntentEnded, IntentWorking
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendState
 from statemachines.trend.orders import plain
@@ -130,7 +129,7 @@ class PositionOrders(Position):
         calm = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
         return [*calm, *self._guard(now_ms, "the position changed while the stop was on its way")]
 
-    def on_done(self, done: IntentDone, now_ms: int) -> Commands:
+    def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
         """An intent of this asset has ended, on whatever terms."""
         t = self.trade
         if done.intent_id == t.entry:
@@ -183,15 +182,15 @@ class PositionOrders(Position):
 
     # --- entry and cut ---
 
-    def _on_entry_done(self, done: IntentDone, now_ms: int) -> Commands:
+    def _on_entry_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0 and (t.stop is not None or t.ending):
             return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
         if t.held == 0:
-            reason = f"entry {done.outcome}: {done.reason}"
-            refused = self.machine.refuse(reason, {"outcome": done.outcome})
+            reason = f"entry {done.ended_as}: {done.why}"
+            refused = self.machine.refuse(reason, {"outcome": done.ended_as})
             calm = self._calm_all()
             self.trade = t.flat()
             return [refused, self.machine.rescan(), *calm]
@@ -220,7 +219,7 @@ class PositionOrders(Position):
         note = self.machine.stray(text, {"position": plain(fill.position_quantity)})
         return [note, self._orders.alert("warning", "late fill is closed", text), *self._settle(now_ms)]
 
-    def _on_cut_done(self, done: IntentDone, now_ms: int) -> Commands:
+    def _on_cut_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if self.is_leaving:
             return self._settle(now_ms)
@@ -232,24 +231,24 @@ class PositionOrders(Position):
 
     # --- stop and exit ---
 
-    def _on_stop_done(self, done: IntentDone, now_ms: int) -> Commands:
+    def _on_stop_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0:
             return []
         if done.filled_quantity > 0:  # its fill is yet to be told
-            return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.outcome}", now_ms - 1, now_ms)
-        return self._replace_stop(f"the stop ended {done.outcome}: {done.reason}", now_ms)
+            return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.ended_as}", now_ms - 1, now_ms)
+        return self._replace_stop(f"the stop ended {done.ended_as}: {done.why}", now_ms)
 
-    def _on_exit_done(self, done: IntentDone, now_ms: int) -> Commands:
+    def _on_exit_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if t.held == 0 or (t.stop is not None and t.stop.fired):
             return self._settle(now_ms)
-        if t.closes_rest and _is_refused_for_good(done):
+        if t.closes_rest and done.is_refused_for_good:
             t.rest_is_refused = True
             return self._settle(now_ms)
-        cause = "unfilled" if done.outcome not in ("REJECTED", "DENIED") else done.refusal or RefusalCause.OTHER
+        cause = done.refusal_cause or "unfilled"
         tries = Tries(t.exit_cause, t.exit_tries).failed(cause)
         t.exit_cause, t.exit_tries = tries
         pause_s = order_pause_s(tries)
@@ -257,12 +256,7 @@ class PositionOrders(Position):
             return self._settle(now_ms)
         t.retry_ms = now_ms + int(pause_s * SECOND_MS)
         text = (
-            f"{plain(t.held)} {self.asset.symbol} is left after an exit that ended {done.outcome}: {done.reason}. The "
+            f"{plain(t.held)} {self.asset.symbol} is left after an exit that ended {done.ended_as}: {done.why}. The "
             "exit is tried again with growing pauses; check the instrument at the exchange if this stays."
         )
         return [self._alarm("exit", "position cannot be closed", text)]
-
-
-def _is_refused_for_good(done: IntentDone) -> bool:
-    """Whether the exchange refuses what was asked for as such, not for the moment (X1)."""
-    return done.outcome in ("REJECTED", "DENIED") and done.refusal in (None, RefusalCause.OTHER)

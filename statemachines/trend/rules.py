@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.exposure import Exposure, liquidation_buffer
 from statemachines.indicators.window import DailyValues
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 
-EIGHT_HOURS_MIN = 480
 ZERO = Decimal(0)
 
 
@@ -26,18 +26,6 @@ class Episode(NamedTuple):
 
     active: bool = False
     number: int = 0
-
-
-class Exposure(NamedTuple):
-    """One position or order: signed quantity, the price it is valued at (USDT), its maintenance margin rate."""
-
-    quantity: Decimal
-    price: Decimal
-    maintenance_margin_rate: Decimal
-
-    @property
-    def notional_usdt(self) -> Decimal:
-        return abs(self.quantity) * self.price
 
 
 def signal(values: DailyValues, parameters: TrendParameters) -> int:
@@ -116,32 +104,16 @@ def exposure_refusal(
     equity_usdt: Decimal, entry: Exposure, others: Mapping[str, Exposure], parameters: TrendParameters
 ) -> str | None:
     """TR-9, T8: why the entry may not be made, or None. It is refused, never shrunk."""
-    if entry.notional_usdt > parameters.max_asset_exposure * equity_usdt:
-        return (
-            f"TR-9: notional {entry.notional_usdt:.2f} USDT above {parameters.max_asset_exposure} × equity "
-            f"{equity_usdt:.2f} USDT"
-        )
+    limits = parameters.exposure_limits
+    if not limits.allows_asset(entry.notional_usdt, equity_usdt):
+        return f"TR-9: notional {entry.notional_usdt:.2f} USDT above {limits.max_asset} × equity {equity_usdt:.2f} USDT"
     total = entry.notional_usdt + sum((other.notional_usdt for other in others.values()), ZERO)
-    if total > parameters.max_total_exposure * equity_usdt:
-        return (
-            f"TR-9: total exposure {total:.2f} USDT above {parameters.max_total_exposure} × equity "
-            f"{equity_usdt:.2f} USDT"
-        )
+    if not limits.allows_total(total, equity_usdt):
+        return f"TR-9: total exposure {total:.2f} USDT above {limits.max_total} × equity {equity_usdt:.2f} USDT"
     buffer = liquidation_buffer(equity_usdt, (*others.values(), entry))
-    if buffer is not None and buffer <= parameters.min_liquidation_buffer:
-        return f"TR-9: liquidation buffer {buffer:.4f} not above {parameters.min_liquidation_buffer}"
+    if not limits.allows_buffer(buffer):
+        return f"TR-9: liquidation buffer {buffer:.4f} not above {limits.min_liquidation_buffer}"
     return None
-
-
-def liquidation_buffer(equity_usdt: Decimal, exposures: tuple[Exposure, ...]) -> Decimal | None:
-    """TR-9, T8: by which fraction all marks must move against their positions at once until equity is down to the
-    maintenance margin: equity - x·ΣN = Σ m·N·(1 - s·x) with notional N, rate m and direction s. None when flat."""
-    total = sum((e.notional_usdt for e in exposures), ZERO)
-    if total == 0:
-        return None
-    margin = sum((e.notional_usdt * e.maintenance_margin_rate for e in exposures), ZERO)
-    signed = sum((e.quantity * e.price * e.maintenance_margin_rate for e in exposures), ZERO)
-    return (equity_usdt - margin) / (total - signed)
 
 
 def next_pause(pause: Pause, adx: Decimal | None, parameters: TrendParameters) -> Pause:
@@ -169,17 +141,6 @@ def cut_quantity(held: Decimal, instrument: Instrument) -> Decimal:
     return instrument.floor_qty(held / 2)
 
 
-def rate_8h(rate: Decimal, interval_min: int) -> Decimal:
-    """TR-14, T11: a settled rate normalised to 8 hours.
-
-    Raises:
-        ValueError: the interval is not positive.
-    """
-    if interval_min <= 0:
-        raise ValueError(f"interval_min {interval_min} of a funding rate must be positive")
-    return rate * EIGHT_HOURS_MIN / interval_min
-
-
-def is_dear(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> bool:
+def is_funding_too_expensive(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> bool:
     """TR-14: the position pays more than 0.1 % per 8 hours (longs pay a positive rate, shorts a negative one)."""
     return funding_rate_8h * direction > parameters.funding_limit_8h

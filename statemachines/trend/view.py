@@ -9,14 +9,18 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.facts import BarFact
+from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyValues, DailyWindow
+from statemachines.intent_ids import intent_id
 from statemachines.messages import DayClosed, FundingSettled, Portfolio, RiskState
+from statemachines.portfolio.equity import price_key
 from statemachines.trend import rules
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.rules import Episode, Pause
-from statemachines.values import DAY_MS, LINEAR, Account, Instrument
+from statemachines.values import DAY_MS, LINEAR, Account, ActorName, Instrument
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -75,7 +79,7 @@ class InstrumentsSeen(BaseModel):
 class View:
     """The engine's knowledge; everything but the windows of bars is durable."""
 
-    def __init__(self, engine: str, account: Account, parameters: TrendParameters) -> None:
+    def __init__(self, engine: ActorName, account: Account, parameters: TrendParameters) -> None:
         self._engine = engine
         self._account = account
         self._parameters = parameters
@@ -133,8 +137,8 @@ class View:
         if not mine:
             return
         for symbol in mine:
-            interval_min = settled.interval_min.get(symbol, rules.EIGHT_HOURS_MIN)
-            self.memory.rates_8h[symbol] = rules.rate_8h(settled.rates[symbol], interval_min)
+            interval_min = settled.interval_min.get(symbol, EIGHT_HOURS_MIN)
+            self.memory.rates_8h[symbol] = rate_per_8h(settled.rates[symbol], interval_min)
         self.memory.settled_ms = settled.settle_ms
         self.memory.settled_symbols = mine
         self.memory.settled_due_ms = due_ms
@@ -154,7 +158,7 @@ class View:
             prices={
                 symbol: portfolio.prices[key]
                 for symbol in self.windows
-                if (key := f"{LINEAR}:{symbol}") in portfolio.prices
+                if (key := price_key(LINEAR, symbol)) in portfolio.prices
             },
         )
 
@@ -166,19 +170,16 @@ class View:
 
     def take_risk(self, risk: RiskState) -> None:
         """Take in a risk state that concerns this engine (RM-2, RM-3)."""
-        if risk.scope in ("GLOBAL", self._engine):
+        if risk.scope in scopes_of(self._engine):
             self.memory.risk[risk.scope] = risk
 
     # --- looking up ---
 
     def next_intent_id(self) -> str:
         """The next id `<engine>-<base36 counter>`, never given twice."""
-        number, digits = self.memory.next_intent, ""
+        number = self.memory.next_intent
         self.memory.next_intent += 1
-        while number:
-            number, digit = divmod(number, 36)
-            digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-        return f"{self._engine}-{digits}"
+        return intent_id(self._engine, number)
 
     def values(self, symbol: str) -> DailyValues | None:
         """Indicators of the symbol's newest closed bar."""
@@ -206,17 +207,17 @@ class View:
 
     def size_factor(self) -> Decimal:
         """RM-3: the strictest size factor in force."""
-        return min((risk.size_factor for risk in self.memory.risk.values()), default=Decimal(1))
+        return entry_size_factor(risk.size_factor for risk in self.memory.risk.values())
 
     def entries_refused(self, at_ms: int) -> str | None:
         """RM-2, RM-3: why no entry may be asked for at `at_ms`, or None. The end of a block is excluded (F11)."""
-        for risk in self.memory.risk.values():
-            if risk.state not in ("NORMAL", "CAUTION"):
-                return f"RM-2: {risk.scope} is {risk.state}: {risk.reason}"
-            until_ms = risk.entries_blocked_until_ms
-            if until_ms is not None and at_ms < until_ms:
-                return f"RM-3: entries of {risk.scope} are blocked until {until_ms} ms: {risk.reason}"
-        return None
+        risks = self.memory.risk
+        bar = barring_scope((ScopeState(r.scope, r.state, r.entries_blocked_until_ms) for r in risks.values()), at_ms)
+        if bar is None:
+            return None
+        if bar.is_barred_by_state:
+            return f"RM-2: {bar.scope} is {bar.state}: {risks[bar.scope].reason}"
+        return f"RM-3: entries of {bar.scope} are blocked until {bar.blocked_until_ms} ms: {risks[bar.scope].reason}"
 
     def shows(self, held: Mapping[str, Decimal], close_ms: int) -> bool:
         """Whether the portfolio is not older than `close_ms` and knows exactly these signed positions (T7)."""

@@ -87,6 +87,25 @@ PARTS = (
             "tests/statemachines/market_data/test_unusable.py",
         ),
     ),
+    Part(
+        (
+            "statemachines/exposure.py",
+            "statemachines/funding_rates.py",
+            "statemachines/entry_gate.py",
+            "statemachines/insurance_fund.py",
+            "statemachines/intent_ids.py",
+            "statemachines/lockstep.py",
+            "statemachines/messages.py",
+        ),
+        (
+            "tests/statemachines/test_shared_rules.py",
+            "tests/statemachines/test_order_refusals.py",
+            "tests/statemachines/test_lockstep.py",
+            "tests/statemachines/trend/test_rules.py",
+            "tests/statemachines/funding/test_rules.py",
+            "tests/statemachines/risk/test_checks.py",
+        ),
+    ),
     Part(("statemachines/market_data",), ("tests/statemachines/market_data",)),
     Part(
         (

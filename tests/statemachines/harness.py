@@ -19,13 +19,13 @@ from statemachines.conditions import Conditions
 from statemachines.messages import (
     AccountView,
     Body,
-    Denied,
     Envelope,
     Fill,
     FundingPaid,
     InstrumentsKnown,
     Intent,
     IntentDone,
+    OrderDenied,
     Portfolio,
     RiskState,
     TransferEnded,
@@ -188,7 +188,7 @@ class World:
                 self.placed.append(Placed(self.now_ms, body, ZERO, ZERO))
                 reasons = (outcome.denied,)
                 self._inbox.append(
-                    Denied(intent_id=body.intent_id, engine=body.engine, reasons=reasons, checks=("test",))
+                    OrderDenied(intent_id=body.intent_id, engine=body.engine, reasons=reasons, checks=("test",))
                 )
             elif outcome.hangs:
                 self.hanging[body.intent_id] = body

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from infra.database.server.files import EmbeddedDatabaseError, ServerUser
 from infra.database.server.processes import POLL_S, is_server_of
@@ -129,9 +129,7 @@ class Cluster:
                 cwd="/",
                 env=self._environment(),
                 start_new_session=True,
-                user=self.user.uid if self.user else None,
-                group=self.user.gid if self.user else None,
-                extra_groups=[] if self.user else None,
+                **self._as_owner(),
             )
 
     def orphan(self, child: subprocess.Popen[bytes] | None) -> int | None:
@@ -170,6 +168,12 @@ class Cluster:
     def _environment(self) -> dict[str, str]:
         return child_environment(self.run, PROCESS_ROLE, {"LC_ALL": "C"})
 
+    def _as_owner(self) -> dict[str, Any]:
+        """Arguments of a new process that make it run as the cluster's owner; none where that is this user."""
+        if self.user is None:
+            return {}
+        return {"user": self.user.uid, "group": self.user.gid, "extra_groups": []}
+
     def _run(self, name: str, *arguments: str, text: str = "") -> str:
         with subprocess.Popen(
             [str(self.bin / name), *arguments],
@@ -180,9 +184,7 @@ class Cluster:
             cwd="/",
             env=self._environment(),
             start_new_session=True,
-            user=self.user.uid if self.user else None,
-            group=self.user.gid if self.user else None,
-            extra_groups=[] if self.user else None,
+            **self._as_owner(),
         ) as process:
             output, errors = self._await(name, process, text)
         if process.returncode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from statemachines.intent_ids import parse_intent_id
 from statemachines.values import IDENTITY_OF, ActorName
 
 MAX_LENGTH = 36
@@ -45,18 +46,16 @@ def checked_installation(installation: str) -> str:
     return installation
 
 
-def client_order_id(installation: str, intent_id: str, child: int) -> str:
+def client_order_id(installation: str, of_intent: str, child: int) -> str:
     """The client id of the `child`-th order (from 1) of an intent.
 
     Raises:
         ValueError: the intent id is not `<issuer>-<base36>`, its issuer is not known, or the id gets too long.
     """
-    issuer, _, counter = intent_id.rpartition("-")
-    code = CODES.get(ActorName(issuer)) if issuer in set(ActorName) else None
-    if code is None or not re.fullmatch(r"[0-9a-z]+", counter):
-        raise ValueError(
-            f"intent id {intent_id!r} is not allowed; it must be <issuer>-<base36> with an issuer of {sorted(CODES)}"
-        )
+    issuer, counter = parse_intent_id(of_intent)
+    code = CODES.get(issuer)
+    if code is None:
+        raise ValueError(f"intent id {of_intent!r} is not allowed; its issuer must be one of {sorted(CODES)}")
     made = f"{installation}{code}{counter}-{child}"
     if len(made) > MAX_LENGTH:
         raise ValueError(f"client id {made!r} of {len(made)} characters is too long; {MAX_LENGTH} are allowed")

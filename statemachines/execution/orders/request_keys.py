@@ -1,7 +1,7 @@
 """Keys of requests: unique for ever within the order manager, and deterministic.
 
 `<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `account:<name>:<n>`,
-`market:<n>`, `leverage:<account>:<symbol>:<n>`, `revenant:<link id>:<n>`.
+`market:<n>`, `leverage:<account>:<symbol>:<n>`, `resurrected:<link id>:<n>`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ class Topic(StrEnum):
     ACCOUNT = "account"
     MARKET = "market"
     LEVERAGE = "leverage"
-    REVENANT = "revenant"
+    RESURRECTED = "resurrected"
 
+
+_FORMER_NAMES = {"revenant": Topic.RESURRECTED}
+"""Topics as an earlier version wrote them into keys of requests that may still be unanswered."""
 
 ORDER_TOPICS = frozenset({Topic.PLACE, Topic.CANCEL, Topic.AMEND, Topic.LOOK})
 
@@ -52,6 +55,8 @@ def parse_key(key: str) -> KeyParts:
     parts = key.split(":")
     if len(parts) == 3 and parts[1] in ORDER_TOPICS:
         return KeyParts(Topic(parts[1]), parts[0])
+    if len(parts) >= 2 and parts[0] in _FORMER_NAMES:
+        return KeyParts(_FORMER_NAMES[parts[0]], ":".join(parts[1:-1]))
     if len(parts) >= 2 and parts[0] in set(Topic) - ORDER_TOPICS:
         return KeyParts(Topic(parts[0]), ":".join(parts[1:-1]))
     raise ValueError(f"request key {key!r} is not one of the order manager's")

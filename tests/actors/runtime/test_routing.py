@@ -8,7 +8,7 @@ import pytest
 
 from actors.runtime.routing import EPHEMERAL, TABLE, UnroutableError, recipients
 from statemachines.commands import Send
-from statemachines.messages import BODIES, Body, Denied, FeedFrame, TransferEnded
+from statemachines.messages import BODIES, Body, FeedFrame, OrderDenied, TransferEnded
 from statemachines.values import Account, ActorName
 
 FROM_OUTSIDE = {
@@ -35,9 +35,11 @@ def test_only_quotes_are_ephemeral() -> None:
     assert {"quotes_seen", "quote_frame"} == EPHEMERAL
 
 
-def test_the_owner_of_a_denial_is_the_engine_that_asked() -> None:
-    body = Denied(intent_id="trend-1-1", engine=ActorName.TREND_1, reasons=("too large",), checks=("size",))
-    assert recipients(Send(body), ActorName.RISK_MANAGER) == (ActorName.TREND_1,)
+def test_a_denial_is_told_to_the_engine_that_asked_and_counted_by_the_orchestrator() -> None:
+    body = OrderDenied(intent_id="trend-1-1", engine=ActorName.TREND_1, reasons=("too large",), checks=("size",))
+    assert recipients(Send(body), ActorName.RISK_MANAGER) == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
+    told = recipients(Send(body), ActorName.ORDER_MANAGER)
+    assert told == (ActorName.RISK_MANAGER, ActorName.TREND_1, ActorName.ORCHESTRATOR)
 
 
 def test_a_transfer_is_told_to_both_engines_and_the_books() -> None:

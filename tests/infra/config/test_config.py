@@ -83,14 +83,14 @@ def test_the_file_may_be_named_or_lie_in_the_data_folder(empty_place: Path, monk
 def test_one_field_of_a_section_leaves_the_others_at_that_sections_own_default(empty_place: Path) -> None:
     """TREND-2 keeps its 20/100 averages, the risk manager its limits per engine, when one number is changed."""
     (empty_place / "eternal.toml").write_text(
-        "[engines.trend_2]\nadx_threshold = 20\n[risk.engines.trend-1]\nmax_total_leverage = 1.5\n"
+        "[engines.trend_2]\nadx_threshold = 20\n[risk.engines.trend-1]\nmax_order_of_equity = 1.5\n"
     )
     config = load_config()
     assert (config.engines.trend_2.fast_sma_bars, config.engines.trend_2.slow_sma_bars) == (20, 100)
     untouched = EternalConfig().risk.engines
     assert config.risk.engines[ActorName.FUNDING] == untouched[ActorName.FUNDING]
     changed = config.risk.engines[ActorName.TREND_1]
-    assert changed == untouched[ActorName.TREND_1].model_copy(update={"max_total_leverage": Decimal("1.5")})
+    assert changed == untouched[ActorName.TREND_1].model_copy(update={"max_order_of_equity": Decimal("1.5")})
 
 
 def test_set_trend_means_both_parameter_sets() -> None:

@@ -119,7 +119,7 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
     assert judged(VALUE.sub("", example())) == []
     assert judged('[live]\ncanary_limit_usdt = "none"\n') == []
     assert (
-        judged("[risk.engines.trend-1]\nmax_total_leverage = 1.5\n[engines.core_hodl]\nweights = { SOL = 1 }\n") == []
+        judged("[risk.engines.trend-1]\nmax_order_of_equity = 1.5\n[engines.core_hodl]\nweights = { SOL = 1 }\n") == []
     )
 
 

@@ -1,7 +1,7 @@
 """EX-1, EX-2, EX-4, EX-5, OR-6, OR-9: any order of answers, reports, losses and crashes keeps the books exact.
 
 Each execution is booked exactly once, ledger and exchange agree to the last unit, no intent fills more than was
-intended, and every intent ends with exactly one IntentDone.
+intended, and every intent ends with exactly one IntentEnded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PostingFact
 from statemachines.ledger.book import Book, trial_balance
-from statemachines.messages import Fill, FundingPaid, IntentDone, MoveStop, TransferEnded, TransferOrdered
+from statemachines.messages import Fill, FundingPaid, IntentEnded, MoveStop, TransferEnded, TransferOrdered
 from statemachines.messages import Withdraw as WithdrawBody
 from statemachines.requests import Refused, Unknown
 from statemachines.values import Account, ActorName, Side
@@ -186,7 +186,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_end(self) -> None:
-        counts = Counter(body.intent_id for body in self.rig.bodies(IntentDone))
+        counts = Counter(body.intent_id for body in self.rig.bodies(IntentEnded))
         assert not [name for name, count in counts.items() if count > 1]
 
     @invariant()
@@ -218,7 +218,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         rig.settle()
         rig.advance(120_000)
         self.each_execution_at_most_once()
-        ended = Counter(body.intent_id for body in rig.bodies(IntentDone))
+        ended = Counter(body.intent_id for body in rig.bodies(IntentEnded))
         assert ended == Counter(list(self.intents))
         assert Counter(body.transfer_id for body in rig.bodies(TransferEnded)) == Counter(self.transfers)
         assert not self._open()
@@ -229,7 +229,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def _assert_fills_are_told(self) -> None:
         told = {body.execution_id: body.quantity for body in self.rig.bodies(Fill)}
-        for done in self.rig.bodies(IntentDone):
+        for done in self.rig.bodies(IntentEnded):
             fills = [body.quantity for body in self.rig.bodies(Fill) if body.intent_id == done.intent_id]
             assert done.filled_quantity == sum(fills, D(0)) <= self.intents[done.intent_id]
         assert sum(told.values(), D(0)) == sum((row.quantity for row in self.rig.exchange.executions), D(0))

@@ -14,7 +14,7 @@ from statemachines.execution.orders.request_keys import Topic, order_key
 from statemachines.messages import (
     ExecutionFrame,
     Fill,
-    IntentDone,
+    IntentEnded,
     OperatorCommand,
     OrderFrame,
     Reconciled,
@@ -69,7 +69,7 @@ def test_a_row_that_is_not_of_our_order_or_contradicts_itself_is_refused_and_the
     assert placed(rig) == 1, "no second order beside the one that lives"
     rig.exchange.fill(order.request.client_order_id, D(1), maker=True)
     rig.settle()
-    assert [done.outcome for done in rig.bodies(IntentDone)] == ["FILLED"]
+    assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["FILLED"]
     assert not any(body.discrepancies for body in rig.bodies(Reconciled))
 
 
@@ -88,7 +88,7 @@ def test_an_order_that_the_list_shows_alive_after_its_end_is_cancelled_and_told(
     """The row is sound in itself, so it is taken; the exchange's list says otherwise, twice."""
     rig, order = quoting()
     rig.tell(row(order, {"status": status}))
-    assert [done.outcome for done in rig.bodies(IntentDone)]
+    assert [done.ended_as for done in rig.bodies(IntentEnded)]
     if restarts:
         rig.crash()
         rig.settle()
@@ -136,7 +136,7 @@ def test_an_id_that_was_told_wrong_before_the_acknowledgement_is_put_right_by_lo
     assert work.order.venue_order_id == order.venue_order_id
     rig.exchange.fill(order.request.client_order_id, D(1), maker=True)
     rig.settle()
-    assert [done.outcome for done in rig.bodies(IntentDone)] == ["FILLED"]
+    assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["FILLED"]
 
 
 def test_an_acknowledgement_with_another_id_than_was_shown_is_looked_up() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from statemachines.messages import InstrumentsKnown, IntentDone
+from statemachines.messages import InstrumentsKnown, IntentEnded
 from statemachines.requests import AmendOrder, ExchangeRequest, ExchangeResponse, PlaceOrder, Refused, Unknown
 from statemachines.values import Account
 from tests.statemachines.execution.fake_exchange import FakeExchange, instrument
@@ -35,7 +35,7 @@ def test_filters_that_allow_no_order_end_the_intent_with_an_alarm(changes: dict[
     rig.tell(InstrumentsKnown(instruments=(odd,)))
     rig.approve(**maker(quantity=D(1)) | {"style": style})
     rig.settle()
-    assert [done.outcome for done in rig.bodies(IntentDone)] == ["DENIED"]
+    assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["DENIED"]
     assert not [ask for ask in rig.all_asks if isinstance(ask.request, PlaceOrder)]
     assert [one for one in rig.alerts if one.title == "no order of BTCUSDT can be made" and one.severity == "critical"]
     rig.crash()

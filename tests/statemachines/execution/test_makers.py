@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from statemachines.messages import IntentDone, IntentWorking
+from statemachines.messages import IntentEnded, IntentWorking
 from statemachines.requests import (
     AmendOrder,
     ExchangeRequest,
@@ -29,8 +29,8 @@ def resting(rig: Rig, **changes: object) -> Rig:
     return rig.settle()
 
 
-def done(rig: Rig) -> IntentDone:
-    (body,) = rig.bodies(IntentDone)
+def done(rig: Rig) -> IntentEnded:
+    (body,) = rig.bodies(IntentEnded)
     return body
 
 
@@ -85,7 +85,7 @@ def test_x3_a_post_only_that_would_cross_is_quoted_again_at_once_and_then_every_
     resting(rig)
     rig.advance(0)
     assert [rig.exchange.orders[f"abc123ch1-{n}"].status for n in (1, 2)] == [VenueOrderStatus.CANCELLED] * 2
-    assert len(rig.exchange.orders) == 2 and not rig.bodies(IntentDone)
+    assert len(rig.exchange.orders) == 2 and not rig.bodies(IntentEnded)
     rig.price("98")
     rig.advance(29_000)
     assert len(rig.exchange.orders) == 2
@@ -105,7 +105,7 @@ def test_x3_a_quote_refused_for_its_price_is_quoted_anew_from_the_newest_book(co
     rig.price("101")
     rig.advance(0)
     assert rig.exchange.orders["abc123ch1-2"].price == D("100.9")
-    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW and not rig.bodies(IntentDone)
+    assert rig.exchange.orders["abc123ch1-2"].status is VenueOrderStatus.NEW and not rig.bodies(IntentEnded)
 
 
 def test_x3_after_ten_equal_refusals_a_quote_is_repeated_every_ten_minutes_until_its_time_is_over() -> None:
@@ -129,9 +129,9 @@ def test_x3_after_ten_equal_refusals_a_quote_is_repeated_every_ten_minutes_until
     pauses = [later - earlier for earlier, later in pairwise(refused_ms)]
     assert pauses[:9] == [0] + [30_000] * 8
     assert pauses[9:24] == [10 * MINUTE_MS] * 15
-    assert not rig.bodies(IntentDone)
+    assert not rig.bodies(IntentEnded)
     rig.advance(DAY_MS)
-    assert done(rig).outcome == "EXPIRED"
+    assert done(rig).ended_as == "EXPIRED"
 
 
 def test_x3_a_quote_that_rests_ends_the_row_of_refusals() -> None:
@@ -172,7 +172,7 @@ def test_ch3_only_the_remainder_is_quoted_again() -> None:
     assert rig.exchange.orders["abc123ch1-2"].quantity == D("0.3")
     rig.exchange.fill("abc123ch1-2", D(1), maker=True)
     rig.settle()
-    assert (done(rig).outcome, done(rig).filled_quantity) == ("FILLED", D("0.5"))
+    assert (done(rig).ended_as, done(rig).filled_quantity) == ("FILLED", D("0.5"))
 
 
 def test_a_remainder_below_the_minimum_ends_the_intent() -> None:
@@ -180,16 +180,16 @@ def test_a_remainder_below_the_minimum_ends_the_intent() -> None:
     rig.exchange.fill(LINK, D("0.49"), maker=True)
     rig.exchange.end(LINK, reject_reason="EC_PostOnlyWillTakeLiquidity")
     rig.settle()
-    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.49"))
-    assert "below the exchange's minimum" in done(rig).reason
+    assert (done(rig).ended_as, done(rig).filled_quantity) == ("CANCELLED", D("0.49"))
+    assert "below the exchange's minimum" in done(rig).why
 
 
 def test_ch3_gives_up_after_24_h_with_an_alert() -> None:
     rig = resting(Rig().start())
     rig.advance(DAY_MS - 1_000)
-    assert not rig.bodies(IntentDone)
+    assert not rig.bodies(IntentEnded)
     rig.advance(2_000)
-    assert done(rig).outcome == "EXPIRED" and rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
+    assert done(rig).ended_as == "EXPIRED" and rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
     assert rig.titles() == ["maker order of core-hodl gave up"]
 
 
@@ -197,14 +197,14 @@ def test_ch3_an_earlier_expiry_of_the_intent_rules() -> None:
     rig = Rig().start()
     resting(rig, expires_ms=rig.exchange.now_ms + 60_000)
     rig.advance(61_000)
-    assert done(rig).outcome == "EXPIRED"
+    assert done(rig).ended_as == "EXPIRED"
 
 
 def test_a_cancel_by_someone_else_ends_the_intent() -> None:
     rig = resting(Rig().start())
     rig.exchange.end(LINK, cancel_type="CancelByAdmin")
     rig.settle()
-    assert (done(rig).outcome, done(rig).reason) == ("CANCELLED", "CancelByAdmin")
+    assert (done(rig).ended_as, done(rig).why) == ("CANCELLED", "CancelByAdmin")
 
 
 def test_a_lost_re_quote_is_looked_up() -> None:
@@ -268,9 +268,9 @@ def test_x2_a_purchase_re_quoted_upward_buys_less_and_never_costs_more_than_it_w
     assert (order.price, order.quantity) == (D("103.9"), D("0.487"))
     rig.exchange.fill(LINK, D(1), maker=True)
     rig.settle()
-    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.487"))
+    assert (done(rig).ended_as, done(rig).filled_quantity) == ("CANCELLED", D("0.487"))
     assert D("0.2") * D("100.9") + D("0.287") * D("103.9") <= 50
-    assert "below the exchange's minimum order" in done(rig).reason and not rig.titles()
+    assert "below the exchange's minimum order" in done(rig).why and not rig.titles()
 
 
 def test_x2_a_first_quote_above_the_reference_price_buys_less_too() -> None:
@@ -303,7 +303,7 @@ def test_x2_a_rest_that_buys_less_than_the_minimum_at_the_new_price_goes() -> No
     rig.price("106")
     rig.advance(31_000)
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.PARTIALLY_FILLED_CANCELED
-    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.45"))
+    assert (done(rig).ended_as, done(rig).filled_quantity) == ("CANCELLED", D("0.45"))
 
 
 def test_works_of_the_first_version_are_read() -> None:

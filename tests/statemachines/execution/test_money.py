@@ -12,7 +12,7 @@ from statemachines.messages import (
     ExecutionFrame,
     Fill,
     FundingPaid,
-    IntentDone,
+    IntentEnded,
     TransferEnded,
     TransferOrdered,
 )
@@ -178,7 +178,7 @@ def test_a_fill_of_an_order_forgotten_long_ago_still_finds_its_intent() -> None:
     rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D("0.1"), D(100), "abc123t11-1", "x1")
     rig.settle()
     assert rig.bodies(Fill)[-1].intent_id == "trend-1-1"
-    assert len(rig.bodies(IntentDone)) == 7 and not rig.titles()
+    assert len(rig.bodies(IntentEnded)) == 7 and not rig.titles()
 
 
 def test_rows_stay_bounded_however_many_orders_there_were() -> None:
@@ -198,7 +198,7 @@ def test_rows_stay_bounded_however_many_orders_there_were() -> None:
     rig.settle()
     rig.approve(60)
     rig.settle()
-    assert len(rig.bodies(Fill)) == 60 and len(rig.bodies(IntentDone)) == 60
+    assert len(rig.bodies(Fill)) == 60 and len(rig.bodies(IntentEnded)) == 60
 
 
 def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -> None:

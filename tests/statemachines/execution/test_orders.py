@@ -9,7 +9,7 @@ import pytest
 
 from statemachines.commands import ExchangeCall, Record, Send
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
-from statemachines.messages import Envelope, Fill, IntentDone, IntentWorking, OperatorCommand, Withdraw
+from statemachines.messages import Envelope, Fill, IntentEnded, IntentWorking, OperatorCommand, Withdraw
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import START_MS, Rig, approved, maker, stop
@@ -21,8 +21,8 @@ def order_fact(rig: Rig, link: str = "abc123t11-1") -> OrderFact:
     return next(fact for fact in rig.of(OrderFact) if fact.client_order_id == link)
 
 
-def done(rig: Rig) -> IntentDone:
-    (body,) = rig.bodies(IntentDone)
+def done(rig: Rig) -> IntentEnded:
+    (body,) = rig.bodies(IntentEnded)
     return body
 
 
@@ -58,7 +58,7 @@ def test_ex3_the_slippage_is_narrowed_to_the_approved_price_limit(side: Side, li
 def test_ex3_a_market_beyond_the_price_limit_is_denied_but_never_a_reducing_order() -> None:
     rig = Rig().start()
     rig.approve(1, price_limit=D("100"))
-    assert done(rig).outcome == "DENIED" and "price limit" in done(rig).reason
+    assert done(rig).ended_as == "DENIED" and "price limit" in done(rig).why
     rig.approve(2, price_limit=D("101"), side=Side.SELL, reduce_only=True)
     assert rig.waiting(":place:")
 
@@ -74,7 +74,7 @@ def test_a_filled_order_books_execution_position_posting_and_message_together() 
     assert fill.execution_id == execution.execution_id == "e1" and posting.posting_id == "fill:TREND-1:e1"
     assert (position.quantity, position.average_price) == (fill.position_quantity, fill.position_price)
     assert fill.cash_usdt == D("9999.9725")
-    assert (done(rig).outcome, done(rig).filled_quantity, done(rig).average_price) == ("FILLED", D("0.5"), D(100))
+    assert (done(rig).ended_as, done(rig).filled_quantity, done(rig).average_price) == ("FILLED", D("0.5"), D(100))
     assert order_fact(rig).state == "FILLED" and order_fact(rig).filled_quantity == D("0.5")
 
 
@@ -88,7 +88,7 @@ def test_ex2_frames_before_the_answer_and_every_frame_twice() -> None:
         rig.tell(frame)
     rig.exchange.frames.clear()
     rig.answer(key, outcome)
-    assert len(rig.bodies(Fill)) == 1 and done(rig).outcome == "FILLED" and not rig.repeated
+    assert len(rig.bodies(Fill)) == 1 and done(rig).ended_as == "FILLED" and not rig.repeated
 
 
 def test_spot_fill_reports_the_coins_wallet_after_its_fee() -> None:
@@ -104,8 +104,8 @@ def test_ioc_remainder_ends_as_cancelled_with_what_was_filled() -> None:
     rig.exchange.market_fill = D("0.2")
     rig.approve(category="spot", engine=ActorName.FUNDING)
     rig.settle()
-    assert (done(rig).outcome, done(rig).filled_quantity) == ("CANCELLED", D("0.2"))
-    assert done(rig).reason == "EC_CancelForNoFullFill"
+    assert (done(rig).ended_as, done(rig).filled_quantity) == ("CANCELLED", D("0.2"))
+    assert done(rig).why == "EC_CancelForNoFullFill"
 
 
 def test_an_end_waits_for_every_execution_the_exchange_counts() -> None:
@@ -119,7 +119,7 @@ def test_an_end_waits_for_every_execution_the_exchange_counts() -> None:
     for frame in frames:
         if frame not in late:
             rig.tell(frame)
-    assert order_fact(rig).state == "CANCELLED" and not rig.bodies(IntentDone)
+    assert order_fact(rig).state == "CANCELLED" and not rig.bodies(IntentEnded)
     rig.tell(late[0])
     assert done(rig).filled_quantity == D("0.2")
 
@@ -132,9 +132,9 @@ def test_executions_that_do_not_come_are_looked_up() -> None:
         if frame.KIND == "order_frame":
             rig.tell(frame)
     rig.exchange.frames.clear()
-    assert not rig.bodies(IntentDone)
+    assert not rig.bodies(IntentEnded)
     rig.advance(2_000)
-    assert done(rig).outcome == "FILLED" and len(rig.bodies(Fill)) == 1
+    assert done(rig).ended_as == "FILLED" and len(rig.bodies(Fill)) == 1
 
 
 def test_executions_that_never_come_halt_the_engine_and_the_next_pass_tries_again() -> None:
@@ -148,11 +148,11 @@ def test_executions_that_never_come_halt_the_engine_and_the_next_pass_tries_agai
     rig.advance(10_000)
     (command,) = rig.bodies(OperatorCommand)
     assert (command.action, command.scope) == ("halt", "trend-1")
-    assert rig.sent[-1].to == (ActorName.RISK_MANAGER,) and not rig.calls and not rig.bodies(IntentDone)
+    assert rig.sent[-1].to == (ActorName.RISK_MANAGER,) and not rig.calls and not rig.bodies(IntentEnded)
     rig.exchange.executions = hidden
     rig.crash()
     rig.settle()
-    assert done(rig).outcome == "FILLED"
+    assert done(rig).ended_as == "FILLED"
 
 
 def test_a_silent_stream_after_the_acknowledgement_leads_to_a_look_up() -> None:
@@ -183,7 +183,7 @@ def test_a_silent_stream_after_the_acknowledgement_leads_to_a_look_up() -> None:
 def test_ex1_a_violated_filter_is_denied_before_anything_is_sent(changes: dict[str, Any], part: str) -> None:
     rig = Rig().start()
     rig.approve(**changes)
-    assert done(rig).outcome == "DENIED" and part in done(rig).reason
+    assert done(rig).ended_as == "DENIED" and part in done(rig).why
     assert not rig.calls and not rig.exchange.orders
 
 
@@ -206,7 +206,7 @@ def test_a_repeated_approval_is_not_worked_twice() -> None:
     rig.settle()
     rig.approve()
     rig.settle()
-    assert len(rig.exchange.orders) == 1 and len(rig.bodies(IntentDone)) == 1
+    assert len(rig.exchange.orders) == 1 and len(rig.bodies(IntentEnded)) == 1
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_rm2_a_blocked_order_ends_as_denied() -> None:
     rig = Rig().start()
     rig.approve()
     rig.answer(rig.waiting(":place:")[0], Blocked(why="GLOBAL is HALTED"))
-    assert (done(rig).outcome, done(rig).reason) == ("DENIED", "GLOBAL is HALTED")
+    assert (done(rig).ended_as, done(rig).why) == ("DENIED", "order_checks: GLOBAL is HALTED")
     assert order_fact(rig).state == "DENIED"
 
 
@@ -244,9 +244,9 @@ def test_withdrawing_a_resting_order_cancels_it_and_waits_for_the_evidence() -> 
     (key,) = rig.waiting(":cancel:")
     request = rig.calls[key].request
     assert isinstance(request, CancelOrder) and request.is_conditional and rig.calls[key].gate is None
-    assert order_fact(rig).state == "PENDING_CANCEL" and not rig.bodies(IntentDone)
+    assert order_fact(rig).state == "PENDING_CANCEL" and not rig.bodies(IntentEnded)
     rig.settle()
-    assert done(rig).outcome == "CANCELLED" and done(rig).reason == "withdrawn: position closed"
+    assert done(rig).ended_as == "CANCELLED" and done(rig).why == "withdrawn: position closed"
     assert order_fact(rig).reason == "withdrawn: position closed"  # not the exchange's CancelByUser
     assert not rig.titles()
 
@@ -258,7 +258,7 @@ def test_a_withdrawal_before_the_answer_waits_until_the_order_is_known() -> None
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     assert not rig.waiting(":cancel:")
     rig.settle()
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
 
 
 def test_a_fill_that_wins_against_the_cancel_ends_as_filled() -> None:
@@ -268,7 +268,7 @@ def test_a_fill_that_wins_against_the_cancel_ends_as_filled() -> None:
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.CORE_HODL, reason="r"))
     rig.exchange.fill("abc123ch1-1", D(1))
     rig.settle()
-    assert done(rig).outcome == "FILLED" and not rig.titles()
+    assert done(rig).ended_as == "FILLED" and not rig.titles()
 
 
 def test_a_fill_after_cancelled_is_booked_and_does_not_end_the_intent_twice() -> None:
@@ -276,14 +276,14 @@ def test_a_fill_after_cancelled_is_booked_and_does_not_end_the_intent_twice() ->
     rig.exchange.market_fill = D(0)
     rig.approve()
     rig.settle()
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
     order = rig.exchange.orders["abc123t11-1"]
     rig.exchange.trade(
         order.account, "linear", "BTCUSDT", Side.BUY, D("0.1"), D(100), "abc123t11-1", order.venue_order_id
     )
     rig.settle()
     (fill,) = rig.bodies(Fill)
-    assert fill.intent_id == "trend-1-1" and len(rig.bodies(IntentDone)) == 1
+    assert fill.intent_id == "trend-1-1" and len(rig.bodies(IntentEnded)) == 1
     assert order_fact(rig).filled_quantity == D("0.1") and order_fact(rig).state == "CANCELLED"
 
 
@@ -294,7 +294,7 @@ def test_a_report_with_the_exchanges_id_only_finds_its_order() -> None:
     rig.exchange.fill("abc123ch1-1", D(1))
     for frame in rig.exchange.frames:
         rig.tell(frame.model_copy(update={"report": frame.report.model_copy(update={"client_order_id": ""})}))  # type: ignore[attr-defined]
-    assert done(rig).outcome == "FILLED" and not rig.titles()
+    assert done(rig).ended_as == "FILLED" and not rig.titles()
 
 
 def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
@@ -332,7 +332,7 @@ def test_approved_expiry_ends_what_was_not_sent() -> None:
     rig.exchange.now_ms = START_MS + 5_000
     assert rig.logic.deadline() == START_MS + 5_000
     rig.tick()
-    assert done(rig).outcome == "EXPIRED"
+    assert done(rig).ended_as == "EXPIRED"
     rig.settle()
     assert not rig.exchange.orders
 
@@ -354,4 +354,4 @@ def test_x1_a_rest_below_a_lot_is_sent_as_the_close_of_the_position() -> None:
     assert request.slippage_limit is None
     refused = Rig().start()
     refused.approve(**{**changes, "reduce_only": False})
-    assert done(refused).outcome == "DENIED"
+    assert done(refused).ended_as == "DENIED"

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.orders.request_keys import parse_key
 from statemachines.facts import OrderFact
-from statemachines.messages import Fill, IntentDone, OperatorCommand, OrderFrame, StreamRestored, Withdraw
+from statemachines.messages import Fill, IntentEnded, OperatorCommand, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
     Accepted,
     CancelOrder,
@@ -36,8 +37,8 @@ def sent(rig: Rig) -> list[tuple[str, str, float]]:
     ]
 
 
-def done(rig: Rig) -> IntentDone:
-    (body,) = rig.bodies(IntentDone)
+def done(rig: Rig) -> IntentEnded:
+    (body,) = rig.bodies(IntentEnded)
     return body
 
 
@@ -47,7 +48,7 @@ def test_ex4_three_retries_after_1_5_and_15_s_under_the_same_id() -> None:
     for _ in range(4):
         rig.answer(rig.waiting(":place:")[0], BUSY)
     assert sent(rig) == [("place_order", LINK, delay) for delay in (0.0, 1.0, 5.0, 15.0)]
-    assert done(rig).outcome == "REJECTED" and "10006" in done(rig).reason
+    assert done(rig).ended_as == "REJECTED" and "10006" in done(rig).why
     assert [ask.key for ask in rig.all_asks if ":place:" in ask.key] == [f"{LINK}:place:{n}" for n in (1, 2, 3, 4)]
 
 
@@ -56,7 +57,7 @@ def test_ex4_a_retry_that_succeeds_goes_on_as_if_nothing_had_been() -> None:
     rig.answers[f"{LINK}:place:1"] = BUSY
     rig.approve()
     rig.settle()
-    assert done(rig).outcome == "FILLED" and len(rig.exchange.orders) == 1
+    assert done(rig).ended_as == "FILLED" and len(rig.exchange.orders) == 1
 
 
 @pytest.mark.parametrize("fault", ["funds", "permanent", "halt"])
@@ -64,7 +65,7 @@ def test_ex4_no_retry_for_funds_and_permanent_errors(fault: str) -> None:
     rig = Rig().start()
     rig.approve()
     rig.answer(rig.waiting(":place:")[0], Refused(code=110007, message="ab not enough", fault=fault))  # type: ignore[arg-type]
-    assert done(rig).outcome == "REJECTED" and not rig.calls
+    assert done(rig).ended_as == "REJECTED" and not rig.calls
     if fault == "funds":
         assert "insufficient funds on TREND-1" in rig.titles()
     if fault == "halt":
@@ -88,7 +89,7 @@ def test_ex4_a_lost_outcome_is_looked_up_and_never_sent_again_blindly() -> None:
     assert sent(rig) == [("place_order", LINK, 0.0), ("look_up_order", LINK, 0.0)]
     assert looked_up(rig).side is Side.BUY, "an answer about a sale is none"
     rig.settle()
-    assert done(rig).outcome == "FILLED" and len(rig.bodies(Fill)) == 1
+    assert done(rig).ended_as == "FILLED" and len(rig.bodies(Fill)) == 1
     assert len([ask for ask in sent(rig) if ask[0] == "place_order"]) == 1
 
 
@@ -99,7 +100,7 @@ def test_ex4_an_order_that_never_arrived_is_sent_again_after_the_look_up() -> No
     rig.settle()
     assert [kind for kind, _link, _delay in sent(rig)] == ["place_order", "look_up_order", "place_order"]
     assert {link for _kind, link, _delay in sent(rig)} == {LINK}
-    assert done(rig).outcome == "FILLED"
+    assert done(rig).ended_as == "FILLED"
 
 
 def lost_four_times(**changes: object) -> Rig:
@@ -122,8 +123,8 @@ def test_ex4_lost_again_and_again_ends_after_three_retries() -> None:
     """The exchange has said nothing: that is no rejection (EX-1)."""
     rig = lost_four_times()
     assert len([ask for ask in sent(rig) if ask[0] == "place_order"]) == 4
-    assert done(rig).outcome == "CANCELLED" and not rig.exchange.orders
-    assert done(rig).refusal is None and "never reached the exchange" in done(rig).reason
+    assert done(rig).ended_as == "CANCELLED" and not rig.exchange.orders
+    assert done(rig).refusal_cause is None and "never reached the exchange" in done(rig).why
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -173,7 +174,7 @@ def test_the_cancellation_of_a_late_order_is_tried_until_it_succeeds_with_growin
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
-    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("revenant:")]
+    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("resurrected:")]
     assert delays == [0, 1, 5, 15, 30, 60, 60, 60, 60]
 
 
@@ -194,9 +195,9 @@ def test_a_stale_market_entry_is_not_sent_again_but_a_reduction_is() -> None:
         rig.answer(key, Unknown(why="time-out"))
     rig.exchange.now_ms += 61_000
     rig.settle()
-    by_id = {body.intent_id: body for body in rig.bodies(IntentDone)}
-    assert by_id["trend-1-1"].outcome == "EXPIRED" and "61 s old" in by_id["trend-1-1"].reason
-    assert by_id["trend-1-2"].outcome == "FILLED"
+    by_id = {body.intent_id: body for body in rig.bodies(IntentEnded)}
+    assert by_id["trend-1-1"].ended_as == "EXPIRED" and "61 s old" in by_id["trend-1-1"].why
+    assert by_id["trend-1-2"].ended_as == "FILLED"
 
 
 @pytest.mark.parametrize("frame", ["order", "execution"])
@@ -221,7 +222,7 @@ def test_ex4_a_withdrawal_cancels_the_retry() -> None:
     intent_id = rig.approve()
     rig.answer(rig.waiting(":place:")[0], BUSY)
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
     assert not rig.logic.wants(rig.calls[rig.waiting(":place:")[0]])
 
 
@@ -233,11 +234,11 @@ def test_an_order_that_arrives_after_its_end_is_cancelled() -> None:
     retry = rig.waiting(":place:")[0]
     outcome = rig.exchange.perform(rig.calls[retry].account, rig.calls[retry].request)  # type: ignore[arg-type]
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
     rig.answer(retry, outcome)
     rig.settle()
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
-    assert "order of TREND-1 appeared after its end" in rig.titles() and len(rig.bodies(IntentDone)) == 1
+    assert "order of TREND-1 appeared after its end" in rig.titles() and len(rig.bodies(IntentEnded)) == 1
 
 
 def test_duplicate_id_means_it_landed_when_the_order_is_ours() -> None:
@@ -249,7 +250,7 @@ def test_duplicate_id_means_it_landed_when_the_order_is_ours() -> None:
     rig.perform(key)
     assert looked_up(rig).side is None, "whose order it is is the question"
     rig.settle()
-    assert done(rig).outcome == "FILLED" and not rig.bodies(OperatorCommand)
+    assert done(rig).ended_as == "FILLED" and not rig.bodies(OperatorCommand)
 
 
 def test_duplicate_id_of_another_order_is_rejected_and_halts() -> None:
@@ -263,7 +264,7 @@ def test_duplicate_id_of_another_order_is_rejected_and_halts() -> None:
     rig.settle()
     (command,) = rig.bodies(OperatorCommand)
     assert (command.action, command.scope, command.who) == ("halt", "core-hodl", "order-manager")
-    assert done(rig).outcome == "REJECTED" and "belongs to another order" in done(rig).reason
+    assert done(rig).ended_as == "REJECTED" and "belongs to another order" in done(rig).why
     assert not rig.bodies(Fill)
 
 
@@ -275,9 +276,9 @@ def test_look_ups_go_on_until_the_exchange_answers_with_one_alarm() -> None:
         rig.answer(rig.waiting(":look:")[0], Unknown(why="down"))
     delays = [delay for kind, _link, delay in sent(rig) if kind == "look_up_order"]
     assert delays == [0.0, 1.0, 5.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0]
-    assert rig.titles().count("order of TREND-1 cannot be looked up") == 1 and not rig.bodies(IntentDone)
+    assert rig.titles().count("order of TREND-1 cannot be looked up") == 1 and not rig.bodies(IntentEnded)
     rig.settle()
-    assert done(rig).outcome == "FILLED"
+    assert done(rig).ended_as == "FILLED"
 
 
 def test_an_order_once_seen_counts_as_gone_only_after_three_look_ups() -> None:
@@ -288,7 +289,7 @@ def test_an_order_once_seen_counts_as_gone_only_after_three_look_ups() -> None:
     rig.crash()
     rig.settle()
     looks = [ask for ask in sent(rig) if ask[0] == "look_up_order"]
-    assert len(looks) == 3 and done(rig).outcome == "CANCELLED"
+    assert len(looks) == 3 and done(rig).ended_as == "CANCELLED"
     assert "order of TREND-1 has vanished" in rig.titles()
     rig.exchange.orders[LINK] = order
     order.updated_ms += 10
@@ -306,7 +307,7 @@ def test_a_lost_cancel_is_looked_up_and_repeated() -> None:
     fact = next(fact for fact in rig.of(OrderFact) if fact.client_order_id == LINK)
     assert fact.state == "UNKNOWN"
     rig.settle()
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
 
 
@@ -318,7 +319,7 @@ def test_a_cancel_of_an_order_already_gone_is_looked_up() -> None:
     rig.exchange.frames.clear()
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     rig.settle()
-    assert done(rig).outcome == "FILLED" and len(rig.bodies(Fill)) == 1
+    assert done(rig).ended_as == "FILLED" and len(rig.bodies(Fill)) == 1
 
 
 def test_a_busy_exchange_gets_the_cancel_again() -> None:
@@ -328,7 +329,7 @@ def test_a_busy_exchange_gets_the_cancel_again() -> None:
     rig.answers[f"{LINK}:cancel:1"] = BUSY
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     rig.settle()
-    assert done(rig).outcome == "CANCELLED"
+    assert done(rig).ended_as == "CANCELLED"
 
 
 def test_an_answer_nobody_awaits_changes_nothing() -> None:
@@ -343,3 +344,8 @@ def test_an_answer_nobody_awaits_changes_nothing() -> None:
     rig.calls["zzz999t11-1:look:1"] = ask
     rig.answer("zzz999t11-1:look:1", OrderAbsent())
     assert len(rig.sent) == before and not rig.calls
+
+
+def test_a_request_key_of_an_earlier_version_is_still_read() -> None:
+    """The cancellation of a resurrected order may have been unanswered when the version was changed."""
+    assert parse_key("revenant:abc123t11-1:4") == parse_key("resurrected:abc123t11-1:1")

@@ -12,7 +12,7 @@ from statemachines.messages import (
     BalancesKnown,
     DayClosed,
     Fill,
-    IntentDone,
+    IntentEnded,
     Reconciled,
     StreamRestored,
     TransferOrdered,
@@ -123,7 +123,7 @@ def test_or9_a_stop_that_triggered_while_we_were_down_is_booked_as_if_streamed()
     rig.crash()
     rig.settle()
     (fill,) = rig.bodies(Fill)
-    assert fill.intent_id == "trend-1-1" and rig.bodies(IntentDone)[0].outcome == "FILLED"
+    assert fill.intent_id == "trend-1-1" and rig.bodies(IntentEnded)[0].ended_as == "FILLED"
     reconciled = rig.bodies(Reconciled)[-1]
     assert reconciled.discrepancies == 0 and "booked from the exchange's list" in reconciled.details[0]
 
@@ -140,8 +140,8 @@ def test_ex5_a_crash_between_sending_and_the_answer_neither_loses_nor_doubles(la
     assert len(writes(rig)) == 1 + 3  # leverage apart, the order itself: not sent again before it was looked up
     rig.settle()
     assert len(rig.exchange.orders) == 1
-    (done,) = rig.bodies(IntentDone)
-    assert done.outcome == "FILLED" and len(rig.bodies(Fill)) == 1
+    (done,) = rig.bodies(IntentEnded)
+    assert done.ended_as == "FILLED" and len(rig.bodies(Fill)) == 1
 
 
 def test_ex5_an_approval_taken_before_the_crash_is_worked_after_it() -> None:
@@ -149,7 +149,7 @@ def test_ex5_an_approval_taken_before_the_crash_is_worked_after_it() -> None:
     rig.approve()
     rig.crash()
     rig.settle()
-    assert rig.bodies(IntentDone)[0].outcome == "FILLED" and len(rig.exchange.orders) == 1
+    assert rig.bodies(IntentEnded)[0].ended_as == "FILLED" and len(rig.exchange.orders) == 1
 
 
 def test_or9_a_withdrawal_taken_before_the_start_has_ended_holds() -> None:
@@ -229,7 +229,7 @@ def test_or9_an_execution_the_stream_lost_is_found_by_the_next_pass(reason: str)
     else:
         rig.tell(StreamRestored(stream="private:TREND-1"))
         rig.settle()
-    assert len(rig.bodies(Fill)) == 1 and rig.bodies(IntentDone)[0].outcome == "FILLED"
+    assert len(rig.bodies(Fill)) == 1 and rig.bodies(IntentEnded)[0].ended_as == "FILLED"
     assert [body.account for body in rig.bodies(BalancesKnown)[6:]] == [Account.TREND_1]
 
 
@@ -335,7 +335,7 @@ def test_or9_an_order_that_never_arrived_is_sent_again_only_after_the_reconcilia
     rig.perform(rig.waiting(":look:")[0])
     assert not rig.waiting(":place:")
     rig.settle()
-    assert rig.bodies(IntentDone)[0].outcome == "FILLED"
+    assert rig.bodies(IntentEnded)[0].ended_as == "FILLED"
 
 
 def test_an_unknown_order_is_reported_once_however_often_it_is_shown() -> None:

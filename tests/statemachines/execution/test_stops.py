@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.messages import Fill, IntentDone, IntentWorking, MoveStop
+from statemachines.messages import Fill, IntentEnded, IntentWorking, MoveStop
 from statemachines.requests import PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import Rig, stop
@@ -54,8 +54,8 @@ def test_tr13_a_cut_changes_the_quantity() -> None:
     assert rig.exchange.orders[LINK].quantity == D("0.25")
     rig.exchange.fill(LINK, D(1), D(90))
     rig.settle()
-    (done,) = rig.bodies(IntentDone)
-    assert (done.outcome, done.filled_quantity) == ("FILLED", D("0.25"))
+    (done,) = rig.bodies(IntentEnded)
+    assert (done.ended_as, done.filled_quantity) == ("FILLED", D("0.25"))
 
 
 def test_a_move_before_the_stop_rests_is_carried_out_afterwards() -> None:
@@ -106,7 +106,7 @@ def test_a_refused_move_leaves_the_stop_where_it_is_and_says_so() -> None:
     rig.settle()
     assert rig.exchange.orders[LINK].trigger_price == D(90)
     assert "stop of TREND-1 BTCUSDT could not be moved" in rig.titles()
-    assert rig.bodies(IntentWorking)[-1].trigger_price == D(90) and not rig.bodies(IntentDone)
+    assert rig.bodies(IntentWorking)[-1].trigger_price == D(90) and not rig.bodies(IntentEnded)
 
 
 def test_a_triggered_stop_fills_and_ends() -> None:
@@ -114,19 +114,19 @@ def test_a_triggered_stop_fills_and_ends() -> None:
     rig.exchange.fill(LINK, D("0.5"), D("89.5"))
     rig.settle()
     (fill,) = rig.bodies(Fill)
-    (done,) = rig.bodies(IntentDone)
-    assert (fill.side, fill.price, done.outcome) == (Side.SELL, D("89.5"), "FILLED")
+    (done,) = rig.bodies(IntentEnded)
+    assert (fill.side, fill.price, done.ended_as) == (Side.SELL, D("89.5"), "FILLED")
     move(rig, "95")
     rig.settle()
-    assert len(rig.bodies(IntentDone)) == 1 and not rig.calls
+    assert len(rig.bodies(IntentEnded)) == 1 and not rig.calls
 
 
 def test_a_stop_that_is_gone_alarms_and_tells_its_engine() -> None:
     rig = protected()
     rig.exchange.end(LINK, cancel_type="CancelByAdmin")
     rig.settle()
-    (done,) = rig.bodies(IntentDone)
-    assert done.outcome == "CANCELLED" and "stop of TREND-1 BTCUSDT is gone" in rig.titles()
+    (done,) = rig.bodies(IntentEnded)
+    assert done.ended_as == "CANCELLED" and "stop of TREND-1 BTCUSDT is gone" in rig.titles()
 
 
 def test_a_refused_stop_alarms_and_tells_its_engine() -> None:
@@ -134,8 +134,8 @@ def test_a_refused_stop_alarms_and_tells_its_engine() -> None:
     rig.answers[f"{LINK}:place:1"] = Refused(code=110092, message="wrong side", fault="permanent")
     rig.approve(**stop())
     rig.settle()
-    (done,) = rig.bodies(IntentDone)
-    assert done.outcome == "REJECTED" and "stop of TREND-1 BTCUSDT is gone" in rig.titles()
+    (done,) = rig.bodies(IntentEnded)
+    assert done.ended_as == "REJECTED" and "stop of TREND-1 BTCUSDT is gone" in rig.titles()
 
 
 def test_a_triggered_stop_whose_fill_stays_silent_is_looked_up() -> None:
@@ -147,4 +147,4 @@ def test_a_triggered_stop_whose_fill_stays_silent_is_looked_up() -> None:
     rig.exchange.fill(LINK, D(1), D(90))
     rig.exchange.frames.clear()
     rig.advance(3_000)
-    assert rig.bodies(IntentDone)[0].outcome == "FILLED"
+    assert rig.bodies(IntentEnded)[0].ended_as == "FILLED"

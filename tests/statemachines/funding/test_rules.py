@@ -12,15 +12,14 @@ from statemachines.actor_logic import ENDLESS_LOOKAHEAD, FOREVER_MS, NO_LOOKAHEA
 from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
-    InsuranceReading,
     basis_run,
     entry_obstacle,
     hold_expired,
-    insurance_depleted,
     pair_size,
-    rate_per_8h,
     split_payment,
 )
+from statemachines.funding_rates import rate_per_8h
+from statemachines.insurance_fund import InsuranceReading, is_insurance_fund_depleted
 from statemachines.messages import (
     CycleDone,
     FundingSettled,
@@ -358,11 +357,11 @@ def test_fu_8_fires_for_held_assets_only() -> None:
 def test_fu_9_depletion_is_an_emergency_exit_after_consecutive_readings() -> None:
     """FU-9, RM-4: a fall of more than 30 % within 24 h, seen twice."""
     readings = [InsuranceReading(0, D(100)), InsuranceReading(HOUR_MS, D("69.9"))]
-    assert not insurance_depleted(readings, P)
-    assert insurance_depleted([*readings, InsuranceReading(2 * HOUR_MS, D(60))], P)
-    assert not insurance_depleted([*readings, InsuranceReading(2 * HOUR_MS, D(70))], P)
+    assert not is_insurance_fund_depleted(readings, P.insurance_limits)
+    assert is_insurance_fund_depleted([*readings, InsuranceReading(2 * HOUR_MS, D(60))], P.insurance_limits)
+    assert not is_insurance_fund_depleted([*readings, InsuranceReading(2 * HOUR_MS, D(70))], P.insurance_limits)
     later = InsuranceReading(25 * HOUR_MS + 1, D(60)), InsuranceReading(26 * HOUR_MS, D(60))
-    assert not insurance_depleted([*readings, *later], P)
+    assert not is_insurance_fund_depleted([*readings, *later], P.insurance_limits)
 
     market = Market()
     assert any(note.trigger == "fu9_inactive" for note in market.world.notes)

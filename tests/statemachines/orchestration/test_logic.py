@@ -24,10 +24,10 @@ from statemachines.messages import (
     ComponentChanged,
     CycleDone,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingPaid,
+    OrderDenied,
     Reconciled,
     RiskAssessed,
     RiskState,
@@ -354,7 +354,7 @@ def test_or3_the_summary_counts_since_the_last_one() -> None:
         settle_ms=0,
         cash_usdt=Decimal(0),
     )
-    denied = Denied(intent_id="trend-1-1", engine=ActorName.TREND_1, reasons=("size: x",), checks=("size",))
+    denied = OrderDenied(intent_id="trend-1-1", engine=ActorName.TREND_1, reasons=("size: x",), checks=("size",))
     world.tell(fill, paid, denied)
     world.close_day()
     world.close_day()

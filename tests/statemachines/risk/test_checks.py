@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from statemachines.exposure import Exposure, liquidation_buffer
 from statemachines.messages import Intent
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.risk.checks import judge
-from statemachines.risk.exposure import liquidation_buffer
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending
 from statemachines.risk.parameters import RiskParameters
@@ -187,7 +187,7 @@ def test_rm1_size() -> None:
 def test_rm1_position_funding_stays_within_its_share_of_the_engine() -> None:
     """FU-7 seen from outside: 5 % passes, noticeably more does not, in one order or with what is pending."""
     assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.010")) == set()
-    assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.011")) == {"position", "size"}
+    assert refused(order(engine=ActorName.FUNDING, category="spot", quantity="0.011")) == {"position"}
     more = pending(account=Account.FUNDING, remaining=Decimal("0.002"))
     assert refused(order(engine=ActorName.FUNDING, quantity="0.009", pending=more)) == {"position"}
 
@@ -213,11 +213,11 @@ def test_tr9_total_leverage_is_1_9() -> None:
 
 def test_tr9_liquidation_buffer() -> None:
     """T8: 1.9 × leaves more than 50 %, 2.0 × just under."""
-    rates = {"BTCUSDT": Decimal("0.005")}
-    at = {n: liquidation_buffer(Decimal(100), {"BTCUSDT": Decimal(n)}, rates) for n in ("190", "200")}
+    rate = Decimal("0.005")
+    at = {n: liquidation_buffer(Decimal(100), [Exposure(Decimal(1), Decimal(n), rate)]) for n in ("190", "200")}
     assert at["190"] is not None and at["190"] > Decimal("0.5")
     assert at["200"] is not None and Decimal("0.49") < at["200"] < Decimal("0.5")
-    high = {"BTCUSDT": Decimal("0.03"), "ETHUSDT": Decimal("0.03")}
+    high = {"BTCUSDT": Decimal("0.06"), "ETHUSDT": Decimal("0.06")}
     view = order(quantity="0.18", accounts=with_position("4", "ETHUSDT"), maintenance_margin=high)
     assert refused(view) == {"leverage"}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.runtime.routing import recipients
 from statemachines.commands import Alert, Commands, JournalEntry
 from statemachines.messages import (
     AssessRisk,
@@ -15,8 +17,10 @@ from statemachines.messages import (
     Envelope,
     FundingSettled,
     IntentDone,
+    IntentEnded,
     MoveStop,
     OperatorCommand,
+    OrderRejected,
     Portfolio,
     TransferEnded,
     Withdraw,
@@ -45,19 +49,17 @@ def command(action: str, scope: str, number: int = 1) -> OperatorCommand:
     return OperatorCommand(command_id=f"c{number}", who="alice", action=action, scope=scope, reason="test")  # type: ignore[arg-type]
 
 
-def done(number: int, outcome: str = "FILLED") -> IntentDone:
-    return IntentDone(
-        intent_id=f"trend-1-{number}",
-        engine=ActorName.TREND_1,
-        account=Account.TREND_1,
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        outcome=outcome,  # type: ignore[arg-type]
-        filled_quantity=Decimal(0),
-        average_price=None,
-        reason="",
-    )
+def done(number: int, outcome: str = "FILLED") -> IntentEnded:
+    fields: dict[str, Any] = {
+        "intent_id": f"trend-1-{number}",
+        "engine": ActorName.TREND_1,
+        "account": Account.TREND_1,
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "side": Side.BUY,
+        "reason": "",
+    }
+    return OrderRejected(**fields) if outcome == "REJECTED" else IntentDone(outcome=outcome, **fields)  # type: ignore[arg-type]
 
 
 # --- the portfolio ---
@@ -68,7 +70,7 @@ def test_rm1_until_everything_is_known_intents_are_denied_with_what_is_missing()
     world.tell(instruments(), T0)
     world.tell(hour(T0), T0)
     world.tell(reconciled(T0), T0)
-    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    (denied,) = sent(world.tell(intent(1), T0), "order_denied")
     assert denied.checks == ("portfolio_known",)
     assert "balances of TREND-1 are not known" in denied.reasons[0]
     assert not sent(world.log, "portfolio")
@@ -81,7 +83,7 @@ def test_nothing_is_let_through_before_reconciliation() -> None:
     world.tell(hour(T0), T0)
     for account, cash in CASH.items():
         world.tell(balances(account, str(cash)), T0)
-    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    (denied,) = sent(world.tell(intent(1), T0), "order_denied")
     assert "reconciled" in denied.reasons[0]
 
 
@@ -155,7 +157,7 @@ def test_rm1_approved_intents_count_until_they_end() -> None:
     """TR-9: 15,000 USDT of equity bear 15 contracts at 1,000; what is approved is as good as held."""
     world = World().open()
     assert sent(world.tell(intent(1, quantity=Decimal(10)), T0), "approved")
-    (denied,) = sent(world.tell(intent(2, quantity=Decimal(6)), T0), "denied")
+    (denied,) = sent(world.tell(intent(2, quantity=Decimal(6)), T0), "order_denied")
     assert denied.checks == ("leverage",)
     world.tell(done(1, "CANCELLED"), T0)
     assert sent(world.tell(intent(3, quantity=Decimal(6)), T0), "approved")
@@ -166,7 +168,7 @@ def test_rm1_fills_are_not_counted_twice() -> None:
     world.tell(intent(1, quantity=Decimal(10)), T0)
     world.tell(fill(intent(1), T0, "4", "4", "15000"), T0)
     assert sent(world.tell(intent(2, quantity=Decimal(5)), T0), "approved")
-    assert sent(world.tell(intent(3, quantity=Decimal("0.001")), T0), "denied")
+    assert sent(world.tell(intent(3, quantity=Decimal("0.001")), T0), "order_denied")
 
 
 def test_rm1_a_repeated_intent_is_decided_once() -> None:
@@ -174,7 +176,7 @@ def test_rm1_a_repeated_intent_is_decided_once() -> None:
     world = World().open()
     world.tell(intent(1), T0)
     commands = world.tell(intent(1), T0)
-    assert not sent(commands, "approved") and not sent(commands, "denied")
+    assert not sent(commands, "approved") and not sent(commands, "order_denied")
     (note,) = notes(commands)
     assert note.dest == "DENIED" and "decided before" in note.reason
 
@@ -190,8 +192,8 @@ def test_withdraw_and_stop_moves_are_never_refused() -> None:
 
 
 def test_denied_goes_to_the_engine_and_is_counted_by_the_orchestrator() -> None:
-    (send,) = sends(World().open().tell(intent(1, quantity=Decimal(99)), T0), "denied")
-    assert send.to == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
+    (send,) = sends(World().open().tell(intent(1, quantity=Decimal(99)), T0), "order_denied")
+    assert recipients(send, ActorName.RISK_MANAGER) == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
 
 
 # --- RM-5, RM-2 ---
@@ -208,7 +210,7 @@ def test_rm5_a_switch_is_recorded_told_and_cancels_resting_entries_but_no_stops(
     (state,) = sends(commands, "risk_state")
     assert state.to == (ActorName.TREND_1, ActorName.ORCHESTRATOR)
     assert [w.intent_id for w in sent(commands, "withdraw")] == ["trend-1-1"]
-    assert sent(world.tell(intent(3), T0), "denied")
+    assert sent(world.tell(intent(3), T0), "order_denied")
     assert sent(world.tell(intent(1, ActorName.TREND_2), T0), "approved")
 
 
@@ -231,7 +233,7 @@ def test_rm5_survives_a_restart() -> None:
     world = World().open()
     world.tell(command("reduce_only", "GLOBAL"), T0)
     world.restart()
-    (denied,) = sent(world.tell(intent(1), T0), "denied")
+    (denied,) = sent(world.tell(intent(1), T0), "order_denied")
     assert denied.checks == ("engine_active",)
 
 
@@ -243,7 +245,7 @@ def test_or8_a_faulted_engine_only_reduces_until_the_operator_acts() -> None:
     back = ComponentChanged(component=ActorName.TREND_1, state="RUNNING", reason="up")
     world.tell(back, T0 + HOUR_MS)
     world.settle(T0 + 30 * DAY_MS)
-    assert sent(world.tell(intent(1), T0 + 30 * DAY_MS), "denied")
+    assert sent(world.tell(intent(1), T0 + 30 * DAY_MS), "order_denied")
     world.tell(command("normal", "trend-1"), T0 + 30 * DAY_MS)
     world.tell(hour(T0 + 30 * DAY_MS), T0 + 30 * DAY_MS)
     assert sent(world.tell(intent(2), T0 + 30 * DAY_MS), "approved")
@@ -379,7 +381,7 @@ def test_rm3_a_one_day_fall_blocks_trend_and_funding_for_24_h_the_end_excluded()
         "trend-2": until_ms,
         "funding": until_ms,
     }
-    refused = sent(world.tell(intent(2, reference_price=Decimal(600)), T0 + 2 * DAY_MS), "denied")
+    refused = sent(world.tell(intent(2, reference_price=Decimal(600)), T0 + 2 * DAY_MS), "order_denied")
     assert refused[0].checks == ("one_day_fall",)
     close(world, 3, "600")
     assert sent(world.tell(intent(3, reference_price=Decimal(600)), until_ms), "approved")

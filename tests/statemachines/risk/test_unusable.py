@@ -18,10 +18,10 @@ def test_a_market_is_closed_for_entries_while_any_source_says_so(restart_always:
     world = World(restart_always).open()
     world.tell(unusable("market data", "a bar of 1E+300"), T0)
     world.tell(unusable("account TREND-1", "a fill of -1"), T0)
-    denied = sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    denied = sent(world.tell(intent(1), T0, "trend-1"), "order_denied")
     assert denied and "1E+300" in denied[0].reasons[0] and "-1" in denied[0].reasons[0]
     world.tell(unusable("market data", ""), T0)
-    assert sent(world.tell(intent(2), T0, "trend-1"), "denied")
+    assert sent(world.tell(intent(2), T0, "trend-1"), "order_denied")
     world.tell(unusable("account TREND-1", ""), T0)
     assert sent(world.tell(intent(3), T0, "trend-1"), "approved")
 
@@ -31,7 +31,7 @@ def test_a_balance_that_cannot_be_read_halts_what_is_paid_with_it() -> None:
     world = World().open()
     told = {"source": "account TREND-1", "category": "", "symbol": "USDT"}
     world.tell(DataUnusable(**told, reason="field 'walletBalance' is '1E+300'"), T0)
-    assert sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    assert sent(world.tell(intent(1), T0, "trend-1"), "order_denied")
     world.tell(DataUnusable(**told, reason=""), T0)
     assert sent(world.tell(intent(2), T0, "trend-1"), "approved")
 
@@ -40,7 +40,7 @@ def test_an_account_that_contradicts_itself_takes_no_new_risk_and_the_others_do(
     world = World().open()
     told = {"source": "account TREND-1", "category": WHOLE_ACCOUNT, "symbol": "TREND-1"}
     world.tell(DataUnusable(**told, reason="field 'accountType' is 'CONTRACT'"), T0)
-    denied = sent(world.tell(intent(1), T0, "trend-1"), "denied")
+    denied = sent(world.tell(intent(1), T0, "trend-1"), "order_denied")
     assert denied and "accountType" in denied[0].reasons[0]
     world.tell(DataUnusable(**told, reason=""), T0)
     assert sent(world.tell(intent(2), T0, "trend-1"), "approved")

@@ -9,12 +9,12 @@ import pytest
 from statemachines.messages import (
     BalancesKnown,
     CycleDone,
-    Denied,
     Fill,
     InstrumentsKnown,
     Intent,
     IntentWorking,
     MoveStop,
+    OrderDenied,
     Withdraw,
 )
 from statemachines.refusals import RefusalCause
@@ -381,7 +381,7 @@ def test_lessons_a_position_of_the_other_sign_is_an_alarm() -> None:
 def test_p1_refusals_of_other_engines_are_ignored(engine: ActorName) -> None:
     venue = in_position()
     stop = intents(venue, "stop")[0]
-    venue.tell(Denied(intent_id=stop.intent_id, engine=engine, reasons=("no",), checks=("x",)), LATER)
+    venue.tell(OrderDenied(intent_id=stop.intent_id, engine=engine, reasons=("no",), checks=("x",)), LATER)
     assert venue.alerts == [] and venue.state("BTC") == "IN_POSITION"
 
 

@@ -7,10 +7,12 @@ from decimal import Decimal as D
 import pytest
 from pydantic import ValidationError
 
+from statemachines.exposure import Exposure, liquidation_buffer
+from statemachines.funding_rates import rate_per_8h
 from statemachines.indicators.window import DailyValues
 from statemachines.trend import rules
 from statemachines.trend.parameters import TREND_1, TREND_2, TrendParameters
-from statemachines.trend.rules import Episode, Exposure, Pause
+from statemachines.trend.rules import Episode, Pause
 from tests.statemachines.trend.venue import INSTRUMENTS
 
 P = TREND_1
@@ -108,11 +110,11 @@ def test_tr9_total_limit_is_one_point_nine() -> None:
 def test_tr9_liquidation_buffer_at_the_whole_exposure() -> None:
     """T8: at 2.0 × the buffer is just under 50 %, at 1.9 × above it, for longs and shorts."""
     for sign in ("", "-"):
-        two = rules.liquidation_buffer(D(1000), (exposure(f"{sign}10", "100"), exposure(f"{sign}10", "100")))
-        less = rules.liquidation_buffer(D(1000), (exposure(f"{sign}10", "100"), exposure(f"{sign}9", "100")))
+        two = liquidation_buffer(D(1000), (exposure(f"{sign}10", "100"), exposure(f"{sign}10", "100")))
+        less = liquidation_buffer(D(1000), (exposure(f"{sign}10", "100"), exposure(f"{sign}9", "100")))
         assert two is not None and less is not None
         assert D("0.49") < two < D("0.5") < less
-    assert rules.liquidation_buffer(D(1000), ()) is None
+    assert liquidation_buffer(D(1000), ()) is None
     loose = P.model_copy(update={"max_total_exposure": D(3), "max_asset_exposure": D(3)})
     refused = rules.exposure_refusal(D(1000), exposure("20", "100"), {}, loose)
     assert refused is not None and "liquidation buffer" in refused
@@ -121,7 +123,7 @@ def test_tr9_liquidation_buffer_at_the_whole_exposure() -> None:
 @pytest.mark.parametrize("direction", [1, -1])
 def test_tr9_the_buffer_is_where_equity_meets_the_maintenance_margin(direction: int) -> None:
     position = Exposure(direction * D("3"), D(400), D("0.01"))
-    buffer = rules.liquidation_buffer(D(1000), (position,))
+    buffer = liquidation_buffer(D(1000), (position,))
     assert buffer is not None
     mark = position.price * (1 - direction * buffer)
     equity = D(1000) + position.quantity * (mark - position.price)
@@ -160,11 +162,13 @@ def test_tr13_a_cut_is_half_rounded_down_to_the_lot() -> None:
 
 def test_tr14_rates_are_normalised_and_only_the_payer_leaves() -> None:
     """TR-14, T11: a 4-hour rate counts twice; exactly 0.1 % stays; longs pay positive rates, shorts negative."""
-    assert rules.rate_8h(D("0.0006"), 240) == D("0.0012")
-    assert rules.is_dear(1, D("0.0011"), P) and rules.is_dear(-1, D("-0.0011"), P)
-    assert not rules.is_dear(1, D("0.001"), P) and not rules.is_dear(-1, D("0.0011"), P)
-    with pytest.raises(ValueError, match="interval_min"):
-        rules.rate_8h(D("0.0001"), 0)
+    assert rate_per_8h(D("0.0006"), 240) == D("0.0012")
+    assert rules.is_funding_too_expensive(1, D("0.0011"), P) and rules.is_funding_too_expensive(-1, D("-0.0011"), P)
+    assert not rules.is_funding_too_expensive(1, D("0.001"), P) and not rules.is_funding_too_expensive(
+        -1, D("0.0011"), P
+    )
+    with pytest.raises(ValueError, match="interval"):
+        rate_per_8h(D("0.0001"), 0)
 
 
 def test_tr11_the_second_set_differs_in_its_averages_only() -> None:

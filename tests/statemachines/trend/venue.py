@@ -15,7 +15,6 @@ from statemachines.messages import (
     AccountView,
     Body,
     DayClosed,
-    Denied,
     Envelope,
     Fill,
     FundingSettled,
@@ -24,6 +23,8 @@ from statemachines.messages import (
     IntentDone,
     IntentWorking,
     MoveStop,
+    OrderDenied,
+    OrderRejected,
     Portfolio,
     RunCycle,
     Withdraw,
@@ -242,7 +243,9 @@ class Venue:
         if isinstance(body, Intent):
             reasons = self.deny(body)
             if reasons:
-                denied = Denied(intent_id=body.intent_id, engine=self.name, reasons=tuple(reasons), checks=("test",))
+                denied = OrderDenied(
+                    intent_id=body.intent_id, engine=self.name, reasons=tuple(reasons), checks=("test",)
+                )
                 self._inbox.append((denied, now_ms))
             elif body.style == "stop":
                 self._place_stop(body, now_ms)
@@ -368,18 +371,18 @@ class Venue:
         now_ms: int,
         refusal: RefusalCause | None = None,
     ) -> None:
-        body = IntentDone(
-            intent_id=intent.intent_id,
-            engine=self.name,
-            account=self.account,
-            category=LINEAR,
-            symbol=intent.symbol,
-            side=intent.side,
-            outcome=outcome,
-            filled_quantity=filled,
-            average_price=average,
-            reason="test",
-            refusal=refusal,
-            retry_of=intent.retry_of,
-        )
+        fields: dict[str, Any] = {
+            "intent_id": intent.intent_id,
+            "engine": self.name,
+            "account": self.account,
+            "category": LINEAR,
+            "symbol": intent.symbol,
+            "side": intent.side,
+            "filled_quantity": filled,
+            "average_price": average,
+            "reason": "test",
+            "retry_of": intent.retry_of,
+        }
+        is_rejected = outcome == "REJECTED"
+        body = OrderRejected(refusal=refusal, **fields) if is_rejected else IntentDone(outcome=outcome, **fields)
         self._inbox.append((body, now_ms))

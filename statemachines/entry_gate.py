@@ -1,0 +1,57 @@
+"""RM-2, RM-3, F11: when new risk may be taken. Asked by the engines, the daily cycle and the risk manager alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from statemachines.values import ActorName
+
+ENTRY_STATES: frozenset[str] = frozenset({"NORMAL", "CAUTION"})
+"""States in which new risk may be taken; in the others only cancels and reductions pass (RM-5)."""
+
+
+GLOBAL_SCOPE = "GLOBAL"
+"""The scope of everything."""
+
+
+class ScopeState(NamedTuple):
+    """What is in force for one scope (GLOBAL or an engine): its risk state, and until when its entries are blocked."""
+
+    scope: str
+    state: str
+    blocked_until_ms: int | None = None
+
+    @property
+    def is_barred_by_state(self) -> bool:
+        """RM-2: the state itself permits no new risk."""
+        return not permits_entries(self.state)
+
+
+def scopes_of(engine: ActorName) -> tuple[str, str]:
+    """The scopes whose states an engine obeys (RM-2)."""
+    return GLOBAL_SCOPE, engine.value
+
+
+def permits_entries(state: str) -> bool:
+    """Whether new risk may be taken in this risk state (RM-2)."""
+    return state in ENTRY_STATES
+
+
+def is_blocked(until_ms: int | None, at_ms: int) -> bool:
+    """RM-3, F11: whether the block after a fall of one day still lasts; its end is excluded."""
+    return until_ms is not None and at_ms < until_ms
+
+
+def barring_scope(scopes: Iterable[ScopeState], at_ms: int) -> ScopeState | None:
+    """The first scope that forbids new risk at `at_ms`; None when every one permits it."""
+    for one in scopes:
+        if one.is_barred_by_state or is_blocked(one.blocked_until_ms, at_ms):
+            return one
+    return None
+
+
+def entry_size_factor(factors: Iterable[Decimal]) -> Decimal:
+    """RM-3: what the size of an entry is multiplied by: the smallest factor in force, never above 1."""
+    return min((Decimal(1), *factors))

@@ -1,0 +1,14 @@
+"""Defaults of the settings that several parts apply: each stands here once, and has one setting (`SetBy`)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+MAX_SLIPPAGE = Decimal("0.005")
+"""EX-3: largest slippage of a market order, a fraction of the touch; set as `orders.max_slippage`."""
+
+SPOT_TAKER_FEE = Decimal("0.001")
+"""The venue's taker fee on spot, a fraction of the traded value; set as `engines.funding.spot_fee_rate`."""
+
+MAKER_LIFE_H = 24
+"""CH-3: how long a maker order is quoted, in hours of market time; set as `engines.core_hodl.maker_life_h`."""
