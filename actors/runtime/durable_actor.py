@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store, StoreUnavailableError
 from actors.runtime.routing import EPHEMERAL, recipients
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahead, HistoryNeed, Lookahead, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import BarFact, Fact
 from statemachines.messages import Body, Envelope, QuotesSeen, ResponseReceived, parse_body
@@ -340,7 +340,7 @@ class DurableActor:
                     self._address(batch, command, cause, trace)
                 case ExchangeCall():
                     batch.calls.append(ExchangeCallRow(command, cause, trace, self.market_ms))
-                case JournalEntry():
+                case JournalEntry() | Remark():
                     batch.journal.append(JournalRow(self.market_ms, cause, trace, command))
                 case Record():
                     batch.facts.append(command.fact)

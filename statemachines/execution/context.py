@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.order_ids import ClientOrderIdParts, checked_installation, parse_client_order_id
@@ -76,13 +76,13 @@ class ExecutionContext:
 
     def note(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
         """A decision without a transition of a table."""
-        self.out.append(JournalEntry(machine, trigger, "", "", reason, data))
+        self.out.append(Remark(machine, trigger, reason, data))
 
     def remark(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
         """Bookkeeping of the component, left out when two runs are compared."""
-        self.out.append(JournalEntry(machine, trigger, "", "", reason, data, "component"))
+        self.out.append(Remark(machine, trigger, reason, data, is_bookkeeping=True))
 
-    def notes(self, notes: Iterable[JournalEntry | None]) -> None:
+    def notes(self, notes: Iterable[JournalLine | None]) -> None:
         self.out.extend(note for note in notes if note)
 
     def tell_balances(self, account: Account) -> None:

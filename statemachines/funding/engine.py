@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from statemachines.actor_logic import FOREVER_MS, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
-from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
 from statemachines.funding.intake import Intake
@@ -76,7 +76,7 @@ class FundingEngine:
         """Tell that FU-9 is inactive as long as nobody reports the insurance fund (DA-2: never silently)."""
         if not self._pair_orders.engine.insurance:
             text = "FU-9 is inactive: there is no reading of the insurance fund"
-            self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu9_inactive", "", "", text, kind="component"))
+            self._pair_orders.out.append(Remark(ENGINE_KEY, "fu9_inactive", text, is_bookkeeping=True))
         return self._pair_orders.take()
 
     def dirty(self) -> Sequence[StateRow]:
@@ -253,4 +253,4 @@ class FundingEngine:
         self._pair_orders.set_engine(requested={**engine.requested, wanted.request_id: amount})
         self._pair_orders.out.append(Send(wanted))
         reason = f"{amount} USDT of funding received are owed to TACTICAL and requested in one sum (FU-5)"
-        self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu5_transfer", "", "", reason, {"amount": str(amount)}))
+        self._pair_orders.out.append(Remark(ENGINE_KEY, "fu5_transfer", reason, {"amount": str(amount)}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import JournalEntry
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
 from statemachines.funding.pair_orders import PairOrders
@@ -168,7 +167,7 @@ class Evaluator:
                 f"carry {row.carry_usdt} USDT and room {room:.2f} USDT buy {size.short} {asset} of both legs at "
                 f"{market.spot_price} (FU-5)"
             )
-            self.pair_orders.out.append(JournalEntry(asset, "compound", row.state.name, row.state.name, reason))
+            self.pair_orders.out.append(self.pair_orders.machine(asset).remark("compound", reason, {}))
             orders = opening_orders(size.short, size.spot_order)
             self.pair_orders.send(asset, Action.COMPOUND, orders, reason, now_ms, books_carry=True)
             planned += self._cost(asset, size)

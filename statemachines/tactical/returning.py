@@ -50,7 +50,7 @@ class Returning:
         if kind is ExitKind.TARGET:
             reason = f"gain {result:.4f} above {self.parameters.profit_target}: sold (TA-6)"
             self.engine_orders.set(one.key, exit=kind)
-            self.engine_orders.fire(one.key, "profit", reason, data)
+            self.engine_orders.decide(one.key, "profit", reason, data)
             self._sell(one, kind, reason, now_ms)
         elif kind is ExitKind.FAST:
             share = self.parameters.fast_profit_sells
@@ -115,13 +115,13 @@ class Returning:
                 Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required.")
             )
         self.engine_orders.set(key, holdings={})
-        self.engine_orders.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
+        self.engine_orders.decide(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
         self._retire_if_returned(key)
 
     def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
         """A7: at 12 months the coins themselves return; nothing is sold."""
         self.engine_orders.set(one.key, exit=ExitKind.TIME)
-        self.engine_orders.fire(one.key, "time_limit", reason, data)
+        self.engine_orders.decide(one.key, "time_limit", reason, data)
         for coin, holding in one.holdings.items():
             amount = floor_to_step(holding.net, self.parameters.coin_transfer_step)
             if amount > 0:
@@ -189,5 +189,5 @@ class Returning:
         if one.state is not TacticalState.RETURN_TO_CORE:
             return
         if all(wanted.state is ReturnState.DONE for wanted in one.returns):
-            self.engine_orders.fire(key, "returned", "all of the deployment has returned to CORE-HODL")
+            self.engine_orders.decide(key, "returned", "all of the deployment has returned to CORE-HODL")
             self.engine_orders.set(key, retired=True)

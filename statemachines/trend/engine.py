@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     BalancesKnown,
@@ -245,7 +245,7 @@ class TrendEngine:
                 return []
             seen = self._view.portfolio
             reason = f"no portfolio that shows {held} at {cycle.close_ms} ms; the newest is version {seen.version_no} "
-            out = [JournalEntry("engine", "no_portfolio", cycle.stage, cycle.stage, reason + f"of {seen.market_ms} ms")]
+            out = [Remark("engine", "no_portfolio", f"{reason}of {seen.market_ms} ms")]
         cycle.stage = "ENTERING"
         return out
 
