@@ -338,7 +338,7 @@ class OperatorService:
 
 
 def _machine_state(row: Mapping[str, Any]) -> Row:
-    table = machines.MACHINE_OF.get(ActorName(row["actor"]))
+    table = machines.table_of(ActorName(row["actor"]), row["key"])
     return {
         "key": row["key"],
         "state": row["state"],

@@ -7,7 +7,7 @@ engine was doing, it resumes from there when they end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
@@ -47,6 +47,42 @@ TABLE: Table[CoreState] = Table(
     },
 )
 
+
+class DayStage(StrEnum):
+    """What is decided of a day now; each stage waits for the orders of the one before (O7)."""
+
+    START = "START"
+    REBALANCE = "REBALANCE"
+    TRANCHES = "TRANCHES"
+    END = "END"
+
+
+DAY_TABLE: Table[DayStage] = Table(
+    "CORE-HODL day",
+    DayStage.START,
+    [
+        Row("judged", DayStage.START, DayStage.REBALANCE, "C7, CH-2: flows, buffer and triggers are decided"),
+        Row("balanced", DayStage.REBALANCE, DayStage.TRANCHES, "CH-4: no leg of a rebalance is out"),
+        Row("bought", DayStage.TRANCHES, DayStage.END, "CH-6: tranches of open plans are decided"),
+    ],
+    {
+        DayStage.START: "НАЧАЛО_ДНЯ",
+        DayStage.REBALANCE: "РЕБАЛАНСИРОВКА",
+        DayStage.TRANCHES: "ТРАНШИ",
+        DayStage.END: "КОНЕЦ_ДНЯ",
+    },
+)
+
+
+class DayMachine(StateMachine[DayStage]):
+    """The decisions of one day."""
+
+    __slots__ = ()
+    TABLE = DAY_TABLE
+    IS_BOOKKEEPING = True
+
+
+DAY_KEY = "DAY"
 MACHINE_KEY = "CORE"
 
 

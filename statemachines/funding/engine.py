@@ -14,6 +14,7 @@ from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
 from statemachines.funding.intake import Intake
+from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.parameters import FundingParameters
@@ -154,7 +155,7 @@ class FundingEngine:
     def _resume(self, now_ms: int) -> None:
         """Orders have ended: an evaluation that waited for them resumes in the next tick, with the new portfolio."""
         evaluation = self._pair_orders.engine.evaluation
-        if evaluation is not None and evaluation.stage != "exits" and not self._busy():
+        if evaluation is not None and evaluation.stage is not EvaluationStage.EXITS and not self._busy():
             self._due(now_ms)
 
     def _plan_minute(self, now_ms: int) -> None:
@@ -203,18 +204,21 @@ class FundingEngine:
         if evaluation is None or self._pair_orders.engine.bars_ms < evaluation.settle_ms:
             self._rules.rule_exits(now_ms, None)
             return
-        if evaluation.stage == "exits":
+        if evaluation.stage is EvaluationStage.EXITS:
             barred = self._rules.rule_exits(now_ms, evaluation.settle_ms)
-            evaluation = self._stage(evaluation, "compound", now_ms, barred)
-        if evaluation.stage == "compound" and not self._wait(evaluation, now_ms):
+            evaluation = self._next_stage(evaluation, "exits_decided", now_ms, barred)
+        if evaluation.stage is EvaluationStage.COMPOUND and not self._wait(evaluation, now_ms):
             self._rules.compound(evaluation, now_ms)
-            evaluation = self._stage(evaluation, "entries", now_ms, evaluation.entries_barred)
-        if evaluation.stage == "entries" and not self._wait(evaluation, now_ms):
+            evaluation = self._next_stage(evaluation, "compounded", now_ms, evaluation.entries_barred)
+        if evaluation.stage is EvaluationStage.ENTRIES and not self._wait(evaluation, now_ms):
             self._rules.enter(evaluation, now_ms)
             self._pair_orders.set_engine(evaluation=None)
 
-    def _stage(self, evaluation: Evaluation, stage: str, now_ms: int, barred: str) -> Evaluation:
-        changed = evaluation.model_copy(update={"stage": stage, "since_ms": now_ms, "entries_barred": barred})
+    def _next_stage(self, evaluation: Evaluation, trigger: str, now_ms: int, barred: str) -> Evaluation:
+        machine = EvaluationMachine.restored(ENGINE_KEY, evaluation.stage)
+        reason = f"the settlement at {evaluation.settle_ms} ms; entries are barred: {barred or 'no'}"
+        self._pair_orders.out.append(machine.fire(trigger, reason, {"settle_ms": evaluation.settle_ms}))
+        changed = evaluation.model_copy(update={"stage": machine.state, "since_ms": now_ms, "entries_barred": barred})
         self._pair_orders.set_engine(evaluation=changed)
         return changed
 

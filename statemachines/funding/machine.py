@@ -6,7 +6,7 @@ Beside the arrows of the specification stand those that reality forces; each nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
@@ -110,3 +110,34 @@ class FundingMachine(StateMachine[FundingState]):
     def closed(self, reason: str) -> JournalEntry:
         """Both legs are flat."""
         return self.fire("closed", reason, {})
+
+
+class EvaluationStage(StrEnum):
+    """What is decided of a settlement now; each stage sees the portfolio after the fills of the one before."""
+
+    EXITS = "exits"
+    COMPOUND = "compound"
+    ENTRIES = "entries"
+
+
+EVALUATION_TABLE: Table[EvaluationStage] = Table(
+    "FUNDING evaluation",
+    EvaluationStage.EXITS,
+    [
+        Row("exits_decided", EvaluationStage.EXITS, EvaluationStage.COMPOUND, "F3, F8: then pairs are compounded"),
+        Row("compounded", EvaluationStage.COMPOUND, EvaluationStage.ENTRIES, "F3, F8: then pairs are entered"),
+    ],
+    {
+        EvaluationStage.EXITS: "ВЫХОДЫ",
+        EvaluationStage.COMPOUND: "РЕИНВЕСТИРОВАНИЕ",
+        EvaluationStage.ENTRIES: "ВХОДЫ",
+    },
+)
+
+
+class EvaluationMachine(StateMachine[EvaluationStage]):
+    """The evaluation of one settlement, which ends with its entries."""
+
+    __slots__ = ()
+    TABLE = EVALUATION_TABLE
+    IS_BOOKKEEPING = True

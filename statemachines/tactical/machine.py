@@ -9,7 +9,7 @@ share (cash, reserve, levels, the 30 days) is data of the engine, so that one tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
@@ -113,3 +113,35 @@ class TacticalMachine(StateMachine[TacticalState]):
     def returned(self, reason: str) -> JournalEntry:
         """The return has ended."""
         return self.fire("returned", reason, {})
+
+
+class ReturnState(StrEnum):
+    """A movement to CORE-HODL."""
+
+    REQUESTED = "REQUESTED"
+    FAILED = "FAILED"
+    DONE = "DONE"
+
+
+RETURN_TABLE: Table[ReturnState] = Table(
+    "TACTICAL return",
+    ReturnState.REQUESTED,
+    [
+        Row("done", ReturnState.REQUESTED, ReturnState.DONE, "TA-6: it has arrived at CORE-HODL"),
+        Row("failed", ReturnState.REQUESTED, ReturnState.FAILED, "OR-6: the exchange did not move it"),
+        Row("ask_again", ReturnState.FAILED, ReturnState.REQUESTED, "OR-6: at the next cycle, under a new id"),
+    ],
+    {
+        ReturnState.REQUESTED: "ЗАПРОШЕН",
+        ReturnState.FAILED: "НЕ_ВЫПОЛНЕН",
+        ReturnState.DONE: "ВЫПОЛНЕН",
+    },
+)
+
+
+class ReturnMachine(StateMachine[ReturnState]):
+    """One movement to CORE-HODL; its decision is the deployment's, this is what becomes of it."""
+
+    __slots__ = ()
+    TABLE = RETURN_TABLE
+    IS_BOOKKEEPING = True

@@ -115,3 +115,34 @@ class TrendMachine(StateMachine[TrendState]):
     def stray(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """A late fill left a position behind."""
         return self.fire("stray", reason, data)
+
+
+class CycleStage(StrEnum):
+    """What is decided of a daily close now: exits and reductions, then entries on the portfolio after them (D1, T7)."""
+
+    REDUCE = "REDUCE"
+    ENTER = "ENTER"
+    ENTERING = "ENTERING"
+
+
+TREND_CYCLE_TABLE: Table[CycleStage] = Table(
+    "TREND cycle",
+    CycleStage.REDUCE,
+    [
+        Row("reduced", CycleStage.REDUCE, CycleStage.ENTER, "T7: no exit or cut of this close is out any more"),
+        Row("entries_decided", CycleStage.ENTER, CycleStage.ENTERING, "TR-8, T7: on a portfolio that shows them"),
+    ],
+    {
+        CycleStage.REDUCE: "СОКРАЩЕНИЕ",
+        CycleStage.ENTER: "РЕШЕНИЕ_О_ВХОДАХ",
+        CycleStage.ENTERING: "ВХОДЫ",
+    },
+)
+
+
+class CycleMachine(StateMachine[CycleStage]):
+    """The decisions of one daily close."""
+
+    __slots__ = ()
+    TABLE = TREND_CYCLE_TABLE
+    IS_BOOKKEEPING = True

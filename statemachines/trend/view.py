@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from statemachines.commands import JournalEntry
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyValues, DailyWindow
 from statemachines.messages import DayClosed, FundingSettled, Portfolio, RiskState
 from statemachines.trend import rules
+from statemachines.trend.machine import CycleMachine, CycleStage
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.rules import Episode, Pause
 from statemachines.values import DAY_MS, LINEAR, Account, Instrument
@@ -29,8 +30,15 @@ class Cycle(BaseModel):
     day_ms: int
     close_ms: int
     entries_allowed: bool
-    stage: Literal["REDUCE", "ENTER", "ENTERING"] = "REDUCE"
+    stage: CycleStage = CycleStage.REDUCE
     wait_until_ms: int | None = None
+
+    def next_stage(self, trigger: str, reason: str) -> JournalEntry:
+        """Move on. Raises IllegalTransitionError: the stage has no such arrow."""
+        machine = CycleMachine.restored("cycle", self.stage)
+        entry = machine.fire(trigger, reason, {"close_ms": self.close_ms})
+        self.stage = machine.state
+        return entry
 
 
 class EngineMemory(BaseModel):

@@ -14,7 +14,7 @@ from infra.database.queries import JOURNAL, Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
-from statemachines.commands import ExchangeCall, JournalEntry
+from statemachines.commands import ExchangeCall, JournalEntry, Remark
 from statemachines.facts import (
     ExecutionFact,
     OrderFact,
@@ -91,9 +91,10 @@ def order(
 
 
 def note(machine: str, source: str, dest: str, reason: str, cause: str) -> JournalRow:
-    return JournalRow(
-        HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, {"close": Decimal("58420.5")})
-    )
+    data = {"close": Decimal("58420.5")}
+    if source == dest:
+        return JournalRow(HOUR_MS, cause, BAR, Remark(machine, "bar", reason, data, source))
+    return JournalRow(HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, data, "TREND"))
 
 
 def write_a_trade(store: PostgresStore) -> None:
