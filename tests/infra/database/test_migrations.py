@@ -155,7 +155,7 @@ def test_a_data_folder_of_revision_0003_opens_with_its_orders(postgres_server: E
 
 
 def test_the_journal_of_revision_0004_tells_transitions_from_remarks(postgres_server: EmbeddedPostgres) -> None:
-    """0005: a line was a transition if its states differed, and what stood there as a state without being one is not."""
+    """0005: a line with two states was a transition, unless what stood there was no state of a machine."""
     url = made_at(postgres_server, "of_old_journals", "0004")
     lines = (
         ("trend-1", "order", "SIGNAL_DETECTED", "ENTRY", "decision", ("transition", False)),
