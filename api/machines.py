@@ -82,6 +82,12 @@ MACHINE_OF: Mapping[ActorName, str] = {
 }
 """Which table the rows of an actor follow, where all its machines are of one kind."""
 
+
+def engine_table(engine: str) -> str:
+    """The name of the table that tells what an engine does; the stages of its day have tables of their own."""
+    return TABLES[MACHINE_OF[ActorName(engine)]].name
+
+
 _ROWS_OF: tuple[tuple[ActorName, str, str], ...] = (
     (ActorName.ORDER_MANAGER, PARENT_PREFIX, "parent-order"),
     (ActorName.ORDER_MANAGER, TRANSFER_PREFIX, "transfer"),

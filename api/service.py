@@ -299,7 +299,10 @@ class OperatorService:
             "portfolio": self._queries.portfolio(),
             "switches": {row["scope"]: row for row in self._queries.switches()},
             "states": {engine: self._queries.states(engine) for engine in ENGINE_NAMES},
-            "transitions": {engine: self._queries.transitions(engine, limit=1) for engine in ENGINE_NAMES},
+            "transitions": {
+                engine: self._queries.transitions(engine, limit=1, table=machines.engine_table(engine))
+                for engine in ENGINE_NAMES
+            },
             "open_orders": open_orders,
             "orders": self._queries.order_counts(),
         }

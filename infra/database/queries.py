@@ -145,19 +145,27 @@ class Queries:
         )
 
     def transitions(
-        self, actor: str, machine: str | None = None, before: Place = JOURNAL.newest, limit: int = 100
+        self,
+        actor: str,
+        machine: str | None = None,
+        before: Place = JOURNAL.newest,
+        limit: int = 100,
+        table: str | None = None,
     ) -> list[Row]:
-        """Only those lines of the journal that are a row of a machine's table."""
+        """Only those lines of the journal that are a row of a machine's table, of one table or of all. Rows of earlier
+        versions do not name their table and count for every one."""
         return self._page(
             JOURNAL,
             """SELECT id, actor, market_ms, recorded_at, machine_table, machine, trigger, source, dest, reason,
                    data, cause, trace
                FROM journal WHERE actor = %(actor)s AND kind = 'transition'
-               AND (%(machine)s::text IS NULL OR machine = %(machine)s)""",
+               AND (%(machine)s::text IS NULL OR machine = %(machine)s)
+               AND (%(table)s::text IS NULL OR machine_table IN ('', %(table)s))""",
             before,
             limit,
             actor=actor,
             machine=machine,
+            table=table,
         )
 
     # --- orders, fills, positions ---
