@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
+from actors.runtime.memory_store import MemoryStore
 from api.machines import TABLES
 from statemachines.commands import JournalEntry, Remark
 from statemachines.values import ActorName
@@ -17,8 +20,13 @@ BUSY = {
 """Machines that move in any run that trades."""
 
 
-def test_every_journalled_transition_of_a_run_is_a_row_of_its_machines_table() -> None:
-    store, _ = run(synthetic(45))
+@pytest.fixture(scope="module")
+def store() -> MemoryStore:
+    """What a run of 45 days left behind."""
+    return run(synthetic(45))[0]
+
+
+def test_every_journalled_transition_of_a_run_is_a_row_of_its_machines_table(store: MemoryStore) -> None:
     lines = [line.note for actor in ActorName for line in store.journal(actor)]
     entries = [note for note in lines if isinstance(note, JournalEntry)]
     rows = {
@@ -35,9 +43,8 @@ def test_every_journalled_transition_of_a_run_is_a_row_of_its_machines_table() -
     assert remarks and all(isinstance(note, Remark) and note.source == note.dest for note in remarks)
 
 
-def test_each_order_transfer_and_position_goes_through_its_states_without_a_gap() -> None:
+def test_each_order_transfer_and_position_goes_through_its_states_without_a_gap(store: MemoryStore) -> None:
     """The next transition of a machine begins where its last one ended: none is missing from the journal."""
-    store, _ = run(synthetic(45))
     many_under_one_key = {"intent", "movement", "usability"}
     stands: dict[tuple[str, str, str], str] = {}
     gaps = []
