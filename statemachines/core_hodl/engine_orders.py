@@ -15,6 +15,7 @@ from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
 from statemachines.core_hodl.texts import base36, usdt
 from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.values import HOUR_MS, SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
@@ -75,11 +76,9 @@ class EngineOrders:
         """Take back the rows of a previous incarnation.
 
         Raises:
-            ValueError: a row has a schema that this version cannot read.
+            UnreadableRowError: a row has a schema that this version cannot read.
         """
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"core-hodl row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        rows = StateDialect().read(ActorName.CORE_HODL, rows)
         if ENGINE_KEY in rows:
             self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
             self.machine = CoreHodlMachine.restored(MACHINE_KEY, self.engine.state.value)

@@ -26,6 +26,7 @@ from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
 from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
 from statemachines.messages import Intent, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
 ENGINE_KEY = "ENGINE"
@@ -85,9 +86,7 @@ class PairOrders:
         return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"funding row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        for key, row in StateDialect().read(ActorName.FUNDING, rows).items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             elif key in self.assets:

@@ -48,6 +48,7 @@ from statemachines.requests import (
     Refused,
     SetAside,
 )
+from statemachines.state_store import StateDialect
 from statemachines.unusable import UnusableData
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
 
@@ -138,6 +139,8 @@ class MarketDataLogic:
                 self._desk.remember(series, need.interval, found[-1])
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back both rows. Raises UnreadableRowError."""
+        rows = StateDialect().read(self.name, rows)
         row = rows.get(STATE_KEY)
         if row is not None:
             data = row.data

@@ -38,6 +38,7 @@ from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import TransferBook
+from statemachines.state_store import StateDialect
 from statemachines.supervision.life import ComponentLife
 from statemachines.values import ActorName
 
@@ -75,8 +76,8 @@ class OrchestratorLogic:
         """Nothing to take in."""
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part."""
-        for key, row in rows.items():
+        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        for key, row in StateDialect().read(self.name, rows).items():
             if key == "cycle":
                 self._cycle = DailyCycle.from_data(row.state, row.data)
             elif key == "transfers":

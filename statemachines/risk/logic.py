@@ -43,6 +43,7 @@ from statemachines.risk.measurements import Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
 
 SCHEMA = 1
@@ -91,8 +92,8 @@ class RiskManagerLogic:
         self._touch("prices")
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part."""
-        for key, row in rows.items():
+        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        for key, row in StateDialect().read(self.name, rows).items():
             kind, _, which = key.partition(":")
             if kind == "account":
                 self._book.restore_account(Account(which), row.data)

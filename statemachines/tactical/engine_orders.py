@@ -9,6 +9,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, Remark, Send
 from statemachines.messages import Denied, Fill, Intent, IntentDone, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
@@ -90,9 +91,7 @@ class EngineOrders:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         found = []
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"tactical row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        for key, row in StateDialect().read(ActorName.TACTICAL, rows).items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             else:

@@ -30,6 +30,7 @@ from statemachines.messages import (
     RiskState,
     RunCycle,
 )
+from statemachines.state_store import StateDialect
 from statemachines.trend import decisions
 from statemachines.trend.machine import CycleStage
 from statemachines.trend.parameters import TrendParameters
@@ -74,9 +75,9 @@ class TrendEngine:
         self._view.start()
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back all rows. Raises UnreadableRowError."""
+        rows = StateDialect().read(self.name, rows)
         for key, saved in rows.items():
-            if saved.schema != SCHEMA:
-                raise ValueError(f"row {key!r} of {self.name} has schema {saved.schema}; allowed: {SCHEMA}")
             self._saved[key] = (saved.state, dict(saved.data))
         view = self._view
         if (row := rows.get("engine")) is not None:

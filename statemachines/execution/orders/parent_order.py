@@ -16,6 +16,7 @@ from statemachines.execution.orders.child_order import ZERO, ChildOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, ParentOrderMachine, ParentOrderState
 from statemachines.execution.orders.request_keys import Topic, order_key
 from statemachines.messages import Approved, Intent
+from statemachines.state_store import RowKind
 from statemachines.values import Account, Category
 
 
@@ -213,19 +214,10 @@ class ResurrectedOrder:
 
 PREFIX = "parent:"
 SCHEMA = 2
-"""Of the rows of parent orders. 1: the state was a text of its own (see `_upcast`)."""
+"""Of the rows of parent orders. 1: the state was a text of its own (see `_from_schema_1`)."""
 
 
-def _upcast(row: StateRow) -> StateRow:
-    """A row as this version writes it.
-
-    Raises:
-        ValueError: a row of a later version.
-    """
-    if row.schema == SCHEMA:
-        return row
-    if row.schema != 1:
-        raise ValueError(f"order manager row {row.key!r} has schema {row.schema}; this version reads 1 and {SCHEMA}")
+def _from_schema_1(row: StateRow) -> StateRow:
     data = dict(row.data)
     outcome = data.pop("outcome")
     if data["ended_number"]:
@@ -236,7 +228,10 @@ def _upcast(row: StateRow) -> StateRow:
         state = ParentOrderState.HELD
     else:
         state = ParentOrderState.WORKING
-    return StateRow(row.key, state.value, SCHEMA, data)
+    return StateRow(row.key, state.value, 2, data)
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1})
 
 
 class ParentOrders:
@@ -325,8 +320,7 @@ class ParentOrders:
         """Take back all works."""
         for key, row in rows.items():
             if key.startswith(PREFIX):
-                current = _upcast(row)
-                parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), current.state, current.data)
+                parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), row.state, row.data)
                 self._by_intent[parent.intent.intent_id] = parent
                 self._slots = max(self._slots, parent.slot + 1)
                 if not parent.is_ended:

@@ -9,10 +9,13 @@ import pytest
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry
-from statemachines.execution.orders.parent_order import ParentOrder, ParentOrders
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, PARENT_TABLE, ParentOrderState
+from statemachines.execution.parameters import OrderParameters
 from statemachines.fsm import UnknownStateError
 from statemachines.messages import Withdraw
+from statemachines.state_store import UnreadableRowError
 from statemachines.values import ActorName
 from tests.statemachines.execution.rig import Rig, maker
 
@@ -73,8 +76,9 @@ def row_of(old: Old) -> StateRow:
 
 
 def restored(row: StateRow) -> ParentOrder:
-    parents = ParentOrders(keep_ended=10)
-    parents.restore({row.key: row})
+    context = ExecutionContext("abc123", OrderParameters())
+    context.restore({row.key: row})
+    parents = context.parents
     (parent,) = parents.known()
     assert list(parents.live()) == ([] if parent.is_ended else [parent])
     return parent
@@ -90,7 +94,7 @@ def test_a_row_of_the_version_without_the_table_is_taken_back(old: Old) -> None:
 
 def test_a_row_of_a_later_version_or_with_a_state_outside_the_table_is_refused() -> None:
     row = row_of(OLD[2])
-    with pytest.raises(ValueError, match="schema 3"):
+    with pytest.raises(UnreadableRowError, match="schema 3"):
         restored(row._replace(schema=3))
     data = dict(row.data)
     del data["outcome"]
