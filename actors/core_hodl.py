@@ -37,6 +37,12 @@ def _table() -> Table[Any]:
     return TABLE
 
 
+def _day_table() -> Table[Any]:
+    from statemachines.core_hodl.machine import DAY_TABLE
+
+    return DAY_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.CORE_HODL,
@@ -55,6 +61,12 @@ SPECS = (
                 name="core-hodl",
                 about="CH-5: the engine that builds, holds and rebalances BTC and ETH.",
                 table=_table,
+            ),
+            MachineSpec(
+                name="core-hodl-day",
+                about="O7: the decisions of one day, stage after stage.",
+                table=_day_table,
+                rows=None,
             ),
         ),
     ),

@@ -46,6 +46,12 @@ def _table() -> Table[Any]:
     return TABLE
 
 
+def _evaluation_table() -> Table[Any]:
+    from statemachines.funding.machine import EVALUATION_TABLE
+
+    return EVALUATION_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.FUNDING,
@@ -62,6 +68,12 @@ SPECS = (
         machines=(
             MachineSpec(
                 name="funding", about="FU-10: one machine per asset, spot long against perpetual short.", table=_table
+            ),
+            MachineSpec(
+                name="funding-evaluation",
+                about="F3, F8: the evaluation of one settlement, exits before entries.",
+                table=_evaluation_table,
+                rows=None,
             ),
         ),
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
-from actors.runtime.spec import ActorSpec, Stage
+from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.messages import (
     BarsClosed,
     DataUnusable,
@@ -20,6 +20,7 @@ from statemachines.values import ActorName
 
 if TYPE_CHECKING:
     from statemachines.actor_logic import ActorLogic
+    from statemachines.fsm import Table
     from statemachines.market_data.parameters import MarketDataParameters
 
 
@@ -31,6 +32,18 @@ def _logic(parameters: MarketDataParameters, _installation: str) -> ActorLogic:
     from statemachines.market_data.logic import MarketDataLogic
 
     return MarketDataLogic(parameters)
+
+
+def _table() -> Table[Any]:
+    from statemachines.market_data.machine import MARKET_DATA_TABLE
+
+    return MARKET_DATA_TABLE
+
+
+def _usability_table() -> Table[Any]:
+    from statemachines.unusable import USABILITY_TABLE
+
+    return USABILITY_TABLE
 
 
 SPECS = (
@@ -52,6 +65,20 @@ SPECS = (
             QuotesSeen,
             InstrumentsKnown,
             DataUnusable,
+        ),
+        machines=(
+            MachineSpec(
+                name="market-data",
+                about="DA-1, OR-9: nothing is announced before the history is complete.",
+                table=_table,
+                rows="market",
+            ),
+            MachineSpec(
+                name="usability",
+                about="DA-3: whether one kind of data of a market or account may be used.",
+                table=_usability_table,
+                rows=None,
+            ),
         ),
     ),
 )

@@ -51,6 +51,12 @@ def _component_table() -> Table[Any]:
     return COMPONENT_TABLE
 
 
+def _movement_table() -> Table[Any]:
+    from statemachines.orchestration.transfers import MOVEMENT_TABLE
+
+    return MOVEMENT_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.ORCHESTRATOR,
@@ -80,7 +86,16 @@ SPECS = (
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(
-                name="component", about="OR-8, OR-9: the life of every supervised component.", table=_component_table
+                name="component",
+                about="OR-8, OR-9: the life of every supervised component.",
+                table=_component_table,
+                rows=None,
+            ),
+            MachineSpec(
+                name="movement",
+                about="OR-6: the life of every wish of an engine for money to move.",
+                table=_movement_table,
+                rows=None,
             ),
         ),
     ),

@@ -49,6 +49,18 @@ def _order_table() -> Table[Any]:
     return TABLE
 
 
+def _parent_table() -> Table[Any]:
+    from statemachines.execution.orders.parent_order_machine import PARENT_TABLE
+
+    return PARENT_TABLE
+
+
+def _transfer_table() -> Table[Any]:
+    from statemachines.execution.orders.transfer_order_machine import TRANSFER_TABLE
+
+    return TRANSFER_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.ORDER_MANAGER,
@@ -74,6 +86,25 @@ SPECS = (
             DataUnusable,
             OperatorCommand,
         ),
-        machines=(MachineSpec(name="order", about="EX-1: the life of every order.", table=_order_table),),
+        machines=(
+            MachineSpec(
+                name="parent-order",
+                about="EX-1, EX-3: the life of every approved intent, above its child orders.",
+                table=_parent_table,
+                rows="parent:",
+            ),
+            MachineSpec(
+                name="order",
+                about="EX-1: the life of every child order, which is what goes to the exchange.",
+                table=_order_table,
+                rows=None,
+            ),
+            MachineSpec(
+                name="transfer",
+                about="OR-6: the life of every transfer at the exchange.",
+                table=_transfer_table,
+                rows="transfer:",
+            ),
+        ),
     ),
 )

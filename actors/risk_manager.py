@@ -57,6 +57,12 @@ def _table() -> Table[Any]:
     return RISK_TABLE
 
 
+def _verdict_table() -> Table[Any]:
+    from statemachines.risk.intent_verdict import VERDICT_TABLE
+
+    return VERDICT_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.RISK_MANAGER,
@@ -93,6 +99,9 @@ SPECS = (
         machines=(
             MachineSpec(
                 name="risk", about="RM-2: one machine for everything (GLOBAL) and one per engine.", table=_table
+            ),
+            MachineSpec(
+                name="intent", about="RM-1: what the risk manager says of an intent.", table=_verdict_table, rows=None
             ),
         ),
     ),

@@ -37,6 +37,12 @@ def _table() -> Table[Any]:
     return TABLE
 
 
+def _return_table() -> Table[Any]:
+    from statemachines.tactical.machine import RETURN_TABLE
+
+    return RETURN_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.TACTICAL,
@@ -52,6 +58,12 @@ SPECS = (
         sends=(Intent, Withdraw, TransferWanted, CycleDone),
         machines=(
             MachineSpec(name="tactical", about="TA-11: one machine per deployment of the crash fund.", table=_table),
+            MachineSpec(
+                name="tactical-return",
+                about="TA-6: one movement of a deployment to CORE-HODL.",
+                table=_return_table,
+                rows=None,
+            ),
         ),
     ),
 )

@@ -44,7 +44,21 @@ def _table() -> Table[Any]:
     return TREND_TABLE
 
 
-_MACHINE = MachineSpec(name="trend", about="TR-15: one machine per asset in TREND-1 and in TREND-2.", table=_table)
+def _cycle_table() -> Table[Any]:
+    from statemachines.trend.machine import TREND_CYCLE_TABLE
+
+    return TREND_CYCLE_TABLE
+
+
+_MACHINES = (
+    MachineSpec(name="trend", about="TR-15: one machine per asset in TREND-1 and in TREND-2.", table=_table),
+    MachineSpec(
+        name="trend-cycle",
+        about="D1, T7: the decisions of one daily close, exits before entries.",
+        table=_cycle_table,
+        rows=None,
+    ),
+)
 _SENDS = (Intent, MoveStop, Withdraw, CycleDone)
 
 SPECS = (
@@ -60,7 +74,7 @@ SPECS = (
         subscribes=(*EVERY_ENGINE, FundingSettled),
         subscribes_own=EVERY_ENGINES_OWN,
         sends=_SENDS,
-        machines=(_MACHINE,),
+        machines=_MACHINES,
     ),
     ActorSpec(
         name=ActorName.TREND_2,
@@ -74,6 +88,6 @@ SPECS = (
         subscribes=(*EVERY_ENGINE, FundingSettled),
         subscribes_own=EVERY_ENGINES_OWN,
         sends=_SENDS,
-        machines=(_MACHINE,),
+        machines=_MACHINES,
     ),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from actors.runtime.registry import MACHINE_OF, MACHINES, table_of
+from actors.runtime.registry import MACHINE_OF, MACHINES, machine_of_row, table_of
+from statemachines.values import ActorName
 
 DOCUMENT_HEAD = """# The state machines
 
@@ -75,4 +76,20 @@ def markdown() -> str:
     return "\n".join(parts)
 
 
-__all__ = ["MACHINES", "MACHINE_OF", "description", "html", "markdown", "mermaid", "russian", "table_of"]
+def engine_table(engine: str) -> str:
+    """The name of the table that tells what an engine does; the stages of its day have tables of their own."""
+    return table_of(MACHINE_OF[ActorName(engine)]).name
+
+
+__all__ = [
+    "MACHINES",
+    "MACHINE_OF",
+    "description",
+    "engine_table",
+    "html",
+    "machine_of_row",
+    "markdown",
+    "mermaid",
+    "russian",
+    "table_of",
+]

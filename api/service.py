@@ -299,7 +299,10 @@ class OperatorService:
             "portfolio": self._queries.portfolio(),
             "switches": {row["scope"]: row for row in self._queries.switches()},
             "states": {engine: self._queries.states(engine) for engine in ENGINE_NAMES},
-            "transitions": {engine: self._queries.transitions(engine, limit=1) for engine in ENGINE_NAMES},
+            "transitions": {
+                engine: self._queries.transitions(engine, limit=1, table=machines.engine_table(engine))
+                for engine in ENGINE_NAMES
+            },
             "open_orders": open_orders,
             "orders": self._queries.order_counts(),
         }
@@ -338,11 +341,11 @@ class OperatorService:
 
 
 def _machine_state(row: Mapping[str, Any]) -> Row:
-    table = machines.MACHINE_OF.get(ActorName(row["actor"]))
+    machine = machines.machine_of_row(ActorName(row["actor"]), row["key"])
     return {
         "key": row["key"],
         "state": row["state"],
-        "russian": None if table is None else machines.russian(table, row["state"]),
+        "russian": None if machine is None else machines.russian(machine, row["state"]),
         "version": row["version"],
         "market_ms": row["market_ms"],
         "data": plain(row["data"]),

@@ -24,7 +24,7 @@ from orchestrator.supervision import Supervision
 from statemachines.messages import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage, parse_body
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.supervision.life import ComponentState
-from statemachines.supervision.supervisor import Supervisor
+from statemachines.supervision.supervisor import Changed, Supervisor
 from statemachines.values import ActorName, Foundation
 
 _log = logging.getLogger(__name__)
@@ -116,8 +116,9 @@ class Orchestrator:
 
     # --- what the supervision tells (Hearing) ---
 
-    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
+    def component_changed(self, change: Changed) -> None:
         """Time stands still without the component until it has reported again; without a FAULTED one it continues."""
+        name, state, entry = change.component, change.state, change.note
         if self._driver is not None:
             if state in LOST:
                 self._driver.forget(name)
@@ -126,7 +127,11 @@ class Orchestrator:
             elif state is ComponentState.RUNNING:
                 self._driver.readmit(name)
         if self._host is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
-            self._tell(ComponentChanged(component=name, state=state.value, reason=reason))
+            self._tell(
+                ComponentChanged(
+                    component=name, state=entry.dest, reason=entry.reason, trigger=entry.trigger, source=entry.source
+                )
+            )
 
     def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None:
         """An alert of the supervision becomes durable through the orchestrator's own commit; it is open until the

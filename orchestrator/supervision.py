@@ -72,7 +72,7 @@ class ActorLauncher(Protocol):
 class HealthReader(Protocol):
     """Who is told what the supervisor sees and does."""
 
-    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None: ...
+    def component_changed(self, change: Changed) -> None: ...
 
     def alert(self, name: ActorName, severity: Literal["info", "warning", "critical"], text: str) -> None: ...
 
@@ -326,7 +326,7 @@ class Supervision:
         elif change.state is ComponentState.RUNNING and watch.fault_ms:
             watch.recovered_in_ms, watch.fault_ms = now - watch.fault_ms, 0
         _log.info("%s: %s (%s)", change.component, change.state.value, change.reason)
-        self._hearing.component_changed(change.component, change.state, change.reason)
+        self._hearing.component_changed(change)
 
 
 _granted = GrantedTime()

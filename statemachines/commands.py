@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from statemachines.facts import Fact
 from statemachines.messages import Body
@@ -40,12 +40,15 @@ class ExchangeCall:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One line of the decision journal: a transition (`source` != `dest`) or a decision without one.
+    """A transition: `trigger` led the machine `machine` (its key, e.g. "BTC") from `source` to `dest`.
 
-    `reason` is a sentence with the numbers that led to it; `data` carries the same numbers by name.
-    `machine` is the key of the machine, e.g. "BTC". `kind` tells decisions from bookkeeping of the
-    component itself, which is left out when two runs are compared.
+    `reason` is a sentence with the numbers that led to it; `data` carries the same numbers by name. `table` is the
+    name of the machine's table, of which trigger, source and dest are one row: only `StateMachine.fire` makes entries.
+    `is_bookkeeping` tells movements of the component itself from decisions; they are left out when two runs are
+    compared.
     """
+
+    KIND: ClassVar[Literal["transition"]] = "transition"
 
     machine: str
     trigger: str
@@ -53,7 +56,39 @@ class JournalEntry:
     dest: str
     reason: str
     data: Mapping[str, Any] = field(default_factory=dict)
-    kind: Literal["decision", "component"] = "decision"
+    table: str = ""
+    is_bookkeeping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A decision without a transition, for the journal. `state` is where its machine stands, "" when it has none."""
+
+    KIND: ClassVar[Literal["remark"]] = "remark"
+
+    machine: str
+    trigger: str
+    reason: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    state: str = ""
+    is_bookkeeping: bool = False
+
+    @property
+    def source(self) -> str:
+        """The journal's columns: a remark begins and ends where its machine stands."""
+        return self.state
+
+    @property
+    def dest(self) -> str:
+        return self.state
+
+    @property
+    def table(self) -> str:
+        """A remark is no row of a table."""
+        return ""
+
+
+JournalLine = JournalEntry | Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +121,5 @@ class AlertEnded:
     text: str = ""
 
 
-Command = Send | ExchangeCall | JournalEntry | Record | Alert | AlertEnded
+Command = Send | ExchangeCall | JournalEntry | Remark | Record | Alert | AlertEnded
 Commands = list[Command]

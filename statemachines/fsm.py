@@ -1,22 +1,31 @@
-"""The one way a state machine is written here: a literal table on top of `transitions`.
+"""The one way a state machine is written here: a literal table, and objects that move along it, both on `transitions`.
 
-A `Table` is built once per kind of machine; the machines themselves are plain objects that hold a `state`
-and fire triggers through the table. Decisions stand in plain methods of the machines, never in callbacks.
+A `Table` is built once per kind of machine. A `StateMachine` owns its state and is itself the model that the library
+moves; nothing else can change the state. Decisions stand in plain methods of the machines, never in callbacks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from transitions import Machine, MachineError
 
+from statemachines.commands import JournalEntry, Remark
+
 S = TypeVar("S", bound=Enum)
+
+_STATE = "_state"
+"""The attribute of a `StateMachine` that the library reads and sets."""
 
 
 class IllegalTransitionError(Exception):
     """A trigger was fired in a state whose table has no such row; nothing has changed (EX-2)."""
+
+
+class UnknownStateError(ValueError):
+    """A durable row names a state that the machine's table does not have."""
 
 
 class Row(NamedTuple, Generic[S]):
@@ -28,14 +37,15 @@ class Row(NamedTuple, Generic[S]):
     why: str
 
 
-class _Probe:
-    """The model that the shared `transitions.Machine` moves; it only ever carries a state for one call."""
-
-    state: Any = None
-
-
 class Table(Generic[S]):
-    """The complete transition table of one kind of machine (CH-5, TR-15, FU-10, TA-11, EX-1, RM-2)."""
+    """The complete transition table of one kind of machine (CH-5, TR-15, FU-10, TA-11, EX-1, RM-2).
+
+    One `transitions.Machine` serves all objects of the kind. It keeps no list of them, so that an order that has ended
+    is not held in memory by its table.
+
+    Raises:
+        ValueError: a state has no Russian name, or two rows have the same trigger and source.
+    """
 
     def __init__(self, name: str, initial: S, rows: Sequence[Row[S]], russian: Mapping[S, str]) -> None:
         self.name = name
@@ -46,31 +56,18 @@ class Table(Generic[S]):
         missing = [state.name for state in self.states if state not in self.russian]
         if missing:
             raise ValueError(f"machine {name}: no Russian name for the states {missing}")
-        self._probe = _Probe()
-        self._machine = Machine(
-            model=self._probe,
+        arrows = [(row.trigger, row.source.name) for row in self.rows]
+        twice = sorted({arrow for arrow in arrows if arrows.count(arrow) > 1})
+        if twice:
+            raise ValueError(f"machine {name}: more than one row for trigger and state {twice}")
+        self.machine = Machine(
+            model=None,
             states=list(self.states),
             initial=initial,
             auto_transitions=False,
+            model_attribute=_STATE,
             transitions=[{"trigger": r.trigger, "source": r.source, "dest": r.dest} for r in self.rows],
         )
-
-    def fire(self, state: S, trigger: str) -> S:
-        """The state that `trigger` leads to from `state`.
-
-        Raises:
-            IllegalTransitionError: the table has no such row.
-        """
-        self._machine.set_state(state, self._probe)
-        try:
-            self._machine.events[trigger].trigger(self._probe)
-        except (MachineError, KeyError) as error:
-            raise IllegalTransitionError(
-                f"machine {self.name}: trigger {trigger!r} is not allowed in state {state.name}; "
-                f"allowed: {sorted(self.triggers(state))}"
-            ) from error
-        result: S = self.states(self._probe.state)
-        return result
 
     def triggers(self, state: S) -> set[str]:
         """The triggers that are legal in `state`."""
@@ -82,3 +79,71 @@ class Table(Generic[S]):
         lines += [f"    {state.name}: {state.name} ({self.russian[state]})" for state in self.states]
         lines += [f"    {r.source.name} --> {r.dest.name}: {r.trigger}" for r in self.rows]
         return "\n".join(lines)
+
+
+class StateMachine(Generic[S]):
+    """One object on a table: `key` is its name in the journal, e.g. "BTC". It begins in the table's initial state.
+
+    A kind of machine is a subclass with its `TABLE`; `IS_BOOKKEEPING` marks kinds whose movements depend on the network
+    rather than on a rule, so that they are left out when two runs are compared.
+    """
+
+    __slots__ = ("__weakref__", "_state", "key")
+
+    TABLE: ClassVar[Table[Any]]
+    IS_BOOKKEEPING: ClassVar[bool] = False
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._state: S = self.TABLE.initial
+
+    @classmethod
+    def restored(cls, key: str, state: str) -> Self:
+        """The machine as a durable row describes it.
+
+        Raises:
+            UnknownStateError: the table has no such state.
+        """
+        made = cls(key)
+        made._state = made._known(state)
+        return made
+
+    def _known(self, state: str) -> S:
+        try:
+            found: S = self.TABLE.states(state)
+        except ValueError:
+            allowed = [one.value for one in self.TABLE.states]
+            raise UnknownStateError(
+                f"machine {self.TABLE.name} {self.key!r}: the state {state!r} is not one of its table; "
+                f"allowed: {allowed}"
+            ) from None
+        return found
+
+    @property
+    def state(self) -> S:
+        """Where it stands. Only `fire` changes it."""
+        return self._state
+
+    def fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
+        """Move along one row of the table; answers what the journal has to say of it.
+
+        `reason` is a sentence with the numbers that led to it, `data` carries the same numbers by name.
+
+        Raises:
+            IllegalTransitionError: the table has no such row; nothing has changed.
+        """
+        source = self._state
+        try:
+            self.TABLE.machine.events[trigger].trigger(self)
+        except (MachineError, KeyError) as error:
+            raise IllegalTransitionError(
+                f"machine {self.TABLE.name}: trigger {trigger!r} is not allowed in state {source.name}; "
+                f"allowed: {sorted(self.TABLE.triggers(source))}"
+            ) from error
+        return JournalEntry(
+            self.key, trigger, source.value, self._state.value, reason, data, self.TABLE.name, self.IS_BOOKKEEPING
+        )
+
+    def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Remark:
+        """A decision that moves nothing (a stop moved, a position cut)."""
+        return Remark(self.key, trigger, reason, data, self._state.value, self.IS_BOOKKEEPING)

@@ -568,6 +568,9 @@ class ComponentChanged(Body):
     component: ActorName
     state: str
     reason: str
+    trigger: str = ""
+    source: str = ""
+    """The row of the component's table that led to `state`; messages of an older version lack it."""
 
 
 class ComponentAlert(Body):

@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.commands import Alert, AlertEnded, Commands, Send
+from statemachines.fsm import Row, StateMachine, Table
 from statemachines.messages import DataUnusable
 from statemachines.requests import SetAside
 
 Key = tuple[str, str, str]
 """Kind of row, category, symbol."""
+
+
+class Usability(StrEnum):
+    """Whether decisions may use a kind of data of one market or account."""
+
+    USABLE = "USABLE"
+    UNUSABLE = "UNUSABLE"
+
+
+USABILITY_TABLE: Table[Usability] = Table(
+    "usability",
+    Usability.USABLE,
+    (
+        Row("set_aside", Usability.USABLE, Usability.UNUSABLE, "DA-3: the exchange sends what nobody can use"),
+        Row("usable", Usability.UNUSABLE, Usability.USABLE, "DA-3: usable data has come"),
+    ),
+    {Usability.USABLE: "Пригодны", Usability.UNUSABLE: "Непригодны"},
+)
+
+
+class DataMachine(StateMachine[Usability]):
+    """One kind of data of one market or account; it exists while the data is unusable."""
+
+    __slots__ = ()
+    TABLE = USABILITY_TABLE
+    IS_BOOKKEEPING = True
 
 
 class UnusableData:
@@ -40,7 +68,7 @@ class UnusableData:
         self.is_dirty = True
         halted = "No new risk is taken on it until the exchange sends usable data." if one.symbol else ""
         text = f"{one.problem} The {one.kind} was set aside; its neighbours are used. {halted}".rstrip()
-        note = JournalEntry(where, "set_aside", "USABLE", "UNUSABLE", one.problem, {"kind": one.kind}, "component")
+        note = DataMachine(where).fire("set_aside", one.problem, {"kind": one.kind})
         alert = Alert("warning", f"{self.source}: data of {where} cannot be used", text, _condition(key))
         return [note, alert, *self._told(one.category, one.symbol, one.problem)]
 
@@ -52,7 +80,7 @@ class UnusableData:
         self.is_dirty = True
         where = f"{category} {symbol}".strip() or self.source
         reason = f"usable data ({kind}) of {where} has come"
-        note = JournalEntry(where, "usable", "UNUSABLE", "USABLE", reason, {"kind": kind}, "component")
+        note = DataMachine.restored(where, Usability.UNUSABLE).fire("usable", reason, {"kind": kind})
         others = next((why for (_, c, s), why in self._open.items() if (c, s) == (category, symbol)), "")
         return [note, AlertEnded(_condition(key), reason), *self._told(category, symbol, others)]
 

@@ -16,7 +16,7 @@ from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalR
 from actors.runtime.routing import EPHEMERAL, recipients
 from actors.runtime.step import Batch, Effects, Item, Source, is_needed
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahead, HistoryNeed, Lookahead, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import BarFact
 from statemachines.messages import Body, Envelope, QuotesSeen, ResponseReceived
@@ -301,7 +301,7 @@ class DurableActor:
                     self._address(batch, command, cause, trace)
                 case ExchangeCall():
                     batch.calls.append(ExchangeCallRow(command, cause, trace, self.market_ms))
-                case JournalEntry():
+                case JournalEntry() | Remark():
                     batch.journal.append(JournalRow(self.market_ms, cause, trace, command))
                 case Record():
                     batch.facts.append(command.fact)

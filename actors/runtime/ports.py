@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from statemachines.actor_logic import Lookahead, StateRow
-from statemachines.commands import ExchangeCall, JournalEntry
+from statemachines.commands import ExchangeCall, JournalLine
 from statemachines.facts import BarFact, Fact
 from statemachines.messages import Body
 from statemachines.requests import ExchangeRequest, ExchangeResponse
@@ -45,7 +45,7 @@ class JournalRow:
     market_ms: int
     cause: str
     trace: str
-    note: JournalEntry
+    note: JournalLine
 
 
 @dataclass(frozen=True, slots=True)

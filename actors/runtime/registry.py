@@ -61,8 +61,16 @@ MACHINES: dict[str, MachineSpec] = {
 }
 """The machines of all actors by name, the engines' first; actors that run the same one share it."""
 
-MACHINE_OF: dict[ActorName, str] = {spec.name: spec.machines[0].name for spec in SPECS if spec.machines}
-"""The machine that the states of an actor's rows are those of."""
+MACHINE_OF: dict[ActorName, str] = {
+    spec.name: machine.name for spec in SPECS for machine in spec.machines[:1] if machine.rows == ""
+}
+"""The machine that tells what an actor does, where its rows are all of one kind."""
+
+
+def machine_of_row(actor: ActorName, key: str) -> str | None:
+    """The machine that a durable row follows; None when the row is no machine."""
+    machines = SPEC_OF[actor].machines if actor in SPEC_OF else ()
+    return next((one.name for one in machines if one.rows is not None and key.startswith(one.rows)), None)
 
 
 def table_of(machine: str) -> Table[Any]:

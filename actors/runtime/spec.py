@@ -57,6 +57,8 @@ class MachineSpec:
     """The requirement that it carries out, and what it is the machine of."""
 
     table: Callable[[], Table[Any]]
+    rows: str | None = ""
+    """With what the keys of the durable rows begin whose state is this machine's; None: it has no row of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class ActorSpec:
     """The class that Ray runs; None: it is the one of a storey above (orchestrator, API)."""
 
     machines: tuple[MachineSpec, ...] = ()
-    """The machines that it runs; the states of its rows are those of the first."""
+    """The machines that it runs; a row is of the first whose `rows` its key begins with."""
 
     @property
     def account(self) -> Account | None:

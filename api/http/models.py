@@ -89,6 +89,7 @@ class Transition(Model):
     actor: str
     market_ms: Ms
     recorded_at: str
+    machine_table: str = Field(description='the table of which this is a row (docs/machines.md); "" in old rows')
     machine: str
     trigger: str
     source: str

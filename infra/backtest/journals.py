@@ -48,7 +48,7 @@ def from_memory(store: MemoryStore) -> Journals:
                 line.market_ms, line.note.machine, line.note.trigger, line.note.source, line.note.dest, line.note.reason
             )
             for line in store.journal(actor)
-            if line.note.kind == "decision"
+            if not line.note.is_bookkeeping
         ]
         for actor in ActorName
     }
@@ -58,7 +58,7 @@ def from_database(url: str) -> Journals:
     """The decisions of a run on PostgreSQL, per actor, in the order in which they were committed."""
     found: dict[str, list[Line]] = {str(actor): [] for actor in ActorName}
     query = """SELECT actor, market_ms, machine, trigger, source, dest, reason FROM journal
-               WHERE kind = 'decision' ORDER BY id"""
+               WHERE NOT is_bookkeeping ORDER BY id"""
     with psycopg.connect(url) as connection:
         for actor, *line in connection.execute(query):
             found[actor].append(Line(*line))

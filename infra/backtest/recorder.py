@@ -94,7 +94,7 @@ class RecordingStore(MemoryStore):
             note = line.note
             if note.trigger == STOP_MOVED:
                 self._trailing[actor, note.machine, Decimal(note.data["to"])] = note.reason
-            if note.kind == "decision" and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):
+            if not note.is_bookkeeping and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):
                 rules = list(dict.fromkeys(RULE_ID.findall(note.reason)))
                 name = _engine(actor)
                 self._rows["transitions"].append(

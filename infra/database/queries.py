@@ -131,8 +131,8 @@ class Queries:
         """Decisions."""
         return self._page(
             JOURNAL,
-            """SELECT id, actor, commit_no, market_ms, recorded_at, machine, trigger, source, dest, reason, data, kind,
-                   cause, trace
+            """SELECT id, actor, commit_no, market_ms, recorded_at, kind, machine_table, machine, trigger, source, dest,
+                   reason, data, is_bookkeeping, cause, trace
                FROM journal WHERE (%(actor)s::text IS NULL OR actor = %(actor)s)
                AND (%(machine)s::text IS NULL OR machine = %(machine)s)
                AND (%(trace)s::text IS NULL OR trace = %(trace)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)""",
@@ -145,18 +145,27 @@ class Queries:
         )
 
     def transitions(
-        self, actor: str, machine: str | None = None, before: Place = JOURNAL.newest, limit: int = 100
+        self,
+        actor: str,
+        machine: str | None = None,
+        before: Place = JOURNAL.newest,
+        limit: int = 100,
+        table: str | None = None,
     ) -> list[Row]:
-        """Only those lines of the journal in which a machine changed its state."""
+        """Only those lines of the journal that are a row of a machine's table, of one table or of all. Rows of earlier
+        versions do not name their table and count for every one."""
         return self._page(
             JOURNAL,
-            """SELECT id, actor, market_ms, recorded_at, machine, trigger, source, dest, reason, data, cause, trace
-               FROM journal WHERE actor = %(actor)s AND source <> dest
-               AND (%(machine)s::text IS NULL OR machine = %(machine)s)""",
+            """SELECT id, actor, market_ms, recorded_at, machine_table, machine, trigger, source, dest, reason,
+                   data, cause, trace
+               FROM journal WHERE actor = %(actor)s AND kind = 'transition'
+               AND (%(machine)s::text IS NULL OR machine = %(machine)s)
+               AND (%(table)s::text IS NULL OR machine_table IN ('', %(table)s))""",
             before,
             limit,
             actor=actor,
             machine=machine,
+            table=table,
         )
 
     # --- orders, fills, positions ---
@@ -345,7 +354,7 @@ class Queries:
                    GROUP BY from_account, to_account, state ORDER BY 1, 2, 3"""
             ),
             "transitions": self._rows(
-                """SELECT actor, machine, count(*) FROM journal WHERE source <> dest AND kind = 'decision'
+                """SELECT actor, machine, count(*) FROM journal WHERE kind = 'transition' AND NOT is_bookkeeping
                    GROUP BY actor, machine ORDER BY 1, 2"""
             ),
         }

@@ -82,10 +82,12 @@ WITH added AS (
 ) SELECT key FROM added WHERE status = 'BLOCKED'"""
 
 JOURNAL = """
-INSERT INTO journal (actor, commit_no, market_ms, machine, trigger, source, dest, reason, data, kind, cause, trace)
-SELECT %s, %s, market_ms, machine, trigger, source, dest, reason, data, kind, cause, trace
-FROM json_to_recordset(%s::json) AS new (market_ms bigint, machine text, trigger text, source text, dest text,
-    reason text, data jsonb, kind text, cause text, trace text)"""
+INSERT INTO journal (actor, commit_no, market_ms, kind, machine_table, machine, trigger, source, dest, reason, data,
+    is_bookkeeping, cause, trace)
+SELECT %s, %s, market_ms, kind, machine_table, machine, trigger, source, dest, reason, data, is_bookkeeping, cause,
+    trace
+FROM json_to_recordset(%s::json) AS new (market_ms bigint, kind text, machine_table text, machine text,
+    trigger text, source text, dest text, reason text, data jsonb, is_bookkeeping boolean, cause text, trace text)"""
 
 POSTING_LINES = """
 WITH input AS (
@@ -234,7 +236,9 @@ def _journal_rows(journal: Sequence[JournalRow]) -> str:
                 "dest": line.note.dest,
                 "reason": line.note.reason,
                 "data": line.note.data,
-                "kind": line.note.kind,
+                "kind": line.note.KIND,
+                "machine_table": line.note.table,
+                "is_bookkeeping": line.note.is_bookkeeping,
                 "cause": line.cause,
                 "trace": line.trace,
             }

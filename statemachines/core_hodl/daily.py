@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Literal
 
 from statemachines.core_hodl import rules, staking
 from statemachines.core_hodl.buying import Buying
 from statemachines.core_hodl.capital import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import volatility
-from statemachines.core_hodl.machine import CoreState
+from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
 from statemachines.core_hodl.metrics import metrics
 from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
@@ -45,7 +44,7 @@ class Daily:
                 "repeat", f"the cycle of day {run.day_ms} ms has been decided before: nothing again (CH-6)"
             )
             return
-        if engine.cycle is not None and engine.cycle.stage != "END":
+        if engine.cycle is not None and engine.cycle.stage is not DayStage.END:
             stage = engine.cycle.stage
             text = f"the cycle of day {engine.cycle.day_ms} ms ends in stage {stage}: a new day has closed"
             self.engine_orders.remark("overtaken", text)
@@ -60,12 +59,12 @@ class Daily:
             books = self.engine_orders.books()
             if not self._may_decide(cycle) or books is None or not self._is_current(cycle):
                 return
-            if cycle.stage == "START":
+            if cycle.stage is DayStage.START:
                 self._start(cycle, books, now_ms)
-            elif cycle.stage == "REBALANCE":
+            elif cycle.stage is DayStage.REBALANCE:
                 self._rebalance(cycle, now_ms)
-            elif cycle.stage == "TRANCHES":
-                self._stage(cycle, "END")
+            elif cycle.stage is DayStage.TRANCHES:
+                self._next_stage(cycle, "bought")
                 if cycle.entries_allowed:
                     self._buying.tranches(now_ms)
                 if not self.engine_orders.engine.orders:
@@ -74,8 +73,11 @@ class Daily:
                 self._earn_if_calmed(cycle, books)
                 self.engine_orders.set_engine(cycle=None)
 
-    def _stage(self, cycle: Cycle, stage: Literal["REBALANCE", "TRANCHES", "END"]) -> None:
-        self.engine_orders.set_engine(cycle=cycle.model_copy(update={"stage": stage}))
+    def _next_stage(self, cycle: Cycle, trigger: str) -> None:
+        machine = DayMachine.restored(DAY_KEY, cycle.stage)
+        entry = machine.fire(trigger, f"of the day {cycle.day_ms} ms", {"day_ms": cycle.day_ms})
+        self.engine_orders.out.append(entry)
+        self.engine_orders.set_engine(cycle=cycle.model_copy(update={"stage": machine.state}))
 
     def _may_decide(self, cycle: Cycle) -> bool:
         """CH-9 and DA-3: a stop, or a day without a bar, drops what is left of the cycle."""
@@ -113,7 +115,7 @@ class Daily:
         if not carried:
             books = self._trim(books, now_ms)
             cycle = self._trigger(cycle, books)
-        self._stage(cycle, "REBALANCE")
+        self._next_stage(cycle, "judged")
 
     def _mark_calendar(self, cycle: Cycle) -> None:
         """C3: a quarter's end is due with its bar and stays pending until it is served, at most one."""
@@ -182,7 +184,7 @@ class Daily:
             return
         if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
-        self._stage(cycle, "TRANCHES")
+        self._next_stage(cycle, "balanced")
 
     # --- staking ---
 

@@ -9,13 +9,14 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.conditions import ONCE
-from statemachines.core_hodl.machine import CoreHodlMachine
+from statemachines.core_hodl.machine import MACHINE_KEY, CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
 from statemachines.core_hodl.texts import usdt
 from statemachines.intent_ids import intent_id
 from statemachines.messages import Fill, Intent, IntentEnded, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
@@ -34,7 +35,7 @@ class EngineOrders:
 
     def __init__(self, parameters: CoreHodlParameters) -> None:
         self.parameters = parameters
-        self.machine = CoreHodlMachine()
+        self.machine = CoreHodlMachine(MACHINE_KEY)
         self.engine = EngineRow()
         self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
         self.holdings = HoldingsRow()
@@ -76,14 +77,12 @@ class EngineOrders:
         """Take back the rows of a previous incarnation.
 
         Raises:
-            ValueError: a row has a schema that this version cannot read.
+            UnreadableRowError: a row has a schema that this version cannot read.
         """
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"core-hodl row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        rows = StateDialect().read(ActorName.CORE_HODL, rows)
         if ENGINE_KEY in rows:
             self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
-            self.machine.state = self.engine.state
+            self.machine = CoreHodlMachine.restored(MACHINE_KEY, self.engine.state.value)
         if MARKET_KEY in rows:
             self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
         if HOLDINGS_KEY in rows:
@@ -99,7 +98,7 @@ class EngineOrders:
             self.set_engine(state=self.machine.state)
 
     def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> None:
-        self.out.append(self.machine.remark(trigger, reason, data))
+        self.out.append(self.machine.remark(trigger, reason, data or {}))
 
     def alert(self, severity: Any, title: str, text: str, condition: str = ONCE) -> None:
         """`condition`: what is wrong lasts until `alert_ended` of the same key."""

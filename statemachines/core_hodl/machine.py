@@ -7,11 +7,11 @@ engine was doing, it resumes from there when they end.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class CoreState(Enum):
@@ -47,49 +47,77 @@ TABLE: Table[CoreState] = Table(
     },
 )
 
+
+class DayStage(StrEnum):
+    """What is decided of a day now; each stage waits for the orders of the one before (O7)."""
+
+    START = "START"
+    REBALANCE = "REBALANCE"
+    TRANCHES = "TRANCHES"
+    END = "END"
+
+
+DAY_TABLE: Table[DayStage] = Table(
+    "CORE-HODL day",
+    DayStage.START,
+    [
+        Row("judged", DayStage.START, DayStage.REBALANCE, "C7, CH-2: flows, buffer and triggers are decided"),
+        Row("balanced", DayStage.REBALANCE, DayStage.TRANCHES, "CH-4: no leg of a rebalance is out"),
+        Row("bought", DayStage.TRANCHES, DayStage.END, "CH-6: tranches of open plans are decided"),
+    ],
+    {
+        DayStage.START: "НАЧАЛО_ДНЯ",
+        DayStage.REBALANCE: "РЕБАЛАНСИРОВКА",
+        DayStage.TRANCHES: "ТРАНШИ",
+        DayStage.END: "КОНЕЦ_ДНЯ",
+    },
+)
+
+
+class DayMachine(StateMachine[DayStage]):
+    """The decisions of one day."""
+
+    __slots__ = ()
+    TABLE = DAY_TABLE
+    IS_BOOKKEEPING = True
+
+
+DAY_KEY = "DAY"
 MACHINE_KEY = "CORE"
 
 
-class CoreHodlMachine:
+class CoreHodlMachine(StateMachine[CoreState]):
     """Moves the engine through the table; every method answers the journal line of its decision.
 
-    Raises (all methods but `remark`):
+    Raises (all methods):
         IllegalTransitionError: the table has no such arrow from the present state.
     """
 
-    def __init__(self, state: CoreState = CoreState.INITIALIZATION) -> None:
-        self.state = state
+    __slots__ = ()
+    TABLE = TABLE
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
-        source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return JournalEntry(MACHINE_KEY, trigger, source.name, self.state.name, reason, dict(data or {}))
-
-    def remark(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
-        """A decision that moves nothing."""
-        return JournalEntry(MACHINE_KEY, trigger, self.state.name, self.state.name, reason, dict(data or {}))
-
-    def built(self, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
+    def built(self, reason: str) -> JournalEntry:
         """CH-6: every plan has ended."""
-        return self._fire("built", reason, data)
+        return self.fire("built", reason, {})
 
     def rebalance(self, reason: str, data: Mapping[str, Any]) -> list[JournalEntry]:
         """CH-2: a rebalance begins; a plan that is open steps aside for it (C6)."""
         aside = self.state is CoreState.INITIALIZATION
-        notes = [self._fire("interrupt", f"the open plan steps aside (C6): {reason}")] if aside else []
-        return [*notes, self._fire("rebalance", reason, data)]
+        notes = [self.fire("interrupt", f"the open plan steps aside (C6): {reason}", data)] if aside else []
+        return [*notes, self.fire("rebalance", reason, data)]
 
     def rebalanced(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """CH-4: the rebalance has ended."""
-        return self._fire("rebalanced", reason, data)
+        return self.fire("rebalanced", reason, data)
 
     def earn(self, reason: str) -> JournalEntry:
         """CH-10: look at staking between two rebalances."""
-        return self._fire("earn", reason)
+        return self.fire("earn", reason, {})
 
     def optimised(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """CH-10: what is staked is decided."""
-        return self._fire("optimised", reason, data)
+        return self.fire("optimised", reason, data)
 
     def new_capital(self, reason: str) -> JournalEntry:
         """CH-5: a plan is open."""
-        return self._fire("new_capital", reason)
+        return self.fire("new_capital", reason, {})

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from statemachines.core_hodl.machine import CoreState
+from statemachines.core_hodl.machine import CoreState, DayStage
 from statemachines.core_hodl.plans import Plan
 from statemachines.values import Frozen, Instrument, Side
 
@@ -56,7 +56,7 @@ class Cycle(Frozen):
     day_ms: int
     close_ms: int
     entries_allowed: bool
-    stage: Literal["START", "REBALANCE", "TRANCHES", "END"] = "START"
+    stage: DayStage = DayStage.START
     trigger: Literal["", "drift", "calendar"] = ""
     trigger_reason: str = ""
 

@@ -13,6 +13,14 @@ from statemachines.messages import ORDER_CHECKS, IntentDone, IntentEnded, OrderD
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
 
+_TRIGGERS: dict[Outcome, str] = {
+    "FILLED": "filled",
+    "CANCELLED": "cancelled",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+    "DENIED": "denied",
+}
+
 _OUTCOMES: dict[OrderState, Outcome] = {
     OrderState.FILLED: "FILLED",
     OrderState.CANCELLED: "CANCELLED",
@@ -25,7 +33,6 @@ _OUTCOMES: dict[OrderState, Outcome] = {
 def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:
     """End the intent and tell the engine and the risk manager."""
     intent = parent.intent
-    parent.outcome = outcome
     parent.wants_child = False
     parent.requests.check_ms = None
     parent.ended_number = context.control.next("ended")
@@ -34,7 +41,7 @@ def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, rea
     average = parent.average_price
     text = f"{outcome}: filled {parent.filled} of {parent.quantity} {intent.symbol}"
     text += f" at an average of {average:.8f}" if average is not None else ""
-    context.note(intent.intent_id, "done", f"{text}; {reason}", outcome=outcome, filled=str(parent.filled))
+    context.notes([parent.fire(_TRIGGERS[outcome], f"{text}; {reason}", filled=str(parent.filled))])
     context.send(_message(parent, outcome, reason))
     _alert_if_needed(context, parent, outcome, reason)
 
@@ -127,7 +134,6 @@ def _quote_rest(context: ExecutionContext, parent: ParentOrder, order: ChildOrde
         finish(context, parent, "CANCELLED", maker_quotes.too_little(parent, quantity, price))
         return
     parent.wants_child = True
-    context.note(
-        order.name, "quote_again", f"{order.end_reason or order.state.value}: {parent.remaining} to be quoted again"
-    )
+    text = f"{order.end_reason or order.state.value}: {parent.remaining} to be quoted again"
+    context.notes([parent.fire("quote_again", text, remaining=str(parent.remaining))])
     context.touch(parent)

@@ -6,19 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.order_ids import ClientOrderIdParts, checked_installation, parse_client_order_id
+from statemachines.execution.orders.parent_order import ROWS as PARENT_ROWS
 from statemachines.execution.orders.parent_order import ParentOrder, ParentOrders, ResurrectedOrder
 from statemachines.execution.orders.transfer_order import TransferWorks
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact, OrderFact
 from statemachines.messages import BalancesKnown, Body, OperatorCommand
 from statemachines.requests import ExchangeRequest, Quote
+from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
 
 Market = tuple[Category, str]
+DIALECT = StateDialect(PARENT_ROWS)
 EXTERNAL = "EXTERNAL"
 """The engine of orders and executions that nobody here placed."""
 
@@ -76,13 +79,13 @@ class ExecutionContext:
 
     def note(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
         """A decision without a transition of a table."""
-        self.out.append(JournalEntry(machine, trigger, "", "", reason, data))
+        self.out.append(Remark(machine, trigger, reason, data))
 
     def remark(self, machine: str, trigger: str, reason: str, **data: Any) -> None:
         """Bookkeeping of the component, left out when two runs are compared."""
-        self.out.append(JournalEntry(machine, trigger, "", "", reason, data, "component"))
+        self.out.append(Remark(machine, trigger, reason, data, is_bookkeeping=True))
 
-    def notes(self, notes: Iterable[JournalEntry | None]) -> None:
+    def notes(self, notes: Iterable[JournalLine | None]) -> None:
         self.out.extend(note for note in notes if note)
 
     def tell_balances(self, account: Account) -> None:
@@ -196,7 +199,8 @@ class ExecutionContext:
         return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back everything durable."""
+        """Take back everything durable. Raises UnreadableRowError."""
+        rows = DIALECT.read(ActorName.ORDER_MANAGER, rows)
         for key, row in rows.items():
             kind, _, rest = key.partition(":")
             if kind == "control":

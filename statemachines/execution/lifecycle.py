@@ -62,7 +62,7 @@ def on_due(context: ExecutionContext, parent: ParentOrder) -> None:
     context.touch(parent)
     if parent.expires_ms is not None and parent.expires_ms <= now_ms and not parent.is_stopping:
         parent.is_expired = True
-        context.note(parent.intent.intent_id, "expire", f"its time is over at {parent.expires_ms}")
+        context.notes([parent.fire("expire", f"its time is over at {parent.expires_ms}", due_ms=parent.expires_ms)])
     if requests.check_ms is not None and requests.check_ms <= now_ms:
         requests.check_ms = None
         if order is not None:

@@ -237,7 +237,7 @@ def take_withdraw(context: ExecutionContext, body: Withdraw) -> None:
     if parent is None or parent.is_ended:
         context.remark(body.intent_id, "withdraw", "the intent has ended already; nothing to withdraw")
         return
-    context.note(body.intent_id, "withdraw", body.reason)
+    context.notes([parent.fire("withdraw", body.reason or "no reason given", filled=str(parent.filled))])
     parent.withdrawn = parent.withdrawn or body.reason or "no reason given"
     context.touch(parent)
 

@@ -63,6 +63,8 @@ def next_order(
     )
     parent.requests = Requests()
     parent.wants_child = False
+    text = f"its order {child} is made: {quantity} of {parent.remaining} {intent.symbol} that are left"
+    context.notes([parent.fire("place", text, child=child, quantity=str(quantity))])
     context.touch(parent)
     return parent.order
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
 from statemachines.execution.orders.request_keys import Topic, other_key
-from statemachines.execution.orders.transfer_order import TransferStage, TransferWork
+from statemachines.execution.orders.transfer_order import TransferWork
+from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.submission import patience_s
 from statemachines.ledger.postings import transfer_posting
 from statemachines.messages import TransferEnded, TransferOrdered
@@ -17,8 +20,10 @@ from statemachines.requests import (
     LookUpTransfer,
     Refused,
     TransferFunds,
-    TransferState,
     Unknown,
+)
+from statemachines.requests import (
+    TransferState as TransferStatus,
 )
 from statemachines.values import Account
 
@@ -40,7 +45,7 @@ def take_order(context: ExecutionContext, ordered: TransferOrdered) -> None:
 def release(context: ExecutionContext) -> None:
     """The first reconciliation has ended: send what was held, ask about what was under way."""
     for work in context.transfers.live():
-        if work.stage == "REQUESTED":
+        if work.state is TransferState.REQUESTED:
             send(context, work)
         elif not work.pending:
             _look_up(context, work, 0.0)
@@ -57,10 +62,11 @@ def send(context: ExecutionContext, work: TransferWork, delay_s: float = 0.0) ->
         from_account=ordered.from_account,
         to_account=ordered.to_account,
     )
-    _move(context, work, "SENT", "")
-    context.call_exchange(_next_key(work, Topic.TRANSFER), Account.MASTER, request, None, delay_s)
+    trigger = "send" if work.state is TransferState.REQUESTED else "resend"
     text = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}: {ordered.purpose}"
-    context.note(ordered.transfer_id, "transfer", text)
+    work.reason = ""
+    _move(context, work, trigger, text)
+    context.call_exchange(_next_key(work, Topic.TRANSFER), Account.MASTER, request, None, delay_s)
 
 
 def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: ExchangeResponse) -> None:
@@ -75,13 +81,14 @@ def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: 
         _done(context, work)
     elif isinstance(outcome, Refused):
         _refused(context, work, outcome)
-    elif isinstance(outcome, TransferState):
+    elif isinstance(outcome, TransferStatus):
         _looked_up(context, work, outcome)
     elif isinstance(outcome, Blocked):
         _failed(context, work, outcome.why)
     else:
         why = outcome.why if isinstance(outcome, Unknown) else f"answered {outcome.kind}"
-        _move(context, work, "UNKNOWN", why)
+        work.reason = why
+        _move(context, work, "lose", why)
         _look_up_later(context, work, why)
 
 
@@ -94,11 +101,12 @@ def is_wanted(context: ExecutionContext, transfer_id: str, key: str) -> bool:
 def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) -> None:
     why = f"refused with {refused.code}: {refused.message}"
     delays = context.parameters.retry_delays_s
-    if work.stage == "UNKNOWN":
+    if work.state is TransferState.UNKNOWN:
         # The look-up was refused, not the transfer.
         _look_up_later(context, work, why)
     elif refused.fault == "duplicate":
-        _move(context, work, "UNKNOWN", why)
+        work.reason = why
+        _move(context, work, "lose", why)
         _look_up(context, work, 0.0)
     elif refused.fault == "transient" and work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
@@ -106,7 +114,7 @@ def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) ->
         _failed(context, work, why)
 
 
-def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferState) -> None:
+def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferStatus) -> None:
     delays = context.parameters.retry_delays_s
     if state.status == "SUCCESS":
         _done(context, work)
@@ -116,7 +124,8 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
         _look_up_later(context, work, "the exchange reports PENDING")
     elif not context.is_started:
         # Nothing is sent before the first reconciliation has ended; the release sends it.
-        _move(context, work, "REQUESTED", "the exchange never had it")
+        work.reason = "the exchange never had it"
+        _move(context, work, "hold", work.reason)
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
@@ -164,7 +173,7 @@ def _done(context: ExecutionContext, work: TransferWork) -> None:
             ordered.purpose,
         ),
     )
-    _end(context, work, "DONE", "")
+    _end(context, work, "done", "")
     context.tell_balances(ordered.from_account)
     context.tell_balances(ordered.to_account)
 
@@ -177,17 +186,18 @@ def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:
         f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
         f"({ordered.purpose}): {why}. Nothing was moved or booked; the orchestrator was told.",
     )
-    _end(context, work, "FAILED", why)
+    _end(context, work, "fail", why)
 
 
-def _end(context: ExecutionContext, work: TransferWork, stage: TransferStage, reason: str) -> None:
+def _end(context: ExecutionContext, work: TransferWork, trigger: Literal["done", "fail"], reason: str) -> None:
     ordered = work.ordered
     work.ended_number = context.control.next("transfers_ended")
+    work.reason = reason
+    what = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}"
+    _move(context, work, trigger, f"{what} was moved" if trigger == "done" else f"{what} was not moved: {reason}")
     if work.looks >= context.parameters.loop_limit:
-        context.calm(f"transfer:{ordered.transfer_id}", f"it ended {stage}")
-    _move(context, work, stage, reason)
+        context.calm(f"transfer:{ordered.transfer_id}", f"it ended {work.state}")
     context.transfers.end(work)
-    context.note(ordered.transfer_id, "transfer_ended", f"{stage} {reason}".strip())
     context.send(
         TransferEnded(
             transfer_id=ordered.transfer_id,
@@ -197,13 +207,14 @@ def _end(context: ExecutionContext, work: TransferWork, stage: TransferStage, re
             coin=ordered.coin,
             amount=ordered.amount,
             purpose=ordered.purpose,
-            succeeded=stage == "DONE",
+            succeeded=work.state is TransferState.DONE,
             reason=reason,
         )
     )
 
 
-def _move(context: ExecutionContext, work: TransferWork, stage: TransferStage, reason: str) -> None:
-    work.stage, work.reason = stage, reason
+def _move(context: ExecutionContext, work: TransferWork, trigger: str, reason: str) -> None:
+    ordered = work.ordered
+    context.notes([work.machine.fire(trigger, reason, {"amount": str(ordered.amount), "coin": ordered.coin})])
     context.transfers.mark(work)
     context.record(work.fact(context.now_ms))

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from statemachines.actor_logic import FOREVER_MS, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
-from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
 from statemachines.funding.intake import Intake
+from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.parameters import FundingParameters
@@ -75,7 +76,7 @@ class FundingEngine:
         """Tell that FU-9 is inactive as long as nobody reports the insurance fund (DA-2: never silently)."""
         if not self._pair_orders.engine.insurance:
             text = "FU-9 is inactive: there is no reading of the insurance fund"
-            self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu9_inactive", "", "", text, kind="component"))
+            self._pair_orders.out.append(Remark(ENGINE_KEY, "fu9_inactive", text, is_bookkeeping=True))
         return self._pair_orders.take()
 
     def dirty(self) -> Sequence[StateRow]:
@@ -153,7 +154,7 @@ class FundingEngine:
     def _resume(self, now_ms: int) -> None:
         """Orders have ended: an evaluation that waited for them resumes in the next tick, with the new portfolio."""
         evaluation = self._pair_orders.engine.evaluation
-        if evaluation is not None and evaluation.stage != "exits" and not self._busy():
+        if evaluation is not None and evaluation.stage is not EvaluationStage.EXITS and not self._busy():
             self._due(now_ms)
 
     def _plan_minute(self, now_ms: int) -> None:
@@ -202,18 +203,21 @@ class FundingEngine:
         if evaluation is None or self._pair_orders.engine.bars_ms < evaluation.settle_ms:
             self._rules.rule_exits(now_ms, None)
             return
-        if evaluation.stage == "exits":
+        if evaluation.stage is EvaluationStage.EXITS:
             barred = self._rules.rule_exits(now_ms, evaluation.settle_ms)
-            evaluation = self._stage(evaluation, "compound", now_ms, barred)
-        if evaluation.stage == "compound" and not self._wait(evaluation, now_ms):
+            evaluation = self._next_stage(evaluation, "exits_decided", now_ms, barred)
+        if evaluation.stage is EvaluationStage.COMPOUND and not self._wait(evaluation, now_ms):
             self._rules.compound(evaluation, now_ms)
-            evaluation = self._stage(evaluation, "entries", now_ms, evaluation.entries_barred)
-        if evaluation.stage == "entries" and not self._wait(evaluation, now_ms):
+            evaluation = self._next_stage(evaluation, "compounded", now_ms, evaluation.entries_barred)
+        if evaluation.stage is EvaluationStage.ENTRIES and not self._wait(evaluation, now_ms):
             self._rules.enter(evaluation, now_ms)
             self._pair_orders.set_engine(evaluation=None)
 
-    def _stage(self, evaluation: Evaluation, stage: str, now_ms: int, barred: str) -> Evaluation:
-        changed = evaluation.model_copy(update={"stage": stage, "since_ms": now_ms, "entries_barred": barred})
+    def _next_stage(self, evaluation: Evaluation, trigger: str, now_ms: int, barred: str) -> Evaluation:
+        machine = EvaluationMachine.restored(ENGINE_KEY, evaluation.stage)
+        reason = f"the settlement at {evaluation.settle_ms} ms; entries are barred: {barred or 'no'}"
+        self._pair_orders.out.append(machine.fire(trigger, reason, {"settle_ms": evaluation.settle_ms}))
+        changed = evaluation.model_copy(update={"stage": machine.state, "since_ms": now_ms, "entries_barred": barred})
         self._pair_orders.set_engine(evaluation=changed)
         return changed
 
@@ -252,4 +256,4 @@ class FundingEngine:
         self._pair_orders.set_engine(requested={**engine.requested, wanted.request_id: amount})
         self._pair_orders.out.append(Send(wanted))
         reason = f"{amount} USDT of funding received are owed to TACTICAL and requested in one sum (FU-5)"
-        self._pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu5_transfer", "", "", reason, {"amount": str(amount)}))
+        self._pair_orders.out.append(Remark(ENGINE_KEY, "fu5_transfer", reason, {"amount": str(amount)}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import JournalEntry
 from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
@@ -166,7 +165,7 @@ class Evaluator:
                 f"carry {row.carry_usdt} USDT and room {room:.2f} USDT buy {size.short} {asset} of both legs at "
                 f"{market.spot_price} (FU-5)"
             )
-            self.pair_orders.out.append(JournalEntry(asset, "compound", row.state.name, row.state.name, reason))
+            self.pair_orders.out.append(self.pair_orders.machine(asset).remark("compound", reason, {}))
             orders = opening_orders(size.short, size.spot_order)
             self.pair_orders.send(asset, Action.COMPOUND, orders, reason, now_ms, books_carry=True)
             planned += self._cost(asset, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import JournalEntry
+from statemachines.commands import Remark
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.rules import basis, basis_run, split_payment
@@ -117,7 +117,7 @@ class Intake:
             return
         if not readings:
             text = "FU-9 is active: the insurance fund is being read"
-            self.pair_orders.out.append(JournalEntry(ENGINE_KEY, "fu9_active", "", "", text, kind="component"))
+            self.pair_orders.out.append(Remark(ENGINE_KEY, "fu9_active", text, is_bookkeeping=True))
         since_ms = body.market_ms - self.parameters.insurance_window_h * HOUR_MS
         kept = tuple(one for one in readings if one.market_ms >= since_ms)
         self.pair_orders.set_engine(insurance=(*kept, InsuranceReading(body.market_ms, body.balance_usdt)))
@@ -158,7 +158,7 @@ class Intake:
         else:
             self.pair_orders.set_engine(paid_usdt=engine.paid_usdt - amount)
             reason = f"paid {-amount} USDT: a cost (FU-6)"
-        self.pair_orders.out.append(JournalEntry(asset, "funding", row.state.name, row.state.name, reason))
+        self.pair_orders.out.append(self.pair_orders.machine(asset).remark("funding", reason, {}))
 
     def transferred(self, body: TransferEnded) -> None:
         """FU-5: what has moved is no longer owed; what failed is requested again with the next day's sum."""

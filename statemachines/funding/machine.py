@@ -6,11 +6,11 @@ Beside the arrows of the specification stand those that reality forces; each nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 from statemachines.funding.rules import ExitReason
 
 
@@ -61,57 +61,83 @@ TABLE: Table[FundingState] = Table(
 )
 
 
-class FundingMachine:
+class FundingMachine(StateMachine[FundingState]):
     """Moves one asset through the table; every method answers the journal lines of its decision.
 
     Raises (all methods):
         IllegalTransitionError: the table has no such arrow from the present state.
     """
 
-    def __init__(self, asset: str, state: FundingState = FundingState.MONITORING) -> None:
-        self.asset = asset
-        self.state = state
-
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
-        source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return JournalEntry(self.asset, trigger, source.name, self.state.name, reason, dict(data or {}))
+    __slots__ = ()
+    TABLE = TABLE
 
     def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-2 holds."""
-        return self._fire("opportunity", reason, data)
+        return self.fire("opportunity", reason, data)
 
     def decline(self, reason: str) -> JournalEntry:
         """The opportunity is left."""
-        return self._fire("decline", reason)
+        return self.fire("decline", reason, {})
 
     def enter(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-4: both legs go out."""
-        return self._fire("enter", reason, data)
+        return self.fire("enter", reason, data)
 
     def hedged(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """FU-4: the pair stands."""
-        return self._fire("hedged", reason, data)
+        return self.fire("hedged", reason, data)
 
     def not_filled(self, reason: str) -> JournalEntry:
         """Neither leg was filled."""
-        return self._fire("not_filled", reason)
+        return self.fire("not_filled", reason, {})
 
     def roll(self, reason: str) -> list[JournalEntry]:
         """F6: the holding time begins anew without a trade."""
-        return [self._fire("max_hold", reason), self._fire("roll", reason)]
+        return [self.fire("max_hold", reason, {}), self.fire("roll", reason, {})]
 
     def leave(self, why: ExitReason, reason: str) -> list[JournalEntry]:
         """The pair is to be closed; the way through the diagram depends on why."""
         if self.state is FundingState.ENTRY:
-            return [self._fire("unwind", reason)]
+            return [self.fire("unwind", reason, {})]
         if self.state is FundingState.MONITORING:
-            return [self._fire("stray_fill", reason)]
+            return [self.fire("stray_fill", reason, {})]
         if why is ExitReason.NEGATIVE:
-            return [self._fire("negative", reason), self._fire("close", reason)]
+            return [self.fire("negative", reason, {}), self.fire("close", reason, {})]
         if why is ExitReason.MAX_HOLD:
-            return [self._fire("max_hold", reason), self._fire("close", reason)]
-        return [self._fire("leave", reason)]
+            return [self.fire("max_hold", reason, {}), self.fire("close", reason, {})]
+        return [self.fire("leave", reason, {})]
 
     def closed(self, reason: str) -> JournalEntry:
         """Both legs are flat."""
-        return self._fire("closed", reason)
+        return self.fire("closed", reason, {})
+
+
+class EvaluationStage(StrEnum):
+    """What is decided of a settlement now; each stage sees the portfolio after the fills of the one before."""
+
+    EXITS = "exits"
+    COMPOUND = "compound"
+    ENTRIES = "entries"
+
+
+EVALUATION_TABLE: Table[EvaluationStage] = Table(
+    "FUNDING evaluation",
+    EvaluationStage.EXITS,
+    [
+        Row("exits_decided", EvaluationStage.EXITS, EvaluationStage.COMPOUND, "F3, F8: then pairs are compounded"),
+        Row("compounded", EvaluationStage.COMPOUND, EvaluationStage.ENTRIES, "F3, F8: then pairs are entered"),
+    ],
+    {
+        EvaluationStage.EXITS: "ВЫХОДЫ",
+        EvaluationStage.COMPOUND: "РЕИНВЕСТИРОВАНИЕ",
+        EvaluationStage.ENTRIES: "ВХОДЫ",
+    },
+)
+
+
+class EvaluationMachine(StateMachine[EvaluationStage]):
+    """The evaluation of one settlement, which ends with its entries."""
+
+    __slots__ = ()
+    TABLE = EVALUATION_TABLE
+    IS_BOOKKEEPING = True

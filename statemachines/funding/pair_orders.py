@@ -27,6 +27,7 @@ from statemachines.funding.rules import ExitReason
 from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
 from statemachines.messages import Intent, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
 ENGINE_KEY = "ENGINE"
@@ -55,6 +56,12 @@ class PairOrders:
         self._dirty.add(ENGINE_KEY)
 
     def set(self, asset: str, **changes: Any) -> AssetRow:
+        """Change an asset's row; its state follows its machine (`noted`)."""
+        if "state" in changes:
+            raise AssertionError(f"the state of {asset} is its machine's: it changes by a decision only")
+        return self._set(asset, **changes)
+
+    def _set(self, asset: str, **changes: Any) -> AssetRow:
         row = self.assets[asset] = self.assets[asset].model_copy(update=changes)
         self._dirty.add(asset)
         return row
@@ -69,14 +76,12 @@ class PairOrders:
         return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"funding row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        for key, row in StateDialect().read(ActorName.FUNDING, rows).items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             elif key in self.assets:
                 self.assets[key] = AssetRow.model_validate(row.data)
-                self._machines[key].state = self.assets[key].state
+                self._machines[key] = FundingMachine.restored(key, self.assets[key].state.value)
         self.set_instruments(self.engine.instruments)
         self._dirty.clear()
 
@@ -91,7 +96,7 @@ class PairOrders:
     def noted(self, asset: str, notes: JournalEntry | Sequence[JournalEntry]) -> None:
         """Take over the machine's new state and its journal lines."""
         self.out.extend([notes] if isinstance(notes, JournalEntry) else notes)
-        self.set(asset, state=self._machines[asset].state)
+        self._set(asset, state=self._machines[asset].state)
 
     def market(self, asset: str) -> PairMarket | None:
         """None as long as an instrument or a price is not known."""
@@ -320,7 +325,7 @@ class PairOrders:
         if not orders:
             return
         reason = f"spot {row.pair.coins} against short {row.pair.short}: {why} (FU-4)"
-        self.out.append(JournalEntry(asset, "trim", row.state.name, row.state.name, reason))
+        self.out.append(self.machine(asset).remark("trim", reason, {}))
         self.send(asset, Action.TRIM, orders, reason, now_ms)
 
     def keep_dust(self, asset: str, now_ms: int) -> None:
@@ -333,7 +338,7 @@ class PairOrders:
             "to close it. It stays in the account, counts in equity and delta, and the engine continues without it. No "
             "action is required."
         )
-        self.out.append(JournalEntry(asset, "dust", row.state.name, row.state.name, text, {"short": str(short)}))
+        self.out.append(self.machine(asset).remark("dust", text, {"short": str(short)}))
         self.out.append(Alert("info", f"FUNDING {asset}: dust is left", text))
 
     def due_ms(self, asset: str) -> int | None:

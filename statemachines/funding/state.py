@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from statemachines.funding.machine import FundingState
+from statemachines.funding.machine import EvaluationStage, FundingState
 from statemachines.funding.pair import Pair
 from statemachines.funding.rules import ExitReason
 from statemachines.funding_rates import EIGHT_HOURS_MIN
@@ -51,7 +51,7 @@ class Evaluation(Frozen):
     """The evaluation of one settlement, in stages: exits, compounding, entries (F3, F8)."""
 
     settle_ms: int
-    stage: str = "exits"
+    stage: EvaluationStage = EvaluationStage.EXITS
     since_ms: int = 0
     entries_barred: str = ""
 

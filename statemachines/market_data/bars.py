@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record
+from statemachines.commands import Alert, AlertEnded, Commands, Record, Remark
 from statemachines.facts import BarFact
 from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.quality import INTERVAL_MS, Counters, Defect, close_ms, inconsistency, jump
@@ -190,8 +190,8 @@ class BarDesk:
         return [_note(series, "inactive", reason), Alert("warning", "A series has gone silent", text, _silence(series))]
 
 
-def _note(series: Series, trigger: str, reason: str) -> JournalEntry:
-    return JournalEntry(series_name(series), trigger, "STREAM", "STREAM", reason, kind="component")
+def _note(series: Series, trigger: str, reason: str) -> Remark:
+    return Remark(series_name(series), trigger, reason, is_bookkeeping=True)
 
 
 def _silence(series: Series) -> str:

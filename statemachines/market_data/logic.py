@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Send
 from statemachines.facts import BarFact
 from statemachines.market_data.backfill import bars_to_read, funding_to_read
 from statemachines.market_data.bars import BarDesk
 from statemachines.market_data.instruments import InstrumentRules
+from statemachines.market_data.machine import MarketDataMachine, MarketDataState
 from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import QuoteDesk
@@ -47,10 +48,13 @@ from statemachines.requests import (
     Refused,
     SetAside,
 )
+from statemachines.state_store import StateDialect
 from statemachines.unusable import UnusableData
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
 
 STATE_KEY = "market"
+MACHINE = "market-data"
+"""The name of the actor's machine in the journal."""
 INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
 FEED, RULES = "feed", "rules"
@@ -91,7 +95,7 @@ class MarketDataLogic:
     def __init__(self, parameters: MarketDataParameters | None = None) -> None:
         self._parameters = parameters or MarketDataParameters()
         self._linear = tuple(symbol for category, symbol in self._parameters.symbols if category == LINEAR)
-        self._state: Literal["STARTING", "BACKFILLING", "READY"] = "STARTING"
+        self._machine = MarketDataMachine(MACHINE)
         self._has_history = False
         self._announced_ms = 0
         self._now_ms = 0
@@ -116,7 +120,7 @@ class MarketDataLogic:
     @property
     def is_ready(self) -> bool:
         """Whether the history is complete up to the last announced instant."""
-        return self._state == "READY"
+        return self._machine.state is MarketDataState.READY
 
     @property
     def counts(self) -> dict[str, int]:
@@ -135,6 +139,8 @@ class MarketDataLogic:
                 self._desk.remember(series, need.interval, found[-1])
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back both rows. Raises UnreadableRowError."""
+        rows = StateDialect().read(self.name, rows)
         row = rows.get(STATE_KEY)
         if row is not None:
             data = row.data
@@ -158,7 +164,6 @@ class MarketDataLogic:
         """Ask for the market and everything that is missing up to now; nothing is announced before it is there."""
         self._now_ms = now_ms
         self._read_until_ms = now_ms // HOUR_MS * HOUR_MS
-        self._state = "BACKFILLING"
         announced = self._announced_ms if self._has_history else None
         commands: Commands = [self._ask("market", ReadMarket())]
         requests = bars_to_read(self._parameters, self._recorded, announced, now_ms)
@@ -170,11 +175,12 @@ class MarketDataLogic:
             self._announced_ms = self._read_until_ms
         since = "the configured depth" if announced is None else str(announced)
         reason = f"reads {len(requests)} series of bars from {since} up to {self._read_until_ms}"
-        return [*commands, self._note("begin", "STARTING", "BACKFILLING", reason)]
+        data = {"series": len(requests), "until_ms": self._read_until_ms}
+        return [*commands, self._machine.fire("begin", reason, data)]
 
     def deadline(self) -> int | None:
         """Five seconds after the next close, unless answers are awaited (they drive on by themselves)."""
-        if self._state != "READY" or (self._instant is not None and self._instant.waiting):
+        if not self.is_ready or (self._instant is not None and self._instant.waiting):
             return None
         return self._announced_ms + HOUR_MS + self._parameters.missing_after_ms
 
@@ -207,7 +213,7 @@ class MarketDataLogic:
                 "active": sorted(series_name(series) for series in self._desk.active),
                 "missed_hours": {series_name(s): n for s, n in sorted(self._desk.missed_hours.items())},
             }
-            rows.append(StateRow(STATE_KEY, self._state, 1, data))
+            rows.append(StateRow(STATE_KEY, self._machine.state.value, 1, data))
         if INSTRUMENTS_KEY in self._dirty:
             listed = [instrument.model_dump(mode="json") for instrument in self._rules.known]
             rows.append(StateRow(INSTRUMENTS_KEY, "KNOWN", 1, {"instruments": listed}))
@@ -317,7 +323,7 @@ class MarketDataLogic:
         """Read the market anew, unless that is under way."""
         if not self.is_ready or any(one.purpose in ("refresh", "market") for one in self._pending.values()):
             return []
-        return [self._note("refresh", self._state, self._state, reason), self._ask("refresh", ReadMarket())]
+        return [self._machine.remark("refresh", reason, {}), self._ask("refresh", ReadMarket())]
 
     def _read_market_again(self, pending: _Pending, why: str) -> Commands:
         """A day is too long to trade by old rules: again with growing delay, without end. `why` "": all could be read,
@@ -342,9 +348,9 @@ class MarketDataLogic:
         self._feed_reason = told
         if not absent:
             text = "all external sources are valid again"
-            return [self._note("feed", self._state, self._state, text), AlertEnded(FEED, text)]
+            return [self._machine.remark("feed", text, {}), AlertEnded(FEED, text)]
         text = f"{read.reason}. The rules that need it are inactive."
-        note = self._note("feed", self._state, self._state, read.reason)
+        note = self._machine.remark("feed", read.reason, {})
         return [note, Alert("warning", "An external source is missing", text, FEED)]
 
     def _ask_again(self, pending: _Pending, why: str) -> Commands:
@@ -369,7 +375,7 @@ class MarketDataLogic:
             self._pending["given up"] = pending  # never READY in this life: the operator must act
             return [Alert("critical", "The market's history cannot be read", f"{reason}. Nothing starts without it.")]
         text = f"{reason}. What is missing is reported as missing."
-        note = self._note("give_up", self._state, self._state, reason)
+        note = self._machine.remark("give_up", reason, {})
         return [note, Alert("warning", "Market data is incomplete", text)]
 
     # --- the open instant ---
@@ -378,11 +384,12 @@ class MarketDataLogic:
         """Bring the next closing instants as far as possible; calling it again changes nothing. `waited`: the
         deadline has passed, so what has not come is read."""
         commands: Commands = []
-        if self._state == "BACKFILLING" and not any(p.purpose in _BACKFILL for p in self._pending.values()):
+        is_backfilling = self._machine.state is MarketDataState.BACKFILLING
+        if is_backfilling and not any(p.purpose in _BACKFILL for p in self._pending.values()):
             reason = f"the history is complete up to {self._read_until_ms}"
-            commands.append(self._note("backfilled", "BACKFILLING", "READY", reason))
-            self._state, self._has_history = "READY", True
-        while self._state == "READY":
+            commands.append(self._machine.fire("backfilled", reason, {"until_ms": self._read_until_ms}))
+            self._has_history = True
+        while self.is_ready:
             if self._instant is None or self._instant.close_ms <= self._announced_ms:
                 self._instant = _Instant(self._announced_ms + HOUR_MS)
             instant = self._instant
@@ -452,9 +459,6 @@ class MarketDataLogic:
         if purpose in _OF_INSTANT and self._instant is not None:
             self._instant.waiting.add(key)
         return ExchangeCall(key, self._parameters.account.value, request, delay_s=delay_s)
-
-    def _note(self, trigger: str, source: str, dest: str, reason: str) -> JournalEntry:
-        return JournalEntry("market-data", trigger, source, dest, reason, kind="component")
 
 
 def _told(outcome: ExchangeResponse) -> str:

@@ -13,8 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from statemachines.commands import JournalEntry
-from statemachines.fsm import Row, Table
+from statemachines.commands import JournalEntry, Remark
+from statemachines.fsm import Row, StateMachine, Table
 from statemachines.values import ActorName
 
 MACHINE = "daily-cycle"
@@ -61,6 +61,13 @@ CYCLE_TABLE: Table[Stage] = Table(
 )
 
 
+class CycleMachine(StateMachine[Stage]):
+    """The stages of OR-3."""
+
+    __slots__ = ()
+    TABLE = CYCLE_TABLE
+
+
 @dataclass(slots=True)
 class DailyCycle:
     """State of the cycle. `queue` are the engines still to run, `waiting_for` the one that runs now.
@@ -70,7 +77,7 @@ class DailyCycle:
     before they were.
     """
 
-    stage: Stage = Stage.IDLE
+    machine: CycleMachine = field(default_factory=lambda: CycleMachine(MACHINE))
     day_ms: int = 0
     close_ms: int = 0
     last_day_ms: int | None = None
@@ -83,6 +90,11 @@ class DailyCycle:
     waiting_for: str | None = None
     outcomes: dict[str, str] = field(default_factory=dict)
     transfers: list[str] | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Where the cycle stands."""
+        return self.machine.state
 
     def is_news(self, day_ms: int) -> bool:
         """Whether this closed day has neither been begun nor been overtaken (OR-3: exactly once)."""
@@ -105,13 +117,11 @@ class DailyCycle:
 
     def fire(self, trigger: str, reason: str) -> JournalEntry:
         """Move along the table. Raises IllegalTransitionError when there is no such arrow."""
-        source = self.stage
-        self.stage = CYCLE_TABLE.fire(source, trigger)
-        return JournalEntry(MACHINE, trigger, source, self.stage, reason, {"day_ms": self.day_ms})
+        return self.machine.fire(trigger, reason, {"day_ms": self.day_ms})
 
-    def stay(self, trigger: str, reason: str, **data: Any) -> JournalEntry:
+    def stay(self, trigger: str, reason: str, **data: Any) -> Remark:
         """A decision without a transition."""
-        return JournalEntry(MACHINE, trigger, self.stage, self.stage, reason, {"day_ms": self.day_ms, **data})
+        return self.machine.remark(trigger, reason, {"day_ms": self.day_ms, **data})
 
     def next_engine(self) -> ActorName | None:
         """Take the next engine off the queue; None when all had their turn."""
@@ -119,7 +129,7 @@ class DailyCycle:
 
     def to_data(self) -> dict[str, Any]:
         """The durable state (the stage is the row's state)."""
-        data = {one.name: copy(getattr(self, one.name)) for one in fields(self) if one.name != "stage"}
+        data = {one.name: copy(getattr(self, one.name)) for one in fields(self) if one.name != "machine"}
         data["equity_usdt"] = None if self.equity_usdt is None else str(self.equity_usdt)
         return data
 
@@ -129,4 +139,8 @@ class DailyCycle:
         fields = dict(data)
         equity = fields.pop("equity_usdt")
         fields["queue"], fields["outcomes"] = list(fields["queue"]), dict(fields["outcomes"])
-        return cls(stage=Stage(stage), equity_usdt=None if equity is None else Decimal(equity), **fields)
+        return cls(
+            machine=CycleMachine.restored(MACHINE, stage),
+            equity_usdt=None if equity is None else Decimal(equity),
+            **fields,
+        )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
 from statemachines.conditions import ONCE
 from statemachines.entry_gate import permits_entries
 from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
@@ -40,6 +40,8 @@ from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import TransferBook
+from statemachines.state_store import StateDialect
+from statemachines.supervision.life import ComponentLife
 from statemachines.values import ActorName
 
 SCHEMA = 1
@@ -75,8 +77,8 @@ class OrchestratorLogic:
         """Nothing to take in."""
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part."""
-        for key, row in rows.items():
+        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        for key, row in StateDialect().read(self.name, rows).items():
             if key == "cycle":
                 self._cycle = DailyCycle.from_data(row.state, row.data)
             elif key == "transfers":
@@ -206,12 +208,11 @@ class OrchestratorLogic:
 
     def _component_changed(self, body: ComponentChanged, now_ms: int) -> Commands:
         """Told by the supervision (OR-8); told on to the risk manager."""
-        before = self._components.get(str(body.component), "STOPPED")
         self._components[str(body.component)] = body.state
         self._touch("control")
         if self._cycle.waiting_for == body.component and body.state == FAULTED:
             self._wake(now_ms)
-        note = JournalEntry(str(body.component), "component_changed", before, body.state, body.reason, kind="component")
+        note = _entry_of(body)
         ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
         return [note, *ended, Send(body)]
 
@@ -230,7 +231,7 @@ class OrchestratorLogic:
             who=body.who,
             given_ms=now_ms,
         )
-        note = JournalEntry(component, "reset", before, after, f"{body.who}: {body.reason}", kind="component")
+        note = Remark(component, "reset", f"{body.who}: {body.reason}", {"from": before, "to": after}, before, True)
         return [note, Record(fact)]
 
     # --- the cycle ---
@@ -413,6 +414,14 @@ class OrchestratorLogic:
             "due_ms": self._due_ms,
         }
         return StateRow(key, "CONTROL", SCHEMA, data)
+
+
+def _entry_of(body: ComponentChanged) -> JournalLine:
+    """The supervision's transition for the journal, held against the component's table once more."""
+    component = str(body.component)
+    if not body.trigger:  # a message of an older version
+        return Remark(component, "component_changed", body.reason, {}, body.state, is_bookkeeping=True)
+    return ComponentLife.restored(component, body.source).fire(body.trigger, body.reason, {})
 
 
 def _down(component: object) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.commands import Commands, Send
 from statemachines.intent_ids import parse_intent_id
 from statemachines.messages import Approved, Fill, Intent, OrderDenied, Withdraw
 from statemachines.risk.checks import Verdict, judge
 from statemachines.risk.duplicates import RepeatWindow
+from statemachines.risk.intent_verdict import IntentVerdict
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
@@ -42,7 +43,7 @@ class IntentDesk:
         verdict = judge(order)
         if order.is_repeat:
             # The first answer stands. A second one would end the intent for its engine while its order works.
-            return [_note(intent, "repeat", "DENIED", verdict.refusals[0].reason, {})]
+            return [verdict_on(intent).remark("repeat", verdict.refusals[0].reason, {"intent_id": intent.intent_id})]
         window.take(counter)
         if verdict.refusals:
             return denied(intent, verdict.refusals)
@@ -83,7 +84,7 @@ class IntentDesk:
             expires_ms=intent.expires_ms,
             portfolio_version=version,
         )
-        return [_note(intent, "approve", "APPROVED", reason, data), Send(approved)]
+        return [verdict_on(intent).fire("approve", reason, {"intent_id": intent.intent_id, **data}), Send(approved)]
 
     def withdrawals(self, engines: tuple[ActorName, ...], reason: str) -> Commands:
         """Cancels for every approved intent of new risk of these engines (RM-5: resting entries must not fill)."""
@@ -155,12 +156,13 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
     body = OrderDenied(
         intent_id=intent.intent_id, engine=intent.engine, retry_of=intent.retry_of, reasons=reasons, checks=checks
     )
-    note = _note(intent, "deny", "DENIED", "; ".join(reasons), {"checks": list(checks)})
+    note = verdict_on(intent).fire("deny", "; ".join(reasons), {"intent_id": intent.intent_id, "checks": list(checks)})
     return [note, Send(body)]
 
 
-def _note(intent: Intent, trigger: str, dest: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-    return JournalEntry(str(intent.engine), trigger, "PROPOSED", dest, reason, {"intent_id": intent.intent_id, **data})
+def verdict_on(intent: Intent) -> IntentVerdict:
+    """The machine of one proposal; the journal knows it by its engine."""
+    return IntentVerdict(str(intent.engine))
 
 
 def _row(i: OpenIntent) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact, PortfolioFact
 from statemachines.messages import (
     AssessRisk,
@@ -43,6 +43,7 @@ from statemachines.risk.measurements import Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
 
 SCHEMA = 1
@@ -91,8 +92,8 @@ class RiskManagerLogic:
         self._touch("prices")
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part."""
-        for key, row in rows.items():
+        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        for key, row in StateDialect().read(self.name, rows).items():
             kind, _, which = key.partition(":")
             if kind == "account":
                 self._book.restore_account(Account(which), row.data)
@@ -238,7 +239,7 @@ class RiskManagerLogic:
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
         """Cancels and stop moves are never refused; the order manager carries them out."""
         data = {"intent_id": body.intent_id}
-        note = JournalEntry(str(body.engine), body.KIND, "PROPOSED", "FORWARDED", body.reason, data)
+        note = Remark(str(body.engine), body.KIND, body.reason, data)
         return [note, Send(body, to=(ActorName.ORDER_MANAGER,))]
 
     def _fill(self, fill: Fill, now_ms: int) -> Commands:
@@ -283,7 +284,7 @@ class RiskManagerLogic:
         reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._unknown())
         self._close_ms = None
         self._touch("control")
-        return [JournalEntry(GLOBAL, "close_not_measured", "UNKNOWN", "UNKNOWN", reason)]
+        return [Remark(GLOBAL, "close_not_measured", reason)]
 
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
@@ -370,7 +371,7 @@ class RiskManagerLogic:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
             state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
-        note = JournalEntry(GLOBAL, "assess_risk", machine.state, machine.state, reason, {"day_ms": body.day_ms})
+        note = machine.remark("assess_risk", reason, {"day_ms": body.day_ms})
         return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
 
     # --- states ---

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from statemachines.commands import JournalEntry
+from statemachines.commands import JournalEntry, JournalLine, Remark
 from statemachines.entry_gate import GLOBAL_SCOPE, permits_entries
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 GLOBAL = GLOBAL_SCOPE
 
@@ -97,12 +97,14 @@ RULE = "rule"
 """What `who` begins with where a rule has changed the state."""
 
 
-class RiskMachine:
+class RiskMachine(StateMachine[RiskStateName]):
     """The risk state of one scope: `GLOBAL` or an engine's name. Every method answers with the notes of what moved."""
 
+    TABLE = RISK_TABLE
+
     def __init__(self, scope: str, calm_ms: int) -> None:
+        super().__init__(scope)
         self.scope = scope
-        self.state: RiskStateName = RISK_TABLE.initial
         self.level = Level.NORMAL
         self.demands: dict[str, Level] = {}
         self.calm_since_ms: int | None = None
@@ -119,7 +121,7 @@ class RiskMachine:
 
     # --- rules ---
 
-    def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalEntry]:
+    def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalLine]:
         """A rule's reading is bad: it demands `level` until it is released. Escalates at once (RM-2)."""
         self.demands[rule] = level
         notes = self._escalate(rule, level, reason, f"rule {rule}", now_ms)
@@ -131,13 +133,13 @@ class RiskMachine:
         if self.demands.pop(rule, None) is not None:
             self._watch_calm(now_ms)
 
-    def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalEntry]:
+    def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalLine]:
         """A bad event without duration: escalate; the 24 h of calm begin now."""
         notes = self.demand(rule, level, reason, now_ms)
         self.release(rule, now_ms)
         return notes
 
-    def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[JournalEntry]:
+    def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
         """R1: what `rule` demands is dropped, and REDUCE_ONLY goes to CAUTION unless another rule still demands it."""
         self.demands.pop(rule, None)
         if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
@@ -146,14 +148,14 @@ class RiskMachine:
         note = (
             self._stay("standstill_while_paused", reason)
             if self.state is _S.PAUSED
-            else self._fire("standstill", reason, f"rule {rule}", now_ms)
+            else self._move("standstill", reason, f"rule {rule}", now_ms)
         )
         self.level = Level.CAUTION
         self.calm_since_ms = None
         self._watch_calm(now_ms)
         return [note]
 
-    def tick(self, now_ms: int) -> list[JournalEntry]:
+    def tick(self, now_ms: int) -> list[JournalLine]:
         """Return by rule when 24 h have been calm (RM-2)."""
         due_ms = self.deadline()
         if due_ms is None or now_ms < due_ms:
@@ -163,7 +165,7 @@ class RiskMachine:
         note = (
             self._stay("calm_while_paused", reason)
             if self.state is _S.PAUSED
-            else self._fire(_CALM[target], reason, "rule calm", now_ms)
+            else self._move(_CALM[target], reason, "rule calm", now_ms)
         )
         self.level = target
         self.calm_since_ms = None
@@ -180,14 +182,14 @@ class RiskMachine:
 
     # --- operator (RM-5) ---
 
-    def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[JournalEntry]:
+    def operator(self, action: str, who: str, reason: str, now_ms: int) -> list[JournalLine]:
         """Carry out an operator's action; one that changes nothing leaves a note without a transition."""
         notes = self._operate(action, who, f"{who}: {action} {self.scope}: {reason}", now_ms)
-        if any(note.source != note.dest for note in notes):
+        if any(isinstance(note, JournalEntry) for note in notes):
             self.reason = reason  # `who` stands beside it wherever it is shown
         return notes
 
-    def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[JournalEntry]:
+    def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[JournalLine]:
         if action == "normal":
             return self._operator_normal(text, who, now_ms)
         if action == "pause":
@@ -197,44 +199,44 @@ class RiskMachine:
         level = Level.HALTED if action == "halt" else Level.REDUCE_ONLY
         self.demands[OPERATOR_RULE] = level
         if self.state is _S.HALTED and level is Level.REDUCE_ONLY:
-            notes = [self._fire("operator_reduce_only", text, who, now_ms)]
+            notes: list[JournalLine] = [self._move("operator_reduce_only", text, who, now_ms)]
             self.level = level
         else:
             notes = self._escalate(OPERATOR_RULE, level, text, who, now_ms)
         self._watch_calm(now_ms)
         return notes or [self._stay(f"operator_{action}", f"{text}: nothing to change, the state is {self.state}")]
 
-    def _operator_normal(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
+    def _operator_normal(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         self.demands.clear()
         self.calm_since_ms = None
         self.entries_blocked_until_ms = None
         self.level = Level.NORMAL
         if self.state is _S.NORMAL:
             return [self._stay("operator_normal", f"{text}: the state is NORMAL already")]
-        return [self._fire("operator_normal", text, who, now_ms)]
+        return [self._move("operator_normal", text, who, now_ms)]
 
-    def _operator_pause(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
+    def _operator_pause(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         if self.state in (_S.PAUSED, _S.HALTED):
             return [self._stay("pause", f"{text}: nothing to change, the state is {self.state}")]
-        return [self._fire("pause", text, who, now_ms)]
+        return [self._move("pause", text, who, now_ms)]
 
-    def _operator_resume(self, text: str, who: str, now_ms: int) -> list[JournalEntry]:
+    def _operator_resume(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         if self.state is not _S.PAUSED:
             return [self._stay("resume", f"{text}: refused, only PAUSED can be resumed and the state is {self.state}")]
-        return [self._fire(_RESUME[self.level], text, who, now_ms)]
+        return [self._move(_RESUME[self.level], text, who, now_ms)]
 
     # --- inside ---
 
     def _demanded(self) -> Level:
         return max(self.demands.values(), default=Level.NORMAL)
 
-    def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[JournalEntry]:
+    def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[JournalLine]:
         if level <= self.level:
             return []
         self.level = level
         if self.state is _S.PAUSED and level is not Level.HALTED:
             return [self._stay(f"{_ESCALATE[level]}_while_paused", f"{rule}: {reason}")]
-        return [self._fire(_ESCALATE[level], reason, who, now_ms)]
+        return [self._move(_ESCALATE[level], reason, who, now_ms)]
 
     def _watch_calm(self, now_ms: int) -> None:
         if self.level is Level.HALTED or self._demanded() >= self.level:
@@ -242,14 +244,13 @@ class RiskMachine:
         elif self.calm_since_ms is None:
             self.calm_since_ms = now_ms
 
-    def _fire(self, trigger: str, reason: str, who: str, now_ms: int) -> JournalEntry:
-        source = self.state
-        self.state = RISK_TABLE.fire(source, trigger)
+    def _move(self, trigger: str, reason: str, who: str, now_ms: int) -> JournalEntry:
+        entry = self.fire(trigger, reason, {"who": who})
         self.reason, self.who, self.changed_ms = reason, who, now_ms
-        return JournalEntry(self.scope, trigger, source, self.state, reason, {"who": who})
+        return entry
 
-    def _stay(self, trigger: str, reason: str) -> JournalEntry:
-        return JournalEntry(self.scope, trigger, self.state, self.state, reason)
+    def _stay(self, trigger: str, reason: str) -> Remark:
+        return self.remark(trigger, reason, {})
 
     # --- durability ---
 
@@ -265,11 +266,18 @@ class RiskMachine:
             "changed_ms": self.changed_ms,
         }
 
-    def restore(self, state: str, data: Mapping[str, Any]) -> None:
-        """Take back what `to_data` said."""
-        self.state = RiskStateName(state)
-        self.level = Level[data["level"]]
-        self.demands = {rule: Level[level] for rule, level in data["demands"].items()}
-        self.calm_since_ms = data["calm_since_ms"]
-        self.entries_blocked_until_ms = data["entries_blocked_until_ms"]
-        self.reason, self.who, self.changed_ms = data["reason"], data["who"], data["changed_ms"]
+    @classmethod
+    def from_row(cls, scope: str, calm_ms: int, state: str, data: Mapping[str, Any]) -> RiskMachine:
+        """The machine that a durable row (its state and `to_data`) describes.
+
+        Raises:
+            UnknownStateError: the table has no such state.
+        """
+        made = cls(scope, calm_ms)
+        made._state = made._known(state)
+        made.level = Level[data["level"]]
+        made.demands = {rule: Level[level] for rule, level in data["demands"].items()}
+        made.calm_since_ms = data["calm_since_ms"]
+        made.entries_blocked_until_ms = data["entries_blocked_until_ms"]
+        made.reason, made.who, made.changed_ms = data["reason"], data["who"], data["changed_ms"]
+        return made

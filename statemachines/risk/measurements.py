@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry
+from statemachines.commands import Alert, AlertEnded, Commands, Remark
 from statemachines.messages import IntentEnded, OrderDenied, OrderRejected, Portfolio, Reconciled
 from statemachines.portfolio.book import AccountsBook
 from statemachines.risk.drawdown import (
@@ -121,7 +121,7 @@ class Results:
         self.alerted.add(name)
         text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). Nothing is done about it."
         return [
-            JournalEntry(name, "drawdown_alert", "REPORTED", "REPORTED", text),
+            Remark(name, "drawdown_alert", text),
             Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
         ]
 

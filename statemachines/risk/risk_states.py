@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
 from statemachines.entry_gate import permits_entries
 from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.messages import OperatorCommand, RiskState
@@ -20,7 +20,7 @@ SCOPES: tuple[str, ...] = (GLOBAL, *(str(engine) for engine in ENGINES))
 COMMANDS_KEPT = 200
 """Ids of operator commands remembered, so that a repeat changes nothing (RM-5)."""
 
-Change = Callable[[RiskMachine], list[JournalEntry]]
+Change = Callable[[RiskMachine], list[JournalLine]]
 
 
 class RiskStates:
@@ -67,7 +67,7 @@ class RiskStates:
         machine = self.machines[scope]
         machine.block_entries(until_ms)
         self.dirty.add(scope)
-        note = JournalEntry(scope, "one_day_fall", machine.state, machine.state, reason, {"until_ms": until_ms})
+        note = machine.remark("one_day_fall", reason, {"until_ms": until_ms})
         return [note, self._message(machine, reason), *self._desk.withdrawals(_engines(scope), reason)]
 
     def tick(self, now_ms: int) -> Commands:
@@ -87,13 +87,11 @@ class RiskStates:
         """RM-5: carry out an operator's command once; repeats and unknown scopes change nothing."""
         if command.command_id in self.commands_seen:
             text = f"command {command.command_id} of {command.who} has been carried out before"
-            return [JournalEntry("operator", command.action, "REPEATED", "REPEATED", text)]
+            return [Remark("operator", command.action, text, {"command_id": command.command_id})]
         self.commands_seen = [*self.commands_seen, command.command_id][-COMMANDS_KEPT:]
         if command.scope not in self.machines:
             text = f"{command.who}: scope {command.scope!r} is not known; allowed: {list(SCOPES)}"
-            note = JournalEntry(
-                "operator", command.action, "REFUSED", "REFUSED", text, {"command_id": command.command_id}
-            )
+            note = Remark("operator", command.action, text, {"command_id": command.command_id})
             return [note, Alert("warning", "Operator command refused", text)]
         return self._change(
             command.scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
@@ -148,7 +146,7 @@ class RiskStates:
 
     def restore(self, scope: str, state: str, data: Mapping[str, Any]) -> None:
         """Take back one scope's row."""
-        self.machines[scope].restore(state, data)
+        self.machines[scope] = RiskMachine.from_row(scope, self._parameters.calm_ms, state, data)
 
 
 def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class ComponentState(StrEnum):
@@ -63,3 +63,11 @@ COMPONENT_TABLE: Table[ComponentState] = Table(
         _C.FAULTED: "Неисправен",
     },
 )
+
+
+class ComponentLife(StateMachine[ComponentState]):
+    """The life of one component."""
+
+    __slots__ = ()
+    TABLE = COMPONENT_TABLE
+    IS_BOOKKEEPING = True

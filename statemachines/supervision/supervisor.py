@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from statemachines.commands import JournalEntry
-from statemachines.supervision.life import ALIVE, COMPONENT_TABLE, ComponentState
+from statemachines.supervision.life import ALIVE, ComponentLife, ComponentState
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -66,7 +66,7 @@ Orders = list[Order]
 @dataclass(slots=True)
 class _Component:
     name: ActorName
-    state: ComponentState = _C.STOPPED
+    life: ComponentLife
     since_ms: int = 0
     restarts_ms: list[int] = field(default_factory=list)
     restart_at_ms: int | None = None
@@ -74,13 +74,17 @@ class _Component:
     progress: int | None = None
     progress_ms: int = 0
 
+    @property
+    def state(self) -> ComponentState:
+        return self.life.state
+
 
 class Supervisor:
     """Watches over `components`. One restart authority: nobody else restarts them."""
 
     def __init__(self, components: Sequence[ActorName], policy: SupervisionPolicy | None = None) -> None:
         self.policy = policy or SupervisionPolicy()
-        self._components = {name: _Component(name) for name in components}
+        self._components = {name: _Component(name, ComponentLife(str(name))) for name in components}
 
     # --- what it knows ---
 
@@ -259,11 +263,10 @@ class Supervisor:
 
     def _move(self, component: ActorName, trigger: str, reason: str, wall_ms: int) -> Changed:
         c = self._components[component]
-        source, c.state = c.state, COMPONENT_TABLE.fire(c.state, trigger)
+        note = c.life.fire(trigger, reason, {"wall_ms": wall_ms})
         c.since_ms = wall_ms
         if c.state in (_C.STARTING, _C.RECOVERING) or trigger == "adopt":
             c.misses, c.progress, c.progress_ms = 0, None, wall_ms
-        note = JournalEntry(str(component), trigger, source, c.state, reason, {"wall_ms": wall_ms}, kind="component")
         return Changed(component, c.state, reason, note)
 
     # --- durability ---
@@ -276,4 +279,4 @@ class Supervisor:
         """Take back `to_data`; everything else starts as STOPPED and is started or adopted."""
         for name in data["faulted"]:
             if name in self._components and name not in self.policy.tireless:
-                self._components[ActorName(name)].state = _C.FAULTED
+                self._components[ActorName(name)].life = ComponentLife.restored(name, _C.FAULTED.value)

@@ -70,9 +70,9 @@ class Deploying:
         enough = capital.cash_usdt >= least
         sentence = f"cash {capital.cash_usdt:.2f} USDT against a smallest deployment of {least:.2f} (A3)"
         if enough and scout.state is TacticalState.CASH_ACCUMULATION:
-            self.engine_orders.fire(scout.key, "funded", sentence)
+            self.engine_orders.decide(scout.key, "funded", sentence)
         elif not enough and scout.state is TacticalState.MARKET_MONITORING:
-            self.engine_orders.fire(scout.key, "drained", sentence)
+            self.engine_orders.decide(scout.key, "drained", sentence)
         return enough
 
     def _conditions(self, close_ms: int) -> Conditions:
@@ -103,12 +103,12 @@ class Deploying:
         """TA-4: 80 % BTC, 20 % ETH at market. Level and date are taken with the orders, in one commit (TA-9)."""
         key, engine, level = self.engine_orders.scout.key, self.engine_orders.engine, _LEVEL_OF.get(candidate.trigger)
         data = {"trigger": candidate.trigger.value, "amount_usdt": str(candidate.amount_usdt), "day_ms": day_ms}
-        self.engine_orders.fire(key, "detect", f"{candidate.trigger.value}: {candidate.sentence}", data)
+        self.engine_orders.decide(key, "detect", f"{candidate.trigger.value}: {candidate.sentence}", data)
         amount = payable(candidate.amount_usdt, capital.cash_usdt, self.parameters)
         budgets = {coin: amount * share for coin, share in self.parameters.shares.items() if share > 0}
         wanted = self.engine_orders.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
         if not wanted:
-            self.engine_orders.fire(key, "block", f"{amount:.2f} USDT are no order the exchange would take")
+            self.engine_orders.decide(key, "block", f"{amount:.2f} USDT are no order the exchange would take")
             return
         self.engine_orders.set_engine(undo=(engine.levels_fired, engine.reserve_usdt, engine.last_deployment_ms))
         self.engine_orders.set_engine(last_deployment_ms=day_ms)
@@ -117,7 +117,7 @@ class Deploying:
             self.engine_orders.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
         orders = ", ".join(f"{quantity} {coin} at {engine.prices[coin]}" for coin, quantity in wanted.items())
         reason = f"{candidate.sentence}: deploys {amount:.2f} of {capital.cash_usdt:.2f} USDT: {orders} (TA-4)"
-        self.engine_orders.fire(
+        self.engine_orders.decide(
             key, "deploy", reason, {**data, "reserve_usdt": str(self.engine_orders.engine.reserve_usdt)}
         )
         self.engine_orders.set(key, trigger=candidate.trigger, day_ms=day_ms, budget_usdt=amount, void=False)
@@ -137,7 +137,7 @@ class Deploying:
                 levels_fired=levels, reserve_usdt=reserve, last_deployment_ms=last_ms, undo=None
             )
         self.engine_orders.set(key, void=True)
-        self.engine_orders.fire(key, "nothing_bought", "no order was filled: the trigger is judged afresh (TA-9)")
+        self.engine_orders.decide(key, "nothing_bought", "no order was filled: the trigger is judged afresh (TA-9)")
 
     def revive(self, key: str) -> None:
         """A purchase given up as void was filled after all: its trigger has deployed (TA-9)."""
@@ -146,7 +146,9 @@ class Deploying:
             return
         engine, level = self.engine_orders.engine, _LEVEL_OF.get(one.trigger)
         self.engine_orders.set(key, void=False)
-        self.engine_orders.fire(key, "late_fill", f"{one.trigger.value}: an order given up was filled after all (TA-9)")
+        self.engine_orders.decide(
+            key, "late_fill", f"{one.trigger.value}: an order given up was filled after all (TA-9)"
+        )
         last_ms = max(one.day_ms, engine.last_deployment_ms or 0)
         self.engine_orders.set_engine(last_deployment_ms=last_ms)
         if level is not None:

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.commands import Commands, Remark, Send
 from statemachines.intent_ids import intent_id
 from statemachines.messages import Fill, Intent, IntentEnded, OrderDenied, Withdraw
+from statemachines.state_store import StateDialect
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
@@ -26,6 +27,7 @@ class EngineOrders:
         self.parameters = parameters
         self.engine = EngineRow()
         self.deployments: dict[str, Deployment] = {}
+        self._machines: dict[str, TacticalMachine] = {}
         self._dirty: set[str] = set()
         self.out: Commands = []
         self.add_scout()
@@ -41,6 +43,12 @@ class EngineOrders:
         self._dirty.add(ENGINE_KEY)
 
     def set(self, key: str, **changes: Any) -> Deployment:
+        """Change a deployment's row; its state follows its machine (`decide`)."""
+        if "state" in changes:
+            raise AssertionError(f"the state of deployment {key} is its machine's: it changes by a decision only")
+        return self._set(key, **changes)
+
+    def _set(self, key: str, **changes: Any) -> Deployment:
         found = self.deployments[key] = self.deployments[key].model_copy(update=changes)
         self._dirty.add(key)
         return found
@@ -49,6 +57,7 @@ class EngineOrders:
         """The machine of the next deployment."""
         scout = Deployment(number=len(self.deployments) + 1)
         self.deployments[scout.key] = scout
+        self._machines[scout.key] = TacticalMachine(scout.key)
         self._dirty.add(scout.key)
 
     @property
@@ -72,15 +81,14 @@ class EngineOrders:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         found = []
-        for key, row in rows.items():
-            if row.schema != SCHEMA:
-                raise ValueError(f"tactical row {key!r} has schema {row.schema}; this version reads {SCHEMA}")
+        for key, row in StateDialect().read(ActorName.TACTICAL, rows).items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             else:
                 found.append(Deployment.model_validate(row.data))
         if found:
             self.deployments = {one.key: one for one in sorted(found, key=lambda one: one.number)}
+            self._machines = {one.key: TacticalMachine.restored(one.key, one.state.value) for one in found}
         self._dirty.clear()
 
     # --- views ---
@@ -90,16 +98,16 @@ class EngineOrders:
         symbol = f"{coin}USDT"
         return next((one for one in self.engine.instruments if (one.category, one.symbol) == (SPOT, symbol)), None)
 
-    def fire(self, key: str, decision: str, *values: Any) -> None:
+    def decide(self, key: str, decision: str, *values: Any) -> None:
         """Let the deployment's machine take a decision (a method of it) and keep its journal line."""
-        machine = TacticalMachine(key, self.deployments[key].state)
+        machine = self._machines[key]
         self.out.append(getattr(machine, decision)(*values))
-        self.set(key, state=machine.state)
+        self._set(key, state=machine.state)
 
     def remark(self, key: str, trigger: str, reason: str) -> None:
         """A decision without a transition."""
-        state = self.deployments[key].state.name if key in self.deployments else ""
-        self.out.append(JournalEntry(key, trigger, state, state, reason))
+        machine = self._machines.get(key)
+        self.out.append(Remark(key, trigger, reason) if machine is None else machine.remark(trigger, reason, {}))
 
     # --- orders ---
 

@@ -9,11 +9,11 @@ share (cash, reserve, levels, the 30 days) is data of the engine, so that one tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class TacticalState(Enum):
@@ -60,61 +60,88 @@ TABLE: Table[TacticalState] = Table(
 )
 
 
-class TacticalMachine:
+class TacticalMachine(StateMachine[TacticalState]):
     """Moves one deployment through the table; every method answers the journal line of its decision.
 
     Raises (all methods):
         IllegalTransitionError: the table has no such arrow from the present state.
     """
 
-    def __init__(self, name: str, state: TacticalState = TacticalState.CASH_ACCUMULATION) -> None:
-        self.name = name
-        self.state = state
-
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any] | None = None) -> JournalEntry:
-        source, self.state = self.state, TABLE.fire(self.state, trigger)
-        return JournalEntry(self.name, trigger, source.name, self.state.name, reason, dict(data or {}))
+    __slots__ = ()
+    TABLE = TABLE
 
     def funded(self, reason: str) -> JournalEntry:
         """There is cash for a smallest deployment."""
-        return self._fire("funded", reason)
+        return self.fire("funded", reason, {})
 
     def drained(self, reason: str) -> JournalEntry:
         """Too little cash is left."""
-        return self._fire("drained", reason)
+        return self.fire("drained", reason, {})
 
     def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-1, TA-2, TA-3: a trigger that may fire."""
-        return self._fire("trigger", reason, data)
+        return self.fire("trigger", reason, data)
 
     def block(self, reason: str) -> JournalEntry:
         """No order is possible."""
-        return self._fire("blocked", reason)
+        return self.fire("blocked", reason, {})
 
     def deploy(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-4: the orders go out."""
-        return self._fire("deploy", reason, data)
+        return self.fire("deploy", reason, data)
 
     def nothing_bought(self, reason: str) -> JournalEntry:
         """TA-9: the deployment never came to be."""
-        return self._fire("nothing_bought", reason)
+        return self.fire("nothing_bought", reason, {})
 
     def late_fill(self, reason: str) -> JournalEntry:
         """EX-1: the deployment came to be after all."""
-        return self._fire("late_fill", reason)
+        return self.fire("late_fill", reason, {})
 
     def profit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-6: the target is reached."""
-        return self._fire("profit", reason, data)
+        return self.fire("profit", reason, data)
 
     def sold(self, reason: str) -> JournalEntry:
         """All is sold; the proceeds go to CORE-HODL."""
-        return self._fire("sold", reason)
+        return self.fire("sold", reason, {})
 
     def time_limit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TA-6, A7: the coins return in kind."""
-        return self._fire("time_limit", reason, data)
+        return self.fire("time_limit", reason, data)
 
     def returned(self, reason: str) -> JournalEntry:
         """The return has ended."""
-        return self._fire("returned", reason)
+        return self.fire("returned", reason, {})
+
+
+class ReturnState(StrEnum):
+    """A movement to CORE-HODL."""
+
+    REQUESTED = "REQUESTED"
+    FAILED = "FAILED"
+    DONE = "DONE"
+
+
+RETURN_TABLE: Table[ReturnState] = Table(
+    "TACTICAL return",
+    ReturnState.REQUESTED,
+    [
+        Row("done", ReturnState.REQUESTED, ReturnState.DONE, "TA-6: it has arrived at CORE-HODL"),
+        Row("failed", ReturnState.REQUESTED, ReturnState.FAILED, "OR-6: the exchange did not move it"),
+        Row("ask_again", ReturnState.FAILED, ReturnState.REQUESTED, "OR-6: at the next cycle, under a new id"),
+    ],
+    {
+        ReturnState.REQUESTED: "ЗАПРОШЕН",
+        ReturnState.FAILED: "НЕ_ВЫПОЛНЕН",
+        ReturnState.DONE: "ВЫПОЛНЕН",
+    },
+)
+
+
+class ReturnMachine(StateMachine[ReturnState]):
+    """One movement to CORE-HODL; its decision is the deployment's, this is what becomes of it."""
+
+    __slots__ = ()
+    TABLE = RETURN_TABLE
+    IS_BOOKKEEPING = True

@@ -7,9 +7,9 @@ from decimal import Decimal
 from statemachines.commands import Alert, Send
 from statemachines.messages import TransferEnded, TransferWanted
 from statemachines.tactical.engine_orders import EngineOrders
-from statemachines.tactical.machine import TacticalState
+from statemachines.tactical.machine import ReturnState, TacticalState
 from statemachines.tactical.rules import ExitKind, exit_due, gain
-from statemachines.tactical.state import Deployment, Holding, Return, ReturnState
+from statemachines.tactical.state import Deployment, Holding, Return
 from statemachines.values import Account, ActorName, Side, floor_to_step
 
 ZERO = Decimal(0)
@@ -50,7 +50,7 @@ class Returning:
         if kind is ExitKind.TARGET:
             reason = f"gain {result:.4f} above {self.parameters.profit_target}: sold (TA-6)"
             self.engine_orders.set(one.key, exit=kind)
-            self.engine_orders.fire(one.key, "profit", reason, data)
+            self.engine_orders.decide(one.key, "profit", reason, data)
             self._sell(one, kind, reason, now_ms)
         elif kind is ExitKind.FAST:
             share = self.parameters.fast_profit_sells
@@ -115,13 +115,13 @@ class Returning:
                 Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required.")
             )
         self.engine_orders.set(key, holdings={})
-        self.engine_orders.fire(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
+        self.engine_orders.decide(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
         self._retire_if_returned(key)
 
     def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
         """A7: at 12 months the coins themselves return; nothing is sold."""
         self.engine_orders.set(one.key, exit=ExitKind.TIME)
-        self.engine_orders.fire(one.key, "time_limit", reason, data)
+        self.engine_orders.decide(one.key, "time_limit", reason, data)
         for coin, holding in one.holdings.items():
             amount = floor_to_step(holding.net, self.parameters.coin_transfer_step)
             if amount > 0:
@@ -160,8 +160,9 @@ class Returning:
             renewed = []
             for wanted in one.returns:
                 if wanted.state is ReturnState.FAILED:
-                    update = {"request_id": f"{wanted.request_id}r", "state": ReturnState.REQUESTED}
-                    wanted = wanted.model_copy(update=update)
+                    reason = f"{wanted.amount} {wanted.coin} were not moved and are asked for again"
+                    wanted, entry = wanted.moved("ask_again", reason, request_id=f"{wanted.request_id}r")
+                    self.engine_orders.out.append(entry)
                     self._send(wanted)
                 renewed.append(wanted)
             self.engine_orders.set(key, returns=tuple(renewed))
@@ -169,25 +170,30 @@ class Returning:
     def moved(self, body: TransferEnded) -> None:
         """The end of a movement of ours; others are of no concern here."""
         for key, one in list(self.engine_orders.deployments.items()):
-            if all(wanted.request_id != body.request_id for wanted in one.returns):
+            if not any(self._is_awaited(wanted, body) for wanted in one.returns):
                 continue
-            state = ReturnState.DONE if body.succeeded else ReturnState.FAILED
-            returns = tuple(
-                wanted.model_copy(update={"state": state}) if wanted.request_id == body.request_id else wanted
-                for wanted in one.returns
-            )
+            trigger, reason = ("done", "it has arrived") if body.succeeded else ("failed", body.reason or "not moved")
+            returns = []
+            for wanted in one.returns:
+                if self._is_awaited(wanted, body):
+                    wanted, entry = wanted.moved(trigger, f"{wanted.amount} {wanted.coin}: {reason}")
+                    self.engine_orders.out.append(entry)
+                returns.append(wanted)
             holdings = one.holdings
             if body.succeeded and body.coin in holdings:
                 left = holdings[body.coin].without(min(body.amount, holdings[body.coin].net))
                 holdings = {**holdings, body.coin: left if left.net > 0 else Holding()}
-            self.engine_orders.set(key, returns=returns, holdings=holdings)
+            self.engine_orders.set(key, returns=tuple(returns), holdings=holdings)
             self._retire_if_returned(key)
             return
+
+    def _is_awaited(self, wanted: Return, body: TransferEnded) -> bool:
+        return wanted.request_id == body.request_id and wanted.state is ReturnState.REQUESTED
 
     def _retire_if_returned(self, key: str) -> None:
         one = self.engine_orders.deployments[key]
         if one.state is not TacticalState.RETURN_TO_CORE:
             return
         if all(wanted.state is ReturnState.DONE for wanted in one.returns):
-            self.engine_orders.fire(key, "returned", "all of the deployment has returned to CORE-HODL")
+            self.engine_orders.decide(key, "returned", "all of the deployment has returned to CORE-HODL")
             self.engine_orders.set(key, retired=True)

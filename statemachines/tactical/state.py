@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 
 from pydantic import Field
 
-from statemachines.tactical.machine import TacticalState
+from statemachines.commands import JournalEntry
+from statemachines.tactical.machine import ReturnMachine, ReturnState, TacticalState
 from statemachines.tactical.rules import ExitKind, Published, Trigger
 from statemachines.values import Frozen, Instrument, Side
 
@@ -71,14 +71,6 @@ class Work(Frozen):
         return self.model_copy(update={"legs": legs})
 
 
-class ReturnState(StrEnum):
-    """A movement to CORE-HODL."""
-
-    REQUESTED = "REQUESTED"
-    FAILED = "FAILED"
-    DONE = "DONE"
-
-
 class Return(Frozen):
     """A movement to CORE-HODL that was asked for; a failed one is asked for again at the next cycle."""
 
@@ -87,6 +79,12 @@ class Return(Frozen):
     amount: Decimal
     purpose: str
     state: ReturnState = ReturnState.REQUESTED
+
+    def moved(self, trigger: str, reason: str, **changes: str) -> tuple[Return, JournalEntry]:
+        """The movement after one row of its table. Raises IllegalTransitionError: no such arrow."""
+        machine = ReturnMachine.restored(self.request_id, self.state)
+        entry = machine.fire(trigger, reason, {"coin": self.coin, "amount": str(self.amount), **changes})
+        return self.model_copy(update={"state": machine.state, **changes}), entry
 
 
 class Deployment(Frozen):

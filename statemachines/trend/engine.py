@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     BalancesKnown,
@@ -29,7 +29,9 @@ from statemachines.messages import (
     RiskState,
     RunCycle,
 )
+from statemachines.state_store import StateDialect
 from statemachines.trend import decisions
+from statemachines.trend.machine import CycleStage
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.trade import Trade
@@ -72,9 +74,9 @@ class TrendEngine:
         self._view.start()
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Take back all rows. Raises UnreadableRowError."""
+        rows = StateDialect().read(self.name, rows)
         for key, saved in rows.items():
-            if saved.schema != SCHEMA:
-                raise ValueError(f"row {key!r} of {self.name} has schema {saved.schema}; allowed: {SCHEMA}")
             self._saved[key] = (saved.state, dict(saved.data))
         view = self._view
         if (row := rows.get("engine")) is not None:
@@ -95,7 +97,7 @@ class TrendEngine:
     def dirty(self) -> Sequence[StateRow]:
         cycle = self._view.memory.cycle
         models: list[tuple[str, str, BaseModel]] = [
-            ("engine", "IDLE" if cycle is None else cycle.stage, self._view.memory),
+            ("engine", "IDLE" if cycle is None else cycle.stage.value, self._view.memory),
             ("portfolio", "SEEN", self._view.portfolio),
             ("instruments", "SEEN", self._view.instruments),
         ]
@@ -171,7 +173,7 @@ class TrendEngine:
     def _take_portfolio(self, portfolio: Portfolio, now_ms: int) -> None:
         self._view.take_portfolio(portfolio)
         memory = self._view.memory
-        if memory.cycle is not None and memory.cycle.stage == "ENTER":
+        if memory.cycle is not None and memory.cycle.stage is CycleStage.ENTER:
             memory.cycle_due_ms = now_ms
 
     # --- daily cycle ---
@@ -189,7 +191,7 @@ class TrendEngine:
             out += decisions.review(position, self._view, self.parameters, run.close_ms, now_ms)
         out += decisions.cuts(list(self._positions.values()), self._view, self.parameters)
         if not any(position.is_reducing for position in self._positions.values()):
-            memory.cycle.stage = "ENTER"
+            out.append(memory.cycle.next_stage("reduced", "nothing is to be reduced"))
             out += self._enter(now_ms)
         return out
 
@@ -200,14 +202,15 @@ class TrendEngine:
         if cycle is None:
             return []
         positions = self._positions.values()
-        if cycle.stage == "REDUCE" and not any(position.is_reducing for position in positions):
-            cycle.stage = "ENTER"
+        out: Commands = []
+        if cycle.stage is CycleStage.REDUCE and not any(position.is_reducing for position in positions):
+            out.append(cycle.next_stage("reduced", "exits and reductions have ended"))
             memory.cycle_due_ms = now_ms  # the portfolio after the exits arrives before the next tick (T7)
-        if cycle.stage == "ENTERING" and not any(position.trade.entry for position in positions):
+        if cycle.stage is CycleStage.ENTERING and not any(position.trade.entry for position in positions):
             memory.cycle = None
             summary = ", ".join(f"{position.asset.asset} {position.machine.state.value}" for position in positions)
-            return [Send(CycleDone(day_ms=cycle.day_ms, engine=self.name, summary=summary))]
-        return []
+            out.append(Send(CycleDone(day_ms=cycle.day_ms, engine=self.name, summary=summary)))
+        return out
 
     def _enter(self, now_ms: int) -> Commands:
         """Entries of this daily close, on a portfolio that shows its exits and reductions (T7)."""
@@ -227,9 +230,8 @@ class TrendEngine:
                 return []
             seen = self._view.portfolio
             reason = f"no portfolio that shows {held} at {cycle.close_ms} ms; the newest is version {seen.version_no} "
-            out = [JournalEntry("engine", "no_portfolio", cycle.stage, cycle.stage, reason + f"of {seen.market_ms} ms")]
-        cycle.stage = "ENTERING"
-        return out
+            out = [Remark("engine", "no_portfolio", f"{reason}of {seen.market_ms} ms")]
+        return [*out, cycle.next_stage("entries_decided", "entries of this close are decided")]
 
     # --- time ---
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class TrendState(StrEnum):
@@ -59,69 +59,90 @@ TREND_TABLE: Table[TrendState] = Table(
 )
 
 
-class TrendMachine:
+class TrendMachine(StateMachine[TrendState]):
     """One asset's state; every method is one decision: it moves the state and returns the journal line.
 
     Raises (each method): IllegalTransitionError when the table has no such arrow; nothing changes then.
     """
 
-    def __init__(self, asset: str, state: TrendState = S.SCANNING) -> None:
-        self.asset = asset
-        self.state = state
+    __slots__ = ()
+    TABLE = TREND_TABLE
 
     def detect(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """TR-3 holds at a daily close."""
-        return self._fire("detect", reason, data)
+        return self.fire("detect", reason, data)
 
     def decline(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The signal is not traded."""
-        return self._fire("decline", reason, data)
+        return self.fire("decline", reason, data)
 
     def rescan(self) -> JournalEntry:
         """Back to scanning after a signal without a trade."""
-        return self._fire("rescan", "the next daily close is judged afresh", {})
+        return self.fire("rescan", "the next daily close is judged afresh", {})
 
     def order(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry is asked for (TR-8)."""
-        return self._fire("order", reason, data)
+        return self.fire("order", reason, data)
 
     def fill(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry has ended with a position."""
-        return self._fire("fill", reason, data)
+        return self.fire("fill", reason, data)
 
     def refuse(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The entry came to nothing."""
-        return self._fire("refuse", reason, data)
+        return self.fire("refuse", reason, data)
 
     def exit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The position is closed by rule (TR-4, TR-7, TR-14)."""
-        return self._fire("exit", reason, data)
+        return self.fire("exit", reason, data)
 
     def hard_stop(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The hard stop has fired (TR-5)."""
-        return self._fire("hard_stop", reason, data)
+        return self.fire("hard_stop", reason, data)
 
     def trailing_stop(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The trailing stop has fired or was found crossed (TR-6)."""
-        return self._fire("trailing_stop", reason, data)
+        return self.fire("trailing_stop", reason, data)
 
     def close(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """After a stop: whatever is left is closed."""
-        return self._fire("close", reason, data)
+        return self.fire("close", reason, data)
 
     def closed(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """The position is over."""
-        return self._fire("closed", reason, data)
+        return self.fire("closed", reason, data)
 
     def stray(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
         """A late fill left a position behind."""
-        return self._fire("stray", reason, data)
+        return self.fire("stray", reason, data)
 
-    def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """A decision without a transition (a stop moved, a position cut)."""
-        return JournalEntry(self.asset, trigger, self.state.value, self.state.value, reason, data)
 
-    def _fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        source = self.state
-        self.state = TREND_TABLE.fire(source, trigger)
-        return JournalEntry(self.asset, trigger, source.value, self.state.value, reason, data)
+class CycleStage(StrEnum):
+    """What is decided of a daily close now: exits and reductions, then entries on the portfolio after them (D1, T7)."""
+
+    REDUCE = "REDUCE"
+    ENTER = "ENTER"
+    ENTERING = "ENTERING"
+
+
+TREND_CYCLE_TABLE: Table[CycleStage] = Table(
+    "TREND cycle",
+    CycleStage.REDUCE,
+    [
+        Row("reduced", CycleStage.REDUCE, CycleStage.ENTER, "T7: no exit or cut of this close is out any more"),
+        Row("entries_decided", CycleStage.ENTER, CycleStage.ENTERING, "TR-8, T7: on a portfolio that shows them"),
+    ],
+    {
+        CycleStage.REDUCE: "СОКРАЩЕНИЕ",
+        CycleStage.ENTER: "РЕШЕНИЕ_О_ВХОДАХ",
+        CycleStage.ENTERING: "ВХОДЫ",
+    },
+)
+
+
+class CycleMachine(StateMachine[CycleStage]):
+    """The decisions of one daily close."""
+
+    __slots__ = ()
+    TABLE = TREND_CYCLE_TABLE
+    IS_BOOKKEEPING = True

@@ -12,7 +12,7 @@ from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
 from statemachines.messages import Fill, IntentEnded, IntentWorking
 from statemachines.trend import rules
-from statemachines.trend.machine import TrendState
+from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.orders import plain
 from statemachines.trend.position import Position
 from statemachines.trend.trade import Trade
@@ -27,7 +27,7 @@ class PositionOrders(Position):
     def load(self, trade: Trade) -> None:
         """Take back the state of a previous incarnation."""
         self.trade = trade
-        self.machine.state = trade.state
+        self.machine = TrendMachine.restored(self.asset.asset, trade.state)
 
     def saved(self) -> Trade:
         """The state as it has to be made durable."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from statemachines.commands import JournalEntry
 from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.facts import BarFact
 from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
@@ -18,6 +18,7 @@ from statemachines.intent_ids import intent_id
 from statemachines.messages import DayClosed, FundingSettled, Portfolio, RiskState
 from statemachines.portfolio.equity import price_key
 from statemachines.trend import rules
+from statemachines.trend.machine import CycleMachine, CycleStage
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.rules import Episode, Pause
 from statemachines.values import DAY_MS, LINEAR, Account, ActorName, Instrument
@@ -33,8 +34,15 @@ class Cycle(BaseModel):
     day_ms: int
     close_ms: int
     entries_allowed: bool
-    stage: Literal["REDUCE", "ENTER", "ENTERING"] = "REDUCE"
+    stage: CycleStage = CycleStage.REDUCE
     wait_until_ms: int | None = None
+
+    def next_stage(self, trigger: str, reason: str) -> JournalEntry:
+        """Move on. Raises IllegalTransitionError: the stage has no such arrow."""
+        machine = CycleMachine.restored("cycle", self.stage)
+        entry = machine.fire(trigger, reason, {"close_ms": self.close_ms})
+        self.stage = machine.state
+        return entry
 
 
 class EngineMemory(BaseModel):

@@ -12,7 +12,7 @@ import pytest
 from orchestrator import supervision
 from orchestrator.supervision import FROZEN_MS, HEALTH_PERIOD_MS, Supervision
 from statemachines.supervision.life import ComponentState
-from statemachines.supervision.supervisor import Supervisor
+from statemachines.supervision.supervisor import Changed, Supervisor
 from statemachines.values import ActorName
 
 VICTIM = ActorName.TREND_1
@@ -60,7 +60,7 @@ class Played:
     def grant(self, name: ActorName, holder: str) -> int:
         return 1
 
-    def component_changed(self, name: ActorName, state: ComponentState, reason: str) -> None:
+    def component_changed(self, change: Changed) -> None:
         pass
 
     def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import ActorLogic, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Send
 from statemachines.conditions import Conditions
 from statemachines.messages import (
     AccountView,
@@ -105,8 +105,8 @@ class World:
     coins: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
-    notes: list[JournalEntry] = field(default_factory=list)
-    noted: list[tuple[int, JournalEntry]] = field(default_factory=list)
+    notes: list[JournalLine] = field(default_factory=list)
+    noted: list[tuple[int, JournalLine]] = field(default_factory=list)
     alerts: list[tuple[int, Alert]] = field(default_factory=list)
     conditions: Conditions = field(default_factory=lambda: Conditions(ActorName.ORCHESTRATOR))
     sent: list[tuple[int, Body]] = field(default_factory=list)
@@ -156,7 +156,7 @@ class World:
 
     def _take(self, commands: Commands) -> None:
         for command in commands:
-            if isinstance(command, JournalEntry):
+            if isinstance(command, JournalLine):
                 self.notes.append(command)
                 self.noted.append((self.now_ms, command))
             elif isinstance(command, Alert):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from statemachines.commands import JournalEntry
-from statemachines.execution.orders.child_order_machine import TABLE, OrderState
+from statemachines.commands import JournalLine
+from statemachines.execution.orders.child_order_machine import ChildOrderMachine, OrderState
 from statemachines.fsm import IllegalTransitionError
 from statemachines.refusals import RefusalCause
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
@@ -61,7 +61,6 @@ class ChildOrder:
     slippage_limit: Decimal | None
     created_ms: int
     trace: str
-    state: OrderState = OrderState.CREATED
     venue_order_id: str = ""
     executions: dict[str, None] = field(default_factory=dict)
     filled_quantity: Decimal = ZERO
@@ -80,8 +79,17 @@ class ChildOrder:
     closes_rest: bool = False
     """Closes what is left of a position below a lot (X1)."""
     updated_ms: int = 0
+    machine: ChildOrderMachine = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.machine = ChildOrderMachine(self.name)
 
     # --- views ---
+
+    @property
+    def state(self) -> OrderState:
+        """Where it stands."""
+        return self.machine.state
 
     @property
     def name(self) -> str:
@@ -154,24 +162,20 @@ class ChildOrder:
 
     # --- transitions ---
 
-    def fire(self, trigger: str, reason: str, now_ms: int, **data: Any) -> JournalEntry | None:
-        """Fire a trigger; answers the journal line, or None when the state stays the same.
+    def fire(self, trigger: str, reason: str, now_ms: int, **data: Any) -> JournalLine | None:
+        """Fire a trigger; answers the journal line, or None when the row of the table leads back to its own state:
+        what the exchange repeats is not told again.
 
-        An illegal transition changes nothing and is recorded (EX-2). Movements of the protocol are bookkeeping
-        ("component"): their order depends on the network, not on a rule.
+        An illegal transition changes nothing and is remarked (EX-2).
         """
-        source = self.state
         try:
-            dest = TABLE.fire(source, trigger)
+            entry = self.machine.fire(trigger, reason, data)
         except IllegalTransitionError as error:
-            return JournalEntry(self.name, trigger, source, source, f"EX-2 refused: {error}", data, "component")
-        self.state = dest
+            return self.machine.remark(trigger, f"EX-2 refused: {error}", data)
         self.updated_ms = max(self.updated_ms, now_ms)
-        if dest is source:
-            return None
-        return JournalEntry(self.name, trigger, source, dest, reason, data, "component")
+        return None if entry.source == entry.dest else entry
 
-    def take_execution(self, report: ExecutionReport, now_ms: int) -> list[JournalEntry] | None:
+    def take_execution(self, report: ExecutionReport, now_ms: int) -> list[JournalLine] | None:
         """Count one fill. None when its id was counted before (EX-2)."""
         if report.execution_id in self.executions:
             return None
@@ -185,7 +189,7 @@ class ChildOrder:
         note = self.fire(trigger, reason, now_ms, execution_id=report.execution_id)
         return [note] if note else []
 
-    def take_report(self, report: OrderReport, now_ms: int, *, looked_up: bool = False) -> list[JournalEntry]:
+    def take_report(self, report: OrderReport, now_ms: int, *, looked_up: bool = False) -> list[JournalLine]:
         """Take a status. A late or repeated report changes nothing (EX-2).
 
         `looked_up` marks the answer to a look-up: it also ends what was pending or unknown, since nothing of
@@ -197,7 +201,7 @@ class ChildOrder:
         self.status = report.status
         self.reported_filled = report.filled_quantity
         self.reported_ms = report.updated_ms
-        notes: list[JournalEntry | None] = []
+        notes: list[JournalLine | None] = []
         if not report.status.is_final:
             self._take_terms(report)
             notes.append(self.fire("open", f"the exchange shows it {report.status.value}", now_ms))
@@ -207,7 +211,7 @@ class ChildOrder:
             notes.append(self._take_end(report, now_ms))
         return [note for note in notes if note]
 
-    def vanish(self, why: str, now_ms: int) -> JournalEntry | None:
+    def vanish(self, why: str, now_ms: int) -> JournalLine | None:
         """An order once seen is absent everywhere, again and again: the exchange no longer has it."""
         self.end_reason = why
         return self.fire("cancel", why, now_ms)
@@ -243,7 +247,7 @@ class ChildOrder:
             getattr(self, name) == value for name, value in self.amended.items()
         )
 
-    def _settle_pending(self, now_ms: int) -> list[JournalEntry]:
+    def _settle_pending(self, now_ms: int) -> list[JournalLine]:
         """Nothing is pending any more: back to OPEN or PARTIALLY_FILLED."""
         if self.state not in (
             OrderState.PENDING_AMEND,
@@ -257,7 +261,7 @@ class ChildOrder:
         note = self.fire(trigger, "the exchange shows it resting; nothing of ours is pending on it", now_ms)
         return [note] if note else []
 
-    def _take_end(self, report: OrderReport, now_ms: int) -> JournalEntry | None:
+    def _take_end(self, report: OrderReport, now_ms: int) -> JournalLine | None:
         reason = _end_reason(report)
         # A spot market order may end PartiallyFilledCanceled though complete: the quantity decides.
         if report.status is VenueOrderStatus.FILLED or report.filled_quantity >= self.quantity:
@@ -317,7 +321,7 @@ class ChildOrder:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> ChildOrder:
         """The order that `as_data` described."""
-        return cls(
+        made = cls(
             client_order_id=data["client_order_id"],
             intent_id=data["intent_id"],
             child=data["child"],
@@ -334,7 +338,6 @@ class ChildOrder:
             slippage_limit=_number(data["slippage_limit"]),
             created_ms=data["created_ms"],
             trace=data["trace"],
-            state=OrderState(data["state"]),
             venue_order_id=data["venue_order_id"],
             executions=dict.fromkeys(data["executions"]),
             filled_quantity=Decimal(data["filled_quantity"]),
@@ -354,6 +357,8 @@ class ChildOrder:
             closes_rest=data.get("closes_rest", False),
             updated_ms=data["updated_ms"],
         )
+        made.machine = ChildOrderMachine.restored(made.name, data["state"])
+        return made
 
 
 def _rank(status: VenueOrderStatus) -> int:

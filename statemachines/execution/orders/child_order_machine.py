@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class OrderState(StrEnum):
@@ -166,3 +166,11 @@ ROWS: tuple[Row[OrderState], ...] = (
 
 TABLE: Table[OrderState] = Table("order", OrderState.CREATED, ROWS, RUSSIAN)
 """The one transition table of orders."""
+
+
+class ChildOrderMachine(StateMachine[OrderState]):
+    """One order. Its movements are bookkeeping: their order depends on the network, not on a rule."""
+
+    __slots__ = ()
+    TABLE = TABLE
+    IS_BOOKKEEPING = True

@@ -11,9 +11,12 @@ from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.backoff import Tries
+from statemachines.commands import JournalEntry
 from statemachines.execution.orders.child_order import ZERO, ChildOrder
+from statemachines.execution.orders.parent_order_machine import ENDED, ParentOrderMachine, ParentOrderState
 from statemachines.execution.orders.request_keys import Topic, order_key
 from statemachines.messages import Approved, Intent
+from statemachines.state_store import RowKind
 from statemachines.values import Account, Category
 
 
@@ -77,7 +80,10 @@ class ParentOrder:
     told: str = ""
     """The last IntentWorking, so that a repeated report is not told twice."""
     ended_number: int = 0
-    outcome: str = ""
+    machine: ParentOrderMachine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.machine = ParentOrderMachine(self.intent.intent_id)
 
     @property
     def intent(self) -> Intent:
@@ -85,12 +91,12 @@ class ParentOrder:
 
     @property
     def is_ended(self) -> bool:
-        return self.ended_number > 0
+        return self.machine.state in ENDED
 
     @property
     def is_stopping(self) -> bool:
         """Withdrawn or past its time: whatever rests is to be cancelled and nothing new is sent."""
-        return bool(self.withdrawn) or self.is_expired
+        return self.machine.state is ParentOrderState.STOPPING
 
     @property
     def remaining(self) -> Decimal:
@@ -101,13 +107,13 @@ class ParentOrder:
         return self.cash / self.filled if self.filled else None
 
     @property
-    def state(self) -> str:
-        """For the durable row: the order's state, or what the intent is waiting for."""
-        if self.is_ended:
-            return f"ENDED {self.outcome}"
-        if self.order is None or self.wants_child:
-            return "HELD"
-        return self.order.state.value
+    def state(self) -> ParentOrderState:
+        """Where it stands."""
+        return self.machine.state
+
+    def fire(self, trigger: str, reason: str, **data: Any) -> JournalEntry:
+        """Move along the table. Raises IllegalTransitionError: no such arrow."""
+        return self.machine.fire(trigger, reason, data)
 
     def as_data(self) -> dict[str, Any]:
         """JSON values; `from_data` is its inverse."""
@@ -142,14 +148,17 @@ class ParentOrder:
             "unproven": list(self.unproven),
             "told": self.told,
             "ended_number": self.ended_number,
-            "outcome": self.outcome,
         }
 
     @classmethod
-    def from_data(cls, slot: int, data: Mapping[str, Any]) -> ParentOrder:
-        """The work that `as_data` described."""
+    def from_data(cls, slot: int, state: str, data: Mapping[str, Any]) -> ParentOrder:
+        """The work that a durable row (its state and `as_data`) describes.
+
+        Raises:
+            UnknownStateError: the table has no such state.
+        """
         trigger = data["trigger_price"]
-        return cls(
+        made = cls(
             slot=slot,
             number=data["number"],
             approved=Approved.model_validate(data["approved"]),
@@ -171,8 +180,9 @@ class ParentOrder:
             unproven=list(data.get("unproven", ())),  # rows of the first version lack it
             told=data["told"],
             ended_number=data["ended_number"],
-            outcome=data["outcome"],
         )
+        made.machine = ParentOrderMachine.restored(made.intent.intent_id, state)
+        return made
 
 
 def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,6 +213,25 @@ class ResurrectedOrder:
 
 
 PREFIX = "parent:"
+SCHEMA = 2
+"""Of the rows of parent orders. 1: the state was a text of its own (see `_from_schema_1`)."""
+
+
+def _from_schema_1(row: StateRow) -> StateRow:
+    data = dict(row.data)
+    outcome = data.pop("outcome")
+    if data["ended_number"]:
+        state = ParentOrderState(outcome)
+    elif data["withdrawn"] or data["is_expired"]:
+        state = ParentOrderState.STOPPING
+    elif data["wants_child"] or data["order"] is None:
+        state = ParentOrderState.HELD
+    else:
+        state = ParentOrderState.WORKING
+    return StateRow(row.key, state.value, 2, data)
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1})
 
 
 class ParentOrders:
@@ -284,14 +313,14 @@ class ParentOrders:
     def rows(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
         for slot, parent in sorted(self._dirty.items()):
-            yield StateRow(f"{PREFIX}{slot}", parent.state, 1, parent.as_data())
+            yield StateRow(f"{PREFIX}{slot}", parent.state.value, SCHEMA, parent.as_data())
         self._dirty.clear()
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back all works."""
         for key, row in rows.items():
             if key.startswith(PREFIX):
-                parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), row.data)
+                parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), row.state, row.data)
                 self._by_intent[parent.intent.intent_id] = parent
                 self._slots = max(self._slots, parent.slot + 1)
                 if not parent.is_ended:

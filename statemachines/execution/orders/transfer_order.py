@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 from statemachines.actor_logic import StateRow
+from statemachines.execution.orders.transfer_order_machine import ENDED, TransferMachine, TransferState
 from statemachines.facts import TransferFact
 from statemachines.messages import TransferOrdered
 
 PREFIX = "transfer:"
-TransferStage = Literal["REQUESTED", "SENT", "DONE", "FAILED", "UNKNOWN"]
 
 
 @dataclass(slots=True)
@@ -24,17 +24,25 @@ class TransferWork:
     number: int
     ordered: TransferOrdered
     requested_ms: int
-    stage: TransferStage = "REQUESTED"
     reason: str = ""
     pending: str = ""
     requests: int = 0
     attempts: int = 0
     looks: int = 0
     ended_number: int = 0
+    machine: TransferMachine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.machine = TransferMachine(self.ordered.transfer_id)
+
+    @property
+    def state(self) -> TransferState:
+        """Where it stands."""
+        return self.machine.state
 
     @property
     def is_ended(self) -> bool:
-        return self.ended_number > 0
+        return self.machine.state in ENDED
 
     def fact(self, now_ms: int) -> TransferFact:
         """The movement as a row of the fact table."""
@@ -46,7 +54,7 @@ class TransferWork:
             coin=ordered.coin,
             amount=ordered.amount,
             purpose=ordered.purpose,
-            state=self.stage,
+            state=self.state.value,
             reason=self.reason,
             requested_ms=self.requested_ms,
             updated_ms=now_ms,
@@ -105,7 +113,7 @@ class TransferWorks:
     def rows(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
         for slot, work in sorted(self._dirty.items()):
-            yield StateRow(f"{PREFIX}{slot}", work.stage, 1, work.as_data())
+            yield StateRow(f"{PREFIX}{slot}", work.state.value, 1, work.as_data())
         self._dirty.clear()
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
@@ -113,8 +121,8 @@ class TransferWorks:
             if key.startswith(PREFIX):
                 data = dict(row.data)
                 ordered = TransferOrdered.model_validate(data.pop("ordered"))
-                stage: Any = row.state
-                work = TransferWork(slot=int(key.removeprefix(PREFIX)), ordered=ordered, stage=stage, **data)
+                work = TransferWork(slot=int(key.removeprefix(PREFIX)), ordered=ordered, **data)
+                work.machine = TransferMachine.restored(ordered.transfer_id, row.state)
                 self._by_id[ordered.transfer_id] = work
                 self._slots = max(self._slots, work.slot + 1)
         ended = (work for work in self._by_id.values() if work.is_ended)

@@ -10,6 +10,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import Taken, post, take_execution
 from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
 from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
 from statemachines.execution.reconciliation.executions import execution_finding, missing_executions
 from statemachines.execution.reconciliation.findings import Finding
@@ -37,7 +38,7 @@ def is_moving_money(context: ExecutionContext, account: Account) -> bool:
     return any(
         account in (transfer.ordered.from_account, transfer.ordered.to_account)
         for transfer in context.transfers.live()
-        if transfer.stage != "REQUESTED"
+        if transfer.state is not TransferState.REQUESTED
     )
 
 

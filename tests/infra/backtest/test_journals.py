@@ -73,7 +73,7 @@ def test_memory_and_database_give_the_same_journal_without_component_lines(
     database_url: str,  # noqa: F811
 ) -> None:
     decision = JournalEntry("BTC", "entry", "FLAT", "LONG", "close above", {})
-    recovery = JournalEntry("trend-1", "fail", "RUNNING", "FAILED", "died", {}, kind="component")
+    recovery = JournalEntry("trend-1", "fail", "RUNNING", "FAILED", "died", {}, is_bookkeeping=True)
     lines = [JournalRow(DAY_MS, "c", "t", note) for note in (decision, recovery, decision)]
     memory, database = MemoryStore(), PostgresStore(database_url)
     for store in (memory, database):

@@ -152,3 +152,28 @@ def test_a_data_folder_of_revision_0003_opens_with_its_orders(postgres_server: E
     assert (parent.order.venue_order_id, parent.order.filled_quantity) == ("x-1", Decimal("0.4"))
     assert (parent.intent.purpose, parent.intent.reason) == ("entry", INTENT["reason"])
     assert "e-1" in context.books[Account.TREND_1].deduplicator
+
+
+def test_the_journal_of_revision_0004_tells_transitions_from_remarks(postgres_server: EmbeddedPostgres) -> None:
+    """0005: a line with two states was a transition, unless what stood there was no state of a machine."""
+    url = made_at(postgres_server, "of_old_journals", "0004")
+    lines = (
+        ("trend-1", "order", "SIGNAL_DETECTED", "ENTRY", "decision", ("transition", False)),
+        ("trend-1", "stop_moved", "IN_POSITION", "IN_POSITION", "decision", ("remark", False)),
+        ("order-manager", "send", "VALIDATED", "SENT", "component", ("transition", True)),
+        ("order-manager", "look_up", "", "", "component", ("remark", True)),
+        ("risk-manager", "withdraw", "PROPOSED", "FORWARDED", "decision", ("remark", False)),
+        ("risk-manager", "repeat", "PROPOSED", "DENIED", "decision", ("remark", False)),
+        ("orchestrator", "component_changed", "FAILED", "RUNNING", "component", ("remark", True)),
+    )
+    with psycopg.connect(url) as connection:
+        for actor, trigger, source, dest, kind, _ in lines:
+            connection.execute(
+                """INSERT INTO journal (actor, commit_no, market_ms, machine, trigger, source, dest, reason, data, kind,
+                       cause, trace) VALUES (%s, 1, 5, 'm', %s, %s, %s, 'because', '{}', %s, '', '')""",
+                (actor, trigger, source, dest, kind),
+            )
+    upgrade(url)
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT kind, is_bookkeeping, machine_table FROM journal ORDER BY id").fetchall()
+    assert found == [(*expected, "") for *_, expected in lines]

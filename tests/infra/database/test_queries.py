@@ -14,7 +14,7 @@ from infra.database.queries import JOURNAL, Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
-from statemachines.commands import ExchangeCall, JournalEntry
+from statemachines.commands import ExchangeCall, JournalEntry, Remark
 from statemachines.facts import (
     ExecutionFact,
     OrderFact,
@@ -91,9 +91,10 @@ def order(
 
 
 def note(machine: str, source: str, dest: str, reason: str, cause: str) -> JournalRow:
-    return JournalRow(
-        HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, {"close": Decimal("58420.5")})
-    )
+    data = {"close": Decimal("58420.5")}
+    if source == dest:
+        return JournalRow(HOUR_MS, cause, BAR, Remark(machine, "bar", reason, data, source))
+    return JournalRow(HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, data, "TREND"))
 
 
 def write_a_trade(store: PostgresStore) -> None:
@@ -319,3 +320,21 @@ def test_a_page_cannot_write_and_reports_a_lost_database(queries: Queries, datab
             queries.switches()
         operator.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
     assert queries.switches() == []
+
+
+def test_only_rows_of_a_machines_table_are_transitions_and_one_table_can_be_asked_for(
+    store: PostgresStore, queries: Queries
+) -> None:
+    """P3: a remark, or a look at a bar that changes nothing, is in the journal and is no transition."""
+    day = JournalEntry("cycle", "reduced", "REDUCE", "ENTER", "exits have ended", {}, "TREND cycle", True)
+    journal = [
+        note("BTC", "SCANNING", "SIGNAL_DETECTED", "TR-3 holds", "c"),
+        note("ETH", "SCANNING", "SCANNING", "ADX 12 below 25: nothing", "c"),
+        JournalRow(HOUR_MS, "c", BAR, day),
+    ]
+    Pen(store, "trend-1").write(journal=journal, market_ms=HOUR_MS)
+    found = [(row["machine_table"], row["machine"], row["trigger"]) for row in queries.transitions("trend-1")]
+    assert found == [("TREND cycle", "cycle", "reduced"), ("TREND", "BTC", "bar")]
+    assert [row["machine"] for row in queries.transitions("trend-1", table="TREND")] == ["BTC"]
+    kinds = {row["machine"]: (row["kind"], row["is_bookkeeping"]) for row in queries.journal("trend-1")}
+    assert kinds == {"BTC": ("transition", False), "ETH": ("remark", False), "cycle": ("transition", True)}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statemachines.core_hodl.machine import TABLE
+from statemachines.core_hodl.machine import DAY_TABLE, TABLE
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.messages import Intent, RiskState
 from statemachines.values import DAY_MS, Side
@@ -116,9 +116,10 @@ class Watch:
         assert row["build_tranches_left"] is None or 0 <= row["build_tranches_left"] <= PARAMETERS.tranches
         assert made.cash >= 0
         assert all(made.coins.get(a, D(0)) >= 0 for a in ASSETS)
-        arrows = {(r.source.name, r.trigger, r.dest.name) for r in TABLE.rows}
+        tables = {table.name: table for table in (TABLE, DAY_TABLE)}
+        arrows = {(t.name, r.source.name, r.trigger, r.dest.name) for t in tables.values() for r in t.rows}
         for note in made.notes[-8:]:
-            assert note.source == note.dest or (note.source, note.trigger, note.dest) in arrows
+            assert note.KIND == "remark" or (note.table, note.source, note.trigger, note.dest) in arrows
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

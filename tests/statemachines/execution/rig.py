@@ -8,7 +8,17 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import (
+    Alert,
+    AlertEnded,
+    Commands,
+    ExchangeCall,
+    JournalEntry,
+    JournalLine,
+    Record,
+    Remark,
+    Send,
+)
 from statemachines.execution.logic import OrderManagerLogic
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact
@@ -37,7 +47,7 @@ class Rig:
         self.alerts: list[Alert] = []
         self.ended: list[str] = []
         """Conditions that were told to be over."""
-        self.notes: list[JournalEntry] = []
+        self.notes: list[JournalLine] = []
         self.facts: dict[tuple[Any, ...], Fact] = {}
         self.repeated: list[Fact] = []
         self.answers: dict[str, ExchangeResponse] = {}
@@ -154,7 +164,7 @@ class Rig:
                     assert command.key not in {call.key for call in self.all_asks}, f"{command.key} was used before"
                     self.calls[command.key] = command
                     self.all_asks.append(command)
-                case JournalEntry():
+                case JournalEntry() | Remark():
                     self.notes.append(command)
                 case Alert():
                     self.alerts.append(command)

@@ -36,7 +36,7 @@ def test_ex5_the_order_is_recorded_in_the_step_that_asks_for_it() -> None:
     assert fact.client_order_id == ask.request.client_order_id == "abc123t11-1"
     assert fact.state == "SENT" and fact.trace == "bar:1"
     assert ask.key == "abc123t11-1:place:1"
-    assert rows["parent:0"] == "SENT"
+    assert rows["parent:0"] == "WORKING"
 
 
 def test_ex3_an_urgent_order_is_a_market_order_with_half_a_percent_of_slippage() -> None:

@@ -52,14 +52,14 @@ def test_every_other_trigger_is_refused(state: FundingState) -> None:
     every = {row.trigger for row in TABLE.rows}
     for trigger in every - TABLE.triggers(state):
         with pytest.raises(IllegalTransitionError):
-            TABLE.fire(state, trigger)
+            FundingMachine.restored("BTC", state.value).fire(trigger, "", {})
 
 
 def test_ways_out_go_through_the_states_of_the_diagram() -> None:
     """FU-3, FU-10: 14 days and a negative rate have states of their own on the way to EXIT."""
     for why, through in ((ExitReason.MAX_HOLD, "MAX_HOLD_DAYS"), (ExitReason.NEGATIVE, "FUNDING_NEGATIVE")):
-        machine = FundingMachine("BTC", FundingState.FUNDING_COLLECTION)
+        machine = FundingMachine.restored("BTC", FundingState.FUNDING_COLLECTION.value)
         notes = machine.leave(why, "because")
         assert [(note.source, note.dest) for note in notes] == [("FUNDING_COLLECTION", through), (through, "EXIT")]
-    machine = FundingMachine("BTC", FundingState.FUNDING_COLLECTION)
+    machine = FundingMachine.restored("BTC", FundingState.FUNDING_COLLECTION.value)
     assert [note.trigger for note in machine.leave(ExitReason.BASIS, "because")] == ["leave"]

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Send
+from statemachines.commands import (
+    Alert,
+    AlertEnded,
+    Commands,
+    ExchangeCall,
+    JournalEntry,
+    JournalLine,
+    Record,
+    Remark,
+    Send,
+)
 from statemachines.conditions import Conditions
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.market_data.logic import MarketDataLogic
@@ -139,7 +149,7 @@ class World:
         self.rows: dict[str, StateRow] = {}
         self.facts: dict[tuple[Any, ...], Any] = {}
         self.sent: list[Body] = []
-        self.notes: list[JournalEntry] = []
+        self.notes: list[JournalLine] = []
         self.alerts: list[Alert] = []
         self.conditions = Conditions(ActorName.MARKET_DATA)
         self.keys: list[str] = []
@@ -171,7 +181,7 @@ class World:
                     self.facts.setdefault(tuple(getattr(fact, name) for name in fact.KEY), fact)
                 case ExchangeCall():
                     asks.append(command)
-                case JournalEntry():
+                case JournalEntry() | Remark():
                     self.notes.append(command)
                 case Alert():
                     self.alerts.append(command)

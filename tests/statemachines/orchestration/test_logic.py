@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Command, Commands, JournalEntry, Record, Send
+from statemachines.commands import Alert, AlertEnded, Command, Commands, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import AlertFact
 from statemachines.messages import (
@@ -126,11 +126,7 @@ class World:
         return [c.fact for c in self.log if isinstance(c, Record)]
 
     def stages(self) -> list[str]:
-        return [
-            c.dest
-            for c in self.log
-            if isinstance(c, JournalEntry) and c.machine == "daily-cycle" and c.source != c.dest
-        ]
+        return [c.dest for c in self.log if isinstance(c, JournalEntry) and c.machine == "daily-cycle"]
 
 
 def portfolio(now_ms: int) -> Body:
@@ -250,7 +246,7 @@ def test_or8_a_faulted_engine_is_skipped_with_a_note() -> None:
     assert len(world.sent(ComponentChanged)) == 1
     world.close_day()
     assert [r.engine for r in world.sent(RunCycle)] == [e for e in CYCLE if e is not ActorName.TREND_1]
-    assert any(isinstance(c, JournalEntry) and c.trigger == "skip_engine" for c in world.log)
+    assert any(isinstance(c, Remark) and c.trigger == "skip_engine" for c in world.log)
     assert "FAULTED" in world.summaries()[0].data["engines"]["trend-1"]["cycle"]
 
 

@@ -115,14 +115,13 @@ def test_rm5_a_fault_waits_for_the_operator() -> None:
 
 def test_rm2_illegal_arrows_are_refused() -> None:
     with pytest.raises(IllegalTransitionError):
-        RISK_TABLE.fire(H, "calm")
+        RiskMachine.from_row("trend-1", DAY_MS, H, machine().to_data()).fire("calm", "", {})
 
 
 def test_rm2_restores_exactly() -> None:
     m = machine()
     m.demand("drawdown", Level.REDUCE_ONLY, "fell", 3)
     m.demand("drawdown", Level.CAUTION, "less", 4)
-    twin = machine()
-    twin.restore(m.state, m.to_data())
+    twin = RiskMachine.from_row("trend-1", DAY_MS, m.state, m.to_data())
     assert twin.to_data() == m.to_data()
     assert [n.dest for n in twin.tick(4 + DAY_MS)] == [n.dest for n in m.tick(4 + DAY_MS)] == [C]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Command, Commands, JournalEntry, Record, Send
+from statemachines.commands import Command, Commands, JournalLine, Record, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     BalancesKnown,
@@ -197,5 +197,5 @@ def facts(commands: Sequence[Command], table: str) -> list[Any]:
     return [c.fact for c in commands if isinstance(c, Record) and table == c.fact.TABLE]
 
 
-def notes(commands: Sequence[Command]) -> list[JournalEntry]:
-    return [c for c in commands if isinstance(c, JournalEntry)]
+def notes(commands: Sequence[Command]) -> list[JournalLine]:
+    return [c for c in commands if isinstance(c, JournalLine)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statemachines.fsm import IllegalTransitionError
-from statemachines.tactical.machine import TABLE, TacticalState
+from statemachines.tactical.machine import TABLE, TacticalMachine, TacticalState
 
 DIAGRAM = {
     ("CASH_ACCUMULATION", "MARKET_MONITORING"),
@@ -45,4 +45,4 @@ def test_every_other_trigger_is_refused(state: TacticalState) -> None:
     """EX-2: an illegal transition changes nothing."""
     for trigger in {row.trigger for row in TABLE.rows} - TABLE.triggers(state):
         with pytest.raises(IllegalTransitionError):
-            TABLE.fire(state, trigger)
+            TacticalMachine.restored("D1", state.value).fire(trigger, "", {})

@@ -53,10 +53,10 @@ def test_the_states_carry_the_specifications_names() -> None:
 @pytest.mark.parametrize("state", list(TrendState))
 def test_every_trigger_outside_the_table_is_refused_and_changes_nothing(state: TrendState) -> None:
     """EX-2 for the machine: an illegal arrow raises and leaves the state alone."""
-    machine = TrendMachine("BTC", state)
+    machine = TrendMachine.restored("BTC", state)
     for trigger in {row.trigger for row in TREND_TABLE.rows} - TREND_TABLE.triggers(state):
         with pytest.raises(IllegalTransitionError, match=trigger):
-            TREND_TABLE.fire(state, trigger)
+            machine.fire(trigger, "", {})
     assert machine.state is state
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Send
 from statemachines.facts import BarFact
 from statemachines.messages import (
     AccountView,
@@ -83,7 +83,7 @@ class Venue:
         self.bars: dict[str, list[BarFact]] = {
             a.symbol: list((history or {}).get(a.symbol, ())) for a in parameters.assets
         }
-        self.notes: list[tuple[int, JournalEntry]] = []
+        self.notes: list[tuple[int, JournalLine]] = []
         self.sent: list[tuple[int, Body]] = []
         self.alerts: list[Alert] = []
         self.calmed: list[str] = []
@@ -229,7 +229,7 @@ class Venue:
         if self.restarts:
             self.restart()
         for command in commands:
-            if isinstance(command, JournalEntry):
+            if isinstance(command, JournalLine):
                 self.notes.append((now_ms, command))
             elif isinstance(command, Alert):
                 self.alerts.append(command)

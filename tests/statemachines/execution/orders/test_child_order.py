@@ -26,9 +26,11 @@ def order(**changes: Any) -> ChildOrder:
         "client_order_id": "abc123t17-1", "intent_id": "trend-1-7", "child": 1, "engine": ActorName.TREND_1,
         "account": Account.TREND_1, "category": "linear", "symbol": "BTCUSDT", "side": Side.BUY, "style": "market",
         "quantity": D(1), "price": None, "trigger_price": None, "reduce_only": False, "slippage_limit": D("0.005"),
-        "created_ms": 1, "trace": "bar:1", "state": OrderState.SENT,
+        "created_ms": 1, "trace": "bar:1",
     }  # fmt: skip
-    return ChildOrder(**{**fields, **changes})
+    state = changes.pop("state", OrderState.SENT)
+    made = ChildOrder(**{**fields, **changes})
+    return ChildOrder.from_data({**made.as_data(), "state": state.value})
 
 
 def execution(name: str, quantity: str = "0.4") -> ExecutionReport:

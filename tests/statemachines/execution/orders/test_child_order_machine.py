@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from statemachines.execution.orders.child_order_machine import ROWS, RUSSIAN, TABLE, OrderState
+from statemachines.execution.orders.child_order_machine import ROWS, RUSSIAN, TABLE, ChildOrderMachine, OrderState
 from statemachines.fsm import IllegalTransitionError
 
 S = OrderState
@@ -22,15 +22,21 @@ def test_ex1_states_are_those_of_the_decision() -> None:
     assert {state.name for state in S} == source | added
 
 
+def after(state: OrderState, trigger: str) -> OrderState:
+    machine = ChildOrderMachine.restored("trend-1-1/1", state)
+    entry = machine.fire(trigger, "", {})
+    assert (entry.source, entry.dest) == (state, machine.state)
+    return machine.state
+
+
 def test_ex1_straight_path() -> None:
-    state = TABLE.initial
-    for trigger in ("validate", "send", "acknowledge", "open", "fill_all"):
-        state = TABLE.fire(state, trigger)
-    assert state is S.FILLED
+    machine = ChildOrderMachine("trend-1-1/1")
+    entries = [machine.fire(one, "", {}) for one in ("validate", "send", "acknowledge", "open", "fill_all")]
+    assert machine.state is S.FILLED and len(entries) == 5
 
 
 def test_ex1_acknowledged_is_not_open() -> None:
-    assert TABLE.fire(S.SENT, "acknowledge") is S.ACKNOWLEDGED
+    assert after(S.SENT, "acknowledge") is S.ACKNOWLEDGED
 
 
 def test_ex1_every_row_says_why_and_no_two_contradict() -> None:
@@ -51,8 +57,8 @@ def test_ex1_every_state_is_reachable_and_every_live_state_can_end() -> None:
 
 
 def test_ex1_a_fill_after_cancelled_is_legal_and_nothing_revives_an_ended_order() -> None:
-    assert TABLE.fire(S.CANCELLED, "fill_part") is S.CANCELLED
-    assert TABLE.fire(S.CANCELLED, "fill_all") is S.FILLED
+    assert after(S.CANCELLED, "fill_part") is S.CANCELLED
+    assert after(S.CANCELLED, "fill_all") is S.FILLED
     for row in ROWS:
         if row.source.is_terminal:
             assert row.dest.is_terminal, row
@@ -64,7 +70,7 @@ def test_ex1_a_fill_after_cancelled_is_legal_and_nothing_revives_an_ended_order(
 )
 def test_ex2_illegal_transitions_are_refused(state: OrderState, trigger: str) -> None:
     with pytest.raises(IllegalTransitionError):
-        TABLE.fire(state, trigger)
+        after(state, trigger)
 
 
 def test_ex1_an_unknown_order_is_sent_again_only_by_resend() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
+from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.facts import BarFact
 from statemachines.messages import CycleDone, DayClosed, Envelope, Intent, RunCycle
 from statemachines.values import SPOT, Account, ActorName, Side
 
-from .machine import TOY_TABLE, ToyState
+from .machine import ToyMachine
 from .parameters import ToyParameters
 
 KEY = "count"
@@ -25,7 +25,7 @@ class ToyEngine:
 
     def __init__(self, parameters: ToyParameters) -> None:
         self._parameters = parameters
-        self._state = TOY_TABLE.initial
+        self._machine = ToyMachine(KEY)
         self._count = 0
         self._price = Decimal(0)
         self._cycle: RunCycle | None = None
@@ -40,7 +40,7 @@ class ToyEngine:
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Resume the count."""
         if row := rows.get(KEY):
-            self._state, self._count = ToyState(row.state), int(row.data["count"])
+            self._machine, self._count = ToyMachine.restored(KEY, row.state), int(row.data["count"])
             self._price = Decimal(row.data["price"])
             cycle = row.data["cycle"]
             self._cycle = None if cycle is None else RunCycle.model_validate(cycle)
@@ -67,10 +67,9 @@ class ToyEngine:
         done = Send(CycleDone(day_ms=cycle.day_ms, engine=self.name, summary=f"cycle {self._count} counted"))
         if self._count != self._parameters.enough:
             return [done]
-        source, self._state = self._state, TOY_TABLE.fire(self._state, "enough")
         reason = f"{self._count} cycles are counted; {self._parameters.enough} are enough"
         bought = [self._purchase(reason)] if cycle.target_usdt > 0 else []
-        return [JournalEntry(KEY, "enough", source.name, self._state.name, reason), *bought, done]
+        return [self._machine.fire("enough", reason, {"count": self._count}), *bought, done]
 
     def _purchase(self, reason: str) -> Send:
         return Send(
@@ -95,7 +94,7 @@ class ToyEngine:
         self._is_dirty = False
         cycle = None if self._cycle is None else self._cycle.model_dump(mode="json")
         data = {"count": self._count, "price": str(self._price), "cycle": cycle}
-        return (StateRow(KEY, self._state.value, 1, data),)
+        return (StateRow(KEY, self._machine.state.value, 1, data),)
 
     def wants(self, ask: ExchangeCall) -> bool:
         return False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import ClassVar
 
-from statemachines.fsm import Row, Table
+from statemachines.fsm import Row, StateMachine, Table
 
 
 class ToyState(Enum):
@@ -20,3 +21,10 @@ TOY_TABLE: Table[ToyState] = Table(
     (Row("enough", ToyState.COUNTING, ToyState.CONTENT, "it has counted enough cycles"),),
     {ToyState.COUNTING: "СЧЁТ", ToyState.CONTENT: "ДОВОЛЕН"},
 )
+
+
+class ToyMachine(StateMachine[ToyState]):
+    """Where the count stands."""
+
+    __slots__ = ()
+    TABLE: ClassVar[Table[ToyState]] = TOY_TABLE
