@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages import CycleDone, Intent, Withdraw
+from statemachines.messages.control import CycleDone
+from statemachines.messages.orders import Intent, Withdraw
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages import (
+from statemachines.messages.market import (
     BarsClosed,
     DataUnusable,
     DayClosed,

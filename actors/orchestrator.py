@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages import (
-    AssessRisk,
-    ComponentAlert,
-    ComponentChanged,
-    CycleDone,
-    DayClosed,
-    Fill,
+from statemachines.messages.accounts import (
     FundingPaid,
-    IntentDone,
-    OrderDenied,
-    OrderRejected,
     Portfolio,
     Reconciled,
-    RiskAssessed,
-    RiskState,
-    RunCycle,
     TransferEnded,
     TransferOrdered,
     TransferWanted,
 )
+from statemachines.messages.control import (
+    AssessRisk,
+    ComponentAlert,
+    ComponentChanged,
+    CycleDone,
+    RiskAssessed,
+    RiskState,
+    RunCycle,
+)
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

@@ -6,25 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages import (
-    Approved,
-    BalancesKnown,
-    DataUnusable,
-    DayClosed,
-    Fill,
-    FiltersRefused,
-    FundingPaid,
-    InstrumentsKnown,
-    IntentDone,
-    IntentWorking,
-    OperatorCommand,
-    OrderDenied,
-    OrderRejected,
-    QuotesSeen,
-    Reconciled,
-    TransferEnded,
-    TransferOrdered,
-)
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Reconciled, TransferEnded, TransferOrdered
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, InstrumentsKnown, QuotesSeen
+from statemachines.messages.orders import Approved, Fill, IntentDone, IntentWorking, OrderDenied, OrderRejected
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

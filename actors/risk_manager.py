@@ -6,31 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages import (
-    Approved,
-    AssessRisk,
-    BalancesKnown,
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed, RiskState
+from statemachines.messages.market import (
     BarsClosed,
-    ComponentChanged,
     DataUnusable,
     DayClosed,
-    Fill,
-    FundingPaid,
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
+)
+from statemachines.messages.orders import (
+    Approved,
+    Fill,
     Intent,
     IntentDone,
     IntentWorking,
     MoveStop,
-    OperatorCommand,
     OrderDenied,
     OrderRejected,
-    Portfolio,
-    Reconciled,
-    RiskAssessed,
-    RiskState,
-    TransferEnded,
     Withdraw,
 )
 from statemachines.values import ActorName

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages import CycleDone, FundingSettled, Intent, MoveStop, Withdraw
+from statemachines.messages.control import CycleDone
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import Intent, MoveStop, Withdraw
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

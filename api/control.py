@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from api.asking import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
-from statemachines.messages import ComponentReset, OperatorCommand
+from statemachines.messages.control import ComponentReset, OperatorCommand
 from statemachines.risk.risk_states import SCOPES
 from statemachines.values import ActorName
 

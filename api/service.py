@@ -23,7 +23,7 @@ from infra.database import queries as lists
 from infra.database.queries import PageKey, Place, Queries, QueryUnavailableError
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.facts import PostingFact
-from statemachines.messages import BODIES
+from statemachines.messages.kinds import BODIES
 from statemachines.values import ENGINES, Account, ActorName
 
 Row = dict[str, Any]

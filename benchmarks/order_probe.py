@@ -21,7 +21,9 @@ from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.execution.orders.order_ids import parse_client_order_id
 from statemachines.facts import BarFact
-from statemachines.messages import Envelope, Intent, OperatorCommand
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.orders import Intent
 from statemachines.requests import ExchangeRequest, ExchangeResponse, PlaceOrder
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName, Side
 

@@ -37,7 +37,7 @@ from benchmarks.processes import roles
 from infra.bybit.credentials import from_simulator
 from infra.config import EternalConfig
 from infra.config.engines import EnginesConfig
-from statemachines.messages import OperatorCommand
+from statemachines.messages.control import OperatorCommand
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import LINEAR, Account, ActorName
 

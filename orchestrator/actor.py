@@ -21,7 +21,8 @@ from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
 from orchestrator.quiescence import QuiescenceTracker
 from orchestrator.supervision import Supervision
-from statemachines.messages import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage, parse_body
+from statemachines.messages.control import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage
+from statemachines.messages.kinds import parse_body
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Changed, Supervisor

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from statemachines.messages import DatabaseOutage
+from statemachines.messages.control import DatabaseOutage
 
 TOLD_AFTER_S = 5.0
 """A restart of the database is over sooner, and the launch tells it."""

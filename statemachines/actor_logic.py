@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
-from statemachines.messages import Envelope
+from statemachines.messages.envelope import Envelope
 from statemachines.values import ActorName, Category
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from statemachines.facts import Fact
-from statemachines.messages import Body
+from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest
 from statemachines.values import ActorName
 
@@ -25,7 +25,7 @@ class ExchangeCall:
     """A request to the exchange (write or look-up), performed in one lane per account after the commit.
 
     `key` is unique for ever within the actor and deterministic; the answer comes back as
-    `messages.Answer` with the same key. A request found unanswered after a crash is answered with
+    `ResponseReceived` with the same key. A request found unanswered after a crash is answered with
     `Unknown`: the durable actor never performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed
     request is dropped when the logic no longer `wants` it. `gate` names the engine whose switches may
     block it; None for requests that reduce risk and are never refused.

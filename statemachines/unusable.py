@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from statemachines.commands import Alert, AlertEnded, Commands, Send
 from statemachines.fsm import Row, StateMachine, Table
-from statemachines.messages import DataUnusable
+from statemachines.messages.market import DataUnusable
 from statemachines.requests import SetAside
 
 Key = tuple[str, str, str]

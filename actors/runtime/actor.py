@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from statemachines.messages import parse_body
+from statemachines.messages.kinds import parse_body
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ from actors.runtime.ports import (
 from actors.runtime.quote_counts import QuoteCounts
 from actors.runtime.step import Effects
 from statemachines.actor_logic import ActorLogic, StateRow
-from statemachines.messages import Body, ResponseReceived, StreamRestored
+from statemachines.messages.envelope import Body
+from statemachines.messages.orders import ResponseReceived, StreamRestored
 from statemachines.values import ActorName
 
 _log = logging.getLogger(__name__)

@@ -19,7 +19,9 @@ from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahea
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import BarFact
-from statemachines.messages import Body, Envelope, QuotesSeen, ResponseReceived
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import QuotesSeen
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Blocked, Unknown
 from statemachines.values import ActorName
 

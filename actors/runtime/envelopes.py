@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from statemachines.messages import Body, Envelope, parse_body
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.kinds import parse_body
 
 
 def as_json(body: Body) -> dict[str, Any]:

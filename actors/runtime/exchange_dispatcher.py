@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from actors.runtime.ports import ExchangePort, StoreUnavailableError
 from statemachines.commands import ExchangeCall
-from statemachines.messages import ResponseReceived
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Blocked, CancelOrder, Dropped, ExchangeResponse, Unknown
 from statemachines.values import Account
 

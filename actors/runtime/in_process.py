@@ -18,7 +18,8 @@ from actors.runtime.registry import START_ORDER
 from actors.runtime.step import Effects
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
-from statemachines.messages import Body, ResponseReceived
+from statemachines.messages.envelope import Body
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Dropped
 from statemachines.values import Account, ActorName
 

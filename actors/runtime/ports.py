@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from statemachines.actor_logic import Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
 from statemachines.facts import BarFact, Fact
-from statemachines.messages import Body
+from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, ExchangeResponse
 from statemachines.values import Account
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from actors.runtime.registry import SPECS
 from actors.runtime.spec import ActorSpec
 from statemachines.commands import Send
-from statemachines.messages import Body
+from statemachines.messages.envelope import Body
 from statemachines.values import ENGINE_OF, Account, ActorName
 
 

@@ -14,22 +14,11 @@ from typing import Any
 
 from statemachines.actor_logic import ActorLogic
 from statemachines.fsm import Table
-from statemachines.messages import (
-    BalancesKnown,
-    Body,
-    DayClosed,
-    Fill,
-    FundingPaid,
-    InstrumentsKnown,
-    IntentDone,
-    IntentWorking,
-    OrderDenied,
-    OrderRejected,
-    Portfolio,
-    RiskState,
-    RunCycle,
-    TransferEnded,
-)
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
+from statemachines.messages.control import RiskState, RunCycle
+from statemachines.messages.envelope import Body
+from statemachines.messages.market import DayClosed, InstrumentsKnown
+from statemachines.messages.orders import Fill, IntentDone, IntentWorking, OrderDenied, OrderRejected
 from statemachines.parameters import ParameterModel
 from statemachines.values import ACCOUNT_OF, ENGINES, Account, ActorName
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow
 from statemachines.commands import ExchangeCall
 from statemachines.facts import Fact
-from statemachines.messages import Envelope, QuotesSeen
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import QuotesSeen
 from statemachines.values import ActorName
 
 

@@ -25,7 +25,8 @@ from statemachines.facts import (
     SwitchFact,
     TransferFact,
 )
-from statemachines.messages import OrderDenied, TransferOrdered
+from statemachines.messages.accounts import TransferOrdered
+from statemachines.messages.orders import OrderDenied
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
 BARS_KEPT = 5_000

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
-from statemachines.messages import Envelope
+from statemachines.messages.envelope import Envelope
 from statemachines.values import ActorName
 
 

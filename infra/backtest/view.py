@@ -17,7 +17,8 @@ from infra.simulator.venue.instruments import INSTRUMENTS, Instrument
 from infra.simulator.venue.money import text
 from infra.simulator.venue.stepper import Public
 from statemachines.facts import BarFact
-from statemachines.messages import BarFrame, Body, QuoteFrame
+from statemachines.messages.envelope import Body
+from statemachines.messages.market import BarFrame, QuoteFrame
 from statemachines.requests import Quote
 from statemachines.values import Category
 

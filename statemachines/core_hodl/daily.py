@@ -20,7 +20,7 @@ from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import Cycle
 from statemachines.core_hodl.texts import usdt
-from statemachines.messages import RunCycle
+from statemachines.messages.control import RunCycle
 from statemachines.values import DAY_MS, Side
 
 

@@ -16,19 +16,11 @@ from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.facts import BarFact
-from statemachines.messages import (
-    BalancesKnown,
-    CycleDone,
-    DayClosed,
-    Envelope,
-    Fill,
-    InstrumentsKnown,
-    IntentEnded,
-    Portfolio,
-    RiskState,
-    RunCycle,
-    TransferEnded,
-)
+from statemachines.messages.accounts import BalancesKnown, Portfolio, TransferEnded
+from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import DayClosed, InstrumentsKnown
+from statemachines.messages.orders import Fill, IntentEnded
 from statemachines.values import SPOT, Account, ActorName
 
 

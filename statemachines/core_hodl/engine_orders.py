@@ -15,7 +15,7 @@ from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
 from statemachines.core_hodl.texts import usdt
 from statemachines.intent_ids import intent_id
-from statemachines.messages import Fill, Intent, IntentEnded, Withdraw
+from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.values import SPOT, Account, ActorName, Side
 

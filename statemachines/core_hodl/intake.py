@@ -15,14 +15,9 @@ from statemachines.core_hodl.texts import usdt
 from statemachines.entry_gate import permits_entries, scopes_of
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
-from statemachines.messages import (
-    BalancesKnown,
-    DayClosed,
-    InstrumentsKnown,
-    Portfolio,
-    RiskState,
-    TransferEnded,
-)
+from statemachines.messages.accounts import BalancesKnown, Portfolio, TransferEnded
+from statemachines.messages.control import RiskState
+from statemachines.messages.market import DayClosed, InstrumentsKnown
 from statemachines.portfolio.equity import spot_key
 from statemachines.values import SPOT, Account, ActorName
 

@@ -9,7 +9,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder
-from statemachines.messages import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
+from statemachines.messages.orders import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
 

@@ -15,7 +15,9 @@ from statemachines.execution.orders.parent_order import ParentOrder, ParentOrder
 from statemachines.execution.orders.transfer_order import TransferWorks
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact, OrderFact
-from statemachines.messages import BalancesKnown, Body, OperatorCommand
+from statemachines.messages.accounts import BalancesKnown
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, Quote
 from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument

@@ -13,7 +13,8 @@ from statemachines.execution.orders.report_checks import FUNDING_TYPE
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact
 from statemachines.ledger.positions import apply_execution
 from statemachines.ledger.postings import fill_posting, funding_posting
-from statemachines.messages import Fill, FundingPaid
+from statemachines.messages.accounts import FundingPaid
+from statemachines.messages.orders import Fill
 from statemachines.requests import ExecutionReport
 from statemachines.values import LINEAR, MINUTE_MS, ActorName
 

@@ -17,19 +17,16 @@ from statemachines.execution.placement import LeverageSetter
 from statemachines.execution.reconciliation import unreadable
 from statemachines.execution.reconciliation.reconciler import Reconciler
 from statemachines.facts import BarFact
-from statemachines.messages import (
+from statemachines.messages.accounts import TransferOrdered
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import DayClosed, InstrumentsKnown, QuotesSeen, RowsSetAside
+from statemachines.messages.orders import (
     Approved,
-    DayClosed,
-    Envelope,
     ExecutionFrame,
-    InstrumentsKnown,
     MoveStop,
     OrderFrame,
-    QuotesSeen,
     ResponseReceived,
-    RowsSetAside,
     StreamRestored,
-    TransferOrdered,
     Withdraw,
 )
 from statemachines.requests import Dropped, OrderAbsent, OrderFound, Refused

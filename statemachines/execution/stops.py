@@ -10,7 +10,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import Topic
-from statemachines.messages import IntentWorking, MoveStop
+from statemachines.messages.orders import IntentWorking, MoveStop
 from statemachines.requests import VenueOrderStatus
 from statemachines.values import Side
 

@@ -10,7 +10,7 @@ from statemachines.execution.orders.child_order import ChildOrder, Style
 from statemachines.execution.orders.order_ids import client_order_id
 from statemachines.execution.orders.parent_order import ParentOrder, Requests
 from statemachines.execution.orders.request_keys import Topic
-from statemachines.messages import Intent
+from statemachines.messages.orders import Intent
 from statemachines.requests import AmendOrder, CancelOrder, LookUpOrder, PlaceOrder
 from statemachines.values import SPOT, ActorName, Side
 

@@ -11,7 +11,7 @@ from statemachines.execution.orders.transfer_order import TransferWork
 from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.submission import patience_s
 from statemachines.ledger.postings import transfer_posting
-from statemachines.messages import TransferEnded, TransferOrdered
+from statemachines.messages.accounts import TransferEnded, TransferOrdered
 from statemachines.requests import (
     Accepted,
     Blocked,

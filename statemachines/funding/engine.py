@@ -19,25 +19,18 @@ from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.state import Evaluation
-from statemachines.messages import (
-    BalancesKnown,
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded, TransferWanted
+from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import (
     BarsClosed,
-    CycleDone,
     DayClosed,
-    Envelope,
-    Fill,
-    FundingPaid,
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
-    IntentEnded,
-    Portfolio,
     QuotesSeen,
-    RiskState,
-    RunCycle,
-    TransferEnded,
-    TransferWanted,
 )
+from statemachines.messages.orders import Fill, IntentEnded
 from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)

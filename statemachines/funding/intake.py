@@ -11,21 +11,10 @@ from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
 from statemachines.funding_rates import rate_per_8h
 from statemachines.insurance_fund import InsuranceReading
-from statemachines.messages import (
-    BalancesKnown,
-    BarsClosed,
-    Fill,
-    FundingPaid,
-    FundingSettled,
-    InstrumentsKnown,
-    InsuranceSeen,
-    IntentEnded,
-    OrderDenied,
-    Portfolio,
-    QuotesSeen,
-    RiskState,
-    TransferEnded,
-)
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
+from statemachines.messages.control import RiskState
+from statemachines.messages.market import BarsClosed, FundingSettled, InstrumentsKnown, InsuranceSeen, QuotesSeen
+from statemachines.messages.orders import Fill, IntentEnded, OrderDenied
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Account, Side
 

@@ -26,7 +26,7 @@ from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
 from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
-from statemachines.messages import Intent, Withdraw
+from statemachines.messages.orders import Intent, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 

@@ -22,19 +22,18 @@ from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, Marke
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import QuoteDesk
 from statemachines.market_data.settlements import Settlements
-from statemachines.messages import (
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import (
     BarFrame,
     BarsClosed,
     DayClosed,
-    Envelope,
     FeedFrame,
     FiltersRefused,
     InstrumentsKnown,
     QuoteFrame,
-    ResponseReceived,
     RowsSetAside,
-    StreamRestored,
 )
+from statemachines.messages.orders import ResponseReceived, StreamRestored
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,

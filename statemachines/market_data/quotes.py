@@ -8,7 +8,7 @@ from statemachines.commands import Commands, Send
 from statemachines.market_data.parameters import Series
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.settlements import Settlements
-from statemachines.messages import QuotesSeen
+from statemachines.messages.market import QuotesSeen
 from statemachines.requests import Quote
 from statemachines.unusable import UnusableData
 from statemachines.values import LINEAR

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.facts import FundingRateFact
 from statemachines.market_data.parameters import Series
-from statemachines.messages import FundingSettled
+from statemachines.messages.market import FundingSettled
 from statemachines.requests import Quote
 from statemachines.values import LINEAR, MINUTE_MS
 

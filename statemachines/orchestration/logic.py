@@ -14,28 +14,21 @@ from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Jo
 from statemachines.conditions import ONCE
 from statemachines.entry_gate import permits_entries
 from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
-from statemachines.messages import (
+from statemachines.messages.accounts import FundingPaid, Portfolio, Reconciled, TransferEnded, TransferWanted
+from statemachines.messages.control import (
     AssessRisk,
     ComponentAlert,
     ComponentChanged,
     ComponentReset,
     CycleDone,
     DatabaseOutage,
-    DayClosed,
-    Envelope,
-    Fill,
-    FundingPaid,
-    IntentDone,
-    OrderDenied,
-    OrderRejected,
-    Portfolio,
-    Reconciled,
     RiskAssessed,
     RiskState,
     RunCycle,
-    TransferEnded,
-    TransferWanted,
 )
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from statemachines.messages import Fill, FundingPaid, IntentDone, OrderDenied, OrderRejected, Portfolio
+from statemachines.messages.accounts import FundingPaid, Portfolio
+from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
 from statemachines.portfolio.equity import USDT
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Remark, Send
 from statemachines.fsm import Row, StateMachine, Table
-from statemachines.messages import TransferEnded, TransferOrdered, TransferWanted
+from statemachines.messages.accounts import TransferEnded, TransferOrdered, TransferWanted
 from statemachines.values import Account
 
 NAMESPACE = uuid.UUID("6f1f6a36-5f0e-5e51-9a53-8a4a3c9f7d10")

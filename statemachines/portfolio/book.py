@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.facts import BarFact
-from statemachines.messages import BalancesKnown, Fill, FundingPaid, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded
+from statemachines.messages.orders import Fill
 from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt, price_key, spot_key
 from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
 

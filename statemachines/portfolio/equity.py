@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.messages import AccountView, Portfolio
+from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.values import LINEAR, SPOT, Account, Category
 
 USDT = "USDT"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from statemachines.exposure import liquidation_buffer
-from statemachines.messages import AccountView
+from statemachines.messages.accounts import AccountView
 from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order_view import (
     OrderView,

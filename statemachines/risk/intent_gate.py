@@ -8,7 +8,7 @@ from typing import Any
 
 from statemachines.commands import Commands, Send
 from statemachines.intent_ids import parse_intent_id
-from statemachines.messages import Approved, Fill, Intent, OrderDenied, Withdraw
+from statemachines.messages.orders import Approved, Fill, Intent, OrderDenied, Withdraw
 from statemachines.risk.checks import Verdict, judge
 from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.intent_verdict import IntentVerdict

@@ -12,28 +12,11 @@ from typing import Any
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact, PortfolioFact
-from statemachines.messages import (
-    AssessRisk,
-    BalancesKnown,
-    BarsClosed,
-    ComponentChanged,
-    DataUnusable,
-    DayClosed,
-    Envelope,
-    Fill,
-    FundingPaid,
-    FundingSettled,
-    InstrumentsKnown,
-    Intent,
-    IntentEnded,
-    MoveStop,
-    OperatorCommand,
-    Portfolio,
-    Reconciled,
-    RiskAssessed,
-    TransferEnded,
-    Withdraw,
-)
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
+from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
 from statemachines.portfolio.book import AccountsBook
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.requests import WHOLE_ACCOUNT

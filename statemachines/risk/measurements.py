@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.commands import Alert, AlertEnded, Commands, Remark
-from statemachines.messages import IntentEnded, OrderDenied, OrderRejected, Portfolio, Reconciled
+from statemachines.messages.accounts import Portfolio, Reconciled
+from statemachines.messages.orders import IntentEnded, OrderDenied, OrderRejected
 from statemachines.portfolio.book import AccountsBook
 from statemachines.risk.drawdown import (
     Track,

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.exposure import Exposure
-from statemachines.messages import AccountView, Intent, Portfolio
+from statemachines.messages.accounts import AccountView, Portfolio
+from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import price_key
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.parameters import EngineLimits, RiskParameters

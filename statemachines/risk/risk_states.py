@@ -9,7 +9,7 @@ from typing import Any, Literal
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
 from statemachines.entry_gate import permits_entries
 from statemachines.facts import OperatorCommandFact, SwitchFact
-from statemachines.messages import OperatorCommand, RiskState
+from statemachines.messages.control import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentDesk
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import RiskParameters

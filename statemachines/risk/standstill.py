@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.messages import AccountView
+from statemachines.messages.accounts import AccountView
 from statemachines.portfolio.equity import USDT, price_key
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import LINEAR, SPOT, Instrument

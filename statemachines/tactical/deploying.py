@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from statemachines.entry_gate import ScopeState, barring_scope
-from statemachines.messages import RunCycle
+from statemachines.messages.control import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState
 from statemachines.tactical.rules import (

@@ -9,7 +9,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, Remark, Send
 from statemachines.intent_ids import intent_id
-from statemachines.messages import Fill, Intent, IntentEnded, OrderDenied, Withdraw
+from statemachines.messages.orders import Fill, Intent, IntentEnded, OrderDenied, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters

@@ -8,7 +8,9 @@ from decimal import Decimal
 from statemachines.entry_gate import scopes_of
 from statemachines.facts import BarFact
 from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
-from statemachines.messages import DayClosed, FundingSettled, InstrumentsKnown, Portfolio, RiskState
+from statemachines.messages.accounts import Portfolio
+from statemachines.messages.control import RiskState
+from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders
 from statemachines.tactical.rules import Published
 from statemachines.values import SPOT, Account, ActorName

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.commands import Alert, Send
-from statemachines.messages import TransferEnded, TransferWanted
+from statemachines.messages.accounts import TransferEnded, TransferWanted
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import ReturnState, TacticalState
 from statemachines.tactical.rules import ExitKind, exit_due, gain

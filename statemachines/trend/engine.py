@@ -15,20 +15,11 @@ from pydantic import BaseModel
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
-from statemachines.messages import (
-    BalancesKnown,
-    CycleDone,
-    DayClosed,
-    Envelope,
-    Fill,
-    FundingSettled,
-    InstrumentsKnown,
-    IntentEnded,
-    IntentWorking,
-    Portfolio,
-    RiskState,
-    RunCycle,
-)
+from statemachines.messages.accounts import BalancesKnown, Portfolio
+from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
 from statemachines.state_store import StateDialect
 from statemachines.trend import decisions
 from statemachines.trend.machine import CycleStage

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from statemachines.commands import Alert, AlertEnded, Send
-from statemachines.messages import Intent, MoveStop, Withdraw
+from statemachines.messages.orders import Intent, MoveStop, Withdraw
 from statemachines.trend.parameters import TrendAsset
 from statemachines.trend.trade import StopOrder, Trade
 from statemachines.trend.view import View

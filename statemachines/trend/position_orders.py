@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
-from statemachines.messages import Fill, IntentEnded, IntentWorking
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.orders import plain

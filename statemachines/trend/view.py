@@ -15,7 +15,9 @@ from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyValues, DailyWindow
 from statemachines.intent_ids import intent_id
-from statemachines.messages import DayClosed, FundingSettled, Portfolio, RiskState
+from statemachines.messages.accounts import Portfolio
+from statemachines.messages.control import RiskState
+from statemachines.messages.market import DayClosed, FundingSettled
 from statemachines.portfolio.equity import price_key
 from statemachines.trend import rules
 from statemachines.trend.machine import CycleMachine, CycleStage

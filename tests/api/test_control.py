@@ -19,7 +19,8 @@ from api.verdict import _trading
 from infra.config import EternalConfig
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.store import PostgresStore
-from statemachines.messages import ComponentChanged, ComponentReset, OperatorCommand, parse_body
+from statemachines.messages.control import ComponentChanged, ComponentReset, OperatorCommand
+from statemachines.messages.kinds import parse_body
 from statemachines.values import ActorName
 from tests.actors.runtime.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures

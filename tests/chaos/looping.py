@@ -12,7 +12,7 @@ from api.assembly import SystemAssembly
 from infra.config import EternalConfig
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import Commands
-from statemachines.messages import Envelope
+from statemachines.messages.envelope import Envelope
 from statemachines.values import ActorName
 
 VICTIM = ActorName.TREND_1

@@ -95,7 +95,7 @@ PARTS = (
             "statemachines/insurance_fund.py",
             "statemachines/intent_ids.py",
             "statemachines/lockstep.py",
-            "statemachines/messages.py",
+            "statemachines/messages/",
         ),
         (
             "tests/statemachines/test_shared_rules.py",

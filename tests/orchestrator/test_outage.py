@@ -22,7 +22,7 @@ from infra.database.store import PostgresStore
 from orchestrator import supervision
 from orchestrator.outage_watch import TOLD_AFTER_S, OutageWatch
 from orchestrator.supervision import Supervision
-from statemachines.messages import ComponentAlert
+from statemachines.messages.control import ComponentAlert
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Supervisor

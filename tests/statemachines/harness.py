@@ -16,22 +16,11 @@ from typing import Any
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Send
 from statemachines.conditions import Conditions
-from statemachines.messages import (
-    AccountView,
-    Body,
-    Envelope,
-    Fill,
-    FundingPaid,
-    InstrumentsKnown,
-    Intent,
-    IntentDone,
-    OrderDenied,
-    Portfolio,
-    RiskState,
-    TransferEnded,
-    TransferWanted,
-    Withdraw,
-)
+from statemachines.messages.accounts import AccountView, FundingPaid, Portfolio, TransferEnded, TransferWanted
+from statemachines.messages.control import RiskState
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import InstrumentsKnown
+from statemachines.messages.orders import Fill, Intent, IntentDone, OrderDenied, Withdraw
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Instrument, Side
 
 ZERO = Decimal(0)

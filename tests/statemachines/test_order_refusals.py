@@ -10,14 +10,8 @@ import pytest
 
 from actors.runtime.routing import recipients
 from statemachines.commands import Send
-from statemachines.messages import (
-    BODIES,
-    IntentDone,
-    IntentEnded,
-    OrderDenied,
-    OrderRejected,
-    parse_body,
-)
+from statemachines.messages.kinds import BODIES, parse_body
+from statemachines.messages.orders import IntentDone, IntentEnded, OrderDenied, OrderRejected
 from statemachines.orchestration.summary import Tally
 from statemachines.refusals import RefusalCause
 from statemachines.requests import Refused

@@ -12,7 +12,8 @@ from statemachines.exposure import Exposure, ExposureLimits, liquidation_buffer
 from statemachines.facts import BarFact
 from statemachines.funding_rates import rate_per_8h
 from statemachines.intent_ids import base36, intent_id, parse_intent_id
-from statemachines.messages import FundingSettled, Intent
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import Intent
 from statemachines.risk.machine import NO_NEW_RISK, RiskStateName
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.intake import Intake

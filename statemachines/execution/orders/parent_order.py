@@ -15,7 +15,7 @@ from statemachines.commands import JournalEntry
 from statemachines.execution.orders.child_order import ZERO, ChildOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, ParentOrderMachine, ParentOrderState
 from statemachines.execution.orders.request_keys import Topic, order_key
-from statemachines.messages import Approved, Intent
+from statemachines.messages.orders import Approved, Intent
 from statemachines.state_store import RowKind
 from statemachines.values import Account, Category
 

@@ -10,7 +10,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.execution.orders.transfer_order_machine import ENDED, TransferMachine, TransferState
 from statemachines.facts import TransferFact
-from statemachines.messages import TransferOrdered
+from statemachines.messages.accounts import TransferOrdered
 
 PREFIX = "transfer:"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.reconciliation.balances import empty_wallet_problem
-from statemachines.messages import FiltersRefused, RowsSetAside
+from statemachines.messages.market import FiltersRefused, RowsSetAside
 from statemachines.requests import WHOLE_ACCOUNT, AccountSnapshot, Refused, SetAside
 from statemachines.values import Account
 

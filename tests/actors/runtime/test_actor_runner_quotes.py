@@ -12,7 +12,8 @@ from actors.runtime.ports import EnvelopeDict
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.facts import BarFact
-from statemachines.messages import BarsClosed, Envelope, QuoteFrame, QuotesSeen
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import BarsClosed, QuoteFrame, QuotesSeen
 from statemachines.requests import Quote
 from statemachines.values import LINEAR, ActorName
 from tests.waiting import until

@@ -15,7 +15,9 @@ from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, FencedError, StoreUnavailableError
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry
 from statemachines.facts import AlertFact
-from statemachines.messages import Envelope, FundingSettled, ResponseReceived
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted
 from statemachines.values import ActorName
 from tests.actors.runtime.toy import Buyer, Pump, ToyExchange

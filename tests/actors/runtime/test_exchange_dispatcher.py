@@ -16,7 +16,9 @@ from actors.runtime.ports import StoreUnavailableError
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, ExchangeCall, Record
 from statemachines.facts import SwitchFact
-from statemachines.messages import Envelope, FundingSettled, ResponseReceived
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted, CancelOrder, ExchangeRequest, ExchangeResponse, PlaceOrder
 from statemachines.values import Account, ActorName, Side
 from tests.actors.runtime.toy import _Toy

@@ -16,7 +16,8 @@ from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, StoreUnavailableError
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
-from statemachines.messages import FundingSettled, ResponseReceived
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted, ExchangeRequest, ExchangeResponse, LookUpTransfer, TransferFunds
 from statemachines.values import Account, ActorName
 from tests.actors.runtime.toy import Buyer, Pump, ToyExchange

@@ -8,7 +8,11 @@ import pytest
 
 from actors.runtime.routing import EPHEMERAL, TABLE, UnroutableError, recipients
 from statemachines.commands import Send
-from statemachines.messages import BODIES, Body, FeedFrame, OrderDenied, TransferEnded
+from statemachines.messages.accounts import TransferEnded
+from statemachines.messages.envelope import Body
+from statemachines.messages.kinds import BODIES
+from statemachines.messages.market import FeedFrame
+from statemachines.messages.orders import OrderDenied
 from statemachines.values import Account, ActorName
 
 FROM_OUTSIDE = {
@@ -67,7 +71,7 @@ def test_a_kind_without_route_is_a_programming_error() -> None:
 
 
 def test_an_unknown_kind_on_the_wire_names_what_is_allowed() -> None:
-    from statemachines.messages import parse_body
+    from statemachines.messages.kinds import parse_body
 
     with pytest.raises(ValueError, match="kind 'nonsense' is not known; allowed"):
         parse_body("nonsense", {})

@@ -8,7 +8,10 @@ from decimal import Decimal
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
 from statemachines.facts import BarFact
-from statemachines.messages import CycleDone, Envelope, FundingSettled, ResponseReceived, RunCycle
+from statemachines.messages.control import CycleDone, RunCycle
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import (
     Accepted,
     ExchangeRequest,

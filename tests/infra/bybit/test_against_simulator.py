@@ -31,7 +31,9 @@ from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import HttpJson
 from statemachines.actor_logic import NO_LOOKAHEAD
-from statemachines.messages import BarFrame, Body, ExecutionFrame, OrderFrame, QuoteFrame
+from statemachines.messages.envelope import Body
+from statemachines.messages.market import BarFrame, QuoteFrame
+from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,

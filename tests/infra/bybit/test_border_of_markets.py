@@ -21,7 +21,7 @@ from infra.bybit.streams.connection import _Socket
 from infra.bybit.streams.frames import PublicFrames
 from infra.bybit.streams.subscriptions import PublicStreams
 from infra.proxy import proxy_address, proxy_for
-from statemachines.messages import QuoteFrame, RowsSetAside
+from statemachines.messages.market import QuoteFrame, RowsSetAside
 from statemachines.requests import (
     FundingRead,
     MarketSnapshot,

@@ -13,7 +13,8 @@ from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.parsing.rows import parse_bar, parse_execution, parse_order, parse_position
 from infra.bybit.session import GatewaySession
 from infra.bybit.streams.frames import parse_private_frame
-from statemachines.messages import ExecutionFrame, OrderFrame, RowsSetAside
+from statemachines.messages.market import RowsSetAside
+from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,

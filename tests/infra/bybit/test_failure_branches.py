@@ -23,7 +23,8 @@ from infra.bybit.session import DirectSessions
 from infra.bybit.streams.book import OrderBook
 from infra.bybit.streams.frames import PublicFrames, moment_ms
 from infra.bybit.streams.subscriptions import PublicStreams
-from statemachines.messages import Body, DayClosed, QuoteFrame
+from statemachines.messages.envelope import Body
+from statemachines.messages.market import DayClosed, QuoteFrame
 from statemachines.requests import (
     BarsRead,
     CancelOrder,

@@ -22,7 +22,8 @@ from infra.bybit.session import DirectSessions
 from infra.bybit.streams.book import BookGapError
 from infra.bybit.streams.frames import PublicFrames, moment_ms, parse_private_frame
 from infra.simulator.api import ApiRequest
-from statemachines.messages import BarFrame, ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
+from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
+from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,

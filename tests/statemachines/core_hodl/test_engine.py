@@ -9,7 +9,7 @@ import pytest
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.messages import Fill
+from statemachines.messages.orders import Fill
 from statemachines.values import SPOT, Account, ActorName, Side
 from tests.statemachines.core_hodl.world import (
     CLOSES,

@@ -9,7 +9,7 @@ import pytest
 
 from actors.runtime.memory_store import MemoryStore
 from statemachines.facts import ExecutionFact, OrderFact, PortfolioFact
-from statemachines.messages import AccountView
+from statemachines.messages.accounts import AccountView
 from statemachines.values import DAY_MS, ActorName
 from tests.shared import shared_path
 from tests.simulation.whole import instant, recorded, run, synthetic

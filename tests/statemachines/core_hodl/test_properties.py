@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from statemachines.core_hodl.machine import DAY_TABLE, TABLE
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.messages import Intent, RiskState
+from statemachines.messages.control import RiskState
+from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, Side
 from tests.statemachines.core_hodl.world import ASSETS, CoreWorld, ms_of, world
 from tests.statemachines.harness import Outcome

@@ -14,17 +14,11 @@ from statemachines.commands import Commands
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.facts import BarFact
-from statemachines.messages import (
-    AccountView,
-    Body,
-    CycleDone,
-    DayClosed,
-    Intent,
-    Portfolio,
-    RiskState,
-    RunCycle,
-    TransferEnded,
-)
+from statemachines.messages.accounts import AccountView, Portfolio, TransferEnded
+from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.envelope import Body
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
 from tests.statemachines.harness import ZERO, Outcome, World, known_instruments
 

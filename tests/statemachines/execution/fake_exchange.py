@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from statemachines.messages import Body, ExecutionFrame, OrderFrame
+from statemachines.messages.envelope import Body
+from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,

@@ -22,7 +22,9 @@ from statemachines.commands import (
 from statemachines.execution.logic import OrderManagerLogic
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact
-from statemachines.messages import Approved, Body, Envelope, Intent, QuotesSeen, ResponseReceived
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import QuotesSeen
+from statemachines.messages.orders import Approved, Intent, ResponseReceived
 from statemachines.requests import Dropped, ExchangeResponse, Unknown
 from statemachines.values import ACCOUNT_OF, Account, ActorName, Category, Side
 from tests.statemachines.execution.fake_exchange import FakeExchange

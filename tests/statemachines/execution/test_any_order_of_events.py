@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PostingFact
 from statemachines.ledger.book import Book, trial_balance
-from statemachines.messages import Fill, FundingPaid, IntentEnded, MoveStop, TransferEnded, TransferOrdered
-from statemachines.messages import Withdraw as WithdrawBody
+from statemachines.messages.accounts import FundingPaid, TransferEnded, TransferOrdered
+from statemachines.messages.orders import Fill, IntentEnded, MoveStop
+from statemachines.messages.orders import Withdraw as WithdrawBody
 from statemachines.requests import Refused, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.statemachines.execution.fake_exchange import OPEN, FakeExchange

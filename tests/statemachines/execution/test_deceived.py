@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 
 from statemachines.execution.orders.request_keys import Topic, order_key
-from statemachines.messages import (
-    ExecutionFrame,
-    Fill,
-    IntentEnded,
-    OperatorCommand,
-    OrderFrame,
-    Reconciled,
-    ResponseReceived,
-)
+from statemachines.messages.accounts import Reconciled
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, OrderFrame, ResponseReceived
 from statemachines.requests import Accepted, CancelOrder, LookUpOrder, OrderFound, PlaceOrder, ReadAccount
 from statemachines.requests import VenueOrderStatus as V
 from tests.statemachines.execution.fake_exchange import FakeOrder

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from statemachines.messages import InstrumentsKnown, IntentEnded
+from statemachines.messages.market import InstrumentsKnown
+from statemachines.messages.orders import IntentEnded
 from statemachines.requests import AmendOrder, ExchangeRequest, ExchangeResponse, PlaceOrder, Refused, Unknown
 from statemachines.values import Account
 from tests.statemachines.execution.fake_exchange import FakeExchange, instrument

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from statemachines.messages import IntentEnded, IntentWorking
+from statemachines.messages.orders import IntentEnded, IntentWorking
 from statemachines.requests import (
     AmendOrder,
     ExchangeRequest,

@@ -7,15 +7,8 @@ from decimal import Decimal
 import pytest
 
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
-from statemachines.messages import (
-    BalancesKnown,
-    ExecutionFrame,
-    Fill,
-    FundingPaid,
-    IntentEnded,
-    TransferEnded,
-    TransferOrdered,
-)
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
+from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded
 from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.statemachines.execution.rig import Rig

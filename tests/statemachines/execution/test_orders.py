@@ -9,7 +9,9 @@ import pytest
 
 from statemachines.commands import ExchangeCall, Record, Send
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
-from statemachines.messages import Envelope, Fill, IntentEnded, IntentWorking, OperatorCommand, Withdraw
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Withdraw
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import START_MS, Rig, approved, maker, stop

@@ -8,7 +8,8 @@ import pytest
 
 from statemachines.execution.orders.request_keys import parse_key
 from statemachines.facts import OrderFact
-from statemachines.messages import Fill, IntentEnded, OperatorCommand, OrderFrame, StreamRestored, Withdraw
+from statemachines.messages.control import OperatorCommand
+from statemachines.messages.orders import Fill, IntentEnded, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
     Accepted,
     CancelOrder,

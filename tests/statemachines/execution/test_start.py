@@ -8,16 +8,9 @@ import pytest
 
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import DiscrepancyFact, ExecutionFact, OrderFact, PositionFact, PostingFact
-from statemachines.messages import (
-    BalancesKnown,
-    DayClosed,
-    Fill,
-    IntentEnded,
-    Reconciled,
-    StreamRestored,
-    TransferOrdered,
-    Withdraw,
-)
+from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferOrdered
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Fill, IntentEnded, StreamRestored, Withdraw
 from statemachines.requests import (
     PlaceOrder,
     ReadAccount,

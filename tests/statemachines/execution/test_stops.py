@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.messages import Fill, IntentEnded, IntentWorking, MoveStop
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveStop
 from statemachines.requests import PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import Rig, stop

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from statemachines.facts import DiscrepancyFact, ExecutionFact
-from statemachines.messages import DataUnusable, DayClosed, ExecutionFrame, Fill, OrderFrame, Reconciled
+from statemachines.messages.accounts import Reconciled
+from statemachines.messages.market import DataUnusable, DayClosed
+from statemachines.messages.orders import ExecutionFrame, Fill, OrderFrame
 from statemachines.requests import AccountSnapshot, ExecutionReport, ReadAccount, VenueOrderStatus
 from statemachines.values import Account, Side
 from tests.statemachines.execution.fake_exchange import FakeOrder

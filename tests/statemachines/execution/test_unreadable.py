@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from statemachines.messages import DataUnusable, DayClosed, FiltersRefused, QuotesSeen, Reconciled, RowsSetAside
+from statemachines.messages.accounts import Reconciled
+from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, QuotesSeen, RowsSetAside
 from statemachines.requests import (
     WHOLE_ACCOUNT,
     AccountSnapshot,

@@ -9,7 +9,8 @@ from typing import Any
 from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
-from statemachines.messages import BarsClosed, DayClosed, FundingSettled, Intent
+from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
+from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account
 from tests.statemachines.harness import World, known_instruments
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from statemachines.messages import BalancesKnown, InstrumentsKnown, Intent, Withdraw
+from statemachines.messages.accounts import BalancesKnown
+from statemachines.messages.market import InstrumentsKnown
+from statemachines.messages.orders import Intent, Withdraw
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, Side
 from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, Market
 from tests.statemachines.harness import Outcome, known_instruments

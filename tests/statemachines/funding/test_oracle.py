@@ -10,7 +10,7 @@ import pytest
 
 from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
-from statemachines.messages import BarsClosed, DayClosed, FundingSettled
+from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account, Side
 from tests.reference import funding as reference
 from tests.shared import shared_path

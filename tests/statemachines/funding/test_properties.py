@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.funding.machine import FundingState
-from statemachines.messages import Intent
+from statemachines.messages.orders import Intent
 from statemachines.values import HOUR_MS, LINEAR, SECOND_MS, SPOT, Side
 from tests.statemachines.funding.synthetic import Market
 from tests.statemachines.harness import Outcome, World, risk_state

@@ -20,15 +20,9 @@ from statemachines.funding.rules import (
 )
 from statemachines.funding_rates import rate_per_8h
 from statemachines.insurance_fund import InsuranceReading, is_insurance_fund_depleted
-from statemachines.messages import (
-    CycleDone,
-    FundingSettled,
-    InsuranceSeen,
-    QuotesSeen,
-    RiskState,
-    RunCycle,
-    TransferWanted,
-)
+from statemachines.messages.accounts import TransferWanted
+from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.market import FundingSettled, InsuranceSeen, QuotesSeen
 from statemachines.requests import Quote
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, MINUTE_MS, SPOT, ActorName, Side
 from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, PRICES, Market

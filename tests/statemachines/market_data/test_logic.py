@@ -24,18 +24,17 @@ from statemachines.conditions import Conditions
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.market_data.logic import MarketDataLogic
 from statemachines.market_data.parameters import MarketDataParameters
-from statemachines.messages import (
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import (
     BarFrame,
     BarsClosed,
-    Body,
     DayClosed,
-    Envelope,
     FundingSettled,
     InstrumentsKnown,
     QuoteFrame,
     QuotesSeen,
-    ResponseReceived,
 )
+from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from statemachines.commands import ExchangeCall
-from statemachines.messages import (
+from statemachines.messages.market import (
     BarFrame,
     DataUnusable,
     FiltersRefused,

@@ -17,25 +17,19 @@ from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Command, Commands, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import AlertFact
-from statemachines.messages import (
+from statemachines.messages.accounts import FundingPaid, Reconciled, TransferEnded, TransferOrdered, TransferWanted
+from statemachines.messages.control import (
     AssessRisk,
-    Body,
     ComponentAlert,
     ComponentChanged,
     CycleDone,
-    DayClosed,
-    Envelope,
-    Fill,
-    FundingPaid,
-    OrderDenied,
-    Reconciled,
     RiskAssessed,
     RiskState,
     RunCycle,
-    TransferEnded,
-    TransferOrdered,
-    TransferWanted,
 )
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Fill, OrderDenied
 from statemachines.orchestration.daily_cycle import CYCLE_TABLE, Stage
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters

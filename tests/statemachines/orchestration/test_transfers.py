@@ -7,7 +7,7 @@ import uuid
 from decimal import Decimal
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
-from statemachines.messages import TransferEnded, TransferOrdered, TransferWanted
+from statemachines.messages.accounts import TransferEnded, TransferOrdered, TransferWanted
 from statemachines.orchestration.transfers import TransferBook
 from statemachines.values import Account, ActorName
 

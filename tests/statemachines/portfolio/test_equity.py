@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.facts import BarFact
-from statemachines.messages import BalancesKnown, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, TransferEnded
 from statemachines.portfolio.book import AccountsBook
 from statemachines.portfolio.equity import Holdings, MissingPriceError, build_portfolio, equity_usdt
 from statemachines.values import HOUR_MS, Account

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from statemachines.exposure import Exposure, liquidation_buffer
-from statemachines.messages import Intent
+from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.risk.checks import judge
 from statemachines.risk.machine import RiskStateName

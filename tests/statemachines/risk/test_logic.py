@@ -11,20 +11,11 @@ from hypothesis import strategies as st
 
 from actors.runtime.routing import recipients
 from statemachines.commands import Alert, Commands, JournalEntry
-from statemachines.messages import (
-    AssessRisk,
-    ComponentChanged,
-    Envelope,
-    FundingSettled,
-    IntentDone,
-    IntentEnded,
-    MoveStop,
-    OperatorCommand,
-    OrderRejected,
-    Portfolio,
-    TransferEnded,
-    Withdraw,
-)
+from statemachines.messages.accounts import Portfolio, TransferEnded
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import FundingSettled
+from statemachines.messages.orders import IntentDone, IntentEnded, MoveStop, OrderRejected, Withdraw
 from statemachines.risk.machine import RiskStateName
 from statemachines.values import DAY_MS, ENGINES, HOUR_MS, Account, ActorName, Side
 from tests.statemachines.risk.world import (

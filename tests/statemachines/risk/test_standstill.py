@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from statemachines.messages import AccountView
+from statemachines.messages.accounts import AccountView
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.standstill import Standstill, is_flat, next_standstill
 from statemachines.values import DAY_MS, Account, Instrument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from statemachines.messages import DataUnusable
+from statemachines.messages.market import DataUnusable
 from statemachines.requests import WHOLE_ACCOUNT
 from tests.statemachines.risk.world import T0, World, intent, sent
 

@@ -9,17 +9,10 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Command, Commands, JournalLine, Record, Send
 from statemachines.facts import BarFact
-from statemachines.messages import (
-    BalancesKnown,
-    BarsClosed,
-    Body,
-    DayClosed,
-    Envelope,
-    Fill,
-    InstrumentsKnown,
-    Intent,
-    Reconciled,
-)
+from statemachines.messages.accounts import BalancesKnown, Reconciled
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import BarsClosed, DayClosed, InstrumentsKnown
+from statemachines.messages.orders import Fill, Intent
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Category, Instrument, Side
 

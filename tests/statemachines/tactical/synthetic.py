@@ -8,7 +8,10 @@ from typing import Any
 
 from statemachines.actor_logic import ActorLogic, HistoryNeed
 from statemachines.facts import BarFact
-from statemachines.messages import CycleDone, DayClosed, FeedFrame, FundingSettled, Intent, RunCycle, TransferWanted
+from statemachines.messages.accounts import TransferWanted
+from statemachines.messages.control import CycleDone, RunCycle
+from statemachines.messages.market import DayClosed, FeedFrame, FundingSettled
+from statemachines.messages.orders import Intent
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import DAY_MS, HOUR_MS, SPOT, Account, ActorName

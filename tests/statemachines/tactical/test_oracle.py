@@ -11,7 +11,8 @@ import pytest
 
 from statemachines.actor_logic import ActorLogic, HistoryNeed
 from statemachines.facts import BarFact
-from statemachines.messages import CycleDone, DayClosed, FeedFrame, FundingSettled, RunCycle
+from statemachines.messages.control import CycleDone, RunCycle
+from statemachines.messages.market import DayClosed, FeedFrame, FundingSettled
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
 from tests.reference import tactical as reference

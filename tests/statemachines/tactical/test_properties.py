@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import FeedFrame, Intent
+from statemachines.messages.market import FeedFrame
+from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, Side
 from tests.statemachines.harness import Outcome, risk_state
 from tests.statemachines.tactical.synthetic import Market

@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from statemachines.messages import FeedFrame, RiskState, TransferEnded
+from statemachines.messages.accounts import TransferEnded
+from statemachines.messages.control import RiskState
+from statemachines.messages.market import FeedFrame
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.rules import (

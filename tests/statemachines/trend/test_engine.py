@@ -6,7 +6,8 @@ from decimal import Decimal as D
 
 import pytest
 
-from statemachines.messages import CycleDone, Intent, IntentDone, MoveStop, RiskState, Withdraw
+from statemachines.messages.control import CycleDone, RiskState
+from statemachines.messages.orders import Intent, IntentDone, MoveStop, Withdraw
 from statemachines.trend.engine import TrendEngine
 from statemachines.trend.parameters import TREND_1
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from statemachines.messages import Intent
+from statemachines.messages.orders import Intent
 from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import ActorName
 from tests.reference import trend as reference

@@ -6,17 +6,10 @@ from decimal import Decimal as D
 
 import pytest
 
-from statemachines.messages import (
-    BalancesKnown,
-    CycleDone,
-    Fill,
-    InstrumentsKnown,
-    Intent,
-    IntentWorking,
-    MoveStop,
-    OrderDenied,
-    Withdraw,
-)
+from statemachines.messages.accounts import BalancesKnown
+from statemachines.messages.control import CycleDone
+from statemachines.messages.market import InstrumentsKnown
+from statemachines.messages.orders import Fill, Intent, IntentWorking, MoveStop, OrderDenied, Withdraw
 from statemachines.refusals import RefusalCause
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Side

@@ -9,7 +9,8 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statemachines.messages import CycleDone, Intent, MoveStop, RiskState
+from statemachines.messages.control import CycleDone, RiskState
+from statemachines.messages.orders import Intent, MoveStop
 from statemachines.trend.machine import TrendState
 from statemachines.values import DAY_MS, HOUR_MS
 from tests.statemachines.trend.bars import BTC, ETH, FAST, bars, next_day, scene

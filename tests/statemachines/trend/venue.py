@@ -11,22 +11,18 @@ from typing import Any, Literal
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Send
 from statemachines.facts import BarFact
-from statemachines.messages import (
-    AccountView,
-    Body,
-    DayClosed,
-    Envelope,
+from statemachines.messages.accounts import AccountView, Portfolio
+from statemachines.messages.control import RunCycle
+from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
+from statemachines.messages.orders import (
     Fill,
-    FundingSettled,
-    InstrumentsKnown,
     Intent,
     IntentDone,
     IntentWorking,
     MoveStop,
     OrderDenied,
     OrderRejected,
-    Portfolio,
-    RunCycle,
     Withdraw,
 )
 from statemachines.refusals import RefusalCause

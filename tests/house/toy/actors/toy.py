@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages import CycleDone, Intent
+from statemachines.messages.control import CycleDone
+from statemachines.messages.orders import Intent
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:

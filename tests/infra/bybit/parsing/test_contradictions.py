@@ -16,7 +16,7 @@ from infra.bybit.parsing.rows import parse_fee_rate, parse_instrument, parse_ord
 from infra.bybit.session import GatewaySession
 from infra.bybit.streams.book import BookGapError
 from infra.bybit.streams.frames import PublicFrames, parse_private_frame
-from statemachines.messages import BarFrame, QuoteFrame, RowsSetAside
+from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import AccountSnapshot, MarketSnapshot, OrderFound, ReadAccount, ReadBars, ReadMarket
 from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.infra.bybit.parsing.test_rows import execution_row, order_row

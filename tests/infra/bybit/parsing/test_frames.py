@@ -9,7 +9,7 @@ import pytest
 
 from infra.bybit.streams.book import BookGapError, OrderBook
 from infra.bybit.streams.frames import PublicFrames, moment_ms, parse_private_frame, parse_public_frame
-from statemachines.messages import BarFrame, QuoteFrame
+from statemachines.messages.market import BarFrame, QuoteFrame
 from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, Account
 from tests.infra.bybit.parsing.test_rows import order_row

@@ -27,7 +27,8 @@ from infra.bybit.parsing.rows import (
 )
 from infra.bybit.streams.book import OrderBook
 from infra.bybit.streams.frames import PublicFrames, parse_private_frame, parse_public_frame
-from statemachines.messages import ExecutionFrame, OrderFrame, QuoteFrame, RowsSetAside
+from statemachines.messages.market import QuoteFrame, RowsSetAside
+from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import VenueOrderStatus
 from statemachines.values import Account, Side
 from tests.shared import shared_path

@@ -14,7 +14,7 @@ from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, PARENT_TABLE, ParentOrderState
 from statemachines.execution.parameters import OrderParameters
 from statemachines.fsm import UnknownStateError
-from statemachines.messages import Withdraw
+from statemachines.messages.orders import Withdraw
 from statemachines.state_store import UnreadableRowError
 from statemachines.values import ActorName
 from tests.statemachines.execution.rig import Rig, maker

@@ -8,7 +8,10 @@ from decimal import Decimal
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.facts import BarFact
-from statemachines.messages import CycleDone, DayClosed, Envelope, Intent, RunCycle
+from statemachines.messages.control import CycleDone, RunCycle
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import Intent
 from statemachines.values import SPOT, Account, ActorName, Side
 
 from .machine import ToyMachine

@@ -1,0 +1,105 @@
+"""Messages about accounts: balances, portfolio, funding payments, reconciliation, transfers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import Field
+
+from statemachines.messages.envelope import Body
+from statemachines.values import Account, ActorName, Frozen
+
+
+class FundingPaid(Body):
+    """A settlement on a position of ours: `amount_usdt` positive = received, negative = paid."""
+
+    KIND = "funding_paid"
+    execution_id: str
+    engine: ActorName
+    account: Account
+    symbol: str
+    amount_usdt: Decimal
+    rate: Decimal
+    settle_ms: int
+    cash_usdt: Decimal
+
+
+class BalancesKnown(Body):
+    """Balances and positions of an account as booked, after reconciliation or a transfer."""
+
+    KIND = "balances_known"
+    account: Account
+    coins: dict[str, Decimal]
+    positions: dict[str, tuple[Decimal, Decimal]]
+
+
+class Reconciled(Body):
+    """The order manager has compared books and exchange (OR-9); `discrepancies` counts what differed."""
+
+    KIND = "reconciled"
+    market_ms: int
+    reason: str
+    discrepancies: int
+    details: tuple[str, ...] = ()
+
+
+class AccountView(Frozen):
+    """One account inside a portfolio: `equity_usdt` = USDT + coins at last close + unrealised P&L."""
+
+    account: Account
+    equity_usdt: Decimal
+    cash_usdt: Decimal
+    coins: dict[str, Decimal] = Field(default_factory=dict)
+    positions: dict[str, tuple[Decimal, Decimal]] = Field(default_factory=dict)
+
+
+class Portfolio(Body):
+    """The one view of all accounts; a decision quotes the version it saw."""
+
+    KIND = "portfolio"
+    version_no: int
+    market_ms: int
+    equity_usdt: Decimal
+    accounts: dict[Account, AccountView]
+    prices: dict[str, Decimal]  # "spot:BTCUSDT" → last closed price
+
+
+class TransferWanted(Body):
+    """An engine asks the orchestrator for a movement (FU-5 owed to TACTICAL, TA-6 returns)."""
+
+    KIND = "transfer_wanted"
+    request_id: str
+    engine: ActorName
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+
+
+class TransferOrdered(Body):
+    """The orchestrator orders a movement; the order manager performs and books it (OR-6)."""
+
+    KIND = "transfer_ordered"
+    transfer_id: str
+    request_id: str
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+
+
+class TransferEnded(Body):
+    """A movement has ended; sent to the orchestrator, the risk manager and the engines on both sides."""
+
+    KIND = "transfer_ended"
+    transfer_id: str
+    request_id: str
+    from_account: Account
+    to_account: Account
+    coin: str
+    amount: Decimal
+    purpose: str
+    succeeded: bool
+    reason: str = ""

@@ -1,0 +1,117 @@
+"""Messages that steer: daily cycle, risk states, components, operator commands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from statemachines.messages.envelope import Body
+from statemachines.values import ActorName, Foundation
+
+
+class RiskState(Body):
+    """The risk state in force for a scope (GLOBAL or an engine) and the size factor entries must apply (RM-3)."""
+
+    KIND = "risk_state"
+    scope: str
+    state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]
+    size_factor: Decimal
+    entries_blocked_until_ms: int | None = None
+    reason: str
+
+
+class AssessRisk(Body):
+    """Second step of the daily cycle (OR-3)."""
+
+    KIND = "assess_risk"
+    day_ms: int
+
+
+class RiskAssessed(Body):
+    """The risk manager's answer: engines named in `blocked` are not run for entries."""
+
+    KIND = "risk_assessed"
+    day_ms: int
+    state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]
+    reason: str
+
+
+class RunCycle(Body):
+    """Third step: the engine decides on the day that closed at `close_ms`. `target_usdt` is the engine's
+    target capital (weight × portfolio equity)."""
+
+    KIND = "run_cycle"
+    day_ms: int
+    close_ms: int
+    engine: ActorName
+    target_usdt: Decimal
+    portfolio_usdt: Decimal
+    entries_allowed: bool = True
+
+
+class CycleDone(Body):
+    """The engine has finished its part of the cycle (urgent orders ended; maker orders may still work)."""
+
+    KIND = "cycle_done"
+    day_ms: int
+    engine: ActorName
+    summary: str
+
+
+class ComponentChanged(Body):
+    """The orchestrator tells everyone of a component's life cycle (OR-8), e.g. an engine that is FAULTED."""
+
+    KIND = "component_changed"
+    component: ActorName
+    state: str
+    reason: str
+    trigger: str = ""
+    source: str = ""
+    """The row of the component's table that led to `state`; messages of an older version lack it."""
+
+
+class ComponentAlert(Body):
+    """The supervision has something to say to the operator; the orchestrator's commit makes it an alert.
+
+    `is_open`: the component is down and the alert lasts until it runs again; otherwise what is told is over.
+    """
+
+    KIND = "component_alert"
+    component: ActorName | Foundation
+    severity: Literal["info", "warning", "critical"]
+    text: str
+    is_open: bool = False
+
+
+class DatabaseOutage(Body):
+    """The database could not be used (DA-5): told when it begins, committed when it is over, and told again then.
+
+    `what` continues "The database"; `since` and `until` are wall time as text, `until` "" while it lasts.
+    """
+
+    KIND = "database_outage"
+    what: str
+    why: str
+    since: str
+    until: str = ""
+
+
+class OperatorCommand(Body):
+    """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent."""
+
+    KIND = "operator_command"
+    command_id: str
+    who: str
+    action: Literal["pause", "resume", "reduce_only", "halt", "normal"]
+    scope: str
+    reason: str
+
+
+class ComponentReset(Body):
+    """The operator wants a FAULTED component tried again (OR-8); `command_id` as in `OperatorCommand`."""
+
+    KIND = "component_reset"
+    command_id: str
+    who: str
+    component: ActorName
+    reason: str

@@ -1,0 +1,25 @@
+"""A message body and its envelope; one frozen model per kind, a plain dict on the wire (DESIGN 1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from statemachines.values import Frozen
+
+
+class Body(Frozen):
+    """Base of all message bodies. `VERSION` rises when the shape changes."""
+
+    KIND: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+
+class Envelope(NamedTuple):
+    """A message as a logic sees it. `id` is `sender:seq`, or the natural id of a fact from outside."""
+
+    id: str
+    sender: str
+    market_ms: int
+    cause: str
+    trace: str
+    body: Body

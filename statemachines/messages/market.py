@@ -1,0 +1,142 @@
+"""Messages about the market: frames of the streams, closed bars, settlements, quotes, instruments, unusable data."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from statemachines.facts import BarFact
+from statemachines.messages.envelope import Body
+from statemachines.requests import Quote, SetAside
+from statemachines.values import Account, Category, Instrument
+
+
+class BarFrame(Body):
+    """Closed bars as the stream told them (public kline topic, `confirm`)."""
+
+    KIND = "bar_frame"
+    bars: tuple[BarFact, ...]
+
+
+Market = tuple[Category, str]
+"""Category and symbol."""
+
+
+class QuoteFrame(Body):
+    """Newest quotes (ephemeral: never committed, the newest wins). `withdrawn`: what was told of these markets does not
+    hold any more, and nothing usable has taken its place."""
+
+    KIND = "quote_frame"
+    quotes: tuple[Quote, ...]
+    withdrawn: tuple[Market, ...] = ()
+
+
+class RowsSetAside(Body):
+    """Rows of a stream that are not used; each was judged by itself. `account` None: a public stream."""
+
+    KIND = "rows_set_aside"
+    source: str
+    account: Account | None = None
+    rows: tuple[SetAside, ...]
+
+
+class FundingFrame(Body):
+    """Settled funding rates read after a settlement."""
+
+    KIND = "funding_frame"
+    settle_ms: int
+    rates: dict[str, Decimal]
+    interval_min: dict[str, int]
+
+
+class FeedFrame(Body):
+    """External values known at `market_ms` (DA-2): Fear & Greed and DVOL, each with its publication time."""
+
+    KIND = "feed_frame"
+    fear_greed: int | None = None
+    fear_greed_ms: int | None = None
+    dvol: Decimal | None = None
+    dvol_ms: int | None = None
+
+
+class InsuranceSeen(Body):
+    """A reading of the exchange's insurance fund (FU-9): its balance in USDT at `market_ms`."""
+
+    KIND = "insurance_seen"
+    balance_usdt: Decimal
+    market_ms: int
+
+
+class BarsClosed(Body):
+    """All symbols' hourly bars of one instant. `missing` lists "category:symbol" without a bar."""
+
+    KIND = "bars_closed"
+    close_ms: int
+    bars: tuple[BarFact, ...]
+    missing: tuple[str, ...] = ()
+
+
+class DayClosed(Body):
+    """All symbols' daily bars of one UTC day (`day_ms` = its start) and the external values known at its end."""
+
+    KIND = "day_closed"
+    day_ms: int
+    close_ms: int
+    bars: tuple[BarFact, ...]
+    missing: tuple[str, ...] = ()
+    feed: FeedFrame = FeedFrame()
+
+
+class FundingSettled(Body):
+    """Rates settled at `settle_ms` (as published, per `interval_min`) and what is predicted for the next."""
+
+    KIND = "funding_settled"
+    settle_ms: int
+    rates: dict[str, Decimal]
+    predicted: dict[str, Decimal]
+    interval_min: dict[str, int]
+
+
+class QuotesSeen(Body):
+    """Quotes forwarded to those who decide on them (ephemeral)."""
+
+    KIND = "quotes_seen"
+    quotes: tuple[Quote, ...]
+    withdrawn: tuple[Market, ...] = ()
+
+    def after(self, older: QuotesSeen) -> QuotesSeen:
+        """Both in one message; the newest word on a symbol wins, whether a quote or its withdrawal."""
+        newest: dict[Market, Quote | None] = {}
+        for message in (older, self):
+            newest |= dict.fromkeys(message.withdrawn)
+            newest |= {(quote.category, quote.symbol): quote for quote in message.quotes}
+        return QuotesSeen(
+            quotes=tuple(quote for quote in newest.values() if quote is not None),
+            withdrawn=tuple(market for market, quote in newest.items() if quote is None),
+        )
+
+
+class DataUnusable(Body):
+    """What is told about a market (or, with category `WHOLE_ACCOUNT`, about an account) cannot be used; `reason` "": it
+    can be used again. No new risk is taken on it while anybody says so; `source` tells the reporters apart."""
+
+    KIND = "data_unusable"
+    source: str
+    category: str
+    symbol: str
+    reason: str
+
+
+class FiltersRefused(Body):
+    """The exchange refused an order by one of its filters (lot, tick, minimum): what we know of them may be old."""
+
+    KIND = "filters_refused"
+    category: Category
+    symbol: str
+    reason: str
+
+
+class InstrumentsKnown(Body):
+    """Instrument rules as read from the exchange; sent at start and when they change."""
+
+    KIND = "instruments_known"
+    instruments: tuple[Instrument, ...]
