@@ -23,7 +23,7 @@ from infra.bybit.parsing.rows import (
     status_problem,
 )
 from statemachines.facts import BarFact, FundingRateFact
-from statemachines.plausibility import FUNDING_INTERVALS_MIN, filters_problem
+from statemachines.limits.plausibility import FUNDING_INTERVALS_MIN, filters_problem
 from statemachines.requests import (
     BarsRead,
     FeeRate,

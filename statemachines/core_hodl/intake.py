@@ -12,9 +12,9 @@ from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
 from statemachines.core_hodl.texts import usdt
-from statemachines.entry_gate import permits_entries, scopes_of
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
+from statemachines.limits.entry_gate import permits_entries, scopes_of
 from statemachines.messages.accounts import BalancesKnown, Portfolio, TransferEnded
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import DayClosed, InstrumentsKnown

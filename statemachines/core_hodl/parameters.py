@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from statemachines.limits.shared_defaults import MAKER_LIFE_H
 from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
-from statemachines.shared_defaults import MAKER_LIFE_H
 from statemachines.values import HOUR_MS
 
 Fraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from statemachines.limits.shared_defaults import MAKER_LIFE_H, MAX_SLIPPAGE
 from statemachines.parameters import ParameterModel, SetBy, Symbol, Unit
-from statemachines.shared_defaults import MAKER_LIFE_H, MAX_SLIPPAGE
 from statemachines.values import HOUR_MS, MINUTE_MS, PERPETUAL_ACCOUNTS, SECOND_MS, Account
 
 _Ms = Annotated[int, Field(gt=0), Unit("milliseconds")]

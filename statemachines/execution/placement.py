@@ -11,7 +11,7 @@ from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.submission import patience_s
-from statemachines.plausibility import filters_problem
+from statemachines.limits.plausibility import filters_problem
 from statemachines.requests import Accepted, ExchangeResponse, Refused, SetLeverage
 from statemachines.values import LINEAR, Account, Instrument, Side
 

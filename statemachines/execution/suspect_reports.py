@@ -30,7 +30,7 @@ from statemachines.execution.orders.report_checks import (
     terms_problem,
     time_problem,
 )
-from statemachines.plausibility import MOST_APART_MS
+from statemachines.limits.plausibility import MOST_APART_MS
 from statemachines.requests import AccountSnapshot, ExecutionReport, OrderReport, SetAside
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName
 

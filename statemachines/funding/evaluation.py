@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
 from statemachines.funding.pair_orders import PairOrders
@@ -17,7 +16,8 @@ from statemachines.funding.rules import (
     pair_size,
 )
 from statemachines.funding.state import Evaluation
-from statemachines.insurance_fund import is_insurance_fund_depleted
+from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
+from statemachines.limits.insurance_fund import is_insurance_fund_depleted
 from statemachines.values import SECOND_MS, ActorName
 
 ZERO = Decimal(0)

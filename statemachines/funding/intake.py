@@ -9,8 +9,8 @@ from statemachines.funding.machine import FundingState
 from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
 from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
-from statemachines.funding_rates import rate_per_8h
-from statemachines.insurance_fund import InsuranceReading
+from statemachines.limits.funding_rates import rate_per_8h
+from statemachines.limits.insurance_fund import InsuranceReading
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import BarsClosed, FundingSettled, InstrumentsKnown, InsuranceSeen, QuotesSeen

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from statemachines.exposure import ExposureLimits
-from statemachines.insurance_fund import InsuranceLimits
+from statemachines.limits.exposure import ExposureLimits
+from statemachines.limits.insurance_fund import InsuranceLimits
+from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
-from statemachines.shared_defaults import SPOT_TAKER_FEE
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]

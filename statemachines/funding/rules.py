@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from statemachines.funding.parameters import FundingParameters
-from statemachines.funding_rates import EIGHT_HOURS_MIN
+from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.values import DAY_MS, MINUTE_MS, Instrument, ceil_to_step, floor_to_step
 
 SETTLEMENT_MS = EIGHT_HOURS_MIN * MINUTE_MS

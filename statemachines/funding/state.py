@@ -9,8 +9,8 @@ from pydantic import Field
 from statemachines.funding.machine import EvaluationStage, FundingState
 from statemachines.funding.pair import Pair
 from statemachines.funding.rules import ExitReason
-from statemachines.funding_rates import EIGHT_HOURS_MIN
-from statemachines.insurance_fund import InsuranceReading
+from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
+from statemachines.limits.insurance_fund import InsuranceReading
 from statemachines.values import Frozen, Instrument
 
 ZERO = Decimal(0)

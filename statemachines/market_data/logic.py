@@ -8,8 +8,7 @@ time, so that after a downtime every missed hour and day is announced in order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Send
@@ -19,6 +18,7 @@ from statemachines.market_data.bars import BarDesk
 from statemachines.market_data.instruments import InstrumentRules
 from statemachines.market_data.machine import MarketDataMachine, MarketDataState
 from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
+from statemachines.market_data.progress import Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import QuoteDesk
 from statemachines.market_data.settlements import Settlements
@@ -59,30 +59,8 @@ MARKET_SOURCE = "market data"
 FEED, RULES = "feed", "rules"
 """Conditions: an external source is missing; the market's rules cannot be read."""
 
-Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh"]
 _BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
 _OF_INSTANT: frozenset[str] = frozenset({"repair", "settlement", "feed"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A request that waits for its answer; `attempt` counts from 1."""
-
-    purpose: Purpose
-    request: ExchangeRequest
-    attempt: int = 1
-
-
-@dataclass(slots=True)
-class _Instant:
-    """How far the open closing instant has come; `waiting` are the keys of its open requests."""
-
-    close_ms: int
-    is_repaired: bool = False
-    is_settled: bool = False
-    feed: FeedRead | None = None
-    due: tuple[str, ...] = ()
-    waiting: set[str] = field(default_factory=set)
 
 
 class MarketDataLogic:
@@ -109,8 +87,8 @@ class MarketDataLogic:
         self._quotes = QuoteDesk(self._counters, self._unusable, self._settlements, age_ms)
         self._feed_reason = ""
         self._recorded: dict[tuple[Series, str], int] = {}
-        self._pending: dict[str, _Pending] = {}
-        self._instant: _Instant | None = None
+        self._pending: dict[str, Pending] = {}
+        self._instant: Instant | None = None
         self._dirty: set[str] = set()
         self._missed_frames = False
 
@@ -297,7 +275,7 @@ class MarketDataLogic:
                 commands += self._unusable.end("funding_rate", LINEAR, symbol)
         return commands + self._set_aside(read.set_aside)
 
-    def _take_market(self, snapshot: MarketSnapshot, pending: _Pending) -> Commands:
+    def _take_market(self, snapshot: MarketSnapshot, pending: Pending) -> Commands:
         """Symbols one by one: what could be read is taken, the old rules of the others stand, and the reading is
         repeated for them."""
         ended = self._rules.take(snapshot)
@@ -324,7 +302,7 @@ class MarketDataLogic:
             return []
         return [self._machine.remark("refresh", reason, {}), self._ask("refresh", ReadMarket())]
 
-    def _read_market_again(self, pending: _Pending, why: str) -> Commands:
+    def _read_market_again(self, pending: Pending, why: str) -> Commands:
         """A day is too long to trade by old rules: again with growing delay, without end. `why` "": all could be read,
         and the reading is repeated to see what has changed."""
         delays = self._parameters.retry_delays_s
@@ -352,7 +330,7 @@ class MarketDataLogic:
         note = self._machine.remark("feed", read.reason, {})
         return [note, Alert("warning", "An external source is missing", text, FEED)]
 
-    def _ask_again(self, pending: _Pending, why: str) -> Commands:
+    def _ask_again(self, pending: Pending, why: str) -> Commands:
         """Ask again after a delay. A backfill keeps trying; anything else is left out in the end, visibly."""
         self._counters.add(Defect.FAILED_READ)
         if pending.purpose == "refresh":
@@ -390,7 +368,7 @@ class MarketDataLogic:
             self._has_history = True
         while self.is_ready:
             if self._instant is None or self._instant.close_ms <= self._announced_ms:
-                self._instant = _Instant(self._announced_ms + HOUR_MS)
+                self._instant = Instant(self._announced_ms + HOUR_MS)
             instant = self._instant
             if instant.close_ms > self._now_ms:
                 self._missed_frames = False
@@ -403,7 +381,7 @@ class MarketDataLogic:
             commands += self._announce(instant)
         return commands
 
-    def _has_bars(self, instant: _Instant, commands: Commands, waited: bool) -> bool:
+    def _has_bars(self, instant: Instant, commands: Commands, waited: bool) -> bool:
         """Whether all expected bars have come, or all was done to get them; asks for what stays away too long."""
         missing = self._desk.missing(instant.close_ms)
         if not missing or instant.is_repaired or instant.close_ms <= self._read_until_ms:
@@ -414,7 +392,7 @@ class MarketDataLogic:
             commands += [self._ask("repair", request) for request in missing]
         return False
 
-    def _read_more(self, instant: _Instant, commands: Commands) -> None:
+    def _read_more(self, instant: Instant, commands: Commands) -> None:
         """Settled rates and external values that this instant needs; each is asked for once."""
         if not instant.is_settled:
             instant.is_settled = True
@@ -427,7 +405,7 @@ class MarketDataLogic:
         if instant.close_ms % DAY_MS == 0 and instant.feed is None:
             commands.append(self._ask("feed", ReadFeed(market_ms=instant.close_ms)))
 
-    def _announce(self, instant: _Instant) -> Commands:
+    def _announce(self, instant: Instant) -> Commands:
         at = instant.close_ms
         commands: Commands = [Send(message) for message in self._settlements.announce(at)]
         bars, missing = self._desk.listed(at, HOURLY)
@@ -454,7 +432,7 @@ class MarketDataLogic:
         self._asked += 1
         self._dirty.add(STATE_KEY)
         key = f"market-data:{self._asked}:{request.kind}"
-        self._pending[key] = _Pending(purpose, request, attempt)
+        self._pending[key] = Pending(purpose, request, attempt)
         if purpose in _OF_INSTANT and self._instant is not None:
             self._instant.waiting.add(key)
         return ExchangeCall(key, self._parameters.account.value, request, delay_s=delay_s)

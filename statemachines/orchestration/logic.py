@@ -12,8 +12,8 @@ from typing import Any
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
 from statemachines.conditions import ONCE
-from statemachines.entry_gate import permits_entries
 from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
+from statemachines.limits.entry_gate import permits_entries
 from statemachines.messages.accounts import FundingPaid, Portfolio, Reconciled, TransferEnded, TransferWanted
 from statemachines.messages.control import (
     AssessRisk,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded
+from statemachines.facts import BarFact, PortfolioFact
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
 from statemachines.messages.orders import Fill
 from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt, price_key, spot_key
 from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
@@ -191,3 +191,11 @@ def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
 
 def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
     return {coin: Decimal(text) for coin, text in texts.items()}
+
+
+def portfolio_fact(portfolio: Portfolio) -> PortfolioFact:
+    """A version of the portfolio as the row that keeps it."""
+    data = portfolio.model_dump(mode="json", include={"accounts", "prices"})
+    return PortfolioFact(
+        version=portfolio.version_no, market_ms=portfolio.market_ms, equity_usdt=portfolio.equity_usdt, data=data
+    )

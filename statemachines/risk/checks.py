@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.entry_gate import is_blocked, permits_entries
+from statemachines.limits.entry_gate import is_blocked, permits_entries
 from statemachines.portfolio.equity import price_key
 from statemachines.risk.exposure import (
     check_asset_leverage,

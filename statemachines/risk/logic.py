@@ -11,13 +11,13 @@ from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
-from statemachines.facts import BarFact, PortfolioFact
+from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
 from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
-from statemachines.portfolio.book import AccountsBook
+from statemachines.portfolio.book import AccountsBook, portfolio_fact
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.requests import WHOLE_ACCOUNT
 from statemachines.risk.intent_gate import IntentDesk, denied
@@ -341,7 +341,7 @@ class RiskManagerLogic:
         if close_ms is not None:
             commands = self._results.measure(portfolio, self._book, self._instruments, close_ms)
             commands += self._states.tick(now_ms)
-            commands.append(Record(_fact(portfolio)))
+            commands.append(Record(portfolio_fact(portfolio)))
             self._touch("results", *(f"account:{account}" for account in Account))
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
@@ -441,13 +441,6 @@ def _category(text: str) -> Category:
 def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
     """The desk's row of an engine; none for orders that are no engine's (adopted ones)."""
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
-
-
-def _fact(portfolio: Portfolio) -> PortfolioFact:
-    data = portfolio.model_dump(mode="json", include={"accounts", "prices"})
-    return PortfolioFact(
-        version=portfolio.version_no, market_ms=portfolio.market_ms, equity_usdt=portfolio.equity_usdt, data=data
-    )
 
 
 __all__ = ["SCOPES", "RiskManagerLogic"]

@@ -12,8 +12,8 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from statemachines.commands import JournalEntry, JournalLine, Remark
-from statemachines.entry_gate import GLOBAL_SCOPE, permits_entries
 from statemachines.fsm import Row, StateMachine, Table
+from statemachines.limits.entry_gate import GLOBAL_SCOPE, permits_entries
 
 GLOBAL = GLOBAL_SCOPE
 

@@ -8,12 +8,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.exposure import ExposureLimits
 from statemachines.funding.parameters import FundingParameters
+from statemachines.limits.exposure import ExposureLimits
+from statemachines.limits.plausibility import MARKET_DATA_AGE_S
+from statemachines.limits.shared_defaults import MAX_SLIPPAGE
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
-from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.risk.machine import Level
-from statemachines.shared_defaults import MAX_SLIPPAGE
 from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, ActorName
 

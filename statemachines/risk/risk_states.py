@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
-from statemachines.entry_gate import permits_entries
 from statemachines.facts import OperatorCommandFact, SwitchFact
+from statemachines.limits.entry_gate import permits_entries
 from statemachines.messages.control import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentDesk
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName

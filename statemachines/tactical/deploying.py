@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from statemachines.entry_gate import ScopeState, barring_scope
+from statemachines.limits.entry_gate import ScopeState, barring_scope
 from statemachines.messages.control import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import TacticalState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from statemachines.entry_gate import scopes_of
 from statemachines.facts import BarFact
-from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
+from statemachines.limits.entry_gate import scopes_of
+from statemachines.limits.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.messages.accounts import Portfolio
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from statemachines.limits.shared_defaults import MAX_SLIPPAGE, SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, SetBy, Unit
-from statemachines.shared_defaults import MAX_SLIPPAGE, SPOT_TAKER_FEE
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 Fall = Annotated[Decimal, Field(gt=-1, lt=0), Unit("negative fraction of 1")]

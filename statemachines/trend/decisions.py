@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from statemachines.commands import Commands
-from statemachines.exposure import Exposure
 from statemachines.indicators.window import DailyValues
+from statemachines.limits.exposure import Exposure
 from statemachines.trend import rules
 from statemachines.trend.orders import plain
 from statemachines.trend.parameters import TrendParameters

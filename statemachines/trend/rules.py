@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.exposure import Exposure, liquidation_buffer
 from statemachines.indicators.window import DailyValues
+from statemachines.limits.exposure import Exposure, liquidation_buffer
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 

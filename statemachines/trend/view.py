@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from statemachines.commands import JournalEntry
-from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.facts import BarFact
-from statemachines.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyValues, DailyWindow
 from statemachines.intent_ids import intent_id
+from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
+from statemachines.limits.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.messages.accounts import Portfolio
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import DayClosed, FundingSettled

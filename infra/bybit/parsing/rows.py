@@ -21,7 +21,13 @@ from infra.bybit.parsing.fields import (
 )
 from statemachines.execution.orders.report_checks import row_problem
 from statemachines.facts import BarFact, FundingRateFact
-from statemachines.plausibility import MOST_FEE_PART, fee_rate_problem, instrument_problem, quote_problem, rate_problem
+from statemachines.limits.plausibility import (
+    MOST_FEE_PART,
+    fee_rate_problem,
+    instrument_problem,
+    quote_problem,
+    rate_problem,
+)
 from statemachines.requests import (
     ExecutionReport,
     FeeRate,

@@ -15,10 +15,10 @@ from infra.bybit.parsing.judging import distinct, judged, set_aside
 from infra.bybit.parsing.rows import interval_ms, parse_execution, parse_kline, parse_order, parse_quote, traded
 from infra.bybit.streams.book import BookGapError, OrderBook
 from infra.bybit.streams.topics import Topic, topic_of
+from statemachines.limits.plausibility import MOST_STREAMED_AGE_MS
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
-from statemachines.plausibility import MOST_STREAMED_AGE_MS
 from statemachines.requests import ExecutionReport, OrderReport, Quote, SetAside
 from statemachines.values import Account, Category
 

@@ -17,8 +17,8 @@ from infra.bybit.streams.book import BookGapError
 from infra.bybit.streams.connection import Connection
 from infra.bybit.streams.frames import Parsed, PublicFrames, moment_ms, parse_private_frame
 from infra.proxy import ProxyAddress
+from statemachines.limits.plausibility import MARKET_DATA_AGE_S
 from statemachines.messages.market import QuoteFrame
-from statemachines.plausibility import MARKET_DATA_AGE_S
 from statemachines.requests import Quote
 from statemachines.values import SECOND_MS, Account, Category
 

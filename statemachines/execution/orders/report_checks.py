@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.execution.orders.child_order import ChildOrder
-from statemachines.plausibility import MOST_APART_MS, MOST_FEE_PART, MOST_FILL_RATIO, MOST_FUNDING_RATE
+from statemachines.limits.plausibility import MOST_APART_MS, MOST_FEE_PART, MOST_FILL_RATIO, MOST_FUNDING_RATE
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
 from statemachines.values import Account, Category, Side
 

@@ -17,8 +17,8 @@ from statemachines.execution.reconciliation.unreadable import (
 )
 from statemachines.execution.submission import patience_s
 from statemachines.execution.suspect_reports import without_foreign_orders
+from statemachines.limits.plausibility import MOST_STREAMED_AGE_MS
 from statemachines.messages.accounts import Reconciled
-from statemachines.plausibility import MOST_STREAMED_AGE_MS
 from statemachines.requests import (
     AccountSnapshot,
     ExchangeResponse,

@@ -19,7 +19,7 @@ from statemachines.messages.market import (
 )
 from statemachines.requests import ExchangeResponse, MarketSnapshot, ReadMarket, SetAside, Unknown
 from statemachines.values import DAY_MS, HOUR_MS, Instrument
-from tests.statemachines.market_data.test_logic import D0, SYMBOLS, Exchange, World, bar, instrument, quote, started
+from tests.statemachines.market_data.world import D0, SYMBOLS, Exchange, World, bar, instrument, quote, started
 
 SPOT, PERP = SYMBOLS
 

@@ -192,3 +192,19 @@ def facts(commands: Sequence[Command], table: str) -> list[Any]:
 
 def notes(commands: Sequence[Command]) -> list[JournalLine]:
     return [c for c in commands if isinstance(c, JournalLine)]
+
+
+def close(world: World, number: int, price: str = "1000") -> Commands:
+    at_ms = T0 + number * DAY_MS
+    return [*world.tell(hour(at_ms, price), at_ms), *world.tell(day(at_ms, price), at_ms)]
+
+
+def lose(world: World, number: int, account: Account, cash: str) -> None:
+    """Cash of an account after a losing trade (a fill without a position left)."""
+    engine = {
+        Account.TREND_1: ActorName.TREND_1,
+        Account.TREND_2: ActorName.TREND_2,
+        Account.FUNDING: ActorName.FUNDING,
+    }
+    order = intent(900 + number, engine[account])
+    world.tell(fill(order, T0, "1", "0", cash), T0 + number * DAY_MS - HOUR_MS)

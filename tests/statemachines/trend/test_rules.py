@@ -7,9 +7,9 @@ from decimal import Decimal as D
 import pytest
 from pydantic import ValidationError
 
-from statemachines.exposure import Exposure, liquidation_buffer
-from statemachines.funding_rates import rate_per_8h
 from statemachines.indicators.window import DailyValues
+from statemachines.limits.exposure import Exposure, liquidation_buffer
+from statemachines.limits.funding_rates import rate_per_8h
 from statemachines.trend import rules
 from statemachines.trend.parameters import TREND_1, TREND_2, TrendParameters
 from statemachines.trend.rules import Episode, Pause

@@ -1,7 +1,8 @@
 """What a market can produce. Every bound beyond which a figure of the exchange is refused is defined here, once.
 
-The bounds are wide: the widest figures of real markets stay inside (`tests/statemachines/test_plausibility.py` holds
-them against the recorded history), and what lies beyond them was mangled on its way or is a fault of the exchange.
+The bounds are wide: the widest figures of real markets stay inside (`tests/statemachines/limits/test_plausibility.py`
+holds them against the recorded history), and what lies
+beyond them was mangled on its way or is a fault of the exchange.
 Money is not put on it in either case.
 """
 

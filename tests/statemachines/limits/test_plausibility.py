@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from statemachines.plausibility import MARKET_DATA_AGE_S, quote_problem, rate_problem
+from statemachines.limits.plausibility import MARKET_DATA_AGE_S, quote_problem, rate_problem
 from statemachines.requests import Quote
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import DAY_MS

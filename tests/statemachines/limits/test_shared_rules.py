@@ -6,12 +6,12 @@ from decimal import Decimal as D
 
 import pytest
 
-from statemachines.entry_gate import ScopeState, barring_scope, entry_size_factor, is_blocked, permits_entries
 from statemachines.execution.orders.order_ids import client_order_id, parse_client_order_id
-from statemachines.exposure import Exposure, ExposureLimits, liquidation_buffer
 from statemachines.facts import BarFact
-from statemachines.funding_rates import rate_per_8h
 from statemachines.intent_ids import base36, intent_id, parse_intent_id
+from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, is_blocked, permits_entries
+from statemachines.limits.exposure import Exposure, ExposureLimits, liquidation_buffer
+from statemachines.limits.funding_rates import rate_per_8h
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import Intent
 from statemachines.risk.machine import NO_NEW_RISK, RiskStateName
