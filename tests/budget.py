@@ -16,15 +16,15 @@ import pytest
 
 BUDGET_S: Mapping[str, int] = {
     "actors": 70,
-    "api": 120,
-    "chaos": 60,
+    "api": 150,
+    "chaos": 150,
     "conformance": 30,
     "docs": 15,
     "eternal": 10,
     "golden": 25,
     "house": 25,
     "infra": 280,
-    "life": 280,
+    "life": 230,
     "orchestrator": 10,
     "simulation": 180,
     "statemachines": 240,

@@ -37,7 +37,7 @@ def main() -> None:
         first = drill.pid(TOY)
         drill.strike(TOY)
         second = drill.pid(TOY)
-        rows = "SELECT dest, reason FROM journal WHERE actor = %s AND kind = 'decision'"
+        rows = "SELECT dest, reason FROM journal WHERE actor = %s AND kind = 'transition'"
         with drill.database() as connection:
             drill.wait("the toy's transition", lambda: connection.execute(rows, (TOY,)).fetchone() is not None)
             journal = connection.execute(rows, (TOY,)).fetchall()
