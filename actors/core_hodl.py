@@ -1,4 +1,4 @@
-"""CORE-HODL: accumulates, holds and rebalances BTC and ETH (CH-1 to CH-9)."""
+"""CORE-HODL: accumulates, holds and rebalances BTC and ETH (CH-1 to CH-11)."""
 
 from __future__ import annotations
 

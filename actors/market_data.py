@@ -41,7 +41,7 @@ def _table() -> Table[Any]:
 
 
 def _usability_table() -> Table[Any]:
-    from statemachines.unusable import USABILITY_TABLE
+    from statemachines.unusable_data import USABILITY_TABLE
 
     return USABILITY_TABLE
 

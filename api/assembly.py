@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.ports import LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
-from infra.secrets.counter import fetch
+from infra.secrets.server import fetch
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ACCOUNT_OF, Account, ActorName
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.asking import BadValueError
+from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.messages.control import ComponentReset, OperatorCommand

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from api import machines
-from api.plain import day_of
+from api.json_values import day_of
 from api.snapshot import Snapshot
 from statemachines.risk.machine import GLOBAL, RiskStateName, stricter
 from statemachines.values import ACCOUNT_OF, ENGINES, ActorName

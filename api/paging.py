@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from api.asking import BadValueError
+from api.query_arguments import BadValueError
 from infra.database.queries import NEVER_MS, PageKey, Place
 
 Row = dict[str, Any]

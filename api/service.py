@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from api import machines
-from api.asking import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
+from api.health import Limits, reasons
+from api.json_values import plain
 from api.overview import actor_row, engine_rows, market_view
 from api.paging import decode, page_of
-from api.plain import plain
+from api.query_arguments import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
 from api.snapshot import Snapshot, SnapshotSource
-from api.verdict import Limits, reasons
 from infra.database import queries as lists
 from infra.database.queries import PageKey, Place, Queries, QueryUnavailableError
 from statemachines.execution.orders.child_order_machine import OrderState

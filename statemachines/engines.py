@@ -39,7 +39,7 @@ class EngineIdentity:
     """Two characters of 0-9 and a-z, that begin the client ids of its orders (EX-5)."""
 
     order: int
-    """Its place among the engines: in lists, at the start, in the daily cycle."""
+    """Its place among the engines: in lists, at the start, in the daily cycle (O7)."""
 
     universe: frozenset[str]
     """What it may trade, as `category:SYMBOL` (RM-1)."""

@@ -1,4 +1,4 @@
-"""Couriers: one per recipient, they carry messages to other actors without ever holding up the worker that decides."""
+"""One delivery thread per recipient: sending never blocks the thread that decides."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from api.cli.days import OptionError, parse_day, start_ms
+from api.json_values import day_of
 from api.logics import logics
-from api.plain import day_of
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest

@@ -13,11 +13,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from api.cli.running import RunningError, running_pid
-from api.place import OVERVIEW, Place
+from api.cli.status import RunningError, running_pid
+from api.running_system import OVERVIEW, Place
 from api.tokens import read_or_make_token
 from infra.files import read_port
-from infra.secrets.counter import SOCKET, SecretsUnavailableError, fetch
+from infra.secrets.server import SOCKET, SecretsUnavailableError, fetch
 
 ANSWER_TIMEOUT_S = 10.0
 PORT_FILE = "api-port"
@@ -72,7 +72,7 @@ def read_overview(place: Place) -> dict[str, Any]:
 
     Raises:
         RunningError: no system runs on the folder.
-        Unanswered: its interface does not answer; the database may still be asked (`api.cli.running`).
+        Unanswered: its interface does not answer; the database may still be asked (`api.cli.status`).
     """
     _demand_running(place)
     status, body = ask(place, "GET", "/overview")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from api.cli.running import database_url, running_pid
+from api.cli.status import database_url, running_pid
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for

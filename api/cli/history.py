@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from api.cli.days import OptionError, parse_day, start_ms
-from api.plain import DAY_MS
+from api.json_values import DAY_MS
 from infra.ownership import FolderKind, claim, is_missing
 
 history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")

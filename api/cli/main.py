@@ -101,7 +101,7 @@ def run(
     if config.is_simulated and replayed is not None and not replayed.is_dir():
         _refuse(f"exchange.history: {replayed} does not exist or is no folder; it must be a folder of history files.")
     _log_to_file(config)
-    from api.cli.show import show_run
+    from api.cli.run import show_run
 
     if not show_run(config, until_end=until_end):
         raise typer.Exit(1)
@@ -111,8 +111,8 @@ def run(
 def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
     from api.cli.client import Unanswered, read_launch_overview, read_overview
-    from api.place import find_place
-    from api.table import print_overview
+    from api.live_table import print_overview
+    from api.running_system import find_place
 
     place = find_place(data, config_file)
     try:
@@ -120,7 +120,7 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     except Unanswered as error:
         told = read_launch_overview(place, str(error))
         if told is None:
-            from api.cli.running import overview_from_database
+            from api.cli.status import overview_from_database
 
             config = _config({}, None, data, config_file)
             told = overview_from_database(config, f"the API does not answer ({error})")
@@ -131,8 +131,8 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
 @app.command()
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
-    from api.cli.running import stop_running
-    from api.place import find_place
+    from api.cli.status import stop_running
+    from api.running_system import find_place
 
     typer.echo(stop_running(find_place(data, config_file).data_folder))
 
@@ -153,7 +153,7 @@ def control(
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
     from api.cli.client import send_command
-    from api.place import find_place
+    from api.running_system import find_place
 
     place = find_place(data, config_file)
     if not yes:
@@ -220,7 +220,7 @@ def reset(
         demand_data_folder(folder)
     except ForeignFolderError as error:
         _refuse(f"{error} Nothing was deleted.")
-    from api.cli.running import running_pid
+    from api.cli.status import running_pid
     from api.launch.ray_folder import own_ray_folder
 
     pid = running_pid(folder)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from api.plain import day_of, plain
+from api.json_values import day_of, plain
 from infra.database.queries import Queries
 
 Row = dict[str, Any]

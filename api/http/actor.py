@@ -35,13 +35,13 @@ class Api:
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
+        from api.health import limits_for
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
         from api.tokens import TokenFile
-        from api.verdict import limits_for
         from infra.database.queries import Queries
 
         config = self._assembly.config

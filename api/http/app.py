@@ -15,7 +15,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from api.asking import BadValueError, UnknownNameError
 from api.control import (
     CommandDesk,
     CommandIdTakenError,
@@ -28,6 +27,7 @@ from api.http import models, trade_models
 from api.http.dashboard import Dashboard, add_dashboard
 from api.http.gate import Credential, Gate
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
+from api.query_arguments import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
 from infra.faults import continued

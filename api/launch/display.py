@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from api.health import limits_for
 from api.launch.system import System
+from api.live_table import money, render
 from api.service import OperatorService
 from api.snapshot import Snapshot
-from api.table import money, render
-from api.verdict import limits_for
 from infra.database.queries import Queries
 
 _log = logging.getLogger(__name__)

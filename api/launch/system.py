@@ -29,7 +29,7 @@ from api.launch.ray_process import RayProcess
 from api.launch.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
-from api.place import OVERVIEW
+from api.running_system import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
@@ -41,7 +41,7 @@ from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
 from infra.processes.ports import PortTakenError, free_port, require_free
 from infra.processes.table import is_stopped, kill_marked
-from infra.secrets.counter import SecretsCounter
+from infra.secrets.server import SecretsServer
 from statemachines.values import Account, ActorName, Foundation
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class System:
         self._exchange: SimulatorProcess | None = None
         self._ray: RayProcess | None = None
         self._credentials = Credentials({})
-        self._counter: SecretsCounter | None = None
+        self._counter: SecretsServer | None = None
         self._assembly_type = assembly
         self._assembly: SystemAssembly | None = None
         self._watch = OrchestratorWatch()
@@ -160,7 +160,7 @@ class System:
         kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
         if not config.is_simulated:
             self._credentials = from_environment(os.environ)
-        self._counter = SecretsCounter(config.data_folder, self._secrets_of)
+        self._counter = SecretsServer(config.data_folder, self._secrets_of)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
         self._spawn_orchestrator()

@@ -9,8 +9,8 @@ import requests
 from pydantic import SecretStr
 
 from actors.runtime.ports import ExchangeAwayError, Step
-from infra.answers import ANSWER_S, bound
 from infra.bybit.parsing.fields import Row, UnparsableError
+from infra.http_limits import ANSWER_S, bound
 from statemachines.actor_logic import Lookahead
 
 

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from pybit.unified_trading import HTTP
 
-from infra.answers import ANSWER_S, bound
 from infra.bybit.credentials import Credentials
 from infra.bybit.parsing.envelope import checked
 from infra.bybit.parsing.fields import UnparsableError, shown_text
 from infra.bybit.parsing.reading import read_json
+from infra.http_limits import ANSWER_S, bound
 from infra.proxy import ProxyAddress, proxy_for
 from statemachines.values import Account
 

@@ -1,4 +1,4 @@
-"""The configuration as one frozen model (issue item: field, value and what is allowed, before anything starts)."""
+"""The configuration as one frozen model; every refusal names field, value and what is allowed, before the start."""
 
 from __future__ import annotations
 

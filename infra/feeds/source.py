@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import requests
 
-from infra.answers import ANSWER_S, bound
+from infra.http_limits import ANSWER_S, bound
 from infra.proxy import ProxyAddress, proxy_for
 
 GetJson = Callable[[str, Mapping[str, str | int]], Any]

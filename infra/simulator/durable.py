@@ -22,7 +22,7 @@ from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market
-from infra.simulator.venue.passing import NO_LIMITS
+from infra.simulator.venue.fast_forward import NO_LIMITS
 
 SNAPSHOT = "snapshot.json"
 SNAPSHOT_EVERY = 5_000

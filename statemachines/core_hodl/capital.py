@@ -5,11 +5,11 @@ from __future__ import annotations
 from statemachines.core_hodl import plans as planning
 from statemachines.core_hodl import rules
 from statemachines.core_hodl.engine_orders import EngineOrders
+from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import CoreState
 from statemachines.core_hodl.plans import Plan, planned_usdt
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import ZERO, Cycle
-from statemachines.core_hodl.texts import usdt
 
 
 class Capital:

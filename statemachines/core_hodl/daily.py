@@ -12,6 +12,7 @@ from statemachines.core_hodl import rules, staking
 from statemachines.core_hodl.buying import Buying
 from statemachines.core_hodl.capital import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
+from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
 from statemachines.core_hodl.metrics import metrics
@@ -19,7 +20,6 @@ from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import Cycle
-from statemachines.core_hodl.texts import usdt
 from statemachines.messages.control import RunCycle
 from statemachines.values import DAY_MS, Side
 
@@ -155,7 +155,7 @@ class Daily:
     # --- rebalance ---
 
     def _trigger(self, cycle: Cycle, books: Books) -> Cycle:
-        """CH-2 at this close, unless it is blocked: first build, suspension (CH-8), entries not allowed."""
+        """CH-2 and a pending quarter end (C3) at this close, unless barred by first build, CH-8 or risk."""
         engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_built or self.engine_orders.market.suspended or not cycle.entries_allowed:
             return cycle

@@ -1,4 +1,4 @@
-"""The desk: CORE-HODL's durable rows, and its orders from the intent to the end (CH-3)."""
+"""CORE-HODL's durable rows and its open orders, from intent to completion (CH-3)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.conditions import ONCE
+from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import MACHINE_KEY, CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
-from statemachines.core_hodl.texts import usdt
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
 from statemachines.state_store import StateDialect

@@ -1,4 +1,4 @@
-"""How CORE-HODL takes in what it is told: closes, portfolio, balances, transfers, risk states."""
+"""Applies incoming messages to CORE-HODL's state: closes, portfolio, balances, transfers, risk states."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from decimal import Decimal
 import numpy as np
 
 from statemachines.core_hodl.engine_orders import EngineOrders
+from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.rules import is_suspended
 from statemachines.core_hodl.state import ZERO, MarketRow
-from statemachines.core_hodl.texts import usdt
 from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.limits.entry_gate import permits_entries, scopes_of
@@ -33,7 +33,7 @@ def volatility(market: MarketRow, p: StakingParameters) -> Decimal | None:
 
 
 class Intake:
-    """Writes the desk's rows; decides only what must follow at once."""
+    """Applies incoming messages to the engine's rows; decides only what must follow at once."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders

@@ -9,7 +9,7 @@ from statemachines.actor_logic import StateRow
 from statemachines.execution.parameters import OrderParameters
 from statemachines.ledger.book import Book
 from statemachines.requests import ExecutionReport
-from statemachines.unusable import UnusableData
+from statemachines.unusable_data import UnusableData
 from statemachines.values import Account
 
 
@@ -74,7 +74,8 @@ class AccountBooks:
 
 
 class ExecutionDeduplicator:
-    """Ids with their execution times. Rows are small, so that one execution never rewrites the whole ring."""
+    """EX-2: execution ids of one account with their times. An order counts its own ids too; only these survive its slot
+    and cover executions of no order of ours. Rows are small, so that one execution never rewrites the whole ring."""
 
     def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
         self.account = account

@@ -74,9 +74,9 @@ def _message(parent: ParentOrder, outcome: Outcome, reason: str) -> IntentEnded:
 def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:
     intent = parent.intent
     if outcome == "FILLED" and not intent.reduce_only:
-        context.calm(f"funds:{intent.account}", f"{intent.intent_id} was filled")
+        context.end_alert(f"funds:{intent.account}", f"{intent.intent_id} was filled")
     if parent.price_refusals.failures >= context.parameters.price_refusals:
-        context.calm(f"quote:{intent.intent_id}", f"it ended {outcome}")
+        context.end_alert(f"quote:{intent.intent_id}", f"it ended {outcome}")
     if intent.style == "maker" and outcome == "EXPIRED":
         context.alert(
             "warning",

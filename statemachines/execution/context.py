@@ -72,10 +72,10 @@ class ExecutionContext:
     def alert(
         self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""
     ) -> None:
-        """An event, or a condition that stays open until `calm`."""
+        """An event, or a condition that stays open until `end_alert`."""
         self.out.append(Alert(severity, title, text, condition))
 
-    def calm(self, condition: str, text: str) -> None:
+    def end_alert(self, condition: str, text: str) -> None:
         """The end of a condition; one that is not open changes nothing."""
         self.out.append(AlertEnded(condition, text))
 

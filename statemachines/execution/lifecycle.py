@@ -57,12 +57,13 @@ def due_ms(context: ExecutionContext, parent: ParentOrder) -> int | None:
 
 
 def on_due(context: ExecutionContext, parent: ParentOrder) -> None:
-    """The clock has reached the work's due time; `advance` follows at the end of the step."""
+    """The clock has reached the order's due time: it expires (CH-3 for maker orders), or it is looked up; `advance`
+    follows at the end of the step."""
     now_ms, requests, order = context.now_ms, parent.requests, parent.order
     context.touch(parent)
     if parent.expires_ms is not None and parent.expires_ms <= now_ms and not parent.is_stopping:
         parent.is_expired = True
-        context.notes([parent.fire("expire", f"its time is over at {parent.expires_ms}", due_ms=parent.expires_ms)])
+        context.notes([parent.fire("expire", f"expired at {parent.expires_ms}", due_ms=parent.expires_ms)])
     if requests.check_ms is not None and requests.check_ms <= now_ms:
         requests.check_ms = None
         if order is not None:

@@ -209,6 +209,7 @@ def take_approved(context: ExecutionContext, body: Approved) -> None:
         context.discard_venue_order_id(forgotten.order)
     expiries = [at for at in (body.expires_ms, intent.expires_ms) if at is not None]
     if intent.style == "maker":
+        # CH-3: the bound of every maker order, whatever its intent says; the intent's own may be earlier.
         expiries.append(context.now_ms + context.parameters.maker_expiry_ms)
     parent = ParentOrder(
         slot=slot,

@@ -154,7 +154,7 @@ class LeverageSetter:
         if isinstance(outcome, Accepted):
             context.control.leverage_set(pair)
             if self._attempts.pop(pair, 0):
-                context.calm(f"leverage:{pair}", f"the exchange has set {context.parameters.leverage}")
+                context.end_alert(f"leverage:{pair}", f"the exchange has set {context.parameters.leverage}")
             return
         attempts = self._attempts.get(pair, 0) + 1
         self._attempts[pair] = attempts

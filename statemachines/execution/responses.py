@@ -177,7 +177,7 @@ def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
     if isinstance(outcome, OrderFound) and (problem := row_problem(outcome.report)):
         outcome = Unknown(why=f"the answer contradicts itself: {problem}")
     if isinstance(outcome, OrderFound | OrderAbsent) and requests.tries.get("look", 0) >= context.parameters.loop_limit:
-        context.calm(f"look-up:{order.client_order_id}", "the exchange has answered")
+        context.end_alert(f"look-up:{order.client_order_id}", "the exchange has answered")
     if isinstance(outcome, OrderFound):
         requests.tries.pop("look", None)
         requests.tries.pop("absent", None)

@@ -47,7 +47,7 @@ def ended(context: ExecutionContext, client_order_id: str) -> None:
     """The exchange has shown the order's end."""
     if context.resurrected.pop(client_order_id, None) is not None:
         context.remark(client_order_id, "resurrected_ended", "the exchange shows its end")
-        context.calm(f"after-end:{client_order_id}", "the exchange shows its end")
+        context.end_alert(f"after-end:{client_order_id}", "the exchange shows its end")
 
 
 def wants(context: ExecutionContext, client_order_id: str, key: str) -> bool:

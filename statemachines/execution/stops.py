@@ -24,7 +24,7 @@ def tell_working(context: ExecutionContext, parent: ParentOrder, order: ChildOrd
         return
     parent.told = shape
     if parent.price_refusals.failures >= context.parameters.price_refusals:
-        context.calm(f"quote:{order.intent_id}", "the exchange took a quote")
+        context.end_alert(f"quote:{order.intent_id}", "the exchange took a quote")
     parent.price_refusals = Tries()
     context.touch(parent)
     context.send(
@@ -71,7 +71,9 @@ def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> N
         wanted["quantity"] = parent.quantity
     if not wanted:
         if parent.requests.tries.pop("amend", None) is not None:
-            context.calm(f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}")
+            context.end_alert(
+                f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}"
+            )
         return
     if parent.requests.again("amend") > context.parameters.loop_limit:
         _give_up(context, parent, order, wanted)

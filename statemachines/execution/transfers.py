@@ -196,7 +196,7 @@ def _end(context: ExecutionContext, work: TransferWork, trigger: Literal["done",
     what = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}"
     _move(context, work, trigger, f"{what} was moved" if trigger == "done" else f"{what} was not moved: {reason}")
     if work.looks >= context.parameters.loop_limit:
-        context.calm(f"transfer:{ordered.transfer_id}", f"it ended {work.state}")
+        context.end_alert(f"transfer:{ordered.transfer_id}", f"it ended {work.state}")
     context.transfers.end(work)
     context.send(
         TransferEnded(

@@ -25,7 +25,7 @@ SCOPES = scopes_of(ActorName.FUNDING)
 
 
 class Evaluator:
-    """The rules applied to the desk. Stateless: everything it knows is in the desk's rows."""
+    """The rules applied to the open pairs. Stateless: all state is in the rows of `PairOrders`."""
 
     def __init__(self, pair_orders: PairOrders) -> None:
         self.pair_orders = pair_orders

@@ -1,4 +1,4 @@
-"""How FUNDING takes in what it is told: prices, rates, payments, reports of its orders, balances."""
+"""Applies incoming messages to FUNDING's state: prices, rates, payments, reports of its orders, balances."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _FEE_PLACES = Decimal("0.000001")
 
 
 class Intake:
-    """Writes the desk's rows; decides nothing but what must follow a report at once."""
+    """Applies reports to the rows of `PairOrders`; decides nothing but what must follow a report at once. FU-6's count
+    follows the settled rate (F10)."""
 
     def __init__(self, pair_orders: PairOrders) -> None:
         self.pair_orders = pair_orders

@@ -1,4 +1,4 @@
-"""The desk: FUNDING's durable state and the working of its pairs' orders from sending to the end (FU-4)."""
+"""FUNDING's durable state and the orders of its pairs, from intent to completion (FU-4)."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from statemachines.limits.exposure import ExposureLimits
 from statemachines.limits.insurance_fund import InsuranceLimits
+from statemachines.limits.leverage import ExposureLimits
 from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
 

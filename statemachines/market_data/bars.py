@@ -10,14 +10,14 @@ from statemachines.facts import BarFact
 from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.quality import INTERVAL_MS, Counters, Defect, close_ms, inconsistency, jump
 from statemachines.requests import ReadBars, SetAside
-from statemachines.unusable import UnusableData
+from statemachines.unusable_data import UnusableData
 from statemachines.values import DAY_MS
 
 Key = tuple[Series, str]
 """A series and its interval."""
 
 
-class BarDesk:
+class PendingBars:
     """Takes bars in, refuses, drops and flags; knows what is missing at an instant."""
 
     def __init__(self, parameters: MarketDataParameters, counters: Counters, unusable: UnusableData) -> None:

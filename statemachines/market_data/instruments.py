@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statemachines.commands import Commands
 from statemachines.market_data.parameters import Series
 from statemachines.requests import MarketSnapshot, SetAside
-from statemachines.unusable import UnusableData
+from statemachines.unusable_data import UnusableData
 from statemachines.values import LINEAR, Instrument
 
 

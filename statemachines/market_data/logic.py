@@ -14,13 +14,13 @@ from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNe
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Send
 from statemachines.facts import BarFact
 from statemachines.market_data.backfill import bars_to_read, funding_to_read
-from statemachines.market_data.bars import BarDesk
+from statemachines.market_data.bars import PendingBars
 from statemachines.market_data.instruments import InstrumentRules
 from statemachines.market_data.machine import MarketDataMachine, MarketDataState
 from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.progress import Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
-from statemachines.market_data.quotes import QuoteDesk
+from statemachines.market_data.quotes import NewestQuotes
 from statemachines.market_data.settlements import Settlements
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
@@ -48,7 +48,7 @@ from statemachines.requests import (
     SetAside,
 )
 from statemachines.state_store import StateDialect
-from statemachines.unusable import UnusableData
+from statemachines.unusable_data import UnusableData
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
 
 STATE_KEY = "market"
@@ -80,11 +80,11 @@ class MarketDataLogic:
         self._asked = 0
         self._counters = Counters()
         self._unusable = UnusableData(MARKET_SOURCE)
-        self._desk = BarDesk(self._parameters, self._counters, self._unusable)
+        self._desk = PendingBars(self._parameters, self._counters, self._unusable)
         self._settlements = Settlements()
         self._rules = InstrumentRules(self._parameters.symbols, self._unusable)
         age_ms = self._parameters.stale_quote_ms
-        self._quotes = QuoteDesk(self._counters, self._unusable, self._settlements, age_ms)
+        self._quotes = NewestQuotes(self._counters, self._unusable, self._settlements, age_ms)
         self._feed_reason = ""
         self._recorded: dict[tuple[Series, str], int] = {}
         self._pending: dict[str, Pending] = {}
@@ -316,6 +316,7 @@ class MarketDataLogic:
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
+        """DA-2: a source that is down makes its value absent, and says so once."""
         if self._instant is not None:
             self._instant.feed = read
         absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]

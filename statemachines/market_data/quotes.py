@@ -10,11 +10,11 @@ from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.settlements import Settlements
 from statemachines.messages.market import QuotesSeen
 from statemachines.requests import Quote
-from statemachines.unusable import UnusableData
+from statemachines.unusable_data import UnusableData
 from statemachines.values import LINEAR
 
 
-class QuoteDesk:
+class NewestQuotes:
     """Ephemeral: quotes are never committed (DESIGN 1). `stale_ms` None: their age is not judged (lockstep)."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from statemachines.limits.entry_gate import is_blocked, permits_entries
 from statemachines.portfolio.equity import price_key
-from statemachines.risk.exposure import (
+from statemachines.risk.exposure_checks import (
     check_asset_leverage,
     check_capital_limit,
     check_cash_buffer,

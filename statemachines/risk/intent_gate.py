@@ -20,7 +20,7 @@ Surroundings = Callable[[Intent, bool, int, Pending], OrderView]
 """Builds the view of one intent: the intent, whether it is a repeat, orders this minute, what is pending."""
 
 
-class IntentDesk:
+class IntentGate:
     """Approved intents until they end, per account; ids seen and orders per minute, per engine."""
 
     def __init__(self, parameters: RiskParameters) -> None:

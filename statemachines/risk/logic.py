@@ -20,7 +20,7 @@ from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, W
 from statemachines.portfolio.book import AccountsBook, portfolio_fact
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.requests import WHOLE_ACCOUNT
-from statemachines.risk.intent_gate import IntentDesk, denied
+from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
@@ -44,8 +44,8 @@ class RiskManagerLogic:
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
         self._book = AccountsBook()
-        self._desk = IntentDesk(self._parameters)
-        self._states = RiskStates(self._parameters, self._desk)
+        self._gate = IntentGate(self._parameters)
+        self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
         self._instruments: dict[str, Instrument] = {}
         self._unusable: dict[str, dict[str, str]] = {}
@@ -81,7 +81,7 @@ class RiskManagerLogic:
             if kind == "account":
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
-                self._desk.restore(ActorName(which), row.data)
+                self._gate.restore(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
             elif kind == "prices":
@@ -182,7 +182,7 @@ class RiskManagerLogic:
             return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
 
         self._touch(f"engine:{intent.engine}")
-        return self._desk.decide(intent, instrument, now_ms, view)
+        return self._gate.decide(intent, instrument, now_ms, view)
 
     def _view(
         self,
@@ -229,12 +229,12 @@ class RiskManagerLogic:
         instrument = self._instruments.get(price_key(fill.category, fill.symbol))
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
-        self._desk.take_fill(fill)
+        self._gate.take_fill(fill)
         self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
         return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
-        self._desk.take_done(body.intent_id)
+        self._gate.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
         return self._results.take_ended(body, now_ms)
 
@@ -402,7 +402,7 @@ class RiskManagerLogic:
         if kind == "account":
             return StateRow(key, "BOOK", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
-            return StateRow(key, "DESK", SCHEMA, self._desk.to_data(ActorName(which)))
+            return StateRow(key, "DESK", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
@@ -439,7 +439,7 @@ def _category(text: str) -> Category:
 
 
 def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
-    """The desk's row of an engine; none for orders that are no engine's (adopted ones)."""
+    """The intent gate's row of an engine; none for orders that are no engine's (adopted ones)."""
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.limits.exposure import Exposure
+from statemachines.limits.leverage import Exposure
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import price_key

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
-from statemachines.limits.exposure import ExposureLimits
+from statemachines.limits.leverage import ExposureLimits
 from statemachines.limits.plausibility import MARKET_DATA_AGE_S
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared

@@ -10,7 +10,7 @@ from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Rec
 from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.limits.entry_gate import permits_entries
 from statemachines.messages.control import OperatorCommand, RiskState
-from statemachines.risk.intent_gate import IntentDesk
+from statemachines.risk.intent_gate import IntentGate
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.switches import size_factor
@@ -26,9 +26,9 @@ Change = Callable[[RiskMachine], list[JournalLine]]
 class RiskStates:
     """One machine per scope (RM-2). Every change of a state is recorded as `SwitchFact`, the gate the store tests."""
 
-    def __init__(self, parameters: RiskParameters, desk: IntentDesk) -> None:
+    def __init__(self, parameters: RiskParameters, gate: IntentGate) -> None:
         self._parameters = parameters
-        self._desk = desk
+        self._gate = gate
         self.machines = {scope: RiskMachine(scope, parameters.calm_ms) for scope in SCOPES}
         self.dirty: set[str] = set()
         self.commands_seen: list[str] = []
@@ -68,7 +68,7 @@ class RiskStates:
         machine.block_entries(until_ms)
         self.dirty.add(scope)
         note = machine.remark("one_day_fall", reason, {"until_ms": until_ms})
-        return [note, self._message(machine, reason), *self._desk.withdrawals(_engines(scope), reason)]
+        return [note, self._message(machine, reason), *self._gate.withdrawals(_engines(scope), reason)]
 
     def tick(self, now_ms: int) -> Commands:
         """Return by rule where 24 h have been calm (RM-2)."""
@@ -108,7 +108,7 @@ class RiskStates:
         commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
         if not permits_entries(machine.state):
             why = f"{scope} is {machine.state}: {machine.told}"
-            commands += self._desk.withdrawals(_engines(scope), why)
+            commands += self._gate.withdrawals(_engines(scope), why)
         return commands
 
     def _fact(self, machine: RiskMachine) -> Record:

@@ -1,4 +1,4 @@
-"""The book: TACTICAL's durable state and the working of its orders from sending to the end (TA-4, TA-9)."""
+"""TACTICAL's durable state and its open orders, from intent to completion (TA-4, TA-9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How TACTICAL takes in what it is told: daily bars, feeds, settlements, its cash."""
+"""Applies incoming messages to TACTICAL's state: daily bars, feeds, settlements, its cash."""
 
 from __future__ import annotations
 

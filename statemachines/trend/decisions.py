@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.commands import Commands
 from statemachines.indicators.window import DailyValues
-from statemachines.limits.exposure import Exposure
+from statemachines.limits.leverage import Exposure
 from statemachines.trend import rules
 from statemachines.trend.orders import plain
 from statemachines.trend.parameters import TrendParameters

@@ -64,11 +64,11 @@ class Orders:
     def alert(
         self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""
     ) -> Alert:
-        """An event, or a condition of this asset that stays open until `calm`."""
+        """An event, or a condition of this asset that stays open until `end_alert`."""
         key = f"{condition}:{self._asset.asset}" if condition else ""
         return Alert(severity, f"{self._engine} {self._asset.asset}: {title}", text, key)
 
-    def calm(self, condition: str, text: str) -> AlertEnded:
+    def end_alert(self, condition: str, text: str) -> AlertEnded:
         """The end of such a condition."""
         return AlertEnded(f"{condition}:{self._asset.asset}", text)
 

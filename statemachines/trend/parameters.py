@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from statemachines.limits.exposure import ExposureLimits
+from statemachines.limits.leverage import ExposureLimits
 from statemachines.parameters import Coin, ParameterModel, Symbol, Unit
 
 DailyBars = Annotated[int, Field(gt=0), Unit("daily bars")]

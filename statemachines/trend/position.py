@@ -122,9 +122,9 @@ class Position:
         if t.ending:
             return []
         rule = t.exit_rule
-        calm = self._calm_all()
+        end_alert = self._calm_all()
         self.trade = t.flat()
-        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule}), *calm]
+        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule}), *end_alert]
 
     def _in_lots(self, quantity: Decimal) -> Decimal:
         """The part that the venue takes as an order that only reduces; 0 when all of it is below a lot."""
@@ -171,7 +171,7 @@ class Position:
         if condition not in self.trade.alerted:
             return []
         self.trade.alerted.remove(condition)
-        return [self._orders.calm(condition, text)]
+        return [self._orders.end_alert(condition, text)]
 
     def _calm_all(self) -> Commands:
         return [command for condition in tuple(self.trade.alerted) for command in self._calm(condition, "it is flat")]

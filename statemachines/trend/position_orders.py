@@ -1,6 +1,6 @@
 """The orders of one asset's position: entry, stop at the exchange, cut and exit (TR-5, TR-6, TR-13, TR-15).
 
-The desk is told what to do by the engine's rules; it sees to it that it happens and that a position is never left
+The engine's rules decide; this carries the decision out and ensures that a position is never left
 without a stop (position.py). It reacts to what the exchange says and never to prices.
 """
 
@@ -126,8 +126,8 @@ class PositionOrders(Position):
         if not stop.is_settled:
             return []
         stop.check_ms, stop.repeated = None, False
-        calm = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
-        return [*calm, *self._guard(now_ms, "the position changed while the stop was on its way")]
+        end_alert = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
+        return [*end_alert, *self._guard(now_ms, "the position changed while the stop was on its way")]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
         """An intent of this asset has ended, on whatever terms."""
@@ -191,9 +191,9 @@ class PositionOrders(Position):
         if t.held == 0:
             reason = f"entry {done.ended_as}: {done.why}"
             refused = self.machine.refuse(reason, {"outcome": done.ended_as})
-            calm = self._calm_all()
+            end_alert = self._calm_all()
             self.trade = t.flat()
-            return [refused, self.machine.rescan(), *calm]
+            return [refused, self.machine.rescan(), *end_alert]
         self._set_hard_stop()
         t.best_close = t.average_price
         stop = plain(t.stop_price or Decimal(0))

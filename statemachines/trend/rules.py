@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.indicators.window import DailyValues
-from statemachines.limits.exposure import Exposure, liquidation_buffer
+from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 

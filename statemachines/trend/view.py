@@ -1,4 +1,4 @@
-"""What a TREND engine knows of the world: bars, instruments, funding rates, risk states, the portfolio it saw."""
+"""Market and portfolio data that a TREND engine decides on: bars, rates, instruments, risk states, the portfolio."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from api.cli.client import ask
 from api.cli.main import app
 from api.launch.ray_folder import own_ray_folder
-from api.place import Place, find_place
+from api.running_system import Place, find_place
 from api.tokens import read_token
 from infra.config import ConfigurationError
 from infra.data_folder import claim_data_folder

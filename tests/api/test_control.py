@@ -10,12 +10,12 @@ from fastapi.testclient import TestClient
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from api.control import ControlUnavailableError
+from api.health import _trading
 from api.http.app import create_app
 from api.logics import logics
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token
-from api.verdict import _trading
 from infra.config import EternalConfig
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.store import PostgresStore

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from api.cli import show
+from api.cli import run as run_command
 from api.launch import display
 from api.launch.system import System
 from infra.config import EternalConfig
@@ -92,10 +92,10 @@ def run(
 ) -> tuple[Played, bool]:
     system = Played(EternalConfig(data_folder=folder / "data"), url)
     system.end_after_looks = end_after_looks
-    monkeypatch.setattr(show, "System", lambda _config: system)
-    monkeypatch.setattr(show, "Console", lambda: console)
+    monkeypatch.setattr(run_command, "System", lambda _config: system)
+    monkeypatch.setattr(run_command, "Console", lambda: console)
     monkeypatch.setattr(display, "_log", SimpleNamespace(warning=lambda *_a, **_k: None))
-    return system, show.show_run(system.config, until_end=True)
+    return system, run_command.show_run(system.config, until_end=True)
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

@@ -24,19 +24,19 @@ from typer.testing import CliRunner
 from api.cli.client import Unanswered, read_launch_overview, read_overview
 from api.cli.doctor import examine
 from api.cli.main import app
-from api.cli.running import RunningError, overview_from_database, running_pid, stop_running, write_pid
+from api.cli.status import RunningError, overview_from_database, running_pid, stop_running, write_pid
 from api.http.app import create_app
 from api.http.serving import listen, make_server
 from api.launch.system import System
-from api.place import Place
+from api.live_table import render
+from api.running_system import Place
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
-from api.table import render
 from api.tokens import read_or_make_token
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig
 from infra.database.queries import Queries
-from infra.secrets.counter import SecretsCounter
+from infra.secrets.server import SecretsServer
 from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, threading
 from pathlib import Path
-from api.cli.running import write_pid
+from api.cli.status import write_pid
 with write_pid(Path(sys.argv[1])):
     print("held", flush=True)
     threading.Event().wait(60)
@@ -93,7 +93,7 @@ def test_a_number_left_behind_never_points_at_a_stranger(config: EternalConfig) 
 LINGERER = """
 import signal, sys, threading
 from pathlib import Path
-from api.cli.running import write_pid
+from api.cli.status import write_pid
 ended = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: ended.set())
 with write_pid(Path(sys.argv[1])):
@@ -123,7 +123,7 @@ def test_status_with_the_api_away_asks_the_launch_and_is_light(tmp_path: Path, d
     with hold(config) as child:
         read_or_make_token(config.token_file)
         system = System(config)
-        counter = SecretsCounter(config.data_folder, system._secrets_of)
+        counter = SecretsServer(config.data_folder, system._secrets_of)
         place = Place(config.data_folder, token_file=config.token_file)
         assert read_launch_overview(place, "nobody listens") is None, "before anything was shown"
         system.publish(overview)

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from api.cli.running import database_url
+from api.cli.status import database_url
 from api.launch.ray_folder import own_ray_folder
 from infra.config import EternalConfig
 from infra.database.server.embedded import EmbeddedPostgres

@@ -29,7 +29,7 @@ from infra.config import EternalConfig
 from infra.processes.environment import MARK
 from infra.processes.ports import PortTakenError, require_free
 from infra.processes.table import is_stopped_kin
-from infra.secrets.counter import SecretsCounter, SecretsUnavailableError, fetch
+from infra.secrets.server import SecretsServer, SecretsUnavailableError, fetch
 from statemachines.values import Account, ActorName
 
 
@@ -203,7 +203,7 @@ def test_the_counter_hands_out_over_a_socket_that_only_we_can_open(tmp_path: Pat
     def give(name: str) -> dict[str, str]:
         return {"trend-1": {"database_url": "x" * 100_000}}[name]
 
-    counter = SecretsCounter(deep, give)
+    counter = SecretsServer(deep, give)
     try:
         assert stat.S_IMODE(counter.path.stat().st_mode) == 0o600
         assert fetch(counter.path, "trend-1") == {"database_url": "x" * 100_000}
@@ -217,7 +217,7 @@ def test_the_counter_hands_out_over_a_socket_that_only_we_can_open(tmp_path: Pat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 def test_the_counter_refuses_another_user(tmp_path: Path) -> None:
-    counter = SecretsCounter(tmp_path, lambda name: {"secret": "value"})
+    counter = SecretsServer(tmp_path, lambda name: {"secret": "value"})
     counter.path.chmod(0o666)
     tmp_path.chmod(0o777)
     for parent in (*tmp_path.parents,):

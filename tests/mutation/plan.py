@@ -73,7 +73,7 @@ PARTS = (
             "statemachines/backoff.py",
             "statemachines/refusals.py",
             "statemachines/conditions.py",
-            "statemachines/unusable.py",
+            "statemachines/unusable_data.py",
             "statemachines/limits/plausibility.py",
             "statemachines/indicators",
         ),
@@ -89,7 +89,7 @@ PARTS = (
     ),
     Part(
         (
-            "statemachines/limits/exposure.py",
+            "statemachines/limits/leverage.py",
             "statemachines/limits/funding_rates.py",
             "statemachines/limits/entry_gate.py",
             "statemachines/limits/insurance_fund.py",
@@ -159,9 +159,9 @@ PARTS = (
             "tests/infra/simulator/venue/test_money.py",
             "tests/infra/simulator/venue/test_orders.py",
             "tests/infra/simulator/venue/test_own_word.py",
-            "tests/infra/simulator/venue/test_sleep.py",
+            "tests/infra/simulator/venue/test_idle_accounts.py",
             "tests/infra/simulator/venue/test_lockstep.py",
-            "tests/infra/simulator/venue/test_passing.py",
+            "tests/infra/simulator/venue/test_fast_forward.py",
         ),
     ),
 )

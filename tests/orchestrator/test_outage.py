@@ -14,8 +14,8 @@ import pytest
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import StoreUnavailableError
+from api.health import Limits, reasons
 from api.snapshot import Snapshot
-from api.verdict import Limits, reasons
 from infra.database.outage import Outage
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore

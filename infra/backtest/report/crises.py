@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from infra.backtest.report.formatting import percent
 from infra.backtest.report.metrics import drawdowns, falls, growth
 from infra.backtest.report.series import BTC_HOLD, CASH, Days
-from infra.backtest.report.words import percent
 
 KNOWN = (
     ("2018", "2018-01-01", "2018-12-31"),

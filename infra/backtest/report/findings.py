@@ -9,9 +9,9 @@ from enum import IntEnum
 from infra.backtest.records import ENGINES, TOTAL
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.books import Book
+from infra.backtest.report.formatting import count, counted, day, listed, percent, usdt
 from infra.backtest.report.rules import never_acted
 from infra.backtest.report.series import BTC_HOLD, CASH, MIX_HOLD
-from infra.backtest.report.words import count, counted, day, listed, percent, usdt
 
 IDLE_CASH = 0.5
 IDLE_DAYS = 0.5

@@ -21,7 +21,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
-from infra.simulator.venue.passing import NO_LIMITS
+from infra.simulator.venue.fast_forward import NO_LIMITS
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
 

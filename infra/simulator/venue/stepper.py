@@ -12,13 +12,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from infra.simulator.venue.fast_forward import NO_LIMITS, pass_hours, pays
+from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.margin import is_exhausted
 from infra.simulator.venue.orders.fills import settle_funding
 from infra.simulator.venue.orders.liquidation import liquidate
 from infra.simulator.venue.orders.matching import fired, match, needs_quotes
-from infra.simulator.venue.passing import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.prices import HOUR_MS
-from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
 
 OFFSET_MS = {FUNDING_STAGE: 0, BARS_STAGE: 0, 0: 0, 1: 1_200_000, 2: 2_400_000, 3: 3_599_000}

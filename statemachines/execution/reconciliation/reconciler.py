@@ -200,7 +200,7 @@ class Reconciler:
 
     def _answered(self, what: str, failures: int) -> None:
         if failures >= self._context.parameters.loop_limit:
-            self._context.calm(f"reading:{what}", "it was read")
+            self._context.end_alert(f"reading:{what}", "it was read")
 
     def _complain(self, what: str, failures: int, outcome: ExchangeResponse) -> None:
         if failures == self._context.parameters.loop_limit:

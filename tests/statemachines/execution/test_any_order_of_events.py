@@ -122,7 +122,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
             self.rig.tell(frame)
 
     @rule()
-    def calm(self) -> None:
+    def end_alert(self) -> None:
         self.rig.settle()
 
     @precondition(lambda self: self.rig.exchange.frames)

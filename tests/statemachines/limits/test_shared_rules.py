@@ -10,8 +10,8 @@ from statemachines.execution.orders.order_ids import client_order_id, parse_clie
 from statemachines.facts import BarFact
 from statemachines.intent_ids import base36, intent_id, parse_intent_id
 from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, is_blocked, permits_entries
-from statemachines.limits.exposure import Exposure, ExposureLimits, liquidation_buffer
 from statemachines.limits.funding_rates import rate_per_8h
+from statemachines.limits.leverage import Exposure, ExposureLimits, liquidation_buffer
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import Intent
 from statemachines.risk.machine import NO_NEW_RISK, RiskStateName

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from statemachines.limits.exposure import Exposure, liquidation_buffer
+from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.risk.checks import judge

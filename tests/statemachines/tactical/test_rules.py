@@ -144,9 +144,9 @@ def test_ta_3_volatility_from_dvol_else_realised() -> None:
     market = Market()
     market.close(8_000, market.volatile(81, 48))
     assert market.deployed() == ["TA-3 volatility"]
-    calm = Market()
-    calm.close(8_000, calm.volatile(81, 49))
-    assert calm.deployed() == []  # and 31 closes are not there
+    end_alert = Market()
+    end_alert.close(8_000, end_alert.volatile(81, 49))
+    assert end_alert.deployed() == []  # and 31 closes are not there
     wild = [10_000 if day % 2 else 9_000 for day in range(31)]
     market = Market(history=wild)
     market.close(7_900)

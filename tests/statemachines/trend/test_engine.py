@@ -191,14 +191,14 @@ def test_tr9_an_entry_above_one_times_equity_is_refused_not_shrunk() -> None:
     """TR-9, T8: tiny ranges make a stop so near that 1 % of risk needs more than the equity."""
     venue = scene(RISE, FLAT)
     venue.bars = {BTC: [], ETH: []}
-    calm = [100 * 1.001**i for i in range(21)]
+    end_alert = [100 * 1.001**i for i in range(21)]
     history = {
-        BTC: [bar(BTC, i, c, c * 1.0002, c * 0.9998) for i, c in enumerate(calm[:20])],
+        BTC: [bar(BTC, i, c, c * 1.0002, c * 0.9998) for i, c in enumerate(end_alert[:20])],
         ETH: bars(ETH, FLAT),
     }
     venue = Venue(ActorName.TREND_1, FAST, D(10_000), history)
     venue.prices = {BTC: D(102), ETH: D(1000)}
-    venue.day([bar(BTC, 20, calm[20], calm[20] * 1.0002, calm[20] * 0.9998), bar(ETH, 20, 1000)])
+    venue.day([bar(BTC, 20, end_alert[20], end_alert[20] * 1.0002, end_alert[20] * 0.9998), bar(ETH, 20, 1000)])
     assert "TR-9: notional" in decline_reason(venue)
     assert venue.state("BTC") == "SCANNING"
 

@@ -393,10 +393,10 @@ def test_tr_6_a_trail_beyond_the_close_exits_at_once(restarts: bool) -> None:
     assert venue.trade("BTC")["has_been_in_profit"] and venue.trade("BTC")["stop_rule"] == "TR-6"
     best = D(venue.trade("BTC")["best_close"])
     day = max(bar.start_ms for bar in venue.bars[BTC]) // DAY_MS + 1
-    calm = float(best) * 0.985
-    for symbol, price in ((BTC, calm), ("ETHUSDT", 1000.0)):
+    end_alert = float(best) * 0.985
+    for symbol, price in ((BTC, end_alert), ("ETHUSDT", 1000.0)):
         venue.prices[symbol] = D(str(round(price, 2)))
-    close = bar(BTC, day, calm, calm, calm)
+    close = bar(BTC, day, end_alert, end_alert, end_alert)
     # A narrower trail stands above this close, the old stop is below it.
     narrow = TrendParameters.model_validate({**parameters.model_dump(), "trailing_stop_atr": D("0.05")})
     venue.parameters = venue.engine.parameters = narrow

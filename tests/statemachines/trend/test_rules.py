@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from statemachines.indicators.window import DailyValues
-from statemachines.limits.exposure import Exposure, liquidation_buffer
 from statemachines.limits.funding_rates import rate_per_8h
+from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.trend import rules
 from statemachines.trend.parameters import TREND_1, TREND_2, TrendParameters
 from statemachines.trend.rules import Episode, Pause

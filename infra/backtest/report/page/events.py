@@ -10,10 +10,10 @@ import polars as pl
 
 from infra.backtest.records import ENGINES
 from infra.backtest.report.analysis import Analysis
+from infra.backtest.report.formatting import day, minute, price, usdt
 from infra.backtest.report.page.charts import DAYS, Chart, Trace, layout, legend_of, numbers
-from infra.backtest.report.page.look import COLOURS, MUTED, state_colour
+from infra.backtest.report.page.style import COLOURS, MUTED, state_colour
 from infra.backtest.report.states import Stay
-from infra.backtest.report.words import day, minute, price, usdt
 
 TURNS = ("REBALANCING", "DEPLOYMENT", "PROFIT_TARGET_REACHED", "RETURN_TO_CORE")
 """States whose beginning is marked on the price of BTC: rebalancing and deployment."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from infra.backtest.report.page.look import COLOURS
+from infra.backtest.report.page.style import COLOURS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from plotly.offline import get_plotlyjs
 from infra.backtest.records import TOTAL
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.findings import findings_of
+from infra.backtest.report.formatting import count, day, percent, ratio, usdt
 from infra.backtest.report.page import tables
 from infra.backtest.report.page.charts import Chart, daily_charts
 from infra.backtest.report.page.events import event_charts
-from infra.backtest.report.page.look import CSS, SCRIPT
-from infra.backtest.report.words import count, day, percent, ratio, usdt
+from infra.backtest.report.page.style import CSS, SCRIPT
 
 SYNTHETIC = "SYNTHETIC MARKET: the prices of this run are invented. Its figures say nothing about real markets."
 CONVENTIONS = (

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from infra.backtest.records import TOTAL
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.crises import Crisis
+from infra.backtest.report.formatting import NOTHING, coins, count, day, percent, price, ratio, usdt
 from infra.backtest.report.page.html import Cell, Column, Row, figures, table, toned, words
 from infra.backtest.report.rules import ALWAYS_IN_FORCE, RuleCount
 from infra.backtest.report.series import BENCHMARKS
 from infra.backtest.report.states import time_in_state
-from infra.backtest.report.words import NOTHING, coins, count, day, percent, price, ratio, usdt
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEAT = 0.25

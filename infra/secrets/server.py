@@ -33,7 +33,7 @@ class SecretsUnavailableError(Exception):
     """The launch does not hand out secrets now; the actor's start fails and is tried again."""
 
 
-class SecretsCounter:
+class SecretsServer:
     """Serves `give` in `folder` until `close`. The folder's mode and the caller's user id keep strangers out."""
 
     def __init__(self, folder: Path, give: Give) -> None:

@@ -11,7 +11,7 @@ from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.api import AdvanceResult
 from infra.simulator.market.port import Bar, Market
 from infra.simulator.venue import stepper
-from infra.simulator.venue.passing import pass_hours
+from infra.simulator.venue.fast_forward import pass_hours
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public
 from statemachines.values import HOUR_MS

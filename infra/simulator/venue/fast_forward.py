@@ -11,8 +11,8 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from infra.simulator.market.path import DAY_MS, HOUR_MS
+from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.model import Account
-from infra.simulator.venue.sleep import is_asleep
 from infra.simulator.venue.state import Venue
 
 NO_LIMITS: Mapping[str, Decimal] = MappingProxyType({})

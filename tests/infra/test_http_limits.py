@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from infra.answers import AnswerTooLargeError, bound
 from infra.bybit.credentials import Credentials
 from infra.bybit.errors import Purpose, outcome_of
 from infra.bybit.session import HttpSessions
 from infra.feeds.source import FeedUnavailableError, HttpJson
+from infra.http_limits import AnswerTooLargeError, bound
 from statemachines.requests import Refused, Unknown
 from statemachines.values import Account
 

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from api.plain import day_of
+from api.json_values import day_of
 
 WIDE = 120
 """From this many characters on there is room for a column per language."""

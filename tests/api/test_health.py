@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from api.health import Limits, limits_for, reasons
 from api.snapshot import Snapshot
-from api.verdict import Limits, limits_for, reasons
 
 LIMITS = Limits(snapshot_s=5, commit_s=60, heartbeat_s=30)
 ACTORS = [{"actor": "trend-1", "committed_age_s": 1.0, "heartbeat_age_s": None}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from statemachines.limits.exposure import liquidation_buffer
+from statemachines.limits.leverage import liquidation_buffer
 from statemachines.messages.accounts import AccountView
 from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order_view import (

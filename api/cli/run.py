@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from api.cli.report import collect, lines, problems
-from api.cli.running import write_pid
+from api.cli.status import write_pid
 from api.launch.display import Display, say
 from api.launch.system import StartBrokenOffError, System
 from infra.config import EternalConfig

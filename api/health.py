@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.plain import time_of
+from api.json_values import time_of
 from api.snapshot import Snapshot
 from statemachines.risk.machine import GLOBAL, NO_NEW_RISK, RiskStateName
 
