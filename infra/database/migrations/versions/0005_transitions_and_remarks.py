@@ -35,11 +35,14 @@ def upgrade() -> None:
     )
     op.alter_column("journal", "kind", comment=KIND, existing_type=sa.TEXT(), existing_nullable=False)
     # What was forwarded or repeated was written as if it were a state, a component's life as the states told of.
+    # The journal can only be appended to; the owner of the tables may sort it anew, within this transaction alone.
+    op.execute("ALTER TABLE journal DISABLE TRIGGER USER")
     op.execute(
         """UPDATE journal SET is_bookkeeping = (kind = 'component'),
            kind = CASE WHEN source <> dest AND dest <> 'FORWARDED' AND trigger NOT IN ('component_changed', 'repeat')
                   THEN 'transition' ELSE 'remark' END"""
     )
+    op.execute("ALTER TABLE journal ENABLE TRIGGER USER")
 
 
 def downgrade() -> None:
