@@ -14,7 +14,7 @@ from typing import Any, Literal
 import ray
 
 from actors.runtime.actor_runner import ActorRunner
-from actors.runtime.ports import EnvelopeDict, StoreUnavailableError
+from actors.runtime.ports import EnvelopeDict, Report, StoreUnavailableError
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
 from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
 from orchestrator.lockstep_driver import LockstepDriver
@@ -168,7 +168,7 @@ class Orchestrator:
         return self._ready().notify(envelope)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         """An actor has fallen idle (lockstep)."""
         self.take_report(name, report)
 
@@ -233,7 +233,7 @@ class Orchestrator:
         if self._driver is not None:
             self._driver.stop()
 
-    def take_report(self, name: str, report: Mapping[str, Any]) -> None:
+    def take_report(self, name: str, report: Report) -> None:
         """A report from inside or outside the process."""
         if self._driver is not None:
             self._driver.report(name, report)
@@ -255,5 +255,5 @@ class _OwnPeers(RayPeers):
         super().__init__()
         self._orchestrator = orchestrator
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         self._orchestrator.take_report(name, report)

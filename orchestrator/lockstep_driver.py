@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
-from actors.runtime.ports import ExchangeAwayError, LockstepPort, Step
+from actors.runtime.ports import ExchangeAwayError, LockstepPort, Report, Step
 from actors.runtime.registry import TURN_ORDER
-from orchestrator.quiescence import QuiescenceTracker, Report
+from orchestrator.quiescence import QuiescenceTracker
 from statemachines.actor_logic import NO_LOOKAHEAD
 from statemachines.lockstep import LockstepRule, Next, StepSeen
 from statemachines.values import HOUR_MS, ActorName
@@ -75,10 +75,10 @@ class LockstepDriver:
             self._stopped = True
             self._changed.notify_all()
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         """An actor has fallen idle."""
         with self._changed:
-            self._tracker.report(name, Report(**report))
+            self._tracker.report(name, report)
             self._reported += 1
             self._changed.notify_all()
 

@@ -8,34 +8,10 @@ are idle, nothing can be in flight.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
+from actors.runtime.ports import Report
+from statemachines.actor_logic import Lookahead, shared_lookahead
 from statemachines.values import ActorName
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an actor knows of itself at a moment when it has nothing to do.
-
-    `sent` per recipient and `cursors` per sender are durable sequence numbers. Quotes: `quotes_out` tells per
-    recipient the incarnation that took the newest and which number they were there, `quotes_in` per sender how many
-    this incarnation has handled; while some are on their way an actor does not report. `ticks` counts the ticks taken
-    and `calls` the requests to the exchange, from 0 with each incarnation; `frames` the stream frames taken per
-    connection. `lookahead` see `statemachines.actor_logic.HasLookahead`.
-    """
-
-    incarnation: int
-    idle: bool
-    ticks: int = 0
-    calls: int = 0
-    sent: Mapping[str, int] = field(default_factory=dict)
-    cursors: Mapping[str, int] = field(default_factory=dict)
-    quotes_out: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    quotes_in: Mapping[str, int] = field(default_factory=dict)
-    frames: Mapping[str, int] = field(default_factory=dict)
-    deadline_ms: int | None = None
-    lookahead: Lookahead = NO_LOOKAHEAD
 
 
 class QuiescenceTracker:

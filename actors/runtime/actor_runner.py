@@ -25,6 +25,7 @@ from actors.runtime.ports import (
     ExchangePort,
     FencedError,
     MarketClock,
+    Report,
     Store,
     StoreUnavailableError,
     StreamsPort,
@@ -92,7 +93,7 @@ class ActorRunner:
         self._quotes = QuoteCounts()
         self._ticks = 0
         self._calls = 0
-        self._last_report: Mapping[str, Any] | None = None
+        self._last_report: Report | None = None
         self._state = "CREATED"
         self._frames_come = False
         self._turns = 0
@@ -417,19 +418,19 @@ class ActorRunner:
         if self._quotes.are_under_way:
             return  # which number they get is known once they have been handed over
         # Messages on their way do not make this actor busy: the conductor compares what was sent with what arrived.
-        report = {
-            "incarnation": durable.epoch,
-            "idle": True,
-            "ticks": self._ticks,
-            "calls": self._calls,
-            "sent": dict(durable.last_sent),
-            "cursors": dict(durable.cursors),
-            "quotes_out": self._quotes.handed_over(),
-            "quotes_in": dict(durable.quotes_taken),
-            "frames": received,
-            "deadline_ms": durable.deadline(),
-            "lookahead": durable.lookahead(),
-        }
+        report = Report(
+            incarnation=durable.epoch,
+            idle=True,
+            ticks=self._ticks,
+            calls=self._calls,
+            sent=dict(durable.last_sent),
+            cursors=dict(durable.cursors),
+            quotes_out=self._quotes.handed_over(),
+            quotes_in=dict(durable.quotes_taken),
+            frames=received,
+            deadline_ms=durable.deadline(),
+            lookahead=durable.lookahead(),
+        )
         if report != self._last_report:
             self._last_report = report
             self._parts.peers.report(str(self.name), report)

@@ -8,9 +8,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from actors.runtime.ports import EnvelopeDict
+from actors.runtime.ports import EnvelopeDict, Report
 from statemachines.values import ActorName
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Peers(Protocol):
         """Hand over an ephemeral message: `{"epoch": e, "quotes": q}`, it was number q for incarnation e."""
         ...
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         """Tell the conductor what this actor looks like now that it is idle (no answer awaited)."""
         ...
 

@@ -18,7 +18,7 @@ from ray.util.metrics import Gauge
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
-from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, Store
+from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, Report, Store
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -80,10 +80,10 @@ class RayPeers:
         answer: Mapping[str, int] = self._call(recipient, "notify", NOTIFY_TIMEOUT_S, envelope)
         return answer
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         # A lost report is asked for again by the conductor.
         with contextlib.suppress(Exception):
-            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, dict(report))
+            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, report)
 
     def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
         known = recipient in self._handles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors.runtime.ports import Step
+from actors.runtime.ports import Report, Step
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.quiescence import QuiescenceTracker
 from statemachines.actor_logic import Lookahead
@@ -53,7 +53,7 @@ class _Rig:
         self._report(name, ticks=1, calls=self._calls.get(name, 0))
 
     def _report(self, name: ActorName, **fields: Any) -> None:
-        self.driver.report(name, {"incarnation": 1, "idle": True, **fields})
+        self.driver.report(name, Report(incarnation=1, idle=True, **fields))
 
 
 def test_actors_due_at_one_instant_are_ticked_after_one_look_at_the_exchange() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
+from actors.runtime.ports import Report
 from actors.runtime.registry import TURN_ORDER
-from orchestrator.quiescence import QuiescenceTracker, Report
+from orchestrator.quiescence import QuiescenceTracker
 from statemachines.actor_logic import Lookahead
 from statemachines.lockstep import LockstepRule, Move
 from statemachines.values import ActorName

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from actors.runtime.ports import Report
+
 
 class NoPeers:
     def deliver(self, recipient: str, batch: Any) -> Mapping[str, int]:
@@ -13,7 +15,7 @@ class NoPeers:
     def notify(self, recipient: str, envelope: Any) -> Mapping[str, int]:
         raise ConnectionError(recipient)
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         pass
 
 

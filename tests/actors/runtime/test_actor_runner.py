@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
-from actors.runtime.ports import EnvelopeDict
+from actors.runtime.ports import EnvelopeDict, Report
 from statemachines.commands import Commands, JournalEntry
 from statemachines.values import ActorName
 from tests.actors.runtime.toy import Pump
@@ -49,7 +48,7 @@ class _Peers:
     def notify(self, recipient: str, envelope: EnvelopeDict) -> Mapping[str, int]:
         raise ConnectionError(recipient)
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         self.reported.set()
 
 

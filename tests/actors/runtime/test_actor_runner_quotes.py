@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
-from actors.runtime.ports import EnvelopeDict
+from actors.runtime.ports import EnvelopeDict, Report
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.facts import BarFact
@@ -73,7 +72,7 @@ class _Peers:
         self.hosts: dict[str, ActorRunner] = {}
         self.delivered: list[list[str]] = []
         self.notified: list[str] = []
-        self.reports: dict[str, Mapping[str, Any]] = {}
+        self.reports: dict[str, Report] = {}
         self._failures = failures
 
     def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
@@ -87,8 +86,12 @@ class _Peers:
         self.notified.append(recipient)
         return {"epoch": 1, "quotes": len(self.notified)}
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         self.reports[name] = report
+
+    def last(self, name: ActorName) -> Report:
+        """The newest report of an actor; one that says nothing before the first."""
+        return self.reports.get(str(name), Report(incarnation=0, idle=False))
 
 
 def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
@@ -100,9 +103,9 @@ def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
         peers.hosts[str(name)].start(store.grant(name, "test"), 0)
     try:
         peers.hosts[str(SENDER)].inform(QuoteFrame(quotes=(QUOTE,)), "news")
-        until(lambda: peers.reports.get(str(RECIPIENT), {}).get("cursors", {}).get(str(SENDER)) == 1)
+        until(lambda: peers.last(RECIPIENT).cursors.get(str(SENDER)) == 1)
         peers.hosts[str(SENDER)].report_again()
-        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 1)
+        until(lambda: peers.last(SENDER).sent.get(str(RECIPIENT)) == 1)
     finally:
         for host in peers.hosts.values():
             host.stop()
@@ -115,8 +118,8 @@ def test_quotes_and_messages_for_one_recipient_make_one_call_and_quotes_come_fir
     assert peers.delivered == [["quotes_seen", "bars_closed"]]
     assert recipient.kinds == ["quotes_seen", "bars_closed"]
     assert str(RECIPIENT) not in peers.notified, "the other recipients of quotes get theirs alone"
-    assert peers.reports[str(RECIPIENT)]["quotes_in"] == {str(SENDER): 1}
-    assert peers.reports[str(SENDER)]["quotes_out"][str(RECIPIENT)] == (1, 1)
+    assert peers.reports[str(RECIPIENT)].quotes_in == {str(SENDER): 1}
+    assert peers.reports[str(SENDER)].quotes_out[str(RECIPIENT)] == (1, 1)
 
 
 def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_counts_them() -> None:
@@ -124,7 +127,7 @@ def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_coun
     _, recipient = _run(peers)
     assert peers.delivered == [["quotes_seen", "bars_closed"], ["bars_closed"]]
     assert recipient.kinds == ["bars_closed"]
-    assert str(RECIPIENT) not in peers.reports[str(SENDER)]["quotes_out"]
+    assert str(RECIPIENT) not in peers.reports[str(SENDER)].quotes_out
 
 
 def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_from_reporting() -> None:
@@ -138,6 +141,6 @@ def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_fr
         until(lambda: len(peers.delivered) > 1)
         for number in range(3):  # the batch is being retried: these queue behind it
             host.inform(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
-        until(lambda: peers.reports.get(str(SENDER), {}).get("sent", {}).get(str(RECIPIENT)) == 4)
+        until(lambda: peers.last(SENDER).sent.get(str(RECIPIENT)) == 4)
     finally:
         host.stop()

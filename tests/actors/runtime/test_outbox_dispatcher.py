@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from actors.runtime import outbox_dispatcher as courier_module
 from actors.runtime.outbox_dispatcher import RETRY_DELAYS_S, OutboxDispatcher, is_quote
-from actors.runtime.ports import EnvelopeDict
+from actors.runtime.ports import EnvelopeDict, Report
 from statemachines.values import ActorName
 from tests.waiting import until
 
@@ -43,7 +42,7 @@ class Peers:
             raise ConnectionError(recipient)
         return {"epoch": 3, "quotes": 7}
 
-    def report(self, name: str, report: Mapping[str, Any]) -> None:
+    def report(self, name: str, report: Report) -> None:
         raise AssertionError("a courier reports nothing")
 
 
