@@ -15,6 +15,7 @@ from psycopg.types.json import Json
 from sqlalchemy import create_engine
 
 from infra.database.migrations import NewerDatabaseError, make_config, upgrade
+from infra.database.roles import secure
 from infra.database.schema import FACT_TABLES, METADATA, column_type
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import sqlalchemy_url
@@ -173,7 +174,10 @@ def test_the_journal_of_revision_0004_tells_transitions_from_remarks(postgres_se
                        cause, trace) VALUES (%s, 1, 5, 'm', %s, %s, %s, 'because', '{}', %s, '', '')""",
                 (actor, trigger, source, dest, kind),
             )
+    secure(url)  # as every start leaves it: the journal can only be appended to
     upgrade(url)
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT kind, is_bookkeeping, machine_table FROM journal ORDER BY id").fetchall()
     assert found == [(*expected, "") for *_, expected in lines]
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match="journal"):
+        connection.execute("UPDATE journal SET reason = 'another'")
