@@ -7,20 +7,21 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.commands import Alert, AlertEnded, JournalEntry, Send
 from statemachines.conditions import ONCE
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import MACHINE_KEY, CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
-from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.core_hodl.state import ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
-ENGINE_KEY, MARKET_KEY, HOLDINGS_KEY = "ENGINE", "MARKET", "HOLDINGS"
+MARKET_KEY, HOLDINGS_KEY = "MARKET", "HOLDINGS"
 _KINDS: dict[Purpose, str] = {
     "trim": "trim",
     "rebalance": "rebalance",
@@ -30,27 +31,17 @@ _KINDS: dict[Purpose, str] = {
 }
 
 
-class EngineOrders:
-    """Rows and orders. `out` collects the commands of the present call; the engine takes them with `take`."""
+class EngineOrders(EngineRows[EngineRow]):
+    """Rows and orders."""
 
     def __init__(self, parameters: CoreHodlParameters) -> None:
+        super().__init__(EngineRow())
         self.parameters = parameters
         self.machine = CoreHodlMachine(MACHINE_KEY)
-        self.engine = EngineRow()
         self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
         self.holdings = HoldingsRow()
-        self.out: Commands = []
-        self._dirty: set[str] = set()
 
     # --- durable rows ---
-
-    def take(self) -> Commands:
-        out, self.out = self.out, []
-        return out
-
-    def set_engine(self, **changes: Any) -> None:
-        self.engine = self.engine.model_copy(update=changes)
-        self._dirty.add(ENGINE_KEY)
 
     def set_market(self, **changes: Any) -> None:
         self.market = self.market.model_copy(update=changes)
@@ -60,18 +51,8 @@ class EngineOrders:
         self.holdings = self.holdings.model_copy(update=changes)
         self._dirty.add(HOLDINGS_KEY)
 
-    def dirty(self) -> Sequence[StateRow]:
-        rows: dict[str, EngineRow | MarketRow | HoldingsRow] = {
-            ENGINE_KEY: self.engine,
-            MARKET_KEY: self.market,
-            HOLDINGS_KEY: self.holdings,
-        }
-        states = {ENGINE_KEY: self.engine.state.name}
-        changed = [
-            StateRow(key, states.get(key, ""), SCHEMA, rows[key].model_dump(mode="json")) for key in sorted(self._dirty)
-        ]
-        self._dirty.clear()
-        return changed
+    def _further(self, key: str) -> MarketRow | HoldingsRow:
+        return self.market if key == MARKET_KEY else self.holdings
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back the rows of a previous incarnation.

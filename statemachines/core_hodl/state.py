@@ -12,7 +12,6 @@ from statemachines.core_hodl.plans import Plan
 from statemachines.values import Frozen, Instrument, Side
 
 ZERO = Decimal(0)
-SCHEMA = 1
 
 Purpose = Literal["trim", "rebalance", "build", "plan", "small"]
 """What an order is for: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %."""

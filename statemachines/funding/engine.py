@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from statemachines.actor_logic import FOREVER_MS, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
 from statemachines.commands import Commands, ExchangeCall, Remark, Send
+from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
 from statemachines.funding.intake import Intake
 from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
-from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
+from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.state import Evaluation
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded, TransferWanted

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.commands import Remark
+from statemachines.engine_rows import ENGINE_KEY
 from statemachines.funding.machine import FundingState
-from statemachines.funding.pair_orders import ENGINE_KEY, PairOrders
+from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
 from statemachines.limits.funding_rates import rate_per_8h

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
+from statemachines.commands import Alert, AlertEnded, JournalEntry, Send
+from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.funding.machine import FundingMachine, FundingState
 from statemachines.funding.pair import (
     Action,
@@ -24,36 +25,24 @@ from statemachines.funding.pair import (
 )
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
-from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
+from statemachines.funding.state import AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Intent, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
-ENGINE_KEY = "ENGINE"
 
-
-class PairOrders:
-    """State and order work. `out` collects the commands of the present call; the engine takes them with `take`."""
+class PairOrders(EngineRows[EngineRow]):
+    """State and order work."""
 
     def __init__(self, parameters: FundingParameters) -> None:
+        super().__init__(EngineRow())
         self.parameters = parameters
-        self.engine = EngineRow()
         self.assets = {asset: AssetRow(spot_fee=parameters.spot_fee_rate) for asset in parameters.assets}
         self._machines = {asset: FundingMachine(asset) for asset in parameters.assets}
-        self._dirty: set[str] = set()
-        self.out: Commands = []
         self._instruments: dict[tuple[str, str], Instrument] = {}
 
     # --- durable rows ---
-
-    def take(self) -> Commands:
-        out, self.out = self.out, []
-        return out
-
-    def set_engine(self, **changes: Any) -> None:
-        self.engine = self.engine.model_copy(update=changes)
-        self._dirty.add(ENGINE_KEY)
 
     def set(self, asset: str, **changes: Any) -> AssetRow:
         """Change an asset's row; its state follows its machine (`noted`)."""
@@ -66,14 +55,8 @@ class PairOrders:
         self._dirty.add(asset)
         return row
 
-    def dirty(self) -> Sequence[StateRow]:
-        rows = []
-        for key in sorted(self._dirty):
-            row = self.engine if key == ENGINE_KEY else self.assets[key]
-            state = row.state.name if isinstance(row, AssetRow) else ""
-            rows.append(StateRow(key, state, SCHEMA, row.model_dump(mode="json")))
-        self._dirty.clear()
-        return rows
+    def _further(self, key: str) -> AssetRow:
+        return self.assets[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         for key, row in StateDialect().read(ActorName.FUNDING, rows).items():

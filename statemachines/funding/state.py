@@ -14,7 +14,6 @@ from statemachines.limits.insurance_fund import InsuranceReading
 from statemachines.values import Frozen, Instrument
 
 ZERO = Decimal(0)
-SCHEMA = 1
 
 
 class AssetRow(Frozen):

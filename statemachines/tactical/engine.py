@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, Commands, ExchangeCall, Send
+from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
@@ -17,7 +18,7 @@ from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
 from statemachines.tactical.deploying import Deploying
-from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders, proceeds_of
+from statemachines.tactical.engine_orders import EngineOrders, proceeds_of
 from statemachines.tactical.intake import Intake
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.returning import Returning

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
-from statemachines.commands import Commands, Remark, Send
+from statemachines.commands import Remark, Send
+from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, OrderDenied, Withdraw
 from statemachines.state_store import StateDialect
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
-from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
+from statemachines.tactical.state import Deployment, EngineRow, Holding, Leg, Work
 from statemachines.values import SECOND_MS, SPOT, Account, ActorName, Instrument, Side
 
 ZERO = Decimal(0)
-ENGINE_KEY = "ENGINE"
 
 
-class EngineOrders:
-    """State and order work. `out` collects the commands of the present call; the engine takes them with `take`."""
+class EngineOrders(EngineRows[EngineRow]):
+    """State and order work."""
 
     def __init__(self, parameters: TacticalParameters) -> None:
+        super().__init__(EngineRow())
         self.parameters = parameters
-        self.engine = EngineRow()
         self.deployments: dict[str, Deployment] = {}
         self._machines: dict[str, TacticalMachine] = {}
-        self._dirty: set[str] = set()
-        self.out: Commands = []
         self.add_scout()
 
     # --- durable rows ---
-
-    def take(self) -> Commands:
-        out, self.out = self.out, []
-        return out
-
-    def set_engine(self, **changes: Any) -> None:
-        self.engine = self.engine.model_copy(update=changes)
-        self._dirty.add(ENGINE_KEY)
 
     def set(self, key: str, **changes: Any) -> Deployment:
         """Change a deployment's row; its state follows its machine (`decide`)."""
@@ -70,14 +60,8 @@ class EngineOrders:
         made = (one for one in self.deployments.values() if one.trigger is not None)
         return [one for one in made if not one.retired and not one.void]
 
-    def dirty(self) -> Sequence[StateRow]:
-        rows = []
-        for key in sorted(self._dirty):
-            row = self.engine if key == ENGINE_KEY else self.deployments[key]
-            state = row.state.name if isinstance(row, Deployment) else ""
-            rows.append(StateRow(key, state, SCHEMA, row.model_dump(mode="json")))
-        self._dirty.clear()
-        return rows
+    def _further(self, key: str) -> Deployment:
+        return self.deployments[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         found = []

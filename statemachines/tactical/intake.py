@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
 from statemachines.limits.entry_gate import scopes_of
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN, rate_per_8h
 from statemachines.messages.accounts import Portfolio
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
-from statemachines.tactical.engine_orders import ENGINE_KEY, EngineOrders
+from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.rules import Published
 from statemachines.values import SPOT, Account, ActorName
 

@@ -12,7 +12,6 @@ from statemachines.tactical.rules import ExitKind, Published, Trigger
 from statemachines.values import Frozen, Instrument, Side
 
 ZERO = Decimal(0)
-SCHEMA = 1
 
 
 class Holding(Frozen):
