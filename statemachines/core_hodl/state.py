@@ -36,12 +36,14 @@ class Rebalance(Frozen):
     """The rebalance in progress: sales first, then purchases with the proceeds (CH-4).
 
     `sells` are the assets it sells; `unfilled` is set when an order of the phase ended with a remainder, which the next
-    cycle carries on; `done_usdt` is the turnover so far, per side and asset.
+    cycle carries on; `done_usdt` is the turnover so far, per side and asset. `due_ms` is the quarter's end that a
+    calendar rebalance serves (C3).
     """
 
     cause: Literal["drift", "calendar"]
     reason: str
     day_ms: int
+    due_ms: int | None = None
     phase: Literal["SELL", "BUY"] = "SELL"
     sells: tuple[str, ...] = ()
     is_sent: bool = False

@@ -316,20 +316,23 @@ class MarketDataLogic:
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
-        """DA-2: a source that is down makes its value absent, and says so once."""
+        """DA-2: a source that is down makes its value absent and is reported once; the rules judge what is left."""
         if self._instant is not None:
             self._instant.feed = read
         absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
-        told = ", ".join(absent)
-        if told == self._feed_reason:
-            return []  # told once; the reasons' figures change daily
-        self._feed_reason = told
+        names = ", ".join(absent)
+        if names == self._feed_reason:
+            return []  # reported once; the words of the reason may differ from day to day
+        self._feed_reason = names
         if not absent:
-            text = "all external sources are valid again"
+            text = "all external sources answer again"
             return [self._machine.remark("feed", text, {}), AlertEnded(FEED, text)]
-        text = f"{read.reason}. The rules that need it are inactive."
+        text = (
+            f"{read.reason}. The last values known count until they are too old for the rules that read them "
+            "(A5, A6). Check the source if this lasts."
+        )
         note = self._machine.remark("feed", read.reason, {})
-        return [note, Alert("warning", "An external source is missing", text, FEED)]
+        return [note, Alert("warning", "An external source gives no value", text, FEED)]
 
     def _ask_again(self, pending: Pending, why: str) -> Commands:
         """Ask again after a delay. A backfill keeps trying; anything else is left out in the end, visibly."""

@@ -35,21 +35,6 @@ def next_streak(policy: SwitchPolicy, readings: int, is_bad: bool) -> Streak:
     return Streak(readings + 1, readings + 1 >= policy.consecutive)
 
 
-def is_exchange_unreachable(silent_s: float, parameters: RiskParameters) -> bool:
-    """RM-4: no answer of the exchange for more than 30 s of wall time."""
-    return silent_s > parameters.exchange_silent_s
-
-
-def is_market_data_stale(age_s: float, parameters: RiskParameters) -> bool:
-    """RM-4: the newest market data is more than 60 s old (switched off in lockstep)."""
-    return age_s > parameters.market_data_age_s
-
-
-def is_clock_off(offset_ms: int, parameters: RiskParameters) -> bool:
-    """RM-4: our clock differs from the exchange's by more than 1 s."""
-    return abs(offset_ms) > parameters.clock_offset_ms
-
-
 def is_reconciliation_off(discrepancies: int, parameters: RiskParameters) -> bool:
     """RM-4: reconciliation found more differences than tolerated."""
     return discrepancies > parameters.mismatch_tolerance

@@ -135,7 +135,7 @@ class TacticalEngine:
         """EX-1: a fill after the end of its order is legal; it is booked, and the operator is told."""
         title = f"TACTICAL {key}: fill after the end of its order"
         text = f"{body.side} {body.quantity} {body.symbol} at {body.price} was filled after its order had ended. It is "
-        self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}; nothing is expected of you."))
+        self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}. No action is required."))
         if body.side is Side.BUY:
             self._deploying.revive(key)
         else:

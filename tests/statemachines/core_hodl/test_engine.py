@@ -102,6 +102,17 @@ def test_ch8_a_suspension_ends_the_rebalance_in_progress_and_its_quarter_is_pend
     made.decide = lambda intent: Outcome()
     made.run_day(ms_of("2021-04-02"), crash)
     assert len(made.triggers("rebalance")) == 1
+
+
+def test_c3_a_late_calendar_rebalance_cut_off_by_a_suspension_keeps_its_quarters_end() -> None:
+    """The day on which the rebalance began was once kept as the due date, so a late one lost its lateness."""
+    made = built_world("2021-03-30", decide=hanging("rebalance"))
+    made.cash += D(12_000)
+    made.run_day(ms_of("2021-03-31"), CLOSES, entries_allowed=False)
+    made.run_day(ms_of("2021-04-01"), CLOSES)
+    assert made.triggers("rebalance") == [(ms_of("2021-04-01"), "rebalance")]
+    made.run_day(ms_of("2021-04-02"), {"BTC": D(10_000), "ETH": D(250)})
+    assert made.row()["calendar_due_ms"] == ms_of("2021-03-31")
     made.run_day(ms_of("2021-04-03"), {"BTC": D(10_000), "ETH": D(900)})
     assert made.triggers("rebalance")[-1] == (ms_of("2021-04-03"), "rebalance")
     assert not made.conditions.to_data()
