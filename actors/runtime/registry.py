@@ -67,10 +67,13 @@ MACHINE_OF: dict[ActorName, str] = {
 """The machine that tells what an actor does, where its rows are all of one kind."""
 
 
-def machine_of_row(actor: ActorName, key: str) -> str | None:
-    """The machine that a durable row follows; None when the row is no machine."""
+def machine_of_row(actor: ActorName, key: str, state: str) -> str | None:
+    """The machine that a durable row follows; None when the row is no machine, so that its state is on no table."""
     machines = SPEC_OF[actor].machines if actor in SPEC_OF else ()
-    return next((one.name for one in machines if one.rows is not None and key.startswith(one.rows)), None)
+    found = (one for one in machines if one.rows is not None and key.startswith(one.rows))
+    return next(
+        (one.name for one in found if state in {name for s in one.table().states for name in (s.name, s.value)}), None
+    )
 
 
 def table_of(machine: str) -> Table[Any]:

@@ -10,7 +10,7 @@ from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, JournalEntry, Send
 from statemachines.conditions import ONCE
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.machine import MACHINE_KEY, CoreHodlMachine
+from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
 from statemachines.core_hodl.state import ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
@@ -37,7 +37,7 @@ class EngineOrders(EngineRows[EngineRow]):
     def __init__(self, parameters: CoreHodlParameters) -> None:
         super().__init__(EngineRow())
         self.parameters = parameters
-        self.machine = CoreHodlMachine(MACHINE_KEY)
+        self.machine = CoreHodlMachine(ENGINE_KEY)
         self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
         self.holdings = HoldingsRow()
 
@@ -63,7 +63,7 @@ class EngineOrders(EngineRows[EngineRow]):
         rows = StateDialect().read(ActorName.CORE_HODL, rows)
         if ENGINE_KEY in rows:
             self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
-            self.machine = CoreHodlMachine.restored(MACHINE_KEY, self.engine.state.value)
+            self.machine = CoreHodlMachine.restored(ENGINE_KEY, self.engine.state.value)
         if MARKET_KEY in rows:
             self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
         if HOLDINGS_KEY in rows:

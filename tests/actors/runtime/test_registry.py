@@ -98,6 +98,11 @@ def test_every_machine_has_a_table_and_a_line_about_it() -> None:
         assert registry.table_of(name).rows
 
 
+def test_a_machine_has_one_name_in_api_journal_and_documents() -> None:
+    """The journal once said "TREND cycle" where the API and docs/machines.md said "trend-cycle"."""
+    assert {name: registry.table_of(name).name for name in registry.MACHINES} == {n: n for n in registry.MACHINES}
+
+
 def test_a_method_is_marked_as_ray_marks_it() -> None:
     """The classes of actors are plain and load no Ray; should Ray mark its methods in another way, this tells."""
 

@@ -181,3 +181,27 @@ def test_the_journal_of_revision_0004_tells_transitions_from_remarks(postgres_se
     assert found == [(*expected, "") for *_, expected in lines]
     with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match="journal"):
         connection.execute("UPDATE journal SET reason = 'another'")
+
+
+def test_the_journal_of_revision_0005_takes_the_names_of_the_tables(postgres_server: EmbeddedPostgres) -> None:
+    """0006: a table was "TREND cycle" in the journal and "trend-cycle" in the API; CORE-HODL's machine had two keys."""
+    url = made_at(postgres_server, "of_old_tables", "0005")
+    lines = (
+        ("trend-1", "TREND cycle", "cycle", ("trend-cycle", "cycle")),
+        ("core-hodl", "CORE-HODL", "CORE", ("core-hodl", "ENGINE")),
+        ("order-manager", "parent order", "CORE", ("parent-order", "CORE")),
+        ("core-hodl", "", "CORE", ("", "ENGINE")),
+    )
+    with psycopg.connect(url) as connection:
+        for actor, table, machine, _ in lines:
+            connection.execute(
+                """INSERT INTO journal (actor, commit_no, market_ms, machine_table, machine, trigger, source, dest,
+                       reason, data, kind, cause, trace)
+                   VALUES (%s, 1, 5, %s, %s, 'go', 'A', 'B', 'because', '{}', 'transition', '', '')""",
+                (actor, table, machine),
+            )
+    secure(url)
+    upgrade(url)
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT machine_table, machine FROM journal ORDER BY id").fetchall()
+    assert found == [expected for *_, expected in lines]

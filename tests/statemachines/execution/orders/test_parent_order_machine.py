@@ -35,7 +35,7 @@ def test_the_journal_tells_the_life_of_a_withdrawn_quote() -> None:
     rig.start().settle()
     rig.tell(Withdraw(intent_id="core-hodl-1", engine=ActorName.CORE_HODL, reason="the plan has changed"))
     rig.settle()
-    entries = [note for note in rig.notes if isinstance(note, JournalEntry) and note.table == "parent order"]
+    entries = [note for note in rig.notes if isinstance(note, JournalEntry) and note.table == "parent-order"]
     assert [(one.trigger, one.source, one.dest) for one in entries] == [
         ("place", "HELD", "WORKING"),
         ("withdraw", "WORKING", "STOPPING"),
