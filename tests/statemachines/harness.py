@@ -22,6 +22,7 @@ from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentDone, OrderDenied, Withdraw
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Instrument, Side
+from tests.statemachines.restoring import restore_logic
 
 ZERO = Decimal(0)
 
@@ -163,7 +164,7 @@ class World:
         if self.reincarnate:
             deadline = self.engine.deadline()
             self.engine = self.make()
-            self.engine.restore(self.rows)
+            restore_logic(self.engine, self.rows)
             self.warm(self.engine)
             assert self.engine.deadline() == deadline
         self.on_call(self)

@@ -14,6 +14,7 @@ from statemachines.facts import BarFact
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, QuoteFrame, QuotesSeen
 from statemachines.requests import Quote
+from statemachines.state_store import PLAIN
 from statemachines.values import LINEAR, ActorName
 from tests.waiting import until
 
@@ -23,8 +24,10 @@ QUOTE = Quote(
 )
 
 
-class _Brain:
+class _Probe:
     """Forwards quotes with a bar message; remembers what it is told."""
+
+    dialect = PLAIN
 
     def __init__(self, name: ActorName) -> None:
         self.name = name
@@ -55,6 +58,8 @@ class _Brain:
 
     def dirty(self) -> Sequence[StateRow]:
         return []
+
+    rows = dirty
 
     def wants(self, call: ExchangeCall) -> bool:
         return False
@@ -94,10 +99,10 @@ class _Peers:
         return self.reports.get(str(name), Report(incarnation=0, idle=False))
 
 
-def _run(peers: _Peers) -> tuple[_Brain, _Brain]:
+def _run(peers: _Peers) -> tuple[_Probe, _Probe]:
     """Two actors; the sender hears of one quote. Returns once the recipient has reported its message."""
     store = MemoryStore()
-    logics = {name: _Brain(name) for name in (SENDER, RECIPIENT)}
+    logics = {name: _Probe(name) for name in (SENDER, RECIPIENT)}
     for name, logic in logics.items():
         peers.hosts[str(name)] = ActorRunner(name, Parts(logic, store, None, None, peers, _Clock()), lambda _why: None)
         peers.hosts[str(name)].start(store.grant(name, "test"), 0)
@@ -134,7 +139,7 @@ def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_fr
     """P1, OR-8: a FAULTED engine never takes its messages; the market must still be seen to have settled."""
     peers = _Peers(failures=10**9)
     store = MemoryStore()
-    host = ActorRunner(SENDER, Parts(_Brain(SENDER), store, None, None, peers, _Clock()), lambda _why: None)
+    host = ActorRunner(SENDER, Parts(_Probe(SENDER), store, None, None, peers, _Clock()), lambda _why: None)
     host.start(store.grant(SENDER, "test"), 0)
     try:
         host.inform(QuoteFrame(quotes=(QUOTE,)), "first")

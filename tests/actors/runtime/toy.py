@@ -21,11 +21,13 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
+from statemachines.state_store import PLAIN
 from statemachines.values import Account, ActorName
 
 
 class _Toy:
     name: ActorName
+    dialect = PLAIN
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         return ()
@@ -78,6 +80,9 @@ class Pump(_Toy):
         if not self._dirty:
             return ()
         self._dirty = False
+        return self.rows()
+
+    def rows(self) -> Sequence[StateRow]:
         return (StateRow("pump", "ON", 1, {"seen": self.seen}),)
 
 
@@ -135,9 +140,12 @@ class Buyer(_Toy):
         self._dirty.add(key)
 
     def dirty(self) -> Sequence[StateRow]:
-        rows = [StateRow(k, self.state[k], 1, {"attempt": self._attempt[k]}) for k in sorted(self._dirty)]
+        rows = [row for row in self.rows() if row.key in self._dirty]
         self._dirty.clear()
         return rows
+
+    def rows(self) -> Sequence[StateRow]:
+        return [StateRow(key, self.state[key], 1, {"attempt": self._attempt[key]}) for key in sorted(self.state)]
 
 
 class ToyExchange:

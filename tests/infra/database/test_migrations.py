@@ -21,8 +21,9 @@ from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import sqlalchemy_url
 from statemachines import facts
 from statemachines.actor_logic import StateRow
-from statemachines.execution.context import ExecutionContext
+from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.parameters import OrderParameters
+from statemachines.state_store import restore
 from statemachines.values import Account
 
 
@@ -116,7 +117,7 @@ WORK = {
     "trigger_price": None, "expires_ms": None, "filled": "0.4", "cash": "40", "wants_child": False, "order": ORDER,
     "requests": {"pending": {}, "numbers": {"place": 1}, "tries": {}, "check_ms": None, "is_retry_waiting": False,
     "is_absent": False, "is_doubtful": False, "is_stuck": False}, "withdrawn": "", "is_expired": False, "quoted_ms": 5,
-    "price_refusals": [], "amend_failures": [], "unproven": [], "told": "", "ended_number": 0, "outcome": "",
+    "price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": [], "told": "", "ended_number": 0, "outcome": "",
 }  # fmt: skip
 """A partly filled order as the program of revision 0003 kept it."""
 
@@ -147,7 +148,7 @@ def test_a_data_folder_of_revision_0003_opens_with_its_orders(postgres_server: E
     assert asked == {"kind": "look_up_order", "client_order_id": "abc123t17-1"}
     rows = {key: StateRow(key, state, schema, data) for key, state, schema, data in found}
     context = ExecutionContext("abc123", OrderParameters())
-    context.restore(rows)
+    restore("order-manager", context, rows, DIALECT)
     parent = context.parents.get("trend-1:7")
     assert parent is not None and parent.order is not None
     assert (parent.order.venue_order_id, parent.order.filled_quantity) == ("x-1", Decimal("0.4"))

@@ -28,6 +28,7 @@ from statemachines.messages.orders import Approved, Intent, ResponseReceived
 from statemachines.requests import Dropped, ExchangeResponse, Unknown
 from statemachines.values import ACCOUNT_OF, Account, ActorName, Category, Side
 from tests.statemachines.execution.fake_exchange import FakeExchange
+from tests.statemachines.restoring import restore_logic
 
 D = Decimal
 START_MS = 1_700_000_000_000
@@ -70,7 +71,7 @@ class Rig:
     def crash(self) -> None:
         """A new incarnation from what was committed; requests under way are answered Unknown."""
         self.logic = OrderManagerLogic("abc123", self.parameters)
-        self.logic.restore(dict(self.rows))
+        restore_logic(self.logic, dict(self.rows))
         self.begin_again()
 
     def begin_again(self) -> None:

@@ -41,6 +41,7 @@ from statemachines.requests import (
     ReadMarket,
 )
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Category, Instrument
+from tests.statemachines.restoring import restore_logic
 
 D0 = 1_700_006_400_000 // DAY_MS * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (("spot", "BTCUSDT"), ("linear", "BTCUSDT"))
@@ -149,7 +150,7 @@ class World:
     def start(self, now: int, settle: bool = True) -> None:
         self.now = now
         self.logic = MarketDataLogic(self.parameters)
-        self.logic.restore(self.rows)
+        restore_logic(self.logic, self.rows)
         bars: dict[HistoryNeed, Sequence[BarFact]] = {}
         for need in self.logic.history_needed():
             known = [f for f in self.facts.values() if isinstance(f, BarFact)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -35,6 +34,7 @@ from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Side
+from tests.statemachines.restoring import restore_logic
 
 DAY0 = 20_000 * DAY_MS
 CYCLE = [ActorName.CORE_HODL, ActorName.TREND_1, ActorName.TREND_2, ActorName.TACTICAL]
@@ -83,7 +83,7 @@ class World:
         self.steps += 1
         if self._restart_before(self.steps):
             self.logic = OrchestratorLogic()
-            self.logic.restore({k: r._replace(data=json.loads(json.dumps(r.data))) for k, r in self.rows.items()})
+            restore_logic(self.logic, self.rows)
             self.logic.begin(self.now_ms)
         commands = act()
         self.rows.update({row.key: row for row in self.logic.dirty()})

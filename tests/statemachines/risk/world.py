@@ -15,6 +15,7 @@ from statemachines.messages.market import BarsClosed, DayClosed, InstrumentsKnow
 from statemachines.messages.orders import Fill, Intent
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Category, Instrument, Side
+from tests.statemachines.restoring import restore_logic
 
 T0 = 20_000 * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (
@@ -167,7 +168,7 @@ class World:
 
     def restart(self) -> None:
         logic = RiskManagerLogic()
-        logic.restore(self.rows)
+        restore_logic(logic, self.rows)
         self.logic = logic
 
     def _step(self, commands: Commands) -> Commands:

@@ -48,9 +48,9 @@ def test_da_2_a_missing_or_stale_index_makes_ta_2_inactive_visibly() -> None:
     [(severity, text)] = alerts_of(market, "fear_greed")
     assert severity == "warning" and "No value of Fear & Greed has been received" in text and "TA-2" in text
     market.close(10_000, market.fear(50))
-    assert "fear_greed" not in market.world.conditions.to_data()
+    assert "fear_greed" not in market.world.conditions.open
     market.days(2, 10_000)
-    assert "fear_greed" in market.world.conditions.to_data(), "published 72 h before the cycle"
+    assert "fear_greed" in market.world.conditions.open, "published 72 h before the cycle"
     market.days(2, 10_000)
     texts = {text for _, text in alerts_of(market, "fear_greed")[1:]}
     assert len(texts) == 1 and "is of 2020-09-" in texts.pop()
@@ -67,4 +67,4 @@ def test_da_2_without_dvol_the_alert_says_what_stands_in_for_it() -> None:
     [(severity, text)] = alerts_of(market, "volatility")
     assert severity == "info" and "realised volatility instead" in text and "inactive" not in text
     market.close(10_000, market.volatile(50))
-    assert "volatility" not in market.world.conditions.to_data()
+    assert "volatility" not in market.world.conditions.open

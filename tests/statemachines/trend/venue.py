@@ -29,6 +29,7 @@ from statemachines.refusals import RefusalCause
 from statemachines.trend.engine import TrendEngine
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, DAY_MS, LINEAR, ActorName, Instrument, Side
+from tests.statemachines.restoring import restore_logic
 
 ZERO = Decimal(0)
 TAKER_FEE = Decimal("0.00055")
@@ -191,7 +192,7 @@ class Venue:
             for key, row in self.rows.items()
         }
         self.engine = TrendEngine(self.name, self.parameters)
-        self.engine.restore(rows)
+        restore_logic(self.engine, rows)
         self.engine.warm(self._history())
         assert self.engine.begin(0) == []
         assert self.engine.dirty() == []
