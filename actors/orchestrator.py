@@ -92,7 +92,7 @@ SPECS = (
             ),
             MachineSpec(
                 name="movement",
-                about="OR-6: the life of every wish of an engine for money to move.",
+                about="OR-6: the life of every request of an engine to move money.",
                 table=_movement_table,
                 rows=None,
             ),

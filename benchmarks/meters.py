@@ -88,7 +88,7 @@ class MeteredAssembly(SystemAssembly):
             meter.watch(parts.exchange, "perform", lambda _account, request: f"request {request.kind}")
         meter.watch(peers, "deliver", "delivery with its acknowledgement")
         meter.watch(peers, "notify", "delivery of quotes")
-        meter.watch(peers, "report", "report to the conductor")
+        meter.watch(peers, "report", "report to the lockstep driver")
         return parts
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:

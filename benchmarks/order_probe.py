@@ -171,7 +171,7 @@ class OrderAssembly(SystemAssembly):
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         made = super().parts(name, peers)
-        # As live: nobody conducts, so nobody is reported to; the deadlines' clock stands still.
+        # As live: without a lockstep driver there are no reports; the deadlines' clock stands still.
         parts = replace(made, is_lockstep=False, clock=_StandingClock(self.clock(ActorName.ORDER_MANAGER).now_ms()))
         book = StampBook(self.folder / f"{name}.json")
         meter = Meter(self.folder / f"{name}.meter")

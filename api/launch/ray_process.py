@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 NAMESPACE = "eternal"
 ROLE = "ray"
 STALL_S = 60.0
-"""A start whose processes use no processor time for so long (granted seconds) does not go on any more."""
+"""A start whose processes use no processor time for so long (granted seconds) has stalled."""
 
 LEAST_CPU_S = 0.05
 MOST_STARTS = 3

@@ -2,7 +2,7 @@
 
 Database, exchange (paper) and Ray start at the same time, each on the thread of its keeper; then the orchestrator is
 created, which starts all other actors. The launch itself is no part of Ray and outlives it: it restarts whatever dies,
-freezes or hangs, tells the operator by alerts, and hands every actor its own secrets.
+freezes or hangs, informs the operator by alerts, and hands every actor its own secrets.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class System:
         self._ray_loss = ""
         self._frozen_looks = 0
 
-    # --- what the ways in want to know ---
+    # --- what API, page and command line read ---
 
     @property
     def database_url(self) -> str:
@@ -127,7 +127,7 @@ class System:
 
     @property
     def status(self) -> dict[str, Any]:
-        """The orchestrator's newest answer; `age_s` tells how old it is."""
+        """The orchestrator's newest answer; `age_s` is its age."""
         return {**self._status, "age_s": time.monotonic() - self._heard_at}
 
     @property
@@ -415,7 +415,7 @@ class System:
             self._news.clear()
             self._housekeeping.look(self._status)
 
-    # --- telling the operator ---
+    # --- notices for the operator ---
 
     def _alert(
         self, component: Foundation | ActorName, text: str, severity: Literal["warning", "critical"] = "warning"

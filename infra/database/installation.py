@@ -72,7 +72,7 @@ def bind(url: str, profile: str, exchange_instance: str, account_uids: Mapping[s
     if differences:
         raise WrongDatabaseError(
             f"this database must not be used here: {'; '.join(differences)}. Give every profile and exchange a data "
-            "folder or DATABASE_URL of its own, or forget this one (`make reset` for the simulated exchange)."
+            "folder or DATABASE_URL of its own, or discard this one (`make reset` for the simulated exchange)."
         )
     return found
 

@@ -404,7 +404,7 @@ class Queries:
             except psycopg.Error as error:
                 if not is_used or outage_of(error) not in LOST_CONNECTION:
                     raise _unavailable(error) from error
-            try:  # the connection had died while nobody used it, which says nothing of the database now
+            try:  # the connection had died while idle, which says nothing about the database now
                 return self._attempt(work)
             except psycopg.Error as error:
                 raise _unavailable(error) from error
@@ -433,7 +433,7 @@ def _unavailable(error: psycopg.Error) -> QueryUnavailableError:
 
 
 def _bounded(limit: int) -> int:
-    return max(1, min(limit, MOST_ROWS + 1))  # one more tells whether there is a further page
+    return max(1, min(limit, MOST_ROWS + 1))  # one more shows whether there is a further page
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

@@ -239,7 +239,7 @@ def test_while_the_orchestrator_is_down_the_last_signs_of_life_are_shown(databas
     rows = {row["name"]: row for row in answer}
     assert (rows["trend-1"]["state"], rows["trend-1"]["russian"]) == ("RECOVERING", "Восстанавливается")
     assert rows["trend-1"]["pid"] == 4711
-    assert "the orchestrator cannot be asked" in rows["trend-1"]["reason"]
+    assert "the orchestrator cannot be reached" in rows["trend-1"]["reason"]
     assert rows["trend-1"]["heartbeat_age_s"] is not None
     assert detail["state"] == "RECOVERING" and detail["machines"]
     assert rows["funding"]["state"] == "UNKNOWN"

@@ -32,7 +32,7 @@ PublicTopic = Literal["kline", "tickers", "orderbook", "publicTrade"]
 
 class _Streams:
     """What both kinds share: a set of connections. `now_ms` (live only; the simulated exchange's time would have to be
-    asked for) is the exchange's time and bounds the instants that frames tell; without it the frame's own time does."""
+    asked for) is the exchange's time and bounds the instants in frames; without it the frame's own time does."""
 
     def __init__(self, now_ms: Callable[[], int] | None, proxy: ProxyAddress | None) -> None:
         self._connections: list[Connection] = []
@@ -40,7 +40,7 @@ class _Streams:
         self._proxy = proxy
 
     def _latest_ms(self, frame: Mapping[str, Any], own: str) -> int | None:
-        """The last instant that a frame may tell of."""
+        """The last instant that a frame may name."""
         now = frame.get(own) if self._now_ms is None else self._now_ms()
         return now + LATE_MS if isinstance(now, int) and not isinstance(now, bool) else None
 

@@ -51,7 +51,7 @@ def test_the_embedded_database_is_migrated_and_never_shows_its_password(folder: 
 
 
 def test_the_database_killed_in_mid_run_loses_and_doubles_nothing(folder: Path) -> None:
-    """P5: an actor repeats the commit whose outcome it does not know; the number tells whether it had landed."""
+    """P5: an actor repeats the commit whose outcome it does not know; the number shows whether it had landed."""
     database = open_database(None, folder)
     store = PostgresStore(database.url)
     stop = threading.Event()
