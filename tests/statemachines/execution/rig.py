@@ -21,7 +21,8 @@ from statemachines.commands import (
 )
 from statemachines.execution.logic import OrderManagerLogic
 from statemachines.execution.parameters import OrderParameters
-from statemachines.facts import Fact
+from statemachines.facts import Fact, OrderFact
+from statemachines.ledger.book import Book
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import Approved, Intent, ResponseReceived
@@ -148,6 +149,19 @@ class Rig:
 
     def of(self, kind: type[F]) -> list[F]:
         return [fact for fact in self.facts.values() if isinstance(fact, kind)]
+
+    def order(self, client_order_id: str) -> OrderFact:
+        """An order as it was last recorded."""
+        return next(fact for fact in self.of(OrderFact) if fact.client_order_id == client_order_id)
+
+    def book(self, account: Account) -> Book:
+        """The account's books as they were last committed."""
+        return Book.from_data(account, self.rows[f"book:{account}"].data["book"])
+
+    def intents_in_memory(self) -> set[str]:
+        """The ids of the intents whose rows are still held, open or ended."""
+        rows = [row for key, row in self.rows.items() if key.startswith("parent:")]
+        return {row.data["approved"]["intent"]["intent_id"] for row in rows}
 
     def waiting(self, fragment: str) -> list[str]:
         return [key for key in self.calls if fragment in key]

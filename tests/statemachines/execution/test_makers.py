@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import IntentEnded, IntentWorking
 from statemachines.requests import (
     AmendOrder,
@@ -230,7 +231,7 @@ def test_an_amended_price_that_would_cross_is_quoted_again() -> None:
 
 def test_without_a_quote_it_waits_for_one() -> None:
     rig = Rig().start()
-    rig.logic._context.quotes.clear()
+    rig.tell(QuotesSeen(quotes=(), withdrawn=(("spot", "BTCUSDT"), ("linear", "BTCUSDT"))))
     rig.approve(**maker())
     assert not rig.calls
     rig.price("100")
@@ -325,7 +326,7 @@ def test_a_quote_that_was_refused_and_lands_all_the_same_is_cancelled() -> None:
     rig.answers[f"{LINK}:place:1"] = Unknown(why="time-out")
     rig.answers[f"{LINK}:place:2"] = Refused(code=170193, message="price", fault="permanent")
     rig.approve(**maker())
-    while not rig.logic._context.parents.get("core-hodl-1").wants_child:  # type: ignore[union-attr]
+    while f"{LINK}:place:2" in rig.answers:
         rig.perform(next(iter(rig.calls)))
     placed = next(ask for ask in rig.all_asks if ask.key == f"{LINK}:place:1")
     rig.exchange.perform(Account(placed.account), placed.request)

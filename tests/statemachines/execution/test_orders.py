@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from statemachines.commands import ExchangeCall, Record, Send
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.logic import take_approved
+from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
@@ -303,7 +306,7 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
     rig = Rig().start()
     intent_id = rig.approve(**stop())
     rig.settle()
-    rig.exchange._cancel = lambda request: Accepted()  # type: ignore[method-assign]
+    rig.exchange.cancel_answer = lambda _request: Accepted()
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     rig.settle()
     rig.advance(60_000)
@@ -314,16 +317,13 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
 
 def test_each_halt_is_a_command_of_its_own() -> None:
     """The second halt for the same order, after the operator had lifted the first, was dropped as a repeat."""
-    rig = Rig().start()
-    rig.approve(**stop())
-    rig.settle()
-    desk = rig.logic._context
-    (work,) = desk.parents.live()
+    context = ExecutionContext("abc123", OrderParameters())
+    take_approved(context, approved(**stop()))
+    (parent,) = context.parents.live()
     for _ in range(2):
-        rig.advance(60_000)
-        desk.now_ms = rig.exchange.now_ms
-        desk.request_halt(work, "abc123t11-1", "a contradiction")
-    first, second = (c.body for c in desk.out if isinstance(c, Send) and isinstance(c.body, OperatorCommand))
+        context.now_ms += 60_000
+        context.request_halt(parent, "abc123t11-1", "a contradiction")
+    first, second = (c.body for c in context.out if isinstance(c, Send) and isinstance(c.body, OperatorCommand))
     assert isinstance(first, OperatorCommand) and isinstance(second, OperatorCommand)
     assert first.command_id != second.command_id
 

@@ -6,14 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.context import EXTERNAL
 from statemachines.execution.orders.request_keys import parse_key
 from statemachines.facts import OrderFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.orders import Fill, IntentEnded, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
     Accepted,
-    CancelOrder,
-    ExchangeResponse,
     LookUpOrder,
     OrderAbsent,
     PlaceOrder,
@@ -145,9 +144,8 @@ def test_an_order_that_lands_after_its_end_is_cancelled(restarts: bool, is_told:
         rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
     assert rig.titles().count("order of TREND-1 appeared after its end") == 1
-    assert (
-        "unknown order on TREND-1" not in rig.titles() and not rig.logic._context.books[Account.TREND_1].external_orders
-    )
+    assert "unknown order on TREND-1" not in rig.titles()
+    assert EXTERNAL not in {fact.engine for fact in rig.of(OrderFact)}, "adopted as somebody else's"
 
 
 def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
@@ -157,7 +155,7 @@ def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
     for number in (2, 3, 4):
         rig.approve(number)
         rig.settle()
-    assert rig.logic._context.parents.get("trend-1-1") is None
+    assert "trend-1-1" not in rig.intents_in_memory()
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
@@ -165,13 +163,8 @@ def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
 
 def test_the_cancellation_of_a_late_order_is_tried_until_it_succeeds_with_growing_pauses() -> None:
     rig = lost_four_times(**stop())
-    cancel, tried = rig.exchange._cancel, []
-
-    def busy(request: CancelOrder) -> ExchangeResponse:
-        tried.append(request)
-        return BUSY if len(tried) < 9 else cancel(request)
-
-    rig.exchange._cancel = busy  # type: ignore[method-assign]
+    busy = iter([BUSY] * 8)
+    rig.exchange.cancel_answer = lambda _request: next(busy, None)
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
@@ -185,7 +178,7 @@ def test_a_late_fill_of_an_order_that_ended_is_booked_and_told() -> None:
     rig.settle()
     (fill,) = rig.bodies(Fill)
     assert fill.intent_id == "trend-1-1" and rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.FILLED
-    assert not rig.logic._context.resurrected
+    assert not rig.waiting("resurrected:") and rig.ended == [f"after-end:{LINK}"]
 
 
 def test_a_stale_market_entry_is_not_sent_again_but_a_reduction_is() -> None:
