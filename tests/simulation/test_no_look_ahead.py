@@ -99,7 +99,7 @@ def cuts(count: int, first_ms: int, days: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def tape() -> Tape:
-    return SyntheticMarket(2, START, DAYS)._tape
+    return SyntheticMarket(2, START, DAYS).tape
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(tape: Ta
 def test_nor_does_it_in_the_recorded_crash_of_march_2020() -> None:
     first, days = instant("2020-03-01"), 20
     folder: Path = shared_path("history")
-    real = HistoryMarket(folder, first, first + days * DAY_MS)._tape
+    real = HistoryMarket(folder, first, first + days * DAY_MS).tape
     reference = run_until(real, None)
     for seed, cut_ms in enumerate(cuts(6, first, days)):
         other = run_until(another_future(real, cut_ms, seed), cut_ms)

@@ -202,7 +202,9 @@ def test_the_oldest_known_ids_leave_memory_first(monkeypatch: pytest.MonkeyPatch
     _tell(durable, 3, 2)
     durable.step()
     assert len(store.journal("orchestrator")) == 3
-    assert list(durable._known) == ["fact-2", "fact-3"]
+    _tell(durable, 2, 3, 1)
+    durable.step()
+    assert [line.note.reason for line in store.journal("orchestrator")][3:] == ["fact 1"], "it had left memory"
 
 
 def test_market_time_never_goes_back() -> None:

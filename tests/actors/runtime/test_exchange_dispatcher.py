@@ -53,9 +53,9 @@ class Rig:
         self.venue = Venue()
         self.answers: dict[str, ExchangeResponse] = {}
         self._come = threading.Condition()
-        self.lanes = ExchangeDispatcher(self.venue, lambda: True, wants, self._answered, lambda _why: None)
+        self.lanes = ExchangeDispatcher(self.venue, lambda: True, wants, self.take_answer, lambda _why: None)
 
-    def _answered(self, key: str, answer: ResponseReceived) -> None:
+    def take_answer(self, key: str, answer: ResponseReceived) -> None:
         with self._come:
             self.answers[key] = answer.outcome
             self._come.notify_all()
@@ -115,7 +115,7 @@ class _Asker(_Toy):
         ]
 
 
-def test_rm_5_a_request_that_a_switch_blocks_is_answered_blocked_and_not_performed() -> None:
+def test_rm_5_a_request_that_a_switch_blocks_istake_answer_blocked_and_not_performed() -> None:
     logic, store = _Asker(), MemoryStore()
     durable = DurableActor(logic, store, store.grant(logic.name, "test"))
     durable.start(0)
@@ -168,7 +168,7 @@ def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(m
             raise StoreUnavailableError
         return True
 
-    lanes = ExchangeDispatcher(rig.venue, holds, lambda _ask: True, rig._answered, lambda _why: None)
+    lanes = ExchangeDispatcher(rig.venue, holds, lambda _ask: True, rig.take_answer, lambda _why: None)
     lanes.submit(ExchangeCall("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1))
     lanes.submit(ExchangeCall("reducing", "TREND-1", place("b")))
     rig.wait(2)

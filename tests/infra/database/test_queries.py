@@ -307,10 +307,18 @@ def test_actors_states_events_and_open_requests(store: PostgresStore, queries: Q
     assert queries.config_versions() == []
 
 
-def test_a_page_cannot_write_and_reports_a_lost_database(queries: Queries, database_url: str) -> None:
+class WritingQueries(Queries):
+    """Queries that somebody has extended by a page that writes."""
+
+    def lift(self) -> None:
+        self._rows("INSERT INTO switches VALUES ('GLOBAL', 'NORMAL', '', '', 1)")
+
+
+def test_a_page_cannot_write_and_reports_a_lost_database(database_url: str) -> None:
+    queries = WritingQueries(database_url)
     queries.switches()
     with pytest.raises(QueryUnavailableError, match="read-only transaction"):
-        queries._rows("INSERT INTO switches VALUES ('GLOBAL', 'NORMAL', '', '', 1)")
+        queries.lift()
     queries.switches()
     base, _, name = database_url.rpartition("/")
     with psycopg.connect(f"{base}/postgres", autocommit=True) as operator:

@@ -170,6 +170,11 @@ class World:
         logic.restore(self.rows)
         self.logic = logic
 
+    def state(self, scope: str) -> str:
+        """The scope's risk state as it was last recorded; NORMAL before any change."""
+        found = [fact.state for fact in facts(self.log, "switches") if fact.scope == scope]
+        return found[-1] if found else "NORMAL"
+
     def _step(self, commands: Commands) -> Commands:
         self.rows.update({row.key: row for row in self.logic.dirty()})
         self.log += commands

@@ -129,7 +129,7 @@ def test_t7_entries_wait_for_the_exits_fill_and_the_portfolio_after_it() -> None
     done = len(venue.bodies(CycleDone))
     venue.release(now)
     entry = intents(venue, "entry")[1]
-    assert entry.symbol == BTC and entry.portfolio_version == venue.engine._view.portfolio.version_no - 1
+    assert entry.symbol == BTC and entry.portfolio_version == venue.version_no - 1
     assert f"equity {venue_equity(venue):.2f} USDT" in entry.reason
     assert len(venue.bodies(CycleDone)) == done + 1
 

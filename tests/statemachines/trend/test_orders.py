@@ -9,7 +9,7 @@ import pytest
 from statemachines.messages.accounts import BalancesKnown
 from statemachines.messages.control import CycleDone
 from statemachines.messages.market import InstrumentsKnown
-from statemachines.messages.orders import Fill, Intent, IntentWorking, MoveStop, OrderDenied, Withdraw
+from statemachines.messages.orders import Fill, Intent, MoveStop, OrderDenied, Withdraw
 from statemachines.refusals import RefusalCause
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Side
@@ -169,13 +169,15 @@ def test_x1_an_opposite_entry_trades_its_target_less_the_dust() -> None:
     venue.tell(grown_lot(venue), OPENED)
     venue.refuse = lambda intent: RefusalCause.OTHER if intent.closes_rest else None
     next_day(venue, UP * 0.98, 1000)
-    position = venue.engine._positions[BTC]
-    venue.prices[BTC] = venue.closes[BTC]
-    venue._run([position.machine.detect("test", {})], LATER)
-    venue._run(position.enter(-1, D(5), D(1), LATER + 5 * DAY_MS, 0, "test"), LATER + 5 * DAY_MS)
-    venue._drain()
-    assert position.signed_quantity == rest - 5 == venue.positions[BTC][0] and position.trade.dust == 0
-    assert next(iter(venue.stops.values()))[2] == D("4.9")
+    price = UP
+    while not intents(venue, "entry")[1:]:
+        price *= 0.97
+        next_day(venue, price, 1000)
+    entry, (_, _, protected) = intents(venue, "entry")[1], next(iter(venue.stops.values()))
+    assert entry.side is Side.SELL and entry.quantity % D("0.1") == 0
+    assert venue.positions[BTC][0] == rest - entry.quantity == -D(venue.trade("BTC")["held"])
+    assert D(venue.trade("BTC")["dust"]) == 0
+    assert protected == entry.quantity - D("0.1"), "rest - entry, rounded down to the lot"
 
 
 def test_a_stop_that_fires_while_the_exit_is_on_its_way_is_legal() -> None:
@@ -198,8 +200,7 @@ def test_a_stop_that_fills_in_part_leaves_a_rest_that_is_closed() -> None:
     venue.stops.clear()
     venue.tell(fill(venue, stop.intent_id, Side.SELL, str(part), "1"), LATER)
     assert venue.state("BTC") == "EXIT" and intents(venue, "exit") == []
-    venue._done(stop, "CANCELLED", part, stop.trigger_price, LATER)
-    venue._drain()
+    venue.end(stop, "CANCELLED", part, stop.trigger_price, LATER)
     assert [i.quantity for i in intents(venue, "exit")] == [D(1)]
     assert venue.state("BTC") == "SCANNING"
 
@@ -215,8 +216,7 @@ def test_a_stop_during_the_entry_withdraws_what_still_works() -> None:
     venue.touch(BTC, D(venue.trade("BTC")["stop_price"]), OPENED + 1)
     assert venue.transitions("BTC")[-2:] == [("ENTRY", "STOP_TRIGGERED"), ("STOP_TRIGGERED", "EXIT")]
     assert [w.intent_id for w in venue.bodies(Withdraw)] == [entry.intent_id]
-    venue._done(entry, "CANCELLED", D(2), D(100), OPENED + 2)
-    venue._drain()
+    venue.end(entry, "CANCELLED", D(2), D(100), OPENED + 2)
     assert venue.state("BTC") == "SCANNING"
 
 
@@ -259,24 +259,10 @@ def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() 
 
 
 @pytest.mark.parametrize(("told", "alerts"), [(None, 0), (D(1), 1)])
-def test_a_confirmation_counts_for_the_price_that_it_names(
-    told: D | None, alerts: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_confirmation_counts_for_the_price_that_it_names(told: D | None, alerts: int) -> None:
     """TR-5: a stop that rests at another price protects as little as none; a report without a price confirms ours."""
     venue = scene(RISE, FLAT)
-
-    def working(intent_id: str, now_ms: int) -> None:
-        body = IntentWorking(
-            intent_id=intent_id,
-            engine=venue.name,
-            account=venue.account,
-            client_order_id=f"link-{intent_id}",
-            trigger_price=told,
-            quantity=venue.stops[intent_id][2],
-        )
-        venue._inbox.append((body, now_ms))
-
-    monkeypatch.setattr(venue, "_working", working)
+    venue.told_trigger = lambda trigger: told
     in_position(venue)
     venue.settle(OPENED + 120_000)
     assert len(venue.alerts) == alerts
@@ -313,8 +299,7 @@ def test_a_moved_stop_without_confirmation_is_moved_again_once() -> None:
 def test_a_cancelled_stop_is_replaced() -> None:
     venue = in_position()
     stop, _, _ = venue.stops.pop(intents(venue, "stop")[0].intent_id)
-    venue._done(stop, "CANCELLED", D(0), None, LATER)
-    venue._drain()
+    venue.end(stop, "CANCELLED", D(0), None, LATER)
     assert len(venue.stops) == 1 and len(venue.alerts) == 1 and venue.state("BTC") == "IN_POSITION"
 
 
@@ -435,8 +420,7 @@ def test_tr_5_stops_lost_on_two_different_days_are_both_replaced(restarts: bool)
     for number in range(2):
         (stop_id,) = venue.stops
         intent, _, _ = venue.stops.pop(stop_id)
-        venue._done(intent, "CANCELLED", D(0), None, LATER + number * DAY_MS)
-        venue._drain()
+        venue.end(intent, "CANCELLED", D(0), None, LATER + number * DAY_MS)
         assert venue.state("BTC") == "IN_POSITION" and len(venue.stops) == 1
         next_day(venue, UP * (1.01 + number / 100), 1000)
     assert venue.state("BTC") == "IN_POSITION"

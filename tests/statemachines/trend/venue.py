@@ -58,8 +58,8 @@ INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.0
 class Venue:
     """One sub-account. Hooks: `deny(intent)` gives reasons; `fills(intent, price)` the executions of a market order;
     `refuse(intent)` why the exchange refuses a market order; `stop_answer(intent_id)` what becomes of a stop or its
-    move; `hold` keeps market orders unanswered in `held` until `release`; `restarts` gives a new engine after each
-    message."""
+    move; `told_trigger(price)` the trigger price that its confirmation names; `hold` keeps market orders unanswered
+    in `held` until `release`; `restarts` gives a new engine after each message."""
 
     def __init__(
         self,
@@ -87,6 +87,7 @@ class Venue:
         self.fills: Callable[[Intent, Decimal], list[tuple[Decimal, Decimal]]] = lambda i, price: [(i.quantity, price)]
         self.refuse: Callable[[Intent], RefusalCause | None] = lambda intent: None
         self.stop_answer: Callable[[str], Literal["works", "silence", "rejected"]] = lambda intent_id: "works"
+        self.told_trigger: Callable[[Decimal], Decimal | None] = lambda trigger: trigger
         self.hold = False
         self.held: list[Intent] = []
         self.restarts = False
@@ -196,7 +197,24 @@ class Venue:
         assert self.engine.begin(0) == []
         assert self.engine.dirty() == []
 
+    def end(
+        self,
+        intent: Intent,
+        outcome: Literal["FILLED", "CANCELLED"],
+        filled: Decimal,
+        average: Decimal | None,
+        now_ms: int,
+    ) -> None:
+        """The exchange ends an order by itself, with this much of it filled."""
+        self._done(intent, outcome, filled, average, now_ms)
+        self._drain()
+
     # --- reading ---
+
+    @property
+    def version_no(self) -> int:
+        """The version of the portfolio told last."""
+        return self._numbers["version"]
 
     def transitions(self, asset: str) -> list[tuple[str, str]]:
         return [(n.source, n.dest) for _, n in self.notes if n.machine == asset and n.source != n.dest]
@@ -353,7 +371,7 @@ class Venue:
             engine=self.name,
             account=self.account,
             client_order_id=f"link-{intent_id}",
-            trigger_price=trigger,
+            trigger_price=self.told_trigger(trigger),
             quantity=quantity,
         )
         self._inbox.append((body, now_ms))

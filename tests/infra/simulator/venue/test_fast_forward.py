@@ -147,7 +147,7 @@ def test_an_hour_in_which_a_margin_breaks_is_not_passed_over() -> None:
 
 def test_a_gap_and_its_beginning_are_shown_at_their_hours() -> None:
     world = World()
-    del world.exchange.venue.market._bars["BTCUSDT"][at(3)]  # type: ignore[attr-defined]
+    del world.exchange.venue.market.rows["BTCUSDT"][at(3)]  # type: ignore[attr-defined]
     world.step()
     assert [_ahead(world).market_time for _ in range(3)] == [at(3), at(4), at(24)]
 

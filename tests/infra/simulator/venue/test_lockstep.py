@@ -136,7 +136,7 @@ def test_nobody_sees_the_hour_before_it_has_passed() -> None:
 def test_prices_stand_still_in_a_gap() -> None:
     market = TinyMarket([FLAT, ("40000", "40000", "39000", "39000")])
     for category_hour in (at(2), at(3)):
-        del market._bars["BTCUSDT"][category_hour]
+        del market.rows["BTCUSDT"][category_hour]
     exchange = Exchange(market)
     exchange.subscribe(["kline.60.BTCUSDT"], category="linear")
     frames = []
