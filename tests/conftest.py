@@ -18,7 +18,8 @@ NOT_FAST = ("ray", "drill", "database", "recorded", "hypothesis", "slow")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--fuzz=5000`: how many mutated answers and frames, and how many strange requests, each fuzz test tries.
-    `--soak`: as many futures and interruptions as were promised; without it a quarter of them (`make soak`).
+    `--soak`: as many futures and interruptions as were promised, and the tests with the mark `soak`; without it a
+    quarter of the former and none of the latter (`make soak`).
     `--fast`: no Ray, no database, nothing that is marked as slow (`make test-fast`).
     `--spent=FILE`: show the time per folder against its budget; FILE keeps it for the next run, which adds to it."""
     parser.addoption("--fuzz", type=int, default=0, help="cases of each fuzz test (default: a quick share)")
@@ -48,12 +49,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The folders with the longest tests come first: at the end they would keep one core busy and the others idle.
-    A fast run leaves out what is marked; hypothesis marks its own tests."""
+    A fast run leaves out what is marked; hypothesis marks its own tests. Further examples are for the soak alone."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-    if config.getoption("--fast"):
-        left_out = {item for item in items if any(item.get_closest_marker(name) for name in NOT_FAST)}
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]
+    marks = (*(NOT_FAST if config.getoption("--fast") else ()), *(() if config.getoption("--soak") else ("soak",)))
+    left_out = {item for item in items if any(item.get_closest_marker(name) for name in marks)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from tests.simulation.whole import build, instant
 
 DAYS = 24
 CUTS = 50
-ENDS = 8
+ENDS = 12
 START = instant("2025-01-01")
 ENGINES = ("core-hodl", "trend-1", "trend-2", "funding", "tactical")
 
@@ -123,18 +123,20 @@ def test_a_future_does_change_what_comes_after_it(tape: Tape, whole: MemoryStore
     assert decided(other, START + DAYS * DAY_MS) != decided(whole, START + DAYS * DAY_MS)
 
 
-def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(tape: Tape, whole: MemoryStore) -> None:
-    for cut_ms in cuts(ENDS, START, DAYS):
+def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(
+    tape: Tape, whole: MemoryStore, quarter_unless_soaking: int
+) -> None:
+    for cut_ms in cuts(ENDS // quarter_unless_soaking, START, DAYS):
         end_ms = cut_ms // DAY_MS * DAY_MS
         short = run_until(replace(tape, end_ms=end_ms), None)
         assert decided(short, end_ms) == decided(whole, end_ms), f"end {end_ms}"
 
 
-def test_nor_does_it_in_the_recorded_crash_of_march_2020() -> None:
+def test_nor_does_it_in_the_recorded_crash_of_march_2020(quarter_unless_soaking: int) -> None:
     first, days = instant("2020-03-01"), 20
     folder: Path = shared_path("history")
     real = HistoryMarket(folder, first, first + days * DAY_MS).tape
     reference = run_until(real, None)
-    for seed, cut_ms in enumerate(cuts(6, first, days)):
+    for seed, cut_ms in enumerate(cuts(12 // quarter_unless_soaking, first, days)):
         other = run_until(another_future(real, cut_ms, seed), cut_ms)
         assert decided(other, cut_ms) == decided(reference, cut_ms), f"cut {cut_ms}"

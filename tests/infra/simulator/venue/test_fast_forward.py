@@ -49,14 +49,19 @@ def _both_ways(market: Market, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(passed)
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.soak)])
 def test_a_run_is_the_same_as_with_every_hour_shown(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = _both_ways(synthetic(40, seed), monkeypatch)
     assert 0 < hours < 40 * 24, "neither all nor nothing may be passed over, or nothing is proven"
 
 
 @pytest.mark.parametrize(
-    ("first", "end"), [("2019-12-20", "2020-01-20"), ("2020-03-01", "2020-04-01"), ("2021-05-10", "2021-06-10")]
+    ("first", "end"),
+    [
+        ("2020-03-01", "2020-04-01"),
+        pytest.param("2019-12-20", "2020-01-20", marks=pytest.mark.soak),
+        pytest.param("2021-05-10", "2021-06-10", marks=pytest.mark.soak),
+    ],
 )
 def test_so_are_the_crashes_of_2020_and_2021_and_a_listing(
     first: str, end: str, monkeypatch: pytest.MonkeyPatch

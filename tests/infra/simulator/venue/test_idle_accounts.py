@@ -16,7 +16,7 @@ def _looks_always(_venue: Venue, _account: object, _stage: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.soak)])
 def test_a_run_is_the_same_as_with_every_point_walked(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[bool] = []
 
