@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
 from statemachines.limits.leverage import ExposureLimits
-from statemachines.limits.plausibility import MARKET_DATA_AGE_S
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
 from statemachines.risk.machine import Level
@@ -125,12 +124,7 @@ def _drawdown_groups() -> dict[str, DrawdownGroup]:
 
 def _switches() -> dict[str, SwitchPolicy]:
     return {
-        "exchange_unreachable": SwitchPolicy(level=Level.REDUCE_ONLY),
-        "market_data_stale": SwitchPolicy(level=Level.REDUCE_ONLY),
-        "clock_off": SwitchPolicy(level=Level.REDUCE_ONLY),
         "reconciliation_mismatch": SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
-        "withdrawals_suspended": SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
-        "insurance_fund_depleted": SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
         "orders_rejected": SwitchPolicy(level=Level.REDUCE_ONLY),
     }
 
@@ -204,12 +198,3 @@ class RiskParameters(ParameterModel):
 
     mismatch_tolerance: Annotated[int, Field(ge=0), Unit("discrepancies")] = 0
     """Tolerated discrepancies of a reconciliation; more are a bad reading of `reconciliation_mismatch` (RM-4)."""
-
-    exchange_silent_s: Annotated[int, Field(gt=0)] = 30
-    """Longest silence of the exchange; more is a bad reading of `exchange_unreachable` (RM-4)."""
-
-    market_data_age_s: Annotated[int, Field(gt=0)] = MARKET_DATA_AGE_S
-    """Greatest age of market data; more is a bad reading of `market_data_stale` (RM-4)."""
-
-    clock_offset_ms: Milliseconds = 1_000
-    """Largest difference between our clock and the exchange's; more is a bad reading of `clock_off` (RM-4)."""

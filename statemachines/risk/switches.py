@@ -2,6 +2,11 @@
 
 A reading says whether one look was bad; `next_streak` trips only after the policy's number of consecutive bad
 looks, never on one (a kill switch must not fire on one bad figure).
+
+Of RM-4's automatic switches those are built that follow from orders and books: rejected orders and reconciliation. A
+silent exchange, stale market data, a clock that is off and a shrinking insurance fund end the entries where they are
+seen (connections, quotes and bars, the clock's check, FUNDING's FU-9), not by a switch; suspended withdrawals are not
+watched.
 """
 
 from __future__ import annotations
@@ -33,21 +38,6 @@ def next_streak(policy: SwitchPolicy, readings: int, is_bad: bool) -> Streak:
     if not is_bad:
         return Streak(0, False)
     return Streak(readings + 1, readings + 1 >= policy.consecutive)
-
-
-def is_exchange_unreachable(silent_s: float, parameters: RiskParameters) -> bool:
-    """RM-4: no answer of the exchange for more than 30 s of wall time."""
-    return silent_s > parameters.exchange_silent_s
-
-
-def is_market_data_stale(age_s: float, parameters: RiskParameters) -> bool:
-    """RM-4: the newest market data is more than 60 s old (switched off in lockstep)."""
-    return age_s > parameters.market_data_age_s
-
-
-def is_clock_off(offset_ms: int, parameters: RiskParameters) -> bool:
-    """RM-4: our clock differs from the exchange's by more than 1 s."""
-    return abs(offset_ms) > parameters.clock_offset_ms
 
 
 def is_reconciliation_off(discrepancies: int, parameters: RiskParameters) -> bool:

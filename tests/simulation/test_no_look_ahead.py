@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from actors.runtime.memory_store import MemoryStore
-from infra.backtest.journals import Journals, from_memory
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.series import Series
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.tape import Funding, Tape, TapeMarket
 from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, HOUR_MS, ActorName
+from tests.kit.journals import Journals, from_memory
 from tests.shared import shared_path
 from tests.simulation.whole import build, instant
 

@@ -10,9 +10,9 @@ import pytest
 
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import START_ORDER
-from infra.backtest.journals import RECOVERING, first_difference, from_memory, without_versions
 from infra.simulator.market.port import Market
 from statemachines.values import ActorName
+from tests.kit.journals import RECOVERING, first_difference, from_memory, without_versions
 from tests.shared import shared_path
 from tests.simulation.books import books_in_memory
 from tests.simulation.storms import Storm

@@ -31,7 +31,7 @@ from statemachines.requests import (
 from statemachines.values import DAY_MS, HOUR_MS, Category
 from tests.infra.bybit.border import A, envelope, exchange, position
 from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, quotes, ticker
-from tests.infra.bybit.unconnected import Unconnected, unconnected  # noqa: F401 - fixture
+from tests.kit.streams import Unconnected, unconnected  # noqa: F401 - fixture
 from tests.waiting import until
 
 # --- case 5: symbols one by one ---

@@ -40,8 +40,8 @@ from statemachines.values import HOUR_MS, Account
 from tests.infra.answering import answering
 from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, ticker
 from tests.infra.bybit.parsing.test_rows import order_row
-from tests.infra.bybit.unconnected import Unconnected, unconnected  # noqa: F401 - fixture
 from tests.infra.bybit.venue import NOW, A, Clock, Venue
+from tests.kit.streams import Unconnected, unconnected  # noqa: F401 - fixture
 from tests.waiting import until
 
 

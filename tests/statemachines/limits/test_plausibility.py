@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from statemachines.limits.plausibility import MARKET_DATA_AGE_S, quote_problem, rate_problem
+from statemachines.limits.plausibility import quote_problem, rate_problem
 from statemachines.requests import Quote
-from statemachines.risk.parameters import RiskParameters
 from statemachines.values import DAY_MS
 from tests.shared import shared_path
 
@@ -59,10 +58,6 @@ def test_a_quote_that_no_market_can_have_is_named_by_its_field(changes: dict[str
 @pytest.mark.parametrize(("rate", "is_sound"), [("0.05", True), ("-0.05", True), ("0.0501", False), ("1", False)])
 def test_a_funding_rate_is_at_most_5_percent(rate: str, is_sound: bool) -> None:
     assert (rate_problem(D(rate)) == "") is is_sound
-
-
-def test_the_age_of_stale_market_data_is_one_limit() -> None:
-    assert RiskParameters().market_data_age_s == MARKET_DATA_AGE_S
 
 
 @pytest.mark.parametrize("symbol", ["btc", "eth", "sol"])

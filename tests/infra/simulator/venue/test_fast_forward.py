@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.api import AdvanceResult
 from infra.simulator.market.port import Bar, Market
 from infra.simulator.venue import stepper
@@ -16,6 +15,7 @@ from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public
 from statemachines.values import HOUR_MS
 from tests.infra.simulator.venue.world import FLAT, World, at
+from tests.kit.journals import first_difference, from_memory
 from tests.shared import shared_path
 from tests.simulation.books import books_in_memory
 from tests.simulation.whole import recorded, run, synthetic

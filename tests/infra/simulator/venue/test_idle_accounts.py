@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.venue import stepper
 from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.state import Venue
+from tests.kit.journals import first_difference, from_memory
 from tests.shared import shared_path
 from tests.simulation.whole import recorded, run, synthetic
 
