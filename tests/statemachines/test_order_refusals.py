@@ -132,6 +132,6 @@ def test_trend_takes_the_refusal_as_it_is() -> None:
     venue = scene(RISE, FLAT)
     venue.deny = lambda one: ("size: too large",) if one.purpose == "entry" else ()
     next_day(venue, UP, 1000)
-    refused = [note for _, note in venue.notes if note.trigger == "refuse"]
+    refused = [note for _, note in venue.noted if note.trigger == "refuse"]
     assert [note.reason for note in refused] == ["entry DENIED: size: too large"]
     assert venue.state("BTC") == "SCANNING"

@@ -46,9 +46,9 @@ def bar_of(leg: reference.Leg, category: str, asset: str, start_ms: int) -> BarF
     )
 
 
-def drive(data: dict[str, reference.Series], start: str, end: str, reincarnate: bool = False) -> World:
+def drive(data: dict[str, reference.Series], start: str, end: str, restarts: bool = False) -> World:
     """The engine over the recorded hours, as the market-data and order-manager actors would tell it."""
-    world = World(FundingEngine, Account.FUNDING, CASH, reincarnate=reincarnate)
+    world = World(FundingEngine, Account.FUNDING, CASH, restarts=restarts)
     legs = {(c, a): getattr(s, n) for a, s in data.items() for c, n in ((SPOT, "spot"), (LINEAR, "perp"))}
     start_ms, end_ms = ms_of(start), ms_of(end)
     world.now_ms = start_ms
@@ -131,7 +131,7 @@ def test_february_and_march_2020_exactly_as_the_reference(data: dict[str, refere
     """FU-1 .. FU-7: same dates, same sizes, also when the engine is restored after every single call (OR-9)."""
     wanted = expected(reference.run(data, ms_of("2020-02-01"), ms_of("2020-04-01")))
     plain = drive(data, "2020-02-01", "2020-04-01")
-    restored = drive(data, "2020-02-01", "2020-04-01", reincarnate=True)
+    restored = drive(data, "2020-02-01", "2020-04-01", restarts=True)
     assert sorted(actions(plain), key=str) == sorted(wanted, key=str)
     assert sum(e.kind == "entry" for e in wanted) == 6
     assert restored.noted == plain.noted

@@ -83,16 +83,16 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
 def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_pair_in_work_for_nothing() -> None:
     """F5, DESIGN 3: which hourly bars may come late; that they change nothing meanwhile, every test here checks."""
     market = Market()
-    assert isinstance(market.world.engine, FundingEngine)
-    assert market.world.engine.lookahead() == ENDLESS_LOOKAHEAD
+    assert isinstance(market.world.logic, FundingEngine)
+    assert market.world.logic.lookahead() == ENDLESS_LOOKAHEAD
     market.open("BTC")
-    assert market.world.engine.lookahead() == Lookahead(FOREVER_MS, {"BTCUSDT": D("0.02")})
+    assert market.world.logic.lookahead() == Lookahead(FOREVER_MS, {"BTCUSDT": D("0.02")})
     market.world.decide = lambda intent: Outcome(hangs=True)
     market.perp["BTC"] = market.spot["BTC"] * D("1.03")
     market.hour()
     market.hour()
     assert market.state() == "EXIT"
-    assert market.world.engine.lookahead() == NO_LOOKAHEAD
+    assert market.world.logic.lookahead() == NO_LOOKAHEAD
 
 
 def test_fu_8_a_positive_period_ends_the_row_of_negative_ones() -> None:

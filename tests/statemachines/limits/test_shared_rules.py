@@ -63,7 +63,7 @@ def test_tr9_the_engine_refuses_the_short_that_the_risk_manager_would_refuse(rat
     venue.prices["BTCUSDT"] = close
     venue.day([_bar(250, close)])
     entries = [one for _, one in venue.sent if isinstance(one, Intent) and one.purpose == "entry"]
-    reasons = [note.reason for _, note in venue.notes]
+    reasons = [note.reason for _, note in venue.noted]
     if trades:
         assert [one.side for one in entries] == [Side.SELL], reasons
         assert D("1.85") < entries[0].quantity * close / 10_000 <= D("1.9")

@@ -66,14 +66,14 @@ def feed(market: reference.Market, day: date) -> FeedFrame:
     )
 
 
-def drive(market: reference.Market, start: date, end: date, reincarnate: bool = False) -> World:
+def drive(market: reference.Market, start: date, end: date, restarts: bool = False) -> World:
     first = market.days.index(start)
     history = [bar(market, "BTC", row) for row in range(first)]
 
     def warm(engine: ActorLogic) -> None:
         engine.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): history})
 
-    world = World(TacticalEngine, Account.TACTICAL, CAPITAL, reincarnate=reincarnate, warm=warm, now_ms=ms_of(start))
+    world = World(TacticalEngine, Account.TACTICAL, CAPITAL, restarts=restarts, warm=warm, now_ms=ms_of(start))
     world.tell(known_instruments(), world.portfolio())
     stamps, rates = market.funding
     for row in range(first, market.days.index(end)):
@@ -170,6 +170,6 @@ def test_every_action_exactly_as_the_reference(market: reference.Market, start: 
 def test_a_restored_brain_decides_the_same(market: reference.Market) -> None:
     """DA-5, OR-9: a new incarnation after every single call changes nothing in the journal."""
     through = drive(market, date(2020, 1, 1), date(2021, 4, 1))
-    restored = drive(market, date(2020, 1, 1), date(2021, 4, 1), reincarnate=True)
+    restored = drive(market, date(2020, 1, 1), date(2021, 4, 1), restarts=True)
     assert restored.noted == through.noted
     assert restored.sent == through.sent
