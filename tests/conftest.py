@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.budget import Spent
 from tests.shared import shared_path
@@ -13,6 +14,7 @@ from tests.shared import shared_path
 LONGEST = ("tests/simulation/", "tests/golden/", "tests/statemachines/")
 WHOLE_SYSTEM = ("tests/simulation/", "tests/golden/", "tests/conformance/")
 DATABASE_FIXTURES = {"postgres_server", "database_url"}
+SOAK_EXAMPLES = 1_000
 NOT_FAST = ("ray", "drill", "database", "recorded", "hypothesis", "slow")
 
 
@@ -29,7 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The time is measured where all reports come together: not in the workers of pytest-xdist."""
+    """The time is measured where all reports come together: not in the workers of pytest-xdist. A soak tries more
+    examples of each property whose test takes their number from the profile."""
+    settings.register_profile("soak", max_examples=SOAK_EXAMPLES)
+    if config.getoption("--soak"):
+        settings.load_profile("soak")
     file = config.getoption("--spent")
     if not hasattr(config, "workerinput") and (file is not None or config.getoption("--fast")):
         config.pluginmanager.register(Spent(None if file is None else Path(file)))

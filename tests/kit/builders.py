@@ -44,7 +44,7 @@ def bar(
         symbol=symbol,
         interval=interval,
         start_ms=start_ms,
-        **{name: Decimal(value) for name, value in values.items()},
+        **{name: value if isinstance(value, Decimal) else Decimal(value) for name, value in values.items()},
     )
 
 

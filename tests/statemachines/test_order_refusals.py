@@ -17,9 +17,10 @@ from statemachines.refusals import RefusalCause
 from statemachines.requests import Refused
 from statemachines.trend import engine as trend_engine
 from statemachines.values import ActorName
+from tests.kit.builders import intent
 from tests.statemachines.execution.rig import Rig
 from tests.statemachines.risk.test_logic import done
-from tests.statemachines.risk.world import T0, World, facts, intent, sent
+from tests.statemachines.risk.world import T0, World, facts, sent
 from tests.statemachines.trend.bars import FLAT, RISE, next_day, scene
 from tests.statemachines.trend.test_engine import UP
 

@@ -33,25 +33,11 @@ from statemachines.requests import (
     TransferState,
     VenueOrderStatus,
 )
-from statemachines.values import Account, Category, Instrument, Side
+from statemachines.values import Account, Category, Side
+from tests.kit import builders
 
 D = Decimal
 OPEN = {VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED, VenueOrderStatus.UNTRIGGERED}
-
-
-def instrument(category: Category, symbol: str) -> Instrument:
-    return Instrument(
-        category=category,
-        symbol=symbol,
-        base_coin=symbol.removesuffix("USDT"),
-        quote_coin="USDT",
-        tick_size=D("0.1"),
-        qty_step=D("0.001"),
-        min_qty=D("0.001"),
-        min_notional_usdt=D(5),
-        max_limit_qty=D(1000),
-        max_market_qty=D(100),
-    )
 
 
 @dataclass
@@ -148,20 +134,13 @@ class FakeExchange:
         markets: list[tuple[Category, str]] = [("spot", "BTCUSDT"), ("linear", "BTCUSDT")]
         return MarketSnapshot(
             market_ms=self.now_ms,
-            instruments=tuple(instrument(category, symbol) for category, symbol in markets),
+            instruments=tuple(builders.instrument(category, symbol) for category, symbol in markets),
             fee_rates=(),
             quotes=tuple(self.quote(category, symbol) for category, symbol in markets),
         )
 
     def quote(self, category: Category, symbol: str) -> Quote:
-        return Quote(
-            category=category,
-            symbol=symbol,
-            bid=self.last - D("0.1"),
-            ask=self.last + D("0.1"),
-            last=self.last,
-            market_ms=self.now_ms,
-        )
+        return builders.quote(category, symbol, self.last, self.now_ms, apart=D("0.1"))
 
     def snapshot(self, account: Account, since_ms: int) -> AccountSnapshot:
         return AccountSnapshot(

@@ -39,7 +39,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def placed(rig: Rig) -> int:
-    return sum(isinstance(ask.request, PlaceOrder) for ask in rig.all_asks)
+    return sum(isinstance(ask.request, PlaceOrder) for ask in rig.asked)
 
 
 def row(order: FakeOrder, changes: dict[str, Any]) -> OrderFrame:
@@ -91,7 +91,7 @@ def test_an_order_that_the_list_shows_alive_after_its_end_is_cancelled_and_told(
     assert [one for one in rig.alerts if "appeared after its end" in one.title]
     assert "own_order" in str(rig.bodies(Reconciled)[-1].details)
     day(rig)
-    cancels = [ask for ask in rig.all_asks if isinstance(ask.request, CancelOrder)]
+    cancels = [ask for ask in rig.asked if isinstance(ask.request, CancelOrder)]
     assert len(cancels) == 1
 
 

@@ -90,7 +90,7 @@ def test_an_execution_that_contradicts_its_order_is_not_booked_and_halts_its_mar
     before = wallets(rig)
     odd = execution(order, **changes)
     rig.tell(ExecutionFrame(report=odd))
-    assert wallets(rig) == before and not rig.bodies(Fill) and not rig.of(ExecutionFact)
+    assert wallets(rig) == before and not rig.bodies(Fill) and not rig.recorded(ExecutionFact)
     halted = {(body.category, body.symbol) for body in rig.bodies(DataUnusable) if body.reason}
     assert {(odd.category, odd.symbol), ("spot", "BTCUSDT")} == halted
     (alert, *_further) = [one for one in rig.alerts if "cannot be used" in one.title]
@@ -138,7 +138,7 @@ def test_an_overfill_that_the_list_confirms_is_booked_once_and_reported_as_a_dif
     (fill,) = rig.bodies(Fill)
     assert fill.quantity == D("1.5")
     assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
-    assert [fact.kind for fact in rig.of(DiscrepancyFact)] == ["contradiction"]
+    assert [fact.kind for fact in rig.recorded(DiscrepancyFact)] == ["contradiction"]
     assert rig.bodies(Reconciled)[-1].discrepancies == 1
     day(rig)
     assert rig.bodies(Reconciled)[-1].discrepancies == 0, "a second pass changes nothing"
@@ -152,7 +152,7 @@ def test_what_the_list_confirms_of_another_side_is_booked_as_external_and_not_as
     rig.tell(ExecutionFrame(report=odd))
     rig.settle()
     assert not rig.bodies(Fill)
-    (fact,) = rig.of(ExecutionFact)
+    (fact,) = rig.recorded(ExecutionFact)
     assert fact.engine == "EXTERNAL"
     assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
     assert rig.bodies(Reconciled)[-1].discrepancies == 1

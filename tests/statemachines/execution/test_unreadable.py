@@ -132,7 +132,7 @@ def test_books_are_not_opened_with_half_of_the_money(kind: str) -> None:
 
 def test_books_that_cannot_be_opened_are_complained_about_until_they_are() -> None:
     """The complaint was taken back by the very reading that could not be used."""
-    rig = Rig().begin()
+    rig = Rig().begun()
     for _reading in range(rig.parameters.loop_limit + 2):
         (key,) = rig.waiting(f"account:{A}")
         snapshot = rig.exchange.perform(A, ReadAccount(executions_since_ms=0))
@@ -169,7 +169,7 @@ def test_an_order_whose_row_cannot_be_read_is_looked_up_not_ended() -> None:
     one = aside("order").model_copy(update={"category": "spot"})
     rig.answers[f"account:{account}"] = snapshot.model_copy(update={"open_orders": (), "set_aside": (one,)})
     day(rig)
-    assert [ask for ask in rig.all_asks if isinstance(ask.request, LookUpOrder)]
+    assert [ask for ask in rig.asked if isinstance(ask.request, LookUpOrder)]
     assert not rig.bodies(IntentEnded), "it is alive at the exchange and here"
 
 

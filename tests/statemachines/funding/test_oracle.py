@@ -12,6 +12,7 @@ from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
 from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account, Side
+from tests.kit import builders
 from tests.reference import funding as reference
 from tests.shared import shared_path
 from tests.statemachines.harness import World, known_instruments
@@ -33,17 +34,8 @@ def bar_of(leg: reference.Leg, category: str, asset: str, start_ms: int) -> BarF
     if row is None:
         return None
     opened, close = Decimal(repr(float(leg.open[row]))), Decimal(repr(float(leg.close[row])))
-    return BarFact(
-        category=SPOT if category == SPOT else LINEAR,
-        symbol=f"{asset}USDT",
-        interval="60",
-        start_ms=start_ms,
-        open=opened,
-        high=max(opened, close),
-        low=min(opened, close),
-        close=close,
-        volume=Decimal(repr(float(leg.volume[row]))),
-    )
+    ends = {"open": opened, "high": max(opened, close), "low": min(opened, close)}
+    return builders.bar(category, f"{asset}USDT", start_ms, close, "60", volume=repr(float(leg.volume[row])), **ends)
 
 
 def drive(data: dict[str, reference.Series], start: str, end: str, restarts: bool = False) -> World:

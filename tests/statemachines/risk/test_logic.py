@@ -16,6 +16,7 @@ from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import IntentDone, IntentEnded, MoveStop, OrderRejected, Withdraw
 from statemachines.values import DAY_MS, ENGINES, HOUR_MS, Account, ActorName, Side
+from tests.kit.builders import intent
 from tests.statemachines.risk.world import (
     CASH,
     T0,
@@ -27,7 +28,6 @@ from tests.statemachines.risk.world import (
     fill,
     hour,
     instruments,
-    intent,
     notes,
     reconciled,
     sends,
@@ -307,7 +307,7 @@ def play(world: World, steps: list[tuple[str, int, int]]) -> None:
 @given(st.lists(STEP, max_size=25))
 def test_restored_after_every_step_it_decides_the_same(steps: list[tuple[str, int, int]]) -> None:
     """A crash between any two steps changes no decision, message or fact."""
-    steady, shaken = World(), World(restart_always=True)
+    steady, shaken = World(), World(restarts=True)
     play(steady, steps)
     play(shaken, steps)
     assert shaken.log == steady.log

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.market import DayClosed, FeedFrame, FundingSettled
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
+from tests.kit import builders
 from tests.reference import tactical as reference
 from tests.shared import shared_path
 from tests.statemachines.harness import World, known_instruments
@@ -39,17 +41,8 @@ def market() -> reference.Market:
 
 def bar(market: reference.Market, coin: str, row: int) -> BarFact:
     opened, close = market.opened[coin][row], market.close[coin][row]
-    return BarFact(
-        category=SPOT,
-        symbol=f"{coin}USDT",
-        interval="D",
-        start_ms=ms_of(market.days[row]),
-        open=opened,
-        high=max(opened, close),
-        low=min(opened, close),
-        close=close,
-        volume=Decimal(1),
-    )
+    ends: dict[str, Any] = {"open": opened, "high": max(opened, close), "low": min(opened, close)}
+    return builders.bar(SPOT, f"{coin}USDT", ms_of(market.days[row]), close, **ends)
 
 
 def feed(market: reference.Market, day: date) -> FeedFrame:
