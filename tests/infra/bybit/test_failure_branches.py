@@ -40,7 +40,8 @@ from statemachines.values import HOUR_MS, Account
 from tests.infra.answering import answering
 from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, ticker
 from tests.infra.bybit.parsing.test_rows import order_row
-from tests.infra.bybit.venue import NOW, A, Clock, Venue
+from tests.infra.bybit.venue import NOW, A, Venue
+from tests.kit.peers import StandingClock
 from tests.kit.streams import Unconnected, unconnected  # noqa: F401 - fixture
 from tests.waiting import until
 
@@ -60,7 +61,7 @@ def test_a_list_without_end_is_a_failure_not_a_part_of_it() -> None:
         pages.append(params.get("cursor", ""))
         return envelope({"list": [order_row(orderId=str(len(pages)))], "nextPageCursor": "again"})
 
-    reader = AccountReader(Caller(DirectSessions(handle), None), Clock())
+    reader = AccountReader(Caller(DirectSessions(handle), None), StandingClock(NOW))
     with pytest.raises(GatewayError, match=f"more than {MAX_PAGES} pages") as raised:
         reader.open_orders(A, "linear", orderLinkId="abc-1")
     assert raised.value.fault is Fault.TRANSIENT and len(pages) == MAX_PAGES

@@ -21,6 +21,7 @@ from infra.bybit.session import DirectSession, GatewaySession, HttpSessions
 from statemachines.requests import FeedRead, PlaceOrder, Refused
 from statemachines.values import Account, Side
 from tests.infra.answering import answering
+from tests.kit.peers import StandingClock
 
 KEY, SECRET = "testkey", "testsecret"
 A = Account.TREND_1
@@ -75,11 +76,7 @@ def test_no_secret_in_repr_logs_or_outcomes(
     held = credentials(key, secret)
     sessions = HttpSessions(held, "http://127.0.0.1:9")
 
-    class Clock:
-        def now_ms(self) -> int:
-            return 0
-
-    exchange = BybitExchange(sessions, symbols=(), uids={}, clock=Clock(), read_feed=lambda _ms: FeedRead())
+    exchange = BybitExchange(sessions, symbols=(), uids={}, clock=StandingClock(), read_feed=lambda _ms: FeedRead())
     order = PlaceOrder(
         client_order_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
     )

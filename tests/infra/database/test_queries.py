@@ -26,8 +26,9 @@ from statemachines.facts import (
     TransferFact,
 )
 from statemachines.requests import PlaceOrder
-from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.runtime.store_suite import ALERT, Pen, switch
+from statemachines.values import DAY_MS, HOUR_MS, Side
+from tests.kit import rows
+from tests.kit.rows import ALERT, Pen, switch
 
 BAR = "bar:spot:BTCUSDT:60:0"
 LINK = "abc123t1k-1"
@@ -48,46 +49,16 @@ def queries(database_url: str) -> Iterator[Queries]:
 
 
 def message(actor: str, seq: int, to: str, kind: str, cause: str, market_ms: int = HOUR_MS) -> EnvelopeDict:
-    return {
-        "id": f"{actor}:{seq}",
-        "sender": actor,
-        "seq": seq,
-        "prev": {to: seq - 1},
-        "to": [to],
-        "kind": kind,
-        "version": 1,
-        "market_time": market_ms,
-        "cause": cause,
-        "trace": BAR,
-        "body": {"of": kind},
+    return rows.message(actor, seq, to, kind, cause, BAR, market_time=market_ms)
+
+
+def order(client_order_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS, **changes: Any) -> OrderFact:
+    filled: dict[str, Any] = {
+        "filled_quantity": Decimal("0.5"),
+        "average_price": Decimal("58420.50"),
+        "reason": "entry",
     }
-
-
-def order(
-    client_order_id: str = LINK, state: str = "FILLED", created_ms: int = HOUR_MS, engine: str = "trend-1"
-) -> OrderFact:
-    return OrderFact(
-        client_order_id=client_order_id,
-        intent_id="trend-1-k",
-        engine=engine,
-        account="TREND-1",
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        order_type="market",
-        quantity=Decimal("0.5"),
-        price=None,
-        trigger_price=None,
-        reduce_only=False,
-        state=state,
-        venue_order_id="x",
-        filled_quantity=Decimal("0.5"),
-        average_price=Decimal("58420.50"),
-        reason="entry",
-        created_ms=created_ms,
-        updated_ms=created_ms,
-        trace=BAR,
-    )
+    return rows.order(client_order_id, state, BAR, created_ms, intent_id="trend-1-k", **filled | changes)
 
 
 def note(machine: str, source: str, dest: str, reason: str, cause: str) -> JournalRow:
@@ -113,15 +84,7 @@ def write_a_trade(store: PostgresStore) -> None:
         outbox=[message("risk-manager", 1, "order-manager", "approved", "trend-1:1")],
         journal=[note("trend-1-k", "", "", "all nine checks passed", "trend-1:1")],
     )
-    request = PlaceOrder(
-        client_order_id=LINK,
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        quantity=Decimal("0.5"),
-        style="market",
-    )
-    call = ExchangeCall(key=f"{LINK}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
+    call = rows.market_order(LINK)
     Pen(store, "order-manager").write(
         calls=[ExchangeCallRow(call, "risk-manager:1", BAR, HOUR_MS)], facts=[order(state="SENT")]
     )
@@ -246,7 +209,7 @@ def test_orders_fills_positions_and_the_rest_are_listed_newest_first(store: Post
         transfer_id="t", from_account="FUNDING", to_account="TACTICAL", coin="USDT", amount=Decimal(5), purpose="owed",
         state="DONE", reason="", requested_ms=3, updated_ms=4,
     )  # fmt: skip
-    orders = [order("o1", "CANCELLED", 10), order("o2", "FILLED", 20), order("o3", "FILLED", 30, "funding")]
+    orders = [order("o1", "CANCELLED", 10), order("o2", "FILLED", 20), order("o3", "FILLED", 30, engine="funding")]
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=DAY_MS, data={"orders": 3})
     pen = Pen(store, "order-manager")
     pen.write(facts=[*orders, fill, flat, held, transfer, ALERT, summary, switch("GLOBAL", "CAUTION")])

@@ -14,13 +14,11 @@ from infra.simulator.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS
 from infra.simulator.ratelimit import RateLimiter
 from infra.simulator.venue.snapshot import SnapshotError
-from tests.infra.simulator.venue.world import TinyMarket
-
-HOURS = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 20
+from tests.infra.simulator.venue.world import WAVE, TinyMarket
 
 
 def _open(folder: Path, every: int = 5_000) -> DurableExchange:
-    market = TinyMarket(HOURS, funding={8: "0.0001"})
+    market = TinyMarket(WAVE, funding={8: "0.0001"})
     return DurableExchange(folder, market, SimConfig(), load_or_create(folder), snapshot_every=every)
 
 
@@ -85,7 +83,7 @@ def test_a_snapshot_of_another_market_is_refused(tmp_path: Path) -> None:
     durable = _open(tmp_path)
     durable.write_snapshot()
     durable.close()
-    other = TinyMarket(HOURS)
+    other = TinyMarket(WAVE)
     other.label = "another"
     with pytest.raises(SnapshotError, match="belongs to the market 'tiny'"):
         DurableExchange(tmp_path, other, SimConfig(), load_or_create(tmp_path))

@@ -16,6 +16,8 @@ START_MS = 1_704_067_200_000  # 2024-01-01 00:00
 PRIVATE = ("execution", "order", "position", "wallet")
 Hour = tuple[str, str, str, str]
 FLAT: Hour = ("40000", "40000", "40000", "40000")
+WAVE: Sequence[Hour] = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 24
+"""Two days of prices that go up and down by the hour."""
 
 
 class TinyMarket:
