@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from actors.runtime.registry import SPECS
+from actors.runtime.registry import SPECS, make_logic
 from infra.config import EternalConfig
 from statemachines.actor_logic import ActorLogic
 from statemachines.values import ActorName
@@ -17,7 +17,7 @@ from statemachines.values import ActorName
 def logics(config: EternalConfig, installation_id: str) -> Mapping[ActorName, Callable[[], ActorLogic]]:
     """Factories of all logics with their parameters; `installation_id` begins order and transfer ids (EX-5)."""
     return {
-        spec.name: partial(spec.logic, config.in_force(spec.section), installation_id)
+        spec.name: partial(make_logic, spec.name, config.in_force(spec.section), installation_id)
         for spec in SPECS
         if spec.logic is not None
     }

@@ -132,16 +132,28 @@ class OperatorService:
         rows = durable.actors
         found: Row = plain(actor_row(known, snapshot, rows or []))
         states = await self._read(lambda: self._queries.states(known)) if rows is not None else []
-        found["machines"] = [_machine_state(row) for row in states]
+        machine_of = {row["key"]: machines.machine_of_row(ActorName(known), row["key"], row["state"]) for row in states}
+        found["machines"] = [_machine_state(row, machine_of[row["key"]]) for row in states if machine_of[row["key"]]]
+        found["records"] = [_record(row) for row in states if not machine_of[row["key"]]]
         return found
 
     async def transitions(
-        self, name: str, machine: str | None = None, before: str | None = None, limit: int = 100
+        self,
+        name: str,
+        machine: str | None = None,
+        machine_table: str | None = None,
+        before: str | None = None,
+        limit: int = 100,
     ) -> Row:
-        """The actor's changes of state, newest first."""
+        """The actor's changes of state, newest first: of the machine of this key, of this table, or all."""
         known, which = self._actor_name(name), identifier("machine", machine)
+        if machine_table is not None and machine_table not in machines.MACHINES:
+            raise UnknownNameError("machine_table", machine_table, machines.MACHINES)
         return await self._page(
-            lists.JOURNAL, before, limit, lambda start, size: self._queries.transitions(known, which, start, size)
+            lists.JOURNAL,
+            before,
+            limit,
+            lambda start, size: self._queries.transitions(known, which, start, size, machine_table),
         )
 
     def machines(self) -> list[Row]:
@@ -340,16 +352,14 @@ class OperatorService:
             raise DatabaseAwayError(str(error)) from error
 
 
-def _machine_state(row: Mapping[str, Any]) -> Row:
-    machine = machines.machine_of_row(ActorName(row["actor"]), row["key"])
-    return {
-        "key": row["key"],
-        "state": row["state"],
-        "russian": None if machine is None else machines.russian(machine, row["state"]),
-        "version": row["version"],
-        "market_ms": row["market_ms"],
-        "data": plain(row["data"]),
-    }
+def _machine_state(row: Mapping[str, Any], machine: str | None) -> Row:
+    russian = None if machine is None else machines.russian(machine, row["state"])
+    return {"state": row["state"], "machine": machine, "russian": russian, **_record(row)}
+
+
+def _record(row: Mapping[str, Any]) -> Row:
+    kept = ("key", "version", "market_ms")
+    return {**{name: row[name] for name in kept}, "data": plain(row["data"])}
 
 
 __all__ = ["DatabaseAwayError", "OperatorService", "Snapshot"]

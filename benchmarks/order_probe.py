@@ -25,6 +25,7 @@ from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.orders import Intent
 from statemachines.requests import ExchangeRequest, ExchangeResponse, PlaceOrder
+from statemachines.state_store import PLAIN
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName, Side
 
 SYMBOL = "ETHUSDT"
@@ -80,8 +81,10 @@ def read_stamps(folder: Path) -> Stamps:
     return found
 
 
-class SignallingBrain:
+class SignallingProbe:
     """Implements `ActorLogic`: each operator command with reason "n" makes n signals at once."""
+
+    dialect = PLAIN
 
     def __init__(self, name: ActorName, book: StampBook) -> None:
         self.name = name
@@ -133,6 +136,8 @@ class SignallingBrain:
     def dirty(self) -> Sequence[StateRow]:
         return []
 
+    rows = dirty
+
     def wants(self, call: ExchangeCall) -> bool:
         return False
 
@@ -161,7 +166,7 @@ class OrderAssembly(SystemAssembly):
 
     def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
-            return SignallingBrain(name, StampBook(self.folder / f"{name}-signals.json"))
+            return SignallingProbe(name, StampBook(self.folder / f"{name}-signals.json"))
         return super().logic(name)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import reduce
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
 from statemachines.messages.envelope import Envelope
 from statemachines.values import ActorName, Category
+
+if TYPE_CHECKING:
+    from statemachines.state_store import StateDialect
 
 
 class HistoryNeed(NamedTuple):
@@ -23,7 +26,8 @@ class HistoryNeed(NamedTuple):
 
 
 class StateRow(NamedTuple):
-    """The durable state of one machine. `schema` is the version of `data`'s shape, for upcasters."""
+    """A durable row. `state` is that of its machine, "" for a row that is none; `schema` is the version of `data`'s
+    shape, for upcasters."""
 
     key: str
     state: str
@@ -84,6 +88,8 @@ class ActorLogic(Protocol):
     """
 
     name: ActorName
+    dialect: StateDialect
+    """How its durable rows are read back."""
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         """Bars wanted by `warm`, in this order; empty when none."""
@@ -94,7 +100,12 @@ class ActorLogic(Protocol):
         ...
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Restore the state of a previous incarnation; called once, before `warm` and any message."""
+        """Restore the state of a previous incarnation from rows of the present schema; called once, before `warm` and
+        any message, by `state_store.restore`, which holds the outcome against `rows`."""
+        ...
+
+    def rows(self) -> Iterable[StateRow]:
+        """Every durable row as it would be written now; changes nothing."""
         ...
 
     def begin(self, now_ms: int) -> Commands:

@@ -7,12 +7,16 @@ change nothing and other words are one change of the same alert.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded
 from statemachines.facts import AlertFact
 from statemachines.values import ActorName
 
+KEY = "alerts"
+"""The key of the row that holds an actor's open conditions, beside the rows of its logic."""
 ONCE = ""
 """The key of an alert without duration: it begins and ends at one instant."""
 
@@ -78,10 +82,16 @@ class Conditions:
 
     # --- durable form ---
 
-    def to_data(self) -> dict[str, Any]:
-        """JSON values; `restore` is its inverse."""
-        return {condition: list(one) for condition, one in self._open.items()}
+    def rows(self) -> list[StateRow]:
+        """The row as it would be written now."""
+        return [StateRow(KEY, "", 1, {condition: list(one) for condition, one in self._open.items()})]
 
-    def restore(self, data: Mapping[str, Any]) -> None:
-        """Take back `to_data`."""
-        self._open = {condition: OpenCondition(*one) for condition, one in data.items()}
+    def restore(self, rows: Mapping[str, StateRow]) -> None:
+        """Restore the open conditions from the row of `KEY`, if there is one."""
+        if KEY in rows:
+            self._open = {condition: OpenCondition(*one) for condition, one in rows[KEY].data.items()}
+
+    @property
+    def open(self) -> Mapping[str, OpenCondition]:
+        """What has begun and not ended, by condition."""
+        return MappingProxyType(self._open)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -14,16 +14,15 @@ E = TypeVar("E", bound=Frozen)
 
 ENGINE_KEY = "ENGINE"
 """The key of the engine's own row."""
-SCHEMA = 1
-"""All their rows are of schema 1; a change of one ships its upcaster in a `StateDialect`."""
 
 
 class EngineRows(Generic[E]):
-    """`engine` is the engine's own row. `out` collects the commands of the present call; the engine takes them with
-    `take`. A row that follows a machine has its state in the field `state`."""
+    """`engine` is the engine's own row, `schema` that of all rows. `out` collects the commands of the present call; the
+    engine takes them with `take`. A row that follows a machine has its state in the field `state`."""
 
-    def __init__(self, engine: E) -> None:
+    def __init__(self, engine: E, schema: int = 1) -> None:
         self.engine = engine
+        self._schema = schema
         self.out: Commands = []
         self._dirty: set[str] = set()
 
@@ -43,10 +42,18 @@ class EngineRows(Generic[E]):
         self._dirty.clear()
         return rows
 
+    def rows(self) -> Iterable[StateRow]:
+        """Every row as it would be written now."""
+        return [self._stored(key) for key in (ENGINE_KEY, *self._further_keys())]
+
     def _stored(self, key: str) -> StateRow:
         row = self.engine if key == ENGINE_KEY else self._further(key)
         state = getattr(row, "state", None)
-        return StateRow(key, state.name if isinstance(state, Enum) else "", SCHEMA, row.model_dump(mode="json"))
+        return StateRow(key, state.name if isinstance(state, Enum) else "", self._schema, row.model_dump(mode="json"))
+
+    def _further_keys(self) -> Iterable[str]:
+        """The keys of the rows other than the engine's."""
+        return ()
 
     def _further(self, key: str) -> Frozen:
         """The row of a key other than the engine's."""

@@ -44,7 +44,7 @@ class Table(Generic[S]):
     is not held in memory by its table.
 
     Raises:
-        ValueError: a state has no Russian name, or two rows have the same trigger and source.
+        ValueError: a state has no Russian name or cannot be reached, or two rows have the same trigger and source.
     """
 
     def __init__(self, name: str, initial: S, rows: Sequence[Row[S]], russian: Mapping[S, str]) -> None:
@@ -60,6 +60,10 @@ class Table(Generic[S]):
         twice = sorted({arrow for arrow in arrows if arrows.count(arrow) > 1})
         if twice:
             raise ValueError(f"machine {name}: more than one row for trigger and state {twice}")
+        reached = {self.initial, *(row.dest for row in self.rows)}
+        lost = [state.name for state in self.states if state not in reached]
+        if lost:
+            raise ValueError(f"machine {name}: no row leads to the states {lost}")
         self.machine = Machine(
             model=None,
             states=list(self.states),

@@ -411,3 +411,14 @@ ExchangeResponse = Annotated[
     | FeedRead,
     Field(discriminator="kind"),
 ]
+
+
+def in_words(outcome: ExchangeResponse) -> str:
+    """An outcome that is not the one hoped for, as a clause."""
+    match outcome:
+        case Refused():
+            return f"refused with {outcome.code}: {outcome.message}"
+        case Unknown() | Blocked():
+            return f"{outcome.kind}: {outcome.why}"
+        case _:
+            return outcome.kind

@@ -1,13 +1,15 @@
-"""How durable rows are read back: one dialect for every actor. A row of an older schema is brought to the present one.
+"""How durable rows are read back: one dialect for every actor, held against what the actor would write itself.
 
 A change of a row's shape raises its schema and ships the upcaster from the one before, with a test that loads the old
-form; a row that nobody can read stops the start with a sentence instead of being taken for something else.
+form. A row that is not exactly what the actor would write again stops the start with a sentence: a missing field
+must not become its default, since the default of a held position is "none".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from statemachines.actor_logic import StateRow
 
@@ -16,7 +18,7 @@ Upcaster = Callable[[StateRow], StateRow]
 
 
 class UnreadableRowError(ValueError):
-    """A durable row has a schema that this version cannot read."""
+    """A durable row cannot be read by this version, or not as what it is."""
 
 
 class RowKind(NamedTuple):
@@ -27,17 +29,33 @@ class RowKind(NamedTuple):
     upcasters: Mapping[int, Upcaster]
 
 
-class StateDialect:
-    """What one actor's rows look like: schema 1, but for the kinds named."""
+def _never(row: StateRow) -> bool:
+    return False
 
-    def __init__(self, *kinds: RowKind) -> None:
+
+class StateDialect:
+    """What one actor's rows look like: schema 1, but for the kinds named.
+
+    `unchecked` names the fields whose content other rows or the configuration decide, so that it may change at a start;
+    "state" is the row's state where every incarnation begins anew.
+    `is_idle` says whether a row may be left unread: that of an asset which is no longer configured and not held.
+    """
+
+    def __init__(
+        self,
+        *kinds: RowKind,
+        unchecked: frozenset[str] = frozenset(),
+        is_idle: Callable[[StateRow], bool] = _never,
+    ) -> None:
         self._kinds = kinds
+        self.unchecked = unchecked
+        self.is_idle = is_idle
 
     def read(self, owner: str, rows: Mapping[str, StateRow]) -> dict[str, StateRow]:
         """All rows as this version writes them.
 
         Raises:
-            UnreadableRowError: a row is of a later version, or of one whose upcaster is gone.
+            UnreadableRowError: a row is of a later version, or of one whose upcaster is gone, or no document at all.
         """
         return {key: self._current(owner, row) for key, row in rows.items()}
 
@@ -51,5 +69,111 @@ class StateDialect:
                     f"row {row.key!r} of {owner} has schema {row.schema}; this version reads "
                     f"{sorted({kind.schema, *kind.upcasters})}. Start the version that wrote it, or restore a backup."
                 )
-            found = upcast(found)
+            try:
+                found = upcast(found)
+            except Exception as error:
+                raise UnreadableRowError(_unreadable(owner, row.key, error)) from error
+        if not isinstance(found.data, Mapping):
+            raise UnreadableRowError(
+                f"row {row.key!r} of {owner} holds {_shown(found.data)}; an object is required. {ADVICE}"
+            )
         return found
+
+
+PLAIN = StateDialect()
+"""The dialect of an actor that has changed no row so far."""
+
+ADVICE = "Restore a backup (docs/operations.md); on the simulated exchange `eternal reset` discards all state."
+
+
+class Durable(Protocol):
+    """What is restored from rows and can say at any time what it would write."""
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def rows(self) -> Iterable[StateRow]: ...
+
+
+def restore(owner: str, durable: Durable, rows: Mapping[str, StateRow], dialect: StateDialect = PLAIN) -> None:
+    """Restore `durable` and hold every row against what it would write now.
+
+    Raises:
+        UnreadableRowError: a row has another schema, cannot be read, is not one of the owner's, or would be written
+            otherwise than it was read (a missing, unknown or contradicting field, another state than the document's).
+    """
+    current = dialect.read(owner, rows)
+    try:
+        durable.restore(current)
+        written = {row.key: row for row in durable.rows()}
+    except UnreadableRowError:
+        raise
+    except Exception as error:  # whatever a document that is not ours makes the reader run into
+        raise UnreadableRowError(_unreadable(owner, _culprit(durable, current), error)) from error
+    for key, row in current.items():
+        if key in written:
+            _compare(owner, row, written[key], dialect)
+        elif not dialect.is_idle(row):
+            raise UnreadableRowError(f"row {key!r} ({row.state or 'no state'}) is not one of {owner}'s. {ADVICE}")
+
+
+def _culprit(durable: Durable, rows: Mapping[str, StateRow]) -> str:
+    """The row that cannot be read by itself. `durable` has failed already and is not used any more."""
+    for key, row in rows.items():
+        try:
+            durable.restore({key: row})
+        except Exception:  # noqa: BLE001 - any failure marks the row
+            return key
+    return ", ".join(rows)
+
+
+def _unreadable(owner: str, key: str, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"row {key!r} of {owner} cannot be read ({type(error).__name__}: {text}). {ADVICE}"
+
+
+def _compare(owner: str, stored: StateRow, written: StateRow, dialect: StateDialect) -> None:
+    may_differ = "state" in dialect.unchecked and stored.state and written.state
+    if stored.state != written.state and not may_differ:
+        raise UnreadableRowError(
+            f"row {stored.key!r} of {owner} has the state {stored.state!r}, its document {written.state!r}. {ADVICE}"
+        )
+    found = _difference("", _plain(stored.data, dialect), _plain(written.data, dialect))
+    if found:
+        raise UnreadableRowError(f"row {stored.key!r} of {owner}: {found}. {ADVICE}")
+
+
+def _plain(data: Mapping[str, Any], dialect: StateDialect) -> Any:
+    """As the database returns it."""
+    kept = {key: value for key, value in data.items() if key not in dialect.unchecked}
+    return json.loads(json.dumps(kept))
+
+
+def _difference(place: str, stored: Any, written: Any) -> str:
+    """The first place where two documents differ, as a clause; "" for none. The order of sets is no difference."""
+    if stored == written:
+        return ""
+    if isinstance(stored, dict) and isinstance(written, dict):
+        for key in [*stored, *(one for one in written if one not in stored)]:
+            where = f"{place}.{key}" if place else str(key)
+            if key not in stored:
+                return f"field {where!r} is missing"
+            if key not in written:
+                return f"field {where!r} is {_shown(stored[key])}; there is no such field"
+            if found := _difference(where, stored[key], written[key]):
+                return found
+        return ""
+    if isinstance(stored, list) and isinstance(written, list) and len(stored) == len(written):
+        if _sorted(stored) == _sorted(written):
+            return ""
+        pairs = enumerate(zip(stored, written, strict=True))
+        return next(found for at, (a, b) in pairs if (found := _difference(f"{place}[{at}]", a, b)))
+    return f"field {place!r} is {_shown(stored)}; it is read as {_shown(written)}"
+
+
+def _sorted(values: list[Any]) -> list[str]:
+    return sorted(json.dumps(value, sort_keys=True) for value in values)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."

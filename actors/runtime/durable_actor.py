@@ -17,12 +17,14 @@ from actors.runtime.routing import EPHEMERAL, recipients
 from actors.runtime.step import Batch, Effects, Item, Source, is_needed
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahead, HistoryNeed, Lookahead, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
+from statemachines.conditions import KEY as CONDITIONS_KEY
 from statemachines.conditions import Conditions
 from statemachines.facts import BarFact
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Blocked, Unknown
+from statemachines.state_store import restore
 from statemachines.values import ActorName
 
 GROUP_LIMIT = 100
@@ -30,9 +32,6 @@ GROUP_LIMIT = 100
 
 KNOWN_IDS_KEPT = 20_000
 """Natural ids of outside facts remembered in memory; older repeats are dropped by the logics' own keys."""
-
-CONDITIONS_KEY = "alerts"
-"""Row of the durable actor's own beside the logic's: the alerts that are open."""
 
 
 class SequenceGapError(Exception):
@@ -107,10 +106,9 @@ class DurableActor:
         self._check_store_for_known = loaded.number > 0
         self.restored = dict(loaded.states)
         states = dict(loaded.states)
-        conditions = states.pop(CONDITIONS_KEY, None)
-        if conditions is not None:
-            self._conditions.restore(conditions.data)
-        self.logic.restore(states)
+        conditions = {CONDITIONS_KEY: states.pop(CONDITIONS_KEY)} if CONDITIONS_KEY in states else {}
+        restore(self.name, self._conditions, conditions)
+        restore(self.name, self.logic, states, self.logic.dialect)
         self._warm()
         batch = Batch(self.next_seq)
         self._take(batch, self.logic.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
@@ -268,7 +266,7 @@ class DurableActor:
         batch.states = list(self.logic.dirty())
         if self._conditions.is_dirty:
             self._conditions.is_dirty = False
-            batch.states.append(StateRow(CONDITIONS_KEY, "KEPT", 1, self._conditions.to_data()))
+            batch.states.extend(self._conditions.rows())
         return batch
 
     def _remember_origin(self, cause: str, trace: str) -> None:

@@ -267,9 +267,15 @@ def _add_actors(get: Get, service: OperatorService) -> None:
         return await service.actor(name)
 
     @get("actors", "/actors/{name}/transitions", "Its changes of state", models.Page[models.Transition])
-    async def transitions(name: str, machine: str | None = None, before: Before = None, limit: Limit = 100) -> Any:
-        """Each with the reason and the numbers that led to it."""
-        return await service.transitions(name, machine, before, limit)
+    async def transitions(
+        name: str,
+        machine: str | None = None,
+        machine_table: str | None = None,
+        before: Before = None,
+        limit: Limit = 100,
+    ) -> Any:
+        """Each with the reason and the numbers that led to it; of one machine (its key) or one table (`/machines`)."""
+        return await service.transitions(name, machine, machine_table, before, limit)
 
     @get("machines", "/machines", "Every state machine with its arrows", list[models.Machine])
     async def all_machines() -> Any:

@@ -65,21 +65,28 @@ class Actor(Model):
     market_ms: Ms | None
 
 
-class MachineState(Model):
-    """The durable state of one machine of an actor."""
+class DurableRecord(Model):
+    """A durable row of an actor that is no state machine: books, views, counters."""
 
     key: str
-    state: str
-    russian: str | None
     version: int = Field(description="the commit that wrote it")
     market_ms: Ms
     data: Json
 
 
+class MachineState(DurableRecord):
+    """The durable state of one machine of an actor."""
+
+    machine: str = Field(description="its table, as in `/machines`")
+    state: str
+    russian: str
+
+
 class ActorDetail(Actor):
-    """One actor with the durable states of its machines."""
+    """One actor with its durable rows: those that are state machines, and the others."""
 
     machines: list[MachineState]
+    records: list[DurableRecord]
 
 
 class Transition(Model):
@@ -89,8 +96,10 @@ class Transition(Model):
     actor: str
     market_ms: Ms
     recorded_at: str
-    machine_table: str = Field(description='the table of which this is a row (docs/machines.md); "" in old rows')
-    machine: str
+    machine_table: str = Field(
+        description='the name in `/machines` of the table of which this is a row; "" in old rows'
+    )
+    machine: str = Field(description="the key of the machine on that table")
     trigger: str
     source: str
     dest: str

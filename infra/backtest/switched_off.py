@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
 from statemachines.messages.envelope import Envelope
+from statemachines.state_store import PLAIN
 from statemachines.values import ActorName
 
 
 class SwitchedOff:
     """Implements `statemachines.actor_logic.ActorLogic`. Its messages are taken, so that nobody waits for it."""
+
+    dialect = PLAIN
 
     def __init__(self, name: ActorName) -> None:
         self.name = name
@@ -37,6 +40,9 @@ class SwitchedOff:
 
     def deadline(self) -> int | None:
         return None
+
+    def rows(self) -> Iterable[StateRow]:
+        return ()
 
     def dirty(self) -> Sequence[StateRow]:
         return ()

@@ -8,8 +8,7 @@ from typing import Any
 from infra.feeds.source import FeedUnavailableError, GetJson, Reading
 
 DAY_MS = 86_400_000
-MAX_AGE_MS = 2 * DAY_MS
-"""Ruling A6: DVOL's last close counts if it is at most two days old."""
+_DAYS_READ = 30
 
 _PATH = "/api/v2/public/get_volatility_index_data"
 
@@ -17,16 +16,18 @@ _PATH = "/api/v2/public/get_volatility_index_data"
 class DvolFeed:
     """Reads Deribit's `get_volatility_index_data` with daily resolution."""
 
-    def __init__(self, get_json: GetJson, currency: str = "BTC", max_age_ms: int = MAX_AGE_MS) -> None:
+    def __init__(self, get_json: GetJson, currency: str = "BTC") -> None:
         self._get_json = get_json
         self._currency = currency
-        self._max_age_ms = max_age_ms
 
     def read(self, market_ms: int) -> Reading:
-        """The close of the newest day that ended at or before `market_ms` (`published_ms` is that end), or None."""
+        """The close of the newest day that ended at or before `market_ms` (`published_ms` is that end), or None.
+
+        How old a close may be is decided by the rule that reads it (A6).
+        """
         parameters: dict[str, str | int] = {
             "currency": self._currency,
-            "start_timestamp": market_ms - 5 * DAY_MS,
+            "start_timestamp": market_ms - _DAYS_READ * DAY_MS,
             "end_timestamp": market_ms,
             "resolution": "1D",
         }
@@ -36,11 +37,8 @@ class DvolFeed:
             return Reading(None, None, f"DVOL is not available: {error}")
         closed = [(start + DAY_MS, close) for start, close in closes if start + DAY_MS <= market_ms]
         if not closed:
-            return Reading(None, None, f"DVOL has no day closed at or before {market_ms}")
+            return Reading(None, None, f"DVOL has no day closed in the {_DAYS_READ} days before {market_ms}")
         at, close = max(closed)
-        if market_ms - at > self._max_age_ms:
-            age = (market_ms - at) / DAY_MS
-            return Reading(None, None, f"DVOL is stale: its last close is {age:.1f} days old, 2 are allowed")
         return Reading(close, at, "")
 
 

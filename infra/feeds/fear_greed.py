@@ -6,22 +6,20 @@ from typing import Any
 
 from infra.feeds.source import FeedUnavailableError, GetJson, Reading
 
-HOUR_MS = 3_600_000
-MAX_AGE_MS = 48 * HOUR_MS
-"""Ruling A5: an older value is stale and its rules are inactive."""
-
 _VALUES_READ = 10
 
 
 class FearGreedFeed:
     """Reads `GET /fng/?limit=N&format=json`; the simulated exchange serves the same shape."""
 
-    def __init__(self, get_json: GetJson, max_age_ms: int = MAX_AGE_MS) -> None:
+    def __init__(self, get_json: GetJson) -> None:
         self._get_json = get_json
-        self._max_age_ms = max_age_ms
 
     def read(self, market_ms: int) -> Reading:
-        """The newest value published before `market_ms` and at most 48 h old (A5), or None with the reason."""
+        """The newest value published before `market_ms` with that time, or None with the reason.
+
+        How old a value may be is decided by the rule that reads it (A5).
+        """
         try:
             values = parse_fear_greed(self._get_json("/fng/", {"limit": _VALUES_READ, "format": "json"}))
         except FeedUnavailableError as error:
@@ -30,10 +28,6 @@ class FearGreedFeed:
         if not before:
             return Reading(None, None, f"Fear & Greed has no value published before {market_ms}")
         at, value = max(before)
-        age_ms = market_ms - at
-        if age_ms > self._max_age_ms:
-            limit_h = self._max_age_ms // HOUR_MS
-            return Reading(None, None, f"Fear & Greed is stale: {age_ms / HOUR_MS:.1f} h old, {limit_h} h are allowed")
         return Reading(value, at, "")
 
 

@@ -7,7 +7,7 @@ in `tick`, when the portfolio after the fills is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
@@ -15,6 +15,7 @@ from statemachines.core_hodl.daily import Daily
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.core_hodl.state import DIALECT
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
@@ -28,6 +29,7 @@ class CoreHodlEngine:
     """One engine for both assets; `parameters` carries the rules' numbers."""
 
     name = ActorName.CORE_HODL
+    dialect = DIALECT
 
     def __init__(self, parameters: CoreHodlParameters | None = None) -> None:
         self.parameters = parameters or CoreHodlParameters()
@@ -57,6 +59,9 @@ class CoreHodlEngine:
     def begin(self, now_ms: int) -> Commands:
         """Nothing to ask for: orders in flight and the day's stage are in the state and go on with the messages."""
         return self._engine_orders.take()
+
+    def rows(self) -> Iterable[StateRow]:
+        return self._engine_orders.rows()
 
     def dirty(self) -> Sequence[StateRow]:
         return self._engine_orders.dirty()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,14 +10,13 @@ from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, JournalEntry, Send
 from statemachines.conditions import ONCE
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.machine import MACHINE_KEY, CoreHodlMachine
+from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books, fall, fallen, lots
-from statemachines.core_hodl.state import ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
-from statemachines.state_store import StateDialect
 from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
@@ -35,9 +34,9 @@ class EngineOrders(EngineRows[EngineRow]):
     """Rows and orders."""
 
     def __init__(self, parameters: CoreHodlParameters) -> None:
-        super().__init__(EngineRow())
+        super().__init__(EngineRow(), SCHEMA)
         self.parameters = parameters
-        self.machine = CoreHodlMachine(MACHINE_KEY)
+        self.machine = CoreHodlMachine(ENGINE_KEY)
         self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
         self.holdings = HoldingsRow()
 
@@ -51,6 +50,9 @@ class EngineOrders(EngineRows[EngineRow]):
         self.holdings = self.holdings.model_copy(update=changes)
         self._dirty.add(HOLDINGS_KEY)
 
+    def _further_keys(self) -> Iterable[str]:
+        return (MARKET_KEY, HOLDINGS_KEY)
+
     def _further(self, key: str) -> MarketRow | HoldingsRow:
         return self.market if key == MARKET_KEY else self.holdings
 
@@ -60,10 +62,9 @@ class EngineOrders(EngineRows[EngineRow]):
         Raises:
             UnreadableRowError: a row has a schema that this version cannot read.
         """
-        rows = StateDialect().read(ActorName.CORE_HODL, rows)
         if ENGINE_KEY in rows:
             self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
-            self.machine = CoreHodlMachine.restored(MACHINE_KEY, self.engine.state.value)
+            self.machine = CoreHodlMachine.restored(ENGINE_KEY, self.engine.state.value)
         if MARKET_KEY in rows:
             self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
         if HOLDINGS_KEY in rows:

@@ -26,7 +26,7 @@ class CoreState(Enum):
 _S = CoreState
 
 TABLE: Table[CoreState] = Table(
-    "CORE-HODL",
+    "core-hodl",
     _S.INITIALIZATION,
     [
         # the diagram of CH-5
@@ -58,7 +58,7 @@ class DayStage(StrEnum):
 
 
 DAY_TABLE: Table[DayStage] = Table(
-    "CORE-HODL day",
+    "core-hodl-day",
     DayStage.START,
     [
         Row("judged", DayStage.START, DayStage.REBALANCE, "C7, CH-2: flows, buffer and triggers are decided"),
@@ -83,7 +83,6 @@ class DayMachine(StateMachine[DayStage]):
 
 
 DAY_KEY = "DAY"
-MACHINE_KEY = "CORE"
 
 
 class CoreHodlMachine(StateMachine[CoreState]):

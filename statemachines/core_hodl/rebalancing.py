@@ -33,8 +33,12 @@ class Rebalancing:
             if lots(amount, books.prices[asset], instruments[asset]) > 0
         ]
         begun = Rebalance(
-            cause=cycle.trigger, reason=cycle.trigger_reason, day_ms=cycle.day_ms, sells=tuple(sells)
-        )  # fmt: skip
+            cause=cycle.trigger,
+            reason=cycle.trigger_reason,
+            day_ms=cycle.day_ms,
+            due_ms=self.engine_orders.engine.calendar_due_ms,
+            sells=tuple(sells),
+        )
         self.engine_orders.set_engine(rebalance=begun, calendar_due_ms=None)
         if cycle.trigger == "drift":
             self.engine_orders.set_engine(last_drift_day_ms=cycle.day_ms)
@@ -113,7 +117,7 @@ class Rebalancing:
     def _suspend(self, open_one: Rebalance) -> None:
         """C8: a suspension ends the rebalance in progress; the quarter's end it was for is pending again (C3)."""
         if open_one.cause == "calendar" and self.engine_orders.engine.calendar_due_ms is None:
-            self.engine_orders.set_engine(calendar_due_ms=open_one.day_ms)
+            self.engine_orders.set_engine(calendar_due_ms=open_one.due_ms or open_one.day_ms)
         self.finish("rebalancing is suspended (CH-8)")
 
     def finish(self, cut_short: str) -> None:

@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from statemachines.actor_logic import StateRow
 from statemachines.core_hodl.machine import CoreState, DayStage
 from statemachines.core_hodl.plans import Plan
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import Frozen, Instrument, Side
 
 ZERO = Decimal(0)
@@ -36,12 +38,14 @@ class Rebalance(Frozen):
     """The rebalance in progress: sales first, then purchases with the proceeds (CH-4).
 
     `sells` are the assets it sells; `unfilled` is set when an order of the phase ended with a remainder, which the next
-    cycle carries on; `done_usdt` is the turnover so far, per side and asset.
+    cycle carries on; `done_usdt` is the turnover so far, per side and asset. `due_ms` is the quarter's end that a
+    calendar rebalance serves (C3).
     """
 
     cause: Literal["drift", "calendar"]
     reason: str
     day_ms: int
+    due_ms: int | None = None
     phase: Literal["SELL", "BUY"] = "SELL"
     sells: tuple[str, ...] = ()
     is_sent: bool = False
@@ -123,3 +127,17 @@ class HoldingsRow(Frozen):
     portfolio_usdt: Decimal = ZERO
     tactical_coins: dict[str, Decimal] = Field(default_factory=dict)
     prices: dict[str, Decimal] = Field(default_factory=dict)
+
+
+SCHEMA = 2
+
+
+def _with_due_date(row: StateRow) -> StateRow:
+    """Schema 1 did not keep the quarter's end that an open rebalance serves (C3); its day stood for it."""
+    data = dict(row.data)
+    if data.get("rebalance"):
+        data["rebalance"] = {**data["rebalance"], "due_ms": None}
+    return row._replace(schema=SCHEMA, data=data)
+
+
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: _with_due_date}))

@@ -48,19 +48,26 @@ class AccountBooks:
         self.activity += 1
 
     def rows(self) -> Iterable[StateRow]:
+        """Every row as it would be written now."""
+        return [self._row(), *self.deduplicator.rows()]
+
+    def dirty(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
         if self.is_dirty or self.unusable.is_dirty:
             self.is_dirty = False
-            data = {
-                "book": self.book.as_data(),
-                "reconciled_ms": self.reconciled_ms,
-                "forgotten_ms": self.deduplicator.forgotten_ms,
-                "external_orders": sorted(self.external_orders),
-                "foreign_told": sorted(self.foreign_told),
-                "unusable": self.unusable.dump(),
-            }
-            yield StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
-        yield from self.deduplicator.rows()
+            yield self._row()
+        yield from self.deduplicator.dirty()
+
+    def _row(self) -> StateRow:
+        data = {
+            "book": self.book.as_data(),
+            "reconciled_ms": self.reconciled_ms,
+            "forgotten_ms": self.deduplicator.forgotten_ms,
+            "external_orders": sorted(self.external_orders),
+            "foreign_told": sorted(self.foreign_told),
+            "unusable": self.unusable.dump(),
+        }
+        return StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
 
     def restore(self, row: StateRow) -> None:
         """Take back the row of the book (the buckets of `deduplicator` are restored one by one)."""
@@ -69,8 +76,8 @@ class AccountBooks:
         self.reconciled_ms = row.data["reconciled_ms"]
         self.deduplicator.forgotten_ms = max(self.deduplicator.forgotten_ms, row.data["forgotten_ms"])
         self.external_orders = set(row.data["external_orders"])
-        self.foreign_told = set(row.data.get("foreign_told", ()))
-        self.unusable.load(row.data.get("unusable", []))
+        self.foreign_told = set(row.data["foreign_told"])
+        self.unusable.load(row.data["unusable"])
 
 
 class ExecutionDeduplicator:
@@ -111,12 +118,19 @@ class ExecutionDeduplicator:
         return self._buckets[index]
 
     def rows(self) -> Iterable[StateRow]:
+        """Every bucket as it would be written now."""
+        return [self._row(index) for index in sorted(self._buckets)]
+
+    def dirty(self) -> Iterable[StateRow]:
         """Buckets changed since the last call."""
-        for index in sorted(self._dirty):
-            newest = self._round - (self._round - index) % self._size
-            data = {"round": newest, "forgotten_ms": self.forgotten_ms, "ids": dict(self._buckets[index])}
-            yield StateRow(f"executions:{self.account}:{index}", "KEPT", 1, data)
+        rows = [self._row(index) for index in sorted(self._dirty)]
         self._dirty.clear()
+        return rows
+
+    def _row(self, index: int) -> StateRow:
+        newest = self._round - (self._round - index) % self._size
+        data = {"round": newest, "forgotten_ms": self.forgotten_ms, "ids": dict(self._buckets[index])}
+        return StateRow(f"executions:{self.account}:{index}", "", 1, data)
 
     def restore(self, index: int, data: Mapping[str, Any]) -> None:
         """Take back one bucket."""

@@ -23,7 +23,7 @@ from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
 
 Market = tuple[Category, str]
-DIALECT = StateDialect(PARENT_ROWS)
+DIALECT = StateDialect(PARENT_ROWS, unchecked=frozenset({"forgotten_ms"}))
 EXTERNAL = "EXTERNAL"
 """The engine of orders and executions that nobody here placed."""
 
@@ -193,16 +193,22 @@ class ExecutionContext:
 
     # --- durable form ---
 
-    def dirty(self) -> list[StateRow]:
-        """Rows changed since the last call."""
-        rows = [*self.control.rows(), *self.parents.rows(), *self.transfers.rows()]
+    def rows(self) -> list[StateRow]:
+        """Every durable row as it would be written now."""
+        rows = [self.control.row(), *self.parents.rows(), *self.transfers.rows()]
         for books in self.books.values():
             rows.extend(books.rows())
         return rows
 
+    def dirty(self) -> list[StateRow]:
+        """Rows changed since the last call."""
+        rows = [*self.control.dirty(), *self.parents.dirty(), *self.transfers.dirty()]
+        for books in self.books.values():
+            rows.extend(books.dirty())
+        return rows
+
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back everything durable. Raises UnreadableRowError."""
-        rows = DIALECT.read(ActorName.ORDER_MANAGER, rows)
         for key, row in rows.items():
             kind, _, rest = key.partition(":")
             if kind == "control":
@@ -244,11 +250,15 @@ class Control:
         self.leverage.add(pair)
         self.is_dirty = True
 
-    def rows(self) -> Iterable[StateRow]:
+    def row(self) -> StateRow:
+        """The row as it would be written now."""
+        return StateRow(KEY, "", 1, {"numbers": dict(self._numbers), "leverage": sorted(self.leverage)})
+
+    def dirty(self) -> Iterable[StateRow]:
         """The row, if it changed since the last call."""
         if self.is_dirty:
             self.is_dirty = False
-            yield StateRow(KEY, "KEPT", 1, {"numbers": dict(self._numbers), "leverage": sorted(self.leverage)})
+            yield self.row()
 
     def restore(self, data: Mapping[str, Any]) -> None:
         self._numbers = dict(data["numbers"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, stops, transfers
 from statemachines.execution.completion import finish
-from statemachines.execution.context import ExecutionContext
+from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.orders.order_ids import client_order_id
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import ORDER_TOPICS, Topic, parse_key
@@ -37,6 +37,7 @@ class OrderManagerLogic:
     """Implements `actor_logic.ActorLogic`. `installation` is the six-character code of this database (EX-5)."""
 
     name = ActorName.ORDER_MANAGER
+    dialect = DIALECT
 
     def __init__(self, installation: str, parameters: OrderParameters | None = None) -> None:
         self._context = ExecutionContext(installation, parameters or OrderParameters())
@@ -108,6 +109,9 @@ class OrderManagerLogic:
     def deadline(self) -> int | None:
         found = [at for at in (self._context.parents.earliest(), self._reconciler.deadline()) if at is not None]
         return min(found, default=None)
+
+    def rows(self) -> Iterable[StateRow]:
+        return self._context.rows()
 
     def dirty(self) -> Sequence[StateRow]:
         return self._context.dirty()

@@ -26,6 +26,7 @@ from statemachines.requests import (
     OrderFound,
     Refused,
     Unknown,
+    in_words,
 )
 
 LOOK_UPS_TO_BELIEVE = 2
@@ -141,7 +142,7 @@ def _on_cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
             return
     if isinstance(outcome, Unknown) and order.state is OrderState.PENDING_CANCEL:
         context.notes([order.fire("lose", f"the cancel's outcome is not known: {outcome.why}", context.now_ms)])
-    submission.look_up(context, parent, order, f"cancel was answered {_told(outcome)}")
+    submission.look_up(context, parent, order, f"cancel was answered {in_words(outcome)}")
 
 
 def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
@@ -167,9 +168,9 @@ def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
     if isinstance(outcome, Unknown):
         context.notes([order.fire("lose", f"the amendment's outcome is not known: {outcome.why}", context.now_ms)])
     elif isinstance(outcome, Refused) and order.is_conditional:
-        stops.give_up_amendment(context, parent, order, _told(outcome))
+        stops.give_up_amendment(context, parent, order, in_words(outcome))
     # A refused re-quote needs no alarm: the order rests where it was, or the look-up shows its end.
-    submission.look_up(context, parent, order, f"amendment was answered {_told(outcome)}")
+    submission.look_up(context, parent, order, f"amendment was answered {in_words(outcome)}")
 
 
 def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
@@ -193,11 +194,11 @@ def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
                 f"order of {order.account} cannot be looked up",
                 f"Order {order.client_order_id} is {order.state} and the exchange has not answered "
                 f"{repetitions} look-ups "
-                f"({_told(outcome)}). It is asked again until it answers; check the connection to the exchange.",
+                f"({in_words(outcome)}). It is asked again until it answers; check the connection to the exchange.",
                 f"look-up:{order.client_order_id}",
             )
         submission.look_up(
-            context, parent, order, f"look-up was {_told(outcome)}", submission.patience_s(context, repetitions)
+            context, parent, order, f"look-up was {in_words(outcome)}", submission.patience_s(context, repetitions)
         )
 
 
@@ -293,11 +294,3 @@ def _absent(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -
         f"{why}. It counts as "
         "cancelled; should it appear again, it is cancelled.",
     )
-
-
-def _told(outcome: ExchangeResponse) -> str:
-    if isinstance(outcome, Refused):
-        return f"refused with {outcome.code}: {outcome.message}"
-    if isinstance(outcome, Unknown | Blocked):
-        return f"{outcome.kind}: {outcome.why}"
-    return outcome.kind

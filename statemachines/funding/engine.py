@@ -6,7 +6,7 @@ unwinding of a naked leg and the reaction to a short that the exchange closed co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from statemachines.actor_logic import FOREVER_MS, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
@@ -19,7 +19,7 @@ from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.parameters import FundingParameters
-from statemachines.funding.state import Evaluation
+from statemachines.funding.state import Evaluation, is_idle_row
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded, TransferWanted
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
@@ -32,6 +32,7 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
+from statemachines.state_store import StateDialect
 from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)
@@ -42,6 +43,7 @@ class FundingEngine:
     """One engine for all pairs of the engine; `parameters` carries the rules' numbers."""
 
     name = ActorName.FUNDING
+    dialect = StateDialect(is_idle=is_idle_row)
 
     def __init__(self, parameters: FundingParameters | None = None) -> None:
         self.parameters = parameters or FundingParameters()
@@ -72,6 +74,9 @@ class FundingEngine:
             text = "FU-9 is inactive: there is no reading of the insurance fund"
             self._pair_orders.out.append(Remark(ENGINE_KEY, "fu9_inactive", text, is_bookkeeping=True))
         return self._pair_orders.take()
+
+    def rows(self) -> Iterable[StateRow]:
+        return self._pair_orders.rows()
 
     def dirty(self) -> Sequence[StateRow]:
         return self._pair_orders.dirty()

@@ -29,7 +29,7 @@ class FundingState(Enum):
 _S = FundingState
 
 TABLE: Table[FundingState] = Table(
-    "FUNDING",
+    "funding",
     _S.MONITORING,
     [
         # the diagram of FU-10
@@ -121,7 +121,7 @@ class EvaluationStage(StrEnum):
 
 
 EVALUATION_TABLE: Table[EvaluationStage] = Table(
-    "FUNDING evaluation",
+    "funding-evaluation",
     EvaluationStage.EXITS,
     [
         Row("exits_decided", EvaluationStage.EXITS, EvaluationStage.COMPOUND, "F3, F8: then pairs are compounded"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,6 @@ from statemachines.funding.rules import ExitReason
 from statemachines.funding.state import AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Intent, Withdraw
-from statemachines.state_store import StateDialect
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
 
@@ -55,11 +54,14 @@ class PairOrders(EngineRows[EngineRow]):
         self._dirty.add(asset)
         return row
 
+    def _further_keys(self) -> Iterable[str]:
+        return self.assets
+
     def _further(self, key: str) -> AssetRow:
         return self.assets[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        for key, row in StateDialect().read(ActorName.FUNDING, rows).items():
+        for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             elif key in self.assets:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from statemachines.actor_logic import StateRow
 from statemachines.funding.machine import EvaluationStage, FundingState
 from statemachines.funding.pair import Pair
 from statemachines.funding.rules import ExitReason
@@ -44,6 +45,12 @@ class AssetRow(Frozen):
     spot_fee: Decimal = ZERO
     outside_coins: Decimal = ZERO
     outside_position: Decimal = ZERO
+
+
+def is_idle_row(row: StateRow) -> bool:
+    """Of an asset that is not configured any more: nothing held, nothing under way."""
+    pair = row.data.get("pair", {})
+    return row.state == FundingState.MONITORING.name and (pair.get("coins"), pair.get("short")) == ("0", "0")
 
 
 class Evaluation(Frozen):

@@ -7,7 +7,7 @@ time, so that after a downtime every missed hour and day is announced in order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
@@ -37,15 +37,14 @@ from statemachines.messages.orders import ResponseReceived, StreamRestored
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,
-    ExchangeResponse,
     FeedRead,
     FundingRead,
     MarketSnapshot,
     ReadFeed,
     ReadFunding,
     ReadMarket,
-    Refused,
     SetAside,
+    in_words,
 )
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData
@@ -68,6 +67,7 @@ class MarketDataLogic:
     complete."""
 
     name = ActorName.MARKET_DATA
+    dialect = StateDialect(unchecked=frozenset({"state", "active", "missed_hours"}))
 
     def __init__(self, parameters: MarketDataParameters | None = None) -> None:
         self._parameters = parameters or MarketDataParameters()
@@ -117,16 +117,16 @@ class MarketDataLogic:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back both rows. Raises UnreadableRowError."""
-        rows = StateDialect().read(self.name, rows)
         row = rows.get(STATE_KEY)
         if row is not None:
+            MarketDataMachine.restored(STATE_KEY, row.state)  # on the table; every incarnation begins in STARTING
             data = row.data
             known = {series_name(series): series for series in self._parameters.symbols}
             self._asked = int(data["asked"])
             self._counters.load(data["counts"])
             self._settlements.load(data["last_rates"])
             self._feed_reason = str(data["feed_reason"])
-            self._unusable.load(data.get("unusable", []))
+            self._unusable.load(data["unusable"])
             # A first backfill that never ended is begun anew: nothing was announced yet.
             self._has_history = bool(data["has_history"])
             self._announced_ms = int(data["announced_ms"])
@@ -174,11 +174,19 @@ class MarketDataLogic:
     def wants(self, ask: ExchangeCall) -> bool:
         return ask.key in self._pending
 
+    def rows(self) -> Iterable[StateRow]:
+        return self._rows({STATE_KEY, INSTRUMENTS_KEY})
+
     def dirty(self) -> Sequence[StateRow]:
-        rows: list[StateRow] = []
         if self._unusable.is_dirty:
             self._dirty.add(STATE_KEY)
-        if STATE_KEY in self._dirty:
+        rows = self._rows(self._dirty)
+        self._dirty.clear()
+        return rows
+
+    def _rows(self, keys: Set[str]) -> list[StateRow]:
+        rows: list[StateRow] = []
+        if STATE_KEY in keys:
             data: dict[str, Any] = {
                 "has_history": self._has_history,
                 "announced_ms": self._announced_ms,
@@ -191,10 +199,9 @@ class MarketDataLogic:
                 "missed_hours": {series_name(s): n for s, n in sorted(self._desk.missed_hours.items())},
             }
             rows.append(StateRow(STATE_KEY, self._machine.state.value, 1, data))
-        if INSTRUMENTS_KEY in self._dirty:
+        if INSTRUMENTS_KEY in keys:
             listed = [instrument.model_dump(mode="json") for instrument in self._rules.known]
-            rows.append(StateRow(INSTRUMENTS_KEY, "KNOWN", 1, {"instruments": listed}))
-        self._dirty.clear()
+            rows.append(StateRow(INSTRUMENTS_KEY, "", 1, {"instruments": listed}))
         return rows
 
     def handle(self, message: Envelope) -> Commands:
@@ -259,7 +266,7 @@ class MarketDataLogic:
             case "feed", FeedRead():
                 commands = self._take_feed(outcome)
             case _:
-                commands = self._ask_again(pending, _told(outcome))
+                commands = self._ask_again(pending, in_words(outcome))
         return commands + self._go_on()
 
     def _take_rates(self, read: FundingRead) -> Commands:
@@ -316,20 +323,23 @@ class MarketDataLogic:
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
-        """DA-2: a source that is down makes its value absent, and says so once."""
+        """DA-2: a source that is down makes its value absent and is reported once; the rules judge what is left."""
         if self._instant is not None:
             self._instant.feed = read
         absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
-        told = ", ".join(absent)
-        if told == self._feed_reason:
-            return []  # told once; the reasons' figures change daily
-        self._feed_reason = told
+        names = ", ".join(absent)
+        if names == self._feed_reason:
+            return []  # reported once; the words of the reason may differ from day to day
+        self._feed_reason = names
         if not absent:
-            text = "all external sources are valid again"
+            text = "all external sources answer again"
             return [self._machine.remark("feed", text, {}), AlertEnded(FEED, text)]
-        text = f"{read.reason}. The rules that need it are inactive."
+        text = (
+            f"{read.reason}. The last values known count until they are too old for the rules that read them "
+            "(A5, A6). Check the source if this lasts."
+        )
         note = self._machine.remark("feed", read.reason, {})
-        return [note, Alert("warning", "An external source is missing", text, FEED)]
+        return [note, Alert("warning", "An external source gives no value", text, FEED)]
 
     def _ask_again(self, pending: Pending, why: str) -> Commands:
         """Ask again after a delay. A backfill keeps trying; anything else is left out in the end, visibly."""
@@ -437,10 +447,3 @@ class MarketDataLogic:
         if purpose in _OF_INSTANT and self._instant is not None:
             self._instant.waiting.add(key)
         return ExchangeCall(key, self._parameters.account.value, request, delay_s=delay_s)
-
-
-def _told(outcome: ExchangeResponse) -> str:
-    """An outcome that was not hoped for, in words."""
-    if isinstance(outcome, Refused):
-        return f"code {outcome.code}, {outcome.message}"
-    return str(getattr(outcome, "why", outcome.kind))

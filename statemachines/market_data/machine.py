@@ -18,7 +18,7 @@ class MarketDataState(StrEnum):
 _S = MarketDataState
 
 MARKET_DATA_TABLE: Table[MarketDataState] = Table(
-    "market data",
+    "market-data",
     _S.STARTING,
     (
         Row("begin", _S.STARTING, _S.BACKFILLING, "OR-9: everything that is missing is asked for"),

@@ -36,7 +36,7 @@ _S = Stage
 _OPEN = (_S.REFRESH, _S.RISK, _S.ENGINES, _S.PROTECTION, _S.CAPITAL)
 
 CYCLE_TABLE: Table[Stage] = Table(
-    "daily cycle",
+    "daily-cycle",
     _S.IDLE,
     (
         Row("day_closed", _S.IDLE, _S.REFRESH, "OR-3: a market day has ended"),

@@ -6,7 +6,7 @@ a time, when everything else has settled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
@@ -33,7 +33,7 @@ from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import TransferBook
-from statemachines.state_store import StateDialect
+from statemachines.state_store import PLAIN
 from statemachines.supervision.life import ComponentLife
 from statemachines.values import ActorName
 
@@ -47,6 +47,7 @@ class OrchestratorLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the orchestrator."""
 
     name = ActorName.ORCHESTRATOR
+    dialect = PLAIN
 
     def __init__(self, parameters: OrchestratorParameters | None = None) -> None:
         self._parameters = parameters or OrchestratorParameters()
@@ -71,7 +72,7 @@ class OrchestratorLogic:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
-        for key, row in StateDialect().read(self.name, rows).items():
+        for key, row in rows.items():
             if key == "cycle":
                 self._cycle = DailyCycle.from_data(row.state, row.data)
             elif key == "transfers":
@@ -384,6 +385,10 @@ class OrchestratorLogic:
     def _touch(self, *keys: str) -> None:
         self._dirty.update(keys)
 
+    def rows(self) -> Iterable[StateRow]:
+        known = () if self._portfolio is None else ("portfolio",)
+        return [self._row(key) for key in ("cycle", "transfers", "tally", "control", *known)]
+
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         rows = [self._row(key) for key in sorted(self._dirty)]
@@ -394,19 +399,19 @@ class OrchestratorLogic:
         if key == "cycle":
             return StateRow(key, self._cycle.stage.value, SCHEMA, self._cycle.to_data())
         if key == "transfers":
-            return StateRow(key, "BOOK", SCHEMA, self._transfers.to_data())
+            return StateRow(key, "", SCHEMA, self._transfers.to_data())
         if key == "tally":
-            return StateRow(key, "TALLY", SCHEMA, self._tally.to_data())
+            return StateRow(key, "", SCHEMA, self._tally.to_data())
         if key == "portfolio":
             assert self._portfolio is not None
-            return StateRow(key, "VIEW", SCHEMA, self._portfolio.model_dump(mode="json"))
+            return StateRow(key, "", SCHEMA, self._portfolio.model_dump(mode="json"))
         data: dict[str, Any] = {
             "components": dict(self._components),
             "risk_states": dict(self._risk_states),
             "reconciled": self._reconciled,
             "due_ms": self._due_ms,
         }
-        return StateRow(key, "CONTROL", SCHEMA, data)
+        return StateRow(key, "", SCHEMA, data)
 
 
 def _entry_of(body: ComponentChanged) -> JournalLine:

@@ -96,7 +96,7 @@ def check_portfolio_known(order: OrderView) -> Refusal | None:
 
 
 def check_fresh_data(order: OrderView) -> Refusal | None:
-    """RM-1 fresh data: the last closed bar may be 2 h old at most, and the intent itself not expired."""
+    """RM-1 fresh data: the last closed bar is at most `max_bar_age_ms` old, and the intent itself not expired."""
     intent, limit = order.intent, order.parameters.max_bar_age_ms
     if order.unusable:
         return Refusal("fresh_data", f"the data of {intent.symbol} cannot be used: {' '.join(order.unusable)}")

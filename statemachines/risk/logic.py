@@ -6,7 +6,7 @@ telling everyone the portfolio) waits for its tick, which comes before the engin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
@@ -26,7 +26,7 @@ from statemachines.risk.measurements import Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
-from statemachines.state_store import StateDialect
+from statemachines.state_store import PLAIN
 from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
 
 SCHEMA = 1
@@ -40,6 +40,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
+    dialect = PLAIN
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -76,7 +77,7 @@ class RiskManagerLogic:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
-        for key, row in StateDialect().read(self.name, rows).items():
+        for key, row in rows.items():
             kind, _, which = key.partition(":")
             if kind == "account":
                 self._book.restore_account(Account(which), row.data)
@@ -84,10 +85,8 @@ class RiskManagerLogic:
                 self._gate.restore(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
-            elif kind == "prices":
-                self._book.restore_prices(row.data)
-            elif kind == "results":
-                self._results.restore(row.data)
+            elif kind in ("prices", "results"):
+                (self._book.restore_prices if kind == "prices" else self._results.restore)(row.data)
             elif kind == "instruments":
                 self._instruments = {k: Instrument.model_validate(v) for k, v in row.data.items()}
             elif kind == "unusable":
@@ -389,6 +388,11 @@ class RiskManagerLogic:
         if any(not key.startswith("engine:") for key in keys):
             self._cached = None
 
+    def rows(self) -> Iterable[StateRow]:
+        keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
+        keys += [f"scope:{one}" for one in self._states.machines]
+        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
+
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
@@ -400,9 +404,9 @@ class RiskManagerLogic:
     def _row(self, key: str) -> StateRow:
         kind, _, which = key.partition(":")
         if kind == "account":
-            return StateRow(key, "BOOK", SCHEMA, self._book.account_data(Account(which)))
+            return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
-            return StateRow(key, "DESK", SCHEMA, self._gate.to_data(ActorName(which)))
+            return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
@@ -413,7 +417,7 @@ class RiskManagerLogic:
             "unusable": lambda: {k: dict(v) for k, v in sorted(self._unusable.items())},
             "control": self._control_data,
         }[kind]()
-        return StateRow(key, kind.upper(), SCHEMA, data)
+        return StateRow(key, "", SCHEMA, data)
 
     def _control_data(self) -> dict[str, Any]:
         return {

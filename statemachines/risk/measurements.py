@@ -20,7 +20,7 @@ from statemachines.risk.drawdown import (
 )
 from statemachines.risk.machine import GLOBAL, Level
 from statemachines.risk.order_view import percent, usdt
-from statemachines.risk.parameters import DrawdownGroup, RiskParameters
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters, Switch
 from statemachines.risk.risk_states import RiskStates
 from statemachines.risk.standstill import Standstill, is_flat, next_standstill
 from statemachines.risk.switches import (
@@ -157,7 +157,7 @@ class Results:
         """A reading of the mismatch switch: the second reconciliation in a row that finds differences trips it."""
         is_bad = is_reconciliation_off(body.discrepancies, self._parameters)
         reason = f"RM-4: reconciliation found {body.discrepancies} differences again: {'; '.join(body.details[:3])}"
-        return self._reading("reconciliation_mismatch", is_bad, reason, body.market_ms)
+        return self._reading(Switch.RECONCILIATION_MISMATCH, is_bad, reason, body.market_ms)
 
     def take_ended(self, body: IntentEnded, now_ms: int) -> Commands:
         """The reject switch after every order that the exchange has decided on: its share is many readings (R2)."""
@@ -173,10 +173,10 @@ class Results:
         rejected = fresh_rejections(self.decided, now_ms, self._parameters)
         reason = f"RM-4: {rejected} of the last {len(self.decided)} orders were rejected within the hour"
         self.decided = []
-        policy = self._parameters.switches["orders_rejected"]
-        return self._states.demand_once(GLOBAL, "orders_rejected", policy.level, reason, now_ms)
+        policy = self._parameters.switches[Switch.ORDERS_REJECTED]
+        return self._states.demand_once(GLOBAL, Switch.ORDERS_REJECTED, policy.level, reason, now_ms)
 
-    def _reading(self, switch: str, is_bad: bool, reason: str, now_ms: int) -> Commands:
+    def _reading(self, switch: Switch, is_bad: bool, reason: str, now_ms: int) -> Commands:
         policy = self._parameters.switches[switch]
         streak = next_streak(policy, self.streaks.get(switch, 0), is_bad)
         self.streaks[switch] = 0 if streak.trips else streak.readings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -21,7 +22,13 @@ Multiple = Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine'
 Readings = Unit("consecutive readings")
 Milliseconds = Annotated[int, Field(gt=0), Unit("milliseconds")]
 Group = Annotated[str, Field(min_length=1), Allowed("a name for the group")]
-Switch = Annotated[str, Field(min_length=1), Allowed("the name of an automatic switch")]
+
+
+class Switch(StrEnum):
+    """The automatic switches that exist; those of RM-4 that are missing here are not built."""
+
+    RECONCILIATION_MISMATCH = "reconciliation_mismatch"
+    ORDERS_REJECTED = "orders_rejected"
 
 
 class EngineLimits(ParameterModel):
@@ -122,10 +129,10 @@ def _drawdown_groups() -> dict[str, DrawdownGroup]:
     }
 
 
-def _switches() -> dict[str, SwitchPolicy]:
+def _switches() -> dict[Switch, SwitchPolicy]:
     return {
-        "reconciliation_mismatch": SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
-        "orders_rejected": SwitchPolicy(level=Level.REDUCE_ONLY),
+        Switch.RECONCILIATION_MISMATCH: SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
+        Switch.ORDERS_REJECTED: SwitchPolicy(level=Level.REDUCE_ONLY),
     }
 
 

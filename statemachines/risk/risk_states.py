@@ -174,7 +174,7 @@ _SEVERITY: dict[RiskStateName, Literal["info", "warning", "critical"]] = {
 }
 
 _EXPECTED: dict[RiskStateName, str] = {
-    RiskStateName.NORMAL: "Nothing is expected of you.",
+    RiskStateName.NORMAL: "No action is required.",
     RiskStateName.PAUSED: "No new entries until you resume it.",
     RiskStateName.CAUTION: "Entries are taken at half size. It returns by itself after 24 h of calm.",
     RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops stay. It returns after 24 h "

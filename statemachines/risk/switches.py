@@ -2,11 +2,6 @@
 
 A reading says whether one look was bad; `next_streak` trips only after the policy's number of consecutive bad
 looks, never on one (a kill switch must not fire on one bad figure).
-
-Of RM-4's automatic switches those are built that follow from orders and books: rejected orders and reconciliation. A
-silent exchange, stale market data, a clock that is off and a shrinking insurance fund end the entries where they are
-seen (connections, quotes and bars, the clock's check, FUNDING's FU-9), not by a switch; suspended withdrawals are not
-watched.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ class Supervisor:
             text = f"{len(c.restarts_ms)} restarts within {self.policy.window_ms} ms are the limit; last: {reason}"
             return orders + self._exhaust(component, text, wall_ms)
         delay_ms = self.policy.delay_ms(len(c.restarts_ms))
-        text = f"{component} failed ({reason}); it is restarted in {delay_ms} ms. Nothing is expected of you."
+        text = f"{component} failed ({reason}); it is restarted in {delay_ms} ms. No action is required."
         return [*orders, self._delay(c, delay_ms, wall_ms), RaiseAlert(component, "warning", text)]
 
     def _delay(self, c: _Component, delay_ms: int, wall_ms: int) -> Changed:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from statemachines.limits.entry_gate import ScopeState, barring_scope
 from statemachines.messages.control import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
+from statemachines.tactical.inactive_rules import source_alerts
 from statemachines.tactical.machine import TacticalState
 from statemachines.tactical.rules import (
     Capital,
@@ -40,13 +41,14 @@ class Deploying:
 
     def decide(self, body: RunCycle, now_ms: int) -> None:
         """At most one deployment a day (A4), and none while one is still being bought (TA-9)."""
+        engine, conditions = self.engine_orders.engine, self._conditions(body.close_ms)
+        self.engine_orders.out.extend(source_alerts(conditions, engine.fear_greed, engine.dvol, self.parameters))
         if self.engine_orders.scout.work is not None:
             return
         capital = self._capital()
         if not self._funded(capital, body.target_usdt):
             return
-        conditions = self._conditions(body.close_ms)
-        found = deployment_candidates(conditions, capital, self.engine_orders.engine.levels_fired, self.parameters)
+        found = deployment_candidates(conditions, capital, engine.levels_fired, self.parameters)
         if not found:
             return
         candidate = found[0]  # the later ones are never larger, so what stops the first stops all

@@ -6,7 +6,7 @@ deployment; what is missing of an order is sent again from `tick` (TA-9).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, Commands, ExchangeCall, Send
@@ -17,6 +17,7 @@ from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
+from statemachines.state_store import PLAIN
 from statemachines.tactical.deploying import Deploying
 from statemachines.tactical.engine_orders import EngineOrders, proceeds_of
 from statemachines.tactical.intake import Intake
@@ -29,6 +30,7 @@ class TacticalEngine:
     """One engine for all deployments; `parameters` carries the rules' numbers."""
 
     name = ActorName.TACTICAL
+    dialect = PLAIN
 
     def __init__(self, parameters: TacticalParameters | None = None) -> None:
         self.parameters = parameters or TacticalParameters()
@@ -59,6 +61,9 @@ class TacticalEngine:
     def begin(self, now_ms: int) -> Commands:
         """Nothing is missing that messages would not bring."""
         return self._engine_orders.take()
+
+    def rows(self) -> Iterable[StateRow]:
+        return self._engine_orders.rows()
 
     def dirty(self) -> Sequence[StateRow]:
         return self._engine_orders.dirty()
@@ -135,7 +140,7 @@ class TacticalEngine:
         """EX-1: a fill after the end of its order is legal; it is booked, and the operator is told."""
         title = f"TACTICAL {key}: fill after the end of its order"
         text = f"{body.side} {body.quantity} {body.symbol} at {body.price} was filled after its order had ended. It is "
-        self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}; nothing is expected of you."))
+        self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}. No action is required."))
         if body.side is Side.BUY:
             self._deploying.revive(key)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,6 @@ from statemachines.commands import Remark, Send
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, OrderDenied, Withdraw
-from statemachines.state_store import StateDialect
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import Deployment, EngineRow, Holding, Leg, Work
@@ -60,12 +59,15 @@ class EngineOrders(EngineRows[EngineRow]):
         made = (one for one in self.deployments.values() if one.trigger is not None)
         return [one for one in made if not one.retired and not one.void]
 
+    def _further_keys(self) -> Iterable[str]:
+        return self.deployments
+
     def _further(self, key: str) -> Deployment:
         return self.deployments[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         found = []
-        for key, row in StateDialect().read(ActorName.TACTICAL, rows).items():
+        for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
             else:

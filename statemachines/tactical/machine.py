@@ -30,7 +30,7 @@ class TacticalState(Enum):
 _S = TacticalState
 
 TABLE: Table[TacticalState] = Table(
-    "TACTICAL",
+    "tactical",
     _S.CASH_ACCUMULATION,
     [
         # the diagram of TA-11
@@ -124,7 +124,7 @@ class ReturnState(StrEnum):
 
 
 RETURN_TABLE: Table[ReturnState] = Table(
-    "TACTICAL return",
+    "tactical-return",
     ReturnState.REQUESTED,
     [
         Row("done", ReturnState.REQUESTED, ReturnState.DONE, "TA-6: it has arrived at CORE-HODL"),

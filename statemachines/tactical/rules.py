@@ -29,6 +29,14 @@ class Trigger(StrEnum):
     VOLATILITY = "TA-3 volatility"
 
 
+class VolatilitySource(StrEnum):
+    """Where the volatility of TA-3 comes from (A6)."""
+
+    DVOL = "DVOL"
+    REALISED = "realised"
+    NONE = "none"
+
+
 class ExitKind(StrEnum):
     """Why (part of) a deployment ends."""
 
@@ -51,7 +59,7 @@ class Conditions(NamedTuple):
     fear_greed: Decimal | None
     mean_funding: Decimal | None
     volatility_pct: Decimal | None
-    volatility_source: str
+    volatility_source: VolatilitySource
 
 
 class Capital(NamedTuple):
@@ -98,15 +106,17 @@ def mean_funding(settled: Sequence[Published], close_ms: int, parameters: Tactic
 
 def volatility_pct(
     dvol: Sequence[Published], closes: Sequence[Decimal], close_ms: int, parameters: TacticalParameters
-) -> tuple[Decimal | None, str]:
+) -> tuple[Decimal | None, VolatilitySource]:
     """TA-3, A6, D4: DVOL's last close if young enough, else BTC's realised volatility, in percent; and its source."""
     known = [one for one in dvol if one.market_ms <= close_ms]
     if known:
         newest = max(known, key=lambda one: one.market_ms)
         if close_ms - newest.market_ms <= parameters.dvol_max_age_h * HOUR_MS:
-            return newest.value, "DVOL"
+            return newest.value, VolatilitySource.DVOL
     realised = realised_volatility(np.array([float(close) for close in closes]))
-    return (None, "none") if realised is None else (to_decimal(realised * 100), "realised")
+    if realised is None:
+        return None, VolatilitySource.NONE
+    return to_decimal(realised * 100), VolatilitySource.REALISED
 
 
 def deployment_candidates(

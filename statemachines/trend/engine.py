@@ -6,7 +6,7 @@ shows it. Settlements (`FundingSettled`): TR-14 at the next tick. Everything els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,7 @@ from statemachines.messages.market import DayClosed, FundingSettled, Instruments
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
 from statemachines.state_store import StateDialect
 from statemachines.trend import decisions
-from statemachines.trend.machine import CycleStage
+from statemachines.trend.machine import CycleStage, TrendState
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.trade import Trade
@@ -32,6 +32,14 @@ from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 SCHEMA = 1
 
 
+def is_idle_row(row: StateRow) -> bool:
+    """Of an asset that is not configured any more: no signal, no position, no order."""
+    return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
+
+
+DIALECT = StateDialect(is_idle=is_idle_row)
+
+
 class TrendEngine:
     """TREND-1 or TREND-2: the same rules, its own parameters, positions and stops (TR-11).
 
@@ -39,6 +47,8 @@ class TrendEngine:
         name: `ActorName.TREND_1` or `ActorName.TREND_2`; the account follows from it.
         parameters: the parameter set.
     """
+
+    dialect = DIALECT
 
     def __init__(self, name: ActorName, parameters: TrendParameters) -> None:
         self.name = name
@@ -66,7 +76,6 @@ class TrendEngine:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back all rows. Raises UnreadableRowError."""
-        rows = StateDialect().read(self.name, rows)
         for key, saved in rows.items():
             self._saved[key] = (saved.state, dict(saved.data))
         view = self._view
@@ -85,16 +94,22 @@ class TrendEngine:
         self._view.start()
         return []
 
-    def dirty(self) -> Sequence[StateRow]:
+    def rows(self) -> Iterable[StateRow]:
+        return [StateRow(key, state, SCHEMA, model.model_dump(mode="json")) for key, state, model in self._models()]
+
+    def _models(self) -> list[tuple[str, str, BaseModel]]:
+        """Key, state and content of every row."""
         cycle = self._view.memory.cycle
         models: list[tuple[str, str, BaseModel]] = [
-            ("engine", "IDLE" if cycle is None else cycle.stage.value, self._view.memory),
-            ("portfolio", "SEEN", self._view.portfolio),
-            ("instruments", "SEEN", self._view.instruments),
+            ("engine", "" if cycle is None else cycle.stage.value, self._view.memory),
+            ("portfolio", "", self._view.portfolio),
+            ("instruments", "", self._view.instruments),
         ]
-        models += [(d.asset.asset, d.machine.state.value, d.saved()) for d in self._positions.values()]
+        return models + [(d.asset.asset, d.machine.state.value, d.saved()) for d in self._positions.values()]
+
+    def dirty(self) -> Sequence[StateRow]:
         changed = []
-        for key, state, model in models:
+        for key, state, model in self._models():
             if self._dumped.get(key) is model:
                 continue  # only ever replaced as a whole
             data = model.model_dump(mode="json")

@@ -26,7 +26,7 @@ class TrendState(StrEnum):
 S = TrendState
 
 TREND_TABLE: Table[TrendState] = Table(
-    "TREND",
+    "trend",
     S.SCANNING,
     [
         Row("detect", S.SCANNING, S.SIGNAL_DETECTED, "TR-3: the levels hold at a daily close while flat"),
@@ -126,7 +126,7 @@ class CycleStage(StrEnum):
 
 
 TREND_CYCLE_TABLE: Table[CycleStage] = Table(
-    "TREND cycle",
+    "trend-cycle",
     CycleStage.REDUCE,
     [
         Row("reduced", CycleStage.REDUCE, CycleStage.ENTER, "T7: no exit or cut of this close is out any more"),

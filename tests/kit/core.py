@@ -22,6 +22,7 @@ from statemachines.commands import (
 from statemachines.conditions import Conditions
 from statemachines.facts import Fact
 from statemachines.messages.envelope import Body, Envelope
+from tests.kit.restoring import restore_logic
 
 B = TypeVar("B", bound=Body)
 F = TypeVar("F", bound=Fact)
@@ -113,7 +114,7 @@ class Core(Generic[L]):
     def restart(self) -> None:
         """A new incarnation from what is committed; nothing of the old one is left."""
         self.logic = self.make()
-        self.logic.restore(dict(self.rows))
+        restore_logic(self.logic, self.rows)
         self.warm()
 
     def warm(self) -> None:

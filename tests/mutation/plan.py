@@ -50,6 +50,7 @@ PARTS = (
         ("statemachines/tactical",),
         (
             "tests/statemachines/tactical/test_rules.py",
+            "tests/statemachines/tactical/test_inactive_rules.py",
             "tests/statemachines/tactical/test_machine.py",
             "tests/statemachines/tactical/test_properties.py",
             "tests/statemachines/tactical/test_oracle.py",

@@ -12,10 +12,10 @@ from statemachines.commands import JournalEntry, Remark
 from statemachines.values import ActorName
 from tests.simulation.whole import run, synthetic
 
-TABLE_OF_NAME = {table.name: table for table in map(table_of, MACHINES)}
+TABLE_OF_NAME = {name: table_of(name) for name in MACHINES}
 BUSY = {
-    "CORE-HODL", "CORE-HODL day", "TREND", "TREND cycle", "FUNDING", "FUNDING evaluation", "TACTICAL", "intent",
-    "parent order", "order", "transfer", "movement", "market data", "daily cycle",
+    "core-hodl", "core-hodl-day", "trend", "trend-cycle", "funding", "funding-evaluation", "tactical", "intent",
+    "parent-order", "order", "transfer", "movement", "market-data", "daily-cycle",
 }  # fmt: skip
 """Machines that move in any run that trades."""
 

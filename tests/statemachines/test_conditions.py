@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from statemachines.commands import Alert, AlertEnded
 from statemachines.conditions import Conditions
+from statemachines.state_store import restore
 from statemachines.values import ActorName
 
 
@@ -41,7 +41,7 @@ def test_open_conditions_survive_a_restart() -> None:
     book = Conditions(ActorName.TREND_1)
     book.take(closed(), "a", 1)
     later = Conditions(ActorName.TREND_1)
-    later.restore(json.loads(json.dumps(book.to_data())))
+    restore("trend-1", later, {row.key: row for row in book.rows()})
     assert later.take(closed(), "b", 2) is None
     ended = later.take(AlertEnded("exit:BTC"), "c", 3)
     assert ended is not None and ended.alert_id == "a"
@@ -92,4 +92,4 @@ def test_an_end_without_words_keeps_the_text_and_conditions_do_not_mix() -> None
     book.take(Alert("info", "t", "x", "exit:ETH"), "b", 2)
     ended = book.take(AlertEnded("exit:BTC"), "c", 3)
     assert ended is not None and (ended.text, ended.changed_ms) == ("BTCUSDT is closed for trading", 3)
-    assert list(book.to_data()) == ["exit:ETH"]
+    assert list(book.open) == ["exit:ETH"]

@@ -9,6 +9,7 @@ from infra.config import EternalConfig
 from statemachines.actor_logic import StateRow
 from statemachines.state_store import RowKind, StateDialect, UnreadableRowError
 from statemachines.values import ActorName
+from tests.kit.restoring import restore_logic
 from tests.simulation.whole import INSTALLATION
 
 
@@ -38,4 +39,4 @@ LOGICS = logics(EternalConfig(), INSTALLATION)
 def test_every_actor_refuses_a_row_of_a_later_version(actor: ActorName) -> None:
     """Before, only the engines looked at the number; the others would have read what they do not understand."""
     with pytest.raises(UnreadableRowError, match="schema 99"):
-        LOGICS[actor]().restore({"anything": StateRow("anything", "", 99, {})})
+        restore_logic(LOGICS[actor](), {"anything": StateRow("anything", "", 99, {})})

@@ -101,7 +101,7 @@ RULES: dict[str, str] = {
 }
 
 UNBUILT = frozenset({"P4", "OR-2", "OR-4", "OR-5", "OR-7", "DA-4", "EX-8", "IF-3", "DE-1", "DE-2", "DE-4"})
-"""Rules without code so far, in whole or in their main part: no run can show them act."""
+"""The rules that docs/specification.md marks "Not built" (a test compares them): no run can show them act."""
 
 ALWAYS_IN_FORCE = frozenset(
     {"CH-1", "CH-3", "CH-5", "CH-11", "TR-1", "TR-2", "TR-11", "TR-15", "FU-1", "FU-6", "FU-10", "TA-4", "TA-8"}

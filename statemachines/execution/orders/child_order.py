@@ -34,6 +34,11 @@ _RANK = {
 }
 _FINAL_RANK = 4
 
+LATER_FIELDS: Mapping[str, Any] = {
+    "refusal": None, "refusal_code": 0, "cancel_reason": "", "replaced": {}, "closes_rest": False,
+}  # fmt: skip
+"""What rows of the first version of parent orders may lack."""
+
 
 @dataclass(slots=True)
 class ChildOrder:
@@ -346,15 +351,13 @@ class ChildOrder:
             reported_filled=Decimal(data["reported_filled"]),
             reported_ms=data["reported_ms"],
             end_reason=data["end_reason"],
-            # Rows of the first version lack these three and `closes_rest`.
-            refusal=RefusalCause(data["refusal"]) if data.get("refusal") else None,
-            refusal_code=data.get("refusal_code", 0),
-            cancel_reason=data.get("cancel_reason", ""),
+            refusal=RefusalCause(data["refusal"]) if data["refusal"] else None,
+            refusal_code=data["refusal_code"],
+            cancel_reason=data["cancel_reason"],
             cancel_cause=data["cancel_cause"],
             amended={name: Decimal(value) for name, value in data["amended"].items()},
-            # Rows of an earlier version lack it.
-            replaced={name: [Decimal(one) for one in values] for name, values in data.get("replaced", {}).items()},
-            closes_rest=data.get("closes_rest", False),
+            replaced={name: [Decimal(one) for one in values] for name, values in data["replaced"].items()},
+            closes_rest=data["closes_rest"],
             updated_ms=data["updated_ms"],
         )
         made.machine = ChildOrderMachine.restored(made.name, data["state"])

@@ -12,7 +12,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.backoff import Tries
 from statemachines.commands import JournalEntry
-from statemachines.execution.orders.child_order import ZERO, ChildOrder
+from statemachines.execution.orders.child_order import LATER_FIELDS, ZERO, ChildOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, ParentOrderMachine, ParentOrderState
 from statemachines.execution.orders.request_keys import Topic, order_key
 from statemachines.messages.orders import Approved, Intent
@@ -175,9 +175,9 @@ class ParentOrder:
             withdrawn=data["withdrawn"],
             is_expired=data["is_expired"],
             quoted_ms=data["quoted_ms"],
-            price_refusals=Tries(*data.get("price_refusals", ())),  # rows of the first version lack it
-            amend_failures=Tries(*data.get("amend_failures", ())),  # rows of an earlier version lack it
-            unproven=list(data.get("unproven", ())),  # rows of the first version lack it
+            price_refusals=Tries(*data["price_refusals"]),
+            amend_failures=Tries(*data["amend_failures"]),
+            unproven=list(data["unproven"]),
             told=data["told"],
             ended_number=data["ended_number"],
         )
@@ -214,12 +214,16 @@ class ResurrectedOrder:
 
 PREFIX = "parent:"
 SCHEMA = 2
-"""Of the rows of parent orders. 1: the state was a text of its own (see `_from_schema_1`)."""
+"""Of the rows of parent orders. 1: the state was a text of its own, fields came in bit by bit (`_from_schema_1`)."""
+_LATER_FIELDS: Mapping[str, Any] = {"price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": []}
 
 
 def _from_schema_1(row: StateRow) -> StateRow:
-    data = dict(row.data)
+    data = {**_LATER_FIELDS, **row.data}
     outcome = data.pop("outcome")
+    data["approved"] = Approved.model_validate(data["approved"]).model_dump(mode="json")
+    if data["order"] is not None:
+        data["order"] = {**LATER_FIELDS, **data["order"]}
     if data["ended_number"]:
         state = ParentOrderState(outcome)
     elif data["withdrawn"] or data["is_expired"]:
@@ -311,10 +315,14 @@ class ParentOrders:
         return sorted((self._live[slot] for slot in slots), key=lambda parent: parent.number)
 
     def rows(self) -> Iterable[StateRow]:
+        """Every row as it would be written now."""
+        return [_stored(parent) for parent in self._by_intent.values()]
+
+    def dirty(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
-        for slot, parent in sorted(self._dirty.items()):
-            yield StateRow(f"{PREFIX}{slot}", parent.state.value, SCHEMA, parent.as_data())
+        rows = [_stored(parent) for _, parent in sorted(self._dirty.items())]
         self._dirty.clear()
+        return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Take back all works."""
@@ -327,3 +335,7 @@ class ParentOrders:
                     self._live[parent.slot] = parent
         ended = [parent for parent in self._by_intent.values() if parent.is_ended]
         self._ended = deque(sorted(ended, key=lambda parent: parent.ended_number))
+
+
+def _stored(parent: ParentOrder) -> StateRow:
+    return StateRow(f"{PREFIX}{parent.slot}", parent.state.value, SCHEMA, parent.as_data())

@@ -23,7 +23,7 @@ class ParentOrderState(StrEnum):
 _S = ParentOrderState
 
 PARENT_TABLE: Table[ParentOrderState] = Table(
-    "parent order",
+    "parent-order",
     _S.HELD,
     (
         Row("place", _S.HELD, _S.WORKING, "EX-1: its next child order is made"),

@@ -111,10 +111,14 @@ class TransferWorks:
         self._dirty[work.slot] = work
 
     def rows(self) -> Iterable[StateRow]:
+        """Every row as it would be written now."""
+        return [_stored(work) for work in self._by_id.values()]
+
+    def dirty(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
-        for slot, work in sorted(self._dirty.items()):
-            yield StateRow(f"{PREFIX}{slot}", work.state.value, 1, work.as_data())
+        rows = [_stored(work) for _, work in sorted(self._dirty.items())]
         self._dirty.clear()
+        return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         for key, row in rows.items():
@@ -127,3 +131,7 @@ class TransferWorks:
                 self._slots = max(self._slots, work.slot + 1)
         ended = (work for work in self._by_id.values() if work.is_ended)
         self._ended = deque(sorted(ended, key=lambda work: work.ended_number))
+
+
+def _stored(work: TransferWork) -> StateRow:
+    return StateRow(f"{PREFIX}{work.slot}", work.state.value, 1, work.as_data())

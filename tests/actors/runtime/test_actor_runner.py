@@ -95,6 +95,8 @@ class Forwarding(Toy):
     def dirty(self) -> Sequence[StateRow]:
         return []
 
+    rows = dirty
+
 
 class Hosts:
     """Delivers to other hosts; the first `failures` deliveries to the recipient are lost on their way."""

@@ -87,6 +87,8 @@ class _Asker(Toy):
     def dirty(self) -> tuple[StateRow, ...]:
         return ()
 
+    rows = dirty
+
     def handle(self, message: Envelope) -> Commands:
         if isinstance(message.body, ResponseReceived):
             self.answers[message.body.key] = message.body.outcome.kind

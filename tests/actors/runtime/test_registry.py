@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -15,10 +17,14 @@ import ray
 import statemachines
 from actors.runtime import registry
 from actors.runtime.actor import in_group
-from actors.runtime.registry import SPEC_OF, SPECS, START_ORDER, TURN_ORDER, checked
+from actors.runtime.registry import MACHINES, SPEC_OF, SPECS, START_ORDER, TURN_ORDER, checked, make_logic
 from actors.runtime.routing import routes_of
+from actors.runtime.spec import EVERY_ENGINES_OWN, MachineSpec
+from statemachines.core_hodl.engine import CoreHodlEngine
+from statemachines.messages.envelope import Body
 from statemachines.messages.kinds import BODIES
-from statemachines.messages.market import QuotesSeen
+from statemachines.messages.market import DayClosed, QuotesSeen
+from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import ACCOUNT_OF, ActorName
 
 LOGIC_FOLDERS = {
@@ -88,14 +94,69 @@ def test_two_actors_never_have_the_same_turn() -> None:
 
 def test_nobody_waits_for_an_actor_that_starts_later() -> None:
     changed = replace(SPEC_OF[ActorName.ORDER_MANAGER], waits_for=(ActorName.RISK_MANAGER,))
-    with pytest.raises(ValueError, match=r"order-manager waits for risk-manager, which starts after it"):
+    with pytest.raises(
+        ValueError, match=r"the spec of order-manager: it waits for risk-manager, which starts after it"
+    ):
         checked(changed if spec.name is changed.name else spec for spec in SPECS)
+
+
+MISTAKES: dict[str, dict[str, Any]] = {
+    "subscribes names int; a kind of message": {"subscribes": (int,)},
+    "sends names Body; a kind of message": {"sends": (Body,)},
+    "DayClosed is in subscribes and in subscribes_own": {"subscribes_own": (*EVERY_ENGINES_OWN, DayClosed)},
+    "waits_for names nobody; allowed: market-data, order-manager": {"waits_for": ("nobody",)},
+    "about is empty": {"about": ""},
+    "actor_class is missing": {"actor_class": None},
+    "logic is missing; only the API has none": {"logic": None},
+    "section is missing": {"section": ""},
+    "section engines.trend_1 of trend-1 is also another actor's": {"section": "engines.trend_1"},
+    "parameters are missing": {"parameters": None},
+    "subscribes_own lacks RunCycle": {"subscribes_own": ()},
+    "sends lacks CycleDone": {"sends": ()},
+    "machine 'trend' is also another actor's": {
+        "machines": (MachineSpec(name="trend", about="x", table=MACHINES["risk"].table),)
+    },
+}
+
+
+@pytest.mark.parametrize("sentence", MISTAKES)
+def test_a_mistake_in_a_spec_stops_the_start_with_a_sentence(sentence: str) -> None:
+    """Each was silence, or an AttributeError somewhere else, until `checked` looked."""
+    changed = replace(SPEC_OF[ActorName.TACTICAL], **MISTAKES[sentence])
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        checked(changed if spec.name is changed.name else spec for spec in SPECS)
+
+
+def test_what_is_no_logic_or_another_actors_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Half:
+        name = ActorName.TACTICAL
+
+        def restore(self) -> None: ...
+
+    parameters = TacticalParameters()
+    assert make_logic(ActorName.TACTICAL, parameters, "abc123").name is ActorName.TACTICAL
+    for made, sentence in (
+        (Half(), "the logic of tactical lacks begin, deadline, dialect, dirty, handle"),
+        (
+            CoreHodlEngine(),
+            "the logic of tactical has the name <ActorName.CORE_HODL: 'core-hodl'>; 'tactical'",
+        ),
+    ):
+        changed = replace(SPEC_OF[ActorName.TACTICAL], logic=lambda *_, made=made: made)
+        monkeypatch.setitem(SPEC_OF, ActorName.TACTICAL, changed)
+        with pytest.raises(TypeError, match=re.escape(sentence)):
+            make_logic(ActorName.TACTICAL, parameters, "abc123")
 
 
 def test_every_machine_has_a_table_and_a_line_about_it() -> None:
     for name, machine in registry.MACHINES.items():
         assert machine.about
         assert registry.table_of(name).rows
+
+
+def test_a_machine_has_one_name_in_api_journal_and_documents() -> None:
+    """The journal once said "TREND cycle" where the API and docs/machines.md said "trend-cycle"."""
+    assert {name: registry.table_of(name).name for name in registry.MACHINES} == {n: n for n in registry.MACHINES}
 
 
 def test_a_method_is_marked_as_ray_marks_it() -> None:

@@ -22,6 +22,7 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
+from statemachines.state_store import PLAIN
 from statemachines.values import Account, ActorName
 
 
@@ -35,6 +36,7 @@ class Toy:
     """Wants nothing, is never due."""
 
     name: ActorName
+    dialect = PLAIN
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         return ()
@@ -87,6 +89,9 @@ class Pump(Toy):
         if not self._dirty:
             return ()
         self._dirty = False
+        return self.rows()
+
+    def rows(self) -> Sequence[StateRow]:
         return (StateRow("pump", "ON", 1, {"seen": self.seen}),)
 
 
@@ -144,9 +149,12 @@ class Buyer(Toy):
         self._dirty.add(key)
 
     def dirty(self) -> Sequence[StateRow]:
-        rows = [StateRow(k, self.state[k], 1, {"attempt": self._attempt[k]}) for k in sorted(self._dirty)]
+        rows = [row for row in self.rows() if row.key in self._dirty]
         self._dirty.clear()
         return rows
+
+    def rows(self) -> Sequence[StateRow]:
+        return [StateRow(key, self.state[key], 1, {"attempt": self._attempt[key]}) for key in sorted(self.state)]
 
 
 class ToyExchange:

@@ -21,8 +21,9 @@ from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.urls import sqlalchemy_url
 from statemachines import facts
 from statemachines.actor_logic import StateRow
-from statemachines.execution.context import ExecutionContext
+from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.parameters import OrderParameters
+from statemachines.state_store import restore
 from statemachines.values import Account
 
 
@@ -116,7 +117,7 @@ WORK = {
     "trigger_price": None, "expires_ms": None, "filled": "0.4", "cash": "40", "wants_child": False, "order": ORDER,
     "requests": {"pending": {}, "numbers": {"place": 1}, "tries": {}, "check_ms": None, "is_retry_waiting": False,
     "is_absent": False, "is_doubtful": False, "is_stuck": False}, "withdrawn": "", "is_expired": False, "quoted_ms": 5,
-    "price_refusals": [], "amend_failures": [], "unproven": [], "told": "", "ended_number": 0, "outcome": "",
+    "price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": [], "told": "", "ended_number": 0, "outcome": "",
 }  # fmt: skip
 """A partly filled order as the program of revision 0003 kept it."""
 
@@ -147,7 +148,7 @@ def test_a_data_folder_of_revision_0003_opens_with_its_orders(postgres_server: E
     assert asked == {"kind": "look_up_order", "client_order_id": "abc123t17-1"}
     rows = {key: StateRow(key, state, schema, data) for key, state, schema, data in found}
     context = ExecutionContext("abc123", OrderParameters())
-    context.restore(rows)
+    restore("order-manager", context, rows, DIALECT)
     parent = context.parents.get("trend-1:7")
     assert parent is not None and parent.order is not None
     assert (parent.order.venue_order_id, parent.order.filled_quantity) == ("x-1", Decimal("0.4"))
@@ -181,3 +182,27 @@ def test_the_journal_of_revision_0004_tells_transitions_from_remarks(postgres_se
     assert found == [(*expected, "") for *_, expected in lines]
     with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match="journal"):
         connection.execute("UPDATE journal SET reason = 'another'")
+
+
+def test_the_journal_of_revision_0005_takes_the_names_of_the_tables(postgres_server: EmbeddedPostgres) -> None:
+    """0006: a table was "TREND cycle" in the journal and "trend-cycle" in the API; CORE-HODL's machine had two keys."""
+    url = made_at(postgres_server, "of_old_tables", "0005")
+    lines = (
+        ("trend-1", "TREND cycle", "cycle", ("trend-cycle", "cycle")),
+        ("core-hodl", "CORE-HODL", "CORE", ("core-hodl", "ENGINE")),
+        ("order-manager", "parent order", "CORE", ("parent-order", "CORE")),
+        ("core-hodl", "", "CORE", ("", "ENGINE")),
+    )
+    with psycopg.connect(url) as connection:
+        for actor, table, machine, _ in lines:
+            connection.execute(
+                """INSERT INTO journal (actor, commit_no, market_ms, machine_table, machine, trigger, source, dest,
+                       reason, data, kind, cause, trace)
+                   VALUES (%s, 1, 5, %s, %s, 'go', 'A', 'B', 'because', '{}', 'transition', '', '')""",
+                (actor, table, machine),
+            )
+    secure(url)
+    upgrade(url)
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT machine_table, machine FROM journal ORDER BY id").fetchall()
+    assert found == [expected for *_, expected in lines]

@@ -65,7 +65,7 @@ def note(machine: str, source: str, dest: str, reason: str, cause: str) -> Journ
     data = {"close": Decimal("58420.5")}
     if source == dest:
         return JournalRow(HOUR_MS, cause, BAR, Remark(machine, "bar", reason, data, source))
-    return JournalRow(HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, data, "TREND"))
+    return JournalRow(HOUR_MS, cause, BAR, JournalEntry(machine, "bar", source, dest, reason, data, "trend"))
 
 
 def write_a_trade(store: PostgresStore) -> None:
@@ -294,7 +294,7 @@ def test_only_rows_of_a_machines_table_are_transitions_and_one_table_can_be_aske
     store: PostgresStore, queries: Queries
 ) -> None:
     """P3: a remark, or a look at a bar that changes nothing, is in the journal and is no transition."""
-    day = JournalEntry("cycle", "reduced", "REDUCE", "ENTER", "exits have ended", {}, "TREND cycle", True)
+    day = JournalEntry("cycle", "reduced", "REDUCE", "ENTER", "exits have ended", {}, "trend-cycle", True)
     journal = [
         note("BTC", "SCANNING", "SIGNAL_DETECTED", "TR-3 holds", "c"),
         note("ETH", "SCANNING", "SCANNING", "ADX 12 below 25: nothing", "c"),
@@ -302,7 +302,7 @@ def test_only_rows_of_a_machines_table_are_transitions_and_one_table_can_be_aske
     ]
     Pen(store, "trend-1").write(journal=journal, market_ms=HOUR_MS)
     found = [(row["machine_table"], row["machine"], row["trigger"]) for row in queries.transitions("trend-1")]
-    assert found == [("TREND cycle", "cycle", "reduced"), ("TREND", "BTC", "bar")]
-    assert [row["machine"] for row in queries.transitions("trend-1", table="TREND")] == ["BTC"]
+    assert found == [("trend-cycle", "cycle", "reduced"), ("trend", "BTC", "bar")]
+    assert [row["machine"] for row in queries.transitions("trend-1", table="trend")] == ["BTC"]
     kinds = {row["machine"]: (row["kind"], row["is_bookkeeping"]) for row in queries.journal("trend-1")}
     assert kinds == {"BTC": ("transition", False), "ETH": ("remark", False), "cycle": ("transition", True)}

@@ -11,6 +11,7 @@ from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.messages.orders import Fill
 from statemachines.values import SPOT, ActorName, Side
+from tests.kit.restoring import restore_logic
 from tests.statemachines.core_hodl.world import (
     CLOSES,
     ETH_UP,
@@ -76,10 +77,10 @@ def test_ch7_a_thin_buffer_is_told_once_until_it_has_recovered() -> None:
     made.run_day(day(1), CLOSES)
     made.run_day(day(2), CLOSES)
     assert [alert.title for alert in made.alerts] == ["CORE-HODL: thin cash buffer"]
-    assert list(made.conditions.to_data()) == ["buffer"]
+    assert list(made.conditions.open) == ["buffer"]
     made.cash = D(3_000)
     made.run_day(day(3), CLOSES)
-    assert not made.conditions.to_data()
+    assert not made.conditions.open
     made.cash = D(1_000)
     made.run_day(day(4), CLOSES)
     assert len(made.alerts) == 2
@@ -98,13 +99,24 @@ def test_ch8_a_suspension_ends_the_rebalance_in_progress_and_its_quarter_is_pend
     assert not made.hanging and made.state == "ACCUMULATION"
     assert made.row()["calendar_due_ms"] == ms_of("2021-03-31")
     assert made.alerts[-1].title == "CORE-HODL suspends rebalancing"
-    assert list(made.conditions.to_data()) == ["suspended"]
+    assert list(made.conditions.open) == ["suspended"]
     made.decide = lambda intent: Outcome()
     made.run_day(ms_of("2021-04-02"), crash)
     assert len(made.triggers("rebalance")) == 1
+
+
+def test_c3_a_late_calendar_rebalance_cut_off_by_a_suspension_keeps_its_quarters_end() -> None:
+    """The day on which the rebalance began was once kept as the due date, so a late one lost its lateness."""
+    made = built_world("2021-03-30", decide=hanging("rebalance"))
+    made.cash += D(12_000)
+    made.run_day(ms_of("2021-03-31"), CLOSES, entries_allowed=False)
+    made.run_day(ms_of("2021-04-01"), CLOSES)
+    assert made.triggers("rebalance") == [(ms_of("2021-04-01"), "rebalance")]
+    made.run_day(ms_of("2021-04-02"), {"BTC": D(10_000), "ETH": D(250)})
+    assert made.row()["calendar_due_ms"] == ms_of("2021-03-31")
     made.run_day(ms_of("2021-04-03"), {"BTC": D(10_000), "ETH": D(900)})
     assert made.triggers("rebalance")[-1] == (ms_of("2021-04-03"), "rebalance")
-    assert not made.conditions.to_data()
+    assert not made.conditions.open
 
 
 def test_ch8_highs_come_from_history_seeds_and_new_closes_and_only_rise() -> None:
@@ -131,14 +143,14 @@ def test_ch9_a_halt_stops_all_activity_withdraws_orders_and_alerts() -> None:
     made.tell(risk("HALTED", reason="withdrawals are suspended at the exchange"))
     assert not made.hanging
     assert made.alerts[-1].severity == "critical" and "withdrawals are suspended" in made.alerts[-1].text
-    assert list(made.conditions.to_data()) == ["stopped"]
+    assert list(made.conditions.open) == ["stopped"]
     made.settle()
     made.run_day(day(1), CLOSES)
     assert len(made.intents()) == 2 and made.done()[-1].summary.endswith("stopped")
     made.tell(risk("NORMAL"))
     made.run_day(day(2), CLOSES)
     assert len(made.intents()) == 4 and len(made.alerts) == 1
-    assert not made.conditions.to_data(), "the alert ends with the halt"
+    assert not made.conditions.open, "the alert ends with the halt"
 
 
 @pytest.mark.parametrize("scope", ["GLOBAL", "core-hodl", "trend-1"])
@@ -240,8 +252,8 @@ def test_every_reason_is_a_sentence_with_numbers() -> None:
 
 
 def test_a_row_of_another_schema_is_refused() -> None:
-    with pytest.raises(ValueError, match="schema 2"):
-        CoreHodlEngine().restore({"ENGINE": StateRow("ENGINE", "", 2, {})})
+    with pytest.raises(ValueError, match="schema 3"):
+        restore_logic(CoreHodlEngine(), {"ENGINE": StateRow("ENGINE", "", 3, {})})
 
 
 def test_the_brain_is_of_its_engine() -> None:

@@ -28,18 +28,18 @@ def test_ch5_russian_names_are_the_specifications() -> None:
 
 
 def test_ch5_a_rebalance_walks_through_earn_back_to_accumulation() -> None:
-    machine = CoreHodlMachine.restored("CORE", CoreState.ACCUMULATION.value)
+    machine = CoreHodlMachine.restored("ENGINE", CoreState.ACCUMULATION.value)
     notes = [*machine.rebalance("drift", {}), machine.rebalanced("done", {}), machine.optimised("nothing", {})]
     assert [note.dest for note in notes] == ["REBALANCING", "EARN_OPTIMIZATION", "ACCUMULATION"]
 
 
 def test_c6_a_rebalance_while_a_plan_is_open_goes_through_accumulation() -> None:
-    machine = CoreHodlMachine.restored("CORE", CoreState.INITIALIZATION.value)
+    machine = CoreHodlMachine.restored("ENGINE", CoreState.INITIALIZATION.value)
     assert [note.dest for note in machine.rebalance("drift", {})] == ["ACCUMULATION", "REBALANCING"]
 
 
 def test_ch5_what_the_table_does_not_have_is_refused_and_changes_nothing() -> None:
-    machine = CoreHodlMachine.restored("CORE", CoreState.INITIALIZATION.value)
+    machine = CoreHodlMachine.restored("ENGINE", CoreState.INITIALIZATION.value)
     with pytest.raises(IllegalTransitionError):
         machine.rebalanced("nonsense", {})
     assert machine.state is CoreState.INITIALIZATION

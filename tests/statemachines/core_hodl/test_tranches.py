@@ -220,7 +220,7 @@ def test_c6_a_trigger_steps_in_front_of_an_open_plan() -> None:
     made.flow("USDT", D(6_000))
     made.run_day(day(1), CLOSES)
     made.run_day(day(2), ETH_UP)
-    path = [note.dest for note in made.notes if note.table == "CORE-HODL"]
+    path = [note.dest for note in made.notes if note.table == "core-hodl"]
     assert path == [
         "ACCUMULATION",
         "INITIALIZATION",

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from statemachines.execution.orders.child_order import LATER_FIELDS
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import IntentEnded, IntentWorking
 from statemachines.requests import (
@@ -307,13 +308,14 @@ def test_x2_a_rest_that_buys_less_than_the_minimum_at_the_new_price_goes() -> No
     assert (done(rig).ended_as, done(rig).filled_quantity) == ("CANCELLED", D("0.45"))
 
 
-def test_works_of_the_first_version_are_read() -> None:
-    """Rows written before refused quotes and unproven orders were counted."""
+def test_parent_orders_of_the_first_version_are_read() -> None:
+    """Rows of schema 1, written before refused quotes and unproven orders were counted."""
     rig = resting(Rig().start())
     (key,) = (key for key in rig.rows if key.startswith("parent:"))
-    data = dict(rig.rows[key].data)
+    data = {**rig.rows[key].data, "outcome": ""}
     del data["price_refusals"], data["unproven"]
-    rig.rows[key] = rig.rows[key]._replace(data=data)
+    data["order"] = {name: value for name, value in data["order"].items() if name not in LATER_FIELDS}
+    rig.rows[key] = rig.rows[key]._replace(schema=1, data=data)
     rig.crash()
     rig.settle()
     assert rig.exchange.orders[LINK].status is VenueOrderStatus.NEW

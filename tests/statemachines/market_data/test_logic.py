@@ -278,11 +278,11 @@ def test_a_series_that_has_gone_silent_is_no_longer_waited_for_and_comes_back() 
     closed = world.bodies(BarsClosed)
     assert [c.close_ms for c in closed] == [D0 + hour * HOUR_MS for hour in range(2, 28)]
     assert any("gone silent" in alert.title for alert in world.alerts)
-    assert "silent:linear:BTCUSDT" in world.conditions.to_data()
+    assert "silent:linear:BTCUSDT" in world.conditions.open
     world.bars(D0 + 28 * HOUR_MS)
     world.bars(D0 + 29 * HOUR_MS)
     assert world.bodies(BarsClosed)[-1].missing == ()
-    assert "silent:linear:BTCUSDT" not in world.conditions.to_data(), "the alert has ended"
+    assert "silent:linear:BTCUSDT" not in world.conditions.open, "the alert has ended"
 
 
 def test_an_hour_without_any_bar_is_announced_too() -> None:
@@ -391,13 +391,13 @@ def test_a_source_that_is_down_makes_its_value_absent_and_says_so_once() -> None
         world.bars(D0 + hour * HOUR_MS)
     assert [day.feed.fear_greed for day in world.bodies(DayClosed)] == [None, None, None]
     assert sum("external source" in alert.title for alert in world.alerts) == 1
-    assert list(world.conditions.to_data()) == ["feed"]
+    assert list(world.conditions.open) == ["feed"]
     world.exchange.replace["read_feed"] = lambda request: FeedRead(
         fear_greed=30, fear_greed_ms=world.now_ms, dvol=Decimal(50), dvol_ms=world.now_ms
     )
     for hour in range(73, 97):
         world.bars(D0 + hour * HOUR_MS)
-    assert not world.conditions.to_data(), "the alert has ended"
+    assert not world.conditions.open, "the alert has ended"
 
 
 def test_a_backfill_that_cannot_be_read_holds_everything_back_and_alerts() -> None:

@@ -94,7 +94,7 @@ def test_a_failed_refresh_is_repeated_with_growing_delay_not_once_a_day() -> Non
     assert delays[0] == 0.0 and delays[1:] == sorted(delays[1:])
     assert delays[-1] == PARAMETERS.longest_refresh_retry_s
     assert len([alert for alert in world.alerts if alert.title == "Market data cannot be read"]) == 1, "told once"
-    assert "rules" not in world.conditions.to_data(), "it ended with the answer"
+    assert "rules" not in world.conditions.open, "it ended with the answer"
 
 
 def test_filters_are_read_again_when_an_order_was_refused_by_one() -> None:

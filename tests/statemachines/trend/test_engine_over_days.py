@@ -11,6 +11,7 @@ from statemachines.messages.orders import IntentDone, Withdraw
 from statemachines.trend.engine import TrendEngine
 from statemachines.trend.parameters import TREND_1
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
+from tests.kit.restoring import restore_logic
 from tests.statemachines.trend.bars import BTC, ETH, FAST, FLAT, RISE, next_day, scene
 from tests.statemachines.trend.test_engine import UP, decline_reason, in_position, intents
 from tests.statemachines.trend.venue import Venue
@@ -194,4 +195,4 @@ def test_a_row_of_an_unknown_schema_stops_the_start() -> None:
     venue = in_position()
     rows = {key: row._replace(schema=2) for key, row in venue.rows.items()}
     with pytest.raises(ValueError, match="schema 2"):
-        TrendEngine(ActorName.TREND_1, FAST).restore(rows)
+        restore_logic(TrendEngine(ActorName.TREND_1, FAST), rows)

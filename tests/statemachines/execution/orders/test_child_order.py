@@ -189,11 +189,3 @@ def test_durable_form_leads_back() -> None:
     made.take_report(report(V.PARTIALLY_FILLED, "0.4", price=D("99.5")), 6)
     again = ChildOrder.from_data(json.loads(json.dumps(made.as_data())))
     assert again == made
-
-
-def test_rows_of_the_first_version_are_read() -> None:
-    """Orders written before refusals, reasons of cancellations and rests were kept."""
-    data = order().as_data()
-    for name in ("refusal", "refusal_code", "cancel_reason", "closes_rest"):
-        del data[name]
-    assert ChildOrder.from_data(data) == order()

@@ -9,13 +9,12 @@ import pytest
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry
-from statemachines.execution.context import ExecutionContext
+from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, PARENT_TABLE, ParentOrderState
 from statemachines.execution.parameters import OrderParameters
-from statemachines.fsm import UnknownStateError
 from statemachines.messages.orders import Withdraw
-from statemachines.state_store import UnreadableRowError
+from statemachines.state_store import UnreadableRowError, restore
 from statemachines.values import ActorName
 from tests.statemachines.execution.rig import Rig, maker
 
@@ -35,7 +34,7 @@ def test_the_journal_tells_the_life_of_a_withdrawn_quote() -> None:
     rig.start().settle()
     rig.tell(Withdraw(intent_id="core-hodl-1", engine=ActorName.CORE_HODL, reason="the plan has changed"))
     rig.settle()
-    entries = [note for note in rig.notes if isinstance(note, JournalEntry) and note.table == "parent order"]
+    entries = [note for note in rig.notes if isinstance(note, JournalEntry) and note.table == "parent-order"]
     assert [(one.trigger, one.source, one.dest) for one in entries] == [
         ("place", "HELD", "WORKING"),
         ("withdraw", "WORKING", "STOPPING"),
@@ -77,7 +76,7 @@ def row_of(old: Old) -> StateRow:
 
 def restored(row: StateRow) -> ParentOrder:
     context = ExecutionContext("abc123", OrderParameters())
-    context.restore({row.key: row})
+    restore("order-manager", context, {row.key: row}, DIALECT)
     parents = context.parents
     (parent,) = parents.known()
     assert list(parents.live()) == ([] if parent.is_ended else [parent])
@@ -98,5 +97,5 @@ def test_a_row_of_a_later_version_or_with_a_state_outside_the_table_is_refused()
         restored(row._replace(schema=3))
     data = dict(row.data)
     del data["outcome"]
-    with pytest.raises(UnknownStateError, match="'OPEN'"):
+    with pytest.raises(UnreadableRowError, match=r"row 'parent:0' of order-manager cannot be read .*'OPEN' is not one"):
         restored(StateRow("parent:0", "OPEN", 2, data))

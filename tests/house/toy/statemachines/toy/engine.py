@@ -12,6 +12,7 @@ from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Intent
+from statemachines.state_store import PLAIN
 from statemachines.values import SPOT, Account, ActorName, Side
 
 from .machine import ToyMachine
@@ -25,6 +26,7 @@ class ToyEngine:
     """Implements `statemachines.actor_logic.ActorLogic`."""
 
     name = ActorName("toy-1")
+    dialect = PLAIN
 
     def __init__(self, parameters: ToyParameters) -> None:
         self._parameters = parameters
@@ -95,6 +97,9 @@ class ToyEngine:
         if not self._is_dirty:
             return ()
         self._is_dirty = False
+        return self.rows()
+
+    def rows(self) -> Sequence[StateRow]:
         cycle = None if self._cycle is None else self._cycle.model_dump(mode="json")
         data = {"count": self._count, "price": str(self._price), "cycle": cycle}
         return (StateRow(KEY, self._machine.state.value, 1, data),)
