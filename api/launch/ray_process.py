@@ -12,11 +12,11 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.connection import Pipe as pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from actors.runtime.granted_time import GrantedTime
 from api.launch import ray_protocol as protocol
@@ -332,8 +332,3 @@ class _Progress:
                     self._moved_at = now
                 self._used_s = used_s
         return now - self._moved_at
-
-
-def status_in(said: list[protocol.FromDriver]) -> Mapping[str, Any] | None:
-    """The newest status among what was said."""
-    return next((one.status for one in reversed(said) if isinstance(one, protocol.Heard)), None)

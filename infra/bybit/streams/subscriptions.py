@@ -14,7 +14,7 @@ from actors.runtime.ports import StreamSink
 from infra.bybit.credentials import Credentials
 from infra.bybit.parsing.rows import LATE_MS
 from infra.bybit.streams.book import BookGapError
-from infra.bybit.streams.connection import Connection
+from infra.bybit.streams.connection import Connection, StreamState
 from infra.bybit.streams.frames import Parsed, PublicFrames, moment_ms, parse_private_frame
 from infra.proxy import ProxyAddress
 from statemachines.limits.plausibility import MARKET_DATA_AGE_S
@@ -52,6 +52,10 @@ class _Streams:
         """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
         counts = (connection.received() for connection in self._connections)
         return dict(count for count in counts if count is not None)
+
+    def states(self) -> Mapping[str, StreamState]:
+        """Each connection's state by its name; empty before `start`."""
+        return {connection.name: connection.state for connection in self._connections}
 
     def faults(self) -> Sequence[str]:
         """Sentences about connections that are down or silent; empty when all is well."""

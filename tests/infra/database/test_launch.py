@@ -17,8 +17,8 @@ from infra.database.launch import open_database
 from infra.database.store import PostgresStore
 from infra.database.urls import DatabaseUrlError, psycopg_url, shown_url, sqlalchemy_url
 from statemachines.actor_logic import StateRow
-from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
 from tests.database import open_temporary_folder
+from tests.kit.rows import ACTOR, Pen, envelope
 
 pytestmark = pytest.mark.database
 
