@@ -148,7 +148,10 @@ class RayCall:
         """
         try:
             return ray.get(self._reference, timeout=1)
-        except ray.exceptions.RayTaskError:
+        except ray.exceptions.RayTaskError as error:
+            # Ray's own text is a traceback with colours; the operator gets the sentence of what was raised.
+            if isinstance(error.cause, Exception):
+                raise error.cause from None
             raise
         except ray.exceptions.ActorDiedError as error:
             raise ActorGoneError(" ".join(str(error).split())[:300]) from error
