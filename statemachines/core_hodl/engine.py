@@ -80,10 +80,10 @@ class CoreHodlEngine:
                 self._intake.day(body)
             case Portfolio():
                 self._intake.portfolio(body)
-                self._go_on(now_ms)
+                self._advance(now_ms)
             case InstrumentsKnown():
                 self._intake.instruments(body)
-                self._go_on(now_ms)
+                self._advance(now_ms)
             case RiskState():
                 self._intake.risk(body)
             case RunCycle() if body.engine is self.name:
@@ -92,7 +92,7 @@ class CoreHodlEngine:
                 self._engine_orders.filled(body)
             case IntentEnded():
                 if self._engine_orders.ended(body):
-                    self._go_on(now_ms)
+                    self._advance(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:
                 self._intake.balances(body, now_ms)
             case TransferEnded() if Account.CORE_HODL in (body.from_account, body.to_account):
@@ -108,7 +108,7 @@ class CoreHodlEngine:
         done = CycleDone(day_ms=body.day_ms, engine=self.name, summary=self._daily.summary())
         self._engine_orders.out.append(Send(done))
 
-    def _go_on(self, now_ms: int) -> None:
+    def _advance(self, now_ms: int) -> None:
         """Something the day's decisions wait for has come: go on in the next tick, on the newest portfolio.
 
         Outside a cycle it is the ends of plans that may be due.

@@ -30,7 +30,7 @@ from statemachines.execution.orders.report_checks import (
     terms_problem,
     time_problem,
 )
-from statemachines.limits.plausibility import MOST_APART_MS
+from statemachines.limits.plausibility import MAX_APART_MS
 from statemachines.requests import AccountSnapshot, ExecutionReport, OrderReport, SetAside
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName
 
@@ -87,7 +87,7 @@ def order_problem(context: ExecutionContext, report: OrderReport) -> str:
         return ""
     terms = _terms(parts, context.parents.get(parts.intent_id))
     problem = foreign_problem(terms, report) or row_problem(report) or terms_problem(terms, report)
-    if report.updated_ms > context.now_ms + MOST_APART_MS:
+    if report.updated_ms > context.now_ms + MAX_APART_MS:
         # Taken, it would make every later report of the order a late one.
         problem = problem or f"it was updated at {report.updated_ms}, and it is {context.now_ms}"
     return f"order {report.client_order_id or report.venue_order_id}: {problem}." if problem else ""

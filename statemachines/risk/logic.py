@@ -155,7 +155,7 @@ class RiskManagerLogic:
 
     def tick(self, now_ms: int) -> Commands:
         """Measure a daily close, tell the portfolio, let states return by rule: in this order."""
-        commands = self._measure_and_tell(now_ms)
+        commands = self._measure_and_publish(now_ms)
         due_ms = self._states.deadline()
         if due_ms is not None and due_ms + CALM_GRACE_MS <= now_ms:
             commands += self._states.tick(now_ms)
@@ -230,7 +230,7 @@ class RiskManagerLogic:
         self._book.take_fill(fill, base_coin)
         self._gate.take_fill(fill)
         self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
-        return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
+        return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
@@ -289,7 +289,7 @@ class RiskManagerLogic:
         if not body.succeeded:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
-        return self._tell(now_ms, (*engines, ActorName.ORCHESTRATOR))
+        return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
         self._reconciled = True
@@ -317,7 +317,7 @@ class RiskManagerLogic:
 
     # --- telling ---
 
-    def _tell(self, now_ms: int, to: tuple[ActorName, ...]) -> Commands:
+    def _publish_to(self, now_ms: int, to: tuple[ActorName, ...]) -> Commands:
         """A new version of the portfolio to some; nothing while it is not known."""
         portfolio = self._next_version(now_ms)
         return [] if portfolio is None else [Send(portfolio, to=to)]
@@ -329,7 +329,7 @@ class RiskManagerLogic:
         self._touch("control")
         return self._portfolio(now_ms)
 
-    def _measure_and_tell(self, now_ms: int) -> Commands:
+    def _measure_and_publish(self, now_ms: int) -> Commands:
         if self._broadcast_ms is None or self._broadcast_ms > now_ms:
             return []
         portfolio = self._next_version(now_ms)
@@ -346,13 +346,13 @@ class RiskManagerLogic:
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
         """OR-3, second step: the state in force for everything; engines' own states reach them as `RiskState`."""
-        commands = self._measure_and_tell(now_ms)
+        commands = self._measure_and_publish(now_ms)
         machine = self._states.machines[GLOBAL]
         unknown = self._unknown()
         if unknown:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
-            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
+            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.explanation}"
         note = machine.remark("assess_risk", reason, {"day_ms": body.day_ms})
         return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
 

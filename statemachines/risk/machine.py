@@ -115,7 +115,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         self._calm_ms = calm_ms
 
     @property
-    def told(self) -> str:
+    def explanation(self) -> str:
         """Why the state is what it is, and by whom if a person said so: for where `who` is not shown beside it."""
         return self.reason if self.who.startswith(RULE) else f"{self.who}: {self.reason}"
 

@@ -66,7 +66,7 @@ class Results:
             commands += self._judge_standstill(name, group, are_flat, close_ms)
         commands += self._judge_fall(portfolio, book, close_ms)
         self.close_equity_usdt = portfolio.equity_usdt
-        book.forget_flows()
+        book.clear_flows()
         return commands
 
     def _judge_group(self, name: str, group: DrawdownGroup, close_ms: int) -> Commands:

@@ -105,9 +105,9 @@ class RiskStates:
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
-        commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
+        commands += [self._fact(machine), self._message(machine, machine.explanation), *_alerts(machine, before[0])]
         if not permits_entries(machine.state):
-            why = f"{scope} is {machine.state}: {machine.told}"
+            why = f"{scope} is {machine.state}: {machine.explanation}"
             commands += self._gate.withdrawals(_engines(scope), why)
         return commands
 
@@ -187,7 +187,7 @@ _EXPECTED: dict[RiskStateName, str] = {
 def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
     """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    text, condition = f"{machine.told}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    text, condition = f"{machine.explanation}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
     if machine.state is not RiskStateName.NORMAL:
         return [Alert(_SEVERITY[machine.state], title, text, condition)]
-    return [AlertEnded(condition, machine.told), Alert(_SEVERITY[machine.state], title, text)]
+    return [AlertEnded(condition, machine.explanation), Alert(_SEVERITY[machine.state], title, text)]

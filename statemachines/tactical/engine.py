@@ -97,7 +97,7 @@ class TacticalEngine:
             case IntentEnded():
                 key = self._engine_orders.ended(body)
                 if key is not None:
-                    self._go_on(key, now_ms)
+                    self._advance(key, now_ms)
                 self._finish_cycle()
             case TransferEnded() if body.from_account is Account.TACTICAL:
                 self._returning.moved(body)
@@ -117,7 +117,7 @@ class TacticalEngine:
         self._returning.request_again()
         self._finish_cycle()
 
-    def _go_on(self, key: str, now_ms: int) -> None:
+    def _advance(self, key: str, now_ms: int) -> None:
         """All orders of a deployment have ended: done, once more after a pause, or given up (TA-9)."""
         work = self._engine_orders.deployments[key].work
         if work is None:
@@ -174,7 +174,7 @@ class TacticalEngine:
             if due_ms is None or due_ms > now_ms or work is None:
                 continue
             if work.ended:
-                self._go_on(key, now_ms)
+                self._advance(key, now_ms)
             else:
                 self._engine_orders.withdraw(key)
         self._finish_cycle()

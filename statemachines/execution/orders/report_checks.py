@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.execution.orders.child_order import ChildOrder
-from statemachines.limits.plausibility import MOST_APART_MS, MOST_FEE_PART, MOST_FILL_RATIO, MOST_FUNDING_RATE
+from statemachines.limits.plausibility import MAX_APART_MS, MAX_FEE_PART, MAX_FILL_RATIO, MAX_FUNDING_RATE
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
 from statemachines.values import Account, Category, Side
 
@@ -103,17 +103,17 @@ def price_problem(terms: Terms, report: ExecutionReport, known: Sequence[Decimal
         if (report.price - worst) * report.side.sign > 0:
             return f"price is {report.price}; worse than the order's limit {worst} is not possible"
     near = (*known, *terms.limits, *terms.triggers)
-    if near and not any(one / MOST_FILL_RATIO <= report.price <= one * MOST_FILL_RATIO for one in near):
+    if near and not any(one / MAX_FILL_RATIO <= report.price <= one * MAX_FILL_RATIO for one in near):
         told = ", ".join(str(one) for one in near)
-        return f"price is {report.price}; within {MOST_FILL_RATIO} times of one of {told} is possible"
+        return f"price is {report.price}; within {MAX_FILL_RATIO} times of one of {told} is possible"
     return ""
 
 
 def time_problem(terms: Terms, report: ExecutionReport, now_ms: int) -> str:
     """Why an execution cannot have been when it is told to have been, as a clause; "" when it can."""
-    if report.executed_ms > now_ms + MOST_APART_MS:
-        return f"executed_ms is {report.executed_ms}; at most {MOST_APART_MS} ms after {now_ms} is possible"
-    if report.executed_ms < terms.created_ms - MOST_APART_MS:
+    if report.executed_ms > now_ms + MAX_APART_MS:
+        return f"executed_ms is {report.executed_ms}; at most {MAX_APART_MS} ms after {now_ms} is possible"
+    if report.executed_ms < terms.created_ms - MAX_APART_MS:
         return f"executed_ms is {report.executed_ms}; the order was created at {terms.created_ms}"
     return ""
 
@@ -140,7 +140,7 @@ def fee_problem(report: ExecutionReport, base: str, quote: str) -> str:
     if report.fee == 0:
         return ""
     is_settlement = report.execution_type == FUNDING_TYPE
-    most = MOST_FUNDING_RATE if is_settlement else MOST_FEE_PART
+    most = MAX_FUNDING_RATE if is_settlement else MAX_FEE_PART
     coins = (quote,) if is_settlement else (base, quote)
     value = report.quantity if report.fee_coin == base else report.quantity * report.price
     if report.fee_coin and report.fee_coin not in coins:
@@ -163,7 +163,7 @@ def row_problem(report: OrderReport, *, is_in_coin: bool = True) -> str:
     """Why a report of an order contradicts itself, as a clause; "" when it does not. `is_in_coin`: its quantity is
     counted in the coin, as what was executed is."""
     status, executed, quantity = report.status, report.filled_quantity, report.quantity
-    if report.updated_ms < report.created_ms - MOST_APART_MS:
+    if report.updated_ms < report.created_ms - MAX_APART_MS:
         return f"it was updated at {report.updated_ms}, and created at {report.created_ms}"
     if status in (VenueOrderStatus.FILLED, VenueOrderStatus.PARTIALLY_FILLED) and not executed:
         return f"status is {status.value} with nothing executed"

@@ -17,7 +17,7 @@ from statemachines.execution.reconciliation.unreadable import (
 )
 from statemachines.execution.submission import patience_s
 from statemachines.execution.suspect_reports import without_foreign_orders
-from statemachines.limits.plausibility import MOST_STREAMED_AGE_MS
+from statemachines.limits.plausibility import MAX_STREAMED_AGE_MS
 from statemachines.messages.accounts import Reconciled
 from statemachines.requests import (
     AccountSnapshot,
@@ -195,7 +195,7 @@ class Reconciler:
         """From when on the list is read for a doubted execution: its own instant may be what is wrong with it."""
         parts = self._context.ours(report.client_order_id, report.venue_order_id)
         parent = self._context.parents.get(parts.intent_id) if parts else None
-        first = self._context.now_ms - MOST_STREAMED_AGE_MS if parent is None else parent.approved_ms
+        first = self._context.now_ms - MAX_STREAMED_AGE_MS if parent is None else parent.approved_ms
         return max(report.executed_ms, first)
 
     def _answered(self, what: str, failures: int) -> None:

@@ -178,7 +178,7 @@ def test_an_instrument_that_is_not_listed_any_more_is_told_once_and_keeps_its_ru
     at_midnight(world)
     assert world.of(InstrumentsKnown)[-1].instruments == (ticked("0.5")[0], instrument(PERP))
     (told,) = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
-    assert "not list" in told.reason
+    assert "no longer lists" in told.reason
     answers(world)
     for hour in range(25, 49):
         world.bars(D0 + hour * HOUR_MS)
