@@ -191,7 +191,7 @@ def test_ch3_gives_up_after_24_h_with_an_alert() -> None:
     assert not rig.bodies(IntentEnded)
     rig.advance(2_000)
     assert done(rig).ended_as == "EXPIRED" and rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
-    assert rig.titles() == ["maker order of core-hodl gave up"]
+    assert rig.titles() == ["maker order of core-hodl expired"]
 
 
 def test_ch3_an_earlier_expiry_of_the_intent_rules() -> None:
@@ -327,7 +327,7 @@ def test_a_quote_that_was_refused_and_lands_all_the_same_is_cancelled() -> None:
     rig.answers[f"{LINK}:place:1"] = Unknown(why="time-out")
     rig.answers[f"{LINK}:place:2"] = Refused(code=170193, message="price", fault="permanent")
     rig.approve(**maker())
-    while not rig.logic._context.parents.get("core-hodl-1").wants_child:  # type: ignore[union-attr]
+    while not rig.logic._context.parents.get("core-hodl-1").needs_child:  # type: ignore[union-attr]
         rig.perform(next(iter(rig.calls)))
     placed = next(ask for ask in rig.all_asks if ask.key == f"{LINK}:place:1")
     rig.exchange.perform(Account(placed.account), placed.request)
