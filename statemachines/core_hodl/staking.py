@@ -1,4 +1,4 @@
-"""When idle ETH is staked and when it is redeemed (CH-10 as ruled in C9). Pure functions; quantities in coins.
+"""When idle ETH is staked and redeemed (CH-10 as ruled in C9). Pure functions; quantities in coins.
 
 There is no access to Bybit Earn yet: the engine passes through EARN_OPTIMIZATION and stakes nothing.
 """
@@ -16,14 +16,14 @@ DAYS_PER_YEAR = 365
 
 
 class Calm(NamedTuple):
-    """Whether the period is stable (CH-10), with the sentence that says why."""
+    """Whether the period is stable (CH-10), with the reason as a sentence."""
 
     is_calm: bool
     reason: str
 
 
 def calm(volatility: Decimal | None, day_ms: int, calendar_ms: int, drift_is_due: bool, p: StakingParameters) -> Calm:
-    """C9: volatility below 60 %, the calendar date more than 14 days off and no drift rebalance due."""
+    """C9: volatility below 60 %, the calendar date more than 14 days away and no drift rebalance due."""
     days = (calendar_ms - day_ms) // DAY_MS
     if volatility is None:
         return Calm(False, f"the volatility of {p.asset} is not known: fewer than {p.volatility_returns + 1} closes")
@@ -40,7 +40,7 @@ def calm(volatility: Decimal | None, day_ms: int, calendar_ms: int, drift_is_due
 def to_stake(
     held: Decimal, staked: Decimal, offered_yield: Decimal | None, is_calm: bool, p: StakingParameters
 ) -> Decimal:
-    """CH-10, C9: what to stake now, up to 80 % of all ETH held (`staked` and rewards included); less than 1 % waits.
+    """CH-10, C9: the quantity to stake now, up to 80 % of all ETH held (including `staked` and rewards); 0 below 1 %.
 
     `offered_yield` is None without access to Bybit Earn.
     """
@@ -51,7 +51,8 @@ def to_stake(
 
 
 def to_redeem(held: Decimal, staked: Decimal, sale: Decimal, p: StakingParameters) -> Decimal:
-    """C9: only what a sale lacks, and what exceeds 80 % of the ETH held after it by more than one point."""
+    """C9: only the quantity that a sale lacks, and an excess of more than one point over 80 % of the ETH held after
+    it."""
     lacks = max(ZERO, sale - (held - staked))
     after = held - sale
     too_much = staked - lacks - p.max_share * after
@@ -61,5 +62,5 @@ def to_redeem(held: Decimal, staked: Decimal, sale: Decimal, p: StakingParameter
 
 
 def daily_reward(staked: Decimal, p: StakingParameters) -> Decimal:
-    """C9: what a stake earns in a day of replay without Earn data; rewards count as ETH held."""
+    """C9: the reward of a stake per day in a replay without Earn data; rewards count as ETH held."""
     return staked * p.replay_yield / DAYS_PER_YEAR
