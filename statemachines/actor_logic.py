@@ -27,8 +27,8 @@ class HistoryNeed(NamedTuple):
 
 
 class StateRow(NamedTuple):
-    """A durable row. `state` is that of its machine, "" for a row that is none; `schema` is the version of `data`'s
-    shape, for upcasters."""
+    """A durable row. `state` is that of its machine, "" for a row without a machine; `schema` is the version of
+    `data`'s shape, for upcasters."""
 
     key: str
     state: str
@@ -91,7 +91,7 @@ class ActorLogic(Protocol):
 
     name: ActorName
     dialect: StateDialect
-    """How its durable rows are read back."""
+    """The dialect in which its durable rows are read back."""
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         """Bars that `warm` requires, in this order; empty when none."""
@@ -102,12 +102,12 @@ class ActorLogic(Protocol):
         ...
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Restore the state of a previous incarnation from rows of the present schema; called once, before `warm` and
-        any message, by `state_store.restore`, which holds the outcome against `rows`."""
+        """Restore the state of a previous incarnation from rows of the current schema; called once, before `warm` and
+        any message, by `state_store.restore`, which compares the result with `rows`."""
         ...
 
     def rows(self) -> Iterable[StateRow]:
-        """Every durable row as it would be written now; changes nothing."""
+        """Every durable row in its current form; changes nothing."""
         ...
 
     def begin(self, now_ms: int) -> Commands:

@@ -414,7 +414,7 @@ ExchangeResponse = Annotated[
 
 
 def in_words(outcome: ExchangeResponse) -> str:
-    """An outcome that is not the one hoped for, as a clause."""
+    """An unsuccessful outcome, as a clause."""
     match outcome:
         case Refused():
             return f"refused with {outcome.code}: {outcome.message}"

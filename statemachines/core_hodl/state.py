@@ -133,7 +133,7 @@ SCHEMA = 2
 
 
 def _with_due_date(row: StateRow) -> StateRow:
-    """Schema 1 did not keep the quarter's end that an open rebalance serves (C3); its day stood for it."""
+    """Schema 1 lacked the quarter's end of an open rebalance (C3); the rebalance's day is used instead."""
     data = dict(row.data)
     if data.get("rebalance"):
         data["rebalance"] = {**data["rebalance"], "due_ms": None}

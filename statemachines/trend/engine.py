@@ -33,7 +33,7 @@ SCHEMA = 1
 
 
 def is_idle_row(row: StateRow) -> bool:
-    """Of an asset that is not configured any more: no signal, no position, no order."""
+    """Whether a row, of an asset that is no longer configured, has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 

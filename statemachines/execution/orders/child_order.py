@@ -37,7 +37,7 @@ _FINAL_RANK = 4
 LATER_FIELDS: Mapping[str, Any] = {
     "refusal": None, "refusal_code": 0, "cancel_reason": "", "replaced": {}, "closes_rest": False,
 }  # fmt: skip
-"""What rows of the first version of parent orders may lack."""
+"""Fields that rows of the first version of parent orders may lack."""
 
 
 @dataclass(slots=True)
