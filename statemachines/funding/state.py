@@ -48,7 +48,7 @@ class AssetRow(Frozen):
 
 
 def is_idle_row(row: StateRow) -> bool:
-    """Whether a row, of an asset that is no longer configured, has no holding and no order under way."""
+    """Whether the row of an asset that is no longer configured has no holding and no order under way."""
     pair = row.data.get("pair", {})
     return row.state == FundingState.MONITORING.name and (pair.get("coins"), pair.get("short")) == ("0", "0")
 

@@ -238,8 +238,7 @@ class RiskManagerLogic:
         return self._results.take_ended(body, now_ms)
 
     def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
-        """Why data about an intent cannot be used: of its market, its account, or the balance of one of its coins
-        (which is reported without a category)."""
+        """Why the data of an intent's market, account or coins (reported without a category) cannot be used."""
         coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
         whole = f"{WHOLE_ACCOUNT}:{intent.account}"
         keys = (price_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))

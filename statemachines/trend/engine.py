@@ -33,7 +33,7 @@ SCHEMA = 1
 
 
 def is_idle_row(row: StateRow) -> bool:
-    """Whether a row, of an asset that is no longer configured, has no signal, position or order."""
+    """Whether the row of an asset that is no longer configured has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
