@@ -56,7 +56,8 @@ mutate: $(VENV)/.dev-ready ## plant a sample of small wrong changes in code that
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated responses and frames
-	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator $(ARGS)
+	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \
+		tests/statemachines $(ARGS)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos

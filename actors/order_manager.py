@@ -1,4 +1,4 @@
-"""The order manager: orders, executions, positions, transfers, ledger, reconciliation (EX-1 to EX-8, OR-6, OR-9)."""
+"""The order manager: orders, executions, positions, transfers, ledger, reconciliation (EX-1 to EX-7, OR-6, OR-9)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A `command_id` belongs to one command for ever. The register in the database, which the actor that carries a command out
 writes in the same commit, decides: the same command again is answered again and done once, another one under the same
-id is refused and told what differs.
+id is refused with what differs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CommandIdTakenError(Exception):
 
 
 class ControlRequest(BaseModel):
-    """What the operator wants, of whom, and why.
+    """A command of the operator: action, scope and reason.
 
     `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, normal (ends everything, and drawdowns are
     measured anew), or reset (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
@@ -81,7 +81,7 @@ class ControlRequest(BaseModel):
 
 
 class ControlAnswer(BaseModel):
-    """That the command is committed; the journal and /switches tell what came of it."""
+    """That the command is committed; the journal and /switches show the effect."""
 
     command_id: str
     accepted: bool
@@ -101,7 +101,7 @@ class Register(Protocol):
         ...
 
 
-class CommandDesk:
+class CommandService:
     """Takes the operator's commands. Safe to use from several threads."""
 
     def __init__(self, send: Send, register: Register) -> None:
@@ -114,7 +114,7 @@ class CommandDesk:
         """Check and hand over; a command that was carried out before is answered as it was then.
 
         Raises BadValueError for an action or a scope that does not exist, CommandIdTakenError for an id that belongs to
-        another command, ControlUnavailableError when nobody took it or it is not known whether somebody did.
+        another command, ControlUnavailableError when it was not taken, or it is not known whether it was.
         """
         _check(request)
         command_id = request.command_id or uuid.uuid4().hex
@@ -164,9 +164,9 @@ def _check(request: ControlRequest) -> None:
 
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
-        return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} tells what came of it."
+        return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} shows the effect."
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
-    return f"{request.action} of {request.scope} is committed; /switches tells what is in force.{only}"
+    return f"{request.action} of {request.scope} is committed; /switches shows what is in force.{only}"
 
 
 def _is_registered(request: ControlRequest, command_id: str, earlier: Mapping[str, Any] | None) -> bool:

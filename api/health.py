@@ -11,7 +11,10 @@ from api.snapshot import Snapshot
 from statemachines.risk.machine import GLOBAL, NO_NEW_RISK, RiskStateName
 
 MOVING = ("RUNNING", "ENDED")
-"""States of the conductor in which nothing is wrong."""
+"""States of the lockstep driver in which nothing is wrong."""
+
+UNSETTLED, UNSETTLED_S = "UNSETTLED", 10.0
+"""A step on a busy machine may take some seconds; from so many on, what is being waited for is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ def _trading(switches: Sequence[Mapping[str, Any]]) -> list[str]:
             whom = "all engines" if row["scope"] == GLOBAL else row["scope"]
             found.append(
                 f"No new risk is allowed for {whom}: {state} since {time_of(row['changed_ms'])} by {row['who']} "
-                f"({row['reason']}). `eternal control {_what_ends(state)} --scope {row['scope']}` ends it."
+                f"({row['reason']}). `eternal control {_what_ends(state)} --scope {row['scope']} "
+                '--reason "..."` ends it.'
             )
     return found
 
@@ -98,7 +102,7 @@ def _what_ends(state: RiskStateName) -> str:
 
 def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:
     if snapshot.age_s is None:
-        return [f"The orchestrator does not answer: {snapshot.error}."]
+        return [f"The state of the orchestrator is not known: {snapshot.error}."]
     if snapshot.age_s > limits.snapshot_s:
         detail = f": {snapshot.error}" if snapshot.error else ""
         return [f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}."]
@@ -124,6 +128,8 @@ def _components(snapshot: Snapshot) -> list[str]:
 def _lockstep(snapshot: Snapshot) -> list[str]:
     lockstep = snapshot.status.get("lockstep")
     if not lockstep or lockstep["state"] in MOVING:
+        return []
+    if lockstep["state"] == UNSETTLED and lockstep["standing_s"] < UNSETTLED_S:
         return []
     return [f"Market time stands still ({lockstep['state']}): {lockstep['why'] or 'no reason is known'}."]
 

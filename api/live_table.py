@@ -15,8 +15,10 @@ WIDE = 120
 """From this many characters on there is room for a column per language."""
 
 
-def render(overview: Mapping[str, Any], addresses: Mapping[str, str], notices: list[str]) -> RenderableType:
-    """The whole screen; `addresses` by name, `notices` are sentences of the launch's guard."""
+def render(
+    overview: Mapping[str, Any], addresses: Mapping[str, str], notices: list[str], hint: str = ""
+) -> RenderableType:
+    """The whole screen; `addresses` by name, `notices` are sentences of the launch's guard, `hint` is the last line."""
     market = overview["market"]
     head = Text.assemble(
         ("Eternal Engine  ", "bold"),
@@ -32,7 +34,7 @@ def render(overview: Mapping[str, Any], addresses: Mapping[str, str], notices: l
     trouble = [c for c in overview["components"] if c["state"] != "RUNNING"]
     rows += [Text(f"{c['name']}: {c['state']} ({c['russian']}) {c['reason']}", "yellow") for c in trouble]
     rows += [Text(sentence, "magenta") for sentence in notices]
-    return Group(*rows, Text("Ctrl-C ends everything; the next start resumes from here.", "dim"))
+    return Group(*rows, *([Text(hint, "dim")] if hint else []))
 
 
 class _Engines:

@@ -77,7 +77,7 @@ def markdown() -> str:
 
 
 def engine_table(engine: str) -> str:
-    """The name of the table that tells what an engine does; the stages of its day have tables of their own."""
+    """The name of the table that shows what an engine does; the stages of its day have tables of their own."""
     return table_of(MACHINE_OF[ActorName(engine)]).name
 
 

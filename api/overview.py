@@ -35,7 +35,7 @@ def market_view(snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, 
 
 
 def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]) -> Row:
-    """One actor as the supervision and the database know it; UNKNOWN where nobody can say."""
+    """One actor as the supervision and the database know it; UNKNOWN where neither can say."""
     durable = next((row for row in actors if row["actor"] == name), {})
     seen = _seen(name, snapshot) or _last_sign(durable)
     health: Mapping[str, Any] = seen.get("health") or {}
@@ -86,7 +86,7 @@ def _last_sign(durable: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "state": state,
         "state_ru": machines.russian("component", state) or state,
-        "reason": f"as last told {age_s:.0f} s ago; the orchestrator cannot be asked",
+        "reason": f"as of {age_s:.0f} s ago; the orchestrator cannot be reached",
         "health": durable.get("heartbeat_detail") or {},
     }
 

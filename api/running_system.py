@@ -1,4 +1,4 @@
-"""Where a running system is: its data folder, its address, its token. Enough for the commands that only speak to it.
+"""Where a running system is: its data folder, its address, its token. Enough for the commands that only talk to it.
 
 Reads the same sources in the same order as the whole configuration (the command line, the environment, the file), but
 only these three values and without the libraries that judge the rest: `status`, `control` and `stop` start at once.

@@ -87,7 +87,7 @@ def read_or_make_token(path: Path) -> Token:
 
     Raises:
         OSError: the file can neither be read nor made.
-        WeakTokenError: somebody has put a token there that could be guessed.
+        WeakTokenError: the file holds a token that could be guessed.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = secrets.token_urlsafe(TOKEN_BYTES) + "\n"

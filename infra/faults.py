@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class OperatorError(Exception):
-    """Base of all errors whose text tells the operator what happened, what was done and what action is required."""
+    """Base of all errors whose text says to the operator what happened, what was done and what action is required."""
 
 
 class ConfigurationError(OperatorError):

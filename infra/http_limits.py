@@ -111,7 +111,7 @@ class BoundedAdapter(HTTPAdapter):
             if len(body) > self._most_bytes:
                 response.close()
                 raise AnswerTooLargeError(f"the answer has more than {self._most_bytes} bytes", request=request)
-        response._content = bytes(body)
+        response._content = bytes(body)  # noqa: SLF001 - where `requests` keeps a body that was read
         return response
 
 

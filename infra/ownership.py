@@ -30,7 +30,7 @@ _SIGNS = {
     ),
     FolderKind.REPORT: frozenset({"report.html", "equity.parquet", "fills.parquet", "trades.parquet"}),
 }
-"""Names that only a folder of this kind has: they tell the kind where the mark is of a version that named none."""
+"""Names that only a folder of this kind has: they show the kind where the mark is of a version that named none."""
 
 
 class ForeignFolderError(OperatorError, ValueError):
@@ -122,7 +122,7 @@ def _kind_by_content(folder: Path, what: str, names: set[str]) -> str:
     if not found and names == {MARK_FILE}:
         return ""
     raise ForeignFolderError(
-        f"{what}, {folder}, has a mark {MARK_FILE} of an earlier version, and what lies in it does not tell whether it "
+        f"{what}, {folder}, has a mark {MARK_FILE} of an earlier version, and its content does not show whether it "
         "is a data folder or a report. Move what is in it to another folder, or name another folder."
     )
 

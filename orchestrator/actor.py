@@ -1,4 +1,4 @@
-"""The orchestrator as a Ray actor: its own durable logic, the supervision of all others, the lockstep conductor.
+"""The orchestrator as a Ray actor: its own durable logic, the supervision of all others, the lockstep driver.
 
 The only actor that Ray itself restarts. A restarted one starts like the first: it adopts the living actors and resumes.
 """
@@ -115,7 +115,7 @@ class Orchestrator:
         for name in members:
             launcher.tell(name, "report_again")
 
-    # --- what the supervision tells (Hearing) ---
+    # --- reports of the supervision ---
 
     def component_changed(self, change: Changed) -> None:
         """Time stands still without the component until it has reported again; without a FAULTED one it continues."""
@@ -140,7 +140,7 @@ class Orchestrator:
         self._tell(ComponentAlert(component=name, severity=severity, text=text, is_open=True))
 
     def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
-        """An outage of the database: told at once, committed when it is over, with its beginning and its end."""
+        """An outage of the database: reported immediately, committed when over, with beginning and end."""
         own = [] if self._host is None else [self._host.health()]
         self._tell(self._outages.look([*healths, *own], time.time()))
 
@@ -153,7 +153,7 @@ class Orchestrator:
     # --- the actor's interface ---
 
     def market_ms(self) -> int:
-        """Market time as the conductor or the exchange's clock tells it."""
+        """Market time of the lockstep driver or of the exchange's clock."""
         if self._driver is not None and self._driver.market_ms:
             return self._driver.market_ms
         lockstep = self._assembly.lockstep(self._name)
@@ -178,7 +178,7 @@ class Orchestrator:
 
     @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
     def reset(self, body: dict[str, Any], natural_id: str) -> None:
-        """The operator wants a FAULTED component tried again (OR-8); returns once the command is committed.
+        """The operator's request to try a FAULTED component again (OR-8); returns once the command is committed.
 
         It is done before it is committed: a repeat after a lost commit does no harm, and a commit without the deed
         would be one that no repeat mends.
@@ -220,6 +220,7 @@ class Orchestrator:
             else {
                 "state": driver.state,
                 "why": driver.why,
+                "standing_s": driver.standing_s,
                 "market_ms": driver.market_ms,
                 "step": driver.step,
             },
@@ -227,7 +228,7 @@ class Orchestrator:
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """End supervision and conducting; the actors stay as they are."""
+        """End supervision and lockstep; the actors stay as they are."""
         if self._supervision is not None:
             self._supervision.stop()
         if self._driver is not None:

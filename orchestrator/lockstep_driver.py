@@ -26,7 +26,7 @@ State = Literal["WAITING", "RUNNING", "UNSETTLED", "EXCHANGE_AWAY", "ENDED", "ST
 
 
 class LockstepDriver:
-    """Drives the lockstep exchange. `tick` tells an actor its deadline has come, `remind` asks all for reports.
+    """Drives the lockstep exchange. `tick` is called at an actor's deadline, `remind` requests reports from all.
 
     `pace_s` is the least wall time per market hour; it only slows, so no run outruns the system.
     """
@@ -55,9 +55,14 @@ class LockstepDriver:
         self._rule = LockstepRule(TURN_ORDER)
         self._moved_at = time.monotonic()
 
+    @property
+    def standing_s(self) -> float:
+        """Seconds since market time moved last."""
+        return time.monotonic() - self._moved_at
+
     def start(self) -> None:
-        """Begin to conduct; nothing moves before `open`."""
-        threading.Thread(target=self._run, name="conductor", daemon=True).start()
+        """Begin to move market time; nothing moves before `open`."""
+        threading.Thread(target=self._run, name="lockstep-driver", daemon=True).start()
 
     def open(self) -> None:
         """All actors run: time may move."""
@@ -97,20 +102,20 @@ class LockstepDriver:
 
     def _run(self) -> None:
         try:
-            self._conduct()
+            self._drive()
         except Exception as error:  # noqa: BLE001 - the boundary of the thread
             # Time would stand still for ever: the guard of the orchestrator reads the state and replaces it.
-            _log.exception("the conductor cannot go on")
+            _log.exception("the lockstep driver has failed")
             self.state, self.why = "FAILED", f"{type(error).__name__}: {error}"
 
-    def _conduct(self) -> None:
+    def _drive(self) -> None:
         self._locate()
         while not self._stopped and self.state != "ENDED":
             if self._await_settled():
                 self._move()
 
     def _locate(self) -> None:
-        """Where the exchange stands; it alone counts the steps, so a new conductor just asks."""
+        """Where the exchange stands; it alone counts the steps, so a new driver asks."""
         while not self._stopped:
             try:
                 status = self._lockstep.status()
@@ -147,7 +152,7 @@ class LockstepDriver:
             self._tick(move.tick, self.market_ms)
             return
         try:
-            # Whoever slows the market down wants to see every hour of it.
+            # With a pace every hour is shown.
             lookahead = move.lookahead if self._pace_s == 0 else NO_LOOKAHEAD
             step = self._lockstep.advance(self.step, move.until_ms, lookahead, move.handled)
         except ExchangeAwayError as error:
@@ -158,7 +163,7 @@ class LockstepDriver:
             with self._changed:
                 if self._reported == reported and not self._changed.wait(REMIND_S):
                     self._tracker.expect({})
-                    self.state, self.why = "UNSETTLED", "the exchange has sent frames that nobody has handled yet"
+                    self.state, self.why = "UNSETTLED", "the exchange has sent frames that no actor has taken yet"
             if self.state == "UNSETTLED":
                 self._remind()
             return

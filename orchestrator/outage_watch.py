@@ -1,4 +1,4 @@
-"""Sees an outage of the database in what the actors say of themselves, and tells its beginning and its end once."""
+"""Detects an outage of the database in the actors' health and reports its beginning and its end once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from statemachines.messages.control import DatabaseOutage
 
 TOLD_AFTER_S = 5.0
-"""A restart of the database is over sooner, and the launch tells it."""
+"""A restart of the database is over sooner, and the launch reports it."""
 
 
 class OutageWatch:
-    """Pure: `look` is given healths and wall time, and answers with what is to be told."""
+    """Pure: `look` takes healths and wall time and returns what is to be reported."""
 
     def __init__(self) -> None:
         self._began: DatabaseOutage | None = None
 
     def begin_with(self, what: str, why: str, since_s: float, now_s: float) -> DatabaseOutage | None:
-        """The orchestrator itself could not start for an outage: told, if it was long enough."""
+        """The orchestrator itself could not start for an outage: reported, if it was long enough."""
         return self._tell({"what": what, "why": why, "since_s": since_s}, now_s)
 
     def look(self, healths: Iterable[Mapping[str, Any]], now_s: float) -> DatabaseOutage | None:

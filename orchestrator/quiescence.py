@@ -1,4 +1,4 @@
-"""The lockstep conductor: when has everything settled (DESIGN 3); what moves next is `statemachines.lockstep`.
+"""When everything has settled (DESIGN 3); what moves next is decided by `statemachines.lockstep`.
 
 Pure bookkeeping over the reports that actors send whenever they fall idle. A report names, per peer, the newest
 message sent and the newest committed; when what every sender counts equals what every receiver counts and all
@@ -15,7 +15,7 @@ from statemachines.values import ActorName
 
 
 class QuiescenceTracker:
-    """Collects reports of the actors in `members` and tells what they say together."""
+    """Collects the reports of the actors in `members` and judges them together."""
 
     def __init__(self, members: Sequence[ActorName]) -> None:
         self._all = tuple(members)
@@ -46,7 +46,7 @@ class QuiescenceTracker:
         self._reports.pop(actor, None)
 
     def excuse(self, actor: ActorName) -> None:
-        """The actor is FAULTED: the others go on without it (P1)."""
+        """The actor is FAULTED: the others continue without it (P1)."""
         self._members = tuple(name for name in self._members if name is not actor)
         self.forget(actor)
 
@@ -83,8 +83,8 @@ class QuiescenceTracker:
         return None
 
     def asked(self) -> Mapping[str, tuple[int, int]]:
-        """Per actor its incarnation and the requests it has made: while this stays the same, nobody has touched the
-        exchange."""
+        """Per actor its incarnation and the requests it has made: while this stays the same, the exchange has not been
+        called."""
         return {name: (report.incarnation, report.calls) for name, report in self._reports.items()}
 
     def deadlines(self) -> Mapping[ActorName, int]:

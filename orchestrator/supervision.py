@@ -70,7 +70,7 @@ class ActorLauncher(Protocol):
 
 
 class HealthReader(Protocol):
-    """Who is told what the supervisor sees and does."""
+    """The receivers of what the supervisor sees and does."""
 
     def component_changed(self, change: Changed) -> None: ...
 
@@ -135,7 +135,7 @@ class Supervision:
         self._stopped.set()
 
     def reset(self, name: ActorName, who: str) -> None:
-        """The operator wants a FAULTED component tried again."""
+        """The operator's request to try a FAULTED component again."""
         with self._lock:
             self._carry_out(self._supervisor.reset(name, who, _now_ms()))
 
@@ -206,7 +206,7 @@ class Supervision:
                 self._carry_out(begin(name, now))
 
     def _may_recover(self, name: ActorName) -> bool:
-        """Whether nobody that it waits for is still on its way up; one that has failed is not waited for."""
+        """Whether no actor that it waits for is still starting; one that has failed is not waited for."""
         return all(
             self._supervisor.state(first) not in (ComponentState.STARTING, ComponentState.RECOVERING)
             for first in self._waits_for[name]

@@ -9,9 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from statemachines.values import Account, ActorName, Category, Frozen, Side
+from statemachines.values import ActorName, Category, Frozen, Side
 
 
 class Fact(Frozen):
@@ -251,10 +249,3 @@ class AlertFact(Fact):
     changed_ms: int
     changes: int = 0
     ended_ms: int | None = None
-
-
-class AccountBalance(Frozen):
-    """Wallet balance per coin of one account."""
-
-    account: Account
-    coins: dict[str, Decimal] = Field(default_factory=dict)

@@ -24,6 +24,7 @@ BUDGET_S: Mapping[str, int] = {
     "golden": 25,
     "house": 25,
     "infra": 280,
+    "kit": 5,
     "life": 230,
     "orchestrator": 10,
     "simulation": 180,

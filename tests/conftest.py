@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.budget import Spent
 from tests.shared import shared_path
@@ -13,12 +14,14 @@ from tests.shared import shared_path
 LONGEST = ("tests/simulation/", "tests/golden/", "tests/statemachines/")
 WHOLE_SYSTEM = ("tests/simulation/", "tests/golden/", "tests/conformance/")
 DATABASE_FIXTURES = {"postgres_server", "database_url"}
+SOAK_EXAMPLES = 1_000
 NOT_FAST = ("ray", "drill", "database", "recorded", "hypothesis", "slow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--fuzz=5000`: how many mutated answers and frames, and how many strange requests, each fuzz test tries.
-    `--soak`: as many futures and interruptions as were promised; without it a quarter of them (`make soak`).
+    `--soak`: as many futures and interruptions as were promised, and the tests with the mark `soak`; without it a
+    quarter of the former and none of the latter (`make soak`).
     `--fast`: no Ray, no database, nothing that is marked as slow (`make test-fast`).
     `--spent=FILE`: show the time per folder against its budget; FILE keeps it for the next run, which adds to it."""
     parser.addoption("--fuzz", type=int, default=0, help="cases of each fuzz test (default: a quick share)")
@@ -28,7 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The time is measured where all reports come together: not in the workers of pytest-xdist."""
+    """The time is measured where all reports come together: not in the workers of pytest-xdist. A soak tries more
+    examples of each property whose test takes their number from the profile."""
+    settings.register_profile("soak", max_examples=SOAK_EXAMPLES)
+    if config.getoption("--soak"):
+        settings.load_profile("soak")
     file = config.getoption("--spent")
     if not hasattr(config, "workerinput") and (file is not None or config.getoption("--fast")):
         config.pluginmanager.register(Spent(None if file is None else Path(file)))
@@ -48,12 +55,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The folders with the longest tests come first: at the end they would keep one core busy and the others idle.
-    A fast run leaves out what is marked; hypothesis marks its own tests."""
+    A fast run leaves out what is marked; hypothesis marks its own tests. Further examples are for the soak alone."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-    if config.getoption("--fast"):
-        left_out = {item for item in items if any(item.get_closest_marker(name) for name in NOT_FAST)}
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]
+    marks = (*(NOT_FAST if config.getoption("--fast") else ()), *(() if config.getoption("--soak") else ("soak",)))
+    left_out = {item for item in items if any(item.get_closest_marker(name) for name in marks)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

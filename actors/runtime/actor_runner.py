@@ -1,7 +1,7 @@
-"""The threaded runtime of one actor: one worker owns the durable actor; couriers deliver; lanes talk to the exchange.
+"""The threaded runtime of one actor: a worker, outbox dispatchers and an exchange dispatcher.
 
 Everything reaches the worker through one queue, so no lock is needed. An inbox never waits for the network:
-requests to the exchange run in one lane per account, deliveries in one courier per recipient.
+requests to the exchange run in one queue per account, deliveries in one dispatcher per recipient.
 """
 
 from __future__ import annotations
@@ -188,11 +188,11 @@ class ActorRunner:
             self._queue.put(lambda: self._ticked(durable, now_ms))
 
     def report_again(self) -> None:
-        """The conductor is new or unsure: report at the next idle moment even if nothing has changed."""
+        """The lockstep driver is new or unsure: report at the next idle moment even if nothing has changed."""
         self._queue.put(self._forget_report)
 
     def health(self) -> dict[str, Any]:
-        """A snapshot that never waits: `progress` counts the worker's turns and tells a stuck one from a busy one;
+        """A snapshot that never waits: `progress` counts the worker's turns, so that a stuck one is seen;
         `outage` is the database's, as long as it lasts (`what`, `why`, `since_s` in wall time)."""
         durable, streams = self._durable, self._parts.streams
         waiting = self._queue.qsize() + (durable.inbox_length if durable else 0)
@@ -244,7 +244,7 @@ class ActorRunner:
             self._fenced(str(error))
         except Exception as error:  # noqa: BLE001 - the boundary of the worker
             # Let it crash: the supervisor recreates the actor from what is durable.
-            _log.exception("%s cannot go on", self.name)
+            _log.exception("%s has failed", self.name)
             self._error = f"{type(error).__name__}: {error}"
             self._state = "FAILED"
 
@@ -357,7 +357,7 @@ class ActorRunner:
         durable.tick(now_ms)
 
     def _tick_by_the_clock(self) -> None:
-        """Live, nobody conducts: the exchange's clock tells when a deadline has come."""
+        """Live, there is no lockstep driver: the exchange's clock decides when a deadline has come."""
         durable = self._durable
         assert durable is not None
         while not self._stop.wait(LIVE_TICK_S):
@@ -377,7 +377,7 @@ class ActorRunner:
     def _restored(self, stream: str) -> None:
         durable = self._durable
         assert durable is not None
-        # The newest frames are what was lost: only the exchange knows how late it is now.
+        # The newest frames are what was lost: only the exchange has the present market time.
         now_ms = self._parts.clock.now_ms()
         self._queue.put(lambda: durable.tell(StreamRestored(stream=stream), "", now_ms))
 
@@ -390,7 +390,7 @@ class ActorRunner:
         self._queue.put(lambda: self._courier_returns(recipient, cursor))
 
     def _courier_returns(self, recipient: str, cursor: int) -> None:
-        """Both in one turn: a courier that is free before its acknowledgement counts would deliver the same again."""
+        """Both in one turn: a dispatcher that is free before its acknowledgement counts would deliver twice."""
         durable = self._durable
         assert durable is not None
         self._dispatchers[recipient].is_back()
@@ -414,10 +414,10 @@ class ActorRunner:
             # Recovered: what begin() asked for has been answered.
             self._state = "RUNNING"
         if not self._parts.is_lockstep:
-            return  # nobody conducts
+            return  # no lockstep driver
         if self._quotes.are_under_way:
             return  # which number they get is known once they have been handed over
-        # Messages on their way do not make this actor busy: the conductor compares what was sent with what arrived.
+        # Messages under way do not make this actor busy: the quiescence tracker compares sent and taken.
         report = Report(
             incarnation=durable.epoch,
             idle=True,

@@ -176,7 +176,7 @@ class DurableActor:
         return bool(self._inbox) or self._retry is not None or self._begun is not None
 
     def awaits(self, natural_id: str) -> bool:
-        """Whether a fact told to this actor is still in the inbox, neither committed nor dropped as a repeat."""
+        """Whether a fact given to this actor is still in the inbox, neither committed nor dropped as a repeat."""
         return any(item.natural_id == natural_id for item in self._inbox)
 
     @property
@@ -184,7 +184,7 @@ class DurableActor:
         return len(self._inbox)
 
     def deadline(self) -> int | None:
-        """Market time at which the logic wants a tick, as of the last decision: nothing else changes it."""
+        """Market time at which the logic requires a tick, as of the last decision: nothing else changes it."""
         return self._due_since[0]
 
     def lookahead(self) -> Lookahead:

@@ -17,14 +17,14 @@ ORDINARY_PER_CORE = 3.0
 """So many runnable processes per core are ordinary life; only more than that slow time down."""
 
 LONGEST_STEP_S = 2.0
-"""Whoever reads the clock has itself stood still for longer than this (frozen, suspended, starved): others had no more
+"""The reader of the clock has itself stood still for longer than this (frozen, suspended, starved): others had no more
 time than it had, so the gap is not held against them."""
 
 LOADAVG = Path("/proc/loadavg")
 
 
 class GrantedTime:
-    """A monotonic clock that is read often (several times a second). `runnable` tells how many processes want to run
+    """A monotonic clock that is read often (several times a second). `runnable` returns how many processes are runnable
     now."""
 
     def __init__(
@@ -54,7 +54,7 @@ class GrantedTime:
 
 
 def runnable_now() -> float:
-    """Processes that run or want to; where the system does not tell, its load average."""
+    """Processes that run or are runnable; where the system does not count them, its load average."""
     try:
         return float(LOADAVG.read_text().split()[3].partition("/")[0])
     except (OSError, IndexError, ValueError):

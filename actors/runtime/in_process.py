@@ -61,7 +61,7 @@ class InProcessRuntime:
         self.durables: dict[ActorName, DurableActor] = {}
         self._delayed = 0
         self.performed = 0
-        """Requests made to the exchange so far: while it stays the same, nobody has touched the exchange."""
+        """Requests made to the exchange so far: while it stays the same, the exchange has not been called."""
 
     def start(self, now_ms: int) -> None:
         """Start every actor in order, letting each settle before the next so that history is there in time."""
@@ -141,7 +141,7 @@ class InProcessRuntime:
                 peer.deliver(batch)
             except SequenceGapError as gap:
                 raise AssertionError(f"{recipient}: {gap}") from gap
-            # Committed = acknowledged: the peer decides now, before the sender hears of it.
+            # Committed = acknowledged: the peer decides now, before the sender receives the acknowledgement.
             while peer.has_work:
                 effects = peer.step()
                 self._calls[peer.name].extend(effects.calls)

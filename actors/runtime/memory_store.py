@@ -38,7 +38,7 @@ class _ActorRows:
 class MemoryStore:
     """Implements `ports.Store`. `journal(actor)` and `facts(table)` read back what was committed.
 
-    `bars_kept`: closed bars remembered per series, oldest dropped first; None keeps all. Nobody asks for more than the
+    `bars_kept`: closed bars remembered per series, oldest dropped first; None keeps all. No logic needs more than the
     longest warm-up, and bars are most of what years of history would fill the memory with.
     """
 

@@ -32,7 +32,7 @@ class Peers(Protocol):
         ...
 
     def report(self, name: str, report: Report) -> None:
-        """Tell the conductor what this actor looks like now that it is idle (no answer awaited)."""
+        """Report to the lockstep driver now that this actor is idle (no answer awaited)."""
         ...
 
 

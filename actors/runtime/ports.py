@@ -114,7 +114,7 @@ class Store(Protocol):
         """Make a step durable; returns the keys of the asks that a switch blocks.
 
         An ask with a `gate` is tested against the switches GLOBAL and the engine's own in the same transaction.
-        Repeating a commit whose outcome was lost is safe: the number tells whether it had landed.
+        Repeating a commit whose outcome was lost is safe: the number shows whether it had landed.
 
         Raises:
             FencedError: the epoch or the commit number is not ours.
@@ -208,9 +208,9 @@ class LockstepPort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an actor knows of itself at a moment when it has nothing to do.
+    """The state of an actor at a moment when it has nothing to do.
 
-    `sent` per recipient and `cursors` per sender are durable sequence numbers. Quotes: `quotes_out` tells per
+    `sent` per recipient and `cursors` per sender are durable sequence numbers. Quotes: `quotes_out` holds per
     recipient the incarnation that took the newest and which number they were there, `quotes_in` per sender how many
     this incarnation has handled; while some are on their way an actor does not report. `ticks` counts the ticks taken
     and `calls` the requests to the exchange, from 0 with each incarnation; `frames` the stream frames taken per

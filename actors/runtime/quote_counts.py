@@ -17,7 +17,7 @@ class QuoteCounts:
 
     def enter(self, sender: str, count: int, enqueue: Callable[[], None]) -> int:
         """Quotes are numbered as they enter the queue: once the worker has counted so many of a sender's, it has seen
-        these. The sender tells the conductor the number, so that none in the queue is overlooked."""
+        these. The sender reports the number to the lockstep driver, so that none in the queue is overlooked."""
         with self._guard:
             number = self._entered[sender] = self._entered.get(sender, 0) + count
             enqueue()
@@ -28,7 +28,7 @@ class QuoteCounts:
         self._open[recipient] = self._open.get(recipient, 0) + count
 
     def end(self, recipient: str, count: int, taken: Mapping[str, int] | None) -> None:
-        """They are no longer on their way: `taken` tells which number they got, None that they are lost."""
+        """They are no longer on their way: `taken` is the number they got, None if they are lost."""
         self._open[recipient] -= count
         if taken is not None:
             self._handed_over[recipient] = (taken["epoch"], taken["quotes"])

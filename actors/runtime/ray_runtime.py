@@ -81,7 +81,7 @@ class RayPeers:
         return answer
 
     def report(self, name: str, report: Report) -> None:
-        # A lost report is asked for again by the conductor.
+        # The lockstep driver asks again for a lost report.
         with contextlib.suppress(Exception):
             self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, report)
 
@@ -164,7 +164,7 @@ class _NoActor:
         return True
 
     def value(self) -> Any:
-        raise ActorGoneError(f"there is no actor named {self._name}")
+        raise ActorGoneError(f"the process of {self._name} has ended")
 
 
 class RayLauncher:
@@ -193,14 +193,14 @@ class RayLauncher:
         return _NoActor(name) if handle is None else RayCall(getattr(handle, method).remote(*arguments))
 
     def tell(self, name: ActorName, method: str, *arguments: object) -> None:
-        """A call whose answer nobody waits for; an actor that is down simply misses it."""
+        """A call without waiting for the answer; an actor that is down misses it."""
         handle = find(name)
         if handle is not None:
             getattr(handle, method).remote(*arguments)
 
 
 def end_process(why: str) -> None:
-    """A fenced incarnation has no right to go on: its process ends at once."""
+    """A fenced incarnation must not continue: its process ends."""
     _log.warning("process ends: %s", why)
     threading.Timer(0.5, os._exit, args=(0,)).start()
 

@@ -135,7 +135,7 @@ MACHINES: dict[str, MachineSpec] = {
 MACHINE_OF: dict[ActorName, str] = {
     spec.name: machine.name for spec in SPECS for machine in spec.machines[:1] if machine.rows == ""
 }
-"""The machine that tells what an actor does, where its rows are all of one kind."""
+"""The machine that shows what an actor does, where its rows are all of one kind."""
 
 
 def machine_of_row(actor: ActorName, key: str, state: str) -> str | None:

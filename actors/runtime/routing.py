@@ -41,14 +41,14 @@ EPHEMERAL: frozenset[str] = frozenset({"quotes_seen", "quote_frame"})
 
 
 class UnroutableError(Exception):
-    """A message that its sender may not send, or that nobody takes: a programming error."""
+    """A message that its sender may not send, or that has no recipient: a programming error."""
 
 
 def recipients(send: Send, sender: ActorName) -> tuple[ActorName, ...]:
     """Who takes this message, in the start order, without the sender.
 
     Raises:
-        UnroutableError: the sender's spec does not name this kind, or nobody subscribes to it and the command names no
+        UnroutableError: the sender's spec does not name this kind, or it has no subscriber and the command names no
             recipient.
     """
     kind = send.body.KIND

@@ -52,7 +52,7 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorSpec:
-    """One actor: who it is, what it runs, what it hears, what it may say, whom it waits for."""
+    """One actor: name, logic, messages it receives and may send, actors it waits for."""
 
     name: ActorName
     about: str
@@ -114,4 +114,4 @@ EVERY_ENGINES_OWN: Kinds = (
     TransferEnded,
     RunCycle,
 )
-"""What every engine is told about its own orders, money and turn in the daily cycle."""
+"""What every engine receives about its own orders, money and turn in the daily cycle."""

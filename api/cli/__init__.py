@@ -1,4 +1,4 @@
 """The command line `eternal`: one module per command.
 
-What only speaks to a running system imports neither Ray nor the database.
+Commands that only call a running system import neither Ray nor the database.
 """

@@ -45,7 +45,7 @@ MAX_SLIPPAGE_BPS = 1_000
 SYNTHETIC_DAYS = 365
 SYNTHETIC_START = date(2025, 1, 1)
 SIGNALLED = 128
-"""Added to the signal's number, the exit code of a run that was ended early: its report tells of the part that was
+"""Added to the signal's number, the exit code of a run that was ended early: its report covers the part that was
 run."""
 
 TENTHS = 10
@@ -203,7 +203,7 @@ class _Stop:
 
     @property
     def exit_code(self) -> int:
-        """As shells tell of a process that a signal has ended."""
+        """As shells report a process that a signal has ended."""
         return SIGNALLED + self._signal
 
 

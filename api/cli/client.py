@@ -38,7 +38,7 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
     """The running interface's answer.
 
     Raises:
-        Unanswered: there is no port or token to use, nobody listens, or the answer is no JSON.
+        Unanswered: there is no port or token to use, no server listens, or the answer is no JSON.
     """
     port = read_port(place.data_folder / PORT_FILE)
     if port is None:
@@ -108,7 +108,7 @@ def send_command(place: Place, action: str, scope: str, reason: str, command_id:
     except Unanswered as error:
         raise RunningError(
             f"The interface does not answer ({error}): whether the command is in force is not known. "
-            f"`eternal status` tells. {again}"
+            f"`eternal status` shows it. {again}"
         ) from error
     if status == http.client.SERVICE_UNAVAILABLE:
         raise RunningError(f"{_sentence(status, told)} {again}")

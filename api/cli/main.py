@@ -301,7 +301,7 @@ def _next_day(text: str) -> str:
 def _confirm_live(config: EternalConfig) -> None:
     limit = config.capital_limit_usdt
     typer.echo(f"Profile live trades with real money; the engines use at most {limit or 'all'} USDT together.")
-    if not sys.stdin.isatty() or typer.prompt(f"Type '{LIVE_WORDS}' to go on").strip() != LIVE_WORDS:
+    if not sys.stdin.isatty() or typer.prompt(f"Type '{LIVE_WORDS}' to continue").strip() != LIVE_WORDS:
         _refuse("Nothing was started.")
 
 

@@ -1,4 +1,4 @@
-"""The HTTP interface (IF-4): thin handlers over the operator service; reading only, with a token."""
+"""The HTTP interface (IF-4): thin handlers over the operator service, which read and pass on commands, with a token."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from api.control import (
-    CommandDesk,
     CommandIdTakenError,
+    CommandService,
     ControlAnswer,
     ControlRequest,
     ControlUnavailableError,
@@ -119,7 +119,7 @@ def create_app(
     _add_trading(get, service)
     _add_money(get, service)
     _add_happenings(get, service)
-    _add_control(app, CommandDesk(send or _nobody, service))
+    _add_control(app, CommandService(send or _nobody, service))
     add_dashboard(app, Depends(BEARER), dashboard, REFUSALS)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
@@ -179,7 +179,7 @@ def _nobody(_actor: ActorName, _method: str, _arguments: tuple[Any, ...]) -> Non
     raise ControlUnavailableError("This interface only reads; it has no living actors to send a command to.")
 
 
-def _add_control(app: FastAPI, desk: CommandDesk) -> None:
+def _add_control(app: FastAPI, commands: CommandService) -> None:
     @app.exception_handler(ControlUnavailableError)
     async def unavailable(_request: Request, error: ControlUnavailableError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
@@ -198,7 +198,7 @@ def _add_control(app: FastAPI, desk: CommandDesk) -> None:
     def control(request: ControlRequest) -> ControlAnswer:
         """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
         why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it."""
-        return desk.carry_out(request)
+        return commands.carry_out(request)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

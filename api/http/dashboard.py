@@ -1,4 +1,4 @@
-"""The way from our page to Ray's dashboard: it wants Ray's token, which the page's script must not see."""
+"""The way from our page to Ray's dashboard: it requires Ray's token, which the page's script must not see."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Refusal(Model):
 
 
 class Actor(Model):
-    """One actor as the supervision and the database know it. UNKNOWN where nobody can say."""
+    """One actor as the supervision and the database know it. UNKNOWN where neither can say."""
 
     name: str
     state: str = Field(description="of its life cycle (machine `component`)", examples=["RUNNING"])
@@ -158,7 +158,7 @@ class MarketView(Model):
     is_simulated: bool
     market_ms: Ms | None
     day: str | None
-    state: str | None = Field(description="of the lockstep conductor; null where the exchange's own time rules")
+    state: str | None = Field(description="of the lockstep driver; null where the exchange's own time rules")
     why: str
     step: int | None
 

@@ -58,7 +58,7 @@ class CountingServer(uvicorn.Server):
 
 
 def make_server(app: Any) -> CountingServer:
-    """A quiet server: no access log (addresses may carry what is nobody's business), no configuration of logging."""
+    """A quiet server: no access log (addresses may carry private data), no configuration of logging."""
     config = uvicorn.Config(
         app, http=Connection, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False
     )

@@ -203,7 +203,7 @@ class Event(Model):
 class Alert(Model):
     """A condition that the operator should know of, from its beginning to its end; an event ends at once.
 
-    `market_ms` is when it was raised, `changed_ms` when it was told last, `changes` how often it has changed since.
+    `market_ms` is when it was raised, `changed_ms` when it changed last, `changes` how often it has changed since.
     """
 
     alert_id: str

@@ -23,11 +23,12 @@ from infra.database.queries import Queries
 _log = logging.getLogger(__name__)
 
 TURN_S = 0.7
+HINT = "Ctrl-C ends everything; the next start resumes from here."
 PLAIN_EVERY = 15
 """Without a terminal one line is printed every so many turns."""
 
 FAILURES = (Exception, SystemExit)
-"""All that showing may raise; the second is rich's answer to an output that nobody reads any more."""
+"""All that showing may raise; the second is what rich raises for an output that is no longer read."""
 
 
 def say(console: Console, sentence: str, style: str = "") -> None:
@@ -39,7 +40,7 @@ def say(console: Console, sentence: str, style: str = "") -> None:
 
 
 class _Source:
-    """The launch's own newest status as the service wants it."""
+    """The launch's own newest status in the service's form."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -103,7 +104,7 @@ class Display:
                         system.publish(overview)
                         self._draw(live, overview)
                         self._told = ""
-                    except Exception as error:  # noqa: BLE001 - it is told in place of the table
+                    except Exception as error:  # noqa: BLE001 - it is shown in place of the table
                         if (sentence := self._note(error)) or self._console.is_terminal:
                             live.update(Text(sentence or self._told, "red"), refresh=True)
                     self._turn += 1
@@ -113,12 +114,12 @@ class Display:
 
     def _draw(self, live: Live, overview: Mapping[str, Any]) -> None:
         if self._console.is_terminal:
-            live.update(render(overview, self._addresses, self._system.notices.shown()), refresh=True)
+            live.update(render(overview, self._addresses, self._system.notices.shown(), HINT), refresh=True)
         elif self._turn % PLAIN_EVERY == 0:
             live.console.print(_line(overview), soft_wrap=True)
 
     def _note(self, error: BaseException) -> str:
-        """Keep a failure in the log when it is a new one; the sentence that tells it then, else ""."""
+        """Keep a failure in the log when it is a new one; its sentence then, else ""."""
         sentence = (
             f"The table cannot be shown now ({type(error).__name__}: {' '.join(str(error).split())}). The system goes "
             "on, and it is tried again at once. `eternal status` and the page show the same."

@@ -1,6 +1,6 @@
 """What the launch does beside guarding: signs of life into the database (OR-8), retention once a day.
 
-Neither may hold up the guard: a database that is away costs a sign of life, an archive that cannot be written is told.
+Neither may hold up the guard: a database that is away costs a sign of life, a failed archive is reported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When the launch replaces the orchestrator: it alone sees that one fail, since the orchestrator sees all others.
 
-Pure: told what was heard and when (granted seconds), it answers whether and why.
+Pure: from the reports and their times (granted seconds) it decides whether and why.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class OrchestratorWatch:
         if health.get("state") in FAILED_STATES:
             self._failed = f"its state is {health['state']}: {health.get('last_error') or 'no reason given'}"
         elif lockstep.get("state") == "FAILED":
-            self._failed = f"its conductor has failed: {lockstep.get('why')}"
+            self._failed = f"its lockstep driver has failed: {lockstep.get('why')}"
         progress = (health.get("epoch"), health.get("progress"))
         if progress != self._progress or not health.get("is_busy"):
             self._progress, self._progress_s = progress, now_s

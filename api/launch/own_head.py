@@ -22,7 +22,7 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 
 
 def options(temp_folder: str, dashboard_port: int) -> dict[str, Any]:
-    """What `ray.init` is told for a head on loopback."""
+    """The arguments of `ray.init` for a head on loopback."""
     return {
         "address": "local",
         "_node_ip_address": "127.0.0.1",
@@ -74,7 +74,7 @@ def name_the_agents_ports() -> None:
 
 
 def _completed(make: Any, ports: dict[str, int], *arguments: Any, **named: Any) -> Any:
-    """Ray's parameters; what they leave open is named. Nobody reads the log monitor's lines (`log_to_driver`)."""
+    """Ray's parameters; what they leave open is named. The log monitor's lines are not read (`log_to_driver`)."""
     return make(*arguments, **(named | ports | {"include_log_monitor": False}))
 
 
@@ -98,7 +98,7 @@ class LateDashboard:
         node.Node.start_api_server = later
 
     def start(self) -> None:
-        """Start it unless that is done already; nobody waits for it."""
+        """Start it unless that is done already; the start does not wait for it."""
         start, self._start = self._start, None
         if start is not None:
             start()
@@ -128,7 +128,7 @@ def lost_processes() -> list[str]:
     """Names of processes of our own head that have died or are frozen."""
     import ray._private.worker as ray_worker
 
-    node = ray_worker._global_node
+    node = ray_worker._global_node  # noqa: SLF001 - Ray tells of the processes of its own head nowhere else
     if node is None:
         return ["head"]
     lost = []

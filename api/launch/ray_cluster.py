@@ -23,7 +23,7 @@ def require_our_token(address: str) -> None:
     """Ray itself repeats a refusal for a minute and then raises it from its depths.
 
     Raises:
-        RefusedError: the cluster does not answer, turns away our token, or wants none.
+        RefusedError: the cluster does not answer, refuses our token, or requires none.
     """
     import ray
     from ray._private.services import canonicalize_bootstrap_address_or_die

@@ -1,7 +1,7 @@
 """``python -m api.launch.ray_driver FD``: the one process of the launch that joins Ray; it can be replaced any time.
 
 It keeps nothing that is not in the launch too. Ray may end it (a lost control store), a frozen control store may hang
-it: the launch hears that and starts another one.
+it: the launch notices that and starts another one.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _start(begin: Begin) -> Ready:
 
     # What the first assembly would load: now it costs nothing, the database is still starting.
     threading.Thread(target=_preload, name="imports", daemon=True).start()
-    # What it cannot do without raises; the rest are lines about the dashboard, which nobody waits for.
+    # What it cannot do without raises; the rest are lines about the dashboard, which the start does not wait for.
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     where: dict[str, Any] = {"address": begin.address}
     if begin.address is not None:

@@ -25,7 +25,7 @@ def own_ray_folder(data_folder: Path) -> Path:
     for its logs.
 
     Raises:
-        RayError: somebody else has made a folder of this name.
+        RayError: another user has made a folder of this name.
     """
     base = Path(tempfile.gettempdir())
     base = base if len(str(base)) <= LONGEST_TEMP else Path("/tmp")

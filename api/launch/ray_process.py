@@ -12,11 +12,11 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.connection import Pipe as pipe
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from actors.runtime.granted_time import GrantedTime
 from api.launch import ray_protocol as protocol
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 NAMESPACE = "eternal"
 ROLE = "ray"
 STALL_S = 60.0
-"""A start whose processes use no processor time for so long (granted seconds) does not go on any more."""
+"""A start whose processes use no processor time for so long (granted seconds) has stalled."""
 
 LEAST_CPU_S = 0.05
 MOST_STARTS = 3
@@ -332,8 +332,3 @@ class _Progress:
                     self._moved_at = now
                 self._used_s = used_s
         return now - self._moved_at
-
-
-def status_in(said: list[protocol.FromDriver]) -> Mapping[str, Any] | None:
-    """The newest status among what was said."""
-    return next((one.status for one in reversed(said) if isinstance(one, protocol.Heard)), None)

@@ -39,7 +39,7 @@ def _write_new(draft: Path) -> None:
 
 
 def cluster_token(environment: Mapping[str, str], home: Path) -> dict[str, str]:
-    """How a running cluster's token is told to Ray: from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.
+    """How a running cluster's token is given to Ray: from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.
 
     Raises:
         RayError: none of them is there; the sentence says what to set.

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 SYNTHETIC_FROM = date(2025, 1, 1)
 SYNTHETIC_DAYS = 5 * 365
 STALL_S = 60.0
-"""A start that uses no processor time for so long (granted seconds) does not go on any more."""
+"""A start that uses no processor time for so long (granted seconds) has stalled."""
 
 STOP_TIMEOUT_S = 2.0
 HUNG_S = 12.0

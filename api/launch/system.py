@@ -2,7 +2,7 @@
 
 Database, exchange (paper) and Ray start at the same time, each on the thread of its keeper; then the orchestrator is
 created, which starts all other actors. The launch itself is no part of Ray and outlives it: it restarts whatever dies,
-freezes or hangs, tells the operator by alerts, and hands every actor its own secrets.
+freezes or hangs, informs the operator by alerts, and hands every actor its own secrets.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
+from api.launch.newest_status import NewestStatus
 from api.launch.notices import Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
 from api.launch.ray_process import ROLE as RAY_ROLE
@@ -83,9 +84,7 @@ class System:
         self._assembly_type = assembly
         self._assembly: SystemAssembly | None = None
         self._watch = OrchestratorWatch()
-        self._status: dict[str, Any] = {}
-        self._heard_at = time.monotonic()
-        self._news = threading.Event()
+        self._newest = NewestStatus()
         self._stopping = threading.Event()
         self._keepers: list[Keeper] = []
         self._housekeeping: Housekeeping | None = None
@@ -95,7 +94,7 @@ class System:
         self._ray_loss = ""
         self._frozen_looks = 0
 
-    # --- what the ways in want to know ---
+    # --- what API, page and command line read ---
 
     @property
     def database_url(self) -> str:
@@ -127,8 +126,8 @@ class System:
 
     @property
     def status(self) -> dict[str, Any]:
-        """The orchestrator's newest answer; `age_s` tells how old it is."""
-        return {**self._status, "age_s": time.monotonic() - self._heard_at}
+        """The orchestrator's newest answer; `age_s` is its age."""
+        return {**self._newest.status, "age_s": self._newest.age_s}
 
     @property
     def market_label(self) -> str:
@@ -143,7 +142,7 @@ class System:
     @property
     def has_ended(self) -> bool:
         """Whether the market's history has come to its end."""
-        return (self._status.get("lockstep") or {}).get("state") == "ENDED"
+        return (self._newest.status.get("lockstep") or {}).get("state") == "ENDED"
 
     # --- life ---
 
@@ -160,7 +159,7 @@ class System:
         kill_marked(folder_mark(config.data_folder), (RAY_ROLE, EXCHANGE_ROLE), LEFTOVERS_S)
         if not config.is_simulated:
             self._credentials = from_environment(os.environ)
-        self._counter = SecretsServer(config.data_folder, self._secrets_of)
+        self._counter = SecretsServer(config.data_folder, self.secrets_for)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
         self._spawn_orchestrator()
@@ -302,7 +301,11 @@ class System:
         """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
         self._overview, self._overview_at = overview, time.monotonic()
 
-    def _secrets_of(self, name: str) -> Mapping[str, Any]:
+    def secrets_for(self, name: str) -> Mapping[str, Any]:
+        """What the process of this name may have: an actor its secrets, `eternal status` what is shown now.
+
+        Raises KeyError: the name is not known, or there is nothing yet.
+        """
         if name == OVERVIEW:
             if not self._overview or time.monotonic() - self._overview_at > OVERVIEW_FRESH_S:
                 raise KeyError(name)
@@ -364,9 +367,8 @@ class System:
         for said in self.ray.heard():
             match said:
                 case Heard(status):
-                    self._status, self._heard_at = dict(status), time.monotonic()
+                    self._newest.take(status)
                     self._watch.heard(status, now_s)
-                    self._news.set()
                 case Silent(reason, is_gone):
                     _log.info("the orchestrator did not answer: %s", reason)
                     self._watch.silent(now_s, is_gone=is_gone)
@@ -394,7 +396,7 @@ class System:
     def _end_frozen_orchestrator(self) -> bool:
         """A process that is stopped at two looks in a row is not slow: no lease is waited for. Its end is enough, since
         Ray restarts this one actor by itself."""
-        pid = int((self._status.get("orchestrator") or {}).get("pid", 0)) if self.ray.is_ours else 0
+        pid = int((self._newest.status.get("orchestrator") or {}).get("pid", 0)) if self.ray.is_ours else 0
         self._frozen_looks = self._frozen_looks + 1 if pid and is_stopped(pid) else 0
         if self._frozen_looks < 2:
             return False
@@ -410,12 +412,10 @@ class System:
         self.ray.send(SpawnOrchestrator(self._assembly, replace=False))
 
     def _look_after_the_house(self) -> None:
-        if self._news.is_set() and self._housekeeping is not None:
-            # An old answer is no sign of life.
-            self._news.clear()
-            self._housekeeping.look(self._status)
+        if self._housekeeping is not None and (status := self._newest.news()) is not None:
+            self._housekeeping.look(status)
 
-    # --- telling the operator ---
+    # --- notices for the operator ---
 
     def _alert(
         self, component: Foundation | ActorName, text: str, severity: Literal["warning", "critical"] = "warning"

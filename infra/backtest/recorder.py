@@ -1,6 +1,6 @@
-"""The store of a backtest: what machines need to go on stays, everything else becomes rows of the record at once.
+"""The store of a backtest: what machines need to continue stays, everything else becomes rows of the record.
 
-Years of history would otherwise fill the memory with facts that nobody reads before the report.
+Years of history would otherwise fill the memory with facts that are not read before the report.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BARS_KEPT = 5_000
 """Per series: more than any warm-up asks for."""
 
 _TOLD = (*ENGINES, ActorName.RISK_MANAGER)
-"""Whose decisions the report tells; the books and the daily cycle speak through fills, transfers and equity."""
+"""Actors whose decisions the report shows; books and daily cycle appear as fills, transfers and equity."""
 
 STOP_MOVED = "stop_moved"
 """The journal's word for a stop that the trailing rule moved; its data name the new price."""
@@ -44,7 +44,7 @@ _ROUTINE = frozenset({"approve", "assess_risk"})
 
 class RecordingStore(MemoryStore):
     """A `MemoryStore` that remembers for the report. `slippage` is the share of the price that a taker is modelled to
-    pay (it is part of the fill's price already; here it is told apart); `usd` is the price of a coin now, `last` that
+    pay (it is part of the fill's price already; here it is kept apart); `usd` is the price of a coin now, `last` that
     of a category's symbol."""
 
     def __init__(

@@ -30,13 +30,13 @@ from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, HOUR_MS, SPOT, Act
 INSTALLATION = "000000"
 """Begins the order ids of every backtest, so that equal runs have equal ids."""
 
-Brains = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], ActorLogic]]]
+LogicFactories = Callable[[EternalConfig, str], Mapping[ActorName, Callable[[], ActorLogic]]]
 
 
 class Backtest:
-    """One run. `run` may be called once; `record` may be asked at any time and tells what was done so far."""
+    """One run. `run` may be called once; `record` may be read at any time and holds what was done so far."""
 
-    def __init__(self, plan: BacktestPlan, logics: Brains, exchange_type: type[Exchange] = Exchange) -> None:
+    def __init__(self, plan: BacktestPlan, logics: LogicFactories, exchange_type: type[Exchange] = Exchange) -> None:
         """`exchange_type` makes the exchange; the golden run hands in one whose requests fail now and then."""
         self._plan = plan
         exchange = exchange_type(plan.market, plan.exchange())
@@ -50,7 +50,7 @@ class Backtest:
         self._is_complete = False
 
     def run(self, progress: Callable[[int], None], is_stopped: Callable[[], bool]) -> None:
-        """To the end of the market, or to the end of the day on which `is_stopped` says so. `progress` hears the
+        """To the end of the market, or of the day on which `is_stopped` returns True. `progress` receives the
         market time after every day."""
         with _rare_collections():
             self._run(progress, is_stopped)

@@ -1,4 +1,4 @@
-"""An engine that does not take part in a run: it hears everything and does nothing."""
+"""An engine that does not take part in a run: it receives everything and does nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from statemachines.values import ActorName
 
 
 class SwitchedOff:
-    """Implements `statemachines.actor_logic.ActorLogic`. Its messages are taken, so that nobody waits for it."""
+    """Implements `statemachines.actor_logic.ActorLogic`. Its messages are taken, so that no actor waits for it."""
 
     dialect = PLAIN
 

@@ -38,7 +38,7 @@ class _MarketTime:
 
 
 class InProcessSystem:
-    """Brains on an in-process exchange. `run` goes to the end of the market or until `until_ms`."""
+    """All logics on an in-process exchange. `run` continues to the end of the market or until `until_ms`."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ def admit(
 
 
 def key_problems(account: Account, key: Row, uid: int | None, now: datetime) -> list[str]:
-    """Sentences about one key: too much, too little, somebody else's, or past its end at `now`.
+    """Sentences about one key: too much, too little, another account's, or past its end at `now`.
 
     Raises UnparsableError.
     """
@@ -110,7 +110,7 @@ def account_problems(account: Account, state: Row) -> list[str]:
 
 def mode_problems(account: Account, caller: Caller, perpetuals: Sequence[str]) -> list[str]:
     """A sentence per perpetual that is not in one-way mode: there positions have two sides (`positionIdx` 1 and 2), and
-    every order of this system would be refused. Asked by symbol, the exchange tells the mode of flat ones too.
+    every order of this system would be refused. Asked by symbol, the exchange returns the mode of flat ones too.
 
     Raises GatewayError and UnparsableError.
     """

@@ -18,7 +18,7 @@ MAX_ROUND_TRIP_MS = 2_000
 """A measurement is wrong by up to half its round trip; a slower one is not used in place of a good one."""
 
 MAX_JUMP_MS = 1_000.0
-"""RM-4: a clock that is off by more than a second is a reason to stop entries; here it is told."""
+"""RM-4: a clock that is off by more than a second is a reason to stop entries; here it is logged."""
 
 
 class LiveClock:
@@ -51,7 +51,7 @@ class LiveClock:
         return server_ms - (before + after) / 2 * 1000, round((after - before) * 1000)
 
     def keep(self, period_s: float = RESYNCHRONISE_S) -> None:
-        """Measure again every `period_s` while the process lives; a failure keeps the old offset and is told."""
+        """Measure again every `period_s` while the process lives; a failure keeps the old offset and is logged."""
         threading.Thread(target=self._keep, args=(period_s,), name="exchange-clock", daemon=True).start()
 
     def _keep(self, period_s: float) -> None:
@@ -60,7 +60,7 @@ class LiveClock:
             self.resynchronise()
 
     def resynchronise(self) -> bool:
-        """One more measurement; whether it succeeded. A jump of the offset is told: one of both clocks was wrong."""
+        """One more measurement; whether it succeeded. A jump of the offset is logged: one of both clocks was wrong."""
         before_ms = self._offset_ms
         try:
             offset_ms, round_trip_ms = self._measure()
@@ -68,7 +68,7 @@ class LiveClock:
             _log.warning("the exchange's clock could not be read: %s", type(error).__name__)
             return False
         if before_ms is not None and round_trip_ms > MAX_ROUND_TRIP_MS:
-            _log.warning("the exchange's clock was told after %d ms, too late to be of use", round_trip_ms)
+            _log.warning("the exchange's time arrived after %d ms, too late to be of use", round_trip_ms)
             return False
         self._offset_ms = offset_ms
         if before_ms is not None and abs(offset_ms - before_ms) > MAX_JUMP_MS:

@@ -22,7 +22,7 @@ class Fault(StrEnum):
 
     TRANSIENT = "transient"  # the exchange did nothing; may be repeated after a delay
     UNKNOWN = "unknown"  # it may have landed: look it up
-    NOT_MODIFIED = "not modified"  # it is already as we want it
+    NOT_MODIFIED = "not modified"  # it is already as requested
     GONE = "gone"  # the order is final or was never there: success for a cancel
     FUNDS = "funds"  # the operator must act
     DUPLICATE = "duplicate"  # our id exists: look it up

@@ -18,7 +18,7 @@ INSTRUMENTS_A_PAGE = 1000
 def is_unlisted(caller: Caller, account: Account, category: Category, symbol: str, error: GatewayError) -> bool:
     """Whether a refused question about a symbol means that there is no such symbol (yet): an answer, not a failure.
 
-    Code 10001 alone does not tell which parameter it was, so the list of all instruments is read.
+    Code 10001 alone does not say which parameter it was, so the list of all instruments is read.
 
     Raises GatewayError and UnparsableError: the list cannot be read, so that it is not known.
     """

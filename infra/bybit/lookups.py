@@ -83,8 +83,8 @@ class LookUps:
                 raise row.error("amount", row.raw("amount"), f"the amount of the transfer, {request.amount:f},")
             states.append(parse_transfer_status(row.text("status"), row.what))
         if len({state.status for state in states}) > 1:
-            told = " and ".join(sorted({state.status for state in states}))
-            raise UnparsableError(f"answer about transfer {request.transfer_id}: it is told to be {told}.")
+            statuses = " and ".join(sorted({state.status for state in states}))
+            raise UnparsableError(f"answer about transfer {request.transfer_id}: it is reported as {statuses}.")
         return states[0] if states else TransferState(status="ABSENT")
 
 
@@ -107,7 +107,7 @@ def _check_versions(request: LookUpOrder, reports: Sequence[OrderReport]) -> Non
 
 
 def _check_sum(request: LookUpOrder, executions: Sequence[ExecutionReport], report: OrderReport) -> None:
-    """Executions may be more than the row told before them, unless it is the last one, but never more than ordered."""
+    """Executions may be more than the row before them says, unless it is the last one, but never more than ordered."""
     executed = sum((row.quantity for row in executions if row.execution_type != FUNDING_TYPE), Decimal(0))
     most = report.filled_quantity if report.status.is_final else report.quantity
     if executed > most and (most or report.status.is_final):

@@ -137,7 +137,7 @@ class MarketReader:
 
     def bars(self, account: Account, request: ReadBars) -> BarsRead:
         """Closed bars, oldest first: `from_ms` <= start, and the bar's end not after `until_ms` (which the caller
-        knows to have passed), so that a running bar can never slip in."""
+        has shown to have passed), so that a running bar can never slip in."""
         step = interval_ms(request.interval)
         found: dict[int, BarFact] = {}
         aside: list[SetAside] = []
@@ -171,7 +171,7 @@ class MarketReader:
 
     def funding(self, account: Account, request: ReadFunding) -> FundingRead:
         """Settled rates of the symbols, oldest first (then by symbol), each with the interval between its neighbours:
-        the exchange changes intervals, and its history tells instants and rates only."""
+        the exchange changes intervals, and its history has instants and rates only."""
         found: list[FundingRateFact] = []
         aside: list[SetAside] = []
         for symbol in request.symbols:

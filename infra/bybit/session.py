@@ -1,6 +1,6 @@
 """pybit HTTP sessions as we use them: one per account and thread, quiet, never retrying by themselves (IF-2).
 
-Two kinds with one interface: `GatewaySession` speaks HTTP to a real or simulated exchange, `DirectSession` calls the
+Two kinds with one interface: `GatewaySession` uses HTTP to a real or simulated exchange, `DirectSession` calls the
 in-process exchange's handler without sockets. Everything above them is the same code.
 """
 
@@ -63,7 +63,7 @@ class GatewaySession(HTTP):  # type: ignore[misc, unused-ignore]
         silence_libraries()
         self.endpoint = base_url.rstrip("/")
         self.client.trust_env = False
-        # The exchange redirects nobody: following would hand our signed headers to another origin, and could take its
+        # The exchange never redirects: following would hand our signed headers to another origin, and could take its
         # answer for the exchange's. With 0 any redirect raises, and the outcome is unknown.
         self.client.max_redirects = 0
         bound(self.client, answer_s)

@@ -1,4 +1,4 @@
 """The one database: tables, the store behind the durable actor, read-only queries, migrations and the embedded server.
 
-No decision is taken here; nobody but `api` and the launch imports this package.
+No decision is taken here; only `api` and the launch import this package.
 """

@@ -17,7 +17,7 @@ def chain_of_order(connection: psycopg.Connection[Any], client_order_id: str) ->
 
     A link is `{id, link, kind, sender, market_ms, body, decisions}`; `link` is "outside" (a bar, a fill, a deadline),
     "message", "request" or "order". Where a fill or report of another order began it (a stop follows its entry), the
-    chain goes on with that order, back to a bar, a settlement or a deadline. Links whose rows have been archived
+    chain continues with that order, back to a bar, a settlement or a deadline. Links whose rows have been archived
     appear as "outside" with their id.
     """
     links: list[Row] = []

@@ -15,7 +15,7 @@ UNANSWERED_MS = 10_000
 """After so long without a sign from the server's machine a connection is lost."""
 
 LOCK_TIMEOUT_MS = 5_000
-"""Longest wait for a lock that another session holds; then it is an outage, which is told."""
+"""Longest wait for a lock that another session holds; then it is an outage, which is reported."""
 
 STATEMENT_TIMEOUT_MS = 10_000
 """With the wait for a lock well below the 15 s after which a worker that stands still counts as hung."""
@@ -27,7 +27,7 @@ READ_TIMEOUT_MS = 5_000
 """A page must not wait longer than this for its rows."""
 
 READ_LOCK_TIMEOUT_MS = 1_500
-"""Below the time in which /health answers, so that it is told what holds the rows up."""
+"""Below the time in which /health answers, so that the cause of the wait is reported."""
 
 
 def connect(url: str, application: str, *, is_patient: bool = False) -> psycopg.Connection[Any]:
@@ -46,7 +46,7 @@ def connect_for_reading(url: str, application: str) -> psycopg.Connection[Any]:
         "lock_timeout": str(READ_LOCK_TIMEOUT_MS),
         "statement_timeout": str(READ_TIMEOUT_MS),
         "default_transaction_read_only": "on",
-        "plan_cache_mode": "force_custom_plan",  # optional filters want the plan of those that are given
+        "plan_cache_mode": "force_custom_plan",  # with optional filters the plan must fit those that are given
     }
     return _connect(url, application, settings)
 

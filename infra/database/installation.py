@@ -37,12 +37,6 @@ CREATE = "INSERT INTO installation (installation_id) VALUES (%s) ON CONFLICT DO 
 BIND = "UPDATE installation SET profile = %s, exchange_instance = %s, account_uids = %s, bound_at = now()"
 
 
-def read_installation(url: str) -> Installation:
-    """The database's identity; made (with a random id) when it has none yet."""
-    with connect(url, "installation", is_patient=True) as connection:
-        return _read(connection)
-
-
 def bind(url: str, profile: str, exchange_instance: str, account_uids: Mapping[str, str]) -> Installation:
     """Bind the database to its owner the first time; afterwards make sure that it is the same one.
 
@@ -72,7 +66,7 @@ def bind(url: str, profile: str, exchange_instance: str, account_uids: Mapping[s
     if differences:
         raise WrongDatabaseError(
             f"this database must not be used here: {'; '.join(differences)}. Give every profile and exchange a data "
-            "folder or DATABASE_URL of its own, or forget this one (`make reset` for the simulated exchange)."
+            "folder or DATABASE_URL of its own, or discard this one (`make reset` for the simulated exchange)."
         )
     return found
 

@@ -66,7 +66,7 @@ class Database:
 
 @contextmanager
 def told_as_sentence() -> Iterator[None]:
-    """Whatever the database refuses in the start for an outage is told as one.
+    """What the database refuses during the start because of an outage is reported as one.
 
     Raises:
         DatabaseUnreachableError: in place of the driver's error.
@@ -157,7 +157,7 @@ def _with_own_logins(url: str) -> Database | None:
 
 
 def _with_set_role(url: str) -> Database:
-    """The given login takes the roles: it can end that, which is told (`weaknesses`)."""
+    """The given login takes the roles: it can end that, which is reported (`weaknesses`)."""
     secure(url)
     return Database(as_role(url, APPLICATION), as_role(url, RETENTION), as_role(url, READER), None)
 

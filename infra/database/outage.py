@@ -3,7 +3,7 @@
 A refusal of our own statement or data is a fault of the program. Everything else (a lost connection, a database that
 is read-only after a failover, out of space, shutting down, refusing the login, taking too long) is an outage: nothing
 is known to be committed, and the same call may succeed later (DESIGN 1). What kind of outage it is, is decided here
-alone: actors wait for it, /health, page and alert tell it.
+alone: actors wait for it; /health, page and alert report it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NOT_OURS = (
 start has migrated, so that the tables were there."""
 
 LOST_CONNECTION = frozenset({Outage.AWAY, Outage.STARTING})
-"""What a connection says that died while nobody used it, whatever the state of the server now."""
+"""Errors of a connection that died while idle, whatever the state of the server now."""
 
 _BY_STATE = {
     "25006": Outage.READ_ONLY,
@@ -89,7 +89,7 @@ _BY_WORDS = {
 
 
 def outage_of(error: BaseException) -> Outage | None:
-    """The kind of outage that an error tells; None when it is none."""
+    """The kind of outage that an error means; None when it is none."""
     if not isinstance(error, psycopg.Error):
         return None
     if isinstance(error, _OURS) and not isinstance(error, _NOT_OURS):
@@ -98,7 +98,7 @@ def outage_of(error: BaseException) -> Outage | None:
     by_state = _BY_STATE.get(state) or _BY_STATE.get(state[:2])
     if by_state is not None:
         return by_state
-    # Whoever sends a SQLSTATE can be reached, unless it is the one that says so.
+    # A server that sends a SQLSTATE can be reached, unless the code itself says otherwise.
     unknown = Outage.AWAY if state[:2] in ("", "08") else Outage.FAULTY
     return next((kind for part, kind in _BY_WORDS.items() if part in words), unknown)
 

@@ -268,18 +268,6 @@ class Queries:
         """The newest version of the portfolio."""
         return _first(self._rows("SELECT * FROM portfolio_versions ORDER BY version DESC LIMIT 1"))
 
-    def portfolio_history(self, from_ms: int = 0, until_ms: int = NEVER_MS, limit: int = MOST_ROWS) -> list[Row]:
-        """The last version of each market day with its equity, newest day first."""
-        return self._rows(
-            """SELECT DISTINCT ON (market_ms / 86400000) market_ms / 86400000 * 86400000 AS day_ms, version, market_ms,
-                   equity_usdt, data
-               FROM portfolio_versions WHERE market_ms >= %(from_ms)s AND market_ms < %(until_ms)s
-               ORDER BY market_ms / 86400000 DESC, version DESC LIMIT %(limit)s""",
-            from_ms=from_ms,
-            until_ms=until_ms,
-            limit=_bounded(limit),
-        )
-
     def transfers(self, before: Place = TRANSFERS.newest, limit: int = 100) -> list[Row]:
         """Movements between accounts."""
         return self._page(TRANSFERS, "SELECT * FROM transfers WHERE true", before, limit)
@@ -306,14 +294,6 @@ class Queries:
 
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")
-
-    def open_exchange_calls(self) -> list[Row]:
-        """Requests to the exchange without an answer yet."""
-        return self._rows(
-            """SELECT actor, key, account, kind, request, gate, status, blocked_by, market_ms, cause, trace
-               FROM exchange_calls
-               WHERE status <> 'ANSWERED' ORDER BY actor, commit_no, position"""
-        )
 
     def events(
         self, kind: str | None = None, trace: str | None = None, before: Place = EVENTS.newest, limit: int = 100
@@ -404,7 +384,7 @@ class Queries:
             except psycopg.Error as error:
                 if not is_used or outage_of(error) not in LOST_CONNECTION:
                     raise _unavailable(error) from error
-            try:  # the connection had died while nobody used it, which says nothing of the database now
+            try:  # the connection had died while idle, which says nothing about the database now
                 return self._attempt(work)
             except psycopg.Error as error:
                 raise _unavailable(error) from error
@@ -433,7 +413,7 @@ def _unavailable(error: psycopg.Error) -> QueryUnavailableError:
 
 
 def _bounded(limit: int) -> int:
-    return max(1, min(limit, MOST_ROWS + 1))  # one more tells whether there is a further page
+    return max(1, min(limit, MOST_ROWS + 1))  # one more shows whether there is a further page
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

@@ -179,7 +179,7 @@ def _without(ranges: list[Range], absent: Sequence[Range]) -> list[Range]:
 
 
 def _with_a_look_back(ranges: list[Range], frame: pl.DataFrame, series: Series) -> list[Range]:
-    """The newest stored row is fetched once more: whether the exchange still tells the same is seen at the seam."""
+    """The newest stored row is fetched once more: at the seam it shows whether the exchange still returns the same."""
     if not frame.height or not ranges:
         return ranges
     newest = int(_times(frame)[-1])

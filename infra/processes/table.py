@@ -97,20 +97,20 @@ def is_alive(pid: int) -> bool:
 
 def begun(pid: int) -> str:
     """When the process began, in the system's own units: with it a number that was given to another process since is
-    told apart. "" where that cannot be seen, or when there is no such process."""
+    distinguished. "" where that cannot be seen, or when there is no such process."""
     with contextlib.suppress(OSError, IndexError):
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
     return ""
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether the process is frozen (SIGSTOP, a debugger). It is not slow: it will not go on by itself, so no patience
+    """Whether the process is frozen (SIGSTOP, a debugger). It is not slow: it cannot continue by itself, so no patience
     is due. False where that cannot be seen."""
     return _state(pid) in STOPPED
 
 
 def is_stopped_kin(pid: int) -> bool:
-    """Whether this is a frozen process of the same run as ours: on another machine the number means somebody else."""
+    """Whether this is a frozen process of the same run as ours: on another machine the number is another process."""
     ours = os.environ.get(MARK, "")
     return bool(ours) and is_stopped(pid) and _mark_of(pid) == ours
 

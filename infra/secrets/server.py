@@ -85,7 +85,7 @@ def fetch(path: Path, name: str, patience_s: float = PATIENCE_S) -> Mapping[str,
     """The secrets of the actor `name`.
 
     Raises:
-        SecretsUnavailableError: nobody hands them out, or there are none for this name.
+        SecretsUnavailableError: no process hands them out, or there are none for this name.
     """
     until = time.monotonic() + patience_s
     while True:
@@ -132,7 +132,7 @@ def _short(path: Path) -> Iterator[str]:
 
 
 def _user_of(caller: socket.socket) -> int | None:
-    """The user id of the process at the other end; None where the system does not tell (the folder's mode rules)."""
+    """The user id of the process at the other end; None where the system lacks it (the folder's mode decides)."""
     if sys.platform != "linux":
         return None
     found = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

@@ -63,7 +63,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _end_with_parent() -> None:
-    """Be told to stop when the process that started this one is gone, however it died."""
+    """Stop when the process that started this one is gone, however it ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -135,7 +135,7 @@ async def _serve(durable: DurableExchange, arguments: argparse.Namespace, config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop; returns the exit code."""
+    """Run until stopped; returns the exit code."""
     arguments = _arguments(sys.argv[1:] if argv is None else argv)
     if arguments.end_with_parent:
         _end_with_parent()

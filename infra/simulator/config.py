@@ -90,7 +90,3 @@ class SimConfig:
     )
     rate_limits: bool = True
     ack_delay_ms: int = 50
-
-    def account_by_uid(self, uid: int) -> AccountConfig | None:
-        """The account with this UID, or None."""
-        return next((account for account in self.accounts if account.uid == uid), None)

@@ -62,7 +62,7 @@ class Control:
         exchange = self._hub.durable.exchange
         sent = self._hub.sent()
         # A connection that is counted but not ours any more has died with its client, or with an earlier process of
-        # ours: moving on would speak to nobody.
+        # ours: advancing would have no receiver.
         if handled is not None and step == exchange.step and handled != sent:
             return web.json_response(
                 {

@@ -1,4 +1,4 @@
-"""Live WebSocket connections, who hears what, and the one lane in which everything is made durable and sent.
+"""Live WebSocket connections, their subscriptions, and the one queue in which everything is made durable and sent.
 
 An input changes the state at once; its frames and its answer leave only after the disk has it, in the order of the
 inputs. Waiting inputs share one fsync.

@@ -22,9 +22,6 @@ class StakingParameters(ParameterModel):
     asset: Coin = "ETH"
     """The coin that is staked (CH-10)."""
 
-    min_yield: YearlyFraction = Decimal("0.02")
-    """Least offered yield at which it is staked (CH-10)."""
-
     max_volatility: Annotated[Decimal, Field(gt=0), Unit("annualised standard deviation, fraction of 1")] = Decimal(
         "0.60"
     )
@@ -39,14 +36,8 @@ class StakingParameters(ParameterModel):
     max_share: Fraction = Decimal("0.80")
     """Largest part of the coins held that is staked (CH-10)."""
 
-    share_tolerance: Fraction = Decimal("0.01")
-    """How far above `max_share` the staked part may drift before the rest is redeemed (C9)."""
-
-    min_stake_share: Fraction = Decimal("0.01")
-    """Smallest stake, as a part of the coins held; a smaller one waits (C9)."""
-
     replay_yield: YearlyFraction = Decimal("0.03")
-    """Yield assumed in a replay without data of Bybit Earn, paid daily and redeemed at once (C9)."""
+    """Yield assumed without data of Bybit Earn: what staking would earn, reported in the daily metrics (C9)."""
 
 
 class CoreHodlParameters(ParameterModel):

@@ -39,15 +39,6 @@ class RowsSetAside(Body):
     rows: tuple[SetAside, ...]
 
 
-class FundingFrame(Body):
-    """Settled funding rates read after a settlement."""
-
-    KIND = "funding_frame"
-    settle_ms: int
-    rates: dict[str, Decimal]
-    interval_min: dict[str, int]
-
-
 class FeedFrame(Body):
     """External values (DA-2): Fear & Greed and DVOL, each with its publication time."""
 

@@ -192,14 +192,6 @@ class Supervisor:
             return []
         return self._fail(component, "its process is frozen", wall_ms)
 
-    def gave_up(self, component: ActorName, reason: str, wall_ms: int) -> Orders:
-        """It reports that no restart can help: FAULTED immediately."""
-        if self.state(component) not in ALIVE:
-            return []
-        failed = self._move(component, "fail", f"gave up: {reason}", wall_ms)
-        kill = KillActor(component, f"gave up: {reason}")
-        return [failed, kill, *self._exhaust(component, f"it gave up: {reason}", wall_ms)]
-
     def tick(self, wall_ms: int) -> Orders:
         """Handle delays that have ended and starts or recoveries that take too long."""
         orders: Orders = []

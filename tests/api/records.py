@@ -5,16 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from actors.runtime.ports import EnvelopeDict, ExchangeCallRow, JournalRow
+from actors.runtime.ports import ExchangeCallRow, JournalRow
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
-from statemachines.commands import ExchangeCall, JournalEntry
+from statemachines.commands import JournalEntry
 from statemachines.facts import (
     BarFact,
     DiscrepancyFact,
     ExecutionFact,
     OperatorCommandFact,
-    OrderFact,
     PortfolioFact,
     PositionFact,
     PostingFact,
@@ -22,9 +21,9 @@ from statemachines.facts import (
     SummaryFact,
     TransferFact,
 )
-from statemachines.requests import PlaceOrder
-from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.actors.runtime.store_suite import ALERT, Pen, switch
+from statemachines.values import DAY_MS, HOUR_MS, Side
+from tests.kit import rows
+from tests.kit.rows import ALERT, Pen, switch
 
 BAR = "bar:linear:BTCUSDT:D:0"
 ENTRY, STOP = "abc123t11-1", "abc123t12-1"
@@ -56,10 +55,10 @@ def register_command(url: str, method: str, arguments: tuple[Any, ...]) -> None:
 def _write(store: PostgresStore) -> None:
     bar = BarFact(category="linear", symbol="BTCUSDT", interval="D", start_ms=0, open=Decimal(1), high=Decimal(3),
                   low=Decimal(1), close=Decimal("58420.50"), volume=Decimal(9))  # fmt: skip
-    Pen(store, "market-data").write(facts=[bar], outbox=[_message("market-data", 1, "trend-1", BAR, BAR)])
+    Pen(store, "market-data").write(facts=[bar], outbox=[rows.message("market-data", 1, "trend-1", "intent", BAR, BAR)])
     trend = Pen(store, "trend-1")
     trend.write(
-        outbox=[_message("trend-1", 1, "order-manager", "market-data:1", BAR)],
+        outbox=[rows.message("trend-1", 1, "order-manager", "intent", "market-data:1", BAR)],
         journal=[_note("BTC", "SIGNAL_DETECTED", "ENTRY", "close 58,420.5 above SMA200: entry", "market-data:1", BAR)],
         states=[StateRow("BTC", "IN_POSITION", 1, {"stop": "55000"}), StateRow("portfolio", "SEEN", 1, {})],
         market_ms=HOUR_MS,
@@ -83,13 +82,13 @@ def _write(store: PostgresStore) -> None:
     )
     desk = Pen(store, "order-manager")
     desk.write(
-        calls=[ExchangeCallRow(_place(ENTRY), "trend-1:1", BAR, HOUR_MS)],
-        facts=[_order(ENTRY, "FILLED", BAR, HOUR_MS), fill],
+        calls=[ExchangeCallRow(rows.market_order(ENTRY), "trend-1:1", BAR, HOUR_MS)],
+        facts=[rows.order(ENTRY, "FILLED", BAR, HOUR_MS), fill],
     )
-    trend.write(outbox=[_message("trend-1", 2, "order-manager", FILL, FILL)])
+    trend.write(outbox=[rows.message("trend-1", 2, "order-manager", "intent", FILL, FILL)])
     desk.write(
-        calls=[ExchangeCallRow(_place(STOP), "trend-1:2", FILL, HOUR_MS)],
-        facts=[_order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
+        calls=[ExchangeCallRow(rows.market_order(STOP), "trend-1:2", FILL, HOUR_MS)],
+        facts=[rows.order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
     )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
     account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
@@ -118,59 +117,6 @@ def _money() -> list[Any]:
             resolution="booked", found_ms=3,
         ),
     ]  # fmt: skip
-
-
-def _place(client_order_id: str) -> ExchangeCall:
-    request = PlaceOrder(
-        client_order_id=client_order_id,
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        quantity=Decimal("0.5"),
-        style="market",
-    )
-    return ExchangeCall(key=f"{client_order_id}:place:1", account="TREND-1", request=request, gate=ActorName.TREND_1)
-
-
-def _order(client_order_id: str, state: str, trace: str, created_ms: int) -> OrderFact:
-    return OrderFact(
-        client_order_id=client_order_id,
-        intent_id=client_order_id,
-        engine="trend-1",
-        account="TREND-1",
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        order_type="market",
-        quantity=Decimal("0.5"),
-        price=None,
-        trigger_price=None,
-        reduce_only=False,
-        state=state,
-        venue_order_id=f"x-{client_order_id[-3]}",
-        filled_quantity=Decimal(0),
-        average_price=None,
-        reason="a rule",
-        created_ms=created_ms,
-        updated_ms=created_ms,
-        trace=trace,
-    )
-
-
-def _message(actor: str, seq: int, to: str, cause: str, trace: str) -> EnvelopeDict:
-    return {
-        "id": f"{actor}:{seq}",
-        "sender": actor,
-        "seq": seq,
-        "prev": {to: seq - 1},
-        "to": [to],
-        "kind": "intent",
-        "version": 1,
-        "market_time": HOUR_MS,
-        "cause": cause,
-        "trace": trace,
-        "body": {"of": actor},
-    }
 
 
 def _note(machine: str, source: str, dest: str, reason: str, cause: str, trace: str) -> JournalRow:

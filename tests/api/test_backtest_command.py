@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner, Result
 
 from api.cli.backtest import NAMES, missing_inputs
+from api.cli.main import app
 from infra.simulator.market.judge import Coverage
 from tests.infra.simulator.market.make import write_required
 from tests.simulation.whole import instant
@@ -38,6 +40,13 @@ def run(folder: Path, *options: str, **environment: str) -> subprocess.Completed
         text=True,
         timeout=PATIENCE_S,
     )
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command as it is typed in an empty folder, without a process of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *options, **environment: CliRunner().invoke(app, ["backtest", *options], env=environment)
 
 
 def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
@@ -86,12 +95,19 @@ def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
     ],
 )
 def test_nonsense_is_refused_with_field_value_and_what_is_allowed(
-    tmp_path: Path, options: tuple[str, ...], told: str
+    tmp_path: Path, typed: Callable[..., Result], options: tuple[str, ...], told: str
 ) -> None:
-    refused = run(tmp_path, *options)
-    assert refused.returncode == 2
+    refused = typed(*options)
+    assert refused.exit_code == 2 and isinstance(refused.exception, SystemExit)
     assert told in refused.stderr
     assert "Traceback" not in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_its_own_is_refused_alike(tmp_path: Path) -> None:
+    refused = run(tmp_path, "--capital", "-5")
+    assert refused.returncode == 2
+    assert "--capital -5 is refused; allowed is 1000 to" in refused.stderr and "Traceback" not in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,23 +134,25 @@ def test_ctrl_c_and_sigterm_leave_a_report_of_what_was_done(tmp_path: Path, numb
     assert any("incomplete" in one["text"] for one in summary["findings"])
 
 
-def test_the_folder_of_the_report_is_tried_first_and_a_strangers_one_is_left_alone(tmp_path: Path) -> None:
+def test_the_folder_of_the_report_is_tried_first_and_a_strangers_one_is_left_alone(
+    tmp_path: Path, typed: Callable[..., Result]
+) -> None:
     """The work of minutes was lost when the report could not be written, and files of others were written over."""
     (tmp_path / "file").write_text("text")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "summary.json").write_text("precious")
     for out, told in (("file", "file is not a folder"), ("mine", "is not ours"), ("/proc/report", "cannot be used")):
-        refused = run(tmp_path, *SHORT, "--out", out)
-        assert refused.returncode == 2 and told in refused.stderr and "Traceback" not in refused.stderr
+        refused = typed(*SHORT, "--out", out)
+        assert refused.exit_code == 2 and told in refused.stderr and "Traceback" not in refused.stderr
         assert "Market:" not in refused.stdout, "nothing is run before the folder is known to be usable"
     assert (tmp_path / "file").read_text() == "text"
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["summary.json"]
     assert (tmp_path / "mine" / "summary.json").read_text() == "precious"
 
 
-def test_a_profile_that_trades_elsewhere_is_refused(tmp_path: Path) -> None:
-    refused = run(tmp_path, *SHORT, ETERNAL__PROFILE="testnet")
-    assert refused.returncode == 2 and "profile 'testnet' is refused, paper is allowed" in refused.stderr
+def test_a_profile_that_trades_elsewhere_is_refused(tmp_path: Path, typed: Callable[..., Result]) -> None:
+    refused = typed(*SHORT, ETERNAL__PROFILE="testnet")
+    assert refused.exit_code == 2 and "profile 'testnet' is refused, paper is allowed" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,8 +22,8 @@ from infra.database.store import PostgresStore
 from statemachines.messages.control import ComponentChanged, ComponentReset, OperatorCommand
 from statemachines.messages.kinds import parse_body
 from statemachines.values import ActorName
-from tests.actors.runtime.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.kit.peers import NoPeers, StandingClock
 
 SECRET = "a-secret-for-this-test"
 ALLOWED = {"Authorization": f"Bearer {SECRET}"}
@@ -198,7 +198,15 @@ class Living:
         for name in (ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR):
             store = PostgresStore(self._url)
             self._stores.append(store)
-            parts = Parts(logics(EternalConfig(), "abcdef")[name](), store, None, None, NoPeers(), Noon(), False)
+            parts = Parts(
+                logics(EternalConfig(), "abcdef")[name](),
+                store,
+                None,
+                None,
+                NoPeers(),
+                StandingClock(43_200_000),
+                False,
+            )
             host = ActorRunner(name, parts, lambda _why: None)
             host.start(store.grant(name, "test"), 0)
             self._hosts[name] = host

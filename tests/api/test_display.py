@@ -166,16 +166,24 @@ def test_the_operator_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, d
     assert is_sound and system.stopped and time.monotonic() < system.until
 
 
-def test_what_cannot_be_ended_in_order_keeps_nothing_else_from_its_end(tmp_path: Path) -> None:
+def test_what_cannot_be_ended_in_order_keeps_nothing_else_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """An error in the end of Ray left exchange and database running."""
-    system, ended = System(EternalConfig(data_folder=tmp_path / "data")), []
+    ended: list[str] = []
 
-    def fail() -> None:
-        raise RuntimeError("no end")
+    def fail(*_: object) -> None:
+        raise RuntimeError("no start and no end")
 
-    parts: Any = system
-    parts._ray, parts._exchange = SimpleNamespace(stop=fail), SimpleNamespace(stop=fail)
-    parts._server = SimpleNamespace(stop=lambda: ended.append("database"))
+    broken = SimpleNamespace(start=fail, stop=fail)
+    server = SimpleNamespace(stop=lambda: ended.append("database"))
+    monkeypatch.setattr("api.launch.system.RayProcess", lambda *_: broken)
+    monkeypatch.setattr("api.launch.system.SimulatorProcess", lambda *_: broken)
+    monkeypatch.setattr("api.launch.system.EmbeddedPostgres", lambda *_, **__: server)
+    monkeypatch.setattr("api.launch.system.open_database", fail)
+    system = System(EternalConfig(data_folder=tmp_path / "data"))
+    with pytest.raises(RuntimeError, match="no start"):
+        system.start()
     system.stop()
     assert ended == ["database"]
 

@@ -15,7 +15,7 @@ ACTORS = [{"actor": "trend-1", "committed_age_s": 1.0, "heartbeat_age_s": None}]
 
 def status(**changes: Any) -> dict[str, Any]:
     component = {"name": "trend-1", "state": "RUNNING", "state_ru": "Работает", "reason": "", "health": {}}
-    lockstep = {"state": "RUNNING", "why": ""}
+    lockstep = {"state": "RUNNING", "why": "", "standing_s": 0.1}
     own = {"state": "RUNNING"}
     return {"booted": True, "orchestrator": own, "components": [component], "lockstep": lockstep, **changes}
 
@@ -37,7 +37,7 @@ def test_all_is_not_well_where_nothing_may_be_opened(scope: str, state: str) -> 
     assert f"No new risk is allowed for {whom}: {state} since 2025-01-01 00:00 UTC by operator (a test)." in text
     # `normal` also lifts what rules demand: no advice for an operator's own pause.
     ends = "resume" if state == "PAUSED" else "normal"
-    assert f"`eternal control {ends} --scope {scope}` ends it." in text
+    assert f'`eternal control {ends} --scope {scope} --reason "..."` ends it.' in text
 
 
 def test_with_caution_trading_is_allowed() -> None:
@@ -56,7 +56,10 @@ def component(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("snapshot", "sentence"),
     [
-        (Snapshot({}, None, "no answer within 1.0 s"), "The orchestrator does not answer: no answer within 1.0 s."),
+        (
+            Snapshot({}, None, "no answer within 1.0 s"),
+            "The state of the orchestrator is not known: no answer within 1.0 s.",
+        ),
         (Snapshot(status(), 9.0), "last answer is 9 s old"),
         (Snapshot(status(booted=False, boot_error="no database"), 0.1), "has not begun yet: no database"),
         (Snapshot(status(orchestrator={"state": "FENCED"}), 0.1), "The orchestrator itself is FENCED."),

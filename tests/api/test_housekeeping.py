@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from api.launch.housekeeping import BEAT_S, RETAIN_S, Housekeeping
-from api.launch.ray_protocol import Heard, Silent
-from api.launch.system import System
-from infra.config import EternalConfig
+from api.launch.newest_status import NewestStatus
 from infra.database.retention import RetentionPolicy
 from statemachines.values import DAY_MS
 from tests.database import database_url, postgres_server  # noqa: F401
@@ -93,19 +90,13 @@ def test_a_database_that_is_away_costs_a_sign_of_life_only(tmp_path: Path) -> No
     keeper.stop(10.0)
 
 
-def test_an_old_answer_of_the_orchestrator_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_answer_of_the_orchestrator_is_no_sign_of_life() -> None:
     """OR-8: while nobody answers, nobody is said to live."""
-    looks: list[dict[str, Any]] = []
-    system = System(EternalConfig())
-    said: list[Any] = [Heard(status(7))]
-    ray = SimpleNamespace(heard=lambda: [said.pop()] if said else [], loss=lambda: "")
-    monkeypatch.setattr(system, "_ray", ray)
-    monkeypatch.setattr(system, "_housekeeping", SimpleNamespace(look=looks.append))
-    system._look_after_ray()
-    system._look_after_the_house()
-    assert looks == [status(7)]
-    said.append(Silent("no answer", is_gone=False))
-    system._look_after_ray()
-    system._look_after_the_house()
-    assert len(looks) == 1
-    assert system.status["lockstep"] == status(7)["lockstep"], "the page still shows what was known last"
+    newest = NewestStatus()
+    assert newest.news() is None and newest.status == {}
+    newest.take(status(7))
+    assert newest.news() == status(7)
+    assert newest.news() is None
+    assert newest.status["lockstep"] == status(7)["lockstep"], "the page still shows what was known last"
+    newest.take(status(7))
+    assert newest.news() == status(7), "the same answer again is one"

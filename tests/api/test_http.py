@@ -18,8 +18,9 @@ from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.registers import Heartbeats
+from infra.database.server.embedded import EmbeddedPostgres
 from tests.api.records import BAR, ENTRY, FILL, STOP, write_history
-from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.database import database_url, fresh_database, postgres_server  # noqa: F401 - fixtures
 
 TOKEN = "the-token-of-this-test"
 STATIC = Path(__file__).parents[2] / "api" / "http" / "static"
@@ -62,10 +63,17 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
-    write_history(database_url)
-    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+@pytest.fixture(scope="module")
+def history_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:  # noqa: F811
+    """The URL of one database for all tests that only read: it holds a small history."""
+    with fresh_database(postgres_server) as url:
+        write_history(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(history_url: str) -> Iterator[TestClient]:
+    service = OperatorService(Queries(history_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
     with TestClient(create_app(service, Token(TOKEN))) as found:
         found.headers["Authorization"] = f"Bearer {TOKEN}"
         yield found
@@ -211,8 +219,8 @@ def test_without_the_token_only_the_verdict_and_empty_pages_are_seen(client: Tes
     assert set(client.get("/health", headers={"Authorization": ""}).json()) == {"ok", "reasons"}
 
 
-def test_no_answer_shows_a_secret(client: TestClient, database_url: str) -> None:  # noqa: F811
-    password = database_url.split(":")[2].partition("@")[0]
+def test_no_answer_shows_a_secret(client: TestClient, history_url: str) -> None:
+    password = history_url.split(":")[2].partition("@")[0]
     for path in ("/", "/docs", "/health", "/openapi.json", "/nowhere", *ANSWERS):
         text = client.get(path).text
         assert TOKEN not in text and password not in text, path
@@ -239,7 +247,7 @@ def test_while_the_orchestrator_is_down_the_last_signs_of_life_are_shown(databas
     rows = {row["name"]: row for row in answer}
     assert (rows["trend-1"]["state"], rows["trend-1"]["russian"]) == ("RECOVERING", "Восстанавливается")
     assert rows["trend-1"]["pid"] == 4711
-    assert "the orchestrator cannot be asked" in rows["trend-1"]["reason"]
+    assert "the orchestrator cannot be reached" in rows["trend-1"]["reason"]
     assert rows["trend-1"]["heartbeat_age_s"] is not None
     assert detail["state"] == "RECOVERING" and detail["machines"]
     assert rows["funding"]["state"] == "UNKNOWN"

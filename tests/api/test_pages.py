@@ -28,8 +28,8 @@ from statemachines.facts import (
     TransferFact,
 )
 from statemachines.values import ActorName, Side
-from tests.actors.runtime.store_suite import Pen, envelope
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.kit.rows import Pen, envelope
 
 ROWS = 57
 INSTANTS = (1_000, 1_001, 1_002)

@@ -123,7 +123,7 @@ def test_status_with_the_api_away_asks_the_launch_and_is_light(tmp_path: Path, d
     with hold(config) as child:
         read_or_make_token(config.token_file)
         system = System(config)
-        counter = SecretsServer(config.data_folder, system._secrets_of)
+        counter = SecretsServer(config.data_folder, system.secrets_for)
         place = Place(config.data_folder, token_file=config.token_file)
         assert read_launch_overview(place, "nobody listens") is None, "before anything was shown"
         system.publish(overview)

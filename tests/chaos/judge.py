@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.backtest.journals import from_database
 from infra.simulator.market.port import Market
 from tests.chaos.rig import Drill
+from tests.kit.journals import from_database
 from tests.simulation.books import assert_same_run, books_in_database
 from tests.simulation.whole import run
 

@@ -24,7 +24,6 @@ from api.launch.system import System
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig, RayConfig
-from infra.database.installation import read_installation
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.processes.table import Process, is_alive, marked
 from infra.simulator.market.synthetic import DEFAULT_SEED
@@ -190,7 +189,10 @@ class Drill:
         return psycopg.connect(self.system.database_url)
 
     def installation(self) -> str:
-        return read_installation(self.system.database_url).installation_id
+        with self.database() as connection:
+            row = connection.execute("SELECT installation_id FROM installation").fetchone()
+        assert row is not None
+        return str(row[0])
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from tests.docs.citations import Named, without_code
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("statemachines", "benchmarks")
+PACKAGES = ("statemachines", "eternal", "benchmarks")
 """Packages whose comments, docstrings and messages are checked; the others follow as their texts are revised."""
 DOCUMENTS = sorted(
     path

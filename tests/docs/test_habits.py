@@ -50,6 +50,17 @@ def test_the_budgets_fit_into_the_time_of_make_test() -> None:
     assert alone + (sum(BUDGET_S.values()) - alone) / 2 <= WHOLE_S
 
 
+def test_what_only_the_soak_runs_is_where_make_soak_looks() -> None:
+    """A test that was moved out of `make test` into a folder that `make soak` does not name would run nowhere."""
+    (command,) = re.findall(r"--soak ([^$]*) \$\(ARGS\)", MAKEFILE)
+    places = [ROOT / one for one in command.split() if one.startswith("tests/")]
+    assert places and all(place.exists() for place in places)
+    words = ("mark." + "soak", "quarter_unless" + "_soaking:", "settings()" + ".max_examples")
+    marked = [path for path in (ROOT / "tests").rglob("test_*.py") if any(word in path.read_text() for word in words)]
+    assert marked
+    assert [path for path in marked if not any(path.is_relative_to(place) for place in places)] == []
+
+
 def test_a_fast_test_that_starts_a_service_is_told_which_mark_it_lacks() -> None:
     with pytest.raises(pytest.fail.Exception, match=r"called ray\.init: mark it with pytest\.mark\.ray"):
         refusal("ray.init", "ray")()

@@ -15,7 +15,6 @@ from actors.runtime.routing import TABLE
 from api import machines, service
 from api.cli import backtest
 from api.logics import logics
-from infra.backtest.journals import from_memory
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
@@ -24,6 +23,7 @@ from infra.simulator.api import Exchange
 from infra.simulator.config import with_further
 from statemachines.execution.orders.order_ids import client_order_id, parse_client_order_id
 from statemachines.values import DAY_MS, Account, ActorName
+from tests.kit.journals import from_memory
 from tests.simulation.whole import INSTALLATION, synthetic
 
 TOY = ActorName("toy-1")

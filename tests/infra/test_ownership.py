@@ -119,7 +119,7 @@ def test_an_old_or_empty_mark_without_a_plain_kind_is_refused(tmp_path: Path, ma
     (tmp_path / MARK_FILE).write_text(mark)
     for name in names:
         (tmp_path / name).write_text("mine")
-    with pytest.raises(ForeignFolderError, match=r"earlier version.*does not tell"):
+    with pytest.raises(ForeignFolderError, match=r"earlier version.*does not show"):
         claim(tmp_path, WHAT, DATA)
     assert not is_ours(tmp_path, DATA) and not is_ours(tmp_path, REPORT)
 

@@ -119,7 +119,6 @@ PARTS = (
             "tests/actors/runtime/test_durable_actor.py",
             "tests/actors/runtime/test_exchange_dispatcher.py",
             "tests/actors/runtime/test_actor_runner.py",
-            "tests/actors/runtime/test_actor_runner_quotes.py",
             "tests/actors/runtime/test_outages.py",
             "tests/actors/runtime/test_routing.py",
         ),

@@ -42,7 +42,7 @@ class _Rig:
 
     def run(self) -> None:
         for name in (RISK, ORDERS):
-            self._report(name, ticks=0, deadline_ms=100)
+            self.report(name, ticks=0, deadline_ms=100)
         self.driver.start()
         self.driver.open()
         until(lambda: self.driver.state == "ENDED")
@@ -50,9 +50,9 @@ class _Rig:
     def _tick(self, name: ActorName, now_ms: int) -> None:
         assert now_ms == 100
         self.ticks.append(name)
-        self._report(name, ticks=1, calls=self._calls.get(name, 0))
+        self.report(name, ticks=1, calls=self._calls.get(name, 0))
 
-    def _report(self, name: ActorName, **fields: Any) -> None:
+    def report(self, name: ActorName, **fields: Any) -> None:
         self.driver.report(name, Report(incarnation=1, idle=True, **fields))
 
 
@@ -89,7 +89,7 @@ def test_a_conductor_that_cannot_go_on_says_so() -> None:
 
     rig = _Rig(_Odd(), {})
     for name in (RISK, ORDERS):
-        rig._report(name, ticks=0, deadline_ms=None)
+        rig.report(name, ticks=0, deadline_ms=None)
     rig.driver.start()
     rig.driver.open()
     until(lambda: rig.driver.state == "FAILED")

@@ -27,8 +27,8 @@ from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Supervisor
 from statemachines.values import ActorName
-from tests.actors.runtime.alone import Noon, NoPeers
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.kit.peers import NoPeers, StandingClock
 from tests.orchestrator.test_supervision import Answer, Played
 from tests.waiting import until
 
@@ -61,7 +61,7 @@ def test_a_read_only_database_is_named_while_it_lasts_and_an_alert_with_an_end_a
 ) -> None:
     """/health said "No actor has committed anything for 40 s" and no alert was ever raised."""
     store, queries, watch = PostgresStore(database_url), Queries(database_url), OutageWatch()
-    parts = Parts(OrchestratorLogic(), store, None, None, NoPeers(), Noon(), False)
+    parts = Parts(OrchestratorLogic(), store, None, None, NoPeers(), StandingClock(43_200_000), False)
     host = ActorRunner(ActorName.ORCHESTRATOR, parts, lambda _why: None)
     host.start(store.grant("orchestrator", "test"), 0)
     try:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from actors.runtime.memory_store import MemoryStore
-from infra.backtest.journals import RECOVERING, Journals, first_difference, from_memory, without_versions
+from tests.kit.journals import RECOVERING, Journals, first_difference, from_memory, without_versions
 
 Rows = list[tuple[Any, ...]]
 

@@ -19,8 +19,8 @@ from statemachines.conditions import KEY as CONDITIONS_KEY
 from statemachines.conditions import Conditions
 from statemachines.state_store import UnreadableRowError, restore
 from statemachines.values import ActorName
+from tests.kit.restoring import restore_logic
 from tests.simulation.whole import INSTALLATION, run, synthetic
-from tests.statemachines.restoring import restore_logic
 
 LOGICS = logics(EternalConfig(), INSTALLATION)
 

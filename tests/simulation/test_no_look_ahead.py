@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from actors.runtime.memory_store import MemoryStore
-from infra.backtest.journals import Journals, from_memory
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.series import Series
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.tape import Funding, Tape, TapeMarket
 from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, HOUR_MS, ActorName
+from tests.kit.journals import Journals, from_memory
 from tests.shared import shared_path
 from tests.simulation.whole import build, instant
 
 DAYS = 24
 CUTS = 50
-ENDS = 8
+ENDS = 12
 START = instant("2025-01-01")
 ENGINES = ("core-hodl", "trend-1", "trend-2", "funding", "tactical")
 
@@ -99,7 +99,7 @@ def cuts(count: int, first_ms: int, days: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def tape() -> Tape:
-    return SyntheticMarket(2, START, DAYS)._tape
+    return SyntheticMarket(2, START, DAYS).tape
 
 
 @pytest.fixture(scope="module")
@@ -123,18 +123,20 @@ def test_a_future_does_change_what_comes_after_it(tape: Tape, whole: MemoryStore
     assert decided(other, START + DAYS * DAY_MS) != decided(whole, START + DAYS * DAY_MS)
 
 
-def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(tape: Tape, whole: MemoryStore) -> None:
-    for cut_ms in cuts(ENDS, START, DAYS):
+def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(
+    tape: Tape, whole: MemoryStore, quarter_unless_soaking: int
+) -> None:
+    for cut_ms in cuts(ENDS // quarter_unless_soaking, START, DAYS):
         end_ms = cut_ms // DAY_MS * DAY_MS
         short = run_until(replace(tape, end_ms=end_ms), None)
         assert decided(short, end_ms) == decided(whole, end_ms), f"end {end_ms}"
 
 
-def test_nor_does_it_in_the_recorded_crash_of_march_2020() -> None:
+def test_nor_does_it_in_the_recorded_crash_of_march_2020(quarter_unless_soaking: int) -> None:
     first, days = instant("2020-03-01"), 20
     folder: Path = shared_path("history")
-    real = HistoryMarket(folder, first, first + days * DAY_MS)._tape
+    real = HistoryMarket(folder, first, first + days * DAY_MS).tape
     reference = run_until(real, None)
-    for seed, cut_ms in enumerate(cuts(6, first, days)):
+    for seed, cut_ms in enumerate(cuts(12 // quarter_unless_soaking, first, days)):
         other = run_until(another_future(real, cut_ms, seed), cut_ms)
         assert decided(other, cut_ms) == decided(reference, cut_ms), f"cut {cut_ms}"

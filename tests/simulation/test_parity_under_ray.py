@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_database, from_memory
 from infra.simulator.market.port import Market
 from tests.chaos.rig import drill_folder, make_config, running
+from tests.kit.journals import first_difference, from_database, from_memory
 from tests.shared import shared_path
 from tests.simulation.books import books_in_database, books_in_memory
 from tests.simulation.whole import recorded, run, synthetic

@@ -10,12 +10,12 @@ from typing import Any
 
 from actors.runtime.memory_store import MemoryStore
 from api.logics import logics
-from infra.backtest.journals import from_memory
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig
 from statemachines.values import HOUR_MS
+from tests.kit.journals import from_memory
 from tests.simulation.books import assert_same_run, books_in_memory
 from tests.simulation.whole import INSTALLATION, run, synthetic
 

@@ -10,9 +10,9 @@ import pytest
 
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import START_ORDER
-from infra.backtest.journals import RECOVERING, first_difference, from_memory, without_versions
 from infra.simulator.market.port import Market
 from statemachines.values import ActorName
+from tests.kit.journals import RECOVERING, first_difference, from_memory, without_versions
 from tests.shared import shared_path
 from tests.simulation.books import books_in_memory
 from tests.simulation.storms import Storm
@@ -51,13 +51,15 @@ def test_one_actor_crashes_again_and_again_beside_the_living(
     _assert_same(calm, storm, storm.run())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
 def test_all_crash_at_once_between_any_two_steps(market: Market, calm: MemoryStore, seed: int) -> None:
     storm = Storm(market, f"all {seed}", 0.004)
     _assert_same(calm, storm, storm.run())
 
 
-@pytest.mark.parametrize("victim", [ActorName.ORDER_MANAGER, ActorName.MARKET_DATA, None])
+@pytest.mark.parametrize(
+    "victim", [ActorName.ORDER_MANAGER, None, pytest.param(ActorName.MARKET_DATA, marks=pytest.mark.soak)]
+)
 def test_crashes_in_the_crash_of_march_2020(victim: ActorName | None) -> None:
     """The recorded fortnight in which stops trigger, carries end and TACTICAL deploys."""
     market = recorded(shared_path("history"), "2020-03-05", "2020-03-20")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from actors.runtime.memory_store import MemoryStore
-from infra.backtest.journals import first_difference, from_memory
 from statemachines.facts import ExecutionFact
 from statemachines.values import DAY_MS, ActorName
+from tests.kit.journals import first_difference, from_memory
 from tests.shared import shared_path
 from tests.simulation.books import books_in_memory
 from tests.simulation.whole import instant, recorded, run, synthetic

@@ -16,6 +16,7 @@ from statemachines.facts import BarFact
 from statemachines.indicators import vector
 from statemachines.indicators.window import DailyWindow
 from statemachines.values import DAY_MS, LINEAR
+from tests.kit import builders
 from tests.shared import shared_path
 
 
@@ -30,17 +31,7 @@ def walk(bars: int, seed: int) -> tuple[vector.Vector, vector.Vector, vector.Vec
 
 def facts(high: vector.Vector, low: vector.Vector, close: vector.Vector) -> list[BarFact]:
     return [
-        BarFact(
-            category=LINEAR,
-            symbol="BTCUSDT",
-            interval="D",
-            start_ms=i * DAY_MS,
-            open=Decimal(repr(float(c))),
-            high=Decimal(repr(float(h))),
-            low=Decimal(repr(float(lo))),
-            close=Decimal(repr(float(c))),
-            volume=Decimal(1),
-        )
+        builders.bar(LINEAR, "BTCUSDT", i * DAY_MS, repr(float(c)), high=repr(float(h)), low=repr(float(lo)))
         for i, (h, lo, c) in enumerate(zip(high, low, close, strict=True))
     ]
 

@@ -17,9 +17,10 @@ from statemachines.refusals import RefusalCause
 from statemachines.requests import Refused
 from statemachines.trend import engine as trend_engine
 from statemachines.values import ActorName
+from tests.kit.builders import intent
 from tests.statemachines.execution.rig import Rig
 from tests.statemachines.risk.test_logic import done
-from tests.statemachines.risk.world import T0, World, facts, intent, sent
+from tests.statemachines.risk.world import T0, World, facts, sent
 from tests.statemachines.trend.bars import FLAT, RISE, next_day, scene
 from tests.statemachines.trend.test_engine import UP
 
@@ -132,6 +133,6 @@ def test_trend_takes_the_refusal_as_it_is() -> None:
     venue = scene(RISE, FLAT)
     venue.deny = lambda one: ("size: too large",) if one.purpose == "entry" else ()
     next_day(venue, UP, 1000)
-    refused = [note for _, note in venue.notes if note.trigger == "refuse"]
+    refused = [note for _, note in venue.noted if note.trigger == "refuse"]
     assert [note.reason for note in refused] == ["entry DENIED: size: too large"]
     assert venue.state("BTC") == "SCANNING"

@@ -9,8 +9,8 @@ from infra.config import EternalConfig
 from statemachines.actor_logic import StateRow
 from statemachines.state_store import RowKind, StateDialect, UnreadableRowError
 from statemachines.values import ActorName
+from tests.kit.restoring import restore_logic
 from tests.simulation.whole import INSTALLATION
-from tests.statemachines.restoring import restore_logic
 
 
 def test_a_row_goes_through_every_upcaster_between_its_schema_and_the_present_one() -> None:

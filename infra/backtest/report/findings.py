@@ -153,7 +153,9 @@ def _engines(run: Analysis) -> Iterator[Finding]:
             yield Finding(Weight.LOSS, _lost(book))
         closed = sum(1 for trade in run.trades if trade.engine == name and trade.closed_ms is not None)
         if book.fills and name != "CORE-HODL" and closed < FEW_TRADES:
-            yield Finding(Weight.NOTE, f"{name} closed {counted(closed, 'trade')}: too few to tell skill from luck.")
+            yield Finding(
+                Weight.NOTE, f"{name} closed {counted(closed, 'trade')}: too few to separate skill from luck."
+            )
     funding = run.books.get("FUNDING")
     if funding is not None and funding.fills:
         carry, costs = funding.funding_usdt, funding.costs_usdt

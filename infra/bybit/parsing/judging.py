@@ -70,7 +70,7 @@ def distinct(
 
 
 def set_aside(kind: Kind, error: UnparsableError, row: Any, category: str = "", symbol: str = "") -> SetAside:
-    """The row's fault as a value; category and symbol as far as the row tells them in a usable form."""
+    """The row's fault as a value; category and symbol as far as the row has them in a usable form."""
     return SetAside(
         kind=kind,
         category=category or _told(row, "category"),

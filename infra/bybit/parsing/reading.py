@@ -12,7 +12,7 @@ def read_json(text: str | bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        UnparsableError: an object names a field twice, so that nobody can say which of the two holds.
+        UnparsableError: an object names a field twice, so that it is undecidable which of the two holds.
         ValueError, RecursionError: it is no JSON, or none that Python reads.
     """
     return json.loads(text, object_pairs_hook=_distinct)
@@ -23,5 +23,5 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise UnparsableError(f"JSON object: field {shown_text(twice, 80)!r} is told twice; once is required.")
+        raise UnparsableError(f"JSON object: field {shown_text(twice, 80)!r} is given twice; once is required.")
     return made

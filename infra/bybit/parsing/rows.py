@@ -55,7 +55,7 @@ OTHER_PRODUCTS = ("option", "inverse", "spread")
 """Categories that an account may trade by other means; this system does not."""
 
 LATE_MS = 60_000
-"""What the exchange tells may be younger than the clock it is held against by this much."""
+"""An instant of the exchange may be later than the clock it is held against by this much."""
 
 
 def interval_ms(interval: str) -> int:
@@ -103,7 +103,7 @@ def parse_order(
     """A row of the order stream, of open orders or of the order history.
 
     `category` is the list's when the row has none of its own (REST). "" means: no average price yet, no limit or
-    trigger price; `EC_NoError` and `UNKNOWN` (nothing to tell) become "". No instant may lie after `not_after_ms`.
+    trigger price; `EC_NoError` and `UNKNOWN` (nothing to say) become "". No instant may lie after `not_after_ms`.
     """
     row = Row(data, "order row")
     kind, symbol = _market(row, category)
@@ -150,8 +150,8 @@ def parse_execution(
     ordered is judged where the order is (`statemachines.execution.orders.report_checks`).
 
     Bybit's list of executions has an empty `feeCurrency` for linear contracts, whose fees are in their settlement coin;
-    in the stream, and for spot, the coin is required. Only the stream tells the realised profit (`execPnl`); REST has
-    no such field, and 0 then stands for "not told": positions are booked from fills.
+    in the stream, and for spot, the coin is required. Only the stream has the realised profit (`execPnl`); REST has
+    no such field, and 0 then stands for "not given": positions are booked from fills.
     """
     row = Row(data, "execution row")
     kind, symbol = _market(row, category)
@@ -286,7 +286,7 @@ def parse_maintenance_rate(result: Any, symbol: str) -> Decimal:
     """Maintenance margin rate (fraction) of the lowest risk tier.
 
     Payloads are seen both in per cent and as fractions; the initial margin times the tier's highest leverage, which
-    must be 100 % of the notional, tells which it is.
+    must be 100 % of the notional, decides which it is.
     """
     for row in Row(result, "risk limit answer").rows("list", "risk limit row"):
         if row.text("symbol") != symbol or row.integer("isLowestRisk") != 1:

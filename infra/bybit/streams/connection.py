@@ -100,7 +100,7 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
             self.callback(frame)
 
     def _on_error(self, error: Any) -> None:
-        # pybit would raise on the socket's thread, where nobody hears it; the supervisor reads `broken`.
+        # pybit would raise on the socket's thread, where it would be lost; the supervisor reads `broken`.
         self.broken = f"{type(error).__name__}: {error}"
 
     def send(self, message: dict[str, Any]) -> None:
@@ -240,7 +240,7 @@ class Connection:
         self._await(lambda: self._acks >= len(chunks), "subscription")
         self._topic_at = time.monotonic()
         self._times_up += 1
-        # Before the fault is taken back: nobody may believe that all is well and not know of the gap.
+        # Before the fault is withdrawn: a state without fault must already show the gap.
         self._on_up(self._times_up)
         self.state, self.fault = StreamState.SUBSCRIBED, ""
 

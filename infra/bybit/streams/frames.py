@@ -26,7 +26,7 @@ Parsed = list[tuple[Body, str]]
 """Bodies with their natural ids, in the order of the frame."""
 
 UNUSABLE_AFTER_MS = 5_000
-"""A market without a usable quote for so long is told as such."""
+"""A market without a usable quote for so long is reported as such."""
 
 
 def moment_ms(body: Body) -> int:
@@ -98,7 +98,7 @@ def _check_age(what: str, field: str, at_ms: int, latest_ms: int | None) -> None
 
 
 def _set_aside_row(source: str, account: Account | None, item: Any, one: SetAside) -> tuple[Body, str]:
-    """What is foreign is told once per product and symbol, a fault once per row: repeats are dropped by this id."""
+    """What is foreign is reported once per product and symbol, a fault once per row: repeats are dropped by this id."""
     named = f"{one.kind}:{one.category}:{one.symbol}"
     told = f"foreign:{named}" if one.is_foreign else f"{named}:{_digest(item)}"
     return RowsSetAside(source=source, account=account, rows=(one,)), f"set-aside:{source}:{told}"
@@ -176,7 +176,7 @@ class PublicFrames:
     ) -> Parsed:
         """Bars and quotes that follow from one frame; what cannot be read is set aside and named. A quote that can be
         used no more is withdrawn until a later frame repairs it. `latest_ms` as in `parse_private_frame`; what a frame
-        from before `earliest_ms` tells of a quote is stale on arrival.
+        from before `earliest_ms` with a quote is stale on arrival.
 
         Raises:
             BookGapError: a message was lost; subscribe to the topic anew.
@@ -215,11 +215,11 @@ class PublicFrames:
         self._ticker_ms[key] = at_ms
 
     def withdrawn(self, category: Category, topic: str) -> Parsed:
-        """What is to be told after a BookGapError of a topic: its quote does not hold."""
+        """What follows from a BookGapError of a topic: its quote does not hold."""
         return self._withdraw((category, topic.rpartition(".")[2]))
 
     def _tell(self, key: tuple[Category, str], source: str, error: UnparsableError, now_ms: int) -> Parsed:
-        """A market without a usable quote is told once, when that has lasted: deltas move bid and ask one by one."""
+        """A market without a usable quote is reported once, after a while: deltas move bid and ask one by one."""
         since_ms, is_told = self._broken.get(key, (now_ms, False))
         is_due = now_ms - since_ms >= UNUSABLE_AFTER_MS and not is_told
         self._broken[key] = (since_ms, is_told or is_due)
@@ -277,7 +277,7 @@ class PublicFrames:
         return None if ticker is None or is_book_missing else parse_quote(key[0], ticker, now_ms)
 
     def _show(self, key: tuple[Category, str], quote: Quote, source: str) -> Parsed:
-        """Book and trade messages are news only when they changed the quote; a ticker tells that it still holds."""
+        """Book and trade messages are news only when they changed the quote; a ticker confirms that it still holds."""
         shown = self._shown.get(key)
         if (
             source != "tickers"

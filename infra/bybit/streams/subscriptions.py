@@ -14,7 +14,7 @@ from actors.runtime.ports import StreamSink
 from infra.bybit.credentials import Credentials
 from infra.bybit.parsing.rows import LATE_MS
 from infra.bybit.streams.book import BookGapError
-from infra.bybit.streams.connection import Connection
+from infra.bybit.streams.connection import Connection, StreamState
 from infra.bybit.streams.frames import Parsed, PublicFrames, moment_ms, parse_private_frame
 from infra.proxy import ProxyAddress
 from statemachines.limits.plausibility import MARKET_DATA_AGE_S
@@ -32,7 +32,7 @@ PublicTopic = Literal["kline", "tickers", "orderbook", "publicTrade"]
 
 class _Streams:
     """What both kinds share: a set of connections. `now_ms` (live only; the simulated exchange's time would have to be
-    asked for) is the exchange's time and bounds the instants that frames tell; without it the frame's own time does."""
+    asked for) is the exchange's time and bounds the instants in frames; without it the frame's own time does."""
 
     def __init__(self, now_ms: Callable[[], int] | None, proxy: ProxyAddress | None) -> None:
         self._connections: list[Connection] = []
@@ -40,7 +40,7 @@ class _Streams:
         self._proxy = proxy
 
     def _latest_ms(self, frame: Mapping[str, Any], own: str) -> int | None:
-        """The last instant that a frame may tell of."""
+        """The last instant that a frame may name."""
         now = frame.get(own) if self._now_ms is None else self._now_ms()
         return now + LATE_MS if isinstance(now, int) and not isinstance(now, bool) else None
 
@@ -52,6 +52,10 @@ class _Streams:
         """Per connection id the number of topic frames handed to the sink so far (lockstep)."""
         counts = (connection.received() for connection in self._connections)
         return dict(count for count in counts if count is not None)
+
+    def states(self) -> Mapping[str, StreamState]:
+        """Each connection's state by its name; empty before `start`."""
+        return {connection.name: connection.state for connection in self._connections}
 
     def faults(self) -> Sequence[str]:
         """Sentences about connections that are down or silent; empty when all is well."""

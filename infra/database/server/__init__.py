@@ -1,4 +1,4 @@
 """The embedded PostgreSQL server: its files, its process, its user.
 
-Nothing here knows our tables.
+Nothing here depends on our tables.
 """

@@ -197,7 +197,7 @@ class Cluster:
             try:
                 return process.communicate(unsaid, timeout=POLL_S)
             except subprocess.TimeoutExpired:
-                unsaid = None  # it is said once; later calls go on with it
+                unsaid = None  # logged once; later calls use it
             is_late = time.monotonic() > until
             if is_late or self.is_ending.is_set():
                 with contextlib.suppress(ProcessLookupError):

@@ -172,7 +172,7 @@ class EmbeddedPostgres:
                 self._lock_file = None
 
     def destroy(self) -> None:
-        """Forget everything: remove the folder and, for root, its stand-in; stops a server left behind.
+        """Discard everything: remove the folder and, for root, its stand-in; stops a server left behind.
 
         Raises:
             EmbeddedDatabaseError: another process uses the folder, or our own server still runs.

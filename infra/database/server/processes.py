@@ -12,7 +12,7 @@ from pathlib import Path
 POLL_S = 0.05
 STEPS = ((signal.SIGINT, 4.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
 """PostgreSQL's fast shutdown, its immediate shutdown, then the end; each with its time in seconds. After the latter two
-the next start recovers from the write-ahead log: nothing is lost, and an end that takes long helps nobody."""
+the next start recovers from the write-ahead log: nothing is lost, so a long shutdown gains nothing."""
 
 
 def stop_process(pid: int, has_ended: Callable[[], bool]) -> None:

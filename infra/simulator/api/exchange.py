@@ -45,7 +45,7 @@ class ApiRequest:
 @dataclass(frozen=True, slots=True)
 class AdvanceResult:
     """What one call of ``advance`` did. ``frames`` are those of this micro-step (and any not fetched before);
-    ``public`` tells what the public streams show in it, ``passed_ms`` the hours passed over whose bars it shows too."""
+    ``public`` is what public streams show in it, ``passed_ms`` are the hours passed over whose bars it shows too."""
 
     settled: bool
     advanced: bool

@@ -1,4 +1,4 @@
-"""API keys: which account they speak for and what they may do. Secrets are never shown by repr."""
+"""API keys: their account and their permissions. Secrets are never shown by repr."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The judge's look at files side by side: what one alone cannot show, its neighbour does.
 
-Spot, perpetual and mark of one coin tell one price; daily bars are made of the hours; coins differ.
+Spot, perpetual and mark of one coin show one price; daily bars are made of the hours; coins differ.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _other_market(
     factor = float(np.exp(middle))
     text = (
         f"row {rows[0] + 1}, {utc(times[0])}: close {other.series.close[rows[0]]:.10g}; in the middle it is "
-        f"{factor:.4g} times that of {one.name}; spot, perpetual and mark of one coin must tell one price in one scale"
+        f"{factor:.4g} times that of {one.name}; spot, perpetual and mark of one coin must show one price in one scale"
     )
     for suspect in (other, one):
         twin = _twin(suspect, all_files)
@@ -119,7 +119,7 @@ def _other_market(
 
 
 def _twin(suspect: File, files: Mapping[tuple[str, str], File]) -> str | None:
-    """The file of another coin whose price the suspect tells."""
+    """The file of another coin whose price the suspect shows."""
     for (coin, _), file in files.items():
         if coin == suspect.coin:
             continue

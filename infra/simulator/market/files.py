@@ -49,7 +49,7 @@ class UnreadableError(ValueError):
 class Table:
     """Raw columns of one file, by lower-case name; their values are shown in findings.
 
-    `findings` tell rows that were left out; `places` are the rows in the file (from 0) of those that are here.
+    `findings` name the rows that were left out; `places` are the rows in the file (from 0) of those that are here.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class Table:
         return row + 1 if self.places is None else int(self.places[row]) + 1
 
     def only(self, keep: Times) -> Table:
-        """Some of the rows, in this order; what is told of them names their place in the file."""
+        """Some of the rows, in this order; findings about them name their place in the file."""
         columns: dict[str, Sequence[Any] | pl.Series] = {
             name: values.gather(keep.tolist()) if isinstance(values, pl.Series) else [values[int(at)] for at in keep]
             for name, values in self.columns.items()
@@ -132,7 +132,7 @@ def _unreadable(path: Path, what: str, error: BaseException) -> UnreadableError:
 
 
 def instants(table: Table, column: str) -> tuple[Times, Times, list[Finding]]:
-    """The column as milliseconds, the rows in which there is no instant between 2009 and 2100, and what is told."""
+    """The column as milliseconds, the rows in which there is no instant between 2009 and 2100, and the findings."""
     raw = table.columns[column]
     times = _column_times(raw) if isinstance(raw, pl.Series) else None
     if times is None:
@@ -148,7 +148,7 @@ def instants(table: Table, column: str) -> tuple[Times, Times, list[Finding]]:
 
 
 def numbers(table: Table, column: str) -> tuple[Floats, Times, list[Finding]]:
-    """The column as floats, NaN for an empty field; the rows in which there is no number, and what is told."""
+    """The column as floats, NaN for an empty field; the rows in which there is no number, and the findings."""
     raw = table.columns[column]
     if isinstance(raw, pl.Series) and raw.dtype.is_numeric():
         floats = raw.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
@@ -199,7 +199,7 @@ def _time_hint(value: object) -> str:
     """What a refused instant probably is, so that the user need not guess."""
     text = str(value).strip()
     if _SLASHED.match(text):
-        return "; which part of it is the month cannot be told: write it as 2024-01-31"
+        return "; which part of it is the month is ambiguous: write it as 2024-01-31"
     if text.isdigit() and len(text) < 25:
         for factor, unit in _FINER_UNITS.items():
             if _EARLIEST_MS <= int(text) // factor < _LATEST_MS:

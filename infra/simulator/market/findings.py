@@ -51,7 +51,7 @@ def found(
     text: Callable[[int], str],
     severity: Severity = Severity.ERROR,
 ) -> list[Finding]:
-    """A finding for the rows (counted from 0), `text` telling one of them; none without rows."""
+    """A finding for the rows (counted from 0), `text` describing one of them; none without rows."""
     if not len(rows):
         return []
     return [Finding(file, kind, severity, len(rows), tuple(text(int(row)) for row in rows[:MOST_EXAMPLES]))]

@@ -89,7 +89,7 @@ class Judgement:
         if errors:
             told = [f"  {one}" for one in errors[:_MOST_TOLD]]
             more = [f"  and {len(errors) - _MOST_TOLD} more"] if len(errors) > _MOST_TOLD else []
-            text = f"The history folder {self.folder} cannot be used; `eternal history check` tells all about it:"
+            text = f"The history folder {self.folder} cannot be used; `eternal history check` lists everything:"
             raise HistoryError("\n".join([text, *told, *more]))
 
     @property
@@ -204,7 +204,7 @@ class _Judge:
             result.dvol = [(int(time), value) for time, value in zip(dvol.times, closes, strict=True)]
 
     def _rows(self, stem: str, read: Callable[[Table], Rows], without: str, step_ms: int) -> Rows | None:
-        """The usable rows of a file; what is told about it goes into the judgement."""
+        """The usable rows of a file; the findings go into the judgement."""
         result, paths = self._result, self._paths(stem)
         self._read.update(path.name for path in paths)
         if not paths:

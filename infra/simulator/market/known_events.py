@@ -1,4 +1,4 @@
-"""Dislocations that really happened: what is found within them is told as known, and stops nobody."""
+"""Dislocations that really happened: findings within them are reported as known and stop no run."""
 
 from __future__ import annotations
 

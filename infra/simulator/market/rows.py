@@ -149,7 +149,7 @@ def decimals(values: Floats) -> list[Decimal]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The rows of a file whose fields are an instant and numbers, as far as its columns are there; `findings` tell what
+    """The rows of a file whose fields are an instant and numbers, as far as its columns are there; `findings` say what
     the others are. `time` is the name of the column of instants."""
 
     table: Table
@@ -178,7 +178,7 @@ class _Read:
 
 
 def _columns(table: Table, time: tuple[str, ...], names: tuple[str, ...], optional: tuple[str, ...] = ()) -> _Read:
-    """All columns at once: what is wrong with any of them is told together. Raises `UnreadableError` when there is no
+    """All columns at once: what is wrong with any is reported together. Raises `UnreadableError` when there is no
     column of instants, none of the others, or no row without a fault in it."""
     findings: list[Finding] = [*table.findings]
     present: list[str] = []
@@ -294,7 +294,7 @@ def _outliers(read: _Read, coin: str) -> list[Finding]:
 
 
 def told(file: str, kind: str, times: Times, rows: Times, text: object, coin: str) -> list[Finding]:
-    """Rows that are told but stop nobody: warnings, and those within known events apart."""
+    """Rows that are reported but stop no run: warnings, and apart from them those within known events."""
     assert callable(text)
     known = is_known(coin, times[rows])
 

@@ -1,6 +1,6 @@
 """A market made of known series: the answers of the market port, shared by history files and synthetic data.
 
-Knows every bar of the period, but shows of it only what had passed at the asked instant.
+Holds every bar of the period, but shows only what had passed at the instant of the request.
 """
 
 from __future__ import annotations

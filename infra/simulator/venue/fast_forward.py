@@ -19,7 +19,7 @@ NO_LIMITS: Mapping[str, Decimal] = MappingProxyType({})
 
 
 def pass_hours(venue: Venue, patient_ms: int, max_basis: Mapping[str, Decimal] = NO_LIMITS) -> tuple[int, ...]:
-    """Called when the bars of an hour are about to be shown: go on to the last hour boundary that may be shown in
+    """Called when the bars of an hour are about to be shown: continue to the last hour boundary that may be shown in
     their place: at most ``patient_ms``, and the first whose bars have a basis above ``max_basis``. Returns
     the boundaries passed over, oldest first; () when the hour must be shown at once."""
     passed: list[int] = []

@@ -1,6 +1,6 @@
 """Which accounts nothing can happen to for the rest of an hour: their path points are passed without a look.
 
-The prices that the hour still reaches are known to the matching core (and to nobody else): an order that none of them
+The prices that the hour still reaches are known to the matching core alone: an order that none of them
 reaches cannot fire, and an account whose margin holds at the worst of them cannot be liquidated. Whatever touches
 the account wakes it. A memo only: the state and its snapshots know nothing of it.
 """

@@ -67,7 +67,7 @@ def advance(
 
 
 def _run_stage(venue: Venue) -> None:
-    """Find the work of the stage that is due and go on to the next stage."""
+    """Find the work of the stage that is due and enter the next stage."""
     stage, hour_ms = venue.stage, venue.hour_ms
     at_end = hour_ms >= venue.market.end_ms
     if stage == FUNDING_STAGE:

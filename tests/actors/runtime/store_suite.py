@@ -8,111 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, JournalRow, Store
+from actors.runtime.ports import ExchangeCallRow, FencedError, JournalRow, Store
 from statemachines.actor_logic import StateRow
-from statemachines.commands import ExchangeCall, JournalEntry
-from statemachines.facts import AlertFact, BarFact, SwitchFact
+from statemachines.commands import JournalEntry
 from statemachines.requests import (
     CancelOrder,
-    ExchangeRequest,
     LookUpOrder,
-    PlaceOrder,
     ReadAccount,
     ReadBars,
     TransferFunds,
 )
-from statemachines.values import HOUR_MS, Account, ActorName, Side
+from statemachines.values import HOUR_MS, Account, ActorName
+from tests.kit.rows import ACTOR, Pen, bar, envelope, place, row, switch
 
 OpenStore = Callable[[], Store]
-ACTOR = "order-manager"
-ALERT = AlertFact(
-    alert_id="a",
-    actor=ActorName.TREND_1,
-    condition="exit:BTC",
-    severity="info",
-    title="t",
-    text="x",
-    state="open",
-    market_ms=4,
-    changed_ms=4,
-)
-"""An open condition."""
-
-
-def envelope(sequence: int, *to: str, actor: str = ACTOR) -> EnvelopeDict:
-    """A message as the durable actor writes it."""
-    return {
-        "id": f"{actor}:{sequence}",
-        "sender": actor,
-        "seq": sequence,
-        "prev": {name: sequence - 1 for name in to},
-        "to": list(to),
-        "kind": "fill",
-        "version": 1,
-        "market_time": 1_000 + sequence,
-        "cause": "execution:1",
-        "trace": "bar:1",
-        "body": {"zebra": "0.10", "ape": [1, 2.5, None, True], "text": "stop at 59,000 → «exit»"},
-    }
-
-
-def place(key: str, gate: ActorName | None = None) -> ExchangeCallRow:
-    request = PlaceOrder(
-        client_order_id=key,
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.SELL,
-        quantity=Decimal("0.010"),
-        style="stop_market",
-        trigger_price=Decimal("59000.5"),
-        reduce_only=True,
-    )
-    return row(key, request, gate)
-
-
-def row(key: str, request: ExchangeRequest, gate: ActorName | None = None, delay_s: float = 0.0) -> ExchangeCallRow:
-    call = ExchangeCall(key=key, account="TREND-1", request=request, gate=gate, delay_s=delay_s)
-    return ExchangeCallRow(call, cause="risk-manager:7", trace="bar:1", market_ms=5_000)
-
-
-def switch(scope: str, state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]) -> SwitchFact:
-    return SwitchFact(scope=scope, state=state, reason="a test turns it", who="test", changed_ms=1)
-
-
-def bar(hour: int, close: str = "100.5", symbol: str = "BTCUSDT") -> BarFact:
-    return BarFact(
-        category="spot",
-        symbol=symbol,
-        interval="60",
-        start_ms=hour * HOUR_MS,
-        open=Decimal("100.10"),
-        high=Decimal("101"),
-        low=Decimal("99"),
-        close=Decimal(close),
-        volume=Decimal("12.000"),
-    )
-
-
-class Pen:
-    """Writes numbered commits of one incarnation."""
-
-    def __init__(self, store: Store, actor: str = ACTOR, epoch: int | None = None) -> None:
-        self.store, self.actor = store, actor
-        self.epoch = store.grant(actor, "test") if epoch is None else epoch
-        self.number = store.load(actor, self.epoch).number
-
-    def make(self, **parts: Any) -> Commit:
-        defaults: dict[str, Any] = {"market_ms": 1_000, "next_seq": 1}
-        return Commit(actor=self.actor, epoch=self.epoch, number=self.number + 1, **{**defaults, **parts})
-
-    def write(self, **parts: Any) -> frozenset[str]:
-        blocked = self.store.commit(self.make(**parts))
-        self.number += 1
-        return blocked
 
 
 def keys(rows: Sequence[ExchangeCallRow]) -> list[str]:

@@ -1,16 +1,29 @@
-"""The threaded runtime of one actor: live it ticks by the exchange's clock, in lockstep only when it is told to."""
+"""The threaded runtime of one actor (DESIGN 1): live it ticks by the exchange's clock, in lockstep when it is told to;
+quotes travel with the messages for the same recipient."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import EnvelopeDict, Report
-from statemachines.commands import Commands, JournalEntry
-from statemachines.values import ActorName
-from tests.actors.runtime.toy import Pump
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Commands, JournalEntry, Send
+from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import BarsClosed, QuoteFrame, QuotesSeen
+from statemachines.requests import Quote
+from statemachines.values import LINEAR, ActorName
+from tests.actors.runtime.toy import Pump, Toy
+from tests.kit.peers import NoPeers, StandingClock
+from tests.waiting import until
+
+SENDER, RECIPIENT = ActorName.MARKET_DATA, ActorName.FUNDING
+QUOTE = Quote(
+    category=LINEAR, symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), last=Decimal(1), mark=Decimal(1), market_ms=1
+)
 
 
 class _Alarm(Pump):
@@ -30,38 +43,16 @@ class _Alarm(Pump):
         return [JournalEntry("alarm", "tick", "ON", "ON", f"it is {now_ms}")]
 
 
-class _Clock:
-    def __init__(self, now_ms: int) -> None:
-        self._now_ms = now_ms
-
-    def now_ms(self) -> int:
-        return self._now_ms
-
-
-class _Peers:
-    def __init__(self) -> None:
-        self.reported = threading.Event()
-
-    def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def notify(self, recipient: str, envelope: EnvelopeDict) -> Mapping[str, int]:
-        raise ConnectionError(recipient)
-
-    def report(self, name: str, report: Report) -> None:
-        self.reported.set()
-
-
-def _host(logic: _Alarm, peers: _Peers, *, is_lockstep: bool) -> ActorRunner:
+def _host(logic: _Alarm, peers: NoPeers, *, is_lockstep: bool) -> ActorRunner:
     store = MemoryStore()
-    parts = Parts(logic, store, None, None, peers, _Clock(2_000), is_lockstep)
+    parts = Parts(logic, store, None, None, peers, StandingClock(2_000), is_lockstep)
     host = ActorRunner(ActorName.ORCHESTRATOR, parts, lambda _why: None)
     host.start(store.grant(ActorName.ORCHESTRATOR, "test"), 0)
     return host
 
 
 def test_live_a_deadline_that_has_come_ticks_the_actor() -> None:
-    logic, peers = _Alarm(), _Peers()
+    logic, peers = _Alarm(), NoPeers()
     host = _host(logic, peers, is_lockstep=False)
     try:
         assert logic.ticked.wait(10)
@@ -70,7 +61,7 @@ def test_live_a_deadline_that_has_come_ticks_the_actor() -> None:
 
 
 def test_in_lockstep_an_actor_waits_for_the_conductor_and_reports_when_idle() -> None:
-    logic, peers = _Alarm(), _Peers()
+    logic, peers = _Alarm(), NoPeers()
     host = _host(logic, peers, is_lockstep=True)
     try:
         assert peers.reported.wait(10)
@@ -78,5 +69,113 @@ def test_in_lockstep_an_actor_waits_for_the_conductor_and_reports_when_idle() ->
         host.tick(1_000)
         assert logic.ticked.wait(10)
         assert host.health()["state"] == "RUNNING"
+    finally:
+        host.stop()
+
+
+# --- quotes: one call with the messages for the same recipient, newest data first, never repeated ---
+
+
+class Forwarding(Toy):
+    """Forwards quotes with a bar message; remembers what it is told."""
+
+    def __init__(self, name: ActorName) -> None:
+        self.name = name
+        self.kinds: list[str] = []
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def handle(self, message: Envelope) -> Commands:
+        self.kinds.append(message.body.KIND)
+        if not isinstance(message.body, QuoteFrame):
+            return []
+        bars = BarsClosed(close_ms=1, bars=())
+        return [Send(bars, to=(RECIPIENT,)), Send(QuotesSeen(quotes=message.body.quotes))]
+
+    def dirty(self) -> Sequence[StateRow]:
+        return []
+
+    rows = dirty
+
+
+class Hosts:
+    """Delivers to other hosts; the first `failures` deliveries to the recipient are lost on their way."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.hosts: dict[str, ActorRunner] = {}
+        self.delivered: list[list[str]] = []
+        self.notified: list[str] = []
+        self.reports: dict[str, Report] = {}
+        self._failures = failures
+
+    def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
+        self.delivered.append([str(envelope["kind"]) for envelope in batch])
+        if self._failures:
+            self._failures -= 1
+            raise ConnectionError(recipient)
+        return self.hosts[recipient].deliver(batch)
+
+    def notify(self, recipient: str, envelope: EnvelopeDict) -> Mapping[str, int]:
+        self.notified.append(recipient)
+        return {"epoch": 1, "quotes": len(self.notified)}
+
+    def report(self, name: str, report: Report) -> None:
+        self.reports[name] = report
+
+    def last(self, name: ActorName) -> Report:
+        """The newest report of an actor; one that says nothing before the first."""
+        return self.reports.get(str(name), Report(incarnation=0, idle=False))
+
+
+def _run(peers: Hosts) -> tuple[Forwarding, Forwarding]:
+    """Two actors; the sender hears of one quote. Returns once the recipient has reported its message."""
+    store = MemoryStore()
+    logics = {name: Forwarding(name) for name in (SENDER, RECIPIENT)}
+    for name, logic in logics.items():
+        peers.hosts[str(name)] = ActorRunner(
+            name, Parts(logic, store, None, None, peers, StandingClock()), lambda _why: None
+        )
+        peers.hosts[str(name)].start(store.grant(name, "test"), 0)
+    try:
+        peers.hosts[str(SENDER)].inform(QuoteFrame(quotes=(QUOTE,)), "news")
+        until(lambda: peers.last(RECIPIENT).cursors.get(str(SENDER)) == 1)
+        peers.hosts[str(SENDER)].report_again()
+        until(lambda: peers.last(SENDER).sent.get(str(RECIPIENT)) == 1)
+    finally:
+        for host in peers.hosts.values():
+            host.stop()
+    return logics[SENDER], logics[RECIPIENT]
+
+
+def test_quotes_and_messages_for_one_recipient_make_one_call_and_quotes_come_first() -> None:
+    peers = Hosts()
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"]]
+    assert recipient.kinds == ["quotes_seen", "bars_closed"]
+    assert str(RECIPIENT) not in peers.notified, "the other recipients of quotes get theirs alone"
+    assert peers.reports[str(RECIPIENT)].quotes_in == {str(SENDER): 1}
+    assert peers.reports[str(SENDER)].quotes_out[str(RECIPIENT)] == (1, 1)
+
+
+def test_a_delivery_that_is_repeated_leaves_the_quotes_behind_and_no_longer_counts_them() -> None:
+    peers = Hosts(failures=1)
+    _, recipient = _run(peers)
+    assert peers.delivered == [["quotes_seen", "bars_closed"], ["bars_closed"]]
+    assert recipient.kinds == ["bars_closed"]
+    assert str(RECIPIENT) not in peers.reports[str(SENDER)].quotes_out
+
+
+def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_from_reporting() -> None:
+    """P1, OR-8: a FAULTED engine never takes its messages; the market must still be seen to have settled."""
+    peers = Hosts(failures=10**9)
+    store = MemoryStore()
+    host = ActorRunner(SENDER, Parts(Forwarding(SENDER), store, None, None, peers, StandingClock()), lambda _why: None)
+    host.start(store.grant(SENDER, "test"), 0)
+    try:
+        host.inform(QuoteFrame(quotes=(QUOTE,)), "first")
+        until(lambda: len(peers.delivered) > 1)
+        for number in range(3):  # the batch is being retried: these queue behind it
+            host.inform(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
+        until(lambda: peers.last(SENDER).sent.get(str(RECIPIENT)) == 4)
     finally:
         host.stop()

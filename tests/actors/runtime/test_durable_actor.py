@@ -20,18 +20,13 @@ from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted
 from statemachines.values import ActorName
-from tests.actors.runtime.toy import Buyer, Pump, ToyExchange
+from tests.actors.runtime.toy import Buyer, Pump, ToyExchange, fact
 
 POINTS = ("before commit", "after commit", "before perform", "after perform")
 
 
 class CrashError(Exception):
     """Stands for SIGKILL at a point of the protocol."""
-
-
-def _fact(number: int) -> StreamEvent:
-    body = FundingSettled(settle_ms=number, rates={}, predicted={}, interval_min={})
-    return StreamEvent(ActorName.ORCHESTRATOR, body, f"fact-{number}", number)
 
 
 class Rig:
@@ -65,7 +60,7 @@ class Rig:
             raise CrashError(f"{actor} {point}")
 
     def run(self, facts: int) -> None:
-        told = [_fact(n) for n in range(1, facts + 1)]
+        told = [fact(n) for n in range(1, facts + 1)]
         while True:
             try:
                 self.runtime.start(0)
@@ -114,7 +109,7 @@ def test_a_stale_twin_commits_nothing_and_is_told_to_stop() -> None:
     pump = DurableActor(Pump(), store, store.grant("orchestrator", "test"))
     pump.start(0)
     pump.step()
-    pump.tell(_fact(1).body, "fact-1", 1)
+    pump.tell(fact(1).body, "fact-1", 1)
     pump.step()
     old.deliver(pump.unacknowledged("tactical"))
     with pytest.raises(FencedError):
@@ -127,7 +122,7 @@ def test_a_gap_is_refused_with_the_cursor_to_go_back_to() -> None:
     pump = DurableActor(Pump(), store, store.grant("orchestrator", "test"))
     pump.start(0)
     for number in (1, 2, 3):
-        pump.tell(_fact(number).body, f"fact-{number}", number)
+        pump.tell(fact(number).body, f"fact-{number}", number)
     pump.step()
     buyer = DurableActor(Buyer(), store, store.grant("tactical", "test"))
     buyer.start(0)
@@ -158,7 +153,7 @@ def test_a_condition_is_one_alert_from_its_beginning_to_its_end_across_restarts(
     for number in (1, 2, 3, 5):
         durable = DurableActor(_Alarmed(), store, store.grant(ActorName.ORCHESTRATOR, "test"))
         durable.start(0)
-        durable.tell(_fact(number).body, f"fact-{number}", number)
+        durable.tell(fact(number).body, f"fact-{number}", number)
         durable.step()
         (alert,) = (fact for fact in store.facts("alerts") if isinstance(fact, AlertFact))
         assert (alert.market_ms, alert.changes) == (1, 0)
@@ -175,7 +170,7 @@ def _pump(store: MemoryStore, logic: Pump | None = None, now_ms: int = 0) -> Dur
 
 def _tell(durable: DurableActor, *numbers: int) -> None:
     for number in numbers:
-        durable.tell(_fact(number).body, f"fact-{number}", number)
+        durable.tell(fact(number).body, f"fact-{number}", number)
 
 
 def test_a_fact_told_twice_is_taken_once_in_one_step_in_two_and_after_a_restart() -> None:
@@ -202,7 +197,9 @@ def test_the_oldest_known_ids_leave_memory_first(monkeypatch: pytest.MonkeyPatch
     _tell(durable, 3, 2)
     durable.step()
     assert len(store.journal("orchestrator")) == 3
-    assert list(durable._known) == ["fact-2", "fact-3"]
+    _tell(durable, 2, 3, 1)
+    durable.step()
+    assert [line.note.reason for line in store.journal("orchestrator")][3:] == ["fact 1"], "it had left memory"
 
 
 def test_market_time_never_goes_back() -> None:

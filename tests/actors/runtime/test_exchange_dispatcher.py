@@ -10,7 +10,6 @@ import pytest
 
 from actors.runtime import exchange_dispatcher as lanes_module
 from actors.runtime.durable_actor import DurableActor
-from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import StoreUnavailableError
 from statemachines.actor_logic import StateRow
@@ -21,7 +20,8 @@ from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted, CancelOrder, ExchangeRequest, ExchangeResponse, PlaceOrder
 from statemachines.values import Account, ActorName, Side
-from tests.actors.runtime.toy import _Toy
+from tests.actors.runtime.toy import Toy
+from tests.kit.peers import Lanes
 
 
 def place(link: str) -> PlaceOrder:
@@ -46,28 +46,12 @@ class Venue:
         return Accepted()
 
 
-class Rig:
-    """Lanes of one account, and the answers that came."""
-
-    def __init__(self, wants: Callable[[ExchangeCall], bool] = lambda _ask: True) -> None:
-        self.venue = Venue()
-        self.answers: dict[str, ExchangeResponse] = {}
-        self._come = threading.Condition()
-        self.lanes = ExchangeDispatcher(self.venue, lambda: True, wants, self._answered, lambda _why: None)
-
-    def _answered(self, key: str, answer: ResponseReceived) -> None:
-        with self._come:
-            self.answers[key] = answer.outcome
-            self._come.notify_all()
-
-    def wait(self, count: int) -> None:
-        with self._come:
-            assert self._come.wait_for(lambda: len(self.answers) == count, 10)
-        self.lanes.stop()
+def opened(wants: Callable[[ExchangeCall], bool] = lambda _call: True) -> Lanes[Venue]:
+    return Lanes(Venue(), wants=wants)
 
 
 def test_ex_4_a_delayed_retry_that_is_not_wanted_any_more_is_dropped_without_a_call() -> None:
-    rig = Rig(wants=lambda call: call.key == "wanted")
+    rig = opened(wants=lambda call: call.key == "wanted")
     rig.venue.open.set()
     rig.lanes.submit(ExchangeCall("unwanted", "CORE-HODL", place("a"), delay_s=0.01))
     rig.lanes.submit(ExchangeCall("wanted", "CORE-HODL", place("b"), delay_s=0.02))
@@ -77,7 +61,7 @@ def test_ex_4_a_delayed_retry_that_is_not_wanted_any_more_is_dropped_without_a_c
 
 
 def test_cancels_go_before_everything_that_waits_in_the_lane() -> None:
-    rig = Rig()
+    rig = opened()
     rig.lanes.submit(ExchangeCall("1", "CORE-HODL", place("first")))
     assert rig.venue.begun.wait(10)
     rig.lanes.submit(ExchangeCall("2", "CORE-HODL", place("second")))
@@ -89,7 +73,7 @@ def test_cancels_go_before_everything_that_waits_in_the_lane() -> None:
     assert rig.venue.performed == ["place_order first", "cancel_order resting", "place_order second"]
 
 
-class _Asker(_Toy):
+class _Asker(Toy):
     """Asks for one gated and one ungated order at each fact, after a switch was turned."""
 
     name = ActorName.ORDER_MANAGER
@@ -117,7 +101,7 @@ class _Asker(_Toy):
         ]
 
 
-def test_rm_5_a_request_that_a_switch_blocks_is_answered_blocked_and_not_performed() -> None:
+def test_rm_5_a_request_that_a_switch_blocks_istake_answer_blocked_and_not_performed() -> None:
     logic, store = _Asker(), MemoryStore()
     durable = DurableActor(logic, store, store.grant(logic.name, "test"))
     durable.start(0)
@@ -130,7 +114,7 @@ def test_rm_5_a_request_that_a_switch_blocks_is_answered_blocked_and_not_perform
 
 def test_accounts_have_lanes_of_their_own() -> None:
     """One account whose call hangs must not hold up the cancels of another."""
-    rig = Rig()
+    rig = opened()
     rig.lanes.submit(ExchangeCall("hanging", "CORE-HODL", place("a")))
     assert rig.venue.begun.wait(10)
     rig.venue.begun.clear()
@@ -141,7 +125,7 @@ def test_accounts_have_lanes_of_their_own() -> None:
 
 
 def test_a_call_that_fails_in_an_unknown_way_has_an_unknown_outcome_and_the_lane_works_on() -> None:
-    rig = Rig()
+    rig = opened()
     rig.venue.open.set()
     perform = rig.venue.perform
 
@@ -160,8 +144,6 @@ def test_a_call_that_fails_in_an_unknown_way_has_an_unknown_outcome_and_the_lane
 def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "CONFIRM_S", 0.0)
     monkeypatch.setattr(lanes_module, "CONFIRM_PAUSE_S", 0.001)
-    rig = Rig()
-    rig.venue.open.set()
     away = [20]
 
     def holds() -> bool:
@@ -170,10 +152,10 @@ def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(m
             raise StoreUnavailableError
         return True
 
-    lanes = ExchangeDispatcher(rig.venue, holds, lambda _ask: True, rig._answered, lambda _why: None)
-    lanes.submit(ExchangeCall("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1))
-    lanes.submit(ExchangeCall("reducing", "TREND-1", place("b")))
+    rig = Lanes(Venue(), holds)
+    rig.venue.open.set()
+    rig.lanes.submit(ExchangeCall("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1))
+    rig.lanes.submit(ExchangeCall("reducing", "TREND-1", place("b")))
     rig.wait(2)
-    lanes.stop()
     assert (rig.answers["new-risk"].kind, rig.answers["reducing"].kind) == ("blocked", "accepted")
     assert rig.venue.performed == ["place_order b"] and away[0] <= 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -10,19 +9,15 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, StoreUnavailableError
 from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
-from statemachines.messages.market import FundingSettled
-from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted, ExchangeRequest, ExchangeResponse, LookUpTransfer, TransferFunds
 from statemachines.values import Account, ActorName
-from tests.actors.runtime.toy import Buyer, Pump, ToyExchange
-
-PATIENCE_S = 20.0
+from tests.actors.runtime.toy import Buyer, Pump, ToyExchange, fact
+from tests.kit.peers import PATIENCE_S, Lanes
 
 
 class _FlakyStore(MemoryStore):
@@ -51,11 +46,6 @@ class _FlakyStore(MemoryStore):
             raise StoreUnavailableError
 
 
-def _fact(number: int) -> StreamEvent:
-    body = FundingSettled(settle_ms=number, rates={}, predicted={}, interval_min={})
-    return StreamEvent(ActorName.ORCHESTRATOR, body, f"fact-{number}", number)
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 6), st.lists(st.integers(1, 6), max_size=12))
 def test_whatever_call_the_database_misses_nothing_received_is_lost(facts: int, outages: list[int]) -> None:
@@ -80,13 +70,13 @@ def test_whatever_call_the_database_misses_nothing_received_is_lost(facts: int, 
 
     for name in factories:
         runtime.start_actor(name, 0)
-    frames.append(_fact(1))
+    frames.append(fact(1))
     settle()
     # Restarted ones must ask the database which facts they know already: one more call that can fail.
     for name in factories:
         runtime.stop_actor(name)
         runtime.start_actor(name, 0)
-    frames.extend(_fact(number) for number in range(1, facts + 1))
+    frames.extend(fact(number) for number in range(1, facts + 1))
     settle()
     assert exchange.performed == {str(number): 1 for number in range(1, facts + 1)}
     pumped = [line.note.reason for line in store.journal("orchestrator")]
@@ -103,33 +93,16 @@ class _Venue:
         return Accepted()
 
 
-class _Lanes:
+def _lanes(errors: Sequence[Exception], holds: bool = True) -> Lanes[_Venue]:
     """Lanes whose epoch check first raises each of `errors`, then answers `holds`."""
+    waiting = deque(errors)
 
-    def __init__(self, errors: Sequence[Exception], holds: bool = True) -> None:
-        self._errors = deque(errors)
-        self._holds = holds
-        self.venue = _Venue()
-        self.answers: dict[str, ExchangeResponse] = {}
-        self.fenced = threading.Event()
-        self._changed = threading.Condition()
-        self.exchange_dispatcher = ExchangeDispatcher(
-            self.venue, self._check, lambda _ask: True, self._answered, lambda _why: self.fenced.set()
-        )
+    def check() -> bool:
+        if waiting:
+            raise waiting.popleft()
+        return holds
 
-    def _check(self) -> bool:
-        if self._errors:
-            raise self._errors.popleft()
-        return self._holds
-
-    def _answered(self, key: str, answer: ResponseReceived) -> None:
-        with self._changed:
-            self.answers[key] = answer.outcome
-            self._changed.notify_all()
-
-    def wait(self, count: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.answers) >= count, PATIENCE_S)
+    return Lanes(_Venue(), check)
 
 
 def _transfer(number: int) -> TransferFunds:
@@ -144,38 +117,36 @@ def _transfer(number: int) -> TransferFunds:
 
 def test_requests_wait_for_the_database_and_are_sent_once_in_their_order() -> None:
     """A restart of the database must not refuse what was decided and committed (EX-5)."""
-    rig = _Lanes([StoreUnavailableError()] * 3)
+    rig = _lanes([StoreUnavailableError()] * 3)
     try:
         for number in (1, 2):
-            rig.exchange_dispatcher.submit(
-                ExchangeCall(str(number), "MASTER", _transfer(number), gate=ActorName.TACTICAL)
-            )
+            rig.lanes.submit(ExchangeCall(str(number), "MASTER", _transfer(number), gate=ActorName.TACTICAL))
         rig.wait(2)
     finally:
-        rig.exchange_dispatcher.stop()
+        rig.lanes.stop()
     assert rig.venue.performed == [_transfer(1), _transfer(2)]
     assert all(isinstance(outcome, Accepted) for outcome in rig.answers.values())
 
 
 def test_an_unforeseen_failure_of_the_check_sends_nothing_and_the_lane_works_on() -> None:
-    rig = _Lanes([ValueError("what is this?")])
+    rig = _lanes([ValueError("what is this?")])
     try:
-        rig.exchange_dispatcher.submit(ExchangeCall("1", "MASTER", _transfer(1)))
-        rig.exchange_dispatcher.submit(ExchangeCall("2", "MASTER", LookUpTransfer(transfer_id="1")))
+        rig.lanes.submit(ExchangeCall("1", "MASTER", _transfer(1)))
+        rig.lanes.submit(ExchangeCall("2", "MASTER", LookUpTransfer(transfer_id="1")))
         rig.wait(2)
     finally:
-        rig.exchange_dispatcher.stop()
+        rig.lanes.stop()
     assert rig.answers["1"].kind == "blocked"
     assert rig.venue.performed == [LookUpTransfer(transfer_id="1")]
 
 
 def test_without_the_epoch_nothing_is_sent_any_more() -> None:
-    rig = _Lanes([], holds=False)
+    rig = _lanes([], holds=False)
     try:
-        rig.exchange_dispatcher.submit(ExchangeCall("1", "MASTER", _transfer(1)))
+        rig.lanes.submit(ExchangeCall("1", "MASTER", _transfer(1)))
         assert rig.fenced.wait(PATIENCE_S)
-        rig.exchange_dispatcher.submit(ExchangeCall("2", "TACTICAL", _transfer(2)))
+        rig.lanes.submit(ExchangeCall("2", "TACTICAL", _transfer(2)))
     finally:
-        rig.exchange_dispatcher.stop()
+        rig.lanes.stop()
     assert rig.venue.performed == []
     assert rig.answers == {}

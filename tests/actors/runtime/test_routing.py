@@ -22,7 +22,6 @@ FROM_OUTSIDE = {
     "database_outage",
     "execution_frame",
     "feed_frame",
-    "funding_frame",
     "order_frame",
     "quote_frame",
     "rows_set_aside",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from actors.runtime.in_process import StreamEvent
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, JournalEntry, Send
 from statemachines.facts import BarFact
@@ -25,7 +26,15 @@ from statemachines.state_store import PLAIN
 from statemachines.values import Account, ActorName
 
 
-class _Toy:
+def fact(number: int) -> StreamEvent:
+    """Something that happened outside, for the pump."""
+    body = FundingSettled(settle_ms=number, rates={}, predicted={}, interval_min={})
+    return StreamEvent(ActorName.ORCHESTRATOR, body, f"fact-{number}", number)
+
+
+class Toy:
+    """Wants nothing, is never due."""
+
     name: ActorName
     dialect = PLAIN
 
@@ -48,7 +57,7 @@ class _Toy:
         return True
 
 
-class Pump(_Toy):
+class Pump(Toy):
     """Turns each outside fact into one message for the buyer."""
 
     name = ActorName.ORCHESTRATOR
@@ -86,7 +95,7 @@ class Pump(_Toy):
         return (StateRow("pump", "ON", 1, {"seen": self.seen}),)
 
 
-class Buyer(_Toy):
+class Buyer(Toy):
     """For each message moves 1 unit at the exchange, exactly once, whatever crashes."""
 
     name = ActorName.TACTICAL

@@ -8,7 +8,8 @@ from typing import Any
 from infra.bybit.exchange import BybitExchange
 from statemachines.values import HOUR_MS, Account, Category
 from tests.infra.bybit.parsing.test_frames import T
-from tests.infra.bybit.venue import Clock, adapter
+from tests.infra.bybit.venue import adapter
+from tests.kit.peers import StandingClock
 
 A = Account.TREND_1
 NOW = T + HOUR_MS
@@ -16,7 +17,7 @@ NOW = T + HOUR_MS
 
 def exchange(handle: Callable[[str, str, Any, Any], Any]) -> BybitExchange:
     symbols: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"), ("spot", "ETHUSDT"), ("linear", "SOLUSDT"))
-    return adapter(handle, clock=Clock(NOW), symbols=symbols)
+    return adapter(handle, clock=StandingClock(NOW), symbols=symbols)
 
 
 def envelope(result: Any, code: Any = 0) -> dict[str, Any]:

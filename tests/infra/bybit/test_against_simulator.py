@@ -349,7 +349,7 @@ def test_a_refused_authentication_is_visible_and_does_not_spin(simulator: Simula
         wait_for(lambda: any("refused" in fault for fault in orders.faults()))
         assert orders.received() == {}
         assert "wrong" not in " ".join(orders.faults())
-        assert all(connection.state is not StreamState.SUBSCRIBED for connection in orders._connections)
+        assert orders.states() == {f"private {T1}": StreamState.DOWN}
     finally:
         orders.stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +16,11 @@ from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.parsing.rows import parse_quote
 from infra.bybit.session import DirectSessions, GatewaySession
 from infra.bybit.streams.book import BookGapError
-from infra.bybit.streams.connection import _Socket
+from infra.bybit.streams.connection import Connection
 from infra.bybit.streams.frames import PublicFrames
 from infra.bybit.streams.subscriptions import PublicStreams
 from infra.proxy import proxy_address, proxy_for
+from statemachines.messages.envelope import Body
 from statemachines.messages.market import QuoteFrame, RowsSetAside
 from statemachines.requests import (
     FundingRead,
@@ -28,9 +28,11 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
 )
-from statemachines.values import DAY_MS, HOUR_MS
+from statemachines.values import DAY_MS, HOUR_MS, Category
 from tests.infra.bybit.border import A, envelope, exchange, position
 from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, quotes, ticker
+from tests.kit.streams import Unconnected, unconnected  # noqa: F401 - fixture
+from tests.waiting import until
 
 # --- case 5: symbols one by one ---
 
@@ -232,17 +234,17 @@ def test_proxy_variables_are_never_asked_and_loopback_has_no_proxy() -> None:
 
 @pytest.mark.usefixtures("proxy_variables")
 def test_streams_go_the_configured_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host is reached by a proxy of the environment; the socket library would ask it."""
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(_Socket, "__init__", lambda self: None)
+    monkeypatch.setattr("websocket.WebSocketApp.run_forever", lambda _app, **options: asked.append(options))
     for base, proxy in (("ws://127.0.0.1:9", None), ("wss://stream.bybit.com", proxy_address("http://p.example:8080"))):
-        socket = _Socket()  # type: ignore[call-arg]
-        from infra.bybit.streams.connection import _way
-
-        socket._way = _way(proxy_for(base, proxy))
-        socket.ws = SimpleNamespace(run_forever=lambda **options: asked.append(options))
-        socket.ws.run_forever(ping_interval=20)
-    assert asked[0]["http_no_proxy"] == ["*"], "no host is reached by a proxy, whatever the environment says"
-    assert (asked[1]["http_proxy_host"], asked[1]["http_proxy_port"]) == ("p.example", 8080)
+        connection = Connection("way", base, "linear", (), lambda _frame: None, lambda _times: None, proxy=proxy)
+        before = len(asked)
+        connection.start()
+        until(lambda before=before: len(asked) > before)  # type: ignore[misc]
+        connection.stop()
+    assert asked[0]["http_no_proxy"] == ["*"]
+    assert (asked[-1]["http_proxy_host"], asked[-1]["http_proxy_port"]) == ("p.example", 8080)
 
 
 @pytest.mark.parametrize(
@@ -313,48 +315,28 @@ def test_market_data_that_is_stale_on_arrival_makes_no_quote() -> None:
     assert quotes(frames.take("linear", ticker("delta", ts=T - 60_001, bid1Price="97"), T + 7_000)), "lockstep"
 
 
-@pytest.mark.parametrize("sign", [-1, 1])
-def test_the_streams_hold_frames_against_the_exchanges_clock(sign: int) -> None:
-    now = [T]
-    live = PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),), now_ms=lambda: now[0])
-    assert live._earliest_ms() == T - 60_000
-    now[0] += sign * HOUR_MS
-    assert live._earliest_ms() == T - 60_000 + sign * HOUR_MS
-    assert PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),))._earliest_ms() is None
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_the_streams_hold_frames_against_the_exchanges_clock(
+    hours: int,
+    unconnected: list[Unconnected],  # noqa: F811
+) -> None:
+    """Live, a frame of more than a minute before the exchange's time makes no quote; in lockstep its time is the
+    market's."""
+    now = T + hours * HOUR_MS
+    shown: list[Body] = []
 
+    def sink(body: Body, natural_id: str, market_ms: int) -> None:
+        shown.append(body)
 
-@pytest.mark.parametrize(
-    "topic",
-    [
-        "kline.60.",
-        "kline",
-        "kline.60",
-        "kline..BTCUSDT",
-        "kline.7.BTCUSDT",
-        "kline.60.btc usdt",
-        "kline.60.BTCUSDT.X",
-        "tickers",
-        "tickers.",
-        "tickers.BTCUSDT.X",
-        "orderbook.50.",
-        "orderbook.BTCUSDT",
-        "orderbook.0.BTCUSDT",
-        "orderbook.²½.BTCUSDT",
-        "publicTrade.",
-        "publicTrade",
-    ],
-)
-def test_a_topic_without_its_market_is_refused_with_one_sentence(topic: str) -> None:
-    """`kline.60.` made a bar of the symbol "" of it."""
-    bar = {"start": T, "end": T + HOUR_MS - 1, "interval": "60", "open": "1", "close": "1", "high": "1", "low": "1",
-           "volume": "1", "turnover": "1", "confirm": True, "timestamp": T + HOUR_MS}  # fmt: skip
-    frame = {"topic": topic, "type": "snapshot", "ts": T + HOUR_MS, "data": [bar]}
-    ((body, _),) = PublicFrames().take("linear", frame)
-    assert isinstance(body, RowsSetAside)
-    (one,) = body.rows
-    assert one.kind == "frame" and one.problem.endswith("required.") and one.problem.isprintable()
+    symbols: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"),)
+    for clock in (lambda: now, None):
+        PublicStreams("ws://127.0.0.1:9", symbols, now_ms=clock).start(sink, lambda _name: None)
+    live, lockstep = unconnected
 
+    def is_quoted(connection: Unconnected, at_ms: int) -> bool:
+        shown.clear()
+        connection.take(ticker("snapshot", ts=at_ms, **LINEAR))
+        return any(isinstance(body, QuoteFrame) and body.quotes for body in shown)
 
-def test_a_topic_of_a_kind_that_is_not_read_is_passed_over() -> None:
-    for topic in ("liquidation.BTCUSDT", "allLiquidation.", "x"):
-        assert PublicFrames().take("linear", {"topic": topic, "ts": T, "data": []}) == []
+    assert not is_quoted(live, now - 60_001) and is_quoted(live, now - 60_000)
+    assert is_quoted(lockstep, now - 60_001)

@@ -29,6 +29,7 @@ from statemachines.requests import (
     Unknown,
 )
 from statemachines.values import DAY_MS
+from tests.infra.answering import answering
 from tests.infra.bybit.border import NOW, A, envelope, exchange, position
 from tests.infra.bybit.parsing.test_frames import T
 from tests.infra.bybit.parsing.test_rows import execution_row, order_row
@@ -205,13 +206,8 @@ def test_an_empty_list_three_times_twice_is_absence() -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"9" * 5000, b"[" * 100_000, b"\xff\xfe", b""])
 def test_text_that_is_no_json_is_an_unreadable_answer(body: bytes) -> None:
     """An integer of 5,000 digits is a ValueError that pybit does not catch."""
-    import requests
-
-    response = requests.Response()
-    response.status_code, response._content = 200, body
-    session = GatewaySession(A, Credentials({}), "http://127.0.0.1:9")
-    with pytest.raises(UnparsableError, match="not JSON"):
-        session._handle_response(response, "GET", "http://127.0.0.1:9/v5/x", "", 5000, 0)
+    with answering(200, body) as (url, _asked), pytest.raises(UnparsableError, match="not JSON"):
+        GatewaySession(A, Credentials({}), url).get_server_time()
 
 
 def test_the_exchanges_text_is_made_printable_before_it_can_reach_the_database() -> None:

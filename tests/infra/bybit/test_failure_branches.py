@@ -40,7 +40,9 @@ from statemachines.values import HOUR_MS, Account
 from tests.infra.answering import answering
 from tests.infra.bybit.parsing.test_frames import LINEAR, T, book, ticker
 from tests.infra.bybit.parsing.test_rows import order_row
-from tests.infra.bybit.venue import NOW, A, Clock, Venue
+from tests.infra.bybit.venue import NOW, A, Venue
+from tests.kit.peers import StandingClock
+from tests.kit.streams import Unconnected, unconnected  # noqa: F401 - fixture
 from tests.waiting import until
 
 
@@ -59,7 +61,7 @@ def test_a_list_without_end_is_a_failure_not_a_part_of_it() -> None:
         pages.append(params.get("cursor", ""))
         return envelope({"list": [order_row(orderId=str(len(pages)))], "nextPageCursor": "again"})
 
-    reader = AccountReader(Caller(DirectSessions(handle), None), Clock())
+    reader = AccountReader(Caller(DirectSessions(handle), None), StandingClock(NOW))
     with pytest.raises(GatewayError, match=f"more than {MAX_PAGES} pages") as raised:
         reader.open_orders(A, "linear", orderLinkId="abc-1")
     assert raised.value.fault is Fault.TRANSIENT and len(pages) == MAX_PAGES
@@ -269,43 +271,47 @@ class Sink:
         return [body for body in self.bodies if isinstance(body, QuoteFrame)]
 
 
-def test_a_gap_withdraws_the_quote_and_asks_once_for_a_fresh_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_withdraws_the_quote_and_asks_once_for_a_fresh_snapshot(
+    unconnected: list[Unconnected],  # noqa: F811
+) -> None:
     """Deltas still on their way must not ask again each: the exchange would count them against us."""
     sink = Sink()
-    asked: list[Any] = []
-    streams = PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),))
-    connection = streams._connection("linear", sink, lambda _name: None)
-    monkeypatch.setattr(connection, "resubscribe", asked.append)
-    take = connection._on_topic
-    take(ticker("snapshot", **LINEAR))
-    take(book("snapshot", 1, [["99", "1"]], [["101", "1"]]))
+    PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),)).start(sink, lambda _name: None)
+    (connection,) = unconnected
+    connection.take(ticker("snapshot", **LINEAR))
+    connection.take(book("snapshot", 1, [["99", "1"]], [["101", "1"]]))
     for update in (5, 6, 7):
-        take(book("delta", update, [["98", "1"]], []))
-    assert asked == ["orderbook.50.BTCUSDT"]
+        connection.take(book("delta", update, [["98", "1"]], []))
+    assert connection.asked_again == ["orderbook.50.BTCUSDT"]
     assert sink.quotes()[-1].withdrawn == (("linear", "BTCUSDT"),)
-    take(book("snapshot", 9, [["98", "1"]], [["101", "1"]]))
+    connection.take(book("snapshot", 9, [["98", "1"]], [["101", "1"]]))
     assert sink.quotes()[-1].quotes[0].bid == Decimal(98)
-    take(book("delta", 12, [["97", "1"]], []))
-    assert len(asked) == 2, "the next gap is a new one"
+    connection.take(book("delta", 12, [["97", "1"]], []))
+    assert len(connection.asked_again) == 2, "the next gap is a new one"
 
 
-def test_a_valve_hands_over_the_newest_quote_and_every_withdrawal_at_once() -> None:
+def test_a_valve_hands_over_the_newest_quote_and_every_withdrawal_at_once(
+    unconnected: list[Unconnected],  # noqa: F811
+) -> None:
     sink = Sink()
-    streams = PublicStreams("ws://127.0.0.1:9", (), quote_gap_s=0.01)
-    connection = streams._connection("linear", sink, lambda _name: None)
-    for last in ("100", "100.1", "100.2"):
-        connection._on_topic(ticker("snapshot", **(LINEAR | {"lastPrice": last})))
-    assert sink.bodies == [], "held back"
+    streams = PublicStreams("ws://127.0.0.1:9", (("linear", "BTCUSDT"),), quote_gap_s=0.3)
     streams.start(sink, lambda _name: None)
     try:
+        (connection,) = unconnected
+        for last in ("100", "100.1", "100.2"):
+            connection.take(ticker("snapshot", **(LINEAR | {"lastPrice": last})))
+        assert sink.bodies == [], "held back"
         until(lambda: bool(sink.quotes()))
         assert [quote.last for frame in sink.quotes() for quote in frame.quotes] == [Decimal("100.2")]
+        connection.take(ticker("snapshot", **LINEAR))
+        connection.take(ticker("delta", bid1Price="500"))
+        assert sink.quotes()[-1].withdrawn == (("linear", "BTCUSDT"),), "not held back"
+        connection.take(ticker("snapshot", ts=T + 1, **(LINEAR | {"lastPrice": "100.3"})))
+        until(lambda: bool(sink.quotes()[-1].quotes))
+        lasts = [quote.last for frame in sink.quotes() for quote in frame.quotes]
+        assert lasts == [Decimal("100.2"), Decimal("100.3")], "nor is what it withdraws handed over later"
     finally:
         streams.stop()
-    connection._on_topic(ticker("snapshot", **LINEAR))
-    connection._on_topic(ticker("delta", bid1Price="500"))
-    assert sink.quotes()[-1].withdrawn == (("linear", "BTCUSDT"),), "not held back"
-    assert streams._quotes is not None and not streams._quotes._waiting, "nor is what it withdraws handed over later"
 
 
 # --- the simulated exchange's control interface, addresses ---

@@ -50,14 +50,13 @@ from statemachines.requests import (
 from statemachines.values import Account
 from tests.infra.bybit.mutations import mutated, wrong_value
 from tests.infra.bybit.venue import adapter, order_of
-from tests.infra.simulator.venue.world import START_MS, World, at
+from tests.infra.simulator.venue.world import START_MS, WAVE, World, at
 from tests.shared import find_shared
 
 A = Account.TREND_1
 QUICK = 300
 """Cases of each test in `make test`: a few seconds each."""
 
-WAVE = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 12
 LINK = "abcdefT1x-1"
 
 

@@ -20,6 +20,8 @@ from infra.bybit.lockstep import SimulatorLockstep
 from infra.bybit.session import DirectSession, GatewaySession, HttpSessions
 from statemachines.requests import FeedRead, PlaceOrder, Refused
 from statemachines.values import Account, Side
+from tests.infra.answering import answering
+from tests.kit.peers import StandingClock
 
 KEY, SECRET = "testkey", "testsecret"
 A = Account.TREND_1
@@ -35,14 +37,16 @@ def session() -> GatewaySession:
 
 def test_signature_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_helpers, "generate_timestamp", lambda: 1700000000000)
-    one = session()
-    query = one.prepare_payload("GET", {"symbol": "BTCUSDT", "limit": 5, "category": "linear"})
-    assert query == "category=linear&limit=5&symbol=BTCUSDT"
+    with answering(200, b'{"retCode":0,"retMsg":"OK","result":{}}') as (url, asked):
+        one = GatewaySession(A, credentials(), url)
+        one.get_positions(symbol="BTCUSDT", limit=5, category="linear")
+        one.place_order(category="linear", symbol="BTCUSDT", qty="0.01", positionIdx=0)
+    read, write = asked
+    assert read.path == "/v5/position/list?category=linear&limit=5&symbol=BTCUSDT"
     get = "22680ac62b59632258e5f6e4700a92c7ccd6ac22d9d0d5c26e4d0c2dbbf9a333"
-    assert one._prepare_headers(query, 5000)["X-BAPI-SIGN"] == get
-    body = one.prepare_payload("POST", {"category": "linear", "symbol": "BTCUSDT", "qty": "0.01", "positionIdx": 0})
+    assert (read.headers["X-BAPI-RECV-WINDOW"], read.headers["X-BAPI-SIGN"]) == ("5000", get)
     post = "336e6d38d65b0578cb8bf74c64232a2cf5a9a225430b7b6dbb8d3ef4f59cd37a"
-    assert one._prepare_headers(body, 5000)["X-BAPI-SIGN"] == post
+    assert (write.path, write.headers["X-BAPI-SIGN"]) == ("/v5/order/create", post)
     stream = "26df689652787d6e2816d6ac43239f177f3a452676ef6c0a64e80828cb7144c7"
     assert generate_signature(False, SECRET, "GET/realtime1700000001000") == stream
 
@@ -72,11 +76,7 @@ def test_no_secret_in_repr_logs_or_outcomes(
     held = credentials(key, secret)
     sessions = HttpSessions(held, "http://127.0.0.1:9")
 
-    class Clock:
-        def now_ms(self) -> int:
-            return 0
-
-    exchange = BybitExchange(sessions, symbols=(), uids={}, clock=Clock(), read_feed=lambda _ms: FeedRead())
+    exchange = BybitExchange(sessions, symbols=(), uids={}, clock=StandingClock(), read_feed=lambda _ms: FeedRead())
     order = PlaceOrder(
         client_order_id="x", category="linear", symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), style="market"
     )

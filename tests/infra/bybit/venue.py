@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,22 +11,13 @@ from infra.bybit.exchange import BybitExchange
 from infra.bybit.session import DirectSessions, Handle
 from statemachines.requests import FeedRead, PlaceOrder
 from statemachines.values import DAY_MS, Account, Category, Side
+from tests.kit.peers import StandingClock
 
 A = Account.TREND_1
 NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
 
 
 SYMBOLS: tuple[tuple[Category, str], ...] = (("linear", "BTCUSDT"),)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Market time that stands still."""
-
-    at_ms: int = NOW
-
-    def now_ms(self) -> int:
-        return self.at_ms
 
 
 def adapter(
@@ -43,7 +33,7 @@ def adapter(
         DirectSessions(handle),
         symbols=symbols,
         uids=uids or {account: 1 + number for number, account in enumerate(Account)},
-        clock=clock or Clock(),
+        clock=clock or StandingClock(NOW),
         read_feed=lambda _ms: FeedRead(reason="none"),
         pause=pause,
     )

@@ -131,7 +131,7 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
         ("[engines.trend_1]\nadx = 3", "engines.trend_1", "'adx' was unexpected"),
         ("[risk.engines.funding]\nmax_oder = 1", "risk.engines.funding", "'max_oder' was unexpected"),
         ("[api]\nport = 70000", "api.port", "70000 is greater than the maximum"),
-        ("[engines.core_hodl.staking]\nmin_yield = 2", "engines.core_hodl.staking.min_yield", "2 is not valid"),
+        ("[engines.core_hodl.staking]\nreplay_yield = 2", "engines.core_hodl.staking.replay_yield", "2 is not valid"),
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(text: str, place: str, told: str) -> None:

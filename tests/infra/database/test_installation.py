@@ -7,7 +7,7 @@ import re
 import pytest
 
 from infra.database.connection import connect
-from infra.database.installation import WrongDatabaseError, bind, read_installation
+from infra.database.installation import WrongDatabaseError, bind
 from infra.database.registers import Heartbeats, record_configuration
 
 UIDS = {"MASTER": "24000000", "TREND-1": "24000002"}
@@ -15,18 +15,14 @@ UIDS = {"MASTER": "24000000", "TREND-1": "24000002"}
 
 def test_the_installation_id_is_random_short_and_stays(database_url: str) -> None:
     """EX-5: it begins every order id, so it must never change and needs six plain characters."""
-    first = read_installation(database_url)
+    first = bind(database_url, "paper", "sim-1", UIDS)
     assert re.fullmatch("[0-9a-z]{6}", first.installation_id)
-    assert first.profile is None
-    assert read_installation(database_url) == first
-    assert bind(database_url, "paper", "sim-1", UIDS).installation_id == first.installation_id
+    assert bind(database_url, "paper", "sim-1", UIDS) == first
 
 
 def test_the_same_owner_may_come_again(database_url: str) -> None:
     first = bind(database_url, "paper", "sim-1", UIDS)
-    assert (
-        bind(database_url, "paper", "sim-1", dict(reversed(UIDS.items()))) == first == read_installation(database_url)
-    )
+    assert bind(database_url, "paper", "sim-1", dict(reversed(UIDS.items()))) == first
 
 
 def test_another_owner_is_refused_with_every_difference(database_url: str) -> None:
@@ -37,7 +33,7 @@ def test_another_owner_is_refused_with_every_difference(database_url: str) -> No
     text = str(caught.value)
     for part in ("'paper'", "'live'", "'sim-1'", "'bybit'", "MASTER has UID 24000000", "FUNDING has UID none"):
         assert part in text
-    assert read_installation(database_url).profile == "paper"
+    assert bind(database_url, "paper", "sim-1", UIDS).profile == "paper"
 
 
 def test_a_configuration_is_kept_once_per_change(database_url: str) -> None:

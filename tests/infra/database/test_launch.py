@@ -17,8 +17,8 @@ from infra.database.launch import open_database
 from infra.database.store import PostgresStore
 from infra.database.urls import DatabaseUrlError, psycopg_url, shown_url, sqlalchemy_url
 from statemachines.actor_logic import StateRow
-from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
 from tests.database import open_temporary_folder
+from tests.kit.rows import ACTOR, Pen, envelope
 
 pytestmark = pytest.mark.database
 
@@ -51,7 +51,7 @@ def test_the_embedded_database_is_migrated_and_never_shows_its_password(folder: 
 
 
 def test_the_database_killed_in_mid_run_loses_and_doubles_nothing(folder: Path) -> None:
-    """P5: an actor repeats the commit whose outcome it does not know; the number tells whether it had landed."""
+    """P5: an actor repeats the commit whose outcome it does not know; the number shows whether it had landed."""
     database = open_database(None, folder)
     store = PostgresStore(database.url)
     stop = threading.Event()

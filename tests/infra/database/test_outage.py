@@ -14,7 +14,7 @@ from infra.database.outage import Outage, is_outage, outage_of
 from infra.database.queries import Queries, QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
-from tests.actors.runtime.store_suite import ACTOR, Pen
+from tests.kit.rows import ACTOR, Pen
 
 OUTAGES = {
     "25006": ("read-only after a failover", Outage.READ_ONLY),

@@ -20,8 +20,8 @@ from infra.database.launch import Database, DatabaseUnreachableError, open_datab
 from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
-from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
 from tests.database import open_temporary_folder
+from tests.kit.rows import ACTOR, Pen, envelope
 
 pytestmark = pytest.mark.database
 

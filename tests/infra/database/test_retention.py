@@ -20,8 +20,8 @@ from infra.database.store import PostgresStore
 from statemachines.commands import JournalEntry
 from statemachines.facts import PortfolioFact
 from statemachines.values import DAY_MS, HOUR_MS
-from tests.actors.runtime.store_suite import Pen, envelope, row
-from tests.actors.runtime.store_suite import place as place_order
+from tests.kit.rows import Pen, envelope, row
+from tests.kit.rows import place as place_order
 
 POLICY = RetentionPolicy(journal_months=2, messages_days=40, known_days=30, portfolio_days=30)
 

@@ -31,7 +31,7 @@ from infra.database.schema import METADATA
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
 from statemachines import facts
-from tests.actors.runtime.store_suite import ACTOR, Pen, envelope
+from tests.kit.rows import ACTOR, Pen, envelope
 
 DENIED = psycopg.errors.InsufficientPrivilege
 

@@ -17,7 +17,8 @@ from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry
 from statemachines.facts import ExecutionFact, OrderFact, PostingFact, PostingLine
 from statemachines.values import ActorName, Side
-from tests.actors.runtime.store_suite import ACTOR, OpenStore, Pen, StoreSuite, envelope, place, switch
+from tests.actors.runtime.store_suite import OpenStore, StoreSuite
+from tests.kit.rows import ACTOR, Pen, envelope, place, switch
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from actors.runtime.memory_store import MemoryStore
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
 from statemachines.values import ActorName
-from tests.actors.runtime.store_suite import Pen, bar, envelope, place, switch
+from tests.kit.rows import Pen, bar, envelope, place, switch
 
 PEERS = ("risk-manager", "trend-1", "orchestrator")
 NUMBERS = itertools.count(1)

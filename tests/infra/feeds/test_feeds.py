@@ -97,4 +97,4 @@ def test_a_source_that_is_not_there_is_unavailable() -> None:
 def test_http_query_of_the_fear_and_greed_source() -> None:
     with answering(200, json.dumps(fear((NOW - DAY_MS, 20))).encode()) as (url, asked):
         assert FearGreedFeed(HttpJson(f"{url}/")).read(NOW).value == 20
-    assert asked == ["/fng/?limit=10&format=json"]
+    assert [one.path for one in asked] == ["/fng/?limit=10&format=json"]

@@ -22,8 +22,7 @@ from infra.simulator.api.params import Params
 from infra.simulator.api.routes import ROUTES
 from infra.simulator.server import _params
 from infra.simulator.venue.errors import VenueError
-from tests.infra.simulator.venue.test_lockstep import WAVE
-from tests.infra.simulator.venue.world import World, at
+from tests.infra.simulator.venue.world import WAVE, World, at
 
 LARGEST_ANSWER = 1_000_000
 ROUNDS = 12

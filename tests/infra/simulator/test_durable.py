@@ -14,20 +14,18 @@ from infra.simulator.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS
 from infra.simulator.ratelimit import RateLimiter
 from infra.simulator.venue.snapshot import SnapshotError
-from tests.infra.simulator.venue.world import TinyMarket
-
-HOURS = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 20
+from tests.infra.simulator.venue.world import WAVE, TinyMarket
 
 
 def _open(folder: Path, every: int = 5_000) -> DurableExchange:
-    market = TinyMarket(HOURS, funding={8: "0.0001"})
+    market = TinyMarket(WAVE, funding={8: "0.0001"})
     return DurableExchange(folder, market, SimConfig(), load_or_create(folder), snapshot_every=every)
 
 
-def _trade(durable: DurableExchange, number: int) -> None:
+def _trade(durable: DurableExchange, folder: Path, number: int) -> None:
     uid = next(one.uid for one in durable.exchange.config.accounts if one.name == "TREND-1")
     body = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.001"}
-    key = next(key for key in load_or_create(durable._folder).keys.values() if key.account == "TREND-1")
+    key = next(key for key in load_or_create(folder).keys.values() if key.account == "TREND-1")
     request = ApiRequest("POST", "/v5/order/create", body | {"orderLinkId": f"n{number}"}, uid, key)
     assert durable.handle(request)["retCode"] == 0
     durable.advance(durable.exchange.step, None)
@@ -45,7 +43,7 @@ def _reopens_the_same(durable: DurableExchange, folder: Path) -> None:
 def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: Path, every: int) -> None:
     durable = _open(tmp_path, every)
     for number in range(13):
-        _trade(durable, number)
+        _trade(durable, tmp_path, number)
         durable.drain()
         if durable.due_for_snapshot():
             durable.write_snapshot()
@@ -53,14 +51,14 @@ def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: P
     durable.close()
     again = _open(tmp_path, every)
     assert again.exchange.dump() == before
-    _trade(again, 99)
+    _trade(again, tmp_path, 99)
     again.close()
     assert len(list(tmp_path.glob("inputs-*.jsonl"))) == 1
 
 
 def test_a_half_written_last_line_is_dropped(tmp_path: Path) -> None:
     durable = _open(tmp_path)
-    _trade(durable, 1)
+    _trade(durable, tmp_path, 1)
     before = durable.exchange.dump()
     durable.close()
     (log,) = tmp_path.glob("inputs-*.jsonl")
@@ -85,7 +83,7 @@ def test_a_snapshot_of_another_market_is_refused(tmp_path: Path) -> None:
     durable = _open(tmp_path)
     durable.write_snapshot()
     durable.close()
-    other = TinyMarket(HOURS)
+    other = TinyMarket(WAVE)
     other.label = "another"
     with pytest.raises(SnapshotError, match="belongs to the market 'tiny'"):
         DurableExchange(tmp_path, other, SimConfig(), load_or_create(tmp_path))
@@ -140,9 +138,9 @@ def test_a_snapshot_whose_write_fails_leaves_the_one_before_and_no_draft(
 ) -> None:
     """A full disk: the folder opens with the old snapshot and the log since."""
     durable = _open(tmp_path)
-    _trade(durable, 1)
+    _trade(durable, tmp_path, 1)
     durable.write_snapshot()
-    _trade(durable, 2)
+    _trade(durable, tmp_path, 2)
     before = durable.exchange.dump()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))

@@ -10,7 +10,8 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.messages.orders import Fill
-from statemachines.values import SPOT, Account, ActorName, Side
+from statemachines.values import SPOT, ActorName, Side
+from tests.kit.restoring import restore_logic
 from tests.statemachines.core_hodl.world import (
     CLOSES,
     ETH_UP,
@@ -25,7 +26,6 @@ from tests.statemachines.core_hodl.world import (
     world,
 )
 from tests.statemachines.harness import Outcome, known_instruments
-from tests.statemachines.restoring import restore_logic
 
 # --- CH-7 ---
 
@@ -76,7 +76,7 @@ def test_ch7_a_thin_buffer_is_told_once_until_it_has_recovered() -> None:
     made.cash = D(1_000)
     made.run_day(day(1), CLOSES)
     made.run_day(day(2), CLOSES)
-    assert [alert.title for _, alert in made.alerts] == ["CORE-HODL: thin cash buffer"]
+    assert [alert.title for alert in made.alerts] == ["CORE-HODL: thin cash buffer"]
     assert list(made.conditions.open) == ["buffer"]
     made.cash = D(3_000)
     made.run_day(day(3), CLOSES)
@@ -98,7 +98,7 @@ def test_ch8_a_suspension_ends_the_rebalance_in_progress_and_its_quarter_is_pend
     made.run_day(ms_of("2021-04-01"), crash)
     assert not made.hanging and made.state == "ACCUMULATION"
     assert made.row()["calendar_due_ms"] == ms_of("2021-03-31")
-    assert made.alerts[-1][1].title == "CORE-HODL suspends rebalancing"
+    assert made.alerts[-1].title == "CORE-HODL suspends rebalancing"
     assert list(made.conditions.open) == ["suspended"]
     made.decide = lambda intent: Outcome()
     made.run_day(ms_of("2021-04-02"), crash)
@@ -142,7 +142,7 @@ def test_ch9_a_halt_stops_all_activity_withdraws_orders_and_alerts() -> None:
     made.run_day(START, CLOSES)
     made.tell(risk("HALTED", reason="withdrawals are suspended at the exchange"))
     assert not made.hanging
-    assert made.alerts[-1][1].severity == "critical" and "withdrawals are suspended" in made.alerts[-1][1].text
+    assert made.alerts[-1].severity == "critical" and "withdrawals are suspended" in made.alerts[-1].text
     assert list(made.conditions.open) == ["stopped"]
     made.settle()
     made.run_day(day(1), CLOSES)
@@ -179,7 +179,7 @@ def test_da3_a_day_without_a_bar_decides_nothing_and_its_quarter_s_end_is_not_lo
 
 
 def test_the_cycle_waits_for_instruments_and_portfolio() -> None:
-    made = CoreWorld(CoreHodlEngine, Account.CORE_HODL, D(60_000), now_ms=START)
+    made = CoreWorld(CoreHodlEngine, cash=D(60_000), now_ms=START)
     made.run_day(START, CLOSES)
     assert not made.intents() and len(made.done()) == 1
     made.tell(known_instruments())
@@ -202,7 +202,7 @@ def test_a_fill_that_was_not_reported_is_counted_at_the_end_of_its_order() -> No
     made = built_world(decide=hanging("tranche"))
     made.flow("USDT", D(3_000))
     made.run_day(day(1), CLOSES)
-    told = made.engine.handle
+    told = made.logic.handle
     kept: list[object] = []
 
     def deaf(message):  # type: ignore[no-untyped-def]
@@ -211,7 +211,7 @@ def test_a_fill_that_was_not_reported_is_counted_at_the_end_of_its_order() -> No
             return []
         return told(message)
 
-    made.engine.handle = deaf  # type: ignore[method-assign]
+    made.logic.handle = deaf  # type: ignore[method-assign]
     made.finish()
     assert len(kept) == 2
     plan = made.row()["plans"][0]

@@ -62,6 +62,7 @@ def test_ch1_ch7_after_the_build_the_engine_holds_two_to_one_and_its_buffer(calm
     assert Decimal("1.6") < ratio < Decimal("2.5")
 
 
+@pytest.mark.soak
 def test_ch2_ch4_ch8_on_the_recorded_market_no_fallen_asset_is_sold() -> None:
     """December 2019 to May 2021: CH-8 suspends, and the sales that CH-2 makes never touch a fallen asset."""
     store = run(recorded(shared_path("history"), "2019-12-01", "2021-06-01"))[0]

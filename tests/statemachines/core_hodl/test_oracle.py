@@ -87,7 +87,7 @@ def expected(bars: reference.Bars, s: Scenario) -> reference.Result:
     return reference.run(bars, ms_of(s.start), ms_of(s.end), Fraction(CASH), Fraction(s.share), tactical, flows)
 
 
-def drive(bars: reference.Bars, s: Scenario, reincarnate: bool = False) -> CoreWorld:
+def drive(bars: reference.Bars, s: Scenario, restarts: bool = False) -> CoreWorld:
     """The engine over the same days; orders fill at the next bar's open."""
     start_ms, end_ms = ms_of(s.start), ms_of(s.end)
     needs = {need.symbol.removesuffix("USDT"): need for need in CoreHodlEngine().history_needed()}
@@ -101,7 +101,7 @@ def drive(bars: reference.Bars, s: Scenario, reincarnate: bool = False) -> CoreW
         Decimal(CASH),
         start=s.start,
         history=history,
-        reincarnate=reincarnate,
+        restarts=restarts,
         share=Decimal(s.share),
         tactical=tactical,
     )
@@ -199,7 +199,7 @@ def test_the_whole_history_trades_as_ruled(bars: reference.Bars) -> None:
 def test_a_restart_after_every_call_changes_nothing(bars: reference.Bars) -> None:
     """CH-6, OR-9: restored after every single message and tick, the same journal and the same orders."""
     short = Scenario("2020-11-01", "2021-02-15", BULL_2020.share, BULL_2020.tactical, BULL_2020.flows)
-    plain, restored = drive(bars, short), drive(bars, short, reincarnate=True)
+    plain, restored = drive(bars, short), drive(bars, short, restarts=True)
     assert restored.noted == plain.noted
     assert restored.sent == plain.sent
     assert plain.intents("rebalance") and plain.intents("tranche")

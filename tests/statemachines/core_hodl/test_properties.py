@@ -178,7 +178,7 @@ def _no_fallen_asset_sold(made: CoreWorld) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(days(20), st.sampled_from(sorted(HELD)))
 def test_or9_a_restart_between_any_two_steps_gives_the_same_journal(script: list[Day], held: str) -> None:
-    plain, restored = start(held), start(held, reincarnate=True)
+    plain, restored = start(held), start(held, restarts=True)
     play(plain, script)
     play(restored, script)
     assert restored.noted == plain.noted

@@ -131,14 +131,6 @@ def test_c10_planned_cash_is_taken_from_the_latest_plan_first() -> None:
     assert left[0].cash_usdt == D(80)
 
 
-def test_ch10_stakes_at_most_80_percent_and_only_in_calm_at_two_percent() -> None:
-    assert staking.to_stake(D(10), D(0), D("0.02"), True, S) == D(8)
-    assert staking.to_stake(D(10), D(0), D("0.0199"), True, S) == 0
-    assert staking.to_stake(D(10), D(0), D("0.05"), False, S) == 0
-    assert staking.to_stake(D(10), D("7.95"), D("0.05"), True, S) == 0  # below 1 % of what is held: it waits
-    assert staking.to_stake(D(10), D(0), None, True, S) == 0
-
-
 def test_ch10_calm_needs_low_volatility_a_distant_calendar_date_and_no_drift() -> None:
     day = _ms("2024-05-01")
     assert staking.calm(D("0.59"), day, _ms("2024-06-30"), False, S).is_calm
@@ -146,11 +138,6 @@ def test_ch10_calm_needs_low_volatility_a_distant_calendar_date_and_no_drift() -
     assert not staking.calm(D("0.3"), _ms("2024-06-16"), _ms("2024-06-30"), False, S).is_calm
     assert not staking.calm(D("0.3"), day, _ms("2024-06-30"), True, S).is_calm
     assert not staking.calm(None, day, _ms("2024-06-30"), False, S).is_calm
-
-
-def test_c9_redeems_only_what_a_sale_lacks() -> None:
-    assert staking.to_redeem(D(10), D(8), D(1), S) == D("0.8")  # free 2 suffice; 8 of 9 is above 81 %: 7.2 stay
-    assert staking.to_redeem(D(10), D(8), D(0), S) == 0
 
 
 AMOUNT = st.decimals(min_value=0, max_value=10_000, places=2)

@@ -41,7 +41,7 @@ def test_ch3_ch6_the_first_tranche_is_a_thirtieth_of_the_targets_as_maker_orders
 
 def test_ch6_the_cycle_of_a_day_is_decided_once() -> None:
     """A restart after the commit may bring the same RunCycle again: no second tranche, but an answer."""
-    made = world("60000", reincarnate=True)
+    made = world("60000", restarts=True)
     made.run_day(START, CLOSES)
     made.tell(made.cycle(START), made.cycle(START - DAY_MS))
     assert len(made.intents("tranche")) == 2
@@ -92,7 +92,7 @@ def test_ch6_orders_that_still_work_at_the_next_cycle_hold_the_next_tranche_back
     assert len(made.intents()) == 2 and len(made.done()) == 2
     made.finish("0.5")
     assert len(made.intents()) == 4
-    assert made.engine.deadline() is None
+    assert made.logic.deadline() is None
 
 
 def test_ch6_a_refused_tranche_is_carried_on() -> None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.actor_logic import ActorLogic, HistoryNeed
-from statemachines.commands import Commands
+from statemachines.commands import Command, Commands, Send
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import AccountView, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
-from statemachines.messages.envelope import Body
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
+from tests.kit import builders
 from tests.statemachines.harness import ZERO, Outcome, World, known_instruments
 
 ASSETS = ("BTC", "ETH")
@@ -33,17 +33,7 @@ def ms_of(day: str) -> int:
 
 def bar(asset: str, day_ms: int, close: Decimal) -> BarFact:
     """A daily spot bar of which only the close matters."""
-    return BarFact(
-        category=SPOT,
-        symbol=f"{asset}USDT",
-        interval="D",
-        start_ms=day_ms,
-        open=close,
-        high=close,
-        low=close,
-        close=close,
-        volume=Decimal(1),
-    )
+    return builders.bar(SPOT, f"{asset}USDT", day_ms, close)
 
 
 @dataclass(frozen=True)
@@ -57,14 +47,23 @@ class Check:
     limit: Decimal
 
 
-@dataclass
 class CoreWorld(World):
     """`share` is the engine's part of the whole portfolio; `tactical` are TACTICAL's coins."""
 
-    share: Decimal = Decimal("0.6")
-    tactical: dict[str, Decimal] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
-    told_closes: dict[int, dict[str, Decimal]] = field(default_factory=dict)
+    def __init__(
+        self,
+        make: Callable[[], CoreHodlEngine],
+        *,
+        cash: Decimal,
+        share: Decimal = Decimal("0.6"),
+        tactical: Mapping[str, Decimal] | None = None,
+        **more: Any,
+    ) -> None:
+        self.share = share
+        self.tactical = dict(tactical or {})
+        self.checks: list[Check] = []
+        self.told_closes: dict[int, dict[str, Decimal]] = {}
+        super().__init__(make, Account.CORE_HODL, cash, **more)
 
     def portfolio(self) -> Portfolio:
         own = super().portfolio()
@@ -72,16 +71,16 @@ class CoreWorld(World):
         accounts = {**own.accounts, Account.TACTICAL: tactical}
         return own.model_copy(update={"equity_usdt": own.equity_usdt / self.share, "accounts": accounts})
 
-    def _take(self, commands: Commands) -> None:
+    def step(self, decide: Callable[[], Commands]) -> Commands:
         """Purchases are checked against what the engine had when it decided, orders of one decision together."""
         self._pending = [one for one in self.hanging.values() if one.side is Side.BUY]
         self._before = (self.cash, dict(self.coins), self.equity())
-        super()._take(commands)
+        return super().step(decide)
 
-    def _act(self, body: Body) -> None:
-        if isinstance(body, Intent):
-            self._check(body)
-        super()._act(body)
+    def act(self, command: Command) -> None:
+        if isinstance(command, Send) and isinstance(command.body, Intent):
+            self._check(command.body)
+        super().act(command)
 
     def _check(self, intent: Intent) -> None:
         """CH-7 at the reference prices of this intent and of those before it that are not filled."""
@@ -157,7 +156,7 @@ class CoreWorld(World):
         for intent_id in list(self.hanging):
             intent = self.hanging.pop(intent_id)
             moved = self.prices[intent.category, intent.symbol] / intent.reference_price - 1
-            self._fill(intent, Decimal(share) if abs(moved) <= COLLAR else ZERO)
+            self.fill(intent, Decimal(share) if abs(moved) <= COLLAR else ZERO)
         self.tell()
         self.settle()
 
@@ -200,8 +199,7 @@ def world(
 
     made = CoreWorld(
         lambda: CoreHodlEngine(parameters),
-        Account.CORE_HODL,
-        Decimal(cash),
+        cash=Decimal(cash),
         warm=warm,
         now_ms=ms_of(start),
         **(more if decide is None else more | {"decide": decide}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -32,25 +33,11 @@ from statemachines.requests import (
     TransferState,
     VenueOrderStatus,
 )
-from statemachines.values import Account, Category, Instrument, Side
+from statemachines.values import Account, Category, Side
+from tests.kit import builders
 
 D = Decimal
 OPEN = {VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED, VenueOrderStatus.UNTRIGGERED}
-
-
-def instrument(category: Category, symbol: str) -> Instrument:
-    return Instrument(
-        category=category,
-        symbol=symbol,
-        base_coin=symbol.removesuffix("USDT"),
-        quote_coin="USDT",
-        tick_size=D("0.1"),
-        qty_step=D("0.001"),
-        min_qty=D("0.001"),
-        min_notional_usdt=D(5),
-        max_limit_qty=D(1000),
-        max_market_qty=D(100),
-    )
 
 
 @dataclass
@@ -109,6 +96,8 @@ class FakeExchange:
     market_fill: Decimal | None = None
     """How much of a market order finds liquidity; None for all of it."""
     tells_pnl: bool = True
+    cancel_answer: Callable[[CancelOrder], ExchangeResponse | None] = lambda _request: None
+    """What a cancellation is answered instead of being carried out; None carries it out."""
 
     def __post_init__(self) -> None:
         for account in Account:
@@ -145,20 +134,13 @@ class FakeExchange:
         markets: list[tuple[Category, str]] = [("spot", "BTCUSDT"), ("linear", "BTCUSDT")]
         return MarketSnapshot(
             market_ms=self.now_ms,
-            instruments=tuple(instrument(category, symbol) for category, symbol in markets),
+            instruments=tuple(builders.instrument(category, symbol) for category, symbol in markets),
             fee_rates=(),
             quotes=tuple(self.quote(category, symbol) for category, symbol in markets),
         )
 
     def quote(self, category: Category, symbol: str) -> Quote:
-        return Quote(
-            category=category,
-            symbol=symbol,
-            bid=self.last - D("0.1"),
-            ask=self.last + D("0.1"),
-            last=self.last,
-            market_ms=self.now_ms,
-        )
+        return builders.quote(category, symbol, self.last, self.now_ms, apart=D("0.1"))
 
     def snapshot(self, account: Account, since_ms: int) -> AccountSnapshot:
         return AccountSnapshot(
@@ -206,7 +188,7 @@ class FakeExchange:
         elif request.style == "post_only" and self._would_cross(request):
             order.status = VenueOrderStatus.CANCELLED
             order.reject_reason = "EC_PostOnlyWillTakeLiquidity"
-        self._show(order)
+        self.show(order)
         if request.style == "market":
             self.fill(request.client_order_id, request.quantity if self.market_fill is None else self.market_fill)
             if order.status in OPEN:
@@ -221,6 +203,8 @@ class FakeExchange:
 
     def _cancel(self, request: CancelOrder) -> ExchangeResponse:
         self.writes.append(request)
+        if (instead := self.cancel_answer(request)) is not None:
+            return instead
         order = self.orders.get(request.client_order_id)
         if order is None or order.status not in OPEN:
             return Accepted(already=True)
@@ -235,7 +219,7 @@ class FakeExchange:
         order.price = request.price or order.price
         order.trigger_price = request.trigger_price or order.trigger_price
         order.quantity = request.quantity or order.quantity
-        self._show(order)
+        self.show(order)
         return Accepted(venue_order_id=order.venue_order_id)
 
     def _look_up(self, request: LookUpOrder) -> ExchangeResponse:
@@ -269,7 +253,7 @@ class FakeExchange:
         order.cash += quantity * self.executions[-1].price
         done = order.filled_quantity >= order.quantity
         order.status = VenueOrderStatus.FILLED if done else VenueOrderStatus.PARTIALLY_FILLED
-        self._show(order)
+        self.show(order)
 
     def end(self, link: str, reject_reason: str = "EC_NoError", cancel_type: str = "UNKNOWN") -> None:
         """Cancel an order; a spot remainder ends as the exchange names it."""
@@ -277,7 +261,7 @@ class FakeExchange:
         partly = order.filled_quantity and order.request.category == "spot"
         order.status = VenueOrderStatus.PARTIALLY_FILLED_CANCELED if partly else VenueOrderStatus.CANCELLED
         order.reject_reason, order.cancel_type = reject_reason, cancel_type
-        self._show(order)
+        self.show(order)
 
     def trade(
         self, account: Account, category: Category, symbol: str, side: Side, quantity: Decimal, price: Decimal,
@@ -356,7 +340,8 @@ class FakeExchange:
         """REST's execution list does not tell the realised profit."""
         return row if self.tells_pnl else row.model_copy(update={"realized_pnl": D(0)})
 
-    def _show(self, order: FakeOrder) -> None:
+    def show(self, order: FakeOrder) -> None:
+        """Send the order as it is now to the private stream."""
         self.now_ms += 1
         order.updated_ms = self.now_ms
         self.frames.append(OrderFrame(report=order.report()))

@@ -223,7 +223,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         assert ended == Counter(list(self.intents))
         assert Counter(body.transfer_id for body in rig.bodies(TransferEnded)) == Counter(self.transfers)
         assert not self._open()
-        booked = {fact.execution_id for fact in rig.of(ExecutionFact)}
+        booked = {fact.execution_id for fact in rig.recorded(ExecutionFact)}
         assert booked == {row.execution_id for row in rig.exchange.executions}
         self._assert_fills_are_told()
         self._assert_ledger()
@@ -237,14 +237,14 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def _assert_ledger(self) -> None:
         books = {account: Book(account) for account in Account}
-        for posting in self.rig.of(PostingFact):
+        for posting in self.rig.recorded(PostingFact):
             for book in books.values():
                 book.post(posting)
         assert not [coin for coin, total in trial_balance(books.values()).items() if total]
         for account, book in books.items():
             wallet = {coin: amount for coin, amount in self.rig.exchange.wallets[account].items() if amount}
             assert book.coins() == wallet
-        kinds = Counter(posting.kind for posting in self.rig.of(PostingFact))
+        kinds = Counter(posting.kind for posting in self.rig.recorded(PostingFact))
         assert kinds["adjustment"] == 0 and kinds["deposit"] == 0, kinds
 
 
@@ -253,7 +253,7 @@ def _intent_of(link: str) -> str:
 
 
 AnyOrderOfEvents.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=settings().max_examples,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -17,7 +17,7 @@ from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, Ord
 from statemachines.requests import Accepted, CancelOrder, LookUpOrder, OrderFound, PlaceOrder, ReadAccount
 from statemachines.requests import VenueOrderStatus as V
 from tests.statemachines.execution.fake_exchange import FakeOrder
-from tests.statemachines.execution.rig import START_MS, Rig
+from tests.statemachines.execution.rig import START_MS, Rig, maker
 from tests.statemachines.execution.test_suspect_reports import A, day, execution, quoting, wallets
 
 D = Decimal
@@ -39,7 +39,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def placed(rig: Rig) -> int:
-    return sum(isinstance(ask.request, PlaceOrder) for ask in rig.all_asks)
+    return sum(isinstance(ask.request, PlaceOrder) for ask in rig.asked)
 
 
 def row(order: FakeOrder, changes: dict[str, Any]) -> OrderFrame:
@@ -52,9 +52,8 @@ def test_a_row_that_is_not_of_our_order_or_contradicts_itself_is_refused_and_the
 ) -> None:
     rig, order = quoting()
     rig.tell(row(order, changes))
-    work = next(rig.logic._context.parents.live())
-    assert work.order is not None and not work.order.state.is_terminal
-    assert (work.order.venue_order_id, work.order.quantity) == (order.venue_order_id, D(1))
+    ours = rig.order(order.request.client_order_id)
+    assert (ours.state, ours.venue_order_id, ours.quantity) == ("OPEN", order.venue_order_id, D(1))
     assert [one for one in rig.alerts if "cannot be used" in one.title]
     assert [ask for ask in rig.calls.values() if isinstance(ask.request, LookUpOrder)]
     assert [ask for ask in rig.calls.values() if isinstance(ask.request, ReadAccount)]
@@ -92,7 +91,7 @@ def test_an_order_that_the_list_shows_alive_after_its_end_is_cancelled_and_told(
     assert [one for one in rig.alerts if "appeared after its end" in one.title]
     assert "own_order" in str(rig.bodies(Reconciled)[-1].details)
     day(rig)
-    cancels = [ask for ask in rig.all_asks if isinstance(ask.request, CancelOrder)]
+    cancels = [ask for ask in rig.asked if isinstance(ask.request, CancelOrder)]
     assert len(cancels) == 1
 
 
@@ -121,13 +120,17 @@ def test_a_list_that_is_older_than_the_end_raises_no_alarm() -> None:
 
 
 def test_an_id_that_was_told_wrong_before_the_acknowledgement_is_put_right_by_look_ups() -> None:
-    rig, order = quoting()
-    work = next(rig.logic._context.parents.live())
-    assert work.order is not None
-    work.order.venue_order_id = "wrong"  # as a row that came before the answer would have it
-    rig.tell(OrderFrame(report=order.report()))
+    rig = Rig().start()
+    rig.price("100")
+    rig.approve(**maker(quantity=D(1)))
+    (key,) = rig.waiting(":place:")
+    accepted = rig.exchange.perform(A, rig.calls[key].request)
+    (order,) = rig.exchange.orders.values()
+    rig.tell(row(order, {"venue_order_id": "wrong"}))
+    assert rig.order(order.request.client_order_id).venue_order_id == "wrong"
+    rig.answer(key, accepted)
     rig.settle()
-    assert work.order.venue_order_id == order.venue_order_id
+    assert rig.order(order.request.client_order_id).venue_order_id == order.venue_order_id
     rig.exchange.fill(order.request.client_order_id, D(1), maker=True)
     rig.settle()
     assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["FILLED"]
@@ -136,11 +139,9 @@ def test_an_id_that_was_told_wrong_before_the_acknowledgement_is_put_right_by_lo
 def test_an_acknowledgement_with_another_id_than_was_shown_is_looked_up() -> None:
     rig, order = quoting()
     rig.tell(row(order, {}))
-    work = next(rig.logic._context.parents.live())
-    assert work.order is not None
     key = order_key(order.request.client_order_id, Topic.PLACE, 9)
     rig.tell(ResponseReceived(key=key, account=A, outcome=Accepted(venue_order_id="other")))
-    assert work.order.venue_order_id == order.venue_order_id
+    assert rig.order(order.request.client_order_id).venue_order_id == order.venue_order_id
     assert [ask for ask in rig.calls.values() if isinstance(ask.request, LookUpOrder)]
     assert [ask for ask in rig.calls.values() if isinstance(ask.request, ReadAccount)]
 
@@ -152,13 +153,12 @@ def test_one_look_up_with_other_terms_is_asked_again_and_two_halt_the_engine() -
     rig.tell(row(order, {"price": D(1)}))
     (key,) = rig.waiting(f"{link}:look")
     rig.answer(key, odd)
-    work = next(rig.logic._context.parents.live())
-    assert work.order is not None and work.order.quantity == 1
+    assert rig.order(link).quantity == 1
     assert not rig.bodies(OperatorCommand)
     (key,) = rig.waiting(f"{link}:look")
     rig.answer(key, odd)
     assert [body.action for body in rig.bodies(OperatorCommand)] == ["halt"]
-    assert work.order.quantity == 50, "the exchange insists: this is what rests there"
+    assert rig.order(link).quantity == 50, "the exchange insists: this is what rests there"
 
 
 def test_a_report_from_before_an_amendment_is_still_ours() -> None:

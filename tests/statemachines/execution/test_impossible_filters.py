@@ -14,7 +14,8 @@ from statemachines.messages.market import InstrumentsKnown
 from statemachines.messages.orders import IntentEnded
 from statemachines.requests import AmendOrder, ExchangeRequest, ExchangeResponse, PlaceOrder, Refused, Unknown
 from statemachines.values import Account
-from tests.statemachines.execution.fake_exchange import FakeExchange, instrument
+from tests.kit import builders
+from tests.statemachines.execution.fake_exchange import FakeExchange
 from tests.statemachines.execution.rig import START_MS, Rig, maker
 
 D = Decimal
@@ -32,19 +33,19 @@ FILTERS: dict[str, dict[str, Any]] = {
 def test_filters_that_allow_no_order_end_the_intent_with_an_alarm(changes: dict[str, Any], style: str) -> None:
     rig = Rig().start()
     rig.price("100")
-    odd = instrument("spot", "BTCUSDT").model_copy(update=changes)
+    odd = builders.instrument("spot", "BTCUSDT").model_copy(update=changes)
     rig.tell(InstrumentsKnown(instruments=(odd,)))
     rig.approve(**maker(quantity=D(1)) | {"style": style})
     rig.settle()
     assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["DENIED"]
-    assert not [ask for ask in rig.all_asks if isinstance(ask.request, PlaceOrder)]
+    assert not [ask for ask in rig.asked if isinstance(ask.request, PlaceOrder)]
     assert [one for one in rig.alerts if one.title == "no order of BTCUSDT can be made" and one.severity == "critical"]
     rig.crash()
     rig.settle()
-    rig.tell(InstrumentsKnown(instruments=(instrument("spot", "BTCUSDT"),)))
+    rig.tell(InstrumentsKnown(instruments=(builders.instrument("spot", "BTCUSDT"),)))
     rig.approve(**maker(number=2, quantity=D(1)))
     rig.settle()
-    assert [ask for ask in rig.all_asks if isinstance(ask.request, PlaceOrder)]
+    assert [ask for ask in rig.asked if isinstance(ask.request, PlaceOrder)]
 
 
 class Refusing(FakeExchange):
@@ -75,9 +76,9 @@ def test_amendments_that_fail_are_repeated_ever_more_rarely(outcome: ExchangeRes
     rig.price("120")
     asked: list[int] = []
     for _ in range(20 * 4):
-        before = len(rig.all_asks)
+        before = len(rig.asked)
         rig.advance(900_000)
-        asked += [1 for ask in rig.all_asks[before:] if isinstance(ask.request, AmendOrder)]
+        asked += [1 for ask in rig.asked[before:] if isinstance(ask.request, AmendOrder)]
     assert 20 <= len(asked) <= 40, "30 s, a minute, two, ..., and then every hour"
     exchange.outcome = Unknown(why="y")
     exchange.perform = FakeExchange.perform.__get__(exchange)  # type: ignore[method-assign]

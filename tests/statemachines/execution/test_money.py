@@ -33,12 +33,12 @@ def ended(rig: Rig) -> TransferEnded:
 def test_or6_a_transfer_is_recorded_sent_posted_and_told() -> None:
     rig = Rig().start()
     order(rig)
-    (fact,) = rig.of(TransferFact)
+    (fact,) = rig.recorded(TransferFact)
     (key,) = rig.waiting("transfer:")
     assert fact.state == "SENT" and rig.calls[key].account == Account.MASTER and rig.calls[key].gate is None
     rig.settle()
-    assert ended(rig).succeeded and rig.of(TransferFact)[0].state == "DONE"
-    posting = next(fact for fact in rig.of(PostingFact) if fact.kind == "transfer")
+    assert ended(rig).succeeded and rig.recorded(TransferFact)[0].state == "DONE"
+    posting = next(fact for fact in rig.recorded(PostingFact) if fact.kind == "transfer")
     assert posting.posting_id == "transfer:t1" and sum(line.amount for line in posting.lines) == 0
     told = {body.account: body.coins["USDT"] for body in rig.bodies(BalancesKnown)[6:]}
     assert told == {Account.FUNDING: D(9990), Account.TACTICAL: D(10010)}
@@ -62,7 +62,7 @@ def test_or6_a_lost_outcome_is_looked_up(landed: bool) -> None:
     if landed:
         rig.exchange.perform(Account.MASTER, rig.calls[key].request)
     rig.answer(key, Unknown(why="time-out"))
-    assert rig.of(TransferFact)[0].state == "UNKNOWN"
+    assert rig.recorded(TransferFact)[0].state == "UNKNOWN"
     (asked,) = [one.request for one in rig.calls.values() if isinstance(one.request, LookUpTransfer)]
     assert (asked.coin, asked.amount) == ("USDT", D(10)), "a record of another amount is not of this transfer"
     rig.settle()
@@ -82,7 +82,8 @@ def test_or6_a_refused_transfer_books_nothing() -> None:
     order(rig, "1000000")
     rig.settle()
     assert not ended(rig).succeeded and "131212" in ended(rig).reason
-    assert not [fact for fact in rig.of(PostingFact) if fact.kind == "transfer"] and "a transfer failed" in rig.titles()
+    assert not [fact for fact in rig.recorded(PostingFact) if fact.kind == "transfer"]
+    assert "a transfer failed" in rig.titles()
 
 
 def test_ex4_a_busy_exchange_gets_the_transfer_again_three_times() -> None:
@@ -90,7 +91,7 @@ def test_ex4_a_busy_exchange_gets_the_transfer_again_three_times() -> None:
     order(rig)
     for _ in range(4):
         rig.answer(rig.waiting("transfer:")[0], Refused(code=10006, message="busy", fault="transient"))
-    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("transfer:")]
+    delays = [ask.delay_s for ask in rig.asked if ask.key.startswith("transfer:")]
     assert delays == [0.0, 1.0, 5.0, 15.0] and not ended(rig).succeeded
 
 
@@ -120,8 +121,8 @@ def test_fu6_funding_goes_to_the_ledger_and_never_to_the_position(paid: str, amo
     rig.settle()
     (body,) = rig.bodies(FundingPaid)
     assert (body.amount_usdt, body.rate, body.cash_usdt) == (D(amount), D("0.0003"), cash - D(paid))
-    assert rig.of(PositionFact)[0].quantity == D("-0.5") and len(rig.bodies(Fill)) == 1
-    assert len(rig.of(ExecutionFact)) == 1
+    assert rig.recorded(PositionFact)[0].quantity == D("-0.5") and len(rig.bodies(Fill)) == 1
+    assert len(rig.recorded(ExecutionFact)) == 1
     rig.crash()
     rig.settle()
     assert len(rig.bodies(FundingPaid)) == 1
@@ -133,10 +134,10 @@ def test_a_forced_execution_shrinks_the_position_alarms_and_tells_the_engine() -
     held_position(rig)
     rig.exchange.trade(Account.FUNDING, "linear", "BTCUSDT", Side.BUY, D("0.3"), D(100), kind="AdlTrade")
     rig.settle()
-    assert rig.of(PositionFact)[0].quantity == D("-0.2")
+    assert rig.recorded(PositionFact)[0].quantity == D("-0.2")
     assert "forced execution on FUNDING" in rig.titles()
     assert rig.bodies(BalancesKnown)[-1].positions["BTCUSDT"][0] == D("-0.2")
-    external = [fact for fact in rig.of(ExecutionFact) if fact.engine == "EXTERNAL"]
+    external = [fact for fact in rig.recorded(ExecutionFact) if fact.engine == "EXTERNAL"]
     assert len(external) == 1 and len(rig.bodies(Fill)) == 1
 
 
@@ -144,7 +145,7 @@ def test_an_unknown_execution_type_is_never_booked_as_a_fill() -> None:
     rig = Rig().start()
     rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D(1), D(100), kind="Settle")
     rig.settle()
-    assert not rig.of(ExecutionFact) and not rig.of(PositionFact)
+    assert not rig.recorded(ExecutionFact) and not rig.recorded(PositionFact)
     assert "execution of unknown type on TREND-1" in rig.titles()
 
 

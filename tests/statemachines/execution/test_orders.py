@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from statemachines.commands import ExchangeCall, Record, Send
+from statemachines.execution.context import ExecutionContext
+from statemachines.execution.logic import take_approved
+from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
@@ -20,7 +23,7 @@ D = Decimal
 
 
 def order_fact(rig: Rig, link: str = "abc123t11-1") -> OrderFact:
-    return next(fact for fact in rig.of(OrderFact) if fact.client_order_id == link)
+    return next(fact for fact in rig.recorded(OrderFact) if fact.client_order_id == link)
 
 
 def done(rig: Rig) -> IntentEnded:
@@ -44,7 +47,7 @@ def test_ex5_the_order_is_recorded_in_the_step_that_asks_for_it() -> None:
 def test_ex3_an_urgent_order_is_a_market_order_with_half_a_percent_of_slippage() -> None:
     rig = Rig().start()
     rig.approve(slippage_limit=D("0.02"))
-    request = rig.all_asks[-1].request
+    request = rig.asked[-1].request
     assert isinstance(request, PlaceOrder)
     assert (request.style, request.slippage_limit, request.price) == ("market", D("0.005"), None)
 
@@ -53,7 +56,7 @@ def test_ex3_an_urgent_order_is_a_market_order_with_half_a_percent_of_slippage()
 def test_ex3_the_slippage_is_narrowed_to_the_approved_price_limit(side: Side, limit: str, slippage: str) -> None:
     rig = Rig().start()
     rig.approve(side=side, price_limit=D(limit))
-    request = rig.all_asks[-1].request
+    request = rig.asked[-1].request
     assert isinstance(request, PlaceOrder) and request.slippage_limit == D(slippage)
 
 
@@ -70,9 +73,9 @@ def test_a_filled_order_books_execution_position_posting_and_message_together() 
     rig.approve()
     rig.settle()
     (fill,) = rig.bodies(Fill)
-    (execution,) = rig.of(ExecutionFact)
-    (position,) = rig.of(PositionFact)
-    posting = next(fact for fact in rig.of(PostingFact) if fact.kind == "fill")
+    (execution,) = rig.recorded(ExecutionFact)
+    (position,) = rig.recorded(PositionFact)
+    posting = next(fact for fact in rig.recorded(PostingFact) if fact.kind == "fill")
     assert fill.execution_id == execution.execution_id == "e1" and posting.posting_id == "fill:TREND-1:e1"
     assert (position.quantity, position.average_price) == (fill.position_quantity, fill.position_price)
     assert fill.cash_usdt == D("9999.9725")
@@ -150,7 +153,8 @@ def test_executions_that_never_come_halt_the_engine_and_the_next_pass_tries_agai
     rig.advance(10_000)
     (command,) = rig.bodies(OperatorCommand)
     assert (command.action, command.scope) == ("halt", "trend-1")
-    assert rig.sent[-1].to == (ActorName.RISK_MANAGER,) and not rig.calls and not rig.bodies(IntentEnded)
+    assert [one for one in rig.log if isinstance(one, Send)][-1].to == (ActorName.RISK_MANAGER,)
+    assert not rig.calls and not rig.bodies(IntentEnded)
     rig.exchange.executions = hidden
     rig.crash()
     rig.settle()
@@ -303,7 +307,7 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
     rig = Rig().start()
     intent_id = rig.approve(**stop())
     rig.settle()
-    rig.exchange._cancel = lambda request: Accepted()  # type: ignore[method-assign]
+    rig.exchange.cancel_answer = lambda _request: Accepted()
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     rig.settle()
     rig.advance(60_000)
@@ -314,22 +318,19 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
 
 def test_each_halt_is_a_command_of_its_own() -> None:
     """The second halt for the same order, after the operator had lifted the first, was dropped as a repeat."""
-    rig = Rig().start()
-    rig.approve(**stop())
-    rig.settle()
-    desk = rig.logic._context
-    (work,) = desk.parents.live()
+    context = ExecutionContext("abc123", OrderParameters())
+    take_approved(context, approved(**stop()))
+    (parent,) = context.parents.live()
     for _ in range(2):
-        rig.advance(60_000)
-        desk.now_ms = rig.exchange.now_ms
-        desk.request_halt(work, "abc123t11-1", "a contradiction")
-    first, second = (c.body for c in desk.out if isinstance(c, Send) and isinstance(c.body, OperatorCommand))
+        context.now_ms += 60_000
+        context.request_halt(parent, "abc123t11-1", "a contradiction")
+    first, second = (c.body for c in context.out if isinstance(c, Send) and isinstance(c.body, OperatorCommand))
     assert isinstance(first, OperatorCommand) and isinstance(second, OperatorCommand)
     assert first.command_id != second.command_id
 
 
 def test_approved_expiry_ends_what_was_not_sent() -> None:
-    rig = Rig().begin()
+    rig = Rig().begun()
     rig.tell(approved(1, approval_expires_ms=START_MS + 5_000))
     rig.exchange.now_ms = START_MS + 5_000
     assert rig.logic.deadline() == START_MS + 5_000

@@ -6,14 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.context import EXTERNAL
 from statemachines.execution.orders.request_keys import parse_key
 from statemachines.facts import OrderFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.orders import Fill, IntentEnded, OrderFrame, StreamRestored, Withdraw
 from statemachines.requests import (
     Accepted,
-    CancelOrder,
-    ExchangeResponse,
     LookUpOrder,
     OrderAbsent,
     PlaceOrder,
@@ -33,7 +32,7 @@ def sent(rig: Rig) -> list[tuple[str, str, float]]:
     """Every order request so far: what, under which id, after which delay."""
     return [
         (ask.request.kind, ask.request.client_order_id, ask.delay_s)
-        for ask in rig.all_asks
+        for ask in rig.asked
         if isinstance(ask.request, PlaceOrder | LookUpOrder)
     ]
 
@@ -50,7 +49,7 @@ def test_ex4_three_retries_after_1_5_and_15_s_under_the_same_id() -> None:
         rig.answer(rig.waiting(":place:")[0], BUSY)
     assert sent(rig) == [("place_order", LINK, delay) for delay in (0.0, 1.0, 5.0, 15.0)]
     assert done(rig).ended_as == "REJECTED" and "10006" in done(rig).why
-    assert [ask.key for ask in rig.all_asks if ":place:" in ask.key] == [f"{LINK}:place:{n}" for n in (1, 2, 3, 4)]
+    assert [ask.key for ask in rig.asked if ":place:" in ask.key] == [f"{LINK}:place:{n}" for n in (1, 2, 3, 4)]
 
 
 def test_ex4_a_retry_that_succeeds_goes_on_as_if_nothing_had_been() -> None:
@@ -116,7 +115,7 @@ def lost_four_times(**changes: object) -> Rig:
 
 def land(rig: Rig) -> None:
     """The last placement reaches the exchange after all."""
-    ask = [ask for ask in rig.all_asks if ask.key.startswith(f"{LINK}:place:")][-1]
+    ask = [ask for ask in rig.asked if ask.key.startswith(f"{LINK}:place:")][-1]
     rig.exchange.perform(Account(ask.account), ask.request)
 
 
@@ -145,9 +144,8 @@ def test_an_order_that_lands_after_its_end_is_cancelled(restarts: bool, is_told:
         rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
     assert rig.titles().count("order of TREND-1 appeared after its end") == 1
-    assert (
-        "unknown order on TREND-1" not in rig.titles() and not rig.logic._context.books[Account.TREND_1].external_orders
-    )
+    assert "unknown order on TREND-1" not in rig.titles()
+    assert EXTERNAL not in {fact.engine for fact in rig.recorded(OrderFact)}, "adopted as somebody else's"
 
 
 def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
@@ -157,7 +155,7 @@ def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
     for number in (2, 3, 4):
         rig.approve(number)
         rig.settle()
-    assert rig.logic._context.parents.get("trend-1-1") is None
+    assert "trend-1-1" not in rig.intents_in_memory()
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
@@ -165,17 +163,12 @@ def test_an_order_of_an_intent_that_left_memory_is_still_ours() -> None:
 
 def test_the_cancellation_of_a_late_order_is_tried_until_it_succeeds_with_growing_pauses() -> None:
     rig = lost_four_times(**stop())
-    cancel, tried = rig.exchange._cancel, []
-
-    def busy(request: CancelOrder) -> ExchangeResponse:
-        tried.append(request)
-        return BUSY if len(tried) < 9 else cancel(request)
-
-    rig.exchange._cancel = busy  # type: ignore[method-assign]
+    busy = iter([BUSY] * 8)
+    rig.exchange.cancel_answer = lambda _request: next(busy, None)
     land(rig)
     rig.settle()
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
-    delays = [ask.delay_s for ask in rig.all_asks if ask.key.startswith("resurrected:")]
+    delays = [ask.delay_s for ask in rig.asked if ask.key.startswith("resurrected:")]
     assert delays == [0, 1, 5, 15, 30, 60, 60, 60, 60]
 
 
@@ -185,7 +178,7 @@ def test_a_late_fill_of_an_order_that_ended_is_booked_and_told() -> None:
     rig.settle()
     (fill,) = rig.bodies(Fill)
     assert fill.intent_id == "trend-1-1" and rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.FILLED
-    assert not rig.logic._context.resurrected
+    assert not rig.waiting("resurrected:") and rig.ended == [f"after-end:{LINK}"]
 
 
 def test_a_stale_market_entry_is_not_sent_again_but_a_reduction_is() -> None:
@@ -305,7 +298,7 @@ def test_a_lost_cancel_is_looked_up_and_repeated() -> None:
     rig.settle()
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     rig.answer(rig.waiting(":cancel:")[0], Unknown(why="time-out"))
-    fact = next(fact for fact in rig.of(OrderFact) if fact.client_order_id == LINK)
+    fact = next(fact for fact in rig.recorded(OrderFact) if fact.client_order_id == LINK)
     assert fact.state == "UNKNOWN"
     rig.settle()
     assert done(rig).ended_as == "CANCELLED"

@@ -35,9 +35,7 @@ def day(rig: Rig) -> None:
 
 
 def writes(rig: Rig) -> list[str]:
-    return [
-        ask.request.kind for ask in rig.all_asks if isinstance(ask.request, PlaceOrder | TransferFunds | SetLeverage)
-    ]
+    return [ask.request.kind for ask in rig.asked if isinstance(ask.request, PlaceOrder | TransferFunds | SetLeverage)]
 
 
 def order_transfer(rig: Rig, name: str = "t1", amount: str = "10") -> None:
@@ -50,7 +48,7 @@ def order_transfer(rig: Rig, name: str = "t1", amount: str = "10") -> None:
 
 
 def test_or9_a_start_reads_the_market_and_all_six_accounts() -> None:
-    rig = Rig().begin()
+    rig = Rig().begun()
     read = [ask.account for ask in rig.calls.values() if isinstance(ask.request, ReadAccount)]
     assert read == list(Account)
     assert [ask.account for ask in rig.calls.values() if isinstance(ask.request, ReadMarket)] == [Account.MASTER]
@@ -59,7 +57,7 @@ def test_or9_a_start_reads_the_market_and_all_six_accounts() -> None:
 def test_or9_nothing_is_sent_before_the_reconciliation_has_ended() -> None:
     """Whichever answer comes last, orders and transfers wait for it."""
     for last in range(7):
-        rig = Rig().begin()
+        rig = Rig().begun()
         rig.approve()
         order_transfer(rig)
         keys = list(rig.calls)
@@ -74,7 +72,7 @@ def test_or9_nothing_is_sent_before_the_reconciliation_has_ended() -> None:
 
 def test_or9_the_first_start_posts_opening_balances_and_tells_everyone() -> None:
     rig = Rig().start()
-    openings = [fact for fact in rig.of(PostingFact) if fact.kind == "opening"]
+    openings = [fact for fact in rig.recorded(PostingFact) if fact.kind == "opening"]
     assert {fact.posting_id for fact in openings} == {f"opening:{account}" for account in Account}
     assert {body.account: body.coins for body in rig.bodies(BalancesKnown)} == {
         account: {"BTC": D(5), "USDT": D(10000)} for account in Account
@@ -85,16 +83,16 @@ def test_or9_the_first_start_posts_opening_balances_and_tells_everyone() -> None
 
 def test_tr9_leverage_is_set_once_for_ever() -> None:
     rig = Rig().start()
-    asked = [(ask.account, ask.request.symbol) for ask in rig.all_asks if isinstance(ask.request, SetLeverage)]
+    asked = [(ask.account, ask.request.symbol) for ask in rig.asked if isinstance(ask.request, SetLeverage)]
     assert set(asked) == {(account, "BTCUSDT") for account in (Account.TREND_1, Account.TREND_2, Account.FUNDING)}
-    assert all(ask.request.leverage == 2 for ask in rig.all_asks if isinstance(ask.request, SetLeverage))
+    assert all(ask.request.leverage == 2 for ask in rig.asked if isinstance(ask.request, SetLeverage))
     rig.crash()
     rig.settle()
-    assert len([ask for ask in rig.all_asks if isinstance(ask.request, SetLeverage)]) == len(asked)
+    assert len([ask for ask in rig.asked if isinstance(ask.request, SetLeverage)]) == len(asked)
 
 
 def test_or9_a_failed_query_is_not_an_empty_answer() -> None:
-    rig = Rig().begin()
+    rig = Rig().begun()
     rig.answers["account:TREND-1"] = Unknown(why="time-out")
     rig.answers["account:FUNDING"] = Refused(code=10006, message="busy", fault="transient")
     rig.answers["market:"] = Unknown(why="time-out")
@@ -138,7 +136,7 @@ def test_ex5_a_crash_between_sending_and_the_answer_neither_loses_nor_doubles(la
 
 
 def test_ex5_an_approval_taken_before_the_crash_is_worked_after_it() -> None:
-    rig = Rig().begin()
+    rig = Rig().begun()
     rig.approve()
     rig.crash()
     rig.settle()
@@ -177,11 +175,11 @@ def test_or9_orders_and_positions_unknown_to_us_are_adopted_and_left_alone() -> 
     )  # fmt: skip
     exchange.frames.clear()
     rig = Rig(exchange).start()
-    (position,) = rig.of(PositionFact)
+    (position,) = rig.recorded(PositionFact)
     assert (position.account, position.quantity) == ("TREND-1", D(1))
-    (order,) = rig.of(OrderFact)
+    (order,) = rig.recorded(OrderFact)
     assert order.engine == "EXTERNAL" and order.state == "New"
-    assert {(fact.kind, fact.subject) for fact in rig.of(DiscrepancyFact)} == {
+    assert {(fact.kind, fact.subject) for fact in rig.recorded(DiscrepancyFact)} == {
         ("position", "BTCUSDT"), ("order", "by-hand")}  # fmt: skip
     assert rig.bodies(Reconciled)[0].discrepancies == 2
     assert exchange.orders["by-hand"].status is VenueOrderStatus.NEW
@@ -192,12 +190,12 @@ def test_or9_orders_and_positions_unknown_to_us_are_adopted_and_left_alone() -> 
 
 
 def test_frames_before_the_first_reading_wait_and_count_once() -> None:
-    rig = Rig().begin()
+    rig = Rig().begun()
     key = rig.waiting("account:TREND-1")[0]
     before = rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D(1), D(100))
     rig.tell(rig.exchange.frames.pop())
     rig.perform(key)
-    assert before.execution_id not in {fact.execution_id for fact in rig.of(ExecutionFact)}
+    assert before.execution_id not in {fact.execution_id for fact in rig.recorded(ExecutionFact)}
     rig.settle()
     day(rig)
     assert rig.bodies(Reconciled)[-1].discrepancies == 0
@@ -230,13 +228,13 @@ def test_or9_a_balance_that_differs_is_believed_on_the_second_reading_corrected_
     rig = Rig().start()
     rig.exchange.wallets[Account.FUNDING]["USDT"] += D("0.00000001")
     day(rig)
-    assert len([ask for ask in rig.all_asks if ask.key.startswith("account:FUNDING")]) == 3
-    (fact,) = rig.of(DiscrepancyFact)
+    assert len([ask for ask in rig.asked if ask.key.startswith("account:FUNDING")]) == 3
+    (fact,) = rig.recorded(DiscrepancyFact)
     assert (fact.kind, fact.subject, fact.ours, fact.theirs) == ("balance", "USDT", "10000", "10000.00000001")
     assert rig.bodies(Reconciled)[-1].discrepancies == 1
     assert "reconciliation found 1 differences" in rig.titles()
     day(rig)
-    assert rig.bodies(Reconciled)[-1].discrepancies == 0 and len(rig.of(DiscrepancyFact)) == 1
+    assert rig.bodies(Reconciled)[-1].discrepancies == 0 and len(rig.recorded(DiscrepancyFact)) == 1
 
 
 def test_or9_a_difference_seen_once_only_is_no_difference() -> None:
@@ -253,7 +251,7 @@ def test_or5_a_deposit_to_the_master_account_is_booked_and_told() -> None:
     rig = Rig().start()
     rig.exchange.wallets[Account.MASTER]["USDT"] += 500
     day(rig)
-    deposit = next(fact for fact in rig.of(PostingFact) if fact.kind == "deposit")
+    deposit = next(fact for fact in rig.recorded(PostingFact) if fact.kind == "deposit")
     assert deposit.lines[0].amount == D(500)
     assert rig.bodies(Reconciled)[-1].discrepancies == 0
     assert rig.bodies(BalancesKnown)[-1].coins["USDT"] == D(10500)
@@ -279,7 +277,7 @@ def test_or9_a_shrunk_position_is_taken_over_from_the_exchange() -> None:
     rig.settle()
     rig.exchange.positions[(Account.TREND_1, "BTCUSDT")] = (D("0.3"), D(30))
     day(rig)
-    (position,) = rig.of(PositionFact)
+    (position,) = rig.recorded(PositionFact)
     assert position.quantity == D("0.3") and rig.bodies(Reconciled)[-1].discrepancies == 1
     assert rig.bodies(BalancesKnown)[-1].positions == {"BTCUSDT": (D("0.3"), D(100))}
 
@@ -301,9 +299,9 @@ def test_or6_a_crash_during_a_transfer_neither_loses_nor_doubles_it(landed: bool
     rig.crash()
     rig.settle()
     assert rig.exchange.wallets[Account.CORE_HODL]["USDT"] == D(10010)
-    assert len([fact for fact in rig.of(PostingFact) if fact.kind == "transfer"]) == 1
+    assert len([fact for fact in rig.recorded(PostingFact) if fact.kind == "transfer"]) == 1
     assert rig.bodies(Reconciled)[-1].discrepancies == 0
-    assert not [fact for fact in rig.of(PostingFact) if fact.kind == "adjustment"]
+    assert not [fact for fact in rig.recorded(PostingFact) if fact.kind == "adjustment"]
 
 
 def test_or6_money_is_not_compared_while_a_transfer_is_open_from_an_earlier_life() -> None:

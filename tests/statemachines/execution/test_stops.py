@@ -142,7 +142,7 @@ def test_a_triggered_stop_whose_fill_stays_silent_is_looked_up() -> None:
     rig = protected()
     order = rig.exchange.orders[LINK]
     order.status = VenueOrderStatus.NEW
-    rig.exchange._show(order)
+    rig.exchange.show(order)
     rig.settle()
     rig.exchange.fill(LINK, D(1), D(90))
     rig.exchange.frames.clear()

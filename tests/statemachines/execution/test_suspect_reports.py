@@ -13,7 +13,7 @@ import pytest
 from statemachines.facts import DiscrepancyFact, ExecutionFact
 from statemachines.messages.accounts import Reconciled
 from statemachines.messages.market import DataUnusable, DayClosed
-from statemachines.messages.orders import ExecutionFrame, Fill, OrderFrame
+from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, OrderFrame
 from statemachines.requests import AccountSnapshot, ExecutionReport, ReadAccount, VenueOrderStatus
 from statemachines.values import Account, Side
 from tests.statemachines.execution.fake_exchange import FakeOrder
@@ -76,7 +76,7 @@ def execution(order: FakeOrder, name: str = "odd", **changes: Any) -> ExecutionR
 
 
 def wallets(rig: Rig) -> dict[Account, dict[str, Decimal]]:
-    return {account: dict(rig.logic._context.books[account].book.coins()) for account in Account}
+    return {account: dict(rig.book(account).coins()) for account in Account}
 
 
 def day(rig: Rig) -> None:
@@ -90,7 +90,7 @@ def test_an_execution_that_contradicts_its_order_is_not_booked_and_halts_its_mar
     before = wallets(rig)
     odd = execution(order, **changes)
     rig.tell(ExecutionFrame(report=odd))
-    assert wallets(rig) == before and not rig.bodies(Fill) and not rig.of(ExecutionFact)
+    assert wallets(rig) == before and not rig.bodies(Fill) and not rig.recorded(ExecutionFact)
     halted = {(body.category, body.symbol) for body in rig.bodies(DataUnusable) if body.reason}
     assert {(odd.category, odd.symbol), ("spot", "BTCUSDT")} == halted
     (alert, *_further) = [one for one in rig.alerts if "cannot be used" in one.title]
@@ -138,7 +138,7 @@ def test_an_overfill_that_the_list_confirms_is_booked_once_and_reported_as_a_dif
     (fill,) = rig.bodies(Fill)
     assert fill.quantity == D("1.5")
     assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
-    assert [fact.kind for fact in rig.of(DiscrepancyFact)] == ["contradiction"]
+    assert [fact.kind for fact in rig.recorded(DiscrepancyFact)] == ["contradiction"]
     assert rig.bodies(Reconciled)[-1].discrepancies == 1
     day(rig)
     assert rig.bodies(Reconciled)[-1].discrepancies == 0, "a second pass changes nothing"
@@ -152,7 +152,7 @@ def test_what_the_list_confirms_of_another_side_is_booked_as_external_and_not_as
     rig.tell(ExecutionFrame(report=odd))
     rig.settle()
     assert not rig.bodies(Fill)
-    (fact,) = rig.of(ExecutionFact)
+    (fact,) = rig.recorded(ExecutionFact)
     assert fact.engine == "EXTERNAL"
     assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
     assert rig.bodies(Reconciled)[-1].discrepancies == 1
@@ -216,7 +216,7 @@ def test_a_funding_payment_above_5_percent_of_the_position_is_not_booked() -> No
     rig.approve()
     rig.settle()
     account = Account.TREND_1
-    before = rig.logic._context.books[account].book.wallet("USDT")
+    before = rig.book(account).wallet("USDT")
     row = ExecutionReport(
         account=account,
         execution_id="funding",
@@ -236,9 +236,9 @@ def test_a_funding_payment_above_5_percent_of_the_position_is_not_booked() -> No
         executed_ms=START_MS + 99,
     )
     rig.tell(ExecutionFrame(report=row))
-    assert rig.logic._context.books[account].book.wallet("USDT") == before
+    assert rig.book(account).wallet("USDT") == before
     rig.tell(ExecutionFrame(report=row.model_copy(update={"execution_id": "sound", "fee": D("2.5")})))
-    assert rig.logic._context.books[account].book.wallet("USDT") == before - D("2.5")
+    assert rig.book(account).wallet("USDT") == before - D("2.5")
 
 
 @pytest.mark.parametrize(
@@ -253,14 +253,14 @@ def test_a_report_of_another_order_under_our_id_changes_nothing(changes: dict[st
         update={"status": VenueOrderStatus.CANCELLED, "updated_ms": START_MS + 99} | changes
     )
     rig.tell(OrderFrame(report=report))
-    assert len(list(rig.logic._context.parents.live())) == 1
+    assert not rig.bodies(IntentEnded)
     assert {(body.category, body.symbol) for body in rig.bodies(DataUnusable) if body.reason} == {
         (report.category, report.symbol),
         ("spot", "BTCUSDT"),
     }
     assert [ask for ask in rig.calls.values() if isinstance(ask.request, ReadAccount)]
     rig.settle()
-    assert len(list(rig.logic._context.parents.live())) == 1, "it rests at the exchange"
+    assert not rig.bodies(IntentEnded), "it rests at the exchange"
     last = {(body.category, body.symbol): body.reason for body in rig.bodies(DataUnusable)}
     assert not any(last.values())
 
@@ -272,7 +272,6 @@ def test_an_open_order_of_the_list_that_is_none_of_ours_under_our_id_is_not_take
     other = tuple(one.model_copy(update={"side": Side.SELL, "price": D(5)}) for one in snapshot.open_orders)
     rig.answers[f"account:{A}"] = snapshot.model_copy(update={"open_orders": other})
     day(rig)
-    work = next(rig.logic._context.parents.live())
-    assert work.order is not None and work.order.price == order.price != D(5)
+    assert rig.order(order.request.client_order_id).price == order.price != D(5)
     assert rig.bodies(DataUnusable)[0].symbol == "BTCUSDT"
     assert order.status is VenueOrderStatus.NEW

@@ -8,6 +8,7 @@ import pytest
 
 from statemachines.messages.accounts import Reconciled
 from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, QuotesSeen, RowsSetAside
+from statemachines.messages.orders import IntentEnded
 from statemachines.requests import (
     WHOLE_ACCOUNT,
     AccountSnapshot,
@@ -82,7 +83,7 @@ def test_a_position_that_cannot_be_read_is_not_taken_for_flat() -> None:
     for _reading in range(3):
         spoil(rig, aside("position"), positions=())
         day(rig)
-    assert rig.logic._context.books[A].book.position("BTCUSDT").quantity == held
+    assert rig.book(A).position("BTCUSDT").quantity == held
     assert all(body.discrepancies == 0 for body in rig.bodies(Reconciled))
     assert rig.bodies(DataUnusable)[-1].reason
 
@@ -92,7 +93,7 @@ def test_a_balance_that_cannot_be_read_is_not_taken_for_zero() -> None:
     one = aside("balance", "USDT").model_copy(update={"category": ""})
     spoil(rig, one, balances={"BTC": D(5)})
     day(rig)
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000)
+    assert rig.book(A).wallet("USDT") == D(10000)
 
 
 @pytest.mark.parametrize("beside", [(), (aside("order", "ETH-30DEC22-1400-C", foreign=True),)], ids=["alone", "beside"])
@@ -102,7 +103,7 @@ def test_a_wallet_without_any_coin_is_not_taken_for_an_empty_account(beside: tup
     for _reading in range(6):
         spoil(rig, *beside, balances={})
         day(rig)
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000)
+    assert rig.book(A).wallet("USDT") == D(10000)
     day(rig)
     told = [body for body in rig.bodies(DataUnusable) if body.category == WHOLE_ACCOUNT]
     assert [(body.symbol, bool(body.reason)) for body in told] == [(A, True), (A, False)], "until coins are listed"
@@ -115,7 +116,7 @@ def test_a_wallet_that_contradicts_itself_halts_its_account_and_changes_nothing(
     one = aside("balance", A).model_copy(update={"category": WHOLE_ACCOUNT})
     spoil(rig, one, balances={})
     day(rig)
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000)
+    assert rig.book(A).wallet("USDT") == D(10000)
     assert (rig.bodies(DataUnusable)[-1].category, rig.bodies(DataUnusable)[-1].symbol) == (WHOLE_ACCOUNT, A)
 
 
@@ -125,13 +126,13 @@ def test_books_are_not_opened_with_half_of_the_money(kind: str) -> None:
     rig = Rig()
     spoil(rig, aside(kind, "USDT" if kind == "balance" else "BTCUSDT"), balances={})
     rig.start()
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000), "it was read again"
+    assert rig.book(A).wallet("USDT") == D(10000), "it was read again"
     assert all(body.discrepancies == 0 for body in rig.bodies(Reconciled))
 
 
 def test_books_that_cannot_be_opened_are_complained_about_until_they_are() -> None:
     """The complaint was taken back by the very reading that could not be used."""
-    rig = Rig().begin()
+    rig = Rig().begun()
     for _reading in range(rig.parameters.loop_limit + 2):
         (key,) = rig.waiting(f"account:{A}")
         snapshot = rig.exchange.perform(A, ReadAccount(executions_since_ms=0))
@@ -142,7 +143,7 @@ def test_books_that_cannot_be_opened_are_complained_about_until_they_are() -> No
     assert f"reading:account {A}" not in rig.ended
     rig.settle()
     assert f"reading:account {A}" in rig.ended
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000)
+    assert rig.book(A).wallet("USDT") == D(10000)
 
 
 def test_money_is_not_compared_while_fills_cannot_be_read() -> None:
@@ -150,7 +151,7 @@ def test_money_is_not_compared_while_fills_cannot_be_read() -> None:
     rig = Rig().start()
     spoil(rig, aside("execution"), balances={"BTC": D(5), "USDT": D(9000)})
     day(rig)
-    assert rig.logic._context.books[A].book.wallet("USDT") == D(10000)
+    assert rig.book(A).wallet("USDT") == D(10000)
     due = rig.logic.deadline()
     assert due is not None and due <= rig.exchange.now_ms + 60_000, "it is read again"
     rig.advance(61_000)
@@ -168,8 +169,8 @@ def test_an_order_whose_row_cannot_be_read_is_looked_up_not_ended() -> None:
     one = aside("order").model_copy(update={"category": "spot"})
     rig.answers[f"account:{account}"] = snapshot.model_copy(update={"open_orders": (), "set_aside": (one,)})
     day(rig)
-    assert [ask for ask in rig.all_asks if isinstance(ask.request, LookUpOrder)]
-    assert rig.logic._context.parents.live(), "it is alive at the exchange and here"
+    assert [ask for ask in rig.asked if isinstance(ask.request, LookUpOrder)]
+    assert not rig.bodies(IntentEnded), "it is alive at the exchange and here"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
 from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
 from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account
+from tests.kit import builders
 from tests.statemachines.harness import World, known_instruments
 
 D = Decimal
@@ -52,20 +52,9 @@ class Market:
         bars = []
         for asset in PRICES:
             for category, prices in ((SPOT, self.spot), (LINEAR, self.perp)):
-                price = prices[asset]
-                bars.append(
-                    BarFact(
-                        category=category,
-                        symbol=f"{asset}USDT",
-                        interval="60",
-                        start_ms=self.now_ms - HOUR_MS,
-                        open=price,
-                        high=price,
-                        low=price,
-                        close=price,
-                        volume=D(0) if (category, asset) in self.stale else D(1),
-                    )
-                )
+                volume = 0 if (category, asset) in self.stale else 1
+                start_ms = self.now_ms - HOUR_MS
+                bars.append(builders.bar(category, f"{asset}USDT", start_ms, prices[asset], "60", volume=volume))
         return BarsClosed(close_ms=self.now_ms, bars=tuple(bars))
 
     def hour(self, rates: Mapping[str, Decimal] | None = None) -> None:
@@ -95,13 +84,13 @@ class Market:
     def _tell_bars(self) -> None:
         """The hour's bars; within the engine's declared patience they may neither act nor set a deadline."""
         world = self.world
-        assert isinstance(world.engine, FundingEngine)
-        patience, due_ms, sent = world.engine.lookahead(), world.engine.deadline(), len(world.sent)
+        assert isinstance(world.logic, FundingEngine)
+        patience, due_ms, sent = world.logic.lookahead(), world.logic.deadline(), len(world.sent)
         world.tell(self.bars())
         limits = {symbol.removesuffix("USDT"): limit for symbol, limit in patience.max_basis.items()}
         exceeds = any(self.perp[asset] > self.spot[asset] * (1 + limit) for asset, limit in limits.items())
         if self.now_ms < patience.until_ms and not exceeds:
-            assert (world.engine.deadline(), len(world.sent)) == (due_ms, sent)
+            assert (world.logic.deadline(), len(world.sent)) == (due_ms, sent)
 
     def period(self, **rates: Decimal) -> None:
         """Eight hours with one settlement at their end; BTC, ETH, SOL by name."""

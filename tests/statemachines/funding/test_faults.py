@@ -86,7 +86,7 @@ def test_the_matched_part_stays_when_only_the_rest_cannot_be_filled() -> None:
     market.open("BTC")
     market.world.advance_to(market.now_ms + 60 * SECOND_MS)
     assert market.state() == "FUNDING_COLLECTION"
-    short = -market.world.positions["BTCUSDT"][0]
+    short = -market.world.short_or_long("BTCUSDT")
     assert short == D("0.037")
     assert abs(market.world.coins["BTC"] - short) <= D("0.000001")
     assert [one.purpose for one in market.intents()][-1] == "unwind"
@@ -117,8 +117,8 @@ def test_naked_for_a_minute_is_alerted_and_worked_on() -> None:
     market.open("BTC")
     start_ms = market.now_ms
     market.world.advance_to(start_ms + 3_600 * SECOND_MS)
-    assert [ms for ms, _ in market.world.alerts] == [start_ms + 60 * SECOND_MS]
-    assert "not hedged" in market.world.alerts[0][1].title
+    assert [ms for ms, _ in market.world.alerted] == [start_ms + 60 * SECOND_MS]
+    assert "not hedged" in market.world.alerts[0].title
     assert spot_buys == [1]
     assert len(market.intents()) < 30  # it tries on, but never churns
     market.world.decide = lambda intent: Outcome()
@@ -154,7 +154,7 @@ def test_a_lost_short_closes_the_pair_at_once() -> None:
 def forced(market: Market, quantity: str, price: int) -> None:
     """The exchange buys back a part of the short: the order manager tells the account's new state, not a fill."""
     world = market.world
-    world.positions["BTCUSDT"] = (world.positions["BTCUSDT"][0] + D(quantity), D(10_000))
+    world.positions["BTCUSDT"] = (world.short_or_long("BTCUSDT") + D(quantity), D(10_000))
     world.cash -= D(quantity) * (price - D(10_000))
     coins = {**world.coins, "USDT": world.cash}
     held = {symbol: position for symbol, position in world.positions.items() if position[0]}
@@ -209,9 +209,9 @@ def test_a_short_that_is_liquidated_while_the_pair_grows_is_not_left_naked() -> 
     while not market.intents("compound"):
         market.spot["BTC"] = market.perp["BTC"] = market.spot["BTC"] * D("0.97")
         market.period(BTC=D("0.01"))
-    forced(market, str(-market.world.positions["BTCUSDT"][0]), 20_000)
+    forced(market, str(-market.world.short_or_long("BTCUSDT")), 20_000)
     market.world.advance_to(market.now_ms + 60 * SECOND_MS)
-    assert abs(market.world.coins["BTC"] + market.world.positions["BTCUSDT"][0]) <= D("0.001")
+    assert abs(market.world.coins["BTC"] + market.world.short_or_long("BTCUSDT")) <= D("0.001")
     assert market.world.alerts == []
 
 
@@ -227,7 +227,7 @@ def test_coins_that_vanish_leave_no_naked_short() -> None:
         )
         market.world.tell(balances)
         market.world.advance_to(market.now_ms + 60 * SECOND_MS)
-        assert abs(market.world.coins["BTC"] + market.world.positions["BTCUSDT"][0]) <= D("0.000002")
+        assert abs(market.world.coins["BTC"] + market.world.short_or_long("BTCUSDT")) <= D("0.000002")
         assert market.world.alerts == []
 
 
@@ -310,7 +310,7 @@ def test_the_short_is_closed_reduce_only_with_what_the_exchange_holds() -> None:
     closing = [one for one in market.intents("exit") if is_perp(one)]
     assert [one.quantity for one in closing] == [D("0.074"), D("0.037")]
     assert all(one.reduce_only for one in closing)
-    assert market.world.positions["BTCUSDT"][0] == 0
+    assert market.world.short_or_long("BTCUSDT") == 0
 
 
 def grown_lot(market: Market) -> None:
@@ -344,10 +344,10 @@ def test_x1_a_short_that_cannot_be_closed_is_dust_told_once_and_the_asset_is_tra
     market.world.decide = lambda intent: DENIED if intent.closes_rest else Outcome()
     market.period(BTC=D("-0.0001"))
     market.world.advance_to(market.now_ms + 600 * SECOND_MS)
-    assert market.state() == "MONITORING" and market.world.engine.deadline() is None
+    assert market.state() == "MONITORING" and market.world.logic.deadline() is None
     assert len([one for one in market.intents("exit") if one.closes_rest]) == 1
     (alert,) = market.world.alerts
-    assert "dust is left" in alert[1].title and alert[1].severity == "info"
+    assert "dust is left" in alert.title and alert.severity == "info"
     assert D(market.row()["pair"]["short"]) == D("0.004") == D(market.row()["pair"]["dust_short"])
     balances = BalancesKnown(account=Account.FUNDING, coins={}, positions={"BTCUSDT": (D("-0.004"), D(1))})
     market.world.tell(balances)

@@ -12,6 +12,7 @@ from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
 from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account, Side
+from tests.kit import builders
 from tests.reference import funding as reference
 from tests.shared import shared_path
 from tests.statemachines.harness import World, known_instruments
@@ -33,22 +34,13 @@ def bar_of(leg: reference.Leg, category: str, asset: str, start_ms: int) -> BarF
     if row is None:
         return None
     opened, close = Decimal(repr(float(leg.open[row]))), Decimal(repr(float(leg.close[row])))
-    return BarFact(
-        category=SPOT if category == SPOT else LINEAR,
-        symbol=f"{asset}USDT",
-        interval="60",
-        start_ms=start_ms,
-        open=opened,
-        high=max(opened, close),
-        low=min(opened, close),
-        close=close,
-        volume=Decimal(repr(float(leg.volume[row]))),
-    )
+    ends = {"open": opened, "high": max(opened, close), "low": min(opened, close)}
+    return builders.bar(category, f"{asset}USDT", start_ms, close, "60", volume=repr(float(leg.volume[row])), **ends)
 
 
-def drive(data: dict[str, reference.Series], start: str, end: str, reincarnate: bool = False) -> World:
+def drive(data: dict[str, reference.Series], start: str, end: str, restarts: bool = False) -> World:
     """The engine over the recorded hours, as the market-data and order-manager actors would tell it."""
-    world = World(FundingEngine, Account.FUNDING, CASH, reincarnate=reincarnate)
+    world = World(FundingEngine, Account.FUNDING, CASH, restarts=restarts)
     legs = {(c, a): getattr(s, n) for a, s in data.items() for c, n in ((SPOT, "spot"), (LINEAR, "perp"))}
     start_ms, end_ms = ms_of(start), ms_of(end)
     world.now_ms = start_ms
@@ -131,7 +123,7 @@ def test_february_and_march_2020_exactly_as_the_reference(data: dict[str, refere
     """FU-1 .. FU-7: same dates, same sizes, also when the engine is restored after every single call (OR-9)."""
     wanted = expected(reference.run(data, ms_of("2020-02-01"), ms_of("2020-04-01")))
     plain = drive(data, "2020-02-01", "2020-04-01")
-    restored = drive(data, "2020-02-01", "2020-04-01", reincarnate=True)
+    restored = drive(data, "2020-02-01", "2020-04-01", restarts=True)
     assert sorted(actions(plain), key=str) == sorted(wanted, key=str)
     assert sum(e.kind == "entry" for e in wanted) == 6
     assert restored.noted == plain.noted

@@ -68,7 +68,7 @@ class Watch:
                 continue
             since = self.naked_since.setdefault(asset, world.now_ms)
             if world.now_ms > since + 60 * SECOND_MS:
-                alerted = [ms for ms, alert in world.alerts if ms >= since and asset in alert.title]
+                alerted = [ms for ms, alert in world.alerted if ms >= since and asset in alert.title]
                 assert alerted, f"{asset} naked since {since} without an alert at {world.now_ms}"
         for ms, body in world.sent[self.checked :]:
             if isinstance(body, Intent) and body.side is Side.BUY and body.purpose in ("entry", "compound"):
@@ -86,14 +86,14 @@ class Watch:
         assert intent.quantity * intent.reference_price <= equity * D("0.05")
 
 
-def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:
+def run(plan: list[Period], fates: list[Outcome], restarts: bool) -> Market:
     """The plan, then a quiet market in which every order is filled."""
     left = iter(fates)
 
     def decide(intent: Intent) -> Outcome:
         return next(left, Outcome())
 
-    more: dict[str, Any] = {"reincarnate": reincarnate, "decide": decide}
+    more: dict[str, Any] = {"restarts": restarts, "decide": decide}
     market = Market(**more)
     market.world.on_call = Watch()
     for period in plan:
@@ -123,21 +123,21 @@ def run(plan: list[Period], fates: list[Outcome], reincarnate: bool) -> Market:
 @given(plan=st.lists(periods, min_size=3, max_size=8), fates=st.lists(outcomes, max_size=12))
 def test_invariants_hold_and_it_always_gets_flat(plan: list[Period], fates: list[Outcome]) -> None:
     """FU-4, FU-7: sizes within the limit, no flip, no silent nakedness; once orders fill again it is flat."""
-    market = run(plan, fates, reincarnate=False)
+    market = run(plan, fates, restarts=False)
     for asset in ASSETS:
         assert market.state(asset) == "MONITORING"
         assert market.world.positions.get(f"{asset}USDT", (D(0), D(0)))[0] == 0
         assert market.world.coins.get(asset, D(0)) * market.spot[asset] < 5
-    assert market.world.engine.deadline() is None
+    assert market.world.logic.deadline() is None
 
 
 @settings(max_examples=25, deadline=None)
 @given(plan=st.lists(periods, min_size=3, max_size=6), fates=st.lists(outcomes, max_size=10))
 def test_a_restore_after_every_call_gives_the_same_journal(plan: list[Period], fates: list[Outcome]) -> None:
     """DA-5, OR-9: state rows hold everything that matters."""
-    through = run(plan, fates, reincarnate=False)
-    restored = run(plan, fates, reincarnate=True)
+    through = run(plan, fates, restarts=False)
+    restored = run(plan, fates, restarts=True)
     assert restored.world.noted == through.world.noted
     assert restored.world.sent == through.world.sent
-    assert restored.world.alerts == through.world.alerts
+    assert restored.world.alerted == through.world.alerted
     assert restored.world.rows == through.world.rows

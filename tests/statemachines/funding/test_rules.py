@@ -87,7 +87,7 @@ def test_fu_1_fu_4_fu_7_sizes_of_both_legs() -> None:
     for asset, price in PRICES.items():
         spot, perp = by_leg[f"{asset}USDT", SPOT], by_leg[f"{asset}USDT", LINEAR]
         assert spot.quantity * price <= 750
-        assert market.world.coins[asset] >= perp.quantity == -market.world.positions[f"{asset}USDT"][0]
+        assert market.world.coins[asset] >= perp.quantity == -market.world.short_or_long(f"{asset}USDT")
     assert [one.symbol for one in market.intents()][::2] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
 
 
@@ -274,7 +274,7 @@ def test_fu_5_compounding_is_carried_until_a_lot_fits_and_fu_7_has_room() -> Non
     compound = market.intents("compound")
     assert {one.category: one.quantity for one in compound} == {SPOT: D("0.001002"), LINEAR: D("0.001")}
     assert D(market.row()["carry_usdt"]) < carry - 7
-    assert market.world.positions["BTCUSDT"][0] == D("-0.075")
+    assert market.world.short_or_long("BTCUSDT") == D("-0.075")
 
 
 def test_fu_5_the_carry_survives_the_exit_and_is_not_consumed_by_an_entry() -> None:

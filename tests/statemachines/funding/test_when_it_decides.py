@@ -13,10 +13,11 @@ from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
     pair_size,
 )
+from statemachines.messages.accounts import FundingPaid
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import FundingSettled, QuotesSeen
 from statemachines.requests import Quote
-from statemachines.values import HOUR_MS, LINEAR, MINUTE_MS, SPOT
+from statemachines.values import HOUR_MS, LINEAR, MINUTE_MS, SPOT, Account, ActorName
 from tests.statemachines.funding.synthetic import GOOD, PERIOD_MS, Market
 from tests.statemachines.funding.test_rules import D
 from tests.statemachines.harness import Outcome, instrument
@@ -82,16 +83,16 @@ def test_fu_3_live_the_basis_is_read_every_minute_from_young_quotes() -> None:
 def test_a_flat_engine_waits_for_settlements_a_hedged_pair_for_the_basis_and_a_pair_in_work_for_nothing() -> None:
     """F5, DESIGN 3: which hourly bars may come late; that they change nothing meanwhile, every test here checks."""
     market = Market()
-    assert isinstance(market.world.engine, FundingEngine)
-    assert market.world.engine.lookahead() == ENDLESS_LOOKAHEAD
+    assert isinstance(market.world.logic, FundingEngine)
+    assert market.world.logic.lookahead() == ENDLESS_LOOKAHEAD
     market.open("BTC")
-    assert market.world.engine.lookahead() == Lookahead(FOREVER_MS, {"BTCUSDT": D("0.02")})
+    assert market.world.logic.lookahead() == Lookahead(FOREVER_MS, {"BTCUSDT": D("0.02")})
     market.world.decide = lambda intent: Outcome(hangs=True)
     market.perp["BTC"] = market.spot["BTC"] * D("1.03")
     market.hour()
     market.hour()
     assert market.state() == "EXIT"
-    assert market.world.engine.lookahead() == NO_LOOKAHEAD
+    assert market.world.logic.lookahead() == NO_LOOKAHEAD
 
 
 def test_fu_8_a_positive_period_ends_the_row_of_negative_ones() -> None:
@@ -128,16 +129,25 @@ def test_fu_7_a_pair_never_costs_more_than_its_room(
 
 def test_fu_5_cash_that_is_owed_to_tactical_buys_nothing() -> None:
     """F8: half of the free cash owed halves the largest pair; all of it owed leaves none."""
-    market = Market()
-    market.open("BTC")
-    engine = market.world.engine
-    assert isinstance(engine, FundingEngine)
-    pair_orders, evaluator = engine._pair_orders, engine._rules
-    free = pair_orders.engine.cash_usdt - pair_orders.engine.owed_usdt - evaluator._margin_of_open_shorts()
-    before = evaluator._affordable("ETH", D(100_000), D(0))
-    pair_orders.set_engine(owed_usdt=pair_orders.engine.owed_usdt + free / 2)
-    after = evaluator._affordable("ETH", D(100_000), D(0))
-    assert before is not None and after is not None
-    assert abs(after.short / before.short - D("0.5")) < D("0.05")
-    pair_orders.set_engine(owed_usdt=pair_orders.engine.cash_usdt)
-    assert evaluator._affordable("ETH", D(100_000), D(0)) is None
+
+    def spent_on_eth(owed_usdt: Decimal) -> Decimal:
+        """Of 600 USDT of cash beside 20,000 USDT of coins, so that the cash decides and not the limit of 5 %."""
+        market = Market(cash=D(600), coins={"SOL": D(1_000)})
+        market.world.tell(
+            FundingPaid(
+                execution_id="earlier",
+                engine=ActorName.FUNDING,
+                account=Account.FUNDING,
+                symbol="BTCUSDT",
+                amount_usdt=2 * owed_usdt,
+                rate=GOOD,
+                settle_ms=market.now_ms,
+                cash_usdt=market.world.cash,
+            )
+        )
+        market.open("ETH")
+        return sum((one.quantity * market.spot["ETH"] for one in market.intents() if one.category == SPOT), D(0))
+
+    assert 0 < spent_on_eth(D(0)) <= 600
+    assert abs(spent_on_eth(D(300)) / spent_on_eth(D(0)) - D("0.5")) < D("0.05")
+    assert spent_on_eth(D(600)) == 0

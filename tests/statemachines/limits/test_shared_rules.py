@@ -20,6 +20,7 @@ from statemachines.tactical.intake import Intake
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.trend.parameters import TREND_1, TrendAsset
 from statemachines.values import DAY_MS, ActorName, Side
+from tests.kit import builders
 from tests.statemachines.risk import test_checks as risk
 from tests.statemachines.trend.venue import Venue, instrument
 
@@ -63,7 +64,7 @@ def test_tr9_the_engine_refuses_the_short_that_the_risk_manager_would_refuse(rat
     venue.prices["BTCUSDT"] = close
     venue.day([_bar(250, close)])
     entries = [one for _, one in venue.sent if isinstance(one, Intent) and one.purpose == "entry"]
-    reasons = [note.reason for _, note in venue.notes]
+    reasons = [note.reason for _, note in venue.noted]
     if trades:
         assert [one.side for one in entries] == [Side.SELL], reasons
         assert D("1.85") < entries[0].quantity * close / 10_000 <= D("1.9")
@@ -73,17 +74,7 @@ def test_tr9_the_engine_refuses_the_short_that_the_risk_manager_would_refuse(rat
 
 def _bar(day: int, close: D) -> BarFact:
     width = D("6.6")
-    return BarFact(
-        category="linear",
-        symbol="BTCUSDT",
-        interval="D",
-        start_ms=day * DAY_MS,
-        open=close,
-        high=close + width,
-        low=close - width,
-        close=close,
-        volume=D(1_000),
-    )
+    return builders.bar("linear", "BTCUSDT", day * DAY_MS, close, high=close + width, low=close - width)
 
 
 def test_tr9_at_the_limit_itself_the_buffer_is_not_enough() -> None:

@@ -43,8 +43,8 @@ def test_the_first_start_fills_the_history_and_announces_none_of_it() -> None:
     assert len([f for f in recorded if f.interval == "D"]) == 2 * 3
     assert len([f for f in recorded if f.interval == "60"]) == 2 * 4
     assert max(f.start_ms for f in recorded if f.interval == "60") == D0
-    assert world.of(BarsClosed) == [] and world.of(DayClosed) == [] and world.of(FundingSettled) == []
-    assert len(world.of(InstrumentsKnown)) == 1
+    assert world.bodies(BarsClosed) == [] and world.bodies(DayClosed) == [] and world.bodies(FundingSettled) == []
+    assert len(world.bodies(InstrumentsKnown)) == 1
     assert world.rows["market"].state == "READY"
     assert world.logic.deadline() == D0 + 2 * HOUR_MS + 5 * SECOND_MS
 
@@ -55,16 +55,16 @@ def test_it_is_not_ready_before_the_last_answer_of_the_backfill() -> None:
     assert world.rows["market"].state == "BACKFILLING"
     assert world.logic.deadline() is None and not world.logic.is_ready
     world.bars(D0 + 2 * HOUR_MS)
-    assert world.of(BarsClosed)[0].close_ms == D0 + 2 * HOUR_MS, "what came meanwhile follows the backfill"
+    assert world.bodies(BarsClosed)[0].close_ms == D0 + 2 * HOUR_MS, "what came meanwhile follows the backfill"
 
 
 def test_the_whole_instant_travels_as_one_message() -> None:
     world = started()
     at = D0 + 2 * HOUR_MS
     world.bars(at, SYMBOLS[0])
-    assert world.of(BarsClosed) == []
+    assert world.bodies(BarsClosed) == []
     world.bars(at, SYMBOLS[1])
-    (closed,) = world.of(BarsClosed)
+    (closed,) = world.bodies(BarsClosed)
     assert (closed.close_ms, closed.missing) == (at, ())
     assert [(b.category, b.start_ms) for b in closed.bars] == [("spot", at - HOUR_MS), ("linear", at - HOUR_MS)]
     assert not any(isinstance(request, ReadFunding) for request in world.exchange.asked[6:])
@@ -77,9 +77,9 @@ def test_midnight_settlement_then_bars_then_day() -> None:
     world.tell(QuoteFrame(quotes=(quote(D0 + 23 * HOUR_MS),)), D0 + 23 * HOUR_MS)
     world.tell(QuoteFrame(quotes=(quote(midnight, predicted="0.0007"),)), midnight)
     world.bars(midnight)
-    market = [body for body in world.sent if isinstance(body, FundingSettled | BarsClosed | DayClosed)]
+    market = [body for _, body in world.sent if isinstance(body, FundingSettled | BarsClosed | DayClosed)]
     assert [body.KIND for body in market] == ["funding_settled", "bars_closed", "day_closed"]
-    (settled,), (day,) = world.of(FundingSettled), world.of(DayClosed)
+    (settled,), (day,) = world.bodies(FundingSettled), world.bodies(DayClosed)
     assert (settled.settle_ms, settled.rates) == (midnight, {"BTCUSDT": Decimal("0.0001")})
     assert settled.predicted == {"BTCUSDT": Decimal("0.0007")}, "F2: the exchange's rate for the next interval"
     assert (day.day_ms, day.close_ms, len(day.bars)) == (D0, midnight, 2)
@@ -92,7 +92,7 @@ def test_without_a_quote_of_the_new_interval_the_settled_rate_stands_for_the_pre
     world = started(D0 + 7 * HOUR_MS)
     world.tell(QuoteFrame(quotes=(quote(D0 + 7 * HOUR_MS, predicted="0.0009"),)), D0 + 7 * HOUR_MS)
     world.bars(D0 + 8 * HOUR_MS)
-    (settled,) = world.of(FundingSettled)
+    (settled,) = world.bodies(FundingSettled)
     assert settled.predicted == {"BTCUSDT": Decimal("0.0001")}
 
 
@@ -102,21 +102,21 @@ def test_an_interval_that_shortens_is_followed() -> None:
     world.tell(QuoteFrame(quotes=(quote(D0 + HOUR_MS, next_ms=D0 + 2 * HOUR_MS),)), D0 + HOUR_MS)
     world.exchange.replace["read_funding"] = lambda request: FundingRead(rates=(rate(D0 + 2 * HOUR_MS),))
     world.bars(D0 + 2 * HOUR_MS)
-    assert [settled.settle_ms for settled in world.of(FundingSettled)] == [D0 + 2 * HOUR_MS]
+    assert [settled.settle_ms for settled in world.bodies(FundingSettled)] == [D0 + 2 * HOUR_MS]
 
 
 def test_a_rate_published_late_is_asked_for_again() -> None:
     world = started(D0 + 7 * HOUR_MS)
     world.exchange.unpublished = 2
     world.bars(D0 + 8 * HOUR_MS)
-    assert [settled.settle_ms for settled in world.of(FundingSettled)] == [D0 + 8 * HOUR_MS]
+    assert [settled.settle_ms for settled in world.bodies(FundingSettled)] == [D0 + 8 * HOUR_MS]
 
 
 def test_a_rate_that_never_comes_is_left_out_visibly_and_bars_go_on() -> None:
     world = started(D0 + 7 * HOUR_MS)
     world.exchange.unpublished = 99
     world.bars(D0 + 8 * HOUR_MS)
-    assert world.of(FundingSettled) == [] and len(world.of(BarsClosed)) == 1
+    assert world.bodies(FundingSettled) == [] and len(world.bodies(BarsClosed)) == 1
     assert any("settled rate is not published" in alert.text for alert in world.alerts)
 
 
@@ -125,8 +125,8 @@ def test_a_bar_the_stream_lost_is_repaired_from_rest_after_five_seconds() -> Non
     at = D0 + 2 * HOUR_MS
     world.bars(at, SYMBOLS[0])
     assert world.logic.deadline() == at + 5 * SECOND_MS
-    world.tick()
-    (closed,) = world.of(BarsClosed)
+    world.next_tick()
+    (closed,) = world.bodies(BarsClosed)
     assert closed.missing == () and len(closed.bars) == 2
     assert world.logic.counts["repaired"] == 1
 
@@ -141,7 +141,7 @@ def test_hours_whose_bars_come_together_are_announced_in_order_and_nothing_is_re
         for hour in range(2, 6):
             close = D0 + hour * HOUR_MS
             world.tell(BarFrame(bars=(bar(series, close - HOUR_MS),)), last)
-    assert [closed.close_ms for closed in world.of(BarsClosed)] == [D0 + hour * HOUR_MS for hour in range(2, 6)]
+    assert [closed.close_ms for closed in world.bodies(BarsClosed)] == [D0 + hour * HOUR_MS for hour in range(2, 6)]
     assert len(world.exchange.asked) == asked
     assert world.logic.deadline() == last + HOUR_MS + 5 * SECOND_MS
 
@@ -166,8 +166,8 @@ def test_a_bar_that_does_not_exist_is_listed_as_missing_and_counted() -> None:
     at = D0 + 2 * HOUR_MS
     world.exchange.holes.add(("spot60", at - HOUR_MS))
     world.bars(at, SYMBOLS[1])
-    world.tick()
-    (closed,) = world.of(BarsClosed)
+    world.next_tick()
+    (closed,) = world.bodies(BarsClosed)
     assert closed.missing == ("spot:BTCUSDT",) and [b.category for b in closed.bars] == ["linear"]
     assert world.logic.counts["gap"] == 1
 
@@ -177,8 +177,8 @@ def test_a_repair_that_cannot_be_read_is_tried_three_times_more_and_then_missing
     world = started()
     world.exchange.replace["read_bars"] = lambda request: Unknown(why="time-out")
     world.bars(D0 + 2 * HOUR_MS, SYMBOLS[1])
-    world.tick()
-    assert world.of(BarsClosed)[0].missing == ("spot:BTCUSDT",)
+    world.next_tick()
+    assert world.bodies(BarsClosed)[0].missing == ("spot:BTCUSDT",)
     assert sum(isinstance(request, ReadBars) for request in world.exchange.asked[6:]) == 4
     assert world.logic.counts["failed_read"] == 4 and world.alerts
 
@@ -190,10 +190,10 @@ def test_repeats_are_dropped_and_contradictions_do_not_replace_the_first() -> No
     world.bars(at, SYMBOLS[0])
     world.tell(BarFrame(bars=(bar(SYMBOLS[0], at - HOUR_MS, close="90"),)), at)
     world.bars(at, SYMBOLS[1])
-    assert world.of(BarsClosed)[0].bars[0].close == Decimal(100)
+    assert world.bodies(BarsClosed)[0].bars[0].close == Decimal(100)
     assert (world.logic.counts["duplicate"], world.logic.counts["conflict"]) == (1, 1)
     world.bars(at, SYMBOLS[0])
-    assert len(world.of(BarsClosed)) == 1 and world.logic.counts["duplicate"] == 2
+    assert len(world.bodies(BarsClosed)) == 1 and world.logic.counts["duplicate"] == 2
 
 
 def test_a_bar_that_comes_after_its_instant_is_recorded_counted_and_not_announced_again() -> None:
@@ -202,10 +202,10 @@ def test_a_bar_that_comes_after_its_instant_is_recorded_counted_and_not_announce
         at = D0 + hour * HOUR_MS
         world.exchange.holes.add(("spot60", at - HOUR_MS))
         world.bars(at, SYMBOLS[1])
-        world.tick()
-    world.tell(BarFrame(bars=(bar(SYMBOLS[0], D0 + HOUR_MS),)), world.now)
-    assert len(world.of(BarsClosed)) == 2 and world.logic.counts["out_of_order"] == 1
-    assert ("spot", "BTCUSDT", "60", D0 + HOUR_MS) in world.facts
+        world.next_tick()
+    world.tell(BarFrame(bars=(bar(SYMBOLS[0], D0 + HOUR_MS),)), world.now_ms)
+    assert len(world.bodies(BarsClosed)) == 2 and world.logic.counts["out_of_order"] == 1
+    assert ("bars", "spot", "BTCUSDT", "60", D0 + HOUR_MS) in world.facts
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_bars_that_cannot_be_true_are_refused_and_read_again(changes: dict[str, 
     world.tell(BarFrame(bars=(BarFact.model_validate(wrong),)), at)
     assert world.logic.counts["inconsistent"] == 1 and world.alerts
     world.bars(at, SYMBOLS[1])
-    world.tick()
-    assert world.of(BarsClosed)[0].missing == ()
+    world.next_tick()
+    assert world.bodies(BarsClosed)[0].missing == ()
 
 
 def test_an_outlier_is_flagged_and_used() -> None:
@@ -236,7 +236,7 @@ def test_an_outlier_is_flagged_and_used() -> None:
     at = D0 + 2 * HOUR_MS
     world.tell(BarFrame(bars=(bar(SYMBOLS[0], at - HOUR_MS, close="140"),)), at)
     world.bars(at, SYMBOLS[1])
-    assert world.of(BarsClosed)[0].bars[0].close == Decimal(140)
+    assert world.bodies(BarsClosed)[0].bars[0].close == Decimal(140)
     assert world.logic.counts["outlier"] == 1
     assert any(note.trigger == "outlier" and "40.0%" in note.reason for note in world.notes)
 
@@ -246,7 +246,7 @@ def test_bars_of_one_instant_in_any_order_give_the_same_message() -> None:
     at = D0 + 2 * HOUR_MS
     forward.bars(at, *SYMBOLS)
     backward.bars(at, *reversed(SYMBOLS))
-    assert forward.of(BarsClosed) == backward.of(BarsClosed)
+    assert forward.bodies(BarsClosed) == backward.bodies(BarsClosed)
 
 
 def test_a_series_that_starts_later_is_not_waited_for_and_joins_at_its_second_bar_in_any_order() -> None:
@@ -258,7 +258,7 @@ def test_a_series_that_starts_later_is_not_waited_for_and_joins_at_its_second_ba
         world.bars(D0 + 2 * HOUR_MS, SYMBOLS[0])
         for hour in (3, 4):
             world.bars(D0 + hour * HOUR_MS, *order)
-        results.append([(c.close_ms, len(c.bars), c.missing) for c in world.of(BarsClosed)])
+        results.append([(c.close_ms, len(c.bars), c.missing) for c in world.bodies(BarsClosed)])
     assert results[0] == results[1]
     assert [(count, missing) for _at, count, missing in results[0]] == [
         (1, ("linear:BTCUSDT",)),
@@ -273,15 +273,15 @@ def test_a_series_that_has_gone_silent_is_no_longer_waited_for_and_comes_back() 
         at = D0 + hour * HOUR_MS
         world.exchange.holes |= {("linear60", at - HOUR_MS), ("linearD", at - DAY_MS)}
         world.bars(at, SYMBOLS[0])
-        if len(world.of(BarsClosed)) < hour - 1:
-            world.tick()
-    closed = world.of(BarsClosed)
+        if len(world.bodies(BarsClosed)) < hour - 1:
+            world.next_tick()
+    closed = world.bodies(BarsClosed)
     assert [c.close_ms for c in closed] == [D0 + hour * HOUR_MS for hour in range(2, 28)]
     assert any("gone silent" in alert.title for alert in world.alerts)
     assert "silent:linear:BTCUSDT" in world.conditions.open
     world.bars(D0 + 28 * HOUR_MS)
     world.bars(D0 + 29 * HOUR_MS)
-    assert world.of(BarsClosed)[-1].missing == ()
+    assert world.bodies(BarsClosed)[-1].missing == ()
     assert "silent:linear:BTCUSDT" not in world.conditions.open, "the alert has ended"
 
 
@@ -289,8 +289,8 @@ def test_an_hour_without_any_bar_is_announced_too() -> None:
     world = started()
     at = D0 + 2 * HOUR_MS
     world.exchange.holes |= {("spot60", at - HOUR_MS), ("linear60", at - HOUR_MS)}
-    world.tick()
-    (closed,) = world.of(BarsClosed)
+    world.next_tick()
+    (closed,) = world.bodies(BarsClosed)
     assert (closed.bars, closed.missing) == ((), ("spot:BTCUSDT", "linear:BTCUSDT"))
 
 
@@ -298,14 +298,14 @@ def test_after_a_downtime_every_missed_hour_and_day_is_announced_in_order() -> N
     world = started(D0 + 22 * HOUR_MS)
     world.sent.clear()
     world.start(D0 + 2 * DAY_MS + HOUR_MS)
-    closes = [body.close_ms for body in world.of(BarsClosed)]
+    closes = [body.close_ms for body in world.bodies(BarsClosed)]
     assert closes == [D0 + hour * HOUR_MS for hour in range(23, 50)]
-    assert all(len(body.bars) == 2 for body in world.of(BarsClosed))
-    assert [day.day_ms for day in world.of(DayClosed)] == [D0, D0 + DAY_MS]
-    assert [day.feed.fear_greed_ms for day in world.of(DayClosed)] == [D0, D0 + DAY_MS]
+    assert all(len(body.bars) == 2 for body in world.bodies(BarsClosed))
+    assert [day.day_ms for day in world.bodies(DayClosed)] == [D0, D0 + DAY_MS]
+    assert [day.feed.fear_greed_ms for day in world.bodies(DayClosed)] == [D0, D0 + DAY_MS]
     eights = [D0 + hour * HOUR_MS for hour in (24, 32, 40, 48)]
-    assert [settled.settle_ms for settled in world.of(FundingSettled)] == eights
-    market = [b for b in world.sent if isinstance(b, FundingSettled | BarsClosed | DayClosed)]
+    assert [settled.settle_ms for settled in world.bodies(FundingSettled)] == eights
+    market = [b for _, b in world.sent if isinstance(b, FundingSettled | BarsClosed | DayClosed)]
     order = [(b.settle_ms if isinstance(b, FundingSettled) else b.close_ms, b.KIND) for b in market]
     rank = {"funding_settled": 0, "bars_closed": 1, "day_closed": 2}
     assert order == sorted(order, key=lambda item: (item[0], rank[item[1]]))
@@ -317,9 +317,9 @@ def test_a_crash_in_the_middle_of_an_instant_loses_and_doubles_nothing() -> None
     at = D0 + 2 * HOUR_MS
     world.bars(at, SYMBOLS[0])
     world.start(at)
-    assert [body.close_ms for body in world.of(BarsClosed)] == [at]
+    assert [body.close_ms for body in world.bodies(BarsClosed)] == [at]
     world.start(at)
-    assert len(world.of(BarsClosed)) == 1
+    assert len(world.bodies(BarsClosed)) == 1
 
 
 def test_a_crash_in_the_middle_of_a_backfill_begins_it_anew() -> None:
@@ -327,9 +327,9 @@ def test_a_crash_in_the_middle_of_a_backfill_begins_it_anew() -> None:
     world.start(D0 + HOUR_MS, settle=False)
     world.asks.clear()
     world.start(D0 + 3 * HOUR_MS)
-    assert world.logic.is_ready and world.of(BarsClosed) == []
+    assert world.logic.is_ready and world.bodies(BarsClosed) == []
     world.bars(D0 + 4 * HOUR_MS)
-    assert [body.close_ms for body in world.of(BarsClosed)] == [D0 + 4 * HOUR_MS]
+    assert [body.close_ms for body in world.bodies(BarsClosed)] == [D0 + 4 * HOUR_MS]
 
 
 def test_a_crash_in_the_middle_of_a_later_backfill_still_announces_what_was_missed() -> None:
@@ -337,7 +337,7 @@ def test_a_crash_in_the_middle_of_a_later_backfill_still_announces_what_was_miss
     world.start(D0 + 3 * HOUR_MS, settle=False)
     world.asks.clear()
     world.start(D0 + 4 * HOUR_MS)
-    assert [body.close_ms for body in world.of(BarsClosed)] == [D0 + hour * HOUR_MS for hour in (2, 3, 4)]
+    assert [body.close_ms for body in world.bodies(BarsClosed)] == [D0 + hour * HOUR_MS for hour in (2, 3, 4)]
 
 
 def test_request_keys_are_never_used_twice_over_restarts() -> None:
@@ -346,7 +346,8 @@ def test_request_keys_are_never_used_twice_over_restarts() -> None:
         world.bars(D0 + hour * HOUR_MS)
         if hour % 7 == 0:
             world.start(D0 + hour * HOUR_MS)
-    assert len(world.keys) == len(set(world.keys))
+    keys = [ask.key for ask in world.asked]
+    assert len(keys) == len(set(keys))
 
 
 def test_a_restart_at_any_hour_changes_nothing_in_what_is_announced() -> None:
@@ -358,14 +359,14 @@ def test_a_restart_at_any_hour_changes_nothing_in_what_is_announced() -> None:
         restarted.bars(at)
         restarted.start(at)
     kinds = (BarsClosed, DayClosed, FundingSettled)
-    assert [b for b in steady.sent if isinstance(b, kinds)] == [b for b in restarted.sent if isinstance(b, kinds)]
+    assert [b for _, b in steady.sent if isinstance(b, kinds)] == [b for _, b in restarted.sent if isinstance(b, kinds)]
 
 
 def test_an_answer_to_an_earlier_incarnation_is_ignored() -> None:
     world = started()
     before = len(world.sent)
     world.tell(
-        ResponseReceived(key="market-data:1:read_market", account="MASTER", outcome=Unknown(why="crash")), world.now
+        ResponseReceived(key="market-data:1:read_market", account="MASTER", outcome=Unknown(why="crash")), world.now_ms
     )
     assert len(world.sent) == before and world.logic.is_ready
 
@@ -373,9 +374,11 @@ def test_an_answer_to_an_earlier_incarnation_is_ignored() -> None:
 def test_quotes_are_forwarded_and_leave_nothing_durable() -> None:
     world = started()
     world.logic.dirty()
-    commands = world.logic.handle(Envelope("q", "exchange", world.now, "", "q", QuoteFrame(quotes=(quote(world.now),))))
+    commands = world.logic.handle(
+        Envelope("q", "exchange", world.now_ms, "", "q", QuoteFrame(quotes=(quote(world.now_ms),)))
+    )
     assert [type(command.body) for command in commands if isinstance(command, Send)] == [QuotesSeen]
-    late = Envelope("q", "exchange", world.now, "", "q", QuoteFrame(quotes=(quote(world.now - 1),)))
+    late = Envelope("q", "exchange", world.now_ms, "", "q", QuoteFrame(quotes=(quote(world.now_ms - 1),)))
     assert world.logic.handle(late) == []
     assert world.logic.counts["late_quote"] == 1 and list(world.logic.dirty()) == []
 
@@ -386,11 +389,11 @@ def test_a_source_that_is_down_makes_its_value_absent_and_says_so_once() -> None
     world.exchange.replace["read_feed"] = lambda request: FeedRead(reason="Fear & Greed is not available: no answer")
     for hour in range(24, 73):
         world.bars(D0 + hour * HOUR_MS)
-    assert [day.feed.fear_greed for day in world.of(DayClosed)] == [None, None, None]
+    assert [day.feed.fear_greed for day in world.bodies(DayClosed)] == [None, None, None]
     assert sum("external source" in alert.title for alert in world.alerts) == 1
     assert list(world.conditions.open) == ["feed"]
     world.exchange.replace["read_feed"] = lambda request: FeedRead(
-        fear_greed=30, fear_greed_ms=world.now, dvol=Decimal(50), dvol_ms=world.now
+        fear_greed=30, fear_greed_ms=world.now_ms, dvol=Decimal(50), dvol_ms=world.now_ms
     )
     for hour in range(73, 97):
         world.bars(D0 + hour * HOUR_MS)
@@ -412,4 +415,4 @@ def test_changed_instruments_are_told_again() -> None:
         market_ms=0, instruments=changed, fee_rates=(), quotes=()
     )
     world.bars(D0 + DAY_MS)
-    assert [body.instruments[0].qty_step for body in world.of(InstrumentsKnown)] == [Decimal(1), Decimal("0.1")]
+    assert [body.instruments[0].qty_step for body in world.bodies(InstrumentsKnown)] == [Decimal(1), Decimal("0.1")]

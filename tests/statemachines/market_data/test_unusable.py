@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from statemachines.commands import ExchangeCall
 from statemachines.messages.market import (
     BarFrame,
     DataUnusable,
@@ -19,7 +18,17 @@ from statemachines.messages.market import (
 )
 from statemachines.requests import ExchangeResponse, MarketSnapshot, ReadMarket, SetAside, Unknown
 from statemachines.values import DAY_MS, HOUR_MS, Instrument
-from tests.statemachines.market_data.world import D0, SYMBOLS, Exchange, World, bar, instrument, quote, started
+from tests.statemachines.market_data.world import (
+    D0,
+    PARAMETERS,
+    SYMBOLS,
+    Exchange,
+    World,
+    bar,
+    instrument,
+    quote,
+    started,
+)
 
 SPOT, PERP = SYMBOLS
 
@@ -56,42 +65,34 @@ def test_an_empty_bid_of_one_ticker_does_not_keep_the_others_tick_sizes_from_bei
     world = started()
     answers(world, snapshot(ticked("0.5"), aside("quote", SPOT)))
     at_midnight(world)
-    known = [body.instruments for body in world.of(InstrumentsKnown)]
+    known = [body.instruments for body in world.bodies(InstrumentsKnown)]
     assert known[1] == ticked("0.5")
-    told = world.of(DataUnusable)
+    told = world.bodies(DataUnusable)
     assert (told[0].category, told[0].symbol) == SPOT and told[0].reason
     world.tell(QuoteFrame(quotes=(quote(D0 + DAY_MS).model_copy(update={"category": "spot"}),)), D0 + DAY_MS)
-    assert world.of(DataUnusable)[-1].reason == "", "a good quote has come"
+    assert world.bodies(DataUnusable)[-1].reason == "", "a good quote has come"
 
 
 def test_the_old_rules_of_an_unreadable_instrument_stand_until_it_can_be_read() -> None:
     world = started()
     answers(world, snapshot(ticked("0.5")[1:], aside("instrument", SPOT)))
     at_midnight(world)
-    known = [body.instruments for body in world.of(InstrumentsKnown)]
+    known = [body.instruments for body in world.bodies(InstrumentsKnown)]
     assert known[1] == (instrument(SPOT), ticked("0.5")[1])
-    assert world.of(DataUnusable)[0].reason
-    assert world.of(DataUnusable)[-1].reason == "", "the repeated reading was complete"
+    assert world.bodies(DataUnusable)[0].reason
+    assert world.bodies(DataUnusable)[-1].reason == "", "the repeated reading was complete"
 
 
 def test_a_failed_refresh_is_repeated_with_growing_delay_not_once_a_day() -> None:
     world = started()
-    delays: list[float] = []
+    asked = len(world.asked)
     failures = [Unknown(why="time-out")] * 12
     answers(world, *failures)
-    before = world.take
-
-    def watched(commands: Any, settle: bool = True) -> None:
-        delays.extend(
-            one.delay_s for one in commands if isinstance(one, ExchangeCall) and isinstance(one.request, ReadMarket)
-        )
-        before(commands, settle)
-
-    world.take = watched  # type: ignore[method-assign]
     at_midnight(world)
+    delays = [ask.delay_s for ask in world.asked[asked:] if isinstance(ask.request, ReadMarket)]
     assert len(delays) == 13, "asked until it was answered"
     assert delays[0] == 0.0 and delays[1:] == sorted(delays[1:])
-    assert delays[-1] == world.parameters.longest_refresh_retry_s
+    assert delays[-1] == PARAMETERS.longest_refresh_retry_s
     assert len([alert for alert in world.alerts if alert.title == "Market data cannot be read"]) == 1, "told once"
     assert "rules" not in world.conditions.open, "it ended with the answer"
 
@@ -101,11 +102,11 @@ def test_filters_are_read_again_when_an_order_was_refused_by_one() -> None:
     asked = len([one for one in world.exchange.asked if isinstance(one, ReadMarket)])
     answers(world, snapshot(ticked("0.5")))
     refused = FiltersRefused(category="linear", symbol="BTCUSDT", reason="170134: price decimal too long")
-    world.tell(refused, world.now, settle=False)
-    world.tell(refused, world.now, settle=False)
+    world.tell(refused, world.now_ms, settle=False)
+    world.tell(refused, world.now_ms, settle=False)
     world.settle()
     assert len([one for one in world.exchange.asked if isinstance(one, ReadMarket)]) == asked + 1, "one at a time"
-    assert world.of(InstrumentsKnown)[-1].instruments == ticked("0.5")
+    assert world.bodies(InstrumentsKnown)[-1].instruments == ticked("0.5")
 
 
 @pytest.mark.parametrize("kind", ["bar", "quote"])
@@ -114,7 +115,7 @@ def test_rows_set_aside_by_a_stream_halt_their_symbol_and_are_told_once(kind: st
     world = started()
     for _repeat in range(3):
         world.tell(RowsSetAside(source="public spot", rows=(aside(kind, SPOT),)), 0)
-    assert [(body.category, body.symbol) for body in world.of(DataUnusable)] == [SPOT]
+    assert [(body.category, body.symbol) for body in world.bodies(DataUnusable)] == [SPOT]
     assert len(world.alerts) == 1
     assert world.logic.counts["unreadable"] == 3
 
@@ -124,9 +125,9 @@ def test_the_missing_bar_is_read_from_rest_and_ends_the_condition() -> None:
     close = D0 + 2 * HOUR_MS
     world.tell(BarFrame(bars=(bar(PERP, close - HOUR_MS),)), close)
     world.tell(RowsSetAside(source="public spot", rows=(aside("bar", SPOT),)), 0)
-    assert world.of(DataUnusable)[-1].reason
-    world.tick()
-    assert world.of(DataUnusable)[-1].reason == ""
+    assert world.bodies(DataUnusable)[-1].reason
+    world.next_tick()
+    assert world.bodies(DataUnusable)[-1].reason == ""
     assert world.logic.counts["repaired"] == 1
 
 
@@ -134,25 +135,25 @@ def test_a_bar_that_contradicts_itself_halts_its_symbol_too() -> None:
     world = started()
     close = D0 + 2 * HOUR_MS
     world.tell(BarFrame(bars=(bar(SPOT, close - HOUR_MS, high="50"),)), close)
-    assert world.of(DataUnusable)[-1].reason
+    assert world.bodies(DataUnusable)[-1].reason
 
 
 def test_an_open_condition_survives_a_restart() -> None:
     world = started()
     world.tell(RowsSetAside(source="public spot", rows=(aside("quote", SPOT),)), 0)
-    world.start(world.now)
+    world.start(world.now_ms)
     world.tell(RowsSetAside(source="public spot", rows=(aside("quote", SPOT),)), 0)
-    assert len(world.of(DataUnusable)) == 1
-    world.tell(QuoteFrame(quotes=(quote(world.now).model_copy(update={"category": "spot"}),)), world.now)
-    assert world.of(DataUnusable)[-1].reason == ""
+    assert len(world.bodies(DataUnusable)) == 1
+    world.tell(QuoteFrame(quotes=(quote(world.now_ms).model_copy(update={"category": "spot"}),)), world.now_ms)
+    assert world.bodies(DataUnusable)[-1].reason == ""
 
 
 def test_a_withdrawn_quote_is_passed_on_and_a_merged_message_keeps_the_newest_word() -> None:
     """Case 9."""
     world = started()
-    world.tell(QuoteFrame(quotes=(quote(world.now),)), world.now)
+    world.tell(QuoteFrame(quotes=(quote(world.now_ms),)), world.now_ms)
     world.tell(QuoteFrame(quotes=(), withdrawn=(PERP,)), 0)
-    withdrawal = world.of(QuotesSeen)[-1]
+    withdrawal = world.bodies(QuotesSeen)[-1]
     assert (withdrawal.quotes, withdrawal.withdrawn) == ((), (PERP,))
     shown = QuotesSeen(quotes=(quote(5),))
     assert withdrawal.after(shown) == withdrawal
@@ -165,8 +166,8 @@ def test_a_market_that_may_not_be_traded_is_told_once_halts_entries_and_keeps_it
     restricted = snapshot(ticked("0.5"), aside("status", PERP))
     answers(world, restricted, restricted, restricted)
     at_midnight(world)
-    assert world.of(InstrumentsKnown)[1].instruments == ticked("0.5"), "its new rules are known too"
-    told = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
+    assert world.bodies(InstrumentsKnown)[1].instruments == ticked("0.5"), "its new rules are known too"
+    told = [body for body in world.bodies(DataUnusable) if (body.category, body.symbol) == PERP]
     assert [bool(body.reason) for body in told] == [True, False], "told once; ended when it may be traded again"
     assert not [alert for alert in world.alerts if alert.title == "Market data cannot be read"], "it could be read"
 
@@ -176,13 +177,13 @@ def test_an_instrument_that_is_not_listed_any_more_is_told_once_and_keeps_its_ru
     world = started()
     answers(world, snapshot(ticked("0.5")[:1]))
     at_midnight(world)
-    assert world.of(InstrumentsKnown)[-1].instruments == (ticked("0.5")[0], instrument(PERP))
-    (told,) = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
-    assert "no longer lists" in told.reason
+    assert world.bodies(InstrumentsKnown)[-1].instruments == (ticked("0.5")[0], instrument(PERP))
+    (first,) = [body for body in world.bodies(DataUnusable) if (body.category, body.symbol) == PERP]
+    assert "no longer lists" in first.reason
     answers(world)
     for hour in range(25, 49):
         world.bars(D0 + hour * HOUR_MS)
-    told = [body for body in world.of(DataUnusable) if (body.category, body.symbol) == PERP]
+    told = [body for body in world.bodies(DataUnusable) if (body.category, body.symbol) == PERP]
     assert [bool(body.reason) for body in told] == [True, False], "it is listed again"
 
 
@@ -193,4 +194,4 @@ def test_an_instrument_that_was_never_listed_is_not_told() -> None:
     world = World(exchange)
     world.start(D0 + 90 * 60_000)
     at_midnight(world)
-    assert not world.of(DataUnusable)
+    assert not world.bodies(DataUnusable)

@@ -6,19 +6,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from statemachines.actor_logic import HistoryNeed, StateRow
+from statemachines.actor_logic import HistoryNeed
 from statemachines.commands import (
-    Alert,
-    AlertEnded,
-    Commands,
+    Command,
     ExchangeCall,
-    JournalEntry,
-    JournalLine,
-    Record,
-    Remark,
-    Send,
 )
-from statemachines.conditions import Conditions
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.market_data.logic import MarketDataLogic
 from statemachines.market_data.parameters import MarketDataParameters
@@ -40,8 +32,9 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
 )
-from statemachines.values import DAY_MS, HOUR_MS, ActorName, Category, Instrument
-from tests.statemachines.restoring import restore_logic
+from statemachines.values import DAY_MS, HOUR_MS, Category, Instrument
+from tests.kit import builders
+from tests.kit.core import Core
 
 D0 = 1_700_006_400_000 // DAY_MS * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (("spot", "BTCUSDT"), ("linear", "BTCUSDT"))
@@ -51,20 +44,15 @@ PARAMETERS = MarketDataParameters(
 
 
 def bar(series: tuple[Category, str], start: int, interval: str = "60", close: str = "100", **changes: Any) -> BarFact:
-    values: dict[str, Any] = {"open": close, "high": close, "low": close, "close": close, "volume": "1"} | changes
-    return BarFact(category=series[0], symbol=series[1], interval=interval, start_ms=start, **values)
+    return builders.bar(*series, start, close, interval, **changes)
 
 
 def instrument(series: tuple[Category, str]) -> Instrument:
     one = Decimal(1)
-    return Instrument(
-        category=series[0],
-        symbol=series[1],
-        base_coin="BTC",
-        quote_coin="USDT",
-        tick_size=one,
-        qty_step=one,
-        min_qty=one,
+    return builders.instrument(
+        *series,
+        tick="1",
+        step="1",
         min_notional_usdt=one,
         max_limit_qty=one,
         max_market_qty=one,
@@ -73,15 +61,14 @@ def instrument(series: tuple[Category, str]) -> Instrument:
 
 
 def quote(market_ms: int, next_ms: int | None = None, predicted: str = "0.0003") -> Quote:
-    return Quote(
-        category="linear",
-        symbol="BTCUSDT",
-        bid=Decimal(99),
-        ask=Decimal(101),
-        last=Decimal(100),
+    return builders.quote(
+        "linear",
+        "BTCUSDT",
+        Decimal(100),
+        market_ms,
+        apart=Decimal(1),
         predicted_funding_rate=Decimal(predicted),
         next_funding_ms=next_ms if next_ms is not None else (market_ms // (8 * HOUR_MS) + 1) * 8 * HOUR_MS,
-        market_ms=market_ms,
     )
 
 
@@ -130,70 +117,48 @@ def rate(at: int) -> FundingRateFact:
     return FundingRateFact(symbol="BTCUSDT", settle_ms=at, rate=Decimal("0.0001"), interval_min=480)
 
 
-class World:
-    """Drives a logic as its durable actor would: commits rows and facts, performs requests, keeps what was sent."""
+class World(Core[MarketDataLogic]):
+    """Market data before an exchange that answers at once; `asks` are the requests without an answer yet."""
 
     def __init__(self, exchange: Exchange | None = None, parameters: MarketDataParameters = PARAMETERS) -> None:
+        super().__init__(lambda: MarketDataLogic(parameters))
         self.exchange = exchange or Exchange()
-        self.parameters = parameters
-        self.logic = MarketDataLogic(parameters)
-        self.rows: dict[str, StateRow] = {}
-        self.facts: dict[tuple[Any, ...], Any] = {}
-        self.sent: list[Body] = []
-        self.notes: list[JournalLine] = []
-        self.alerts: list[Alert] = []
-        self.conditions = Conditions(ActorName.MARKET_DATA)
-        self.keys: list[str] = []
         self.asks: list[ExchangeCall] = []
-        self.now = 0
 
     def start(self, now: int, settle: bool = True) -> None:
-        self.now = now
-        self.logic = MarketDataLogic(self.parameters)
-        restore_logic(self.logic, self.rows)
-        bars: dict[HistoryNeed, Sequence[BarFact]] = {}
-        for need in self.logic.history_needed():
-            known = [f for f in self.facts.values() if isinstance(f, BarFact)]
-            mine = [f for f in known if (f.category, f.symbol, f.interval) == need[:3]]
-            bars[need] = sorted(mine, key=lambda f: f.start_ms)[-need.bars :]
-        self.logic.warm(bars)
-        self.take(self.logic.begin(now), settle)
-
-    def take(self, commands: Commands, settle: bool = True) -> None:
-        for row in self.logic.dirty():
-            self.rows[row.key] = row
-        asks: list[ExchangeCall] = []
-        for command in commands:
-            match command:
-                case Send():
-                    self.sent.append(command.body)
-                case Record():
-                    fact = command.fact
-                    self.facts.setdefault(tuple(getattr(fact, name) for name in fact.KEY), fact)
-                case ExchangeCall():
-                    asks.append(command)
-                case JournalEntry() | Remark():
-                    self.notes.append(command)
-                case Alert():
-                    self.alerts.append(command)
-                    self.conditions.take(command, "", self.now)
-                case AlertEnded():
-                    self.conditions.take(command, "", self.now)
-        self.keys += [ask.key for ask in asks]
-        self.asks += asks
+        """A new incarnation, which gets the newest bars of those that were recorded."""
+        self.now_ms = now
+        self.restart()
+        self.begin()
         if settle:
             self.settle()
+
+    def warm(self) -> None:
+        bars: dict[HistoryNeed, Sequence[BarFact]] = {}
+        for need in self.logic.history_needed():
+            mine = [f for f in self.recorded(BarFact) if (f.category, f.symbol, f.interval) == need[:3]]
+            bars[need] = sorted(mine, key=lambda f: f.start_ms)[-need.bars :]
+        self.logic.warm(bars)
+
+    def act(self, command: Command) -> None:
+        if isinstance(command, ExchangeCall):
+            self.asks.append(command)
 
     def settle(self) -> None:
         while self.asks:
             ask = self.asks.pop(0)
             if self.logic.wants(ask):
                 outcome = self.exchange.answer(ask.request)
-                self.tell(ResponseReceived(key=ask.key, account=ask.account, outcome=outcome), self.now, settle=False)
+                self.deliver(ResponseReceived(key=ask.key, account=ask.account, outcome=outcome))
 
     def tell(self, body: Body, at: int, settle: bool = True) -> None:
-        self.now = max(self.now, at)
-        self.take(self.logic.handle(Envelope("x", "exchange", at, "", "x", body)), settle)
+        """A message of this instant, at which the world may have been already."""
+        self.now_ms = max(self.now_ms, at)
+        self.messages += 1
+        message = Envelope(f"exchange:{self.messages}", "exchange", at, "", "x", body)
+        self.step(lambda: self.logic.handle(message))
+        if settle:
+            self.settle()
 
     def bars(self, close: int, *series: tuple[Category, str], days: bool = True) -> None:
         """The frames of a closing instant."""
@@ -202,16 +167,15 @@ class World:
             if close % DAY_MS == 0 and days:
                 self.tell(BarFrame(bars=(bar(one, close - DAY_MS, "D"),)), close)
 
-    def of(self, kind: type[Body]) -> list[Any]:
-        return [body for body in self.sent if isinstance(body, kind)]
-
-    def tick(self) -> None:
+    def next_tick(self) -> None:
+        """The clock calls when it is asked to, and only once for an instant."""
         due = self.logic.deadline()
         assert due is not None
-        self.now = max(self.now, due)
-        self.take(self.logic.tick(self.now))
+        self.now_ms = max(self.now_ms, due)
+        self.tick()
+        self.settle()
         after = self.logic.deadline()
-        assert after is None or after > self.now, "the clock must not spin"
+        assert after is None or after > self.now_ms, "the clock must not spin"
 
 
 def started(now: int = D0 + 90 * 60_000) -> World:

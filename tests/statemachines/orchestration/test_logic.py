@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Command, Commands, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import AlertFact
@@ -26,31 +24,29 @@ from statemachines.messages.control import (
     RiskState,
     RunCycle,
 )
-from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.envelope import Body
 from statemachines.messages.market import DayClosed
-from statemachines.messages.orders import Fill, OrderDenied
+from statemachines.messages.orders import OrderDenied
 from statemachines.orchestration.daily_cycle import CYCLE_TABLE, Stage
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Side
-from tests.statemachines.restoring import restore_logic
+from tests.kit import builders
+from tests.kit.core import Core
 
 DAY0 = 20_000 * DAY_MS
 CYCLE = [ActorName.CORE_HODL, ActorName.TREND_1, ActorName.TREND_2, ActorName.TACTICAL]
 
 
-class World:
+class World(Core[OrchestratorLogic]):
     """Plays risk manager, engines and order manager around the logic.
 
     `restart_before(n)` tells whether the logic is rebuilt from its rows before its n-th step.
     """
 
     def __init__(self, restart_before: Callable[[int], bool] = lambda _n: False) -> None:
-        self.logic = OrchestratorLogic()
-        self.rows: dict[str, StateRow] = {}
-        self.log: list[Command] = []
-        self.now_ms = DAY0
+        super().__init__(OrchestratorLogic, DAY0)
         self.risk = "NORMAL"
         self.silent: set[ActorName] = set()
         self.failing: set[str] = set()
@@ -60,37 +56,23 @@ class World:
 
     def tell(self, *bodies: Body) -> None:
         self.inbox += bodies
-        self.settle()
+        self._drain()
+        self.run_due(between=self._drain)
 
-    def _handle(self, message: Envelope) -> Commands:
-        """By the logic that is there when it is called: a restart may have replaced it."""
-        return self.logic.handle(message)
+    def _drain(self) -> None:
+        while self.inbox:
+            self.deliver(self.inbox.pop(0))
 
-    def settle(self) -> None:
-        for _ in range(200):
-            if self.inbox:
-                body = self.inbox.pop(0)
-                message = Envelope("m", "x", self.now_ms, "", "", body)
-                self._step(partial(self._handle, message))
-                continue
-            due_ms = self.logic.deadline()
-            if due_ms is None or due_ms > self.now_ms:
-                return
-            self._step(lambda: self.logic.tick(self.now_ms))
-        raise AssertionError("the deadline does not move on: the clock would spin")
-
-    def _step(self, act: Callable[[], Commands]) -> None:
+    def step(self, decide: Callable[[], Commands]) -> Commands:
         self.steps += 1
         if self._restart_before(self.steps):
-            self.logic = OrchestratorLogic()
-            restore_logic(self.logic, self.rows)
+            self.restart()
             self.logic.begin(self.now_ms)
-        commands = act()
-        self.rows.update({row.key: row for row in self.logic.dirty()})
-        self.log += commands
-        for command in commands:
-            if isinstance(command, Send):
-                self._answer(command.body)
+        return super().step(decide)
+
+    def act(self, command: Command) -> None:
+        if isinstance(command, Send):
+            self._answer(command.body)
 
     def _answer(self, body: Body) -> None:
         match body:
@@ -112,9 +94,6 @@ class World:
     def close_day(self) -> None:
         self.now_ms += DAY_MS
         self.tell(portfolio(self.now_ms), DayClosed(day_ms=self.now_ms - DAY_MS, close_ms=self.now_ms, bars=()))
-
-    def sent(self, kind: type[Body]) -> list[Any]:
-        return [c.body for c in self.log if isinstance(c, Send) and isinstance(c.body, kind)]
 
     def summaries(self) -> list[Any]:
         return [c.fact for c in self.log if isinstance(c, Record)]
@@ -155,23 +134,23 @@ def test_or3_engines_run_one_after_the_other_in_order() -> None:
     world = World().open()
     world.silent = {ActorName.TREND_1}
     world.close_day()
-    assert [r.engine for r in world.sent(RunCycle)] == CYCLE[:2]
+    assert [r.engine for r in world.bodies(RunCycle)] == CYCLE[:2]
     world.tell(CycleDone(day_ms=DAY0, engine=ActorName.TREND_1, summary="late"))
-    assert [r.engine for r in world.sent(RunCycle)] == CYCLE
+    assert [r.engine for r in world.bodies(RunCycle)] == CYCLE
     assert len(world.summaries()) == 1
 
 
 def test_or1_targets_are_weights_of_the_portfolio() -> None:
     world = World().open()
     world.close_day()
-    targets = {r.engine: r.target_usdt for r in world.sent(RunCycle)}
+    targets = {r.engine: r.target_usdt for r in world.bodies(RunCycle)}
     assert targets == {
         ActorName.CORE_HODL: 60_000,
         ActorName.TREND_1: 15_000,
         ActorName.TREND_2: 5_000,
         ActorName.TACTICAL: 5_000,
     }
-    assert {r.portfolio_usdt for r in world.sent(RunCycle)} == {Decimal(100_000)}
+    assert {r.portfolio_usdt for r in world.bodies(RunCycle)} == {Decimal(100_000)}
 
 
 def test_or1_weights_must_sum_to_one() -> None:
@@ -194,7 +173,7 @@ def test_or3_a_day_is_never_run_twice() -> None:
     world.close_day()
     again = DayClosed(day_ms=DAY0, close_ms=world.now_ms, bars=())
     world.tell(again, again)
-    assert len(world.summaries()) == 1 and len(world.sent(RunCycle)) == 4
+    assert len(world.summaries()) == 1 and len(world.bodies(RunCycle)) == 4
 
 
 @pytest.mark.parametrize("state", ["CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"])
@@ -204,11 +183,11 @@ def test_or3_unless_normal_the_risk_action_is_executed_and_the_cycle_stops(state
     world.tell(wish(1))
     world.close_day()
     assert world.stages() == ["REFRESH", "RISK", "PROTECTION", "SUMMARY", "IDLE"]
-    assert not any(r.entries_allowed for r in world.sent(RunCycle))
-    assert not world.sent(TransferOrdered)
+    assert not any(r.entries_allowed for r in world.bodies(RunCycle))
+    assert not world.bodies(TransferOrdered)
     world.risk = "NORMAL"
     world.close_day()
-    assert len(world.sent(TransferOrdered)) == 1
+    assert len(world.bodies(TransferOrdered)) == 1
 
 
 def test_a_halt_of_many_days_is_one_alert_with_a_beginning_and_an_end() -> None:
@@ -231,15 +210,15 @@ def test_rm2_an_engines_own_state_forbids_only_its_entries() -> None:
     world = World().open()
     world.tell(RiskState(scope="trend-1", state="REDUCE_ONLY", size_factor=Decimal(0), reason="RM-3"))
     world.close_day()
-    assert [r.engine for r in world.sent(RunCycle) if not r.entries_allowed] == [ActorName.TREND_1]
+    assert [r.engine for r in world.bodies(RunCycle) if not r.entries_allowed] == [ActorName.TREND_1]
 
 
 def test_or8_a_faulted_engine_is_skipped_with_a_note() -> None:
     world = World().open()
     world.tell(ComponentChanged(component=ActorName.TREND_1, state="FAULTED", reason="6 restarts"))
-    assert len(world.sent(ComponentChanged)) == 1
+    assert len(world.bodies(ComponentChanged)) == 1
     world.close_day()
-    assert [r.engine for r in world.sent(RunCycle)] == [e for e in CYCLE if e is not ActorName.TREND_1]
+    assert [r.engine for r in world.bodies(RunCycle)] == [e for e in CYCLE if e is not ActorName.TREND_1]
     assert any(isinstance(c, Remark) and c.trigger == "skip_engine" for c in world.log)
     assert "FAULTED" in world.summaries()[0].data["engines"]["trend-1"]["cycle"]
 
@@ -272,7 +251,7 @@ def test_or8_an_engine_that_faults_during_its_turn_does_not_hold_the_others() ->
     world.silent = {ActorName.CORE_HODL}
     world.close_day()
     world.tell(ComponentChanged(component=ActorName.CORE_HODL, state="FAULTED", reason="x"))
-    assert [r.engine for r in world.sent(RunCycle)] == CYCLE
+    assert [r.engine for r in world.bodies(RunCycle)] == CYCLE
     assert len(world.summaries()) == 1
 
 
@@ -294,7 +273,7 @@ def test_or3_without_a_portfolio_no_engine_is_run() -> None:
     world = World()
     world.tell(Reconciled(market_ms=DAY0, reason="start", discrepancies=0))
     world.tell(DayClosed(day_ms=DAY0, close_ms=DAY0 + DAY_MS, bars=()))
-    assert not world.sent(RunCycle)
+    assert not world.bodies(RunCycle)
     assert world.summaries()[0].data["equity_usdt"] is None
 
 
@@ -303,36 +282,31 @@ def test_or6_a_failed_transfer_asked_again_moves_in_the_next_cycle() -> None:
     world.failing = {"funding-1"}
     world.tell(wish(1), wish(2))
     world.close_day()
-    assert len(world.sent(TransferOrdered)) == 2
+    assert len(world.bodies(TransferOrdered)) == 2
     world.failing = set()
     world.tell(wish(1))
-    assert len(world.sent(TransferOrdered)) == 2
+    assert len(world.bodies(TransferOrdered)) == 2
     world.close_day()
     world.close_day()
-    assert [t.request_id for t in world.sent(TransferOrdered)] == ["funding-1", "funding-2", "funding-1"]
-    assert len({t.transfer_id for t in world.sent(TransferOrdered)}) == 3
+    assert [t.request_id for t in world.bodies(TransferOrdered)] == ["funding-1", "funding-2", "funding-1"]
+    assert len({t.transfer_id for t in world.bodies(TransferOrdered)}) == 3
 
 
 def test_or3_the_summary_counts_since_the_last_one() -> None:
     world = World().open()
-    fill = Fill(
-        execution_id="e",
+    fill = builders.fill(
+        ActorName.CORE_HODL,
+        "BTCUSDT",
+        Side.BUY,
+        "2",
+        "100",
+        0,
         intent_id="core-hodl-1",
-        engine=ActorName.CORE_HODL,
-        account=Account.CORE_HODL,
         category="spot",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        quantity=Decimal(2),
-        price=Decimal(100),
         fee=Decimal("0.002"),
         fee_coin="BTC",
         is_maker=True,
-        realized_pnl=Decimal(0),
-        executed_ms=0,
         position_quantity=Decimal(2),
-        position_price=Decimal(0),
-        cash_usdt=Decimal(0),
     )
     paid = FundingPaid(
         execution_id="f",
@@ -410,7 +384,7 @@ def test_or3_one_summary_per_day_and_one_turn_per_engine_and_day(events: list[st
             world.silent ^= {ActorName.TREND_2}
     days = [s.day_ms for s in world.summaries()]
     assert days == sorted(set(days)) and closed - 1 <= len(days) <= closed
-    turns = [(r.day_ms, r.engine) for r in world.sent(RunCycle)]
+    turns = [(r.day_ms, r.engine) for r in world.bodies(RunCycle)]
     assert len(turns) == len(set(turns))
-    done = [t.request_id for t in world.sent(TransferOrdered)]
+    done = [t.request_id for t in world.bodies(TransferOrdered)]
     assert len(done) == len(set(done))

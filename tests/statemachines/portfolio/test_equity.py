@@ -13,6 +13,7 @@ from statemachines.messages.accounts import BalancesKnown, TransferEnded
 from statemachines.portfolio.book import AccountsBook
 from statemachines.portfolio.equity import Holdings, MissingPriceError, build_portfolio, equity_usdt
 from statemachines.values import HOUR_MS, Account
+from tests.kit import builders
 
 PRICES = {
     "spot:BTCUSDT": Decimal("60000.1"),
@@ -96,18 +97,7 @@ def test_the_newest_close_is_the_price() -> None:
     book = AccountsBook()
 
     def bar(start_ms: int, close: str) -> BarFact:
-        price = Decimal(close)
-        return BarFact(
-            category="spot",
-            symbol="BTCUSDT",
-            interval="60",
-            start_ms=start_ms,
-            open=price,
-            high=price,
-            low=price,
-            close=price,
-            volume=Decimal(1),
-        )
+        return builders.bar("spot", "BTCUSDT", start_ms, close, "60")
 
     book.take_bars([bar(HOUR_MS, "2"), bar(0, "1")])
     assert book.price_of("spot", "BTCUSDT") == (Decimal(2), 2 * HOUR_MS)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from statemachines.limits.leverage import Exposure, liquidation_buffer
-from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import Holdings, build_portfolio
 from statemachines.risk.checks import judge
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName, Category, Instrument, Side
+from tests.kit import builders
 
 NOW = 1_700_000_000_000
 P = RiskParameters()
@@ -23,19 +23,8 @@ PRICES = {f"{c}:{s}": Decimal(p) for c in ("spot", "linear") for s, p in (("BTCU
 
 
 def instrument(category: Category, symbol: str) -> Instrument:
-    return Instrument(
-        category=category,
-        symbol=symbol,
-        base_coin=symbol.removesuffix("USDT"),
-        quote_coin="USDT",
-        tick_size=Decimal("0.1"),
-        qty_step=Decimal("0.001"),
-        min_qty=Decimal("0.001"),
-        min_notional_usdt=Decimal(5),
-        max_limit_qty=Decimal(1000),
-        max_market_qty=Decimal(100),
-        maintenance_margin_rate=Decimal("0.005") if category == "linear" else Decimal(0),
-    )
+    rate = Decimal("0.005") if category == "linear" else Decimal(0)
+    return builders.instrument(category, symbol, maintenance_margin_rate=rate)
 
 
 def holdings() -> dict[Account, Holdings]:
@@ -57,18 +46,15 @@ def order(
     """A view that passes every check unless something is changed."""
     accounts = accounts or holdings()
     account = ACCOUNT_OF[engine]
-    body = Intent(
-        intent_id=f"{engine}-1",
-        engine=engine,
+    body = builders.intent(
+        1,
+        engine,
         account=account,
         category=category,
         symbol=symbol,
         side=side,
         quantity=Decimal(quantity),
-        style="market",
         reference_price=PRICES[f"{category}:{symbol}"],
-        purpose="entry",
-        reason="test",
     ).model_copy(update=intent or {})
     held = accounts[account].balances.get(symbol.removesuffix("USDT"), Decimal(0))
     if category == "linear":

@@ -8,22 +8,10 @@ import pytest
 
 from statemachines.commands import Alert
 from statemachines.messages.accounts import TransferEnded
-from statemachines.risk.machine import RiskStateName
 from statemachines.values import DAY_MS, HOUR_MS, Account, ActorName
+from tests.kit.builders import intent
 from tests.statemachines.risk.test_logic import command, done
-from tests.statemachines.risk.world import (
-    T0,
-    World,
-    balances,
-    close,
-    facts,
-    fill,
-    intent,
-    lose,
-    reconciled,
-    sends,
-    sent,
-)
+from tests.statemachines.risk.world import T0, World, balances, close, facts, fill, lose, reconciled, sends, sent
 
 # --- RM-3 ---
 
@@ -55,7 +43,7 @@ def test_rm3_trend_at_25_percent_only_reduces_and_the_operator_rebases() -> None
 
 def test_r1_30_days_reduce_only_and_flat_lead_to_caution_with_the_high_set_anew_once_in_365_days() -> None:
     """A flat engine in REDUCE_ONLY cannot earn its drawdown back: it would stand there for ever."""
-    world = World(restart_always=True).open()
+    world = World(restarts=True).open()
     close(world, 1)
     lose(world, 2, Account.TREND_1, "9900")  # 14,900 of 20,000: 25.5 %
     assert {f.state for f in facts(close(world, 2), "switches")} == {"REDUCE_ONLY"}
@@ -163,7 +151,7 @@ def test_rm4_a_second_mismatch_in_a_row_trips_never_one() -> None:
     (fact,) = facts(world.tell(reconciled(T0 + 4, 1), T0 + 4), "switches")
     assert (fact.scope, fact.state) == ("GLOBAL", "REDUCE_ONLY")
     world.settle(T0 + 4 + DAY_MS + HOUR_MS)
-    assert world.logic._states.state("GLOBAL") is RiskStateName.NORMAL
+    assert world.state("GLOBAL") == "NORMAL"
 
 
 def test_rm4_many_rejections_trip() -> None:
@@ -179,7 +167,7 @@ def test_rm4_many_rejections_trip() -> None:
 def test_rm4_an_exit_refused_for_days_is_one_rejection() -> None:
     """A perpetual was closed for trading (110074) while it was held: its exit was tried 8,640 times a day and all
     engines stood REDUCE_ONLY. Tries of one order for one reason are one rejection, also after a restart."""
-    world = World(restart_always=True).open()
+    world = World(restarts=True).open()
     for n in range(200):
         one = done(n, "REJECTED").model_copy(update={"retry_of": "trend-1-1", "refusal_code": 110074})
         assert not facts(world.tell(one, T0 + n), "switches")

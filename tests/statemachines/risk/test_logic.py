@@ -15,8 +15,8 @@ from statemachines.messages.control import AssessRisk, ComponentChanged, Operato
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import IntentDone, IntentEnded, MoveStop, OrderRejected, Withdraw
-from statemachines.risk.machine import RiskStateName
 from statemachines.values import DAY_MS, ENGINES, HOUR_MS, Account, ActorName, Side
+from tests.kit.builders import intent
 from tests.statemachines.risk.world import (
     CASH,
     T0,
@@ -28,7 +28,6 @@ from tests.statemachines.risk.world import (
     fill,
     hour,
     instruments,
-    intent,
     notes,
     reconciled,
     sends,
@@ -212,7 +211,7 @@ def test_rm5_a_command_is_carried_out_once() -> None:
     world.restart()
     commands = world.tell(command("halt", "GLOBAL"), T0)
     assert not facts(commands, "switches") and "already been carried out" in notes(commands)[0].reason
-    assert world.logic._states.state("GLOBAL") is RiskStateName.NORMAL
+    assert world.state("GLOBAL") == "NORMAL"
 
 
 def test_rm5_an_unknown_scope_is_refused() -> None:
@@ -308,7 +307,7 @@ def play(world: World, steps: list[tuple[str, int, int]]) -> None:
 @given(st.lists(STEP, max_size=25))
 def test_restored_after_every_step_it_decides_the_same(steps: list[tuple[str, int, int]]) -> None:
     """A crash between any two steps changes no decision, message or fact."""
-    steady, shaken = World(), World(restart_always=True)
+    steady, shaken = World(), World(restarts=True)
     play(steady, steps)
     play(shaken, steps)
     assert shaken.log == steady.log

@@ -10,6 +10,7 @@ from statemachines.messages.accounts import AccountView
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.standstill import Standstill, is_flat, next_standstill
 from statemachines.values import DAY_MS, Account, Instrument
+from tests.kit import builders
 
 START = 1_700_000_000_000 // DAY_MS * DAY_MS
 PARAMETERS = RiskParameters()
@@ -46,18 +47,7 @@ def test_a_second_return_is_the_operators_until_365_days_have_passed(since_retur
 
 
 def instrument(category: str, min_qty: str = "0.001", qty_step: str = "0.001") -> Instrument:
-    return Instrument(
-        category=category,  # type: ignore[arg-type]
-        symbol="BTCUSDT",
-        base_coin="BTC",
-        quote_coin="USDT",
-        tick_size=Decimal("0.1"),
-        qty_step=Decimal(qty_step),
-        min_qty=Decimal(min_qty),
-        min_notional_usdt=Decimal(5),
-        max_limit_qty=Decimal(100),
-        max_market_qty=Decimal(100),
-    )
+    return builders.instrument(category, "BTCUSDT", step=qty_step, least=min_qty)
 
 
 INSTRUMENTS = {"linear:BTCUSDT": instrument("linear"), "spot:BTCUSDT": instrument("spot")}

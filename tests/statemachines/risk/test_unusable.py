@@ -6,16 +6,17 @@ import pytest
 
 from statemachines.messages.market import DataUnusable
 from statemachines.requests import WHOLE_ACCOUNT
-from tests.statemachines.risk.world import T0, World, intent, sent
+from tests.kit.builders import intent
+from tests.statemachines.risk.world import T0, World, sent
 
 
 def unusable(source: str, reason: str) -> DataUnusable:
     return DataUnusable(source=source, category="linear", symbol="BTCUSDT", reason=reason)
 
 
-@pytest.mark.parametrize("restart_always", [False, True])
-def test_a_market_is_closed_for_entries_while_any_source_says_so(restart_always: bool) -> None:
-    world = World(restart_always).open()
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_market_is_closed_for_entries_while_any_source_says_so(restarts: bool) -> None:
+    world = World(restarts).open()
     world.tell(unusable("market data", "a bar of 1E+300"), T0)
     world.tell(unusable("account TREND-1", "a fill of -1"), T0)
     denied = sent(world.tell(intent(1), T0, "trend-1"), "order_denied")

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from statemachines.actor_logic import StateRow
 from statemachines.commands import Command, Commands, JournalLine, Record, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, Reconciled
-from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.envelope import Body
 from statemachines.messages.market import BarsClosed, DayClosed, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent
 from statemachines.risk.logic import RiskManagerLogic
-from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Category, Instrument, Side
-from tests.statemachines.restoring import restore_logic
+from statemachines.values import DAY_MS, HOUR_MS, Account, ActorName, Category
+from tests.kit import builders
+from tests.kit.builders import intent
+from tests.kit.core import Core
 
 T0 = 20_000 * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (
@@ -36,42 +37,14 @@ CASH = {
 
 
 def instruments() -> InstrumentsKnown:
+    filters: dict[str, Any] = {"max_market_qty": Decimal(1000), "maintenance_margin_rate": Decimal("0.005")}
     return InstrumentsKnown(
-        instruments=tuple(
-            Instrument(
-                category=category,
-                symbol=symbol,
-                base_coin=symbol.removesuffix("USDT"),
-                quote_coin="USDT",
-                tick_size=Decimal("0.1"),
-                qty_step=Decimal("0.001"),
-                min_qty=Decimal("0.001"),
-                min_notional_usdt=Decimal(5),
-                max_limit_qty=Decimal(1000),
-                max_market_qty=Decimal(1000),
-                maintenance_margin_rate=Decimal("0.005"),
-            )
-            for category, symbol in SYMBOLS
-        )
+        instruments=tuple(builders.instrument(category, symbol, **filters) for category, symbol in SYMBOLS)
     )
 
 
 def bars(start_ms: int, interval: str, price: str) -> tuple[BarFact, ...]:
-    close = Decimal(price)
-    return tuple(
-        BarFact(
-            category=category,
-            symbol=symbol,
-            interval=interval,
-            start_ms=start_ms,
-            open=close,
-            high=close,
-            low=close,
-            close=close,
-            volume=Decimal(1),
-        )
-        for category, symbol in SYMBOLS
-    )
+    return tuple(builders.bar(category, symbol, start_ms, price, interval) for category, symbol in SYMBOLS)
 
 
 def hour(close_ms: int, price: str = "1000") -> BarsClosed:
@@ -93,69 +66,38 @@ def reconciled(now_ms: int, discrepancies: int = 0) -> Reconciled:
     return Reconciled(market_ms=now_ms, reason="start", discrepancies=discrepancies)
 
 
-def intent(number: int, engine: ActorName = ActorName.TREND_1, **changes: Any) -> Intent:
-    body = Intent(
-        intent_id=f"{engine}-{number}",
-        engine=engine,
-        account=ACCOUNT_OF[engine],
-        category="linear",
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        quantity=Decimal(1),
-        style="market",
-        reference_price=Decimal(1000),
-        purpose="entry",
-        reason="test",
-    )
-    return body.model_copy(update=changes)
-
-
 def fill(order: Intent, now_ms: int, quantity: str, position: str, cash: str, price: str = "1000") -> Fill:
-    return Fill(
+    return builders.fill(
+        order.engine,
+        order.symbol,
+        order.side,
+        quantity,
+        price,
+        now_ms,
         execution_id=f"e{order.intent_id}",
         intent_id=order.intent_id,
-        engine=order.engine,
         account=order.account,
         category=order.category,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=Decimal(quantity),
-        price=Decimal(price),
-        fee=Decimal(0),
-        fee_coin="USDT",
-        is_maker=False,
-        realized_pnl=Decimal(0),
-        executed_ms=now_ms,
         position_quantity=Decimal(position),
         position_price=Decimal(price),
         cash_usdt=Decimal(cash),
     )
 
 
-class World:
-    """Feeds a logic; with `restart_always` the logic is rebuilt from its rows after every single step."""
+class World(Core[RiskManagerLogic]):
+    """The risk manager between those who tell it what happened and those whom it tells."""
 
-    def __init__(self, restart_always: bool = False) -> None:
-        self.logic = RiskManagerLogic()
-        self.rows: dict[str, StateRow] = {}
-        self.log: list[Command] = []
-        self._restart_always = restart_always
-        self._count = 0
+    def __init__(self, restarts: bool = False) -> None:
+        super().__init__(RiskManagerLogic, restarts=restarts)
 
     def tell(self, body: Body, now_ms: int, sender: str = "order-manager", cause: str = "") -> Commands:
         """One message, then everything that is due at its instant."""
-        self._count += 1
-        message = Envelope(f"{sender}:{self._count}", sender, now_ms, cause, "", body)
-        return self._step(self.logic.handle(message)) + self.settle(now_ms)
+        self.now_ms = now_ms
+        return [*self.deliver(body, sender=sender, cause=cause), *self.settle(now_ms)]
 
     def settle(self, now_ms: int) -> Commands:
-        commands: Commands = []
-        for _ in range(20):
-            due_ms = self.logic.deadline()
-            if due_ms is None or due_ms > now_ms:
-                return commands
-            commands += self._step(self.logic.tick(now_ms))
-        raise AssertionError("the deadline does not move on: the clock would spin")
+        self.now_ms = now_ms
+        return self.run_due()
 
     def open(self, now_ms: int = T0, price: str = "1000") -> World:
         """Everything known: instruments, prices, balances, reconciled."""
@@ -166,17 +108,10 @@ class World:
         self.tell(reconciled(now_ms), now_ms)
         return self
 
-    def restart(self) -> None:
-        logic = RiskManagerLogic()
-        restore_logic(logic, self.rows)
-        self.logic = logic
-
-    def _step(self, commands: Commands) -> Commands:
-        self.rows.update({row.key: row for row in self.logic.dirty()})
-        self.log += commands
-        if self._restart_always:
-            self.restart()
-        return commands
+    def state(self, scope: str) -> str:
+        """The scope's risk state as it was last recorded; NORMAL before any change."""
+        found = [fact.state for fact in facts(self.log, "switches") if fact.scope == scope]
+        return found[-1] if found else "NORMAL"
 
 
 def sent(commands: Sequence[Command], kind: str) -> list[Any]:

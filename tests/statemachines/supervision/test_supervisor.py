@@ -42,6 +42,15 @@ def restart(supervisor: Supervisor) -> int:
     return at_ms
 
 
+def fault(supervisor: Supervisor) -> None:
+    """It dies again after every restart, until no restart is left."""
+    at_ms = 0
+    while supervisor.state(E) is not C.FAULTED:
+        supervisor.died(E, "again", at_ms)
+        if supervisor.state(E) is C.BACKOFF:
+            at_ms = restart(supervisor)
+
+
 def kinds(orders: Orders) -> list[str]:
     return [type(order).__name__ for order in orders]
 
@@ -95,7 +104,7 @@ def test_or8_the_others_go_on() -> None:
     s = Supervisor(ENGINES, POLICY)
     running(s)
     s.start(ActorName.FUNDING, 0)
-    s.gave_up(E, "its state cannot be read", 5)
+    fault(s)
     assert s.state(E) is C.FAULTED
     assert s.state(ActorName.FUNDING) is C.STARTING
 
@@ -149,7 +158,7 @@ def test_or8_a_start_or_recovery_that_takes_too_long_fails() -> None:
 def test_or8_the_operator_resets_a_faulted_component() -> None:
     s = Supervisor(ENGINES, POLICY)
     running(s)
-    s.gave_up(E, "broken", 1)
+    fault(s)
     assert s.reset(E, "alice", 2)[-1] == StartActor(E)
     assert s.restarts(E) == 0
 
@@ -157,7 +166,7 @@ def test_or8_the_operator_resets_a_faulted_component() -> None:
 def test_or8_faulted_survives_a_restart_of_the_orchestrator() -> None:
     s = Supervisor(ENGINES, POLICY)
     running(s)
-    s.gave_up(E, "broken", 1)
+    fault(s)
     twin = Supervisor(ENGINES, POLICY)
     twin.restore(s.to_data())
     assert twin.state(E) is C.FAULTED and twin.start(E, 0) == [] and twin.adopt(E, 0) == []
@@ -215,7 +224,6 @@ EVENTS: dict[str, Event] = {
     "stuck": lambda s, now: s.healthy(E, 1, True, now),
     "miss": lambda s, now: s.missed(E, now),
     "die": lambda s, now: s.died(E, "x", now),
-    "give_up": lambda s, now: s.gave_up(E, "x", now),
     "tick": lambda s, now: s.tick(now),
     "reset": lambda s, now: s.reset(E, "op", now),
     "stop": lambda s, now: s.stop(E, now),

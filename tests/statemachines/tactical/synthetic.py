@@ -15,6 +15,7 @@ from statemachines.messages.orders import Intent
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import DAY_MS, HOUR_MS, SPOT, Account, ActorName
+from tests.kit import builders
 from tests.statemachines.harness import World, known_instruments
 
 D = Decimal
@@ -24,17 +25,7 @@ QUIET = FeedFrame()
 
 
 def day_bar(coin: str, day_ms: int, close: Decimal) -> BarFact:
-    return BarFact(
-        category=SPOT,
-        symbol=f"{coin}USDT",
-        interval="D",
-        start_ms=day_ms,
-        open=close,
-        high=close,
-        low=close,
-        close=close,
-        volume=D(1),
-    )
+    return builders.bar(SPOT, f"{coin}USDT", day_ms, close)
 
 
 class Market:

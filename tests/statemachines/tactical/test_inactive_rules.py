@@ -38,7 +38,7 @@ def test_the_setting_alone_decides_how_old_a_value_may_be(
 
 
 def alerts_of(market: Market, condition: str) -> list[tuple[str, str]]:
-    return [(one.severity, one.text) for _, one in market.world.alerts if one.condition == condition]
+    return [(one.severity, one.text) for one in market.world.alerts if one.condition == condition]
 
 
 def test_da_2_a_missing_or_stale_index_makes_ta_2_inactive_visibly() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.market import DayClosed, FeedFrame, FundingSettled
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
+from tests.kit import builders
 from tests.reference import tactical as reference
 from tests.shared import shared_path
 from tests.statemachines.harness import World, known_instruments
@@ -39,17 +41,8 @@ def market() -> reference.Market:
 
 def bar(market: reference.Market, coin: str, row: int) -> BarFact:
     opened, close = market.opened[coin][row], market.close[coin][row]
-    return BarFact(
-        category=SPOT,
-        symbol=f"{coin}USDT",
-        interval="D",
-        start_ms=ms_of(market.days[row]),
-        open=opened,
-        high=max(opened, close),
-        low=min(opened, close),
-        close=close,
-        volume=Decimal(1),
-    )
+    ends: dict[str, Any] = {"open": opened, "high": max(opened, close), "low": min(opened, close)}
+    return builders.bar(SPOT, f"{coin}USDT", ms_of(market.days[row]), close, **ends)
 
 
 def feed(market: reference.Market, day: date) -> FeedFrame:
@@ -66,14 +59,14 @@ def feed(market: reference.Market, day: date) -> FeedFrame:
     )
 
 
-def drive(market: reference.Market, start: date, end: date, reincarnate: bool = False) -> World:
+def drive(market: reference.Market, start: date, end: date, restarts: bool = False) -> World:
     first = market.days.index(start)
     history = [bar(market, "BTC", row) for row in range(first)]
 
     def warm(engine: ActorLogic) -> None:
         engine.warm({HistoryNeed(SPOT, "BTCUSDT", "D", 3_000): history})
 
-    world = World(TacticalEngine, Account.TACTICAL, CAPITAL, reincarnate=reincarnate, warm=warm, now_ms=ms_of(start))
+    world = World(TacticalEngine, Account.TACTICAL, CAPITAL, restarts=restarts, warm=warm, now_ms=ms_of(start))
     world.tell(known_instruments(), world.portfolio())
     stamps, rates = market.funding
     for row in range(first, market.days.index(end)):
@@ -170,6 +163,6 @@ def test_every_action_exactly_as_the_reference(market: reference.Market, start: 
 def test_a_restored_brain_decides_the_same(market: reference.Market) -> None:
     """DA-5, OR-9: a new incarnation after every single call changes nothing in the journal."""
     through = drive(market, date(2020, 1, 1), date(2021, 4, 1))
-    restored = drive(market, date(2020, 1, 1), date(2021, 4, 1), reincarnate=True)
+    restored = drive(market, date(2020, 1, 1), date(2021, 4, 1), restarts=True)
     assert restored.noted == through.noted
     assert restored.sent == through.sent

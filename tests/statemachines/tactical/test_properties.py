@@ -44,9 +44,9 @@ spells = st.builds(
 )
 
 
-def run(plan: list[Spell], fates: list[Outcome], reincarnate: bool) -> Market:
+def run(plan: list[Spell], fates: list[Outcome], restarts: bool) -> Market:
     left = iter(fates)
-    more: dict[str, Any] = {"reincarnate": reincarnate, "decide": lambda intent: next(left, Outcome())}
+    more: dict[str, Any] = {"restarts": restarts, "decide": lambda intent: next(left, Outcome())}
     market = Market(**more)
     for spell in plan:
         market.world.cash += spell.inflow
@@ -77,7 +77,7 @@ def check_size(market: Market, cash: Decimal) -> None:
 def test_never_twice_for_one_trigger(plan: list[Spell], fates: list[Outcome]) -> None:
     """TA-1, TA-5, TA-9, A2, A4: deployments that bought are 30 days apart, a level fires once per high, level 2 after
     level 1; cash is never negative; every cycle is answered."""
-    market = run(plan, fates, reincarnate=False)
+    market = run(plan, fates, restarts=False)
     bought: list[tuple[int, str]] = []
     levels: set[str] = set()
     pending: dict[str, tuple[int, str]] = {}
@@ -109,7 +109,7 @@ def test_never_twice_for_one_trigger(plan: list[Spell], fates: list[Outcome]) ->
 @given(plan=st.lists(spells, min_size=1, max_size=5), fates=st.lists(outcomes, max_size=10))
 def test_a_restore_after_every_call_gives_the_same_journal(plan: list[Spell], fates: list[Outcome]) -> None:
     """DA-5, OR-9: state rows hold everything that matters."""
-    through, restored = run(plan, fates, reincarnate=False), run(plan, fates, reincarnate=True)
+    through, restored = run(plan, fates, restarts=False), run(plan, fates, restarts=True)
     assert restored.world.noted == through.world.noted
     assert restored.world.sent == through.world.sent
     assert restored.world.rows == through.world.rows

@@ -8,9 +8,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from statemachines.messages.accounts import TransferEnded
 from statemachines.messages.control import RiskState
-from statemachines.tactical.engine import TacticalEngine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.rules import (
     Capital,
@@ -340,7 +338,7 @@ def test_ta_9_a_late_fill_revives_the_deployment() -> None:
     market.world.execute(market.intents()[0].intent_id, SPOT, "BTCUSDT", Side.BUY, D("0.8"), D(5_000))
     market.world.tell()
     assert market.triggers()[-1] == "late_fill"
-    assert [alert.title for _, alert in market.world.alerts if not alert.condition] == [
+    assert [alert.title for alert in market.world.alerts if not alert.condition] == [
         "TACTICAL D1: fill after the end of its order"
     ]
     market.world.decide = lambda intent: Outcome()
@@ -410,28 +408,18 @@ def test_parameters_that_contradict_each_other_are_refused() -> None:
         TacticalParameters(level_2_fall=D("-0.4"))
 
 
-def test_a_7_proceeds_whose_return_failed_are_not_cash_to_deploy() -> None:
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_7_proceeds_on_their_way_to_core_hodl_are_not_cash_to_deploy(has_failed: bool) -> None:
     """TA-6: what is owed to CORE-HODL stays owed until it has arrived, also after a transfer that failed."""
     market = Market()
     market.close(4_000)
     market.days(30, 4_100)
     market.close(9_000)  # more than twice the cost: sold, its proceeds are asked for
     (wanted,) = market.returns()
-    engine = market.world.engine
-    assert isinstance(engine, TacticalEngine)
-    assert engine._returning.owed_usdt() >= wanted.amount
-    market.world.tell(
-        TransferEnded(
-            transfer_id="t",
-            request_id=wanted.request_id,
-            from_account=wanted.from_account,
-            to_account=wanted.to_account,
-            coin=wanted.coin,
-            amount=wanted.amount,
-            purpose=wanted.purpose,
-            succeeded=False,
-            reason="test",
-        )
-    )
-    assert engine._returning.owed_usdt() >= wanted.amount
-    assert engine._deploying._capital().cash_usdt <= engine._engine_orders.engine.cash_usdt - wanted.amount
+    if has_failed:
+        market.world.complete_transfers(succeeded=False)
+    before = market.world.cash
+    market.close(1_000)
+    deployed = [note for note in market.world.notes if note.trigger == "deploy"]
+    assert market.deployed() == ["TA-1 level 1", "TA-1 level 2"]
+    assert f" of {before - wanted.amount:.2f} USDT" in deployed[-1].reason

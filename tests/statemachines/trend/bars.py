@@ -8,6 +8,7 @@ from decimal import Decimal
 from statemachines.facts import BarFact
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import DAY_MS, LINEAR, ActorName
+from tests.kit import builders
 from tests.statemachines.trend.venue import Venue
 
 FAST = TrendParameters(
@@ -21,17 +22,8 @@ BTC, ETH = "BTCUSDT", "ETHUSDT"
 def bar(symbol: str, day: int, close: float, high: float | None = None, low: float | None = None) -> BarFact:
     """The daily bar number `day`; high and low stand 1 % around the close by default."""
     top, bottom = close * 1.01 if high is None else high, close * 0.99 if low is None else low
-    return BarFact(
-        category=LINEAR,
-        symbol=symbol,
-        interval="D",
-        start_ms=day * DAY_MS,
-        open=Decimal(str(round(close, 2))),
-        high=Decimal(str(round(top, 2))),
-        low=Decimal(str(round(bottom, 2))),
-        close=Decimal(str(round(close, 2))),
-        volume=Decimal(1),
-    )
+    shown = str(round(close, 2))
+    return builders.bar(LINEAR, symbol, day * DAY_MS, shown, high=str(round(top, 2)), low=str(round(bottom, 2)))
 
 
 def bars(symbol: str, closes: Sequence[float], first_day: int = 0) -> list[BarFact]:

@@ -29,7 +29,7 @@ def in_position(venue: Venue | None = None) -> Venue:
 
 
 def decline_reason(venue: Venue) -> str:
-    return next(note.reason for _, note in reversed(venue.notes) if note.trigger == "decline")
+    return next(note.reason for _, note in reversed(venue.noted) if note.trigger == "decline")
 
 
 # --- entry ---
@@ -87,7 +87,7 @@ def test_d1_a_hole_in_the_days_gives_no_signal() -> None:
 def test_d1_without_the_days_bar_nothing_is_decided_and_that_is_said() -> None:
     venue = in_position()
     venue.day([bar(ETH, 21, 1000)])
-    assert [note.trigger for _, note in venue.notes if not note.is_bookkeeping][-1] == "no_bar"
+    assert [note.trigger for _, note in venue.noted if not note.is_bookkeeping][-1] == "no_bar"
     assert venue.state("BTC") == "IN_POSITION"
 
 
@@ -120,7 +120,7 @@ def test_rm1_a_denied_entry_is_no_trade() -> None:
     venue.deny = lambda intent: ("RM-1: too large",)
     next_day(venue, UP, 1000)
     assert venue.transitions("BTC")[-2:] == [("ENTRY", "NO_TRADE"), ("NO_TRADE", "SCANNING")]
-    assert any("RM-1: too large" in note.reason for _, note in venue.notes)
+    assert any("RM-1: too large" in note.reason for _, note in venue.noted)
     assert len(venue.bodies(CycleDone)) == 1 and intents(venue, "stop") == []
 
 
@@ -247,7 +247,7 @@ def test_tr7_t2_thirty_closes_then_a_new_entry_at_the_next_close() -> None:
         price *= 1.01
         next_day(venue, price, 1000)
         assert venue.state("BTC") == ("IN_POSITION" if day < 3 else "SCANNING")
-    assert venue.notes[-2][1].data["rule"] == "TR-7"
+    assert venue.noted[-2][1].data["rule"] == "TR-7"
     next_day(venue, price * 1.01, 1000)
     assert venue.state("BTC") == "IN_POSITION"
 
@@ -292,7 +292,7 @@ def test_d5_the_first_reason_counts() -> None:
     """D5: a close below the average on the last allowed day is TR-4, not TR-7."""
     venue = in_position(scene(RISE, FLAT, parameters=FAST.model_copy(update={"max_hold_closes": 1})))
     next_day(venue, UP * 0.95, 1000)
-    assert next(n for _, n in reversed(venue.notes) if n.dest == "EXIT").data["rule"] == "TR-4"
+    assert next(n for _, n in reversed(venue.noted) if n.dest == "EXIT").data["rule"] == "TR-4"
 
 
 # --- stops ---

@@ -11,7 +11,7 @@ from statemachines.messages.orders import IntentDone, Withdraw
 from statemachines.trend.engine import TrendEngine
 from statemachines.trend.parameters import TREND_1
 from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
-from tests.statemachines.restoring import restore_logic
+from tests.kit.restoring import restore_logic
 from tests.statemachines.trend.bars import BTC, ETH, FAST, FLAT, RISE, next_day, scene
 from tests.statemachines.trend.test_engine import UP, decline_reason, in_position, intents
 from tests.statemachines.trend.venue import Venue
@@ -52,10 +52,10 @@ def test_t2_a_tr14_exit_at_midnight_counts_as_closed_in_the_daily_cycle() -> Non
     now = 22 * DAY_MS
     venue.prices[BTC] = D(str(round(UP * 1.01, 2)))
     venue.settlement({BTC: D("0.0011")}, now)
-    count = len(venue.notes)
+    count = len(venue.noted)
     venue.settlement({BTC: D("0.0001")}, now)
     next_day(venue, UP * 1.01, 1000)
-    assert [note for _, note in venue.notes[count:] if note.machine == "BTC"] == []
+    assert [note for _, note in venue.noted[count:] if note.machine == "BTC"] == []
     next_day(venue, UP * 1.02, 1000)
     assert venue.state("BTC") == "IN_POSITION"
 
@@ -93,7 +93,7 @@ def test_tr13_two_positions_are_each_cut_once_in_an_episode() -> None:
     venue = scene([100 * 1.01 ** (i + (i % 2) / 2) for i in range(20)], [v * 10 for v in RISE])
     price, other = RISE[-1] * 1.02, RISE[-1] * 10
     next_day(venue, price, other)
-    assert {venue.state("BTC"), venue.state("ETH")} == {"IN_POSITION"}, venue.notes
+    assert {venue.state("BTC"), venue.state("ETH")} == {"IN_POSITION"}, venue.noted
     held = {asset: D(venue.trade(asset)["held"]) for asset in ("BTC", "ETH")}
     for factor in (1.02, 1.001, 1.03, 1.002, 1.02, 1.001):
         price, other = price * factor, other * factor
@@ -130,7 +130,7 @@ def test_t7_entries_wait_for_the_exits_fill_and_the_portfolio_after_it() -> None
     done = len(venue.bodies(CycleDone))
     venue.release(now)
     entry = intents(venue, "entry")[1]
-    assert entry.symbol == BTC and entry.portfolio_version == venue.engine._view.portfolio.version_no - 1
+    assert entry.symbol == BTC and entry.portfolio_version == venue.version_no - 1
     assert f"equity {venue_equity(venue):.2f} USDT" in entry.reason
     assert len(venue.bodies(CycleDone)) == done + 1
 
@@ -146,17 +146,17 @@ def test_t7_without_a_portfolio_that_shows_the_exit_the_day_has_no_entry() -> No
     venue = scene(RISE, FLAT)
     venue.portfolio = lambda now_ms: None  # type: ignore[method-assign]
     now = next_day(venue, UP, 1000)
-    assert venue.bodies(CycleDone) == [] and venue.engine.deadline() == now + 60_000
+    assert venue.bodies(CycleDone) == [] and venue.logic.deadline() == now + 60_000
     venue.settle(now + 60_000)
     assert len(venue.bodies(CycleDone)) == 1 and intents(venue, "entry") == []
-    assert [note.trigger for _, note in venue.notes if not note.is_bookkeeping][-1] == "no_portfolio"
+    assert [note.trigger for _, note in venue.noted if not note.is_bookkeeping][-1] == "no_portfolio"
 
 
 def test_a_tick_with_nothing_due_does_nothing() -> None:
     venue = in_position()
-    assert venue.engine.deadline() is None
-    assert venue.engine.tick(30 * DAY_MS) == []
-    assert list(venue.engine.dirty()) == []
+    assert venue.logic.deadline() is None
+    assert venue.logic.tick(30 * DAY_MS) == []
+    assert list(venue.logic.dirty()) == []
 
 
 def test_messages_of_others_change_nothing() -> None:

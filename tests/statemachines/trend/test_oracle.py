@@ -67,17 +67,17 @@ def entries_of(venue: Venue) -> list[tuple[str, int, int, float]]:
 def exits_of(venue: Venue) -> list[tuple[str, int, str]]:
     return [
         (note.machine, at - at % 3_600_000, note.data["rule"])
-        for at, note in venue.notes
+        for at, note in venue.noted
         if note.dest == "EXIT" and note.source != "EXIT"
     ]
 
 
 def cuts_of(venue: Venue) -> list[tuple[str, int, float]]:
-    return [(n.machine, at, float(n.data["quantity"])) for at, n in venue.notes if n.trigger == "cut"]
+    return [(n.machine, at, float(n.data["quantity"])) for at, n in venue.noted if n.trigger == "cut"]
 
 
 def stops_of(venue: Venue) -> list[tuple[str, int, float]]:
-    return [(n.machine, at, float(n.data["to"])) for at, n in venue.notes if n.trigger == "stop_moved"]
+    return [(n.machine, at, float(n.data["to"])) for at, n in venue.noted if n.trigger == "stop_moved"]
 
 
 def assert_same(venue: Venue, result: reference.Result) -> None:
@@ -85,7 +85,7 @@ def assert_same(venue: Venue, result: reference.Result) -> None:
     assert sorted(exits_of(venue)) == sorted((x.asset, x.at_ms, x.rule) for x in result.exits)
     assert sorted(cuts_of(venue)) == sorted((c.asset, c.at_ms, c.quantity) for c in result.cuts)
     assert sorted(stops_of(venue)) == sorted(result.stops)
-    hard = [float(n.data["stop"]) for _, n in venue.notes if n.trigger == "fill"]
+    hard = [float(n.data["stop"]) for _, n in venue.noted if n.trigger == "fill"]
     assert hard == [e.stop for e in result.entries]
     equity = venue.cash + sum(q * (venue.closes[s] - price) for s, (q, price) in venue.positions.items())
     assert float(equity) == pytest.approx(result.equity, abs=1e-6)

@@ -9,10 +9,11 @@ import pytest
 from statemachines.messages.accounts import BalancesKnown
 from statemachines.messages.control import CycleDone
 from statemachines.messages.market import InstrumentsKnown
-from statemachines.messages.orders import Fill, Intent, IntentWorking, MoveStop, OrderDenied, Withdraw
+from statemachines.messages.orders import Fill, Intent, MoveStop, OrderDenied, Withdraw
 from statemachines.refusals import RefusalCause
 from statemachines.trend.parameters import TrendParameters
-from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Side
+from statemachines.values import DAY_MS, HOUR_MS, ActorName, Side
+from tests.kit import builders
 from tests.statemachines.trend.bars import BTC, FAST, FLAT, RISE, bar, next_day, scene
 from tests.statemachines.trend.venue import Venue
 
@@ -32,21 +33,15 @@ def in_position(venue: Venue | None = None) -> Venue:
 
 
 def fill(venue: Venue, intent_id: str, side: Side, quantity: str, position: str, at_ms: int = LATER) -> Fill:
-    return Fill(
+    return builders.fill(
+        ActorName.TREND_1,
+        BTC,
+        side,
+        quantity,
+        str(round(UP, 2)),
+        at_ms,
         execution_id=f"x-{intent_id}-{position}",
         intent_id=intent_id,
-        engine=ActorName.TREND_1,
-        account=venue.account,
-        category=LINEAR,
-        symbol=BTC,
-        side=side,
-        quantity=D(quantity),
-        price=D(str(round(UP, 2))),
-        fee=D(0),
-        fee_coin="USDT",
-        is_maker=False,
-        realized_pnl=D(0),
-        executed_ms=at_ms,
         position_quantity=D(position),
         position_price=D(100),
         cash_usdt=venue.cash,
@@ -77,13 +72,13 @@ def test_exits_that_find_no_market_pause_alert_and_go_on() -> None:
     now = next_day(venue, UP * 0.98, 1000)
     assert len(intents(venue, "exit")) == 3 and len(venue.alerts) == 1
     assert venue.stops and venue.bodies(Withdraw) == []
-    assert venue.state("BTC") == "EXIT" and venue.engine.deadline() == now + 30_000
+    assert venue.state("BTC") == "EXIT" and venue.logic.deadline() == now + 30_000
     assert len(venue.bodies(CycleDone)) == 2, "the cycle does not hang on it"
     venue.settle(now + 30_000)
-    assert len(intents(venue, "exit")) == 4 and venue.engine.deadline() == now + 90_000
+    assert len(intents(venue, "exit")) == 4 and venue.logic.deadline() == now + 90_000
     venue.fills = lambda intent, price: [(intent.quantity, price)]
     venue.settle(now + 90_000)
-    assert len({alert.text for alert in venue.alerts}) == 1 and venue.calmed == ["exit:BTC"]
+    assert len({alert.text for alert in venue.alerts}) == 1 and venue.ended == ["exit:BTC"]
     assert venue.state("BTC") == "SCANNING" and venue.positions == {} and venue.stops == {}
 
 
@@ -94,7 +89,7 @@ def test_an_exit_from_a_closed_market_waits_longer_each_time_and_is_told_once() 
     venue.refuse = lambda intent: RefusalCause.CLOSED
     now = next_day(venue, UP * 0.98, 1000)
     until = now + 3 * DAY_MS
-    while (due := venue.engine.deadline()) is not None and due < until:
+    while (due := venue.logic.deadline()) is not None and due < until:
         venue.settle(due)
     tries = intents(venue, "exit")
     assert 60 < len(tries) < 100
@@ -102,7 +97,7 @@ def test_an_exit_from_a_closed_market_waits_longer_each_time_and_is_told_once() 
     assert {(alert.condition, alert.text) for alert in venue.alerts} == {("exit:BTC", venue.alerts[0].text)}
     venue.refuse = lambda intent: None
     venue.settle(until + HOUR_MS)
-    assert venue.state("BTC") == "SCANNING" and venue.positions == {} and venue.calmed == ["exit:BTC"]
+    assert venue.state("BTC") == "SCANNING" and venue.positions == {} and venue.ended == ["exit:BTC"]
 
 
 def grown_lot(venue: Venue) -> InstrumentsKnown:
@@ -137,7 +132,7 @@ def test_x1_a_rest_that_the_exchange_refuses_to_close_is_dust_and_the_engine_is_
     venue.tell(grown_lot(venue), OPENED)
     venue.refuse = lambda intent: RefusalCause.OTHER if intent.closes_rest else None
     now = next_day(venue, UP * 0.98, 1000)
-    assert venue.state("BTC") == "SCANNING" and venue.stops == {} and venue.engine.deadline() is None
+    assert venue.state("BTC") == "SCANNING" and venue.stops == {} and venue.logic.deadline() is None
     assert venue.positions[BTC][0] == rest == D(venue.trade("BTC")["dust"])
     (told,) = venue.alerts
     assert told.severity == "info" and "dust is left" in told.title
@@ -169,13 +164,15 @@ def test_x1_an_opposite_entry_trades_its_target_less_the_dust() -> None:
     venue.tell(grown_lot(venue), OPENED)
     venue.refuse = lambda intent: RefusalCause.OTHER if intent.closes_rest else None
     next_day(venue, UP * 0.98, 1000)
-    position = venue.engine._positions[BTC]
-    venue.prices[BTC] = venue.closes[BTC]
-    venue._run([position.machine.detect("test", {})], LATER)
-    venue._run(position.enter(-1, D(5), D(1), LATER + 5 * DAY_MS, 0, "test"), LATER + 5 * DAY_MS)
-    venue._drain()
-    assert position.signed_quantity == rest - 5 == venue.positions[BTC][0] and position.trade.dust == 0
-    assert next(iter(venue.stops.values()))[2] == D("4.9")
+    price = UP
+    while not intents(venue, "entry")[1:]:
+        price *= 0.97
+        next_day(venue, price, 1000)
+    entry, (_, _, protected) = intents(venue, "entry")[1], next(iter(venue.stops.values()))
+    assert entry.side is Side.SELL and entry.quantity % D("0.1") == 0
+    assert venue.positions[BTC][0] == rest - entry.quantity == -D(venue.trade("BTC")["held"])
+    assert D(venue.trade("BTC")["dust"]) == 0
+    assert protected == entry.quantity - D("0.1"), "rest - entry, rounded down to the lot"
 
 
 def test_a_stop_that_fires_while_the_exit_is_on_its_way_is_legal() -> None:
@@ -198,8 +195,7 @@ def test_a_stop_that_fills_in_part_leaves_a_rest_that_is_closed() -> None:
     venue.stops.clear()
     venue.tell(fill(venue, stop.intent_id, Side.SELL, str(part), "1"), LATER)
     assert venue.state("BTC") == "EXIT" and intents(venue, "exit") == []
-    venue._done(stop, "CANCELLED", part, stop.trigger_price, LATER)
-    venue._drain()
+    venue.end(stop, "CANCELLED", part, stop.trigger_price, LATER)
     assert [i.quantity for i in intents(venue, "exit")] == [D(1)]
     assert venue.state("BTC") == "SCANNING"
 
@@ -215,8 +211,7 @@ def test_a_stop_during_the_entry_withdraws_what_still_works() -> None:
     venue.touch(BTC, D(venue.trade("BTC")["stop_price"]), OPENED + 1)
     assert venue.transitions("BTC")[-2:] == [("ENTRY", "STOP_TRIGGERED"), ("STOP_TRIGGERED", "EXIT")]
     assert [w.intent_id for w in venue.bodies(Withdraw)] == [entry.intent_id]
-    venue._done(entry, "CANCELLED", D(2), D(100), OPENED + 2)
-    venue._drain()
+    venue.end(entry, "CANCELLED", D(2), D(100), OPENED + 2)
     assert venue.state("BTC") == "SCANNING"
 
 
@@ -247,7 +242,7 @@ def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() 
     venue = scene(RISE, FLAT)
     venue.stop_answer = lambda intent_id: "silence"
     in_position(venue)
-    assert venue.engine.deadline() == OPENED + 120_000
+    assert venue.logic.deadline() == OPENED + 120_000
     venue.settle(OPENED + 119_999)
     assert venue.alerts == []
     venue.stop_answer = lambda intent_id: "works"
@@ -255,28 +250,14 @@ def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() 
     first, second = intents(venue, "stop")
     assert len(venue.alerts) == 1 and "not confirmed after 120 s" in venue.alerts[0].text
     assert [w.intent_id for w in venue.bodies(Withdraw)] == [first.intent_id]
-    assert list(venue.stops) == [second.intent_id] and venue.engine.deadline() is None
+    assert list(venue.stops) == [second.intent_id] and venue.logic.deadline() is None
 
 
 @pytest.mark.parametrize(("told", "alerts"), [(None, 0), (D(1), 1)])
-def test_a_confirmation_counts_for_the_price_that_it_names(
-    told: D | None, alerts: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_confirmation_counts_for_the_price_that_it_names(told: D | None, alerts: int) -> None:
     """TR-5: a stop that rests at another price protects as little as none; a report without a price confirms ours."""
     venue = scene(RISE, FLAT)
-
-    def working(intent_id: str, now_ms: int) -> None:
-        body = IntentWorking(
-            intent_id=intent_id,
-            engine=venue.name,
-            account=venue.account,
-            client_order_id=f"link-{intent_id}",
-            trigger_price=told,
-            quantity=venue.stops[intent_id][2],
-        )
-        venue._inbox.append((body, now_ms))
-
-    monkeypatch.setattr(venue, "_working", working)
+    venue.told_trigger = lambda trigger: told
     in_position(venue)
     venue.settle(OPENED + 120_000)
     assert len(venue.alerts) == alerts
@@ -302,19 +283,18 @@ def test_a_moved_stop_without_confirmation_is_moved_again_once() -> None:
     for step in range(1, 5):
         venue.settle(now + step * 120_000)
     assert len(venue.bodies(MoveStop)) == 2 and len(venue.alerts) == 2
-    assert venue.state("BTC") == "IN_POSITION" and venue.engine.deadline() is None
+    assert venue.state("BTC") == "IN_POSITION" and venue.logic.deadline() is None
     venue.stop_answer = lambda intent_id: "works"
     next_day(venue, UP * 1.02, 1000)
     (_, trigger, _) = next(iter(venue.stops.values()))
     assert trigger == D(venue.trade("BTC")["stop_price"]), "with the new day it is asked for once more"
-    assert len(venue.alerts) == 2 and venue.engine.deadline() is None
+    assert len(venue.alerts) == 2 and venue.logic.deadline() is None
 
 
 def test_a_cancelled_stop_is_replaced() -> None:
     venue = in_position()
     stop, _, _ = venue.stops.pop(intents(venue, "stop")[0].intent_id)
-    venue._done(stop, "CANCELLED", D(0), None, LATER)
-    venue._drain()
+    venue.end(stop, "CANCELLED", D(0), None, LATER)
     assert len(venue.stops) == 1 and len(venue.alerts) == 1 and venue.state("BTC") == "IN_POSITION"
 
 
@@ -399,9 +379,9 @@ def test_tr_6_a_trail_beyond_the_close_exits_at_once(restarts: bool) -> None:
     close = bar(BTC, day, end_alert, end_alert, end_alert)
     # A narrower trail stands above this close, the old stop is below it.
     narrow = TrendParameters.model_validate({**parameters.model_dump(), "trailing_stop_atr": D("0.05")})
-    venue.parameters = venue.engine.parameters = narrow
+    venue.parameters = venue.logic.parameters = narrow
     venue.day([close, bar("ETHUSDT", day, 1000.0)])
-    left = [note for _, note in venue.notes if note.data.get("rule") == "TR-6" and note.dest == "TRAILING_STOP"]
+    left = [note for _, note in venue.noted if note.data.get("rule") == "TR-6" and note.dest == "TRAILING_STOP"]
     assert best > close.close > stop and len(left) == 1 and "already crossed" in left[0].reason
     assert venue.positions == {}
 
@@ -435,8 +415,7 @@ def test_tr_5_stops_lost_on_two_different_days_are_both_replaced(restarts: bool)
     for number in range(2):
         (stop_id,) = venue.stops
         intent, _, _ = venue.stops.pop(stop_id)
-        venue._done(intent, "CANCELLED", D(0), None, LATER + number * DAY_MS)
-        venue._drain()
+        venue.end(intent, "CANCELLED", D(0), None, LATER + number * DAY_MS)
         assert venue.state("BTC") == "IN_POSITION" and len(venue.stops) == 1
         next_day(venue, UP * (1.01 + number / 100), 1000)
     assert venue.state("BTC") == "IN_POSITION"

@@ -129,7 +129,7 @@ def test_a_restart_at_any_point_gives_the_same_journal(market: list[Day]) -> Non
     for day in market:
         steady.play(day)
         restarted.play(day)
-    assert restarted.venue.notes == steady.venue.notes
+    assert restarted.venue.noted == steady.venue.noted
     assert restarted.venue.sent == steady.venue.sent
     assert restarted.venue.alerts == steady.venue.alerts
 
@@ -144,7 +144,7 @@ def test_no_decision_depends_on_what_comes_later(market: list[Day], data: st.Dat
         whole.play(day)
     for day in market[:cut]:
         part.play(day)
-    assert whole.venue.notes[: len(part.venue.notes)] == part.venue.notes
+    assert whole.venue.noted[: len(part.venue.noted)] == part.venue.noted
     assert whole.venue.sent[: len(part.venue.sent)] == part.venue.sent
 
 
@@ -163,10 +163,10 @@ def test_the_market_generator_reaches_every_state() -> None:
                 risk=random.choice(["NORMAL"] * 9 + ["CAUTION", "PAUSED"]),
             )
         )
-    rules = {note.data["rule"] for _, note in watched.venue.notes if note.dest == "EXIT" and "rule" in note.data}
+    rules = {note.data["rule"] for _, note in watched.venue.noted if note.dest == "EXIT" and "rule" in note.data}
     assert rules == {"TR-4", "TR-5", "TR-6", "TR-7", "TR-14"}
     assert watched.venue.bodies(MoveStop) and any(i.purpose == "trim" for i in watched.venue.bodies(Intent))
-    assert {note.dest for _, note in watched.venue.notes} >= {state.value for state in TrendState}
+    assert {note.dest for _, note in watched.venue.noted} >= {state.value for state in TrendState}
 
 
 def test_warm_up_and_live_bars_give_the_same_episode_and_pause() -> None:

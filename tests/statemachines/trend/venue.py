@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Send
+from statemachines.commands import Command, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.messages.control import RunCycle
-from statemachines.messages.envelope import Body, Envelope
+from statemachines.messages.envelope import Body
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import (
-    Fill,
     Intent,
-    IntentDone,
     IntentWorking,
     MoveStop,
     OrderDenied,
-    OrderRejected,
     Withdraw,
 )
 from statemachines.refusals import RefusalCause
 from statemachines.trend.engine import TrendEngine
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, DAY_MS, LINEAR, ActorName, Instrument, Side
-from tests.statemachines.restoring import restore_logic
+from tests.kit import builders
+from tests.kit.account import PaperAccount
+from tests.kit.core import Core
 
 ZERO = Decimal(0)
-TAKER_FEE = Decimal("0.00055")
 
 
-def instrument(symbol: str, tick: str, lot: str, min_notional: str = "5") -> Instrument:
-    return Instrument(
-        category=LINEAR,
-        symbol=symbol,
-        base_coin=symbol.removesuffix("USDT"),
-        quote_coin="USDT",
-        tick_size=Decimal(tick),
-        qty_step=Decimal(lot),
-        min_qty=Decimal(lot),
-        min_notional_usdt=Decimal(min_notional),
-        max_limit_qty=Decimal(1000),
+def instrument(symbol: str, tick: str, lot: str) -> Instrument:
+    return builders.instrument(
+        LINEAR,
+        symbol,
+        tick=tick,
+        step=lot,
         max_market_qty=Decimal(500),
         maintenance_margin_rate=Decimal("0.005"),
         max_leverage=Decimal(100),
@@ -56,11 +47,11 @@ def instrument(symbol: str, tick: str, lot: str, min_notional: str = "5") -> Ins
 INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.01", "0.01"))
 
 
-class Venue:
+class Venue(Core[TrendEngine], PaperAccount):
     """One sub-account. Hooks: `deny(intent)` gives reasons; `fills(intent, price)` the executions of a market order;
     `refuse(intent)` why the exchange refuses a market order; `stop_answer(intent_id)` what becomes of a stop or its
-    move; `hold` keeps market orders unanswered in `held` until `release`; `restarts` gives a new engine after each
-    message."""
+    move; `told_trigger(price)` the trigger price that its confirmation names; `hold` keeps market orders unanswered
+    in `held` until `release`; `restarts` gives a new engine after each message."""
 
     def __init__(
         self,
@@ -70,33 +61,28 @@ class Venue:
         history: Mapping[str, Sequence[BarFact]] | None = None,
         instruments: Sequence[Instrument] = INSTRUMENTS,
     ) -> None:
-        self.name, self.parameters, self.instruments = name, parameters, instruments
-        self.account = ACCOUNT_OF[name]
-        self.cash = capital
-        self.positions: dict[str, tuple[Decimal, Decimal]] = {}
+        PaperAccount.__init__(self, capital)
+        self.parameters, self.instruments = parameters, instruments
+        Core.__init__(self, lambda: TrendEngine(name, self.parameters))
+        self.name, self.account = name, ACCOUNT_OF[name]
         self.prices: dict[str, Decimal] = {}
         self.closes: dict[str, Decimal] = {}
         self.stops: dict[str, tuple[Intent, Decimal, Decimal]] = {}
         self.bars: dict[str, list[BarFact]] = {
             a.symbol: list((history or {}).get(a.symbol, ())) for a in parameters.assets
         }
-        self.notes: list[tuple[int, JournalLine]] = []
-        self.sent: list[tuple[int, Body]] = []
-        self.alerts: list[Alert] = []
-        self.calmed: list[str] = []
         self.deny: Callable[[Intent], Sequence[str]] = lambda intent: ()
         self.fills: Callable[[Intent, Decimal], list[tuple[Decimal, Decimal]]] = lambda i, price: [(i.quantity, price)]
         self.refuse: Callable[[Intent], RefusalCause | None] = lambda intent: None
         self.stop_answer: Callable[[str], Literal["works", "silence", "rejected"]] = lambda intent_id: "works"
+        self.told_trigger: Callable[[Decimal], Decimal | None] = lambda trigger: trigger
         self.hold = False
         self.held: list[Intent] = []
-        self.restarts = False
-        self.rows: dict[str, StateRow] = {}
-        self._numbers = {"message": 0, "execution": 0, "version": 0}
+        self._executions = 0
+        self._version = 0
         self._inbox: deque[tuple[Body, int]] = deque()
-        self.engine = TrendEngine(name, parameters)
-        self.engine.warm(self._history())
-        self._run(self.engine.begin(0), 0)
+        self.warm()
+        self.begin()
         self.tell(InstrumentsKnown(instruments=tuple(instruments)), 0)
 
     # --- driving ---
@@ -106,22 +92,24 @@ class Venue:
         self._inbox.append((body, now_ms))
         self._drain()
 
+    def warm(self) -> None:
+        self.logic.warm({need: self.bars[need.symbol][-need.bars :] for need in self.logic.history_needed()})
+
+    def restart(self) -> None:
+        """A new engine from the rows as the database holds them and the bars it had processed."""
+        super().restart()
+        assert self.logic.begin(0) == []
+        assert self.logic.dirty() == []
+
     def _drain(self) -> None:
         while self._inbox:
-            body, at_ms = self._inbox.popleft()
-            number = self._next("message")
-            message = Envelope(f"venue:{number}", "venue", at_ms, "", "", body)
-            self._run(self.engine.handle(message), at_ms)
+            body, self.now_ms = self._inbox.popleft()
+            self.deliver(body)
 
     def settle(self, now_ms: int) -> None:
-        """Tick until nothing is due; a engine whose deadline does not move on fails."""
-        for _ in range(100):
-            due = self.engine.deadline()
-            if due is None or due > now_ms:
-                return
-            self._run(self.engine.tick(now_ms), now_ms)
-            self._drain()
-        raise AssertionError(f"the deadline {self.engine.deadline()} does not move on at {now_ms}")
+        """Tick until nothing is due; an engine whose deadline does not move on fails."""
+        self.now_ms = now_ms
+        self.run_due(between=self._drain)
 
     def portfolio(self, now_ms: int) -> None:
         """The risk manager's view at the last closed prices."""
@@ -130,8 +118,7 @@ class Venue:
     def settlement(self, rates: Mapping[str, Decimal], now_ms: int, interval_min: int = 480) -> None:
         """Funding: paid at the last close, then told; TR-14 at the tick."""
         for symbol, rate in rates.items():
-            quantity, _ = self.positions.get(symbol, (ZERO, ZERO))
-            self.cash -= quantity * self.closes.get(symbol, ZERO) * rate
+            self.cash -= self.short_or_long(symbol) * self.closes.get(symbol, ZERO) * rate
         body = FundingSettled(
             settle_ms=now_ms,
             rates=dict(rates),
@@ -175,7 +162,7 @@ class Venue:
             if intent.symbol != symbol or not reached:
                 continue
             del self.stops[intent_id]
-            held = abs(self.positions.get(symbol, (ZERO, ZERO))[0])
+            held = abs(self.short_or_long(symbol))
             filled = min(quantity, held)
             at = price if gap else trigger
             if filled > 0:
@@ -185,22 +172,27 @@ class Venue:
         self.settle(now_ms)
         self.prices[symbol] = price
 
-    def restart(self) -> None:
-        """A new engine from the rows as the database holds them and the bars it had processed."""
-        rows = {
-            key: StateRow(row.key, row.state, row.schema, json.loads(json.dumps(row.data)))
-            for key, row in self.rows.items()
-        }
-        self.engine = TrendEngine(self.name, self.parameters)
-        restore_logic(self.engine, rows)
-        self.engine.warm(self._history())
-        assert self.engine.begin(0) == []
-        assert self.engine.dirty() == []
+    def end(
+        self,
+        intent: Intent,
+        outcome: Literal["FILLED", "CANCELLED"],
+        filled: Decimal,
+        average: Decimal | None,
+        now_ms: int,
+    ) -> None:
+        """The exchange ends an order by itself, with this much of it filled."""
+        self._done(intent, outcome, filled, average, now_ms)
+        self._drain()
 
     # --- reading ---
 
+    @property
+    def version_no(self) -> int:
+        """The version of the portfolio told last."""
+        return self._version
+
     def transitions(self, asset: str) -> list[tuple[str, str]]:
-        return [(n.source, n.dest) for _, n in self.notes if n.machine == asset and n.source != n.dest]
+        return [(n.source, n.dest) for n in self.notes if n.machine == asset and n.source != n.dest]
 
     def state(self, asset: str) -> str:
         return self.rows[asset].state
@@ -208,33 +200,11 @@ class Venue:
     def trade(self, asset: str) -> Mapping[str, Any]:
         return self.rows[asset].data
 
-    def bodies(self, kind: type[Body]) -> list[Any]:
-        return [body for _, body in self.sent if isinstance(body, kind)]
-
     # --- inside ---
 
-    def _history(self) -> dict[HistoryNeed, Sequence[BarFact]]:
-        return {need: self.bars[need.symbol][-need.bars :] for need in self.engine.history_needed()}
-
-    def _next(self, what: str) -> int:
-        self._numbers[what] += 1
-        return self._numbers[what]
-
-    def _run(self, commands: Commands, now_ms: int) -> None:
-        for row in self.engine.dirty():
-            self.rows[row.key] = row
-        if self.restarts:
-            self.restart()
-        for command in commands:
-            if isinstance(command, JournalLine):
-                self.notes.append((now_ms, command))
-            elif isinstance(command, Alert):
-                self.alerts.append(command)
-            elif isinstance(command, AlertEnded):
-                self.calmed.append(command.condition)
-            elif isinstance(command, Send):
-                self.sent.append((now_ms, command.body))
-                self._act(command.body, now_ms)
+    def act(self, command: Command) -> None:
+        if isinstance(command, Send):
+            self._act(command.body, self.now_ms)
 
     def _act(self, body: Body, now_ms: int) -> None:
         if isinstance(body, Intent):
@@ -284,26 +254,25 @@ class Venue:
             return
         filled = cost = ZERO
         for quantity, price in self.fills(intent, self.prices[intent.symbol]):
-            held = self.positions.get(intent.symbol, (ZERO, ZERO))[0]
+            held = self.short_or_long(intent.symbol)
             if intent.reduce_only:
                 quantity = min(quantity, abs(held)) if held * intent.side.sign < 0 else ZERO
             if quantity == 0:
                 continue
             self._execute(intent, quantity, price, now_ms)
             filled, cost = filled + quantity, cost + quantity * price
-        outcome = "FILLED" if filled == intent.quantity else "CANCELLED"
+        outcome: Literal["FILLED", "CANCELLED"] = "FILLED" if filled == intent.quantity else "CANCELLED"
         self._done(intent, outcome, filled, cost / filled if filled else None, now_ms)
         self._inbox.append((self._portfolio_body(now_ms), now_ms))
 
     def _portfolio_body(self, now_ms: int) -> Portfolio:
-        equity = self.cash + sum(
-            (q * (self.closes.get(s, price) - price) for s, (q, price) in self.positions.items()), ZERO
-        )
+        self._version += 1
+        equity = self.valued_at({(LINEAR, symbol): close for symbol, close in self.closes.items()})
         view = AccountView(
             account=self.account, equity_usdt=equity, cash_usdt=self.cash, positions=dict(self.positions)
         )
         return Portfolio(
-            version_no=self._next("version"),
+            version_no=self._version,
             market_ms=now_ms,
             equity_usdt=equity,
             accounts={self.account: view},
@@ -311,38 +280,24 @@ class Venue:
         )
 
     def _execute(self, intent: Intent, quantity: Decimal, price: Decimal, now_ms: int) -> None:
-        held, average = self.positions.get(intent.symbol, (ZERO, ZERO))
-        signed = intent.side.sign * quantity
-        after, pnl = held + signed, ZERO
-        if held * signed < 0:
-            pnl = -signed * (price - average)
-            assert after * held >= 0 or not intent.reduce_only, "a reduce-only order has flipped the position"
-            average = price if after * held < 0 else average
-        else:
-            average = (abs(held) * average + quantity * price) / abs(after)
-        fee = TAKER_FEE * quantity * price
-        self.cash += pnl - fee
-        if after == 0:
-            self.positions.pop(intent.symbol)
-        else:
-            self.positions[intent.symbol] = (after, average)
-        fill = Fill(
-            execution_id=f"e{self._next('execution')}",
+        held = self.short_or_long(intent.symbol)
+        traded = self.book_trade(LINEAR, intent.symbol, intent.side, quantity, price)
+        is_flipped = held * traded.quantity < 0
+        assert not (is_flipped and intent.reduce_only), "a reduce-only order has flipped the position"
+        self._executions += 1
+        fill = builders.fill(
+            self.name,
+            intent.symbol,
+            intent.side,
+            quantity,
+            price,
+            now_ms,
+            execution_id=f"e{self._executions}",
             intent_id=intent.intent_id,
-            engine=self.name,
-            account=self.account,
-            category=LINEAR,
-            symbol=intent.symbol,
-            side=intent.side,
-            quantity=quantity,
-            price=price,
-            fee=fee,
-            fee_coin="USDT",
-            is_maker=False,
-            realized_pnl=pnl,
-            executed_ms=now_ms,
-            position_quantity=after,
-            position_price=average if after else ZERO,
+            fee=traded.fee,
+            realized_pnl=traded.realized_pnl,
+            position_quantity=traded.quantity,
+            position_price=traded.average_price,
             cash_usdt=self.cash,
         )
         self._inbox.append((fill, now_ms))
@@ -354,7 +309,7 @@ class Venue:
             engine=self.name,
             account=self.account,
             client_order_id=f"link-{intent_id}",
-            trigger_price=trigger,
+            trigger_price=self.told_trigger(trigger),
             quantity=quantity,
         )
         self._inbox.append((body, now_ms))
@@ -362,24 +317,10 @@ class Venue:
     def _done(
         self,
         intent: Intent,
-        outcome: Any,
+        outcome: Literal["FILLED", "CANCELLED", "REJECTED"],
         filled: Decimal,
         average: Decimal | None,
         now_ms: int,
         refusal: RefusalCause | None = None,
     ) -> None:
-        fields: dict[str, Any] = {
-            "intent_id": intent.intent_id,
-            "engine": self.name,
-            "account": self.account,
-            "category": LINEAR,
-            "symbol": intent.symbol,
-            "side": intent.side,
-            "filled_quantity": filled,
-            "average_price": average,
-            "reason": "test",
-            "retry_of": intent.retry_of,
-        }
-        is_rejected = outcome == "REJECTED"
-        body = OrderRejected(refusal=refusal, **fields) if is_rejected else IntentDone(outcome=outcome, **fields)
-        self._inbox.append((body, now_ms))
+        self._inbox.append((builders.ended(intent, outcome, filled, average, refusal), now_ms))

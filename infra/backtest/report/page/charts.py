@@ -166,7 +166,7 @@ def _cash(run: Analysis) -> Chart:
         run,
         "cash",
         "Idle capital: cash as a share of equity",
-        "USDT not invested. Cash behind perpetuals counts as cash; the exposure beside it tells what it carries.",
+        "USDT not invested. Cash behind perpetuals counts as cash; the exposure beside it shows what it carries.",
         lambda account: account.cash,
     )
 

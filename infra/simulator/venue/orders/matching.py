@@ -67,6 +67,6 @@ def match(venue: Venue, account: Account, hits: list[Any]) -> None:
 
 
 def needs_quotes(account: Account, hits: list[list[str]]) -> bool:
-    """Whether the owner works limit orders that this point did not fill, and so may want to quote anew."""
+    """Whether the owner works limit orders that this point did not fill, and so may quote anew."""
     gone = {order_id for order_id, _ in hits}
     return any(order.is_active and order.id not in gone for order in account.open.values())

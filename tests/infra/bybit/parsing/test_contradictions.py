@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from infra.bybit.credentials import AccountKey, Credentials
+from infra.bybit.credentials import Credentials
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.parsing.reading import read_json
 from infra.bybit.parsing.rows import parse_fee_rate, parse_instrument, parse_order
@@ -19,6 +17,7 @@ from infra.bybit.streams.frames import PublicFrames, parse_private_frame
 from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
 from statemachines.requests import AccountSnapshot, MarketSnapshot, OrderFound, ReadAccount, ReadBars, ReadMarket
 from statemachines.values import DAY_MS, HOUR_MS, Account
+from tests.infra.answering import answering
 from tests.infra.bybit.parsing.test_rows import execution_row, order_row
 from tests.infra.bybit.test_questions import EXECUTION, FILLED, instrument, is_unknown, looked_up
 from tests.infra.bybit.test_questions import market as market_of
@@ -193,15 +192,21 @@ SOUND = b'{"retCode":0,"retMsg":"OK","result":{"list":[]}}'
 
 @pytest.mark.parametrize("length", ["-5", "abc", "4.5", "+48", "", "48, 48"])
 def test_an_answer_with_a_length_that_is_none_is_not_an_answer(length: str) -> None:
-    keys = Credentials({A: AccountKey(SecretStr("k"), SecretStr("s"), 1)})
-    session = GatewaySession(A, keys, "http://127.0.0.1:1")
-    sound = SimpleNamespace(headers={"Content-Length": str(len(SOUND))}, content=SOUND)
-    assert session._handle_response(sound, "GET", "/x")["retCode"] == 0
+    assert server_time(SOUND, str(len(SOUND)))["retCode"] == 0
     with pytest.raises(UnparsableError, match="Content-Length"):
-        session._handle_response(SimpleNamespace(headers={"Content-Length": length}, content=SOUND), "GET", "/x")
-    twice = SimpleNamespace(headers={}, content=b'{"retCode":1,' + SOUND[1:])
+        server_time(SOUND, length)
+
+
+def test_an_answer_that_names_its_code_twice_is_not_an_answer() -> None:
     with pytest.raises(UnparsableError, match="twice"):
-        session._handle_response(twice, "GET", "/x")
+        server_time(b'{"retCode":1,' + SOUND[1:])
+
+
+def server_time(body: bytes, length: str | None = None) -> Any:
+    """What a session makes of this answer."""
+    headers = {} if length is None else {"Content-Length": length}
+    with answering(200, body, headers) as (url, _asked):
+        return GatewaySession(A, Credentials({}), url).get_server_time()
 
 
 # --- public and private frames ---

@@ -93,7 +93,7 @@ def test_answers_do_not_depend_on_the_future(hour: int, into_ms: int, from_day: 
         FEED,
     )
     hidden_feed = replace(
-        twin._tape,
+        twin.tape,
         fear_greed=[(at, value if at <= now_ms else value + 1) for at, value in FEED],
         dvol=[(at, Decimal(value if at + DAY_MS <= now_ms else value + 1)) for at, value in FEED],
     )

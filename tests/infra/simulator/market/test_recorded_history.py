@@ -46,8 +46,8 @@ def test_daily_bars_match_the_known_facts(market: HistoryMarket) -> None:
 
 def test_daily_files_and_hourly_aggregates_have_the_same_prices(market: HistoryMarket) -> None:
     """So the 1d files add what lies before the hours, and decide nothing where both exist."""
-    for key, daily in market._tape.days.items():
-        hours = resampled(market._hours[key], DAY_MS, 0)
+    for key, daily in market.tape.days.items():
+        hours = resampled(market.tape.hours[key], DAY_MS, 0)
         assert hours is not None
         for row, start_ms in enumerate(hours.starts):
             other = daily.row_at(int(start_ms))

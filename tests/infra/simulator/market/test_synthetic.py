@@ -24,7 +24,7 @@ def default() -> SyntheticMarket:
 
 
 def daily(market: SyntheticMarket, category: str, symbol: str) -> Series:
-    days = resampled(market._hours[category, symbol], DAY_MS, 0)
+    days = resampled(market.tape.hours[category, symbol], DAY_MS, 0)
     assert days is not None
     return days
 

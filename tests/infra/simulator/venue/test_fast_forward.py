@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.api import AdvanceResult
 from infra.simulator.market.port import Bar, Market
 from infra.simulator.venue import stepper
@@ -16,6 +15,7 @@ from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public
 from statemachines.values import HOUR_MS
 from tests.infra.simulator.venue.world import FLAT, World, at
+from tests.kit.journals import first_difference, from_memory
 from tests.shared import shared_path
 from tests.simulation.books import books_in_memory
 from tests.simulation.whole import recorded, run, synthetic
@@ -49,14 +49,19 @@ def _both_ways(market: Market, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(passed)
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.soak)])
 def test_a_run_is_the_same_as_with_every_hour_shown(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = _both_ways(synthetic(40, seed), monkeypatch)
     assert 0 < hours < 40 * 24, "neither all nor nothing may be passed over, or nothing is proven"
 
 
 @pytest.mark.parametrize(
-    ("first", "end"), [("2019-12-20", "2020-01-20"), ("2020-03-01", "2020-04-01"), ("2021-05-10", "2021-06-10")]
+    ("first", "end"),
+    [
+        ("2020-03-01", "2020-04-01"),
+        pytest.param("2019-12-20", "2020-01-20", marks=pytest.mark.soak),
+        pytest.param("2021-05-10", "2021-06-10", marks=pytest.mark.soak),
+    ],
 )
 def test_so_are_the_crashes_of_2020_and_2021_and_a_listing(
     first: str, end: str, monkeypatch: pytest.MonkeyPatch
@@ -147,7 +152,7 @@ def test_an_hour_in_which_a_margin_breaks_is_not_passed_over() -> None:
 
 def test_a_gap_and_its_beginning_are_shown_at_their_hours() -> None:
     world = World()
-    del world.exchange.venue.market._bars["BTCUSDT"][at(3)]  # type: ignore[attr-defined]
+    del world.exchange.venue.market.rows["BTCUSDT"][at(3)]  # type: ignore[attr-defined]
     world.step()
     assert [_ahead(world).market_time for _ in range(3)] == [at(3), at(4), at(24)]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infra.backtest.journals import first_difference, from_memory
 from infra.simulator.venue import stepper
 from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.state import Venue
+from tests.kit.journals import first_difference, from_memory
 from tests.shared import shared_path
 from tests.simulation.whole import recorded, run, synthetic
 
@@ -16,7 +16,7 @@ def _looks_always(_venue: Venue, _account: object, _stage: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.soak)])
 def test_a_run_is_the_same_as_with_every_point_walked(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[bool] = []
 

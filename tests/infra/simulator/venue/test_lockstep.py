@@ -9,9 +9,7 @@ from infra.simulator.api import Exchange
 from infra.simulator.api.exchange import StepAhead
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.stepper import Public
-from tests.infra.simulator.venue.world import FLAT, START_MS, TinyMarket, World, at
-
-WAVE = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 24
+from tests.infra.simulator.venue.world import FLAT, START_MS, WAVE, TinyMarket, World, at
 
 
 def test_the_first_step_shows_the_start_and_each_quiet_hour_is_one_step() -> None:
@@ -136,7 +134,7 @@ def test_nobody_sees_the_hour_before_it_has_passed() -> None:
 def test_prices_stand_still_in_a_gap() -> None:
     market = TinyMarket([FLAT, ("40000", "40000", "39000", "39000")])
     for category_hour in (at(2), at(3)):
-        del market._bars["BTCUSDT"][category_hour]
+        del market.rows["BTCUSDT"][category_hour]
     exchange = Exchange(market)
     exchange.subscribe(["kline.60.BTCUSDT"], category="linear")
     frames = []

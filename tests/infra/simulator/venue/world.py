@@ -16,6 +16,8 @@ START_MS = 1_704_067_200_000  # 2024-01-01 00:00
 PRIVATE = ("execution", "order", "position", "wallet")
 Hour = tuple[str, str, str, str]
 FLAT: Hour = ("40000", "40000", "40000", "40000")
+WAVE: Sequence[Hour] = [("40000", "40300", "39800", "40200"), ("40200", "40500", "39900", "40000")] * 24
+"""Two days of prices that go up and down by the hour."""
 
 
 class TinyMarket:
@@ -33,10 +35,10 @@ class TinyMarket:
         self.start_ms = START_MS
         self.end_ms = START_MS + days * DAY_MS
         self._funding = {START_MS + hour * HOUR_MS: Decimal(rate) for hour, rate in (funding or {}).items()}
-        self._bars: dict[str, dict[int, Bar]] = {}
+        self.rows: dict[str, dict[int, Bar]] = {}
         for symbol, rows in named.items():
             rows = [*rows, *[(rows[-1][3],) * 4] * (days * 24 - len(rows))]
-            self._bars[symbol] = {
+            self.rows[symbol] = {
                 START_MS + index * HOUR_MS: Bar(
                     START_MS + index * HOUR_MS,
                     Decimal(opened),
@@ -50,16 +52,16 @@ class TinyMarket:
             }
 
     def symbols(self) -> Sequence[tuple[str, str]]:
-        return [(category, symbol) for symbol in self._bars for category in ("spot", "linear")]
+        return [(category, symbol) for symbol in self.rows for category in ("spot", "linear")]
 
     def listed_from_ms(self, category: str, symbol: str) -> int:
         return START_MS
 
     def hour(self, category: str, symbol: str, start_ms: int) -> Bar | None:
-        return self._bars[symbol].get(start_ms)
+        return self.rows[symbol].get(start_ms)
 
     def mark_hour(self, symbol: str, start_ms: int) -> Bar | None:
-        return self._bars[symbol].get(start_ms)
+        return self.rows[symbol].get(start_ms)
 
     def bars(
         self, category: str, symbol: str, interval: str, start_ms: int, end_ms: int, limit: int, kind: PriceKind,
@@ -68,7 +70,7 @@ class TinyMarket:
         if interval not in ("60", "D"):
             raise UnsupportedInterval(interval)
         seen = [running_bar(bar, now_ms) if bar.start_ms + HOUR_MS > now_ms else bar
-                for bar in self._bars[symbol].values() if bar.start_ms <= now_ms]  # fmt: skip
+                for bar in self.rows[symbol].values() if bar.start_ms <= now_ms]  # fmt: skip
         found = [bar for bar in seen if bar is not None]
         if interval == "D":
             days = sorted({bar.start_ms // DAY_MS * DAY_MS for bar in found})
@@ -77,7 +79,7 @@ class TinyMarket:
         return [bar for bar in found if start_ms <= bar.start_ms <= end_ms][-limit:]
 
     def path_point(self, category: str, symbol: str, hour_start_ms: int, index: int) -> Decimal | None:
-        bar = self._bars[symbol].get(hour_start_ms)
+        bar = self.rows[symbol].get(hour_start_ms)
         return None if bar is None else points(bar)[index]
 
     def mark_point(self, symbol: str, hour_start_ms: int, index: int) -> Decimal:

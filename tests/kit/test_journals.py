@@ -6,7 +6,11 @@ import pytest
 
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, JournalRow
-from infra.backtest.journals import (
+from infra.database.store import PostgresStore
+from statemachines.commands import JournalEntry
+from statemachines.values import DAY_MS, ActorName
+from tests.database import database_url, postgres_server  # noqa: F401
+from tests.kit.journals import (
     Journals,
     Line,
     first_difference,
@@ -14,10 +18,6 @@ from infra.backtest.journals import (
     from_memory,
     without_versions,
 )
-from infra.database.store import PostgresStore
-from statemachines.commands import JournalEntry
-from statemachines.values import DAY_MS, ActorName
-from tests.database import database_url, postgres_server  # noqa: F401
 
 
 def _line(day: int, reason: str = "portfolio 7: close above") -> Line:

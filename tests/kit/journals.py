@@ -14,7 +14,7 @@ from actors.runtime.registry import START_ORDER
 from statemachines.values import ENGINES, ActorName
 
 RECOVERING = frozenset(str(name) for name in START_ORDER if name not in ENGINES)
-"""Whose journals legally tell of a recovery (look-ups, reconciliations): after a crash what they led to is compared."""
+"""Actors whose journals may legally contain a recovery (look-ups, reconciliations): their results are compared."""
 
 _VERSION = re.compile(r"portfolio (version )?\d+")
 

@@ -1,0 +1,1 @@
+"""What the tests of all parts share: one concern per module."""

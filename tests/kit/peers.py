@@ -1,0 +1,71 @@
+"""What stands around one actor in tests of its runtime: a clock, peers that are away, lanes to the exchange."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from actors.runtime.exchange_dispatcher import ExchangeDispatcher
+from actors.runtime.ports import ExchangePort, Report
+from statemachines.commands import ExchangeCall
+from statemachines.messages.orders import ResponseReceived
+from statemachines.requests import ExchangeResponse
+
+PATIENCE_S = 20.0
+
+V = TypeVar("V", bound=ExchangePort)
+
+
+@dataclass(frozen=True)
+class StandingClock:
+    """Market time that stands still."""
+
+    at_ms: int = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+
+class NoPeers:
+    """Nobody can be reached; `reported` is set by the first report."""
+
+    def __init__(self) -> None:
+        self.reported = threading.Event()
+
+    def deliver(self, recipient: str, batch: Any) -> Mapping[str, int]:
+        raise ConnectionError(recipient)
+
+    def notify(self, recipient: str, envelope: Any) -> Mapping[str, int]:
+        raise ConnectionError(recipient)
+
+    def report(self, name: str, report: Report) -> None:
+        self.reported.set()
+
+
+class Lanes(Generic[V]):
+    """Lanes to an exchange, and the answers that came through them; `fenced` is set when the epoch was lost."""
+
+    def __init__(
+        self,
+        venue: V,
+        holds: Callable[[], bool] = lambda: True,
+        wants: Callable[[ExchangeCall], bool] = lambda _call: True,
+    ) -> None:
+        self.venue = venue
+        self.answers: dict[str, ExchangeResponse] = {}
+        self.fenced = threading.Event()
+        self._come = threading.Condition()
+        self.lanes = ExchangeDispatcher(venue, holds, wants, self._take, lambda _why: self.fenced.set())
+
+    def _take(self, key: str, answer: ResponseReceived) -> None:
+        with self._come:
+            self.answers[key] = answer.outcome
+            self._come.notify_all()
+
+    def wait(self, count: int) -> None:
+        """Until so many answers have come; the lanes end then."""
+        with self._come:
+            assert self._come.wait_for(lambda: len(self.answers) >= count, PATIENCE_S)
+        self.lanes.stop()
