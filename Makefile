@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make run` and `make test`. `make help` lists all.
+# `make run` and `make test` do all the set-up. `make help` lists all commands.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: $(VENV)/.dev-ready ## lint, types, storeys and all tests (with ARGS: the tests that these name)
+test: $(VENV)/.dev-ready ## lint, types, layers and all tests (with ARGS: the tests that these name)
 	$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
 	rm -f $(SPENT)
@@ -24,61 +24,61 @@ else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-test-fast: $(VENV)/.dev-ready ## what needs neither Ray nor the database and is quick: under 90 s on two cores
+test-fast: $(VENV)/.dev-ready ## the quick tests that need neither Ray nor the database: under 90 s on two cores
 	$(BIN)/python -m pytest --fast -n auto --dist loadfile $(ARGS)
 
-coverage: $(VENV)/.dev-ready ## lines and branches that the tests outside Ray reach, per package
+coverage: $(VENV)/.dev-ready ## lines and branches covered by the tests outside Ray, per package
 	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
 	$(BIN)/python -m tests.coverage_by_package build/coverage.json
 
-lint: $(VENV)/.dev-ready ## style, types and storeys
+lint: $(VENV)/.dev-ready ## style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.dev-ready ## put the code into the common form, mend what ruff can mend
+format: $(VENV)/.dev-ready ## format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-hooks: $(VENV)/.dev-ready ## check style, types and storeys before each commit from now on
+hooks: $(VENV)/.dev-ready ## install hooks that check style, types and layers before each commit
 	$(BIN)/pre-commit install
 
-docs: $(VENV)/.run-ready ## what is generated from the code: state machines, documented configuration, its JSON Schema
+docs: $(VENV)/.run-ready ## generate state machines, documented configuration and its JSON Schema from the code
 	$(BIN)/eternal diagrams
 	$(BIN)/eternal config example
 	$(BIN)/eternal config schema
 
-golden: $(VENV)/.dev-ready ## every decision on the recorded history and on a faulty synthetic market, against the baseline
+golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and on a faulty synthetic market with the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
 
-mutate: $(VENV)/.dev-ready ## a sample of small wrong changes to what decides about money; the tests must notice them
+mutate: $(VENV)/.dev-ready ## plant a sample of small wrong changes in code that handles money; the tests must detect them
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated answers and frames
+soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated responses and frames
 	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \
 		tests/statemachines $(ARGS)
 
-chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the books must be as after a calm run
+chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
 
-drill-load: $(VENV)/.dev-ready ## starts on a machine that is overloaded fifteenfold, ten in a row; each must come up without an alarm
+drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)
 
-replay: $(VENV)/.run-ready ## the recorded market of 2020 to mid-2021 through the whole system, as fast as it settles
+replay: $(VENV)/.run-ready ## run the recorded market of 2020 to mid-2021 through the whole system, as fast as possible
 	$(BIN)/eternal run --history $(HISTORY) --from 2020-01-01 --to 2021-06-30 --pace 0 --until-end $(ARGS)
 
 reset: $(VENV)/.run-ready ## discard all state of the paper profile
 	$(BIN)/eternal reset $(ARGS)
 
-lock: $(VENV)/.dev-ready ## renew the lock files from pyproject.toml
+lock: $(VENV)/.dev-ready ## update the lock files from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --no-emit-options --no-header -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --no-emit-options --no-header --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-clean: ## remove the virtual environment and what was built
+clean: ## remove the virtual environment and build results
 	rm -rf $(VENV) build *.egg-info
 
 $(VENV)/bin/python:

@@ -1,4 +1,4 @@
-"""The API as a supervised actor: it decides nothing and takes no messages; its class is in `api/`, a storey above."""
+"""The API as a supervised actor: it decides nothing and takes no messages; its class is in `api/`, a higher layer."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ SPECS = (
             ),
             MachineSpec(
                 name="funding-evaluation",
-                about="F3, F8: the evaluation of one settlement, exits before entries.",
+                about="F3, F8: the evaluation of one settlement; exits precede entries.",
                 table=_evaluation_table,
                 rows=None,
             ),

@@ -86,13 +86,13 @@ SPECS = (
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(
                 name="component",
-                about="OR-8, OR-9: the life of every supervised component.",
+                about="OR-8, OR-9: the life cycle of every supervised component.",
                 table=_component_table,
                 rows=None,
             ),
             MachineSpec(
                 name="movement",
-                about="OR-6: the life of every request of an engine to move money.",
+                about="OR-6: the life cycle of every transfer request of an engine.",
                 table=_movement_table,
                 rows=None,
             ),

@@ -74,19 +74,19 @@ SPECS = (
         machines=(
             MachineSpec(
                 name="parent-order",
-                about="EX-1, EX-3: the life of every approved intent, above its child orders.",
+                about="EX-1, EX-3: the life cycle of every approved intent, above its child orders.",
                 table=_parent_table,
                 rows="parent:",
             ),
             MachineSpec(
                 name="order",
-                about="EX-1: the life of every child order, which is what goes to the exchange.",
+                about="EX-1: the life cycle of every child order (an order at the exchange).",
                 table=_order_table,
                 rows=None,
             ),
             MachineSpec(
                 name="transfer",
-                about="OR-6: the life of every transfer at the exchange.",
+                about="OR-6: the life cycle of every transfer at the exchange.",
                 table=_transfer_table,
                 rows="transfer:",
             ),

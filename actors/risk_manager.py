@@ -92,10 +92,13 @@ SPECS = (
         sends=(Approved, OrderDenied, Withdraw, MoveStop, Portfolio, RiskState, RiskAssessed),
         machines=(
             MachineSpec(
-                name="risk", about="RM-2: one machine for everything (GLOBAL) and one per engine.", table=_table
+                name="risk", about="RM-2: one machine for the whole system (GLOBAL) and one per engine.", table=_table
             ),
             MachineSpec(
-                name="intent", about="RM-1: what the risk manager says of an intent.", table=_verdict_table, rows=None
+                name="intent",
+                about="RM-1: the verdict of the risk manager on an intent.",
+                table=_verdict_table,
+                rows=None,
             ),
         ),
     ),

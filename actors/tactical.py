@@ -1,4 +1,4 @@
-"""TACTICAL: deploys cash into panic and returns the proceeds to CORE-HODL (TA-1 to TA-11)."""
+"""TACTICAL: deploys cash in a panic and returns the proceeds to CORE-HODL (TA-1 to TA-11)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _return_table() -> Table[Any]:
 SPECS = (
     ActorSpec(
         name=ActorName.TACTICAL,
-        about="TACTICAL: deploys cash into panic (TA-1).",
+        about="TACTICAL: deploys cash in a panic (TA-1).",
         stage=Stage.ENGINES,
         turn=70,
         section="engines.tactical",
@@ -60,10 +60,10 @@ SPECS = (
         subscribes_own=EVERY_ENGINES_OWN,
         sends=(Intent, Withdraw, TransferWanted, CycleDone),
         machines=(
-            MachineSpec(name="tactical", about="TA-11: one machine per deployment of the crash fund.", table=_table),
+            MachineSpec(name="tactical", about="TA-11: one machine per deployment of TACTICAL.", table=_table),
             MachineSpec(
                 name="tactical-return",
-                about="TA-6: one movement of a deployment to CORE-HODL.",
+                about="TA-6: one transfer of a deployment to CORE-HODL.",
                 table=_return_table,
                 rows=None,
             ),

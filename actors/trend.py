@@ -56,7 +56,7 @@ _MACHINES = (
     MachineSpec(name="trend", about="TR-15: one machine per asset in TREND-1 and in TREND-2.", table=_table),
     MachineSpec(
         name="trend-cycle",
-        about="D1, T7: the decisions of one daily close, exits before entries.",
+        about="D1, T7: the decisions of one daily close; exits precede entries.",
         table=_cycle_table,
         rows=None,
     ),

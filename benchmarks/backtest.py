@@ -1,8 +1,9 @@
-"""Market hours and bars per second of the backtest, its memory, and whether cost grows with history alone.
+"""Market hours and bars per second of the backtest, its memory, and whether its cost is linear.
 
 (a) TREND alone on ten synthetic years of hourly bars; (b) all engines with matching, fees and funding on recorded
-hourly history (`--history FOLDER`), which must stay under 60 s and 1 GiB. The two halves of (b) in the same run tell
-whether the cost is linear. Each case runs in a process of its own, so that its memory is its own.
+hourly history (`--history FOLDER`), which must stay under 60 s and 1 GiB. The two halves of (b) in the same run show
+whether the cost is linear in the length of the history. Each case runs in a separate process, so that its memory is
+measured separately.
 """
 
 from __future__ import annotations

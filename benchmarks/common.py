@@ -1,4 +1,4 @@
-"""What all benchmarks share: the machine, the versions, a system to measure, and how figures are printed."""
+"""Shared by all benchmarks: machine and versions, a system to measure, and the printing of figures."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ START = date(2025, 1, 1)
 
 
 Rebuild = Callable[[SystemAssembly], SystemAssembly]
-"""Makes an assembly that measures out of the system's own."""
+"""Builds a measuring assembly from the system's own."""
 
 
 class MeasuredSystem(System):
-    """The system as `eternal run` starts it; with `rebuild`, on an assembly that measures."""
+    """The system as `eternal run` starts it; with `rebuild`, on a measuring assembly."""
 
     def __init__(self, config: EternalConfig, rebuild: Rebuild | None = None) -> None:
         super().__init__(config)
@@ -49,7 +49,7 @@ class MeasuredSystem(System):
 
 
 def print_machine(what: str) -> None:
-    """Say what is measured, on what, with which versions."""
+    """Print the benchmark's name, the machine and the versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"{what}\n")
@@ -66,7 +66,7 @@ def _processor() -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table in plain text: the first column to the left, figures to the right."""
+    """Print a table in plain text: the first column left-aligned, figures right-aligned."""
     widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     for row in (columns, *rows):
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -81,7 +81,7 @@ def spread(values: Sequence[float], digits: int = 2) -> list[str]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of the values lie; the nearest one measured."""
+    """The value below which `share` (0 to 1) of the values are; the nearest one measured."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
@@ -97,7 +97,7 @@ def wait(what: str, condition: Callable[[], bool], patience_s: float = PATIENCE_
     """Poll until `condition` holds.
 
     Raises:
-        TimeoutError: it did not within `patience_s`.
+        TimeoutError: it did not hold within `patience_s`.
     """
     until, pause = time.monotonic() + patience_s, threading.Event()
     while not condition():
@@ -107,26 +107,26 @@ def wait(what: str, condition: Callable[[], bool], patience_s: float = PATIENCE_
 
 
 def make_config(folder: Path, pace_s: str = "0", exchange: Mapping[str, object] | None = None) -> EternalConfig:
-    """The default configuration in a folder of its own, on free ports."""
+    """The default configuration in its own folder, on free ports."""
     section = ExchangeConfig.model_validate({"pace_s": pace_s, "from_day": START, **(exchange or {})})
     return EternalConfig(data_folder=folder, exchange=section, ray=RayConfig(dashboard_port=0))
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
+    """A folder that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="eternal-benchmark-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
     try:
         yield folder
     finally:
-        EmbeddedPostgres(folder / "database").destroy()  # for root its files may lie elsewhere
+        EmbeddedPostgres(folder / "database").destroy()  # for root its files may be elsewhere
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def running(config: EternalConfig, rebuild: Rebuild | None = None) -> Iterator[MeasuredSystem]:
-    """A guarded system whose components all work; ended afterwards."""
+    """A supervised system with all components running; stopped afterwards."""
     system = MeasuredSystem(config, rebuild)
     try:
         system.start()

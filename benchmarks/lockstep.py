@@ -1,4 +1,4 @@
-"""Milliseconds per market hour in lockstep without pacing, and where they go.
+"""Milliseconds per market hour in lockstep without pacing, by part.
 
 The whole system under Ray on the synthetic market (or `--history FOLDER --from DAY`); the limit in the same run is the
 same market and the same logics in one process, with a memory store and without sockets.
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--from", dest="start", type=date.fromisoformat, default=date(2025, 1, 1))
     parser.add_argument("--no-meters", action="store_true", help="without stopwatches: only the time per hour")
     options = parser.parse_args()
-    print_machine(f"Lockstep: {options.days} market days as fast as the system settles")
+    print_machine(f"Lockstep: {options.days} market days as fast as possible")
     figures, last = [], Measured()
     for _ in range(options.runs):
         last = measure(options.history, options.start, options.days, not options.no_meters)
@@ -89,7 +89,7 @@ class Measured:
         ordered = sorted(self.processor.items(), key=lambda item: -item[1])
         rows = [[role, f"{s * 1000 / self.hours:.2f}"] for role, s in ordered]
         print_table(["processor time of the last run", "ms per market hour"], rows)
-        for name, sums in sorted(self.sums.items(), key=lambda item: item[0] != "conductor"):
+        for name, sums in sorted(self.sums.items(), key=lambda item: item[0] != "lockstep-driver"):
             found = [(label, count, s) for label, (count, s) in sums.items() if count]
             found.sort(key=lambda row: -row[2])
             rows = [

@@ -1,8 +1,8 @@
-"""What one firing of a state machine costs: ours, bare `transitions`, and the limits that neither can beat.
+"""The cost of one firing of a state machine: ours, bare `transitions`, and a lower bound for both.
 
-`python -m benchmarks.machines`: the life of an order is fired again and again, in several rounds whose order changes;
-the best round counts, since anything else that runs on the machine only ever adds. "Probe" is what stood here before:
-a throw-away model that the library moves and whose state is then copied.
+`python -m benchmarks.machines`: the transitions of one order are fired repeatedly, in several rounds whose order
+changes; the best round is reported, since other load on the machine can only add time. "Probe" is the earlier
+implementation: a throw-away model that the library moves and whose state is then copied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Lives = Callable[[int], None]
 
 
 class Model:
-    """What bare `transitions` moves."""
+    """The model of bare `transitions`."""
 
     def __init__(self) -> None:
         self.state: Any = OrderState.CREATED
@@ -83,7 +83,7 @@ WAYS: dict[str, Lives] = {
 
 
 def microseconds(rounds: int, lives: int) -> dict[str, float]:
-    """The best round of each way, per firing."""
+    """The best round of each variant, per firing."""
     best = dict.fromkeys(WAYS, float("inf"))
     names = list(WAYS)
     for number in range(rounds):
@@ -95,7 +95,7 @@ def microseconds(rounds: int, lives: int) -> dict[str, float]:
 
 
 def bytes_per_machine(number: int = 20_000) -> float:
-    """Memory that one machine takes while it is held."""
+    """Memory used by one machine."""
     tracemalloc.start()
     held = [ChildOrderMachine("trend-1-1/1") for _ in range(number)]
     size = tracemalloc.get_traced_memory()[0] / len(held)
@@ -112,8 +112,8 @@ def main() -> None:
     found = microseconds(options.rounds, options.lives)
     ours_us = found["StateMachine.fire"]
     rows = [(name, f"{cost:.2f}", f"{ours_us / cost:.2f}") for name, cost in found.items()]
-    print_table(("way", "µs per firing", "ours is so many times that"), rows)
-    print(f"\none machine takes {bytes_per_machine():.0f} bytes; its table keeps none of them")
+    print_table(("variant", "µs per firing", "ours as a multiple"), rows)
+    print(f"\none machine takes {bytes_per_machine():.0f} bytes; its table holds no reference to it")
 
 
 if __name__ == "__main__":

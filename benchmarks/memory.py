@@ -1,6 +1,7 @@
 """Memory of the whole system by role: proportional set size (PSS), which counts shared pages once over all processes.
 
-The peer in the same run: what Ray itself needs before any of our actors (its head and dashboard), and the launch.
+The peer in the same run: the memory of Ray itself without our actors (its head and dashboard), and of the launch
+process.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def measure(days: int) -> tuple[dict[str, float], Counter[str]]:
             lambda: system.ask_status()["lockstep"]["market_ms"] >= first + days * DAY_MS,
             every_s=0.2,
         )
-        threading.Event().wait(1.0)  # idle workers of the start have been counted by then, as they will stay
+        threading.Event().wait(1.0)  # idle workers from the start remain and are counted
         sizes: dict[str, float] = defaultdict(float)
         numbers: Counter[str] = Counter()
         for pid, role in roles(system).items():

@@ -1,6 +1,6 @@
-"""Time stamps around the ports of every actor, for benchmarks only: the system itself carries no counters.
+"""Stopwatches around the ports of every actor, for benchmarks only: the system itself has no counters.
 
-`MeteredAssembly` makes the same parts as the system's own assembly and wraps their methods; each process writes its
+`MeteredAssembly` builds the same parts as the system's own assembly and wraps their methods; each process writes its
 sums to a file twice a second.
 """
 
@@ -26,11 +26,11 @@ from statemachines.values import ActorName
 WRITE_EVERY_S = 0.5
 
 Sums = dict[str, tuple[int, float]]
-"""Per label: how often, and how many seconds in all."""
+"""Per label: number of calls and total seconds."""
 
 
 class Meter:
-    """Sums of one process. Threads add without a lock: a lost addition does not matter, a lock would."""
+    """Sums of one process. Threads add without a lock: a lost addition is acceptable, the cost of a lock is not."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,7 +43,7 @@ class Meter:
         self._seconds[label] += seconds
 
     def watch(self, target: object, method: str, label: str | Callable[..., str]) -> None:
-        """Replace a method of one object by itself with a stopwatch."""
+        """Wrap a method of one object in a stopwatch."""
         inner = getattr(target, method)
 
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -74,7 +74,7 @@ class MeteredAssembly(SystemAssembly):
 
     @classmethod
     def of(cls, assembly: SystemAssembly, meters: Path) -> MeteredAssembly:
-        """The same system, measured into the folder `meters`."""
+        """The same system, with measurements written to the folder `meters`."""
         return cls(**{field.name: getattr(assembly, field.name) for field in fields(assembly)}, meters=meters)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
@@ -97,7 +97,7 @@ class MeteredAssembly(SystemAssembly):
 
 
 class _MeteredLockstep:
-    """Times the exchange's moves and, between them, how long the system took to settle."""
+    """Measures the exchange's steps and, between them, the time that the system takes to settle."""
 
     def __init__(self, inner: LockstepPort, folder: Path) -> None:
         self._inner = inner
@@ -112,7 +112,7 @@ class _MeteredLockstep:
 
     def advance(self, step: int, until_ms: int | None, lookahead: Lookahead, handled: Mapping[str, int]) -> Step:
         if self._meter is None:
-            self._meter = Meter(self._folder / "conductor.json")
+            self._meter = Meter(self._folder / "lockstep-driver.json")
         begun = time.perf_counter()
         if self._after:
             self._meter.add(f"settling after {self._after}", begun - self._ended)
@@ -121,14 +121,14 @@ class _MeteredLockstep:
         moved = answer.market_ms > self._market_ms
         self._meter.add("advance with time" if moved else "advance without time", self._ended - begun)
         if not answer.settled:
-            self._meter.add("advance refused: frames on their way", 0.0)
-        self._after = "the exchange moved" if moved else "a tick or frames of the same instant"
+            self._meter.add("advance refused: frames in flight", 0.0)
+        self._after = "an advance of the exchange" if moved else "a tick or frames of the same instant"
         self._market_ms = answer.market_ms
         return answer
 
 
 def read_meters(folder: Path, ending: str = ".json") -> dict[str, Sums]:
-    """The newest sums of every process: `conductor` and the actors."""
+    """The newest sums of every process: `lockstep-driver` and the actors."""
     return {
         path.stem: {
             label: (int(count), float(seconds)) for label, (count, seconds) in json.loads(path.read_text()).items()
@@ -138,7 +138,7 @@ def read_meters(folder: Path, ending: str = ".json") -> dict[str, Sums]:
 
 
 def between(before: Mapping[str, Sums], after: Mapping[str, Sums]) -> dict[str, Sums]:
-    """What was added from one reading to the next."""
+    """The difference between two readings."""
     return {
         name: {
             label: (
@@ -152,7 +152,7 @@ def between(before: Mapping[str, Sums], after: Mapping[str, Sums]) -> dict[str, 
 
 
 def processor_seconds(pid: int) -> float:
-    """Processor time that a process has used so far; 0 when it is gone."""
+    """Processor time that a process has used so far; 0 when it no longer exists."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

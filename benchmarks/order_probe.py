@@ -1,4 +1,4 @@
-"""The measuring parts of the order benchmark: an engine that signals on command, and stamps along the order path."""
+"""The measuring parts of the order benchmark: an engine that signals on command, and time stamps on the order path."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ STAGES = (
     "intent durable",
     "approval durable",
     "request durable",
-    "exchange has answered",
+    "exchange has responded",
     "acknowledgement durable",
 )
-"""In the order in which an intent passes them. Instants are of the machine's monotonic clock, one for all processes."""
+"""In the order in which an intent passes them. Instants are from the machine's monotonic clock, shared by all
+processes."""
 
 Stamps = dict[str, dict[str, float]]
 """Per stage and intent id the instant in seconds."""
 
 
-class StampBook:
+class StampLog:
     """Time stamps of one process, written to a file twice a second."""
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +56,7 @@ class StampBook:
         threading.Thread(target=self._write, name="stamps", daemon=True).start()
 
     def put(self, stage: str, intent_ids: Sequence[str]) -> None:
-        """Now."""
+        """Stamp these intents with the current instant."""
         now = time.monotonic()
         self._stamps[stage] += [(intent_id, now) for intent_id in intent_ids]
 
@@ -72,7 +73,7 @@ class StampBook:
 
 
 def read_stamps(folder: Path) -> Stamps:
-    """The newest stamps of all processes; of repeated ones the first."""
+    """The stamps of all processes; of repeated ones the first."""
     found: Stamps = {stage: {} for stage in STAGES}
     for path in sorted(folder.glob("*.json")):
         for stage, stamps in json.loads(path.read_text()).items():
@@ -82,11 +83,11 @@ def read_stamps(folder: Path) -> Stamps:
 
 
 class SignallingProbe:
-    """Implements `ActorLogic`: each operator command with reason "n" makes n signals at once."""
+    """Implements `ActorLogic`: each operator command with reason "n" produces n signals together."""
 
     dialect = PLAIN
 
-    def __init__(self, name: ActorName, book: StampBook) -> None:
+    def __init__(self, name: ActorName, book: StampLog) -> None:
         self.name = name
         self._book = book
         self._price = Decimal(0)
@@ -166,14 +167,14 @@ class OrderAssembly(SystemAssembly):
 
     def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
-            return SignallingProbe(name, StampBook(self.folder / f"{name}-signals.json"))
+            return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.json"))
         return super().logic(name)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         made = super().parts(name, peers)
-        # As live: without a lockstep driver there are no reports; the deadlines' clock stands still.
+        # As live: no lockstep driver, so no reports; the deadlines' clock does not advance.
         parts = replace(made, is_lockstep=False, clock=_StandingClock(self.clock(ActorName.ORDER_MANAGER).now_ms()))
-        book = StampBook(self.folder / f"{name}.json")
+        book = StampLog(self.folder / f"{name}.json")
         meter = Meter(self.folder / f"{name}.meter")
         meter.watch(parts.store, "commit", "transaction")
         meter.watch(parts.store, "holds", "fencing check")
@@ -186,7 +187,7 @@ class OrderAssembly(SystemAssembly):
 
 
 class _StandingClock:
-    """Market time that does not move."""
+    """Market time that does not advance."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
@@ -195,7 +196,7 @@ class _StandingClock:
         return self._now_ms
 
 
-def _stamp_commits(parts: Parts, book: StampBook, installation: str) -> None:
+def _stamp_commits(parts: Parts, book: StampLog, installation: str) -> None:
     inner = parts.store.commit
 
     def commit(commit: Commit) -> frozenset[str]:
@@ -212,14 +213,14 @@ def _stamp_commits(parts: Parts, book: StampBook, installation: str) -> None:
     setattr(parts.store, "commit", commit)  # noqa: B010 - the benchmark alone replaces a method
 
 
-def _stamp_answers(parts: Parts, book: StampBook, installation: str) -> None:
+def _stamp_answers(parts: Parts, book: StampLog, installation: str) -> None:
     assert parts.exchange is not None
     inner = parts.exchange.perform
 
     def perform(account: Account, request: ExchangeRequest) -> ExchangeResponse:
         outcome = inner(account, request)
         if isinstance(request, PlaceOrder) and outcome.kind == "accepted":
-            book.put("exchange has answered", _intents(installation, [request.client_order_id]))
+            book.put("exchange has responded", _intents(installation, [request.client_order_id]))
         return outcome
 
     setattr(parts.exchange, "perform", perform)  # noqa: B010

@@ -1,9 +1,9 @@
 """EX-7: orders from an engine's signal to the exchange's acknowledgement, durably recorded.
 
-The whole system runs under Ray on PostgreSQL and the simulated exchange; market time stands still. One engine (or
-`--accounts` of them) decides on command; everything behind it is the system itself: shells, risk manager, order
-manager, one lane per account, pybit. The order rate limit (RM-1) and the leverage limits are raised; the paper
-exchange refuses no rate. The peer in the same run: bare pybit, one request after the other, against the same exchange.
+The whole system runs under Ray on PostgreSQL and the simulated exchange; market time does not advance. One engine (or
+`--accounts` of them) signals on command; everything behind it is the real system: shells, risk manager, order manager,
+one request queue per account, pybit. The order rate limit (RM-1) and the leverage limits are raised; the paper exchange
+enforces no rate limit. The peer in the same run: bare pybit, one request after another, against the same exchange.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="length of the steady part")
     parser.add_argument("--burst", type=int, default=1000, help="signals of one instant in the burst")
     parser.add_argument(
-        "--accounts", type=int, default=1, choices=(1, 2, 3), help="engines that signal, each its own lane"
+        "--accounts",
+        type=int,
+        default=1,
+        choices=(1, 2, 3),
+        help="engines that signal, each with its own request queue",
     )
     parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()
@@ -68,11 +72,13 @@ def main() -> None:
         burst.append(other)
         peer.append(measure_bare_pybit(min(options.burst, 1000)))
     print_runs(f"steady: {options.rate} signals/s for {options.seconds} s, {options.accounts} account(s)", steady, 1)
-    print_runs(f"burst: {options.burst} signals at once, {options.accounts} account(s)", burst, 1)
-    print_runs("peer: bare pybit, one session, one request after the other", peer, 1)
-    print("What limits it: one lane per account sends one request per order and waits for each answer, with a fencing")
-    print("check in the database before it; compare both with the peer's latency. In the order manager's process the")
-    print("lane shares Python's lock with the worker and the streams, and all processes share the machine's cores.")
+    print_runs(f"burst: {options.burst} signals together, {options.accounts} account(s)", burst, 1)
+    print_runs("peer: bare pybit, one session, one request after another", peer, 1)
+    print("The limit: each account's request queue sends one request per order and waits for the response, after a")
+    print(
+        "fencing check in the database; compare both with the peer's latency. In the order manager's process the queue"
+    )
+    print("shares Python's lock with the worker and the streams, and all processes share the machine's cores.")
     print("Batch requests (10 spot, 20 linear orders each) are not built yet.")
 
 
@@ -106,24 +112,24 @@ Costs = tuple[Sums, float]
 
 
 def _costs(system: MeasuredSystem, folder: Path) -> Costs:
-    time.sleep(2 * WRITE_EVERY_S)  # the meters' files are that old at most
+    time.sleep(2 * WRITE_EVERY_S)  # the meters' files are at most this old
     processor = sum(processor_seconds(pid) for pid in roles(system))
     return read_meters(folder, ".meter").get(str(ActorName.ORDER_MANAGER), {}), processor
 
 
 def _per_order(before: Costs, after: Costs) -> dict[str, float]:
-    """What one order costs in its lane and in all processes together."""
+    """The cost of one order in its request queue and in all processes together."""
     ports = between({"": before[0]}, {"": after[0]})[""]
     orders = ports["request place_order"][0]
     found = {
-        f"  in its lane: {label}, mean ms": ports[label][1] * 1000 / max(ports[label][0], 1)
+        f"  in its request queue: {label}, mean ms": ports[label][1] * 1000 / max(ports[label][0], 1)
         for label in ("fencing check", "request place_order")
     }
     return found | {"processor time of all processes per order, ms": (after[1] - before[1]) * 1000 / orders}
 
 
 def _join_ray(system: MeasuredSystem) -> None:
-    """The launch is no part of Ray, so the benchmark joins it as a driver of its own."""
+    """The launch process is not part of Ray, so the benchmark connects as a separate driver."""
     if ray.is_initialized():
         ray.shutdown()
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
@@ -140,13 +146,13 @@ class _Signaller:
         self._commands = 0
 
     def signal(self, number: int) -> None:
-        """So many signals at once, spread over the engines."""
+        """Send this number of signals together, spread over the engines."""
         share, rest = divmod(number, len(self._actors))
         for place in range(len(self._actors)):
             self._command(place, share + (1 if place < rest else 0))
 
     def steady(self, rate: int, seconds: int) -> None:
-        """One signal after the other at even distances."""
+        """Send one signal after another at even intervals."""
         begun = time.monotonic()
         for number in range(rate * seconds):
             time.sleep(max(begun + number / rate - time.monotonic(), 0.0))
@@ -200,7 +206,7 @@ def _await_all(stamps: Path, sent: int) -> None:
 
 
 def _raised_limits() -> RiskParameters:
-    """RM-1's rate limit out of the way, and room for a burst of orders that are all pending at once."""
+    """RM-1's rate limit raised, and room for a burst of orders that are all pending together."""
     parameters = RiskParameters(max_orders_per_minute=1_000_000)
     room = {"max_order_of_equity": Decimal(10)}
     engines = {name: limits.model_copy(update=room) for name, limits in parameters.engines.items()}
@@ -208,7 +214,7 @@ def _raised_limits() -> RiskParameters:
 
 
 def _raised_exposure(engines: EnginesConfig) -> EnginesConfig:
-    """TR-9 and FU-7 out of the way."""
+    """The limits of TR-9 and FU-7 raised."""
     room = {
         "max_asset_exposure": Decimal(10),
         "max_total_exposure": Decimal(10),
@@ -221,7 +227,7 @@ def _raised_exposure(engines: EnginesConfig) -> EnginesConfig:
 
 
 def measure_bare_pybit(number: int) -> Mapping[str, float]:
-    """The same orders by pybit alone, on an exchange of its own, with nothing recorded by us."""
+    """The same orders by pybit alone, on a separate exchange, with nothing recorded by us."""
     with temporary_folder() as folder:
         exchange = SimulatorProcess(_bare_config(folder))
         try:

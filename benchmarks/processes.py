@@ -22,7 +22,7 @@ RAY_HEAD = {
 
 
 def roles(system: System) -> dict[int, str]:
-    """Every process of the system and what it is. Processes whose parent is gone (PostgreSQL's never are) count too."""
+    """Every process of the system with its role."""
     parents = dict(_parents())
     known: dict[int, str] = {os.getpid(): "launch"}
     status = system.status

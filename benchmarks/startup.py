@@ -1,7 +1,7 @@
-"""From the launch to a working system, part by part; the limit in the same run is a bare `ray.init()` with ten actors.
+"""From the launch to a working system, by part; the limit in the same run is a bare `ray.init()` with ten actors.
 
-The installation is there (imports are warm in the disk's cache after the first run); the data folder is new in every
-run, so the first start's work is included: making the database, reading and recording the history.
+The program is installed (imports are in the disk cache after the first run); the data folder is new in every run, so
+the work of a first start is included: creating the database, reading and recording the history.
 `--again` measures the second start on the same folder.
 """
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--again", action="store_true", help="measure the second start on the same folder")
     options = parser.parse_args()
-    print_machine("Start: from the launch to the first healthy answer, seconds")
+    print_machine("Start: from the launch to the first healthy response, seconds")
     runs = []
     for _ in range(options.runs):
         with temporary_folder() as folder:
@@ -69,14 +69,14 @@ def measure(folder: Path) -> dict[str, float]:
 
         try:
             system.start()
-            found["launch done (all below it stands)"] = passed()
-            wait("the orchestrator's first answer", lambda: "booted" in system.status)
-            found["orchestrator's first answer"] = passed()
+            found["launch done (foundations running)"] = passed()
+            wait("the orchestrator's first report", lambda: "booted" in system.status)
+            found["orchestrator's first report"] = passed()
             for state in ("booted", "all_up"):
                 wait(state, lambda state=state: bool(system.ask_status()[state]), every_s=0.05)  # type: ignore[misc]
                 found["orchestrator has begun" if state == "booted" else "all components RUNNING"] = passed()
             token = (folder / "api-token").read_text().strip()
-            wait("the first healthy answer", lambda: _is_healthy(system.api_url, token), every_s=0.05)
+            wait("the first healthy response", lambda: _is_healthy(system.api_url, token), every_s=0.05)
             found["first healthy /health"] = passed()
             found |= {f"  {name} RUNNING": passed() - since for name, since in _running_since(system).items()}
         finally:
@@ -95,13 +95,13 @@ def _is_healthy(url: str, token: str) -> bool:
 
 
 def _running_since(system: MeasuredSystem) -> dict[str, float]:
-    """Per component the seconds since it began to work."""
+    """Per component the seconds since it started running."""
     return {row["name"]: float(row["since_s"]) for row in system.ask_status()["components"]}
 
 
 @contextmanager
 def _stopwatches(found: dict[str, float]) -> Iterator[None]:
-    """Time the parts of the launch: database, exchange, Ray."""
+    """Measure the parts of the launch: database, exchange, Ray."""
 
     def timed(label: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **named: Any) -> Any:
@@ -122,10 +122,10 @@ def _stopwatches(found: dict[str, float]) -> Iterator[None]:
 
 
 def measure_bare_ray() -> dict[str, float]:
-    """Ray alone with ten empty actors: below this no system on Ray starts."""
+    """Ray alone with ten empty actors: no system on Ray starts faster."""
     done = subprocess.run([sys.executable, "-c", BARE_RAY], capture_output=True, text=True, check=True, timeout=120)
     first, second = (float(word) for word in done.stdout.split()[-2:])
-    return {"bare Ray with dashboard: ray.init()": first, "bare Ray: ten empty actors answer": second}
+    return {"bare Ray with dashboard: ray.init()": first, "bare Ray: ten empty actors respond": second}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is decided: machines, rules, messages, values and indicators, all pure and synchronous.
+"""The pure core: machines, rules, messages, values and indicators, all synchronous.
 
-No Ray, no input or output, no clock and no random numbers may live here; time arrives in the messages.
+No Ray, no input or output, no clock and no random numbers belong here; time arrives in the messages.
 """

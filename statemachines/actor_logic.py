@@ -1,4 +1,4 @@
-"""What an actor's deciding part looks like to its durable actor."""
+"""The interface between an actor's logic and its durable actor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class HistoryNeed(NamedTuple):
-    """Closed bars that a logic wants before it starts; `interval` is "60" or "D"; `bars` how many of the newest."""
+    """Closed bars that a logic requires before it starts; `interval` is "60" or "D", `bars` the number of newest
+    bars."""
 
     category: Category
     symbol: str
@@ -26,8 +27,8 @@ class HistoryNeed(NamedTuple):
 
 
 class StateRow(NamedTuple):
-    """A durable row. `state` is that of its machine, "" for a row that is none; `schema` is the version of `data`'s
-    shape, for upcasters."""
+    """A durable row. `state` is that of its machine, "" for a row without a machine; `schema` is the version of
+    `data`'s shape, for upcasters."""
 
     key: str
     state: str
@@ -40,8 +41,9 @@ FOREVER_MS = 253_402_300_799_000
 
 
 class Lookahead(NamedTuple):
-    """How long closed hourly bars may come late and together: until a market time, or until the bars of an hour have
-    the perpetual of a symbol close further above spot than `max_basis` (a fraction) says; that hour is shown at once.
+    """How long the delivery of closed hourly bars may be delayed and batched: until a market time, or until the
+    perpetual of a symbol closes further above spot than `max_basis` (a fraction); that hour's bars are delivered
+    immediately.
     """
 
     until_ms: int
@@ -68,53 +70,53 @@ def shared_lookahead(all_of_them: Iterable[Lookahead]) -> Lookahead:
 
 @runtime_checkable
 class HasLookahead(Protocol):
-    """What a logic offers that need not hear every closed hourly bar at the hour it closed (DESIGN 3).
+    """Implemented by a logic that does not need every hourly bar at the hour it closes (DESIGN 3).
 
-    The lockstep exchange may pass over hours in which nothing happens to any account and then show their bars
+    The lockstep exchange may skip hours in which nothing happens to any account and then deliver their bars
     together. Without this interface the deadline applies.
     """
 
     def lookahead(self) -> Lookahead:
-        """Within it no hourly bar would make the logic act, ask or set a deadline."""
+        """The period in which no hourly bar would make the logic act, send a request or set a deadline."""
         ...
 
 
 class ActorLogic(Protocol):
     """Pure and synchronous: the same messages in the same order give the same commands, always.
 
-    Rule of the house: new risk is only ever asked for from `tick` (or in answer to a fill, an answer or a
-    refusal). On market news a logic updates its view and publishes `deadline() <= now`; the clock ticks one
-    actor at a time and only when the whole system has settled, so decisions are deterministic.
+    Convention: a logic requests new risk only from `tick`, or in response to a fill, a response of the exchange or a
+    refusal. On market data it updates its view and publishes `deadline() <= now`; the clock ticks one actor at a time
+    and only when the whole system has settled, so decisions are deterministic.
     """
 
     name: ActorName
     dialect: StateDialect
-    """How its durable rows are read back."""
+    """The dialect in which its durable rows are read back."""
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """Bars wanted by `warm`, in this order; empty when none."""
+        """Bars that `warm` requires, in this order; empty when none."""
         ...
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Take in closed bars, oldest first; none is later than the state that was restored."""
+        """Load closed bars, oldest first; none is later than the restored state."""
         ...
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Restore the state of a previous incarnation from rows of the present schema; called once, before `warm` and
-        any message, by `state_store.restore`, which holds the outcome against `rows`."""
+        """Restore the state of a previous incarnation from rows of the current schema; called once, before `warm` and
+        any message, by `state_store.restore`, which compares the result with `rows`."""
         ...
 
     def rows(self) -> Iterable[StateRow]:
-        """Every durable row as it would be written now; changes nothing."""
+        """Every durable row in its current form; changes nothing."""
         ...
 
     def begin(self, now_ms: int) -> Commands:
-        """The actor may work (again): reconcile, ask for what is missing. Called once per incarnation, after
-        `restore` and `warm` and before any message; `now_ms` is market time."""
+        """Start or resume work: reconcile, request what is missing. Called once per incarnation, after `restore` and
+        `warm` and before any message; `now_ms` is market time."""
         ...
 
     def handle(self, message: Envelope) -> Commands:
-        """Decide on one message or answer."""
+        """Decide on one message or response."""
         ...
 
     def tick(self, now_ms: int) -> Commands:
@@ -122,7 +124,7 @@ class ActorLogic(Protocol):
         ...
 
     def deadline(self) -> int | None:
-        """Market time at which `tick` wants to be called; None when nothing is pending."""
+        """Market time at which `tick` must be called; None when nothing is pending."""
         ...
 
     def dirty(self) -> Sequence[StateRow]:
@@ -130,5 +132,5 @@ class ActorLogic(Protocol):
         ...
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """Whether a delayed request is still wanted (EX-4: any event of the order cancels a retry)."""
+        """Whether a delayed request is still needed (EX-4: any event of the order cancels a retry)."""
         ...

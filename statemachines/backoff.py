@@ -1,7 +1,7 @@
-"""Growing pauses between tries of one thing, by the reason for which it fails: the one notion of them (EX-4).
+"""Backoff: growing pauses between attempts, per cause of failure; the only implementation (EX-4).
 
-What fails for the same reason again waits longer each time; another reason begins anew. Nothing is ever tried
-without a pause for ever, and nothing is given up because of the number of tries alone.
+Each further failure for the same cause lengthens the pause; another cause restarts the sequence. No attempt repeats
+without a pause forever, and nothing is abandoned because of the number of attempts alone.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from statemachines.refusals import RefusalCause
 
 
 class Backoff(NamedTuple):
-    """Pauses in seconds: `steps_s` one after the other, then twice the last one each time, never above `longest_s`."""
+    """Pauses in seconds: first those of `steps_s` in order, then doubling from the last one, never above
+    `longest_s`."""
 
     steps_s: tuple[float, ...]
     longest_s: float
 
     def pause_s(self, tries: int) -> float:
-        """The pause after `tries` fruitless tries in a row.
+        """The pause after `tries` failed attempts in a row.
 
         Raises:
             ValueError: `tries` is below 1.
@@ -34,18 +35,19 @@ class Backoff(NamedTuple):
 
 
 class Tries(NamedTuple):
-    """How often in a row something has failed for the same `cause`."""
+    """The number of consecutive failures for the same `cause`."""
 
     cause: str = ""
     failures: int = 0
 
     def failed(self, cause: str) -> Tries:
-        """One more fruitless try; another cause counts from 1."""
+        """Count one more failed attempt; a different cause restarts the count at 1."""
         return Tries(cause, self.failures + 1 if cause == self.cause else 1)
 
 
 URGENT = Backoff((0.0, 0.0, 30.0), 900.0)
-"""An exit that was sent and not filled whole (slippage bound, a cancel): at once twice, then growing."""
+"""An exit that was not completely filled (slippage bound, cancellation): two immediate attempts, then growing
+pauses."""
 
 REFUSED: Mapping[RefusalCause, Backoff] = {
     RefusalCause.PASSING: Backoff((5.0, 15.0, 30.0), 900.0),
@@ -54,11 +56,12 @@ REFUSED: Mapping[RefusalCause, Backoff] = {
     RefusalCause.FUNDS: Backoff((30.0,), 3_600.0),
     RefusalCause.OTHER: Backoff((10.0, 30.0), 3_600.0),
 }
-"""An order that must be done and that the exchange, or our own check, refuses."""
+"""A mandatory order that the exchange, or our own check, refuses."""
 
 
 def order_pause_s(tries: Tries) -> float:
-    """The pause before an order that must be done is sent again: by the refusal's cause, else as unfilled."""
+    """The pause before a mandatory order is sent again: by the cause of the refusal, otherwise as for an unfilled
+    order."""
     cause = tries.cause
     backoff = REFUSED[RefusalCause(cause)] if cause in set(RefusalCause) else URGENT
     return backoff.pause_s(tries.failures)

@@ -14,7 +14,7 @@ from statemachines.values import ActorName
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message to other actors. Without `to` the routing table decides from the kind and the body."""
+    """A message to other actors. Without `to` the routing table chooses the recipients by kind and body."""
 
     body: Body
     to: tuple[ActorName, ...] = ()
@@ -22,13 +22,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeCall:
-    """A request to the exchange (write or look-up), performed in one lane per account after the commit.
+    """A request to the exchange (write or look-up), performed after the commit in the account's request queue.
 
-    `key` is unique for ever within the actor and deterministic; the answer comes back as
-    `ResponseReceived` with the same key. A request found unanswered after a crash is answered with
-    `Unknown`: the durable actor never performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed
-    request is dropped when the logic no longer `wants` it. `gate` names the engine whose switches may
-    block it; None for requests that reduce risk and are never refused.
+    `key` is deterministic and permanently unique within the actor; the response arrives as `ResponseReceived` with
+    the same key. A request without a response after a crash gets the outcome `Unknown`: the durable actor never
+    performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed request is dropped when the logic's method
+    `wants` returns False. `gate` names the engine whose switches may block it; None for requests that reduce risk and
+    are never refused.
     """
 
     key: str
@@ -40,12 +40,12 @@ class ExchangeCall:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """A transition: `trigger` led the machine `machine` (its key, e.g. "BTC") from `source` to `dest`.
+    """A transition: `trigger` moved the machine `machine` (its key, e.g. "BTC") from `source` to `dest`.
 
     `reason` is a sentence with the numbers that led to it; `data` carries the same numbers by name. `table` is the
     name of the machine's table, of which trigger, source and dest are one row: only `StateMachine.fire` makes entries.
-    `is_bookkeeping` tells movements of the component itself from decisions; they are left out when two runs are
-    compared.
+    `is_bookkeeping` marks movements of the component itself rather than decisions; they are left out when two runs
+    are compared.
     """
 
     KIND: ClassVar[Literal["transition"]] = "transition"
@@ -62,7 +62,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A decision without a transition, for the journal. `state` is where its machine stands, "" when it has none."""
+    """A decision without a transition, for the journal. `state` is its machine's state, "" when it has no machine."""
 
     KIND: ClassVar[Literal["remark"]] = "remark"
 
@@ -75,7 +75,7 @@ class Remark:
 
     @property
     def source(self) -> str:
-        """The journal's columns: a remark begins and ends where its machine stands."""
+        """For the journal's columns: a remark begins and ends in its machine's state."""
         return self.state
 
     @property
@@ -84,7 +84,7 @@ class Remark:
 
     @property
     def table(self) -> str:
-        """A remark is no row of a table."""
+        """Empty: a remark corresponds to no row of a table."""
         return ""
 
 
@@ -102,9 +102,9 @@ class Record:
 class Alert:
     """A text for the operator: what happened, what the system did, what action is required.
 
-    `condition` is the key of what is wrong, unique within the actor: the alert stays open until `AlertEnded` of the
-    same key, and further alerts of it are changes of the same one (statemachines/conditions.py). Without a key the
-    alert tells of an event that has no duration.
+    `condition` is the key of what is wrong, unique within the actor: the alert stays open until an `AlertEnded` with
+    the same key, and further alerts with that key update it (statemachines/conditions.py). Without a key the alert
+    reports an event that has no duration.
     """
 
     severity: Literal["info", "warning", "critical"]

@@ -1,7 +1,7 @@
-"""Alerts as conditions: what is wrong begins, changes and ends; it is told once, not once per try.
+"""Alerts as conditions: a condition begins, changes and ends, and is raised once rather than once per attempt.
 
-One book per durable actor. A condition has a key that its actor gives it; while it is open, the same words
-change nothing and other words are one change of the same alert.
+One register per durable actor. The actor chooses the key of a condition; while the condition is open, an alert with
+the same text changes nothing and one with another text updates the open alert.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ONCE = ""
 
 
 class OpenCondition(NamedTuple):
-    """A condition that has begun and not ended: its alert as told last."""
+    """A condition that has begun and not ended, with its alert as last raised."""
 
     alert_id: str
     severity: str
@@ -83,7 +83,7 @@ class Conditions:
     # --- durable form ---
 
     def rows(self) -> list[StateRow]:
-        """The row as it would be written now."""
+        """The row in its current form."""
         return [StateRow(KEY, "", 1, {condition: list(one) for condition, one in self._open.items()})]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
@@ -93,5 +93,5 @@ class Conditions:
 
     @property
     def open(self) -> Mapping[str, OpenCondition]:
-        """What has begun and not ended, by condition."""
+        """The open conditions by key."""
         return MappingProxyType(self._open)

@@ -1,4 +1,4 @@
-"""What CORE-HODL, FUNDING and TACTICAL share of their durable part: rows that changed, and the commands of a call."""
+"""The durable part that CORE-HODL, FUNDING and TACTICAL share: changed rows, and the commands of a call."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ENGINE_KEY = "ENGINE"
 
 
 class EngineRows(Generic[E]):
-    """`engine` is the engine's own row, `schema` that of all rows. `out` collects the commands of the present call; the
-    engine takes them with `take`. A row that follows a machine has its state in the field `state`."""
+    """`engine` is the engine's own row, `schema` that of all rows. `out` collects the commands of the current call
+    until `take` returns them. A row that follows a machine holds that machine's state in the field `state`."""
 
     def __init__(self, engine: E, schema: int = 1) -> None:
         self.engine = engine
@@ -27,7 +27,7 @@ class EngineRows(Generic[E]):
         self._dirty: set[str] = set()
 
     def take(self) -> Commands:
-        """The commands of the present call; the next one begins with none."""
+        """Return the commands of the current call and start the next one with none."""
         out, self.out = self.out, []
         return out
 
@@ -43,7 +43,7 @@ class EngineRows(Generic[E]):
         return rows
 
     def rows(self) -> Iterable[StateRow]:
-        """Every row as it would be written now."""
+        """Every row in its current form."""
         return [self._stored(key) for key in (ENGINE_KEY, *self._further_keys())]
 
     def _stored(self, key: str) -> StateRow:

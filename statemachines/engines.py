@@ -1,8 +1,8 @@
-"""The engines that exist: what the core must be told about each, stated once, in the engine's own folder.
+"""The engines that exist: the facts that the core needs about each, stated once, in the engine's own folder.
 
-A folder of `statemachines/` that holds an `identity.py` is an engine's: its `ENGINES` names the actors that run it. The
-names of actors and accounts, the client order ids, the weights and the limits start from here, so that a new engine is
-nowhere added by hand.
+A folder of `statemachines/` with an `identity.py` belongs to an engine: its `ENGINES` names the actors that run it. The
+names of actors and accounts, the client order ids, the weights and the limits derive from here, so a new engine does
+not have to be added to any list by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pkgutil import iter_modules
 import statemachines
 
 IDENTITY = "identity"
-"""The module of an engine's folder that states what this engine is."""
+"""The module of an engine's folder that defines its identity."""
 
 _KEY = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _CODE = re.compile(r"[0-9a-z]{2}")
@@ -26,26 +26,26 @@ _CODE = re.compile(r"[0-9a-z]{2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineIdentity:
-    """One engine as all others see it.
+    """The identity of one engine.
 
     Raises:
-        ValueError: `key` or `code` has another form than the one described.
+        ValueError: `key` or `code` does not have the form described.
     """
 
     key: str
-    """Its member in `ActorName` and `Account`: capitals, digits, underscores. The names follow from it."""
+    """Its member in `ActorName` and `Account`: capitals, digits, underscores. Both names derive from it."""
 
     code: str
-    """Two characters of 0-9 and a-z, that begin the client ids of its orders (EX-5)."""
+    """Two characters of 0-9 and a-z with which the client ids of its orders begin (EX-5)."""
 
     order: int
-    """Its place among the engines: in lists, at the start, in the daily cycle (O7)."""
+    """Its position among the engines: in lists, in the start order, in the daily cycle (O7)."""
 
     universe: frozenset[str]
     """What it may trade, as `category:SYMBOL` (RM-1)."""
 
     weight: Decimal = Decimal(0)
-    """Its target weight, a fraction of the portfolio, unless the configuration gives another (OR-1)."""
+    """Its target weight, a fraction of the portfolio, unless the configuration overrides it (OR-1)."""
 
     is_in_daily_cycle: bool = True
     """Whether the daily cycle runs it (OR-3)."""
@@ -76,7 +76,7 @@ def discovered() -> tuple[EngineIdentity, ...]:
     """The engines of all folders, in their order.
 
     Raises:
-        ValueError: two engines share a key or a code, or use a code of the system's own.
+        ValueError: two engines share a key or a code.
     """
     found = sorted(_identities(), key=lambda engine: (engine.order, engine.key))
     for what in ("key", "code"):

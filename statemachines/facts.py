@@ -21,7 +21,7 @@ class Fact(Frozen):
 
 
 class BarFact(Fact):
-    """A closed bar. `start_ms` is its open time; it is known only at its close."""
+    """A closed bar. `start_ms` is its open time; the bar is available only after its close."""
 
     TABLE = "bars"
     KEY = ("category", "symbol", "interval", "start_ms")
@@ -50,7 +50,7 @@ class FundingRateFact(Fact):
 
 
 class OrderFact(Fact):
-    """An order as we know it; `client_order_id` is our client id (EX-5)."""
+    """An order as we have it on record; `client_order_id` is our client id (EX-5)."""
 
     TABLE = "orders"
     KEY = ("client_order_id",)
@@ -150,7 +150,7 @@ class PortfolioFact(Fact):
 
 
 class TransferFact(Fact):
-    """A movement between accounts, from its decision to its end (OR-6)."""
+    """A transfer between accounts, from its decision to its end (OR-6)."""
 
     TABLE = "transfers"
     KEY = ("transfer_id",)
@@ -180,7 +180,7 @@ class SummaryFact(Fact):
 
 
 class DiscrepancyFact(Fact):
-    """A difference between our books and the exchange found by reconciliation (OR-9)."""
+    """A difference between our records and the exchange found by reconciliation (OR-9)."""
 
     TABLE = "discrepancies"
     KEY = ("discrepancy_id",)
@@ -211,9 +211,9 @@ class SwitchFact(Fact):
 
 
 class OperatorCommandFact(Fact):
-    """A command of the operator (RM-5, OR-8) as it was carried out; `command_id` belongs to it for ever.
+    """A command of the operator (RM-5, OR-8) as it was carried out; `command_id` is never reused.
 
-    `scope` is GLOBAL or an engine; for a reset the component. `given_ms` is market time.
+    `scope` is GLOBAL or an engine; for a reset, the component. `given_ms` is market time.
     """
 
     TABLE = "operator_commands"
@@ -228,9 +228,10 @@ class OperatorCommandFact(Fact):
 
 
 class AlertFact(Fact):
-    """A condition that the operator should know of, or an event (then `condition` is empty and it ends at once).
+    """A condition that concerns the operator, or an event (then `condition` is empty and it ends immediately).
 
-    `market_ms` is when it was raised, `changed_ms` when it was told last, `changes` how often since it was raised.
+    `market_ms` is when it was raised, `changed_ms` when it last changed, `changes` how often it changed since it was
+    raised.
     """
 
     TABLE = "alerts"

@@ -1,7 +1,7 @@
-"""The one way a state machine is written here: a literal table, and objects that move along it, both on `transitions`.
+"""The only form of state machine in this project: a literal table and objects that move along it, on `transitions`.
 
 A `Table` is built once per kind of machine. A `StateMachine` owns its state and is itself the model that the library
-moves; nothing else can change the state. Decisions stand in plain methods of the machines, never in callbacks.
+moves; nothing else can change the state. Decisions are made in plain methods of the machines, never in callbacks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STATE = "_state"
 
 
 class IllegalTransitionError(Exception):
-    """A trigger was fired in a state whose table has no such row; nothing has changed (EX-2)."""
+    """A trigger was fired in a state for which the table has no such row; nothing has changed (EX-2)."""
 
 
 class UnknownStateError(ValueError):
@@ -29,7 +29,7 @@ class UnknownStateError(ValueError):
 
 
 class Row(NamedTuple, Generic[S]):
-    """One arrow of the diagram: `trigger` leads from `source` to `dest`; `why` names the rule (its ID)."""
+    """One arrow of the diagram: `trigger` leads from `source` to `dest`; `why` cites the rule by its ID."""
 
     trigger: str
     source: S
@@ -86,7 +86,8 @@ class Table(Generic[S]):
 
 
 class StateMachine(Generic[S]):
-    """One object on a table: `key` is its name in the journal, e.g. "BTC". It begins in the table's initial state.
+    """One object that follows a table: `key` is its name in the journal, e.g. "BTC". It starts in the table's initial
+    state.
 
     A kind of machine is a subclass with its `TABLE`; `IS_BOOKKEEPING` marks kinds whose movements depend on the network
     rather than on a rule, so that they are left out when two runs are compared.
@@ -103,7 +104,7 @@ class StateMachine(Generic[S]):
 
     @classmethod
     def restored(cls, key: str, state: str) -> Self:
-        """The machine as a durable row describes it.
+        """The machine restored from a durable row.
 
         Raises:
             UnknownStateError: the table has no such state.
@@ -125,11 +126,11 @@ class StateMachine(Generic[S]):
 
     @property
     def state(self) -> S:
-        """Where it stands. Only `fire` changes it."""
+        """The current state. Only `fire` changes it."""
         return self._state
 
     def fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """Move along one row of the table; answers what the journal has to say of it.
+        """Move along one row of the table and return the journal entry.
 
         `reason` is a sentence with the numbers that led to it, `data` carries the same numbers by name.
 
@@ -149,5 +150,5 @@ class StateMachine(Generic[S]):
         )
 
     def remark(self, trigger: str, reason: str, data: Mapping[str, Any]) -> Remark:
-        """A decision that moves nothing (a stop moved, a position cut)."""
+        """A journal line for a decision that changes no state (a stop moved, a position cut)."""
         return Remark(self.key, trigger, reason, data, self._state.value, self.IS_BOOKKEEPING)

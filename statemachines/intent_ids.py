@@ -1,4 +1,4 @@
-"""Ids of intents, `<issuer>-<counter in base 36>`: the one place that writes and reads them (EX-5, RM-1)."""
+"""Ids of intents, `<issuer>-<counter in base 36>`: the only module that formats and parses them (EX-5, RM-1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ID = re.compile(r"(?P<issuer>.+)-(?P<counter>[0-9a-z]+)", re.ASCII)
 
 
 class IntentId(NamedTuple):
-    """What an intent id says. `counter` is the text in base 36, as it also stands in client order ids."""
+    """The parts of an intent id. `counter` is text in base 36, as it also appears in client order ids."""
 
     issuer: ActorName
     counter: str

@@ -1,7 +1,7 @@
-"""The lockstep rule (DESIGN 3): who acts next once everything has settled, under Ray and in one process alike.
+"""The lockstep rule (DESIGN 3): which actor acts next once everything has settled, both under Ray and in process.
 
-First those whose deadline has come, one at a time in a fixed order, each only when the exchange has nothing left to
-send at this instant; else market time moves. How it is found out that everything has settled is the runtime's business.
+First the actors whose deadline is due, one at a time in a fixed order, each only when the exchange has nothing left to
+send at this instant; otherwise market time advances. Detecting that everything has settled is the runtime's task.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from statemachines.values import ActorName
 
 
 class Move(NamedTuple):
-    """What is to be done. `tick`: this actor's deadline has come. Unless the exchange is known to be at rest
-    (`is_at_rest`) it is asked for one micro-step first, at most to `until_ms`; whole hours in which nothing happens to
-    any account it may pass over within `lookahead`. `handled`: frames taken per connection, for the exchange to see."""
+    """The next move. `tick`: the actor whose deadline is due. Unless the exchange is known to be at rest (`is_at_rest`)
+    it first performs one micro-step, at most to `until_ms`; within `lookahead` it may skip whole hours in which nothing
+    happens to any account. `handled`: number of frames processed per connection, reported to the exchange."""
 
     until_ms: int | None
     handled: Mapping[str, int]
@@ -26,7 +26,7 @@ class Move(NamedTuple):
 
 
 class StepSeen(NamedTuple):
-    """What a micro-step of the exchange did: `is_quiet`, it sent nothing; `is_queued`, frames of this instant are
+    """The result of a micro-step of the exchange: `is_quiet`, it sent nothing; `is_queued`, frames of this instant are
     still to be sent; `is_end`, the market has ended."""
 
     is_quiet: bool
@@ -42,12 +42,13 @@ class Next(NamedTuple):
 
 
 class LockstepRule:
-    """One step after another. Holds only what `asked` was when the exchange was last seen at rest.
+    """Chooses one step at a time. Its only state is the value of `asked` when the exchange was last seen at rest.
 
-    `order` says who acts first when several deadlines fall on one instant; who is not in it is never ticked.
+    `order` determines which actor acts first when several deadlines fall on one instant; an actor missing from it is
+    never ticked.
 
-    `asked` stands for all requests that actors have made of the exchange: while it stays the same, the exchange still
-    has nothing to send at this instant, so it is not asked again before the next tick of the instant.
+    `asked` represents all requests that actors have sent to the exchange: while it is unchanged, the exchange still has
+    nothing to send at this instant, so no micro-step is needed before the next tick of the instant.
     """
 
     def __init__(self, order: Sequence[ActorName]) -> None:
@@ -62,7 +63,7 @@ class LockstepRule:
         handled: Mapping[str, int],
         asked: object,
     ) -> Move:
-        """What is to be done next at `now_ms`; `lookahead` is asked for only when time may move."""
+        """The next move at `now_ms`; `lookahead` is called only when time may advance."""
         for name in self._order:
             due = deadlines.get(name)
             if due is not None and due <= now_ms:
@@ -76,5 +77,5 @@ class LockstepRule:
         return Next(move.tick if rests else None, seen.is_end and move.tick is None)
 
     def disturbed(self) -> None:
-        """What the exchange has left to send is not known any more."""
+        """Reset: it is no longer known whether the exchange has anything left to send."""
         self._at_rest = None

@@ -9,12 +9,12 @@ Fault = Literal["transient", "funds", "permanent", "halt", "duplicate"]
 
 
 class RefusalCause(StrEnum):
-    """The kinds of refusals that are answered differently."""
+    """The causes of refusals that are handled differently."""
 
     PASSING = "passing"
     """Rate limits and busy servers: the same request may succeed in a moment."""
     CLOSED = "closed"
-    """The instrument is not open for trading: nothing about the order is wrong, it has to wait."""
+    """The instrument is not open for trading: the order itself is valid and must wait."""
     PRICE = "price"
     """Outside the venue's price band, off its tick, or a post-only price that would take liquidity (X3)."""
     FUNDS = "funds"

@@ -1,4 +1,4 @@
-"""Requests to the exchange and their answers, in the core's own terms (the gateway translates).
+"""Requests to the exchange and its responses, in the core's own terms (the gateway translates).
 
 Writes carry deterministic client ids; a request is never repeated by the durable actor.
 """
@@ -41,8 +41,8 @@ class VenueOrderStatus(StrEnum):
 class PlaceOrder(Frozen):
     """Place one order. Market orders carry `slippage_limit` (fraction, EX-3); stops a `trigger_price`.
 
-    `closes_position` asks the exchange to close whatever is left of a perpetual position, below a lot too (X1);
-    `quantity` then is what we take it to be.
+    `closes_position` requests the exchange to close whatever remains of a perpetual position, even less than a lot
+    (X1); `quantity` is then our own figure of it.
     """
 
     kind: Literal["place_order"] = "place_order"
@@ -60,7 +60,7 @@ class PlaceOrder(Frozen):
 
 
 class CancelOrder(Frozen):
-    """Cancel by client id; "already gone" is answered as Accepted with `already=True`."""
+    """Cancel by client id; the exchange's "already gone" becomes Accepted with `already=True`."""
 
     kind: Literal["cancel_order"] = "cancel_order"
     client_order_id: str
@@ -84,7 +84,7 @@ class AmendOrder(Frozen):
 class LookUpOrder(Frozen):
     """Find an order by client id: open orders, then history, then executions, twice with a pause (EX-1).
 
-    An answer that shows another `side` is none; None accepts both, where whose order it is is the very question."""
+    A result with another `side` is discarded; None accepts both sides, for orders whose owner is yet to be found."""
 
     kind: Literal["look_up_order"] = "look_up_order"
     client_order_id: str
@@ -105,7 +105,7 @@ class TransferFunds(Frozen):
 
 
 class LookUpTransfer(Frozen):
-    """The state of a transfer by its id. A record of another `coin` or `amount` (None: not known) is not of ours."""
+    """The state of a transfer by its id. A record of another `coin` or `amount` (None: not known) is not ours."""
 
     kind: Literal["look_up_transfer"] = "look_up_transfer"
     transfer_id: str
@@ -114,7 +114,7 @@ class LookUpTransfer(Frozen):
 
 
 class SetLeverage(Frozen):
-    """Set the leverage of one linear symbol; "not modified" is answered as Accepted."""
+    """Set the leverage of one linear symbol; the exchange's "not modified" becomes Accepted."""
 
     kind: Literal["set_leverage"] = "set_leverage"
     symbol: str
@@ -155,7 +155,7 @@ class ReadFunding(Frozen):
 
 
 class ReadFeed(Frozen):
-    """Read the external values (Fear & Greed, DVOL) known at `market_ms`."""
+    """Read the external values (Fear & Greed, DVOL) published by `market_ms`."""
 
     kind: Literal["read_feed"] = "read_feed"
     market_ms: int
@@ -204,8 +204,8 @@ class ExecutionReport(Frozen):
     """A row of the execution stream or list. Only `Trade`, `BustTrade` and `AdlTrade` are fills; `Funding` is
     a settlement: `fee` is then what was paid (positive) or received (negative).
 
-    REST's list does not tell the realised profit: `realized_pnl` 0 then stands for "not told", unless
-    `closed_quantity` (`closedSize`; None where absent) says that nothing was closed."""
+    REST's list does not contain the realised profit: `realized_pnl` 0 then means "not reported", unless
+    `closed_quantity` (`closedSize`; None where absent) shows that nothing was closed."""
 
     account: Account
     execution_id: str
@@ -264,14 +264,14 @@ class FeeRate(Frozen):
 
 
 WHOLE_ACCOUNT = "account"
-"""The `category` of what is set aside about an account as a whole; its `symbol` is then the account's name."""
+"""The `category` of data set aside for an account as a whole; its `symbol` is then the account's name."""
 
 
 class SetAside(Frozen):
-    """One row of an answer or a frame that is not used; its neighbours are. `category` and `symbol` (for a balance: the
-    coin) are "" as far as the row does not tell them; `is_foreign`: sound, but of a product that is not traded here.
+    """One row of a response or a frame that is not used; the other rows are. `category` and `symbol` (for a balance:
+    the coin) are "" where the row does not contain them; `is_foreign`: valid, but of a product that is not traded here.
 
-    Kind `status`: the instrument's rules can be read, but the exchange does not let it trade freely now."""
+    Kind `status`: the instrument's rules can be read, but the exchange currently restricts its trading."""
 
     kind: Literal[
         "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
@@ -283,7 +283,7 @@ class SetAside(Frozen):
 
 
 class Accepted(Frozen):
-    """The exchange took the request. For an order: acknowledged, not yet open (EX-1)."""
+    """The exchange accepted the request. For an order: acknowledged, not yet open (EX-1)."""
 
     kind: Literal["accepted"] = "accepted"
     venue_order_id: str = ""
@@ -291,8 +291,8 @@ class Accepted(Frozen):
 
 
 class Refused(Frozen):
-    """The exchange said no. `fault` tells what follows (EX-4): `transient` may be retried after a delay,
-    `funds` alerts the operator, `permanent` ends the order, `halt` halts the account, `duplicate` means the
+    """The exchange refused the request. `fault` determines what follows (EX-4): `transient` may be retried after a
+    delay, `funds` alerts the operator, `permanent` ends the order, `halt` halts the account, `duplicate` means that the
     client id exists: look it up."""
 
     kind: Literal["refused"] = "refused"
@@ -316,13 +316,13 @@ class Blocked(Frozen):
 
 
 class Dropped(Frozen):
-    """A delayed request was no longer wanted when its time came; the exchange never saw it (EX-4)."""
+    """A delayed request was no longer needed when it came due; the exchange never saw it (EX-4)."""
 
     kind: Literal["dropped"] = "dropped"
 
 
 class OrderFound(Frozen):
-    """The look-up's answer: the order and its executions."""
+    """The result of a look-up: the order and its executions."""
 
     kind: Literal["order_found"] = "order_found"
     report: OrderReport
@@ -343,8 +343,8 @@ class TransferState(Frozen):
 
 
 class AccountSnapshot(Frozen):
-    """Everything of one account at one reading; a failed query is never an empty snapshot, and what stands in
-    `set_aside` is not known rather than absent."""
+    """The state of one account at one reading; a failed query is never an empty snapshot, and rows in `set_aside` are
+    unknown rather than absent."""
 
     kind: Literal["account_snapshot"] = "account_snapshot"
     account: Account
@@ -357,7 +357,7 @@ class AccountSnapshot(Frozen):
 
 
 class MarketSnapshot(Frozen):
-    """Instruments, fee rates and quotes at one reading; a symbol whose rows cannot be used stands in `set_aside`."""
+    """Instruments, fee rates and quotes at one reading; a symbol whose rows cannot be used is listed in `set_aside`."""
 
     kind: Literal["market_snapshot"] = "market_snapshot"
     market_ms: int
@@ -384,8 +384,8 @@ class FundingRead(Frozen):
 
 
 class FeedRead(Frozen):
-    """External values with their publication times; None where a source has nothing valid (DA-2), and `reason`
-    then says why."""
+    """External values with their publication times; None where a source has nothing valid (DA-2), with the reason in
+    `reason`."""
 
     kind: Literal["feed_read"] = "feed_read"
     fear_greed: int | None = None
@@ -414,7 +414,7 @@ ExchangeResponse = Annotated[
 
 
 def in_words(outcome: ExchangeResponse) -> str:
-    """An outcome that is not the one hoped for, as a clause."""
+    """An unsuccessful outcome, as a clause."""
     match outcome:
         case Refused():
             return f"refused with {outcome.code}: {outcome.message}"

@@ -1,8 +1,8 @@
-"""How durable rows are read back: one dialect for every actor, held against what the actor would write itself.
+"""Reading durable rows back: one dialect for every actor, checked against the rows that the actor itself would write.
 
-A change of a row's shape raises its schema and ships the upcaster from the one before, with a test that loads the old
-form. A row that is not exactly what the actor would write again stops the start with a sentence: a missing field
-must not become its default, since the default of a held position is "none".
+A change of a row's shape increments its schema and ships the upcaster from the previous one, with a test that loads
+the old form. A row that differs from the one that the actor would write stops the start with a clear error: a missing
+field must not become its default, since the default of a held position is "none".
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Protocol
 from statemachines.actor_logic import StateRow
 
 Upcaster = Callable[[StateRow], StateRow]
-"""Takes a row of one schema to the next one."""
+"""Converts a row of one schema to the next one."""
 
 
 class UnreadableRowError(ValueError):
-    """A durable row cannot be read by this version, or not as what it is."""
+    """A durable row cannot be read by this version, or not without a difference."""
 
 
 class RowKind(NamedTuple):
@@ -34,11 +34,11 @@ def _never(row: StateRow) -> bool:
 
 
 class StateDialect:
-    """What one actor's rows look like: schema 1, but for the kinds named.
+    """The schemas of one actor's rows: 1, except for the kinds given.
 
-    `unchecked` names the fields whose content other rows or the configuration decide, so that it may change at a start;
-    "state" is the row's state where every incarnation begins anew.
-    `is_idle` says whether a row may be left unread: that of an asset which is no longer configured and not held.
+    `unchecked` names the fields whose content depends on other rows or the configuration, so that it may change at a
+    start; "state" is the row's state if every incarnation starts from the initial state.
+    `is_idle` returns whether a row may be left unread: that of an asset that is no longer configured and not held.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class StateDialect:
         self.is_idle = is_idle
 
     def read(self, owner: str, rows: Mapping[str, StateRow]) -> dict[str, StateRow]:
-        """All rows as this version writes them.
+        """All rows in the schema that this version writes.
 
         Raises:
-            UnreadableRowError: a row is of a later version, or of one whose upcaster is gone, or no document at all.
+            UnreadableRowError: a row has a later schema, or one whose upcaster has been removed, or is not a document.
         """
         return {key: self._current(owner, row) for key, row in rows.items()}
 
@@ -81,13 +81,13 @@ class StateDialect:
 
 
 PLAIN = StateDialect()
-"""The dialect of an actor that has changed no row so far."""
+"""The dialect of an actor whose rows all have schema 1."""
 
 ADVICE = "Restore a backup (docs/operations.md); on the simulated exchange `eternal reset` discards all state."
 
 
 class Durable(Protocol):
-    """What is restored from rows and can say at any time what it would write."""
+    """An object that is restored from rows and can return its current rows at any time."""
 
     def restore(self, rows: Mapping[str, StateRow]) -> None: ...
 
@@ -95,7 +95,7 @@ class Durable(Protocol):
 
 
 def restore(owner: str, durable: Durable, rows: Mapping[str, StateRow], dialect: StateDialect = PLAIN) -> None:
-    """Restore `durable` and hold every row against what it would write now.
+    """Restore `durable` and compare every row with the one it would write now.
 
     Raises:
         UnreadableRowError: a row has another schema, cannot be read, is not one of the owner's, or would be written
@@ -107,7 +107,7 @@ def restore(owner: str, durable: Durable, rows: Mapping[str, StateRow], dialect:
         written = {row.key: row for row in durable.rows()}
     except UnreadableRowError:
         raise
-    except Exception as error:  # whatever a document that is not ours makes the reader run into
+    except Exception as error:  # any error that an invalid document causes in the reader
         raise UnreadableRowError(_unreadable(owner, _culprit(durable, current), error)) from error
     for key, row in current.items():
         if key in written:
@@ -117,7 +117,7 @@ def restore(owner: str, durable: Durable, rows: Mapping[str, StateRow], dialect:
 
 
 def _culprit(durable: Durable, rows: Mapping[str, StateRow]) -> str:
-    """The row that cannot be read by itself. `durable` has failed already and is not used any more."""
+    """The key of the row that cannot be read on its own. `durable` has already failed and is no longer used."""
     for key, row in rows.items():
         try:
             durable.restore({key: row})
@@ -143,13 +143,13 @@ def _compare(owner: str, stored: StateRow, written: StateRow, dialect: StateDial
 
 
 def _plain(data: Mapping[str, Any], dialect: StateDialect) -> Any:
-    """As the database returns it."""
+    """The data as the database returns it."""
     kept = {key: value for key, value in data.items() if key not in dialect.unchecked}
     return json.loads(json.dumps(kept))
 
 
 def _difference(place: str, stored: Any, written: Any) -> str:
-    """The first place where two documents differ, as a clause; "" for none. The order of sets is no difference."""
+    """The first difference between two documents, as a clause; "" for none. The order of sets is ignored."""
     if stored == written:
         return ""
     if isinstance(stored, dict) and isinstance(written, dict):

@@ -56,7 +56,7 @@ class ActorName(StrEnum):
 
 
 class Foundation(StrEnum):
-    """What the actors stand on: guarded by the launch, which raises alerts in their names."""
+    """The foundations of the actors: supervised by the launch process, which raises their alerts."""
 
     DATABASE = "database"
     EXCHANGE = "exchange"
@@ -93,13 +93,13 @@ class Side(StrEnum):
 
 
 class Frozen(BaseModel):
-    """Base of every value that travels: immutable, refuses unknown fields."""
+    """Base of every serialised value: immutable, refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Instrument(Frozen):
-    """What the exchange allows for one symbol (RM-1 instrument rules, FU-4 lot steps).
+    """The exchange's trading rules of one symbol (RM-1 instrument rules, FU-4 lot steps).
 
     `min_notional_usdt` and `max_market_qty` are the venue's filters; `maintenance_margin_rate` is the first
     risk tier's (spot: 0); `funding_interval_min` is 0 for spot.
@@ -128,7 +128,7 @@ class Instrument(Frozen):
         return ceil_to_step(quantity, self.qty_step)
 
     def cap_market_qty(self, quantity: Decimal) -> Decimal:
-        """No more than the venue's largest market order, in whole lots; a maximum of 0 is none."""
+        """`quantity`, capped at the venue's largest market order, in whole lots; a maximum of 0 means no maximum."""
         if not 0 < self.max_market_qty < quantity:
             return quantity
         return self.floor_qty(self.max_market_qty)

@@ -84,7 +84,7 @@ class ActorSpec:
     None: it decides nothing and has no durable state (the API)."""
 
     actor_class: type[Any] | None = None
-    """The class that Ray runs; None: it is the one of a storey above (orchestrator, API)."""
+    """The class that Ray runs; None: it is the one of a higher layer (orchestrator, API)."""
 
     machines: tuple[MachineSpec, ...] = ()
     """The machines that it runs; a row is of the first whose `rows` its key begins with."""

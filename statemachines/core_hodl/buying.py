@@ -14,14 +14,14 @@ from statemachines.values import Side
 
 
 class Buying:
-    """Decides on the tranches of one day. All see the same prices; each takes its cash and room from the next."""
+    """Decides on the tranches of one day. All use the same prices; each reduces the cash and room left for the next."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
     def tranches(self, now_ms: int) -> None:
-        """CH-6: what is due today, once; what cannot be bought stays with its plan."""
+        """CH-6: the tranches due today, once; an amount that cannot be bought stays with its plan."""
         books = self.engine_orders.books()
         if books is None:
             return
@@ -36,7 +36,7 @@ class Buying:
             free = self._plan(plan, parts, rooms, free, now_ms)
         small = self.engine_orders.engine.small_usdt
         if small > 0:
-            reason = f"inflows of {usdt(small)} below {p.min_plan_share:.0%} of the engine are bought at once (C5)"
+            reason = f"inflows of {usdt(small)} below {p.min_plan_share:.0%} of the engine: bought immediately (C5)"
             wanted = {asset: small * part for asset, part in parts.items()}
             self._buy("small", wanted, rooms, free, reason, now_ms)
 
@@ -69,16 +69,16 @@ class Buying:
     def _buy(
         self,
         purpose: Purpose,
-        wanted: Mapping[str, Decimal],
+        amounts: Mapping[str, Decimal],
         rooms: dict[str, Decimal],
         budget: Decimal,
         reason: str,
         now_ms: int,
         plan: int = 0,
     ) -> Decimal:
-        """Send the purchases and take them from `rooms`; the answer is their cost at the last close."""
+        """Send the purchases, deduct them from `rooms` and return their cost at the last close."""
         spent = ZERO
-        for asset, amount in affordable(wanted, rooms, budget).items():
+        for asset, amount in affordable(amounts, rooms, budget).items():
             text = f"{usdt(amount)} of {asset}: {reason}"
             quantity = self.engine_orders.send(purpose, asset, Side.BUY, amount, text, now_ms, plan)
             cost = quantity * self.engine_orders.holdings.prices[asset]

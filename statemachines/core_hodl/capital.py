@@ -1,4 +1,4 @@
-"""Capital that comes and goes: first build, inflows' plans, their opening and closing (CH-5, CH-6; C5, C6, C10)."""
+"""Inflows and outflows of capital: first build, inflows' plans, their opening and closing (CH-5, CH-6; C5, C6, C10)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from statemachines.core_hodl.state import ZERO, Cycle
 
 
 class Capital:
-    """Keeps the plans, and with them the state INITIALIZATION."""
+    """Manages the plans, and with them the state INITIALIZATION."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
     def take_flows(self, cycle: Cycle, books: Books) -> None:
-        """C5, C10: capital that came or went since the last cycle."""
+        """C5, C10: capital that flowed in or out since the last cycle."""
         engine, p = self.engine_orders.engine, self.parameters
         inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
         plans = planning.after_outflow(engine.plans, books, inflow, outflow, p)
@@ -45,7 +45,7 @@ class Capital:
         self.close_plans()
 
     def begin_build(self, books: Books) -> None:
-        """CH-6: the first capital is built in over 30 days; within 1 % of the targets the build has ended (C5)."""
+        """CH-6: the first capital is invested over 30 days; within 1 % of the targets the build has ended (C5)."""
         engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_begun and books.equity_usdt > 0:
             self.engine_orders.set_engine(build_tranches_left=p.tranches)
@@ -63,7 +63,7 @@ class Capital:
         self.follow_plans()
 
     def close_plans(self) -> None:
-        """CH-6: plans whose last tranche has ended are closed, unless a remainder of it is carried on to tomorrow."""
+        """CH-6: plans whose last tranche has ended are closed, unless a remainder is carried over to the next day."""
         engine = self.engine_orders.engine
         if engine.build_tranches_left == 0 and not engine.build_unfilled:
             self._end_build(f"its {self.parameters.tranches} tranches are done (C5)")
@@ -76,14 +76,14 @@ class Capital:
             elif plan.cash_usdt > 0 and plan.number in engine.plans_unfilled:
                 kept.append(plan.model_copy(update={"tranches_left": 1}))
             else:
-                text = f"plan {plan.number} has ended, {usdt(plan.cash_usdt)} of it were not bought and stay cash"
+                text = f"plan {plan.number} has ended, {usdt(plan.cash_usdt)} of it were not invested and stay in cash"
                 self.engine_orders.remark("plan_closed", text, {"plan": plan.number})
         if tuple(kept) != engine.plans or engine.plans_unfilled or engine.build_unfilled:
             self.engine_orders.set_engine(plans=tuple(kept), plans_unfilled=(), build_unfilled=False)
         self.follow_plans()
 
     def follow_plans(self) -> None:
-        """C6: INITIALIZATION while a plan is open, else ACCUMULATION."""
+        """C6: INITIALIZATION while a plan is open, otherwise ACCUMULATION."""
         engine = self.engine_orders.engine
         building = engine.build_tranches_left is not None or bool(engine.plans)
         if building and engine.state is CoreState.ACCUMULATION:

@@ -1,6 +1,6 @@
 """The engine's part of the daily cycle, in stages (O7): C7, CH-2, tranches, staking.
 
-Each stage waits for the orders of the one before.
+Each stage waits for the orders of the previous one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from statemachines.values import DAY_MS, Side
 
 
 class Daily:
-    """Opens and advances the cycle in hand."""
+    """Opens and advances the current cycle."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
@@ -37,11 +37,11 @@ class Daily:
     # --- the cycle as a whole ---
 
     def open(self, run: RunCycle) -> None:
-        """CH-6: a day is decided once. What the day before left unfinished gives way to the new day's decisions."""
+        """CH-6: a day is decided once. Unfinished decisions of the previous day are superseded by the new day's."""
         engine = self.engine_orders.engine
         if engine.cycle_day_ms is not None and run.day_ms <= engine.cycle_day_ms:
             self.engine_orders.remark(
-                "repeat", f"the cycle of day {run.day_ms} ms has been decided before: nothing again (CH-6)"
+                "repeat", f"the cycle of day {run.day_ms} ms has already been decided: nothing is repeated (CH-6)"
             )
             return
         if engine.cycle is not None and engine.cycle.stage is not DayStage.END:
@@ -52,7 +52,7 @@ class Daily:
         self.engine_orders.set_engine(cycle=cycle, cycle_day_ms=run.day_ms)
 
     def advance(self, now_ms: int) -> None:
-        """Go through the stages until orders are out, something is unknown, or the day is done."""
+        """Go through the stages until orders are open, an input is unknown, or the day is done."""
         if not self.engine_orders.engine.orders:
             self._capital.close_plans()
         while (cycle := self.engine_orders.engine.cycle) is not None and not self.engine_orders.engine.orders:
@@ -80,7 +80,7 @@ class Daily:
         self.engine_orders.set_engine(cycle=cycle.model_copy(update={"stage": machine.state}))
 
     def _may_decide(self, cycle: Cycle) -> bool:
-        """CH-9 and DA-3: a stop, or a day without a bar, drops what is left of the cycle."""
+        """CH-9 and DA-3: a stop, or a day without a bar, drops the rest of the cycle."""
         missing = [a for a in self.parameters.assets if self.engine_orders.market.day_ms.get(a, -1) < cycle.day_ms]
         if self.engine_orders.engine.stopped:
             self.engine_orders.remark("stopped", f"nothing is decided: {self.engine_orders.engine.stopped} (CH-9)")
@@ -93,7 +93,7 @@ class Daily:
         return False
 
     def _is_current(self, cycle: Cycle) -> bool:
-        """Whether portfolio and instruments allow decisions on this close; else the cycle waits for them."""
+        """Whether portfolio and instruments allow decisions on this close; otherwise the cycle waits for them."""
         known = all(asset in self.engine_orders.market.instruments for asset in self.parameters.assets)
         return known and self.engine_orders.holdings.market_ms >= cycle.close_ms
 
@@ -105,7 +105,7 @@ class Daily:
         self._mark_calendar(cycle)
         self._warn_of_thin_buffer(books)
         carried = self.engine_orders.engine.rebalance is not None
-        self._rebalancing.carry_on(cycle)
+        self._rebalancing.carry_over(cycle)
         if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
         reason, data = metrics(
@@ -118,7 +118,7 @@ class Daily:
         self._next_stage(cycle, "judged")
 
     def _mark_calendar(self, cycle: Cycle) -> None:
-        """C3: a quarter's end is due with its bar and stays pending until it is served, at most one."""
+        """C3: a quarter's end is due with its bar and stays pending until its rebalance, at most one at a time."""
         engine = self.engine_orders.engine
         due_ms = rules.calendar_due_ms(cycle.day_ms, engine.calendar_day_ms)
         self.engine_orders.set_engine(calendar_day_ms=cycle.day_ms)
@@ -126,7 +126,7 @@ class Daily:
             self.engine_orders.set_engine(calendar_due_ms=due_ms)
 
     def _warn_of_thin_buffer(self, books: Books) -> None:
-        """CH-7: cash below 2.5 % of the engine is told once until it has recovered."""
+        """CH-7: cash below 2.5 % of the engine raises one alert, which is open until the cash has recovered."""
         thin = books.equity_usdt > 0 and rules.is_buffer_thin(books, self.parameters)
         if thin and not self.engine_orders.engine.buffer_alerted:
             self.engine_orders.alert(
@@ -141,7 +141,7 @@ class Daily:
         self.engine_orders.set_engine(buffer_alerted=thin)
 
     def _trim(self, books: Books, now_ms: int) -> Books:
-        """C7: sales down to 45 %. The answer is the books as they will be, for CH-2 at the same close."""
+        """C7: sales down to 45 %. Returns the valuation after the sales, for CH-2 at the same close."""
         p, unfinished = self.parameters, self.engine_orders.engine.trimming
         self.engine_orders.set_engine(trimming=())
         for asset, amount in rules.trims(books, self.engine_orders.protected(), unfinished, p).items():
@@ -155,7 +155,7 @@ class Daily:
     # --- rebalance ---
 
     def _trigger(self, cycle: Cycle, books: Books) -> Cycle:
-        """CH-2 and a pending quarter end (C3) at this close, unless barred by first build, CH-8 or risk."""
+        """CH-2 and a pending quarter end (C3) at this close, unless barred by the first build, CH-8 or a risk state."""
         engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_built or self.engine_orders.market.suspended or not cycle.entries_allowed:
             return cycle
@@ -165,7 +165,7 @@ class Daily:
             return cycle.model_copy(update={"trigger": "drift", "trigger_reason": reason})
         if engine.calendar_due_ms is not None:
             late = (cycle.day_ms - engine.calendar_due_ms) // DAY_MS
-            reason = f"the quarter's end of {late} days ago is to be served, drift {drift * 100:.2f} points (CH-2)"
+            reason = f"the quarter's end of {late} days ago is due, drift {drift * 100:.2f} points (CH-2)"
             return cycle.model_copy(update={"trigger": "calendar", "trigger_reason": reason})
         return cycle
 
@@ -189,9 +189,9 @@ class Daily:
     # --- staking ---
 
     def _optimise(self, cycle: Cycle) -> None:
-        """CH-10: decide on staking and go back to ACCUMULATION, or to an open plan (C6)."""
+        """CH-10: decide on staking and return to ACCUMULATION, or to an open plan (C6)."""
         books = self.engine_orders.books()
-        found = staking.Calm(False, "the books are not known") if books is None else self._calm(cycle, books)
+        found = staking.Calm(False, "the holdings are not known") if books is None else self._calm(cycle, books)
         reason = f"no Earn access configured: nothing is staked; {found.reason} (CH-10)"
         self.engine_orders.noted(self.engine_orders.machine.optimised(reason, {"calm": found.is_calm}))
         self.engine_orders.set_engine(is_calm=found.is_calm)
@@ -207,7 +207,7 @@ class Daily:
         return staking.calm(value, cycle.day_ms, calendar_ms, drift_is_due, p.staking)
 
     def _earn_if_calmed(self, cycle: Cycle, books: Books) -> None:
-        """CH-10 between two rebalances: looked at when the market has calmed down, not every calm day anew."""
+        """CH-10 between two rebalances: evaluated once when the market has calmed down, not on every calm day."""
         engine = self.engine_orders.engine
         if engine.state is not CoreState.ACCUMULATION:
             return
@@ -223,7 +223,7 @@ class Daily:
     def summary(self) -> str:
         """One sentence for CycleDone."""
         engine = self.engine_orders.engine
-        text = f"{engine.state.name}, {len(engine.orders)} orders out, {usdt(planned_usdt(engine.plans))} planned"
+        text = f"{engine.state.name}, {len(engine.orders)} open orders, {usdt(planned_usdt(engine.plans))} planned"
         if self.engine_orders.market.suspended:
             text += ", rebalancing suspended"
         return f"{text}, stopped" if engine.stopped else text

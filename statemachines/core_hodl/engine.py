@@ -1,8 +1,8 @@
-"""The deciding part of CORE-HODL: messages in, commands out (SPEC chapter 2, RULINGS C1 .. C10).
+"""The CORE-HODL engine: messages in, commands out (SPEC chapter 2, RULINGS C1 .. C10).
 
-Market news only updates the view. The engine decides once a day on RunCycle: sales above 50 % (C7), rebalance (CH-2),
-tranches (CH-6), staking (CH-10). Its orders are maker orders and may work for hours; what depends on their end goes on
-in `tick`, when the portfolio after the fills is there.
+Market data only updates the view. The engine decides once a day on RunCycle: sales above 50 % (C7), rebalance (CH-2),
+tranches (CH-6), staking (CH-10). Its orders are maker orders and may work for hours; decisions that depend on their end
+continue in `tick`, when the portfolio after the fills has arrived.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class CoreHodlEngine:
         self._daily = Daily(self._engine_orders)
         self._intake = Intake(self._engine_orders)
 
-    # --- life ---
+    # --- start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """CH-8: the longest history there is of both assets' daily spot bars (D3)."""
+        """CH-8: the longest available history of both assets' daily spot bars (D3)."""
         days = self.parameters.history_days
         return tuple(HistoryNeed(SPOT, f"{asset}USDT", "D", days) for asset in self.parameters.assets)
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Highs and suspension of the first start; later they are in the state."""
+        """Highs and suspension for the first start; later they are part of the state."""
         self._intake.warm([bars.get(need, ()) for need in self.history_needed()])
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back the state of a previous incarnation.
+        """Restore the state of a previous incarnation.
 
         Raises:
             ValueError: a row has a schema that this version cannot read.
@@ -57,7 +57,7 @@ class CoreHodlEngine:
         self._engine_orders.restore(rows)
 
     def begin(self, now_ms: int) -> Commands:
-        """Nothing to ask for: orders in flight and the day's stage are in the state and go on with the messages."""
+        """No requests: orders in flight and the day's stage are part of the state and continue with the messages."""
         return self._engine_orders.take()
 
     def rows(self) -> Iterable[StateRow]:
@@ -67,23 +67,23 @@ class CoreHodlEngine:
         return self._engine_orders.dirty()
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """CORE-HODL asks the exchange for nothing itself."""
+        """False: CORE-HODL sends no requests to the exchange itself."""
         return False
 
     # --- messages ---
 
     def handle(self, message: Envelope) -> Commands:
-        """Take in one message; unknown kinds are none of this engine's business."""
+        """Handle one message; other kinds are ignored."""
         body, now_ms = message.body, message.market_ms
         match body:
             case DayClosed():
                 self._intake.day(body)
             case Portfolio():
                 self._intake.portfolio(body)
-                self._go_on(now_ms)
+                self._advance(now_ms)
             case InstrumentsKnown():
                 self._intake.instruments(body)
-                self._go_on(now_ms)
+                self._advance(now_ms)
             case RiskState():
                 self._intake.risk(body)
             case RunCycle() if body.engine is self.name:
@@ -92,7 +92,7 @@ class CoreHodlEngine:
                 self._engine_orders.filled(body)
             case IntentEnded():
                 if self._engine_orders.ended(body):
-                    self._go_on(now_ms)
+                    self._advance(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:
                 self._intake.balances(body, now_ms)
             case TransferEnded() if Account.CORE_HODL in (body.from_account, body.to_account):
@@ -102,16 +102,16 @@ class CoreHodlEngine:
         return self._engine_orders.take()
 
     def _cycle(self, body: RunCycle, now_ms: int) -> None:
-        """Third step of the daily cycle (OR-3). It is done when the decisions are out: maker orders may still work."""
+        """Third step of the daily cycle (OR-3). It is done once the decisions are sent: maker orders may still work."""
         self._daily.open(body)
         self._daily.advance(now_ms)
         done = CycleDone(day_ms=body.day_ms, engine=self.name, summary=self._daily.summary())
         self._engine_orders.out.append(Send(done))
 
-    def _go_on(self, now_ms: int) -> None:
-        """Something the day's decisions wait for has come: go on in the next tick, on the newest portfolio.
+    def _advance(self, now_ms: int) -> None:
+        """An event that the day's decisions wait for has occurred: continue in the next tick, on the newest portfolio.
 
-        Outside a cycle it is the ends of plans that may be due.
+        Outside a cycle only the ends of plans may be due.
         """
         engine = self._engine_orders.engine
         if not engine.orders and (engine.cycle is not None or engine.build_tranches_left == 0 or self._has_ended()):
@@ -123,11 +123,11 @@ class CoreHodlEngine:
     # --- time ---
 
     def deadline(self) -> int | None:
-        """When the day's decisions go on; None while orders work or nothing is left to decide."""
+        """When the day's decisions continue; None while orders are working or nothing is left to decide."""
         return self._engine_orders.engine.due_ms
 
     def tick(self, now_ms: int) -> Commands:
-        """Go on with the day's decisions, if it is time."""
+        """Continue the day's decisions, if due."""
         due_ms = self._engine_orders.engine.due_ms
         if due_ms is not None and due_ms <= now_ms:
             self._engine_orders.set_engine(due_ms=None)

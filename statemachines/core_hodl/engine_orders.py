@@ -31,7 +31,7 @@ _KINDS: dict[Purpose, str] = {
 
 
 class EngineOrders(EngineRows[EngineRow]):
-    """Rows and orders."""
+    """The engine's rows and orders."""
 
     def __init__(self, parameters: CoreHodlParameters) -> None:
         super().__init__(EngineRow(), SCHEMA)
@@ -57,7 +57,7 @@ class EngineOrders(EngineRows[EngineRow]):
         return self.market if key == MARKET_KEY else self.holdings
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back the rows of a previous incarnation.
+        """Restore the rows of a previous incarnation.
 
         Raises:
             UnreadableRowError: a row has a schema that this version cannot read.
@@ -74,7 +74,7 @@ class EngineOrders(EngineRows[EngineRow]):
     # --- journal ---
 
     def noted(self, *notes: JournalEntry) -> None:
-        """Take over the machine's new state and its journal lines."""
+        """Store the machine's new state and its journal lines."""
         self.out.extend(notes)
         if self.machine.state is not self.engine.state:
             self.set_engine(state=self.machine.state)
@@ -83,7 +83,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self.out.append(self.machine.remark(trigger, reason, data or {}))
 
     def alert(self, severity: Any, title: str, text: str, condition: str = ONCE) -> None:
-        """`condition`: what is wrong lasts until `alert_ended` of the same key."""
+        """Raise an alert; with a `condition` it stays open until `alert_ended` with the same key."""
         self.out.append(Alert(severity, title, text, condition))
 
     def alert_ended(self, condition: str, text: str) -> None:
@@ -105,12 +105,12 @@ class EngineOrders(EngineRows[EngineRow]):
         )
 
     def falls(self) -> dict[str, Decimal]:
-        """CH-8: how far each asset's newest close stands below its highest."""
+        """CH-8: how far each asset's newest close is below its highest."""
         market = self.market
         return {a: fall(closes[-1], market.highs[a]) for a, closes in market.closes.items() if closes}
 
     def protected(self) -> frozenset[str]:
-        """C8: assets that are not to be sold now."""
+        """C8: assets that must not be sold now."""
         return fallen(self.market.suspended, self.falls(), self.parameters)
 
     # --- sending ---
@@ -118,7 +118,8 @@ class EngineOrders(EngineRows[EngineRow]):
     def send(
         self, purpose: Purpose, asset: str, side: Side, amount_usdt: Decimal, reason: str, now_ms: int, plan: int = 0
     ) -> Decimal:
-        """Send one maker order for about `amount_usdt` at the last close; the quantity, 0 when it is too small."""
+        """Send one maker order for about `amount_usdt` at the last close; returns the quantity, 0 when it is too
+        small."""
         price = self.holdings.prices[asset]
         quantity = lots(amount_usdt, price, self.market.instruments[asset])
         if quantity <= 0:
@@ -155,7 +156,7 @@ class EngineOrders(EngineRows[EngineRow]):
         return quantity
 
     def withdraw(self, intent_ids: Sequence[str], reason: str) -> None:
-        """Cancel what still works of these intents; their ends are still to come."""
+        """Cancel the working orders of these intents; the messages of their ends follow."""
         orders = []
         for order in self.engine.orders:
             if order.intent_id in intent_ids and not order.withdrawn:
@@ -164,10 +165,11 @@ class EngineOrders(EngineRows[EngineRow]):
             orders.append(order)
         self.set_engine(orders=tuple(orders))
 
-    # --- what happened ---
+    # --- reports ---
 
     def filled(self, fill: Fill) -> None:
-        """One execution: balances are the account's own after it, and what was spent leaves its plan (CH-6)."""
+        """One execution: balances are those of the account after it, and its plan is reduced by the amount spent
+        (CH-6)."""
         asset = fill.symbol.removesuffix("USDT")
         coins = {**self.holdings.coins, asset: fill.position_quantity}
         self.set_holdings(coins=coins, cash_usdt=fill.cash_usdt, as_of_ms=max(self.holdings.as_of_ms, fill.executed_ms))
@@ -181,7 +183,7 @@ class EngineOrders(EngineRows[EngineRow]):
             self._guard_buffer()
 
     def ended(self, body: IntentEnded) -> bool:
-        """The end of an order; True when it was one of ours. A remainder that could still be traded is carried on."""
+        """The end of an order; True when it was one of ours. A remainder that can still be traded is carried over."""
         order = self._order(body.intent_id)
         if order is None:
             return False
@@ -190,7 +192,7 @@ class EngineOrders(EngineRows[EngineRow]):
             order = self._count(order, missing, missing * body.average_price)
         why = f"{body.ended_as} {body.why}".strip()
         self.set_engine(orders=tuple(o for o in self.engine.orders if o.intent_id != order.intent_id))
-        self._carry_on(order, why)
+        self._carry_over(order, why)
         return True
 
     def _order(self, intent_id: str) -> Order | None:
@@ -217,19 +219,19 @@ class EngineOrders(EngineRows[EngineRow]):
         return changed
 
     def _guard_buffer(self) -> None:
-        """CH-7: prices that rose while purchases work must not take the cash below the buffer."""
+        """CH-7: prices that rise while purchases are working must not bring the cash below the buffer."""
         books, buying = self.books(), self._buying()
         if books is None or not buying:
             return
         least = self.parameters.cash_buffer * books.equity_usdt
         if books.cash_usdt >= least:
             return
-        reason = f"cash {usdt(books.cash_usdt)} is below the buffer of {usdt(least)}: the rest is not bought (CH-7)"
+        reason = f"cash {usdt(books.cash_usdt)} is below the buffer of {usdt(least)}: no more is bought (CH-7)"
         self.remark("buffer", reason)
         self.withdraw(buying, reason)
 
     def _buying(self) -> list[str]:
-        """Intents of the purchases that still work."""
+        """Intents of the purchases that are still working."""
         return [
             o.intent_id
             for o in self.engine.orders
@@ -237,9 +239,10 @@ class EngineOrders(EngineRows[EngineRow]):
         ]  # fmt: skip
 
     def guard_commitments(self) -> None:
-        """CH-7: purchases whose cash has gone elsewhere meanwhile (an outflow, a fee) are withdrawn.
+        """CH-7: withdraw purchases whose cash was used otherwise meanwhile (an outflow, a fee).
 
-        The measure is the alert's 2.5 %, not the buffer: rising prices alone shall not withdraw what was sized to it.
+        The limit is the alert's 2.5 %, not the buffer: rising prices alone must not withdraw purchases sized to the
+        buffer.
         """
         books, p = self.books(), self.parameters
         buying = self._buying()
@@ -257,11 +260,11 @@ class EngineOrders(EngineRows[EngineRow]):
         self.remark("buffer", reason)
         self.withdraw(buying, reason)
 
-    def _carry_on(self, order: Order, why: str) -> None:
+    def _carry_over(self, order: Order, why: str) -> None:
         left = order.quantity - order.filled
         instrument = self.market.instruments[order.asset]
         if order.side is Side.BUY:
-            # X2: a purchase at a higher price buys less; its amount is done when it has been paid.
+            # X2: a purchase at a higher price buys less; it is complete when its amount has been spent.
             left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
         if left <= 0 or not instrument.tradable(left, order.price):
             return
@@ -274,5 +277,5 @@ class EngineOrders(EngineRows[EngineRow]):
             self.set_engine(plans_unfilled=(*engine.plans_unfilled, order.plan))
         elif order.purpose == "trim":
             self.set_engine(trimming=(*engine.trimming, order.asset))
-        text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried on"
+        text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried over"
         self.remark("unfilled", text, {"intent_id": order.intent_id, "left": str(left)})

@@ -1,4 +1,4 @@
-"""What the rest of the core is told about CORE-HODL."""
+"""The identity of CORE-HODL."""
 
 from decimal import Decimal
 

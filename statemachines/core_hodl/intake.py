@@ -22,7 +22,7 @@ from statemachines.portfolio.equity import spot_key
 from statemachines.values import SPOT, Account, ActorName
 
 SCOPES = scopes_of(ActorName.CORE_HODL)
-"""Risk states in which the engine acts at all; in the others CH-9 stops it."""
+"""The scopes whose risk states apply to the engine (CH-9)."""
 
 
 def volatility(market: MarketRow, p: StakingParameters) -> Decimal | None:
@@ -33,7 +33,7 @@ def volatility(market: MarketRow, p: StakingParameters) -> Decimal | None:
 
 
 class Intake:
-    """Applies incoming messages to the engine's rows; decides only what must follow at once."""
+    """Applies incoming messages to the engine's rows; decides only what must follow immediately."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
@@ -42,7 +42,7 @@ class Intake:
     # --- market ---
 
     def warm(self, bars: Iterable[Sequence[BarFact]]) -> None:
-        """C8: highs and suspension from the longest history there is; a restored engine has them already."""
+        """C8: highs and suspension from the longest history available; a restored engine already has them."""
         if self.engine_orders.market.started:
             return
         by_day: dict[int, list[BarFact]] = {}
@@ -55,7 +55,7 @@ class Intake:
         self.engine_orders.set_market(started=True)
 
     def day(self, body: DayClosed) -> None:
-        """CH-8 at the daily closes; a suspension ends the rebalance whose orders still work."""
+        """CH-8 at the daily closes; a suspension ends a rebalance whose orders are still working."""
         before = self.engine_orders.market.suspended
         self._closes([bar for bar in body.bars if bar.category == SPOT and bar.interval == "D"])
         self._judge_fall()
@@ -65,19 +65,17 @@ class Intake:
             return
         shown = ", ".join(f"{asset} {fall:.2%}" for asset, fall in self.engine_orders.falls().items())
         if after:
-            text = (
-                f"closes stand below their highs by {shown}, one of them more than {self.parameters.suspend_fall:.0%}"
-            )
+            text = f"closes are below their highs by {shown}, one of them more than {self.parameters.suspend_fall:.0%}"
             self.engine_orders.remark("suspend", f"{text}: rebalancing is suspended (CH-8)")
             self.engine_orders.alert(
-                "warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches go on.", "suspended"
+                "warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches continue.", "suspended"
             )
             rebalancing = [
                 order.intent_id for order in self.engine_orders.engine.orders if order.purpose == "rebalance"
             ]
             self.engine_orders.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
         else:
-            text = f"closes stand below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
+            text = f"closes are below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
             self.engine_orders.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
             self.engine_orders.alert_ended("suspended", f"{text}; rebalancing is possible again")
 
@@ -108,7 +106,7 @@ class Intake:
     # --- the engine's own figures ---
 
     def portfolio(self, body: Portfolio) -> None:
-        """The whole portfolio; its view of our own account counts unless our own fills are newer."""
+        """The whole portfolio; its figures of our own account are used unless our own fills are newer."""
         known = self.engine_orders.holdings
         if body.version_no <= known.version_no:
             return
@@ -140,7 +138,7 @@ class Intake:
         return {asset: coins.get(asset, ZERO) for asset in self.parameters.assets}
 
     def transferred(self, body: TransferEnded) -> None:
-        """C5: USDT that comes is an inflow of the next cycle; coins in kind open no plan."""
+        """C5: incoming USDT is an inflow of the next cycle; coins transferred in kind open no plan."""
         if not body.succeeded or body.from_account is body.to_account:
             return
         engine, comes = self.engine_orders.engine, body.to_account is Account.CORE_HODL

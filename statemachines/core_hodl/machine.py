@@ -1,7 +1,7 @@
-"""The machine of the engine (CH-5): its table and the decisions that move it.
+"""The machine of the engine (CH-5): its table and its decisions.
 
-Suspension of rebalancing (CH-8) and the stop of all activity (CH-9) are flags beside it, not states: whatever the
-engine was doing, it resumes from there when they end.
+Suspension of rebalancing (CH-8) and the stop of all activity (CH-9) are flags, not states: when they end, the engine
+resumes from the state it was in.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ TABLE: Table[CoreState] = Table(
         Row("rebalanced", _S.REBALANCING, _S.EARN_OPTIMIZATION, "CH-4: all legs have ended"),
         Row("optimised", _S.EARN_OPTIMIZATION, _S.ACCUMULATION, "CH-10: staking is decided"),
         Row("new_capital", _S.ACCUMULATION, _S.INITIALIZATION, "CH-5: an inflow's plan is open"),
-        # what reality adds
+        # transitions that practice adds
         Row("interrupt", _S.INITIALIZATION, _S.ACCUMULATION, "C6: a trigger of CH-2 while a plan is open"),
-        Row("earn", _S.ACCUMULATION, _S.EARN_OPTIMIZATION, "CH-10: the market calms down between two rebalances"),
+        Row("earn", _S.ACCUMULATION, _S.EARN_OPTIMIZATION, "CH-10: the market has calmed down between two rebalances"),
     ],
     {
         _S.INITIALIZATION: "ИНИЦИАЛИЗАЦИЯ",
@@ -49,7 +49,7 @@ TABLE: Table[CoreState] = Table(
 
 
 class DayStage(StrEnum):
-    """What is decided of a day now; each stage waits for the orders of the one before (O7)."""
+    """The stages of a day's decisions; each waits for the orders of the previous one (O7)."""
 
     START = "START"
     REBALANCE = "REBALANCE"
@@ -62,7 +62,7 @@ DAY_TABLE: Table[DayStage] = Table(
     DayStage.START,
     [
         Row("judged", DayStage.START, DayStage.REBALANCE, "C7, CH-2: flows, buffer and triggers are decided"),
-        Row("balanced", DayStage.REBALANCE, DayStage.TRANCHES, "CH-4: no leg of a rebalance is out"),
+        Row("balanced", DayStage.REBALANCE, DayStage.TRANCHES, "CH-4: no leg of a rebalance is open"),
         Row("bought", DayStage.TRANCHES, DayStage.END, "CH-6: tranches of open plans are decided"),
     ],
     {
@@ -86,10 +86,10 @@ DAY_KEY = "DAY"
 
 
 class CoreHodlMachine(StateMachine[CoreState]):
-    """Moves the engine through the table; every method answers the journal line of its decision.
+    """Moves the engine through the table; every method returns the journal line of its decision.
 
     Raises (all methods):
-        IllegalTransitionError: the table has no such arrow from the present state.
+        IllegalTransitionError: the table has no such row for the current state.
     """
 
     __slots__ = ()
@@ -100,9 +100,9 @@ class CoreHodlMachine(StateMachine[CoreState]):
         return self.fire("built", reason, {})
 
     def rebalance(self, reason: str, data: Mapping[str, Any]) -> list[JournalEntry]:
-        """CH-2: a rebalance begins; a plan that is open steps aside for it (C6)."""
-        aside = self.state is CoreState.INITIALIZATION
-        notes = [self.fire("interrupt", f"the open plan steps aside (C6): {reason}", data)] if aside else []
+        """CH-2: a rebalance begins; an open plan is interrupted for it (C6)."""
+        has_plan = self.state is CoreState.INITIALIZATION
+        notes = [self.fire("interrupt", f"the open plan is interrupted (C6): {reason}", data)] if has_plan else []
         return [*notes, self.fire("rebalance", reason, data)]
 
     def rebalanced(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
@@ -110,11 +110,11 @@ class CoreHodlMachine(StateMachine[CoreState]):
         return self.fire("rebalanced", reason, data)
 
     def earn(self, reason: str) -> JournalEntry:
-        """CH-10: look at staking between two rebalances."""
+        """CH-10: evaluate staking between two rebalances."""
         return self.fire("earn", reason, {})
 
     def optimised(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """CH-10: what is staked is decided."""
+        """CH-10: staking has been decided."""
         return self.fire("optimised", reason, data)
 
     def new_capital(self, reason: str) -> JournalEntry:

@@ -1,4 +1,4 @@
-"""CH-11: what the engine tells about itself every day. Pure functions."""
+"""CH-11: the engine's daily metrics. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from statemachines.values import DAY_MS
 
 QUARTER_DAYS = 91
 FREQUENCY_TOLERANCE_DAYS = 14
-"""CH-11: the goal is one rebalance a quarter ± 2 weeks."""
+"""CH-11: the goal is one rebalance per quarter ± 2 weeks."""
 
 
 def mean_days_between(days_ms: Sequence[int]) -> Decimal | None:
@@ -25,7 +25,7 @@ def mean_days_between(days_ms: Sequence[int]) -> Decimal | None:
 
 
 def is_quarterly(mean_days: Decimal) -> bool:
-    """CH-11: whether rebalances come quarterly ± 2 weeks."""
+    """CH-11: whether rebalances occur quarterly ± 2 weeks."""
     return abs(mean_days - QUARTER_DAYS) <= FREQUENCY_TOLERANCE_DAYS
 
 
@@ -34,8 +34,8 @@ def metrics(
 ) -> tuple[str, dict[str, Any]]:
     """The day's sentence and figures: drift (goal below 10 points), frequency of rebalances, cash, staking.
 
-    Without access to Bybit Earn the yield is 0 and what is forgone is what 80 % of the ETH held would have earned at
-    the configured yield.
+    Without access to Bybit Earn the yield is 0, and the forgone yield is that of 80 % of the ETH held at the configured
+    rate.
     """
     planned, equity = planned_usdt(engine.plans), books.equity_usdt
     drift = largest(drifts(books, targets(books, planned, p), p))

@@ -37,7 +37,7 @@ class StakingParameters(ParameterModel):
     """Largest part of the coins held that is staked (CH-10)."""
 
     replay_yield: YearlyFraction = Decimal("0.03")
-    """Yield assumed without data of Bybit Earn: what staking would earn, told in the daily row (C9)."""
+    """Yield assumed without data of Bybit Earn: what staking would earn, reported in the daily metrics (C9)."""
 
 
 class CoreHodlParameters(ParameterModel):

@@ -1,4 +1,4 @@
-"""Buying in tranches and giving capital back: CH-6 as ruled in C5, and C10. Pure functions; amounts in USDT."""
+"""Buying in tranches and returning capital: CH-6 as ruled in C5, and C10. Pure functions; amounts in USDT."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from statemachines.values import Frozen
 
 
 class Plan(Frozen):
-    """DCA of one inflow: `cash_usdt` is what is not spent yet, `tranches_left` the days it is still spread over."""
+    """DCA of one inflow: `cash_usdt` is not spent yet, `tranches_left` is the number of days it is spread over."""
 
     number: int
     opened_day_ms: int
@@ -26,7 +26,7 @@ def planned_usdt(plans: Sequence[Plan]) -> Decimal:
 
 
 def opens_plan(inflow_usdt: Decimal, books: Books, p: CoreHodlParameters) -> bool:
-    """C5: an inflow of 1 % of the engine or more is spread over its own tranches."""
+    """C5: whether the inflow, at least 1 % of the engine, is spread over its own tranches."""
     return inflow_usdt > 0 and inflow_usdt >= p.min_plan_share * books.equity_usdt
 
 
@@ -36,12 +36,12 @@ def build_tranche(books: Books, aims: Mapping[str, Decimal], tranches_left: int,
 
 
 def is_built(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> bool:
-    """C5: every asset lacks less than 1 % of its target."""
+    """C5: whether every asset lacks less than 1 % of its target."""
     return all(aims[asset] - books.value(asset) < p.built_tolerance * aims[asset] for asset in p.assets)
 
 
 def proportions(books: Books, suspended: bool, p: CoreHodlParameters) -> Amounts:
-    """C5: how a plan's money is split: by the positive gaps to the target of the whole engine; 2/3 : 1/3 while
+    """C5: the split of a plan's money: by the positive gaps to the targets of the whole engine; 2/3 : 1/3 while
     suspended (C8) or without a gap."""
     aims = targets(books, ZERO, p)
     gaps = {asset: max(ZERO, aims[asset] - books.value(asset)) for asset in p.assets}
@@ -52,7 +52,7 @@ def proportions(books: Books, suspended: bool, p: CoreHodlParameters) -> Amounts
 
 
 def shrink(plans: Sequence[Plan], amount_usdt: Decimal) -> tuple[Plan, ...]:
-    """C10: planned cash is taken from the latest plan first."""
+    """C10: reduce planned cash by an amount, the latest plan first."""
     kept: list[Plan] = []
     for plan in reversed(plans):
         cut = min(plan.cash_usdt, max(ZERO, amount_usdt))
@@ -64,9 +64,9 @@ def shrink(plans: Sequence[Plan], amount_usdt: Decimal) -> tuple[Plan, ...]:
 def after_outflow(
     plans: Sequence[Plan], books: Books, inflow_usdt: Decimal, outflow_usdt: Decimal, p: CoreHodlParameters
 ) -> tuple[Plan, ...]:
-    """C10: the plans after cash has left: first the cash above the buffer went, then planned cash.
+    """C10: the plans after an outflow: cash above the buffer is used first, then planned cash.
 
-    `books` show the engine after both flows.
+    `books` is the engine after both flows.
     """
     before = books.cash_usdt + outflow_usdt - inflow_usdt
     free = max(ZERO, before - p.cash_buffer * books.equity_usdt - planned_usdt(plans))
@@ -75,8 +75,8 @@ def after_outflow(
 
 @dataclass(frozen=True, slots=True)
 class Outflow:
-    """Who pays when CORE must give (C10). `sales` are amounts to sell per asset; `missing_usdt` cannot be given and
-    reduces the receivers pro rata."""
+    """The sources of an outflow from CORE (C10). `sales` are amounts to sell per asset; `missing_usdt` cannot be
+    provided and reduces the receivers' shares pro rata."""
 
     from_cash_usdt: Decimal
     from_plans_usdt: Decimal
@@ -88,7 +88,7 @@ class Outflow:
 def outflow(
     amount_usdt: Decimal, books: Books, plans: Sequence[Plan], protected: frozenset[str], p: CoreHodlParameters
 ) -> Outflow:
-    """C10: cash above the buffer, then planned cash (latest plan first), then sales of what is over target after the
+    """C10: cash above the buffer, then planned cash (latest plan first), then sales of assets above target after the
     outflow, pro rata to the excess. Buffer and targets are those of the engine after the outflow; a fallen asset is
     never sold (C8)."""
     left_equity = max(ZERO, books.equity_usdt - amount_usdt)

@@ -10,18 +10,18 @@ from statemachines.core_hodl.state import Cycle, Rebalance
 from statemachines.values import DAY_MS, Side
 
 KEPT_DAYS = 8
-"""How many days of past rebalances are kept for CH-11's frequency: two years of quarters."""
+"""Number of past rebalance days kept for CH-11's frequency: two years of quarters."""
 
 
 class Rebalancing:
-    """Moves the rebalance in progress; there is at most one."""
+    """Carries out the rebalance in progress; there is at most one."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
     def begin(self, cycle: Cycle) -> None:
-        """CH-2: a trigger holds. Whatever its cause, a quarter's end that waits is served by it (C3)."""
+        """CH-2: a trigger holds. Whatever its cause, the rebalance also covers a pending quarter's end (C3)."""
         books = self.engine_orders.books()
         if books is None or not cycle.trigger:
             return
@@ -47,19 +47,19 @@ class Rebalancing:
             *self.engine_orders.machine.rebalance(cycle.trigger_reason, {"cause": cycle.trigger, **data})
         )
 
-    def carry_on(self, cycle: Cycle) -> None:
-        """A new day: what was left unfilled is sent again, or given up when it has been carried too long."""
+    def carry_over(self, cycle: Cycle) -> None:
+        """A new day: unfilled remainders are sent again, or abandoned when they have been carried over too long."""
         engine = self.engine_orders.engine
         open_one = engine.rebalance
         if open_one is None:
             return
         days = (cycle.day_ms - open_one.day_ms) // DAY_MS
         if days > self.parameters.rebalance_days:
-            text = f"the {open_one.cause} rebalance of {days} days ago is given up: its orders do not fill"
+            text = f"the {open_one.cause} rebalance of {days} days ago is abandoned: its orders do not fill"
             self.engine_orders.alert(
                 "warning",
-                "CORE-HODL gives up a rebalance",
-                f"{text} (CH-3). What was traded stays; the triggers of CH-2 decide anew from tomorrow on.",
+                "CORE-HODL abandons a rebalance",
+                f"{text} (CH-3). Completed trades remain; the triggers of CH-2 are evaluated again from tomorrow on.",
             )
             self.finish(text)
         elif open_one.unfilled:
@@ -67,13 +67,13 @@ class Rebalancing:
             self.engine_orders.set_engine(rebalance=again)
 
     def step(self, now_ms: int) -> None:
-        """Go as far as possible without waiting: send the next phase's orders or finish."""
+        """Advance as far as possible without waiting: send the next phase's orders or finish."""
         while (open_one := self.engine_orders.engine.rebalance) is not None:
             if self.engine_orders.market.suspended:
                 self._suspend(open_one)
                 return
             if open_one.is_sent and open_one.unfilled:
-                return  # the next cycle carries it on
+                return  # the next cycle carries it over
             if open_one.is_sent and open_one.phase == "BUY":
                 self.finish("")
                 return
@@ -115,13 +115,13 @@ class Rebalancing:
             self.engine_orders.send("rebalance", asset, Side.BUY, amount, reason, now_ms)
 
     def _suspend(self, open_one: Rebalance) -> None:
-        """C8: a suspension ends the rebalance in progress; the quarter's end it was for is pending again (C3)."""
+        """C8: a suspension ends the rebalance in progress; its quarter's end becomes pending again (C3)."""
         if open_one.cause == "calendar" and self.engine_orders.engine.calendar_due_ms is None:
             self.engine_orders.set_engine(calendar_due_ms=open_one.due_ms or open_one.day_ms)
         self.finish("rebalancing is suspended (CH-8)")
 
     def finish(self, cut_short: str) -> None:
-        """CH-4: record what was traded; a rebalance without a leg is recorded too (C4)."""
+        """CH-4: record the trades; a rebalance without a leg is recorded too (C4)."""
         engine = self.engine_orders.engine
         open_one = engine.rebalance
         if open_one is None:

@@ -19,9 +19,9 @@ Amounts = dict[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What the engine has at last closed prices. Cash and values in USDT; `coins` includes what is staked.
+    """The engine's holdings at last closed prices. Cash and values in USDT; `coins` includes staked coins.
 
-    `tactical_coins` count for the 45 % too (C7); `portfolio_usdt` is the equity of all accounts.
+    `tactical_coins` also count toward the 45 % (C7); `portfolio_usdt` is the equity of all accounts.
     """
 
     cash_usdt: Decimal
@@ -56,7 +56,7 @@ def weights(p: CoreHodlParameters) -> Amounts:
 
 
 def cap_usdt(books: Books, asset: str, p: CoreHodlParameters) -> Decimal:
-    """CH-7, C7: how much of the asset CORE may hold beside TACTICAL's, at 45 % of the whole portfolio."""
+    """CH-7, C7: the value of the asset that CORE may hold beside TACTICAL's, at 45 % of the whole portfolio."""
     tactical = books.counted(asset) - books.value(asset)
     return max(ZERO, p.max_share * books.portfolio_usdt - tactical)
 
@@ -73,7 +73,7 @@ def targets(books: Books, planned_usdt: Decimal, p: CoreHodlParameters) -> Amoun
 def drifts(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
     """C2: per asset its weight minus the renormalised target weight, as shares of the invested value.
 
-    Nothing drifts while nothing is invested or CH-7 allows nothing.
+    All drifts are 0 while nothing is invested or CH-7 allows nothing.
     """
     invested, whole = books.invested_usdt, sum(aims.values(), ZERO)
     if invested <= 0 or whole <= 0:
@@ -87,7 +87,7 @@ def largest(shares: Mapping[str, Decimal]) -> Decimal:
 
 
 def drift_due(drift: Decimal, day_ms: int, last_drift_day_ms: int | None, p: CoreHodlParameters) -> bool:
-    """CH-2, C2: more than 10 points, and at least 3 days after the last drift rebalance."""
+    """CH-2, C2: whether the drift is above 10 points, at least 3 days after the last drift rebalance."""
     spaced = last_drift_day_ms is None or day_ms - last_drift_day_ms >= p.drift_spacing_days * DAY_MS
     return drift > p.max_drift and spaced
 
@@ -101,7 +101,7 @@ def next_quarter_end_ms(day_ms: int) -> int:
 
 
 def calendar_due_ms(day_ms: int, before_ms: int | None) -> int | None:
-    """C3: the quarter's end that falls on this bar, or on a day since the bar `before_ms` that had no cycle."""
+    """C3: the quarter's end that falls on this bar, or on a day without a cycle since the bar `before_ms`."""
     since_ms = day_ms if before_ms is None else before_ms + DAY_MS
     due_ms = next_quarter_end_ms(since_ms)
     return due_ms if due_ms <= day_ms else None
@@ -111,7 +111,7 @@ def calendar_due_ms(day_ms: int, before_ms: int | None) -> int | None:
 
 
 def fall(close: Decimal, high: Decimal) -> Decimal:
-    """How far a close stands below the highest close, as a share of it."""
+    """How far a close is below the highest close, as a share of it."""
     return ZERO if high <= 0 else max(ZERO, ONE - close / high)
 
 
@@ -123,7 +123,7 @@ def is_suspended(before: bool, falls: Mapping[str, Decimal], p: CoreHodlParamete
 
 
 def fallen(suspended: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters) -> frozenset[str]:
-    """C8: the assets that are never sold now."""
+    """C8: the assets that must not be sold now."""
     return frozenset(asset for asset, one in falls.items() if suspended and one > p.resume_fall)
 
 
@@ -133,7 +133,7 @@ def fallen(suspended: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters)
 def trims(books: Books, protected: frozenset[str], unfinished: Collection[str], p: CoreHodlParameters) -> Amounts:
     """C7: above 50 % of the portfolio at a close, CORE sells down to 45 %; never a fallen asset (C8).
 
-    An asset in `unfinished` has such a sale behind it that was not filled whole: it continues down to 45 %.
+    An asset in `unfinished` had such a sale that was not completely filled: it continues down to 45 %.
     """
     found: Amounts = {}
     for asset in p.assets:
@@ -150,12 +150,12 @@ def spendable_usdt(books: Books, p: CoreHodlParameters) -> Decimal:
 
 
 def is_buffer_thin(books: Books, p: CoreHodlParameters) -> bool:
-    """C7: less than 2.5 % of the engine is cash."""
+    """C7: whether less than 2.5 % of the engine is cash."""
     return books.cash_usdt < p.cash_alert * books.equity_usdt
 
 
 def affordable(wanted: Mapping[str, Decimal], rooms: Mapping[str, Decimal], budget_usdt: Decimal) -> Amounts:
-    """CH-7: purchases cut to each asset's room, then pro rata to the cash they may use."""
+    """CH-7: purchases capped at each asset's room, then scaled pro rata to the cash available."""
     cut = {asset: max(ZERO, min(amount, rooms[asset])) for asset, amount in wanted.items()}
     whole, budget = sum(cut.values(), ZERO), max(ZERO, budget_usdt)
     if whole <= budget:
@@ -167,17 +167,17 @@ def affordable(wanted: Mapping[str, Decimal], rooms: Mapping[str, Decimal], budg
 
 
 def lots(amount_usdt: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
-    """The quantity that `amount_usdt` makes at `price`, whole lots; 0 when the exchange would refuse it."""
+    """The quantity that `amount_usdt` buys at `price`, in whole lots; 0 when the exchange would refuse it."""
     quantity = instrument.floor_qty(amount_usdt / price)
     return quantity if instrument.tradable(quantity, price) else ZERO
 
 
 def over(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
-    """CH-4, C4: what is to be sold; a leg below 0.1 % of the engine is left out."""
+    """CH-4, C4: the amounts to sell; a leg below 0.1 % of the engine is left out."""
     least = p.min_leg_share * books.equity_usdt
     return {a: x for a in p.assets if (x := books.value(a) - aims[a]) > 0 and x >= least}
 
 
 def under(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
-    """CH-4: what is to be bought, as far as the proceeds go."""
+    """CH-4: the amounts to buy, limited by the proceeds."""
     return {a: x for a in p.assets if (x := aims[a] - books.value(a)) > 0}

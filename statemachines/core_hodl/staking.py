@@ -1,7 +1,7 @@
-"""When a period is calm enough to stake idle ETH (CH-10 as ruled in C9).
+"""Whether a period is calm enough to stake idle ETH (CH-10 as ruled in C9).
 
 Staking itself is not built: there is no access to Bybit Earn. The engine passes through EARN_OPTIMIZATION and stakes
-nothing; its daily row tells what that forgoes.
+nothing; its daily metrics include the forgone yield.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from statemachines.values import DAY_MS
 
 
 class Calm(NamedTuple):
-    """Whether the period is stable (CH-10), with the sentence that says why."""
+    """Whether the period is stable (CH-10), with the reason as a sentence."""
 
     is_calm: bool
     reason: str
 
 
 def calm(volatility: Decimal | None, day_ms: int, calendar_ms: int, drift_is_due: bool, p: StakingParameters) -> Calm:
-    """C9: volatility below 60 %, the calendar date more than 14 days off and no drift rebalance due."""
+    """C9: volatility below 60 %, the calendar date more than 14 days away and no drift rebalance due."""
     days = (calendar_ms - day_ms) // DAY_MS
     if volatility is None:
         return Calm(False, f"the volatility of {p.asset} is not known: fewer than {p.volatility_returns + 1} closes")

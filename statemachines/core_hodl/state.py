@@ -1,4 +1,4 @@
-"""What CORE-HODL remembers: durable rows for the engine, the market and the portfolio, immutable and JSON-ready."""
+"""CORE-HODL's durable rows for the engine, the market and the portfolio, immutable and JSON-ready."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from statemachines.values import Frozen, Instrument, Side
 ZERO = Decimal(0)
 
 Purpose = Literal["trim", "rebalance", "build", "plan", "small"]
-"""What an order is for: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %."""
+"""The purpose of an order: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %."""
 
 
 class Order(Frozen):
@@ -38,8 +38,8 @@ class Rebalance(Frozen):
     """The rebalance in progress: sales first, then purchases with the proceeds (CH-4).
 
     `sells` are the assets it sells; `unfilled` is set when an order of the phase ended with a remainder, which the next
-    cycle carries on; `done_usdt` is the turnover so far, per side and asset. `due_ms` is the quarter's end that a
-    calendar rebalance serves (C3).
+    cycle carries over; `done_usdt` is the turnover so far, per side and asset. `due_ms` is the quarter's end for which
+    a calendar rebalance is made (C3).
     """
 
     cause: Literal["drift", "calendar"]
@@ -54,7 +54,7 @@ class Rebalance(Frozen):
 
 
 class Cycle(Frozen):
-    """The daily cycle in hand. `trigger` is what CH-2 decided at its close."""
+    """The current daily cycle. `trigger` is the decision of CH-2 at its close."""
 
     day_ms: int
     close_ms: int
@@ -65,11 +65,11 @@ class Cycle(Frozen):
 
 
 class EngineRow(Frozen):
-    """The engine.
+    """The engine's own row.
 
-    `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` came and went since
-    the last cycle; `calendar_due_ms` is the quarter's end that waits to be served (C3); `trimming` are assets whose
-    sale down to 45 % was not filled whole; `stopped` says why all activity is stopped (CH-9).
+    `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` are the flows since
+    the last cycle; `calendar_due_ms` is the quarter's end whose rebalance is pending (C3); `trimming` are assets whose
+    sale down to 45 % was not completely filled; `stopped` is the reason why all activity is stopped (CH-9).
     """
 
     state: CoreState = CoreState.INITIALIZATION
@@ -100,7 +100,7 @@ class EngineRow(Frozen):
 
     @property
     def is_begun(self) -> bool:
-        """Whether the first build has begun: what flows in from then on is a later inflow (C5)."""
+        """Whether the first build has begun: money that arrives from then on is a later inflow (C5)."""
         return self.is_built or self.build_tranches_left is not None
 
 
@@ -133,7 +133,7 @@ SCHEMA = 2
 
 
 def _with_due_date(row: StateRow) -> StateRow:
-    """Schema 1 did not keep the quarter's end that an open rebalance serves (C3); its day stood for it."""
+    """Schema 1 lacked the quarter's end of an open rebalance (C3); the rebalance's day is used instead."""
     data = dict(row.data)
     if data.get("rebalance"):
         data["rebalance"] = {**data["rebalance"], "due_ms": None}

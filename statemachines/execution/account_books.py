@@ -1,4 +1,4 @@
-"""The books of one account and what was last compared with the exchange."""
+"""The accounts of one sub-account: its ledger, and the state of its comparison with the exchange."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from statemachines.values import Account
 class AccountBooks:
     """Ledger and positions, the execution ids booked, the external orders adopted.
 
-    `is_opened` is false until the first reading ever has been posted as opening balances; `reconciled_ms` is the
-    market time of the last completed comparison; `activity` counts bookings, so that a reading that overlapped
-    one is not taken for a difference.
+    `is_opened` is false until the very first reading has been posted as opening balances; `reconciled_ms` is the
+    market time of the last completed comparison; `activity` counts bookings, so that a reading that overlapped one is
+    not mistaken for a difference.
     """
 
     def __init__(self, account: Account, parameters: OrderParameters) -> None:
@@ -28,27 +28,27 @@ class AccountBooks:
         self.is_opened = False
         self.reconciled_ms = 0
         self.external_orders: set[str] = set()
-        self.foreign_told: set[str] = set()
+        self.reported_foreign: set[str] = set()
         self.unusable = UnusableData(f"account {account}")
         self.doubted: dict[str, ExecutionReport] = {}
-        """By id: executions that cannot be, in memory only: after a restart the exchange's list tells them anew."""
+        """Implausible executions by id, in memory only: after a restart the exchange's list contains them again."""
         self.alive_after_end: set[str] = set()
-        """Client ids of orders that the last reading showed open although the exchange had told their end: one reading
-        may be older than the end, two are not. In memory only: a restart reads anew."""
+        """Client ids of orders that the last reading showed open although the exchange had reported their end: one
+        reading may be older than the end, two cannot both be. In memory only: a restart reads the account again."""
         self.activity = 0
         self.is_dirty = False
 
     def is_booked(self, report: ExecutionReport) -> bool:
-        """Whether the execution has been booked, or is older than anything that could be missing."""
-        return report.execution_id in self.deduplicator or report.executed_ms <= self.deduplicator.forgotten_ms
+        """Whether the execution has been booked, or is older than any that could be missing."""
+        return report.execution_id in self.deduplicator or report.executed_ms <= self.deduplicator.horizon_ms
 
     def changed(self) -> None:
-        """Money or positions have changed: write the row, and distrust readings that are under way."""
+        """Money or positions have changed: write the row, and treat readings under way as overlapped."""
         self.is_dirty = True
         self.activity += 1
 
     def rows(self) -> Iterable[StateRow]:
-        """Every row as it would be written now."""
+        """Every row in its current form."""
         return [self._row(), *self.deduplicator.rows()]
 
     def dirty(self) -> Iterable[StateRow]:
@@ -62,31 +62,32 @@ class AccountBooks:
         data = {
             "book": self.book.as_data(),
             "reconciled_ms": self.reconciled_ms,
-            "forgotten_ms": self.deduplicator.forgotten_ms,
+            "forgotten_ms": self.deduplicator.horizon_ms,
             "external_orders": sorted(self.external_orders),
-            "foreign_told": sorted(self.foreign_told),
+            "foreign_told": sorted(self.reported_foreign),
             "unusable": self.unusable.dump(),
         }
         return StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
 
     def restore(self, row: StateRow) -> None:
-        """Take back the row of the book (the buckets of `deduplicator` are restored one by one)."""
+        """Restore the account's row (the buckets of `deduplicator` are restored one by one)."""
         self.book = Book.from_data(self.account, row.data["book"])
         self.is_opened = row.state == "OPENED"
         self.reconciled_ms = row.data["reconciled_ms"]
-        self.deduplicator.forgotten_ms = max(self.deduplicator.forgotten_ms, row.data["forgotten_ms"])
+        self.deduplicator.horizon_ms = max(self.deduplicator.horizon_ms, row.data["forgotten_ms"])
         self.external_orders = set(row.data["external_orders"])
-        self.foreign_told = set(row.data["foreign_told"])
+        self.reported_foreign = set(row.data["foreign_told"])
         self.unusable.load(row.data["unusable"])
 
 
 class ExecutionDeduplicator:
-    """EX-2: execution ids of one account with their times. An order counts its own ids too; only these survive its slot
-    and cover executions of no order of ours. Rows are small, so that one execution never rewrites the whole ring."""
+    """EX-2: execution ids of one account with their times. An order keeps its own ids too; only these outlive its slot
+    and cover executions that belong to none of our orders. Rows are small, so that one execution never rewrites the
+    whole ring."""
 
     def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
         self.account = account
-        self.forgotten_ms = 0
+        self.horizon_ms = 0
         """Executions at or before this instant that are not in the ring count as booked."""
         self._size = buckets
         self._per_bucket = per_bucket
@@ -99,7 +100,7 @@ class ExecutionDeduplicator:
         return execution_id in self._ids
 
     def add(self, execution_id: str, executed_ms: int) -> None:
-        """Remember an id; the oldest bucket makes room when the ring is full."""
+        """Store an id; when the ring is full, the oldest bucket is discarded."""
         if execution_id in self._ids:
             return
         bucket = self._buckets.setdefault(self._round % self._size, {})
@@ -113,12 +114,12 @@ class ExecutionDeduplicator:
     def _turn_over(self, index: int) -> dict[str, int]:
         old = self._buckets.get(index, {})
         self._ids.difference_update(old)
-        self.forgotten_ms = max(self.forgotten_ms, *old.values(), 0)
+        self.horizon_ms = max(self.horizon_ms, *old.values(), 0)
         self._buckets[index] = {}
         return self._buckets[index]
 
     def rows(self) -> Iterable[StateRow]:
-        """Every bucket as it would be written now."""
+        """Every bucket in its current form."""
         return [self._row(index) for index in sorted(self._buckets)]
 
     def dirty(self) -> Iterable[StateRow]:
@@ -129,12 +130,12 @@ class ExecutionDeduplicator:
 
     def _row(self, index: int) -> StateRow:
         newest = self._round - (self._round - index) % self._size
-        data = {"round": newest, "forgotten_ms": self.forgotten_ms, "ids": dict(self._buckets[index])}
+        data = {"round": newest, "forgotten_ms": self.horizon_ms, "ids": dict(self._buckets[index])}
         return StateRow(f"executions:{self.account}:{index}", "", 1, data)
 
     def restore(self, index: int, data: Mapping[str, Any]) -> None:
-        """Take back one bucket."""
+        """Restore one bucket."""
         self._buckets[index] = dict(data["ids"])
         self._ids.update(data["ids"])
         self._round = max(self._round, data["round"])
-        self.forgotten_ms = max(self.forgotten_ms, data["forgotten_ms"])
+        self.horizon_ms = max(self.horizon_ms, data["forgotten_ms"])

@@ -1,4 +1,4 @@
-"""The end of an intent: exactly one message, on evidence, with every execution accounted for."""
+"""The end of an intent: exactly one message, on evidence, with every execution included."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _OUTCOMES: dict[OrderState, Outcome] = {
 
 
 def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, reason: str) -> None:
-    """End the intent and tell the engine and the risk manager."""
+    """End the intent and inform the engine and the risk manager."""
     intent = parent.intent
-    parent.wants_child = False
+    parent.needs_child = False
     parent.requests.check_ms = None
     parent.ended_number = context.control.next("ended")
     context.parents.end(parent)
@@ -47,7 +47,7 @@ def finish(context: ExecutionContext, parent: ParentOrder, outcome: Outcome, rea
 
 
 def _message(parent: ParentOrder, outcome: Outcome, reason: str) -> IntentEnded:
-    """The one message that ends the intent: our own refusal, the exchange's, or what became of the order."""
+    """The message that ends the intent: our own refusal, the exchange's refusal, or the order's outcome."""
     intent, last = parent.intent, parent.order
     end: dict[str, Any] = {
         "intent_id": intent.intent_id,
@@ -80,26 +80,26 @@ def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Ou
     if intent.style == "maker" and outcome == "EXPIRED":
         context.alert(
             "warning",
-            f"maker order of {intent.engine} gave up",
-            f"{intent.side} {intent.symbol}: {parent.filled} of {parent.quantity} filled when its time "
-            "was over (CH-3).",
+            f"maker order of {intent.engine} expired",
+            f"{intent.side} {intent.symbol}: {parent.filled} of {parent.quantity} filled when it expired (CH-3).",
         )
     if intent.style == "stop" and outcome != "FILLED" and not parent.withdrawn:
         context.alert(
             "critical",
             f"stop of {intent.account} {intent.symbol} is gone",
-            f"{intent.intent_id} ended {outcome}: {reason}. {intent.engine} was told; check the position's protection.",
+            f"{intent.intent_id} ended {outcome}: {reason}. {intent.engine} was informed; check the position's "
+            "protection.",
         )
 
 
 def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """The current order has ended and is settled: the intent ends too, or a maker quotes what is left again."""
+    """The current order has ended and is settled: the intent ends too, or a maker order quotes the remainder again."""
     if parent.filled >= parent.quantity:
-        finish(context, parent, "FILLED", f"all of it executed in {order.child} order(s)")
+        finish(context, parent, "FILLED", f"completely executed in {order.child} order(s)")
     elif parent.withdrawn:
         finish(context, parent, "CANCELLED", f"withdrawn: {parent.withdrawn}")
     elif parent.is_expired:
-        finish(context, parent, "EXPIRED", f"its time was over at {parent.expires_ms}")
+        finish(context, parent, "EXPIRED", f"expired at {parent.expires_ms}")
     elif order.is_refused_for_price:
         parent.price_refusals = parent.price_refusals.failed(str(order.refusal_code or order.end_reason))
         if parent.price_refusals.failures == context.parameters.price_refusals:
@@ -107,7 +107,7 @@ def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
                 "warning",
                 f"quote of {parent.intent.engine} is refused for its price",
                 f"{parent.intent.side} {parent.intent.symbol}: {order.end_reason}. It is quoted again every "
-                f"{context.parameters.requote_slowly_ms // 60_000} minutes until its time is over (X3); check the "
+                f"{context.parameters.requote_slowly_ms // 60_000} minutes until it expires (X3); check the "
                 "instrument's price band.",
                 f"quote:{parent.intent.intent_id}",
             )
@@ -115,25 +115,25 @@ def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
     elif order.cancel_cause == "resize" or _is_filled_short(parent, order):
         _quote_rest(context, parent, order)
     elif order.state is OrderState.FILLED:
-        finish(context, parent, "CANCELLED", f"the order of {order.quantity} is filled; nothing is left of it")
+        finish(context, parent, "CANCELLED", f"the order of {order.quantity} is filled; nothing remains of it")
     else:
         finish(context, parent, _OUTCOMES[order.state], order.end_reason or order.state.value)
 
 
 def _is_filled_short(parent: ParentOrder, order: ChildOrder) -> bool:
-    """A maker child was filled, yet the intent wants more than that child carried."""
+    """A maker child order was filled, but the intent's quantity is larger."""
     return parent.intent.style == "maker" and order.state is OrderState.FILLED
 
 
 def _quote_rest(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
     intent = parent.intent
     instrument = context.instruments.get((intent.category, intent.symbol))
-    price = maker_quotes.wanted_price(context, parent) or order.price or intent.reference_price
+    price = maker_quotes.target_price(context, parent) or order.price or intent.reference_price
     quantity = parent.remaining if instrument is None else maker_quotes.affordable(parent, price, instrument)
     if instrument is not None and not instrument.tradable(quantity, price):
         finish(context, parent, "CANCELLED", maker_quotes.too_little(parent, quantity, price))
         return
-    parent.wants_child = True
+    parent.needs_child = True
     text = f"{order.end_reason or order.state.value}: {parent.remaining} to be quoted again"
     context.notes([parent.fire("quote_again", text, remaining=str(parent.remaining))])
     context.touch(parent)

@@ -1,4 +1,4 @@
-"""What all parts of the order manager share: its memory and the commands of the step that is being decided."""
+"""The state shared by all parts of the order manager, and the commands of the current step."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instru
 Market = tuple[Category, str]
 DIALECT = StateDialect(PARENT_ROWS, unchecked=frozenset({"forgotten_ms"}))
 EXTERNAL = "EXTERNAL"
-"""The engine of orders and executions that nobody here placed."""
+"""The engine of orders and executions that this system did not place."""
 
 
 class ExecutionContext:
-    """Durable: works, transfers, books, control. In memory only: quotes, instruments, whether it has started.
+    """Durable: parent orders, transfers, accounts, control. In memory only: quotes, instruments, `is_started`.
 
-    `now_ms` and `trace` belong to the step being decided; `out` gathers its commands.
+    `now_ms` and `trace` belong to the current step; `out` collects its commands.
     """
 
     def __init__(self, installation: str, parameters: OrderParameters) -> None:
@@ -44,16 +44,16 @@ class ExecutionContext:
         self.books = {account: AccountBooks(account, parameters) for account in Account}
         self.control = Control()
         self.resurrected: dict[str, ResurrectedOrder] = {}
-        """By client id: orders of ours that are cancelled because they live after their end."""
+        """By client id: our orders that are being cancelled because they are open after their end."""
         self.is_started = False
-        self.reading_wanted = ""
-        """Why an account has to be read after this step: what a stream told of it cannot be."""
+        self.reading_needed = ""
+        """Why an account must be read after this step: a stream has sent an implausible report."""
         self.now_ms = 0
         self.trace = ""
         self.out: Commands = []
         self.touched: dict[int, ParentOrder] = {}
         self._by_venue_order_id: dict[str, ClientOrderIdParts] = {}
-        self._balances_to_tell: dict[Account, None] = {}
+        self._balances_to_publish: dict[Account, None] = {}
         self._recorded: dict[int, tuple[object, ...]] = {}
 
     # --- commands of this step ---
@@ -90,18 +90,18 @@ class ExecutionContext:
     def notes(self, notes: Iterable[JournalLine | None]) -> None:
         self.out.extend(note for note in notes if note)
 
-    def tell_balances(self, account: Account) -> None:
-        """Send BalancesKnown of the account at the end of this step, once."""
-        self._balances_to_tell[account] = None
+    def publish_balances(self, account: Account) -> None:
+        """Send BalancesKnown of the account once at the end of this step."""
+        self._balances_to_publish[account] = None
 
     def request_halt(self, parent: ParentOrder, subject: str, reason: str) -> None:
-        """Something that cannot be true, or a loop that does not converge: the engine must trade no more.
+        """A contradiction, or a loop that does not converge: the engine must stop trading.
 
-        The switches belong to the risk manager; it takes this like an operator's command (DESIGN 5). Each halt is a
-        command of its own: one that the operator has lifted does not swallow the next one of the same order.
+        The switches belong to the risk manager, which treats this like an operator's command (DESIGN 5). Each halt is a
+        separate command: one that the operator has lifted does not suppress a later one for the same order.
         """
         engine = parent.intent.engine
-        self.alert("critical", f"{engine} must halt", f"{reason}. The engine's halt was requested; look at {subject}.")
+        self.alert("critical", f"{engine} must halt", f"{reason}. The engine's halt was requested; check {subject}.")
         command = OperatorCommand(
             command_id=f"{ActorName.ORDER_MANAGER}:{subject}:halt:{self.now_ms}",
             who=ActorName.ORDER_MANAGER,
@@ -111,15 +111,16 @@ class ExecutionContext:
         )
         self.send(command, to=(ActorName.RISK_MANAGER,))
 
-    # --- memory ---
+    # --- state ---
 
     def touch(self, parent: ParentOrder) -> None:
-        """The work has changed: its row, its order's fact and its next due time follow at the end of the step."""
+        """The parent order has changed: its row, its order's fact and its due time are written at the end of the
+        step."""
         self.parents.mark(parent)
         self.touched[parent.slot] = parent
 
     def remember_venue_order_id(self, order: ChildOrder) -> None:
-        """Some reports carry the exchange's id only."""
+        """Store the exchange's id: some reports carry only that one."""
         if order.venue_order_id:
             self._by_venue_order_id[order.venue_order_id] = ClientOrderIdParts(order.intent_id, order.child)
 
@@ -127,7 +128,7 @@ class ExecutionContext:
         self._by_venue_order_id.pop(order.venue_order_id, None)
 
     def ours(self, client_order_id: str, venue_order_id: str) -> ClientOrderIdParts | None:
-        """Intent and child of a report; None when nobody here placed the order."""
+        """Intent and child number of a report; None when this system did not place the order."""
         return parse_client_order_id(self.installation, client_order_id) or self._by_venue_order_id.get(venue_order_id)
 
     def coins(self, category: Category, symbol: str) -> tuple[str, str]:
@@ -139,7 +140,7 @@ class ExecutionContext:
         return symbol.removesuffix("USDT"), "USDT"
 
     def record_order(self, parent: ParentOrder) -> None:
-        """Write the order's fact when something in it has changed."""
+        """Record the order's fact if it has changed."""
         order = parent.order
         if order is None:
             return
@@ -180,21 +181,21 @@ class ExecutionContext:
             self.record(fact)
 
     def finish_step(self) -> Commands:
-        """Facts of touched orders, balances to tell; answers and clears the commands."""
+        """Add the facts of touched orders and the balances to send; return the commands and clear them."""
         for _slot, parent in sorted(self.touched.items()):
             self.record_order(parent)
-        for account in self._balances_to_tell:
+        for account in self._balances_to_publish:
             book = self.books[account].book
             self.send(BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions()))
         self.touched.clear()
-        self._balances_to_tell.clear()
+        self._balances_to_publish.clear()
         out, self.out = self.out, []
         return out
 
     # --- durable form ---
 
     def rows(self) -> list[StateRow]:
-        """Every durable row as it would be written now."""
+        """Every durable row in its current form."""
         rows = [self.control.row(), *self.parents.rows(), *self.transfers.rows()]
         for books in self.books.values():
             rows.extend(books.rows())
@@ -208,7 +209,7 @@ class ExecutionContext:
         return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back everything durable. Raises UnreadableRowError."""
+        """Restore all durable state. Raises UnreadableRowError."""
         for key, row in rows.items():
             kind, _, rest = key.partition(":")
             if kind == "control":
@@ -233,7 +234,7 @@ KEY = "control"
 
 
 class Control:
-    """`next(name)` numbers things for ever; `leverage` holds "account:symbol" pairs that the exchange has set."""
+    """`next(name)` issues sequence numbers; `leverage` holds "account:symbol" pairs that the exchange has set."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -241,7 +242,7 @@ class Control:
         self.is_dirty = False
 
     def next(self, name: str) -> int:
-        """The next number of a series, from 1; never given twice, also across restarts."""
+        """The next number of a series, from 1; never issued twice, not even across restarts."""
         self._numbers[name] = self._numbers.get(name, 0) + 1
         self.is_dirty = True
         return self._numbers[name]
@@ -251,7 +252,7 @@ class Control:
         self.is_dirty = True
 
     def row(self) -> StateRow:
-        """The row as it would be written now."""
+        """The row in its current form."""
         return StateRow(KEY, "", 1, {"numbers": dict(self._numbers), "leverage": sorted(self.leverage)})
 
     def dirty(self) -> Iterable[StateRow]:

@@ -19,27 +19,27 @@ from statemachines.requests import ExecutionReport
 from statemachines.values import LINEAR, MINUTE_MS, ActorName
 
 FILL_TYPES = frozenset({"Trade", "BustTrade", "AdlTrade"})
-"""Execution types that are fills; everything else must not touch a position (LESSONS, orders)."""
+"""Execution types that are fills; all other types must not change a position (LESSONS, orders)."""
 FORCED_TYPES = frozenset({"BustTrade", "AdlTrade"})
 
 
 class Taken(StrEnum):
-    """What became of an execution that the exchange told of."""
+    """The treatment of an execution that the exchange reported."""
 
     KNOWN = "known"  # booked before, or older than anything that could be missing
     BOOKED = "booked"
-    DOUBTED = "doubted"  # it cannot be; not booked before the exchange's list confirms it
-    CONTRADICTION = "contradiction"  # it cannot be, the exchange's list confirmed it, and it was booked
+    DOUBTED = "doubted"  # implausible; not booked before the exchange's list confirms it
+    CONTRADICTION = "contradiction"  # implausible, but confirmed by the exchange's list and therefore booked
 
 
 def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_listed: bool = False) -> Taken:
-    """Book a row of the execution stream or list. `is_listed`: the row is of the list that reconciliation reads."""
+    """Book a row of the execution stream or list. `is_listed`: the row is from the list that reconciliation reads."""
     books = context.books[report.account]
     parts = context.ours(report.client_order_id, report.venue_order_id)
     parent = context.parents.get(parts.intent_id) if parts else None
     if report.execution_id in books.deduplicator:
         return Taken.KNOWN
-    if report.executed_ms <= books.deduplicator.forgotten_ms and not _is_of_current_order(parent, parts):
+    if report.executed_ms <= books.deduplicator.horizon_ms and not _is_of_current_order(parent, parts):
         context.remark(
             str(report.account), "old_execution", f"{report.execution_id} is older than any that could be missing"
         )
@@ -50,7 +50,7 @@ def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_lis
         return Taken.DOUBTED
     books.doubted.pop(report.execution_id, None)
     if doubt.is_foreign:
-        parts, parent = None, None  # the money is real; our order did not do this
+        parts, parent = None, None  # the money is real, but it was not our order
     books.deduplicator.add(report.execution_id, report.executed_ms)
     books.changed()
     if report.execution_type == FUNDING_TYPE:
@@ -62,7 +62,7 @@ def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_lis
             "warning",
             f"execution of unknown type on {report.account}",
             f"{report.execution_id} of type {report.execution_type!r} on {report.symbol} was not booked; the next "
-            "reconciliation shows what it did to the balances.",
+            "reconciliation shows its effect on the balances.",
         )
     return Taken.CONTRADICTION if doubt.problem else Taken.BOOKED
 
@@ -77,7 +77,7 @@ def _book_funding(context: ExecutionContext, report: ExecutionReport) -> None:
     post(context, funding_posting(report, coin))
     engine = context.engine_of(report.account)
     if engine is None:
-        context.tell_balances(report.account)
+        context.publish_balances(report.account)
         return
     paid_or_received = "received" if report.fee < 0 else "paid"
     context.note(
@@ -108,7 +108,7 @@ def _book_fill(
     realized = report.realized_pnl
     if report.category == LINEAR:
         change = apply_execution(book.position(report.symbol), report.side, report.quantity, report.price)
-        # REST's list does not tell the realised profit; 0 then stands for "not told" and our own books know it.
+        # REST's list does not contain the realised profit; 0 then means "not reported", and our own ledger's is used.
         if not realized and report.closed_quantity != 0:
             realized = change.realized_pnl
         book.set_position(report.symbol, change.position)
@@ -128,7 +128,7 @@ def _book_fill(
     engine = context.engine_of(report.account) if parts else None
     context.record(_execution_fact(report, parts, engine, realized))
     if parts is None or engine is None:
-        _tell_external(context, report)
+        _report_external(context, report)
         return
     context.send(
         Fill(
@@ -156,7 +156,7 @@ def _book_fill(
 
 
 def _count(context: ExecutionContext, parent: ParentOrder, report: ExecutionReport, parts: ClientOrderIdParts) -> None:
-    """The fill in its order and its intent; one of an earlier order of the intent may force the live one to shrink."""
+    """Count the fill in its order and its intent; a fill of an earlier order may require the live one to be reduced."""
     parent.filled += report.quantity
     parent.cash += report.quantity * report.price
     context.touch(parent)
@@ -168,12 +168,12 @@ def _count(context: ExecutionContext, parent: ParentOrder, report: ExecutionRepo
         context.remember_venue_order_id(order)
     else:
         context.remark(
-            parent.intent.intent_id, "late_fill", f"order {parts.child} of it filled {report.quantity} after its end"
+            parent.intent.intent_id, "late_fill", f"its order {parts.child} filled {report.quantity} after its end"
         )
 
 
 def post(context: ExecutionContext, posting: PostingFact) -> None:
-    """Take a posting into all books it concerns and record it; one without lines is nothing."""
+    """Apply a posting to all accounts concerned and record it; a posting without lines is ignored."""
     for books in context.books.values():
         if any(line.account == books.account for line in posting.lines):
             books.book.post(posting)
@@ -204,8 +204,8 @@ def _execution_fact(
     )
 
 
-def _tell_external(context: ExecutionContext, report: ExecutionReport) -> None:
-    """A fill nobody here asked for: booked, reported, and the engine gets its account's new state."""
+def _report_external(context: ExecutionContext, report: ExecutionReport) -> None:
+    """A fill that this system did not request: booked, reported, and the engine receives its account's new state."""
     forced = report.execution_type in FORCED_TYPES
     what = (
         f"{report.execution_type} {report.side} {report.quantity} {report.category} {report.symbol} at {report.price}"
@@ -214,6 +214,6 @@ def _tell_external(context: ExecutionContext, report: ExecutionReport) -> None:
     context.alert(
         "critical" if forced else "warning",
         f"{'forced' if forced else 'external'} execution on {report.account}",
-        f"{what} belongs to no order of ours; it was booked as {EXTERNAL}. Find out who traded.",
+        f"{what} belongs to none of our orders; it was booked as {EXTERNAL}. Find out who traded.",
     )
-    context.tell_balances(report.account)
+    context.publish_balances(report.account)

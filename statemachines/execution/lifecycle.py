@@ -1,6 +1,6 @@
-"""One step toward what an intent needs now, after the events of a step were taken; doing nothing is always safe.
+"""One step toward what an intent needs now, after the events of a step were applied; doing nothing is always safe.
 
-Nothing is sent before the first reconciliation has ended (OR-9); the release then steps every intent once.
+Nothing is sent before the first reconciliation has ended (OR-9); then every intent is advanced once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def advance(context: ExecutionContext, parent: ParentOrder) -> None:
     if parent.is_ended:
         return
     context.touch(parent)
-    if parent.wants_child:
+    if parent.needs_child:
         _without_order(context, parent)
         return
     order = parent.order
     if order is None:
-        raise AssertionError(f"intent {parent.intent.intent_id} wants no order and has none; it must have ended")
+        raise AssertionError(f"intent {parent.intent.intent_id} needs no order and has none; it must have ended")
     if order.state.is_terminal:
         if order.is_settled:
             decide_end(context, parent, order)
@@ -41,7 +41,7 @@ def advance(context: ExecutionContext, parent: ParentOrder) -> None:
 
 
 def due_ms(context: ExecutionContext, parent: ParentOrder) -> int | None:
-    """When the intent wants to be looked at next; an instant in the past means now."""
+    """When the intent must be advanced next; an instant in the past means now."""
     if parent.is_ended:
         return None
     found = []
@@ -57,8 +57,8 @@ def due_ms(context: ExecutionContext, parent: ParentOrder) -> int | None:
 
 
 def on_due(context: ExecutionContext, parent: ParentOrder) -> None:
-    """The clock has reached the order's due time: it expires (CH-3 for maker orders), or it is looked up; `advance`
-    follows at the end of the step."""
+    """The intent's due time has come: it expires (CH-3 for maker orders), or its order is looked up; `advance` follows
+    at the end of the step."""
     now_ms, requests, order = context.now_ms, parent.requests, parent.order
     context.touch(parent)
     if parent.expires_ms is not None and parent.expires_ms <= now_ms and not parent.is_stopping:
@@ -67,20 +67,20 @@ def on_due(context: ExecutionContext, parent: ParentOrder) -> None:
     if requests.check_ms is not None and requests.check_ms <= now_ms:
         requests.check_ms = None
         if order is not None:
-            submission.look_up(context, parent, order, "the stream is silent about it")
+            submission.look_up(context, parent, order, "no report of it has arrived on the stream")
 
 
 def _without_order(context: ExecutionContext, parent: ParentOrder) -> None:
     if parent.withdrawn:
         finish(context, parent, "CANCELLED", f"withdrawn: {parent.withdrawn}")
     elif parent.is_expired:
-        finish(context, parent, "EXPIRED", f"its time was over at {parent.expires_ms}")
+        finish(context, parent, "EXPIRED", f"expired at {parent.expires_ms}")
     elif context.is_started:
         place_next(context, parent)
 
 
 def _resting(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    stops.tell_working(context, parent, order)
+    stops.announce_working(context, parent, order)
     if parent.requests.is_stuck or not context.is_started:
         return
     if parent.is_stopping:
@@ -113,30 +113,30 @@ def _cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, c
 
 def _cancel_reason(parent: ParentOrder, order: ChildOrder) -> str:
     if order.cancel_cause == "expired":
-        return f"its time was over at {parent.expires_ms}"
+        return f"expired at {parent.expires_ms}"
     if order.cancel_cause == "resize":
-        return f"less is left to do than the {order.remaining} it still works"
+        return f"the remaining quantity is less than the {order.remaining} it still works"
     return f"withdrawn: {parent.withdrawn}"
 
 
 def _await_executions(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """Terminal by status, but the exchange counts more executions than have come: wait, then look up."""
+    """Terminal by status, but the exchange counts more executions than have arrived: wait, then look up."""
     requests = parent.requests
     if requests.check_ms is None and Topic.LOOK not in requests.pending and not requests.is_stuck:
         requests.check_ms = context.now_ms + context.parameters.settle_ms
 
 
 def _drop_retry(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """Refused by the exchange and waiting to be sent again: it is nowhere, so it simply ends."""
+    """Refused by the exchange and waiting to be resent: it exists nowhere, so it ends."""
     stop_retry(parent)
-    order.end_reason = "its retry was given up"
+    order.end_reason = "its retry was abandoned"
     trigger = "expire" if parent.is_expired else "cancel"
     context.notes([order.fire(trigger, order.end_reason, context.now_ms)])
     decide_end(context, parent, order)
 
 
 def _after_absence(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """The exchange never had the order: send it again under the same id (EX-4), or end it."""
+    """The exchange never received the order: resend it under the same id (EX-4), or end it."""
     if not context.is_started and not parent.is_stopping:
         return
     age_ms = context.now_ms - order.created_ms
@@ -148,14 +148,14 @@ def _after_absence(context: ExecutionContext, parent: ParentOrder, order: ChildO
     if parent.is_stopping:
         trigger, order.end_reason = ("expire" if parent.is_expired else "cancel"), "it never reached the exchange"
     elif is_stale:
-        # A market order is a decision about this minute's price; a late one would be another decision.
+        # A market order is a decision about the current price; sent late, it would be a different decision.
         trigger = "expire"
         order.end_reason = f"it never reached the exchange and the decision is {age_ms // 1000} s old"
-    elif submission.place_again(context, parent, order, "the exchange never had it"):
+    elif submission.place_again(context, parent, order, "the exchange never received it"):
         return
     else:
-        # REJECTED is the exchange's word; it has said nothing, and the order may still land.
-        trigger, order.end_reason = "cancel", "it never reached the exchange and the retries are used up"
+        # REJECTED requires a response of the exchange; there is none, and the order may still arrive.
+        trigger, order.end_reason = "cancel", "it never reached the exchange and the retries are exhausted"
     parent.requests.is_absent = False
     context.notes([order.fire(trigger, order.end_reason, context.now_ms)])
     decide_end(context, parent, order)

@@ -1,4 +1,4 @@
-"""The order manager's logic: who takes which message, and the end of every step (DESIGN 1, 5, 6)."""
+"""The order manager's logic: the dispatch of messages, and the end of every step (DESIGN 1, 5, 6)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class OrderManagerLogic:
         self._context.restore(rows)
 
     def begin(self, now_ms: int) -> Commands:
-        """Reconcile; nothing is sent before that has ended (OR-9)."""
+        """Reconcile; nothing is sent before the reconciliation has ended (OR-9)."""
         self._context.now_ms = now_ms
         self._reconciler.begin()
         for parent in self._context.parents.live():
@@ -117,7 +117,7 @@ class OrderManagerLogic:
         return self._context.dirty()
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """EX-4: a delayed request counts only while its answer is still awaited."""
+        """EX-4: a delayed request is needed only while its response is still awaited."""
         topic, subject = parse_key(ask.key)
         if topic in ORDER_TOPICS:
             parts = self._context.ours(subject, "")
@@ -137,7 +137,7 @@ class OrderManagerLogic:
         topic, subject = parse_key(body.key)
         if topic in ORDER_TOPICS:
             if isinstance(body.outcome, Refused):
-                unreadable.tell_filter_refusal(self._context, subject, body.outcome)
+                unreadable.report_filter_refusal(self._context, subject, body.outcome)
             responses.take_answer(self._context, subject, topic, body.key, body.outcome)
             parts = self._context.ours(subject, "")
             if parts and topic is Topic.LOOK and isinstance(body.outcome, OrderFound | OrderAbsent):
@@ -156,7 +156,7 @@ class OrderManagerLogic:
             self._reconciler.take_account(Account(subject), body.key, body.outcome)
 
     def _frame(self, body: OrderFrame | ExecutionFrame) -> None:
-        """Private frames; before the account's first reading ever they wait, since it may contain them already."""
+        """Private frames; held until the account's very first reading, which may already contain them."""
         account = body.report.account
         if not self._context.books[account].is_opened:
             self._held.setdefault(account, []).append(body)
@@ -170,27 +170,27 @@ class OrderManagerLogic:
             self._frame(body)
 
     def _start_ended(self) -> None:
-        """The first reconciliation of this life has ended: what was held may be sent."""
+        """The first reconciliation of this incarnation has ended: held requests may be sent."""
         self._leverage.begin()
         for parent in self._context.parents.live():
             self._context.touch(parent)
         transfers.release(self._context)
 
     def _quotes(self, body: QuotesSeen) -> None:
-        """Newest wins; makers on these symbols may want to move, which the next tick does."""
+        """The newest quote wins; maker orders on these symbols may have to be re-quoted, which the next tick does."""
         for market in body.withdrawn:
             self._context.quotes.pop(market, None)
-        deduplicator = {(quote.category, quote.symbol): quote for quote in body.quotes}
-        self._context.quotes.update(deduplicator)
+        newest = {(quote.category, quote.symbol): quote for quote in body.quotes}
+        self._context.quotes.update(newest)
         for parent in self._context.parents.live_makers():
-            if (parent.intent.category, parent.intent.symbol) in deduplicator:
+            if (parent.intent.category, parent.intent.symbol) in newest:
                 self._context.parents.schedule(parent, lifecycle.due_ms(self._context, parent))
 
     def _finish(self) -> Commands:
-        """The end of a step: passes that are complete end, touched intents take their next step."""
+        """The end of a step: end a complete reconciliation pass, advance the intents that were touched."""
         context = self._context
-        if context.reading_wanted:
-            reason, context.reading_wanted = context.reading_wanted, ""
+        if context.reading_needed:
+            reason, context.reading_needed = context.reading_needed, ""
             self._reconciler.request(reason)
         self._reconciler.finish_if_complete()
         for parent in sorted(context.touched.values(), key=lambda parent: parent.number):
@@ -203,17 +203,17 @@ class OrderManagerLogic:
 
 
 def take_approved(context: ExecutionContext, body: Approved) -> None:
-    """Begin to work an intent. It is durable at once and sent as soon as the first reconciliation has ended."""
+    """Start working an intent. It is durable immediately and sent as soon as the first reconciliation has ended."""
     intent = body.intent
     if context.parents.get(intent.intent_id) is not None:
-        context.remark(intent.intent_id, "repeated", "the intent is known; nothing is done twice")
+        context.remark(intent.intent_id, "repeated", "the intent is already known; nothing is repeated")
         return
-    slot, forgotten = context.parents.free_slot()
-    if forgotten is not None and forgotten.order is not None:
-        context.discard_venue_order_id(forgotten.order)
+    slot, discarded = context.parents.free_slot()
+    if discarded is not None and discarded.order is not None:
+        context.discard_venue_order_id(discarded.order)
     expiries = [at for at in (body.expires_ms, intent.expires_ms) if at is not None]
     if intent.style == "maker":
-        # CH-3: the bound of every maker order, whatever its intent says; the intent's own may be earlier.
+        # CH-3: this bound applies to every maker order; the intent's own expiry may be earlier.
         expiries.append(context.now_ms + context.parameters.maker_expiry_ms)
     parent = ParentOrder(
         slot=slot,
@@ -234,10 +234,10 @@ def take_approved(context: ExecutionContext, body: Approved) -> None:
 
 
 def take_withdraw(context: ExecutionContext, body: Withdraw) -> None:
-    """Cancel what still works; an intent that has ended stays as it is."""
+    """Cancel the orders that are still working; an intent that has ended is left unchanged."""
     parent = context.parents.get(body.intent_id)
     if parent is None or parent.is_ended:
-        context.remark(body.intent_id, "withdraw", "the intent has ended already; nothing to withdraw")
+        context.remark(body.intent_id, "withdraw", "the intent has already ended; nothing to withdraw")
         return
     context.notes([parent.fire("withdraw", body.reason or "no reason given", filled=str(parent.filled))])
     parent.withdrawn = parent.withdrawn or body.reason or "no reason given"
@@ -245,9 +245,9 @@ def take_withdraw(context: ExecutionContext, body: Withdraw) -> None:
 
 
 def take_move_stop(context: ExecutionContext, body: MoveStop) -> None:
-    """Give a working stop new terms; one that has ended tells its engine by its IntentDone."""
+    """Give a working stop new terms; the engine of a stop that has ended receives its IntentDone."""
     parent = context.parents.get(body.intent_id)
     if parent is None or parent.is_ended:
-        context.remark(body.intent_id, "move_stop", "the stop has ended already; nothing to move")
+        context.remark(body.intent_id, "move_stop", "the stop has already ended; nothing to move")
         return
     stops.move_stop(context, parent, body)

@@ -1,4 +1,4 @@
-"""CH-3, EX-3: maker orders rest at the touch, follow it when it moves away, never beyond the approved limit."""
+"""CH-3, EX-3: maker orders rest at the touch and follow it when it moves away, never beyond the approved limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from statemachines.requests import Quote
 from statemachines.values import HOUR_MS, SECOND_MS, Instrument, Side
 
 REQUOTE_LONGEST_S = HOUR_MS / SECOND_MS
-"""A resting order whose amendments fail is moved at least so often."""
+"""Longest pause between attempts to move a resting order whose amendments fail."""
 
 
 def touch_price(side: Side, quote: Quote, instrument: Instrument, limit: Decimal | None) -> Decimal:
@@ -24,7 +24,7 @@ def touch_price(side: Side, quote: Quote, instrument: Instrument, limit: Decimal
     return instrument.ceil_price(quote.ask if limit is None else max(quote.ask, limit))
 
 
-def wanted_price(context: ExecutionContext, parent: ParentOrder) -> Decimal | None:
+def target_price(context: ExecutionContext, parent: ParentOrder) -> Decimal | None:
     """Where the order should rest now; None without a quote or an instrument."""
     intent = parent.intent
     market = (intent.category, intent.symbol)
@@ -35,8 +35,8 @@ def wanted_price(context: ExecutionContext, parent: ParentOrder) -> Decimal | No
 
 
 def affordable(parent: ParentOrder, price: Decimal, instrument: Instrument) -> Decimal:
-    """X2: what is left to do at `price`: a purchase never costs more than it was sized with (its quantity at the
-    intent's reference price), so at a higher price it buys less, in whole lots."""
+    """X2: the remaining quantity at `price`: a purchase never costs more than the amount it was sized for (its quantity
+    at the intent's reference price), so at a higher price it buys less, in whole lots."""
     if parent.intent.side is Side.SELL:
         return parent.remaining
     if price <= 0:
@@ -46,35 +46,33 @@ def affordable(parent: ParentOrder, price: Decimal, instrument: Instrument) -> D
 
 
 def too_little(parent: ParentOrder, quantity: Decimal, price: Decimal) -> str:
-    """Why the rest is not quoted."""
-    return (
-        f"what is left of it buys {quantity} at {price} ({parent.remaining} wanted), below the exchange's minimum order"
-    )
+    """Why the remainder is not quoted."""
+    return f"the remaining amount buys {quantity} of {parent.remaining} at {price}, below the exchange's minimum order"
 
 
 def quote_due(context: ExecutionContext, parent: ParentOrder) -> int | None:
-    """When the maker order wants to be quoted or re-quoted; an instant that may have passed. None for never."""
-    wanted = wanted_price(context, parent)
-    if wanted is None or parent.is_stopping or parent.requests.is_stuck or not context.is_started:
+    """When the maker order must be quoted or re-quoted; the instant may have passed. None for never."""
+    target = target_price(context, parent)
+    if target is None or parent.is_stopping or parent.requests.is_stuck or not context.is_started:
         return None
     if Topic.AMEND in parent.requests.pending:
         return None
     if parent.quoted_ms is None:
         return parent.approved_ms
     earliest = parent.quoted_ms + _pause_ms(context, parent)
-    if parent.wants_child:
+    if parent.needs_child:
         return earliest
     order = parent.order
-    return earliest if order is not None and _has_moved_away(order, wanted) else None
+    return earliest if order is not None and _has_moved_away(order, target) else None
 
 
 def _pause_ms(context: ExecutionContext, parent: ParentOrder) -> int:
-    """CH-3: at most one quote every 30 s. X3: a quote refused for its price is repeated at once the first time, every
-    10 minutes after ten equal refusals; nothing but its time, its engine or the operator ends it. An amendment that
-    fails for another reason, or is not known to have been carried out, is repeated ever more rarely."""
+    """CH-3: at most one quote every 30 s. X3: a quote refused for its price is repeated immediately the first time, and
+    every 10 minutes after ten equal refusals; only its expiry, its engine or the operator ends it. An amendment that
+    fails for another reason, or whose outcome is unknown, is repeated with growing pauses."""
     parameters, refusals = context.parameters, parent.price_refusals.failures
     failures = parent.amend_failures.failures
-    if failures > refusals and not parent.wants_child:
+    if failures > refusals and not parent.needs_child:
         steps_s = (parameters.requote_interval_ms / SECOND_MS,)
         return round(Backoff(steps_s, REQUOTE_LONGEST_S).pause_s(failures) * SECOND_MS)
     if refusals == 1:
@@ -82,33 +80,33 @@ def _pause_ms(context: ExecutionContext, parent: ParentOrder) -> int:
     return parameters.requote_interval_ms if refusals < parameters.price_refusals else parameters.requote_slowly_ms
 
 
-def _has_moved_away(order: ChildOrder, wanted: Decimal) -> bool:
-    """Whether the touch left the order behind; below (above) a buy (sell) it is the touch itself."""
+def _has_moved_away(order: ChildOrder, target: Decimal) -> bool:
+    """Whether the touch has moved away from the order: above a buy, below a sell."""
     if not order.state.is_resting or order.price is None:
         return False
-    return wanted > order.price if order.side is Side.BUY else wanted < order.price
+    return target > order.price if order.side is Side.BUY else target < order.price
 
 
 def requote(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> bool:
-    """Move the resting order to the touch; the exchange keeps its id, so nothing can be doubled.
+    """Move the resting order to the touch; the exchange keeps its id, so nothing can be duplicated.
 
-    False when what is left of its amount buys less than the exchange's minimum there: the order has to go.
+    False when its remaining amount buys less than the exchange's minimum there: the order must be cancelled.
     """
-    wanted = wanted_price(context, parent)
-    if wanted is None or not _has_moved_away(order, wanted):
+    target = target_price(context, parent)
+    if target is None or not _has_moved_away(order, target):
         return True
     instrument = context.instruments[(parent.intent.category, parent.intent.symbol)]
-    quantity = affordable(parent, wanted, instrument)
-    if not instrument.tradable(quantity, wanted):
+    quantity = affordable(parent, target, instrument)
+    if not instrument.tradable(quantity, target):
         return False
-    reason = f"the touch moved away from {order.price}: re-quoted at {wanted}"
+    reason = f"the touch moved away from {order.price}: re-quoted at {target}"
     parent.quoted_ms = context.now_ms
-    terms = {"price": wanted}
+    terms = {"price": target}
     if quantity < order.remaining:
         terms["quantity"] = order.filled_quantity + quantity
-        reason += f" for {quantity} instead of {order.remaining}, within the amount it was sized with"
-    order.wish(terms)
+        reason += f" for {quantity} instead of {order.remaining}, within the amount it was sized for"
+    order.set_amendment(terms)
     context.notes([order.fire("request_amend", reason, context.now_ms)])
-    context.note(order.name, "requote", reason, price=str(wanted), limit=str(parent.approved.price_limit))
+    context.note(order.name, "requote", reason, price=str(target), limit=str(parent.approved.price_limit))
     submission.amend(context, parent, order)
     return True

@@ -21,7 +21,7 @@ def take_order(context: ExecutionContext, report: OrderReport) -> None:
 
 
 def take_own(context: ExecutionContext, parts: ClientOrderIdParts, report: OrderReport) -> None:
-    """A report of an order that carries our id, from the stream or a reading, whether or not it is still held here."""
+    """A report of an order with our id, from the stream or a reading, whether or not the order is still held here."""
     problem = suspect_reports.order_problem(context, report)
     if problem:
         suspect_reports.refuse_order(context, report, problem)
@@ -38,7 +38,7 @@ def take_own(context: ExecutionContext, parts: ClientOrderIdParts, report: Order
         why = (
             "its intent ended long ago"
             if parent is None
-            else f"its intent has gone on to {order and order.client_order_id}"
+            else f"its intent has continued with {order and order.client_order_id}"
         )
         resurrected_orders.cancel(context, report, why)
         return
@@ -48,7 +48,7 @@ def take_own(context: ExecutionContext, parts: ClientOrderIdParts, report: Order
 def apply_report(
     context: ExecutionContext, parent: ParentOrder, order: ChildOrder, report: OrderReport, *, looked_up: bool = False
 ) -> None:
-    """A report on the intent's current order; `looked_up` when it answers a look-up or a reading."""
+    """A report on the intent's current order; `looked_up` when it comes from a look-up or a reading."""
     stop_retry(parent)
     context.notes(order.take_report(report, context.now_ms, looked_up=looked_up))
     context.remember_venue_order_id(order)
@@ -63,8 +63,8 @@ def apply_report(
 
 
 def shown_alive(context: ExecutionContext, report: OrderReport) -> None:
-    """A reading shows the order open. One whose end the exchange has told is cancelled when a second reading shows it
-    too: the end was not true, nobody wants the order any more, and it must not fill unseen."""
+    """A reading shows the order open. If the exchange has already reported its end, it is cancelled when a second
+    reading also shows it: the reported end was wrong, the order is no longer needed, and it must not fill unnoticed."""
     parts = context.ours(report.client_order_id, report.venue_order_id)
     if parts is None or report.status.is_final or report.client_order_id in context.resurrected:
         return
@@ -74,22 +74,20 @@ def shown_alive(context: ExecutionContext, report: OrderReport) -> None:
         return
     alive = context.books[report.account].alive_after_end
     if report.client_order_id in alive:
-        told = (
-            f"the exchange told its end ({order.end_reason or order.state})" if order else "the exchange told its end"
-        )
-        resurrected_orders.cancel(context, report, f"{told} before")
+        ended_as = f" ({order.end_reason or order.state})" if order else ""
+        resurrected_orders.cancel(context, report, f"the exchange reported its end{ended_as} before")
     else:
         alive.add(report.client_order_id)
         context.remark(f"{parts.intent_id}/{parts.child}", "alive_after_end", "a reading shows it open after its end")
 
 
 def _is_passing(order: ChildOrder) -> bool:
-    """An order that cannot stay as it is: a market order, or a stop that was triggered."""
+    """An order in a transient state: a market order, or a stop that was triggered."""
     return order.style == "market" or (order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED)
 
 
 def adopt_external(context: ExecutionContext, report: OrderReport) -> bool:
-    """An order that nobody here placed: recorded and reported once, never traded against. True at first sight."""
+    """An order not placed by this system: recorded and reported once, never traded against. True if it is new."""
     books = context.books[report.account]
     is_new = report.venue_order_id not in books.external_orders
     if report.status.is_final:
@@ -106,8 +104,8 @@ def adopt_external(context: ExecutionContext, report: OrderReport) -> bool:
             "warning",
             f"unknown order on {report.account}",
             f"{report.side} {report.quantity} {report.category} {report.symbol} "
-            f"({report.venue_order_id}) was not placed "
-            "by this system; it is left alone and its executions are booked as EXTERNAL. Find out who placed it.",
+            f"({report.venue_order_id}) was not placed by this system; it is left unchanged and its executions are "
+            "booked as EXTERNAL. Find out who placed it.",
         )
     return is_new
 

@@ -17,7 +17,7 @@ from statemachines.values import LINEAR, Account, Instrument, Side
 
 
 def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
-    """Send the next child if its time has come; a violated filter or bound ends the intent as DENIED."""
+    """Send the next child order if it is due; a violated filter or bound ends the intent as DENIED."""
     intent = parent.intent
     price: Decimal | None = None
     slippage: Decimal | None = None
@@ -29,7 +29,7 @@ def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
         return
     if intent.style == "maker":
         due = maker_quotes.quote_due(context, parent)
-        price = maker_quotes.wanted_price(context, parent)
+        price = maker_quotes.target_price(context, parent)
         if due is None or due > context.now_ms or price is None:
             return
         if instrument is not None:
@@ -63,20 +63,20 @@ def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
 
 
 def _impossible(context: ExecutionContext, parent: ParentOrder, why: str) -> None:
-    """The exchange's filters allow no order at all: the intent ends, and a person has to look."""
+    """The exchange's filters allow no order at all: the intent ends, and the operator must act."""
     intent = parent.intent
     finish(context, parent, "DENIED", f"filters of {intent.category} {intent.symbol}: {why}")
     context.alert(
         "critical",
         f"no order of {intent.symbol} can be made",
         f"{intent.side} {parent.remaining} {intent.category} {intent.symbol} of {intent.engine} was not sent: the "
-        f"exchange's filters contradict the market ({why}). Check what the exchange tells of the instrument.",
+        f"exchange's filters contradict the market ({why}). Check the instrument's data at the exchange.",
     )
 
 
 def market_slippage(context: ExecutionContext, parent: ParentOrder) -> tuple[Decimal | None, str | None]:
-    """EX-3: the slippage limit of an urgent order, at most 0.5 %, narrowed so that no fill passes the approved
-    price limit; a problem when the market is already beyond it. Orders that reduce risk are never refused for it.
+    """EX-3: the slippage limit of an urgent order, at most 0.5 %, narrowed so that no fill exceeds the approved price
+    limit; a problem if the market is already beyond that limit. Orders that reduce risk are never refused for it.
     """
     parameters, approved, intent = context.parameters, parent.approved, parent.intent
     slippage = min(approved.slippage_limit, parameters.max_slippage)
@@ -92,17 +92,17 @@ def market_slippage(context: ExecutionContext, parent: ParentOrder) -> tuple[Dec
 
 
 def filter_problem(order: ChildOrder, instrument: Instrument | None, about_price: Decimal) -> str | None:
-    """A sentence that says which filter the order violates; None when the exchange would take it.
+    """A sentence that names the filter the order violates; None when the exchange would accept it.
 
-    `about_price` values orders without a price of their own. The minimum value does not bind reduce-only orders.
+    `about_price` values orders without a price of their own. The minimum value does not apply to reduce-only orders.
     """
     name = f"{order.category} {order.symbol}"
     if instrument is None:
         return f"{name} is not an instrument that the exchange lists"
     if order.closes_rest:
-        # X1: below a lot by its nature; the exchange takes it as quantity 0 that closes the position.
+        # X1: below a lot by definition; it is sent with quantity 0, which closes the position.
         is_close = order.reduce_only and order.category == "linear" and order.style == "market"
-        return None if is_close else f"{name}: only a reduce-only market order can close a rest below a lot"
+        return None if is_close else f"{name}: only a reduce-only market order can close a remainder below a lot"
     if order.quantity <= 0 or order.quantity % instrument.qty_step:
         return f"quantity {order.quantity} of {name} is not a positive multiple of the lot step {instrument.qty_step}"
     if order.quantity < instrument.min_qty:
@@ -124,7 +124,7 @@ def filter_problem(order: ChildOrder, instrument: Instrument | None, about_price
 
 
 class LeverageSetter:
-    """Asks until the exchange has accepted; what was accepted is remembered for ever."""
+    """Repeats the request until the exchange has accepted; accepted pairs are stored permanently."""
 
     def __init__(self, context: ExecutionContext) -> None:
         self._context = context
@@ -132,7 +132,7 @@ class LeverageSetter:
         self._attempts: dict[str, int] = {}
 
     def begin(self) -> None:
-        """Ask for every pair that is listed and not set yet; a contract listed later is set when it is known."""
+        """Request every pair that is listed and not set yet; a contract listed later follows when it is announced."""
         parameters = self._context.parameters
         for account in parameters.leverage_accounts:
             for symbol in parameters.leverage_symbols:
@@ -142,11 +142,11 @@ class LeverageSetter:
                     self._ask(pair, 0.0)
 
     def wants(self, pair: str, key: str) -> bool:
-        """Whether a delayed request still counts."""
+        """Whether a delayed request is still needed."""
         return self._pending.get(pair) == key
 
     def take_answer(self, pair: str, key: str, outcome: ExchangeResponse) -> None:
-        """Setting the same leverage twice is harmless, so a lost outcome is simply asked again."""
+        """Setting the same leverage twice is harmless, so the request is repeated after a lost outcome."""
         if self._pending.get(pair) != key:
             return
         del self._pending[pair]
@@ -163,8 +163,8 @@ class LeverageSetter:
             context.alert(
                 "warning",
                 f"leverage of {pair} could not be set",
-                f"Wanted {context.parameters.leverage}; the last answer was {outcome.model_dump(mode='json')}. It is "
-                "tried again at the next start; check the account's settings.",
+                f"Requested: {context.parameters.leverage}; the last response was {outcome.model_dump(mode='json')}. "
+                "It is retried at the next start; check the account's settings.",
                 f"leverage:{pair}",
             )
             return

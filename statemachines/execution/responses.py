@@ -1,7 +1,8 @@
-"""EX-4: answers to requests on orders: what a refusal, a loss or an absence leads to.
+"""EX-4: responses to requests on orders: the consequences of a refusal, a lost outcome or an absent order.
 
-A refusal for a passing reason is sent again under the same id after 1, 5 and 15 s (the exchange said that it did
-not take it); a lost outcome and a duplicate id are looked up first; missing funds and permanent errors end it.
+After a transient refusal the order is resent under the same id after 1, 5 and 15 s (the exchange has stated that it
+did not accept it); after a lost outcome or a duplicate id it is looked up first; missing funds and permanent errors
+end it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from statemachines.requests import (
     in_words,
 )
 
-LOOK_UPS_TO_BELIEVE = 2
+LOOK_UPS_TO_ACCEPT = 2
 
 
 def take_answer(
@@ -41,14 +42,15 @@ def take_answer(
     order = parent.order if parent else None
     if parent is None or order is None or order.client_order_id != client_order_id:
         context.remark(
-            client_order_id, "late_answer", f"{topic} was answered {outcome.kind}; the order is no longer held"
+            client_order_id, "late_answer", f"the outcome of {topic} is {outcome.kind}; the order is no longer held"
         )
         return
     context.touch(parent)
     if isinstance(outcome, Dropped):
         return
     if parent.requests.pending.get(topic) != key:
-        context.remark(order.name, "late_answer", f"{topic} was answered {outcome.kind}, which nobody awaits any more")
+        text = f"the outcome of {topic} is {outcome.kind}; it is no longer awaited"
+        context.remark(order.name, "late_answer", text)
         if topic is Topic.PLACE and isinstance(outcome, Accepted):
             _acknowledge(context, parent, order, outcome)
         return
@@ -65,12 +67,12 @@ def take_answer(
 
 def _acknowledge(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: Accepted) -> None:
     if order.venue_order_id and outcome.venue_order_id not in ("", order.venue_order_id):
-        why = f"it was acknowledged as {outcome.venue_order_id} and shown as {order.venue_order_id}"
-        context.reading_wanted = f"order {order.client_order_id}: {why}"
+        why = f"it was acknowledged as {outcome.venue_order_id} and reported as {order.venue_order_id}"
+        context.reading_needed = f"order {order.client_order_id}: {why}"
         submission.look_up(context, parent, order, why)
     order.venue_order_id = order.venue_order_id or outcome.venue_order_id
     context.remember_venue_order_id(order)
-    context.notes([order.fire("acknowledge", "the exchange took it", context.now_ms)])
+    context.notes([order.fire("acknowledge", "the exchange accepted it", context.now_ms)])
     if parent.is_ended or order.state.is_terminal:
         if not order.is_ended_by_exchange:
             resurrected = ResurrectedOrder(order.account, order.category, order.symbol, order.is_conditional)
@@ -91,7 +93,7 @@ def _on_place(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
         order.end_reason = outcome.why
         context.notes([order.fire("block", outcome.why, context.now_ms)])
     elif order.state is OrderState.SENT:
-        why = outcome.why if isinstance(outcome, Unknown) else f"answered {outcome.kind}"
+        why = outcome.why if isinstance(outcome, Unknown) else f"the outcome is {outcome.kind}"
         context.notes([order.fire("lose", f"the outcome is not known: {why}", context.now_ms)])
         submission.look_up(context, parent, order, f"place: {why}")
 
@@ -100,7 +102,7 @@ def _refused(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
     why = f"refused with {refused.code}: {refused.message}"
     order.refusal, order.refusal_code = cause_of(refused.code, refused.fault), refused.code
     if order.state is not OrderState.SENT:
-        context.remark(order.name, "late_refusal", f"{why}; the exchange has shown the order meanwhile")
+        context.remark(order.name, "late_refusal", f"{why}; the exchange has reported the order meanwhile")
         return
     if refused.fault == "transient":
         if parent.is_stopping or not submission.place_again(context, parent, order, why):
@@ -108,7 +110,7 @@ def _refused(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
         return
     if refused.fault == "duplicate":
         parent.requests.is_doubtful = True
-        context.notes([order.fire("lose", f"{why}; the id exists: is it ours?", context.now_ms)])
+        context.notes([order.fire("lose", f"{why}; the id exists, possibly for an order of ours", context.now_ms)])
         submission.look_up(context, parent, order, why)
         return
     _reject(context, order, why)
@@ -116,7 +118,7 @@ def _refused(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
         context.alert(
             "critical",
             f"insufficient funds on {order.account}",
-            f"{order.side} {order.quantity} {order.category} {order.symbol} was {why}. It is not tried again (EX-4); "
+            f"{order.side} {order.quantity} {order.category} {order.symbol} was {why}. It is not retried (EX-4); "
             "check the account's balance.",
             f"funds:{order.account}",
         )
@@ -142,7 +144,7 @@ def _on_cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
             return
     if isinstance(outcome, Unknown) and order.state is OrderState.PENDING_CANCEL:
         context.notes([order.fire("lose", f"the cancel's outcome is not known: {outcome.why}", context.now_ms)])
-    submission.look_up(context, parent, order, f"cancel was answered {in_words(outcome)}")
+    submission.look_up(context, parent, order, f"the cancel's outcome is {in_words(outcome)}")
 
 
 def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
@@ -169,16 +171,16 @@ def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
         context.notes([order.fire("lose", f"the amendment's outcome is not known: {outcome.why}", context.now_ms)])
     elif isinstance(outcome, Refused) and order.is_conditional:
         stops.give_up_amendment(context, parent, order, in_words(outcome))
-    # A refused re-quote needs no alarm: the order rests where it was, or the look-up shows its end.
-    submission.look_up(context, parent, order, f"amendment was answered {in_words(outcome)}")
+    # A refused re-quote needs no alert: the order rests where it was, or the look-up shows its end.
+    submission.look_up(context, parent, order, f"the amendment's outcome is {in_words(outcome)}")
 
 
 def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
     requests = parent.requests
     if isinstance(outcome, OrderFound) and (problem := row_problem(outcome.report)):
-        outcome = Unknown(why=f"the answer contradicts itself: {problem}")
+        outcome = Unknown(why=f"the response contradicts itself: {problem}")
     if isinstance(outcome, OrderFound | OrderAbsent) and requests.tries.get("look", 0) >= context.parameters.loop_limit:
-        context.end_alert(f"look-up:{order.client_order_id}", "the exchange has answered")
+        context.end_alert(f"look-up:{order.client_order_id}", "the exchange has responded")
     if isinstance(outcome, OrderFound):
         requests.tries.pop("look", None)
         requests.tries.pop("absent", None)
@@ -192,13 +194,17 @@ def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
             context.alert(
                 "critical",
                 f"order of {order.account} cannot be looked up",
-                f"Order {order.client_order_id} is {order.state} and the exchange has not answered "
-                f"{repetitions} look-ups "
-                f"({in_words(outcome)}). It is asked again until it answers; check the connection to the exchange.",
+                f"Order {order.client_order_id} is {order.state} and {repetitions} look-ups have failed "
+                f"({in_words(outcome)}). The look-up is repeated until it succeeds; check the connection to the "
+                "exchange.",
                 f"look-up:{order.client_order_id}",
             )
         submission.look_up(
-            context, parent, order, f"look-up was {in_words(outcome)}", submission.patience_s(context, repetitions)
+            context,
+            parent,
+            order,
+            f"the look-up's outcome is {in_words(outcome)}",
+            submission.patience_s(context, repetitions),
         )
 
 
@@ -207,7 +213,7 @@ def _found(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, fo
     if (requests.is_doubtful or not order.is_seen) and not order.is_same_as(found.report):
         _foreign(context, parent, order, found)
         return
-    if not _is_believed(context, parent, order, found):
+    if not _is_accepted(context, parent, order, found):
         return
     requests.is_doubtful = False
     stop_retry(parent)
@@ -219,7 +225,7 @@ def _found(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, fo
         if repetitions > context.parameters.loop_limit:
             requests.is_stuck = True
             counted = (
-                f"the exchange counts {order.reported_filled} executed, its executions make up {order.filled_quantity}"
+                f"the exchange reports {order.reported_filled} executed, its executions sum to {order.filled_quantity}"
             )
             context.request_halt(
                 parent, order.client_order_id, f"order {order.client_order_id} does not settle: {counted}"
@@ -230,31 +236,30 @@ def _found(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, fo
         )
 
 
-def _is_believed(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, found: OrderFound) -> bool:
-    """Whether what a look-up shows is to be taken. Another exchange id or other terms than ours are believed when a
-    second look-up shows them too: then a report has deceived us before, or the exchange has changed the order."""
+def _is_accepted(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, found: OrderFound) -> bool:
+    """Whether the result of a look-up is accepted. An exchange id or terms other than ours are accepted only when a
+    second look-up shows them too: then an earlier report was wrong, or the exchange has changed the order."""
     terms, requests = terms_of(order), parent.requests
     foreign, odd = foreign_problem(terms, found.report), terms_problem(terms, found.report)
     if not foreign and not odd:
         requests.tries.pop("contradiction", None)
         return True
-    deduplicator = requests.again("contradiction")
-    if deduplicator < LOOK_UPS_TO_BELIEVE:
+    repetitions = requests.again("contradiction")
+    if repetitions < LOOK_UPS_TO_ACCEPT:
         submission.look_up(
-            context, parent, order, f"looked up: {foreign or odd}", submission.patience_s(context, deduplicator)
+            context, parent, order, f"looked up: {foreign or odd}", submission.patience_s(context, repetitions)
         )
         return False
     requests.tries.pop("contradiction", None)
     if odd:
         context.request_halt(
-            parent, order.client_order_id, f"order {order.client_order_id}: the exchange insists that its {odd}"
+            parent, order.client_order_id, f"order {order.client_order_id}: two look-ups confirm that its {odd}"
         )
     else:
         context.alert(
             "warning",
-            f"order of {order.account} has another id than was told",
-            f"Order {order.client_order_id}: {foreign}. The exchange shows it so again and again; its id "
-            "is taken over.",
+            f"order of {order.account} has another exchange id than reported before",
+            f"Order {order.client_order_id}: {foreign}. The exchange has reported this repeatedly; its id is adopted.",
         )
     context.discard_venue_order_id(order)
     order.venue_order_id = found.report.venue_order_id
@@ -262,7 +267,7 @@ def _is_believed(context: ExecutionContext, parent: ParentOrder, order: ChildOrd
 
 
 def _foreign(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, found: OrderFound) -> None:
-    """The exchange has another order under our id: two installations share a name, or the database is not ours."""
+    """The exchange has a different order under our id: two installations share a code, or the database is not ours."""
     theirs = f"{found.report.side} {found.report.quantity} {found.report.symbol} at {found.report.price}"
     ours = f"{order.side} {order.quantity} {order.symbol} at {order.price}"
     order.end_reason = f"client id {order.client_order_id} belongs to another order: {theirs}, ours was {ours}"
@@ -282,15 +287,14 @@ def _absent(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -
     repetitions = requests.again("absent")
     if repetitions < context.parameters.absences_to_believe:
         submission.look_up(
-            context, parent, order, "seen before and absent now", submission.patience_s(context, repetitions + 1)
+            context, parent, order, "seen before and now absent", submission.patience_s(context, repetitions + 1)
         )
         return
-    why = f"the exchange has no record of it any more ({repetitions} look-ups)"
+    why = f"the exchange no longer has a record of it ({repetitions} look-ups)"
     context.notes([order.vanish(why, context.now_ms)])
     context.alert(
         "critical",
         f"order of {order.account} has vanished",
         f"Order {order.client_order_id} ({order.side} {order.quantity} {order.symbol}) was seen before; "
-        f"{why}. It counts as "
-        "cancelled; should it appear again, it is cancelled.",
+        f"{why}. It counts as cancelled; if it reappears, it is cancelled.",
     )

@@ -1,7 +1,7 @@
-"""Orders of ours that live at the exchange after their end here: our own id is ours for ever (DESIGN 5).
+"""Our orders that are open at the exchange after their end here; an id of ours always stays ours (DESIGN 5).
 
-Nobody wants such an order any more, so it is cancelled, again and again with growing pauses until the exchange shows
-its end; its fills are booked for its engine as always. An order whose intent still wants it is none of these.
+Such an order is no longer needed, so its cancellation is repeated with growing pauses until the exchange reports its
+end; its fills are booked for its engine as usual. An order that its intent still needs is not affected.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from statemachines.requests import Accepted, CancelOrder, Dropped, ExchangeRespo
 
 
 def cancel(context: ExecutionContext, report: OrderReport, why: str) -> None:
-    """Take the report of a live order that must not live; one that is being cancelled already stays so."""
+    """Cancel an open order that must not be open; one that is already being cancelled is left to that cancellation."""
     is_conditional = report.trigger_price is not None
     cancel_by_id(
         context,
@@ -25,16 +25,15 @@ def cancel(context: ExecutionContext, report: OrderReport, why: str) -> None:
 
 
 def cancel_by_id(context: ExecutionContext, client_order_id: str, resurrected: ResurrectedOrder, why: str) -> None:
-    """The same for an order of which no report has come."""
+    """The same for an order of which no report has arrived."""
     known = context.resurrected.get(client_order_id)
     if known is None:
         context.resurrected[client_order_id] = known = resurrected
         context.alert(
             "warning",
             f"order of {resurrected.account} appeared after its end",
-            f"Order {client_order_id} on {resurrected.symbol} is alive at the exchange, but {why}. It is "
-            "being cancelled; fills "
-            "that it has are booked.",
+            f"Order {client_order_id} on {resurrected.symbol} is open at the exchange, but {why}. It is being "
+            "cancelled; its fills are booked.",
             f"after-end:{client_order_id}",
         )
     if not known.pending:
@@ -44,20 +43,20 @@ def cancel_by_id(context: ExecutionContext, client_order_id: str, resurrected: R
 
 
 def ended(context: ExecutionContext, client_order_id: str) -> None:
-    """The exchange has shown the order's end."""
+    """The exchange has reported the order's end."""
     if context.resurrected.pop(client_order_id, None) is not None:
-        context.remark(client_order_id, "resurrected_ended", "the exchange shows its end")
-        context.end_alert(f"after-end:{client_order_id}", "the exchange shows its end")
+        context.remark(client_order_id, "resurrected_ended", "the exchange reports its end")
+        context.end_alert(f"after-end:{client_order_id}", "the exchange reports its end")
 
 
 def wants(context: ExecutionContext, client_order_id: str, key: str) -> bool:
-    """Whether a delayed cancellation is still wanted."""
+    """Whether a delayed cancellation is still needed."""
     known = context.resurrected.get(client_order_id)
     return known is not None and known.pending == key
 
 
 def take_answer(context: ExecutionContext, client_order_id: str, key: str, outcome: ExchangeResponse) -> None:
-    """The outcome of a cancellation: what did not succeed is asked again, later each time."""
+    """The outcome of a cancellation: one that did not succeed is repeated with growing pauses."""
     known = context.resurrected.get(client_order_id)
     if known is None or known.pending != key:
         return
@@ -65,7 +64,7 @@ def take_answer(context: ExecutionContext, client_order_id: str, key: str, outco
     if isinstance(outcome, Accepted):
         if outcome.already:
             ended(context, client_order_id)
-        return  # its end comes as a report; should it be shown alive again, it is cancelled again
+        return  # its end arrives as a report; if it is reported open again, it is cancelled again
     if isinstance(outcome, Dropped):
         return
     known.tries = known.tries.failed(outcome.kind)

@@ -15,16 +15,16 @@ from statemachines.requests import VenueOrderStatus
 from statemachines.values import Side
 
 
-def tell_working(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """IntentWorking, once per confirmed shape of the order: the exchange has shown that it rests."""
+def announce_working(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """Send IntentWorking, once per confirmed terms of the order: the exchange has reported that it rests."""
     shape = f"{order.child}:{order.trigger_price}:{order.quantity if order.is_conditional else ''}"
-    if not order.state.is_resting or order.style == "market" or shape == parent.told:
+    if not order.state.is_resting or order.style == "market" or shape == parent.announced_shape:
         return
     if order.is_conditional and order.status is not VenueOrderStatus.UNTRIGGERED:
         return
-    parent.told = shape
+    parent.announced_shape = shape
     if parent.price_refusals.failures >= context.parameters.price_refusals:
-        context.end_alert(f"quote:{order.intent_id}", "the exchange took a quote")
+        context.end_alert(f"quote:{order.intent_id}", "the exchange accepted a quote")
     parent.price_refusals = Tries()
     context.touch(parent)
     context.send(
@@ -40,7 +40,7 @@ def tell_working(context: ExecutionContext, parent: ParentOrder, order: ChildOrd
 
 
 def move_stop(context: ExecutionContext, parent: ParentOrder, body: MoveStop) -> None:
-    """Take the new terms of a stop; they are carried out as soon as the order rests."""
+    """Store the new terms of a stop; they are applied as soon as the order rests."""
     intent = parent.intent
     if intent.style != "stop":
         context.note(intent.intent_id, "move_stop", f"ignored: the intent is a {intent.style} order, not a stop")
@@ -61,51 +61,52 @@ def move_stop(context: ExecutionContext, parent: ParentOrder, body: MoveStop) ->
 
 
 def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
-    """Bring a resting stop to its wanted terms."""
+    """Amend a resting stop to its target terms."""
     if order.status is not VenueOrderStatus.UNTRIGGERED or Topic.AMEND in parent.requests.pending:
         return
-    wanted: dict[str, Decimal] = {}
+    target: dict[str, Decimal] = {}
     if parent.trigger_price is not None and parent.trigger_price != order.trigger_price:
-        wanted["trigger_price"] = parent.trigger_price
+        target["trigger_price"] = parent.trigger_price
     if parent.quantity != order.quantity:
-        wanted["quantity"] = parent.quantity
-    if not wanted:
+        target["quantity"] = parent.quantity
+    if not target:
         if parent.requests.tries.pop("amend", None) is not None:
             context.end_alert(
                 f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}"
             )
         return
     if parent.requests.again("amend") > context.parameters.loop_limit:
-        _give_up(context, parent, order, wanted)
+        _give_up(context, parent, order, target)
         return
-    order.wish(wanted)
-    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in wanted.items())
+    order.set_amendment(target)
+    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in target.items())
     context.notes([order.fire("request_amend", f"stop moved to {terms}", context.now_ms)])
     submission.amend(context, parent, order)
 
 
 def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str) -> None:
-    """The exchange refuses the new terms for good: the stop stays where it is and everyone is told."""
-    wanted = order.amended
+    """The exchange permanently refuses the new terms: the stop stays where it is, and the engine and the operator are
+    informed."""
+    target = order.amended
     order.amended = {}
-    _give_up(context, parent, order, wanted, why)
+    _give_up(context, parent, order, target, why)
 
 
 def _give_up(
-    context: ExecutionContext, parent: ParentOrder, order: ChildOrder, wanted: dict[str, Decimal], why: str = ""
+    context: ExecutionContext, parent: ParentOrder, order: ChildOrder, target: dict[str, Decimal], why: str = ""
 ) -> None:
-    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in wanted.items())
+    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in target.items())
     because = why or f"{context.parameters.loop_limit} amendments changed nothing"
     parent.trigger_price, parent.quantity = order.trigger_price, order.quantity
-    parent.told = ""
+    parent.announced_shape = ""
     context.alert(
         "critical",
         f"stop of {order.account} {order.symbol} could not be moved",
-        f"Order {order.client_order_id} stays at trigger {order.trigger_price} with {order.quantity}; wanted {terms}: "
-        f"{because}. Check the protection of the position.",
+        f"Order {order.client_order_id} stays at trigger {order.trigger_price} with {order.quantity}; the target was "
+        f"{terms}: {because}. Check the protection of the position.",
         f"stop-move:{order.intent_id}",
     )
-    tell_working(context, parent, order)
+    announce_working(context, parent, order)
 
 
 def _on_tick(context: ExecutionContext, parent: ParentOrder, trigger: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""Requests on orders: each is durably recorded with the order's state before the lane sees it (EX-5)."""
+"""Requests on orders: each is durably recorded with the order's state before it is dispatched (EX-5)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from statemachines.requests import AmendOrder, CancelOrder, LookUpOrder, PlaceOr
 from statemachines.values import SPOT, ActorName, Side
 
 UNPROVEN_KEPT = 50
-"""How many earlier orders of an intent are remembered that ended without the exchange's word."""
+"""Number of earlier orders of an intent kept that ended without confirmation by the exchange."""
 
 _STYLES: dict[str, Style] = {"market": "market", "maker": "post_only", "stop": "stop_market"}
 
 
 def gate_of(intent: Intent) -> ActorName | None:
-    """RM-2: whose switches may block the order. None for orders that reduce risk: reduce-only ones and urgent
-    spot sales (spot cannot go short); a resting sale is gated, since re-quoting takes hours."""
+    """RM-2: the engine whose switches may block the order. None for orders that reduce risk: reduce-only ones and
+    urgent spot sales (spot cannot go short); a resting sale is gated, since re-quoting takes hours."""
     if intent.reduce_only:
         return None
     if intent.category == SPOT and intent.side is Side.SELL and intent.style == "market":
@@ -33,7 +33,7 @@ def gate_of(intent: Intent) -> ActorName | None:
 def next_order(
     context: ExecutionContext, parent: ParentOrder, quantity: Decimal, price: Decimal | None, slippage: Decimal | None
 ) -> ChildOrder:
-    """The next child of the intent, CREATED, in place of the last one (which has ended)."""
+    """The next child order of the intent, in state CREATED; it replaces the last one, which has ended."""
     intent = parent.intent
     if parent.order is not None:
         if not parent.order.is_ended_by_exchange:
@@ -62,8 +62,8 @@ def next_order(
         updated_ms=context.now_ms,
     )
     parent.requests = Requests()
-    parent.wants_child = False
-    text = f"its order {child} is made: {quantity} of {parent.remaining} {intent.symbol} that are left"
+    parent.needs_child = False
+    text = f"order {child} is created: {quantity} of the remaining {parent.remaining} {intent.symbol}"
     context.notes([parent.fire("place", text, child=child, quantity=str(quantity))])
     context.touch(parent)
     return parent.order
@@ -77,7 +77,7 @@ def place(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> 
 
 
 def place_again(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str) -> bool:
-    """EX-4: send the same order under the same client id after 1, 5, 15 s; False when the retries are used up."""
+    """EX-4: resend the same order under the same client id after 1, 5, 15 s; False when the retries are exhausted."""
     delays = context.parameters.retry_delays_s
     attempt = parent.requests.again("place")
     if attempt > len(delays):
@@ -110,7 +110,7 @@ def _ask_place(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
 
 
 def cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, delay_s: float = 0.0) -> None:
-    """Ask for the cancellation; never gated, never refused."""
+    """Request the cancellation; never gated, never refused."""
     request = CancelOrder(
         client_order_id=order.client_order_id,
         category=order.category,
@@ -124,7 +124,7 @@ def cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, de
 
 
 def amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, delay_s: float = 0.0) -> None:
-    """Ask for the values in `order.amended`."""
+    """Request the values in `order.amended`."""
     request = AmendOrder(
         client_order_id=order.client_order_id,
         category=order.category,
@@ -140,7 +140,7 @@ def amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, del
 
 
 def look_up(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str, delay_s: float = 0.0) -> None:
-    """Ask the exchange what became of the order, unless that is already being asked."""
+    """Request the order's current state from the exchange, unless a look-up is already pending."""
     if Topic.LOOK in parent.requests.pending:
         return
     parent.requests.check_ms = None
@@ -156,6 +156,6 @@ def look_up(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, w
 
 
 def patience_s(context: ExecutionContext, repetitions: int) -> float:
-    """The delay before the `repetitions`-th repetition: EX-4's, then growing up to `longest_delay_s`."""
+    """The delay before the `repetitions`-th repetition: EX-4's delays first, then growing up to `longest_delay_s`."""
     parameters = context.parameters
     return Backoff(parameters.retry_delays_s, parameters.longest_delay_s).pause_s(max(repetitions, 1))

@@ -1,8 +1,9 @@
-"""What the exchange tells about our orders and cannot be: not booked, told, entries halted, and the account is read.
+"""Implausible reports about our orders: not booked but reported, entries are halted, and the account is read.
 
-The exchange's own list settles it. An execution that the list does not show never happened. One that it shows in the
-same words is the exchange's truth, however odd: it is booked, and the reconciliation reports it as a difference, which
-halts the account's engine (RM-4). So nothing is booked on one frame, and nothing that was executed is lost.
+The exchange's own list settles the matter. An execution that is not on the list never happened. One that the list
+shows with the same values is authoritative, however odd: it is booked, and the reconciliation reports it as a
+difference, which halts the account's engine (RM-4). So nothing is booked because of a single frame, and no execution
+is lost.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ from statemachines.execution.orders.report_checks import (
     terms_problem,
     time_problem,
 )
-from statemachines.limits.plausibility import MOST_APART_MS
+from statemachines.limits.plausibility import MAX_APART_MS
 from statemachines.requests import AccountSnapshot, ExecutionReport, OrderReport, SetAside
 from statemachines.values import ACCOUNT_OF, HOUR_MS, Account, ActorName
 
-MOST_DOUBTED = 1_000
-"""Doubted executions kept per account; a flood of them must not fill the memory."""
+MAX_DOUBTED = 1_000
+"""Maximum number of doubted executions kept per account, which bounds the memory used."""
 
 QUOTE_HOLDS_MS = HOUR_MS
-"""A quote tells about the price of an execution that was at most so long before or after it."""
+"""A quote is used to check the price of an execution at most this long before or after it."""
 
 _FACTS = ("category", "symbol", "side", "quantity", "price", "fee", "fee_coin", "execution_type", "client_order_id")
-"""What two tellings of one execution must agree in; only streams tell the realised profit."""
+"""The fields in which two reports of one execution must agree; only streams contain the realised profit."""
 
 
 class Doubt(NamedTuple):
-    """Why an execution cannot be true ("": it can), and whether it is of another order than ours."""
+    """Why an execution is implausible ("": plausible), and whether it belongs to another order than ours."""
 
     problem: str
     is_foreign: bool
@@ -54,7 +55,8 @@ class Doubt(NamedTuple):
 def doubt_of(
     context: ExecutionContext, report: ExecutionReport, parts: ClientOrderIdParts | None, parent: ParentOrder | None
 ) -> Doubt:
-    """Hold an execution against the order whose id it carries, against the market, and its fee against its value."""
+    """Check an execution against the order whose id it carries and against the market, and its fee against its
+    value."""
     terms = _terms(parts, parent)
     foreign = foreign_problem(terms, report)
     instrument = context.instruments.get((report.category, report.symbol))
@@ -71,7 +73,8 @@ def doubt_of(
 
 
 def _prices(context: ExecutionContext, report: ExecutionReport, parent: ParentOrder | None) -> list[Decimal]:
-    """Prices near which an execution may have been: the market's of that hour, the one its order was decided at."""
+    """Prices near which an execution is plausible: the market's within an hour, and the one its decision is based
+    on."""
     quote = context.quotes.get((report.category, report.symbol))
     known = (
         [] if quote is None or abs(quote.market_ms - report.executed_ms) > QUOTE_HOLDS_MS else [quote.bid, quote.ask]
@@ -80,15 +83,15 @@ def _prices(context: ExecutionContext, report: ExecutionReport, parent: ParentOr
 
 
 def order_problem(context: ExecutionContext, report: OrderReport) -> str:
-    """Why a report of an order that carries our id is none of ours, or cannot be; "" when it is sound, or when the id
-    is not ours."""
+    """Why a report with our id is not about our order, or is implausible; "" when it is valid, or when the id is not
+    ours."""
     parts = context.ours(report.client_order_id, report.venue_order_id)
     if parts is None:
         return ""
     terms = _terms(parts, context.parents.get(parts.intent_id))
     problem = foreign_problem(terms, report) or row_problem(report) or terms_problem(terms, report)
-    if report.updated_ms > context.now_ms + MOST_APART_MS:
-        # Taken, it would make every later report of the order a late one.
+    if report.updated_ms > context.now_ms + MAX_APART_MS:
+        # If it were accepted, every later report of the order would count as late.
         problem = problem or f"it was updated at {report.updated_ms}, and it is {context.now_ms}"
     return f"order {report.client_order_id or report.venue_order_id}: {problem}." if problem else ""
 
@@ -102,7 +105,7 @@ def _terms(parts: ClientOrderIdParts | None, parent: ParentOrder | None) -> Term
     if parent.order is not None and parent.order.child == parts.child:
         return terms_of(parent.order)
     intent = parent.intent
-    # An earlier order of the intent: its own quantity is gone, but none was larger than what was approved.
+    # An earlier order of the intent: its own quantity is no longer known, but it was at most the approved one.
     limit = parent.approved.price_limit
     return Terms(
         intent.account,
@@ -117,14 +120,15 @@ def _terms(parts: ClientOrderIdParts | None, parent: ParentOrder | None) -> Term
 
 
 def is_confirmed(books: AccountBooks, report: ExecutionReport) -> bool:
-    """Whether the exchange's list shows a doubted execution in the same words as before."""
+    """Whether the exchange's list shows a doubted execution with the same values as before."""
     known = books.doubted.get(report.execution_id)
     return known is not None and all(getattr(known, name) == getattr(report, name) for name in _FACTS)
 
 
 def refuse_execution(context: ExecutionContext, books: AccountBooks, report: ExecutionReport, problem: str) -> None:
-    """Do not book it; tell it, halt entries on its market (and on its order's), and have the account read."""
-    if len(books.doubted) >= MOST_DOUBTED:
+    """Do not book it; report it, halt entries on its market (and on its order's), and request a reading of the
+    account."""
+    if len(books.doubted) >= MAX_DOUBTED:
         del books.doubted[next(iter(books.doubted))]
     books.doubted[report.execution_id] = report
     sentence = (
@@ -137,13 +141,13 @@ def refuse_execution(context: ExecutionContext, books: AccountBooks, report: Exe
 
 
 def refuse_order(context: ExecutionContext, report: OrderReport, problem: str) -> None:
-    """Take nothing of a report; what is true is read, and the order that it claims to be is looked up."""
+    """Ignore a report; request a reading of the account, and look up the order whose id it carries."""
     context.remark(report.client_order_id, "refuse_report", problem)
     _begin(context, report.account, "order", report, problem)
     parts = context.ours(report.client_order_id, report.venue_order_id)
     parent = context.parents.get(parts.intent_id) if parts else None
     order = parent.order if parent else None
-    is_live = parent is not None and not parent.is_ended and not parent.wants_child
+    is_live = parent is not None and not parent.is_ended and not parent.needs_child
     if parent is not None and order is not None and is_live and parts and order.child == parts.child:
         submission.look_up(context, parent, order, problem)
 
@@ -159,13 +163,13 @@ def _begin(
     for category, symbol in markets:
         one = SetAside.model_validate({"kind": kind, "category": category, "symbol": symbol, "problem": problem})
         context.out.extend(context.books[account].unusable.begin(one))
-    context.reading_wanted = problem
+    context.reading_needed = problem
 
 
 def drop_unlisted(
     context: ExecutionContext, books: AccountBooks, doubted_before: Mapping[str, None], snapshot: AccountSnapshot
 ) -> None:
-    """Executions that were doubted when the account was asked for its list, and are not on it, never happened."""
+    """Drop executions that were doubted when the list was requested and are not on it: they never happened."""
     listed = {row.execution_id for row in snapshot.executions}
     for execution_id in doubted_before:
         if execution_id not in listed and books.doubted.pop(execution_id, None) is not None:
@@ -174,7 +178,7 @@ def drop_unlisted(
 
 
 def without_foreign_orders(context: ExecutionContext, snapshot: AccountSnapshot) -> AccountSnapshot:
-    """The reading; open orders that carry our ids and are none of ours are set aside."""
+    """The reading, with open orders set aside that carry our ids but are not ours."""
     problems = {report.venue_order_id: order_problem(context, report) for report in snapshot.open_orders}
     if not any(problems.values()):
         return snapshot

@@ -1,4 +1,4 @@
-"""OR-6: movements between accounts: recorded before they are sent, idempotent by id, posted when they succeeded."""
+"""OR-6: transfers between accounts: recorded before they are sent, idempotent by id, posted when they succeeded."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _Work = TransferWork
 
 
 def take_order(context: ExecutionContext, ordered: TransferOrdered) -> None:
-    """Take a movement; it is sent once the first reconciliation has ended. A known id is not taken twice."""
+    """Accept a transfer; it is sent once the first reconciliation has ended. A known id is ignored."""
     if context.transfers.get(ordered.transfer_id) is not None:
-        context.remark(ordered.transfer_id, "repeated", "the transfer is known; nothing is done twice")
+        context.remark(ordered.transfer_id, "repeated", "the transfer is already known; nothing is repeated")
         return
     work = _Work(context.transfers.free_slot(), context.control.next("transfers"), ordered, context.now_ms)
     context.transfers.add(work)
@@ -43,7 +43,7 @@ def take_order(context: ExecutionContext, ordered: TransferOrdered) -> None:
 
 
 def release(context: ExecutionContext) -> None:
-    """The first reconciliation has ended: send what was held, ask about what was under way."""
+    """The first reconciliation has ended: send held transfers, look up those that were under way."""
     for work in context.transfers.live():
         if work.state is TransferState.REQUESTED:
             send(context, work)
@@ -52,7 +52,7 @@ def release(context: ExecutionContext) -> None:
 
 
 def send(context: ExecutionContext, work: TransferWork, delay_s: float = 0.0) -> None:
-    """Ask the exchange for the movement, under the same id every time."""
+    """Request the transfer from the exchange, under the same id every time."""
     ordered = work.ordered
     work.attempts += 1
     request = TransferFunds(
@@ -73,7 +73,7 @@ def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: 
     """The outcome of a transfer or of its look-up."""
     work = context.transfers.get(transfer_id)
     if work is None or work.is_ended or work.pending != key or isinstance(outcome, Dropped):
-        context.remark(transfer_id, "late_answer", f"answered {outcome.kind}, which nobody awaits any more")
+        context.remark(transfer_id, "late_answer", f"the outcome is {outcome.kind}; it is no longer awaited")
         return
     work.pending = ""
     context.transfers.mark(work)
@@ -86,14 +86,14 @@ def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: 
     elif isinstance(outcome, Blocked):
         _failed(context, work, outcome.why)
     else:
-        why = outcome.why if isinstance(outcome, Unknown) else f"answered {outcome.kind}"
+        why = outcome.why if isinstance(outcome, Unknown) else f"the outcome is {outcome.kind}"
         work.reason = why
         _move(context, work, "lose", why)
         _look_up_later(context, work, why)
 
 
 def is_wanted(context: ExecutionContext, transfer_id: str, key: str) -> bool:
-    """Whether a delayed request still counts."""
+    """Whether a delayed request is still needed."""
     work = context.transfers.get(transfer_id)
     return work is not None and work.pending == key
 
@@ -123,13 +123,13 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
     elif state.status == "PENDING":
         _look_up_later(context, work, "the exchange reports PENDING")
     elif not context.is_started:
-        # Nothing is sent before the first reconciliation has ended; the release sends it.
-        work.reason = "the exchange never had it"
+        # Nothing is sent before the first reconciliation has ended; `release` sends it.
+        work.reason = "the exchange never received it"
         _move(context, work, "hold", work.reason)
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
-        _failed(context, work, "the exchange never had it and the retries are used up")
+        _failed(context, work, "the exchange never received it and the retries are exhausted")
 
 
 def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> None:
@@ -140,7 +140,7 @@ def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> N
             "critical",
             "a transfer's outcome is not known",
             f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
-            f"({ordered.transfer_id}): {why}. It is asked again until the exchange answers.",
+            f"({ordered.transfer_id}): {why}. The look-up is repeated until the exchange responds.",
             f"transfer:{ordered.transfer_id}",
         )
     _look_up(context, work, patience_s(context, work.looks))
@@ -174,8 +174,8 @@ def _done(context: ExecutionContext, work: TransferWork) -> None:
         ),
     )
     _end(context, work, "done", "")
-    context.tell_balances(ordered.from_account)
-    context.tell_balances(ordered.to_account)
+    context.publish_balances(ordered.from_account)
+    context.publish_balances(ordered.to_account)
 
 
 def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:
@@ -184,7 +184,7 @@ def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:
         "warning",
         "a transfer failed",
         f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account} "
-        f"({ordered.purpose}): {why}. Nothing was moved or booked; the orchestrator was told.",
+        f"({ordered.purpose}): {why}. Nothing was moved or booked; the orchestrator was informed.",
     )
     _end(context, work, "fail", why)
 

@@ -1,7 +1,7 @@
-"""The deciding part of the FUNDING engine: messages in, commands out (SPEC chapter 4, RULINGS F1 .. F11).
+"""The FUNDING engine: messages in, commands out (SPEC chapter 4, RULINGS F1 .. F11).
 
-Market news only updates the view and publishes a deadline; new risk is asked for in `tick`. The residual of a leg, the
-unwinding of a naked leg and the reaction to a short that the exchange closed come at once, in answer to the report.
+Market data only updates the view and publishes a deadline; new risk is requested in `tick`. The residual of a leg, the
+unwinding of a naked leg and the reaction to a short closed by the exchange follow a report immediately.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ class FundingEngine:
         self._rules = Evaluator(self._pair_orders)
         self._intake = Intake(self._pair_orders)
 
-    # --- life ---
+    # --- start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         """FUNDING decides on settlements and last prices only; it needs no bars from before its start."""
         return ()
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Nothing is needed."""
+        """Nothing to load."""
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back the state of a previous incarnation.
+        """Restore the state of a previous incarnation.
 
         Raises:
             ValueError: a row has a schema that this version cannot read.
@@ -69,7 +69,8 @@ class FundingEngine:
         self._pair_orders.restore(rows)
 
     def begin(self, now_ms: int) -> Commands:
-        """Tell that FU-9 is inactive as long as nobody reports the insurance fund (DA-2: never silently)."""
+        """Write to the journal that FU-9 is inactive while there is no reading of the insurance fund (DA-2: never
+        silent)."""
         if not self._pair_orders.engine.insurance:
             text = "FU-9 is inactive: there is no reading of the insurance fund"
             self._pair_orders.out.append(Remark(ENGINE_KEY, "fu9_inactive", text, is_bookkeeping=True))
@@ -82,13 +83,13 @@ class FundingEngine:
         return self._pair_orders.dirty()
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """FUNDING asks the exchange for nothing itself."""
+        """False: FUNDING sends no requests to the exchange itself."""
         return False
 
     # --- messages ---
 
     def handle(self, message: Envelope) -> Commands:
-        """Take in one message; unknown kinds are none of this engine's business."""
+        """Handle one message; other kinds are ignored."""
         body, now_ms = message.body, message.market_ms
         match body:
             case BarsClosed():
@@ -142,7 +143,7 @@ class FundingEngine:
             self._due(now_ms)
 
     def _on_settled(self, body: FundingSettled, now_ms: int) -> None:
-        """The evaluation waits for the bars of the same instant, which tell prices and freshness (F5)."""
+        """The evaluation waits for the bars of the same instant, which give prices and freshness (F5)."""
         before = self._pair_orders.engine.evaluation
         if before is not None and before.settle_ms > body.settle_ms:
             return
@@ -169,8 +170,8 @@ class FundingEngine:
         return min((ms for ms in [engine.due_ms, engine.minute_ms, *due] if ms is not None), default=None)
 
     def lookahead(self) -> Lookahead:
-        """Flat, only settlements count; a hedged pair also acts on a basis above its limit (F5). Whoever leaves, trims
-        or has yet to evaluate wants every bar at once."""
+        """When flat, only settlements matter; a hedged pair also acts on a basis above its limit (F5). Pairs that are
+        being closed or trimmed, and a pending evaluation, need every bar without delay."""
         assets, due = self.parameters.assets, self.deadline()
         if self._pair_orders.engine.evaluation is not None or not all(
             self._rules.is_patient(asset) for asset in assets
@@ -180,7 +181,7 @@ class FundingEngine:
         return Lookahead(FOREVER_MS if due is None else due, limits)
 
     def tick(self, now_ms: int) -> Commands:
-        """Decide what is due at `now_ms`."""
+        """Make the decisions that are due at `now_ms`."""
         engine = self._pair_orders.engine
         if engine.due_ms is not None and engine.due_ms <= now_ms:
             self._pair_orders.set_engine(due_ms=None)
@@ -197,7 +198,7 @@ class FundingEngine:
         return self._pair_orders.take()
 
     def _evaluate(self, now_ms: int) -> None:
-        """Exits, then compounding, then entries; each stage sees the portfolio after the fills of the one before."""
+        """Exits, then compounding, then entries; each stage uses the portfolio after the fills of the previous one."""
         evaluation = self._pair_orders.engine.evaluation
         if evaluation is None or self._pair_orders.engine.bars_ms < evaluation.settle_ms:
             self._rules.rule_exits(now_ms, None)
@@ -221,12 +222,12 @@ class FundingEngine:
         return changed
 
     def _busy(self) -> bool:
-        """Whether orders of exits or compounding still work."""
+        """Whether orders of exits or compounding are still working."""
         operations = [self._pair_orders.assets[asset].pair.operation for asset in self.parameters.assets]
         return any(one is not None and not one.ended and one.action is not Action.ENTRY for one in operations)
 
     def _wait(self, evaluation: Evaluation, now_ms: int) -> bool:
-        """A stage waits for the orders of the one before, but never longer than a leg may take."""
+        """A stage waits for the orders of the previous one, but never longer than the time limit of a leg."""
         until_ms = evaluation.since_ms + self.parameters.leg_timeout_s * SECOND_MS
         if not self._busy() or now_ms >= until_ms:
             return False
@@ -234,7 +235,8 @@ class FundingEngine:
         return True
 
     def _request_transfer(self) -> None:
-        """FU-5, F8: what is owed to TACTICAL moves once a day in one sum; a step's remainder stays owed."""
+        """FU-5, F8: request the amount owed to TACTICAL once a day in one sum; a remainder below the step stays
+        owed."""
         engine = self._pair_orders.engine
         if engine.transfer_day_ms is None:
             return

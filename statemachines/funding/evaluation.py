@@ -1,4 +1,4 @@
-"""What FUNDING decides on the market: exits, compounding and entries after a settlement, the basis between (F3)."""
+"""FUNDING's decisions on the market: exits, compounding and entries after a settlement, the basis in between (F3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCOPES = scopes_of(ActorName.FUNDING)
 
 
 class Evaluator:
-    """The rules applied to the open pairs. Stateless: all state is in the rows of `PairOrders`."""
+    """Applies the rules to the open pairs. Stateless: all state is in the rows of `PairOrders`."""
 
     def __init__(self, pair_orders: PairOrders) -> None:
         self.pair_orders = pair_orders
@@ -34,7 +34,7 @@ class Evaluator:
     # --- exits ---
 
     def rule_exits(self, now_ms: int, settle_ms: int | None) -> str:
-        """FU-9, FU-8, FU-3 for every open pair; answers why no pair may be opened at this instant ("" when it may)."""
+        """FU-9, FU-8, FU-3 for every open pair; returns why no pair may be opened at this instant ("" when one may)."""
         all_out = self._all_out(settle_ms)
         for asset in self.parameters.assets:
             if not self.pair_orders.held(asset) or self.pair_orders.assets[asset].exit_reason is not None:
@@ -50,7 +50,7 @@ class Evaluator:
         return all_out[1] if all_out else ""
 
     def _all_out(self, settle_ms: int | None) -> tuple[ExitReason, str] | None:
-        """FU-9, then FU-8: what closes all positions."""
+        """FU-9, then FU-8: the reason to close all pairs, if any."""
         if self.pair_orders.engine.insurance_alarm:
             readings = self.pair_orders.engine.insurance
             sentence = (
@@ -72,7 +72,7 @@ class Evaluator:
         return None
 
     def _own_exit(self, asset: str, settle_ms: int | None) -> tuple[ExitReason, str] | None:
-        """FU-3, in the order of D5."""
+        """FU-3: the reason to close this pair, if any, in the order of D5."""
         row = self.pair_orders.assets[asset]
         if row.turned_negative:
             return ExitReason.NEGATIVE, f"{asset}: settled rate {row.settled[-1]} per 8 h is below 0 (FU-3)"
@@ -91,7 +91,7 @@ class Evaluator:
         self.pair_orders.set(asset, entered_ms=now_ms)
 
     def waiting_exits(self, now_ms: int) -> None:
-        """F5: an exit that waited for a fresh price of both legs."""
+        """F5: send exits that waited for a fresh price of both legs."""
         for asset in self.parameters.assets:
             self.pair_orders.close_if_fresh(asset, now_ms)
 
@@ -107,7 +107,7 @@ class Evaluator:
                 )
 
     def work_due(self) -> bool:
-        """Whether the newest prices call for a tick: an exit, one that waited, or a trim."""
+        """Whether the newest prices require a tick: for an exit, a waiting exit, or a trim."""
         return any(self._asset_due(asset) for asset in self.parameters.assets)
 
     def _asset_due(self, asset: str) -> bool:
@@ -122,7 +122,7 @@ class Evaluator:
         return delta or row.basis_run >= self.parameters.basis_readings
 
     def is_patient(self, asset: str) -> bool:
-        """Whether no bar calls for a tick but one with a basis above the limit, and none at all when flat."""
+        """Whether only a bar with a basis above the limit would require a tick (when flat: no bar at all)."""
         row = self.pair_orders.assets[asset]
         if row.pair.operation is not None:
             return False
@@ -146,7 +146,7 @@ class Evaluator:
         return ""
 
     def compound(self, evaluation: Evaluation, now_ms: int) -> None:
-        """FU-5, F8: the carry of an open pair buys whole lots of both legs where FU-7 has room."""
+        """FU-5, F8: the carry of an open pair buys whole lots of both legs as far as FU-7 permits."""
         if self.entries_barred(now_ms):
             return
         equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
@@ -171,7 +171,7 @@ class Evaluator:
             planned += self._cost(asset, size)
 
     def enter(self, evaluation: Evaluation, now_ms: int) -> None:
-        """FU-2, FU-7: open pairs, in the order of their priority (FU-1)."""
+        """FU-2, FU-7: open pairs, in order of priority (FU-1)."""
         planned = ZERO
         for asset in self.parameters.assets:
             row = self.pair_orders.assets[asset]
@@ -221,17 +221,17 @@ class Evaluator:
         return self._cost(asset, size)
 
     def _factor(self) -> Decimal:
-        """RM-3: the smaller of the size factors in force, never above 1."""
+        """RM-3: the smallest size factor in force, never above 1."""
         risk = self.pair_orders.engine.risk
         return entry_size_factor(risk[scope].size_factor for scope in SCOPES if scope in risk)
 
     def _cost(self, asset: str, size: PairSize) -> Decimal:
-        """Cash that a pair binds: its spot order and what stands behind its short."""
+        """Cash that a pair requires: its spot order and the margin of its short."""
         row = self.pair_orders.assets[asset]
         return size.spot_order * row.spot_price + self.parameters.margin_fraction * size.short * row.perp_price
 
     def _affordable(self, asset: str, room: Decimal, planned: Decimal) -> PairSize | None:
-        """The largest pair within the room and the free cash (what is owed to TACTICAL is not ours to spend)."""
+        """The largest pair within the room and the free cash (excluding cash owed to TACTICAL)."""
         market, engine = self.pair_orders.market(asset), self.pair_orders.engine
         if market is None or room <= 0:
             return None
@@ -249,7 +249,7 @@ class Evaluator:
     # --- insurance fund ---
 
     def judge_insurance(self) -> None:
-        """FU-9: the alarm follows the readings; it ends when the fall is no longer within the window."""
+        """FU-9: update the alarm from the readings; it ends when the fall is no longer within the window."""
         self.pair_orders.set_engine(
             insurance_alarm=is_insurance_fund_depleted(
                 self.pair_orders.engine.insurance, self.parameters.insurance_limits

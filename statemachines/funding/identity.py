@@ -1,4 +1,4 @@
-"""What the rest of the core is told about FUNDING, which the daily cycle does not drive (OR-3, O7, F3)."""
+"""The identity of FUNDING, which is not part of the daily cycle (OR-3, O7, F3)."""
 
 from decimal import Decimal
 

@@ -24,13 +24,13 @@ _FEE_PLACES = Decimal("0.000001")
 
 
 class Intake:
-    """Applies reports to the rows of `PairOrders`; decides nothing but what must follow a report at once. FU-6's count
-    follows the settled rate (F10)."""
+    """Applies reports to the rows of `PairOrders`; decides only what must follow a report immediately. FU-6's count is
+    based on the settled rate (F10)."""
 
     def __init__(self, pair_orders: PairOrders) -> None:
         self.pair_orders = pair_orders
         self.parameters = pair_orders.parameters
-        self._quotes: dict[tuple[str, str], Quote] = {}  # ephemeral: the newest wins, a restart starts without
+        self._quotes: dict[tuple[str, str], Quote] = {}  # ephemeral: the newest wins, empty after a restart
 
     def _asset(self, symbol: str) -> str | None:
         asset = symbol.removesuffix("USDT")
@@ -39,7 +39,7 @@ class Intake:
     # --- market ---
 
     def bars(self, body: BarsClosed) -> None:
-        """F5: last prices of both legs; a leg is fresh when its hour just ended has volume."""
+        """F5: last prices of both legs; a leg is fresh when its last closed hour has volume."""
         found = {
             (bar.category, bar.symbol): bar
             for bar in body.bars
@@ -82,7 +82,8 @@ class Intake:
             self._read_basis(asset, spot_price, perp_price, fresh)
 
     def settled(self, body: FundingSettled) -> None:
-        """FU-2, FU-8, F4, F10: the rates just settled, held or not; older ones than known change nothing."""
+        """FU-2, FU-8, F4, F10: the rates just settled, with or without a pair; older rates than the last change
+        nothing."""
         for symbol, rate in body.rates.items():
             asset = self._asset(symbol)
             if asset is None or body.settle_ms <= self.pair_orders.assets[asset].settle_ms:
@@ -102,7 +103,7 @@ class Intake:
             )
 
     def insurance(self, body: InsuranceSeen) -> None:
-        """FU-9: readings of the last day; the first one makes the rule active."""
+        """FU-9: readings of the window; the first one activates the rule."""
         readings = self.pair_orders.engine.insurance
         if readings and body.market_ms <= readings[-1].market_ms:
             return
@@ -136,7 +137,7 @@ class Intake:
         self.pair_orders.set_instruments(self.pair_orders.engine.instruments)
 
     def paid(self, body: FundingPaid) -> None:
-        """FU-5, F8: half of what was received to the asset's carry, half owed to TACTICAL; FU-6: a cost is booked."""
+        """FU-5, F8: half of a payment received to the asset's carry, half owed to TACTICAL; FU-6: a cost is booked."""
         asset = self._asset(body.symbol)
         if asset is None:
             return
@@ -152,7 +153,7 @@ class Intake:
         self.pair_orders.out.append(self.pair_orders.machine(asset).remark("funding", reason, {}))
 
     def transferred(self, body: TransferEnded) -> None:
-        """FU-5: what has moved is no longer owed; what failed is requested again with the next day's sum."""
+        """FU-5: a transferred amount is no longer owed; a failed one is requested again with the next day's sum."""
         amount = self.pair_orders.engine.requested.get(body.request_id)
         if amount is None:
             return
@@ -163,7 +164,7 @@ class Intake:
     # --- reports of orders ---
 
     def fill(self, body: Fill, now_ms: int) -> None:
-        """Quantities come from the exchange's own record after the fill, never from what we asked for."""
+        """Quantities are the exchange's figures after the fill, never the requested ones."""
         asset = self._asset(body.symbol)
         if asset is None:
             return
@@ -180,13 +181,13 @@ class Intake:
             self.pair_orders.protect(asset, short_before, now_ms)
 
     def _learn_fee(self, asset: str, body: Fill) -> None:
-        """F9: the fee that a spot buy pays in the coin; a fee taken in another coin leaves the coins whole."""
+        """F9: the fee that a spot buy pays in the coin; 0 when the fee is charged in another coin."""
         if body.side is Side.BUY and body.quantity > 0:
             fee = body.fee if body.fee_coin == asset else ZERO
             self.pair_orders.set(asset, spot_fee=max(ZERO, (fee / body.quantity).quantize(_FEE_PLACES)))
 
     def _book(self, asset: str, body: Fill) -> None:
-        """Count the fill in its leg; pay the carry's purchases from the carry (FU-5)."""
+        """Count the fill in its leg; deduct purchases made with the carry from the carry (FU-5)."""
         row: AssetRow = self.pair_orders.assets[asset]
         operation = row.pair.operation
         leg = operation.leg_of(body.intent_id) if operation is not None else None
@@ -219,7 +220,7 @@ class Intake:
             return
 
     def balances(self, body: BalancesKnown, now_ms: int) -> None:
-        """OR-9: after a restart both legs are compared with the pair; what is in the account without us stays aside."""
+        """OR-9: after a restart both legs are compared with the pair; external holdings are set aside."""
         for asset, row in list(self.pair_orders.assets.items()):
             coins = body.coins.get(asset, ZERO)
             position = body.positions.get(f"{asset}USDT", (ZERO, ZERO))[0]
@@ -234,7 +235,8 @@ class Intake:
                 self.pair_orders.protect(asset, row.pair.short, now_ms)
 
     def _set_aside(self, asset: str, coins: Decimal, position: Decimal) -> None:
-        """Coins or a position in an idle account are EXTERNAL: never traded; dust of our own sales stays ours."""
+        """Coins or a position found while no pair is open are EXTERNAL: never traded; dust of our own sales stays
+        ours."""
         market, row = self.pair_orders.market(asset), self.pair_orders.assets[asset]
         known = row.outside_coins + row.pair.coins
         is_held = position == row.outside_position - row.pair.dust_short

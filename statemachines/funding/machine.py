@@ -1,6 +1,6 @@
-"""The machine of one asset (FU-10): its table and the decisions that move it.
+"""The machine of one asset (FU-10): its table and its decisions.
 
-Beside the arrows of the specification stand those that reality forces; each names its reason.
+Beside the specification's transitions the table has those that practice requires; each names its reason.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TABLE: Table[FundingState] = Table(
         Row("close", _S.MAX_HOLD_DAYS, _S.EXIT, "FU-3: 14 days"),
         Row("close", _S.FUNDING_NEGATIVE, _S.EXIT, "FU-3: settled rate below 0"),
         Row("closed", _S.EXIT, _S.MONITORING, "both legs flat"),
-        # what reality adds
+        # transitions that practice adds
         Row("decline", _S.OPPORTUNITY_DETECTED, _S.MONITORING, "FU-7, RM-3: no room, no capital or entries blocked"),
         Row("not_filled", _S.ENTRY, _S.MONITORING, "RM-1, EX-3: both legs denied or unfilled, nothing is held"),
         Row("unwind", _S.ENTRY, _S.EXIT, "FU-4: one leg cannot be filled, the other is unwound"),
@@ -62,10 +62,10 @@ TABLE: Table[FundingState] = Table(
 
 
 class FundingMachine(StateMachine[FundingState]):
-    """Moves one asset through the table; every method answers the journal lines of its decision.
+    """Moves one asset through the table; every method returns the journal lines of its decision.
 
     Raises (all methods):
-        IllegalTransitionError: the table has no such arrow from the present state.
+        IllegalTransitionError: the table has no such row for the current state.
     """
 
     __slots__ = ()
@@ -76,15 +76,15 @@ class FundingMachine(StateMachine[FundingState]):
         return self.fire("opportunity", reason, data)
 
     def decline(self, reason: str) -> JournalEntry:
-        """The opportunity is left."""
+        """The opportunity is not taken."""
         return self.fire("decline", reason, {})
 
     def enter(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """FU-4: both legs go out."""
+        """FU-4: both legs are sent."""
         return self.fire("enter", reason, data)
 
     def hedged(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """FU-4: the pair stands."""
+        """FU-4: the pair is hedged."""
         return self.fire("hedged", reason, data)
 
     def not_filled(self, reason: str) -> JournalEntry:
@@ -92,11 +92,11 @@ class FundingMachine(StateMachine[FundingState]):
         return self.fire("not_filled", reason, {})
 
     def roll(self, reason: str) -> list[JournalEntry]:
-        """F6: the holding time begins anew without a trade."""
+        """F6: the holding period restarts without a trade."""
         return [self.fire("max_hold", reason, {}), self.fire("roll", reason, {})]
 
     def leave(self, why: ExitReason, reason: str) -> list[JournalEntry]:
-        """The pair is to be closed; the way through the diagram depends on why."""
+        """The pair is to be closed; the path through the diagram depends on the reason."""
         if self.state is FundingState.ENTRY:
             return [self.fire("unwind", reason, {})]
         if self.state is FundingState.MONITORING:
@@ -113,7 +113,7 @@ class FundingMachine(StateMachine[FundingState]):
 
 
 class EvaluationStage(StrEnum):
-    """What is decided of a settlement now; each stage sees the portfolio after the fills of the one before."""
+    """The stages of an evaluation; each uses the portfolio after the fills of the previous one."""
 
     EXITS = "exits"
     COMPOUND = "compound"
@@ -136,7 +136,7 @@ EVALUATION_TABLE: Table[EvaluationStage] = Table(
 
 
 class EvaluationMachine(StateMachine[EvaluationStage]):
-    """The evaluation of one settlement, which ends with its entries."""
+    """The evaluation of one settlement; it ends with the entries."""
 
     __slots__ = ()
     TABLE = EVALUATION_TABLE

@@ -1,6 +1,6 @@
-"""The hedged pair of one asset as one object: both legs, what is under way, and what must follow (FU-4).
+"""The hedged pair of one asset as one object: both legs, the operation under way, and its next step (FU-4).
 
-The residual is spot net minus short, always from quantities the exchange reported. Every function is pure.
+The residual is net spot minus short, always from quantities reported by the exchange. Every function is pure.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from statemachines.values import LINEAR, SECOND_MS, SPOT, Category, Frozen, Inst
 
 ZERO = Decimal(0)
 LONGEST_PAUSE_S = 600.0
-"""Between two tries to close a leg that may stand naked."""
+"""Longest pause between two attempts to close a leg that may be naked."""
 
 
 class Action(StrEnum):
-    """What a set of orders is for; also the `purpose` of its intents."""
+    """The purpose of a set of orders; also the `purpose` of its intents."""
 
     ENTRY = "entry"
     COMPOUND = "compound"
     EXIT = "exit"
-    UNWIND = "unwind"  # the leg that ran ahead is brought back to the one that cannot be filled
+    UNWIND = "unwind"  # the larger leg is reduced to the one that cannot be filled
     TRIM = "trim"  # the spot leg is brought to zero delta
 
 
 class Leg(Frozen):
     """One order under way; `filled` counts its executions, `ended` is set by the message that ends its intent.
 
-    `first_id` is the first order of the same leg when this one is another try; `closes_rest`: it is for the rest of a
-    short below a lot (X1); `refusal` is why the exchange, or our own check, refused it.
+    `first_id` is the first order of the same leg when this one is a further attempt; `closes_rest`: it closes the
+    remainder of a short below a lot (X1); `refusal` is why the exchange, or our own check, refused it.
     """
 
     intent_id: str
@@ -51,9 +51,9 @@ class Leg(Frozen):
 
 
 class Operation(Frozen):
-    """Orders sent together. `sent_ms` is the last sending, `attempt` counts sendings from 1.
+    """Orders sent together. `sent_ms` is the time of the last attempt, `attempt` counts from 1.
 
-    `books_carry`: its spot fills are paid from (or given back to) the carry of FU-5.
+    `books_carry`: its spot fills are debited (or credited) to the carry of FU-5.
     """
 
     action: Action
@@ -77,10 +77,10 @@ class Operation(Frozen):
 
 
 class Pair(Frozen):
-    """Holdings of one asset: `coins` of spot net of fees and of what is not ours, `short` of the perpetual (>= 0).
+    """Holdings of one asset: `coins` of spot net of fees and external holdings, `short` of the perpetual (>= 0).
 
     `dust_short` is a short below a lot that the exchange refuses to close (X1): it is part of `short` and counts in the
-    residual, but nothing is sent for it any more.
+    residual, but no further order is sent for it.
     """
 
     coins: Decimal = ZERO
@@ -92,7 +92,7 @@ class Pair(Frozen):
 
     @property
     def is_dust(self) -> bool:
-        """Whether nothing of the short can be closed."""
+        """Whether no part of the short can be closed."""
         return self.short == self.dust_short
 
     @property
@@ -102,7 +102,7 @@ class Pair(Frozen):
 
 
 class PairMarket(NamedTuple):
-    """What sizing needs: both instruments, their last prices and the fee that a spot buy pays in the coin."""
+    """The input of sizing: both instruments, their last prices and the fee that a spot buy pays in the coin."""
 
     spot: Instrument
     perp: Instrument
@@ -125,7 +125,7 @@ class Order(NamedTuple):
 
 
 class Next(StrEnum):
-    """What follows in an operation."""
+    """The kinds of steps of an operation."""
 
     WAIT = "wait"
     WITHDRAW = "withdraw"
@@ -136,7 +136,7 @@ class Next(StrEnum):
 
 
 class Step(NamedTuple):
-    """The next step; WAIT names when to look again (None: at the next report), SEND its orders."""
+    """The next step; WAIT has the time of the next check (None: at the next report), SEND its orders."""
 
     what: Next
     until_ms: int | None = None
@@ -144,14 +144,14 @@ class Step(NamedTuple):
 
 
 def is_hedged(pair: Pair, tolerance: Decimal) -> bool:
-    """FU-4: the delta is within the tolerance of the position, whatever the price."""
+    """FU-4: whether the delta is within the tolerance of the position, regardless of the price."""
     return abs(pair.residual) <= tolerance * max(pair.coins, pair.short)
 
 
 def is_naked(pair: Pair, market: PairMarket, tolerance: Decimal) -> bool:
-    """FU-4: a delta beyond the tolerance of the position that is large enough to be traded away."""
+    """FU-4: whether the delta is beyond the tolerance of the position and large enough to be traded."""
     if pair.is_dust:
-        return market.spot.tradable(pair.coins, market.spot_price)  # dust is no position to hedge
+        return market.spot.tradable(pair.coins, market.spot_price)  # dust does not need a hedge
     return not is_hedged(pair, tolerance) and market.spot.tradable(abs(pair.residual), market.spot_price)
 
 
@@ -161,7 +161,7 @@ def opening_orders(short: Decimal, spot_order: Decimal) -> tuple[Order, ...]:
 
 
 def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
-    """Everything that is left of the pair; empty when only dust remains."""
+    """Orders that close the rest of the pair; empty when only dust remains."""
     orders = []
     coins = _clip(market.spot.floor_qty(pair.coins), market.spot)
     if market.spot.tradable(coins, market.spot_price):
@@ -173,7 +173,7 @@ def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
 
 
 def trim_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
-    """FU-4, F9: to zero delta on the spot leg, rounded to its step; empty below the exchange's minimum."""
+    """FU-4, F9: bring the delta to zero with the spot leg, rounded to its step; empty below the exchange's minimum."""
     delta = pair.residual
     if delta > 0:
         order = Order(SPOT, Side.SELL, _clip(market.spot.floor_qty(delta), market.spot))
@@ -184,7 +184,7 @@ def trim_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
 
 
 def catch_up_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
-    """FU-4: the difference is sent again on the leg that is behind; empty when it is too small to send."""
+    """FU-4: send the difference again on the smaller leg; empty when it is too small to send."""
     if pair.residual <= 0:
         return trim_orders(pair, market)
     quantity = _clip(market.perp.floor_qty(pair.residual), market.perp)
@@ -193,7 +193,7 @@ def catch_up_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
 
 
 def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
-    """FU-4: the leg that ran ahead is brought back to the one that cannot be filled."""
+    """FU-4: reduce the larger leg to the one that cannot be filled."""
     if pair.residual >= 0:
         return trim_orders(pair, market)
     quantity = _in_lots(min(pair.short, market.perp.ceil_qty(-pair.residual)), market.perp)
@@ -201,10 +201,10 @@ def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
 
 
 def next_step(pair: Pair, market: PairMarket, now_ms: int, parameters: FundingParameters) -> Step:
-    """FU-4: what follows in the operation under way, at a report or when its time has come.
+    """FU-4: the next step of the operation under way, at a report or when it is due.
 
     Raises:
-        ValueError: nothing is under way.
+        ValueError: no operation is under way.
     """
     operation = pair.operation
     if operation is None:
@@ -233,7 +233,7 @@ def next_step(pair: Pair, market: PairMarket, now_ms: int, parameters: FundingPa
 
 
 def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, parameters: FundingParameters) -> Step:
-    """Closing is repeated until it is done; after the first tries with growing pauses, so that it never churns."""
+    """Closing is repeated until it is done; after the first attempts with growing pauses, to avoid churning."""
     if not orders:
         return Step(Next.DONE)
     if any(leg.refusal is RefusalCause.CLOSED for leg in operation.legs):
@@ -246,11 +246,11 @@ def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, 
 
 
 def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
-    """The part that the venue takes as an order that only reduces; 0 when all of it is below a lot."""
+    """The part that the venue accepts as a reduce-only order; 0 when the quantity is below a lot."""
     lots = instrument.floor_qty(quantity)
     return lots if lots >= instrument.min_qty else ZERO
 
 
 def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:
-    """No order above the venue's largest market order; what is left follows with the next sending."""
+    """Cap an order at the venue's largest market order; the remainder follows with the next attempt."""
     return instrument.cap_market_qty(quantity)

@@ -32,7 +32,7 @@ from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, In
 
 
 class PairOrders(EngineRows[EngineRow]):
-    """State and order work."""
+    """The engine's rows and the orders of its pairs."""
 
     def __init__(self, parameters: FundingParameters) -> None:
         super().__init__(EngineRow())
@@ -46,7 +46,7 @@ class PairOrders(EngineRows[EngineRow]):
     def set(self, asset: str, **changes: Any) -> AssetRow:
         """Change an asset's row; its state follows its machine (`noted`)."""
         if "state" in changes:
-            raise AssertionError(f"the state of {asset} is its machine's: it changes by a decision only")
+            raise AssertionError(f"the state of {asset} can only be changed by a decision of its machine")
         return self._set(asset, **changes)
 
     def _set(self, asset: str, **changes: Any) -> AssetRow:
@@ -79,7 +79,7 @@ class PairOrders(EngineRows[EngineRow]):
         return self._machines[asset]
 
     def noted(self, asset: str, notes: JournalEntry | Sequence[JournalEntry]) -> None:
-        """Take over the machine's new state and its journal lines."""
+        """Store the machine's new state and its journal lines."""
         self.out.extend([notes] if isinstance(notes, JournalEntry) else notes)
         self._set(asset, state=self._machines[asset].state)
 
@@ -151,15 +151,15 @@ class PairOrders(EngineRows[EngineRow]):
             closes_rest=order.closes_rest,
         )
 
-    # --- what happened ---
+    # --- reports ---
 
     def set_holdings(self, asset: str, now_ms: int, **quantities: Decimal) -> None:
-        """New quantities of the legs as the exchange reported them; starts or ends the time of a naked leg."""
+        """Set the legs' quantities as reported by the exchange; starts or ends the period of a naked leg."""
         pair = self.assets[asset].pair.model_copy(update=quantities)
         market = self.market(asset)
         naked = market is not None and is_naked(pair, market, self.parameters.delta_tolerance)
         if not naked and pair.alerted:
-            self.out.append(AlertEnded(f"hedge:{asset}", f"spot {pair.coins} stands against short {pair.short}"))
+            self.out.append(AlertEnded(f"hedge:{asset}", f"spot {pair.coins} against short {pair.short}"))
         if not naked:
             pair = pair.model_copy(update={"naked_since_ms": None, "alerted": False})
         elif pair.naked_since_ms is None:
@@ -167,7 +167,7 @@ class PairOrders(EngineRows[EngineRow]):
         self.set(asset, pair=pair)
 
     def alert_if_naked(self, asset: str, now_ms: int) -> None:
-        """FU-4: naked exposure never outlasts 60 s without an alert."""
+        """FU-4: raise an alert when an exposure has been naked for 60 s."""
         pair = self.assets[asset].pair
         if pair.naked_since_ms is None or pair.alerted:
             return
@@ -180,14 +180,14 @@ class PairOrders(EngineRows[EngineRow]):
                 "critical",
                 f"FUNDING {asset} is not hedged",
                 f"{asset}: spot {pair.coins} against short {pair.short} for more than "
-                f"{self.parameters.naked_alert_s} s (FU-4). The system is working on it ({doing}) and keeps trying; "
-                "check the exchange and the account, and close the difference by hand if it stays.",
+                f"{self.parameters.naked_alert_s} s (FU-4). The system continues to correct it ({doing}); check the "
+                "exchange and the account, and close the difference by hand if it persists.",
                 f"hedge:{asset}",
             )
         )
 
     def advance(self, asset: str, now_ms: int) -> None:
-        """Take the operation's next step, if it is time for one."""
+        """Take the operation's next step, if one is due."""
         row, market = self.assets[asset], self.market(asset)
         operation = row.pair.operation
         if operation is None or market is None:
@@ -217,19 +217,19 @@ class PairOrders(EngineRows[EngineRow]):
         return f"spot {pair.coins} against short {pair.short}: the difference is sent again (FU-4)"
 
     def _unwind(self, asset: str, market: PairMarket, now_ms: int) -> None:
-        """The leg behind cannot be filled: bring back the other; without a matched rest the pair is closed."""
+        """One leg cannot be filled: reduce the other; without a tradable matched quantity the pair is closed."""
         row = self.assets[asset]
         matched = min(row.pair.coins, row.pair.short)
-        reason = f"spot {row.pair.coins} against short {row.pair.short}: the leg ahead is unwound (FU-4)"
+        reason = f"spot {row.pair.coins} against short {row.pair.short}: the larger leg is unwound (FU-4)"
         whole = market.spot.tradable(matched, market.spot_price) and market.perp.tradable(matched, market.perp_price)
         if row.state is FundingState.ENTRY and whole:
-            self._stand(asset, now_ms)
+            self._start_collecting(asset, now_ms)
         if row.state in (FundingState.ENTRY, FundingState.FUNDING_COLLECTION) and not whole:
-            self.leave(asset, ExitReason.NAKED_LEG, reason, now_ms, at_once=True)
+            self.leave(asset, ExitReason.NAKED_LEG, reason, now_ms, immediately=True)
             return
         self.send(asset, Action.UNWIND, unwind_orders(row.pair, market), reason, now_ms)
 
-    def _stand(self, asset: str, now_ms: int) -> None:
+    def _start_collecting(self, asset: str, now_ms: int) -> None:
         pair = self.assets[asset].pair
         data = {"coins": str(pair.coins), "short": str(pair.short)}
         self.noted(asset, self.machine(asset).hedged(f"spot {pair.coins} hedged by short {pair.short}", data))
@@ -243,7 +243,7 @@ class PairOrders(EngineRows[EngineRow]):
             self.noted(asset, self.machine(asset).not_filled(f"neither leg was filled: {why}"))
             self.set(asset, exit_reason=None, exit_sentence="")
         elif row.state is FundingState.ENTRY:
-            self._stand(asset, now_ms)
+            self._start_collecting(asset, now_ms)
         elif row.state is FundingState.EXIT:
             sentence = f"flat after: {row.exit_sentence}"
             self.noted(asset, self.machine(asset).closed(sentence))
@@ -251,55 +251,58 @@ class PairOrders(EngineRows[EngineRow]):
         if row.exit_reason is not None and self.assets[asset].state is FundingState.FUNDING_COLLECTION:
             self._fire_exit(asset, now_ms)
 
-    # --- leaving and repairing ---
+    # --- exit and repair ---
 
-    def leave(self, asset: str, why: ExitReason, sentence: str, now_ms: int, at_once: bool = False) -> None:
-        """Decide to close the pair; the orders wait for a fresh price of both legs (F5), except when a leg is gone."""
+    def leave(self, asset: str, why: ExitReason, sentence: str, now_ms: int, immediately: bool = False) -> None:
+        """Decide to close the pair; the orders wait for a fresh price of both legs (F5), unless a leg no longer
+        exists."""
         self.set(asset, exit_reason=why, exit_sentence=sentence)
         operation = self.assets[asset].pair.operation
         if operation is not None and not operation.ended:
-            return  # the end of what is under way leads on
-        self._fire_exit(asset, now_ms, at_once)
+            return  # the exit follows when the operation under way has ended
+        self._fire_exit(asset, now_ms, immediately)
 
-    def _fire_exit(self, asset: str, now_ms: int, at_once: bool = False) -> None:
+    def _fire_exit(self, asset: str, now_ms: int, immediately: bool = False) -> None:
         row = self.set(asset, pair=self.assets[asset].pair.model_copy(update={"operation": None}))
         if row.exit_reason is None:
             return
         self.noted(asset, self.machine(asset).leave(row.exit_reason, row.exit_sentence))
-        self.close_if_fresh(asset, now_ms, at_once)
+        self.close_if_fresh(asset, now_ms, immediately)
 
-    def close_if_fresh(self, asset: str, now_ms: int, at_once: bool = False) -> None:
+    def close_if_fresh(self, asset: str, now_ms: int, immediately: bool = False) -> None:
         """Send the closing orders of a pair in EXIT that has none under way."""
         row, market = self.assets[asset], self.market(asset)
         if row.state is not FundingState.EXIT or row.pair.operation is not None or market is None:
             return
-        if not (row.fresh or at_once):
+        if not (row.fresh or immediately):
             return
         self.send(asset, Action.EXIT, closing_orders(row.pair, market), row.exit_sentence, now_ms)
 
     def protect(self, asset: str, short_before: Decimal, now_ms: int) -> None:
-        """A report changed a leg while nothing of ours was under way: hedge or close at once.
+        """A report changed a leg while no operation was under way: hedge or close immediately.
 
-        A short that the exchange has shrunk (liquidation, auto-deleveraging) sells its spot, however little; another
-        difference is trimmed beyond the tolerance; a fill after the end of its order, without a pair, is closed; an
-        exit that waits for fresh prices waits no longer once a leg is gone.
+        If the exchange has reduced the short (liquidation, auto-deleveraging), the corresponding spot is sold, however
+        small; any other difference is trimmed beyond the tolerance; a late fill without a pair is closed; an exit that
+        waits for fresh prices is sent without them once a leg no longer exists.
         """
         row, market = self.assets[asset], self.market(asset)
         if market is None or row.pair.operation is not None:
             return
         if row.state is FundingState.FUNDING_COLLECTION:
             if row.pair.short == 0:
-                sentence = f"the exchange closed the short; spot {row.pair.coins} is sold at once"
-                self.leave(asset, ExitReason.SHORT_LOST, sentence, now_ms, at_once=True)
+                sentence = f"the exchange closed the short; spot {row.pair.coins} is sold immediately"
+                self.leave(asset, ExitReason.SHORT_LOST, sentence, now_ms, immediately=True)
             elif row.pair.short < short_before:
-                self.trim(asset, now_ms, f"the short shrank from {short_before}: its spot is sold at once")
+                self.trim(
+                    asset, now_ms, f"the exchange reduced the short from {short_before}: its spot is sold immediately"
+                )
             elif is_naked(row.pair, market, self.parameters.delta_tolerance):
                 self.trim(asset, now_ms, "the account differs from the pair")
         elif row.state is FundingState.EXIT and is_naked(row.pair, market, self.parameters.delta_tolerance):
-            self.close_if_fresh(asset, now_ms, at_once=True)
+            self.close_if_fresh(asset, now_ms, immediately=True)
         elif row.state is FundingState.MONITORING and (not row.pair.is_dust or closing_orders(row.pair, market)):
-            sentence = f"a late fill left spot {row.pair.coins} and short {row.pair.short}: closed at once"
-            self.leave(asset, ExitReason.STRAY_FILL, sentence, now_ms, at_once=True)
+            sentence = f"a late fill left spot {row.pair.coins} and short {row.pair.short}: closed immediately"
+            self.leave(asset, ExitReason.STRAY_FILL, sentence, now_ms, immediately=True)
 
     def trim(self, asset: str, now_ms: int, why: str) -> None:
         """FU-4, F9: bring the spot leg to zero delta."""
@@ -314,7 +317,7 @@ class PairOrders(EngineRows[EngineRow]):
         self.send(asset, Action.TRIM, orders, reason, now_ms)
 
     def keep_dust(self, asset: str, now_ms: int) -> None:
-        """X1: the exchange refuses to close a short below a lot: it stays in the account and is nothing to trade."""
+        """X1: the exchange refuses to close a short below a lot: it stays in the account and is no longer traded."""
         row = self.assets[asset]
         short = row.pair.short
         self.set_holdings(asset, now_ms, dust_short=short)
@@ -327,7 +330,7 @@ class PairOrders(EngineRows[EngineRow]):
         self.out.append(Alert("info", f"FUNDING {asset}: dust is left", text))
 
     def due_ms(self, asset: str) -> int | None:
-        """When this pair wants to be looked at again."""
+        """When this pair must be checked next; None when nothing is due."""
         row = self.assets[asset]
         due = []
         if row.pair.operation is not None and (market := self.market(asset)) is not None:

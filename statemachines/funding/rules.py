@@ -16,7 +16,7 @@ DAY_SETTLEMENTS = 3
 
 
 class ExitReason(StrEnum):
-    """Why a pair is closed; the rules' own in the order in which they count at one instant (D5)."""
+    """Why a pair is closed; the rules' reasons in their order of precedence at one instant (D5)."""
 
     INSURANCE = "FU-9 insurance fund depleted"
     ALL_OUT = "FU-8 negative periods in a row"
@@ -49,7 +49,7 @@ def basis(perp_price: Decimal, spot_price: Decimal) -> Decimal:
 def entry_obstacle(
     predicted: Decimal | None, settled: Sequence[Decimal], basis_now: Decimal | None, parameters: FundingParameters
 ) -> str | None:
-    """FU-2 (F1, F2, F5): why no pair is opened, or None when everything speaks for it.
+    """FU-2 (F1, F2, F5): why no pair is opened, or None when all conditions are met.
 
     `predicted` and `settled` (oldest first) are per 8 h; `basis_now` is None when a leg has no fresh price.
     """
@@ -66,12 +66,12 @@ def entry_obstacle(
 
 
 def basis_run(run: int, basis_now: Decimal | None, parameters: FundingParameters) -> int:
-    """FU-3, F5: consecutive fresh readings above the limit; a stale reading (None) breaks the row."""
+    """FU-3, F5: consecutive fresh readings above the limit; a stale reading (None) resets the count."""
     return run + 1 if basis_now is not None and basis_now > parameters.max_basis else 0
 
 
 def hold_expired(entered_ms: int, settle_ms: int, interval_min: int, parameters: FundingParameters) -> bool:
-    """FU-3, F6: 42 eight-hour settlements after the fill, or 14 x 24 h where the interval is another one."""
+    """FU-3, F6: 42 eight-hour settlements after the fill, or 14 x 24 h for other funding intervals."""
     if interval_min == EIGHT_HOURS_MIN:
         periods = settle_ms // SETTLEMENT_MS - entered_ms // SETTLEMENT_MS
         return periods >= parameters.max_hold_days * DAY_SETTLEMENTS
@@ -93,8 +93,8 @@ def pair_size(
 ) -> PairSize | None:
     """FU-4, FU-7: the largest pair whose spot order costs no more than `room_usdt` at `price`.
 
-    The short is whole lots of the coarser step. None when not one lot fits or a leg breaks a filter of its
-    instrument: both are tested before anything is sent (a pair with one impossible leg is no pair).
+    The short is whole lots of the coarser step. None when not even one lot fits or a leg violates a filter of its
+    instrument: both legs are checked before anything is sent (a pair needs both legs).
     """
     step = max(spot.qty_step, perp.qty_step)
     coins = max(Decimal(0), min(room_usdt / price, spot.max_market_qty)) * (1 - fee_rate)
@@ -109,6 +109,6 @@ def pair_size(
 
 
 def split_payment(amount_usdt: Decimal, parameters: FundingParameters) -> tuple[Decimal, Decimal]:
-    """FU-5, F8: (carry of the asset, owed to TACTICAL) of a payment received; they add up to it exactly."""
+    """FU-5, F8: (carry of the asset, owed to TACTICAL) of a payment received; their sum is exactly the payment."""
     carry = amount_usdt * parameters.compound_share
     return carry, amount_usdt - carry

@@ -1,4 +1,4 @@
-"""What FUNDING remembers: one durable row per asset and one for the engine, immutable and JSON-ready."""
+"""FUNDING's durable rows: one per asset and one for the engine, immutable and JSON-ready."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ZERO = Decimal(0)
 
 
 class AssetRow(Frozen):
-    """One asset: its machine's state, its pair and what the market showed.
+    """One asset: its machine's state, its pair and its market data.
 
-    Rates are per 8 h, oldest first. `exit_reason` stands from the decision to leave until the pair is flat;
-    `outside_coins` and `outside_position` were in the account without us (EXTERNAL) and are never traded.
+    Rates are per 8 h, oldest first. `exit_reason` is set from the decision to close until the pair is flat;
+    `outside_coins` and `outside_position` are external holdings (EXTERNAL) and are never traded.
     """
 
     state: FundingState = FundingState.MONITORING
@@ -48,7 +48,7 @@ class AssetRow(Frozen):
 
 
 def is_idle_row(row: StateRow) -> bool:
-    """Of an asset that is not configured any more: nothing held, nothing under way."""
+    """Whether the row of an asset that is no longer configured has no holding and no order under way."""
     pair = row.data.get("pair", {})
     return row.state == FundingState.MONITORING.name and (pair.get("coins"), pair.get("short")) == ("0", "0")
 
@@ -71,7 +71,7 @@ class RiskView(Frozen):
 
 
 class EngineRow(Frozen):
-    """The engine as a whole. `owed_usdt` includes what is `requested` but not yet moved (FU-5)."""
+    """The engine's own row. `owed_usdt` includes amounts `requested` but not yet transferred (FU-5)."""
 
     counter: int = 0
     instruments: tuple[Instrument, ...] = ()

@@ -1,4 +1,4 @@
-"""Indicators over closed bars: pure functions and the daily window that engines keep live; float inside only.
+"""Indicators over closed bars: pure functions and the daily window that engines update; floats only internally.
 
-No rules, no thresholds and no money may live here.
+No rules, no thresholds and no money belong here.
 """

@@ -60,7 +60,7 @@ def correlation(first_close: Vector, second_close: Vector, returns: int = 30) ->
 
 
 def to_decimal(value: float) -> Decimal:
-    """The border between indicators and money (DESIGN 7): the shortest decimal that names this float.
+    """The boundary between indicators and money (DESIGN 7): the shortest decimal that represents this float.
 
     Raises:
         ValueError: the value is not finite.
@@ -71,7 +71,7 @@ def to_decimal(value: float) -> Decimal:
 
 
 def _empty_safe(close: Vector, compute: Callable[[], Vector]) -> Vector:
-    """TA-Lib refuses empty input; for us that is simply an empty answer."""
+    """TA-Lib refuses empty input; here the result is then empty."""
     if len(close) == 0:
         return np.empty(0, dtype=np.float64)
     return np.asarray(compute(), dtype=np.float64)

@@ -1,8 +1,8 @@
 """The live form of the indicators: a window of the newest closed daily bars of one symbol.
 
-Each value is computed by TA-Lib over the window itself. A window filled again after a restart holds the same bars and
-therefore gives bit-identical values; with 450 bars it agrees with the whole series far better than to 1e-9, since
-Wilder's memory of a bar decays by 13/14 a day.
+Each value is computed by TA-Lib over the window itself. A window refilled after a restart holds the same bars and
+therefore gives bit-identical values; with 450 bars it agrees with the whole series far better than to 1e-9, since a
+bar's weight in Wilder's average decays by 13/14 a day.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DailyValues:
 
 
 class DailyWindow:
-    """The newest `size` closed daily bars of one symbol, gapless or visibly not (`is_contiguous`)."""
+    """The newest `size` closed daily bars of one symbol; `is_contiguous` reports gaps."""
 
     def __init__(self, size: int) -> None:
         if size < 2:
@@ -59,7 +59,7 @@ class DailyWindow:
         return self._bars[-1].start_ms if self._bars else None
 
     def add(self, bar: BarFact) -> bool:
-        """Take in the next closed bar; False for one that is already there or older (EX-2: repeats change nothing)."""
+        """Add the next closed bar; False for one that is already there or older (EX-2: repeats change nothing)."""
         if self._bars and bar.start_ms <= self._bars[-1].start_ms:
             return False
         self._bars.append(bar)
@@ -70,12 +70,12 @@ class DailyWindow:
         return True
 
     def fill(self, bars: Iterable[BarFact]) -> None:
-        """Take in bars oldest first."""
+        """Add bars, oldest first."""
         for bar in bars:
             self.add(bar)
 
     def is_contiguous(self, bars: int) -> bool:
-        """Whether the newest `bars` days are all there: no indicator may bridge a hole unseen."""
+        """Whether the newest `bars` days are complete: no indicator may silently bridge a gap."""
         if len(self._bars) < bars:
             return False
         return self._bars[-1].start_ms - self._bars[-bars].start_ms == (bars - 1) * DAY_MS
@@ -98,10 +98,10 @@ class DailyWindow:
         """All indicators of the newest bar (TR-2); None while the window is empty."""
         if not self._bars:
             return None
-        wanted = (fast, slow, adx_bars, atr_bars)
-        if wanted not in self._newest:
+        periods = (fast, slow, adx_bars, atr_bars)
+        if periods not in self._newest:
             high, low, close = self._columns()
-            self._newest[wanted] = DailyValues(
+            self._newest[periods] = DailyValues(
                 day_ms=self._bars[-1].start_ms,
                 close=self._bars[-1].close,
                 fast_sma=_last(vector.sma(close, fast)),
@@ -109,7 +109,7 @@ class DailyWindow:
                 adx=_last(vector.adx(high, low, close, adx_bars)),
                 atr=_last(vector.atr(high, low, close, atr_bars)),
             )
-        return self._newest[wanted]
+        return self._newest[periods]
 
     def _columns(self) -> tuple[vector.Vector, vector.Vector, vector.Vector]:
         high, low, close = self._buffer[:, self._end - len(self._bars) : self._end]
@@ -118,7 +118,7 @@ class DailyWindow:
     def _append(self, *row: float) -> None:
         if self._end == self._buffer.shape[1]:
             kept = self._size - 1
-            # What was handed out before stays as it is.
+            # Copied, so that arrays returned earlier do not change.
             self._buffer = self._buffer.copy()
             self._buffer[:, :kept] = self._buffer[:, self._end - kept :]
             self._end = kept

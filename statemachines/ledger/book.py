@@ -1,4 +1,4 @@
-"""The book of one account: ledger balances per coin and linear positions, changed by postings only."""
+"""The ledger of one account: balances per coin, changed by postings only, and linear positions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Book:
         self.positions: dict[str, Position] = {}
 
     def post(self, posting: PostingFact) -> None:
-        """Take those lines of a posting that concern this account."""
+        """Apply those lines of a posting that concern this account."""
         for line in posting.lines:
             if line.account == self.account:
                 key = (line.ledger_account, line.coin)
@@ -63,7 +63,7 @@ class Book:
 
     @classmethod
     def from_data(cls, account: Account, data: Mapping[str, Any]) -> Book:
-        """The book that `as_data` described."""
+        """The ledger restored from the result of `as_data`."""
         book = cls(account)
         book.balances = {(name, coin): Decimal(amount) for name, coin, amount in data["balances"]}
         book.positions = {
@@ -74,7 +74,7 @@ class Book:
 
 
 def trial_balance(books: Iterable[Book]) -> dict[str, Decimal]:
-    """Sum of all ledger accounts of all books per coin; all zero when the ledger balances (OR-6)."""
+    """Sum of all ledger accounts of all accounts per coin; all zero when the ledger balances (OR-6)."""
     sums: dict[str, Decimal] = {}
     for book in books:
         for (_name, coin), amount in book.balances.items():

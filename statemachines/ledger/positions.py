@@ -26,7 +26,7 @@ class Position(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A position after an execution, how much of it closed, and the profit before fees by our own books."""
+    """A position after an execution, the quantity closed, and the profit before fees by our own ledger."""
 
     position: Position
     closed: Decimal
@@ -34,7 +34,7 @@ class Change(NamedTuple):
 
 
 def apply_execution(position: Position, side: Side, quantity: Decimal, price: Decimal) -> Change:
-    """One execution: it opens or adds at its price, closes at the average, or flips through zero."""
+    """Apply one execution: it opens or adds at its price, closes at the average, or flips through zero."""
     held = abs(position.quantity)
     against = position.quantity * side.sign < 0
     closing = min(quantity, held) if against else ZERO
@@ -54,7 +54,7 @@ def apply_execution(position: Position, side: Side, quantity: Decimal, price: De
 
 
 def adopted(quantity: Decimal, average_price: Decimal) -> Position:
-    """A position taken over as the exchange shows it."""
+    """A position adopted as the exchange reports it."""
     return Position(quantity, multiply(abs(quantity), average_price))
 
 

@@ -1,4 +1,4 @@
-"""OR-6: what happened, as balanced postings; `posting_id` carries the exchange's own id."""
+"""OR-6: balanced postings of all events that move money; `posting_id` contains the exchange's own id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from statemachines.values import SPOT, Account, Side
 ZERO = Decimal(0)
 
 WALLET = "wallet"
-"""What the exchange holds for the account; equals its wallet balance to the last unit."""
+"""The account's holdings at the exchange; equals its wallet balance to the smallest unit."""
 TRADING = "trading"
 """Counter-account of trades: coins exchanged (spot) and realised profit and loss (linear)."""
 FEES = "fees"
@@ -22,11 +22,11 @@ OPENING = "opening"
 DEPOSITS = "deposits"
 WITHDRAWALS = "withdrawals"
 UNEXPLAINED = "unexplained"
-"""Counter-account of differences that reconciliation found and nobody explained yet; an alarm goes with each."""
+"""Counter-account of differences that reconciliation found and that are not explained yet; each raises an alert."""
 
 
 class UnbalancedPostingError(Exception):
-    """A posting whose lines do not sum to zero per coin was about to be made: a programming error."""
+    """The lines of a posting do not sum to zero per coin: a programming error."""
 
 
 def balanced(posting: PostingFact) -> PostingFact:
@@ -49,7 +49,7 @@ def balanced(posting: PostingFact) -> PostingFact:
 def fill_posting(report: ExecutionReport, base_coin: str, quote_coin: str, realized_pnl: Decimal) -> PostingFact:
     """A trade with its fee. Spot exchanges two coins; linear books the realised profit or loss in the quote coin.
 
-    The fee is booked in the coin the exchange took it in: the base coin for a spot buy.
+    The fee is booked in the coin in which the exchange charged it: the base coin for a spot buy.
     """
     account = report.account
     if report.category == SPOT:
@@ -74,7 +74,7 @@ def fill_posting(report: ExecutionReport, base_coin: str, quote_coin: str, reali
 
 
 def funding_posting(report: ExecutionReport, coin: str) -> PostingFact:
-    """A funding settlement; the report's fee is positive when it was paid."""
+    """A funding settlement; the report's fee is positive when funding was paid."""
     return balanced(
         PostingFact(
             posting_id=f"funding:{report.account}:{report.execution_id}",
@@ -89,7 +89,7 @@ def funding_posting(report: ExecutionReport, coin: str) -> PostingFact:
 def transfer_posting(
     transfer_id: str, source: Account, target: Account, coin: str, amount: Decimal, posted_ms: int, purpose: str
 ) -> PostingFact:
-    """A movement between two of our accounts."""
+    """A transfer between two of our accounts."""
     return balanced(
         PostingFact(
             posting_id=f"transfer:{transfer_id}",
@@ -121,7 +121,7 @@ def opening_posting(account: Account, balances: Mapping[str, Decimal], posted_ms
 
 
 def correction_posting(account: Account, coin: str, difference: Decimal, counter: str, found_ms: int) -> PostingFact:
-    """A difference the exchange shows and nothing explains; `difference` is theirs minus ours.
+    """An unexplained difference; `difference` is the exchange's amount minus ours.
 
     On the master account an increase is a deposit and a decrease a withdrawal.
     """
@@ -130,7 +130,7 @@ def correction_posting(account: Account, coin: str, difference: Decimal, counter
             posting_id=f"{counter}:{account}:{coin}:{found_ms}",
             kind="deposit" if counter == DEPOSITS else "adjustment",
             posted_ms=found_ms,
-            description=f"the exchange shows {difference} {coin} more than the books of {account}",
+            description=f"the exchange shows {difference} {coin} more than the ledger of {account}",
             lines=_lines(account, counter, [(coin, difference)]),
         )
     )

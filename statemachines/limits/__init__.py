@@ -1,4 +1,4 @@
-"""Limits, gates and rates that two parts share, each defined once (DESIGN 2, 9).
+"""Limits, gates and rates shared by several parts, each defined once (DESIGN 2, 9).
 
-Pure functions and constants; what only one part applies stands in that part.
+Pure functions and constants; a limit that only one part applies belongs to that part.
 """

@@ -1,4 +1,4 @@
-"""RM-2, RM-3, F11: when new risk may be taken. Asked by the engines, the daily cycle and the risk manager alike."""
+"""RM-2, RM-3, F11: when new risk may be taken. Used by the engines, the daily cycle and the risk manager."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ENTRY_STATES: frozenset[str] = frozenset({"NORMAL", "CAUTION"})
 
 
 GLOBAL_SCOPE = "GLOBAL"
-"""The scope of everything."""
+"""The scope of the whole system."""
 
 
 class ScopeState(NamedTuple):
-    """What is in force for one scope (GLOBAL or an engine): its risk state, and until when its entries are blocked."""
+    """One scope (GLOBAL or an engine): its risk state, and the end of its entry block."""
 
     scope: str
     state: str
@@ -30,7 +30,7 @@ class ScopeState(NamedTuple):
 
 
 def scopes_of(engine: ActorName) -> tuple[str, str]:
-    """The scopes whose states an engine obeys (RM-2)."""
+    """The scopes whose states apply to an engine (RM-2)."""
     return GLOBAL_SCOPE, engine.value
 
 
@@ -40,7 +40,7 @@ def permits_entries(state: str) -> bool:
 
 
 def is_blocked(until_ms: int | None, at_ms: int) -> bool:
-    """RM-3, F11: whether the block after a fall of one day still lasts; its end is excluded."""
+    """RM-3, F11: whether the block after a one-day fall is still in force; its end is excluded."""
     return until_ms is not None and at_ms < until_ms
 
 
@@ -53,5 +53,5 @@ def barring_scope(scopes: Iterable[ScopeState], at_ms: int) -> ScopeState | None
 
 
 def entry_size_factor(factors: Iterable[Decimal]) -> Decimal:
-    """RM-3: what the size of an entry is multiplied by: the smallest factor in force, never above 1."""
+    """RM-3: the factor on the size of an entry: the smallest factor in force, never above 1."""
     return min((Decimal(1), *factors))

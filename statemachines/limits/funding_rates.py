@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 EIGHT_HOURS_MIN = 480
-"""The interval of nearly all perpetuals; what is told without one is taken as this."""
+"""The interval of nearly all perpetuals; assumed for a rate that is reported without an interval."""
 
 
 def rate_per_8h(rate: Decimal, interval_min: int = EIGHT_HOURS_MIN) -> Decimal:
-    """A settled or predicted rate of a funding interval in minutes, as it would be for 8 hours.
+    """A settled or predicted rate, scaled from its funding interval in minutes to 8 hours.
 
     Raises:
         ValueError: the interval is not positive.

@@ -17,7 +17,7 @@ class InsuranceReading(NamedTuple):
 
 
 class InsuranceLimits(NamedTuple):
-    """A fall (fraction of 1) within a window of hours that so many readings running must show (FU-9, RM-4)."""
+    """A fall (fraction of 1) within a window of hours, required of that many consecutive readings (FU-9, RM-4)."""
 
     fall: Decimal
     window_h: int
@@ -25,7 +25,7 @@ class InsuranceLimits(NamedTuple):
 
 
 def is_insurance_fund_depleted(readings: Sequence[InsuranceReading], limits: InsuranceLimits) -> bool:
-    """FU-9, RM-4: the newest readings all stand further below the highest of the window before them than allowed."""
+    """FU-9, RM-4: whether all of the newest readings are below the window's highest reading by more than the limit."""
     if len(readings) <= limits.readings:
         return False
     since_ms = readings[-1].market_ms - limits.window_h * HOUR_MS

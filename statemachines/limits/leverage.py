@@ -1,4 +1,4 @@
-"""TR-9 as ruled in T8: leverage and distance to liquidation of one sub-account, for engine and risk manager alike."""
+"""TR-9 as ruled in T8: leverage and distance to liquidation of one sub-account, for both engine and risk manager."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ZERO = Decimal(0)
 
 
 class Exposure(NamedTuple):
-    """One position or order: signed quantity, the price it is valued at (USDT), its maintenance margin rate."""
+    """One position or order: signed quantity, valuation price (USDT), maintenance margin rate."""
 
     quantity: Decimal
     price: Decimal
@@ -23,7 +23,8 @@ class Exposure(NamedTuple):
 
 
 class ExposureLimits(NamedTuple):
-    """TR-9: notional per asset and in total in multiples of equity; the least liquidation buffer, a fraction of 1."""
+    """TR-9: notional per asset and in total, in multiples of equity; the minimum liquidation buffer, a fraction of
+    1."""
 
     max_asset: Decimal = Decimal(1)
     max_total: Decimal = Decimal("1.9")
@@ -38,13 +39,13 @@ class ExposureLimits(NamedTuple):
         return notional_usdt <= self.max_total * equity_usdt
 
     def allows_buffer(self, buffer: Decimal | None) -> bool:
-        """Whether an entry may leave this liquidation buffer; at the limit it is refused. None: nothing is held."""
+        """Whether an entry may leave this liquidation buffer; at the limit it is refused. None: no position."""
         return buffer is None or buffer > self.min_liquidation_buffer
 
 
 def liquidation_buffer(equity_usdt: Decimal, exposures: Iterable[Exposure]) -> Decimal | None:
-    """TR-9, T8: by which fraction all marks must move against their positions at once until equity is down to the
-    maintenance margin: equity - x·ΣN = Σ m·N·(1 - s·x) with notional N, rate m and direction s. None when flat.
+    """TR-9, T8: the fraction x by which all marks must move against their positions simultaneously until equity equals
+    the maintenance margin: equity - x·ΣN = Σ m·N·(1 - s·x) with notional N, rate m and direction s. None when flat.
 
     The margin is taken at the mark of the liquidation: it grows with a short's loss and shrinks with a long's.
     """

@@ -1,11 +1,11 @@
-"""Defaults of the settings that several parts apply: each stands here once, and has one setting (`SetBy`)."""
+"""Defaults of settings that several parts use: each is defined here once and has one setting (`SetBy`)."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 MAX_SLIPPAGE = Decimal("0.005")
-"""EX-3: largest slippage of a market order, a fraction of the touch; set as `orders.max_slippage`."""
+"""EX-3: maximum slippage of a market order, a fraction of the touch; set as `orders.max_slippage`."""
 
 SPOT_TAKER_FEE = Decimal("0.001")
 """The venue's taker fee on spot, a fraction of the traded value; set as `engines.funding.spot_fee_rate`."""

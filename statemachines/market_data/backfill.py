@@ -1,4 +1,4 @@
-"""What has to be read from the exchange at a start: the gaps between what is recorded and now."""
+"""What must be read from the exchange at a start: the gaps between the recorded data and now."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def bars_to_read(
 ) -> list[ReadBars]:
     """One request per series and interval whose bars are not complete up to `now_ms`.
 
-    On the first start (`announced_ms` None) from the newest recorded bar on, else the configured depth. On a later
-    start from the last announced instant, since a bar may be recorded and not yet announced.
+    On the first start (`announced_ms` None) a request begins after the newest recorded bar, or at the configured depth
+    when there is none. On a later start it begins no later than the last announced instant, since a bar may be recorded
+    and not yet announced.
     """
     requests: list[ReadBars] = []
     for series in parameters.symbols:
@@ -43,7 +44,7 @@ def bars_to_read(
 
 
 def funding_to_read(parameters: MarketDataParameters, settled_ms: int | None, until_ms: int) -> ReadFunding | None:
-    """Settlements after `settled_ms` up to `until_ms`; on the first start those of the configured days."""
+    """Settlements after `settled_ms` up to `until_ms`; on the first start those of the configured number of days."""
     symbols = tuple(symbol for category, symbol in parameters.symbols if category == LINEAR)
     start = until_ms - parameters.funding_backfill_days * DAY_MS if settled_ms is None else settled_ms + 1
     if not symbols or start > until_ms:

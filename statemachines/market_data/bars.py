@@ -1,4 +1,4 @@
-"""The bars of the instants that are not announced yet, and which series live (DA-3)."""
+"""The bars of the instants that are not announced yet, and which series are active (DA-3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = tuple[Series, str]
 
 
 class PendingBars:
-    """Takes bars in, refuses, drops and flags; knows what is missing at an instant."""
+    """Accepts, refuses, drops and flags bars; determines what is missing at an instant."""
 
     def __init__(self, parameters: MarketDataParameters, counters: Counters, unusable: UnusableData) -> None:
         self._parameters = parameters
@@ -30,11 +30,12 @@ class PendingBars:
         self.missed_hours: dict[Series, int] = {}
 
     def remember(self, series: Series, interval: str, bar: BarFact) -> None:
-        """The newest recorded bar of a previous incarnation: what the next one is compared with."""
+        """Store the newest recorded bar of a previous incarnation, with which the next bar is compared."""
         self._closes[(series, interval)] = (bar.start_ms, bar.close)
 
     def take(self, bar: BarFact, announced_ms: int, now_ms: int) -> Commands:
-        """One bar of the stream or of a repair: recorded unless refused, kept for its instant unless that is past."""
+        """One bar of the stream or of a repair: recorded unless refused, kept for its instant unless already
+        announced."""
         series: Series = (bar.category, bar.symbol)
         if series not in self._parameters.symbols:
             return []
@@ -56,7 +57,7 @@ class PendingBars:
         return [_note((bar.category, bar.symbol), "refuse_bar", wrong), *self._unusable.begin(aside)]
 
     def take_past(self, bars: Sequence[BarFact], announced_ms: int, now_ms: int) -> Commands:
-        """Bars of a backfill: those of announced instants are recorded silently, later ones await announcement."""
+        """Bars of a backfill: those of announced instants are only recorded, later ones are kept for announcement."""
         commands: Commands = []
         for bar in bars:
             wrong = inconsistency(bar, now_ms)
@@ -66,13 +67,13 @@ class PendingBars:
                 commands += self.take(bar, announced_ms, now_ms)
             else:
                 commands.append(Record(bar))
-                self._flag_outlier(bar)  # counted; the past needs no note
+                self._flag_outlier(bar)  # counted; past bars need no note
                 if bar.interval == HOURLY and close_ms(bar) > now_ms - DAY_MS:
                     commands += self._await((bar.category, bar.symbol), f"a bar ended at {close_ms(bar)}")
         return commands
 
     def take_repair(self, bars: Sequence[BarFact], announced_ms: int, now_ms: int) -> Commands:
-        """Bars read because the stream lacked them; one that has come meanwhile is a repeat."""
+        """Bars read because the stream lacked them; one that has arrived in the meantime is skipped."""
         commands: Commands = []
         for bar in bars:
             if ((bar.category, bar.symbol), bar.interval) in self._groups.get(close_ms(bar), {}):
@@ -84,7 +85,7 @@ class PendingBars:
         return commands
 
     def _late(self, bar: BarFact, series: Series) -> Commands:
-        """A bar of an announced instant: the newest one once more, or one that came too late to be announced."""
+        """A bar of an announced instant: a repeat of the newest one, or one that arrived too late to be announced."""
         awaited = self._await(series, f"a bar ended at {close_ms(bar)}")
         if self._closes.get((series, bar.interval)) == (bar.start_ms, bar.close):
             self._counters.add(Defect.DUPLICATE)
@@ -93,7 +94,7 @@ class PendingBars:
         return [*awaited, Record(bar)]
 
     def _await(self, series: Series, reason: str) -> Commands:
-        """From now on the bars of the series are waited for; a silence has ended."""
+        """From now on the bars of the series are expected; its silence has ended."""
         if series in self.active:
             return []
         self.active.add(series)
@@ -105,8 +106,8 @@ class PendingBars:
             return []
         self._counters.add(Defect.CONFLICT)
         reason = (
-            f"bar {bar.interval} {bar.start_ms} came again with other values (close {known.close}, now {bar.close}); "
-            "the first one stands"
+            f"bar {bar.interval} {bar.start_ms} arrived again with other values (close {known.close}, now {bar.close})"
+            "; the first one remains in use"
         )
         return [_note((bar.category, bar.symbol), "bar_conflict", reason)]
 
@@ -122,7 +123,7 @@ class PendingBars:
             return []
         self._counters.add(Defect.OUTLIER)
         reason = (
-            f"bar {bar.interval} {bar.start_ms} closes at {bar.close}, {change:.1%} away from the close before; "
+            f"bar {bar.interval} {bar.start_ms} closes at {bar.close}, {change:.1%} away from the previous close; "
             f"more than {limit:.0%} is flagged, the bar is used"
         )
         return [_note(series, "outlier", reason)]
@@ -147,8 +148,8 @@ class PendingBars:
     def listed(self, at: int, interval: str) -> tuple[tuple[BarFact, ...], tuple[str, ...]]:
         """Bars of the active series in the configured order, and the names of the series without one.
 
-        The very first bar of a series only makes it active: whether it comes before or after the others of its
-        instant must not change what is announced.
+        The first bar of a series only makes it active: whether it arrives before or after the other bars of its instant
+        must not change what is announced.
         """
         group = self._groups.get(at, {})
         bars: list[BarFact] = []
@@ -162,14 +163,14 @@ class PendingBars:
         return tuple(bars), tuple(missing)
 
     def close(self, at: int) -> Commands:
-        """The instant is announced: count gaps, see which series live, forget its bars."""
+        """The instant is announced: count gaps, update the active series, discard its bars."""
         group = self._groups.pop(at, {})
         commands: Commands = []
         for series in self._parameters.symbols:
             if (series, HOURLY) in group:
                 self.missed_hours.pop(series, None)
                 if series not in self.active:
-                    reason = f"the first bar ended at {at}; the series is waited for from now on"
+                    reason = f"the first bar ended at {at}; the series is expected from now on"
                     commands += [_note(series, "active", reason), *self._await(series, reason)]
             elif series in self.active:
                 commands += self._gap(series, at, group)
@@ -181,12 +182,12 @@ class PendingBars:
     def _gap(self, series: Series, at: int, group: Mapping[Key, BarFact]) -> Commands:
         self._counters.add(Defect.GAP)
         missed = self.missed_hours[series] = self.missed_hours.get(series, 0) + 1
-        reason = f"there is no bar for the hour that ended at {at} ({missed} hours running)"
+        reason = f"there is no bar for the hour that ended at {at} ({missed} hours in a row)"
         if missed < self._parameters.inactive_after_hours:
             return [_note(series, "gap", reason)]
         self.active.discard(series)
         self.missed_hours.pop(series)
-        text = f"{series_name(series)}: {reason}. It is not waited for until a bar of it comes."
+        text = f"{series_name(series)}: {reason}. Its bars are not expected again until one arrives."
         return [_note(series, "inactive", reason), Alert("warning", "A series has gone silent", text, _silence(series))]
 
 
@@ -195,5 +196,5 @@ def _note(series: Series, trigger: str, reason: str) -> Remark:
 
 
 def _silence(series: Series) -> str:
-    """The key of the condition that no bars of a series come (DA-3)."""
+    """The key of the condition that no bars of a series arrive (DA-3)."""
     return f"silent:{series_name(series)}"

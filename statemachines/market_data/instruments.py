@@ -1,4 +1,4 @@
-"""The rules of the instruments, symbol by symbol: the newest that could be read stand; none vanishes without a word."""
+"""Instrument rules per symbol: the newest readable ones are in force; none disappears without a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from statemachines.values import LINEAR, Instrument
 
 
 class InstrumentRules:
-    """`known` in the configured order; `is_dirty` once they have changed."""
+    """The rules in force (`known`) in the configured order; `is_dirty` once they have changed."""
 
     def __init__(self, symbols: Iterable[Series], unusable: UnusableData) -> None:
         self._symbols = tuple(symbols)
@@ -21,7 +21,7 @@ class InstrumentRules:
         self.is_dirty = False
 
     def restore(self, known: Iterable[Instrument]) -> None:
-        """Take back what was known in a previous incarnation."""
+        """Restore the rules of a previous incarnation."""
         self.known = tuple(known)
 
     def intervals_min(self) -> dict[str, int]:
@@ -29,8 +29,9 @@ class InstrumentRules:
         return {item.symbol: item.funding_interval_min for item in self.known if item.category == LINEAR}
 
     def take(self, snapshot: MarketSnapshot) -> Commands:
-        """Take what could be read; the old rules of the others stand, also of one that is not listed any more, since
-        what is held of it must be managed. Ends the conditions of symbols that can be read and traded again."""
+        """Take the readable rules; the old ones of all other symbols remain in force, even of a symbol that is no
+        longer listed, since a holding in it must still be managed. Ends the conditions of symbols that can be read and
+        traded again."""
         unread = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "instrument"}
         restricted = {(one.category, one.symbol) for one in snapshot.set_aside if one.kind == "status"}
         read = {(item.category, item.symbol): item for item in snapshot.instruments}
@@ -43,7 +44,7 @@ class InstrumentRules:
             self.is_dirty = True
         commands: Commands = []
         for category, symbol in sorted(old.keys() - read.keys() - unread):
-            problem = f"the exchange does not list {category} {symbol} any more; it did before."
+            problem = f"the exchange no longer lists {category} {symbol}."
             commands += self._unusable.begin(SetAside(kind="status", category=category, symbol=symbol, problem=problem))
         for series in read:
             if series not in unread:

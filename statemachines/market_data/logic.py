@@ -1,8 +1,8 @@
-"""The market-data logic: groups bars by their closing instant, repairs gaps, announces what has happened, in order.
+"""The market-data logic: groups bars by their closing instant, repairs gaps and announces market events in order.
 
-At a closing instant T: wait for all bars, at most 5 s of market time; repair from REST what is missing; read settled
-rates and, at 00:00, the external values; then send FundingSettled, BarsClosed, DayClosed. One instant is open at a
-time, so that after a downtime every missed hour and day is announced in order.
+At a closing instant T: wait for all bars, at most 5 s of market time; read missing bars from REST; read settled
+rates and, at 00:00, the external values; then send FundingSettled, BarsClosed, DayClosed. Only one instant is open at
+a time, so that after a downtime every missed hour and day is announced in order.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ MACHINE = "market-data"
 INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
 FEED, RULES = "feed", "rules"
-"""Conditions: an external source is missing; the market's rules cannot be read."""
+"""Conditions: an external source gives no value; the instrument rules cannot be read."""
 
 _BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
 _OF_INSTANT: frozenset[str] = frozenset({"repair", "settlement", "feed"})
 
 
 class MarketDataLogic:
-    """Implements `actor_logic.ActorLogic` and `HasLookahead`. Its row "market" is in state READY once the history is
+    """Implements `actor_logic.ActorLogic` and `HasLookahead`. Its row "market" has the state READY once the history is
     complete."""
 
     name = ActorName.MARKET_DATA
@@ -80,7 +80,7 @@ class MarketDataLogic:
         self._asked = 0
         self._counters = Counters()
         self._unusable = UnusableData(MARKET_SOURCE)
-        self._desk = PendingBars(self._parameters, self._counters, self._unusable)
+        self._pending_bars = PendingBars(self._parameters, self._counters, self._unusable)
         self._settlements = Settlements()
         self._rules = InstrumentRules(self._parameters.symbols, self._unusable)
         age_ms = self._parameters.stale_quote_ms
@@ -92,7 +92,7 @@ class MarketDataLogic:
         self._dirty: set[str] = set()
         self._missed_frames = False
 
-    # --- life ---
+    # --- start and state ---
 
     @property
     def is_ready(self) -> bool:
@@ -101,11 +101,11 @@ class MarketDataLogic:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Defects met so far (DA-3)."""
+        """Defects counted so far (DA-3)."""
         return self._counters.as_dict()
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """The newest recorded bar of each series: where the backfill resumes."""
+        """The newest recorded bar of each series, from which the backfill resumes."""
         return [HistoryNeed(*series, interval, 1) for series in self._parameters.symbols for interval in INTERVALS]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
@@ -113,10 +113,10 @@ class MarketDataLogic:
             if found:
                 series: Series = (need.category, need.symbol)
                 self._recorded[(series, need.interval)] = found[-1].start_ms
-                self._desk.remember(series, need.interval, found[-1])
+                self._pending_bars.remember(series, need.interval, found[-1])
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back both rows. Raises UnreadableRowError."""
+        """Restore both rows. Raises UnreadableRowError."""
         row = rows.get(STATE_KEY)
         if row is not None:
             MarketDataMachine.restored(STATE_KEY, row.state)  # on the table; every incarnation begins in STARTING
@@ -127,18 +127,18 @@ class MarketDataLogic:
             self._settlements.load(data["last_rates"])
             self._feed_reason = str(data["feed_reason"])
             self._unusable.load(data["unusable"])
-            # A first backfill that never ended is begun anew: nothing was announced yet.
+            # An initial backfill that never ended starts over: nothing was announced yet.
             self._has_history = bool(data["has_history"])
             self._announced_ms = int(data["announced_ms"])
-            self._desk.active = {known[name] for name in data["active"] if name in known}
-            self._desk.missed_hours = {known[n]: int(v) for n, v in data["missed_hours"].items() if n in known}
+            self._pending_bars.active = {known[name] for name in data["active"] if name in known}
+            self._pending_bars.missed_hours = {known[n]: int(v) for n, v in data["missed_hours"].items() if n in known}
         row = rows.get(INSTRUMENTS_KEY)
         if row is not None:
             self._rules.restore(Instrument.model_validate(item) for item in row.data["instruments"])
             self._settlements.intervals_min = self._rules.intervals_min()
 
     def begin(self, now_ms: int) -> Commands:
-        """Ask for the market and everything that is missing up to now; nothing is announced before it is there."""
+        """Request the market and all data missing up to now; nothing is announced before it has arrived."""
         self._now_ms = now_ms
         self._read_until_ms = now_ms // HOUR_MS * HOUR_MS
         announced = self._announced_ms if self._has_history else None
@@ -156,19 +156,19 @@ class MarketDataLogic:
         return [*commands, self._machine.fire("begin", reason, data)]
 
     def deadline(self) -> int | None:
-        """Five seconds after the next close, unless answers are awaited (they drive on by themselves)."""
+        """Five seconds after the next close; None while responses are pending, as their arrival continues the work."""
         if not self.is_ready or (self._instant is not None and self._instant.waiting):
             return None
         return self._announced_ms + HOUR_MS + self._parameters.missing_after_ms
 
     def tick(self, now_ms: int) -> Commands:
-        """Bars have been waited for long enough."""
+        """The time limit for late bars has passed."""
         self._now_ms = max(self._now_ms, now_ms)
-        return self._go_on(waited=True)
+        return self._advance(waited=True)
 
     def lookahead(self) -> Lookahead:
-        """An hour's bars may come late and together with later ones as long as all of them come; the exchange lets no
-        hour wait that lacks one, at which a rate settles or a day closes."""
+        """Once ready, an hour's bars may arrive late and together with later ones, as long as all of them arrive. The
+        exchange delays no hour that lacks a bar, in which a rate settles or in which a day closes."""
         return ENDLESS_LOOKAHEAD if self.is_ready else NO_LOOKAHEAD
 
     def wants(self, ask: ExchangeCall) -> bool:
@@ -195,8 +195,8 @@ class MarketDataLogic:
                 "last_rates": self._settlements.dump(),
                 "feed_reason": self._feed_reason,
                 "unusable": self._unusable.dump(),
-                "active": sorted(series_name(series) for series in self._desk.active),
-                "missed_hours": {series_name(s): n for s, n in sorted(self._desk.missed_hours.items())},
+                "active": sorted(series_name(series) for series in self._pending_bars.active),
+                "missed_hours": {series_name(s): n for s, n in sorted(self._pending_bars.missed_hours.items())},
             }
             rows.append(StateRow(STATE_KEY, self._machine.state.value, 1, data))
         if INSTRUMENTS_KEY in keys:
@@ -205,24 +205,24 @@ class MarketDataLogic:
         return rows
 
     def handle(self, message: Envelope) -> Commands:
-        """Frames of the streams and answers of the exchange; anything else is not for this actor."""
+        """Frames of the streams and responses of the exchange; other messages are ignored."""
         body = message.body
         if isinstance(body, QuoteFrame):
-            # Ephemeral, but for the end of a condition.
+            # Ephemeral, except for the end of a condition.
             return self._quotes.see(body.quotes, body.withdrawn, self._announced_ms)
         self._now_ms = max(self._now_ms, message.market_ms)
         if isinstance(body, BarFrame):
             before = self._counters.total
             commands: Commands = []
             for bar in body.bars:
-                commands += self._desk.take(bar, self._announced_ms, self._now_ms)
+                commands += self._pending_bars.take(bar, self._announced_ms, self._now_ms)
             if self._counters.total != before:
                 self._dirty.add(STATE_KEY)
-            return commands + self._go_on()
+            return commands + self._advance()
         if isinstance(body, StreamRestored):
-            # Frames were lost with the connection: what closed meanwhile is read at once, not after a wait.
+            # Frames were lost with the connection: bars that closed meanwhile are read immediately, without a wait.
             self._missed_frames = True
-            return self._go_on()
+            return self._advance()
         if isinstance(body, RowsSetAside):
             return self._set_aside(body.rows)
         if isinstance(body, FiltersRefused):
@@ -230,19 +230,19 @@ class MarketDataLogic:
         return self._take_answer(body) if isinstance(body, ResponseReceived) else []
 
     def _set_aside(self, rows: Sequence[SetAside]) -> Commands:
-        """Rows that cannot be used: told once, entries on their markets halted; a bar is read from REST as any other
-        that is missing."""
+        """Rows that cannot be used are reported once and halt entries on their markets; a bar is read from REST like
+        any other missing bar."""
         if rows:
             self._counters.add(Defect.UNREADABLE, len(rows))
             self._dirty.add(STATE_KEY)
         return [command for one in rows for command in self._unusable.begin(one)]
 
-    # --- answers ---
+    # --- responses ---
 
     def _take_answer(self, answer: ResponseReceived) -> Commands:
         pending = self._pending.pop(answer.key, None)
         if pending is None:
-            return []  # asked by an earlier incarnation; this one has asked anew
+            return []  # requested by a previous incarnation; this one has sent its own request
         self._dirty.add(STATE_KEY)
         if self._instant is not None:
             self._instant.waiting.discard(answer.key)
@@ -250,10 +250,10 @@ class MarketDataLogic:
         match pending.purpose, outcome:
             case "bars", BarsRead():
                 commands = self._set_aside(outcome.set_aside)
-                commands += self._desk.take_past(outcome.bars, self._announced_ms, self._now_ms)
+                commands += self._pending_bars.take_past(outcome.bars, self._announced_ms, self._now_ms)
             case "repair", BarsRead():
                 commands = self._set_aside(outcome.set_aside)
-                commands += self._desk.take_repair(outcome.bars, self._announced_ms, self._now_ms)
+                commands += self._pending_bars.take_repair(outcome.bars, self._announced_ms, self._now_ms)
             case "funding", FundingRead():
                 commands = self._take_rates(outcome)
             case "settlement", FundingRead():
@@ -267,7 +267,7 @@ class MarketDataLogic:
                 commands = self._take_feed(outcome)
             case _:
                 commands = self._ask_again(pending, in_words(outcome))
-        return commands + self._go_on()
+        return commands + self._advance()
 
     def _take_rates(self, read: FundingRead) -> Commands:
         for rate in read.rates:
@@ -283,8 +283,8 @@ class MarketDataLogic:
         return commands + self._set_aside(read.set_aside)
 
     def _take_market(self, snapshot: MarketSnapshot, pending: Pending) -> Commands:
-        """Symbols one by one: what could be read is taken, the old rules of the others stand, and the reading is
-        repeated for them."""
+        """Symbol by symbol: readable rules replace the old ones, unreadable ones leave them in force and the reading is
+        repeated."""
         ended = self._rules.take(snapshot)
         self._settlements.intervals_min = self._rules.intervals_min()
         commands: Commands = []
@@ -304,45 +304,46 @@ class MarketDataLogic:
         return [*commands, AlertEnded(RULES, "all of them could be read")]
 
     def _refresh(self, reason: str) -> Commands:
-        """Read the market anew, unless that is under way."""
+        """Read the market again, unless a reading is under way."""
         if not self.is_ready or any(one.purpose in ("refresh", "market") for one in self._pending.values()):
             return []
         return [self._machine.remark("refresh", reason, {}), self._ask("refresh", ReadMarket())]
 
     def _read_market_again(self, pending: Pending, why: str) -> Commands:
-        """A day is too long to trade by old rules: again with growing delay, without end. `why` "": all could be read,
-        and the reading is repeated to see what has changed."""
+        """Repeat the reading with growing delays until it succeeds: a day is too long to trade by outdated rules. `why`
+        "": everything was readable, and the reading is repeated to detect changes."""
         delays = self._parameters.retry_delays_s
         beyond = pending.attempt - len(delays)
         longest_s = self._parameters.longest_refresh_retry_s
         delay = delays[pending.attempt - 1] if beyond <= 0 else min(delays[-1] * 2.0 ** min(beyond, 20), longest_s)
         commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
         if beyond == 0 and why:
-            text = f"The market's rules could not be read completely {pending.attempt} times: {why} It is tried again."
+            text = f"The instrument rules could not be read completely {pending.attempt} times: {why} It is retried."
             commands.append(Alert("warning", "Market data cannot be read", text, RULES))
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
-        """DA-2: a source that is down makes its value absent and is reported once; the rules judge what is left."""
+        """DA-2: the value of a source that is down is absent, which is reported once; the rules apply to what
+        remains."""
         if self._instant is not None:
             self._instant.feed = read
         absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
         names = ", ".join(absent)
         if names == self._feed_reason:
-            return []  # reported once; the words of the reason may differ from day to day
+            return []  # reported once; the wording of the reason may differ from day to day
         self._feed_reason = names
         if not absent:
-            text = "all external sources answer again"
+            text = "all external sources respond again"
             return [self._machine.remark("feed", text, {}), AlertEnded(FEED, text)]
         text = (
-            f"{read.reason}. The last values known count until they are too old for the rules that read them "
-            "(A5, A6). Check the source if this lasts."
+            f"{read.reason}. The last values remain in use until they are too old for the rules that read them "
+            "(A5, A6). Check the source if this persists."
         )
         note = self._machine.remark("feed", read.reason, {})
         return [note, Alert("warning", "An external source gives no value", text, FEED)]
 
     def _ask_again(self, pending: Pending, why: str) -> Commands:
-        """Ask again after a delay. A backfill keeps trying; anything else is left out in the end, visibly."""
+        """Repeat the request after a delay. A backfill keeps retrying; other data is finally reported as missing."""
         self._counters.add(Defect.FAILED_READ)
         if pending.purpose == "refresh":
             return self._read_market_again(pending, f"{why}.")
@@ -353,14 +354,14 @@ class MarketDataLogic:
             delay = delays[pending.attempt - 1] if is_early else self._parameters.longest_retry_s
             commands: Commands = [self._ask(pending.purpose, pending.request, pending.attempt + 1, delay)]
             if pending.attempt == len(delays):
-                text = f"The request {pending.request.kind} failed {pending.attempt} times: {why}. It is tried again."
+                text = f"The request {pending.request.kind} failed {pending.attempt} times: {why}. It is retried."
                 commands.append(Alert("warning", "Market data cannot be read", text))
             return commands
-        reason = f"the request {pending.request.kind} is given up after {pending.attempt} attempts: {why}"
+        reason = f"the request {pending.request.kind} is abandoned after {pending.attempt} attempts: {why}"
         if pending.purpose == "feed":
             return self._take_feed(FeedRead(reason=reason))
         if pending.purpose in _BACKFILL:
-            self._pending["given up"] = pending  # never READY in this life: the operator must act
+            self._pending["given up"] = pending  # this incarnation never becomes READY: the operator must act
             return [Alert("critical", "The market's history cannot be read", f"{reason}. Nothing starts without it.")]
         text = f"{reason}. What is missing is reported as missing."
         note = self._machine.remark("give_up", reason, {})
@@ -368,9 +369,9 @@ class MarketDataLogic:
 
     # --- the open instant ---
 
-    def _go_on(self, waited: bool = False) -> Commands:
-        """Bring the next closing instants as far as possible; calling it again changes nothing. `waited`: the
-        deadline has passed, so what has not come is read."""
+    def _advance(self, waited: bool = False) -> Commands:
+        """Advance the next closing instants as far as possible; a repeated call changes nothing. `waited`: the deadline
+        has passed, so bars that have not arrived are read."""
         commands: Commands = []
         is_backfilling = self._machine.state is MarketDataState.BACKFILLING
         if is_backfilling and not any(p.purpose in _BACKFILL for p in self._pending.values()):
@@ -393,8 +394,8 @@ class MarketDataLogic:
         return commands
 
     def _has_bars(self, instant: Instant, commands: Commands, waited: bool) -> bool:
-        """Whether all expected bars have come, or all was done to get them; asks for what stays away too long."""
-        missing = self._desk.missing(instant.close_ms)
+        """Whether all expected bars have arrived or could not be obtained; requests the ones that are overdue."""
+        missing = self._pending_bars.missing(instant.close_ms)
         if not missing or instant.is_repaired or instant.close_ms <= self._read_until_ms:
             return True
         is_late = waited and self._now_ms >= instant.close_ms + self._parameters.missing_after_ms
@@ -404,7 +405,7 @@ class MarketDataLogic:
         return False
 
     def _read_more(self, instant: Instant, commands: Commands) -> None:
-        """Settled rates and external values that this instant needs; each is asked for once."""
+        """Settled rates and external values that this instant needs; each is requested once."""
         if not instant.is_settled:
             instant.is_settled = True
             instant.due = self._settlements.due(instant.close_ms, self._announced_ms, self._linear)
@@ -419,20 +420,20 @@ class MarketDataLogic:
     def _announce(self, instant: Instant) -> Commands:
         at = instant.close_ms
         commands: Commands = [Send(message) for message in self._settlements.announce(at)]
-        bars, missing = self._desk.listed(at, HOURLY)
+        bars, missing = self._pending_bars.listed(at, HOURLY)
         commands.append(Send(BarsClosed(close_ms=at, bars=bars, missing=missing)))
         if at % DAY_MS == 0:
             feed = instant.feed or FeedRead()
             values = FeedFrame(
                 fear_greed=feed.fear_greed, fear_greed_ms=feed.fear_greed_ms, dvol=feed.dvol, dvol_ms=feed.dvol_ms
             )
-            bars, missing = self._desk.listed(at, DAILY)
+            bars, missing = self._pending_bars.listed(at, DAILY)
             day = DayClosed(day_ms=at - DAY_MS, close_ms=at, bars=bars, missing=missing, feed=values)
-            # A reading that is still being repeated for the day before is superseded.
+            # A reading that is still being repeated for the previous day is superseded.
             self._pending = {key: one for key, one in self._pending.items() if one.purpose != "refresh"}
             commands += [Send(day), self._ask("refresh", ReadMarket())]
-        commands += self._desk.close(at)
-        self._quotes.count_stale(self._desk.active, at)
+        commands += self._pending_bars.close(at)
+        self._quotes.count_stale(self._pending_bars.active, at)
         self._announced_ms = at
         self._dirty.add(STATE_KEY)
         return commands

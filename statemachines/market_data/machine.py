@@ -8,7 +8,7 @@ from statemachines.fsm import Row, StateMachine, Table
 
 
 class MarketDataState(StrEnum):
-    """How far the actor has come in this life."""
+    """The progress of the actor's current incarnation."""
 
     STARTING = "STARTING"
     BACKFILLING = "BACKFILLING"
@@ -21,7 +21,7 @@ MARKET_DATA_TABLE: Table[MarketDataState] = Table(
     "market-data",
     _S.STARTING,
     (
-        Row("begin", _S.STARTING, _S.BACKFILLING, "OR-9: everything that is missing is asked for"),
+        Row("begin", _S.STARTING, _S.BACKFILLING, "OR-9: all missing data is requested"),
         Row("backfilled", _S.BACKFILLING, _S.READY, "DA-1: the history is complete, closed bars are announced"),
     ),
     {
@@ -33,7 +33,7 @@ MARKET_DATA_TABLE: Table[MarketDataState] = Table(
 
 
 class MarketDataMachine(StateMachine[MarketDataState]):
-    """One life of the market-data actor. A restart begins in STARTING again: what was missed is read first."""
+    """One incarnation of the market-data actor. A restart begins in STARTING again: missed data is read first."""
 
     __slots__ = ()
     TABLE = MARKET_DATA_TABLE

@@ -1,4 +1,4 @@
-"""What market data is waiting for: its open requests, and the closing instant that is not announced yet."""
+"""The progress of market data: its open requests, and the closing instant that is not announced yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A request that waits for its answer; `attempt` counts from 1."""
+    """A request without a response yet; `attempt` counts from 1."""
 
     purpose: Purpose
     request: ExchangeRequest
@@ -21,7 +21,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Instant:
-    """How far the open closing instant has come; `waiting` are the keys of its open requests."""
+    """The progress of the open closing instant; `waiting` holds the keys of its open requests."""
 
     close_ms: int
     is_repaired: bool = False

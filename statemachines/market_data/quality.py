@@ -1,4 +1,4 @@
-"""The cleaning rules (DA-3) as pure functions: what is refused, what is flagged; and the counters of it all."""
+"""The cleaning rules (DA-3) as pure functions: what is refused and what is flagged; and the counters of defects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL_MS: dict[str, int] = {HOURLY: HOUR_MS, "D": DAY_MS}
 
 
 class Defect(StrEnum):
-    """What can be wrong with market data; the keys of the counters."""
+    """Kinds of defects of market data; the keys of the counters."""
 
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
@@ -31,7 +31,7 @@ class Defect(StrEnum):
 
 
 class Counters:
-    """How often each defect was met since the database began (DA-3: counted)."""
+    """How often each defect has occurred since the database was created (DA-3: counted)."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -42,11 +42,11 @@ class Counters:
 
     @property
     def total(self) -> int:
-        """All defects together; tells whether anything was counted in between."""
+        """All defects together; comparing two values shows whether anything was counted in between."""
         return self._counts.total()
 
     def load(self, counts: Mapping[str, int]) -> None:
-        """Go on from the counts of a previous incarnation."""
+        """Continue from the counts of a previous incarnation."""
         self._counts = Counter(counts)
 
     def as_dict(self) -> dict[str, int]:
@@ -54,19 +54,19 @@ class Counters:
 
 
 def close_ms(bar: BarFact) -> int:
-    """The instant at which a bar is known."""
+    """The instant at which a bar closes."""
     return bar.start_ms + INTERVAL_MS[bar.interval]
 
 
 def inconsistency(bar: BarFact, now_ms: int) -> str:
-    """Why a bar cannot be true, as a sentence; "" when it can (DA-3). Such a bar is refused."""
+    """Why a bar is invalid, as a sentence; "" when it is valid (DA-3). An invalid bar is refused."""
     step = INTERVAL_MS.get(bar.interval)
     if step is None:
         wrong = f"field 'interval' is {bar.interval!r}; one of {sorted(INTERVAL_MS)} is required."
     elif bar.start_ms % step:
         wrong = f"field 'start_ms' is {bar.start_ms}; a multiple of {step} is required."
     elif bar.start_ms + step > now_ms:
-        wrong = f"it closes at {bar.start_ms + step}, after the present market time {now_ms}."
+        wrong = f"it closes at {bar.start_ms + step}, after the current market time {now_ms}."
     elif not 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         wrong = f"low {bar.low}, open {bar.open}, close {bar.close}, high {bar.high} contradict each other."
     elif bar.volume < 0:
@@ -77,5 +77,5 @@ def inconsistency(bar: BarFact, now_ms: int) -> str:
 
 
 def jump(bar: BarFact, previous_close: Decimal | None) -> Decimal:
-    """Relative change from the close before; 0 when there is none."""
+    """Relative change from the previous close; 0 when there is none."""
     return abs(bar.close / previous_close - 1) if previous_close else Decimal(0)

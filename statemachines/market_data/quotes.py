@@ -1,4 +1,4 @@
-"""The newest quote of each series: late ones are dropped, withdrawn ones forgotten, stale ones counted."""
+"""The newest quote of each series: late ones are dropped, withdrawn ones removed, stale ones counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from statemachines.values import LINEAR
 
 
 class NewestQuotes:
-    """Ephemeral: quotes are never committed (DESIGN 1). `stale_ms` None: their age is not judged (lockstep)."""
+    """Ephemeral: quotes are never committed (DESIGN 1). `stale_ms` None: their age is not checked (lockstep)."""
 
     def __init__(
         self, counters: Counters, unusable: UnusableData, settlements: Settlements, stale_ms: int | None
@@ -27,7 +27,7 @@ class NewestQuotes:
         self._quotes: dict[Series, Quote] = {}
 
     def see(self, quotes: Sequence[Quote], withdrawn: Sequence[Series], announced_ms: int) -> Commands:
-        """Take quotes and withdrawals and pass them on; a quote ends the condition that its series had none."""
+        """Take quotes and withdrawals and forward them; a quote ends the condition that its series had none."""
         fresh: list[Quote] = []
         ended: Commands = []
         for series in withdrawn:

@@ -1,4 +1,4 @@
-"""When funding settles and what is predicted next (F2): from quotes, else from the instruments' intervals."""
+"""When funding settles and which rate is predicted next (F2): from quotes, else from the instruments' intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from statemachines.values import LINEAR, MINUTE_MS
 
 
 class Settlements:
-    """Knows the settlements to come, holds rates that are read but not yet announced."""
+    """The upcoming settlements, and the rates that are read but not yet announced."""
 
     def __init__(self) -> None:
         self.last_rates: dict[str, Decimal] = {}
@@ -24,8 +24,8 @@ class Settlements:
         self._rates: dict[int, dict[str, FundingRateFact]] = {}
 
     def see(self, quote: Quote, announced_ms: int) -> None:
-        """Take the next settlement from a linear quote. One that is due and not announced yet stays due, since the
-        ticker moves on to the following one at the very instant of the settlement."""
+        """Take the next settlement from a linear quote. A settlement that is due and not announced yet stays due, since
+        the ticker already shows the following one at the instant of the settlement."""
         self._quotes[quote.symbol] = quote
         upcoming = quote.next_funding_ms
         if upcoming is None:
@@ -36,37 +36,37 @@ class Settlements:
             self._due[quote.symbol] = upcoming
 
     def withdraw(self, series: Series) -> None:
-        """The quote does not hold any more; what settles next is as known as before."""
+        """The quote is no longer valid; the time of the next settlement is unaffected."""
         if series[0] == LINEAR:
             self._quotes.pop(series[1], None)
 
     def due(self, close_ms: int, announced_ms: int, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        """The symbols of which something settles after `announced_ms` and not after `close_ms`."""
+        """The symbols with a settlement after `announced_ms` and not after `close_ms`."""
         return tuple(symbol for symbol in symbols if self._is_due(symbol, close_ms, announced_ms))
 
     def _is_due(self, symbol: str, close_ms: int, announced_ms: int) -> bool:
         due = self._due.get(symbol)
         interval_ms = self.intervals_min.get(symbol, 0) * MINUTE_MS
         if due is not None and due > announced_ms:
-            # After a downtime the ticker already shows the settlement after the one we have not announced.
+            # After a downtime the ticker already shows the settlement that follows the one not announced yet.
             return due <= close_ms or announced_ms < due - interval_ms <= close_ms
         return interval_ms > 0 and close_ms // interval_ms > announced_ms // interval_ms
 
     def take(self, rate: FundingRateFact) -> None:
-        """A settled rate, to be announced."""
+        """Take a settled rate that is to be announced."""
         self._rates.setdefault(rate.settle_ms, {})[rate.symbol] = rate
 
     def learn(self, rate: FundingRateFact) -> None:
-        """A settled rate of the past, not to be announced."""
+        """Take a past settled rate that is not announced."""
         self.last_rates[rate.symbol] = rate.rate
 
     def lacking(self, close_ms: int, due: tuple[str, ...]) -> tuple[str, ...]:
-        """Due symbols without a rate though the exchange published rates of them before."""
+        """Due symbols without a rate although the exchange has published rates of them before."""
         known = {symbol for at, rates in self._rates.items() if at <= close_ms for symbol in rates}
         return tuple(symbol for symbol in due if symbol in self.last_rates and symbol not in known)
 
     def announce(self, close_ms: int) -> list[FundingSettled]:
-        """Messages for everything settled up to `close_ms`, oldest first; each is given out once."""
+        """Messages for everything settled up to `close_ms`, oldest first; each is returned once."""
         messages: list[FundingSettled] = []
         for settle_ms in sorted(at for at in self._rates if at <= close_ms):
             rates = self._rates.pop(settle_ms)
@@ -84,7 +84,8 @@ class Settlements:
         return messages
 
     def _predicted(self, settled: FundingRateFact) -> Decimal:
-        """The quote's rate if it is of the interval that began with this settlement; else the settled rate itself."""
+        """The quote's rate if it is for the interval that began with this settlement; otherwise the settled rate
+        itself."""
         quote = self._quotes.get(settled.symbol)
         if quote is None or quote.predicted_funding_rate is None or quote.next_funding_ms is None:
             return settled.rate

@@ -1,4 +1,4 @@
-"""Messages between actors by domain (market, orders, accounts, control); `kinds` reads any of them.
+"""Messages between actors by domain (market, orders, accounts, control); `kinds` parses any of them.
 
-Values only: no rule lives here.
+Values only: no rule belongs here.
 """

@@ -11,7 +11,7 @@ from statemachines.values import Account, ActorName, Frozen
 
 
 class FundingPaid(Body):
-    """A settlement on a position of ours: `amount_usdt` positive = received, negative = paid."""
+    """A funding settlement on one of our positions: `amount_usdt` positive = received, negative = paid."""
 
     KIND = "funding_paid"
     execution_id: str
@@ -34,7 +34,7 @@ class BalancesKnown(Body):
 
 
 class Reconciled(Body):
-    """The order manager has compared books and exchange (OR-9); `discrepancies` counts what differed."""
+    """The order manager has compared its accounts with the exchange (OR-9); `discrepancies` counts the differences."""
 
     KIND = "reconciled"
     market_ms: int
@@ -54,7 +54,7 @@ class AccountView(Frozen):
 
 
 class Portfolio(Body):
-    """The one view of all accounts; a decision quotes the version it saw."""
+    """The single view of all accounts; a decision cites the version it is based on."""
 
     KIND = "portfolio"
     version_no: int
@@ -65,7 +65,7 @@ class Portfolio(Body):
 
 
 class TransferWanted(Body):
-    """An engine asks the orchestrator for a movement (FU-5 owed to TACTICAL, TA-6 returns)."""
+    """An engine requests a transfer from the orchestrator (FU-5 owed to TACTICAL, TA-6 returns)."""
 
     KIND = "transfer_wanted"
     request_id: str
@@ -78,7 +78,7 @@ class TransferWanted(Body):
 
 
 class TransferOrdered(Body):
-    """The orchestrator orders a movement; the order manager performs and books it (OR-6)."""
+    """The orchestrator orders a transfer; the order manager performs and books it (OR-6)."""
 
     KIND = "transfer_ordered"
     transfer_id: str
@@ -91,7 +91,7 @@ class TransferOrdered(Body):
 
 
 class TransferEnded(Body):
-    """A movement has ended; sent to the orchestrator, the risk manager and the engines on both sides."""
+    """A transfer has ended; sent to the orchestrator, the risk manager and the engines on both sides."""
 
     KIND = "transfer_ended"
     transfer_id: str

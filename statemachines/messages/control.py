@@ -1,4 +1,4 @@
-"""Messages that steer: daily cycle, risk states, components, operator commands."""
+"""Control messages: daily cycle, risk states, components, operator commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statemachines.values import ActorName, Foundation
 
 
 class RiskState(Body):
-    """The risk state in force for a scope (GLOBAL or an engine) and the size factor entries must apply (RM-3)."""
+    """The risk state in force for a scope (GLOBAL or an engine) and the size factor that entries must apply (RM-3)."""
 
     KIND = "risk_state"
     scope: str
@@ -28,7 +28,7 @@ class AssessRisk(Body):
 
 
 class RiskAssessed(Body):
-    """The risk manager's answer: engines named in `blocked` are not run for entries."""
+    """The risk manager's assessment of the day: unless `state` is NORMAL, engines are run without entries."""
 
     KIND = "risk_assessed"
     day_ms: int
@@ -59,7 +59,7 @@ class CycleDone(Body):
 
 
 class ComponentChanged(Body):
-    """The orchestrator tells everyone of a component's life cycle (OR-8), e.g. an engine that is FAULTED."""
+    """A transition in a component's life cycle (OR-8), e.g. an engine that is FAULTED; sent by the orchestrator."""
 
     KIND = "component_changed"
     component: ActorName
@@ -67,13 +67,13 @@ class ComponentChanged(Body):
     reason: str
     trigger: str = ""
     source: str = ""
-    """The row of the component's table that led to `state`; messages of an older version lack it."""
+    """Together with `trigger` the row of the component's table that led to `state`; an older version sends neither."""
 
 
 class ComponentAlert(Body):
-    """The supervision has something to say to the operator; the orchestrator's commit makes it an alert.
+    """A report of the supervision to the operator; the orchestrator's commit makes it an alert.
 
-    `is_open`: the component is down and the alert lasts until it runs again; otherwise what is told is over.
+    `is_open`: the component is down and the alert stays open until it runs again; otherwise it reports a past event.
     """
 
     KIND = "component_alert"
@@ -84,7 +84,7 @@ class ComponentAlert(Body):
 
 
 class DatabaseOutage(Body):
-    """The database could not be used (DA-5): told when it begins, committed when it is over, and told again then.
+    """The database could not be used (DA-5): alerted when it begins, then committed and alerted again when it is over.
 
     `what` continues "The database"; `since` and `until` are wall time as text, `until` "" while it lasts.
     """
@@ -108,7 +108,7 @@ class OperatorCommand(Body):
 
 
 class ComponentReset(Body):
-    """The operator wants a FAULTED component tried again (OR-8); `command_id` as in `OperatorCommand`."""
+    """The operator requests a restart of a FAULTED component (OR-8); `command_id` as in `OperatorCommand`."""
 
     KIND = "component_reset"
     command_id: str

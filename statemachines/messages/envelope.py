@@ -8,14 +8,14 @@ from statemachines.values import Frozen
 
 
 class Body(Frozen):
-    """Base of all message bodies. `VERSION` rises when the shape changes."""
+    """Base of all message bodies. `VERSION` is incremented when the shape changes."""
 
     KIND: ClassVar[str]
     VERSION: ClassVar[int] = 1
 
 
 class Envelope(NamedTuple):
-    """A message as a logic sees it. `id` is `sender:seq`, or the natural id of a fact from outside."""
+    """A message as a logic receives it. `id` is `sender:seq`, or the natural id of an external fact."""
 
     id: str
     sender: str

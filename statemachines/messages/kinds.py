@@ -1,4 +1,4 @@
-"""Every kind of message by its name, and the one reader of bodies."""
+"""Every kind of message by its name, and the only parser of bodies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _all_kinds(base: type[Body]) -> dict[str, type[Body]]:
 
 
 DOMAINS = (market, orders, accounts, control)
-"""Where kinds are defined; a body defined elsewhere is no message."""
+"""The modules that define message kinds; a body defined elsewhere is not a message."""
 
 BODIES: dict[str, type[Body]] = {
     kind: body for kind, body in _all_kinds(Body).items() if body.__module__ in {one.__name__ for one in DOMAINS}
@@ -36,7 +36,7 @@ def _denied_1(data: dict[str, Any]) -> Wire:
 
 
 def _intent_done_1(data: dict[str, Any]) -> Wire:
-    """Version 1 told every end of an intent, with the cause of a refusal beside outcomes that had none."""
+    """Version 1 used one message for every end of an intent, with a refusal's cause even where nothing was refused."""
     outcome, refusal = data.get("outcome"), {"refusal", "refusal_code"}
     if outcome == "REJECTED":
         return OrderRejected.KIND, {name: value for name, value in data.items() if name != "outcome"}
@@ -50,11 +50,11 @@ def _intent_done_1(data: dict[str, Any]) -> Wire:
 
 
 UPCASTERS: dict[str, Callable[[dict[str, Any]], Wire]] = {"denied": _denied_1, "intent_done": _intent_done_1}
-"""Bodies that an earlier version may have left unacknowledged in an outbox, by their kind then."""
+"""Upcasters for bodies that an earlier version may have left unacknowledged in an outbox, by their former kind."""
 
 
 def parse_body(kind: str, data: dict[str, Any]) -> Body:
-    """The body of a wire message, also of one that an earlier version has stored.
+    """The body of a wire message, including one stored by an earlier version.
 
     Raises:
         ValueError: the kind is not known, or a field is missing, unknown or of the wrong type.

@@ -11,7 +11,7 @@ from statemachines.values import Account, Category, Instrument
 
 
 class BarFrame(Body):
-    """Closed bars as the stream told them (public kline topic, `confirm`)."""
+    """Closed bars as received from the stream (public kline topic, `confirm`)."""
 
     KIND = "bar_frame"
     bars: tuple[BarFact, ...]
@@ -22,8 +22,8 @@ Market = tuple[Category, str]
 
 
 class QuoteFrame(Body):
-    """Newest quotes (ephemeral: never committed, the newest wins). `withdrawn`: what was told of these markets does not
-    hold any more, and nothing usable has taken its place."""
+    """Newest quotes (ephemeral: never committed, the newest wins). `withdrawn`: markets whose last quote is no longer
+    valid, without a usable replacement."""
 
     KIND = "quote_frame"
     quotes: tuple[Quote, ...]
@@ -31,7 +31,7 @@ class QuoteFrame(Body):
 
 
 class RowsSetAside(Body):
-    """Rows of a stream that are not used; each was judged by itself. `account` None: a public stream."""
+    """Rows of a stream that are not used; each was validated on its own. `account` None: a public stream."""
 
     KIND = "rows_set_aside"
     source: str
@@ -40,7 +40,7 @@ class RowsSetAside(Body):
 
 
 class FeedFrame(Body):
-    """External values known at `market_ms` (DA-2): Fear & Greed and DVOL, each with its publication time."""
+    """External values (DA-2): Fear & Greed and DVOL, each with its publication time."""
 
     KIND = "feed_frame"
     fear_greed: int | None = None
@@ -67,7 +67,7 @@ class BarsClosed(Body):
 
 
 class DayClosed(Body):
-    """All symbols' daily bars of one UTC day (`day_ms` = its start) and the external values known at its end."""
+    """All symbols' daily bars of one UTC day (`day_ms` = its start) and the external values available at its end."""
 
     KIND = "day_closed"
     day_ms: int
@@ -78,7 +78,8 @@ class DayClosed(Body):
 
 
 class FundingSettled(Body):
-    """Rates settled at `settle_ms` (as published, per `interval_min`) and what is predicted for the next."""
+    """Rates settled at `settle_ms` (as published, per `interval_min`) and the rates predicted for the next
+    settlement."""
 
     KIND = "funding_settled"
     settle_ms: int
@@ -88,14 +89,14 @@ class FundingSettled(Body):
 
 
 class QuotesSeen(Body):
-    """Quotes forwarded to those who decide on them (ephemeral)."""
+    """Quotes forwarded to the actors that decide on them (ephemeral)."""
 
     KIND = "quotes_seen"
     quotes: tuple[Quote, ...]
     withdrawn: tuple[Market, ...] = ()
 
     def after(self, older: QuotesSeen) -> QuotesSeen:
-        """Both in one message; the newest word on a symbol wins, whether a quote or its withdrawal."""
+        """Both messages merged into one; the newest entry of a symbol wins, whether a quote or its withdrawal."""
         newest: dict[Market, Quote | None] = {}
         for message in (older, self):
             newest |= dict.fromkeys(message.withdrawn)
@@ -107,8 +108,8 @@ class QuotesSeen(Body):
 
 
 class DataUnusable(Body):
-    """What is told about a market (or, with category `WHOLE_ACCOUNT`, about an account) cannot be used; `reason` "": it
-    can be used again. No new risk is taken on it while anybody says so; `source` tells the reporters apart."""
+    """Data of a market (or, with category `WHOLE_ACCOUNT`, of an account) cannot be used; `reason` "": it can be used
+    again. No new risk is taken on it while at least one `source` reports it as unusable."""
 
     KIND = "data_unusable"
     source: str
@@ -118,7 +119,7 @@ class DataUnusable(Body):
 
 
 class FiltersRefused(Body):
-    """The exchange refused an order by one of its filters (lot, tick, minimum): what we know of them may be old."""
+    """The exchange refused an order by one of its filters (lot, tick, minimum): our copy of them may be outdated."""
 
     KIND = "filters_refused"
     category: Category

@@ -26,14 +26,14 @@ class ExecutionFrame(Body):
 
 
 class StreamRestored(Body):
-    """A stream was rebuilt after a break: what it missed must be read again from REST (bybit-v5 5.1)."""
+    """A stream was re-established after a break: what was missed must be read from REST (bybit-v5 5.1)."""
 
     KIND = "stream_restored"
     stream: str
 
 
 class ResponseReceived(Body):
-    """The outcome of an `Ask`, delivered to the logic that asked; `key` is the Ask's."""
+    """The outcome of an `ExchangeCall`, delivered to the logic that requested it; `key` is that of the call."""
 
     KIND = "answer"
     key: str
@@ -42,14 +42,14 @@ class ResponseReceived(Body):
 
 
 class Intent(Body):
-    """What an engine wants done. `intent_id` is `<engine>-<base36 counter>`, deterministic and never reused.
+    """An order requested by an engine. `intent_id` is `<engine>-<base36 counter>`, deterministic and never reused.
 
-    `reference_price` is the price the decision was made on; `style` market = urgent (EX-3), maker = post-only
+    `reference_price` is the price at which the decision was made; `style` market = urgent (EX-3), maker = post-only
     worked at the touch until `expires_ms`, stop = reduce-only conditional order held at the exchange (TR-5).
     `purpose` is what the order is for ("entry", "exit", "stop", "tranche", "rebalance", "hedge", "unwind",
-    "deployment", "trim", "compound"); `reason` the sentence with its numbers. `retry_of` is the first intent of the
-    same order when this one is another try of it. `closes_rest` asks for the whole rest of a perpetual position that
-    is below a lot or the venue's minimum (X1).
+    "deployment", "trim", "compound"); `reason` is the sentence with its numbers. `retry_of` is the first intent of the
+    same order when this one is a further attempt. `closes_rest` requests the closing of a perpetual position's entire
+    remainder that is below a lot or the venue's minimum (X1).
     """
 
     KIND = "intent"
@@ -73,7 +73,7 @@ class Intent(Body):
 
 
 class Withdraw(Body):
-    """Cancel what still works of an intent."""
+    """Cancel the orders of an intent that are still working."""
 
     KIND = "withdraw"
     intent_id: str
@@ -93,7 +93,7 @@ class MoveStop(Body):
 
 
 class Approved(Body):
-    """The risk manager lets an intent through, within bounds: not above `max_quantity`, no fill beyond
+    """The risk manager approves an intent within bounds: not above `max_quantity`, no fill beyond
     `price_limit` (worst acceptable price), not after `expires_ms`."""
 
     KIND = "approved"
@@ -106,7 +106,7 @@ class Approved(Body):
 
 
 class IntentEnded(Body):
-    """Base of the three messages that end an intent: each ends with exactly one of them.
+    """Base of the three messages that end an intent; every intent ends with exactly one of them.
 
     `filled_quantity` may be anything from 0 up, `average_price` (USDT) is None when it is 0; `retry_of` is the
     intent's.
@@ -121,27 +121,28 @@ class IntentEnded(Body):
     @property
     def ended_as(self) -> str:
         """The outcome in one word."""
-        raise NotImplementedError(f"{type(self).__name__} does not tell its outcome")
+        raise NotImplementedError(f"{type(self).__name__} does not define its outcome")
 
     @property
     def why(self) -> str:
         """The reason as a sentence."""
-        raise NotImplementedError(f"{type(self).__name__} does not tell its reason")
+        raise NotImplementedError(f"{type(self).__name__} does not define its reason")
 
     @property
     def refusal_cause(self) -> RefusalCause | None:
-        """Why the order was refused; None for one that was not."""
+        """Why the order was refused; None if it was not refused."""
         return None
 
     @property
     def is_refused_for_good(self) -> bool:
-        """X1: what was asked for is refused as such, not for the moment, for its price or for want of money."""
+        """X1: the order itself is refused: not temporarily, not because of its price, not for lack of funds."""
         return self.refusal_cause is RefusalCause.OTHER
 
 
 class OrderDenied(IntentEnded):
-    """Our own checks refuse an intent; the exchange never sees it, or no more of it. The risk manager sends it for a
-    limit (RM-1), the order manager for the venue's filters and bounds; every reason names its check and its numbers."""
+    """Our own checks refuse an intent; the exchange never sees it, or sees no further order of it. The risk manager
+    sends it for a limit (RM-1), the order manager for the venue's filters and the approval's bounds; every reason names
+    its check and its numbers."""
 
     KIND = "order_denied"
     reasons: tuple[str, ...]
@@ -197,7 +198,7 @@ class IntentWorking(Body):
 
 
 class IntentDone(IntentEnded):
-    """The end of an intent, on the exchange's evidence: filled, cancelled, or its time is over."""
+    """The end of an intent, on the exchange's evidence: filled, cancelled or expired."""
 
     KIND = "intent_done"
     account: Account
@@ -217,8 +218,8 @@ class IntentDone(IntentEnded):
 
 
 class OrderRejected(IntentEnded):
-    """The exchange refused the last order of an intent for good, which ends the intent; `refusal` and `refusal_code`
-    tell why (0: it named no code)."""
+    """The exchange permanently refused the last order of an intent, which ends the intent. `refusal` is the cause and
+    `refusal_code` the exchange's code (0: none given)."""
 
     KIND = "order_rejected"
     account: Account

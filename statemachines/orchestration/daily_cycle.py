@@ -1,7 +1,7 @@
-"""The daily cycle (OR-3) as a machine: one cycle per market day exactly, also across restarts.
+"""The daily cycle (OR-3) as a machine: exactly one cycle per market day, also across restarts.
 
-It knows the stage, the day and whose turn it is; the logic sends the messages. All of it is durable, so that a
-restart resumes at the last commit.
+It holds the stage, the day and the engine that runs now; the logic sends the messages. All of it is durable, so that
+a restart resumes at the last commit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MACHINE = "daily-cycle"
 
 
 class Stage(StrEnum):
-    """Where the cycle stands."""
+    """The stages of the cycle."""
 
     IDLE = "IDLE"
     REFRESH = "REFRESH"
@@ -46,8 +46,8 @@ CYCLE_TABLE: Table[Stage] = Table(
         Row("engines_done", _S.ENGINES, _S.CAPITAL, "OR-3: rebalance capital"),
         Row("protected", _S.PROTECTION, _S.SUMMARY, "OR-3: stopped, only the summary follows"),
         Row("capital_moved", _S.CAPITAL, _S.SUMMARY, "OR-3: daily summary"),
-        *(Row("overtaken", s, _S.SUMMARY, "the next day has closed: this cycle ends as it stands") for s in _OPEN),
-        Row("summarised", _S.SUMMARY, _S.IDLE, "OR-3: the day is done, once"),
+        *(Row("overtaken", s, _S.SUMMARY, "the next day has closed: this cycle ends unfinished") for s in _OPEN),
+        Row("summarised", _S.SUMMARY, _S.IDLE, "OR-3: the day is complete, exactly once"),
     ),
     {
         _S.IDLE: "Ожидание",
@@ -70,11 +70,11 @@ class CycleMachine(StateMachine[Stage]):
 
 @dataclass(slots=True)
 class DailyCycle:
-    """State of the cycle. `queue` are the engines still to run, `waiting_for` the one that runs now.
+    """State of the cycle. `queue` holds the engines still to run, `waiting_for` the one that runs now.
 
-    `last_day_ms` is the newest day that was begun: a day at or before it is never begun again. `next_day_ms` and
-    `next_close_ms` are a closed day that waits to be begun. `transfers` are the requests ordered in this cycle, None
-    before they were.
+    `last_day_ms` is the newest day whose cycle was started: a day at or before it is never started again. `next_day_ms`
+    and `next_close_ms` are a closed day whose cycle has not started yet. `transfers` are the requests ordered in this
+    cycle, None until they are ordered.
     """
 
     machine: CycleMachine = field(default_factory=lambda: CycleMachine(MACHINE))
@@ -93,11 +93,11 @@ class DailyCycle:
 
     @property
     def stage(self) -> Stage:
-        """Where the cycle stands."""
+        """The current stage."""
         return self.machine.state
 
     def is_news(self, day_ms: int) -> bool:
-        """Whether this closed day has neither been begun nor been overtaken (OR-3: exactly once)."""
+        """Whether this closed day has been neither started nor superseded (OR-3: exactly once)."""
         newest = max((d for d in (self.last_day_ms, self.next_day_ms) if d is not None), default=None)
         return newest is None or day_ms > newest
 
@@ -107,7 +107,7 @@ class DailyCycle:
         return self.next_day_ms is not None and self.stage in _OPEN
 
     def begin_day(self) -> JournalEntry:
-        """IDLE → REFRESH for the day that waits."""
+        """IDLE → REFRESH for the next closed day."""
         assert self.next_day_ms is not None
         self.day_ms, self.close_ms = self.next_day_ms, self.next_close_ms
         self.last_day_ms, self.next_day_ms = self.day_ms, None
@@ -116,7 +116,7 @@ class DailyCycle:
         return self.fire("day_closed", f"the day {self.day_ms} has closed at {self.close_ms}")
 
     def fire(self, trigger: str, reason: str) -> JournalEntry:
-        """Move along the table. Raises IllegalTransitionError when there is no such arrow."""
+        """Move along the table. Raises IllegalTransitionError when there is no such row."""
         return self.machine.fire(trigger, reason, {"day_ms": self.day_ms})
 
     def stay(self, trigger: str, reason: str, **data: Any) -> Remark:
@@ -124,7 +124,7 @@ class DailyCycle:
         return self.machine.remark(trigger, reason, {"day_ms": self.day_ms, **data})
 
     def next_engine(self) -> ActorName | None:
-        """Take the next engine off the queue; None when all had their turn."""
+        """Remove the next engine from the queue; None when all have run."""
         return ActorName(self.queue.pop(0)) if self.queue else None
 
     def to_data(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class DailyCycle:
 
     @classmethod
     def from_data(cls, stage: str, data: Mapping[str, Any]) -> DailyCycle:
-        """Take back `to_data`."""
+        """Restore from the result of `to_data`."""
         fields = dict(data)
         equity = fields.pop("equity_usdt")
         fields["queue"], fields["outcomes"] = list(fields["queue"]), dict(fields["outcomes"])

@@ -1,7 +1,7 @@
-"""The orchestrator's logic (SPEC 6): the daily cycle, the movement of capital, the daily summary.
+"""The orchestrator's logic (SPEC 6): the daily cycle, the transfer of capital, the daily summary.
 
-It decides nothing about markets. News only updates its view; the cycle moves in `tick`, one stage or one engine at
-a time, when everything else has settled.
+It decides nothing about markets. Messages only update its view; the cycle advances in `tick`, one stage or one engine
+at a time, when everything else has settled.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ class OrchestratorLogic:
         self._due_ms: int | None = None
         self._dirty: set[str] = set()
 
-    # --- the ActorLogic protocol: life ---
+    # --- the ActorLogic protocol: start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """None: weights stand at their defaults (OR-1)."""
+        """None: weights have their default values (OR-1)."""
         return ()
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Nothing to take in."""
+        """Nothing to load."""
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
         for key, row in rows.items():
             if key == "cycle":
                 self._cycle = DailyCycle.from_data(row.state, row.data)
@@ -88,25 +88,25 @@ class OrchestratorLogic:
                 self._due_ms = row.data["due_ms"]
 
     def begin(self, now_ms: int) -> Commands:
-        """Go on where the last commit stood; messages that were under way arrive by themselves."""
+        """Resume from the last commit; undelivered messages will arrive without a request."""
         return []
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """The orchestrator asks nothing of the exchange: the order manager performs transfers."""
+        """False: the orchestrator sends no requests to the exchange; the order manager performs transfers."""
         return False
 
     def deadline(self) -> int | None:
-        """When the cycle can take its next step; None while it waits for an answer."""
+        """When the cycle can take its next step; None while it waits for a reply."""
         return self._due_ms
 
     @staticmethod
     def faulted(rows: Mapping[str, StateRow]) -> list[str]:
-        """Components that stood FAULTED when these rows were written: a restart does not forgive them (OR-8)."""
+        """Components that were FAULTED when these rows were written: a restart does not reset them (OR-8)."""
         control = rows.get("control")
         components: Mapping[str, str] = control.data["components"] if control is not None else {}
         return sorted(name for name, state in components.items() if state == FAULTED)
 
-    # --- the ActorLogic protocol: news ---
+    # --- the ActorLogic protocol: messages ---
 
     def handle(self, message: Envelope) -> Commands:
         """Take one message into the view; the cycle's steps follow in `tick`."""
@@ -160,22 +160,23 @@ class OrchestratorLogic:
     def _day_closed(self, body: DayClosed, now_ms: int) -> Commands:
         cycle = self._cycle
         if not cycle.is_news(body.day_ms):
-            return [cycle.stay("day_repeated", f"the day {body.day_ms} is not begun again; newest {cycle.last_day_ms}")]
+            text = f"the cycle of day {body.day_ms} is not started again; newest {cycle.last_day_ms}"
+            return [cycle.stay("day_repeated", text)]
         skipped, cycle.next_day_ms, cycle.next_close_ms = cycle.next_day_ms, body.day_ms, body.close_ms
         self._touch("cycle")
         self._wake(now_ms)
         if skipped is None:
             return []
-        text = f"the day {skipped} was never run: {body.day_ms} closed before it could begin"
+        text = f"the cycle of day {skipped} was skipped: {body.day_ms} closed before it could start"
         return [
             cycle.stay("day_skipped", text, skipped_day_ms=skipped),
-            Alert("critical", "A daily cycle fell out", text),
+            Alert("critical", "A daily cycle was skipped", text),
         ]
 
     def _risk_assessed(self, body: RiskAssessed, now_ms: int) -> Commands:
         cycle = self._cycle
         if cycle.stage is not Stage.RISK or body.day_ms != cycle.day_ms:
-            return [cycle.stay("stray_assessment", f"an assessment of day {body.day_ms} is not waited for")]
+            return [cycle.stay("stray_assessment", f"an assessment of day {body.day_ms} is not expected")]
         cycle.risk_state, cycle.risk_reason = body.state, body.reason
         self._touch("cycle")
         self._wake(now_ms)
@@ -184,9 +185,7 @@ class OrchestratorLogic:
     def _cycle_done(self, body: CycleDone, now_ms: int) -> Commands:
         cycle = self._cycle
         if cycle.waiting_for != body.engine or body.day_ms != cycle.day_ms:
-            return [
-                cycle.stay("stray_cycle_done", f"{body.engine} has ended day {body.day_ms}, which is not waited for")
-            ]
+            return [cycle.stay("stray_cycle_done", f"{body.engine} has ended day {body.day_ms}, which is not expected")]
         cycle.waiting_for = None
         cycle.outcomes[str(body.engine)] = body.summary
         self._touch("cycle")
@@ -201,17 +200,17 @@ class OrchestratorLogic:
         return commands
 
     def _component_changed(self, body: ComponentChanged, now_ms: int) -> Commands:
-        """Told by the supervision (OR-8); told on to the risk manager."""
+        """A report of the supervision (OR-8), forwarded to the risk manager."""
         self._components[str(body.component)] = body.state
         self._touch("control")
         if self._cycle.waiting_for == body.component and body.state == FAULTED:
             self._wake(now_ms)
         note = _entry_of(body)
-        ended = [AlertEnded(_down(body.component), "it works again")] if body.state == RUNNING else []
+        ended = [AlertEnded(_down(body.component), "it is working again")] if body.state == RUNNING else []
         return [note, *ended, Send(body)]
 
     def _component_reset(self, body: ComponentReset, now_ms: int) -> Commands:
-        """OR-8: from this commit on no restart takes the component for FAULTED; the command is kept in the register."""
+        """OR-8: from this commit on no restart treats the component as FAULTED; the command is recorded."""
         component = str(body.component)
         before = self._components.get(component, "STOPPED")
         after = "STARTING" if before == FAULTED else before
@@ -231,7 +230,7 @@ class OrchestratorLogic:
     # --- the cycle ---
 
     def tick(self, now_ms: int) -> Commands:
-        """One step of the cycle, if there is one to take."""
+        """Take one step of the cycle, if one is due."""
         self._due_ms = None
         self._touch("control")
         cycle = self._cycle
@@ -260,7 +259,7 @@ class OrchestratorLogic:
 
     def _assess(self) -> Commands:
         self._touch("cycle")
-        note = self._cycle.fire("refreshed", "closed bars and external values of the day are in")
+        note = self._cycle.fire("refreshed", "closed bars and external values of the day have arrived")
         return [note, Send(AssessRisk(day_ms=self._cycle.day_ms))]
 
     def _judge(self, now_ms: int) -> Commands:
@@ -269,11 +268,11 @@ class OrchestratorLogic:
             return []
         self._touch("cycle")
         self._wake(now_ms)
-        # Engines act on the capital as of the cycle's start (O7).
+        # Engines act on the capital at the cycle's start (O7).
         cycle.equity_usdt = None if self._portfolio is None else self._portfolio.equity_usdt
         if cycle.risk_state == "NORMAL":
             cycle.queue = [str(engine) for engine in self._parameters.cycle]
-            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open again.")
+            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open positions again.")
             return [cycle.fire("risk_normal", cycle.risk_reason), ended]
         cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
         text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
@@ -294,7 +293,7 @@ class OrchestratorLogic:
         if next_engine is None:
             self._wake(now_ms)
             trigger = "engines_done" if cycle.stage is Stage.ENGINES else "protected"
-            return [cycle.fire(trigger, f"every engine had its turn: {', '.join(cycle.outcomes) or 'none'}")]
+            return [cycle.fire(trigger, f"all engines have run: {', '.join(cycle.outcomes) or 'none'}")]
         if self._components.get(str(next_engine)) == FAULTED:
             self._wake(now_ms)
             return self._skip(next_engine, "it is FAULTED")
@@ -342,13 +341,13 @@ class OrchestratorLogic:
         return [cycle.fire("capital_moved", reason)]
 
     def _overtaken(self, now_ms: int) -> Commands:
-        """The next day has closed before this cycle could end: it ends as it stands, nothing of it is repeated."""
+        """The next day has closed before this cycle could end: it ends unfinished, nothing of it is repeated."""
         cycle = self._cycle
         for engine in (cycle.waiting_for, *cycle.queue):
             if engine is not None:
                 cycle.outcomes[engine] = "not ended when the next day closed"
         cycle.waiting_for, cycle.queue = None, []
-        text = f"the day {cycle.next_day_ms} has closed while the cycle of {cycle.day_ms} stood at {cycle.stage}"
+        text = f"the day {cycle.next_day_ms} has closed while the cycle of {cycle.day_ms} was in stage {cycle.stage}"
         self._touch("cycle")
         self._wake(now_ms)
         return [cycle.fire("overtaken", text), Alert("critical", "A daily cycle did not end", text)]
@@ -415,7 +414,7 @@ class OrchestratorLogic:
 
 
 def _entry_of(body: ComponentChanged) -> JournalLine:
-    """The supervision's transition for the journal, held against the component's table once more."""
+    """The supervision's transition for the journal, checked against the component's table again."""
     component = str(body.component)
     if not body.trigger:  # a message of an older version
         return Remark(component, "component_changed", body.reason, {}, body.state, is_bookkeeping=True)
@@ -428,11 +427,11 @@ def _down(component: object) -> str:
 
 
 def _outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
-    """A condition with its beginning and its end in wall time: market time stood still meanwhile."""
+    """A condition with its beginning and its end in wall time: market time did not advance meanwhile."""
     if body.until:
         return AlertEnded(DATABASE_CONDITION, f"the database can be used again since {body.until}.")
     text = (
-        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops stayed "
-        "at the exchange, and everything resumes by itself. Find out why the database could not be used."
+        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops "
+        "remained at the exchange, and everything resumes automatically. Find out why the database could not be used."
     )
     return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)

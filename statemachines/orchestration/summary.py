@@ -48,7 +48,7 @@ class Tally:
         self.sums.clear()
 
     def of(self, engine: ActorName) -> dict[str, Any]:
-        """What is known of one engine, as JSON values."""
+        """Counts and sums of one engine, as JSON values."""
         sums = {name: str(value) for name, value in sorted(self.sums.get(engine, {}).items())}
         return {**dict(sorted(self.counts.get(engine, {}).items())), **sums}
 
@@ -86,7 +86,7 @@ class Tally:
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take back `to_data`."""
+        """Restore from the result of `to_data`."""
         self.counts = {engine: dict(counts) for engine, counts in data["counts"].items()}
         self.sums = {e: {n: Decimal(v) for n, v in sums.items()} for e, sums in data["sums"].items()}
 
@@ -99,7 +99,7 @@ def summary_data(
     states: Mapping[str, str],
     components: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The JSON of a `SummaryFact`; equity is None where no portfolio is known (missing is never zero)."""
+    """The JSON of a `SummaryFact`; equity is None when no portfolio is known (missing is never zero)."""
     engines: dict[str, Any] = {}
     idle = ZERO
     for engine in ENGINES:

@@ -1,4 +1,4 @@
-"""What the accounts hold and what it is worth: the one definition of equity, and the book that feeds it.
+"""The accounts' holdings and their value: the single definition of equity, and the holdings it is computed from.
 
-No rule about risk or orders may live here.
+No rule about risk or orders belongs here.
 """

@@ -1,7 +1,7 @@
-"""The risk manager's book of accounts: holdings from the order manager's messages, prices from closed bars.
+"""The risk manager's view of all accounts: holdings from the order manager's messages, prices from closed bars.
 
-The order manager's figures are absolute (balances after a fill), so the book never adds up what it can be told.
-Money that came or went without a trade is kept per account as `flows`, so that results can be measured without it
+The order manager's figures are absolute (balances after a fill), so nothing is summed up that is reported as a total.
+Deposits, withdrawals and transfers are kept per account as `flows`, so that results can be measured without them
 (RULINGS F11).
 """
 
@@ -18,13 +18,13 @@ from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt
 from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
 
 REQUIRED_ACCOUNTS: tuple[Account, ...] = tuple(sorted(ENGINE_OF))
-"""Accounts without which there is no portfolio; MASTER is counted as soon as it is known."""
+"""Accounts without which there is no portfolio; MASTER is included as soon as its balances are known."""
 
 _INTERVAL_MS = {"60": HOUR_MS, "D": DAY_MS}
 
 
 class AccountsBook:
-    """Holdings and prices as last told. Mutable; restored from `to_data`."""
+    """Holdings and prices as last reported. Mutable."""
 
     def __init__(self) -> None:
         self._balances: dict[Account, dict[str, Decimal]] = {}
@@ -34,12 +34,12 @@ class AccountsBook:
         self.prices: dict[str, Decimal] = {}
         self.price_ms: dict[str, int] = {}
 
-    # --- what is told ---
+    # --- updates ---
 
     def take_balances(self, body: BalancesKnown, cause: str) -> None:
-        """Balances and positions as booked; what we did not expect is a flow from outside.
+        """Balances and positions as booked; an unexpected difference is an external flow.
 
-        `cause` is the message's cause: the transfer that the same decision ended is already in these figures.
+        `cause` is the message's cause: a transfer that ended in the same decision is already included in these figures.
         """
         before = self._balances.get(body.account, {})
         for coin in sorted({*before, *body.coins}):
@@ -49,7 +49,7 @@ class AccountsBook:
         self._balances_cause[body.account] = cause
 
     def take_fill(self, body: Fill, base_coin: str) -> None:
-        """One execution; before the account's balances are known it says too little and is left to them."""
+        """One execution; ignored until the account's balances, which will include it, are known."""
         balances = self._balances.get(body.account)
         if balances is None:
             return
@@ -69,7 +69,7 @@ class AccountsBook:
             balances[USDT] = body.cash_usdt
 
     def take_transfer(self, body: TransferEnded, cause: str) -> None:
-        """A movement between accounts, unless the same decision's `BalancesKnown` has already told it."""
+        """A transfer between accounts, unless the same decision's `BalancesKnown` already includes it."""
         if not body.succeeded:
             return
         for account, amount in ((body.from_account, -body.amount), (body.to_account, body.amount)):
@@ -86,10 +86,11 @@ class AccountsBook:
             if close_ms >= self.price_ms.get(key, 0):
                 self.prices[key], self.price_ms[key] = bar.close, close_ms
 
-    # --- what it knows ---
+    # --- views ---
 
     def holdings(self, valued_coins: frozenset[str]) -> dict[Account, Holdings]:
-        """All known accounts. A coin outside `valued_coins` (no instrument of ours) counts nothing; see `foreign`."""
+        """All known accounts. A coin outside `valued_coins` (we have no instrument for it) is left out; see
+        `foreign`."""
         return {
             account: Holdings(
                 {coin: amount for coin, amount in balances.items() if coin == USDT or coin in valued_coins},
@@ -99,7 +100,7 @@ class AccountsBook:
         }
 
     def foreign(self, valued_coins: frozenset[str]) -> list[str]:
-        """Coins held that no instrument of ours can value, as "account coin amount"."""
+        """Coins held that none of our instruments can value, as "account coin amount"."""
         return [
             f"{account} {coin} {amount}"
             for account, balances in sorted(self._balances.items())
@@ -108,7 +109,7 @@ class AccountsBook:
         ]
 
     def missing(self, valued_coins: frozenset[str]) -> list[str]:
-        """What keeps the portfolio unknown, as sentences; empty when it is known. Missing is never zero."""
+        """Why the portfolio is unknown, as sentences; empty when it is known. Missing is never zero."""
         found = [f"the balances of {a} are not known" for a in REQUIRED_ACCOUNTS if a not in self._balances]
         for account, holdings in sorted(self.holdings(valued_coins).items()):
             needed = [spot_key(c) for c, amount in sorted(holdings.balances.items()) if c != USDT and amount != ZERO]
@@ -130,9 +131,9 @@ class AccountsBook:
         return (self.prices[key], self.price_ms[key]) if key in self.prices else None
 
     def flow_usdt(self, accounts: Iterable[Account]) -> Decimal:
-        """Net flow into the accounts together since `forget_flows`, at the last closed prices.
+        """Net flow into the accounts together since `clear_flows`, at the last closed prices.
 
-        Flows in coins that nothing of ours values are left out, as the coins themselves are.
+        Flows in coins that none of our instruments values are left out, as the coins themselves are.
         """
         total = ZERO
         for account in accounts:
@@ -141,8 +142,8 @@ class AccountsBook:
                     total += coin_value_usdt(coin, amount, self.prices)
         return total
 
-    def forget_flows(self) -> None:
-        """A measurement has taken the flows into account: begin anew."""
+    def clear_flows(self) -> None:
+        """Reset the flows once a measurement has taken them into account."""
         self.flows.clear()
 
     def _add_flow(self, account: Account, coin: str, amount: Decimal) -> None:
@@ -166,7 +167,7 @@ class AccountsBook:
         }
 
     def restore_account(self, account: Account, data: Mapping[str, Any]) -> None:
-        """Take back `account_data`."""
+        """Restore from the result of `account_data`."""
         if data["flows"]:
             self.flows[account] = _decimals(data["flows"])
         if not data["known"]:
@@ -180,7 +181,7 @@ class AccountsBook:
         return {key: [str(price), self.price_ms[key]] for key, price in sorted(self.prices.items())}
 
     def restore_prices(self, data: Mapping[str, Any]) -> None:
-        """Take back `price_data`."""
+        """Restore from the result of `price_data`."""
         for key, (price, close_ms) in data.items():
             self.prices[key], self.price_ms[key] = Decimal(price), int(close_ms)
 
@@ -194,7 +195,7 @@ def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
 
 
 def portfolio_fact(portfolio: Portfolio) -> PortfolioFact:
-    """A version of the portfolio as the row that keeps it."""
+    """A version of the portfolio as a durable row."""
     data = portfolio.model_dump(mode="json", include={"accounts", "prices"})
     return PortfolioFact(
         version=portfolio.version_no, market_ms=portfolio.market_ms, equity_usdt=portfolio.equity_usdt, data=data

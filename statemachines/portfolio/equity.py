@@ -1,9 +1,9 @@
-"""The one definition of equity (DESIGN 7), used by risk, allocation, reports and dashboard alike.
+"""The single definition of equity (DESIGN 7), used by risk, allocation, reports and dashboard.
 
 Equity of an account in USDT = USDT balance
     + every coin at the last closed spot price of its USDT pair
     + unrealised P&L of every linear position at the last closed price of its perpetual.
-A price that is missing is never taken as zero: it raises.
+A missing price is never taken as zero: it raises an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Positions = Mapping[str, tuple[Decimal, Decimal]]
 
 
 class MissingPriceError(Exception):
-    """Something is held whose last closed price is not known; its equity is unknown, not zero."""
+    """An asset is held whose last closed price is not known; its equity is unknown, not zero."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"no closed price of {key} is known, so what is held of it cannot be valued")
@@ -34,7 +34,7 @@ class MissingPriceError(Exception):
 
 
 class Holdings(NamedTuple):
-    """What one account holds: wallet balances per coin (USDT among them) and linear positions."""
+    """The holdings of one account: wallet balances per coin (including USDT) and linear positions."""
 
     balances: Mapping[str, Decimal]
     positions: Positions
@@ -73,7 +73,7 @@ def equity_usdt(holdings: Holdings, prices: Prices) -> Decimal:
 
 
 def account_view(account: Account, holdings: Holdings, prices: Prices) -> AccountView:
-    """One account as a portfolio shows it; `coins` leaves out USDT and what is zero. Raises MissingPriceError."""
+    """One account for a portfolio; `coins` leaves out USDT and zero balances. Raises MissingPriceError."""
     return AccountView(
         account=account,
         equity_usdt=equity_usdt(holdings, prices),

@@ -1,7 +1,7 @@
-"""The pre-trade checks (RM-1): one small pure function each, answering None or a refusal with its numbers.
+"""The pre-trade checks (RM-1): one small pure function each, returning None or a refusal with its numbers.
 
-`INTEGRITY` holds for every order: it says that the order is one at all. `LIMITS` holds for new risk only:
-orders that reduce risk, and cancels, are never refused (DESIGN 5).
+`INTEGRITY` applies to every order: it verifies that the order is valid. `LIMITS` applies to new risk only: orders that
+reduce risk, and cancels, are never refused (DESIGN 5).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def check_duplicate(order: OrderView) -> Refusal | None:
     """RM-1 duplicates: an intent is decided once; its id is never used again."""
     if not order.is_repeat:
         return None
-    return Refusal("duplicate", f"intent {order.intent.intent_id} has been decided before")
+    return Refusal("duplicate", f"intent {order.intent.intent_id} has already been decided")
 
 
 def check_ownership(order: OrderView) -> Refusal | None:
-    """RM-1: an engine trades its own account, and only what it is there for (chapter 1)."""
+    """RM-1: an engine trades only its own account and its own instruments (chapter 1)."""
     intent = order.intent
     if ACCOUNT_OF.get(intent.engine) != intent.account:
         return Refusal("ownership", f"{intent.engine} may not trade account {intent.account}")
@@ -54,12 +54,12 @@ def check_ownership(order: OrderView) -> Refusal | None:
 
 
 def check_instrument_known(order: OrderView) -> Refusal | None:
-    """RM-1 instrument rules: without the instrument's filters nothing can be sent, and a lot must be left of it."""
+    """RM-1 instrument rules: the instrument's filters must be known, and the order must be at least one lot."""
     intent, instrument = order.intent, order.instrument
     if instrument is None:
         return Refusal("instrument", f"the rules of {intent.category} {intent.symbol} are not known yet")
     if intent.closes_rest and not intent.reduce_only:
-        return Refusal("instrument", f"only a reduce-only order can close a rest of {intent.symbol} (X1)")
+        return Refusal("instrument", f"only a reduce-only order can close a remainder of {intent.symbol} (X1)")
     if not intent.closes_rest and instrument.floor_qty(intent.quantity) <= ZERO:
         return Refusal("instrument", f"quantity {intent.quantity} is less than one lot of {instrument.qty_step}")
     if intent.reduce_only and intent.category == SPOT:
@@ -89,14 +89,14 @@ def check_one_day_fall(order: OrderView) -> Refusal | None:
 
 
 def check_portfolio_known(order: OrderView) -> Refusal | None:
-    """RM-1: without balances and prices of everything no limit can be judged; missing is never zero."""
+    """RM-1: without all balances and prices no limit can be checked; missing is never zero."""
     if order.portfolio is not None:
         return None
     return Refusal("portfolio_known", "the portfolio is not known: " + "; ".join(order.unknown))
 
 
 def check_fresh_data(order: OrderView) -> Refusal | None:
-    """RM-1 fresh data: the last closed bar is at most `max_bar_age_ms` old, and the intent itself not expired."""
+    """RM-1 fresh data: the last closed bar is at most `max_bar_age_ms` old, and the intent itself has not expired."""
     intent, limit = order.intent, order.parameters.max_bar_age_ms
     if order.unusable:
         return Refusal("fresh_data", f"the data of {intent.symbol} cannot be used: {' '.join(order.unusable)}")
@@ -116,7 +116,7 @@ def check_instrument_rules(order: OrderView) -> Refusal | None:
     if instrument is None:
         return None
     if floor_to_step(intent.quantity, instrument.qty_step) != intent.quantity:
-        return Refusal("instrument_rules", f"quantity {intent.quantity} is no multiple of {instrument.qty_step}")
+        return Refusal("instrument_rules", f"quantity {intent.quantity} is not a multiple of {instrument.qty_step}")
     if not instrument.tradable(intent.quantity, intent.reference_price):
         return Refusal(
             "instrument_rules",
@@ -130,7 +130,7 @@ def check_instrument_rules(order: OrderView) -> Refusal | None:
 
 
 def check_price_collar(order: OrderView) -> Refusal | None:
-    """RM-1 price collar: the reference price lies near the last closed price."""
+    """RM-1 price collar: the reference price is near the last closed price."""
     if order.price is None:
         return None
     collar = order.parameters.price_collar
@@ -175,14 +175,14 @@ LIMITS: tuple[Check, ...] = (
 
 
 class Verdict(NamedTuple):
-    """The outcome of all checks: `refusals` is empty when the order may go out."""
+    """The outcome of all checks: `refusals` is empty when the order may be sent."""
 
     refusals: Sequence[Refusal]
     is_reducing: bool
 
 
 def judge(order: OrderView) -> Verdict:
-    """Apply RM-1 to one order; new risk is refused with every reason that holds, not only the first."""
+    """Apply RM-1 to one order; new risk is refused with every reason that applies, not only the first."""
     broken = _refusals(INTEGRITY, order)
     if broken:
         return Verdict(broken, False)

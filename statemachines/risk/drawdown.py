@@ -1,7 +1,7 @@
-"""Drawdown (RM-3, RULINGS F11): results per group of engines without what was moved in or out, at daily closes.
+"""Drawdown (RM-3, RULINGS F11): results per group of engines excluding transfers, at daily closes.
 
-A group's result is kept as an index that grows with each day's return. Movements between accounts happen right
-after a daily close, so a day's return is equity now over (equity at the last close + what flowed in since).
+A group's result is kept as an index that is multiplied by each day's return. Transfers between accounts happen right
+after a daily close, so a day's return is equity now over (equity at the last close + net inflow since).
 FUNDING's transfers to TACTICAL are such flows: its results are measured before them.
 """
 
@@ -18,7 +18,7 @@ ONE = Decimal(1)
 
 
 class Track(NamedTuple):
-    """The course of one group: its index of results, the index's peak, and the equity at the last close.
+    """The track record of one group: its index of results, the index's peak, and the equity at the last close.
 
     `equity_usdt` is None until the first close is seen.
     """
@@ -31,7 +31,7 @@ class Track(NamedTuple):
 def next_track(track: Track, equity_usdt: Decimal, flow_usdt: Decimal) -> Track:
     """The track after one more daily close; `flow_usdt` is the net flow into the group since the last one.
 
-    From nothing invested (base not above zero) there is no return to measure: the index stays.
+    With nothing invested (base not above zero) there is no return to measure: the index is unchanged.
     """
     if track.equity_usdt is None:
         return track._replace(equity_usdt=equity_usdt)
@@ -41,7 +41,7 @@ def next_track(track: Track, equity_usdt: Decimal, flow_usdt: Decimal) -> Track:
 
 
 def rebased(track: Track) -> Track:
-    """Measuring begins anew from here: the operator has said NORMAL."""
+    """Measurement restarts from here: the operator has set NORMAL."""
     return track._replace(peak=track.result)
 
 
@@ -51,7 +51,7 @@ def fall_from_peak(track: Track) -> Decimal:
 
 
 def demanded_level(fall: Decimal, group: DrawdownGroup) -> Level:
-    """What RM-3 demands at this fall; on equality nothing happens (RULINGS: strict)."""
+    """The level that RM-3 demands at this fall; equality demands nothing (RULINGS: strict)."""
     if group.reduce_only is not None and fall > group.reduce_only:
         return Level.REDUCE_ONLY
     if group.caution is not None and fall > group.caution:
@@ -62,7 +62,7 @@ def demanded_level(fall: Decimal, group: DrawdownGroup) -> Level:
 def one_day_fall(before_usdt: Decimal, now_usdt: Decimal, external_flow_usdt: Decimal) -> Decimal:
     """The portfolio's fall from daily close to daily close, external flows excluded (RM-3, RULINGS F11).
 
-    Positive = fallen, as a fraction of the earlier close; 0 when there was nothing before.
+    Positive = fallen, as a fraction of the earlier close; 0 when there was no equity before.
     """
     if before_usdt <= ZERO:
         return ZERO

@@ -1,31 +1,31 @@
 """Which intents of one engine have been seen (RM-1 duplicates): a sliding window over their counters.
 
-Intent ids are `<engine>-<base36 counter>`. The highest counter and a bit per older one within `WIDTH` remember
-exactly what came; anything older than the window counts as a repeat. So the memory stays small for ever.
+Intent ids are `<engine>-<base36 counter>`. The highest counter and one bit per older counter within `WIDTH` record
+exactly which ones arrived; anything older than the window counts as a repeat. So the memory used stays bounded.
 """
 
 from __future__ import annotations
 
 WIDTH = 512
-"""How far an intent may come out of order, in counters."""
+"""How far out of order an intent may arrive, in counters."""
 
 
 class RepeatWindow:
-    """Remembers the counters taken. Mutable; `high` and `mask` are its whole state."""
+    """Stores the counters taken. Mutable; `high` and `mask` are its whole state."""
 
     def __init__(self, high: int = -1, mask: int = 0) -> None:
         self.high = high
         self.mask = mask
 
     def is_repeat(self, counter: int) -> bool:
-        """Whether the counter was taken before (or is too old to tell)."""
+        """Whether the counter was taken before (or is too old to be checked)."""
         age = self.high - counter
         if age < 0:
             return False
         return age >= WIDTH or bool(self.mask >> age & 1)
 
     def take(self, counter: int) -> None:
-        """Remember the counter."""
+        """Store the counter."""
         age = self.high - counter
         if age >= 0:
             self.mask |= 1 << age

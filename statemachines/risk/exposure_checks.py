@@ -1,4 +1,4 @@
-"""Pre-trade checks of what an order would add to the account: size, position, leverage, concentration, cash (RM-1)."""
+"""Pre-trade checks of an order's effect on the account: size, position, leverage, concentration, cash (RM-1)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def check_size(order: OrderView) -> Refusal | None:
 
 
 def check_capital_limit(order: OrderView) -> Refusal | None:
-    """The canary of profile live: what all engines hold and may still buy, with this order, within the operator's
-    limit. A hedged pair counts with both legs."""
+    """The canary limit of profile live: the holdings of all engines, their pending purchases and this order must be
+    within the operator's limit. A hedged pair counts with both legs."""
     most, portfolio = order.parameters.capital_limit_usdt, order.portfolio
     if most is None or portfolio is None:
         return None
@@ -68,7 +68,7 @@ def _gross_usdt(view: AccountView, prices: Mapping[str, Decimal]) -> Decimal:
 
 
 def check_position(order: OrderView) -> Refusal | None:
-    """RM-1 position: no sale of coins that are not there; the resulting position within the engine's share (FU-7)."""
+    """RM-1 position: no sale of coins that are not held; the resulting position within the engine's share (FU-7)."""
     account, intent, instrument = order.account, order.intent, order.instrument
     if account is None or instrument is None or order.held is None:
         return None
@@ -164,7 +164,7 @@ def check_concentration(order: OrderView) -> Refusal | None:
 
 
 def check_cash_buffer(order: OrderView) -> Refusal | None:
-    """RM-1 cash buffer: what a spot purchase leaves in cash; CH-7: at least 5 % of CORE, always."""
+    """RM-1 cash buffer: the cash that a spot purchase leaves; CH-7: always at least 5 % of CORE."""
     account = order.account
     if account is None or not _is_spot_buy(order):
         return None
@@ -181,9 +181,8 @@ def check_cash_buffer(order: OrderView) -> Refusal | None:
 
 
 def _is_within(order: OrderView, value_usdt: Decimal, limit_usdt: Decimal) -> bool:
-    """X2: limits that contain a price are the engine's to keep to the cent; here a hair more passes, since prices
-    and equity move between both looks. TR-9's limits (T8) and the
-    operator's canary are not among them."""
+    """X2: the engine keeps limits that contain a price exactly; here a small tolerance is added, since prices and
+    equity move between both checks. It does not apply to TR-9's limits (T8) and to the operator's canary limit."""
     return value_usdt <= limit_usdt * (1 + order.parameters.limit_tolerance)
 
 

@@ -17,7 +17,7 @@ from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
 
 Surroundings = Callable[[Intent, bool, int, Pending], OrderView]
-"""Builds the view of one intent: the intent, whether it is a repeat, orders this minute, what is pending."""
+"""Builds the view of one intent from: the intent, whether it is a repeat, orders this minute, pending intents."""
 
 
 class IntentGate:
@@ -33,7 +33,7 @@ class IntentGate:
     # --- deciding ---
 
     def decide(self, intent: Intent, instrument: Instrument | None, now_ms: int, view: Surroundings) -> Commands:
-        """Approve or refuse one intent; exactly one answer per intent, each with a note of the reason."""
+        """Approve or refuse one intent; exactly one verdict per intent, each with a note of the reason."""
         try:
             counter = parse_intent_id(intent.intent_id).number
         except ValueError as error:
@@ -42,7 +42,7 @@ class IntentGate:
         order = view(intent, window.is_repeat(counter), self._this_minute(intent.engine, now_ms), self._pending)
         verdict = judge(order)
         if order.is_repeat:
-            # The first answer stands. A second one would end the intent for its engine while its order works.
+            # The first verdict is final. A second one would end the intent for its engine while its order is working.
             return [verdict_on(intent).remark("repeat", verdict.refusals[0].reason, {"intent_id": intent.intent_id})]
         window.take(counter)
         if verdict.refusals:
@@ -95,17 +95,17 @@ class IntentGate:
             if i.account == ACCOUNT_OF[engine] and not i.is_reducing
         ]
 
-    # --- what becomes of them ---
+    # --- progress of approved intents ---
 
     def take_fill(self, fill: Fill) -> None:
-        """Part of an approved intent is now in the book instead."""
+        """Part of an approved intent is now part of the holdings instead."""
         open_intent = self._open.get(fill.intent_id)
         if open_intent is not None:
             left = max(Decimal(0), open_intent.remaining - fill.quantity)
             self._keep(open_intent._replace(remaining=left))
 
     def take_done(self, intent_id: str) -> None:
-        """The intent has ended: it is no exposure any more."""
+        """The intent has ended: it no longer counts as exposure."""
         ended = self._open.pop(intent_id, None)
         if ended is not None:
             self._pending.remove(ended)
@@ -134,7 +134,7 @@ class IntentGate:
         }
 
     def restore(self, engine: ActorName, data: Mapping[str, Any]) -> None:
-        """Take back `to_data`."""
+        """Restore from the result of `to_data`."""
         self._seen[engine] = RepeatWindow(int(data["high"]), int(data["mask"], 16))
         minute, count = data["minute"]
         self._minute[engine] = (int(minute), int(count))
@@ -161,7 +161,7 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
 
 
 def verdict_on(intent: Intent) -> IntentVerdict:
-    """The machine of one proposal; the journal knows it by its engine."""
+    """The machine of one proposal; its name in the journal is its engine's."""
     return IntentVerdict(str(intent.engine))
 
 

@@ -1,4 +1,4 @@
-"""What the risk manager says of an intent (RM-1): one machine per proposal."""
+"""The risk manager's verdict on an intent (RM-1): one machine per proposal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statemachines.fsm import Row, StateMachine, Table
 
 
 class IntentState(StrEnum):
-    """Where a proposal stands; what becomes of an approved one is told by its parent order."""
+    """The states of a proposal; an approved one continues as a parent order."""
 
     PROPOSED = "PROPOSED"
     APPROVED = "APPROVED"

@@ -1,7 +1,7 @@
-"""The risk manager's logic (SPEC 9): one book of all accounts, one gate for all orders, one place for risk states.
+"""The risk manager's logic (SPEC 9): one view of all accounts, one gate for all orders, one owner of risk states.
 
-It acts at once on intents, fills and operator commands; what needs a settled instant (measuring a daily close,
-telling everyone the portfolio) waits for its tick, which comes before the engines' ticks.
+It acts immediately on intents, fills and operator commands; work that needs a settled instant (measuring a daily
+close, publishing the portfolio) is done in its tick, which precedes the engines' ticks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Ac
 
 SCHEMA = 1
 CALM_GRACE_MS = MINUTE_MS
-"""24 h of calm often end at a daily close: that close is measured first, which may take a moment after it."""
+"""24 h of calm often end at a daily close, which must be measured first; the measurement may take a moment."""
 COMPONENT_RULE = "component"
 _SHARED_COMPONENTS = frozenset({ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.ORCHESTRATOR})
 
@@ -58,10 +58,10 @@ class RiskManagerLogic:
         self._foreign: list[str] = []
         self._dirty: set[str] = set()
 
-    # --- the ActorLogic protocol: life ---
+    # --- the ActorLogic protocol: start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """The newest bar of everything the engines trade, so that a first start knows prices."""
+        """The newest bar of every series that the engines trade, which gives the prices for a first start."""
         keys = sorted({key for limits in self._parameters.engines.values() for key in limits.universe})
         return [
             HistoryNeed(_category(category), symbol, interval, 1)
@@ -70,13 +70,13 @@ class RiskManagerLogic:
         ]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Take the newest closes; a price already known from a later bar stays."""
+        """Take the newest closes; a price from a later bar is kept."""
         for found in bars.values():
             self._book.take_bars(found)
         self._touch("prices")
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows; a row that is missing means a first start of that part. Raises UnreadableRowError."""
+        """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
         for key, row in rows.items():
             kind, _, which = key.partition(":")
             if kind == "account":
@@ -96,17 +96,17 @@ class RiskManagerLogic:
         self._cached = None
 
     def begin(self, now_ms: int) -> Commands:
-        """Nothing to ask for: everything comes from the order manager and market data."""
+        """No requests: all input comes from the order manager and market data."""
         return []
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """The risk manager asks nothing of the exchange."""
+        """False: the risk manager sends no requests to the exchange."""
         return False
 
     # --- the ActorLogic protocol: deciding ---
 
     def handle(self, message: Envelope) -> Commands:
-        """Decide on one message; kinds that do not concern risk are taken silently."""
+        """Decide on one message; kinds that do not concern risk are ignored."""
         body, now_ms = message.body, message.market_ms
         match body:
             case Intent():
@@ -154,15 +154,15 @@ class RiskManagerLogic:
                 return []
 
     def tick(self, now_ms: int) -> Commands:
-        """Measure a daily close, tell the portfolio, let states return by rule: in this order."""
-        commands = self._measure_and_tell(now_ms)
+        """Measure a daily close, publish the portfolio, relax risk states by rule: in this order."""
+        commands = self._measure_and_publish(now_ms)
         due_ms = self._states.deadline()
         if due_ms is not None and due_ms + CALM_GRACE_MS <= now_ms:
             commands += self._states.tick(now_ms)
         return commands
 
     def deadline(self) -> int | None:
-        """The earliest of: a portfolio to be told (once it is known), a state that may return by rule."""
+        """The earliest of: a portfolio to publish (once it is known), a risk state that may be relaxed by rule."""
         calm_ms = self._states.deadline()
         waiting = [] if calm_ms is None else [calm_ms + CALM_GRACE_MS]
         if self._broadcast_ms is not None and not self._unknown():
@@ -173,7 +173,7 @@ class RiskManagerLogic:
 
     def _intent(self, intent: Intent, now_ms: int) -> Commands:
         if intent.engine not in self._parameters.engines:
-            reason = f"{intent.engine} is no engine that may trade; allowed: {sorted(self._parameters.engines)}"
+            reason = f"{intent.engine} is not an engine that may trade; allowed: {sorted(self._parameters.engines)}"
             return denied(intent, (Refusal("ownership", reason),))
         instrument = self._instruments.get(price_key(intent.category, intent.symbol))
 
@@ -230,7 +230,7 @@ class RiskManagerLogic:
         self._book.take_fill(fill, base_coin)
         self._gate.take_fill(fill)
         self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
-        return self._tell(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
+        return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
@@ -238,15 +238,14 @@ class RiskManagerLogic:
         return self._results.take_ended(body, now_ms)
 
     def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
-        """Why what is told about an intent cannot be used: about its market, its account, or a balance of one of its
-        coins (which is told without a category)."""
+        """Why the data of an intent's market, account or coins (reported without a category) cannot be used."""
         coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
         whole = f"{WHOLE_ACCOUNT}:{intent.account}"
         keys = (price_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
         return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
-        """No entries on a market while any source says that its data cannot be used."""
+        """No entries on a market while any source reports its data as unusable."""
         sources = self._unusable.setdefault(f"{body.category}:{body.symbol}", {})
         if body.reason:
             sources[body.source] = body.reason
@@ -256,7 +255,7 @@ class RiskManagerLogic:
         self._touch("unusable")
         return []
 
-    # --- the book ---
+    # --- the accounts ---
 
     def _bars(self, body: BarsClosed) -> Commands:
         self._book.take_bars(body.bars)
@@ -276,7 +275,7 @@ class RiskManagerLogic:
             return []
         self._foreign = foreign
         self._touch("control")
-        text = f"Coins that no instrument of ours values count nothing in equity: {', '.join(foreign) or 'none'}."
+        text = f"Coins without an instrument to value them are not counted in equity: {', '.join(foreign) or 'none'}."
         condition = "coins-without-price"
         if not foreign:
             return [AlertEnded(condition, "none is held any more")]
@@ -289,7 +288,7 @@ class RiskManagerLogic:
         if not body.succeeded:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
-        return self._tell(now_ms, (*engines, ActorName.ORCHESTRATOR))
+        return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
         self._reconciled = True
@@ -302,12 +301,12 @@ class RiskManagerLogic:
 
     def _unknown(self) -> list[str]:
         """Why there is no portfolio yet, as sentences; empty when there is one."""
-        found = [] if self._reconciled else ["books and exchange have not been reconciled yet"]
+        found = [] if self._reconciled else ["our accounts have not been reconciled with the exchange yet"]
         found += [] if self._instruments else ["the instruments are not known yet"]
         return found + self._book.missing(self._valued_coins())
 
     def _portfolio(self, now_ms: int) -> Portfolio | None:
-        """The portfolio as the book stands, under the newest version number told; None while it is not known."""
+        """The current portfolio, under the newest version number published; None while it is not known."""
         if self._cached is None:
             if self._unknown():
                 return None
@@ -315,10 +314,10 @@ class RiskManagerLogic:
             self._cached = build_portfolio(self._version, now_ms, holdings, self._book.prices)
         return self._cached
 
-    # --- telling ---
+    # --- publishing ---
 
-    def _tell(self, now_ms: int, to: tuple[ActorName, ...]) -> Commands:
-        """A new version of the portfolio to some; nothing while it is not known."""
+    def _publish_to(self, now_ms: int, to: tuple[ActorName, ...]) -> Commands:
+        """Send a new version of the portfolio to some actors; nothing while it is not known."""
         portfolio = self._next_version(now_ms)
         return [] if portfolio is None else [Send(portfolio, to=to)]
 
@@ -329,7 +328,7 @@ class RiskManagerLogic:
         self._touch("control")
         return self._portfolio(now_ms)
 
-    def _measure_and_tell(self, now_ms: int) -> Commands:
+    def _measure_and_publish(self, now_ms: int) -> Commands:
         if self._broadcast_ms is None or self._broadcast_ms > now_ms:
             return []
         portfolio = self._next_version(now_ms)
@@ -345,21 +344,22 @@ class RiskManagerLogic:
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
-        """OR-3, second step: the state in force for everything; engines' own states reach them as `RiskState`."""
-        commands = self._measure_and_tell(now_ms)
+        """OR-3, second step: the GLOBAL state in force; engines receive their own states as `RiskState`."""
+        commands = self._measure_and_publish(now_ms)
         machine = self._states.machines[GLOBAL]
         unknown = self._unknown()
         if unknown:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
-            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.told}"
+            state, reason = machine.state, f"GLOBAL is {machine.state}: {machine.explanation}"
         note = machine.remark("assess_risk", reason, {"day_ms": body.day_ms})
         return [*commands, note, Send(RiskAssessed(day_ms=body.day_ms, state=state.value, reason=reason))]
 
     # --- states ---
 
     def _component(self, body: ComponentChanged, now_ms: int) -> Commands:
-        """OR-8: past its restart limit a component is FAULTED; its sub-account only reduces until the operator acts."""
+        """OR-8: beyond its restart limit a component is FAULTED; its sub-account is REDUCE_ONLY until the operator
+        acts."""
         if body.state != "FAULTED":
             return []
         if body.component in ENGINES:
@@ -443,7 +443,7 @@ def _category(text: str) -> Category:
 
 
 def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
-    """The intent gate's row of an engine; none for orders that are no engine's (adopted ones)."""
+    """The intent gate's row of an engine; none for orders that belong to no engine (adopted ones)."""
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
 
 

@@ -1,8 +1,8 @@
-"""The risk states (RM-2): one machine for everything (GLOBAL) and one per engine.
+"""The risk states (RM-2): one machine for the whole system (GLOBAL) and one per engine.
 
-Rules *demand* a level while their reading is bad; the machine escalates at once, also by more than one step, and
-comes back to what is still demanded after 24 h of calm, or when the operator says so. HALTED is left by the
-operator only. PAUSED is the operator's own state; what the rules demand is tracked underneath it.
+Rules *demand* a level while their reading is bad; the machine escalates immediately, possibly by more than one step,
+and returns to the level still demanded after 24 h of calm, or by a command of the operator. Only the operator can end
+HALTED. PAUSED is set by the operator only; the levels that rules demand are tracked meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GLOBAL = GLOBAL_SCOPE
 
 
 class Level(IntEnum):
-    """How much is forbidden; larger is stricter."""
+    """The severity; larger is stricter."""
 
     NORMAL = 0
     CAUTION = 1
@@ -40,14 +40,14 @@ class RiskStateName(StrEnum):
 _S = RiskStateName
 
 STRICTNESS: tuple[RiskStateName, ...] = (_S.NORMAL, _S.CAUTION, _S.PAUSED, _S.REDUCE_ONLY, _S.HALTED)
-"""The states by how much they forbid, the mildest first."""
+"""The states in order of strictness, the least strict first."""
 
 NO_NEW_RISK = frozenset(state for state in _S if not permits_entries(state))
 """States in which an engine may not open or enlarge anything."""
 
 
 def stricter(one: RiskStateName, other: RiskStateName) -> RiskStateName:
-    """The state in force where two scopes apply, as GLOBAL and an engine's own do (RM-2)."""
+    """The state in force when two scopes apply, such as GLOBAL and an engine's own (RM-2)."""
     return max(one, other, key=STRICTNESS.index)
 
 
@@ -55,12 +55,12 @@ RISK_TABLE: Table[RiskStateName] = Table(
     "risk",
     _S.NORMAL,
     (
-        Row("caution", _S.NORMAL, _S.CAUTION, "RM-2: escalation at once"),
-        Row("reduce_only", _S.NORMAL, _S.REDUCE_ONLY, "RM-2: escalation may jump"),
-        Row("halt", _S.NORMAL, _S.HALTED, "RM-2: escalation may jump"),
-        Row("reduce_only", _S.CAUTION, _S.REDUCE_ONLY, "RM-2: escalation at once"),
-        Row("halt", _S.CAUTION, _S.HALTED, "RM-2: escalation may jump"),
-        Row("halt", _S.REDUCE_ONLY, _S.HALTED, "RM-2: escalation at once"),
+        Row("caution", _S.NORMAL, _S.CAUTION, "RM-2: immediate escalation"),
+        Row("reduce_only", _S.NORMAL, _S.REDUCE_ONLY, "RM-2: escalation may skip states"),
+        Row("halt", _S.NORMAL, _S.HALTED, "RM-2: escalation may skip states"),
+        Row("reduce_only", _S.CAUTION, _S.REDUCE_ONLY, "RM-2: immediate escalation"),
+        Row("halt", _S.CAUTION, _S.HALTED, "RM-2: escalation may skip states"),
+        Row("halt", _S.REDUCE_ONLY, _S.HALTED, "RM-2: immediate escalation"),
         Row("calm", _S.CAUTION, _S.NORMAL, "RM-2: 24 h calm"),
         Row("calm", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: 24 h calm, nothing demanded any more"),
         Row("calm_to_caution", _S.REDUCE_ONLY, _S.CAUTION, "RM-2: 24 h calm, CAUTION still demanded"),
@@ -94,11 +94,12 @@ _RESUME = {Level.NORMAL: "resume", Level.CAUTION: "resume_to_caution", Level.RED
 
 OPERATOR_RULE = "operator"
 RULE = "rule"
-"""What `who` begins with where a rule has changed the state."""
+"""The prefix of `who` when a rule has changed the state."""
 
 
 class RiskMachine(StateMachine[RiskStateName]):
-    """The risk state of one scope: `GLOBAL` or an engine's name. Every method answers with the notes of what moved."""
+    """The risk state of one scope: `GLOBAL` or an engine's name. Every method returns the journal lines of the
+    changes."""
 
     TABLE = RISK_TABLE
 
@@ -115,14 +116,14 @@ class RiskMachine(StateMachine[RiskStateName]):
         self._calm_ms = calm_ms
 
     @property
-    def told(self) -> str:
-        """Why the state is what it is, and by whom if a person said so: for where `who` is not shown beside it."""
+    def explanation(self) -> str:
+        """The reason for the state, and the person who set it, if any: for places that do not show `who` separately."""
         return self.reason if self.who.startswith(RULE) else f"{self.who}: {self.reason}"
 
     # --- rules ---
 
     def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalLine]:
-        """A rule's reading is bad: it demands `level` until it is released. Escalates at once (RM-2)."""
+        """A rule's reading is bad: it demands `level` until it is released. Escalates immediately (RM-2)."""
         self.demands[rule] = level
         notes = self._escalate(rule, level, reason, f"rule {rule}", now_ms)
         self._watch_calm(now_ms)
@@ -140,7 +141,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         return notes
 
     def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
-        """R1: what `rule` demands is dropped, and REDUCE_ONLY goes to CAUTION unless another rule still demands it."""
+        """R1: the demand of `rule` is dropped, and REDUCE_ONLY becomes CAUTION unless another rule still demands it."""
         self.demands.pop(rule, None)
         if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
             self._watch_calm(now_ms)
@@ -156,7 +157,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         return [note]
 
     def tick(self, now_ms: int) -> list[JournalLine]:
-        """Return by rule when 24 h have been calm (RM-2)."""
+        """Relax the state after 24 h of calm (RM-2)."""
         due_ms = self.deadline()
         if due_ms is None or now_ms < due_ms:
             return []
@@ -173,7 +174,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         return [note]
 
     def deadline(self) -> int | None:
-        """When 24 h of calm will be over; None while something demands the present level."""
+        """When 24 h of calm will be over; None while a rule demands the current level."""
         return None if self.calm_since_ms is None else self.calm_since_ms + self._calm_ms
 
     def block_entries(self, until_ms: int) -> None:
@@ -186,7 +187,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         """Carry out an operator's action; one that changes nothing leaves a note without a transition."""
         notes = self._operate(action, who, f"{who}: {action} {self.scope}: {reason}", now_ms)
         if any(isinstance(note, JournalEntry) for note in notes):
-            self.reason = reason  # `who` stands beside it wherever it is shown
+            self.reason = reason  # `who` is always shown beside it
         return notes
 
     def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[JournalLine]:
@@ -212,7 +213,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         self.entries_blocked_until_ms = None
         self.level = Level.NORMAL
         if self.state is _S.NORMAL:
-            return [self._stay("operator_normal", f"{text}: the state is NORMAL already")]
+            return [self._stay("operator_normal", f"{text}: the state is already NORMAL")]
         return [self._move("operator_normal", text, who, now_ms)]
 
     def _operator_pause(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
@@ -225,7 +226,7 @@ class RiskMachine(StateMachine[RiskStateName]):
             return [self._stay("resume", f"{text}: refused, only PAUSED can be resumed and the state is {self.state}")]
         return [self._move(_RESUME[self.level], text, who, now_ms)]
 
-    # --- inside ---
+    # --- internals ---
 
     def _demanded(self) -> Level:
         return max(self.demands.values(), default=Level.NORMAL)
@@ -268,7 +269,7 @@ class RiskMachine(StateMachine[RiskStateName]):
 
     @classmethod
     def from_row(cls, scope: str, calm_ms: int, state: str, data: Mapping[str, Any]) -> RiskMachine:
-        """The machine that a durable row (its state and `to_data`) describes.
+        """The machine restored from a durable row (its state and `to_data`).
 
         Raises:
             UnknownStateError: the table has no such state.

@@ -1,4 +1,4 @@
-"""What the risk manager measures: drawdown at daily closes (RM-3) and the readings of automatic switches (RM-4)."""
+"""The risk manager's measurements: drawdown at daily closes (RM-3) and the readings of automatic switches (RM-4)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DRAWDOWN_RULE = "drawdown"
 
 
 class Results:
-    """Courses of the engine groups, the portfolio at the last close, and streaks of bad readings."""
+    """Track records of the engine groups, the portfolio at the last close, and streaks of bad readings."""
 
     def __init__(self, parameters: RiskParameters, states: RiskStates) -> None:
         self._parameters = parameters
@@ -55,7 +55,7 @@ class Results:
     def measure(
         self, portfolio: Portfolio, book: AccountsBook, instruments: Mapping[str, Instrument], close_ms: int
     ) -> Commands:
-        """Take one daily close into account: drawdown per group, the portfolio's one-day fall. Forgets the flows."""
+        """Evaluate one daily close: drawdown per group, the portfolio's one-day fall. Resets the flows."""
         commands: Commands = []
         for name, group in self._parameters.drawdown.items():
             accounts = [ACCOUNT_OF[engine] for engine in group.engines]
@@ -66,7 +66,7 @@ class Results:
             commands += self._judge_standstill(name, group, are_flat, close_ms)
         commands += self._judge_fall(portfolio, book, close_ms)
         self.close_equity_usdt = portfolio.equity_usdt
-        book.forget_flows()
+        book.clear_flows()
         return commands
 
     def _judge_group(self, name: str, group: DrawdownGroup, close_ms: int) -> Commands:
@@ -86,7 +86,7 @@ class Results:
         return commands
 
     def _judge_standstill(self, name: str, group: DrawdownGroup, are_flat: bool, close_ms: int) -> Commands:
-        """R1: REDUCE_ONLY by drawdown and flat for 30 days: CAUTION, and the high is set anew, once in 365 days."""
+        """R1: REDUCE_ONLY by drawdown and flat for 30 days: CAUTION, and the high is reset, once in 365 days."""
         held = all(self._states.demands_reduce_only(str(engine), DRAWDOWN_RULE) for engine in group.engines)
         before = self.standstills.get(name, Standstill())
         found = next_standstill(before, are_flat and held and bool(group.engines), close_ms, self._parameters)
@@ -94,17 +94,17 @@ class Results:
         days = self._parameters.standstill_ms // DAY_MS
         if found.waits_for_operator:
             text = (
-                f"R1: {name} stands REDUCE_ONLY and flat for {days} days, the second time within "
-                f"{self._parameters.standstill_again_ms // DAY_MS} days. Nothing brings it back by itself: say "
-                "'normal' when it shall trade again."
+                f"R1: {name} has been REDUCE_ONLY and flat for {days} days, the second time within "
+                f"{self._parameters.standstill_again_ms // DAY_MS} days. It does not return automatically: give the "
+                "command 'normal' when it should trade again."
             )
-            return [Alert("critical", f"{name} waits for you", text, f"standstill:{name}")]
+            return [Alert("critical", f"{name} requires your decision", text, f"standstill:{name}")]
         if not found.ends:
             is_over = before.since_ms is not None and found.standstill.since_ms is None
             return [AlertEnded(f"standstill:{name}")] if is_over else []
         fall = fall_from_peak(self.tracks[name])
         self.tracks[name] = rebased(self.tracks[name])
-        reason = f"R1: {days} days REDUCE_ONLY and flat at {percent(fall)} below the high, which is set anew"
+        reason = f"R1: {days} days REDUCE_ONLY and flat at {percent(fall)} below the high, which is reset"
         return [
             command
             for engine in group.engines
@@ -120,7 +120,7 @@ class Results:
         if name in self.alerted:
             return []
         self.alerted.add(name)
-        text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). Nothing is done about it."
+        text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). No action is taken."
         return [
             Remark(name, "drawdown_alert", text),
             Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
@@ -145,13 +145,13 @@ class Results:
         return [*commands, Alert("critical", "The portfolio fell by more than the limit in one day", reason)]
 
     def rebase(self, scope: str) -> None:
-        """The operator has said NORMAL: the drawdown of the scope's group is measured from here on."""
+        """The operator has set NORMAL: the drawdown of the scope's group is measured from here on."""
         for name, group in self._parameters.drawdown.items():
             if scope in (str(engine) for engine in group.engines):
                 self.tracks[name] = rebased(self.tracks[name])
                 self.standstills[name] = self.standstills.get(name, Standstill())._replace(since_ms=None)
 
-    # --- RM-4, where the risk manager has the readings ---
+    # --- RM-4, switches whose readings the risk manager has ---
 
     def take_reconciled(self, body: Reconciled) -> Commands:
         """A reading of the mismatch switch: the second reconciliation in a row that finds differences trips it."""
@@ -160,7 +160,8 @@ class Results:
         return self._reading(Switch.RECONCILIATION_MISMATCH, is_bad, reason, body.market_ms)
 
     def take_ended(self, body: IntentEnded, now_ms: int) -> Commands:
-        """The reject switch after every order that the exchange has decided on: its share is many readings (R2)."""
+        """Evaluate the reject switch after every order that the exchange has decided on; the share is over many orders
+        (R2)."""
         if isinstance(body, OrderDenied):
             return []
         rejection = ""
@@ -198,7 +199,7 @@ class Results:
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take back `to_data`; groups that the configuration no longer has are forgotten."""
+        """Restore from the result of `to_data`; groups that are no longer configured are discarded."""
         for name, (result, peak, equity) in data["tracks"].items():
             if name in self.tracks:
                 self.tracks[name] = Track(Decimal(result), Decimal(peak), _decimal(equity))
@@ -207,7 +208,7 @@ class Results:
         self.alerted = set(data["alerted"])
         self.close_equity_usdt = _decimal(data["close_equity_usdt"])
         self.streaks = {name: int(count) for name, count in data["streaks"].items()}
-        # Rows of an earlier version hold flags without an age: what cannot be shown to be fresh does not count.
+        # Rows of an earlier version hold flags without an age: a rejection of unknown age does not count.
         self.decided = [DecidedOrder(int(at_ms), str(text)) for at_ms, text in data.get("decided", [])]
 
 

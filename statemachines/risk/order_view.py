@@ -1,4 +1,4 @@
-"""What the pre-trade checks look at: one intent in its surroundings, and what approved intents may still do."""
+"""The input of the pre-trade checks: one intent with its context, and what approved intents may still execute."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DIGITS = Decimal("0.0001")
 
 
 class Refusal(NamedTuple):
-    """Why an order may not go out: the check's name and a sentence with the numbers."""
+    """Why an order may not be sent: the check's name and a sentence with the numbers."""
 
     check: str
     reason: str
 
 
 class OpenIntent(NamedTuple):
-    """An approved intent that has not ended: what it may still do counts as exposure."""
+    """An approved intent that has not ended: what it may still execute counts as exposure."""
 
     intent_id: str
     account: Account
@@ -44,9 +44,9 @@ PendingKey = tuple[Account, Category, str, Side]
 
 
 class Pending:
-    """What approved intents that have not ended may still fill, summed up so that a burst of orders stays cheap.
+    """What approved intents that have not ended may still fill, kept as sums so that a burst of orders stays cheap.
 
-    Reduce-only intents cannot add to a position and are left out. Mutable; kept by who approves.
+    Reduce-only intents cannot add to a position and are left out. Mutable; maintained by `IntentGate`.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class Pending:
         self._notional = ZERO
 
     def add(self, intent: OpenIntent) -> None:
-        """Count in an approved intent."""
+        """Add an approved intent."""
         self._count(intent, intent.remaining)
 
     def remove(self, intent: OpenIntent) -> None:
-        """Count out what `add` counted in."""
+        """Remove an intent that `add` added."""
         self._count(intent, -intent.remaining)
 
     def quantity(self, account: Account, category: Category, symbol: str, side: Side) -> Decimal:
@@ -67,7 +67,7 @@ class Pending:
         return self._quantities.get((account, category, symbol, side), ZERO)
 
     def linear_symbols(self, account: Account) -> set[str]:
-        """Perpetuals that the account's approved intents may still move."""
+        """Perpetuals whose positions the account's approved intents may still change."""
         return {symbol for owner, category, symbol, _ in self._quantities if owner == account and category == LINEAR}
 
     def notional_usdt(self) -> Decimal:
@@ -94,12 +94,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """Everything a check may use; a decision depends on nothing else.
+    """The complete input of a check; a decision depends on nothing else.
 
-    `price` is the symbol's last closed price and `price_ms` the time of that close; `portfolio` is None as long as
-    it is not known, with the sentences why in `unknown`; `held` is what the account has of the symbol (signed position
-    or coins), known even when prices are missing; `pending` is what approved intents of all engines may still do;
-    `unusable` says why what the exchange tells about the symbol cannot be used.
+    `price` is the symbol's last closed price and `price_ms` the time of that close; `portfolio` is None as long as it
+    is not known, with the reasons as sentences in `unknown`; `held` is the account's holding of the symbol (signed
+    position or coins), known even when prices are missing; `pending` is what approved intents of all engines may still
+    execute; `unusable` lists why the exchange's data about the symbol cannot be used.
     """
 
     intent: Intent
@@ -133,7 +133,7 @@ class OrderView:
 
 
 def is_risk_reducing(order: OrderView) -> bool:
-    """Whether the order can only make the absolute position smaller, whatever else of ours fills first.
+    """Whether the order can only make the absolute position smaller, whichever of our other orders fill first.
 
     Reduce-only orders cannot do otherwise at the exchange. For the rest the *resulting* position is tested: a sale of
     coins that are held or being bought; a linear order against the position that does not flip it.
@@ -146,7 +146,7 @@ def is_risk_reducing(order: OrderView) -> bool:
         return False
     same_side = order.pending.quantity(intent.account, intent.category, intent.symbol, intent.side)
     if intent.category == SPOT:
-        # A buy that is open here may have filled already for the engine: its coins may be sold again.
+        # The fill of a buy that is still open here may have reached the engine already: its coins may be sold.
         bought = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.BUY)
         return intent.side is Side.SELL and intent.quantity + same_side <= held + bought
     if held * intent.side.sign >= ZERO:
@@ -156,7 +156,7 @@ def is_risk_reducing(order: OrderView) -> bool:
 
 def position_after(order: OrderView, symbol: str) -> Decimal:
     """Largest linear position of the account in `symbol` that open intents and this order can lead to, signed: of a
-    long and a short of one size the short, which is nearer to its liquidation."""
+    long and a short of the same size the short, which is nearer to liquidation."""
     account, intent = order.account, order.intent
     assert account is not None
     held = account.positions.get(symbol, (ZERO, ZERO))[0]
@@ -170,7 +170,7 @@ def position_after(order: OrderView, symbol: str) -> Decimal:
 
 def linear_exposures_after(order: OrderView) -> dict[str, Exposure]:
     """Per linear symbol of the account the exposure after the order: the order's symbol at its reference price, the
-    others at their last closed price. A maintenance margin rate that is not known stands as 0."""
+    others at their last closed price. An unknown maintenance margin rate is taken as 0."""
     account, intent, portfolio = order.account, order.intent, order.portfolio
     assert account is not None and portfolio is not None
     symbols = {*account.positions, intent.symbol} | order.pending.linear_symbols(intent.account)

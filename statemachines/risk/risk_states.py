@@ -1,4 +1,4 @@
-"""The risk states of all scopes and what a change of one entails: switch row, message, alert, cancelled entries."""
+"""The risk states of all scopes and the effects of a change: switch row, message, alert, cancelled entries."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from statemachines.values import ENGINES, ActorName
 
 SCOPES: tuple[str, ...] = (GLOBAL, *(str(engine) for engine in ENGINES))
 COMMANDS_KEPT = 200
-"""Ids of operator commands remembered, so that a repeat changes nothing (RM-5)."""
+"""Number of operator command ids kept, so that a repeat changes nothing (RM-5)."""
 
 Change = Callable[[RiskMachine], list[JournalLine]]
 
 
 class RiskStates:
-    """One machine per scope (RM-2). Every change of a state is recorded as `SwitchFact`, the gate the store tests."""
+    """One machine per scope (RM-2). Every change of a state is recorded as a `SwitchFact`, which the commit tests."""
 
     def __init__(self, parameters: RiskParameters, gate: IntentGate) -> None:
         self._parameters = parameters
@@ -40,11 +40,11 @@ class RiskStates:
     # --- changes ---
 
     def demand(self, scope: str, rule: str, level: Level, reason: str, now_ms: int) -> Commands:
-        """A rule's reading is bad: escalate at once (RM-2)."""
+        """A rule's reading is bad: escalate immediately (RM-2)."""
         return self._change(scope, lambda machine: machine.demand(rule, level, reason, now_ms))
 
     def demand_once(self, scope: str, rule: str, level: Level, reason: str, now_ms: int) -> Commands:
-        """A bad event: escalate at once, the 24 h of calm begin."""
+        """A bad event: escalate immediately, the 24 h of calm begin."""
         return self._change(scope, lambda machine: machine.demand_once(rule, level, reason, now_ms))
 
     def end_standstill(self, scope: str, rule: str, reason: str, now_ms: int) -> Commands:
@@ -52,7 +52,7 @@ class RiskStates:
         return self._change(scope, lambda machine: machine.end_standstill(rule, reason, now_ms))
 
     def demands_reduce_only(self, scope: str, rule: str) -> bool:
-        """Whether this rule holds the scope at REDUCE_ONLY."""
+        """Whether this rule keeps the scope in REDUCE_ONLY."""
         return self.machines[scope].demands.get(rule) == Level.REDUCE_ONLY
 
     def release(self, scope: str, rule: str, now_ms: int) -> None:
@@ -71,7 +71,7 @@ class RiskStates:
         return [note, self._message(machine, reason), *self._gate.withdrawals(_engines(scope), reason)]
 
     def tick(self, now_ms: int) -> Commands:
-        """Return by rule where 24 h have been calm (RM-2)."""
+        """Relax the states of scopes that were calm for 24 h (RM-2)."""
         commands: Commands = []
         for scope, machine in self.machines.items():
             due_ms = machine.deadline()
@@ -80,13 +80,13 @@ class RiskStates:
         return commands
 
     def deadline(self) -> int | None:
-        """When the next scope may return by rule."""
+        """When the next scope may be relaxed by rule."""
         return min((due for m in self.machines.values() if (due := m.deadline()) is not None), default=None)
 
     def operate(self, command: OperatorCommand, now_ms: int) -> Commands:
         """RM-5: carry out an operator's command once; repeats and unknown scopes change nothing."""
         if command.command_id in self.commands_seen:
-            text = f"command {command.command_id} of {command.who} has been carried out before"
+            text = f"command {command.command_id} of {command.who} has already been carried out"
             return [Remark("operator", command.action, text, {"command_id": command.command_id})]
         self.commands_seen = [*self.commands_seen, command.command_id][-COMMANDS_KEPT:]
         if command.scope not in self.machines:
@@ -105,9 +105,9 @@ class RiskStates:
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
-        commands += [self._fact(machine), self._message(machine, machine.told), *_alerts(machine, before[0])]
+        commands += [self._fact(machine), self._message(machine, machine.explanation), *_alerts(machine, before[0])]
         if not permits_entries(machine.state):
-            why = f"{scope} is {machine.state}: {machine.told}"
+            why = f"{scope} is {machine.state}: {machine.explanation}"
             commands += self._gate.withdrawals(_engines(scope), why)
         return commands
 
@@ -134,7 +134,7 @@ class RiskStates:
         return Send(body, to=to)
 
     def size_factor(self, scope: str) -> Decimal:
-        """The factor on entries' sizes that one scope's state asks for (RM-3)."""
+        """The factor on entries' sizes that one scope's state requires (RM-3)."""
         return size_factor(self.machines[scope].state, self._parameters)
 
     # --- durability ---
@@ -145,12 +145,12 @@ class RiskStates:
         return machine.state.value, machine.to_data()
 
     def restore(self, scope: str, state: str, data: Mapping[str, Any]) -> None:
-        """Take back one scope's row."""
+        """Restore one scope's row."""
         self.machines[scope] = RiskMachine.from_row(scope, self._parameters.calm_ms, state, data)
 
 
 def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:
-    """The command as the register of all commands keeps it."""
+    """The command as a row of the register of all commands."""
     return OperatorCommandFact(
         command_id=command.command_id,
         action=command.action,
@@ -176,18 +176,19 @@ _SEVERITY: dict[RiskStateName, Literal["info", "warning", "critical"]] = {
 _EXPECTED: dict[RiskStateName, str] = {
     RiskStateName.NORMAL: "No action is required.",
     RiskStateName.PAUSED: "No new entries until you resume it.",
-    RiskStateName.CAUTION: "Entries are taken at half size. It returns by itself after 24 h of calm.",
-    RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops stay. It returns after 24 h "
-    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a faulted engine waits for "
-    "your 'normal'.",
-    RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops stay. Only you can leave HALTED.",
+    RiskStateName.CAUTION: "Entries are made at half size. It ends automatically after 24 h of calm.",
+    RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops remain. It ends after 24 h "
+    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a faulted engine requires "
+    "your command 'normal'.",
+    RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops remain. Only your command can "
+    "end HALTED.",
 }
 
 
 def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
     """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    text, condition = f"{machine.told}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    text, condition = f"{machine.explanation}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
     if machine.state is not RiskStateName.NORMAL:
         return [Alert(_SEVERITY[machine.state], title, text, condition)]
-    return [AlertEnded(condition, machine.told), Alert(_SEVERITY[machine.state], title, text)]
+    return [AlertEnded(condition, machine.explanation), Alert(_SEVERITY[machine.state], title, text)]

@@ -1,6 +1,7 @@
-"""R1: an engine group that its drawdown holds REDUCE_ONLY while it holds nothing cannot recover by itself.
+"""R1: an engine group kept in REDUCE_ONLY by its drawdown while it is flat cannot recover by itself.
 
-After 30 days of that it goes to CAUTION with its high set anew; the second time within 365 days only the operator can.
+After 30 days of that it returns to CAUTION and its high is reset; a second time within 365 days only the operator can
+return it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from statemachines.values import LINEAR, SPOT, Instrument
 
 
 class Standstill(NamedTuple):
-    """One group: the daily close since which it stands REDUCE_ONLY and flat, and its last return from there (ms)."""
+    """One group: the daily close since which it is REDUCE_ONLY and flat, and its last return from there (ms)."""
 
     since_ms: int | None = None
     returned_ms: int | None = None
 
 
 class Outcome(NamedTuple):
-    """The standstill after one more close; whether it ends now, or is for the operator to end."""
+    """The standstill after one more close; whether it ends now, or only the operator can end it."""
 
     standstill: Standstill
     ends: bool = False
@@ -31,7 +32,7 @@ class Outcome(NamedTuple):
 
 
 def next_standstill(before: Standstill, is_standing: bool, close_ms: int, parameters: RiskParameters) -> Outcome:
-    """One more daily close at which the group is held REDUCE_ONLY by its drawdown and flat, or is not."""
+    """The outcome of one more daily close; `is_standing`: the group is flat and kept in REDUCE_ONLY by its drawdown."""
     if not is_standing:
         return Outcome(before._replace(since_ms=None))
     since_ms = close_ms if before.since_ms is None else before.since_ms
@@ -44,9 +45,9 @@ def next_standstill(before: Standstill, is_standing: bool, close_ms: int, parame
 
 
 def is_flat(view: AccountView, instruments: Mapping[str, Instrument], prices: Mapping[str, Decimal]) -> bool:
-    """Whether the account holds nothing that could be traded: no position and no coins but dust (X1).
+    """Whether the account holds nothing that could be traded: no position and no coins except dust (X1).
 
-    `instruments` and `prices` are keyed "category:symbol". What cannot be judged counts as held.
+    `instruments` and `prices` are keyed "category:symbol". A holding that cannot be assessed counts as held.
     """
     for symbol, (size, _) in view.positions.items():
         contract = instruments.get(price_key(LINEAR, symbol))

@@ -1,7 +1,7 @@
-"""Switches: what the states mean (RM-5) and when the automatic ones trip (RM-4). Pure readings and streaks.
+"""Switches: the effect of the states (RM-5) and when the automatic ones trip (RM-4). Pure readings and streaks.
 
-A reading says whether one look was bad; `next_streak` trips only after the policy's number of consecutive bad
-looks, never on one (a kill switch must not fire on one bad figure).
+A reading is good or bad; `next_streak` trips only after the policy's number of consecutive bad readings, never on one
+(a kill switch must not fire on a single bad figure).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from statemachines.risk.parameters import RiskParameters, SwitchPolicy
 
 
 def size_factor(state: RiskStateName, parameters: RiskParameters) -> Decimal:
-    """The factor on the size of entries: half in CAUTION (RM-3), nothing where no entry is allowed."""
+    """The factor on the size of entries: half in CAUTION (RM-3), 0 where no entry is allowed."""
     if state is RiskStateName.NORMAL:
         return Decimal(1)
     return parameters.caution_size_factor if state is RiskStateName.CAUTION else Decimal(0)
 
 
 class Streak(NamedTuple):
-    """Consecutive bad readings so far, and whether this one trips the switch."""
+    """Consecutive bad readings so far, and whether the last one trips the switch."""
 
     readings: int
     trips: bool
@@ -36,14 +36,15 @@ def next_streak(policy: SwitchPolicy, readings: int, is_bad: bool) -> Streak:
 
 
 def is_reconciliation_off(discrepancies: int, parameters: RiskParameters) -> bool:
-    """RM-4: reconciliation found more differences than tolerated."""
+    """RM-4: whether reconciliation found more differences than tolerated."""
     return discrepancies > parameters.mismatch_tolerance
 
 
 class DecidedOrder(NamedTuple):
-    """An order that the exchange has decided on: when, and which rejection it was ("" when it was none).
+    """An order that the exchange has decided on: when, and its rejection ("" when it was not rejected).
 
-    `rejection` names order and reason, so that another try of the same order for the same reason is the same one.
+    `rejection` names order and reason, so that a further attempt of the same order rejected for the same reason counts
+    as the same rejection.
     """
 
     at_ms: int
@@ -65,7 +66,7 @@ def fresh_rejections(orders: Sequence[DecidedOrder], now_ms: int, parameters: Ri
 def are_orders_rejected(orders: Sequence[DecidedOrder], now_ms: int, parameters: RiskParameters) -> bool:
     """RM-4: more than 20 % of the last 50 orders were rejected by the exchange (R2: 11, each under 1 h old).
 
-    With fewer than 50 orders the share is still taken of 50, so that the first rejection trips nothing.
+    With fewer than 50 orders the share is still of 50, so that the first rejection does not trip the switch.
     """
     rejected = fresh_rejections(orders, now_ms, parameters)
     return Decimal(rejected) > parameters.reject_share * parameters.reject_window

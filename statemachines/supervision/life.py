@@ -8,7 +8,7 @@ from statemachines.fsm import Row, StateMachine, Table
 
 
 class ComponentState(StrEnum):
-    """Where a component stands in its life."""
+    """The states of a component's life cycle."""
 
     STOPPED = "STOPPED"
     STARTING = "STARTING"
@@ -29,16 +29,15 @@ ALIVE = frozenset({_C.STARTING, _C.RECOVERING, _C.RUNNING, _C.SUSPECT})
 def _rows() -> tuple[Row[ComponentState], ...]:
     stops = tuple(Row("stop", s, _C.STOPPED, "the operator or the end of the run") for s in _C if s is not _C.STOPPED)
     deaths = tuple(
-        Row("fail", s, _C.FAILED, "OR-8: died, hung or too slow; it is made sure that it is dead")
-        for s in sorted(ALIVE)
+        Row("fail", s, _C.FAILED, "OR-8: died, hung or too slow; its process is killed") for s in sorted(ALIVE)
     )
     return (
         Row("start", _C.STOPPED, _C.STARTING, "OR-9: start and recovery are the same path"),
-        Row("adopt", _C.STOPPED, _C.SUSPECT, "a restarted orchestrator finds it alive; its next answer proves it"),
+        Row("adopt", _C.STOPPED, _C.SUSPECT, "a restarted orchestrator finds it alive; a health report confirms it"),
         Row("created", _C.STARTING, _C.RECOVERING, "OR-9: load state, reconcile"),
         Row("resumed", _C.RECOVERING, _C.RUNNING, "OR-9: resume with its epoch"),
-        Row("miss", _C.RUNNING, _C.SUSPECT, "OR-8: an answer or its progress is missing"),
-        Row("answer", _C.SUSPECT, _C.RUNNING, "OR-8: it answers and makes progress again"),
+        Row("miss", _C.RUNNING, _C.SUSPECT, "OR-8: a health report or progress is missing"),
+        Row("answer", _C.SUSPECT, _C.RUNNING, "OR-8: it responds and makes progress again"),
         *deaths,
         Row("delay", _C.FAILED, _C.BACKOFF, "OR-8: growing delay"),
         Row("delay_over", _C.BACKOFF, _C.STARTING, "OR-8: restart"),
@@ -66,7 +65,7 @@ COMPONENT_TABLE: Table[ComponentState] = Table(
 
 
 class ComponentLife(StateMachine[ComponentState]):
-    """The life of one component."""
+    """The life cycle of one component."""
 
     __slots__ = ()
     TABLE = COMPONENT_TABLE

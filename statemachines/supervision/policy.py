@@ -15,7 +15,7 @@ PositiveMs = Annotated[int, Field(gt=0), Unit("milliseconds")]
 class SupervisionPolicy(ParameterModel):
     """Restart intensity as in OTP: more than `max_restarts` restarts within `window_ms` and the component is FAULTED.
 
-    All of it is time that the machine grants (`actors.runtime.granted_time`).
+    All durations are granted time (`actors.runtime.granted_time`).
     """
 
     max_restarts: Annotated[int, Field(ge=0), Unit("restarts")] = 5
@@ -28,24 +28,24 @@ class SupervisionPolicy(ParameterModel):
     """Wait before the first, second, ... restart of the window; the last one repeats (OR-8)."""
 
     tireless: frozenset[ActorName] = frozenset({ActorName.API})
-    """Components that never become FAULTED. The API is one, since a FAULTED component is reset through it; it takes no
-    part in trading, so its restarts harm nobody (OR-8)."""
+    """Components that never become FAULTED. The API is one, since FAULTED components are reset through it; it takes no
+    part in trading, so its restarts are harmless (OR-8)."""
 
     tireless_delay_ms: PositiveMs = 60_000
     """Wait before each restart of such a component once the intensity is reached (OR-8)."""
 
     misses: Annotated[int, Field(ge=1), Unit("answers")] = 3
-    """Missing answers running that count as death (OR-8)."""
+    """Consecutive missing health reports after which a component counts as failed (OR-8)."""
 
     stuck_ms: PositiveMs = 15_000
-    """Longest time that a working loop with work before it may stand still; a ping alone misses a stuck one (OR-8)."""
+    """Longest time that a working loop with pending work may stand still; a ping alone does not detect this (OR-8)."""
 
     start_ms: PositiveMs = 60_000
-    """Longest time to a first answer (OR-8)."""
+    """Longest time to a first health report (OR-8)."""
 
     recover_ms: PositiveMs = 120_000
     """Longest time without progress in a recovery (OR-8, OR-9)."""
 
     def delay_ms(self, restarts_in_window: int) -> int:
-        """The wait before the next restart when so many lie in the window already."""
+        """The wait before the next restart, given the number of restarts already in the window."""
         return self.delays_ms[min(restarts_in_window, len(self.delays_ms) - 1)]

@@ -1,7 +1,7 @@
-"""The supervisor (OR-8): told what happens to the components, it answers what to do. Pure.
+"""The supervisor (OR-8): receives the events of the components and returns the orders that follow. Pure.
 
-Every event carries wall time (monotonic, ms; the caller stretches it on a starving machine). Start order and what
-starting means are the caller's.
+Every event carries wall time (monotonic, ms; the caller slows it down on an overloaded machine). The caller defines
+the start order and how a component is started.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class StartActor:
 
 @dataclass(frozen=True, slots=True)
 class ResumeActor:
-    """Let the new incarnation recover and work."""
+    """Make the new incarnation recover and work."""
 
     component: ActorName
 
 
 @dataclass(frozen=True, slots=True)
 class KillActor:
-    """Make sure that no process of the component is left (also after it seems to have died)."""
+    """Ensure that no process of the component is left (even if it appears to have died)."""
 
     component: ActorName
     reason: str
@@ -42,7 +42,7 @@ class KillActor:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The component is in a new state: tell the others (`ComponentChanged`) and journal `note`."""
+    """The component has a new state: inform the others (`ComponentChanged`) and write `note` to the journal."""
 
     component: ActorName
     state: ComponentState
@@ -80,16 +80,16 @@ class _Component:
 
 
 class Supervisor:
-    """Watches over `components`. One restart authority: nobody else restarts them."""
+    """Supervises `components`. It is the only restart authority: nothing else restarts them."""
 
     def __init__(self, components: Sequence[ActorName], policy: SupervisionPolicy | None = None) -> None:
         self.policy = policy or SupervisionPolicy()
         self._components = {name: _Component(name, ComponentLife(str(name))) for name in components}
 
-    # --- what it knows ---
+    # --- state ---
 
     def state(self, component: ActorName) -> ComponentState:
-        """Where the component stands."""
+        """The component's state."""
         return self._components[component].state
 
     def restarts(self, component: ActorName) -> int:
@@ -97,16 +97,16 @@ class Supervisor:
         return len(self._components[component].restarts_ms)
 
     def deadline_ms(self) -> int | None:
-        """Wall time at which `tick` has something to do."""
+        """Wall time at which `tick` must be called; None when nothing is due."""
         return min((due for c in self._components.values() if (due := self._due_ms(c)) is not None), default=None)
 
     # --- the operator and the run ---
 
     def start(self, component: ActorName, wall_ms: int) -> Orders:
-        """The component is wanted. A FAULTED one stays so: the operator resets it."""
+        """The component is required. A FAULTED one stays FAULTED until the operator resets it."""
         if self.state(component) is not _C.STOPPED:
             return []
-        return [self._move(component, "start", "the component is wanted", wall_ms), StartActor(component)]
+        return [self._move(component, "start", "the component is required", wall_ms), StartActor(component)]
 
     def adopt(self, component: ActorName, wall_ms: int) -> Orders:
         """A restarted orchestrator has found the component alive by name."""
@@ -115,21 +115,21 @@ class Supervisor:
         return [self._move(component, "adopt", "found alive by name", wall_ms)]
 
     def stop(self, component: ActorName, wall_ms: int) -> Orders:
-        """The component is not wanted any more."""
+        """The component is no longer required."""
         state = self.state(component)
         if state is _C.STOPPED:
             return []
-        moved = self._move(component, "stop", "the component is not wanted", wall_ms)
+        moved = self._move(component, "stop", "the component is no longer required", wall_ms)
         return [moved, KillActor(component, "stopped")] if state in ALIVE else [moved]
 
     def reset(self, component: ActorName, who: str, wall_ms: int) -> Orders:
-        """The operator wants a FAULTED component tried again; its restarts are forgotten."""
+        """The operator requests a restart of a FAULTED component; its restart count is cleared."""
         if self.state(component) is not _C.FAULTED:
             return []
         self._components[component].restarts_ms.clear()
-        return [self._move(component, "reset", f"{who} wants it tried again", wall_ms), StartActor(component)]
+        return [self._move(component, "reset", f"{who} requested a restart", wall_ms), StartActor(component)]
 
-    # --- what happens ---
+    # --- events ---
 
     def started(self, component: ActorName, wall_ms: int) -> Orders:
         """The new incarnation exists."""
@@ -138,22 +138,22 @@ class Supervisor:
         return [self._move(component, "created", "the new incarnation exists", wall_ms), ResumeActor(component)]
 
     def resumed(self, component: ActorName, wall_ms: int) -> Orders:
-        """It has loaded its state, reconciled and works."""
+        """It has loaded its state, reconciled and is working."""
         if self.state(component) is not _C.RECOVERING:
             return []
-        return [self._move(component, "resumed", "recovered; it works", wall_ms)]
+        return [self._move(component, "resumed", "recovered; it is working", wall_ms)]
 
     def recovering(self, component: ActorName, progress: int, wall_ms: int) -> None:
-        """It answers while it recovers: `progress` counts what it has committed. A recovery that gets on is given the
-        time it needs; `recover_ms` is the longest that it may stand still."""
+        """A health report during recovery: `progress` counts its commits. A recovery that makes progress may take as
+        long as it needs; `recover_ms` limits only the time without progress."""
         c = self._components[component]
         if c.state is _C.RECOVERING and progress != c.progress:
             c.progress, c.progress_ms = progress, wall_ms
 
     def healthy(self, component: ActorName, progress: int, is_busy: bool, wall_ms: int) -> Orders:
-        """It answered: `progress` counts turns of its working loop, `is_busy` tells that work lies before it.
+        """A health report: `progress` counts iterations of its working loop, `is_busy` is whether work is pending.
 
-        An answer without progress while there is work is a miss: hung counts as failed.
+        A component that reports health but makes no progress for `stuck_ms` while work is pending has failed.
         """
         c = self._components[component]
         if c.state not in (_C.RUNNING, _C.SUSPECT):
@@ -162,23 +162,23 @@ class Supervisor:
             c.progress, c.progress_ms = progress, wall_ms
         stuck_ms = wall_ms - c.progress_ms
         if stuck_ms > self.policy.stuck_ms:
-            return self._fail(component, f"hung: {stuck_ms} ms without progress with work before it", wall_ms)
+            return self._fail(component, f"hung: {stuck_ms} ms without progress while work is pending", wall_ms)
         c.misses = 0
         if c.state is _C.RUNNING:
             return []
-        return [self._move(component, "answer", f"it answers, progress {progress}", wall_ms)]
+        return [self._move(component, "answer", f"it responds, progress {progress}", wall_ms)]
 
     def missed(self, component: ActorName, wall_ms: int) -> Orders:
-        """It did not answer in time."""
+        """It did not respond in time."""
         c = self._components[component]
         if c.state not in (_C.RUNNING, _C.SUSPECT):
             return []
         c.misses += 1
         if c.misses >= self.policy.misses:
-            return self._fail(component, f"hung: {c.misses} answers in a row are missing", wall_ms)
+            return self._fail(component, f"hung: {c.misses} health reports in a row are missing", wall_ms)
         if c.state is _C.SUSPECT:
             return []
-        return [self._move(component, "miss", "an answer is missing", wall_ms)]
+        return [self._move(component, "miss", "a health report is missing", wall_ms)]
 
     def died(self, component: ActorName, reason: str, wall_ms: int) -> Orders:
         """It is gone, or its start or recovery raised."""
@@ -187,13 +187,13 @@ class Supervisor:
         return self._fail(component, f"died: {reason}", wall_ms)
 
     def frozen(self, component: ActorName, wall_ms: int) -> Orders:
-        """The operating system has stopped its process: it will not go on by itself."""
+        """The operating system has stopped its process, which will not resume by itself."""
         if self.state(component) not in ALIVE:
             return []
         return self._fail(component, "its process is frozen", wall_ms)
 
     def tick(self, wall_ms: int) -> Orders:
-        """Delays that are over, starts and recoveries that take too long."""
+        """Handle delays that have ended and starts or recoveries that take too long."""
         orders: Orders = []
         for c in self._components.values():
             due_ms = self._due_ms(c)
@@ -209,7 +209,7 @@ class Supervisor:
                 orders += self._fail(c.name, f"too slow: {c.state} without progress for {stood} ms", wall_ms)
         return orders
 
-    # --- inside ---
+    # --- internals ---
 
     def _due_ms(self, c: _Component) -> int | None:
         if c.state is _C.BACKOFF:
@@ -221,7 +221,7 @@ class Supervisor:
         return None
 
     def _fail(self, component: ActorName, reason: str, wall_ms: int) -> Orders:
-        """Every failure kills first: a hung or half-dead process must not live beside its successor."""
+        """Every failure kills first: a hung or half-dead process must not run beside its successor."""
         c = self._components[component]
         orders: Orders = [self._move(component, "fail", reason, wall_ms), KillActor(component, reason)]
         c.restarts_ms = [at for at in c.restarts_ms if wall_ms - at < self.policy.window_ms]
@@ -241,14 +241,14 @@ class Supervisor:
         if component in self.policy.tireless:
             delay_ms = self.policy.tireless_delay_ms
             text = (
-                f"{component} fails again and again: {reason}. Trading continues; it is tried again every "
-                f"{delay_ms // 1000} s by itself. Find the cause in the log."
+                f"{component} fails repeatedly: {reason}. Trading continues; a restart is attempted automatically "
+                f"every {delay_ms // 1000} s. Find the cause in the log."
             )
             delayed = self._delay(self._components[component], delay_ms, wall_ms)
             return [delayed, RaiseAlert(component, "critical", text)]
         text = (
-            f"{component} is FAULTED and not restarted: {reason}. The others go on; an engine's sub-account only "
-            "reduces. Find the cause, reset the component, then set its risk state to normal."
+            f"{component} is FAULTED and not restarted: {reason}. The other components continue; the sub-account of a "
+            "FAULTED engine is reduce-only. Find the cause, reset the component, then set its risk state to normal."
         )
         moved = self._move(component, "exhaust", reason, wall_ms)
         return [moved, RaiseAlert(component, "critical", text)]
@@ -264,11 +264,11 @@ class Supervisor:
     # --- durability ---
 
     def to_data(self) -> dict[str, Any]:
-        """What outlives the supervisor: who is FAULTED. Wall times mean nothing to another process."""
+        """The durable state: which components are FAULTED. Wall times are meaningless in another process."""
         return {"faulted": sorted(c.name for c in self._components.values() if c.state is _C.FAULTED)}
 
     def restore(self, data: Mapping[str, Any]) -> None:
-        """Take back `to_data`; everything else starts as STOPPED and is started or adopted."""
+        """Restore from the result of `to_data`; all other components begin as STOPPED and are started or adopted."""
         for name in data["faulted"]:
             if name in self._components and name not in self.policy.tireless:
                 self._components[ActorName(name)].life = ComponentLife.restored(name, _C.FAULTED.value)

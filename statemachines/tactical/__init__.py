@@ -1,4 +1,4 @@
-"""TACTICAL (SPEC chapter 5): cash that waits for panic, deploys, takes its profit and returns to CORE-HODL.
+"""TACTICAL (SPEC chapter 5): cash that is deployed in a panic; profits and proceeds return to CORE-HODL.
 
-Only pure decisions live here; no I/O, no clock, no knowledge of how an order is worked.
+Only pure decisions belong here; no I/O, no clock, no details of how an order is worked.
 """

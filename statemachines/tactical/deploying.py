@@ -32,7 +32,8 @@ _LEVEL_OF = {Trigger.LEVEL_1: 1, Trigger.LEVEL_2: 2}
 
 
 class Deploying:
-    """Decides on the scout. `owed_usdt` tells the cash that is on its way to CORE-HODL and not ours to deploy."""
+    """Decides on the upcoming deployment. `owed_usdt` returns the cash owed to CORE-HODL, which must not be
+    deployed."""
 
     def __init__(self, engine_orders: EngineOrders, owed_usdt: Callable[[], Decimal]) -> None:
         self.engine_orders = engine_orders
@@ -43,7 +44,7 @@ class Deploying:
         """At most one deployment a day (A4), and none while one is still being bought (TA-9)."""
         engine, conditions = self.engine_orders.engine, self._conditions(body.close_ms)
         self.engine_orders.out.extend(source_alerts(conditions, engine.fear_greed, engine.dvol, self.parameters))
-        if self.engine_orders.scout.work is not None:
+        if self.engine_orders.upcoming.work is not None:
             return
         capital = self._capital()
         if not self._funded(capital, body.target_usdt):
@@ -51,14 +52,13 @@ class Deploying:
         found = deployment_candidates(conditions, capital, engine.levels_fired, self.parameters)
         if not found:
             return
-        candidate = found[0]  # the later ones are never larger, so what stops the first stops all
+        candidate = found[0]  # the later ones are never larger, so an obstacle to the first applies to all
         why = self._barred(body) or obstacle(
             candidate, capital.cash_usdt, self._days(body), body.target_usdt, self.parameters
         )
         if why is not None:
-            self.engine_orders.remark(
-                self.engine_orders.scout.key, "waits", f"{candidate.trigger.value}: {candidate.sentence}; waits: {why}"
-            )
+            text = f"{candidate.trigger.value}: {candidate.sentence}; waits: {why}"
+            self.engine_orders.remark(self.engine_orders.upcoming.key, "waits", text)
             return
         self._deploy(candidate, capital, body.day_ms, now_ms)
 
@@ -67,14 +67,14 @@ class Deploying:
         return Capital(cash, min(self.engine_orders.engine.reserve_usdt, cash))
 
     def _funded(self, capital: Capital, target_usdt: Decimal) -> bool:
-        """CASH_ACCUMULATION or MARKET_MONITORING, by the cash for a smallest deployment (A3)."""
-        least, scout = smallest_deployment(target_usdt, self.parameters), self.engine_orders.scout
+        """CASH_ACCUMULATION or MARKET_MONITORING, depending on the cash for a smallest deployment (A3)."""
+        least, upcoming = smallest_deployment(target_usdt, self.parameters), self.engine_orders.upcoming
         enough = capital.cash_usdt >= least
         sentence = f"cash {capital.cash_usdt:.2f} USDT against a smallest deployment of {least:.2f} (A3)"
-        if enough and scout.state is TacticalState.CASH_ACCUMULATION:
-            self.engine_orders.decide(scout.key, "funded", sentence)
-        elif not enough and scout.state is TacticalState.MARKET_MONITORING:
-            self.engine_orders.decide(scout.key, "drained", sentence)
+        if enough and upcoming.state is TacticalState.CASH_ACCUMULATION:
+            self.engine_orders.decide(upcoming.key, "funded", sentence)
+        elif not enough and upcoming.state is TacticalState.MARKET_MONITORING:
+            self.engine_orders.decide(upcoming.key, "drained", sentence)
         return enough
 
     def _conditions(self, close_ms: int) -> Conditions:
@@ -102,15 +102,16 @@ class Deploying:
         return None if bar is None else f"risk state {bar.state} of {bar.scope} (RM-2)"
 
     def _deploy(self, candidate: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
-        """TA-4: 80 % BTC, 20 % ETH at market. Level and date are taken with the orders, in one commit (TA-9)."""
-        key, engine, level = self.engine_orders.scout.key, self.engine_orders.engine, _LEVEL_OF.get(candidate.trigger)
+        """TA-4: 80 % BTC, 20 % ETH at market. Level and date are recorded with the orders, in one commit (TA-9)."""
+        key, engine = self.engine_orders.upcoming.key, self.engine_orders.engine
+        level = _LEVEL_OF.get(candidate.trigger)
         data = {"trigger": candidate.trigger.value, "amount_usdt": str(candidate.amount_usdt), "day_ms": day_ms}
         self.engine_orders.decide(key, "detect", f"{candidate.trigger.value}: {candidate.sentence}", data)
         amount = payable(candidate.amount_usdt, capital.cash_usdt, self.parameters)
         budgets = {coin: amount * share for coin, share in self.parameters.shares.items() if share > 0}
         wanted = self.engine_orders.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
         if not wanted:
-            self.engine_orders.decide(key, "block", f"{amount:.2f} USDT are no order the exchange would take")
+            self.engine_orders.decide(key, "block", f"the exchange would accept no order for {amount:.2f} USDT")
             return
         self.engine_orders.set_engine(undo=(engine.levels_fired, engine.reserve_usdt, engine.last_deployment_ms))
         self.engine_orders.set_engine(last_deployment_ms=day_ms)
@@ -126,11 +127,11 @@ class Deploying:
         self.engine_orders.start(key, Side.BUY, "deployment", wanted, reason, now_ms)
 
     def end(self, key: str) -> None:
-        """The purchase has ended: the deployment stands with what was bought, or never came to be (TA-9)."""
+        """The purchase has ended: the deployment is open with the quantity bought, or void if nothing was (TA-9)."""
         self.engine_orders.close_work(key)
         if any(holding.net > 0 for holding in self.engine_orders.deployments[key].holdings.values()):
             self.engine_orders.set_engine(undo=None)
-            self.engine_orders.add_scout()
+            self.engine_orders.add_upcoming()
             return
         undo = self.engine_orders.engine.undo
         if undo is not None:
@@ -139,28 +140,26 @@ class Deploying:
                 levels_fired=levels, reserve_usdt=reserve, last_deployment_ms=last_ms, undo=None
             )
         self.engine_orders.set(key, void=True)
-        self.engine_orders.decide(key, "nothing_bought", "no order was filled: the trigger is judged afresh (TA-9)")
+        self.engine_orders.decide(key, "nothing_bought", "no order was filled: the trigger is evaluated again (TA-9)")
 
-    def revive(self, key: str) -> None:
-        """A purchase given up as void was filled after all: its trigger has deployed (TA-9)."""
+    def reinstate(self, key: str) -> None:
+        """A purchase treated as void was filled late: its trigger has deployed (TA-9)."""
         one = self.engine_orders.deployments[key]
         if not one.void or one.state is not TacticalState.MARKET_MONITORING or one.trigger is None:
             return
         engine, level = self.engine_orders.engine, _LEVEL_OF.get(one.trigger)
         self.engine_orders.set(key, void=False)
-        self.engine_orders.decide(
-            key, "late_fill", f"{one.trigger.value}: an order given up was filled after all (TA-9)"
-        )
+        self.engine_orders.decide(key, "late_fill", f"{one.trigger.value}: an abandoned order was filled late (TA-9)")
         last_ms = max(one.day_ms, engine.last_deployment_ms or 0)
         self.engine_orders.set_engine(last_deployment_ms=last_ms)
         if level is not None:
             reserve = one.budget_usdt if level == 1 else ZERO
             self.engine_orders.set_engine(levels_fired=engine.levels_fired | {level}, reserve_usdt=reserve)
-        self.engine_orders.add_scout()
+        self.engine_orders.add_upcoming()
 
 
 def _gapless(engine: EngineRow) -> list[Decimal]:
-    """The newest closes on consecutive days; a missing bar makes the realised volatility inactive, never wrong."""
+    """The newest closes on consecutive days; a missing bar makes the realised volatility unavailable, never wrong."""
     closes: list[Decimal] = []
     after_ms: int | None = None
     for day_ms, close in reversed(engine.closes):

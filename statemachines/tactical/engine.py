@@ -1,7 +1,7 @@
-"""The deciding part of the TACTICAL engine: messages in, commands out (SPEC chapter 5, RULINGS A1 .. A8).
+"""The TACTICAL engine: messages in, commands out (SPEC chapter 5, RULINGS A1 .. A8).
 
-Market news only updates the view. Everything is decided once a day in RunCycle: first what ends, then at most one
-deployment; what is missing of an order is sent again from `tick` (TA-9).
+Market data only updates the view. All decisions are made once a day in RunCycle: first the ends of deployments, then at
+most one new deployment; missing quantities are sent again from `tick` (TA-9).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class TacticalEngine:
         self._returning = Returning(self._engine_orders)
         self._deploying = Deploying(self._engine_orders, self._returning.owed_usdt)
 
-    # --- life ---
+    # --- start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """TA-10: the longest history there is of BTC's daily spot bars."""
+        """TA-10: the longest available history of BTC's daily spot bars."""
         return (HistoryNeed(SPOT, "BTCUSDT", "D", self.parameters.history_days),)
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
@@ -51,7 +51,7 @@ class TacticalEngine:
             self._intake.warm(bars.get(need, ()))
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back the state of a previous incarnation.
+        """Restore the state of a previous incarnation.
 
         Raises:
             ValueError: a row has a schema that this version cannot read.
@@ -59,7 +59,7 @@ class TacticalEngine:
         self._engine_orders.restore(rows)
 
     def begin(self, now_ms: int) -> Commands:
-        """Nothing is missing that messages would not bring."""
+        """No requests: all input arrives as messages."""
         return self._engine_orders.take()
 
     def rows(self) -> Iterable[StateRow]:
@@ -69,13 +69,13 @@ class TacticalEngine:
         return self._engine_orders.dirty()
 
     def wants(self, ask: ExchangeCall) -> bool:
-        """TACTICAL asks the exchange for nothing itself."""
+        """False: TACTICAL sends no requests to the exchange itself."""
         return False
 
     # --- messages ---
 
     def handle(self, message: Envelope) -> Commands:
-        """Take in one message; unknown kinds are none of this engine's business."""
+        """Handle one message; other kinds are ignored."""
         body, now_ms = message.body, message.market_ms
         match body:
             case DayClosed():
@@ -97,7 +97,7 @@ class TacticalEngine:
             case IntentEnded():
                 key = self._engine_orders.ended(body)
                 if key is not None:
-                    self._go_on(key, now_ms)
+                    self._advance(key, now_ms)
                 self._finish_cycle()
             case TransferEnded() if body.from_account is Account.TACTICAL:
                 self._returning.moved(body)
@@ -106,7 +106,7 @@ class TacticalEngine:
         return self._engine_orders.take()
 
     def _cycle(self, body: RunCycle, now_ms: int) -> None:
-        """TA-1 .. TA-8 at one daily close: what ends, then at most one deployment (D1, A4)."""
+        """TA-1 .. TA-8 at one daily close: ends of deployments, then at most one new deployment (D1, A4)."""
         self._engine_orders.set_engine(cycle_ms=body.day_ms)
         if self._engine_orders.engine.priced_day_ms != body.day_ms:
             reason = f"no complete daily bars of {sorted(self.parameters.shares)}: nothing is decided today (DA-3)"
@@ -117,8 +117,8 @@ class TacticalEngine:
         self._returning.request_again()
         self._finish_cycle()
 
-    def _go_on(self, key: str, now_ms: int) -> None:
-        """All orders of a deployment have ended: done, once more after a pause, or given up (TA-9)."""
+    def _advance(self, key: str, now_ms: int) -> None:
+        """All orders of a deployment have ended: done, repeated after a pause, or abandoned (TA-9)."""
         work = self._engine_orders.deployments[key].work
         if work is None:
             return
@@ -137,17 +137,17 @@ class TacticalEngine:
             self._returning.end_sale(key)
 
     def _late_fill(self, key: str, body: Fill) -> None:
-        """EX-1: a fill after the end of its order is legal; it is booked, and the operator is told."""
+        """EX-1: a fill after the end of its order is legal; it is booked, and an alert is raised."""
         title = f"TACTICAL {key}: fill after the end of its order"
         text = f"{body.side} {body.quantity} {body.symbol} at {body.price} was filled after its order had ended. It is "
         self._engine_orders.out.append(Alert("warning", title, f"{text}booked into {key}. No action is required."))
         if body.side is Side.BUY:
-            self._deploying.revive(key)
+            self._deploying.reinstate(key)
         else:
             self._returning.late_sale(key, proceeds_of(body))
 
     def _finish_cycle(self) -> None:
-        """The cycle's part is done as soon as no order is open; a retry after its pause does not hold it up."""
+        """The engine's part of the cycle is done as soon as no order is open; a pending retry does not delay it."""
         day_ms = self._engine_orders.engine.cycle_ms
         opened = [
             one for one in self._engine_orders.deployments.values() if one.work is not None and not one.work.ended
@@ -162,19 +162,19 @@ class TacticalEngine:
     # --- time ---
 
     def deadline(self) -> int | None:
-        """When open orders are to be cancelled or missing ones sent again."""
+        """When open orders are to be cancelled or missing quantities sent again."""
         due = [self._engine_orders.retry_ms(one) for one in self._engine_orders.deployments.values()]
         return min((ms for ms in due if ms is not None), default=None)
 
     def tick(self, now_ms: int) -> Commands:
-        """TA-9: cancel what is open, try again what is missing."""
+        """TA-9: cancel open orders, send missing quantities again."""
         for key in list(self._engine_orders.deployments):
             due_ms = self._engine_orders.retry_ms(self._engine_orders.deployments[key])
             work = self._engine_orders.deployments[key].work
             if due_ms is None or due_ms > now_ms or work is None:
                 continue
             if work.ended:
-                self._go_on(key, now_ms)
+                self._advance(key, now_ms)
             else:
                 self._engine_orders.withdraw(key)
         self._finish_cycle()

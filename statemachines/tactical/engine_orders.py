@@ -20,21 +20,21 @@ ZERO = Decimal(0)
 
 
 class EngineOrders(EngineRows[EngineRow]):
-    """State and order work."""
+    """The engine's rows and open orders."""
 
     def __init__(self, parameters: TacticalParameters) -> None:
         super().__init__(EngineRow())
         self.parameters = parameters
         self.deployments: dict[str, Deployment] = {}
         self._machines: dict[str, TacticalMachine] = {}
-        self.add_scout()
+        self.add_upcoming()
 
     # --- durable rows ---
 
     def set(self, key: str, **changes: Any) -> Deployment:
         """Change a deployment's row; its state follows its machine (`decide`)."""
         if "state" in changes:
-            raise AssertionError(f"the state of deployment {key} is its machine's: it changes by a decision only")
+            raise AssertionError(f"the state of deployment {key} can only be changed by a decision of its machine")
         return self._set(key, **changes)
 
     def _set(self, key: str, **changes: Any) -> Deployment:
@@ -42,20 +42,20 @@ class EngineOrders(EngineRows[EngineRow]):
         self._dirty.add(key)
         return found
 
-    def add_scout(self) -> None:
-        """The machine of the next deployment."""
-        scout = Deployment(number=len(self.deployments) + 1)
-        self.deployments[scout.key] = scout
-        self._machines[scout.key] = TacticalMachine(scout.key)
-        self._dirty.add(scout.key)
+    def add_upcoming(self) -> None:
+        """Add the next deployment and its machine."""
+        upcoming = Deployment(number=len(self.deployments) + 1)
+        self.deployments[upcoming.key] = upcoming
+        self._machines[upcoming.key] = TacticalMachine(upcoming.key)
+        self._dirty.add(upcoming.key)
 
     @property
-    def scout(self) -> Deployment:
-        """The deployment that watches or is being bought: the newest."""
+    def upcoming(self) -> Deployment:
+        """The newest deployment, which is monitoring or being bought."""
         return self.deployments[f"D{len(self.deployments)}"]
 
     def opened(self) -> list[Deployment]:
-        """Deployments that were made and have not ended, oldest first."""
+        """Deployments that were bought and have not ended, oldest first."""
         made = (one for one in self.deployments.values() if one.trigger is not None)
         return [one for one in made if not one.retired and not one.void]
 
@@ -80,12 +80,12 @@ class EngineOrders(EngineRows[EngineRow]):
     # --- views ---
 
     def instrument(self, coin: str) -> Instrument | None:
-        """The spot instrument of a coin; None until the exchange has told it."""
+        """The spot instrument of a coin; None until the exchange has reported it."""
         symbol = f"{coin}USDT"
         return next((one for one in self.engine.instruments if (one.category, one.symbol) == (SPOT, symbol)), None)
 
     def decide(self, key: str, decision: str, *values: Any) -> None:
-        """Let the deployment's machine take a decision (a method of it) and keep its journal line."""
+        """Apply a decision (a method name of the deployment's machine) and add its journal line to the commands."""
         machine = self._machines[key]
         self.out.append(getattr(machine, decision)(*values))
         self._set(key, state=machine.state)
@@ -106,7 +106,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self._send(key, reason, now_ms)
 
     def possible(self, wanted: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        """What of it the exchange would take now, in its lots; a quantity may need more than one order."""
+        """The part that the exchange would accept now, in whole lots; a quantity may need more than one order."""
         found = {}
         for coin, quantity in wanted.items():
             one, price = self.instrument(coin), self.engine.prices.get(coin)
@@ -155,14 +155,14 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set(key, past_legs=past, work=work.model_copy(update={"legs": tuple(legs), "sent_ms": now_ms}))
 
     def close_work(self, key: str) -> Work | None:
-        """The orders of a purpose have ended; they are remembered for late fills."""
+        """The orders of a purpose have ended; they are kept for late fills."""
         one = self.deployments[key]
         if one.work is not None:
             self.set(key, work=None, past_legs=(*one.past_legs, *one.work.legs))
         return one.work
 
     def fill(self, body: Fill) -> str | None:
-        """Book an execution into the deployment whose order it was; answers it when the order had ended before."""
+        """Book an execution into the deployment of its order; returns the deployment if the order had already ended."""
         for key, one in self.deployments.items():
             leg = one.work.leg_of(body.intent_id) if one.work is not None else None
             if one.work is not None and leg is not None:
@@ -193,7 +193,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set(key, holdings={**holdings, coin: holding})
 
     def ended(self, body: IntentEnded) -> str | None:
-        """Note the end of an order; answers the deployment when all its orders have ended."""
+        """Record the end of an order; returns the deployment once all its orders have ended."""
         for key, one in self.deployments.items():
             leg = one.work.leg_of(body.intent_id) if one.work is not None else None
             if one.work is None or leg is None:
@@ -206,7 +206,7 @@ class EngineOrders(EngineRows[EngineRow]):
         return None
 
     def retry_ms(self, one: Deployment) -> int | None:
-        """When orders of a deployment are to be cancelled or sent again (TA-9); None when nothing waits."""
+        """When orders of a deployment are to be cancelled or sent again (TA-9); None when nothing is pending."""
         if one.work is None:
             return None
         if not one.work.ended and all(leg.ended or leg.withdrawn for leg in one.work.legs):
@@ -214,7 +214,7 @@ class EngineOrders(EngineRows[EngineRow]):
         return one.work.sent_ms + self.parameters.retry_s * SECOND_MS
 
     def withdraw(self, key: str) -> None:
-        """TA-9: cancel what is open."""
+        """TA-9: cancel the open orders."""
         work = self.deployments[key].work
         if work is None:
             return
@@ -227,10 +227,10 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set(key, work=work)
 
     def again(self, key: str, now_ms: int) -> None:
-        """TA-9: send what is missing once more, under new ids, after the end of the orders before.
+        """TA-9: send the missing quantity again, under new ids, after the end of the previous orders.
 
-        It counts as another attempt unless the orders before were filled: then only the venue's largest market order
-        stood in the way.
+        It counts as a further attempt unless the previous orders were filled: then they were only limited by the
+        venue's largest market order.
         """
         work = self.deployments[key].work
         if work is None:
@@ -238,11 +238,11 @@ class EngineOrders(EngineRows[EngineRow]):
         attempt = work.attempt if work.filled else work.attempt + 1
         self.set(key, work=work.model_copy(update={"attempt": attempt}))
         missing = ", ".join(f"{quantity} {coin}" for coin, quantity in work.missing.items() if quantity > 0)
-        self._send(key, f"attempt {attempt}: {missing} still to do (TA-9)", now_ms)
+        self._send(key, f"attempt {attempt}: {missing} still missing (TA-9)", now_ms)
 
 
 def proceeds_of(body: Fill) -> Decimal:
-    """USDT that a sale brought, after its fee; 0 for a purchase."""
+    """USDT proceeds of a sale, after its fee; 0 for a purchase."""
     if body.side is Side.BUY:
         return ZERO
     return body.quantity * body.price - (body.fee if body.fee_coin == "USDT" else ZERO)

@@ -1,4 +1,4 @@
-"""What the rest of the core is told about TACTICAL."""
+"""The identity of TACTICAL."""
 
 from decimal import Decimal
 

@@ -22,24 +22,24 @@ _SCOPES = scopes_of(ActorName.TACTICAL)
 
 
 class Intake:
-    """Writes the engine's row; decides nothing but that a new high resets the levels (A1, A2)."""
+    """Updates the engine's row; its only decision is that a new high resets the levels (A1, A2)."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
     def warm(self, bars: Sequence[BarFact]) -> None:
-        """TA-10: the longest supplied history and the seed; bars already taken change nothing."""
+        """TA-10: the supplied history and the seed; bars that were already taken change nothing."""
         seed = self.parameters.ath_seed_usdt
         if seed is not None and seed > self.engine_orders.engine.high_usdt:
             self.engine_orders.set_engine(high_usdt=seed)
         if self.engine_orders.engine.last_day_ms > 0:
-            return  # a restored state has taken these bars already
+            return  # the restored state already includes these bars
         for bar in bars:
             self._close(bar.start_ms, bar.close)
 
     def day(self, body: DayClosed) -> None:
-        """TA-1: the day's closes; the day counts as priced only with all coins (DA-3)."""
+        """TA-1: the day's closes; the day counts as priced only when all coins have one (DA-3)."""
         found = {
             bar.symbol.removesuffix("USDT"): bar
             for bar in body.bars
@@ -69,7 +69,7 @@ class Intake:
         )
 
     def _feed(self, body: DayClosed) -> None:
-        """A5: values are kept with their publication times, since the newest may not be from before the cycle."""
+        """A5: values are kept with their publication times, since the newest may be from after the cycle."""
         feed, engine = body.feed, self.engine_orders.engine
         if feed.fear_greed is not None and feed.fear_greed_ms is not None:
             one = Published(value=Decimal(feed.fear_greed), market_ms=feed.fear_greed_ms)
@@ -105,6 +105,6 @@ class Intake:
 
 
 def _kept(values: tuple[Published, ...], one: Published, count: int) -> tuple[Published, ...]:
-    """With the new value, oldest first, one per publication time (the newest told wins)."""
+    """The values with the new one, oldest first, one per publication time (the last one received wins)."""
     others = [value for value in values if value.market_ms != one.market_ms]
     return tuple(sorted([*others, one], key=lambda value: value.market_ms)[-count:])

@@ -1,9 +1,10 @@
-"""The machine of TACTICAL (TA-11): its table and the decisions that move it.
+"""The machine of TACTICAL (TA-11): its table and its decisions.
 
-Several deployments may be open at once, while the diagram knows one. So **each deployment is a machine of its own**
-that runs through the whole diagram: the newest one ("the scout") gathers cash, watches and detects; as soon as its
-purchase stands the next scout begins in CASH_ACCUMULATION; a deployment ends there too and is then retired. What they
-share (cash, reserve, levels, the 30 days) is data of the engine, so that one trigger is one deployment.
+Several deployments may be open at the same time, while the diagram shows one. So **each deployment is a separate
+machine** that runs through the whole diagram: the newest one (the upcoming deployment) accumulates cash and monitors
+the triggers; as soon as its purchase is complete, the next one begins in CASH_ACCUMULATION; a deployment also ends in
+that state and is then retired. Shared data (cash, reserve, levels, the 30 days) belongs to the engine, so that one
+trigger is one deployment.
 """
 
 from __future__ import annotations
@@ -34,19 +35,17 @@ TABLE: Table[TacticalState] = Table(
     _S.CASH_ACCUMULATION,
     [
         # the diagram of TA-11
-        Row("funded", _S.CASH_ACCUMULATION, _S.MARKET_MONITORING, "A3: cash for a smallest deployment is there"),
+        Row("funded", _S.CASH_ACCUMULATION, _S.MARKET_MONITORING, "A3: cash for a smallest deployment is available"),
         Row("trigger", _S.MARKET_MONITORING, _S.TRIGGER_DETECTED, "TA-1, TA-2, TA-3"),
         Row("deploy", _S.TRIGGER_DETECTED, _S.DEPLOYMENT, "TA-4: market orders sent"),
         Row("profit", _S.DEPLOYMENT, _S.PROFIT_TARGET_REACHED, "TA-6: +100 %"),
         Row("sold", _S.PROFIT_TARGET_REACHED, _S.RETURN_TO_CORE, "TA-6: proceeds go to CORE-HODL"),
         Row("time_limit", _S.DEPLOYMENT, _S.RETURN_TO_CORE, "TA-6, A7: 12 months, in kind"),
-        Row("returned", _S.RETURN_TO_CORE, _S.CASH_ACCUMULATION, "the movement has ended"),
-        # what reality adds
-        Row("drained", _S.MARKET_MONITORING, _S.CASH_ACCUMULATION, "A8: capital was taken, too little is left"),
+        Row("returned", _S.RETURN_TO_CORE, _S.CASH_ACCUMULATION, "the transfer has ended"),
+        # transitions that practice adds
+        Row("drained", _S.MARKET_MONITORING, _S.CASH_ACCUMULATION, "A8: capital was withdrawn, too little is left"),
         Row("blocked", _S.TRIGGER_DETECTED, _S.MARKET_MONITORING, "RM-1, A3: no order of the deployment is possible"),
-        Row(
-            "nothing_bought", _S.DEPLOYMENT, _S.MARKET_MONITORING, "TA-9: denied or unfilled to the end, judged afresh"
-        ),
+        Row("nothing_bought", _S.DEPLOYMENT, _S.MARKET_MONITORING, "TA-9: denied or never filled, evaluated again"),
         Row("late_fill", _S.MARKET_MONITORING, _S.DEPLOYMENT, "EX-1: a fill after the end of its order is legal"),
     ],
     {
@@ -61,17 +60,17 @@ TABLE: Table[TacticalState] = Table(
 
 
 class TacticalMachine(StateMachine[TacticalState]):
-    """Moves one deployment through the table; every method answers the journal line of its decision.
+    """Moves one deployment through the table; every method returns the journal line of its decision.
 
     Raises (all methods):
-        IllegalTransitionError: the table has no such arrow from the present state.
+        IllegalTransitionError: the table has no such row for the current state.
     """
 
     __slots__ = ()
     TABLE = TABLE
 
     def funded(self, reason: str) -> JournalEntry:
-        """There is cash for a smallest deployment."""
+        """There is enough cash for a smallest deployment."""
         return self.fire("funded", reason, {})
 
     def drained(self, reason: str) -> JournalEntry:
@@ -87,15 +86,15 @@ class TacticalMachine(StateMachine[TacticalState]):
         return self.fire("blocked", reason, {})
 
     def deploy(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """TA-4: the orders go out."""
+        """TA-4: the orders are sent."""
         return self.fire("deploy", reason, data)
 
     def nothing_bought(self, reason: str) -> JournalEntry:
-        """TA-9: the deployment never came to be."""
+        """TA-9: nothing was bought."""
         return self.fire("nothing_bought", reason, {})
 
     def late_fill(self, reason: str) -> JournalEntry:
-        """EX-1: the deployment came to be after all."""
+        """EX-1: the deployment was filled late."""
         return self.fire("late_fill", reason, {})
 
     def profit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
@@ -103,7 +102,7 @@ class TacticalMachine(StateMachine[TacticalState]):
         return self.fire("profit", reason, data)
 
     def sold(self, reason: str) -> JournalEntry:
-        """All is sold; the proceeds go to CORE-HODL."""
+        """Everything is sold; the proceeds go to CORE-HODL."""
         return self.fire("sold", reason, {})
 
     def time_limit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
@@ -116,7 +115,7 @@ class TacticalMachine(StateMachine[TacticalState]):
 
 
 class ReturnState(StrEnum):
-    """A movement to CORE-HODL."""
+    """The states of a transfer to CORE-HODL."""
 
     REQUESTED = "REQUESTED"
     FAILED = "FAILED"
@@ -128,7 +127,7 @@ RETURN_TABLE: Table[ReturnState] = Table(
     ReturnState.REQUESTED,
     [
         Row("done", ReturnState.REQUESTED, ReturnState.DONE, "TA-6: it has arrived at CORE-HODL"),
-        Row("failed", ReturnState.REQUESTED, ReturnState.FAILED, "OR-6: the exchange did not move it"),
+        Row("failed", ReturnState.REQUESTED, ReturnState.FAILED, "OR-6: the exchange did not transfer it"),
         Row("ask_again", ReturnState.FAILED, ReturnState.REQUESTED, "OR-6: at the next cycle, under a new id"),
     ],
     {
@@ -140,7 +139,7 @@ RETURN_TABLE: Table[ReturnState] = Table(
 
 
 class ReturnMachine(StateMachine[ReturnState]):
-    """One movement to CORE-HODL; its decision is the deployment's, this is what becomes of it."""
+    """One transfer to CORE-HODL, from its request to its end; the deployment's machine records the decision."""
 
     __slots__ = ()
     TABLE = RETURN_TABLE

@@ -1,4 +1,4 @@
-"""Ends of deployments: profit, time, and the way back to CORE-HODL (TA-6 .. TA-8)."""
+"""Ends of deployments: profit, time limit, and the return to CORE-HODL (TA-6 .. TA-8)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ZERO = Decimal(0)
 
 
 class Returning:
-    """Decides on the deployments that were made."""
+    """Decides on the open deployments."""
 
     def __init__(self, engine_orders: EngineOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
     def owed_usdt(self) -> Decimal:
-        """Proceeds that have not reached CORE-HODL yet; they are not cash to deploy."""
+        """Proceeds that have not reached CORE-HODL yet; they must not be deployed."""
         total = self.engine_orders.engine.dust_usdt
         for one in self.engine_orders.deployments.values():
             if one.work is not None and one.work.side is Side.SELL:
@@ -37,7 +37,7 @@ class Returning:
             if one.work is not None or one.state is TacticalState.RETURN_TO_CORE:
                 continue
             if one.state is TacticalState.PROFIT_TARGET_REACHED:
-                self._sell(one, one.exit or ExitKind.TARGET, "what the sale before left is sold (TA-9)", now_ms)
+                self._sell(one, one.exit or ExitKind.TARGET, "the rest of the previous sale is sold (TA-9)", now_ms)
             elif one.day_ms < day_ms and any(holding.net > 0 for holding in one.holdings.values()):
                 self._judge(one, day_ms, now_ms)
 
@@ -77,7 +77,7 @@ class Returning:
             self._all_sold(one.key)
 
     def end_sale(self, key: str) -> None:
-        """A sale has ended: its proceeds go to CORE-HODL (A7); what could not be sold stays for the next cycle."""
+        """A sale has ended: its proceeds go to CORE-HODL (A7); an unsold remainder is left for the next cycle."""
         work = self.engine_orders.close_work(key)
         if work is None:
             return
@@ -88,7 +88,7 @@ class Returning:
             self._all_sold(key)
 
     def late_sale(self, key: str, proceeds_usdt: Decimal) -> None:
-        """Proceeds of a fill after the end of its order: they follow the others."""
+        """Proceeds of a fill after the end of its order also return to CORE-HODL."""
         self._return_usdt(key, proceeds_usdt, "ta-6")
 
     def _return_usdt(self, key: str, proceeds_usdt: Decimal, purpose: str) -> None:
@@ -102,7 +102,8 @@ class Returning:
         return bool(self.engine_orders.possible({coin: holding.net for coin, holding in one.holdings.items()}))
 
     def _all_sold(self, key: str) -> None:
-        """X1: what the exchange would not take at the last price is dust: it stays in the account, told once."""
+        """X1: a remainder that the exchange would not accept at the last price is dust: it stays, and is reported
+        once."""
         held = self.engine_orders.deployments[key].holdings
         dust = {coin: holding.net for coin, holding in held.items() if holding.net > 0}
         if dust:
@@ -115,7 +116,7 @@ class Returning:
                 Alert("info", f"TACTICAL {key}: dust is left", f"{text}. No action is required.")
             )
         self.engine_orders.set(key, holdings={})
-        self.engine_orders.decide(key, "sold", "all is sold; the proceeds return to CORE-HODL (TA-6)")
+        self.engine_orders.decide(key, "sold", "everything is sold; the proceeds return to CORE-HODL (TA-6)")
         self._retire_if_returned(key)
 
     def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
@@ -128,7 +129,7 @@ class Returning:
                 self._request(one.key, coin, amount, "ta-6-in-kind")
         self._retire_if_returned(one.key)
 
-    # --- movements ---
+    # --- transfers ---
 
     def _request(self, key: str, coin: str, amount: Decimal, purpose: str) -> None:
         one = self.engine_orders.deployments[key]
@@ -153,14 +154,14 @@ class Returning:
         )
 
     def request_again(self) -> None:
-        """A movement that failed is asked for again, under a new id, at the next cycle."""
+        """Request failed transfers again, under new ids, at the next cycle."""
         for key, one in list(self.engine_orders.deployments.items()):
             if not any(r.state is ReturnState.FAILED for r in one.returns):
                 continue
             renewed = []
             for wanted in one.returns:
                 if wanted.state is ReturnState.FAILED:
-                    reason = f"{wanted.amount} {wanted.coin} were not moved and are asked for again"
+                    reason = f"{wanted.amount} {wanted.coin} were not transferred and are requested again"
                     wanted, entry = wanted.moved("ask_again", reason, request_id=f"{wanted.request_id}r")
                     self.engine_orders.out.append(entry)
                     self._send(wanted)
@@ -168,11 +169,12 @@ class Returning:
             self.engine_orders.set(key, returns=tuple(renewed))
 
     def moved(self, body: TransferEnded) -> None:
-        """The end of a movement of ours; others are of no concern here."""
+        """The end of one of our transfers; other transfers are ignored."""
         for key, one in list(self.engine_orders.deployments.items()):
             if not any(self._is_awaited(wanted, body) for wanted in one.returns):
                 continue
-            trigger, reason = ("done", "it has arrived") if body.succeeded else ("failed", body.reason or "not moved")
+            trigger = "done" if body.succeeded else "failed"
+            reason = "it has arrived" if body.succeeded else body.reason or "not transferred"
             returns = []
             for wanted in one.returns:
                 if self._is_awaited(wanted, body):
@@ -195,5 +197,5 @@ class Returning:
         if one.state is not TacticalState.RETURN_TO_CORE:
             return
         if all(wanted.state is ReturnState.DONE for wanted in one.returns):
-            self.engine_orders.decide(key, "returned", "all of the deployment has returned to CORE-HODL")
+            self.engine_orders.decide(key, "returned", "the whole deployment has returned to CORE-HODL")
             self.engine_orders.set(key, retired=True)

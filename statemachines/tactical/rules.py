@@ -16,11 +16,11 @@ from statemachines.values import DAY_MS, HOUR_MS, Frozen
 
 ZERO = Decimal(0)
 _MAX_SETTLEMENT_SPAN_MS = 4 * DAY_MS
-"""Nine settlements lie within three days; older ones mean that rates are missing (DA-2)."""
+"""Nine settlements span three days; a longer span means that rates are missing (DA-2)."""
 
 
 class Trigger(StrEnum):
-    """What may cause a deployment, in the order in which they count (A4)."""
+    """The triggers of a deployment, in order of precedence (A4)."""
 
     LEVEL_2 = "TA-1 level 2"
     LEVEL_1 = "TA-1 level 1"
@@ -30,7 +30,7 @@ class Trigger(StrEnum):
 
 
 class VolatilitySource(StrEnum):
-    """Where the volatility of TA-3 comes from (A6)."""
+    """The source of the volatility of TA-3 (A6)."""
 
     DVOL = "DVOL"
     REALISED = "realised"
@@ -38,7 +38,7 @@ class VolatilitySource(StrEnum):
 
 
 class ExitKind(StrEnum):
-    """Why (part of) a deployment ends."""
+    """Why a deployment, or part of it, ends."""
 
     TARGET = "TA-6 target"
     FAST = "TA-7 fast profit"
@@ -53,7 +53,7 @@ class Published(Frozen):
 
 
 class Conditions(NamedTuple):
-    """What the triggers look at, at one daily close. None: no valid value, the rule is inactive (DA-2)."""
+    """The inputs of the triggers at one daily close. None: no valid value, the rule is inactive (DA-2)."""
 
     drawdown: Decimal
     fear_greed: Decimal | None
@@ -63,7 +63,7 @@ class Conditions(NamedTuple):
 
 
 class Capital(NamedTuple):
-    """`cash_usdt` is deployable cash (nothing owed to others), `reserve_usdt` the part kept for level 2."""
+    """`cash_usdt` is deployable cash (excluding cash owed to CORE-HODL), `reserve_usdt` the part kept for level 2."""
 
     cash_usdt: Decimal
     reserve_usdt: Decimal
@@ -87,7 +87,7 @@ def drawdown(close: Decimal, high: Decimal) -> Decimal:
 
 
 def valid_at(values: Sequence[Published], close_ms: int, max_age_h: int) -> Decimal | None:
-    """A5: the newest value published before the cycle and not older than allowed; else None."""
+    """A5: the newest value published before the cycle and not older than allowed; otherwise None."""
     earlier = [one for one in values if one.market_ms < close_ms]
     if not earlier:
         return None
@@ -96,7 +96,7 @@ def valid_at(values: Sequence[Published], close_ms: int, max_age_h: int) -> Deci
 
 
 def mean_funding(settled: Sequence[Published], close_ms: int, parameters: TacticalParameters) -> Decimal | None:
-    """TA-3, A6: mean of BTC's last nine rates per 8 h, the one of the cycle's instant included."""
+    """TA-3, A6: mean of BTC's last nine rates per 8 h, including the one at the cycle's instant."""
     count = parameters.funding_settlements
     recent = [one for one in settled if one.market_ms <= close_ms][-count:]
     if len(recent) < count or close_ms - recent[0].market_ms > _MAX_SETTLEMENT_SPAN_MS * count // 9:
@@ -107,7 +107,7 @@ def mean_funding(settled: Sequence[Published], close_ms: int, parameters: Tactic
 def volatility_pct(
     dvol: Sequence[Published], closes: Sequence[Decimal], close_ms: int, parameters: TacticalParameters
 ) -> tuple[Decimal | None, VolatilitySource]:
-    """TA-3, A6, D4: DVOL's last close if young enough, else BTC's realised volatility, in percent; and its source."""
+    """TA-3, A6, D4: DVOL's last close if recent enough, else BTC's realised volatility, in percent; and the source."""
     known = [one for one in dvol if one.market_ms <= close_ms]
     if known:
         newest = max(known, key=lambda one: one.market_ms)
@@ -122,7 +122,7 @@ def volatility_pct(
 def deployment_candidates(
     conditions: Conditions, capital: Capital, levels_fired: frozenset[int], parameters: TacticalParameters
 ) -> list[DeploymentCandidate]:
-    """TA-1, TA-2, TA-3 with A2, A3, A6: everything that holds at this close, in the order of A4."""
+    """TA-1, TA-2, TA-3 with A2, A3, A6: all triggers that hold at this close, in the order of A4."""
     found = []
     fall, free = conditions.drawdown, capital.free_usdt
     where = f"BTC {fall:.4f} from its high"
@@ -157,7 +157,7 @@ def obstacle(
     target_usdt: Decimal,
     parameters: TacticalParameters,
 ) -> str | None:
-    """TA-5, A3, A4: why the deployment waits; None when it may go."""
+    """TA-5, A3, A4: why the deployment must wait; None when it may be made."""
     if days_since_last is not None and days_since_last < parameters.days_between:
         return f"{days_since_last} days since the last deployment, {parameters.days_between} are required (TA-5)"
     least = smallest_deployment(target_usdt, parameters)
@@ -172,7 +172,7 @@ def obstacle(
 def payable(amount_usdt: Decimal, cash_usdt: Decimal, parameters: TacticalParameters) -> Decimal:
     """TA-1, A2, EX-3: the amount, but no more than cash / (1 + slippage bound), less the fee.
 
-    It binds level 2 alone, which may deploy everything there is: an order the cash cannot cover would be refused.
+    The limit only affects level 2, which may deploy all cash: an order that the cash cannot cover would be refused.
     """
     worst = cash_usdt / (1 + parameters.max_slippage)
     return min(amount_usdt, worst - worst * parameters.spot_fee_rate)
@@ -184,10 +184,10 @@ def smallest_deployment(target_usdt: Decimal, parameters: TacticalParameters) ->
 
 
 def gain(gross: Mapping[str, Decimal], cost_usdt: Mapping[str, Decimal], closes: Mapping[str, Decimal]) -> Decimal:
-    """TA-6, A7: result of a deployment on the cost of what is left of it, before fees, at a daily close.
+    """TA-6, A7: result of a deployment relative to the cost of its remaining coins, before fees, at a daily close.
 
     Raises:
-        ValueError: nothing of it has a cost.
+        ValueError: the total cost is not above 0.
     """
     cost = sum(cost_usdt.values(), ZERO)
     if cost <= 0:
@@ -213,7 +213,7 @@ def anniversary(day: date, months: int) -> date:
 def exit_due(
     gain_now: Decimal, deployed_ms: int, day_ms: int, halved: bool, parameters: TacticalParameters
 ) -> ExitKind | None:
-    """TA-6, TA-7: what ends the deployment (or half of it) at this close; profit before time."""
+    """TA-6, TA-7: the reason to end the deployment (or half of it) at this close; profit takes precedence over time."""
     if gain_now > parameters.profit_target:
         return ExitKind.TARGET
     days = (day_ms - deployed_ms) // DAY_MS

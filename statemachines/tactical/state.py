@@ -1,4 +1,4 @@
-"""What TACTICAL remembers: one durable row per deployment and one for the engine, immutable and JSON-ready."""
+"""TACTICAL's durable rows: one per deployment and one for the engine, immutable and JSON-ready."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Holding(Frozen):
     net: Decimal = ZERO
 
     def without(self, sold: Decimal) -> Holding:
-        """What is left after a sale; the cost falls in proportion (A7)."""
+        """The holding after a sale; the cost is reduced in proportion (A7)."""
         left = (self.net - sold) / self.net if self.net > 0 else ZERO
         return Holding(gross=self.gross * left, cost_usdt=self.cost_usdt * left, net=self.net - sold)
 
@@ -38,11 +38,11 @@ class Leg(Frozen):
     ended: bool = False
     withdrawn: bool = False
     first_id: str = ""
-    """The first order for the same coin when this one is another try."""
+    """The first order for the same coin when this one is a further attempt."""
 
 
 class Work(Frozen):
-    """Orders under way for one purpose. `missing` is what is still to be bought or sold, per coin."""
+    """Orders under way for one purpose. `missing` is the quantity still to be bought or sold, per coin."""
 
     side: Side
     purpose: str
@@ -59,7 +59,7 @@ class Work(Frozen):
 
     @property
     def filled(self) -> bool:
-        """Whether the orders of this sending were filled to the last lot."""
+        """Whether the orders of the last attempt were completely filled."""
         return bool(self.legs) and all(leg.filled >= leg.quantity for leg in self.legs)
 
     def leg_of(self, intent_id: str) -> Leg | None:
@@ -71,7 +71,7 @@ class Work(Frozen):
 
 
 class Return(Frozen):
-    """A movement to CORE-HODL that was asked for; a failed one is asked for again at the next cycle."""
+    """A requested transfer to CORE-HODL; a failed one is requested again at the next cycle."""
 
     request_id: str
     coin: str
@@ -80,16 +80,16 @@ class Return(Frozen):
     state: ReturnState = ReturnState.REQUESTED
 
     def moved(self, trigger: str, reason: str, **changes: str) -> tuple[Return, JournalEntry]:
-        """The movement after one row of its table. Raises IllegalTransitionError: no such arrow."""
+        """The transfer after one row of its table. Raises IllegalTransitionError when there is no such row."""
         machine = ReturnMachine.restored(self.request_id, self.state)
         entry = machine.fire(trigger, reason, {"coin": self.coin, "amount": str(self.amount), **changes})
         return self.model_copy(update={"state": machine.state, **changes}), entry
 
 
 class Deployment(Frozen):
-    """One deployment, from the watch for its trigger to its return. `day_ms` is the bar that triggered it.
+    """One deployment, from the monitoring for its trigger to its return. `day_ms` is the bar that triggered it.
 
-    `void`: its purchase ended with nothing bought, it watches again. `past_legs` are ended orders, for late fills.
+    `void`: its purchase ended with nothing bought, and it monitors again. `past_legs` are ended orders, for late fills.
     """
 
     number: int
@@ -113,7 +113,7 @@ class Deployment(Frozen):
 
 
 class EngineRow(Frozen):
-    """What the deployments share. The levels that fired and the reserve stand until a new high (A2)."""
+    """Data shared by the deployments. The fired levels and the reserve are reset by a new high (A2)."""
 
     counter: int = 0
     instruments: tuple[Instrument, ...] = ()
@@ -134,4 +134,4 @@ class EngineRow(Frozen):
     last_deployment_ms: int | None = None
     undo: tuple[frozenset[int], Decimal, int | None] | None = None
     cycle_ms: int | None = None
-    dust_usdt: Decimal = ZERO  # proceeds below the step of a transfer; they go with the next one
+    dust_usdt: Decimal = ZERO  # proceeds below the step of a transfer; included in the next one

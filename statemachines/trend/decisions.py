@@ -1,4 +1,4 @@
-"""The rules of TREND applied to one account at one instant: what to leave, to cut and to enter, and why."""
+"""The rules of TREND applied to one account at one instant: positions to exit, cut and enter, with the reasons."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _size(
     factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
     quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
     if quantity > 0 and direction * position.trade.dust < 0:
-        # X1: the trade is the target less the dust, which stands on the other side of it.
+        # X1: the order is the target less the dust, which is on the opposite side.
         quantity = instrument.floor_qty(quantity - direction * position.trade.dust)
     quantity = instrument.cap_market_qty(quantity)
     sized = (

@@ -1,7 +1,7 @@
-"""TREND's deciding part for one sub-account (SPEC chapter 3, RULINGS D1-D5, T1-T12).
+"""The TREND engine of one sub-account (SPEC chapter 3, RULINGS D1-D5, T1-T12).
 
-Daily cycle (`RunCycle`): exits, trailing stops and reductions first; entries when those are done and the portfolio
-shows it. Settlements (`FundingSettled`): TR-14 at the next tick. Everything else is reaction to the exchange.
+Daily cycle (`RunCycle`): exits, trailing stops and reductions first; entries once those are done and the portfolio
+shows it. Settlements (`FundingSettled`): TR-14 at the next tick. All other actions are reactions to the exchange.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCHEMA = 1
 
 
 def is_idle_row(row: StateRow) -> bool:
-    """Of an asset that is not configured any more: no signal, no position, no order."""
+    """Whether the row of an asset that is no longer configured has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
@@ -75,7 +75,7 @@ class TrendEngine:
         self._view.start()
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all rows. Raises UnreadableRowError."""
+        """Restore all rows. Raises UnreadableRowError."""
         for key, saved in rows.items():
             self._saved[key] = (saved.state, dict(saved.data))
         view = self._view
@@ -90,7 +90,7 @@ class TrendEngine:
                 position.load(Trade.model_validate(row.data))
 
     def begin(self, now_ms: int) -> Commands:
-        """Nothing to ask for: what is due or in flight is in the state and continues with the messages."""
+        """No requests: work that is due or in flight is part of the state and continues with the messages."""
         self._view.start()
         return []
 
@@ -121,7 +121,7 @@ class TrendEngine:
         return changed
 
     def wants(self, ask: ExchangeCall) -> bool:
-        return False  # this engine asks the exchange for nothing
+        return False  # this engine sends no requests to the exchange
 
     # --- messages ---
 
@@ -167,7 +167,7 @@ class TrendEngine:
         was_held = position.is_held
         commands = position.on_ended(ended, now_ms)
         if position.is_held and not was_held and (memory.settled_ms or 0) > position.trade.signal_close_ms:
-            memory.settled_due_ms = now_ms  # a settlement passed while the entry was on its way: TR-14 looks again
+            memory.settled_due_ms = now_ms  # a settlement passed while the entry was open: TR-14 is checked again
         return commands
 
     def _take_day(self, day: DayClosed) -> None:
@@ -197,7 +197,7 @@ class TrendEngine:
             out += decisions.review(position, self._view, self.parameters, run.close_ms, now_ms)
         out += decisions.cuts(list(self._positions.values()), self._view, self.parameters)
         if not any(position.is_reducing for position in self._positions.values()):
-            out.append(memory.cycle.next_stage("reduced", "nothing is to be reduced"))
+            out.append(memory.cycle.next_stage("reduced", "nothing to reduce"))
             out += self._enter(now_ms)
         return out
 

@@ -1,4 +1,4 @@
-"""What the rest of the core is told about TREND-1 and TREND-2: the weights are 3 : 1 (OR-1)."""
+"""The identities of TREND-1 and TREND-2: the weights are 3 : 1 (OR-1)."""
 
 from decimal import Decimal
 

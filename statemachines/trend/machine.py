@@ -31,19 +31,19 @@ TREND_TABLE: Table[TrendState] = Table(
     [
         Row("detect", S.SCANNING, S.SIGNAL_DETECTED, "TR-3: the levels hold at a daily close while flat"),
         Row("decline", S.SIGNAL_DETECTED, S.NO_TRADE, "TR-8, TR-9, TR-10, TR-12, TR-14, RM-2: no trade on this signal"),
-        Row("rescan", S.NO_TRADE, S.SCANNING, "the next daily close is judged afresh"),
-        Row("order", S.SIGNAL_DETECTED, S.ENTRY, "TR-8: the entry is asked for"),
-        Row("fill", S.ENTRY, S.IN_POSITION, "the entry has ended with a position, its hard stop is asked for"),
+        Row("rescan", S.NO_TRADE, S.SCANNING, "the next daily close is evaluated independently"),
+        Row("order", S.SIGNAL_DETECTED, S.ENTRY, "TR-8: the entry is requested"),
+        Row("fill", S.ENTRY, S.IN_POSITION, "the entry has ended with a position, its hard stop is requested"),
         Row("exit", S.IN_POSITION, S.EXIT, "TR-4, TR-7, TR-14: closed by rule"),
         Row("hard_stop", S.ENTRY, S.STOP_TRIGGERED, "TR-5: the stop fired while the entry was still filling"),
         Row("hard_stop", S.IN_POSITION, S.STOP_TRIGGERED, "TR-5"),
         Row("trailing_stop", S.IN_POSITION, S.TRAILING_STOP, "TR-6"),
-        Row("close", S.STOP_TRIGGERED, S.EXIT, "TR-5: what is left is closed"),
-        Row("close", S.TRAILING_STOP, S.EXIT, "TR-6: what is left is closed"),
-        Row("closed", S.EXIT, S.SCANNING, "flat and no order of the position is left"),
-        # What the real world adds to the diagram.
+        Row("close", S.STOP_TRIGGERED, S.EXIT, "TR-5: the remainder is closed"),
+        Row("close", S.TRAILING_STOP, S.EXIT, "TR-6: the remainder is closed"),
+        Row("closed", S.EXIT, S.SCANNING, "flat, and no order of the position is open"),
+        # Transitions that practice adds to the diagram.
         Row("refuse", S.ENTRY, S.NO_TRADE, "the entry was denied (RM-1), rejected, or ended without a fill"),
-        Row("exit", S.ENTRY, S.EXIT, "the position must go before the entry has ended: its stop cannot be held"),
+        Row("exit", S.ENTRY, S.EXIT, "closed before the entry has ended: its stop cannot be held"),
         Row("stray", S.SCANNING, S.EXIT, "EX-1: a fill after the entry's end is legal; the remnant is closed"),
     ],
     {
@@ -60,9 +60,9 @@ TREND_TABLE: Table[TrendState] = Table(
 
 
 class TrendMachine(StateMachine[TrendState]):
-    """One asset's state; every method is one decision: it moves the state and returns the journal line.
+    """One asset's state; every method is one decision: it changes the state and returns the journal line.
 
-    Raises (each method): IllegalTransitionError when the table has no such arrow; nothing changes then.
+    Raises (each method): IllegalTransitionError when the table has no such row; then nothing changes.
     """
 
     __slots__ = ()
@@ -78,10 +78,10 @@ class TrendMachine(StateMachine[TrendState]):
 
     def rescan(self) -> JournalEntry:
         """Back to scanning after a signal without a trade."""
-        return self.fire("rescan", "the next daily close is judged afresh", {})
+        return self.fire("rescan", "the next daily close is evaluated independently", {})
 
     def order(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """The entry is asked for (TR-8)."""
+        """The entry is requested (TR-8)."""
         return self.fire("order", reason, data)
 
     def fill(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
@@ -89,7 +89,7 @@ class TrendMachine(StateMachine[TrendState]):
         return self.fire("fill", reason, data)
 
     def refuse(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """The entry came to nothing."""
+        """The entry ended without a position."""
         return self.fire("refuse", reason, data)
 
     def exit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
@@ -105,20 +105,20 @@ class TrendMachine(StateMachine[TrendState]):
         return self.fire("trailing_stop", reason, data)
 
     def close(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """After a stop: whatever is left is closed."""
+        """After a stop: the remainder is closed."""
         return self.fire("close", reason, data)
 
     def closed(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """The position is over."""
+        """The position has ended."""
         return self.fire("closed", reason, data)
 
     def stray(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """A late fill left a position behind."""
+        """A late fill has left a position."""
         return self.fire("stray", reason, data)
 
 
 class CycleStage(StrEnum):
-    """What is decided of a daily close now: exits and reductions, then entries on the portfolio after them (D1, T7)."""
+    """The stages of a daily close: exits and reductions, then entries on the portfolio after them (D1, T7)."""
 
     REDUCE = "REDUCE"
     ENTER = "ENTER"
@@ -129,8 +129,8 @@ TREND_CYCLE_TABLE: Table[CycleStage] = Table(
     "trend-cycle",
     CycleStage.REDUCE,
     [
-        Row("reduced", CycleStage.REDUCE, CycleStage.ENTER, "T7: no exit or cut of this close is out any more"),
-        Row("entries_decided", CycleStage.ENTER, CycleStage.ENTERING, "TR-8, T7: on a portfolio that shows them"),
+        Row("reduced", CycleStage.REDUCE, CycleStage.ENTER, "T7: no exit or cut of this close is open any more"),
+        Row("entries_decided", CycleStage.ENTER, CycleStage.ENTERING, "TR-8, T7: on a portfolio that includes them"),
     ],
     {
         CycleStage.REDUCE: "СОКРАЩЕНИЕ",

@@ -1,4 +1,4 @@
-"""Building the messages of one asset's desk: intents, stop moves, withdrawals and alerts."""
+"""Building the messages about one asset's position: intents, stop moves, withdrawals and alerts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plain(value: Decimal) -> str:
 
 
 class Orders:
-    """Everything a desk sends, with the names of its engine, account and asset."""
+    """Builds the messages of one asset, with the names of its engine, account and asset."""
 
     def __init__(self, engine: ActorName, account: Account, asset: TrendAsset, view: View) -> None:
         self._engine = engine
@@ -28,7 +28,7 @@ class Orders:
         self._view = view
 
     def is_ours(self, intent_id: str) -> bool:
-        """Whether the id is one this engine has given (a dead or living order of ours)."""
+        """Whether this engine has issued the id (for an open or an ended order)."""
         return intent_id.startswith(f"{self._engine}-")
 
     def entry(self, direction: int, quantity: Decimal, reason: str) -> Intent:
@@ -40,7 +40,7 @@ class Orders:
         return self._intent(-direction, quantity, "market", purpose, reason, None)
 
     def exit(self, trade: Trade, quantity: Decimal) -> Intent:
-        """The way out of a position, or one more try of it; a rest below a lot is closed whole (X1)."""
+        """The exit of a position, or a further attempt; a remainder below a lot is closed completely (X1)."""
         intent = self.reduction(trade.direction, quantity, "exit", trade.exit_reason)
         return intent.model_copy(update={"retry_of": trade.exit_first, "closes_rest": trade.closes_rest})
 
@@ -49,7 +49,7 @@ class Orders:
         return self._intent(-direction, quantity, "stop", "stop", reason, price)
 
     def move(self, stop: StopOrder, reason: str) -> Send:
-        """TR-6, TR-13: bring a working stop to what is asked for; unchanged fields stay away."""
+        """TR-6, TR-13: amend a working stop to the requested terms; unchanged fields are omitted."""
         price = None if stop.asked_price == stop.confirmed_price else stop.asked_price
         quantity = None if stop.asked_quantity == stop.confirmed_quantity else stop.asked_quantity
         return Send(

@@ -1,5 +1,5 @@
 """The mechanics of one asset's position: its stop is kept at the exchange, and closing continues until it is flat
-(TR-5, TR-6, TR-15). Which position to take or to leave is not decided here.
+(TR-5, TR-6, TR-15). The decision to enter or to exit is made elsewhere (`decisions`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from statemachines.trend.view import View
 from statemachines.values import SECOND_MS, Account, ActorName
 
 STOP_REPAIRS = 1
-"""A stop that is lost is placed again once a day; lost again, the position is closed."""
+"""Number of times a day that a lost stop is replaced; when it is lost again, the position is closed."""
 
 
 class Position:
-    """One asset of one TREND sub-account: what is held, its machine, its stop and its way out."""
+    """One asset of one TREND sub-account: its holding, its machine, its stop and its exit."""
 
     def __init__(
         self, engine: ActorName, account: Account, asset: TrendAsset, parameters: TrendParameters, view: View
@@ -32,7 +32,7 @@ class Position:
         self.trade = Trade()
         self.machine = TrendMachine(asset.asset)
 
-    # --- what the engine reads ---
+    # --- views ---
 
     @property
     def signed_quantity(self) -> Decimal:
@@ -41,7 +41,7 @@ class Position:
 
     @property
     def account_quantity(self) -> Decimal:
-        """What the account holds: the position and the dust of earlier ones (X1)."""
+        """The account's holding: the position and the dust of earlier ones (X1)."""
         return self.signed_quantity + self.trade.dust
 
     @property
@@ -58,7 +58,7 @@ class Position:
 
     @property
     def is_reducing(self) -> bool:
-        """Whether an exit or a cut of this instant is still on its way (T7 waits for it)."""
+        """Whether an exit or a cut of this instant is still open (T7 waits for it)."""
         t = self.trade
         return t.cut is not None or t.exit is not None or (self.is_leaving and t.held > 0 and t.retry_ms is None)
 
@@ -67,12 +67,12 @@ class Position:
         checks = [self.trade.retry_ms, self.trade.stop.check_ms if self.trade.stop else None]
         return min((check for check in checks if check is not None), default=None)
 
-    # --- leaving ---
+    # --- exit ---
 
     def leave(self, rule: str, reason: str, decided_ms: int, now_ms: int) -> Commands:
-        """Close the position at market; the stop rests until it is flat. No entry at `decided_ms` any more (T2).
+        """Close the position at market; the stop rests until it is flat. No further entry at `decided_ms` (T2).
 
-        `rule` is the rule's ID, or UNPROTECTED (the stop cannot be held) or EXTERNAL (not our doing).
+        `rule` is the rule's ID, UNPROTECTED (the stop cannot be held) or EXTERNAL (not caused by this system).
         """
         t = self.trade
         t.blocked_through_ms = max(t.blocked_through_ms, decided_ms)
@@ -88,10 +88,10 @@ class Position:
         return [*arrows, *self._settle(now_ms)]
 
     def _settle(self, now_ms: int) -> Commands:
-        """Go on with leaving: entry withdrawn, rest closed at market, then the stop withdrawn, then SCANNING.
+        """Continue the exit: entry withdrawn, remainder closed at market, then the stop withdrawn, then SCANNING.
 
-        The stop goes last: until the position is flat there is no instant without protection, and a stop that
-        fires in between is reduce-only.
+        The stop is withdrawn last: until the position is flat it is protected at every instant, and a stop that fires
+        in between is reduce-only.
         """
         t = self.trade
         if t.entry is not None:
@@ -103,7 +103,7 @@ class Position:
             return []
         if t.held > 0:
             if t.retry_ms is not None or (t.stop is not None and t.stop.fired):
-                return []  # a pause between tries, or the stop is still filling: its end tells what is left
+                return []  # a pause between attempts, or the stop is still filling: its end shows the remainder
             lots = self._in_lots(t.held)
             t.closes_rest = lots == 0
             if t.closes_rest and t.rest_is_refused:
@@ -122,12 +122,12 @@ class Position:
         if t.ending:
             return []
         rule = t.exit_rule
-        end_alert = self._calm_all()
+        end_alert = self._end_alerts()
         self.trade = t.flat()
-        return [self.machine.closed(f"flat after {rule}, no order is left", {"rule": rule}), *end_alert]
+        return [self.machine.closed(f"flat after {rule}, no order is open", {"rule": rule}), *end_alert]
 
     def _in_lots(self, quantity: Decimal) -> Decimal:
-        """The part that the venue takes as an order that only reduces; 0 when all of it is below a lot."""
+        """The part that the venue accepts as a reduce-only order; 0 when the quantity is below a lot."""
         instrument = self._view.instrument(self.asset.symbol)
         if instrument is None:
             return quantity
@@ -135,7 +135,7 @@ class Position:
         return lots if lots >= instrument.min_qty else Decimal(0)
 
     def _keep_dust(self) -> Commands:
-        """X1: the rest cannot be traded in any way: it stays in the account's books and is no position any more."""
+        """X1: the remainder cannot be traded at all: it stays in the account and no longer counts as a position."""
         t = self.trade
         t.dust, t.held = t.direction * t.held, Decimal(0)
         price = self._view.price(self.asset.symbol)
@@ -148,8 +148,8 @@ class Position:
         return [self.machine.remark("dust", text, data), self._orders.alert("info", "dust is left", text)]
 
     def _hold(self, position: Decimal) -> bool:
-        """Take what the account holds after a change: dust on the position's side becomes part of it, on the other side
-        it is used up first. False when the position has flipped."""
+        """Take the account's holding after a change: dust on the position's side becomes part of it, dust on the other
+        side is offset first. False when the position has flipped."""
         t = self.trade
         own = position * t.direction
         if own < 0 and abs(position) > abs(t.dust):
@@ -160,42 +160,44 @@ class Position:
             t.held, t.dust = own, Decimal(0)
         return True
 
-    # --- conditions told to the operator ---
+    # --- alerts ---
 
-    def _alarm(self, condition: str, title: str, text: str) -> Alert:
+    def _raise_alert(self, condition: str, title: str, text: str) -> Alert:
         if condition not in self.trade.alerted:
             self.trade.alerted.append(condition)
         return self._orders.alert("critical", title, text, condition)
 
-    def _calm(self, condition: str, text: str) -> Commands:
+    def _end_alert(self, condition: str, text: str) -> Commands:
         if condition not in self.trade.alerted:
             return []
         self.trade.alerted.remove(condition)
         return [self._orders.end_alert(condition, text)]
 
-    def _calm_all(self) -> Commands:
-        return [command for condition in tuple(self.trade.alerted) for command in self._calm(condition, "it is flat")]
+    def _end_alerts(self) -> Commands:
+        return [
+            command for condition in tuple(self.trade.alerted) for command in self._end_alert(condition, "it is flat")
+        ]
 
     # --- stop ---
 
     def _set_hard_stop(self) -> None:
-        """TR-5, T5: from the average fill price, final when the entry has ended."""
+        """TR-5, T5: set the hard stop from the average fill price; final when the entry has ended."""
         t, symbol = self.trade, self.asset.symbol
         instrument = self._view.instrument(symbol)
         if instrument is None:
-            raise ValueError(f"instrument of {symbol} is not known; an entry is only ever asked for when it is")
+            raise ValueError(f"instrument of {symbol} is not known; an entry requires it")
         t.stop_price = rules.hard_stop(
             t.direction, t.average_price, t.signal_atr, self._parameters, instrument.tick_size
         )
 
     def _guard(self, now_ms: int, reason: str) -> Commands:
-        """Bring the stop at the exchange to `stop_price` and to what is held, one request at a time."""
+        """Bring the stop at the exchange to `stop_price` and to the quantity held, one request at a time."""
         t = self.trade
         if t.held == 0 or t.stop_price is None or self.machine.state not in (TrendState.ENTRY, TrendState.IN_POSITION):
             return []
         check_ms = now_ms + self._parameters.stop_confirm_s * SECOND_MS
         stop = t.stop
-        # A stop that covers more than whole lots (the lot has grown) stays; a new one is for whole lots.
+        # A stop for more than whole lots (the lot step has increased) is kept; a new one is for whole lots.
         covered = t.held if stop is not None and stop.asked_quantity == t.held else self._in_lots(t.held) or t.held
         if stop is None:
             text = f"{t.stop_rule}: stop {plain(t.stop_price)} for {plain(covered)} {self.asset.symbol}"
@@ -205,25 +207,25 @@ class Position:
             )
             return [Send(intent)]
         if stop.check_ms is not None or stop.confirmed_price is None:
-            return []  # the last request is still on its way; its confirmation comes back here
+            return []  # the last request is still pending; its confirmation calls this again
         if (stop.asked_price, stop.asked_quantity) == (t.stop_price, covered):
             return []
         stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, covered, check_ms
         return [self._orders.move(stop, reason)]
 
     def _check_stop(self, stop: StopOrder, now_ms: int) -> Commands:
-        """The exchange has not confirmed in time: say so, and ask again once (DESIGN 6)."""
+        """The exchange has not confirmed in time: raise an alert, and repeat the request once (DESIGN 6)."""
         seconds = self._parameters.stop_confirm_s
         text = f"stop {stop.intent_id} at {plain(stop.asked_price)} is not confirmed after {seconds} s"
         stop.check_ms = None
         if self.is_leaving:
-            return [self._alarm("stop", "stop not confirmed while closing", text)]
+            return [self._raise_alert("stop", "stop not confirmed while closing", text)]
         if stop.confirmed_price is None:
             self.trade.ending.append(stop.intent_id)
             self.trade.stop = None
             return [*self._replace_stop(text, now_ms), self._orders.withdraw(stop.intent_id, text)]
         text = f"{text}; the one at {plain(stop.confirmed_price)} still rests"
-        alert = self._alarm("stop", "stop not moved", text)
+        alert = self._raise_alert("stop", "stop not moved", text)
         if stop.repeated:
             return [alert]
         stop.repeated = True
@@ -235,7 +237,7 @@ class Position:
         t.stop_repairs += 1
         if t.stop_repairs > STOP_REPAIRS:
             text = f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed"
-            alert = self._alarm("stop", "position without stop is closed", text)
+            alert = self._raise_alert("stop", "position without stop is closed", text)
             return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms)]
-        alert = self._alarm("stop", "stop is missing", f"{why}; it is placed again, once")
+        alert = self._raise_alert("stop", "stop is missing", f"{why}; it is replaced once")
         return [alert, *self._guard(now_ms, why)]

@@ -1,7 +1,7 @@
 """The orders of one asset's position: entry, stop at the exchange, cut and exit (TR-5, TR-6, TR-13, TR-15).
 
-The engine's rules decide; this carries the decision out and ensures that a position is never left
-without a stop (position.py). It reacts to what the exchange says and never to prices.
+The engine's rules decide; this module carries the decision out and ensures that a position is never left
+without a stop (position.py). It reacts to reports of the exchange and never to prices.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from statemachines.values import SECOND_MS
 
 
 class PositionOrders(Position):
-    """One asset of one TREND sub-account: what the engine decides about it and what the exchange says."""
+    """One asset of one TREND sub-account: carries out the engine's decisions and handles the exchange's reports."""
 
     # --- state ---
 
     def load(self, trade: Trade) -> None:
-        """Take back the state of a previous incarnation."""
+        """Restore the state of a previous incarnation."""
         self.trade = trade
         self.machine = TrendMachine.restored(self.asset.asset, trade.state)
 
     def saved(self) -> Trade:
-        """The state as it has to be made durable."""
+        """The state to be made durable."""
         self.trade.state = self.machine.state
         return self.trade
 
-    # --- what the engine decides ---
+    # --- decisions of the engine ---
 
     def enter(
         self, direction: int, quantity: Decimal, atr: Decimal, close_ms: int, halved_in: int, reason: str
     ) -> Commands:
-        """TR-8: ask for the entry of a detected signal."""
+        """TR-8: request the entry of a detected signal."""
         intent = self._orders.entry(direction, quantity, reason)
         self.trade = Trade(
             blocked_through_ms=self.trade.blocked_through_ms,
@@ -61,8 +61,8 @@ class PositionOrders(Position):
         return [self.machine.remark("stop_moved", reason, data), *self._guard(now_ms, reason)]
 
     def protect(self, now_ms: int) -> Commands:
-        """TR-5: the daily look at whether the stop at the exchange is what it should be."""
-        return self._guard(now_ms, "the stop at the exchange is not what it should be")
+        """TR-5: check daily that the stop at the exchange has the required terms."""
+        return self._guard(now_ms, "the stop at the exchange does not have the required terms")
 
     def cut(self, quantity: Decimal, episode: int, reason: str) -> Commands:
         """TR-13: sell half; a quantity of 0 only marks the position as halved in this episode."""
@@ -86,12 +86,12 @@ class PositionOrders(Position):
         stop = t.stop
         if stop is not None and stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
             stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
-            stop.repeated = False  # a move that was given up is asked for once more with the new day
+            stop.repeated = False  # a move that was abandoned is requested again on the new day
 
-    # --- what the exchange says ---
+    # --- reports of the exchange ---
 
     def on_fill(self, fill: Fill, now_ms: int) -> Commands:
-        """One execution of this symbol, ours or not; what we hold is what the exchange says we hold."""
+        """One execution of this symbol, ours or not; the position is the one that the exchange reports."""
         t = self.trade
         if self.is_free:
             return self._on_stray(fill, now_ms)
@@ -113,7 +113,7 @@ class PositionOrders(Position):
             reason = f"{rule}: stop {plain(t.stop_price or Decimal(0))} filled at {plain(fill.price)}"
             return self.leave(rule, reason, fill.executed_ms - 1, now_ms)
         if t.held == 0 and self.is_held and t.cut is None:
-            return self.leave("EXTERNAL", "the position is gone at the exchange", fill.executed_ms - 1, now_ms)
+            return self.leave("EXTERNAL", "the position no longer exists at the exchange", fill.executed_ms - 1, now_ms)
         return self._guard(now_ms, f"{plain(t.held)} held, entered at {plain(t.average_price)}")
 
     def on_working(self, working: IntentWorking, now_ms: int) -> Commands:
@@ -126,11 +126,11 @@ class PositionOrders(Position):
         if not stop.is_settled:
             return []
         stop.check_ms, stop.repeated = None, False
-        end_alert = self._calm("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
-        return [*end_alert, *self._guard(now_ms, "the position changed while the stop was on its way")]
+        end_alert = self._end_alert("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
+        return [*end_alert, *self._guard(now_ms, "the position changed while the stop request was pending")]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
-        """An intent of this asset has ended, on whatever terms."""
+        """An intent of this asset has ended, with any outcome."""
         t = self.trade
         if done.intent_id == t.entry:
             t.entry = None
@@ -150,26 +150,26 @@ class PositionOrders(Position):
         return []
 
     def adopt(self, quantity: Decimal, now_ms: int) -> Commands:
-        """What the exchange holds after a reconciliation (OR-9); a surplus is reported, never traded against."""
+        """Adopt the exchange's position after a reconciliation (OR-9); a surplus is reported, never traded against."""
         t = self.trade
         if quantity == self.account_quantity or t.entry or t.exit or t.cut or (t.stop is not None and t.stop.fired):
-            return self._calm("position", "the books agree again") if quantity == self.account_quantity else []
+            return self._end_alert("position", "the positions agree again") if quantity == self.account_quantity else []
         own = quantity - t.dust
         if t.direction * own < 0 or abs(own) > t.held:
             if self.is_free and quantity * t.dust >= 0 and abs(quantity) < abs(t.dust):
-                t.dust = quantity  # somebody has closed the dust, or part of it
+                t.dust = quantity  # the dust, or part of it, was closed externally
                 return []
             text = f"the exchange holds {plain(quantity)}, this engine {plain(self.account_quantity)}"
-            return [self._alarm("position", "position is not ours", text)]
+            return [self._raise_alert("position", "position is not ours", text)]
         t.held = abs(own)
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0:
-            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+            return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
         return self._guard(now_ms, f"the exchange holds only {plain(t.held)}")
 
     def tick(self, now_ms: int) -> Commands:
-        """Checks that are due: the stop's confirmation, the next try of an exit."""
+        """Perform the checks that are due: the stop's confirmation, the next attempt of an exit."""
         t = self.trade
         out: Commands = []
         if t.retry_ms is not None and t.retry_ms <= now_ms:
@@ -187,11 +187,11 @@ class PositionOrders(Position):
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0 and (t.stop is not None or t.ending):
-            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+            return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
         if t.held == 0:
             reason = f"entry {done.ended_as}: {done.why}"
             refused = self.machine.refuse(reason, {"outcome": done.ended_as})
-            end_alert = self._calm_all()
+            end_alert = self._end_alerts()
             self.trade = t.flat()
             return [refused, self.machine.rescan(), *end_alert]
         self._set_hard_stop()
@@ -202,7 +202,8 @@ class PositionOrders(Position):
         return [self.machine.fill(reason, data), *self._guard(now_ms, reason)]
 
     def _on_stray(self, fill: Fill, now_ms: int) -> Commands:
-        """EX-1: a fill after the end of its intent is legal. Ours is closed at once, others' are only reported."""
+        """EX-1: a fill after the end of its intent is legal. Ours is closed immediately, an external one only
+        reported."""
         text = f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)} ({fill.intent_id or 'no intent'}) while flat"
         if not self._orders.is_ours(fill.intent_id):
             return [self._orders.alert("critical", "fill is not ours", text)]
@@ -224,7 +225,7 @@ class PositionOrders(Position):
         if self.is_leaving:
             return self._settle(now_ms)
         if t.held == 0:
-            return self.leave("EXTERNAL", "the position is gone at the exchange", now_ms - 1, now_ms)
+            return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
         if done.filled_quantity == 0:
             t.halved_in = 0  # nothing was sold: the next daily close of the episode cuts again
         return self._guard(now_ms, "TR-13: the position was cut")
@@ -237,7 +238,7 @@ class PositionOrders(Position):
             return self._settle(now_ms)
         if t.held == 0:
             return []
-        if done.filled_quantity > 0:  # its fill is yet to be told
+        if done.filled_quantity > 0:  # its fill has not been reported yet
             return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.ended_as}", now_ms - 1, now_ms)
         return self._replace_stop(f"the stop ended {done.ended_as}: {done.why}", now_ms)
 
@@ -256,7 +257,7 @@ class PositionOrders(Position):
             return self._settle(now_ms)
         t.retry_ms = now_ms + int(pause_s * SECOND_MS)
         text = (
-            f"{plain(t.held)} {self.asset.symbol} is left after an exit that ended {done.ended_as}: {done.why}. The "
-            "exit is tried again with growing pauses; check the instrument at the exchange if this stays."
+            f"{plain(t.held)} {self.asset.symbol} remains after an exit that ended {done.ended_as}: {done.why}. The "
+            "exit is retried with growing pauses; check the instrument at the exchange if this persists."
         )
-        return [self._alarm("exit", "position cannot be closed", text)]
+        return [self._raise_alert("exit", "position cannot be closed", text)]

@@ -15,21 +15,21 @@ ZERO = Decimal(0)
 
 
 class Pause(NamedTuple):
-    """TR-12: `closes` daily closes in a row with a quiet ADX; `active` while entries are paused."""
+    """TR-12: `closes` consecutive daily closes with a quiet ADX; `active` while entries are paused."""
 
     closes: int = 0
     active: bool = False
 
 
 class Episode(NamedTuple):
-    """TR-13: whether an episode of high correlation is on, and its number (the first is 1)."""
+    """TR-13: whether an episode of high correlation is active, and its number (the first is 1)."""
 
     active: bool = False
     number: int = 0
 
 
 def signal(values: DailyValues, parameters: TrendParameters) -> int:
-    """TR-3, T1, T9: +1, -1 or 0 from the levels of one daily close; 0 as well with too few bars (D2)."""
+    """TR-3, T1, T9: +1, -1 or 0 from the levels of one daily close; also 0 with too few bars (D2)."""
     if values.fast_sma is None or values.slow_sma is None or values.adx is None or values.atr is None:
         return 0
     if not values.adx > parameters.adx_threshold:
@@ -42,7 +42,7 @@ def signal(values: DailyValues, parameters: TrendParameters) -> int:
 
 
 def trend_is_broken(direction: int, close: Decimal, slow_sma: Decimal) -> bool:
-    """TR-4, T9: the close stands on the wrong side of the slow average."""
+    """TR-4, T9: the close is on the wrong side of the slow average."""
     return (close - slow_sma) * direction < 0
 
 
@@ -59,7 +59,7 @@ def trailing_stop(direction: int, best: Decimal, atr: Decimal, parameters: Trend
 
 
 def tighter_tick(direction: int, price: Decimal, tick: Decimal) -> Decimal:
-    """T5: the tick at or above `price` for a long's stop, at or below it for a short's; one tick at least."""
+    """T5: the tick at or above `price` for a long's stop, at or below it for a short's; at least one tick."""
     ticks = price / tick
     whole = ticks.to_integral_value(rounding="ROUND_CEILING" if direction > 0 else "ROUND_FLOOR")
     return max(whole, Decimal(1)) * tick
@@ -117,7 +117,7 @@ def exposure_refusal(
 
 
 def next_pause(pause: Pause, adx: Decimal | None, parameters: TrendParameters) -> Pause:
-    """TR-12: 14 closes in a row below 20 begin the pause, a close above 20 ends it."""
+    """TR-12: 14 consecutive closes below 20 begin the pause, a close above 20 ends it."""
     if adx is None:
         return pause
     closes = pause.closes + 1 if adx < parameters.quiet_adx else 0

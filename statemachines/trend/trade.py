@@ -1,4 +1,4 @@
-"""What is remembered of one asset between messages: the position, its stop and the orders that live for it."""
+"""The durable state of one asset: the position, its stop and its open orders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ StopRule = Literal["TR-5", "TR-6"]
 
 
 class StopOrder(BaseModel):
-    """The stop at the exchange: what was asked for last and what the exchange has confirmed.
+    """The stop at the exchange: the terms last requested and the terms that the exchange has confirmed.
 
-    `confirmed_price` is None until the exchange has said once that the order rests; `check_ms` is the market time
-    by which the last request must be confirmed, None when it is.
+    `confirmed_price` is None until the exchange has first confirmed that the order rests; `check_ms` is the market time
+    by which the last request must be confirmed, None once it is.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -32,19 +32,19 @@ class StopOrder(BaseModel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the exchange has confirmed what was asked for last."""
+        """Whether the exchange has confirmed the terms last requested."""
         return (self.confirmed_price, self.confirmed_quantity) == (self.asked_price, self.asked_quantity)
 
 
 class Trade(BaseModel):
-    """One asset's life from signal to flat; quantities in coins, prices in USDT.
+    """One trade from signal to flat; quantities in coins, prices in USDT.
 
-    `held` is what the exchange says we hold (never negative, `direction` carries the sign); `entry`, `exit` and `cut`
-    are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
-    `exit_tries` counts exits in a row that failed for `exit_cause`, `exit_first` is the first of them; `closes_rest`:
-    the last one was for a rest below a lot, `rest_is_refused`: the exchange does not take that. `dust` is what is left
-    of earlier positions, signed; it is no position (X1). `alerted` holds the conditions the operator was told of.
-    No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
+    `held` is the position that the exchange reports (never negative, `direction` carries the sign); `entry`, `exit` and
+    `cut` are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
+    `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of them;
+    `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that. `dust` is
+    the signed remainder of earlier positions; it is not a position (X1). `alerted` holds the conditions with an open
+    alert. No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -82,7 +82,7 @@ class Trade(BaseModel):
     cut: str | None = None
 
     def flat(self) -> Trade:
-        """The memory without a position: what outlives one."""
+        """The state without a position; only what outlasts a trade is kept."""
         return Trade(blocked_through_ms=self.blocked_through_ms, dust=self.dust)
 
     @property

@@ -1,4 +1,4 @@
-"""Market and portfolio data that a TREND engine decides on: bars, rates, instruments, risk states, the portfolio."""
+"""The input of a TREND engine's decisions: bars, rates, instruments, risk states, the portfolio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 class Cycle(BaseModel):
-    """The daily cycle in hand: first exits and reductions, then entries on the portfolio after them (D1, T7)."""
+    """The current daily cycle: first exits and reductions, then entries on the portfolio after them (D1, T7)."""
 
     model_config = _STRICT
 
@@ -40,7 +40,7 @@ class Cycle(BaseModel):
     wait_until_ms: int | None = None
 
     def next_stage(self, trigger: str, reason: str) -> JournalEntry:
-        """Move on. Raises IllegalTransitionError: the stage has no such arrow."""
+        """Move to the next stage. Raises IllegalTransitionError when the table has no such row."""
         machine = CycleMachine.restored("cycle", self.stage)
         entry = machine.fire(trigger, reason, {"close_ms": self.close_ms})
         self.stage = machine.state
@@ -48,7 +48,7 @@ class Cycle(BaseModel):
 
 
 class EngineMemory(BaseModel):
-    """The engine's own durable memory (row "engine"). Rates are normalised to 8 hours, per symbol."""
+    """The engine's own durable state (row "engine"). Rates are normalised to 8 hours, per symbol."""
 
     model_config = _STRICT
 
@@ -87,7 +87,7 @@ class InstrumentsSeen(BaseModel):
 
 
 class View:
-    """The engine's knowledge; everything but the windows of bars is durable."""
+    """The engine's view; all of it except the windows of bars is durable."""
 
     def __init__(self, engine: ActorName, account: Account, parameters: TrendParameters) -> None:
         self._engine = engine
@@ -98,15 +98,15 @@ class View:
         self.instruments = InstrumentsSeen()
         self.windows = {asset.symbol: DailyWindow(parameters.warm_up_bars) for asset in parameters.assets}
 
-    # --- taking in ---
+    # --- updates ---
 
     def warm(self, symbol: str, bars: Sequence[BarFact]) -> None:
-        """Closed bars of one symbol, oldest first; bars later than what was already handled come as messages."""
+        """Load closed bars of one symbol, oldest first; bars later than the last one handled arrive as messages."""
         limit = self.memory.last_day_ms if self.memory.started else None
         self.windows[symbol].fill(bar for bar in bars if limit is None or bar.start_ms <= limit)
 
     def start(self) -> None:
-        """At the very first start episode and pauses come from the supplied history (T10)."""
+        """At the first start, derive the episode and the pauses from the supplied history (T10)."""
         if self.memory.started:
             return
         self.memory.started = True
@@ -124,7 +124,7 @@ class View:
             self._step_episode(self._correlation(first, second, end))
 
     def take_day(self, day: DayClosed) -> list[str]:
-        """Take in the day's bars; the answer names the symbols that have a new closed bar."""
+        """Take the day's bars and return the symbols that have a new closed bar."""
         taken = [
             bar.symbol
             for bar in sorted(day.bars, key=lambda bar: bar.start_ms)
@@ -142,7 +142,7 @@ class View:
         return taken
 
     def take_settlement(self, settled: FundingSettled, due_ms: int | None) -> None:
-        """Take in settled rates; TR-14 is due at `due_ms` (T11), None for an engine that holds nothing."""
+        """Take settled rates; TR-14 is due at `due_ms` (T11), None for an engine without a position."""
         mine = [symbol for symbol in self.windows if symbol in settled.rates]
         if not mine:
             return
@@ -154,7 +154,7 @@ class View:
         self.memory.settled_due_ms = due_ms
 
     def take_portfolio(self, portfolio: Portfolio) -> None:
-        """Take in a newer portfolio; an older version changes nothing."""
+        """Take a newer portfolio; an older version changes nothing."""
         if portfolio.version_no <= self.portfolio.version_no and self.portfolio.market_ms >= 0:
             return
         own = portfolio.accounts.get(self._account)
@@ -173,20 +173,20 @@ class View:
         )
 
     def take_instruments(self, instruments: Sequence[Instrument]) -> None:
-        """Take in instrument rules of our symbols."""
+        """Take the instrument rules of our symbols."""
         mine = {i.symbol: i for i in instruments if i.category == LINEAR and i.symbol in self.windows}
         if mine:
             self.instruments = InstrumentsSeen(linear={**self.instruments.linear, **mine})
 
     def take_risk(self, risk: RiskState) -> None:
-        """Take in a risk state that concerns this engine (RM-2, RM-3)."""
+        """Take a risk state that concerns this engine (RM-2, RM-3)."""
         if risk.scope in scopes_of(self._engine):
             self.memory.risk[risk.scope] = risk
 
-    # --- looking up ---
+    # --- queries ---
 
     def next_intent_id(self) -> str:
-        """The next id `<engine>-<base36 counter>`, never given twice."""
+        """The next id `<engine>-<base36 counter>`, never issued twice."""
         number = self.memory.next_intent
         self.memory.next_intent += 1
         return intent_id(self._engine, number)
@@ -220,7 +220,7 @@ class View:
         return entry_size_factor(risk.size_factor for risk in self.memory.risk.values())
 
     def entries_refused(self, at_ms: int) -> str | None:
-        """RM-2, RM-3: why no entry may be asked for at `at_ms`, or None. The end of a block is excluded (F11)."""
+        """RM-2, RM-3: why no entry may be requested at `at_ms`, or None. The end of a block is excluded (F11)."""
         risks = self.memory.risk
         bar = barring_scope((ScopeState(r.scope, r.state, r.entries_blocked_until_ms) for r in risks.values()), at_ms)
         if bar is None:
@@ -230,7 +230,7 @@ class View:
         return f"RM-3: entries of {bar.scope} are blocked until {bar.blocked_until_ms} ms: {risks[bar.scope].reason}"
 
     def shows(self, held: Mapping[str, Decimal], close_ms: int) -> bool:
-        """Whether the portfolio is not older than `close_ms` and knows exactly these signed positions (T7)."""
+        """Whether the portfolio is not older than `close_ms` and contains exactly these signed positions (T7)."""
         if self.portfolio.market_ms < close_ms:
             return False
         return all(self.portfolio.positions.get(symbol, Decimal(0)) == held[symbol] for symbol in held)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STOREYS = ("statemachines", "actors", "orchestrator", "infra", "api", "eternal", "tests", "benchmarks")
+LAYERS = ("statemachines", "actors", "orchestrator", "infra", "api", "eternal", "tests", "benchmarks")
 MAX_LINES = 450
 MAX_MODULES = 16
 NO_PACKAGES = ("tests/house/toy/actors",)
@@ -18,8 +18,8 @@ NO_PACKAGES = ("tests/house/toy/actors",)
 def oversized(root: Path) -> list[str]:
     """What is too large below `root`, each as a sentence."""
     found = []
-    for storey in STOREYS:
-        for folder in (root / storey, *sorted(path for path in (root / storey).rglob("*") if path.is_dir())):
+    for layer in LAYERS:
+        for folder in (root / layer, *sorted(path for path in (root / layer).rglob("*") if path.is_dir())):
             files = list(folder.glob("*.py"))
             modules = [path for path in files if path.name != "__init__.py"]
             if len(modules) > MAX_MODULES:
@@ -35,7 +35,7 @@ def oversized(root: Path) -> list[str]:
 
 def unintroduced(root: Path) -> list[str]:
     """Packages of the program whose `__init__` does not say what lives there."""
-    packages = (path for storey in STOREYS[:6] for path in (root / storey).rglob("__init__.py"))
+    packages = (path for layer in LAYERS[:6] for path in (root / layer).rglob("__init__.py"))
     return [str(path.parent.relative_to(root)) for path in packages if not path.read_text().startswith('"""')]
 
 

@@ -22,7 +22,7 @@ from infra.bybit.parsing.fields import (
 from statemachines.execution.orders.report_checks import row_problem
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.limits.plausibility import (
-    MOST_FEE_PART,
+    MAX_FEE_PART,
     fee_rate_problem,
     instrument_problem,
     quote_problem,
@@ -307,8 +307,8 @@ def parse_fee_rate(category: Category, data: Any) -> FeeRate:
     fee = FeeRate(
         category=category,
         symbol=row.symbol(),
-        taker=row.within("takerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
-        maker=row.within("makerFeeRate", -MOST_FEE_PART, MOST_FEE_PART),
+        taker=row.within("takerFeeRate", -MAX_FEE_PART, MAX_FEE_PART),
+        maker=row.within("makerFeeRate", -MAX_FEE_PART, MAX_FEE_PART),
     )
     problem = fee_rate_problem(fee)
     if problem:

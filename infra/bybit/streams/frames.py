@@ -15,7 +15,7 @@ from infra.bybit.parsing.judging import distinct, judged, set_aside
 from infra.bybit.parsing.rows import interval_ms, parse_execution, parse_kline, parse_order, parse_quote, traded
 from infra.bybit.streams.book import BookGapError, OrderBook
 from infra.bybit.streams.topics import Topic, topic_of
-from statemachines.limits.plausibility import MOST_STREAMED_AGE_MS
+from statemachines.limits.plausibility import MAX_STREAMED_AGE_MS
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
@@ -90,8 +90,8 @@ def _fresh_execution(account: Account, latest_ms: int | None, item: Any) -> Exec
 
 def _check_age(what: str, field: str, at_ms: int, latest_ms: int | None) -> None:
     """Raise for a row from long ago: nothing of it is used, and the account is read from where it was read last."""
-    if latest_ms is not None and at_ms < latest_ms - MOST_STREAMED_AGE_MS:
-        bound = latest_ms - MOST_STREAMED_AGE_MS
+    if latest_ms is not None and at_ms < latest_ms - MAX_STREAMED_AGE_MS:
+        bound = latest_ms - MAX_STREAMED_AGE_MS
         raise UnparsableError(
             f"{what}: field {field!r} is {at_ms}; in a stream an instant from {bound} on is required."
         )

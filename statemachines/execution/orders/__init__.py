@@ -1,4 +1,5 @@
-"""The life of one order (EX-1, EX-2, EX-5): its table, its identity, the object that takes reports idempotently.
+"""The life cycle of one order (EX-1, EX-2, EX-5): its table, its identity, and the object that applies reports
+idempotently.
 
-No requests and no retries here: who sends and when belongs to the order manager.
+No requests and no retries here: sending belongs to the order manager.
 """

@@ -1,4 +1,4 @@
-"""One order and what may happen to it (EX-1, EX-2): reports are taken idempotently, in any order.
+"""One order and its events (EX-1, EX-2): reports are applied idempotently, in any order.
 
 Executed quantity comes from executions only, each counted once by its id; status comes from order reports only.
 """
@@ -24,7 +24,7 @@ CROSSING_REASONS = frozenset({"EC_PostOnlyWillTakeLiquidity"})
 """Reject reasons of a post-only order that would have taken liquidity; it may arrive as Cancelled or Rejected."""
 
 REPLACED_KEPT = 20
-"""Earlier values of one term; a report that is older than so many amendments is not expected any more."""
+"""Number of earlier values kept per term; a report older than that many amendments is no longer expected."""
 
 _RANK = {
     VenueOrderStatus.UNTRIGGERED: 0,
@@ -37,17 +37,17 @@ _FINAL_RANK = 4
 LATER_FIELDS: Mapping[str, Any] = {
     "refusal": None, "refusal_code": 0, "cancel_reason": "", "replaced": {}, "closes_rest": False,
 }  # fmt: skip
-"""What rows of the first version of parent orders may lack."""
+"""Fields that rows of the first version of parent orders may lack."""
 
 
 @dataclass(slots=True)
 class ChildOrder:
-    """An order of ours. Quantities in base coin, prices in USDT, instants in ms UTC of market time.
+    """One of our orders. Quantities in base coin, prices in USDT, instants in ms UTC of market time.
 
     `executions` are the ids counted so far, `filled_quantity` their sum and `cash` the sum of quantity × price;
     `reported_filled` is the exchange's own cumulative figure, with which `is_settled` compares.
-    `amended` holds the values our pending amendment asks for. `refusal_code` is the exchange's when it refused the
-    order, with `refusal` as its cause; `cancel_reason` the sentence for which we asked for its cancellation.
+    `amended` holds the values that our pending amendment requests. `refusal_code` is the exchange's code when it
+    refused the order, `refusal` the cause; `cancel_reason` is the sentence with which we requested its cancellation.
     """
 
     client_order_id: str
@@ -80,9 +80,9 @@ class ChildOrder:
     cancel_reason: str = ""
     amended: dict[str, Decimal] = field(default_factory=dict)
     replaced: dict[str, list[Decimal]] = field(default_factory=dict)
-    """Values that it had, or was asked to have, before the present ones: a report may still tell of them."""
+    """Earlier values, in force or requested by an amendment: a late report may still contain them."""
     closes_rest: bool = False
-    """Closes what is left of a position below a lot (X1)."""
+    """Closes the remainder of a position below a lot (X1)."""
     updated_ms: int = 0
     machine: ChildOrderMachine = field(init=False, compare=False)
 
@@ -93,12 +93,12 @@ class ChildOrder:
 
     @property
     def state(self) -> OrderState:
-        """Where it stands."""
+        """The current state."""
         return self.machine.state
 
     @property
     def name(self) -> str:
-        """The machine's name in the journal; without the installation, so that two runs compare."""
+        """The machine's name in the journal; without the installation code, so that two runs can be compared."""
         return f"{self.intent_id}/{self.child}"
 
     @property
@@ -111,19 +111,19 @@ class ChildOrder:
 
     @property
     def is_seen(self) -> bool:
-        """Whether the exchange has ever shown or acknowledged the order."""
+        """Whether the exchange has ever reported or acknowledged the order."""
         return bool(self.venue_order_id) or self.status is not None or bool(self.executions)
 
     @property
     def is_settled(self) -> bool:
-        """Ended, and every execution the exchange counts has been seen: nothing more is expected."""
+        """Ended, and every execution that the exchange counts has arrived: nothing more is expected."""
         return self.state.is_terminal and self.filled_quantity >= self.reported_filled
 
     @property
     def is_ended_by_exchange(self) -> bool:
         """Whether the exchange itself has ended the order, by its status or by executions.
 
-        That we count it as refused is none: an attempt of unknown outcome may land after the one that was refused.
+        Our state REJECTED alone is no proof: an attempt of unknown outcome may arrive after the one that was refused.
         """
         reported = self.status is not None and self.status.is_final
         return reported or self.state is OrderState.FILLED
@@ -135,25 +135,25 @@ class ChildOrder:
 
     @property
     def is_refused_for_price(self) -> bool:
-        """Ended because the exchange refused a maker quote for its price: band, tick, post-only (X3: quote anew)."""
+        """Ended because the exchange refused a maker quote for its price: band, tick, post-only (X3: quote again)."""
         return self.style == "post_only" and self.refusal is RefusalCause.PRICE
 
     def terms_sent(self, name: str) -> tuple[Decimal, ...]:
-        """All values of `price`, `trigger_price` or `quantity` that a report may tell of, the present one first."""
+        """All values of `price`, `trigger_price` or `quantity` that a report may contain, the current one first."""
         values = (getattr(self, name), self.amended.get(name), *self.replaced.get(name, ()))
         return tuple(dict.fromkeys(value for value in values if value is not None))
 
-    def wish(self, wanted: Mapping[str, Decimal]) -> None:
-        """Take over what the next amendment asks for."""
-        for name, value in wanted.items():
+    def set_amendment(self, terms: Mapping[str, Decimal]) -> None:
+        """Store the values that the next amendment requests."""
+        for name, value in terms.items():
             known = (value, *self.terms_sent(name))
             self.replaced[name] = list(dict.fromkeys(known))[:REPLACED_KEPT]
-        self.amended = dict(wanted)
+        self.amended = dict(terms)
 
     def is_same_as(self, report: OrderReport) -> bool:
         """Whether a report under our client id describes our order: symbol, side, quantity and price (DESIGN 5).
 
-        A market order's price is the exchange's protective price and a stop is told by its trigger.
+        A market order is compared without its price, which is the exchange's protective price; a stop by its trigger.
         """
         if (report.category, report.symbol, report.side) != (self.category, self.symbol, self.side):
             return False
@@ -168,10 +168,10 @@ class ChildOrder:
     # --- transitions ---
 
     def fire(self, trigger: str, reason: str, now_ms: int, **data: Any) -> JournalLine | None:
-        """Fire a trigger; answers the journal line, or None when the row of the table leads back to its own state:
-        what the exchange repeats is not told again.
+        """Fire a trigger and return the journal line, or None when the transition leads back to the same state: a
+        repeat by the exchange is not written to the journal.
 
-        An illegal transition changes nothing and is remarked (EX-2).
+        An illegal transition changes nothing and returns a remark (EX-2).
         """
         try:
             entry = self.machine.fire(trigger, reason, data)
@@ -195,10 +195,10 @@ class ChildOrder:
         return [note] if note else []
 
     def take_report(self, report: OrderReport, now_ms: int, *, looked_up: bool = False) -> list[JournalLine]:
-        """Take a status. A late or repeated report changes nothing (EX-2).
+        """Apply a status. A late or repeated report changes nothing (EX-2).
 
-        `looked_up` marks the answer to a look-up: it also ends what was pending or unknown, since nothing of
-        ours is on its way any more.
+        `looked_up` marks the result of a look-up: it also ends a pending or unknown state, since none of our requests
+        is in flight any more.
         """
         if self._is_late(report):
             return self._settle_pending(now_ms) if looked_up and self._is_current(report) else []
@@ -209,7 +209,7 @@ class ChildOrder:
         notes: list[JournalLine | None] = []
         if not report.status.is_final:
             self._take_terms(report)
-            notes.append(self.fire("open", f"the exchange shows it {report.status.value}", now_ms))
+            notes.append(self.fire("open", f"the exchange reports {report.status.value}", now_ms))
             if looked_up or self._is_amendment_shown():
                 notes += self._settle_pending(now_ms)
         else:
@@ -217,7 +217,7 @@ class ChildOrder:
         return [note for note in notes if note]
 
     def vanish(self, why: str, now_ms: int) -> JournalLine | None:
-        """An order once seen is absent everywhere, again and again: the exchange no longer has it."""
+        """An order that was seen before is absent everywhere, repeatedly: the exchange no longer has it."""
         self.end_reason = why
         return self.fire("cancel", why, now_ms)
 
@@ -253,7 +253,7 @@ class ChildOrder:
         )
 
     def _settle_pending(self, now_ms: int) -> list[JournalLine]:
-        """Nothing is pending any more: back to OPEN or PARTIALLY_FILLED."""
+        """Nothing is pending any more: return to OPEN or PARTIALLY_FILLED."""
         if self.state not in (
             OrderState.PENDING_AMEND,
             OrderState.PENDING_CANCEL,
@@ -263,15 +263,15 @@ class ChildOrder:
             return []
         self.amended = {}
         trigger = "confirm_part" if self.filled_quantity else "confirm"
-        note = self.fire(trigger, "the exchange shows it resting; nothing of ours is pending on it", now_ms)
+        note = self.fire(trigger, "the exchange reports it resting; none of our requests on it is pending", now_ms)
         return [note] if note else []
 
     def _take_end(self, report: OrderReport, now_ms: int) -> JournalLine | None:
         reason = _end_reason(report)
-        # A spot market order may end PartiallyFilledCanceled though complete: the quantity decides.
+        # A spot market order may end as PartiallyFilledCanceled although complete: the quantity decides.
         if report.status is VenueOrderStatus.FILLED or report.filled_quantity >= self.quantity:
             return self.fire("complete", f"the exchange reports {report.filled_quantity} executed", now_ms)
-        # The exchange says CancelByUser of every cancellation we ask for; our own reason says more.
+        # The exchange reports CancelByUser for every cancellation that we request; our own reason is more specific.
         self.end_reason = self.cancel_reason or reason
         if reason in CROSSING_REASONS:
             self.refusal = RefusalCause.PRICE
@@ -280,7 +280,7 @@ class ChildOrder:
             self.refusal = self.refusal or RefusalCause.OTHER
             return self.fire("reject", f"rejected by the exchange: {reason}", now_ms)
         if self.cancel_cause == "expired" and self.state is OrderState.PENDING_CANCEL:
-            return self.fire("expire", "cancelled by us: its time was over", now_ms)
+            return self.fire("expire", "cancelled by us: it had expired", now_ms)
         return self.fire("cancel", f"cancelled: {self.end_reason}", now_ms)
 
     # --- durable form ---
@@ -325,7 +325,7 @@ class ChildOrder:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> ChildOrder:
-        """The order that `as_data` described."""
+        """The order restored from the result of `as_data`."""
         made = cls(
             client_order_id=data["client_order_id"],
             intent_id=data["intent_id"],

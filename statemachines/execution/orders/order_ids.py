@@ -1,6 +1,6 @@
-"""EX-5: the deterministic client id `<installation 6><engine 2><intent base36>-<child>`, and back.
+"""EX-5: formatting and parsing the deterministic client id `<installation 6><engine 2><intent base36>-<child>`.
 
-The id alone tells intent and child, so a report of an order that left memory long ago is still recognised as ours.
+The id alone identifies intent and child, so a report of an order discarded long ago is still recognised as ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from statemachines.intent_ids import parse_intent_id
 from statemachines.values import IDENTITY_OF, ActorName
 
 MAX_LENGTH = 36
-"""Longest orderLinkId that the exchange takes (bybit-v5 6.2)."""
+"""Longest orderLinkId that the exchange accepts (bybit-v5 6.2)."""
 
 CODES: dict[ActorName, str] = {
     **{name: engine.code for name, engine in IDENTITY_OF.items()},
@@ -29,7 +29,7 @@ _LINK = re.compile(r"([0-9a-z]{6})([0-9a-z]{2})([0-9a-z]+)-([0-9]+)")
 
 
 class ClientOrderIdParts(NamedTuple):
-    """What a client id of ours says."""
+    """The parts of one of our client ids."""
 
     intent_id: str
     child: int

@@ -1,4 +1,4 @@
-"""One approved intent in work: its bounds, its orders one after the other, what is pending at the exchange."""
+"""One approved intent: its bounds, its successive child orders, and its pending requests to the exchange."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from statemachines.values import Account, Category
 
 @dataclass(slots=True)
 class Requests:
-    """What is pending for the current order and how often steps were repeated; fresh for every child.
+    """The pending requests of the current order and the repetitions of each step; new for every child order.
 
-    `pending` maps a topic to the key whose answer is awaited, `numbers` to the last number used, `tries` counts
-    fruitless repetitions per step. `check_ms` is when the order is looked up if nothing has come by then.
+    `pending` maps a topic to the key whose response is awaited, `numbers` to the last number used, `tries` counts
+    failed repetitions per step. `check_ms` is when the order is looked up if no report has arrived by then.
     """
 
     pending: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Requests:
     is_retry_waiting: bool = False
     is_absent: bool = False
     is_doubtful: bool = False
-    """The client id exists at the exchange: it is ours only if symbol, side, quantity and price are."""
+    """The client id exists at the exchange: the order is ours only if symbol, side, quantity and price match."""
     is_stuck: bool = False
 
     def next_key(self, client_order_id: str, topic: Topic) -> str:
@@ -45,15 +45,15 @@ class Requests:
         return self.pending[topic]
 
     def again(self, step: str) -> int:
-        """Count one more repetition of a step; answers how many there were."""
+        """Count one more repetition of a step and return the number of repetitions."""
         self.tries[step] = self.tries.get(step, 0) + 1
         return self.tries[step]
 
 
 @dataclass(slots=True)
 class ParentOrder:
-    """An intent from approval to its end. `number` is the order of arrival; `quantity` what is intended now
-    (MoveStop may change it), `filled` and `cash` what all its orders executed."""
+    """An intent from approval to its end. `number` is the sequence number of its arrival; `quantity` the current target
+    (MoveStop may change it), `filled` and `cash` the totals executed by all its orders."""
 
     slot: int
     number: int
@@ -65,20 +65,20 @@ class ParentOrder:
     expires_ms: int | None
     filled: Decimal = ZERO
     cash: Decimal = ZERO
-    wants_child: bool = True
+    needs_child: bool = True
     order: ChildOrder | None = None
     requests: Requests = field(default_factory=Requests)
     withdrawn: str = ""
     is_expired: bool = False
     quoted_ms: int | None = None
     price_refusals: Tries = field(default_factory=Tries)
-    """Quotes refused for their price in a row, by the exchange's code (X3)."""
+    """Consecutive quotes refused for their price, by the exchange's code (X3)."""
     amend_failures: Tries = field(default_factory=Tries)
-    """Amendments in a row that were refused, or whose outcome is not known, by the reason."""
+    """Consecutive amendments that were refused or whose outcome is unknown, by reason."""
     unproven: list[int] = field(default_factory=list)
-    """Earlier orders (children) that ended without the exchange's word; shown alive, they are cancelled."""
-    told: str = ""
-    """The last IntentWorking, so that a repeated report is not told twice."""
+    """Earlier child orders that ended without confirmation by the exchange; if reported open, they are cancelled."""
+    announced_shape: str = ""
+    """The terms in the last IntentWorking, so that a repeated report sends no second one."""
     ended_number: int = 0
     machine: ParentOrderMachine = field(init=False)
 
@@ -95,7 +95,7 @@ class ParentOrder:
 
     @property
     def is_stopping(self) -> bool:
-        """Withdrawn or past its time: whatever rests is to be cancelled and nothing new is sent."""
+        """Withdrawn or expired: resting orders are cancelled and nothing new is sent."""
         return self.machine.state is ParentOrderState.STOPPING
 
     @property
@@ -108,11 +108,11 @@ class ParentOrder:
 
     @property
     def state(self) -> ParentOrderState:
-        """Where it stands."""
+        """The current state."""
         return self.machine.state
 
     def fire(self, trigger: str, reason: str, **data: Any) -> JournalEntry:
-        """Move along the table. Raises IllegalTransitionError: no such arrow."""
+        """Move along the table. Raises IllegalTransitionError when there is no such row."""
         return self.machine.fire(trigger, reason, data)
 
     def as_data(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class ParentOrder:
             "expires_ms": self.expires_ms,
             "filled": str(self.filled),
             "cash": str(self.cash),
-            "wants_child": self.wants_child,
+            "wants_child": self.needs_child,
             "order": self.order.as_data() if self.order else None,
             "requests": {
                 "pending": dict(requests.pending),
@@ -146,13 +146,13 @@ class ParentOrder:
             "price_refusals": list(self.price_refusals),
             "amend_failures": list(self.amend_failures),
             "unproven": list(self.unproven),
-            "told": self.told,
+            "told": self.announced_shape,
             "ended_number": self.ended_number,
         }
 
     @classmethod
     def from_data(cls, slot: int, state: str, data: Mapping[str, Any]) -> ParentOrder:
-        """The work that a durable row (its state and `as_data`) describes.
+        """The parent order restored from a durable row (its state and `as_data`).
 
         Raises:
             UnknownStateError: the table has no such state.
@@ -169,7 +169,7 @@ class ParentOrder:
             expires_ms=data["expires_ms"],
             filled=Decimal(data["filled"]),
             cash=Decimal(data["cash"]),
-            wants_child=data["wants_child"],
+            needs_child=data["wants_child"],
             order=ChildOrder.from_data(data["order"]) if data["order"] else None,
             requests=Requests(**_copied(data["requests"])),
             withdrawn=data["withdrawn"],
@@ -178,7 +178,7 @@ class ParentOrder:
             price_refusals=Tries(*data["price_refusals"]),
             amend_failures=Tries(*data["amend_failures"]),
             unproven=list(data["unproven"]),
-            told=data["told"],
+            announced_shape=data["told"],
             ended_number=data["ended_number"],
         )
         made.machine = ParentOrderMachine.restored(made.intent.intent_id, state)
@@ -186,7 +186,7 @@ class ParentOrder:
 
 
 def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy whose dictionaries are ours to change."""
+    """A copy whose dictionaries may be modified."""
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
 
 
@@ -199,9 +199,10 @@ def stop_retry(parent: ParentOrder) -> None:
 
 @dataclass(slots=True)
 class ResurrectedOrder:
-    """One such order while it is being cancelled, in memory only: a restart reads the open orders and finds it anew.
+    """An order that is open at the exchange after its end here, while it is being cancelled (`resurrected_orders`). In
+    memory only: a restart reads the open orders and finds it again.
 
-    `pending` is the key of the cancellation whose answer is awaited.
+    `pending` is the key of the cancellation whose response is awaited.
     """
 
     account: Account
@@ -214,7 +215,7 @@ class ResurrectedOrder:
 
 PREFIX = "parent:"
 SCHEMA = 2
-"""Of the rows of parent orders. 1: the state was a text of its own, fields came in bit by bit (`_from_schema_1`)."""
+"""The schema of the rows of parent orders. 1: the state was a separate text, fields were added (`_from_schema_1`)."""
 _LATER_FIELDS: Mapping[str, Any] = {"price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": []}
 
 
@@ -239,7 +240,7 @@ ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1})
 
 
 class ParentOrders:
-    """Intents by id, their slots, and the earliest instant at which one of them is due."""
+    """Parent orders by intent id, their slots, and the earliest instant at which one of them is due."""
 
     def __init__(self, keep_ended: int) -> None:
         self._keep = keep_ended
@@ -252,23 +253,23 @@ class ParentOrders:
         self._heap: list[tuple[int, int]] = []
 
     def get(self, intent_id: str) -> ParentOrder | None:
-        """The intent, live or recently ended."""
+        """The parent order, live or recently ended."""
         return self._by_intent.get(intent_id)
 
     def known(self) -> Iterator[ParentOrder]:
-        """Live and recently ended intents."""
+        """Live and recently ended parent orders."""
         return iter(self._by_intent.values())
 
     def live_makers(self) -> Iterator[ParentOrder]:
-        """Maker intents not ended, in no particular order."""
+        """Maker orders not ended, in no particular order."""
         return (parent for parent in self._live.values() if parent.intent.style == "maker")
 
     def live(self) -> Iterator[ParentOrder]:
-        """Intents not ended, in the order in which they came."""
+        """Parent orders not ended, in order of arrival."""
         return iter(sorted(self._live.values(), key=lambda parent: parent.number))
 
     def free_slot(self) -> tuple[int, ParentOrder | None]:
-        """A slot for a new intent, and the longest ended one if it had to be forgotten for it."""
+        """A slot for a new parent order, and the one that was discarded for it (the one that ended first), if any."""
         if len(self._ended) > self._keep:
             oldest = self._ended.popleft()
             del self._by_intent[oldest.intent.intent_id]
@@ -282,18 +283,18 @@ class ParentOrders:
         self.mark(parent)
 
     def end(self, parent: ParentOrder) -> None:
-        """The intent has ended: it stays known until its slot is needed."""
+        """The parent order has ended: it is kept until its slot is needed."""
         self._live.pop(parent.slot, None)
         self._ended.append(parent)
         self.schedule(parent, None)
         self.mark(parent)
 
     def mark(self, parent: ParentOrder) -> None:
-        """The work's row must be written."""
+        """Its row must be written."""
         self._dirty[parent.slot] = parent
 
     def schedule(self, parent: ParentOrder, due_ms: int | None) -> None:
-        """Set when the work is due next; None for never."""
+        """Set when it is due next; None for never."""
         if due_ms is None:
             self._due.pop(parent.slot, None)
         elif self._due.get(parent.slot) != due_ms:
@@ -301,7 +302,7 @@ class ParentOrders:
             heapq.heappush(self._heap, (due_ms, parent.slot))
 
     def earliest(self) -> int | None:
-        """The earliest instant at which a work is due."""
+        """The earliest instant at which one is due."""
         while self._heap:
             due_ms, slot = self._heap[0]
             if self._due.get(slot) == due_ms:
@@ -310,12 +311,12 @@ class ParentOrders:
         return None
 
     def due(self, now_ms: int) -> list[ParentOrder]:
-        """Works due at or before `now_ms`, in the order in which they came."""
+        """Parent orders due at or before `now_ms`, in order of arrival."""
         slots = [slot for slot, due_ms in self._due.items() if due_ms <= now_ms]
         return sorted((self._live[slot] for slot in slots), key=lambda parent: parent.number)
 
     def rows(self) -> Iterable[StateRow]:
-        """Every row as it would be written now."""
+        """Every row in its current form."""
         return [_stored(parent) for parent in self._by_intent.values()]
 
     def dirty(self) -> Iterable[StateRow]:
@@ -325,7 +326,7 @@ class ParentOrders:
         return rows
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
-        """Take back all works."""
+        """Restore all parent orders."""
         for key, row in rows.items():
             if key.startswith(PREFIX):
                 parent = ParentOrder.from_data(int(key.removeprefix(PREFIX)), row.state, row.data)

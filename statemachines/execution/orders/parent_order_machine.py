@@ -1,4 +1,4 @@
-"""EX-1, EX-3: the life of an approved intent, above its child orders."""
+"""EX-1, EX-3: the life cycle of an approved intent, above its child orders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statemachines.fsm import Row, StateMachine, Table
 
 
 class ParentOrderState(StrEnum):
-    """States of a parent order; the five ends are those of its message `IntentDone`."""
+    """States of a parent order; the last five are its ends, each with its message (`IntentEnded`)."""
 
     HELD = "HELD"
     WORKING = "WORKING"
@@ -26,23 +26,28 @@ PARENT_TABLE: Table[ParentOrderState] = Table(
     "parent-order",
     _S.HELD,
     (
-        Row("place", _S.HELD, _S.WORKING, "EX-1: its next child order is made"),
-        Row("quote_again", _S.WORKING, _S.HELD, "EX-3: its child has ended, what is left waits for its next quote"),
-        # the way out
-        Row("withdraw", _S.HELD, _S.STOPPING, "EX-1: its engine, or a switch, wants no more of it"),
-        Row("withdraw", _S.WORKING, _S.STOPPING, "EX-1: its engine, or a switch, wants no more of it"),
-        Row("withdraw", _S.STOPPING, _S.STOPPING, "EX-1: withdrawn once more, or expired and then withdrawn"),
-        Row("expire", _S.HELD, _S.STOPPING, "CH-3: its time is over"),
-        Row("expire", _S.WORKING, _S.STOPPING, "CH-3: its time is over"),
+        Row("place", _S.HELD, _S.WORKING, "EX-1: its next child order is created"),
+        Row(
+            "quote_again",
+            _S.WORKING,
+            _S.HELD,
+            "EX-3: its child has ended; the remainder waits for its next quote",
+        ),
+        # stopping
+        Row("withdraw", _S.HELD, _S.STOPPING, "EX-1: withdrawn by its engine or by a switch"),
+        Row("withdraw", _S.WORKING, _S.STOPPING, "EX-1: withdrawn by its engine or by a switch"),
+        Row("withdraw", _S.STOPPING, _S.STOPPING, "EX-1: withdrawn again, or expired and then withdrawn"),
+        Row("expire", _S.HELD, _S.STOPPING, "CH-3: expired"),
+        Row("expire", _S.WORKING, _S.STOPPING, "CH-3: expired"),
         # the ends
-        Row("filled", _S.WORKING, _S.FILLED, "EX-1: all of it is executed"),
+        Row("filled", _S.WORKING, _S.FILLED, "EX-1: completely executed"),
         Row("filled", _S.STOPPING, _S.FILLED, "EX-1: the fill won the race against our cancel"),
-        Row("cancelled", _S.HELD, _S.CANCELLED, "EX-3: what is left is too little for an order"),
-        Row("cancelled", _S.WORKING, _S.CANCELLED, "EX-1: cancelled by the exchange, or too little is left"),
-        Row("cancelled", _S.STOPPING, _S.CANCELLED, "EX-1: withdrawn, and nothing of it is left at the exchange"),
-        Row("rejected", _S.WORKING, _S.REJECTED, "EX-4: the exchange refused it for good"),
-        Row("expired", _S.WORKING, _S.EXPIRED, "EX-4: it never arrived and its decision is too old to be sent again"),
-        Row("expired", _S.STOPPING, _S.EXPIRED, "CH-3: its time is over, and nothing of it is left at the exchange"),
+        Row("cancelled", _S.HELD, _S.CANCELLED, "EX-3: the remainder is too small for an order"),
+        Row("cancelled", _S.WORKING, _S.CANCELLED, "EX-1: cancelled by the exchange, or the remainder is too small"),
+        Row("cancelled", _S.STOPPING, _S.CANCELLED, "EX-1: withdrawn, and none of its orders is left at the exchange"),
+        Row("rejected", _S.WORKING, _S.REJECTED, "EX-4: permanently refused by the exchange"),
+        Row("expired", _S.WORKING, _S.EXPIRED, "EX-4: it never arrived and its decision is too old to be resent"),
+        Row("expired", _S.STOPPING, _S.EXPIRED, "CH-3: expired, and none of its orders is left at the exchange"),
         Row("denied", _S.HELD, _S.DENIED, "EX-1: the instrument's filters allow no order"),
         Row("denied", _S.WORKING, _S.DENIED, "EX-1, RM-2: our own checks or a switch refused its child order"),
     ),

@@ -1,7 +1,7 @@
-"""The one judge of what the exchange tells about our orders: is it about the order that we sent, and can it be true?
+"""All checks of the exchange's reports about our orders: does a report match the order sent, and is it plausible?
 
-Pure: it names what is wrong and decides nothing. What is refused here is not booked until the exchange's own list says
-the same again (`statemachines/execution/suspect_reports.py`).
+Pure: the functions name a problem and decide nothing. A report refused here is not booked until the exchange's own
+list confirms it (`statemachines/execution/suspect_reports.py`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.execution.orders.child_order import ChildOrder
-from statemachines.limits.plausibility import MOST_APART_MS, MOST_FEE_PART, MOST_FILL_RATIO, MOST_FUNDING_RATE
+from statemachines.limits.plausibility import MAX_APART_MS, MAX_FEE_PART, MAX_FILL_RATIO, MAX_FUNDING_RATE
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
 from statemachines.values import Account, Category, Side
 
 FUNDING_TYPE = "Funding"
-"""The execution type of a settlement: `fee` is what was paid or received."""
+"""The execution type of a settlement: `fee` is the amount paid or received."""
 
 
 class Terms(NamedTuple):
-    """What an order was sent with; None where it is not known any more. `room` is how much of it may still execute.
+    """The terms an order was sent with; None where no longer known. `room` is the quantity that may still execute.
 
-    `quantities`, `limits` and `triggers` are all that it was sent with or was asked to be amended to: a report may tell
-    of any of them, since it can be from before an amendment. Empty: nothing is known of it, or nothing binds.
+    `quantities`, `limits` and `triggers` are all values that were sent or requested by an amendment: a report may
+    contain any of them, since it can be from before an amendment. Empty: unknown, or not limited.
     """
 
     account: Account | None = None
@@ -36,7 +36,7 @@ class Terms(NamedTuple):
     limits: tuple[Decimal, ...] = ()
     triggers: tuple[Decimal, ...] = ()
     may_shrink: bool = False
-    """A reduce-only order: the exchange cuts it when the position gets smaller."""
+    """A reduce-only order: the exchange reduces it when the position becomes smaller."""
     created_ms: int = 0
 
 
@@ -44,7 +44,7 @@ NO_TERMS = Terms()
 
 
 def terms_of(order: ChildOrder) -> Terms:
-    """The terms of an order with the room that its executions leave; a pending amendment may have widened it."""
+    """The terms of an order with the quantity that may still execute; a pending amendment may have increased it."""
     room = None if order.closes_rest else max(order.quantity, order.amended.get("quantity", order.quantity))
     room = None if room is None else max(room - order.filled_quantity, Decimal(0))
     return Terms(
@@ -63,20 +63,20 @@ def terms_of(order: ChildOrder) -> Terms:
 
 
 def foreign_problem(terms: Terms, report: OrderReport | ExecutionReport) -> str:
-    """Why a report that carries the id of our order is of another order, as a clause; "" when it is ours."""
-    asked = {"account": terms.account, "category": terms.category, "symbol": terms.symbol, "side": terms.side}
+    """Why a report with the id of our order belongs to another order, as a clause; "" when it is ours."""
+    sent = {"account": terms.account, "category": terms.category, "symbol": terms.symbol, "side": terms.side}
     if terms.venue_order_id and report.venue_order_id:
-        asked["venue_order_id"] = terms.venue_order_id
-    told = {name: getattr(report, name) for name in asked}
+        sent["venue_order_id"] = terms.venue_order_id
+    shown = {name: getattr(report, name) for name in sent}
     wrong = [
-        f"{name} is {told[name]}, ours has {value}" for name, value in asked.items() if value not in (None, told[name])
+        f"{name} is {shown[name]}, ours has {value}" for name, value in sent.items() if value not in (None, shown[name])
     ]
     return "; ".join(wrong)
 
 
 def terms_problem(terms: Terms, report: OrderReport) -> str:
-    """Why a report under our id tells of terms that we never asked for, as a clause; "" when it does not."""
-    told = (
+    """Why a report under our id has terms that we never requested, as a clause; "" when it has not."""
+    checks = (
         ("quantity", report.quantity, terms.quantities),
         ("price", report.price, terms.limits),
         (
@@ -85,7 +85,7 @@ def terms_problem(terms: Terms, report: OrderReport) -> str:
             terms.triggers if report.status is VenueOrderStatus.UNTRIGGERED else (),
         ),
     )
-    for name, value, sent in told:
+    for name, value, sent in checks:
         is_cut = name == "quantity" and terms.may_shrink and value is not None and value <= max(sent, default=value)
         if sent and value is not None and value not in sent and not is_cut:
             return f"{name} is {value}, ours has {sent[0]}"
@@ -93,34 +93,34 @@ def terms_problem(terms: Terms, report: OrderReport) -> str:
 
 
 def price_problem(terms: Terms, report: ExecutionReport, known: Sequence[Decimal]) -> str:
-    """Why an execution cannot have had its price, as a clause; "" when it can.
+    """Why an execution's price is implausible, as a clause; "" when it is plausible.
 
-    A limit order never fills worse than its limit. Anything else fills near one of the `known` prices (the market's,
-    its trigger, the price that it was decided at); without any nothing is judged.
+    A limit order never fills worse than its limit. Any other order fills near one of the `known` prices (the market's,
+    its trigger, the price of the decision); without a known price nothing is checked.
     """
     if terms.limits:
         worst = max(terms.limits) if report.side is Side.BUY else min(terms.limits)
         if (report.price - worst) * report.side.sign > 0:
             return f"price is {report.price}; worse than the order's limit {worst} is not possible"
     near = (*known, *terms.limits, *terms.triggers)
-    if near and not any(one / MOST_FILL_RATIO <= report.price <= one * MOST_FILL_RATIO for one in near):
-        told = ", ".join(str(one) for one in near)
-        return f"price is {report.price}; within {MOST_FILL_RATIO} times of one of {told} is possible"
+    if near and not any(one / MAX_FILL_RATIO <= report.price <= one * MAX_FILL_RATIO for one in near):
+        prices = ", ".join(str(one) for one in near)
+        return f"price is {report.price}; within {MAX_FILL_RATIO} times of one of {prices} is possible"
     return ""
 
 
 def time_problem(terms: Terms, report: ExecutionReport, now_ms: int) -> str:
-    """Why an execution cannot have been when it is told to have been, as a clause; "" when it can."""
-    if report.executed_ms > now_ms + MOST_APART_MS:
-        return f"executed_ms is {report.executed_ms}; at most {MOST_APART_MS} ms after {now_ms} is possible"
-    if report.executed_ms < terms.created_ms - MOST_APART_MS:
+    """Why an execution's time is implausible, as a clause; "" when it is plausible."""
+    if report.executed_ms > now_ms + MAX_APART_MS:
+        return f"executed_ms is {report.executed_ms}; at most {MAX_APART_MS} ms after {now_ms} is possible"
+    if report.executed_ms < terms.created_ms - MAX_APART_MS:
         return f"executed_ms is {report.executed_ms}; the order was created at {terms.created_ms}"
     return ""
 
 
 def lot_problem(terms: Terms, report: ExecutionReport, qty_step: Decimal) -> str:
-    """Why an execution cannot be of an order on the lot, as a clause; "" when it can. An order that is not on the lot
-    itself (its step was another one then, or it closes a rest) tells nothing."""
+    """Why an execution's quantity contradicts the lot step, as a clause; "" when it does not. An order whose own
+    quantity is not a multiple of the step (the step was different then, or it closes a remainder) is not checked."""
     is_on_lot = bool(terms.quantities) and not any(quantity % qty_step for quantity in terms.quantities)
     if is_on_lot and report.quantity % qty_step:
         return f"quantity is {report.quantity}; a multiple of the lot step {qty_step} is required"
@@ -128,19 +128,19 @@ def lot_problem(terms: Terms, report: ExecutionReport, qty_step: Decimal) -> str
 
 
 def overfill_problem(terms: Terms, report: ExecutionReport) -> str:
-    """Why an execution is more than was ordered, as a clause; "" when it is not."""
+    """Why an execution exceeds the ordered quantity, as a clause; "" when it does not."""
     if terms.room is None or report.quantity <= terms.room:
         return ""
     return f"quantity is {report.quantity}; only {terms.room} of the order is left to execute"
 
 
 def fee_problem(report: ExecutionReport, base: str, quote: str) -> str:
-    """Why a fee (of a settlement: a payment) cannot be true, as a clause; "" when it can. `base` and `quote` are the
-    coins of the market: a fee in any other coin cannot be valued."""
+    """Why a fee (for a settlement: a payment) is implausible, as a clause; "" when it is plausible. `base` and `quote`
+    are the coins of the market: a fee in any other coin cannot be valued."""
     if report.fee == 0:
         return ""
     is_settlement = report.execution_type == FUNDING_TYPE
-    most = MOST_FUNDING_RATE if is_settlement else MOST_FEE_PART
+    most = MAX_FUNDING_RATE if is_settlement else MAX_FEE_PART
     coins = (quote,) if is_settlement else (base, quote)
     value = report.quantity if report.fee_coin == base else report.quantity * report.price
     if report.fee_coin and report.fee_coin not in coins:
@@ -153,17 +153,17 @@ def fee_problem(report: ExecutionReport, base: str, quote: str) -> str:
 
 
 def closed_problem(report: ExecutionReport) -> str:
-    """Why an execution cannot have closed what it is told to have closed, as a clause; "" when it can."""
+    """Why an execution's closed quantity is implausible, as a clause; "" when it is plausible."""
     if report.closed_quantity is None or report.closed_quantity <= report.quantity:
         return ""
     return f"closed quantity is {report.closed_quantity}; only {report.quantity} were executed"
 
 
 def row_problem(report: OrderReport, *, is_in_coin: bool = True) -> str:
-    """Why a report of an order contradicts itself, as a clause; "" when it does not. `is_in_coin`: its quantity is
-    counted in the coin, as what was executed is."""
+    """Why a report of an order contradicts itself, as a clause; "" when it does not. `is_in_coin`: its quantity is in
+    the coin, like its executed quantity."""
     status, executed, quantity = report.status, report.filled_quantity, report.quantity
-    if report.updated_ms < report.created_ms - MOST_APART_MS:
+    if report.updated_ms < report.created_ms - MAX_APART_MS:
         return f"it was updated at {report.updated_ms}, and created at {report.created_ms}"
     if status in (VenueOrderStatus.FILLED, VenueOrderStatus.PARTIALLY_FILLED) and not executed:
         return f"status is {status.value} with nothing executed"

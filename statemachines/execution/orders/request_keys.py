@@ -1,4 +1,4 @@
-"""Keys of requests: unique for ever within the order manager, and deterministic.
+"""Keys of requests: deterministic and permanently unique within the order manager.
 
 `<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `account:<name>:<n>`,
 `market:<n>`, `leverage:<account>:<symbol>:<n>`, `resurrected:<link id>:<n>`.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Topic(StrEnum):
-    """What a request is about."""
+    """The kind of a request."""
 
     PLACE = "place"
     CANCEL = "cancel"
@@ -26,7 +26,7 @@ class Topic(StrEnum):
 
 
 _FORMER_NAMES = {"revenant": Topic.RESURRECTED}
-"""Topics as an earlier version wrote them into keys of requests that may still be unanswered."""
+"""Former topic names, in keys of requests of an earlier version that may still be pending."""
 
 ORDER_TOPICS = frozenset({Topic.PLACE, Topic.CANCEL, Topic.AMEND, Topic.LOOK})
 
@@ -50,7 +50,7 @@ def parse_key(key: str) -> KeyParts:
     """Topic and subject of one of our keys.
 
     Raises:
-        ValueError: the key was not made here.
+        ValueError: the key was not created by this module.
     """
     parts = key.split(":")
     if len(parts) == 3 and parts[1] in ORDER_TOPICS:

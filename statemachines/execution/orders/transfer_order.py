@@ -1,4 +1,4 @@
-"""Transfers in work, in reusable slots like the intents."""
+"""Transfers under way, in reusable slots like the parent orders."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PREFIX = "transfer:"
 
 @dataclass(slots=True)
 class TransferWork:
-    """One movement from its order to its end. `pending` is the key whose answer is awaited, `attempts` how often
-    it was sent, `looks` how often it was looked up in vain."""
+    """One transfer from its order to its end. `pending` is the key whose response is awaited, `attempts` the number of
+    times it was sent, `looks` the number of look-ups without a result."""
 
     slot: int
     number: int
@@ -37,7 +37,7 @@ class TransferWork:
 
     @property
     def state(self) -> TransferState:
-        """Where it stands."""
+        """The current state."""
         return self.machine.state
 
     @property
@@ -45,7 +45,7 @@ class TransferWork:
         return self.machine.state in ENDED
 
     def fact(self, now_ms: int) -> TransferFact:
-        """The movement as a row of the fact table."""
+        """The transfer as a row of the fact table."""
         ordered = self.ordered
         return TransferFact(
             transfer_id=ordered.transfer_id,
@@ -88,7 +88,7 @@ class TransferWorks:
         return self._by_id.get(transfer_id)
 
     def live(self) -> Iterator[TransferWork]:
-        """Transfers not ended, in the order in which they came."""
+        """Transfers not ended, in order of arrival."""
         return iter(sorted((w for w in self._by_id.values() if not w.is_ended), key=lambda work: work.number))
 
     def free_slot(self) -> int:
@@ -111,7 +111,7 @@ class TransferWorks:
         self._dirty[work.slot] = work
 
     def rows(self) -> Iterable[StateRow]:
-        """Every row as it would be written now."""
+        """Every row in its current form."""
         return [_stored(work) for work in self._by_id.values()]
 
     def dirty(self) -> Iterable[StateRow]:

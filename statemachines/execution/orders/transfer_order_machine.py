@@ -1,4 +1,4 @@
-"""OR-6: the life of one transfer at the exchange; a lost answer is looked up, never sent blindly."""
+"""OR-6: the life cycle of one transfer at the exchange; a lost response leads to a look-up, never to a blind repeat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statemachines.fsm import Row, StateMachine, Table
 
 
 class TransferState(StrEnum):
-    """States of a transfer as we know it."""
+    """States of a transfer on our side."""
 
     REQUESTED = "REQUESTED"
     SENT = "SENT"
@@ -23,17 +23,17 @@ TRANSFER_TABLE: Table[TransferState] = Table(
     "transfer",
     _S.REQUESTED,
     (
-        Row("send", _S.REQUESTED, _S.SENT, "OR-6: recorded and handed to the lane in one commit"),
-        Row("resend", _S.SENT, _S.SENT, "EX-4: refused for a passing reason, sent again under the same id"),
-        Row("resend", _S.UNKNOWN, _S.SENT, "EX-4: the exchange never had it, sent again under the same id"),
+        Row("send", _S.REQUESTED, _S.SENT, "OR-6: recorded and queued for the exchange in one commit"),
+        Row("resend", _S.SENT, _S.SENT, "EX-4: refused for a transient reason, resent under the same id"),
+        Row("resend", _S.UNKNOWN, _S.SENT, "EX-4: the exchange never received it, resent under the same id"),
         Row("hold", _S.SENT, _S.REQUESTED, "OR-9: never arrived; nothing is sent before the first reconciliation"),
         Row("hold", _S.UNKNOWN, _S.REQUESTED, "OR-9: never arrived; nothing is sent before the first reconciliation"),
         Row("lose", _S.SENT, _S.UNKNOWN, "EX-1: time-out, crash or duplicate id: look it up, never send blindly"),
-        Row("lose", _S.UNKNOWN, _S.UNKNOWN, "EX-1: the look-up's answer is lost too: it is asked again"),
-        Row("done", _S.SENT, _S.DONE, "OR-6: the exchange has moved it; it is posted"),
-        Row("done", _S.UNKNOWN, _S.DONE, "OR-6: the look-up shows that it moved; it is posted"),
-        Row("fail", _S.SENT, _S.FAILED, "OR-6: refused for good; nothing was moved or booked"),
-        Row("fail", _S.UNKNOWN, _S.FAILED, "OR-6: the look-up shows that it failed, or the retries are used up"),
+        Row("lose", _S.UNKNOWN, _S.UNKNOWN, "EX-1: the look-up failed too: it is repeated"),
+        Row("done", _S.SENT, _S.DONE, "OR-6: the exchange has made the transfer; it is posted"),
+        Row("done", _S.UNKNOWN, _S.DONE, "OR-6: the look-up shows that it succeeded; it is posted"),
+        Row("fail", _S.SENT, _S.FAILED, "OR-6: permanently refused; nothing was moved or booked"),
+        Row("fail", _S.UNKNOWN, _S.FAILED, "OR-6: the look-up shows that it failed, or the retries are exhausted"),
     ),
     {
         _S.REQUESTED: "ПОРУЧЕН",

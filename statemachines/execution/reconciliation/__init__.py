@@ -1,4 +1,5 @@
-"""OR-9: books against the exchange, as pure functions split by concern.
+"""OR-9: comparing our accounts with the exchange, as pure functions split by concern.
 
-They find and propose; the order manager fetches and applies. One pass converges, a second one finds nothing.
+They find differences and propose corrections; the order manager reads and applies. One pass converges, a second one
+finds nothing.
 """

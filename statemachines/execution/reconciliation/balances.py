@@ -1,4 +1,4 @@
-"""Wallet balances, to the last unit: a difference becomes a correcting posting and an alarm (DESIGN 7)."""
+"""Wallet balances, to the smallest unit: a difference becomes a correcting posting and an alert (DESIGN 7)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ZERO = Decimal(0)
 
 
 class BalanceCorrection(NamedTuple):
-    """The posting that brings the book to the exchange's balance."""
+    """The posting that brings the ledger to the exchange's balance."""
 
     posting: PostingFact
     finding: Finding
@@ -27,7 +27,7 @@ def compare_balances(
 ) -> tuple[BalanceCorrection, ...]:
     """Corrections by coin, in alphabetical order; a coin that is not listed counts as zero.
 
-    Money comes from outside only through the master account: an increase there is a deposit (OR-5).
+    Money enters only through the master account: an increase there is a deposit (OR-5).
     """
     corrections = []
     for coin in sorted({*ours, *theirs}):
@@ -44,17 +44,17 @@ def compare_balances(
 
 
 def empty_wallet_problem(account: Account, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> str:
-    """Why a wallet without any coin cannot be true, as a sentence; "" when it can.
+    """Why a wallet without any coin is implausible, as a sentence; "" when it is plausible.
 
-    The exchange leaves out coins of which nothing is held, so an account that was emptied by hand looks like a list
-    that came incomplete. A wrong zero loses the books of a whole account, so the list has to name one coin at least.
+    The exchange leaves out coins with a zero balance, so an account that was emptied by hand looks like an incomplete
+    list. A wrong zero would clear the ledger of a whole account, so the list must contain at least one coin.
     """
     held = sorted(coin for coin, amount in ours.items() if amount > ZERO)
     if theirs or not held:
         return ""
     return (
-        f"wallet of {account}: the list of coins is empty, and the books hold {', '.join(held)}; nothing is booked. If "
-        "the account was emptied by hand, move any amount of a coin to it: then it is compared again."
+        f"wallet of {account}: the list of coins is empty, but the ledger holds {', '.join(held)}; nothing is booked. "
+        "If the account was emptied by hand, transfer any amount of a coin to it: then it is compared again."
     )
 
 

@@ -1,4 +1,4 @@
-"""OR-9: one account's reading against its books: executions first, then orders, positions and balances."""
+"""OR-9: one account's reading against our accounts: executions first, then orders, positions and balances."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from statemachines.values import Account
 
 
 def unsettled(context: ExecutionContext, account: Account) -> list[ParentOrder]:
-    """Live intents of the account whose order may still live at the exchange or lacks executions."""
+    """Live intents of the account whose order may still be open at the exchange or lacks executions."""
     return [
         parent
         for parent in context.parents.live()
-        if parent.intent.account == account and not parent.wants_child and parent.order and not parent.order.is_settled
+        if parent.intent.account == account and not parent.needs_child and parent.order and not parent.order.is_settled
     ]
 
 
 def is_moving_money(context: ExecutionContext, account: Account) -> bool:
-    """Whether a transfer from or to the account is under way: its balance may have changed already, or not yet."""
+    """Whether a transfer from or to the account is under way, so that its balance may or may not have changed yet."""
     return any(
         account in (transfer.ordered.from_account, transfer.ordered.to_account)
         for transfer in context.transfers.live()
@@ -43,16 +43,16 @@ def is_moving_money(context: ExecutionContext, account: Account) -> bool:
 
 
 def is_trading(context: ExecutionContext, account: Account) -> bool:
-    """Whether a request on an order of the account is under way: readings are not comparable then."""
+    """Whether a request on an order of the account is under way, so that readings cannot be compared."""
     return any(parent.requests.pending for parent in context.parents.live() if parent.intent.account == account)
 
 
 def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms: int) -> list[Finding]:
-    """The first reading ever: balances are posted as opening balances; positions and orders found are adopted."""
+    """The very first reading: balances are posted as opening balances; positions and orders found are adopted."""
     account = snapshot.account
     books = context.books[account]
     books.is_opened = True
-    books.deduplicator.forgotten_ms = max(books.deduplicator.forgotten_ms, began_ms - 1)
+    books.deduplicator.horizon_ms = max(books.deduplicator.horizon_ms, began_ms - 1)
     for row in snapshot.executions:
         books.deduplicator.add(row.execution_id, row.executed_ms)
     posting = opening_posting(account, snapshot.balances, snapshot.market_ms)
@@ -72,8 +72,8 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
 def apply_executions(
     context: ExecutionContext, snapshot: AccountSnapshot, doubted_before: Mapping[str, None]
 ) -> list[Finding]:
-    """Executions that the stream did not bring, booked as if it had; those that were doubted when the list was asked
-    for are settled by it."""
+    """Book the executions that the stream missed as if they had been streamed; the list also settles those that were
+    doubted when it was requested."""
     books = context.books[snapshot.account]
     suspect_reports.drop_unlisted(context, books, doubted_before, snapshot)
     found = []
@@ -81,7 +81,7 @@ def apply_executions(
         taken = take_execution(context, row, is_listed=True)
         if taken in (Taken.BOOKED, Taken.CONTRADICTION):
             found.append(execution_finding(row, contradicts=taken is Taken.CONTRADICTION))
-    context.reading_wanted = ""  # this is the reading
+    context.reading_needed = ""  # this reading is the one
     return found
 
 
@@ -93,10 +93,10 @@ def apply_orders(
     follows_gap: bool,
     confirmed: Callable[[str], None],
 ) -> list[Finding]:
-    """Open orders against ours: shown ones are taken, absent ones looked up, unknown ones adopted as EXTERNAL.
+    """Open orders against ours: listed ones are applied, absent ones looked up, unknown ones adopted as EXTERNAL.
 
-    At a start every request of the earlier life is void, so nothing counts as under way; after a gap in the streams
-    no report of what is under way is waited for.
+    At a start every request of the previous incarnation is void, so nothing counts as under way; after a gap in the
+    streams no report of a request under way is expected.
     """
     books = context.books[snapshot.account]
     books.alive_after_end &= {report.client_order_id for report in snapshot.open_orders}
@@ -125,12 +125,12 @@ def apply_orders(
 def differences(
     context: ExecutionContext, snapshot: AccountSnapshot
 ) -> tuple[tuple[PositionCorrection, ...], tuple[BalanceCorrection, ...]]:
-    """What differs in positions and balances."""
+    """The differences in positions and balances."""
     book = context.books[snapshot.account].book
     positions = compare_positions(snapshot.account, book.positions, snapshot.positions)
     balances = compare_balances(snapshot.account, book.coins(), snapshot.balances, snapshot.market_ms)
     if snapshot.set_aside:
-        # What could not be read is not known: neither a difference nor absent.
+        # Unreadable rows are unknown: neither a difference nor absent.
         positions = tuple(change for change in positions if is_known(snapshot, "position", change.symbol))
         balances = tuple(change for change in balances if is_known(snapshot, "balance", change.finding.subject))
     return positions, balances
@@ -142,7 +142,7 @@ def correct(
     positions: tuple[PositionCorrection, ...],
     balances: tuple[BalanceCorrection, ...],
 ) -> list[Finding]:
-    """Bring the books to what the exchange shows; every correction is a finding."""
+    """Correct our accounts to the exchange's figures; every correction is a finding."""
     books = context.books[snapshot.account]
     for change in positions:
         _set_position(context, books, change.symbol, change.position, snapshot)

@@ -1,4 +1,4 @@
-"""What a comparison finds."""
+"""The findings of a comparison."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Kind = Literal[
 ]
 
 RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit", "own_order"})
-"""Kinds that are explained by the exchange's own records: they are listed, they are no mismatch (RM-4)."""
+"""Kinds that the exchange's own records explain: they are listed but do not count as mismatches (RM-4)."""
 
 
 class Finding(NamedTuple):
-    """One difference: what we have, what the exchange shows, and what is done about it."""
+    """One difference: our value, the exchange's value, and the resolution."""
 
     account: Account
     kind: Kind
@@ -27,14 +27,12 @@ class Finding(NamedTuple):
 
     @property
     def is_mismatch(self) -> bool:
-        """Whether the difference is unexplained and counts against the books."""
+        """Whether the difference is unexplained and counts as a mismatch."""
         return self.kind not in RECOVERED
 
     def sentence(self) -> str:
         """For alerts and reports."""
-        return (
-            f"{self.account} {self.kind} {self.subject}: books {self.ours}, exchange {self.theirs}; {self.resolution}"
-        )
+        return f"{self.account} {self.kind} {self.subject}: ours {self.ours}, exchange {self.theirs}; {self.resolution}"
 
     def fact(self, found_ms: int) -> DiscrepancyFact:
         return DiscrepancyFact(

@@ -1,4 +1,4 @@
-"""Linear positions: the exchange's is the truth; ours follows it and the difference is reported."""
+"""Linear positions: the exchange's is authoritative; ours is corrected to it and the difference is reported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from statemachines.requests import PositionReport
 from statemachines.values import Account
 
 AVERAGE_TOLERANCE = Decimal("0.0001")
-"""Fraction by which average prices may differ: the exchange rounds its own for display."""
+"""Fraction by which average prices may differ: the exchange rounds its figure for display."""
 
 
 class PositionCorrection(NamedTuple):
-    """The position that the book takes over."""
+    """The position that we adopt."""
 
     symbol: str
     position: Position
@@ -36,9 +36,9 @@ def compare_positions(
         quantity = report.quantity if report else Decimal(0)
         average = report.average_price if report else Decimal(0)
         if held.quantity != quantity:
-            kind, resolution = "position", "the exchange's position taken over as EXTERNAL"
+            kind, resolution = "position", "the exchange's position adopted as EXTERNAL"
         elif quantity and abs(held.average_price - average) > average * AVERAGE_TOLERANCE:
-            kind, resolution = "average_price", "the exchange's average price taken over"
+            kind, resolution = "average_price", "the exchange's average price adopted"
         else:
             continue
         finding = Finding(

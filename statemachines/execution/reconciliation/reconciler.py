@@ -17,7 +17,7 @@ from statemachines.execution.reconciliation.unreadable import (
 )
 from statemachines.execution.submission import patience_s
 from statemachines.execution.suspect_reports import without_foreign_orders
-from statemachines.limits.plausibility import MOST_STREAMED_AGE_MS
+from statemachines.limits.plausibility import MAX_STREAMED_AGE_MS
 from statemachines.messages.accounts import Reconciled
 from statemachines.requests import (
     AccountSnapshot,
@@ -31,18 +31,18 @@ from statemachines.requests import (
 from statemachines.values import HOUR_MS, MINUTE_MS, Account
 
 START = "start"
-READINGS_TO_BELIEVE = 2
+READINGS_TO_ACCEPT = 2
 """A difference in money or positions counts only when a second reading shows it too (RM-4: never on one)."""
-MOST_DETAILS = 100
+MAX_DETAILS = 100
 UNREAD_AGAIN_MS = MINUTE_MS
 LONGEST_UNREAD_MS = HOUR_MS
-"""An account of which something cannot be read is read again after a minute, then ever more rarely."""
+"""An account with unreadable rows is read again after a minute, then with growing pauses."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """The reading of one account that is awaited: its key, its number within the pass, the bookings before it, and the
-    executions doubted then, by id."""
+    """A pending reading of one account: its key, its number within the pass, the bookings before it, and the executions
+    doubted at that time, by id."""
 
     key: str
     number: int
@@ -53,8 +53,8 @@ class Reading:
 
 @dataclass(slots=True)
 class Run:
-    """One comparison of all accounts, in memory only: a crash simply starts another. After a gap in the streams
-    nothing that was under way is waited for: what became of it has been told to nobody."""
+    """One comparison of all accounts, in memory only: after a crash a new one starts. After a gap in the streams
+    (`follows_gap`) no report of a request under way is expected: it may have been lost in the gap."""
 
     reason: str
     follows_gap: bool = False
@@ -64,7 +64,7 @@ class Run:
 
 
 class Reconciler:
-    """Runs the passes. `on_start_ended` is called once, when the first pass of this life has ended."""
+    """Runs the passes. `on_start_ended` is called once, when the first pass of this incarnation has ended."""
 
     def __init__(
         self, context: ExecutionContext, on_opened: Callable[[Account], None], on_start_ended: Callable[[], None]
@@ -83,7 +83,7 @@ class Reconciler:
         self._unread = 0
 
     def begin(self) -> None:
-        """Read the market and every account; confirm every order that may live at the exchange."""
+        """Read the market and every account; confirm every order that may be open at the exchange."""
         context = self._context
         self._began_ms = context.now_ms
         for account in Account:
@@ -93,7 +93,7 @@ class Reconciler:
         self._start(START)
 
     def request(self, reason: str, *, follows_gap: bool = False) -> None:
-        """Compare again; when a pass is under way, right after it."""
+        """Compare again; if a pass is under way, directly after it."""
         if self._pass is not None:
             self._requested = "" if self._pass.reason == START else reason
             self._gap_requested |= follows_gap and bool(self._requested)
@@ -110,7 +110,7 @@ class Reconciler:
             self._start("continuous")
 
     def confirmed(self, intent_id: str) -> None:
-        """The exchange has told about the intent's order."""
+        """The exchange has reported the state of the intent's order."""
         self._unconfirmed.pop(intent_id, None)
 
     def wants(self, topic: Topic, subject: str, key: str) -> bool:
@@ -121,22 +121,22 @@ class Reconciler:
         return reading is not None and reading.key == key
 
     def take_market(self, key: str, outcome: ExchangeResponse) -> None:
-        """The answer to ReadMarket."""
+        """The response to ReadMarket."""
         if key != self._market_key:
             return
         if isinstance(outcome, MarketSnapshot):
             context = self._context
             self._market_key = ""
-            self._answered("the market", self._market_failures)
+            self._reading_succeeded("the market", self._market_failures)
             context.instruments.update({(i.category, i.symbol): i for i in outcome.instruments})
             context.quotes.update({(q.category, q.symbol): q for q in outcome.quotes})
-            return  # what of it cannot be read is told and read again by market data, which reads the same
+            return  # market data makes the same reading; it reports unreadable rows and reads them again
         self._market_failures += 1
-        self._complain("the market", self._market_failures, outcome)
+        self._reading_failed("the market", self._market_failures, outcome)
         self._read_market(patience_s(self._context, self._market_failures))
 
     def take_account(self, account: Account, key: str, outcome: ExchangeResponse) -> None:
-        """The answer to ReadAccount. A failed query is not an empty answer: it is asked again."""
+        """The response to ReadAccount. A failed query is not an empty result: it is repeated."""
         reading = self._pass.readings.get(account) if self._pass else None
         if self._pass is None or reading is None or reading.key != key:
             return
@@ -145,19 +145,19 @@ class Reconciler:
             and not self._context.books[account].is_opened
             and unread_money(outcome)
         ):
-            # Books opened with half of the money would find the other half unexplained.
+            # An account opened with part of its money would later show the rest as an unexplained difference.
             compare_unreadable(self._context, outcome)
             outcome = Refused(code=0, message=unread_money(outcome), fault="transient")
         if isinstance(outcome, AccountSnapshot):
-            self._answered(f"account {account}", reading.failures)
+            self._reading_succeeded(f"account {account}", reading.failures)
             self._compare(self._pass, reading, outcome)
             return
         reading.failures += 1
-        self._complain(f"account {account}", reading.failures, outcome)
+        self._reading_failed(f"account {account}", reading.failures, outcome)
         self._read(self._pass, account, reading.number, reading.failures, patience_s(self._context, reading.failures))
 
     def finish_if_complete(self) -> None:
-        """End the pass when nothing is awaited any more."""
+        """End the pass when no response is pending any more."""
         running = self._pass
         if running is None or running.readings:
             return
@@ -192,23 +192,24 @@ class Reconciler:
         context.call_exchange(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
 
     def _oldest_ms(self, report: ExecutionReport) -> int:
-        """From when on the list is read for a doubted execution: its own instant may be what is wrong with it."""
+        """The start of the list to read for a doubted execution; its own time may be the wrong figure."""
         parts = self._context.ours(report.client_order_id, report.venue_order_id)
         parent = self._context.parents.get(parts.intent_id) if parts else None
-        first = self._context.now_ms - MOST_STREAMED_AGE_MS if parent is None else parent.approved_ms
+        first = self._context.now_ms - MAX_STREAMED_AGE_MS if parent is None else parent.approved_ms
         return max(report.executed_ms, first)
 
-    def _answered(self, what: str, failures: int) -> None:
+    def _reading_succeeded(self, what: str, failures: int) -> None:
         if failures >= self._context.parameters.loop_limit:
             self._context.end_alert(f"reading:{what}", "it was read")
 
-    def _complain(self, what: str, failures: int, outcome: ExchangeResponse) -> None:
+    def _reading_failed(self, what: str, failures: int, outcome: ExchangeResponse) -> None:
         if failures == self._context.parameters.loop_limit:
             self._context.alert(
                 "critical",
                 f"{what} cannot be read",
-                f"{failures} readings failed, the last one was {outcome.model_dump(mode='json')}. Nothing that needs "
-                "the reconciliation is sent; it is tried again until it succeeds. Check the exchange's connection.",
+                f"{failures} readings failed, the last response was {outcome.model_dump(mode='json')}. Nothing that "
+                "needs the reconciliation is sent; it is retried until it succeeds. Check the connection to the "
+                "exchange.",
                 f"reading:{what}",
             )
 
@@ -240,15 +241,15 @@ class Reconciler:
         if late:
             running.changed[account] = None
         if books.doubted:
-            # A second reading confirms or drops them; until then nobody can say what the money should be.
+            # A second reading confirms or drops them; until then the correct balances are unknown.
             if reading.number < context.parameters.max_readings:
                 self._read(running, account, reading.number + 1, 0, 0.0)
             return
-        if books.alive_after_end - context.resurrected.keys() and reading.number < READINGS_TO_BELIEVE:
+        if books.alive_after_end - context.resurrected.keys() and reading.number < READINGS_TO_ACCEPT:
             self._read(running, account, reading.number + 1, 0, 0.0)
             return
         if lacks_executions(snapshot):
-            text = f"{account} has executions that cannot be read; its money is compared once they can"
+            text = f"{account} has unreadable executions; its money is compared once they can be read"
             context.remark(str(account), "unread", text)
             return
         positions, balances = comparison.differences(context, snapshot)
@@ -262,20 +263,20 @@ class Reconciler:
             books.is_dirty = True
 
     def _read_again(self, running: Run, reading: Reading, account: Account, *, overlapped: bool) -> bool:
-        """Whether the difference found is not to be acted on (yet): a further reading was asked for, or the account
-        is left for the next pass."""
+        """Whether the difference found must not be corrected yet: a further reading was requested, or the account is
+        left for the next pass."""
         context = self._context
         is_moving = comparison.is_moving_money(context, account)
         if running.reason == START:
             if is_moving:
-                # What a transfer left open by a crash did must be known before money is compared.
+                # The outcome of a transfer interrupted by a crash must be known before money is compared.
                 failures = reading.failures + 1
                 self._read(running, account, reading.number, failures, patience_s(context, failures))
                 return True
             busy = overlapped
         else:
             busy = overlapped or is_moving or comparison.is_trading(context, account)
-        if reading.number < (context.parameters.max_readings if busy else READINGS_TO_BELIEVE):
+        if reading.number < (context.parameters.max_readings if busy else READINGS_TO_ACCEPT):
             self._read(running, account, reading.number + 1, 0, 0.0)
             return True
         if busy:
@@ -302,11 +303,11 @@ class Reconciler:
                 market_ms=context.now_ms,
                 reason=running.reason,
                 discrepancies=len(mismatches),
-                details=tuple(details[:MOST_DETAILS]),
+                details=tuple(details[:MAX_DETAILS]),
             )
         )
         for account in Account if running.reason == START else running.changed:
-            context.tell_balances(account)
+            context.publish_balances(account)
         if running.reason == START:
             context.is_started = True
             self._on_start_ended()
@@ -327,8 +328,8 @@ class Reconciler:
             context.alert(
                 "critical",
                 f"reconciliation found {len(mismatches)} differences",
-                "; ".join(finding.sentence() for finding in mismatches[:MOST_DETAILS])
-                + ". The books now follow the exchange; find out why they differed.",
+                "; ".join(finding.sentence() for finding in mismatches[:MAX_DETAILS])
+                + ". Our accounts were corrected to the exchange's figures; find out why they differed.",
             )
 
 

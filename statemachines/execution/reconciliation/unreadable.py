@@ -1,4 +1,4 @@
-"""What of an account cannot be read: set aside, told once, read again; what becomes unknown by it is not compared."""
+"""Unreadable rows of an account: set aside, reported once, read again; figures that depend on them are not compared."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from statemachines.values import Account
 FILTER_CODES = frozenset(
     {110094, 170124, 170134, 170136, 170137, 170140, 170148, 170341, 170381, 170382}
 )  # fmt: skip
-"""Refusals by lot, tick, minimum or maximum (bybit-v5 6.3); linear contracts answer 10001 and name the field."""
+"""Refusals by lot, tick, minimum or maximum (bybit-v5 6.3); linear contracts use 10001 and name the field."""
 _FILTER_WORDS = ("qty", "price", "quantity", "number of contracts")
 
 
 def is_filter_refusal(refused: Refused) -> bool:
-    """Whether the exchange's filters refused the order, so that ours may be old."""
+    """Whether the exchange's filters refused the order, so that our copy of them may be outdated."""
     words = refused.message.lower()
     return refused.code in FILTER_CODES or (refused.code == 10001 and any(word in words for word in _FILTER_WORDS))
 
 
-def tell_filter_refusal(context: ExecutionContext, client_order_id: str, refused: Refused) -> None:
-    """Ask market data to read the rules again."""
+def report_filter_refusal(context: ExecutionContext, client_order_id: str, refused: Refused) -> None:
+    """Request market data to read the instrument rules again."""
     parts = context.ours(client_order_id, "")
     parent = context.parents.get(parts.intent_id) if parts else None
     if parent is None or not is_filter_refusal(refused):
@@ -32,7 +32,7 @@ def tell_filter_refusal(context: ExecutionContext, client_order_id: str, refused
 
 
 def take_rows(context: ExecutionContext, body: RowsSetAside) -> bool:
-    """Rows of a private stream; True when the account must be read, since what they told is not known."""
+    """Rows of a private stream; True when the account must be read, since their content is unknown."""
     if body.account is None:
         return False
     for one in body.rows:
@@ -41,7 +41,7 @@ def take_rows(context: ExecutionContext, body: RowsSetAside) -> bool:
 
 
 def compare_unreadable(context: ExecutionContext, snapshot: AccountSnapshot) -> None:
-    """What a reading of the account could not read, or what is still doubted, begins or continues; all else ends."""
+    """Begin or continue the conditions of unreadable rows and doubted executions; end all others."""
     books = context.books[snapshot.account]
     unusable = books.unusable
     unread: set[tuple[str, str, str]] = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
@@ -57,31 +57,31 @@ def _begin(context: ExecutionContext, account: Account, one: SetAside) -> None:
     books = context.books[account]
     if one.is_foreign:
         named = f"{one.kind}:{one.category}:{one.symbol}"
-        if named in books.foreign_told:
+        if named in books.reported_foreign:
             return
-        books.foreign_told.add(named)
+        books.reported_foreign.add(named)
         books.is_dirty = True
     context.out.extend(books.unusable.begin(one))
 
 
 def is_known(snapshot: AccountSnapshot, kind: str, symbol: str) -> bool:
-    """Whether the reading tells about a position (or, with its coin, a balance): not when its row was set aside, or the
-    whole list with it."""
+    """Whether the reading covers a position (or, given the coin, a balance): not when its row, or the whole list, was
+    set aside."""
     return not any(
         one.kind == kind and (one.category == WHOLE_ACCOUNT or one.symbol in ("", symbol)) for one in snapshot.set_aside
     )
 
 
 def unread_money(snapshot: AccountSnapshot) -> str:
-    """Why a balance or a position of the account could not be read: books cannot be opened with the rest. "" when all
-    could."""
+    """Why a balance or a position of the account could not be read, in which case the account cannot be opened; "" when
+    all could be read."""
     kinds = ("balance", "position")
     return next((one.problem for one in snapshot.set_aside if one.kind in kinds and not one.is_foreign), "")
 
 
 def without_holdings(context: ExecutionContext, snapshot: AccountSnapshot) -> AccountSnapshot:
-    """The reading; a wallet without any coin is set aside where the books have coins (no coin is ever taken for lost
-    because a list is empty)."""
+    """The reading, with a wallet without any coin set aside when our ledger holds coins (an empty list alone never
+    counts as a loss of coins)."""
     book = context.books[snapshot.account].book
     problem = empty_wallet_problem(snapshot.account, book.coins(), snapshot.balances)
     if not problem or any(one.kind == "balance" for one in snapshot.set_aside):
@@ -91,5 +91,5 @@ def without_holdings(context: ExecutionContext, snapshot: AccountSnapshot) -> Ac
 
 
 def lacks_executions(snapshot: AccountSnapshot) -> bool:
-    """Whether fills of the account could not be read: its money and positions cannot be compared then."""
+    """Whether fills of the account could not be read, so that its money and positions cannot be compared."""
     return any(one.kind == "execution" and not one.is_foreign for one in snapshot.set_aside)

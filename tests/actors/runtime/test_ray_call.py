@@ -48,5 +48,5 @@ def test_what_a_call_raised_comes_without_rays_traceback(monkeypatch: pytest.Mon
         "start", "\x1b[36mray::Trend.start()\x1b[39m", UnreadableRowError(sentence)
     ).as_instanceof_cause()
     with pytest.raises(UnreadableRowError) as found:
-        answering(monkeypatch, error).value()
+        answering(monkeypatch, error.as_instanceof_cause()).value()
     assert str(found.value) == sentence

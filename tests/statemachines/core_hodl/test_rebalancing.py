@@ -56,7 +56,7 @@ def test_ch3_a_rebalance_that_never_fills_is_given_up_with_an_alert() -> None:
     made = built_world(decide=lambda intent: Outcome(share=D(0)))
     for number in range(1, 10):
         made.run_day(day(number), ETH_UP)
-    assert [alert.title for alert in made.alerts] == ["CORE-HODL gives up a rebalance"]
+    assert [alert.title for alert in made.alerts] == ["CORE-HODL abandons a rebalance"]
     assert made.triggers("rebalanced") == [(day(9), "rebalanced")]
     assert made.state == "ACCUMULATION"
     made.run_day(day(10), ETH_UP)

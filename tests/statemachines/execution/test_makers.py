@@ -192,7 +192,7 @@ def test_ch3_gives_up_after_24_h_with_an_alert() -> None:
     assert not rig.bodies(IntentEnded)
     rig.advance(2_000)
     assert done(rig).ended_as == "EXPIRED" and rig.exchange.orders[LINK].status is VenueOrderStatus.CANCELLED
-    assert rig.titles() == ["maker order of core-hodl gave up"]
+    assert rig.titles() == ["maker order of core-hodl expired"]
 
 
 def test_ch3_an_earlier_expiry_of_the_intent_rules() -> None:

@@ -30,7 +30,7 @@ def bar(**changes: Any) -> BarFact:
 
 def test_a_bar_is_true_from_the_instant_of_its_close() -> None:
     assert inconsistency(bar(), DAY + HOUR_MS) == ""
-    assert "after the present market time" in inconsistency(bar(), DAY + HOUR_MS - 1)
+    assert "after the current market time" in inconsistency(bar(), DAY + HOUR_MS - 1)
     assert close_ms(bar()) == DAY + HOUR_MS and close_ms(bar(interval="D")) == DAY + DAY_MS
 
 

@@ -179,7 +179,7 @@ def test_an_instrument_that_is_not_listed_any_more_is_told_once_and_keeps_its_ru
     at_midnight(world)
     assert world.bodies(InstrumentsKnown)[-1].instruments == (ticked("0.5")[0], instrument(PERP))
     (first,) = [body for body in world.bodies(DataUnusable) if (body.category, body.symbol) == PERP]
-    assert "not list" in first.reason
+    assert "no longer lists" in first.reason
     answers(world)
     for hour in range(25, 49):
         world.bars(D0 + hour * HOUR_MS)

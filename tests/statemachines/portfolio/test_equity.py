@@ -79,7 +79,7 @@ def test_a_transfer_counts_once_whichever_message_comes_first(balances_first: bo
     book = AccountsBook()
     for account in (Account.FUNDING, Account.TACTICAL):
         book.take_balances(_balances(account, "100"), "m:1")
-    book.forget_flows()
+    book.clear_flows()
     if not balances_first:
         book.take_transfer(_transfer("30"), "m:2")
     book.take_balances(_balances(Account.FUNDING, "70"), "m:2")

@@ -168,7 +168,7 @@ def test_rm1_a_repeated_intent_is_decided_once() -> None:
     commands = world.tell(intent(1), T0)
     assert not sent(commands, "approved") and not sent(commands, "order_denied")
     (note,) = notes(commands)
-    assert note.KIND == "remark" and "decided before" in note.reason
+    assert note.KIND == "remark" and "already been decided" in note.reason
 
 
 def test_withdraw_and_stop_moves_are_never_refused() -> None:
@@ -210,7 +210,7 @@ def test_rm5_a_command_is_carried_out_once() -> None:
     world.tell(command("normal", "GLOBAL", 2), T0)
     world.restart()
     commands = world.tell(command("halt", "GLOBAL"), T0)
-    assert not facts(commands, "switches") and "carried out before" in notes(commands)[0].reason
+    assert not facts(commands, "switches") and "already been carried out" in notes(commands)[0].reason
     assert world.state("GLOBAL") == "NORMAL"
 
 
