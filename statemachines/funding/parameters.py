@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from statemachines.limits.insurance_fund import InsuranceLimits
-from statemachines.limits.leverage import ExposureLimits
+from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.parameter_checks import Distinct, Order
 from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
-from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
+from statemachines.parameters import Coin, FeeRate, ParameterModel, Unit
+from statemachines.values import LINEAR, SPOT
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
-RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]
+RatePer8h = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the notional per 8 hours")]
 Seconds = Annotated[int, Field(gt=0, le=86_400), Unit("seconds")]
 Periods = Unit("settled funding periods")
 Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
@@ -22,7 +25,7 @@ Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
 class FundingParameters(ParameterModel):
     """All thresholds of FU-1 to FU-10."""
 
-    assets: tuple[Coin, ...] = ("BTC", "ETH", "SOL")
+    assets: Annotated[tuple[Coin, ...], Field(min_length=1), Distinct()] = ("BTC", "ETH", "SOL")
     """The coins, in the order of their priority when capital is short (FU-1)."""
 
     min_rate: RatePer8h = Decimal("0.0001")
@@ -95,16 +98,28 @@ class FundingParameters(ParameterModel):
     entry_window_s: Seconds = 600
     """No entry rests on a settlement that is older than this market time (F3)."""
 
-    transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
+    transfer_step_usdt: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
 
-    max_total_exposure: Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")] = Decimal(1)
+    max_total_exposure: Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")] = (
+        Decimal(1)
+    )
     """Largest notional of all shorts together, which the risk manager enforces (RM-1, leverage)."""
 
     min_liquidation_buffer: Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")] = (
         ExposureLimits().min_liquidation_buffer
     )
     """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (RM-1)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("max_share_per_asset", "at most", "max_total_exposure", "FU-7, RM-1"),
+        Order("leg_timeout_s", "at most", "naked_alert_s", "FU-4"),
+        Order("leg_timeout_s", "at most", "close_retry_slow_s", "FU-4"),
+    )
+
+    @property
+    def traded(self) -> Mapping[str, frozenset[str]]:
+        return {"assets": frozenset(f"{one}:{coin}USDT" for coin in self.assets for one in (SPOT, LINEAR))}
 
     @property
     def max_leg_share(self) -> Decimal:

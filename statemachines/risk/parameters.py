@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
-from statemachines.limits.leverage import ExposureLimits
+from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.parameter_checks import Distinct, OneOf, Order
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE
-from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
+from statemachines.parameters import (
+    Allowed,
+    EngineName,
+    EngineNames,
+    ParameterModel,
+    PositiveUsdt,
+    SeriesName,
+    SetBy,
+    Unit,
+    with_shared,
+)
 from statemachines.risk.machine import Level
 from statemachines.trend.parameters import TREND_1, TREND_2
-from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, ActorName
+from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, MINUTE_MS, ActorName
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
-Multiple = Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")]
+Multiple = Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")]
+"""TR-9 bounds them all."""
 Readings = Unit("consecutive readings")
-Milliseconds = Annotated[int, Field(gt=0), Unit("milliseconds")]
-Group = Annotated[str, Field(min_length=1), Allowed("a name for the group")]
+Milliseconds = Annotated[int, Field(gt=0, le=3_660 * DAY_MS), Unit("milliseconds")]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$"), Allowed("a name of letters, digits, _ and -")]
+TrippedLevel = Annotated[Level, OneOf(tuple(one for one in Level if one is not Level.NORMAL))]
 
 
 class Switch(StrEnum):
@@ -34,7 +47,7 @@ class Switch(StrEnum):
 class EngineLimits(ParameterModel):
     """Limits of one engine."""
 
-    universe: frozenset[SeriesName]
+    universe: Annotated[frozenset[SeriesName], Field(min_length=1), Distinct()]
     """What the engine may trade (RM-1)."""
 
     max_order_of_equity: Multiple = Decimal(1)
@@ -74,7 +87,7 @@ class EngineLimits(ParameterModel):
 class DrawdownGroup(ParameterModel):
     """RM-3 for the engines whose equity is measured together (RULINGS F11). A limit that is not set is not applied."""
 
-    engines: tuple[ActorName, ...]
+    engines: EngineNames
     """The engines that are measured together (RM-3, F11)."""
 
     caution: Fraction | None = Field(default=None, examples=[Decimal("0.15")])
@@ -86,15 +99,38 @@ class DrawdownGroup(ParameterModel):
     alert: Fraction | None = Field(default=None, examples=[Decimal("0.30")])
     """Fall from the peak that raises an alert and changes nothing else (RM-3)."""
 
+    RELATIONS: ClassVar[tuple[Order, ...]] = (Order("caution", "below", "reduce_only", "RM-3"),)
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.caution is None and self.reduce_only is None and self.alert is None:
+            raise ValueError("at least one of caution, reduce_only and alert is required (RM-3)")
+        return self
+
 
 class SwitchPolicy(ParameterModel):
-    """What one automatic switch trips, and after how many consecutive bad readings."""
+    """What one automatic switch trips."""
 
-    level: Level
+    level: TrippedLevel = Level.REDUCE_ONLY
     """The risk state that it trips (RM-4, R2)."""
 
-    consecutive: Annotated[int, Field(ge=2), Readings] = 3
+
+class StreakPolicy(SwitchPolicy):
+    """A switch that trips only after several bad readings running."""
+
+    consecutive: Annotated[int, Field(ge=2, le=100), Readings] = 2
     """Bad readings running after which it trips, never one (RM-4)."""
+
+
+class SwitchPolicies(ParameterModel):
+    """The automatic switches that exist; those of RM-4 that are missing here are not built."""
+
+    reconciliation_mismatch: StreakPolicy = StreakPolicy()
+    """Reconciliation finds more differences than `mismatch_tolerance` (RM-4)."""
+
+    orders_rejected: SwitchPolicy = SwitchPolicy()
+    """More than `reject_share` of the last `reject_window` orders are rejected; that many readings are its streak
+    (RM-4, R2)."""
 
 
 def with_engine(limits: EngineLimits, engine: BaseModel | None) -> EngineLimits:
@@ -129,26 +165,19 @@ def _drawdown_groups() -> dict[str, DrawdownGroup]:
     }
 
 
-def _switches() -> dict[Switch, SwitchPolicy]:
-    return {
-        Switch.RECONCILIATION_MISMATCH: SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
-        Switch.ORDERS_REJECTED: SwitchPolicy(level=Level.REDUCE_ONLY),
-    }
-
-
 class RiskParameters(ParameterModel):
     """All limits of the risk manager; durations are market time unless they are in seconds, which are wall time."""
 
-    engines: dict[ActorName, EngineLimits] = Field(default_factory=_engine_limits)
+    engines: dict[EngineName, EngineLimits] = Field(default_factory=_engine_limits)
     """Limits per engine (RM-1)."""
 
     drawdown: dict[Group, DrawdownGroup] = Field(default_factory=_drawdown_groups)
     """Limits of the fall from the peak, per group of engines (RM-3, F11)."""
 
-    switches: dict[Switch, SwitchPolicy] = Field(default_factory=_switches)
+    switches: SwitchPolicies = SwitchPolicies()
     """The automatic switches (RM-4, R2)."""
 
-    concentration_accounts: tuple[ActorName, ...] = (ActorName.CORE_HODL, ActorName.TACTICAL)
+    concentration_accounts: EngineNames = (ActorName.CORE_HODL, ActorName.TACTICAL)
     """Engines whose coins count together for the largest part of the portfolio in one asset (CH-7, C7)."""
 
     capital_limit_usdt: PositiveUsdt | None = Field(default=None, examples=[Decimal(10_000)])
@@ -167,10 +196,12 @@ class RiskParameters(ParameterModel):
     )
     """Limits that contain a price deny an order only beyond so much more than the limit (X2)."""
 
-    max_bar_age_ms: Milliseconds = 2 * HOUR_MS
+    max_bar_age_ms: Annotated[int, Field(ge=MINUTE_MS, le=7 * DAY_MS), Unit("milliseconds")] = 2 * HOUR_MS
     """Oldest closed bar that an entry may rest on (RM-1)."""
 
-    max_orders_per_minute: Annotated[int, Field(gt=0), Unit("intents per engine and minute of market time")] = 120
+    max_orders_per_minute: Annotated[
+        int, Field(gt=0, le=10_000), Unit("intents per engine and minute of market time")
+    ] = 120
     """Most intents that add risk (RM-1)."""
 
     caution_size_factor: Fraction = Decimal("0.5")
@@ -191,10 +222,10 @@ class RiskParameters(ParameterModel):
     standstill_again_ms: Milliseconds = 365 * DAY_MS
     """A second standstill within this time is ended by the operator only (R1)."""
 
-    fall_blocks: tuple[ActorName, ...] = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
+    fall_blocks: EngineNames = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
     """Engines whose entries the fall of one day blocks (RM-3)."""
 
-    reject_window: Annotated[int, Field(gt=0), Unit("orders")] = 50
+    reject_window: Annotated[int, Field(gt=0, le=10_000), Unit("orders")] = 50
     """Number of last orders among which rejected ones are counted (RM-4, R2)."""
 
     reject_share: Fraction = Decimal("0.20")
@@ -203,5 +234,20 @@ class RiskParameters(ParameterModel):
     reject_age_ms: Milliseconds = HOUR_MS
     """How long a rejection counts (R2)."""
 
-    mismatch_tolerance: Annotated[int, Field(ge=0), Unit("discrepancies")] = 0
+    mismatch_tolerance: Annotated[int, Field(ge=0, le=1_000), Unit("discrepancies")] = 0
     """Tolerated discrepancies of a reconciliation; more are a bad reading of `reconciliation_mismatch` (RM-4)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("slippage_limit", "at most", "price_collar", "EX-3, RM-1"),
+        Order("standstill_ms", "at most", "standstill_again_ms", "R1"),
+    )
+
+    @model_validator(mode="after")
+    def _measures_each_engine_once(self) -> Self:
+        for engine in IDENTITY_OF:
+            groups = [name for name, group in self.drawdown.items() if engine in group.engines]
+            if len(groups) > 1:
+                raise ValueError(
+                    f"drawdown.{groups[0]} and drawdown.{groups[1]} both measure {engine}; one group may (RM-3, F11)"
+                )
+        return self

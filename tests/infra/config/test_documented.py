@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from datetime import date
@@ -26,14 +25,6 @@ from statemachines.parameters import Allowed, ParameterModel, Unit
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 VALUE = re.compile(r"^#(?=[\w\"-]+ = )", re.MULTILINE)
 """The # before a value that is a comment; meaning and facts have a space after it."""
-
-
-@pytest.fixture(autouse=True)
-def _empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("ETERNAL", "DATABASE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def all_fields() -> list[FieldFacts]:
@@ -102,7 +93,8 @@ def test_the_file_names_each_field_with_what_belongs_to_it() -> None:
     block = example().split("[engines.trend_2]")[1].split("\n\n")[2]
     assert block == (
         "# Length of the fast moving average (TR-2, TR-3, TR-11).\n"
-        "#   unit: daily bars | allowed: a whole number greater than 0 | default: 20 | rule: TR-2, TR-3, TR-11\n"
+        "#   unit: daily bars | allowed: a whole number from 2 to 10000, below `slow_sma_bars` | default: 20 | rule: "
+        "TR-2, TR-3,\n#   TR-11\n"
         "#fast_sma_bars = 20"
     )
 
@@ -118,6 +110,7 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
     assert judged(with_defaults(example())) == []
     assert judged(VALUE.sub("", example())) == []
     assert judged('[live]\ncanary_limit_usdt = "none"\n') == []
+    assert judged("[trend]\nadx_threshold = 22\n[funding]\npositive_periods = 3\n") == []
     assert (
         judged("[risk.engines.trend-1]\nmax_order_of_equity = 1.5\n[engines.core_hodl]\nweights = { SOL = 1 }\n") == []
     )
