@@ -13,6 +13,8 @@ from statemachines.parameters import section_of
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
 
+HOURS_BETWEEN_SETTLEMENTS = 8
+
 if TYPE_CHECKING:
     from infra.config.model import EternalConfig
     from statemachines.risk.parameters import EngineLimits
@@ -26,6 +28,8 @@ def contradictions(config: EternalConfig) -> list[str]:
         found += _traded(config, engine, limits)
         found += _exposure(config, engine)
     found += _leverage_is_set(config)
+    found += _settlements(config)
+    found += _ports(config)
     return found
 
 
@@ -60,6 +64,34 @@ def _bars(market: MarketDataParameters, engine: ActorName, trend: TrendParameter
                 f"and market_data.daily_backfill read {there} (DA-1, TR-2)"
             )
             return
+
+
+def _settlements(config: EternalConfig) -> Iterator[str]:
+    """TA-3, FU-2: the settled rates that a rule looks back over; an interval has at most 8 hours."""
+    there = config.market_data.funding_backfill_days
+    looked_back = {
+        "engines.tactical.funding_settlements": config.engines.tactical.funding_settlements,
+        "engines.funding.positive_periods": config.engines.funding.positive_periods,
+    }
+    for name, periods in looked_back.items():
+        if periods * HOURS_BETWEEN_SETTLEMENTS > there * 24:
+            yield (
+                f"{name} {periods} looks back over {periods * HOURS_BETWEEN_SETTLEMENTS} h, and "
+                f"market_data.funding_backfill_days {there} reads {there * 24} h (DA-1)"
+            )
+
+
+def _ports(config: EternalConfig) -> Iterator[str]:
+    ports = {
+        "database.port": config.database.port,
+        "exchange.port": config.exchange.port,
+        "api.port": config.api.port,
+        "ray.dashboard_port": config.ray.dashboard_port,
+    }
+    for index, (name, port) in enumerate(ports.items()):
+        same = [other for other in list(ports)[:index] if port and ports[other] == port]
+        if same:
+            yield f"{same[0]} and {name} are both {port}; each needs its own, or 0 for a free one"
 
 
 def _exposure(config: EternalConfig, engine: ActorName) -> Iterator[str]:

@@ -103,10 +103,10 @@ class EternalConfig(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_the_profile(self) -> EternalConfig:
-        if self.profile is not Profile.PAPER and self.exchange.history is not None:
-            raise ValueError(
-                f"exchange.history {str(self.exchange.history)!r} is only for profile paper; profile is {self.profile}"
-            )
+        replay = {name: getattr(self.exchange, name) for name in ("history", "from_day", "to_day")}
+        given = [f"exchange.{name} {str(value)!r}" for name, value in replay.items() if value is not None]
+        if self.profile is not Profile.PAPER and given:
+            raise ContradictionError([f"{one} is only for profile paper; profile is {self.profile}" for one in given])
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from statemachines.limits.leverage import MOST_LEVERAGE
 from statemachines.limits.parameter_checks import Distinct, Growing, OneOf, Order
@@ -103,4 +103,12 @@ class OrderParameters(ParameterModel):
         Order("min_slippage", "at most", "max_slippage", "EX-3"),
         Order("requote_interval_ms", "at most", "requote_slowly_ms", "CH-3, X3"),
         Order("retry_delays_s", "at most", "longest_delay_s", "EX-4"),
+        Order("in_flight_ms", "below", "stale_market_order_ms", "EX-1, EX-4"),
     )
+
+    @field_validator("reconcile_every_ms")
+    @classmethod
+    def _leaves_time_between(cls, every_ms: int) -> int:
+        if 0 < every_ms < SECOND_MS:
+            raise ValueError(f"0 or at least {SECOND_MS} milliseconds is required; a pass reads every account (OR-9)")
+        return every_ms

@@ -17,6 +17,8 @@ from statemachines.values import LINEAR, SPOT
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 RatePer8h = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the notional per 8 hours")]
+Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
+"""A threshold that can be passed: at 1 its rule would be off."""
 Seconds = Annotated[int, Field(gt=0, le=86_400), Unit("seconds")]
 Periods = Unit("settled funding periods")
 Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
@@ -34,7 +36,7 @@ class FundingParameters(ParameterModel):
     positive_periods: Annotated[int, Field(ge=1, le=10), Periods] = 2
     """How many of the last settled rates must all be positive for an entry (FU-2)."""
 
-    max_basis: Fraction = Decimal("0.02")
+    max_basis: Part = Decimal("0.02")
     """No entry when (perpetual - spot) / spot is above this or below its negative; above it the pair is closed
     (FU-2, FU-3, F5)."""
 
@@ -62,7 +64,7 @@ class FundingParameters(ParameterModel):
     negative_periods_all_out: Annotated[int, Field(ge=1, le=100), Periods] = 3
     """Negative periods running of any held coin that close all pairs (FU-8, F10)."""
 
-    insurance_fall: Fraction = Decimal("0.30")
+    insurance_fall: Part = Decimal("0.30")
     """A fall of the exchange's insurance fund by more than this closes all pairs (FU-9)."""
 
     insurance_window_h: Annotated[int, Field(ge=1, le=168)] = 24
@@ -74,10 +76,11 @@ class FundingParameters(ParameterModel):
     spot_fee_rate: FeeRate = SPOT_TAKER_FEE
     """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
 
-    margin_fraction: Fraction = Decimal(1)
-    """Cash that must stand behind each USDT of the short when a pair is opened (FU-2)."""
+    margin_fraction: Annotated[Decimal, Field(ge=1 / MOST_LEVERAGE, le=1), Unit("fraction of 1")] = Decimal(1)
+    """Cash that must stand behind each USDT of the short when a pair is opened; with less than half of it the short
+    would need more than the leverage of TR-9 (FU-2)."""
 
-    delta_tolerance: Fraction = Decimal("0.01")
+    delta_tolerance: Part = Decimal("0.01")
     """A difference of the legs beyond this part of the position is trimmed (FU-4, F9)."""
 
     leg_timeout_s: Seconds = 10

@@ -29,6 +29,8 @@ from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, MINUTE_MS, ActorName
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
+Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
+"""A threshold that can be passed: at 1 its rule would be off."""
 Multiple = Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")]
 """TR-9 bounds them all."""
 Readings = Unit("consecutive readings")
@@ -90,13 +92,13 @@ class DrawdownGroup(ParameterModel):
     engines: EngineNames
     """The engines that are measured together (RM-3, F11)."""
 
-    caution: Fraction | None = Field(default=None, examples=[Decimal("0.15")])
+    caution: Part | None = Field(default=None, examples=[Decimal("0.15")])
     """Fall from the peak at which the engines go to CAUTION (RM-3)."""
 
-    reduce_only: Fraction | None = Field(default=None, examples=[Decimal("0.25")])
+    reduce_only: Part | None = Field(default=None, examples=[Decimal("0.25")])
     """Fall from the peak at which the engines go to REDUCE_ONLY (RM-3)."""
 
-    alert: Fraction | None = Field(default=None, examples=[Decimal("0.30")])
+    alert: Part | None = Field(default=None, examples=[Decimal("0.30")])
     """Fall from the peak that raises an alert and changes nothing else (RM-3)."""
 
     RELATIONS: ClassVar[tuple[Order, ...]] = (Order("caution", "below", "reduce_only", "RM-3"),)
@@ -184,7 +186,7 @@ class RiskParameters(ParameterModel):
     """Most that all engines together may hold in coins and positions; in profile live the smaller of it and
     live.canary_limit_usdt counts (RM-1)."""
 
-    price_collar: Fraction = Decimal("0.10")
+    price_collar: Part = Decimal("0.10")
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
 
@@ -204,13 +206,13 @@ class RiskParameters(ParameterModel):
     ] = 120
     """Most intents that add risk (RM-1)."""
 
-    caution_size_factor: Fraction = Decimal("0.5")
+    caution_size_factor: Part = Decimal("0.5")
     """What sizes are multiplied by in CAUTION (RM-3, R2)."""
 
     calm_ms: Milliseconds = DAY_MS
     """Calm after which a tripped state may return (RM-2, R1)."""
 
-    one_day_fall: Fraction = Decimal("0.15")
+    one_day_fall: Part = Decimal("0.15")
     """A fall of the portfolio between two daily closes beyond this blocks entries of `fall_blocks` (RM-3, F11)."""
 
     fall_block_ms: Milliseconds = DAY_MS
@@ -228,7 +230,7 @@ class RiskParameters(ParameterModel):
     reject_window: Annotated[int, Field(gt=0, le=10_000), Unit("orders")] = 50
     """Number of last orders among which rejected ones are counted (RM-4, R2)."""
 
-    reject_share: Fraction = Decimal("0.20")
+    reject_share: Part = Decimal("0.20")
     """Part of these that may be rejected; more trips the switch `orders_rejected` (RM-4, R2)."""
 
     reject_age_ms: Milliseconds = HOUR_MS
@@ -250,4 +252,14 @@ class RiskParameters(ParameterModel):
                 raise ValueError(
                     f"drawdown.{groups[0]} and drawdown.{groups[1]} both measure {engine}; one group may (RM-3, F11)"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _never_trips_on_one_rejection(self) -> Self:
+        most = self.reject_share * self.reject_window
+        if most < 1:
+            raise ValueError(
+                f"reject_share {self.reject_share} of reject_window {self.reject_window} is {most}; at least 1 is "
+                "required, so that a single rejection trips nothing (RM-4, R2)"
+            )
         return self

@@ -16,6 +16,8 @@ from statemachines.values import SPOT
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 Fall = Annotated[Decimal, Field(gt=-1, lt=0), Unit("negative fraction of 1")]
 Gain = Annotated[Decimal, Field(gt=0, le=100), Unit("fraction of the cost")]
+DAYS_OF_A_MONTH = 30
+
 Hours = Annotated[int, Field(gt=0, le=8_760), Unit("hours")]
 
 
@@ -127,6 +129,16 @@ class TacticalParameters(ParameterModel):
     @property
     def traded(self) -> Mapping[str, frozenset[str]]:
         return {"shares": frozenset(f"{SPOT}:{coin}USDT" for coin, share in self.shares.items() if share)}
+
+    @model_validator(mode="after")
+    def _ends_youth_before_the_return(self) -> Self:
+        most_days = self.hold_months * DAYS_OF_A_MONTH
+        if self.fast_profit_days > most_days:
+            raise ValueError(
+                f"fast_profit_days {self.fast_profit_days} must be at most hold_months {self.hold_months}, which is "
+                f"{most_days} days (TA-6, TA-7)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

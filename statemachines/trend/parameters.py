@@ -32,11 +32,19 @@ class TrendAsset(ParameterModel):
     symbol: Symbol
     """its linear perpetual"""
 
+    @model_validator(mode="after")
+    def _belong_together(self) -> TrendAsset:
+        if self.symbol != f"{self.asset}USDT":
+            raise ValueError(
+                f"symbol {self.symbol} is not the perpetual of asset {self.asset}: {self.asset}USDT is (TR-1)"
+            )
+        return self
+
 
 class TrendParameters(ParameterModel):
     """One parameter set of TREND. Ratios are fractions (0.01 = 1 %), averages count daily bars."""
 
-    assets: Annotated[tuple[TrendAsset, ...], Field(min_length=1), Distinct(by=("asset", "symbol"))] = (
+    assets: Annotated[tuple[TrendAsset, ...], Field(min_length=1), Distinct(by=("asset",))] = (
         TrendAsset(asset="BTC", symbol="BTCUSDT"),
         TrendAsset(asset="ETH", symbol="ETHUSDT"),
     )

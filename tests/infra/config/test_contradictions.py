@@ -116,6 +116,17 @@ def test_most_relations_are_refused_by_their_own_sentence() -> None:
             "at least one of caution, reduce_only and alert is required (RM-3).",
         ),
         (("trend_1.warm_up_bars=150",), "warm_up_bars 150 must be at least 200, the longest look-back"),
+        (("risk.reject_window=4",), "reject_share 0.20 of reject_window 4 is 0.80; at least 1 is required"),
+        (
+            ("tactical.hold_months=2",),
+            "fast_profit_days 90 must be at most hold_months 2, which is 60 days",
+        ),
+        (("orders.in_flight_ms=60000",), "in_flight_ms 60000 must be below stale_market_order_ms 60000 (EX-1, EX-4)."),
+        (
+            ('trend_1.assets=[{asset="BTC",symbol="ETHUSDT"}]',),
+            "symbol ETHUSDT is not the perpetual of asset BTC",
+        ),
+        (("profile=live", "exchange.from_day=2021-01-01"), "exchange.from_day '2021-01-01' is only for profile paper"),
         (("trend_1.atr_bars=460",), "warm_up_bars 450 must be at least 461, the longest look-back"),
         (
             ("market_data.daily_backfill.spot:XRPUSDT=10",),
@@ -161,6 +172,11 @@ def test_a_shared_limit_is_compared_as_it_is_set_and_not_with_its_default() -> N
         ('orders.leverage_symbols=["BTCUSDT","ETHUSDT","SOLUSDT","XRPUSDT"]', "orders.leverage_symbols names XRPUSDT"),
         ('orders.leverage_accounts=["FUNDING"]', "orders.leverage_accounts (FUNDING) lacks TREND-1"),
         ("orders.leverage=1.5", "engines.trend_1.max_total_exposure 1.9 must be at most orders.leverage 1.5"),
+        ("api.port=8265", "api.port and ray.dashboard_port are both 8265; each needs its own, or 0 for a free one"),
+        (
+            "tactical.funding_settlements=91",
+            "engines.tactical.funding_settlements 91 looks back over 728 h",
+        ),
         ("market_data.daily_backfill_default=150", "engines.trend_1 looks back over 200 daily bars of BTCUSDT"),
     ],
 )

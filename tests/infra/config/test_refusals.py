@@ -93,8 +93,7 @@ def test_every_field_of_engines_is_found_by_what_the_documents_allow() -> None:
     [
         ('orchestrator.cycle=["core-hodl","core-hodl"]', "core-hodl"),
         ('funding.assets=["BTC","BTC"]', "BTC"),
-        ('trend_1.assets=[{asset="BTC",symbol="BTCUSDT"},{asset="BTC",symbol="ETHUSDT"}]', "BTC"),
-        ('trend_1.assets=[{asset="BTC",symbol="BTCUSDT"},{asset="ETH",symbol="BTCUSDT"}]', "BTCUSDT"),
+        ('trend_1.assets=[{asset="BTC",symbol="BTCUSDT"},{asset="BTC",symbol="BTCUSDT"}]', "BTC"),
         ('market_data.symbols=[["spot","BTCUSDT"],["spot","BTCUSDT"]]', "spot, BTCUSDT"),
         ('risk.engines.tactical.universe=["spot:BTCUSDT","spot:BTCUSDT"]', "spot:BTCUSDT"),
         ('orders.leverage_symbols=["BTCUSDT","BTCUSDT"]', "BTCUSDT"),
@@ -143,6 +142,19 @@ def test_the_risk_managers_own_bound_holds_for_what_an_engine_gives_it() -> None
     engines = config.engines.model_copy(update={"trend_1": lax})
     with pytest.raises(ValueError, match=r"engines\.\{engine\}\.max_total_exposure|max_total_leverage 100"):
         _ = config.model_copy(update={"engines": engines}).risk_in_force
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "risk.drawdown.TREND.reduce_only=1", "risk.one_day_fall=1", "risk.reject_share=1", "risk.price_collar=1",
+        "risk.caution_size_factor=1", "funding.insurance_fall=1", "funding.delta_tolerance=1", "funding.max_basis=1",
+        "trend_1.adx_threshold=100", "funding.margin_fraction=0.4", "orders.reconcile_every_ms=1",
+    ],
+)  # fmt: skip
+def test_no_threshold_switches_its_rule_off(setting: str) -> None:
+    """A level NORMAL switched a switch off; so does a threshold that nothing can pass."""
+    assert setting.partition("=")[0].rpartition(".")[2] in refused(setting)[0]
 
 
 @pytest.mark.parametrize("name", ["adx_bars", "atr_bars", "fast_sma_bars", "correlation_returns"])
