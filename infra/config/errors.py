@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from infra.config.names import keys_of, nearest
+from infra.config.names import SHORT_NAMES, keys_of, nearest
 from infra.config.places import KEY, Place, place_at
 from infra.faults import ConfigurationError, continued
 from statemachines.limits.parameter_checks import ContradictionError, in_words
@@ -98,7 +98,8 @@ class _Problem:
         where = f" (set in {origin})" if is_set else ""
         if place is None or place.table_of is None:
             what = "" if needed is None else f": {needed.allowed}"
-            return f"{_dotted((*table, name))}{where} is refused: {field} is required{what}."
+            lacking = f"entry {field + 1}" if isinstance(field, int) else field
+            return f"{_dotted((*table, name))}{where} is refused: {lacking} is required{what}."
         there = keys_of(place.annotation, _default_at(self._model, table)) or []
         hint = _meant(str(name), there)
         return (
@@ -118,6 +119,8 @@ class _Problem:
         section = None if place is None else place.model
         fields = {} if section is None else section.model_fields
         allowed = sorted(one for one, field in fields.items() if set_by(field) is None)
+        if len(self._path) == 1:
+            allowed += sorted(SHORT_NAMES)
         return f"there is no such setting{_meant(name, allowed)}; allowed: {', '.join(allowed)}"
 
     def _allowed(self) -> str:

@@ -74,7 +74,8 @@ def _table(section: SectionFacts, source: dict[str, Any], definitions: dict[str,
             continue
         place = found["properties"][name]  # a table of tables; a key that is not there yet needs what has no default
         if patterns := place.pop("patternProperties", None):  # they would apply to the keys that are there, too
-            place["additionalProperties"] = next(iter(patterns.values()))
+            ((pattern, place["additionalProperties"]),) = patterns.items()
+            place["propertyNames"] = {"pattern": pattern}
         place.setdefault("properties", {})[keys[0]] = table
     return found
 

@@ -44,7 +44,8 @@ class OneOf:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The members that editors offer."""
-        return {"enum": [one.value for one in self.members]}
+        values = [one.value for one in self.members]
+        return {"type": "integer" if isinstance(values[0], int) else "string", "enum": values}
 
     def _checked(self, value: Enum) -> Enum:
         if value not in self.members:
@@ -175,9 +176,11 @@ def demand_few_places(value: Any) -> Any:
         ValueError: one is.
     """
     if isinstance(value, Decimal):
-        exponent = value.normalize().as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -MOST_DECIMAL_PLACES:
-            raise ValueError(f"it has {-exponent} decimal places; at most {MOST_DECIMAL_PLACES} are allowed")
+        _, digits, exponent = value.as_tuple()
+        written = "".join(map(str, digits))
+        zeros = len(written) - len(written.rstrip("0"))
+        if isinstance(exponent, int) and value and -exponent - zeros > MOST_DECIMAL_PLACES:
+            raise ValueError(f"it has {-exponent - zeros} decimal places; at most {MOST_DECIMAL_PLACES} are allowed")
     for one in _inner(value):
         demand_few_places(one)
     return value

@@ -144,7 +144,10 @@ class TacticalParameters(ParameterModel):
     def _consistent(self) -> Self:
         if sum(self.shares.values()) != 1:
             total = sum(self.shares.values())
-            raise ValueError(f"shares {in_words(self.shares)} add up to {total}; they must add up to 1 (TA-4)")
+            raise ValueError(
+                f"shares {in_words(self.shares)} add up to {total}; they must add up to 1, and a coin that is not "
+                "bought has 0 (TA-4)"
+            )
         if "BTC" not in self.shares:
             raise ValueError(f"shares {in_words(self.shares)} lack BTC, whose high the levels are measured from (TA-1)")
         return self

@@ -106,7 +106,7 @@ def test_most_relations_are_refused_by_their_own_sentence() -> None:
             ("core_hodl.maker_life_h=48", "core_hodl.rebalance_days=1"),
             "maker_life_h 48 must be at most rebalance_days 1, which is 24 h (CH-2, CH-3).",
         ),
-        (("tactical.shares.BTC=0.7",), "shares BTC 0.7, ETH 0.20 add up to 0.90; they must add up to 1 (TA-4)."),
+        (("tactical.shares.BTC=0.7",), "shares BTC 0.7, ETH 0.20 add up to 0.90; they must add up to 1, and a coin"),
         (
             ('risk.drawdown.FUNDING.engines=["funding","core-hodl"]',),
             "drawdown.FUNDING and drawdown.CORE-HODL both measure core-hodl; one group may (RM-3, F11).",

@@ -125,6 +125,19 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
         ("[risk.engines.funding]\nmax_oder = 1", "risk.engines.funding", "'max_oder' was unexpected"),
         ("[api]\nport = 70000", "api.port", "70000 is greater than the maximum"),
         ("[engines.core_hodl.staking]\nreplay_yield = 2", "engines.core_hodl.staking.replay_yield", "2 is not valid"),
+        ("[orchestrator.weights]\napi = 0.1", "orchestrator.weights", "'api' is not one of ['core-hodl'"),
+        ("[risk.engines.api]\nuniverse = ['spot:BTCUSDT']", "risk.engines", "'api' is not one of ['core-hodl'"),
+        ("[orchestrator]\ncycle = ['funding']", "orchestrator.cycle.0", "'funding' is not one of ['core-hodl'"),
+        ("[orchestrator]\ncycle = []", "orchestrator.cycle", "[] should be non-empty"),
+        ("[orchestrator]\ncycle = ['tactical', 'tactical']", "orchestrator.cycle", "has non-unique elements"),
+        (
+            "[risk.switches.orders_rejected]\nlevel = 0",
+            "risk.switches.orders_rejected.level",
+            "0 is not one of [1, 2, 3]",
+        ),
+        ("[risk.drawdown.NEW]\nalert = 0.1", "risk.drawdown.NEW", "'engines' is a required property"),
+        ("[risk.drawdown.'a b']\nengines = ['funding']", "risk.drawdown", "'a b' does not match"),
+        ("[trend]\nadx_bars = 1", "trend.adx_bars", "1 is less than the minimum of 2"),
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(text: str, place: str, told: str) -> None:

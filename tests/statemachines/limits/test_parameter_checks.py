@@ -62,7 +62,8 @@ def test_what_stands_at_the_limit_is_taken() -> None:
         ({"longest": 1}, "the largest of pauses, 2, must be at most longest 1 (T-3)"),
         ({"least": True}, "a truth value is not allowed here"),
         ({"pauses": [1, True]}, "a truth value is not allowed here"),
-        ({"least": D("1e-13")}, f"it has 13 decimal places; at most {MOST_DECIMAL_PLACES} are allowed"),
+        ({"least": D("1e-2000000")}, "it has 2000000 decimal places"),
+        ({"least": D("1.00000000000010")}, f"it has 13 decimal places; at most {MOST_DECIMAL_PLACES} are allowed"),
     ],
 )
 def test_what_breaks_a_check_is_told(values: dict[str, object], told: str) -> None:
