@@ -151,9 +151,11 @@ def shared_names(model: type[BaseModel]) -> dict[str, str]:
     return {name: one.setting for name, field in model.model_fields.items() if (one := set_by(field))}
 
 
-def with_shared(parameters: _Model, look_up: Callable[[SetBy], object | None]) -> _Model:
-    """The parameters with every `SetBy` field as `look_up` answers; None leaves the field as it is. The result is
-    checked as if it had been given so: a limit that one part allows and the other refuses is refused.
+def with_shared(parameters: _Model, look_up: Callable[[SetBy], object | None], engine: str = "") -> _Model:
+    """The parameters with every `SetBy` field as `look_up` answers; None leaves the field as it is.
+
+    The result is checked as if it had been given so: a limit that one part allows and the other refuses is refused.
+    `engine` is the section that `{engine}` stands for.
 
     Raises:
         ValueError: a value breaks a bound of this field; the sentence names the setting that it came from.
@@ -166,15 +168,19 @@ def with_shared(parameters: _Model, look_up: Callable[[SetBy], object | None]) -
     try:
         return type(parameters).model_validate(given | found, context=SHARED)
     except ValidationError as error:
-        raise ValueError("; ".join(_shared_problem(dict(one), shared, found) for one in error.errors())) from None
+        raise ValueError(
+            "; ".join(_shared_problem(dict(one), shared, found, engine) for one in error.errors())
+        ) from None
 
 
-def _shared_problem(problem: Mapping[str, Any], shared: Mapping[str, SetBy], found: Mapping[str, object]) -> str:
+def _shared_problem(
+    problem: Mapping[str, Any], shared: Mapping[str, SetBy], found: Mapping[str, object], engine: str
+) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     reason = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if name not in found:
         return reason
-    return f"{shared[name].setting} gives {name} {in_words(found[name])}, and that {reason}"
+    return f"{shared[name].setting.format(engine=engine)} gives {name} {in_words(found[name])}, and that {reason}"
 
 
 def section_of(engine: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from infra.config.names import SHORT_NAMES, keys_of, nearest
+from infra.config.names import SHORT_NAMES, defaults, keys_of, nearest
 from infra.config.places import KEY, Place, place_at
 from infra.faults import ConfigurationError, continued
 from statemachines.limits.parameter_checks import ContradictionError, in_words
@@ -100,7 +100,7 @@ class _Problem:
             what = "" if needed is None else f": {needed.allowed}"
             lacking = f"entry {field + 1}" if isinstance(field, int) else field
             return f"{_dotted((*table, name))}{where} is refused: {lacking} is required{what}."
-        there = keys_of(place.annotation, _default_at(self._model, table)) or []
+        there = keys_of(place.annotation, _default_at(table)) or []
         hint = _meant(str(name), there)
         return (
             f"{_dotted((*table, name))}{where} is refused: {_dotted(table)} has no {_part(name)}{hint}; there are "
@@ -111,9 +111,8 @@ class _Problem:
     def _no_such(self, key: Place | None) -> str:
         name = str(self._path[-1])
         if key is not None:
-            defaults = _default_at(self._model, self._path[:-1])
             table = place_at(self._model, self._path[:-1])
-            names = [] if table is None else keys_of(table.annotation, defaults) or []
+            names = [] if table is None else keys_of(table.annotation, _default_at(self._path[:-1])) or []
             return f"{_part(name)} is not allowed there{_meant(name, names)}; allowed is {key.allowed}"
         place = place_at(self._model, self._path[:-1])
         section = None if place is None else place.model
@@ -130,7 +129,7 @@ class _Problem:
         if place.model is not None:
             return f"a table of settings is required, such as {_dotted(self._path)}.{_first_name(place.model)}"
         if place.table_of is not None:
-            keys = keys_of(place.annotation, _default_at(self._model, self._path)) or ["NAME"]
+            keys = keys_of(place.annotation, _default_at(self._path)) or ["NAME"]
             example = f"{_dotted((*self._path, keys[0]))}.{_first_name(place.table_of)}"
             return f"a table of tables is required, such as {example}"
         words = place.allowed
@@ -219,8 +218,8 @@ def _first_name(section: type[BaseModel]) -> str:
     return next((name for name, field in section.model_fields.items() if set_by(field) is None), "name")
 
 
-def _default_at(model: type[BaseModel], path: Sequence[Any]) -> Any:
-    here: Any = model()
+def _default_at(path: Sequence[Any]) -> Any:
+    here: Any = defaults()
     for part in path:
         here = here.get(part) if isinstance(here, Mapping) else getattr(here, str(part), None)
     return here

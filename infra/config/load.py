@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from infra.config.errors import explain
 from infra.config.model import EternalConfig
-from infra.config.names import canonical, variables
+from infra.config.names import canonical, defaults, variables
 from infra.config.shared import refusals
 from infra.config.sources import (
     DELIMITER,
@@ -47,6 +47,10 @@ def load_config(
         environment[FILE_VARIABLE] = str(file)
     if foreign := foreign_variables(environment):
         raise ConfigurationError([_foreign(name) for name in foreign])
+    try:
+        defaults()
+    except ValidationError as error:  # an engine that was added
+        raise explain(error, EternalConfig, []) from None
     path = find_file(environment)
     command = canonical(overrides or {}, COMMAND_LINE)
     for setting in settings:

@@ -169,7 +169,7 @@ class EternalConfig(BaseSettings):
         """The risk parameters with the limits that the engines' own parameters set, and the capital limit of the
         profile; of two capital limits the smaller one rules."""
         engines = {
-            name: with_engine(one, getattr(self.engines, section_of(name), None))
+            name: with_engine(one, getattr(self.engines, section_of(name), None), name)
             for name, one in self.risk.engines.items()
         }
         risk = in_force(self.risk, self)

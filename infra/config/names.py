@@ -26,7 +26,12 @@ _NUMBERED = re.compile(r"(.+)_\d+")
 
 
 @cache
-def _defaults() -> EternalConfig:
+def defaults() -> EternalConfig:
+    """The configuration without any setting, which names the keys of the tables that are there.
+
+    Raises:
+        ValidationError: the engines that exist contradict each other or the rest of the defaults.
+    """
     return EternalConfig()
 
 
@@ -58,12 +63,12 @@ def canonical(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
             full[name] = value
         else:
             short.append((engines, value))
-    defaults = _defaults()
+    there = defaults()
     for engines, value in sorted(short, key=lambda one: -len(one[0])):
         for engine in engines:
-            named = _named(EternalConfig, defaults, {"engines": {engine: value}}, origin, ())
+            named = _named(EternalConfig, there, {"engines": {engine: value}}, origin, ())
             result = merged(result, named)
-    return merged(result, _named(EternalConfig, defaults, full, origin, ()))
+    return merged(result, _named(EternalConfig, there, full, origin, ()))
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

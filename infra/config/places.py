@@ -9,7 +9,15 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from infra.config.fields import allowed_in_words, flat, is_table_of_models, parts_of, unit_of_ending, unwrapped
+from infra.config.fields import (
+    UndocumentedFieldError,
+    allowed_in_words,
+    flat,
+    is_table_of_models,
+    parts_of,
+    unit_of_ending,
+    unwrapped,
+)
 from statemachines.parameters import Unit
 
 
@@ -25,7 +33,10 @@ class Place:
     @property
     def allowed(self) -> str:
         """What may stand there, in words."""
-        return allowed_in_words((), self.annotation, list(self.metadata))
+        try:
+            return allowed_in_words((), self.annotation, list(self.metadata))
+        except UndocumentedFieldError:  # of an engine that is being written; the documented file names what it lacks
+            return "another value"
 
     @property
     def unit(self) -> str | None:

@@ -22,6 +22,7 @@ from statemachines.parameters import (
     SeriesName,
     SetBy,
     Unit,
+    section_of,
     with_shared,
 )
 from statemachines.risk.machine import Level
@@ -135,14 +136,18 @@ class SwitchPolicies(ParameterModel):
     (RM-4, R2)."""
 
 
-def with_engine(limits: EngineLimits, engine: BaseModel | None) -> EngineLimits:
-    """The limits that the risk manager enforces on an engine, with those that stand in the engine's own parameters."""
+def with_engine(limits: EngineLimits, engine: BaseModel | None, name: str) -> EngineLimits:
+    """The limits that the risk manager enforces on the engine of this name, with those of the engine's own parameters.
+
+    Raises:
+        ValueError: the engine's parameters allow what the risk manager does not.
+    """
 
     def look_up(shared: SetBy) -> object | None:
-        name = shared.setting.rpartition(".")[2]
-        return getattr(engine, shared.read or name) if hasattr(engine, name) else None
+        own = shared.setting.rpartition(".")[2]
+        return getattr(engine, shared.read or own) if hasattr(engine, own) else None
 
-    return with_shared(limits, look_up)
+    return with_shared(limits, look_up, section_of(name))
 
 
 def _engine_limits() -> dict[ActorName, EngineLimits]:
@@ -153,7 +158,7 @@ def _engine_limits() -> dict[ActorName, EngineLimits]:
         ActorName.TREND_2: TREND_2,
         ActorName.FUNDING: FundingParameters(),
     }
-    return {engine: with_engine(one, defaults.get(engine)) for engine, one in own.items()}
+    return {engine: with_engine(one, defaults.get(engine), engine) for engine, one in own.items()}
 
 
 def _drawdown_groups() -> dict[str, DrawdownGroup]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from infra.config import EternalConfig, load_config
+from infra.config import EternalConfig, load, load_config
 from statemachines.limits.parameter_checks import Order
 from statemachines.parameters import ParameterModel
 from tests.infra.config.sentences import refused
@@ -183,6 +183,17 @@ def test_a_shared_limit_is_compared_as_it_is_set_and_not_with_its_default() -> N
 def test_a_contradiction_between_sections_names_both_settings(setting: str, told: str) -> None:
     """An engine that was told to trade what the risk manager denies, or what nobody reads, stood idle."""
     assert any(told in one and "(set in the command line)" in one for one in refused(setting))
+
+
+def test_engines_that_contradict_each_other_by_default_are_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further engine with a weight of its own, while the others' still add up to 1, was a traceback."""
+
+    def added() -> EternalConfig:
+        return EternalConfig.model_validate({"orchestrator": {"weights": {"core-hodl": "0.7"}}})
+
+    monkeypatch.setattr(load, "defaults", added)
+    (told,) = refused()
+    assert told.startswith("orchestrator is refused: weights sum to 1.10; they must sum to exactly 1: core-hodl 0.7,")
 
 
 def test_a_contradiction_is_told_with_the_places_it_was_set_in(
