@@ -99,10 +99,6 @@ def test_most_relations_are_refused_by_their_own_sentence() -> None:
         ),
         (("core_hodl.staking.asset=SOL",), "staking.asset is SOL; weights name only BTC, ETH (CH-10)."),
         (
-            ("core_hodl.staking.max_share=0.99", "core_hodl.staking.share_tolerance=0.02"),
-            "together must be below 1, the whole (C9).",
-        ),
-        (
             ("core_hodl.maker_life_h=48", "core_hodl.rebalance_days=1"),
             "maker_life_h 48 must be at most rebalance_days 1, which is 24 h (CH-2, CH-3).",
         ),
