@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def _logic(parameters: OrchestratorParameters, installation: str) -> ActorLogic:
     from statemachines.orchestration.logic import OrchestratorLogic
 
-    return OrchestratorLogic(parameters.model_copy(update={"installation": installation}))
+    return OrchestratorLogic(parameters, installation)
 
 
 def _cycle_table() -> Table[Any]:

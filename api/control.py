@@ -1,6 +1,6 @@
 """The operator's commands (RM-5, OR-8): checked, sent to whom they are for, carried out once per id, journalled.
 
-A `command_id` belongs to one command for ever. The register in the database, which the actor that carries a command out
+A `command_id` belongs to one command for good. The register in the database, which the actor that carries a command out
 writes in the same commit, decides: the same command again is answered again and done once, another one under the same
 id is refused with what differs.
 """

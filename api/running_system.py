@@ -7,12 +7,11 @@ only these three values and without the libraries that judge the rest: `status`,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.config.sources import FILE_VARIABLE, find_file, from_environment, read_file
+from infra.config.sources import FILE_VARIABLE, find_file, from_environment, looked_up, read_file
 from infra.faults import ConfigurationError
 
 DEFAULT_FOLDER = ".eternal"
@@ -55,9 +54,7 @@ def find_place(data: Path | None, config_file: Path | None) -> Place:
 
 def _text(layers: list[dict[str, Any]], path: tuple[str, ...]) -> str:
     for layer in layers:
-        value: Any = layer
-        for part in path:
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = looked_up(layer, path)
         if value is not None:
             if not isinstance(value, str):
                 raise ConfigurationError([f"{'.'.join(path)} = {value!r} is refused: a text is required."])

@@ -25,6 +25,8 @@ from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.orders import Intent
 from statemachines.requests import ExchangeRequest, ExchangeResponse, PlaceOrder
+from statemachines.risk.logic import RiskManagerLogic
+from statemachines.risk.parameters import RiskParameters
 from statemachines.state_store import PLAIN
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName, Side
 
@@ -143,6 +145,20 @@ class SignallingProbe:
         return False
 
 
+def _raised(risk: RiskParameters) -> RiskParameters:
+    """RM-1's rate limit, TR-9 and FU-7 out of the way, beyond what can be configured: room for a burst of orders that
+    are all pending at once."""
+    room = {
+        "max_order_of_equity": Decimal(10),
+        "max_asset_of_equity": None,
+        "max_asset_leverage": Decimal(10),
+        "max_total_leverage": Decimal(10),
+        "min_liquidation_buffer": Decimal("0.001"),
+    }
+    engines = {name: limits.model_copy(update=room) for name, limits in risk.engines.items()}
+    return risk.model_copy(update={"engines": engines, "max_orders_per_minute": 1_000_000})
+
+
 def _base36(number: int) -> str:
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     text = ""
@@ -168,6 +184,8 @@ class OrderAssembly(SystemAssembly):
     def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
             return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.json"))
+        if name is ActorName.RISK_MANAGER:
+            return RiskManagerLogic(_raised(self.config.risk_in_force))
         return super().logic(name)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:

@@ -12,7 +12,6 @@ import argparse
 import os
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,9 +35,7 @@ from benchmarks.order_probe import QUANTITY, STAGES, SYMBOL, OrderAssembly, Stam
 from benchmarks.processes import roles
 from infra.bybit.credentials import from_simulator
 from infra.config import EternalConfig
-from infra.config.engines import EnginesConfig
 from statemachines.messages.control import OperatorCommand
-from statemachines.risk.parameters import RiskParameters
 from statemachines.values import LINEAR, Account, ActorName
 
 ENGINES = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
@@ -88,7 +85,6 @@ def measure(rate: int, seconds: int, burst: int, engines: tuple[ActorName, ...])
         stamps = folder / "stamps"
         stamps.mkdir()
         config = make_config(folder, STANDING_STILL)
-        config = config.model_copy(update={"risk": _raised_limits(), "engines": _raised_exposure(config.engines)})
         with running(config, lambda assembly: OrderAssembly.of(assembly, stamps, engines)) as system:
             signaller = _Signaller(system, engines)
             signaller.signal(len(engines))  # leverage, sessions and prepared statements exist afterwards
@@ -203,27 +199,6 @@ def _await_all(stamps: Path, sent: int) -> None:
         return len(read_stamps(stamps)[ACKNOWLEDGED]) >= sent
 
     wait(f"the acknowledgement of {sent} orders", is_done, PATIENCE_S, every_s=0.25)
-
-
-def _raised_limits() -> RiskParameters:
-    """RM-1's rate limit raised, and room for a burst of orders that are all pending together."""
-    parameters = RiskParameters(max_orders_per_minute=1_000_000)
-    room = {"max_order_of_equity": Decimal(10)}
-    engines = {name: limits.model_copy(update=room) for name, limits in parameters.engines.items()}
-    return parameters.model_copy(update={"engines": engines})
-
-
-def _raised_exposure(engines: EnginesConfig) -> EnginesConfig:
-    """The limits of TR-9 and FU-7 raised."""
-    room = {
-        "max_asset_exposure": Decimal(10),
-        "max_total_exposure": Decimal(10),
-        "min_liquidation_buffer": Decimal("0.001"),
-    }
-    found = {name: getattr(engines, name).model_copy(update=room) for name in ("trend_1", "trend_2")}
-    share = {"max_share_per_asset": Decimal(1), "max_total_exposure": Decimal(10)}
-    found["funding"] = engines.funding.model_copy(update=share)
-    return engines.model_copy(update=found)
 
 
 def measure_bare_pybit(number: int) -> Mapping[str, float]:

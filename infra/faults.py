@@ -1,4 +1,4 @@
-"""Faults that a person can mend: the command line shows their text and ends with code 2, without a traceback."""
+"""Faults that a person can fix: the command line shows their text and ends with code 2, without a traceback."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def read_port(path: Path) -> int | None:
 
 def whole_path(path: Path) -> Path:
     """The absolute path without links; one whose links lead in a circle leads on to itself, and opening it
-    says so (`Path.resolve` raises a RuntimeError, which names no fault of a person)."""
+    reports it (`Path.resolve` raises a RuntimeError, which names no fault of a person)."""
     return Path(os.path.realpath(path))
 
 

@@ -1,7 +1,7 @@
 """How long and how large an answer over HTTP may be: limits of the whole answer, in one place for every client of ours.
 
 A time-out of `requests` counts each wait for the next bytes, so that a peer who drips one byte now and then, or never
-ends, would hold its caller (a lane to the exchange) for ever. Here head and body together have one deadline, and the
+ends, would block its caller (a request queue to the exchange). Here head and body together have one deadline, and the
 body has a size, also after it was unpacked. What exceeds them raises an exception of `requests`: the outcome is not
 known.
 """

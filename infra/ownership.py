@@ -1,4 +1,4 @@
-"""Folders that are ours: a mark in them says so and of what kind they are; nothing is written over or deleted where it
+"""Folders that are ours: a mark in them names their kind; nothing is written over or deleted where it
 is missing, nor in a folder of another kind."""
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Orchestrator:
                 since_s = self._outage["since_s"] if self._outage is not None else time.time()
                 self._outage = {"what": error.what, "why": error.why, "since_s": since_s}
                 _log.info("the orchestrator cannot begin yet: %s", error)
-            except Exception as error:  # noqa: BLE001 - it tries until what is missing is there, and says so
+            except Exception as error:  # noqa: BLE001 - it tries until what is missing is there, and logs it
                 self._boot_error = f"{type(error).__name__}: {error}"
                 _log.exception("the orchestrator cannot begin yet")
             pause.wait(BOOT_DELAY_S)
@@ -181,7 +181,7 @@ class Orchestrator:
         """The operator's request to try a FAULTED component again (OR-8); returns once the command is committed.
 
         It is done before it is committed: a repeat after a lost commit does no harm, and a commit without the deed
-        would be one that no repeat mends.
+        would be one that no repeat resolves.
         """
         host, command = self._ready(), ComponentReset.model_validate(body)
         if self._supervision is None:

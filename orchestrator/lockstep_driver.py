@@ -104,7 +104,7 @@ class LockstepDriver:
         try:
             self._drive()
         except Exception as error:  # noqa: BLE001 - the boundary of the thread
-            # Time would stand still for ever: the guard of the orchestrator reads the state and replaces it.
+            # Time would stand still: the guard of the orchestrator reads the state and replaces it.
             _log.exception("the lockstep driver has failed")
             self.state, self.why = "FAILED", f"{type(error).__name__}: {error}"
 

@@ -1,4 +1,4 @@
-"""Lanes to the exchange: one per account, cancels first; every outcome comes back as an answer.
+"""Request queues to the exchange: one per account, cancels first; every outcome comes back as an answer.
 
 A request runs at most once here. Before each one the epoch is checked (fencing); a delayed request (EX-4) waits
 in wall time and is dropped when it is no longer wanted.
@@ -28,7 +28,7 @@ CONFIRM_PAUSE_S = 0.1
 
 
 class ExchangeDispatcher:
-    """Performs asks. `answered` is called from the lanes' threads."""
+    """Performs asks. `answered` is called from the queues' threads."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ExchangeDispatcher:
         self._stopped = threading.Event()
 
     def submit(self, call: ExchangeCall) -> None:
-        """Queue one request in its account's lane."""
+        """Append one request to its account's queue."""
         lane = self._lanes.get(call.account)
         if lane is None:
             lane = self._lanes[call.account] = _Lane(call.account, self._perform)
@@ -80,7 +80,7 @@ class ExchangeDispatcher:
 
     def _confirm(self, call: ExchangeCall) -> Blocked | None:
         """Wait until the database confirms our epoch: a restart of it must not change what was decided. Nothing was
-        sent yet, so waiting is safe; only new risk does not wait for ever, since its price grows old."""
+        sent yet, so waiting is safe; only new risk has a time limit, since its price goes stale."""
         until = time.monotonic() + CONFIRM_S
         while not self._stopped.is_set():
             try:
@@ -93,7 +93,7 @@ class ExchangeDispatcher:
                     return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
                 _log.info("request %s waits for the database: %s", call.key, error)
                 self._stopped.wait(CONFIRM_PAUSE_S)
-            except Exception as error:  # noqa: BLE001 - a lane that dies silently would hold up its account for ever
+            except Exception as error:  # noqa: BLE001 - a queue whose thread ended silently would block its account
                 _log.exception("the epoch could not be checked before request %s", call.key)
                 return Blocked(why=f"{type(error).__name__} while our epoch was checked; nothing was sent")
         return None
@@ -109,7 +109,7 @@ class _Lane:
         self._count = itertools.count()
         self._ready = threading.Condition()
         self._stopped = False
-        threading.Thread(target=self._run, name=f"lane-{account}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"requests-{account}", daemon=True).start()
 
     def put(self, call: ExchangeCall) -> None:
         with self._ready:

@@ -37,7 +37,7 @@ class Peers(Protocol):
 
 
 class OutboxDispatcher:
-    """Delivers to one recipient, one batch in flight, for ever, with growing delay while it is down."""
+    """Delivers to one recipient, one batch in flight, without end, with growing delay while it is down."""
 
     def __init__(
         self,

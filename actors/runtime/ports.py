@@ -138,7 +138,7 @@ class Store(Protocol):
 
 
 class ExchangePort(Protocol):
-    """The exchange as the lanes see it: blocking, one call per account at a time."""
+    """The exchange as the request queues call it: blocking, one call per account at a time."""
 
     def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
         """Perform one request. Refusals and unknown outcomes are answers, not exceptions."""

@@ -83,7 +83,7 @@ def _contradiction(spec: ActorSpec, names: Sequence[ActorName]) -> str:
 
 
 CLASSES_ABOVE = (ActorName.ORCHESTRATOR, ActorName.API)
-"""Actors whose Ray class is of a storey above this one."""
+"""Actors whose Ray class is of a layer above this one."""
 
 
 def make_logic(name: ActorName, parameters: Any, installation_id: str) -> ActorLogic:

@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -111,7 +111,7 @@ def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
     return BacktestPlan(
         market=market,
         config=config,
-        engines=_engines(options.engines),
+        engines=_engines(options.engines, config.orchestrator.weights),
         capital_usdt=_decimal("--capital", options.capital, Decimal(1_000), Decimal(10**9)),
         fees=_fees(options.fees),
         slippage=_decimal("--slippage-bps", options.slippage_bps, Decimal(0), Decimal(MAX_SLIPPAGE_BPS)) / 10_000,
@@ -152,14 +152,20 @@ def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...
     return tuple(found)
 
 
-def _engines(text: str | None) -> tuple[ActorName, ...]:
+def _engines(text: str | None, weights: Mapping[ActorName, Decimal]) -> tuple[ActorName, ...]:
     if text is None:
         return ENGINES
     chosen: set[ActorName] = set()
-    for name in text.split(","):
-        if name.strip() not in NAMES:
-            raise OptionError(f"--engines {name.strip()!r} is no engine; allowed are {', '.join(NAMES)}.")
-        chosen.update(NAMES[name.strip()])
+    for name in (one.strip() for one in text.split(",")):
+        if name not in NAMES:
+            raise OptionError(f"--engines {name!r} is no engine; allowed are {', '.join(NAMES)}.")
+        if not any(weights[engine] for engine in NAMES[name]):  # as every further engine has at first
+            setting = f"orchestrator.weights.{NAMES[name][0]}"
+            raise OptionError(
+                f"--engines {name!r} is refused: its weight {setting} is 0, so that it has no capital. Give it one by "
+                f"--set {setting}=0.1, for example, and another engine so much less: all weights add up to 1 (OR-1)."
+            )
+        chosen.update(NAMES[name])
     return tuple(engine for engine in ENGINES if engine in chosen)
 
 

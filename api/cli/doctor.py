@@ -1,4 +1,4 @@
-"""`eternal doctor`: what is wrong on this machine, and how to mend it."""
+"""`eternal doctor`: what is wrong on this machine, and how to fix it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_CLOCK_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `text` says what is there and, when wrong, how to mend it."""
+    """One thing looked at; `text` says what is there and, when wrong, how to fix it."""
 
     what: str
     ok: bool
@@ -148,7 +148,7 @@ def _reachable(url: str, config: EternalConfig) -> Finding:
         return Finding("database", True, f"{where} answers and is empty; its tables are made at the first start.")
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
-        return Finding("database", False, f"{where} does not answer ({reason}): start it, or mend DATABASE_URL.")
+        return Finding("database", False, f"{where} does not answer ({reason}): start it, or fix DATABASE_URL.")
     if owner is not None and owner[0] not in (None, config.profile.value):
         text = f"{where} belongs to profile {owner[0]}, not to {config.profile.value}: give each its own."
         return Finding("database", False, text)

@@ -190,7 +190,7 @@ def doctor(
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to mend it."""
+    """Look at ports, database, exchange, clock, disk and keys; say what is wrong and how to fix it."""
     from api.cli.doctor import examine
 
     overrides = {} if profile is None else {"profile": profile}

@@ -167,7 +167,7 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _demand_known_parameters(request: Request) -> None:
-    """Raises BadValueError for a parameter that does not exist: ignored, `?next=` was the first page for ever."""
+    """Raises BadValueError for a parameter that does not exist: ignored, `?next=` returned the first page again."""
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     for name, value in request.query_params.items():
         if name not in known:

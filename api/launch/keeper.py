@@ -14,7 +14,7 @@ FAILED_LOOK_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class Keeper:
-    """`start` raises what keeps the part from starting; `look` mends what has died. No keeper waits for another.
+    """`start` raises what keeps the part from starting; `look` restarts what has died. No keeper waits for another.
 
     A child's life may be tied to the thread that has started it (Linux ends such a child with that thread), so a part
     has one thread for its whole life.
@@ -58,7 +58,7 @@ class Keeper:
             except Exception as error:  # noqa: BLE001 - the guard must outlive what it guards
                 failures += 1
                 if not self._stopping.is_set():
-                    _log.warning("%s cannot be mended yet (try %d): %s", self.name, failures, error, exc_info=True)
+                    _log.warning("%s cannot be restarted yet (try %d): %s", self.name, failures, error, exc_info=True)
 
     @staticmethod
     def _delay_s(failures: int) -> float:

@@ -128,7 +128,7 @@ def lost_processes() -> list[str]:
     """Names of processes of our own head that have died or are frozen."""
     import ray._private.worker as ray_worker
 
-    node = ray_worker._global_node  # noqa: SLF001 - Ray tells of the processes of its own head nowhere else
+    node = ray_worker._global_node  # noqa: SLF001 - Ray lists the processes of its own head nowhere else
     if node is None:
         return ["head"]
     lost = []

@@ -1,4 +1,4 @@
-"""Ray as the launch sees it: a driver child with everything below it, started, heard, replaced and ended."""
+"""Ray as the launch sees it: a driver child with everything below it, started, watched, replaced and ended."""
 
 from __future__ import annotations
 

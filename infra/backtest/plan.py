@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from infra.config import EternalConfig
+from infra.config import ConfigurationError, EternalConfig
 from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts, with_further
 from infra.simulator.market.port import Market
 from infra.simulator.venue.money import USDT_UNIT
@@ -28,6 +28,9 @@ class BacktestPlan:
     The engines that run share the whole capital in the proportions of OR-1; the others are switched off and have none.
     `slippage` is a fraction of the price, paid by takers. `command` is what the user typed, `data_hash` the digest of
     the history files, `commit` the code's.
+
+    Raises:
+        ConfigurationError: the engines have no weight, so that there is nothing to share the capital by.
     """
 
     market: Market
@@ -41,6 +44,13 @@ class BacktestPlan:
     command: str = ""
     data_hash: str = ""
     commit: str = ""
+
+    def __post_init__(self) -> None:
+        if not any(self.config.orchestrator.weights[engine] for engine in self.engines):
+            names = ", ".join(self.engines) or "none"
+            raise ConfigurationError(
+                [f"The engines {names} cannot be run: their orchestrator.weights add up to 0; more than 0 is required."]
+            )
 
     @property
     def weights(self) -> dict[ActorName, Decimal]:

@@ -112,7 +112,7 @@ class RecordingStore(MemoryStore):
                 )
 
     def _deployments_of(self, commit: Commit) -> None:
-        """To which deployment TACTICAL's orders and movements belong: its state says so, its orders do not."""
+        """To which deployment TACTICAL's orders and movements belong: its state shows it, its orders do not."""
         for row in commit.states:
             work = row.data.get("work") or {}
             for leg in (*row.data.get("past_legs", ()), *work.get("legs", ())):

@@ -36,7 +36,7 @@ NEVER_YEAR = 1970
 
 
 class AdmissionError(OperatorError):
-    """The system must not start on these accounts; the text has a sentence per problem and says how to mend it."""
+    """The system must not start on these accounts; the text has a sentence per problem and says how to fix it."""
 
 
 def admit(

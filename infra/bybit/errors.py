@@ -137,7 +137,7 @@ def classify(error: Exception) -> GatewayError:
 
 
 def outcome_of(error: Exception, purpose: Purpose) -> ExchangeResponse:
-    """The answer to the lane that asked; refusals and unknown outcomes are answers, not exceptions."""
+    """The answer to the request queue; refusals and unknown outcomes are answers, not exceptions."""
     fault = classify(error)
     if fault.fault is Fault.NOT_MODIFIED and purpose is Purpose.CHANGE:
         return Accepted(already=True)

@@ -51,7 +51,7 @@ class InvalidRequest(ValueError):
 
 
 class BybitExchange:
-    """Performs requests: blocking, thread-safe across accounts (one lane per account).
+    """Performs requests: blocking, thread-safe across accounts (one request queue per account).
 
     `symbols` are those `ReadMarket` reads; `uids` the accounts' numbers for transfers; `clock` market time;
     `read_feed` the external values (DA-2); `pause` waits wall seconds between the two rounds of a look-up (EX-1).

@@ -88,7 +88,7 @@ class _Window:
 
 
 class RateLimiter:
-    """Thread-safe; shared by all lanes of a process. `clock` is monotonic wall time in seconds."""
+    """Thread-safe; shared by all request queues of a process. `clock` is monotonic wall time in seconds."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Whether the exchange lists a symbol: decided by a code that says so, or by its own list, never by words of a text."""
+"""Whether the exchange lists a symbol: decided by an unambiguous code, or by its own list, never by words of a text."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from actors.runtime.registry import SPECS
+from statemachines.parameters import ParameterModel, section_of
+from statemachines.values import ActorName
 
 if TYPE_CHECKING:
     from statemachines.core_hodl.parameters import CoreHodlParameters
@@ -47,3 +49,9 @@ else:
     EnginesConfig = create_model(
         "EnginesConfig", __base__=_Engines, __module__=__name__, __doc__=_Engines.__doc__, **_sections()
     )
+
+
+def parameters_of(engines: EnginesConfig, engine: ActorName) -> ParameterModel | None:
+    """An engine's own section; None for one without parameters."""
+    found = getattr(engines, section_of(engine), None)
+    return found if isinstance(found, ParameterModel) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from statemachines.parameters import Allowed, Unit, set_by
+from statemachines.limits.parameter_checks import Distinct, Growing, OneOf, Order
+from statemachines.parameters import Allowed, Unit, set_by, shared_names
 
 RULE = re.compile(
     r"(?<![\w.%])(?:(?:CH|TR|FU|TA|OR|DA|EX|RM|IF|DE)-\d+|[PLDTFCAOXR]\d{1,2}(?!:\d))(?!\w)",
@@ -41,7 +42,7 @@ NUMBERS = (int, float, Decimal)
 
 
 class UndocumentedFieldError(Exception):
-    """A field of the configuration lacks a meaning, a unit or a range. A mistake in the code: it is mended there."""
+    """A field of the configuration lacks a meaning, a unit or a range. A mistake in the code: it is fixed there."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,21 @@ def facts_of(instance: BaseModel, path: tuple[str, ...] = (), meaning: str = "")
         told = _meaning(here, field)
         if isinstance(value, BaseModel):
             sections.append(facts_of(value, here, told))
-        elif _is_table_of_models(field.annotation):
+        elif is_table_of_models(field.annotation):
             sections += [facts_of(one, (*here, str(key)), told) for key, one in value.items()]
         else:
-            fields.append(_facts(here, field, told, value))
+            facts = _facts(here, field, told, value)
+            related = [
+                words
+                for one in _relations(type(instance))
+                if (words := one.told_of(name, shared_names(type(instance))))
+            ]
+            fields.append(replace(facts, allowed=", ".join((facts.allowed, *related))))
     return SectionFacts(path, meaning, type(instance), tuple(fields), tuple(sections))
+
+
+def _relations(model: type[BaseModel]) -> tuple[Order, ...]:
+    return getattr(model, "RELATIONS", ())
 
 
 def _facts(path: tuple[str, ...], field: FieldInfo, meaning: str, value: Any) -> FieldFacts:
@@ -110,7 +121,7 @@ def _facts(path: tuple[str, ...], field: FieldInfo, meaning: str, value: Any) ->
         path=path,
         meaning=meaning,
         unit=_unit(path, field.annotation, field.metadata),
-        allowed=_allowed(path, field.annotation, field.metadata),
+        allowed=allowed_in_words(path, field.annotation, field.metadata),
         rules=tuple(dict.fromkeys(match[0] for match in RULE.finditer(meaning))),
         default=value,
         example=examples[0] if examples else value,
@@ -126,42 +137,49 @@ def _meaning(path: tuple[str, ...], field: FieldInfo) -> str:
 def _unit(path: tuple[str, ...], annotation: Any, metadata: list[Any]) -> str | None:
     """The unit of the numbers in a field; None where there are none, or where they stand in tables of their own."""
     own = next((one.name for one in metadata if isinstance(one, Unit)), None)
-    plain, inner = _unwrapped(annotation)
+    plain, inner = unwrapped(annotation)
     if inner:
         return own or _unit(path, plain, inner)
     if _is_number(plain):
         return own or _unit_of_name(path)
-    units = [own or _unit(path, argument, []) for argument in _parts(plain)]
+    units = [own or _unit(path, argument, []) for argument in parts_of(plain)]
     return next((unit for unit in units if unit is not None), None)
 
 
-def _unit_of_name(path: tuple[str, ...]) -> str:
+def unit_of_ending(name: str) -> str | None:
+    """The unit that a field's name ends with."""
     endings = sorted(UNIT_OF_NAME, key=len, reverse=True)
-    name = path[-1]
-    found = next((UNIT_OF_NAME[ending] for ending in endings if name.endswith(ending)), None)
+    return next((UNIT_OF_NAME[ending] for ending in endings if name.endswith(ending)), None)
+
+
+def _unit_of_name(path: tuple[str, ...]) -> str:
+    found = unit_of_ending(path[-1])
     if found is None:
         raise _lacking(path, "a unit, in its name or as a `Unit`")
     return found
 
 
-def _allowed(path: tuple[str, ...], annotation: Any, metadata: list[Any]) -> str:
+def allowed_in_words(path: tuple[str, ...], annotation: Any, metadata: list[Any]) -> str:
     """What may stand there, in words."""
-    plain, inner = _unwrapped(annotation)
+    plain, inner = unwrapped(annotation)
     if inner:
-        return _allowed(path, plain, [*metadata, *inner])
-    origin, arguments = get_origin(plain), _parts(plain)
+        return allowed_in_words(path, plain, [*metadata, *inner])
+    origin, arguments = get_origin(plain), parts_of(plain)
     said = next((one.text for one in metadata if isinstance(one, Allowed)), None)
     if said is not None:
         return said
+    members = next((one.members for one in metadata if isinstance(one, OneOf)), None)
+    if members is not None:
+        return _choice([_member(one) for one in members])
     if origin is Literal:
         return _choice([_quoted(one) for one in get_args(plain)])
     if origin in (Union, types.UnionType):
-        return _choice([_allowed(path, argument, metadata) for argument in arguments])
+        return _choice([allowed_in_words(path, argument, metadata) for argument in arguments])
     if origin in (tuple, list, frozenset, set):
         return _allowed_in_list(path, plain, metadata)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         key, value = arguments
-        return f"a table; each key is {_allowed(path, key, [])}, each value {_allowed(path, value, [])}"
+        return f"a table; each key is {allowed_in_words(path, key, [])}, each value {allowed_in_words(path, value, [])}"
     if isinstance(plain, type):
         return _allowed_of_type(path, plain, metadata)
     raise _lacking(path, f"a type that can be documented, not {plain!r}")
@@ -170,24 +188,27 @@ def _allowed(path: tuple[str, ...], annotation: Any, metadata: list[Any]) -> str
 def _allowed_in_list(path: tuple[str, ...], plain: Any, metadata: list[Any]) -> str:
     arguments = get_args(plain)
     if get_origin(plain) is tuple and arguments[-1] is not Ellipsis:
-        return f"a pair of {' and '.join(_allowed(path, argument, []) for argument in arguments)}"
+        return f"a pair of {' and '.join(allowed_in_words(path, argument, []) for argument in arguments)}"
     least = next((one.min_length for one in metadata if hasattr(one, "min_length")), 0)
-    return f"a list{' of at least ' + str(least) if least else ''}; each entry is {_allowed(path, arguments[0], [])}"
+    most = next((one.max_length for one in metadata if hasattr(one, "max_length")), 0)
+    sizes = [f"of at least {least}"] * bool(least) + [f"at most {most}"] * bool(most)
+    manner = ", none twice" * any(isinstance(one, Distinct) for one in metadata)
+    manner += ", none below the one before" * any(isinstance(one, Growing) for one in metadata)
+    size = f" {' and '.join(sizes)}" if sizes else ""
+    return f"a list{size}{manner}; each entry is {allowed_in_words(path, arguments[0], [])}"
 
 
 def _allowed_of_type(path: tuple[str, ...], plain: type, metadata: list[Any]) -> str:
-    if issubclass(plain, IntEnum):
-        return _choice([f"{one.value} ({one.name})" for one in plain])
     if issubclass(plain, Enum):
-        return _choice([_quoted(one.value) for one in plain])
+        return _choice([_member(one) for one in plain])
     if _is_number(plain):
         return f"a {'whole ' if plain is int else ''}number {_bounds(path, metadata)}"
     if issubclass(plain, BaseModel):
-        fields = [
-            f"`{name}` ({_allowed((*path, name), field.annotation, field.metadata)}), {_meaning((*path, name), field)}"
-            for name, field in plain.model_fields.items()
-        ]
-        return f"a table of {' and of '.join(one.rstrip('.') for one in fields)}"
+        fields = []
+        for name, field in plain.model_fields.items():
+            allowed = allowed_in_words((*path, name), field.annotation, field.metadata)
+            fields.append(f"`{name}` ({allowed}), {_meaning((*path, name), field).rstrip('.')}")
+        return f"a table of {' and of '.join(fields)}"
     if issubclass(plain, date):
         return "a day as YYYY-MM-DD"
     if issubclass(plain, Path):
@@ -199,7 +220,7 @@ def _allowed_of_type(path: tuple[str, ...], plain: type, metadata: list[Any]) ->
 
 def _bounds(path: tuple[str, ...], metadata: list[Any]) -> str:
     bounds = {
-        name: getattr(one, name) for one in _flat(metadata) for name in ("gt", "ge", "lt", "le") if hasattr(one, name)
+        name: getattr(one, name) for one in flat(metadata) for name in ("gt", "ge", "lt", "le") if hasattr(one, name)
     }
     words = {"gt": "greater than", "ge": "of at least", "lt": "less than", "le": "at most"}
     if not bounds:
@@ -209,7 +230,7 @@ def _bounds(path: tuple[str, ...], metadata: list[Any]) -> str:
     return " and ".join(f"{words[name]} {bounds[name]}" for name in words if name in bounds)
 
 
-def _flat(metadata: list[Any]) -> Iterator[Any]:
+def flat(metadata: list[Any]) -> Iterator[Any]:
     """`Field(gt=0)` inside an `Annotated` holds its bounds as metadata of its own."""
     for one in metadata:
         if isinstance(one, FieldInfo):
@@ -218,14 +239,16 @@ def _flat(metadata: list[Any]) -> Iterator[Any]:
             yield one
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
+def unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
+    """A type without its `Annotated`, and what that says."""
     if get_origin(annotation) is Annotated:
         plain, *metadata = get_args(annotation)
-        return plain, list(_flat(metadata))
+        return plain, list(flat(metadata))
     return annotation, []
 
 
-def _parts(plain: Any) -> list[Any]:
+def parts_of(plain: Any) -> list[Any]:
+    """The types that a type is made of."""
     if get_origin(plain) is Literal:
         return []
     return [argument for argument in get_args(plain) if argument not in (Ellipsis, type(None))]
@@ -235,13 +258,18 @@ def _is_number(plain: Any) -> bool:
     return isinstance(plain, type) and issubclass(plain, NUMBERS) and not issubclass(plain, Enum | bool)
 
 
-def _is_table_of_models(annotation: Any) -> bool:
-    plain, _ = _unwrapped(annotation)
+def is_table_of_models(annotation: Any) -> bool:
+    """Whether it is a table whose values are sections."""
+    plain, _ = unwrapped(annotation)
     origin = get_origin(plain)
     if not (isinstance(origin, type) and issubclass(origin, Mapping)):
         return False
-    value, _ = _unwrapped(get_args(plain)[1])
+    value, _ = unwrapped(get_args(plain)[1])
     return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def _member(one: Enum) -> str:
+    return f"{one.value} ({one.name})" if isinstance(one, IntEnum) else _quoted(one.value)
 
 
 def _quoted(value: Any) -> str:

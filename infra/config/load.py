@@ -9,18 +9,26 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from infra.config.engines import EnginesConfig
 from infra.config.errors import explain
 from infra.config.model import EternalConfig
+from infra.config.names import canonical, defaults, variables
 from infra.config.shared import refusals
-from infra.config.sources import FILE_VARIABLE, find_file, from_environment, put, read_file
+from infra.config.sources import (
+    DELIMITER,
+    FILE_VARIABLE,
+    VARIABLE_FORM,
+    find_file,
+    foreign_variables,
+    from_environment,
+    merged,
+    put,
+    read_file,
+    value_of,
+)
 from infra.faults import ConfigurationError
 
-SHORT_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "trend": (("engines", "trend_1"), ("engines", "trend_2")),
-    **{name: (("engines", name),) for name in EnginesConfig.model_fields},
-}
-"""What `--set trend.adx_threshold=20` may leave out: the word `engines`; `trend` means both parameter sets."""
+COMMAND_LINE = "the command line"
+ENVIRONMENT = "the environment"
 
 
 def load_config(
@@ -37,11 +45,20 @@ def load_config(
     environment = dict(os.environ)
     if file is not None:
         environment[FILE_VARIABLE] = str(file)
+    if foreign := foreign_variables(environment):
+        raise ConfigurationError([_foreign(name) for name in foreign])
+    try:
+        defaults()
+    except ValidationError as error:  # an engine that was added
+        raise explain(error, EternalConfig, []) from None
     path = find_file(environment)
+    command = canonical(overrides or {}, COMMAND_LINE)
+    for setting in settings:
+        command = merged(command, canonical(parse_setting(setting), COMMAND_LINE))
     layers = [
-        ("the command line", merged(overrides or {}, parse_settings(settings))),
-        ("the environment", from_environment(environment)),
-        (str(path), {} if path is None else read_file(path)),
+        (COMMAND_LINE, command),
+        (ENVIRONMENT, canonical(from_environment(environment), ENVIRONMENT)),
+        (str(path), {} if path is None else canonical(read_file(path), str(path))),
     ]
     wrong_names = refusals(EternalConfig, layers)
     if wrong_names:
@@ -55,28 +72,22 @@ def load_config(
         raise explain(error, EternalConfig, layers) from None
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`name.name=value` as nested values.
+def parse_setting(entry: str) -> dict[str, Any]:
+    """`name.name=value` as nested values; lists and tables are written as JSON or TOML.
 
     Raises:
-        ConfigurationError: an entry has no `=` or no name.
+        ConfigurationError: the entry has no `=` or no name.
     """
+    name, separator, value = entry.partition("=")
+    parts = tuple(part.strip() for part in name.split("."))
+    if not separator or not all(parts):
+        raise ConfigurationError([f"--set {entry!r} is refused: write it as section.field=value."])
     found: dict[str, Any] = {}
-    for entry in settings:
-        name, separator, value = entry.partition("=")
-        parts = tuple(part.strip().replace("-", "_") for part in name.split("."))
-        if not separator or not all(parts):
-            raise ConfigurationError([f"--set {entry!r} is refused: write it as section.field=value."])
-        for start in SHORT_NAMES.get(parts[0], ((parts[0],),)):
-            put(found, (*start, *parts[1:]), value.strip())
+    put(found, parts, value_of(f"--set {name}", value.strip()))
     return found
 
 
-def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Both trees; the second wins."""
-    result = dict(first)
-    for name, value in second.items():
-        old = result.get(name)
-        both = isinstance(value, Mapping) and isinstance(old, Mapping)
-        result[name] = merged(old, value) if both and isinstance(old, Mapping) else value
-    return result
+def _foreign(name: str) -> str:
+    """The sentence about a variable that would be ignored, with the one that was probably meant."""
+    meant = next((one for one in variables() if one.replace(DELIMITER, "_") == name.upper()), None)
+    return f"{name} is refused: {VARIABLE_FORM}{'' if meant is None else f'; write {meant}'}."

@@ -13,11 +13,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from infra.config.consistency import contradictions
 from infra.config.engines import EnginesConfig
-from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, RayConfig
+from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, NamedPath, RayConfig
 from infra.config.shared import in_force, without_shared
 from infra.database.retention import RetentionPolicy
 from statemachines.execution.parameters import OrderParameters
+from statemachines.limits.parameter_checks import ContradictionError
 from statemachines.market_data.parameters import MarketDataParameters
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.parameters import section_of
@@ -60,7 +62,7 @@ class EternalConfig(BaseSettings):
     profile: Profile = Profile.PAPER
     """Where the system trades: on the simulated exchange, in Bybit's demo or test environment, or with real money."""
 
-    data_folder: Path = Path(".eternal")
+    data_folder: NamedPath = Path(".eternal")
     """The folder with all state: embedded database, simulated exchange, archives, tokens, log (DA-5)."""
 
     database: DatabaseConfig = DatabaseConfig()
@@ -101,10 +103,18 @@ class EternalConfig(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_the_profile(self) -> EternalConfig:
-        if self.profile is not Profile.PAPER and self.exchange.history is not None:
-            raise ValueError(
-                f"exchange.history {str(self.exchange.history)!r} is only for profile paper; profile is {self.profile}"
-            )
+        replay = {name: getattr(self.exchange, name) for name in ("history", "from_day", "to_day")}
+        given = [f"exchange.{name} {str(value)!r}" for name, value in replay.items() if value is not None]
+        if self.profile is not Profile.PAPER and given:
+            raise ContradictionError([f"{one} is only for profile paper; profile is {self.profile}" for one in given])
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EternalConfig:
+        """What no section can check alone, and each part's parameters as they will apply."""
+        if problems := contradictions(self):
+            raise ContradictionError(problems)
+        _ = self.risk_in_force, self.orders_in_force, self.tactical_in_force
         return self
 
     @classmethod
@@ -159,7 +169,7 @@ class EternalConfig(BaseSettings):
         """The risk parameters with the limits that the engines' own parameters set, and the capital limit of the
         profile; of two capital limits the smaller one rules."""
         engines = {
-            name: with_engine(one, getattr(self.engines, section_of(name), None))
+            name: with_engine(one, getattr(self.engines, section_of(name), None), name)
             for name, one in self.risk.engines.items()
         }
         risk = in_force(self.risk, self)

@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from infra.config.fields import FieldFacts, SectionFacts, facts_of
 from infra.config.model import EternalConfig
+from infra.config.names import SHORT_NAMES
 from statemachines.parameters import SET_BY_KEY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -28,9 +29,17 @@ def schema() -> str:
     source = _settable(TypeAdapter(EternalConfig).json_schema())
     definitions = source.pop("$defs")
     document = {"$schema": DIALECT, **_table(facts_of(EternalConfig()), source, definitions)}
+    document["properties"] |= _short_names()
     document["title"] = "Configuration of Eternal Engine (eternal.toml)"
     document["$defs"] = _used(document, definitions)
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _short_names() -> dict[str, Any]:
+    """Every name that may stand instead of `engines.NAME`; the defaults are those of the first engine meant."""
+    return {
+        name: {"$ref": f"#/properties/engines/properties/{engines[0]}"} for name, engines in sorted(SHORT_NAMES.items())
+    }
 
 
 def _settable(node: Any) -> Any:
@@ -64,6 +73,9 @@ def _table(section: SectionFacts, source: dict[str, Any], definitions: dict[str,
             found["properties"][name] = table
             continue
         place = found["properties"][name]  # a table of tables; a key that is not there yet needs what has no default
+        if patterns := place.pop("patternProperties", None):  # they would apply to the keys that are there, too
+            ((pattern, place["additionalProperties"]),) = patterns.items()
+            place["propertyNames"] = {"pattern": pattern}
         place.setdefault("properties", {})[keys[0]] = table
     return found
 
@@ -117,7 +129,7 @@ def _without_defaults(definition: dict[str, Any]) -> dict[str, Any]:
 
 def _references(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        if isinstance(reference := node.get("$ref"), str):
+        if isinstance(reference := node.get("$ref"), str) and reference.startswith(REFERENCE):
             yield reference
         node = list(node.values())
     if isinstance(node, list):

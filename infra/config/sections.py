@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.database.urls import psycopg_url
 from infra.days import day_of_text
 from infra.proxy import ProxyAddress, proxy_address
-from statemachines.parameters import Allowed, PositiveUsdt, Unit
+from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, Unit
 
 
 def _day(value: object) -> date:
@@ -21,6 +23,47 @@ def _day(value: object) -> date:
     return day_of_text(value if isinstance(value, str) else "")
 
 
+def _host(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(text):
+            raise ValueError(HOST_FORM) from None
+    return text
+
+
+def _cluster(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    is_address = bool(colon) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= MOST_PORT
+    if text != "auto" and not (is_address and _is_host(host.strip("[]"))):
+        raise ValueError('"auto" or HOST:PORT is required, for example 10.0.0.7:6379')
+    return text
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(_host(text))
+    except ValueError:
+        return False
+
+
+def _named_path(value: object) -> object:
+    """An empty text would be the current folder."""
+    if isinstance(value, str) and (not value.strip() or "\0" in value):
+        raise ValueError("a path is required, and this is none" if value.strip() else "a path is required; it is empty")
+    return value
+
+
+_LABEL = r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?!(.*\.)?\d+$){_LABEL}(\.{_LABEL})*", re.IGNORECASE | re.ASCII)
+"""A name as in DNS; what ends in a number is an address, and then it must be a valid one."""
+
+HOST_FORM = "a host name or an IP address is required, for example 127.0.0.1 or localhost"
+MOST_PORT = 65_535
+
+Host = Annotated[str, Allowed("a host name or an IP address of this machine"), AfterValidator(_host)]
+Cluster = Annotated[str, Allowed('"auto" or HOST:PORT'), AfterValidator(_cluster)]
+NamedPath = Annotated[Path, BeforeValidator(_named_path)]
 Day = Annotated[date, BeforeValidator(_day)]
 Port = Annotated[int, Field(ge=0, le=65_535), Unit("port number")]
 """0 takes a free one."""
@@ -32,10 +75,10 @@ def _none_is_a_word(value: object) -> object:
     return None if isinstance(value, str) and value.lower() == "none" else value
 
 
-class Section(BaseModel):
-    """Base of the sections: frozen, refuses unknown names, never shows a secret."""
+class Section(ParameterModel):
+    """Base of the sections; they never show a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class DatabaseConfig(Section):
@@ -76,7 +119,7 @@ class ExchangeConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32), Unit("none; a seed")] = 2
     """Seed of the synthetic market, which is used when there is no `history`."""
 
-    history: Path | None = Field(default=None, examples=["prices"])
+    history: NamedPath | None = Field(default=None, examples=["prices"])
     """Folder of price files that are replayed; only for profile paper (P3)."""
 
     from_day: Day | None = Field(default=None, examples=["2020-01-01"])
@@ -95,13 +138,13 @@ class ExchangeConfig(Section):
 class ApiConfig(Section):
     """The ways in: page and HTTP interface."""
 
-    host: Annotated[str, Allowed("a host name or an IP address of this machine")] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     """The address at which the HTTP interface listens (IF-4, DE-3)."""
 
     port: Port = 0
     """Its port; 0 takes a free one (IF-4)."""
 
-    token_file: Path | None = Field(default=None, examples=["api-token"])
+    token_file: NamedPath | None = Field(default=None, examples=["api-token"])
     """The file with the token of the HTTP interface; not set, `api-token` in the data folder, made at the first start
     (DE-3)."""
 
@@ -109,7 +152,7 @@ class ApiConfig(Section):
 class RayConfig(Section):
     """Ray, which runs the actors."""
 
-    address: Annotated[str, Allowed('"auto" or HOST:PORT')] | None = Field(default=None, examples=["auto"])
+    address: Cluster | None = Field(default=None, examples=["auto"])
     """A running cluster to join; not set, Ray is started on this machine (DE-1)."""
 
     dashboard_port: Port = 8265

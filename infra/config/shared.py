@@ -1,5 +1,5 @@
 """Limits that two parts apply and that have one setting (`statemachines.parameters.SetBy`): where their value comes
-from, and what is said to somebody who sets the other name."""
+from, and the message for a setting of the other name."""
 
 from __future__ import annotations
 

@@ -11,28 +11,75 @@ from pathlib import Path
 from typing import Any
 
 from infra.faults import ConfigurationError
+from infra.processes.environment import MARK
 
 PREFIX = "ETERNAL__"
 DELIMITER = "__"
+START = "ETERNAL_"
+VARIABLE_FORM = (
+    "it is no setting; the names of settings have two underscores after ETERNAL and between their parts, as "
+    "ETERNAL__PROFILE and ETERNAL__API__PORT have"
+)
 DATABASE_VARIABLES = {"DATABASE_URL": "url", "DATABASE_OWNER_URL": "owner_url"}
 FILE_VARIABLE = "ETERNAL_CONFIG"
 FILE_NAME = "eternal.toml"
+
+OWN_VARIABLES = frozenset({FILE_VARIABLE, MARK})
+"""Variables that begin with ETERNAL_ and are no settings: the file's place, and the mark of our processes."""
 
 MOST_LEVELS = 20
 """So deep may values be nested; the deepest field there is has a few levels."""
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The values of the environment variables as nested sections; lists and tables are written as JSON."""
+    """The values of the environment variables as nested sections, named as they are written.
+
+    Raises:
+        ConfigurationError: a variable begins with ETERNAL_ and is no setting; it would be ignored silently.
+    """
+    if foreign := foreign_variables(environment):
+        raise ConfigurationError([f"{name} is refused: {VARIABLE_FORM}." for name in foreign])
     found: dict[str, Any] = {}
     for variable, name in DATABASE_VARIABLES.items():
         if url := environment.get(variable):
             put(found, ("database", name), url)
     for name, text in environment.items():
         if name.upper().startswith(PREFIX):
-            path = tuple(part.lower() for part in name[len(PREFIX) :].split(DELIMITER))
-            put(found, path, _value(name, text))
+            put(found, tuple(name[len(PREFIX) :].split(DELIMITER)), value_of(name, text))
     return found
+
+
+def foreign_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that begin with ETERNAL_ and are neither settings nor the program's own."""
+    return [
+        name
+        for name in environment
+        if name.upper().startswith(START) and not name.upper().startswith(PREFIX) and name not in OWN_VARIABLES
+    ]
+
+
+def plain_name(name: str) -> str:
+    """A name without regard to capitals and to `-` or `_`."""
+    return name.casefold().replace("-", "_")
+
+
+def looked_up(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The value at a path, however its names are spelt; None when there is none."""
+    here: Any = tree
+    for part in path:
+        names = {plain_name(str(name)): name for name in here} if isinstance(here, Mapping) else {}
+        here = here[names[part]] if part in names else None
+    return here
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Both trees; the second wins."""
+    result = dict(first)
+    for name, value in second.items():
+        old = result.get(name)
+        both = isinstance(value, Mapping) and isinstance(old, Mapping)
+        result[name] = merged(old, value) if both and isinstance(old, Mapping) else value
+    return result
 
 
 def find_file(environment: Mapping[str, str]) -> Path | None:
@@ -46,7 +93,7 @@ def find_file(environment: Mapping[str, str]) -> Path | None:
         if not path.is_file():
             raise ConfigurationError([f"{FILE_VARIABLE} = {named!r} is refused: {_what_is_there(path)}."])
         return path
-    folder = Path(environment.get(f"{PREFIX}DATA_FOLDER", ".eternal"))
+    folder = Path(str(looked_up(from_environment(environment), ("data_folder",)) or ".eternal"))
     return next((path for path in (Path(FILE_NAME), folder / FILE_NAME) if path.is_file()), None)
 
 
@@ -83,17 +130,33 @@ def put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     tree[path[-1]] = value
 
 
-def _value(name: str, text: str) -> Any:
-    if text[:1] not in ("[", "{"):
+def value_of(name: str, text: str) -> Any:
+    """What a variable or `--set` says: lists, tables and quoted text are JSON or TOML, all else is plain text.
+
+    Raises:
+        ConfigurationError: it is nested too deep.
+    """
+    if text[:1] not in ("[", "{", '"'):
         return text
-    try:
-        found = json.loads(text, parse_float=Decimal)
-    except RecursionError:
-        raise _too_deep(name) from None
-    except ValueError:
-        return text
+    found: Any = text
+    for read in (_json, _toml):
+        try:
+            found = read(text)
+            break
+        except RecursionError:
+            raise _too_deep(name) from None
+        except ValueError:
+            continue  # then it is the other notation, or a text that begins so
     _demand_shallow(name, found)
     return found
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def _toml(text: str) -> Any:
+    return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
 
 
 def _demand_shallow(origin: str, tree: Any) -> None:

@@ -74,7 +74,7 @@ EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
 
 class QueryUnavailableError(OperatorError):
-    """The database cannot be reached or did not answer in time; the page says so."""
+    """The database cannot be reached or did not answer in time; the page shows it."""
 
 
 class Queries:

@@ -49,7 +49,7 @@ class PostgresStore:
     """The database as one durable actor sees it. Safe to use from several threads; picklable (without connection).
 
     A lost connection raises StoreUnavailableError; the next call connects again. `holds` has a connection of its own:
-    the lanes ask before each write to the exchange and must not stand in line behind the worker's commits.
+    the request queues read it before each write to the exchange and must not stand in line behind the worker's commits.
     """
 
     def __init__(self, url: str, application: str = "eternal-engine") -> None:

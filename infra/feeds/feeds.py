@@ -20,7 +20,7 @@ class Feeds:
         self._dvol = dvol
 
     def read(self, market_ms: int) -> FeedRead:
-        """Values known at `market_ms`; never raises for a source that fails, but says so in `reason`."""
+        """Values known at `market_ms`; never raises for a source that fails, but gives the cause in `reason`."""
         fear = self._fear_greed.read(market_ms) if self._fear_greed else _absent("Fear & Greed")
         dvol = self._dvol.read(market_ms) if self._dvol else _absent("DVOL")
         reason = "; ".join(reading.reason for reading in (fear, dvol) if reading.reason)

@@ -59,7 +59,7 @@ class _Parcel:
 
 
 class Hub:
-    """Registry of connections and the sending lane."""
+    """Registry of connections and the sending queue."""
 
     def __init__(self, durable: DurableExchange) -> None:
         self.durable = durable
@@ -95,7 +95,7 @@ class Hub:
         await done
 
     async def run(self) -> None:
-        """The lane: take what waits, fsync once, send in order. Runs until cancelled."""
+        """The sending queue: take what waits, fsync once, send in order. Runs until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()

@@ -111,7 +111,7 @@ def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
 
 
 def make_app(durable: DurableExchange, credentials: Credentials, config: SimConfig) -> web.Application:
-    """The aiohttp application; its sending lane runs as long as it does."""
+    """The aiohttp application; its sending queue runs as long as it does."""
     hub = Hub(durable)
     streams = Streams(hub, credentials, config.ack_delay_ms)
     app = web.Application()
@@ -137,8 +137,8 @@ def make_app(durable: DurableExchange, credentials: Credentials, config: SimConf
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        # Without its lane nothing is durable: no exchange is better than one that loses writes.
-        log.critical("The sending lane failed; the exchange stops.", exc_info=task.exception())
+        # Without its sending queue nothing is durable: no exchange is better than one that loses writes.
+        log.critical("The sending queue failed; the exchange stops.", exc_info=task.exception())
         asyncio.get_running_loop().call_soon(_raise_exit)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from statemachines.limits.parameter_checks import Order
 from statemachines.limits.shared_defaults import MAKER_LIFE_H
 from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
-from statemachines.values import HOUR_MS
+from statemachines.values import HOUR_MS, SPOT
+
+HOURS_PER_DAY = 24
 
 Fraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
 YearlyFraction = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1 per year")]
@@ -22,16 +26,17 @@ class StakingParameters(ParameterModel):
     asset: Coin = "ETH"
     """The coin that is staked (CH-10)."""
 
-    max_volatility: Annotated[Decimal, Field(gt=0), Unit("annualised standard deviation, fraction of 1")] = Decimal(
-        "0.60"
+    max_volatility: Annotated[Decimal, Field(gt=0, le=10), Unit("annualised standard deviation, fraction of 1")] = (
+        Decimal("0.60")
     )
     """It is staked while its volatility is below this (CH-10, C9, D4)."""
 
     volatility_returns: Annotated[int, Field(ge=2, le=365), Unit("daily log returns")] = 30
     """Window of the volatility (CH-10, D4)."""
 
-    calm_days: Days = 14
-    """It is staked only when the next calendar rebalance is more than this far away (CH-10, C9)."""
+    calm_days: Annotated[int, Field(ge=1, le=89), Unit("days")] = 14
+    """It is staked only when the next calendar rebalance is more than this far away (CH-10, C9); a quarter has at least
+    90 days, so that with more it would never be staked."""
 
     max_share: Fraction = Decimal("0.80")
     """Largest part of the coins held that is staked (CH-10)."""
@@ -43,7 +48,7 @@ class StakingParameters(ParameterModel):
 class CoreHodlParameters(ParameterModel):
     """All thresholds of CH-1 to CH-11."""
 
-    weights: dict[Coin, Annotated[int, Field(gt=0), Unit("parts")]] = Field(
+    weights: dict[Coin, Annotated[int, Field(ge=1, le=1_000), Unit("parts")]] = Field(
         default_factory=lambda: {"BTC": 2, "ETH": 1}
     )
     """Target weights per coin, in parts: 2 and 1 are 2/3 and 1/3 of what is invested (CH-1, C1)."""
@@ -99,21 +104,34 @@ class CoreHodlParameters(ParameterModel):
     staking: StakingParameters = StakingParameters()
     """When ETH is staked, and how much of it (CH-10, C9)."""
 
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("resume_fall", "below", "suspend_fall", "CH-8, C8"),
+        Order("cash_alert", "below", "cash_buffer", "CH-7, C7"),
+        Order("max_share", "below", "trim_share", "CH-7, C7"),
+        Order("min_leg_share", "below", "max_drift", "CH-2, C4"),
+    )
+
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        """Thresholds that belong together must stand in their order."""
-        pairs = (
-            ("resume_fall", self.resume_fall, "suspend_fall", self.suspend_fall),
-            ("cash_alert", self.cash_alert, "cash_buffer", self.cash_buffer),
-            ("max_share", self.max_share, "trim_share", self.trim_share),
-        )
-        for low_name, low, high_name, high in pairs:
-            if low >= high:
-                raise ValueError(f"{low_name} {low} must be below {high_name} {high}")
-        unknown = sorted(set(self.high_seeds_usdt) - set(self.weights))
-        if not self.weights or unknown:
-            raise ValueError(f"weights {self.weights} must name every asset; high_seeds_usdt names also {unknown}")
+    def _names_its_coins(self) -> Self:
+        """What is said about a coin is about one that it holds."""
+        if not self.weights:
+            raise ValueError("weights must name at least one coin (CH-1)")
+        held = ", ".join(self.weights)
+        unknown = [coin for coin in self.high_seeds_usdt if coin not in self.weights]
+        if unknown:
+            raise ValueError(f"high_seeds_usdt names {unknown[0]}; weights name only {held} (CH-8)")
+        if self.staking.asset not in self.weights:
+            raise ValueError(f"staking.asset is {self.staking.asset}; weights name only {held} (CH-10)")
+        if self.maker_life_h > self.rebalance_days * HOURS_PER_DAY:
+            raise ValueError(
+                f"maker_life_h {self.maker_life_h} must be at most rebalance_days {self.rebalance_days}, which is "
+                f"{self.rebalance_days * HOURS_PER_DAY} h (CH-2, CH-3)"
+            )
         return self
+
+    @property
+    def traded(self) -> Mapping[str, frozenset[str]]:
+        return {"weights": frozenset(f"{SPOT}:{coin}USDT" for coin in self.weights)}
 
     @property
     def maker_life_ms(self) -> int:

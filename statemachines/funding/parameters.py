@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from statemachines.limits.insurance_fund import InsuranceLimits
-from statemachines.limits.leverage import ExposureLimits
+from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.parameter_checks import Distinct, Order
 from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
-from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, Unit
+from statemachines.parameters import Coin, FeeRate, ParameterModel, Unit
+from statemachines.values import LINEAR, SPOT
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
-RatePer8h = Annotated[Decimal, Field(ge=-1, le=1), Unit("fraction of the notional per 8 hours")]
+RatePer8h = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the notional per 8 hours")]
+Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
+"""A threshold that can be passed: at 1 its rule would be off."""
 Seconds = Annotated[int, Field(gt=0, le=86_400), Unit("seconds")]
 Periods = Unit("settled funding periods")
 Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
@@ -22,7 +27,7 @@ Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
 class FundingParameters(ParameterModel):
     """All thresholds of FU-1 to FU-10."""
 
-    assets: tuple[Coin, ...] = ("BTC", "ETH", "SOL")
+    assets: Annotated[tuple[Coin, ...], Field(min_length=1), Distinct()] = ("BTC", "ETH", "SOL")
     """The coins, in the order of their priority when capital is short (FU-1)."""
 
     min_rate: RatePer8h = Decimal("0.0001")
@@ -31,7 +36,7 @@ class FundingParameters(ParameterModel):
     positive_periods: Annotated[int, Field(ge=1, le=10), Periods] = 2
     """How many of the last settled rates must all be positive for an entry (FU-2)."""
 
-    max_basis: Fraction = Decimal("0.02")
+    max_basis: Part = Decimal("0.02")
     """No entry when (perpetual - spot) / spot is above this or below its negative; above it the pair is closed
     (FU-2, FU-3, F5)."""
 
@@ -59,7 +64,7 @@ class FundingParameters(ParameterModel):
     negative_periods_all_out: Annotated[int, Field(ge=1, le=100), Periods] = 3
     """Negative periods running of any held coin that close all pairs (FU-8, F10)."""
 
-    insurance_fall: Fraction = Decimal("0.30")
+    insurance_fall: Part = Decimal("0.30")
     """A fall of the exchange's insurance fund by more than this closes all pairs (FU-9)."""
 
     insurance_window_h: Annotated[int, Field(ge=1, le=168)] = 24
@@ -71,10 +76,11 @@ class FundingParameters(ParameterModel):
     spot_fee_rate: FeeRate = SPOT_TAKER_FEE
     """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
 
-    margin_fraction: Fraction = Decimal(1)
-    """Cash that must stand behind each USDT of the short when a pair is opened (FU-2)."""
+    margin_fraction: Annotated[Decimal, Field(ge=1 / MOST_LEVERAGE, le=1), Unit("fraction of 1")] = Decimal(1)
+    """Cash that must stand behind each USDT of the short when a pair is opened; with less than half of it the short
+    would need more than the leverage of TR-9 (FU-2)."""
 
-    delta_tolerance: Fraction = Decimal("0.01")
+    delta_tolerance: Part = Decimal("0.01")
     """A difference of the legs beyond this part of the position is trimmed (FU-4, F9)."""
 
     leg_timeout_s: Seconds = 10
@@ -95,16 +101,28 @@ class FundingParameters(ParameterModel):
     entry_window_s: Seconds = 600
     """No entry rests on a settlement that is older than this market time (F3)."""
 
-    transfer_step_usdt: PositiveUsdt = Decimal("0.0001")
+    transfer_step_usdt: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
 
-    max_total_exposure: Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")] = Decimal(1)
+    max_total_exposure: Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")] = (
+        Decimal(1)
+    )
     """Largest notional of all shorts together, which the risk manager enforces (RM-1, leverage)."""
 
     min_liquidation_buffer: Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")] = (
         ExposureLimits().min_liquidation_buffer
     )
     """Distance from mark to liquidation price, as a part of the mark price, that an entry must leave (RM-1)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("max_share_per_asset", "at most", "max_total_exposure", "FU-7, RM-1"),
+        Order("leg_timeout_s", "at most", "naked_alert_s", "FU-4"),
+        Order("leg_timeout_s", "at most", "close_retry_slow_s", "FU-4"),
+    )
+
+    @property
+    def traded(self) -> Mapping[str, frozenset[str]]:
+        return {"assets": frozenset(f"{one}:{coin}USDT" for coin in self.assets for one in (SPOT, LINEAR))}
 
     @property
     def max_leg_share(self) -> Decimal:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, model_validator
 
+from statemachines.limits.parameter_checks import Distinct, Growing, Order
 from statemachines.parameters import ParameterModel, SeriesName, Symbol, Unit
-from statemachines.values import LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category
+from statemachines.values import DAY_MS, HOUR_MS, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category
 
 HOURLY = "60"
 DAILY = "D"
 INTERVALS = (HOURLY, DAILY)
 
-Bars = Annotated[int, Field(gt=0), Unit("closed bars")]
-Change = Annotated[Decimal, Field(gt=0), Unit("fraction of the close before")]
-Wait = Annotated[float, Field(gt=0), Unit("seconds")]
+Bars = Annotated[int, Field(gt=0, le=10_000), Unit("closed bars")]
+Change = Annotated[Decimal, Field(gt=0, le=100), Unit("fraction of the close before")]
+Wait = Annotated[float, Field(gt=0, le=86_400), Unit("seconds")]
 
 Series = tuple[Category, Symbol]
 """What has bars: (category, symbol)."""
@@ -31,7 +32,7 @@ def series_name(series: Series) -> str:
 class MarketDataParameters(ParameterModel):
     """What is read and how it is judged; the defaults are the specification's symbols."""
 
-    symbols: tuple[Series, ...] = (
+    symbols: Annotated[tuple[Series, ...], Field(min_length=1), Distinct()] = (
         (SPOT, "BTCUSDT"),
         (SPOT, "ETHUSDT"),
         (SPOT, "SOLUSDT"),
@@ -54,13 +55,13 @@ class MarketDataParameters(ParameterModel):
     hourly_backfill: Bars = 48
     """Hourly bars that the first start reads of every series (DA-1)."""
 
-    funding_backfill_days: PositiveInt = 30
+    funding_backfill_days: Annotated[int, Field(gt=0, le=10_000)] = 30
     """How far back the first start reads settled funding rates (DA-1)."""
 
-    missing_after_ms: PositiveInt = 5 * SECOND_MS
+    missing_after_ms: Annotated[int, Field(gt=0, lt=HOUR_MS)] = 5 * SECOND_MS
     """A bar that is not there this long after its close counts as missing, market time (DA-3)."""
 
-    stale_quote_ms: PositiveInt | None = Field(default=10 * MINUTE_MS)
+    stale_quote_ms: Annotated[int, Field(gt=0, le=DAY_MS)] | None = Field(default=10 * MINUTE_MS)
     """Greatest age of a quote; not judged in lockstep, where quotes come when something can happen (DA-3)."""
 
     outlier_hourly: Change = Decimal("0.25")
@@ -69,10 +70,10 @@ class MarketDataParameters(ParameterModel):
     outlier_daily: Change = Decimal("0.5")
     """A daily close that differs by more is flagged, never dropped (DA-3)."""
 
-    inactive_after_hours: PositiveInt = 72
+    inactive_after_hours: Annotated[int, Field(gt=0, le=8_760)] = 72
     """A series without bars for this long (not yet listed, delisted) is not waited for until its next bar (DA-3)."""
 
-    retry_delays_s: Annotated[tuple[Wait, ...], Field(min_length=1)] = (1.0, 5.0, 15.0)
+    retry_delays_s: Annotated[tuple[Wait, ...], Field(min_length=1, max_length=20), Growing()] = (1.0, 5.0, 15.0)
     """Pauses before the first, second, ... repetition of a reading that failed, wall time (EX-4)."""
 
     longest_retry_s: Wait = 60.0
@@ -81,8 +82,26 @@ class MarketDataParameters(ParameterModel):
     longest_refresh_retry_s: Wait = 600.0
     """Longest pause before a further repetition of reading the instruments' rules, wall time."""
 
-    backfill_attempts: Annotated[int, Field(gt=0), Unit("attempts")] = 100
+    backfill_attempts: Annotated[int, Field(gt=0, le=10_000), Unit("attempts")] = 100
     """How often a backfill is tried before it is given up with an alert; nothing starts without it."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("outlier_hourly", "at most", "outlier_daily", "DA-3"),
+        Order("retry_delays_s", "at most", "longest_retry_s", "EX-4"),
+        Order("longest_retry_s", "at most", "longest_refresh_retry_s", "EX-4"),
+    )
+
+    @model_validator(mode="after")
+    def _fills_what_it_reads(self) -> Self:
+        unknown = [name for name in self.daily_backfill if name not in self.series_names]
+        if unknown:
+            raise ValueError(f"daily_backfill names {unknown[0]}, which is not among symbols (DA-1)")
+        return self
+
+    @property
+    def series_names(self) -> tuple[str, ...]:
+        """All series that are read, as `category:SYMBOL`."""
+        return tuple(series_name(one) for one in self.symbols)
 
     @property
     def linear_symbols(self) -> tuple[str, ...]:

@@ -44,15 +44,16 @@ RISK_CONDITION = "cycle:risk"
 
 
 class OrchestratorLogic:
-    """Implements `statemachines.actor_logic.ActorLogic` for the orchestrator."""
+    """Implements `statemachines.actor_logic.ActorLogic` for the orchestrator. `installation` is the code of this
+    database, which makes transfer ids unique at the exchange (OR-6)."""
 
     name = ActorName.ORCHESTRATOR
     dialect = PLAIN
 
-    def __init__(self, parameters: OrchestratorParameters | None = None) -> None:
+    def __init__(self, parameters: OrchestratorParameters | None = None, installation: str = "") -> None:
         self._parameters = parameters or OrchestratorParameters()
         self._cycle = DailyCycle()
-        self._transfers = TransferBook(self._parameters.installation)
+        self._transfers = TransferBook(installation)
         self._tally = Tally()
         self._portfolio: Portfolio | None = None
         self._components: dict[str, str] = {}

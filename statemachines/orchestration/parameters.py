@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.parameters import Allowed, ParameterModel, Unit
+from statemachines.limits.parameter_checks import Distinct, OneOf, in_words
+from statemachines.parameters import EngineName, ParameterModel, Unit
 from statemachines.values import IDENTITY_OF, ActorName
 
 Weight = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the portfolio")]
@@ -20,27 +21,33 @@ def _default_weights() -> dict[ActorName, Decimal]:
 
 _CYCLE = tuple(name for name, engine in IDENTITY_OF.items() if engine.is_in_daily_cycle)
 
+Cycle = Annotated[tuple[Annotated[ActorName, OneOf(_CYCLE)], ...], Field(min_length=1), Distinct()]
+"""Engines that the daily cycle can run."""
+
 
 class OrchestratorParameters(ParameterModel):
     """The daily cycle and the weights of the engines."""
 
-    weights: dict[ActorName, Weight] = Field(default_factory=_default_weights)
+    weights: dict[EngineName, Weight] = Field(default_factory=_default_weights)
     """Target weights of the engines; they add up to 1 (OR-1, O4)."""
 
-    cycle: tuple[ActorName, ...] = _CYCLE
+    cycle: Cycle = _CYCLE
     """The order in which the daily cycle runs the engines; FUNDING is not driven by it (OR-3, O7, F3)."""
 
-    protective: tuple[ActorName, ...] = _CYCLE
+    protective: Cycle = _CYCLE
     """Engines that are run without entries while risk is not NORMAL, because they have exits and stops to see to
     (OR-3)."""
-
-    installation: Annotated[str, Allowed("any text; the start replaces it")] = ""
-    """What makes transfer ids unique at the exchange. It is drawn once per database and set by the start; a value
-    given here has no effect (OR-6)."""
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:
         total = sum(self.weights.values(), Decimal(0))
         if total != 1:
-            raise ValueError(f"weights sum to {total}; they must sum to exactly 1")
+            raise ValueError(f"weights sum to {total}; they must sum to exactly 1: {in_words(self.weights)} (OR-1)")
+        return self
+
+    @model_validator(mode="after")
+    def _protects_whom_it_runs(self) -> Self:
+        idle = [engine for engine in self.protective if engine not in self.cycle]
+        if idle:
+            raise ValueError(f"protective names {idle[0]}, which cycle {in_words(self.cycle)} does not run (OR-3)")
         return self

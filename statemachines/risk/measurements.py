@@ -174,11 +174,11 @@ class Results:
         rejected = fresh_rejections(self.decided, now_ms, self._parameters)
         reason = f"RM-4: {rejected} of the last {len(self.decided)} orders were rejected within the hour"
         self.decided = []
-        policy = self._parameters.switches[Switch.ORDERS_REJECTED]
+        policy = self._parameters.switches.orders_rejected
         return self._states.demand_once(GLOBAL, Switch.ORDERS_REJECTED, policy.level, reason, now_ms)
 
     def _reading(self, switch: Switch, is_bad: bool, reason: str, now_ms: int) -> Commands:
-        policy = self._parameters.switches[switch]
+        policy = self._parameters.switches.reconciliation_mismatch
         streak = next_streak(policy, self.streaks.get(switch, 0), is_bad)
         self.streaks[switch] = 0 if streak.trips else streak.readings
         if not streak.trips:

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
-from statemachines.limits.leverage import ExposureLimits
+from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.parameter_checks import Distinct, OneOf, Order
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE
-from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, SeriesName, SetBy, Unit, with_shared
+from statemachines.parameters import (
+    Allowed,
+    EngineName,
+    EngineNames,
+    ParameterModel,
+    PositiveUsdt,
+    SeriesName,
+    SetBy,
+    Unit,
+    section_of,
+    with_shared,
+)
 from statemachines.risk.machine import Level
 from statemachines.trend.parameters import TREND_1, TREND_2
-from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, ActorName
+from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, MINUTE_MS, ActorName
 
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
-Multiple = Annotated[Decimal, Field(gt=0, le=10), Unit("multiples of the engine's equity")]
+Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
+"""A threshold that can be passed: at 1 its rule would be off."""
+Multiple = Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")]
+"""TR-9 bounds them all."""
 Readings = Unit("consecutive readings")
-Milliseconds = Annotated[int, Field(gt=0), Unit("milliseconds")]
-Group = Annotated[str, Field(min_length=1), Allowed("a name for the group")]
+Milliseconds = Annotated[int, Field(gt=0, le=3_660 * DAY_MS), Unit("milliseconds")]
+Group = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$"), Allowed("a name of letters, digits, _ and -")]
+TrippedLevel = Annotated[Level, OneOf(tuple(one for one in Level if one is not Level.NORMAL))]
 
 
 class Switch(StrEnum):
@@ -34,7 +50,7 @@ class Switch(StrEnum):
 class EngineLimits(ParameterModel):
     """Limits of one engine."""
 
-    universe: frozenset[SeriesName]
+    universe: Annotated[frozenset[SeriesName], Field(min_length=1), Distinct()]
     """What the engine may trade (RM-1)."""
 
     max_order_of_equity: Multiple = Decimal(1)
@@ -74,37 +90,64 @@ class EngineLimits(ParameterModel):
 class DrawdownGroup(ParameterModel):
     """RM-3 for the engines whose equity is measured together (RULINGS F11). A limit that is not set is not applied."""
 
-    engines: tuple[ActorName, ...]
+    engines: EngineNames
     """The engines that are measured together (RM-3, F11)."""
 
-    caution: Fraction | None = Field(default=None, examples=[Decimal("0.15")])
+    caution: Part | None = Field(default=None, examples=[Decimal("0.15")])
     """Fall from the peak at which the engines go to CAUTION (RM-3)."""
 
-    reduce_only: Fraction | None = Field(default=None, examples=[Decimal("0.25")])
+    reduce_only: Part | None = Field(default=None, examples=[Decimal("0.25")])
     """Fall from the peak at which the engines go to REDUCE_ONLY (RM-3)."""
 
-    alert: Fraction | None = Field(default=None, examples=[Decimal("0.30")])
+    alert: Part | None = Field(default=None, examples=[Decimal("0.30")])
     """Fall from the peak that raises an alert and changes nothing else (RM-3)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (Order("caution", "below", "reduce_only", "RM-3"),)
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.caution is None and self.reduce_only is None and self.alert is None:
+            raise ValueError("at least one of caution, reduce_only and alert is required (RM-3)")
+        return self
 
 
 class SwitchPolicy(ParameterModel):
-    """What one automatic switch trips, and after how many consecutive bad readings."""
+    """What one automatic switch trips."""
 
-    level: Level
+    level: TrippedLevel = Level.REDUCE_ONLY
     """The risk state that it trips (RM-4, R2)."""
 
-    consecutive: Annotated[int, Field(ge=2), Readings] = 3
+
+class StreakPolicy(SwitchPolicy):
+    """A switch that trips only after several bad readings running."""
+
+    consecutive: Annotated[int, Field(ge=2, le=100), Readings] = 2
     """Bad readings running after which it trips, never one (RM-4)."""
 
 
-def with_engine(limits: EngineLimits, engine: BaseModel | None) -> EngineLimits:
-    """The limits that the risk manager enforces on an engine, with those that stand in the engine's own parameters."""
+class SwitchPolicies(ParameterModel):
+    """The automatic switches that exist; those of RM-4 that are missing here are not built."""
+
+    reconciliation_mismatch: StreakPolicy = StreakPolicy()
+    """Reconciliation finds more differences than `mismatch_tolerance` (RM-4)."""
+
+    orders_rejected: SwitchPolicy = SwitchPolicy()
+    """More than `reject_share` of the last `reject_window` orders are rejected; that many readings are its streak
+    (RM-4, R2)."""
+
+
+def with_engine(limits: EngineLimits, engine: BaseModel | None, name: str) -> EngineLimits:
+    """The limits that the risk manager enforces on the engine of this name, with those of the engine's own parameters.
+
+    Raises:
+        ValueError: the engine's parameters allow what the risk manager does not.
+    """
 
     def look_up(shared: SetBy) -> object | None:
-        name = shared.setting.rpartition(".")[2]
-        return getattr(engine, shared.read or name) if hasattr(engine, name) else None
+        own = shared.setting.rpartition(".")[2]
+        return getattr(engine, shared.read or own) if hasattr(engine, own) else None
 
-    return with_shared(limits, look_up)
+    return with_shared(limits, look_up, section_of(name))
 
 
 def _engine_limits() -> dict[ActorName, EngineLimits]:
@@ -115,7 +158,7 @@ def _engine_limits() -> dict[ActorName, EngineLimits]:
         ActorName.TREND_2: TREND_2,
         ActorName.FUNDING: FundingParameters(),
     }
-    return {engine: with_engine(one, defaults.get(engine)) for engine, one in own.items()}
+    return {engine: with_engine(one, defaults.get(engine), engine) for engine, one in own.items()}
 
 
 def _drawdown_groups() -> dict[str, DrawdownGroup]:
@@ -129,33 +172,26 @@ def _drawdown_groups() -> dict[str, DrawdownGroup]:
     }
 
 
-def _switches() -> dict[Switch, SwitchPolicy]:
-    return {
-        Switch.RECONCILIATION_MISMATCH: SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=2),
-        Switch.ORDERS_REJECTED: SwitchPolicy(level=Level.REDUCE_ONLY),
-    }
-
-
 class RiskParameters(ParameterModel):
     """All limits of the risk manager; durations are market time unless they are in seconds, which are wall time."""
 
-    engines: dict[ActorName, EngineLimits] = Field(default_factory=_engine_limits)
+    engines: dict[EngineName, EngineLimits] = Field(default_factory=_engine_limits)
     """Limits per engine (RM-1)."""
 
     drawdown: dict[Group, DrawdownGroup] = Field(default_factory=_drawdown_groups)
     """Limits of the fall from the peak, per group of engines (RM-3, F11)."""
 
-    switches: dict[Switch, SwitchPolicy] = Field(default_factory=_switches)
+    switches: SwitchPolicies = SwitchPolicies()
     """The automatic switches (RM-4, R2)."""
 
-    concentration_accounts: tuple[ActorName, ...] = (ActorName.CORE_HODL, ActorName.TACTICAL)
+    concentration_accounts: EngineNames = (ActorName.CORE_HODL, ActorName.TACTICAL)
     """Engines whose coins count together for the largest part of the portfolio in one asset (CH-7, C7)."""
 
     capital_limit_usdt: PositiveUsdt | None = Field(default=None, examples=[Decimal(10_000)])
     """Most that all engines together may hold in coins and positions; in profile live the smaller of it and
     live.canary_limit_usdt counts (RM-1)."""
 
-    price_collar: Fraction = Decimal("0.10")
+    price_collar: Part = Decimal("0.10")
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
 
@@ -167,19 +203,21 @@ class RiskParameters(ParameterModel):
     )
     """Limits that contain a price deny an order only beyond so much more than the limit (X2)."""
 
-    max_bar_age_ms: Milliseconds = 2 * HOUR_MS
+    max_bar_age_ms: Annotated[int, Field(ge=MINUTE_MS, le=7 * DAY_MS), Unit("milliseconds")] = 2 * HOUR_MS
     """Oldest closed bar that an entry may rest on (RM-1)."""
 
-    max_orders_per_minute: Annotated[int, Field(gt=0), Unit("intents per engine and minute of market time")] = 120
+    max_orders_per_minute: Annotated[
+        int, Field(gt=0, le=10_000), Unit("intents per engine and minute of market time")
+    ] = 120
     """Most intents that add risk (RM-1)."""
 
-    caution_size_factor: Fraction = Decimal("0.5")
+    caution_size_factor: Part = Decimal("0.5")
     """What sizes are multiplied by in CAUTION (RM-3, R2)."""
 
     calm_ms: Milliseconds = DAY_MS
     """Calm after which a tripped state may return (RM-2, R1)."""
 
-    one_day_fall: Fraction = Decimal("0.15")
+    one_day_fall: Part = Decimal("0.15")
     """A fall of the portfolio between two daily closes beyond this blocks entries of `fall_blocks` (RM-3, F11)."""
 
     fall_block_ms: Milliseconds = DAY_MS
@@ -191,17 +229,42 @@ class RiskParameters(ParameterModel):
     standstill_again_ms: Milliseconds = 365 * DAY_MS
     """A second standstill within this time is ended by the operator only (R1)."""
 
-    fall_blocks: tuple[ActorName, ...] = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
+    fall_blocks: EngineNames = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
     """Engines whose entries the fall of one day blocks (RM-3)."""
 
-    reject_window: Annotated[int, Field(gt=0), Unit("orders")] = 50
+    reject_window: Annotated[int, Field(gt=0, le=10_000), Unit("orders")] = 50
     """Number of last orders among which rejected ones are counted (RM-4, R2)."""
 
-    reject_share: Fraction = Decimal("0.20")
+    reject_share: Part = Decimal("0.20")
     """Part of these that may be rejected; more trips the switch `orders_rejected` (RM-4, R2)."""
 
     reject_age_ms: Milliseconds = HOUR_MS
     """How long a rejection counts (R2)."""
 
-    mismatch_tolerance: Annotated[int, Field(ge=0), Unit("discrepancies")] = 0
+    mismatch_tolerance: Annotated[int, Field(ge=0, le=1_000), Unit("discrepancies")] = 0
     """Tolerated discrepancies of a reconciliation; more are a bad reading of `reconciliation_mismatch` (RM-4)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("slippage_limit", "at most", "price_collar", "EX-3, RM-1"),
+        Order("standstill_ms", "at most", "standstill_again_ms", "R1"),
+    )
+
+    @model_validator(mode="after")
+    def _measures_each_engine_once(self) -> Self:
+        for engine in IDENTITY_OF:
+            groups = [name for name, group in self.drawdown.items() if engine in group.engines]
+            if len(groups) > 1:
+                raise ValueError(
+                    f"drawdown.{groups[0]} and drawdown.{groups[1]} both measure {engine}; one group may (RM-3, F11)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _never_trips_on_one_rejection(self) -> Self:
+        most = self.reject_share * self.reject_window
+        if most < 1:
+            raise ValueError(
+                f"reject_share {self.reject_share} of reject_window {self.reject_window} is {most}; at least 1 is "
+                "required, so that a single rejection trips nothing (RM-4, R2)"
+            )
+        return self

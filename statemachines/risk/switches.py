@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.risk.machine import RiskStateName
-from statemachines.risk.parameters import RiskParameters, SwitchPolicy
+from statemachines.risk.parameters import RiskParameters, StreakPolicy
 
 
 def size_factor(state: RiskStateName, parameters: RiskParameters) -> Decimal:
@@ -28,7 +28,7 @@ class Streak(NamedTuple):
     trips: bool
 
 
-def next_streak(policy: SwitchPolicy, readings: int, is_bad: bool) -> Streak:
+def next_streak(policy: StreakPolicy, readings: int, is_bad: bool) -> Streak:
     """The streak after one more reading (RM-4: consecutive, never on one)."""
     if not is_bad:
         return Streak(0, False)

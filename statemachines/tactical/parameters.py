@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from statemachines.limits.parameter_checks import Order, in_words
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE, SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, SetBy, Unit
+from statemachines.values import SPOT
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of 1")]
 Fall = Annotated[Decimal, Field(gt=-1, lt=0), Unit("negative fraction of 1")]
-Gain = Annotated[Decimal, Field(gt=0), Unit("fraction of the cost")]
-Hours = Annotated[int, Field(gt=0), Unit("hours")]
+Gain = Annotated[Decimal, Field(gt=0, le=100), Unit("fraction of the cost")]
+DAYS_OF_A_MONTH = 30
+
+Hours = Annotated[int, Field(gt=0, le=8_760), Unit("hours")]
 
 
 class TacticalParameters(ParameterModel):
@@ -51,7 +56,7 @@ class TacticalParameters(ParameterModel):
     funding_settlements: Annotated[int, Field(ge=1, le=100), Unit("settlements")] = 9
     """Number of settlements that the mean covers (TA-3, A6)."""
 
-    volatility_above_pct: Annotated[Decimal, Field(gt=0)] = Decimal(80)
+    volatility_above_pct: Annotated[Decimal, Field(gt=0, le=1_000)] = Decimal(80)
     """A volatility of BTC above it triggers a deployment (TA-3, A6)."""
 
     dvol_max_age_h: Hours = 48
@@ -69,7 +74,7 @@ class TacticalParameters(ParameterModel):
     max_share_per_event: Fraction = Decimal("0.50")
     """Largest part of the cash in one deployment; level 2 is not bound by it (TA-5, A2)."""
 
-    days_between: Annotated[int, Field(ge=0), Unit("days")] = 30
+    days_between: Annotated[int, Field(ge=0, le=3_650), Unit("days")] = 30
     """Least time between two deployments (TA-5, A4)."""
 
     max_slippage: Annotated[Fraction, SetBy("orders.max_slippage")] = MAX_SLIPPAGE
@@ -78,7 +83,7 @@ class TacticalParameters(ParameterModel):
     spot_fee_rate: Annotated[FeeRate, SetBy("engines.funding.spot_fee_rate")] = SPOT_TAKER_FEE
     """The venue's taker fee on spot; what it may take stays in cash (A2)."""
 
-    min_deployment_usdt: Annotated[Decimal, Field(ge=0)] = Decimal(100)
+    min_deployment_usdt: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(100)
     """Smallest deployment; a smaller one waits (A3)."""
 
     min_deployment_share_of_target: Fraction = Decimal("0.01")
@@ -90,7 +95,7 @@ class TacticalParameters(ParameterModel):
     fast_profit: Gain = Decimal("0.50")
     """Gain at which a part of a young deployment is sold, once (TA-7)."""
 
-    fast_profit_days: Annotated[int, Field(ge=0)] = 90
+    fast_profit_days: Annotated[int, Field(ge=0, le=3_650)] = 90
     """Until what age a deployment counts as young (TA-7)."""
 
     fast_profit_sells: Fraction = Decimal("0.50")
@@ -108,18 +113,41 @@ class TacticalParameters(ParameterModel):
     attempts: Annotated[int, Field(ge=1, le=20), Unit("attempts")] = 3
     """How often an order of a deployment is tried (TA-9)."""
 
-    coin_transfer_step: Annotated[Decimal, Field(gt=0), Unit("coins")] = Decimal("0.00000001")
+    coin_transfer_step: Annotated[Decimal, Field(gt=0, le=1), Unit("coins")] = Decimal("0.00000001")
     """Coins that return to CORE-HODL are rounded down to multiples of it (TA-6)."""
 
-    usdt_transfer_step: PositiveUsdt = Decimal("0.0001")
+    usdt_transfer_step: Annotated[Decimal, Field(gt=0, le=1), Unit("USDT")] = Decimal("0.0001")
     """USDT that return to CORE-HODL are rounded down to multiples of it (TA-6)."""
+
+    RELATIONS: ClassVar[tuple[Order, ...]] = (
+        Order("level_2_fall", "below", "level_1_fall", "TA-1"),
+        Order("level_1_share", "at most", "max_share_per_event", "TA-1, TA-5"),
+        Order("panic_share", "at most", "max_share_per_event", "TA-2, TA-3, TA-5"),
+        Order("fast_profit", "below", "profit_target", "TA-6, TA-7"),
+    )
+
+    @property
+    def traded(self) -> Mapping[str, frozenset[str]]:
+        return {"shares": frozenset(f"{SPOT}:{coin}USDT" for coin, share in self.shares.items() if share)}
+
+    @model_validator(mode="after")
+    def _ends_youth_before_the_return(self) -> Self:
+        most_days = self.hold_months * DAYS_OF_A_MONTH
+        if self.fast_profit_days > most_days:
+            raise ValueError(
+                f"fast_profit_days {self.fast_profit_days} must be at most hold_months {self.hold_months}, which is "
+                f"{most_days} days (TA-6, TA-7)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if sum(self.shares.values()) != 1:
-            raise ValueError(f"shares {self.shares} add up to {sum(self.shares.values())}; they must add up to 1")
+            total = sum(self.shares.values())
+            raise ValueError(
+                f"shares {in_words(self.shares)} add up to {total}; they must add up to 1, and a coin that is not "
+                "bought has 0 (TA-4)"
+            )
         if "BTC" not in self.shares:
-            raise ValueError(f"shares {sorted(self.shares)} lack BTC, whose high the levels are measured from (TA-1)")
-        if self.level_2_fall >= self.level_1_fall:
-            raise ValueError(f"level_2_fall {self.level_2_fall} must lie below level_1_fall {self.level_1_fall}")
+            raise ValueError(f"shares {in_words(self.shares)} lack BTC, whose high the levels are measured from (TA-1)")
         return self

@@ -92,6 +92,14 @@ def test_a_run_leaves_its_report_and_says_where(tmp_path: Path) -> None:
         (("--slippage-bps", "99999"), "--slippage-bps 99999 is refused; allowed is 0 to 1,000"),
         (("--history", "nowhere"), "The history folder nowhere does not exist"),
         (("--set", "trend.luck=7"), "luck"),
+        (
+            ("--set", "trend.adx_bars=1"),
+            "engines.trend_1.adx_bars = '1' (set in the command line) is refused: ",
+        ),
+        (
+            ("--engines", "tactical", "--set", "orchestrator.weights={tactical = 0, core-hodl = 0.65}"),
+            "--engines 'tactical' is refused: its weight orchestrator.weights.tactical is 0, so that it has no",
+        ),
     ],
 )
 def test_nonsense_is_refused_with_field_value_and_what_is_allowed(

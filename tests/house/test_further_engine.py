@@ -38,6 +38,19 @@ def test_it_has_an_account_limits_a_weight_a_section_and_order_ids(seen: dict[st
     assert seen["order_id"] == ["toy-1-z", 1]
 
 
+def test_the_configuration_takes_it_wherever_an_engine_is_meant(seen: dict[str, Any]) -> None:
+    """The engines that are allowed follow from the folders, so no list has to be extended."""
+    assert seen["configured"] == [["toy-1"], ["toy-1"], "0.05"]
+    assert seen["enough"] == 3
+
+
+def test_without_a_weight_it_is_refused_in_a_sentence(seen: dict[str, Any]) -> None:
+    """It was a decimal.DivisionUndefined; every further engine has weight 0 at first."""
+    assert seen["without_capital"] == (
+        "The engines toy-1 cannot be run: their orchestrator.weights add up to 0; more than 0 is required."
+    )
+
+
 def test_it_is_journalled_and_resumes_after_a_crash(seen: dict[str, Any]) -> None:
     """The first of the two cycles lies before the crash, so the count was restored, and every cycle is counted once."""
     assert [line.partition(" count: ")[2] for line in seen["journal"]] == [

@@ -17,7 +17,7 @@ from api.cli import backtest
 from api.logics import logics
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.system import InProcessSystem
-from infra.config import EternalConfig
+from infra.config import ConfigurationError, EternalConfig, load_config
 from infra.config.example import example
 from infra.simulator.api import Exchange
 from infra.simulator.config import with_further
@@ -62,6 +62,31 @@ def traded() -> dict[str, Any]:
     }
 
 
+def configured() -> dict[str, Any]:
+    """The toy wherever the configuration means an engine, and what is said while it has no capital."""
+    config = load_config(
+        settings=[
+            'orchestrator.cycle=["toy-1"]',
+            'orchestrator.protective=["toy-1"]',
+            'risk.fall_blocks=["toy-1"]',
+            "orchestrator.weights.TOY_1=0.05",
+            "orchestrator.weights.tactical=0",
+            "risk.engines.toy-1.max_order_of_equity=0.5",
+            "toy.enough=3",
+        ]
+    )
+    try:
+        BacktestPlan(synthetic(1), EternalConfig(), engines=(TOY,))
+        told = ""
+    except ConfigurationError as error:
+        told = str(error)
+    return {
+        "configured": [config.orchestrator.cycle, config.risk.fall_blocks, str(config.orchestrator.weights[TOY])],
+        "enough": config.in_force("engines.toy_1").enough,
+        "without_capital": told,
+    }
+
+
 def main() -> None:
     config = EternalConfig()
     json.dump(
@@ -83,6 +108,7 @@ def main() -> None:
             "diagram": machines.mermaid("toy"),
             "document": "## toy" in machines.markdown(),
             "machine_of": machines.MACHINE_OF[TOY],
+            **configured(),
             **journalled(),
             **traded(),
         },

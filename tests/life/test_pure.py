@@ -82,11 +82,11 @@ def test_an_orchestrator_that_has_failed_is_replaced_whatever_the_failure(state:
     assert state in watch.trouble(2.0)
 
 
-def test_a_failed_conductor_and_a_stuck_worker_are_failures_too() -> None:
+def test_a_failed_lockstep_driver_and_a_stuck_worker_are_failures_too() -> None:
     watch = OrchestratorWatch()
     watch.created(0.0, is_replacement=False)
     watch.heard(status(lockstep="FAILED"), 1.0)
-    assert "conductor" in watch.trouble(1.0)
+    assert "lockstep driver" in watch.trouble(1.0)
     watch.created(2.0, is_replacement=False)
     watch.heard(status(progress=7, busy=True), 3.0)
     watch.heard(status(progress=7, busy=True), 3.0 + STUCK_S)

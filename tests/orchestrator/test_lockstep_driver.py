@@ -79,7 +79,7 @@ def test_frames_still_queued_are_fetched_before_the_next_tick() -> None:
     assert exchange.asked == [100, 100, None]
 
 
-def test_a_conductor_that_cannot_go_on_says_so() -> None:
+def test_a_lockstep_driver_that_has_failed_reports_it() -> None:
     """Its thread ended with the exception, its state still said RUNNING, and the market stood still for ever: now the
     launch reads FAILED and replaces the orchestrator."""
 

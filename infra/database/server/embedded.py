@@ -56,7 +56,7 @@ START_TIMEOUT_S = 60.0
 """How long a server that says nothing may take to answer (granted seconds); one that says that it is starting up or
 recovering its log is given the time it needs."""
 STARTING_WORDS = ("starting up", "recovery", "not yet accepting connections")
-"""How a server that is on its way says so (SQLSTATE 57P03)."""
+"""The code of a server that is still starting (SQLSTATE 57P03)."""
 
 PASSING_TROUBLES = ("shared memory block", "lock file", "Address already in use")
 """What a start says while the remains of a killed server still hold on: worth another try."""
@@ -196,7 +196,7 @@ class EmbeddedPostgres:
 
     def _end_frozen_processes(self) -> None:
         """A process of the server that is stopped at two looks in a row is ended: it would hold its locks, and its
-        clients would wait, for ever. PostgreSQL then recovers by itself, or the server is started again."""
+        clients would wait without end. PostgreSQL then recovers by itself, or the server is started again."""
         ours = {process.pid for process in marked(self._run.prefix) if process.role == PROCESS_ROLE}
         frozen = frozenset(pid for pid in ours if is_stopped(pid))
         for pid in frozen & self._frozen:

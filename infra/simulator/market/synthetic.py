@@ -1,6 +1,6 @@
 """The seeded synthetic market: invented prices, funding from their premium, a fear index from their returns.
 
-Everything follows from the seed alone; nothing in it is real, and its label says so wherever it is shown.
+Everything follows from the seed alone; nothing in it is real, and it is always labelled synthetic.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_live_a_deadline_that_has_come_ticks_the_actor() -> None:
         host.stop()
 
 
-def test_in_lockstep_an_actor_waits_for_the_conductor_and_reports_when_idle() -> None:
+def test_in_lockstep_an_actor_waits_for_the_lockstep_driver_and_reports_when_idle() -> None:
     logic, peers = _Alarm(), NoPeers()
     host = _host(logic, peers, is_lockstep=True)
     try:

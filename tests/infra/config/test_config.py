@@ -14,16 +14,6 @@ from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import ActorName
 
 
-@pytest.fixture(autouse=True)
-def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory without files and an environment without our variables."""
-    for name in list(os.environ):
-        if name.startswith(("ETERNAL", "DATABASE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def refusal(**arguments: object) -> str:
     with pytest.raises(ConfigurationError) as caught:
         load_config(**arguments)  # type: ignore[arg-type]
@@ -108,14 +98,15 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(monkeypat
         text.splitlines(), key=lambda line: "profile api engines".index(line.split()[0].split(".")[0])
     )
     assert profile == (
-        "profile = 'real' (set in the environment) is refused: input should be 'paper', 'demo', 'testnet' or 'live'."
+        'profile = \'real\' (set in the environment) is refused: allowed is "paper", "demo", "testnet" or "live".'
     )
-    assert (
-        port == "api.port = '70000' (set in the environment) is refused: input should be less than or equal to 65535."
+    assert port == (
+        "api.port = '70000' (set in the environment) is refused: allowed is a whole number from 0 to 65535 (port "
+        "number)."
     )
-    assert (
-        adx
-        == "engines.trend_1.adx_threshold = '-5' (set in the command line) is refused: input should be greater than 0."
+    assert adx == (
+        "engines.trend_1.adx_threshold = '-5' (set in the command line) is refused: allowed is a number greater than 0 "
+        "and less than 100 (points of the ADX)."
     )
 
 
@@ -123,7 +114,10 @@ def test_an_unknown_name_is_refused_wherever_it_stands(empty_place: Path, monkey
     """A misspelt name must never be ignored: the operator would believe that it holds."""
     monkeypatch.setenv("ETERNAL__PROFIL", "live")
     text = refusal()
-    assert "profil = 'live' (set in the environment) is refused: there is no such field; allowed: api, " in text
+    assert (
+        "PROFIL = 'live' (set in the environment) is refused: there is no such setting; profile may be meant; allowed: "
+        in text
+    )
     monkeypatch.delenv("ETERNAL__PROFIL")
     (empty_place / "eternal.toml").write_text("[engines.trend_1]\nadx = 3\n[risk.engines.funding]\nmax_oder = 1\n")
     lines = refusal().splitlines()

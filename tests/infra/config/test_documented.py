@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from datetime import date
@@ -26,14 +25,6 @@ from statemachines.parameters import Allowed, ParameterModel, Unit
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 VALUE = re.compile(r"^#(?=[\w\"-]+ = )", re.MULTILINE)
 """The # before a value that is a comment; meaning and facts have a space after it."""
-
-
-@pytest.fixture(autouse=True)
-def _empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("ETERNAL", "DATABASE_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def all_fields() -> list[FieldFacts]:
@@ -102,7 +93,8 @@ def test_the_file_names_each_field_with_what_belongs_to_it() -> None:
     block = example().split("[engines.trend_2]")[1].split("\n\n")[2]
     assert block == (
         "# Length of the fast moving average (TR-2, TR-3, TR-11).\n"
-        "#   unit: daily bars | allowed: a whole number greater than 0 | default: 20 | rule: TR-2, TR-3, TR-11\n"
+        "#   unit: daily bars | allowed: a whole number from 2 to 10000, below `slow_sma_bars` | default: 20 | rule: "
+        "TR-2, TR-3,\n#   TR-11\n"
         "#fast_sma_bars = 20"
     )
 
@@ -118,6 +110,7 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
     assert judged(with_defaults(example())) == []
     assert judged(VALUE.sub("", example())) == []
     assert judged('[live]\ncanary_limit_usdt = "none"\n') == []
+    assert judged("[trend]\nadx_threshold = 22\n[funding]\npositive_periods = 3\n") == []
     assert (
         judged("[risk.engines.trend-1]\nmax_order_of_equity = 1.5\n[engines.core_hodl]\nweights = { SOL = 1 }\n") == []
     )
@@ -132,6 +125,19 @@ def test_the_schema_takes_the_example_and_all_its_values() -> None:
         ("[risk.engines.funding]\nmax_oder = 1", "risk.engines.funding", "'max_oder' was unexpected"),
         ("[api]\nport = 70000", "api.port", "70000 is greater than the maximum"),
         ("[engines.core_hodl.staking]\nreplay_yield = 2", "engines.core_hodl.staking.replay_yield", "2 is not valid"),
+        ("[orchestrator.weights]\napi = 0.1", "orchestrator.weights", "'api' is not one of ['core-hodl'"),
+        ("[risk.engines.api]\nuniverse = ['spot:BTCUSDT']", "risk.engines", "'api' is not one of ['core-hodl'"),
+        ("[orchestrator]\ncycle = ['funding']", "orchestrator.cycle.0", "'funding' is not one of ['core-hodl'"),
+        ("[orchestrator]\ncycle = []", "orchestrator.cycle", "[] should be non-empty"),
+        ("[orchestrator]\ncycle = ['tactical', 'tactical']", "orchestrator.cycle", "has non-unique elements"),
+        (
+            "[risk.switches.orders_rejected]\nlevel = 0",
+            "risk.switches.orders_rejected.level",
+            "0 is not one of [1, 2, 3]",
+        ),
+        ("[risk.drawdown.NEW]\nalert = 0.1", "risk.drawdown.NEW", "'engines' is a required property"),
+        ("[risk.drawdown.'a b']\nengines = ['funding']", "risk.drawdown", "'a b' does not match"),
+        ("[trend]\nadx_bars = 1", "trend.adx_bars", "1 is less than the minimum of 2"),
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(text: str, place: str, told: str) -> None:

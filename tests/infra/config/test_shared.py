@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +19,6 @@ from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import ActorName
 
 TREND = (ActorName.TREND_1, ActorName.TREND_2)
-
-
-@pytest.fixture(autouse=True)
-def _no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from statemachines.risk import switches
 from statemachines.risk.drawdown import Track, demanded_level, fall_from_peak, next_track, one_day_fall, rebased
 from statemachines.risk.duplicates import WIDTH, RepeatWindow
 from statemachines.risk.machine import Level, RiskStateName
-from statemachines.risk.parameters import DrawdownGroup, RiskParameters, SwitchPolicy
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters, StreakPolicy
 from statemachines.risk.switches import DecidedOrder
 from statemachines.values import HOUR_MS, ActorName
 
@@ -84,14 +84,14 @@ def test_rm3_caution_halves_sizes() -> None:
 
 
 def test_rm4_trips_after_consecutive_readings_never_on_one() -> None:
-    policy = SwitchPolicy(level=Level.REDUCE_ONLY, consecutive=3)
+    policy = StreakPolicy(level=Level.REDUCE_ONLY, consecutive=3)
     readings, trips = 0, []
     for is_bad in (True, True, False, True, True, True):
         readings, tripped = switches.next_streak(policy, readings, is_bad)
         trips.append(tripped)
     assert trips == [False, False, False, False, False, True]
     with pytest.raises(ValidationError):
-        SwitchPolicy(level=Level.CAUTION, consecutive=1)
+        StreakPolicy(level=Level.CAUTION, consecutive=1)
 
 
 def test_rm4_readings_are_strict() -> None:

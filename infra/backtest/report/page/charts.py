@@ -46,7 +46,7 @@ def numbers(values: Floats) -> list[float | None]:
 
 
 def layout(height: int, is_synthetic: bool, **more: Any) -> dict[str, Any]:
-    """The common look; invented markets are marked in the drawing itself, so that a copied picture says so."""
+    """The common look; invented markets are marked in the drawing itself, so that a copied picture shows it too."""
     axis = {"gridcolor": RULE, "zerolinecolor": "#c3cbd3", "linecolor": RULE, "automargin": True}
     base: dict[str, Any] = {
         "height": height,

@@ -30,7 +30,7 @@ def finish(
 
 
 def cancel(venue: Venue, account: Account, order: Order, cancel_type: str, reason: str = "EC_PerCancelRequest") -> None:
-    """Cancel an open order; one that never triggered is Deactivated, a partly filled spot one says so."""
+    """Cancel an open order; one that never triggered is Deactivated, a partly filled spot one has its own status."""
     if order.status == "Untriggered":
         status = "Deactivated"
     elif order.filled and order.category == "spot":

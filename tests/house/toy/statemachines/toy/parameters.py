@@ -12,5 +12,5 @@ from statemachines.parameters import ParameterModel, Unit
 class ToyParameters(ParameterModel):
     """How far the toy counts."""
 
-    enough: Annotated[int, Field(ge=1), Unit("daily cycles")] = 2
+    enough: Annotated[int, Field(ge=1, le=1_000), Unit("daily cycles")] = 2
     """The cycles after which it is content (OR-3)."""
