@@ -204,8 +204,8 @@ class ExecutionReport(Frozen):
     """A row of the execution stream or list. Only `Trade`, `BustTrade` and `AdlTrade` are fills; `Funding` is
     a settlement: `fee` is then what was paid (positive) or received (negative).
 
-    REST's list does not contain the realised profit: `realized_pnl` 0 then means "not reported", unless
-    `closed_quantity` (`closedSize`; None where absent) shows that nothing was closed."""
+    `realized_pnl` is None where it is not reported, as in REST's list; a reported 0 means none. `closed_quantity`
+    (`closedSize`) is None where absent."""
 
     account: Account
     execution_id: str
@@ -220,7 +220,7 @@ class ExecutionReport(Frozen):
     fee_coin: str
     fee_rate: Decimal
     is_maker: bool
-    realized_pnl: Decimal
+    realized_pnl: Decimal | None
     execution_type: str
     executed_ms: int
     closed_quantity: Decimal | None = None

@@ -105,11 +105,11 @@ def _book_fill(
 ) -> None:
     base, quote = context.coins(report.category, report.symbol)
     book = context.books[report.account].book
-    realized = report.realized_pnl
+    realized = report.realized_pnl or Decimal(0)
     if report.category == LINEAR:
         change = apply_execution(book.position(report.symbol), report.side, report.quantity, report.price)
-        # REST's list does not contain the realised profit; 0 then means "not reported", and our own ledger's is used.
-        if not realized and report.closed_quantity != 0:
+        # REST's list does not contain the realised profit: our own ledger's is used, unless nothing was closed.
+        if report.realized_pnl is None and report.closed_quantity != 0:
             realized = change.realized_pnl
         book.set_position(report.symbol, change.position)
         held, average = change.position.quantity, change.position.average_price

@@ -173,7 +173,7 @@ def parse_execution(
         fee_coin=coin,
         fee_rate=row.rate("feeRate"),
         is_maker=row.boolean("isMaker"),
-        realized_pnl=(row.decimal_or_none("execPnl") if row.has("execPnl") else None) or Decimal(0),
+        realized_pnl=row.decimal_or_none("execPnl") if row.has("execPnl") else None,
         execution_type=row.text("execType"),
         executed_ms=row.instant("execTime", not_after_ms),
         closed_quantity=_closed(row),

@@ -338,7 +338,7 @@ class FakeExchange:
 
     def _as_rest(self, row: ExecutionReport) -> ExecutionReport:
         """REST's execution list does not tell the realised profit."""
-        return row if self.tells_pnl else row.model_copy(update={"realized_pnl": D(0)})
+        return row if self.tells_pnl else row.model_copy(update={"realized_pnl": None})
 
     def show(self, order: FakeOrder) -> None:
         """Send the order as it is now to the private stream."""

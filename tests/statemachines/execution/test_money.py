@@ -8,7 +8,7 @@ import pytest
 
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
-from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded
+from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored
 from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.statemachines.execution.rig import Rig
@@ -196,7 +196,7 @@ def test_rows_stay_bounded_however_many_orders_there_were() -> None:
 
 
 def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -> None:
-    """REST's list has no `closedSize` for some rows: 0 then is "not told", and our own average price knows it."""
+    """REST's list does not tell the profit, and has no `closedSize` for some rows: our own average price knows it."""
     rig = Rig().start()
     rig.approve()
     rig.settle()
@@ -204,7 +204,23 @@ def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -
     rig.exchange.trade(order.account, "linear", "BTCUSDT", Side.SELL, D("0.1"), D(110), "", "x-other")
     row = rig.exchange.executions[-1]
     rig.exchange.frames.clear()
-    untold = row.model_copy(update={"realized_pnl": D(0), "closed_quantity": None})
+    untold = row.model_copy(update={"realized_pnl": None, "closed_quantity": None})
     rig.tell(ExecutionFrame(report=untold))
     (fact,) = [f for f in rig.facts.values() if isinstance(f, ExecutionFact) and f.execution_id == row.execution_id]
     assert fact.realized_pnl == D("0.1") * (D(110) - D(100))
+
+
+def test_a_profit_that_is_told_as_nothing_is_nothing_whatever_the_order_of_the_reports() -> None:
+    """A told 0 was taken for "not told" and computed from our own average price, which a report that had overtaken it
+    had moved: money that nobody had earned was booked, and taken back as unexplained by the next reconciliation."""
+    rig = Rig().start()
+    for side, price in ((Side.BUY, D(100)), (Side.SELL, D(100)), (Side.BUY, D(90))):
+        rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", side, D("0.1"), price)
+    opened, closed, opened_again = rig.exchange.frames
+    rig.exchange.frames.clear()
+    for frame in (opened, opened_again, closed):
+        rig.tell(frame)
+    assert rig.book(Account.TREND_1).wallet("USDT") == rig.exchange.wallets[Account.TREND_1]["USDT"]
+    rig.tell(StreamRestored(stream="private"))
+    rig.settle()
+    assert not [posting for posting in rig.recorded(PostingFact) if posting.kind == "adjustment"]

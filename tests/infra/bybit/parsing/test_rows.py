@@ -166,3 +166,9 @@ def test_closed_size_tells_what_was_closed_and_absence_is_not_zero() -> None:
     assert parse_execution(ACCOUNT, execution_row(closedSize="0.25")).closed_quantity == Decimal("0.25")
     with pytest.raises(UnparsableError, match="closedSize"):
         parse_execution(ACCOUNT, execution_row(closedSize="much"))
+
+
+@pytest.mark.parametrize(("told", "expected"), [({}, None), ({"execPnl": ""}, None), ({"execPnl": "0"}, Decimal(0))])
+def test_a_profit_that_is_not_told_is_no_profit_of_nothing(told: dict[str, str], expected: Decimal | None) -> None:
+    report = parse_execution(ACCOUNT, execution_row(**told))
+    assert report is not None and report.realized_pnl == expected
