@@ -14,7 +14,7 @@ from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
 
 Row = dict[str, Any]
 
-MOST_MACHINES = 4
+MAX_MACHINES = 4
 """An engine with more machines (TACTICAL's old deployments) shows those away from their first state and the newest."""
 
 
@@ -135,7 +135,7 @@ def _machines(table: str, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         russian = machines.russian(table, row["state"])
         if russian is not None:
             found.append({"key": row["key"], "state": row["state"], "russian": russian, "market_ms": row["market_ms"]})
-    if len(found) > MOST_MACHINES:
+    if len(found) > MAX_MACHINES:
         first = machines.table_of(table).initial
         away = [one for one in found if one["state"] not in (first.name, first.value)]
         newest = max(found, key=lambda one: int(one["market_ms"]))

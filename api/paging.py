@@ -13,7 +13,7 @@ from api.query_arguments import BadValueError
 from infra.database.queries import NEVER_MS, PageKey, Place
 
 Row = dict[str, Any]
-MOST_CHARACTERS = 400
+MAX_CHARACTERS = 400
 
 
 def page_of(rows: Sequence[Row], limit: int, key: PageKey) -> Row:
@@ -47,7 +47,7 @@ def decode(cursor: str | None, key: PageKey) -> Place:
 
 
 def _read(cursor: str) -> list[Any] | None:
-    if len(cursor) > MOST_CHARACTERS:
+    if len(cursor) > MAX_CHARACTERS:
         return None
     try:
         place = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable
 
 from api.text import first_refused, shown
-from infra.database.queries import MOST_ROWS
+from infra.database.queries import MAX_ROWS
 
 LONGEST_LIST = 20
-MOST_IDENTIFIER = 200
+MAX_IDENTIFIER = 200
 LINK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -40,15 +40,15 @@ def one_of(field: str, value: str | None, allowed: Collection[str]) -> str | Non
 
 def identifier(field: str, value: str | None) -> str | None:
     """`value` if it is None or could be an identifier of ours. Raises BadValueError."""
-    if value is not None and (not 1 <= len(value) <= MOST_IDENTIFIER or first_refused(value)):
-        raise BadValueError(field, value, hint=f"1 to {MOST_IDENTIFIER} printable characters are")
+    if value is not None and (not 1 <= len(value) <= MAX_IDENTIFIER or first_refused(value)):
+        raise BadValueError(field, value, hint=f"1 to {MAX_IDENTIFIER} printable characters are")
     return value
 
 
 def limit_of(limit: int) -> int:
     """A number of rows. Raises BadValueError."""
-    if not 1 <= limit <= MOST_ROWS:
-        raise BadValueError("limit", limit, hint=f"whole numbers from 1 to {MOST_ROWS} are")
+    if not 1 <= limit <= MAX_ROWS:
+        raise BadValueError("limit", limit, hint=f"whole numbers from 1 to {MAX_ROWS} are")
     return limit
 
 

@@ -306,7 +306,7 @@ class OperatorService:
 
     def _engine_facts(self) -> Row:
         """Everything of the database that the overview needs (blocking)."""
-        open_orders = self._open_orders(None, None, lists.ORDERS.newest, lists.MOST_ROWS)
+        open_orders = self._open_orders(None, None, lists.ORDERS.newest, lists.MAX_ROWS)
         return {
             "portfolio": self._queries.portfolio(),
             "switches": {row["scope"]: row for row in self._queries.switches()},

@@ -86,7 +86,7 @@ class SnapshotCache:
         if error is not None:
             # What Ray raises holds whole stack traces: they are for the log.
             _log.info("the status could not be read", exc_info=error)
-            told = str(error) if isinstance(error, LookupError) else "its process did not answer"
-            self._error = " ".join(told.split())[:300]
+            cause = str(error) if isinstance(error, LookupError) else "its process did not answer"
+            self._error = " ".join(cause.split())[:300]
             return
         self._status, self._answered_at, self._error = question.result(), self._monotonic(), ""

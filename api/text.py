@@ -8,7 +8,7 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (invisible, or reversing the direction), half of a pair, private, unassigned,
 line and paragraph separators. PostgreSQL refuses NUL, UTF-8 refuses halves, a terminal obeys controls."""
 
-MOST_SHOWN = 80
+MAX_SHOWN = 80
 
 
 def first_refused(text: str) -> str:
@@ -50,7 +50,7 @@ def quoted(value: object) -> str:
 def shown(value: object) -> str:
     """A refused value as a sentence may show it: short, and without a character that would do harm."""
     text = str(value)
-    cut = text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
+    cut = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
     return "".join(
         f"\\u{ord(character):04x}" if unicodedata.category(character) in _REFUSED else character for character in cut
     )

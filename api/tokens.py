@@ -14,8 +14,8 @@ from infra.files import SECRET_MODE, write_secret
 _log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 32
-LEAST_CHARACTERS = 32
-LEAST_DIFFERENT = 8
+MIN_CHARACTERS = 32
+MIN_DIFFERENT = 8
 _ALLOWED = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """What a bearer token is made of (RFC 6750)."""
 
@@ -117,10 +117,10 @@ def read_token(path: Path) -> Token:
         text = ""
     if not text:
         raise EmptyTokenError(f"the token file {path} is empty; the API makes a new one at its next request or start")
-    if len(text) < LEAST_CHARACTERS or len(set(text)) < LEAST_DIFFERENT or not _ALLOWED.fullmatch(text):
+    if len(text) < MIN_CHARACTERS or len(set(text)) < MIN_DIFFERENT or not _ALLOWED.fullmatch(text):
         raise WeakTokenError(
-            f"The API's token in {path} could be guessed or not be sent: at least {LEAST_CHARACTERS} characters of "
-            f"A-Z a-z 0-9 - . _ ~ + / = are required, {LEAST_DIFFERENT} of them different. Write another one there, or "
+            f"The API's token in {path} could be guessed or not be sent: at least {MIN_CHARACTERS} characters of "
+            f"A-Z a-z 0-9 - . _ ~ + / = are required, {MIN_DIFFERENT} of them different. Write another one there, or "
             "remove the file: a new one is made."
         )
     return Token(text)

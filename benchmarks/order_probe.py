@@ -141,7 +141,7 @@ class SignallingProbe:
 
     rows = dirty
 
-    def wants(self, call: ExchangeCall) -> bool:
+    def still_needed(self, call: ExchangeCall) -> bool:
         return False
 
 

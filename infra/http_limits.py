@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 ANSWER_S = 30.0
 """Seconds from the end of the request to the end of the answer; the slowest sound answer takes a few."""
 
-MOST_ANSWER_BYTES = 16 * 2**20
+MAX_ANSWER_BYTES = 16 * 2**20
 """The largest sound answer, the list of all instruments, has about 2 MB."""
 
 _CHUNK = 64 * 1024
@@ -86,7 +86,7 @@ def _pool_classes(answer_s: float) -> dict[str, type[HTTPConnectionPool]]:
 class BoundedAdapter(HTTPAdapter):
     """The transport of a `requests.Session` whose answers end, one way or the other."""
 
-    def __init__(self, answer_s: float = ANSWER_S, most_bytes: int = MOST_ANSWER_BYTES) -> None:
+    def __init__(self, answer_s: float = ANSWER_S, most_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._pools = _pool_classes(answer_s)
         self._most_bytes = most_bytes
         super().__init__()
@@ -115,7 +115,7 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
-def bound(session: requests.Session, answer_s: float = ANSWER_S, most_bytes: int = MOST_ANSWER_BYTES) -> None:
+def bound(session: requests.Session, answer_s: float = ANSWER_S, most_bytes: int = MAX_ANSWER_BYTES) -> None:
     """Give all answers of a session these limits."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter(answer_s, most_bytes))

@@ -104,10 +104,10 @@ def _refuse_other_kind(folder: Path, what: str, kind: FolderKind, names: set[str
             f"{what}, {folder}, has a mark {MARK_FILE} of format {number[:20]}, which this version does not read; "
             f"formats up to {FORMAT} are allowed. Use the version that made it, or name another folder."
         )
-    told = lines["kind"] if "kind" in lines else _kind_by_content(folder, what, names)
-    if told not in ("", kind):
+    marked_kind = lines["kind"] if "kind" in lines else _kind_by_content(folder, what, names)
+    if marked_kind not in ("", kind):
         raise ForeignFolderError(
-            f"{what}, {folder}, is a {told[:40]} of Eternal Engine (its mark {MARK_FILE} or its files say so); a "
+            f"{what}, {folder}, is a {marked_kind[:40]} of Eternal Engine (its mark {MARK_FILE} or its files say so); a "
             f"{kind} is required. Name an empty folder, or one that does not exist yet."
         )
     return text

@@ -40,7 +40,7 @@ class Orchestrator:
     def __init__(self, assembly: Assembly, name: str) -> None:
         self._assembly = assembly
         self._name = ActorName(name)
-        self._host: ActorRunner | None = None
+        self._runner: ActorRunner | None = None
         self._driver: LockstepDriver | None = None
         self._supervision: Supervision | None = None
         self._boot_error = ""
@@ -73,7 +73,7 @@ class Orchestrator:
         lockstep = self._assembly.lockstep(self._name)
         market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
         epoch = store.grant(self._name, "orchestrator")
-        host = ActorRunner(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
+        runner = ActorRunner(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
         launcher = RayLauncher(self._assembly)
         members = [name for name in START_ORDER if name is not self._name]
         if lockstep is not None:
@@ -84,13 +84,13 @@ class Orchestrator:
                 lambda: self._remind(launcher, members),
                 self._assembly.pace_s(),
             )
-        host.start(epoch, market_ms)
-        self._host = host
+        runner.start(epoch, market_ms)
+        self._runner = runner
         if self._outage is not None:
             self._tell(self._outages.begin_with(**self._outage, now_s=time.time()))
         components = [*members, *FURTHER]
         supervisor = Supervisor(components, self._assembly.supervision())
-        faulted = OrchestratorLogic.faulted(host.restored)
+        faulted = OrchestratorLogic.faulted(runner.restored)
         supervisor.restore({"faulted": faulted})
         if self._driver is not None:
             for name in faulted:
@@ -104,16 +104,16 @@ class Orchestrator:
             self._remind(launcher, members)
 
     def _tick(self, launcher: RayLauncher, actor: ActorName, now_ms: int) -> None:
-        if actor is self._name and self._host is not None:
-            self._host.tick(now_ms)
+        if actor is self._name and self._runner is not None:
+            self._runner.tick(now_ms)
         else:
-            launcher.tell(actor, "tick", now_ms)
+            launcher.notify(actor, "tick", now_ms)
 
     def _remind(self, launcher: RayLauncher, members: Sequence[ActorName]) -> None:
-        if self._host is not None:
-            self._host.report_again()
+        if self._runner is not None:
+            self._runner.report_again()
         for name in members:
-            launcher.tell(name, "report_again")
+            launcher.notify(name, "report_again")
 
     # --- reports of the supervision ---
 
@@ -127,7 +127,7 @@ class Orchestrator:
                 self._driver.excuse(name)
             elif state is ComponentState.RUNNING:
                 self._driver.readmit(name)
-        if self._host is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
+        if self._runner is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
             self._tell(
                 ComponentChanged(
                     component=name, state=entry.dest, reason=entry.reason, trigger=entry.trigger, source=entry.source
@@ -141,14 +141,14 @@ class Orchestrator:
 
     def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
         """An outage of the database: reported immediately, committed when over, with beginning and end."""
-        own = [] if self._host is None else [self._host.health()]
+        own = [] if self._runner is None else [self._runner.health()]
         self._tell(self._outages.look([*healths, *own], time.time()))
 
     def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | None) -> None:
-        if self._host is not None and body is not None:
+        if self._runner is not None and body is not None:
             self._commands += 1
             now_ms = self._driver.market_ms if self._driver is not None else 0
-            self._host.inform(body, f"supervision:{self._host.epoch}:{self._commands}", now_ms)
+            self._runner.inform(body, f"supervision:{self._runner.epoch}:{self._commands}", now_ms)
 
     # --- the actor's interface ---
 
@@ -183,26 +183,26 @@ class Orchestrator:
         It is done before it is committed: a repeat after a lost commit does no harm, and a commit without the deed
         would be one that no repeat resolves.
         """
-        host, command = self._ready(), ComponentReset.model_validate(body)
+        runner, command = self._ready(), ComponentReset.model_validate(body)
         if self._supervision is None:
             raise RuntimeError("the orchestrator has not begun yet")
         self._supervision.reset(command.component, f"{command.who}: {command.reason}")
-        host.command(command, natural_id, self._driver.market_ms if self._driver is not None else 0)
+        runner.command(command, natural_id, self._driver.market_ms if self._driver is not None else 0)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:
         """An alert of the launch (a database that had died): whether it was taken. A repeat is harmless."""
-        if self._host is None or self._host.health()["state"] != "RUNNING":
+        if self._runner is None or self._runner.health()["state"] != "RUNNING":
             return False
         body = ComponentAlert(component=_named(component), severity=severity, text=text)
-        self._host.command(body, natural_id, self._driver.market_ms if self._driver is not None else 0)
+        self._runner.command(body, natural_id, self._driver.market_ms if self._driver is not None else 0)
         return True
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
-        if self._host is None:
+        if self._runner is None:
             return {"name": str(self._name), "state": "BOOTING", "last_error": self._boot_error}
-        return self._host.health()
+        return self._runner.health()
 
     @ray.method(concurrency_group="health")  # type: ignore[untyped-decorator]
     def status(self) -> dict[str, Any]:
@@ -212,7 +212,7 @@ class Orchestrator:
             "booted": supervision is not None,
             "boot_error": self._boot_error,
             "outage": self._outage,
-            "orchestrator": self._host.health() if self._host is not None else None,
+            "orchestrator": self._runner.health() if self._runner is not None else None,
             "components": supervision.snapshot() if supervision is not None else [],
             "all_up": supervision is not None and supervision.all_up(),
             "lockstep": None
@@ -240,9 +240,9 @@ class Orchestrator:
             self._driver.report(name, report)
 
     def _ready(self) -> ActorRunner:
-        if self._host is None:
+        if self._runner is None:
             raise RuntimeError(f"the orchestrator has not begun yet: {self._boot_error or 'starting'}")
-        return self._host
+        return self._runner
 
 
 def _named(component: str) -> ActorName | Foundation:

@@ -110,7 +110,7 @@ class Supervision:
         supervisor: Supervisor,
         launcher: ActorLauncher,
         store: Store,
-        hearing: HealthReader,
+        reader: HealthReader,
         market_ms: Callable[[], int],
     ) -> None:
         self._order = tuple(components)
@@ -118,7 +118,7 @@ class Supervision:
         self._supervisor = supervisor
         self._launcher = launcher
         self._store = store
-        self._hearing = hearing
+        self._reader = reader
         self._market_ms = market_ms
         self._watches = {name: _Watch() for name in components}
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
@@ -195,7 +195,7 @@ class Supervision:
                 self._ask(name, watch, now)
             self._carry_out(self._supervisor.tick(now))
             alive = [watch.health for name, watch in self._watches.items() if self._supervisor.state(name) in ALIVE]
-        self._hearing.heard(alive)
+        self._reader.heard(alive)
 
     def _begin(self, now: int) -> None:
         """Start what is wanted, adopt what lives already. Processes come up side by side; recovery has its order."""
@@ -290,7 +290,7 @@ class Supervision:
                 case Changed():
                     self._note(order)
                 case RaiseAlert(component, severity, text):
-                    self._hearing.alert(component, severity, text)
+                    self._reader.alert(component, severity, text)
 
     def _resume(self, component: ActorName) -> None:
         try:
@@ -326,7 +326,7 @@ class Supervision:
         elif change.state is ComponentState.RUNNING and watch.fault_ms:
             watch.recovered_in_ms, watch.fault_ms = now - watch.fault_ms, 0
         _log.info("%s: %s (%s)", change.component, change.state.value, change.reason)
-        self._hearing.component_changed(change)
+        self._reader.component_changed(change)
 
 
 _granted = GrantedTime()

@@ -131,6 +131,6 @@ class ActorLogic(Protocol):
         """Rows changed since the last call; the durable actor commits them with the commands."""
         ...
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """Whether a delayed request is still needed (EX-4: any event of the order cancels a retry)."""
         ...

@@ -34,17 +34,17 @@ class Actor:
     def __init__(self, assembly: Assembly, name: str) -> None:
         self._assembly = assembly
         self.name = ActorName(name)
-        self._host: ActorRunner | None = None
+        self._runner: ActorRunner | None = None
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin work as incarnation `epoch`; errors reach the supervisor."""
         from actors.runtime.actor_runner import ActorRunner
         from actors.runtime.ray_runtime import RayPeers, end_process, publish_metrics
 
-        host = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
-        host.start(epoch, now_ms)
-        self._host = host
-        threading.Thread(target=publish_metrics, args=(host,), name="metrics", daemon=True).start()
+        runner = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
+        runner.start(epoch, now_ms)
+        self._runner = runner
+        threading.Thread(target=publish_metrics, args=(runner,), name="metrics", daemon=True).start()
 
     @in_group("inbox")
     def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:
@@ -64,21 +64,21 @@ class Actor:
 
     @in_group("control")
     def report_again(self) -> None:
-        if self._host is not None:
-            self._host.report_again()
+        if self._runner is not None:
+            self._runner.report_again()
 
     @in_group("health")
     def health(self) -> dict[str, Any]:
-        if self._host is None:
+        if self._runner is None:
             return {"name": str(self.name), "state": "CREATED", "pid": os.getpid(), "progress": 0, "is_busy": False}
-        return self._host.health()
+        return self._runner.health()
 
     @in_group("control")
     def stop(self) -> None:
-        if self._host is not None:
-            self._host.stop()
+        if self._runner is not None:
+            self._runner.stop()
 
     def _started(self) -> ActorRunner:
-        if self._host is None:
+        if self._runner is None:
             raise RuntimeError(f"{self.name} has not been started yet")
-        return self._host
+        return self._runner

@@ -53,7 +53,7 @@ LIVE_TICK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a host needs, made by the assembly inside the actor's own process."""
+    """What a runner needs, made by the assembly inside the actor's own process."""
 
     logic: ActorLogic
     store: Store
@@ -128,7 +128,7 @@ class ActorRunner:
         self._machine_states = {key: row.state for key, row in durable.restored.items()}
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
-                parts.exchange, durable.holds, parts.logic.wants, self._answered, self._fenced
+                parts.exchange, durable.holds, parts.logic.still_needed, self._answered, self._fenced
             )
         threading.Thread(target=self._work, name=f"{self.name}-worker", daemon=True).start()
         if not parts.is_lockstep:
@@ -281,8 +281,8 @@ class ActorRunner:
         waiting, self._deliveries = self._deliveries, []
         for delivery in waiting:
             self._settle_delivery(durable, delivery)
-        told, self._commands = self._commands, []
-        for command in told:
+        commands, self._commands = self._commands, []
+        for command in commands:
             if durable.awaits(command.natural_id):
                 self._commands.append(command)
             else:
@@ -340,7 +340,7 @@ class ActorRunner:
             self._settle_delivery(durable, delivery)
 
     def _take_command(self, durable: DurableActor, command: _Command, body: Body, now_ms: int) -> None:
-        durable.tell(body, command.natural_id, max(now_ms, durable.market_ms))
+        durable.take_fact(body, command.natural_id, max(now_ms, durable.market_ms))
         self._commands.append(command)
 
     def _settle_delivery(self, durable: DurableActor, delivery: _Delivery) -> None:
@@ -372,14 +372,14 @@ class ActorRunner:
         durable = self._durable
         assert durable is not None
         self._frames_come = True
-        self._queue.put(lambda: durable.tell(body, natural_id, market_ms))
+        self._queue.put(lambda: durable.take_fact(body, natural_id, market_ms))
 
     def _restored(self, stream: str) -> None:
         durable = self._durable
         assert durable is not None
         # The newest frames are what was lost: only the exchange has the present market time.
         now_ms = self._parts.clock.now_ms()
-        self._queue.put(lambda: durable.tell(StreamRestored(stream=stream), "", now_ms))
+        self._queue.put(lambda: durable.take_fact(StreamRestored(stream=stream), "", now_ms))
 
     def _answered(self, key: str, answer: ResponseReceived) -> None:
         durable = self._durable

@@ -45,7 +45,7 @@ class SequenceGapError(Exception):
 class DurableActor:
     """Makes one logic durable. Not thread-safe: the runtime calls it from one worker.
 
-    Life: construct (cheap, cannot fail) → `start(now)` (load, restore, warm, begin) → `deliver` / `tell` /
+    Life: construct (cheap, cannot fail) → `start(now)` (load, restore, warm, begin) → `deliver` / `take_fact` /
     `answer` / `tick` fill the inbox → `step()` decides and commits → the runtime acts and calls `acknowledged`.
     """
 
@@ -146,7 +146,7 @@ class DurableActor:
             self.accepted[sender] = sequence
             self._inbox.append(Item(Source.PEER, message_of(envelope), int(envelope["market_time"]), sequence))
 
-    def tell(self, body: Body, natural_id: str, market_ms: int) -> None:
+    def take_fact(self, body: Body, natural_id: str, market_ms: int) -> None:
         """Take a fact from outside; `natural_id` "" marks an ephemeral one."""
         identity = natural_id or f"{body.KIND}@{market_ms}"
         message = Envelope(identity, "exchange", market_ms, "", identity, body)

@@ -34,13 +34,13 @@ class ExchangeDispatcher:
         self,
         exchange: ExchangePort,
         holds: Callable[[], bool],
-        wants: Callable[[ExchangeCall], bool],
+        still_needed: Callable[[ExchangeCall], bool],
         answered: Callable[[str, ResponseReceived], None],
         fenced: Callable[[str], None],
     ) -> None:
         self._exchange = exchange
         self._holds = holds
-        self._wants = wants
+        self._still_needed = still_needed
         self._answered = answered
         self._fenced = fenced
         self._lanes: dict[str, _Lane] = {}
@@ -64,7 +64,7 @@ class ExchangeDispatcher:
             self._answered(call.key, ResponseReceived(key=call.key, account=call.account, outcome=outcome))
 
     def _outcome(self, call: ExchangeCall) -> ExchangeResponse | None:
-        if call.delay_s and not self._wants(call):
+        if call.delay_s and not self._still_needed(call):
             return Dropped()
         refusal = self._confirm(call)
         if refusal is not None:

@@ -23,7 +23,7 @@ from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Dropped
 from statemachines.values import Account, ActorName
 
-MOST_DELAYED = 3_000
+MAX_DELAYED = 3_000
 """Requests with a delay within one market instant; all series of a backfill that fails altogether need fewer."""
 
 
@@ -107,7 +107,7 @@ class InProcessRuntime:
         for event in events:
             durable = self.durables.get(event.actor)
             if durable is not None:
-                durable.tell(event.body, event.natural_id, event.market_ms)
+                durable.take_fact(event.body, event.natural_id, event.market_ms)
         return bool(events)
 
     def _work(self, name: ActorName, durable: DurableActor) -> bool:
@@ -151,12 +151,12 @@ class InProcessRuntime:
         return delivered
 
     def _perform(self, durable: DurableActor, call: ExchangeCall) -> None:
-        if call.delay_s and not durable.logic.wants(call):
+        if call.delay_s and not durable.logic.still_needed(call):
             durable.answer(call.key, ResponseReceived(key=call.key, account=call.account, outcome=Dropped()))
             return
         if call.delay_s:
             self._delayed += 1
-            if self._delayed > MOST_DELAYED:
+            if self._delayed > MAX_DELAYED:
                 raise EndlessRepetitionError(f"{durable.name} repeats {call.request.kind} ({call.key}) without end")
         self.performed += 1
         probe = self._probe or (lambda _actor, _point: None)

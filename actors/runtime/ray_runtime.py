@@ -195,7 +195,7 @@ class RayLauncher:
         handle = find(name)
         return _NoActor(name) if handle is None else RayCall(getattr(handle, method).remote(*arguments))
 
-    def tell(self, name: ActorName, method: str, *arguments: object) -> None:
+    def notify(self, name: ActorName, method: str, *arguments: object) -> None:
         """A call without waiting for the answer; an actor that is down misses it."""
         handle = find(name)
         if handle is not None:
@@ -208,9 +208,9 @@ def end_process(why: str) -> None:
     threading.Timer(0.5, os._exit, args=(0,)).start()
 
 
-def publish_metrics(host: ActorRunner) -> None:
+def publish_metrics(runner: ActorRunner) -> None:
     """Show the actor's counts in Ray's metrics until it has stopped."""
-    tags = {"actor": str(host.name)}
+    tags = {"actor": str(runner.name)}
     gauges = {
         "commits": Gauge("eternal_actor_commits", "Durable steps of this actor", tag_keys=("actor",)),
         "inbox": Gauge("eternal_actor_inbox", "Messages waiting", tag_keys=("actor",)),
@@ -219,7 +219,7 @@ def publish_metrics(host: ActorRunner) -> None:
     }
     pause = threading.Event()
     while True:
-        health = host.health()
+        health = runner.health()
         for field, gauge in gauges.items():
             gauge.set(float(health[field]), tags=tags)
         if health["state"] in ("STOPPED", "FENCED"):

@@ -85,11 +85,11 @@ def read_launch_overview(place: Place, why: str) -> dict[str, Any] | None:
     """The same from `eternal run` itself, for when the interface does not answer (`why`); None when it does not either.
     It costs no more than asking the interface, whereas the database takes seconds of loading."""
     try:
-        told = fetch(place.data_folder / SOCKET, OVERVIEW, patience_s=0.0)
+        answer = fetch(place.data_folder / SOCKET, OVERVIEW, patience_s=0.0)
     except SecretsUnavailableError:
         return None
-    reasons = [f"The API does not answer ({why}).", *told["health"]["reasons"]]
-    return {**told, "health": {"ok": False, "reasons": reasons}}
+    reasons = [f"The API does not answer ({why}).", *answer["health"]["reasons"]]
+    return {**answer, "health": {"ok": False, "reasons": reasons}}
 
 
 def send_command(place: Place, action: str, scope: str, reason: str, command_id: str | None = None) -> str:
@@ -104,17 +104,17 @@ def send_command(place: Place, action: str, scope: str, reason: str, command_id:
     body = {"action": action, "scope": scope, "reason": reason, "who": _who(), "command_id": name}
     again = f"To give this very command again, which is safe, add: --command-id {shlex.quote(name)}"
     try:
-        status, told = ask(place, "POST", "/control", body)
+        status, answer = ask(place, "POST", "/control", body)
     except Unanswered as error:
         raise RunningError(
             f"The interface does not answer ({error}): whether the command is in force is not known. "
             f"`eternal status` shows it. {again}"
         ) from error
     if status == http.client.SERVICE_UNAVAILABLE:
-        raise RunningError(f"{_sentence(status, told)} {again}")
+        raise RunningError(f"{_sentence(status, answer)} {again}")
     if status != http.client.OK:
-        raise RunningError(_sentence(status, told))
-    return f"{told['text']} (command_id {told['command_id']})"
+        raise RunningError(_sentence(status, answer))
+    return f"{answer['text']} (command_id {answer['command_id']})"
 
 
 def _demand_running(place: Place) -> None:
@@ -123,8 +123,8 @@ def _demand_running(place: Place) -> None:
 
 
 def _sentence(status: int, body: Any) -> str:
-    told = body.get("error") if isinstance(body, dict) else None
-    return str(told or f"the interface answered with status {status}")
+    answer = body.get("error") if isinstance(body, dict) else None
+    return str(answer or f"the interface answered with status {status}")
 
 
 def _who() -> str:

@@ -15,9 +15,9 @@ from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for
 
-LEAST_FREE_GB = 2.0
-LEAST_MEMORY_GB = 4.0
-MOST_CLOCK_MS = 1_000
+MIN_FREE_GB = 2.0
+MIN_MEMORY_GB = 4.0
+MAX_CLOCK_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,16 @@ def _disk(config: EternalConfig) -> Finding:
         return Finding("disk", False, f"{folder} cannot be written: choose another --data folder or its owner.")
     free_gb = shutil.disk_usage(folder).free / 1e9
     text = f"{free_gb:.1f} GB are free for {config.data_folder}"
-    if free_gb < LEAST_FREE_GB:
-        return Finding("disk", False, f"{text}; at least {LEAST_FREE_GB:.0f} GB are needed: free some space.")
+    if free_gb < MIN_FREE_GB:
+        return Finding("disk", False, f"{text}; at least {MIN_FREE_GB:.0f} GB are needed: free some space.")
     return Finding("disk", True, f"{text}.")
 
 
 def _memory() -> Finding:
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     total_gb = pages * size / 1e9
-    if total_gb < LEAST_MEMORY_GB:
-        return Finding("memory", False, f"{total_gb:.1f} GB; at least {LEAST_MEMORY_GB:.0f} GB are needed.")
+    if total_gb < MIN_MEMORY_GB:
+        return Finding("memory", False, f"{total_gb:.1f} GB; at least {MIN_MEMORY_GB:.0f} GB are needed.")
     return Finding("memory", True, f"{total_gb:.1f} GB.")
 
 
@@ -181,9 +181,9 @@ def _exchange(config: EternalConfig) -> Finding:
         why = " ".join(str(error).split()) if isinstance(error, httpx.HTTPError) else "it is not the exchange's answer"
         return Finding("exchange", False, f"{url} does not answer as expected ({why}): check the network.")
     off_ms = round(server_ms - (before + time.time()) / 2 * 1000)
-    if abs(off_ms) > MOST_CLOCK_MS:
+    if abs(off_ms) > MAX_CLOCK_MS:
         return Finding(
-            "clock", False, f"is off by {off_ms} ms; at most {MOST_CLOCK_MS} ms are allowed: start chrony or ntpd."
+            "clock", False, f"is off by {off_ms} ms; at most {MAX_CLOCK_MS} ms are allowed: start chrony or ntpd."
         )
     return Finding("exchange", True, f"answers; our clock is off by {off_ms} ms.")
 

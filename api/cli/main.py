@@ -118,13 +118,13 @@ def status(data: Folder = None, config_file: ConfigFile = None) -> None:
     try:
         overview = read_overview(place)
     except Unanswered as error:
-        told = read_launch_overview(place, str(error))
-        if told is None:
+        from_launch = read_launch_overview(place, str(error))
+        if from_launch is None:
             from api.cli.status import overview_from_database
 
             config = _config({}, None, data, config_file)
-            told = overview_from_database(config, f"the API does not answer ({error})")
-        overview = told
+            from_launch = overview_from_database(config, f"the API does not answer ({error})")
+        overview = from_launch
     print_overview(overview)
 
 

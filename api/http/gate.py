@@ -18,7 +18,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST_BODY_BYTES = 65_536
+MAX_BODY_BYTES = 65_536
 BODY_TIMEOUT_S = 10.0
 PREFIX = b"bearer "
 UNAUTHORISED = (
@@ -62,7 +62,7 @@ class Gate:
         try:
             body = await asyncio.wait_for(_read(receive, _announced(scope)), self._body_timeout_s)
         except _TooLargeError:
-            await _refuse(answer, 413, f"The body is too large; at most {MOST_BODY_BYTES:,} bytes are allowed.")
+            await _refuse(answer, 413, f"The body is too large; at most {MAX_BODY_BYTES:,} bytes are allowed.")
             return
         except TimeoutError:
             await _refuse(answer, 408, f"The body did not arrive within {self._body_timeout_s:.0f} s.")
@@ -98,7 +98,7 @@ def _announced(scope: Scope) -> int:
 
 
 async def _read(receive: Receive, announced: int) -> bytes | None:
-    if announced > MOST_BODY_BYTES:
+    if announced > MAX_BODY_BYTES:
         raise _TooLargeError
     body = bytearray()
     while True:
@@ -106,7 +106,7 @@ async def _read(receive: Receive, announced: int) -> bytes | None:
         if event["type"] == "http.disconnect":
             return None
         body += event.get("body", b"")
-        if len(body) > MOST_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             raise _TooLargeError
         if not event.get("more_body", False):
             return bytes(body)

@@ -33,8 +33,8 @@ ROLE = "ray"
 STALL_S = 60.0
 """A start whose processes use no processor time for so long (granted seconds) has stalled."""
 
-LEAST_CPU_S = 0.05
-MOST_STARTS = 3
+MIN_CPU_S = 0.05
+MAX_STARTS = 3
 """So often a head is started that loses one of its processes while it comes up."""
 
 LOOK_S = 0.1
@@ -132,12 +132,12 @@ class RayProcess:
         Raises:
             RayError: Ray does not start, the cluster is not there or refuses our token.
         """
-        for number in range(1, MOST_STARTS + 1):
+        for number in range(1, MAX_STARTS + 1):
             try:
                 self._start_once()
                 return
             except _HeadLostError as error:
-                if number == MOST_STARTS:
+                if number == MAX_STARTS:
                     raise RayError(self._sentence(str(error))) from None
                 _log.warning("%s while it was starting; it is started again", error)
 
@@ -328,7 +328,7 @@ class _Progress:
             self._looked_at = time.monotonic()
             used_s = cpu_s(process.pid for process in marked(self._prefix) if process.role == ROLE)
             if used_s != self._used_s:
-                if abs(used_s - self._used_s) >= LEAST_CPU_S:
+                if abs(used_s - self._used_s) >= MIN_CPU_S:
                     self._moved_at = now
                 self._used_s = used_s
         return now - self._moved_at

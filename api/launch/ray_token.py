@@ -11,7 +11,7 @@ from infra.faults import OperatorError
 from infra.files import write_whole
 
 DEFAULT_FILE = Path(".ray") / "auth_token"
-LEAST_LENGTH = 20
+MIN_LENGTH = 20
 
 
 class RayError(OperatorError):
@@ -25,7 +25,7 @@ def own_token_file(data_folder: Path) -> Path:
         known = path.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         known = ""
-    if len(known) < LEAST_LENGTH:
+    if len(known) < MIN_LENGTH:
         write_whole(path, _write_new)
     path.chmod(0o600)
     return path

@@ -52,7 +52,7 @@ LEFTOVERS_S = 5.0
 JOIN_S = 1.0
 HOUSEKEEPING_END_S = 1.0
 ALERT_AGAIN_S = 3.0
-MOST_ALERTS = 100
+MAX_ALERTS = 100
 OVERVIEW_FRESH_S = 15.0
 
 
@@ -88,7 +88,7 @@ class System:
         self._stopping = threading.Event()
         self._keepers: list[Keeper] = []
         self._housekeeping: Housekeeping | None = None
-        self._alerts: deque[RaiseAlert] = deque(maxlen=MOST_ALERTS)
+        self._alerts: deque[RaiseAlert] = deque(maxlen=MAX_ALERTS)
         self._alert_number = 0
         self._alert_sent_at = 0.0
         self._ray_loss = ""

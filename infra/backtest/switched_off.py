@@ -47,5 +47,5 @@ class SwitchedOff:
     def dirty(self) -> Sequence[StateRow]:
         return ()
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         return False

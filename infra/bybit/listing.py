@@ -32,8 +32,8 @@ def is_unlisted(caller: Caller, account: Account, category: Category, symbol: st
         lambda s, at: s.get_instruments_info(category=category, limit=INSTRUMENTS_A_PAGE, **at_cursor(at)),
         category,
     )
-    told = [row.get("symbol") for row in rows if isinstance(row, Mapping)]
-    listed = {name for name in told if isinstance(name, str) and name}
+    symbols = [row.get("symbol") for row in rows if isinstance(row, Mapping)]
+    listed = {name for name in symbols if isinstance(name, str) and name}
     if rows and not listed:
         raise UnparsableError(f"list of {category} instruments: it names no symbol, so {symbol} may be listed or not.")
     return symbol not in listed

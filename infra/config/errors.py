@@ -31,13 +31,13 @@ Layers = Sequence[tuple[str, Mapping[str, Any]]]
 def explain(error: ValidationError, model: type[BaseModel], layers: Layers) -> ConfigurationError:
     """The error in sentences. `layers` are the sources by name, first wins; they show where a value was set."""
     problems = [dict(one) for one in error.errors(include_url=False)]
-    told = [
+    sentences = [
         sentence
         for one in problems
         if not _follows_from_another(one, problems)
         for sentence in _Problem(one, model, layers).sentences()
     ]
-    return ConfigurationError(list(dict.fromkeys(told)))
+    return ConfigurationError(list(dict.fromkeys(sentences)))
 
 
 def _follows_from_another(problem: Mapping[str, Any], problems: Sequence[Mapping[str, Any]]) -> bool:

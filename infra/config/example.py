@@ -73,8 +73,8 @@ def _field(field: FieldFacts) -> Iterator[str]:
         "default": NOT_SET if field.default is None else toml_value(field.default),
         "rule": ", ".join(field.rules) or None,
     }
-    told = " | ".join(f"{name}: {text}" for name, text in facts.items() if text is not None)
-    yield from _comment(told, indent="#   ")
+    line = " | ".join(f"{name}: {text}" for name, text in facts.items() if text is not None)
+    yield from _comment(line, indent="#   ")
     shown = field.example if field.default is None else field.default
     yield f"#{_key(field.name)} = {toml_value(shown)}"
 

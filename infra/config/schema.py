@@ -82,8 +82,8 @@ def _table(section: SectionFacts, source: dict[str, Any], definitions: dict[str,
 
 def _documented(field: FieldFacts) -> dict[str, Any]:
     facts = {"Unit": field.unit, "Allowed": field.allowed, "Rules": ", ".join(field.rules)}
-    told = [field.meaning, *(f"{name}: {text}." for name, text in facts.items() if text)]
-    found: dict[str, Any] = {"description": " ".join(told)}
+    parts = [field.meaning, *(f"{name}: {text}." for name, text in facts.items() if text)]
+    found: dict[str, Any] = {"description": " ".join(parts)}
     if field.default is not None:
         found["default"] = json_value(field.default)
     return found

@@ -34,7 +34,7 @@ def _host(text: str) -> str:
 
 def _cluster(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    is_address = bool(colon) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= MOST_PORT
+    is_address = bool(colon) and port.isascii() and port.isdigit() and 0 < int(port[:6]) <= MAX_PORT
     if text != "auto" and not (is_address and _is_host(host.strip("[]"))):
         raise ValueError('"auto" or HOST:PORT is required, for example 10.0.0.7:6379')
     return text
@@ -59,7 +59,7 @@ _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?!(.*\.)?\d+$){_LABEL}(\.{_LABEL})*",
 """A name as in DNS; what ends in a number is an address, and then it must be a valid one."""
 
 HOST_FORM = "a host name or an IP address is required, for example 127.0.0.1 or localhost"
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 
 Host = Annotated[str, Allowed("a host name or an IP address of this machine"), AfterValidator(_host)]
 Cluster = Annotated[str, Allowed('"auto" or HOST:PORT'), AfterValidator(_cluster)]

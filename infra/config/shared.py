@@ -34,14 +34,14 @@ def in_force(parameters: _Model, config: BaseModel) -> _Model:
 
 def refusals(model: type[BaseModel], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """A sentence for every name in the layers that is set elsewhere: the name to use instead."""
-    told: list[str] = []
+    found: list[str] = []
     for origin, layer in layers:
         for path in _paths(layer):
             setting = _setting_instead(model, path)
             if setting is None:
                 continue
-            told.append(f"{'.'.join(path)} (set in {origin}) is refused: {setting}.")
-    return told
+            found.append(f"{'.'.join(path)} (set in {origin}) is refused: {setting}.")
+    return found
 
 
 def model_at(model: type[BaseModel], path: Sequence[Any]) -> type[BaseModel] | None:

@@ -27,7 +27,7 @@ FILE_NAME = "eternal.toml"
 OWN_VARIABLES = frozenset({FILE_VARIABLE, MARK})
 """Variables that begin with ETERNAL_ and are no settings: the file's place, and the mark of our processes."""
 
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 """So deep may values be nested; the deepest field there is has a few levels."""
 
 
@@ -120,7 +120,7 @@ def put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     Raises:
         ConfigurationError: the path has too many parts.
     """
-    if len(path) > MOST_LEVELS:
+    if len(path) > MAX_LEVELS:
         raise _too_deep(f"{'.'.join(path)[:80]}…")
     for part in path[:-1]:
         inner = tree.get(part)
@@ -162,7 +162,7 @@ def _toml(text: str) -> Any:
 def _demand_shallow(origin: str, tree: Any) -> None:
     """What reads it further goes as deep as it is nested. Raises ConfigurationError."""
     level = [tree]
-    for _ in range(MOST_LEVELS):
+    for _ in range(MAX_LEVELS):
         level = [
             inner
             for outer in level
@@ -175,9 +175,7 @@ def _demand_shallow(origin: str, tree: Any) -> None:
 
 
 def _too_deep(origin: str) -> ConfigurationError:
-    return ConfigurationError(
-        [f"{origin} is refused: it is nested too deep; at most {MOST_LEVELS} levels are allowed."]
-    )
+    return ConfigurationError([f"{origin} is refused: it is nested too deep; at most {MAX_LEVELS} levels are allowed."])
 
 
 def _what_is_there(path: Path) -> str:

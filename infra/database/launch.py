@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from infra.database.connection import connect
 from infra.database.migrations import upgrade
-from infra.database.outage import outage_of, told
+from infra.database.outage import outage_of, reason_of
 from infra.database.roles import (
     APPLICATION,
     READER,
@@ -78,7 +78,7 @@ def told_as_sentence() -> Iterator[None]:
         if outage is None:
             raise
         raise DatabaseUnreachableError(
-            f"The database {outage}: {told(error)}. Nothing was started; see what else uses that database, and start "
+            f"The database {outage}: {reason_of(error)}. Nothing was started; see what else uses that database, and start "
             "again."
         ) from error
 
@@ -120,7 +120,7 @@ def _open_external(url: str, owner_url: str | None) -> Database:
         upgrade(owner)
     except DBAPIError as error:
         raise DatabaseUnreachableError(
-            f"{variable} {shown_url(owner)} cannot be used: {told(error.orig or error)}. Nothing was started; "
+            f"{variable} {shown_url(owner)} cannot be used: {reason_of(error.orig or error)}. Nothing was started; "
             "check that the server runs, its address, its database and the login."
         ) from error
     database = _with_owner(url, owner_url) if owner_url is not None else _with_own_logins(url) or _with_set_role(url)
@@ -128,7 +128,7 @@ def _open_external(url: str, owner_url: str | None) -> Database:
         return replace(database, warnings=tuple(weaknesses(database.url, "DATABASE_URL")))
     except psycopg.Error as error:
         raise DatabaseUnreachableError(
-            f"DATABASE_URL {shown_url(url)} cannot be used: {told(error)}. Nothing was started; check the login."
+            f"DATABASE_URL {shown_url(url)} cannot be used: {reason_of(error)}. Nothing was started; check the login."
         ) from error
 
 
@@ -151,7 +151,7 @@ def _with_own_logins(url: str) -> Database | None:
         for one in (found.url, found.retention_url, found.reader_url):
             connect(one, "roles").close()
     except (DatabaseRolesError, psycopg.OperationalError) as error:
-        LOG.info("roles of our own cannot log in: %s", told(error))
+        LOG.info("roles of our own cannot log in: %s", reason_of(error))
         return None
     return found
 

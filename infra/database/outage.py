@@ -108,7 +108,7 @@ def is_outage(error: BaseException) -> bool:
     return outage_of(error) is not None
 
 
-def told(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The error as one line for people: of what the server says its message, without the statement."""
     primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
     return " ".join((primary or str(error)).split()) or type(error).__name__

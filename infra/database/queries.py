@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
-from infra.database.outage import LOST_CONNECTION, outage_of, told
+from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
 from infra.faults import OperatorError
 
 LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 NEVER_MS = 2**62
 """Later than every instant: the start of a list."""
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 
 Place = tuple[int | str, ...]
 """Where a page ends or begins: values of the columns of a `PageKey`."""
@@ -409,11 +409,11 @@ def _unavailable(error: psycopg.Error) -> QueryUnavailableError:
     outage = outage_of(error)
     if outage is None:
         LOG.error("the database refuses a query of this program", exc_info=error)
-    return QueryUnavailableError(f"the database {outage or 'refuses a query of this program'}: {told(error)}")
+    return QueryUnavailableError(f"the database {outage or 'refuses a query of this program'}: {reason_of(error)}")
 
 
 def _bounded(limit: int) -> int:
-    return max(1, min(limit, MOST_ROWS + 1))  # one more shows whether there is a further page
+    return max(1, min(limit, MAX_ROWS + 1))  # one more shows whether there is a further page
 
 
 def _first(rows: Sequence[Row]) -> Row | None:

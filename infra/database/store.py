@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from actors.runtime.ports import Commit, ExchangeCallRow, FencedError, Loaded, StoreUnavailableError
 from infra.database.connection import connect
-from infra.database.outage import outage_of, told
+from infra.database.outage import outage_of, reason_of
 from infra.database.statements import commit_statements, to_json
 from statemachines.actor_logic import StateRow
 from statemachines.commands import ExchangeCall
@@ -134,7 +134,7 @@ class _Line:
                 # a connection left inside a transaction would take the next call's statements with it
                 self.close()
                 if (outage := outage_of(error)) is not None:
-                    raise StoreUnavailableError(outage, told(error)) from error
+                    raise StoreUnavailableError(outage, reason_of(error)) from error
                 raise
 
 

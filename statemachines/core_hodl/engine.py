@@ -66,7 +66,7 @@ class CoreHodlEngine:
     def dirty(self) -> Sequence[StateRow]:
         return self._engine_orders.dirty()
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """False: CORE-HODL sends no requests to the exchange itself."""
         return False
 

@@ -116,7 +116,7 @@ class OrderManagerLogic:
     def dirty(self) -> Sequence[StateRow]:
         return self._context.dirty()
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """EX-4: a delayed request is needed only while its response is still awaited."""
         topic, subject = parse_key(ask.key)
         if topic in ORDER_TOPICS:
@@ -126,10 +126,10 @@ class OrderManagerLogic:
         if topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
             return transfers.is_wanted(self._context, subject, ask.key)
         if topic is Topic.LEVERAGE:
-            return self._leverage.wants(subject, ask.key)
+            return self._leverage.still_needed(subject, ask.key)
         if topic is Topic.RESURRECTED:
-            return resurrected_orders.wants(self._context, subject, ask.key)
-        return self._reconciler.wants(topic, subject, ask.key)
+            return resurrected_orders.still_needed(self._context, subject, ask.key)
+        return self._reconciler.still_needed(topic, subject, ask.key)
 
     # --- parts ---
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
-from statemachines.limits.leverage import MOST_LEVERAGE
+from statemachines.limits.leverage import MAX_LEVERAGE
 from statemachines.limits.parameter_checks import Distinct, Growing, OneOf, Order
 from statemachines.limits.shared_defaults import MAKER_LIFE_H, MAX_SLIPPAGE
 from statemachines.parameters import ParameterModel, SetBy, Symbol, Unit
@@ -88,7 +88,7 @@ class OrderParameters(ParameterModel):
     max_readings: Annotated[int, Field(ge=2, le=1_000), Unit("readings")] = 5
     """Readings of one account in one pass while its activity makes them incomparable (OR-9)."""
 
-    leverage: Annotated[Decimal, Field(ge=1, le=MOST_LEVERAGE), Unit("multiple of the margin")] = Decimal(2)
+    leverage: Annotated[Decimal, Field(ge=1, le=MAX_LEVERAGE), Unit("multiple of the margin")] = Decimal(2)
     """Leverage that is set at the exchange (TR-9)."""
 
     leverage_symbols: Annotated[tuple[Symbol, ...], Field(min_length=1), Distinct()] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")

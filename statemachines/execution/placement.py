@@ -141,7 +141,7 @@ class LeverageSetter:
                 if is_listed and pair not in self._context.control.leverage and pair not in self._pending:
                     self._ask(pair, 0.0)
 
-    def wants(self, pair: str, key: str) -> bool:
+    def still_needed(self, pair: str, key: str) -> bool:
         """Whether a delayed request is still needed."""
         return self._pending.get(pair) == key
 

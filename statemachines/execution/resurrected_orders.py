@@ -49,7 +49,7 @@ def ended(context: ExecutionContext, client_order_id: str) -> None:
         context.end_alert(f"after-end:{client_order_id}", "the exchange reports its end")
 
 
-def wants(context: ExecutionContext, client_order_id: str, key: str) -> bool:
+def still_needed(context: ExecutionContext, client_order_id: str, key: str) -> bool:
     """Whether a delayed cancellation is still needed."""
     known = context.resurrected.get(client_order_id)
     return known is not None and known.pending == key

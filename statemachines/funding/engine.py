@@ -82,7 +82,7 @@ class FundingEngine:
     def dirty(self) -> Sequence[StateRow]:
         return self._pair_orders.dirty()
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """False: FUNDING sends no requests to the exchange itself."""
         return False
 

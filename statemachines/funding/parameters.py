@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from statemachines.limits.insurance_fund import InsuranceLimits
-from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, Order
 from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, Unit
@@ -76,7 +76,7 @@ class FundingParameters(ParameterModel):
     spot_fee_rate: FeeRate = SPOT_TAKER_FEE
     """The venue's taker fee on spot, which is taken in the coin: so much more is bought (FU-4, F9)."""
 
-    margin_fraction: Annotated[Decimal, Field(ge=1 / MOST_LEVERAGE, le=1), Unit("fraction of 1")] = Decimal(1)
+    margin_fraction: Annotated[Decimal, Field(ge=1 / MAX_LEVERAGE, le=1), Unit("fraction of 1")] = Decimal(1)
     """Cash that must stand behind each USDT of the short when a pair is opened; with less than half of it the short
     would need more than the leverage of TR-9 (FU-2)."""
 
@@ -104,7 +104,7 @@ class FundingParameters(ParameterModel):
     transfer_step_usdt: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.0001")
     """Transfers to TACTICAL are rounded down to multiples of it (FU-5)."""
 
-    max_total_exposure: Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")] = (
+    max_total_exposure: Annotated[Decimal, Field(gt=0, le=MAX_LEVERAGE), Unit("multiples of the engine's equity")] = (
         Decimal(1)
     )
     """Largest notional of all shorts together, which the risk manager enforces (RM-1, leverage)."""

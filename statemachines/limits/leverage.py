@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 ZERO = Decimal(0)
 
-MOST_LEVERAGE = Decimal(2)
+MAX_LEVERAGE = Decimal(2)
 """TR-9: leverage is at most 2x. No setting goes beyond: the exchange's leverage and every limit of a notional in
 multiples of equity end there (T8 sets the default of the total to 1.9, below it)."""
 

@@ -17,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidatorFuncti
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-MOST_DECIMAL_PLACES = 12
+MAX_DECIMAL_PLACES = 12
 """Finer than any price, quantity or rate of the exchange; what is finer is a slip of the pen."""
 
 NOT_ALLOWED = "not_allowed"
@@ -146,7 +146,7 @@ def in_words(value: Any) -> str:
         return "nothing"
     if isinstance(value, Decimal):
         # A figure of a thousand places is shown by its exponent, not written out.
-        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) <= MOST_DECIMAL_PLACES * 2 else str(value)
+        return f"{value:f}" if value.is_finite() and abs(value.adjusted()) <= MAX_DECIMAL_PLACES * 2 else str(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{in_words(key)} {in_words(one)}" for key, one in value.items()) or "nothing"
     if isinstance(value, frozenset | set):
@@ -170,7 +170,7 @@ def demand_plain(value: Any) -> Any:
 
 
 def demand_few_places(value: Any) -> Any:
-    """No decimal is finer than `MOST_DECIMAL_PLACES`. Returns the value.
+    """No decimal is finer than `MAX_DECIMAL_PLACES`. Returns the value.
 
     Raises:
         ValueError: one is.
@@ -179,8 +179,8 @@ def demand_few_places(value: Any) -> Any:
         _, digits, exponent = value.as_tuple()
         written = "".join(map(str, digits))
         zeros = len(written) - len(written.rstrip("0"))
-        if isinstance(exponent, int) and value and -exponent - zeros > MOST_DECIMAL_PLACES:
-            raise ValueError(f"it has {-exponent - zeros} decimal places; at most {MOST_DECIMAL_PLACES} are allowed")
+        if isinstance(exponent, int) and value and -exponent - zeros > MAX_DECIMAL_PLACES:
+            raise ValueError(f"it has {-exponent - zeros} decimal places; at most {MAX_DECIMAL_PLACES} are allowed")
     for one in _inner(value):
         demand_few_places(one)
     return value

@@ -171,7 +171,7 @@ class MarketDataLogic:
         exchange delays no hour that lacks a bar, in which a rate settles or in which a day closes."""
         return ENDLESS_LOOKAHEAD if self.is_ready else NO_LOOKAHEAD
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         return ask.key in self._pending
 
     def rows(self) -> Iterable[StateRow]:

@@ -92,7 +92,7 @@ class OrchestratorLogic:
         """Resume from the last commit; undelivered messages will arrive without a request."""
         return []
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """False: the orchestrator sends no requests to the exchange; the order manager performs transfers."""
         return False
 

@@ -99,7 +99,7 @@ class RiskManagerLogic:
         """No requests: all input comes from the order manager and market data."""
         return []
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """False: the risk manager sends no requests to the exchange."""
         return False
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
-from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, OneOf, Order
 from statemachines.limits.shared_defaults import MAX_SLIPPAGE
 from statemachines.parameters import (
@@ -32,7 +32,7 @@ from statemachines.values import DAY_MS, HOUR_MS, IDENTITY_OF, MINUTE_MS, ActorN
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
 Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
 """A threshold that can be passed: at 1 its rule would be off."""
-Multiple = Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the engine's equity")]
+Multiple = Annotated[Decimal, Field(gt=0, le=MAX_LEVERAGE), Unit("multiples of the engine's equity")]
 """TR-9 bounds them all."""
 Readings = Unit("consecutive readings")
 Milliseconds = Annotated[int, Field(gt=0, le=3_660 * DAY_MS), Unit("milliseconds")]

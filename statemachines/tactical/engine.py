@@ -68,7 +68,7 @@ class TacticalEngine:
     def dirty(self) -> Sequence[StateRow]:
         return self._engine_orders.dirty()
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         """False: TACTICAL sends no requests to the exchange itself."""
         return False
 

@@ -120,7 +120,7 @@ class TrendEngine:
                 changed.append(StateRow(key, state, SCHEMA, data))
         return changed
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         return False  # this engine sends no requests to the exchange
 
     # --- messages ---

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from statemachines.limits.leverage import MOST_LEVERAGE, ExposureLimits
+from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, Order
 from statemachines.parameters import Coin, ParameterModel, Symbol, Unit
 from statemachines.values import LINEAR
@@ -18,7 +18,7 @@ DailyBars = Annotated[int, Field(ge=2, le=10_000), Unit("daily bars")]
 Closes = Annotated[int, Field(gt=0, le=10_000), Unit("daily closes")]
 Adx = Annotated[Decimal, Field(gt=0, lt=100), Unit("points of the ADX")]
 AtrMultiple = Annotated[Decimal, Field(gt=0, le=100), Unit("multiples of the ATR")]
-EquityMultiple = Annotated[Decimal, Field(gt=0, le=MOST_LEVERAGE), Unit("multiples of the sub-account's equity")]
+EquityMultiple = Annotated[Decimal, Field(gt=0, le=MAX_LEVERAGE), Unit("multiples of the sub-account's equity")]
 Correlation = Annotated[Decimal, Field(gt=0, le=1), Unit("coefficient of correlation")]
 Fraction = Annotated[Decimal, Field(gt=0, le=1), Unit("fraction of 1")]
 

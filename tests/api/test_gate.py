@@ -16,7 +16,7 @@ import pytest
 
 from api.http import serving
 from api.http.app import create_app
-from api.http.gate import MOST_BODY_BYTES
+from api.http.gate import MAX_BODY_BYTES
 from api.http.serving import listen, make_server
 from api.launch.system import System
 from api.service import OperatorService
@@ -127,7 +127,7 @@ def test_only_the_token_opens(door: Door, authorization: str) -> None:
 
 
 def test_a_large_body_is_refused_by_its_announced_and_by_its_real_size(door: Door) -> None:
-    status, answer = door.control(b"", f"Content-Length: {MOST_BODY_BYTES + 1}")
+    status, answer = door.control(b"", f"Content-Length: {MAX_BODY_BYTES + 1}")
     assert (status, answer["error"]) == (413, "The body is too large; at most 65,536 bytes are allowed.")
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
     status, _ = door.control(chunk * 3, "Transfer-Encoding: chunked")

@@ -24,7 +24,7 @@ from tests.simulation.whole import synthetic
 PACE_S = Decimal("0.8")
 """Least seconds per market day: however fast the machine, the market lasts until the last fault."""
 
-MOST_HOURS_BETWEEN = 12
+MAX_HOURS_BETWEEN = 12
 DAYS_PER_FAULT = 2
 """The market also goes on while something is replaced that it does not wait for."""
 
@@ -83,7 +83,7 @@ def storm(count: int, seed: int, tell: Callable[[str], None]) -> list[float]:
         for number, fault in enumerate(draw(count, seed), 1):
             fault.strike(drill)
             tell(f"{number:>3} {fault.name:<34} {drill.moving_s[-1]:6.1f} s")
-            drill.advance(dice.randint(1, MOST_HOURS_BETWEEN))
+            drill.advance(dice.randint(1, MAX_HOURS_BETWEEN))
         drill.to_the_end()
         assert_as_calm(synthetic(days), drill)
         return drill.moving_s

@@ -99,7 +99,7 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
         os.kill(drill.pid(ActorName.FUNDING), signal.SIGKILL)
         drill.wait("FAULTED", lambda: drill.component(ActorName.FUNDING).get("state") == "FAULTED")
         since_ms = drill.market_ms()
-        drill.control("pause", "tactical", "the operator wants to see that he can (RM-5)")
+        drill.control("pause", "tactical", "the operator tries whether it works (RM-5)")
         drill.to_the_end()
         with drill.database() as connection:
             engines = connection.execute(

@@ -28,7 +28,7 @@ B = TypeVar("B", bound=Body)
 F = TypeVar("F", bound=Fact)
 L = TypeVar("L", bound=ActorLogic)
 
-MOST_TICKS = 1_000
+MAX_TICKS = 1_000
 """More ticks at one instant than any core needs: its deadline does not move on, and the clock would spin."""
 
 
@@ -88,7 +88,7 @@ class Core(Generic[L]):
     def run_due(self, between: Callable[[], object] = lambda: None) -> Commands:
         """Tick as long as something is due; `between` follows each tick."""
         commands: Commands = []
-        for _ in range(MOST_TICKS):
+        for _ in range(MAX_TICKS):
             if not self.is_due():
                 return commands
             commands += self.tick()

@@ -51,13 +51,13 @@ class Lanes(Generic[V]):
         self,
         venue: V,
         holds: Callable[[], bool] = lambda: True,
-        wants: Callable[[ExchangeCall], bool] = lambda _call: True,
+        still_needed: Callable[[ExchangeCall], bool] = lambda _call: True,
     ) -> None:
         self.venue = venue
         self.answers: dict[str, ExchangeResponse] = {}
         self.fenced = threading.Event()
         self._come = threading.Condition()
-        self.lanes = ExchangeDispatcher(venue, holds, wants, self._take, lambda _why: self.fenced.set())
+        self.lanes = ExchangeDispatcher(venue, holds, still_needed, self._take, lambda _why: self.fenced.set())
 
     def _take(self, key: str, answer: ResponseReceived) -> None:
         with self._come:

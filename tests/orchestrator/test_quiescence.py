@@ -119,4 +119,4 @@ def test_hours_may_be_passed_over_as_far_as_all_actors_can_bear() -> None:
     tracker.report(CHIEF, Report(incarnation=1, idle=True, lookahead=Lookahead(8_000, {"A": D("0.01")})))
     assert chosen(tracker, 100).lookahead == Lookahead(700, {"A": D("0.01"), "B": D(1)})
     tracker.report(RISK, Report(incarnation=1, idle=True))
-    assert chosen(tracker, 100).lookahead.until_ms == 0, "who says nothing wants every hour at once"
+    assert chosen(tracker, 100).lookahead.until_ms == 0, "who says nothing gets every hour at once"

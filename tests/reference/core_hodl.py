@@ -20,7 +20,7 @@ ASSETS = ("BTC", "ETH")
 WEIGHT = {"BTC": Fraction(2, 3), "ETH": Fraction(1, 3)}
 STEP = {"BTC": Fraction(1, 1_000_000), "ETH": Fraction(1, 100_000)}
 LEAST = {"BTC": Fraction("0.000011"), "ETH": Fraction("0.0001")}
-LEAST_USDT = Fraction(5)
+MIN_USDT = Fraction(5)
 FEE = Fraction(1, 1000)
 ZERO = Fraction(0)
 
@@ -137,7 +137,7 @@ class Engine:
     def order(self, kind: str, a: str, side: str, amount: Fraction) -> Fraction:
         """Trade about `amount` USDT at the close's size; the answer is what was spent or received."""
         quantity = amount / self.close[a] // STEP[a] * STEP[a]
-        if quantity < LEAST[a] or quantity * self.close[a] < LEAST_USDT:
+        if quantity < LEAST[a] or quantity * self.close[a] < MIN_USDT:
             return ZERO
         paid = quantity * self.fill[a]
         if side == "buy":
@@ -241,7 +241,7 @@ class Engine:
                 clipped = {a: x * budget / total for a, x in clipped.items()}
             for a, x in clipped.items():
                 quantity = x / self.close[a] // STEP[a] * STEP[a]
-                if quantity >= LEAST[a] and quantity * self.close[a] >= LEAST_USDT:
+                if quantity >= LEAST[a] and quantity * self.close[a] >= MIN_USDT:
                     orders.append((kind, a, x, plan))
                     spent_on[a] += quantity * self.close[a]
                     free -= quantity * self.close[a]

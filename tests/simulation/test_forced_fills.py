@@ -18,7 +18,7 @@ from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.books import books_in_memory
 from tests.simulation.whole import build, synthetic
 
-MOST_HOURS = 20 * 24
+MAX_HOURS = 20 * 24
 DUST_USDT = Decimal(10)
 
 
@@ -30,7 +30,7 @@ def with_a_pair(store: MemoryStore) -> tuple[InProcessSystem, Position]:
     """A system in which FUNDING holds a pair, all settled."""
     system = build(synthetic(30), store)
     system.start()
-    for _ in range(MOST_HOURS):
+    for _ in range(MAX_HOURS):
         system.run(system.exchange.market_time + HOUR_MS)
         held = [position for position in the_account(system).positions.values() if position.size < 0]
         if held:

@@ -23,18 +23,18 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _COIN = re.compile(r"[A-Z0-9]{1,20}")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,39}")
 
-LEAST_NUMBER = Decimal("1E-18")
+MIN_NUMBER = Decimal("1E-18")
 """No number of the exchange but zero is nearer to zero."""
 
-MOST_NUMBER = Decimal("1E+15")
+MAX_NUMBER = Decimal("1E+15")
 """Amounts of money, profits, volumes: a thousand times the capital of all markets."""
 
-MOST_PRICE = Decimal("1E+9")
-MOST_QUANTITY = Decimal("1E+12")
-MOST_RATE = Decimal(1)
+MAX_PRICE = Decimal("1E+9")
+MAX_QUANTITY = Decimal("1E+12")
+MAX_RATE = Decimal(1)
 """Fee and funding rates are fractions; the exchange caps funding at a few per cent."""
 
-MOST_LEVERAGE = Decimal(1000)
+MAX_LEVERAGE = Decimal(1000)
 
 FIRST_INSTANT_MS = 1_230_768_000_000
 """2009-01-01: no market is older than the first coin."""
@@ -42,7 +42,7 @@ FIRST_INSTANT_MS = 1_230_768_000_000
 LAST_INSTANT_MS = 4_102_444_800_000
 """2100-01-01."""
 
-MOST_INTEGER = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 LONGEST_LIST = 10_000
 
 
@@ -120,30 +120,30 @@ class Row:
 
     def price(self, key: str) -> Decimal:
         """A price: above zero and one that a market can have."""
-        return self.positive(key, MOST_PRICE)
+        return self.positive(key, MAX_PRICE)
 
     def price_or_none(self, key: str) -> Decimal | None:
         """A price, or None where Bybit sends "" or a zero for "no price"."""
-        if self._data.get(key, _NOTHING) == "" or self.within(key, Decimal(0), MOST_PRICE) == 0:
+        if self._data.get(key, _NOTHING) == "" or self.within(key, Decimal(0), MAX_PRICE) == 0:
             return None
         return self.price(key)
 
     def quantity(self, key: str) -> Decimal:
         """A quantity, volume or size: unsigned."""
-        return self.within(key, Decimal(0), MOST_QUANTITY)
+        return self.within(key, Decimal(0), MAX_QUANTITY)
 
     def rate(self, key: str) -> Decimal:
         """A fee or funding rate: a fraction of either sign."""
-        return self.within(key, -MOST_RATE, MOST_RATE)
+        return self.within(key, -MAX_RATE, MAX_RATE)
 
-    def positive(self, key: str, most: Decimal = MOST_NUMBER) -> Decimal:
+    def positive(self, key: str, most: Decimal = MAX_NUMBER) -> Decimal:
         """A number above zero: a step, a limit."""
         value = self.decimal(key)
         if not 0 < value <= most:
             raise self.error(key, self._data[key], f"a number above 0, at most {most:f}")
         return value
 
-    def integer(self, key: str, least: int = 0, most: int = MOST_INTEGER) -> int:
+    def integer(self, key: str, least: int = 0, most: int = MAX_INTEGER) -> int:
         """A whole number within bounds, as JSON integer or as digits in a text."""
         value = self._data.get(key, _NOTHING)
         number: int | None = None
@@ -152,7 +152,7 @@ class Row:
         elif isinstance(value, str) and len(value) <= LONGEST_NUMBER and value.isascii() and value.isdigit():
             number = int(value)
         if number is None or not least <= number <= most:
-            bounds = "" if most == MOST_INTEGER else f" from {least} to {most}"
+            bounds = "" if most == MAX_INTEGER else f" from {least} to {most}"
             raise self.error(key, value, f"a whole number{bounds}")
         return number
 
@@ -219,10 +219,10 @@ def to_decimal(value: Any, key: str, what: str) -> Decimal:
     if isinstance(value, str):
         if len(value) <= LONGEST_NUMBER and _NUMBER.fullmatch(value):
             number = Decimal(value)
-    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_INTEGER:
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
         number = Decimal(value)
-    if number is None or not (number == 0 or LEAST_NUMBER <= abs(number) <= MOST_NUMBER):
-        raise UnparsableError(_sentence(what, key, value, f"a finite number as text, at most {MOST_NUMBER:f} in size,"))
+    if number is None or not (number == 0 or MIN_NUMBER <= abs(number) <= MAX_NUMBER):
+        raise UnparsableError(_sentence(what, key, value, f"a finite number as text, at most {MAX_NUMBER:f} in size,"))
     return number or Decimal(0)  # a zero may carry an exponent of thousands
 
 
@@ -246,7 +246,7 @@ def _sentence(what: str, key: str, value: object, required: str) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, str):
         value = value[:81]  # the rest of a text of megabytes is of no use to a reader
-    elif isinstance(value, int) and abs(value) > MOST_INTEGER:
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
         return f"an integer of {value.bit_length()} bits"
     elif isinstance(value, (list, dict)):
         return f"a {'list' if isinstance(value, list) else 'JSON object'} of {len(value)} entries"

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast, get_args
 
 from infra.bybit.parsing.fields import (
-    MOST_LEVERAGE,
-    MOST_PRICE,
-    MOST_QUANTITY,
+    MAX_LEVERAGE,
+    MAX_PRICE,
+    MAX_QUANTITY,
     ForeignError,
     Row,
     UnparsableError,
@@ -132,8 +132,8 @@ def parse_order(
     )
     problem = row_problem(report, is_in_coin=not _may_be_in_quote(row, kind))
     if problem:
-        told = "orderStatus, qty, cumExecQty, createdTime, updatedTime"
-        raise UnparsableError(f"{row.what}: fields {told} contradict each other: {problem}.")
+        names = "orderStatus, qty, cumExecQty, createdTime, updatedTime"
+        raise UnparsableError(f"{row.what}: fields {names} contradict each other: {problem}.")
     return report
 
 
@@ -158,7 +158,7 @@ def parse_execution(
     is_listed_linear = kind == "linear" and category is not None
     is_untold = is_listed_linear and row.text_or_empty("feeCurrency") == ""
     coin = _settle_coin(symbol) if is_untold else row.coin("feeCurrency")
-    quantity, price = row.positive("execQty", MOST_QUANTITY), row.price("execPrice")
+    quantity, price = row.positive("execQty", MAX_QUANTITY), row.price("execPrice")
     return ExecutionReport(
         account=account,
         execution_id=row.text("execId"),
@@ -205,7 +205,7 @@ def parse_position(account: Account, data: Any) -> PositionReport | None:
         average_price=row.price("entryPrice" if row.has("entryPrice") else "avgPrice"),
         mark_price=row.price("markPrice"),
         liquidation_price=row.price_or_none("liqPrice"),
-        leverage=row.positive("leverage", MOST_LEVERAGE),
+        leverage=row.positive("leverage", MAX_LEVERAGE),
         unrealized_pnl=row.decimal("unrealisedPnl"),
     )
 
@@ -256,14 +256,14 @@ def parse_instrument(category: Category, data: Any, maintenance_margin_rate: Dec
         symbol=row.symbol(),
         base_coin=row.coin("baseCoin"),
         quote_coin=row.coin("quoteCoin"),
-        tick_size=row.row("priceFilter").positive("tickSize", MOST_PRICE),
-        qty_step=lot.positive("basePrecision" if is_spot else "qtyStep", MOST_QUANTITY),
+        tick_size=row.row("priceFilter").positive("tickSize", MAX_PRICE),
+        qty_step=lot.positive("basePrecision" if is_spot else "qtyStep", MAX_QUANTITY),
         min_qty=lot.quantity("minOrderQty"),
         min_notional_usdt=lot.quantity("minOrderAmt" if is_spot else "minNotionalValue"),
         max_limit_qty=lot.positive("maxLimitOrderQty" if is_spot else "maxOrderQty"),
         max_market_qty=lot.positive("maxMarketOrderQty" if is_spot else "maxMktOrderQty"),
         maintenance_margin_rate=maintenance_margin_rate,
-        max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage", MOST_LEVERAGE),
+        max_leverage=Decimal(1) if is_spot else row.row("leverageFilter").positive("maxLeverage", MAX_LEVERAGE),
         funding_interval_min=0 if is_spot else row.integer("fundingInterval", 1, DAY_MS // MINUTE_MS),
     )
     problem = instrument_problem(instrument)

@@ -100,8 +100,8 @@ def _check_age(what: str, field: str, at_ms: int, latest_ms: int | None) -> None
 def _set_aside_row(source: str, account: Account | None, item: Any, one: SetAside) -> tuple[Body, str]:
     """What is foreign is reported once per product and symbol, a fault once per row: repeats are dropped by this id."""
     named = f"{one.kind}:{one.category}:{one.symbol}"
-    told = f"foreign:{named}" if one.is_foreign else f"{named}:{_digest(item)}"
-    return RowsSetAside(source=source, account=account, rows=(one,)), f"set-aside:{source}:{told}"
+    identity = f"foreign:{named}" if one.is_foreign else f"{named}:{_digest(item)}"
+    return RowsSetAside(source=source, account=account, rows=(one,)), f"set-aside:{source}:{identity}"
 
 
 def _set_aside_frame(

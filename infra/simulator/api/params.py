@@ -15,9 +15,9 @@ from infra.simulator.venue.errors import VenueError, params_error
 LONGEST_TEXT = 256
 LONGEST_NUMBER = 40
 LONGEST_SHOWN = 60
-MOST_INTEGER = 2**63 - 1
-MOST_NUMBER = Decimal("1E+12")
-LEAST_NUMBER = Decimal("1E-18")
+MAX_INTEGER = 2**63 - 1
+MAX_NUMBER = Decimal("1E+12")
+MIN_NUMBER = Decimal("1E-18")
 _NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,3})?|[+-]?[0-9]+\.")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
@@ -35,7 +35,7 @@ class Params:
             return default
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, (float, Decimal)) or (isinstance(value, int) and abs(value) <= MOST_INTEGER):
+        if isinstance(value, (float, Decimal)) or (isinstance(value, int) and abs(value) <= MAX_INTEGER):
             return str(value)
         if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
             raise self._refused(name, value, f"a text of at most {LONGEST_TEXT} printable characters")
@@ -69,8 +69,8 @@ class Params:
         if not value:
             return None
         number = Decimal(value) if len(value) <= LONGEST_NUMBER and _NUMBER.fullmatch(value) else None
-        if number is None or not (number == 0 or LEAST_NUMBER <= abs(number) <= MOST_NUMBER):
-            raise self._refused(name, value, f"a number of at most {MOST_NUMBER:f}")
+        if number is None or not (number == 0 or MIN_NUMBER <= abs(number) <= MAX_NUMBER):
+            raise self._refused(name, value, f"a number of at most {MAX_NUMBER:f}")
         return number or Decimal(0)
 
     def required_decimal(self, name: str) -> Decimal:
@@ -85,7 +85,7 @@ class Params:
         value = self.text(name)
         if not value:
             return None
-        if not _INTEGER.fullmatch(value) or abs(int(value)) > MOST_INTEGER:
+        if not _INTEGER.fullmatch(value) or abs(int(value)) > MAX_INTEGER:
             raise self._refused(name, value, "an integer of at most 64 bits")
         return int(value)
 
@@ -118,7 +118,7 @@ class Params:
 
 def shown(value: object) -> str:
     """A foreign value for an error text: short and printable."""
-    if isinstance(value, int) and abs(value) > MOST_INTEGER:
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
         return f"of {value.bit_length()} bits"
     if isinstance(value, (list, dict)):
         return f"of type {'list' if isinstance(value, list) else 'object'}"

@@ -13,7 +13,7 @@ import numpy as np
 from infra.simulator.market.findings import Finding, Severity, found, utc, where, whole
 from infra.simulator.market.known_events import is_known
 from infra.simulator.market.path import DAY_MS, HOUR_MS
-from infra.simulator.market.rows import told
+from infra.simulator.market.rows import findings_of
 from infra.simulator.market.series import Floats, Series, Times, resampled
 
 DIFFERENT_MARKET = 0.10
@@ -27,20 +27,20 @@ IMPOSSIBLE_WICK = 0.6
 WIDE_WICK = 0.15
 """Logarithms of a bar's high or low beyond its body and beyond its neighbour's high or low."""
 
-MOST_LAG = 14
+MAX_LAG = 14
 """Hours by which local time can differ from UTC."""
 
 WINDOW = 30 * 24
-LEAST_WINDOW = 48
+MIN_WINDOW = 48
 SHIFTED_CORRELATION = 0.6
 ALIGNED_CORRELATION = 0.3
 SAME_SHARE = 0.9
-LEAST_ROWS = 24
+MIN_ROWS = 24
 
 CONTRADICTING_DAY = 0.05
 DIFFERING_DAY = 0.005
 DAILY_LAG = 26
-LEAST_DAYS = 5
+MIN_DAYS = 5
 _FIELDS = ("open", "high", "low", "close")
 
 
@@ -97,7 +97,7 @@ def _pair(one: File, other: File, all_files: Mapping[tuple[str, str], File]) -> 
     wide = (np.abs(gap) > WIDE_GAP) & ~impossible
     return [
         *found(other.name, f"closes that contradict {one.name}", where(impossible), text),
-        *told(other.name, f"closes far from {one.name}", times, where(wide), text, other.coin),
+        *findings_of(other.name, f"closes far from {one.name}", times, where(wide), text, other.coin),
         *_wicks(one, other, times, left, right),
         *_wicks(other, one, times, right, left),
     ]
@@ -124,7 +124,7 @@ def _twin(suspect: File, files: Mapping[tuple[str, str], File]) -> str | None:
         if coin == suspect.coin:
             continue
         _, left, right = _joint(suspect.series, file.series)
-        if len(left) >= LEAST_ROWS:
+        if len(left) >= MIN_ROWS:
             gap = np.log(suspect.series.close[left] / file.series.close[right])
             if float(np.median(np.abs(gap))) < DIFFERENT_MARKET / 5:
                 return file.name
@@ -149,7 +149,7 @@ def _wicks(one: File, other: File, times: Times, left: Times, right: Times) -> l
         impossible = (size > IMPOSSIBLE_WICK) & ~is_known(other.coin, times)
         wide = (size > WIDE_WICK) & ~impossible
         found_ones += found(other.name, f"impossible values of {name}", where(impossible), text)
-        found_ones += told(other.name, f"outliers of {name}", times, where(wide), text, other.coin)
+        found_ones += findings_of(other.name, f"outliers of {name}", times, where(wide), text, other.coin)
     return found_ones
 
 
@@ -161,7 +161,7 @@ def _shifted(one: File, other: File) -> Finding | None:
     places: list[tuple[int, int]] = []
     for start in range(0, size, WINDOW):
         end = min(start + WINDOW, size)
-        if end - start < LEAST_WINDOW:
+        if end - start < MIN_WINDOW:
             continue
         lag = _lag(ours, theirs, start, end)
         if lag:
@@ -193,9 +193,9 @@ def _lag(ours: Floats, theirs: Floats, start: int, end: int) -> int:
     if _correlation(mine, theirs[start:end]) > ALIGNED_CORRELATION:
         return 0
     best, best_lag = SHIFTED_CORRELATION, 0
-    for lag in (*range(1, MOST_LAG + 1), *range(-1, -MOST_LAG - 1, -1)):
+    for lag in (*range(1, MAX_LAG + 1), *range(-1, -MAX_LAG - 1, -1)):
         a, b = max(start + lag, 0), min(end + lag, len(theirs))
-        if b - a >= LEAST_WINDOW:
+        if b - a >= MIN_WINDOW:
             found_here = _correlation(ours[a - lag : b - lag], theirs[a:b])
             if found_here > best:
                 best, best_lag = found_here, lag
@@ -245,7 +245,7 @@ def _daily(daily: File, hourly: File, all_files: Mapping[tuple[str, str], File])
 
 def _daily_shift(daily: File, hourly: File, times: Times, rows: Times) -> Finding | None:
     """Whether the days close at another hour than the hours' midnight."""
-    if len(times) < LEAST_DAYS:
+    if len(times) < MIN_DAYS:
         return None
     logs = np.log(daily.series.close[rows])
     hours = np.log(hourly.series.close)
@@ -254,7 +254,7 @@ def _daily_shift(daily: File, hourly: File, times: Times, rows: Times) -> Findin
         at = np.searchsorted(hourly.series.starts, times + DAY_MS - HOUR_MS + lag * HOUR_MS)
         at_end = np.minimum(at, len(hours) - 1)
         there = hourly.series.starts[at_end] == times + DAY_MS - HOUR_MS + lag * HOUR_MS
-        if int(there.sum()) >= LEAST_DAYS - 1:
+        if int(there.sum()) >= MIN_DAYS - 1:
             errors[lag] = float(np.median(np.abs(logs[there] - hours[at_end[there]])))
     if 0 not in errors:
         return None
@@ -275,7 +275,7 @@ def _coins(hours: Mapping[tuple[str, str], File]) -> Iterator[Finding]:
         for number, one in enumerate(present):
             for other in present[number + 1 :]:
                 times, left, right = _joint(one.series, other.series)
-                if len(times) < LEAST_ROWS:
+                if len(times) < MIN_ROWS:
                     continue
                 ours, theirs = one.series.close[left], other.series.close[right]
                 if float(np.mean(ours == theirs)) > SAME_SHARE:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infra.faults import OperatorError
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 
 
 class Severity(StrEnum):
@@ -54,7 +54,7 @@ def found(
     """A finding for the rows (counted from 0), `text` describing one of them; none without rows."""
     if not len(rows):
         return []
-    return [Finding(file, kind, severity, len(rows), tuple(text(int(row)) for row in rows[:MOST_EXAMPLES]))]
+    return [Finding(file, kind, severity, len(rows), tuple(text(int(row)) for row in rows[:MAX_EXAMPLES]))]
 
 
 def where(holds: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ KINDS = {"spot": "spot", "linear": "perp"}
 SUFFIXES = (".parquet", ".csv")
 FOLDER = "the folder"
 NOT_USABLE = "not usable, see the errors"
-_MOST_TOLD = 20
+_MAX_TOLD = 20
 _SOL_FUNDING = ("funding_sol", "funding_sol_2024")
 
 
@@ -87,10 +87,10 @@ class Judgement:
         """Raise `HistoryError` with every error of the folder, when there is one."""
         errors = self.errors
         if errors:
-            told = [f"  {one}" for one in errors[:_MOST_TOLD]]
-            more = [f"  and {len(errors) - _MOST_TOLD} more"] if len(errors) > _MOST_TOLD else []
+            lines = [f"  {one}" for one in errors[:_MAX_TOLD]]
+            more = [f"  and {len(errors) - _MAX_TOLD} more"] if len(errors) > _MAX_TOLD else []
             text = f"The history folder {self.folder} cannot be used; `eternal history check` lists everything:"
-            raise HistoryError("\n".join([text, *told, *more]))
+            raise HistoryError("\n".join([text, *lines, *more]))
 
     @property
     def first_common_ms(self) -> int:
@@ -253,7 +253,7 @@ class _Judge:
         """Files that look like history and are not read: a misspelt name must not pass in silence."""
         others = sorted(name for name in self._names - self._read if name.lower().endswith(SUFFIXES))
         if others:
-            shown = tuple(others[:_MOST_TOLD])
+            shown = tuple(others[:_MAX_TOLD])
             yield Finding(FOLDER, "files that are not read", Severity.WARNING, len(others), shown)
 
 

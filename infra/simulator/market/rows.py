@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from infra.simulator.market.files import Table, UnreadableError, instants, numbers
-from infra.simulator.market.findings import MOST_EXAMPLES, Finding, Severity, found, utc, where, whole
+from infra.simulator.market.findings import MAX_EXAMPLES, Finding, Severity, found, utc, where, whole
 from infra.simulator.market.known_events import event_at, is_known
 from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.series import Floats, Series, Times, decimal_of
@@ -31,7 +31,7 @@ OUTLIER_SIGMA = 12.0
 """A close-to-close move of more than this many robust deviations (1.4826 × the median move) of its neighbourhood."""
 
 NEIGHBOURHOOD = 500
-LEAST_MOVE = 0.15
+MIN_MOVE = 0.15
 """Moves smaller than this are never called outliers: quiet weeks make small deviations."""
 
 IMPOSSIBLE_MOVE = 0.6
@@ -39,7 +39,7 @@ IMPOSSIBLE_MOVE = 0.6
 
 _A_DAY = "it must be a day at 00:00 UTC"
 ZERO_VOLUME_RUN = 3
-LEAST_DVOL = 3.0
+MIN_DVOL = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def dvol_of(table: Table) -> Rows:
         *_off_grid(read, read.times, DAY_MS, 0, _A_DAY),
         *_refused(read, name, ~good, "it must be a percentage between 0 and 1000"),
     ]
-    if good.any() and float(np.median(value[good])) < LEAST_DVOL:
+    if good.any() and float(np.median(value[good])) < MIN_DVOL:
         text = f"the middle value is {float(np.median(value[good])):.3g}; percentages are required (60 means 60 %)"
         findings.append(whole(table.file, "implausible magnitude", text))
     findings += _gaps(read, DAY_MS, DAY_MS, "days")
@@ -250,7 +250,7 @@ def _gaps(read: _Read, step_ms: int, grid_ms: int, unit: str) -> list[Finding]:
     if not len(places):
         return []
     missing = int(np.sum(steps[places] // step_ms - 1 + (steps[places] % step_ms > 0)))
-    longest = places[np.argsort(-steps[places], kind="stable")][:MOST_EXAMPLES]
+    longest = places[np.argsort(-steps[places], kind="stable")][:MAX_EXAMPLES]
     texts = tuple(f"{-(-int(steps[at]) // step_ms) - 1} from {utc(int(times[at]) + step_ms)}" for at in longest)
     return [Finding(read.file, f"missing {unit}", Severity.WARNING, missing, texts)]
 
@@ -278,7 +278,7 @@ def _outliers(read: _Read, coin: str) -> list[Finding]:
         return []
     moves = np.diff(np.log(close))
     usual = pl.Series(np.abs(moves)).rolling_median(NEIGHBOURHOOD, min_samples=min(20, len(moves)), center=True)
-    limit = np.maximum(usual.fill_null(np.inf).to_numpy() * 1.4826 * OUTLIER_SIGMA, LEAST_MOVE)
+    limit = np.maximum(usual.fill_null(np.inf).to_numpy() * 1.4826 * OUTLIER_SIGMA, MIN_MOVE)
     far = where(np.abs(moves) > limit) + 1
     spikes = where((np.minimum(np.abs(moves[:-1]), np.abs(moves[1:])) > IMPOSSIBLE_MOVE) & (moves[:-1] * moves[1:] < 0))
     wrong = (spikes + 1)[~is_known(coin, times[spikes + 1])]
@@ -289,11 +289,11 @@ def _outliers(read: _Read, coin: str) -> list[Finding]:
 
     return [
         *found(file, "impossible closes", wrong, lambda row: f"{text(row)} and {close[row + 1]:.10g} after it"),
-        *told(file, "outliers", times, far, text, coin),
+        *findings_of(file, "outliers", times, far, text, coin),
     ]
 
 
-def told(file: str, kind: str, times: Times, rows: Times, text: object, coin: str) -> list[Finding]:
+def findings_of(file: str, kind: str, times: Times, rows: Times, text: object, coin: str) -> list[Finding]:
     """Rows that are reported but stop no run: warnings, and apart from them those within known events."""
     assert callable(text)
     known = is_known(coin, times[rows])
@@ -312,9 +312,7 @@ def _silence(read: _Read) -> list[Finding]:
     is_zero = np.concatenate(([False], read.values["volume"] == 0, [False]))
     edges = np.flatnonzero(np.diff(is_zero.astype(np.int8)))
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= ZERO_VOLUME_RUN]
-    texts = tuple(
-        f"{b - a} rows from row {read.table.number(a)}, {utc(read.times[a])}" for a, b in runs[:MOST_EXAMPLES]
-    )
+    texts = tuple(f"{b - a} rows from row {read.table.number(a)}, {utc(read.times[a])}" for a, b in runs[:MAX_EXAMPLES])
     return [Finding(read.file, "runs without volume", Severity.WARNING, len(runs), texts)] if runs else []
 
 

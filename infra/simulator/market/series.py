@@ -12,7 +12,7 @@ from infra.simulator.market.port import Bar
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
 
-MOST_DIGITS = 10
+MAX_DIGITS = 10
 """A float whose shortest text is no longer than this has at most 8 decimals."""
 
 _CACHED_BARS = 4096
@@ -27,7 +27,7 @@ def decimal_of(value: float) -> Decimal:
     if value.is_integer():
         return Decimal(int(value))
     shortest = repr(value)
-    if len(shortest) > MOST_DIGITS or "e" in shortest:
+    if len(shortest) > MAX_DIGITS or "e" in shortest:
         value = round(value, 8)
         shortest = str(int(value)) if value.is_integer() else repr(value)
     return Decimal(shortest)

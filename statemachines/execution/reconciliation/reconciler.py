@@ -113,7 +113,7 @@ class Reconciler:
         """The exchange has reported the state of the intent's order."""
         self._unconfirmed.pop(intent_id, None)
 
-    def wants(self, topic: Topic, subject: str, key: str) -> bool:
+    def still_needed(self, topic: Topic, subject: str, key: str) -> bool:
         """Whether a delayed reading is still awaited."""
         if topic is Topic.MARKET:
             return key == self._market_key

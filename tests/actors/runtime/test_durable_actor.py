@@ -109,7 +109,7 @@ def test_a_stale_twin_commits_nothing_and_is_told_to_stop() -> None:
     pump = DurableActor(Pump(), store, store.grant("orchestrator", "test"))
     pump.start(0)
     pump.step()
-    pump.tell(fact(1).body, "fact-1", 1)
+    pump.take_fact(fact(1).body, "fact-1", 1)
     pump.step()
     old.deliver(pump.unacknowledged("tactical"))
     with pytest.raises(FencedError):
@@ -122,7 +122,7 @@ def test_a_gap_is_refused_with_the_cursor_to_go_back_to() -> None:
     pump = DurableActor(Pump(), store, store.grant("orchestrator", "test"))
     pump.start(0)
     for number in (1, 2, 3):
-        pump.tell(fact(number).body, f"fact-{number}", number)
+        pump.take_fact(fact(number).body, f"fact-{number}", number)
     pump.step()
     buyer = DurableActor(Buyer(), store, store.grant("tactical", "test"))
     buyer.start(0)
@@ -153,7 +153,7 @@ def test_a_condition_is_one_alert_from_its_beginning_to_its_end_across_restarts(
     for number in (1, 2, 3, 5):
         durable = DurableActor(_Alarmed(), store, store.grant(ActorName.ORCHESTRATOR, "test"))
         durable.start(0)
-        durable.tell(fact(number).body, f"fact-{number}", number)
+        durable.take_fact(fact(number).body, f"fact-{number}", number)
         durable.step()
         (alert,) = (fact for fact in store.facts("alerts") if isinstance(fact, AlertFact))
         assert (alert.market_ms, alert.changes) == (1, 0)
@@ -170,7 +170,7 @@ def _pump(store: MemoryStore, logic: Pump | None = None, now_ms: int = 0) -> Dur
 
 def _tell(durable: DurableActor, *numbers: int) -> None:
     for number in numbers:
-        durable.tell(fact(number).body, f"fact-{number}", number)
+        durable.take_fact(fact(number).body, f"fact-{number}", number)
 
 
 def test_a_fact_told_twice_is_taken_once_in_one_step_in_two_and_after_a_restart() -> None:

@@ -46,12 +46,12 @@ class Venue:
         return Accepted()
 
 
-def opened(wants: Callable[[ExchangeCall], bool] = lambda _call: True) -> Lanes[Venue]:
-    return Lanes(Venue(), wants=wants)
+def opened(still_needed: Callable[[ExchangeCall], bool] = lambda _call: True) -> Lanes[Venue]:
+    return Lanes(Venue(), still_needed=still_needed)
 
 
 def test_ex_4_a_delayed_retry_that_is_not_wanted_any_more_is_dropped_without_a_call() -> None:
-    rig = opened(wants=lambda call: call.key == "wanted")
+    rig = opened(still_needed=lambda call: call.key == "wanted")
     rig.venue.open.set()
     rig.lanes.submit(ExchangeCall("unwanted", "CORE-HODL", place("a"), delay_s=0.01))
     rig.lanes.submit(ExchangeCall("wanted", "CORE-HODL", place("b"), delay_s=0.02))
@@ -105,7 +105,7 @@ def test_rm_5_a_request_that_a_switch_blocks_istake_answer_blocked_and_not_perfo
     logic, store = _Asker(), MemoryStore()
     durable = DurableActor(logic, store, store.grant(logic.name, "test"))
     durable.start(0)
-    durable.tell(FundingSettled(settle_ms=1, rates={}, predicted={}, interval_min={}), "fact", 1)
+    durable.take_fact(FundingSettled(settle_ms=1, rates={}, predicted={}, interval_min={}), "fact", 1)
     effects = durable.step()
     assert [call.key for call in effects.calls] == ["reducing"]
     durable.step()

@@ -53,7 +53,7 @@ class Toy:
     def tick(self, now_ms: int) -> Commands:
         return []
 
-    def wants(self, call: ExchangeCall) -> bool:
+    def still_needed(self, call: ExchangeCall) -> bool:
         return True
 
 

@@ -83,7 +83,7 @@ class Rig(Core[OrderManagerLogic]):
     def perform(self, key: str) -> None:
         """Let the exchange (or the script) answer one request."""
         call = self.calls[key]
-        if call.delay_s and not self.logic.wants(call):
+        if call.delay_s and not self.logic.still_needed(call):
             self.answer(key, Dropped())
             return
         for prefix in list(self.answers):

@@ -98,7 +98,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         rig = self.rig
         key = data.draw(st.sampled_from(sorted(rig.calls)))
         ask = rig.calls[key]
-        if fate == "ok" or (ask.delay_s and not rig.logic.wants(ask)):
+        if fate == "ok" or (ask.delay_s and not rig.logic.still_needed(ask)):
             rig.perform(key)
         elif fate == "busy":
             rig.answer(key, Refused(code=10006, message="too many visits", fault="transient"))

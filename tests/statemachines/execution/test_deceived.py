@@ -87,7 +87,7 @@ def test_an_order_that_the_list_shows_alive_after_its_end_is_cancelled_and_told(
         rig.settle()
     else:
         day(rig)
-    assert order.status is V.CANCELLED, "nobody wants it any more, and it would fill unseen"
+    assert order.status is V.CANCELLED, "it was not needed any more, and it would fill unseen"
     assert [one for one in rig.alerts if "appeared after its end" in one.title]
     assert "own_order" in str(rig.bodies(Reconciled)[-1].details)
     day(rig)

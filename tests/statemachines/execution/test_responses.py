@@ -204,9 +204,9 @@ def test_ex4_any_event_of_the_order_cancels_the_retry(frame: str) -> None:
     rig.exchange.perform(rig.calls[key].account, rig.calls[key].request)  # type: ignore[arg-type]
     rig.answer(key, BUSY)
     (retry,) = rig.waiting(":place:")
-    assert rig.logic.wants(rig.calls[retry])
+    assert rig.logic.still_needed(rig.calls[retry])
     rig.tell(next(f for f in rig.exchange.frames if f"{frame}_frame" == f.KIND))
-    assert not rig.logic.wants(rig.calls[retry])
+    assert not rig.logic.still_needed(rig.calls[retry])
     rig.settle()
     assert len(rig.exchange.orders) == 1 and done(rig).filled_quantity == D("0.2")
 
@@ -217,7 +217,7 @@ def test_ex4_a_withdrawal_cancels_the_retry() -> None:
     rig.answer(rig.waiting(":place:")[0], BUSY)
     rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
     assert done(rig).ended_as == "CANCELLED"
-    assert not rig.logic.wants(rig.calls[rig.waiting(":place:")[0]])
+    assert not rig.logic.still_needed(rig.calls[rig.waiting(":place:")[0]])
 
 
 def test_an_order_that_arrives_after_its_end_is_cancelled() -> None:

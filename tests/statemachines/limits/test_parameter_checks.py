@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import pytest
 from pydantic import Field, ValidationError
 
-from statemachines.limits.parameter_checks import MOST_DECIMAL_PLACES, Distinct, Growing, OneOf, Order, in_words
+from statemachines.limits.parameter_checks import MAX_DECIMAL_PLACES, Distinct, Growing, OneOf, Order, in_words
 from statemachines.parameters import EngineNames, ParameterModel, SetBy, with_shared
 from statemachines.risk.machine import Level
 from statemachines.values import ENGINES, ActorName
@@ -63,7 +63,7 @@ def test_what_stands_at_the_limit_is_taken() -> None:
         ({"least": True}, "a truth value is not allowed here"),
         ({"pauses": [1, True]}, "a truth value is not allowed here"),
         ({"least": D("1e-2000000")}, "it has 2000000 decimal places"),
-        ({"least": D("1.00000000000010")}, f"it has 13 decimal places; at most {MOST_DECIMAL_PLACES} are allowed"),
+        ({"least": D("1.00000000000010")}, f"it has 13 decimal places; at most {MAX_DECIMAL_PLACES} are allowed"),
     ],
 )
 def test_what_breaks_a_check_is_told(values: dict[str, object], told: str) -> None:

@@ -147,7 +147,7 @@ class World(Core[MarketDataLogic]):
     def settle(self) -> None:
         while self.asks:
             ask = self.asks.pop(0)
-            if self.logic.wants(ask):
+            if self.logic.still_needed(ask):
                 outcome = self.exchange.answer(ask.request)
                 self.deliver(ResponseReceived(key=ask.key, account=ask.account, outcome=outcome))
 

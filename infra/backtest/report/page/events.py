@@ -18,7 +18,7 @@ from infra.backtest.report.states import Stay
 TURNS = ("REBALANCING", "DEPLOYMENT", "PROFIT_TARGET_REACHED", "RETURN_TO_CORE")
 """States whose beginning is marked on the price of BTC: rebalancing and deployment."""
 
-MOST_BARS = 6000
+MAX_BARS = 6000
 ROW_PX = 26
 
 
@@ -217,9 +217,9 @@ def _label(stay: Stay) -> str:
 
 
 def _largest(stays: list[Stay]) -> tuple[list[Stay], int]:
-    if len(stays) <= MOST_BARS:
+    if len(stays) <= MAX_BARS:
         return stays, 0
-    shortest = sorted(stay.to_ms - stay.from_ms for stay in stays)[-MOST_BARS]
+    shortest = sorted(stay.to_ms - stay.from_ms for stay in stays)[-MAX_BARS]
     kept = [stay for stay in stays if stay.to_ms - stay.from_ms >= shortest]
     return kept, len(stays) - len(kept)
 

@@ -104,5 +104,5 @@ class ToyEngine:
         data = {"count": self._count, "price": str(self._price), "cycle": cycle}
         return (StateRow(KEY, self._machine.state.value, 1, data),)
 
-    def wants(self, ask: ExchangeCall) -> bool:
+    def still_needed(self, ask: ExchangeCall) -> bool:
         return False
