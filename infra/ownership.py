@@ -107,8 +107,8 @@ def _refuse_other_kind(folder: Path, what: str, kind: FolderKind, names: set[str
     marked_kind = lines["kind"] if "kind" in lines else _kind_by_content(folder, what, names)
     if marked_kind not in ("", kind):
         raise ForeignFolderError(
-            f"{what}, {folder}, is a {marked_kind[:40]} of Eternal Engine (its mark {MARK_FILE} or its files say so); a "
-            f"{kind} is required. Name an empty folder, or one that does not exist yet."
+            f"{what}, {folder}, is a {marked_kind[:40]} of Eternal Engine (its mark {MARK_FILE} or its files say so); "
+            f"a {kind} is required. Name an empty folder, or one that does not exist yet."
         )
     return text
 

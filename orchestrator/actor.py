@@ -127,7 +127,11 @@ class Orchestrator:
                 self._driver.excuse(name)
             elif state is ComponentState.RUNNING:
                 self._driver.readmit(name)
-        if self._runner is not None and state in (ComponentState.FAULTED, ComponentState.RUNNING, ComponentState.FAILED):
+        if self._runner is not None and state in (
+            ComponentState.FAULTED,
+            ComponentState.RUNNING,
+            ComponentState.FAILED,
+        ):
             self._tell(
                 ComponentChanged(
                     component=name, state=entry.dest, reason=entry.reason, trigger=entry.trigger, source=entry.source

@@ -27,8 +27,8 @@ class ExchangeCall:
     `key` is deterministic and permanently unique within the actor; the response arrives as `ResponseReceived` with
     the same key. A request without a response after a crash gets the outcome `Unknown`: the durable actor never
     performs it again (DESIGN 1). `delay_s` is wall time (EX-4); a delayed request is dropped when the logic's method
-    `still_needed` returns False. `gate` names the engine whose switches may block it; None for those that reduce risk and
-    are never refused.
+    `still_needed` returns False. `gate` names the engine whose switches may block it; None for those that reduce
+    risk and are never refused.
     """
 
     key: str

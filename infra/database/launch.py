@@ -78,8 +78,8 @@ def told_as_sentence() -> Iterator[None]:
         if outage is None:
             raise
         raise DatabaseUnreachableError(
-            f"The database {outage}: {reason_of(error)}. Nothing was started; see what else uses that database, and start "
-            "again."
+            f"The database {outage}: {reason_of(error)}. Nothing was started; see what else uses that database, "
+            "and start again."
         ) from error
 
 

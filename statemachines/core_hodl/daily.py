@@ -9,17 +9,17 @@ from dataclasses import replace
 from decimal import Decimal
 
 from statemachines.core_hodl import rules, staking
-from statemachines.core_hodl.buying import Buying
-from statemachines.core_hodl.capital import Capital
+from statemachines.core_hodl.capital_flows import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
 from statemachines.core_hodl.metrics import metrics
-from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import Cycle
+from statemachines.core_hodl.tranche_plans import planned_usdt
+from statemachines.core_hodl.tranches import Buying
 from statemachines.messages.control import RunCycle
 from statemachines.values import DAY_MS, Side
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rules import ZERO, Books, drifts, largest, targets
 from statemachines.core_hodl.state import EngineRow, MarketRow
+from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.values import DAY_MS
 
 QUARTER_DAYS = 91

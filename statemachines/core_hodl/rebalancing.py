@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.plans import planned_usdt
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
 from statemachines.core_hodl.state import Cycle, Rebalance
+from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.values import DAY_MS, Side
 
 KEPT_DAYS = 8

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from statemachines.actor_logic import StateRow
 from statemachines.core_hodl.machine import CoreState, DayStage
-from statemachines.core_hodl.plans import Plan
+from statemachines.core_hodl.tranche_plans import Plan
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import Frozen, Instrument, Side
 

@@ -9,7 +9,7 @@ from statemachines.commands import Commands
 from statemachines.indicators.window import DailyValues
 from statemachines.limits.leverage import Exposure
 from statemachines.trend import rules
-from statemachines.trend.orders import plain
+from statemachines.trend.order_messages import plain
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.view import Cycle, View

@@ -9,7 +9,7 @@ from decimal import Decimal
 from statemachines.commands import Alert, Commands, Send
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
-from statemachines.trend.orders import Orders, plain
+from statemachines.trend.order_messages import Orders, plain
 from statemachines.trend.parameters import TrendAsset, TrendParameters
 from statemachines.trend.trade import StopOrder, Trade
 from statemachines.trend.view import View

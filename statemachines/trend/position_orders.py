@@ -13,7 +13,7 @@ from statemachines.commands import Commands, Send
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
-from statemachines.trend.orders import plain
+from statemachines.trend.order_messages import plain
 from statemachines.trend.position import Position
 from statemachines.trend.trade import Trade
 from statemachines.values import SECOND_MS

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.plans import Plan, outflow, planned_usdt
 from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.tranche_plans import Plan, outflow, planned_usdt
 
 P = CoreHodlParameters()
 PRICES = {"BTC": D(100), "ETH": D(10)}

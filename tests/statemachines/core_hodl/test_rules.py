@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.core_hodl import plans, rules, staking
+from statemachines.core_hodl import rules, staking, tranche_plans
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Books
 from statemachines.values import DAY_MS
@@ -23,8 +23,8 @@ def _books(cash: str, btc: str, eth: str, portfolio: str = "1000000", tactical: 
     return Books(D(cash), {"BTC": D(btc), "ETH": D(eth)}, PRICES, {"BTC": D(tactical)}, D(portfolio))
 
 
-def _plan(number: int, cash: str, left: int) -> plans.Plan:
-    return plans.Plan(number=number, opened_day_ms=0, cash_usdt=D(cash), tranches_left=left)
+def _plan(number: int, cash: str, left: int) -> tranche_plans.Plan:
+    return tranche_plans.Plan(number=number, opened_day_ms=0, cash_usdt=D(cash), tranches_left=left)
 
 
 def _ms(text: str) -> int:
@@ -110,24 +110,24 @@ def test_ch4_sells_what_is_over_and_buys_what_is_under_and_leaves_out_tiny_legs(
 def test_ch6_a_tranche_is_what_is_missing_over_what_is_left_and_never_negative() -> None:
     books = _books("1000", "0", "0")
     aims = rules.targets(books, D(0), P)
-    first = plans.build_tranche(books, aims, 30, P)
+    first = tranche_plans.build_tranche(books, aims, 30, P)
     assert first["BTC"] == pytest.approx(aims["BTC"] / 30)
-    assert all(amount >= 0 for amount in plans.build_tranche(_books("0", "99", "0"), aims, 1, P).values())
+    assert all(amount >= 0 for amount in tranche_plans.build_tranche(_books("0", "99", "0"), aims, 1, P).values())
 
 
 def test_c5_the_build_ends_within_one_percent_and_inflows_of_one_percent_open_a_plan() -> None:
-    assert plans.is_built(_books("50", "6.3", "31.5"), rules.targets(_books("50", "6.3", "31.5"), D(0), P), P)
+    assert tranche_plans.is_built(_books("50", "6.3", "31.5"), rules.targets(_books("50", "6.3", "31.5"), D(0), P), P)
     books = _books("1000", "0", "0")
-    assert not plans.is_built(books, rules.targets(books, D(0), P), P)
-    assert plans.opens_plan(D(10), books, P)
-    assert not plans.opens_plan(D("9.99"), books, P)
+    assert not tranche_plans.is_built(books, rules.targets(books, D(0), P), P)
+    assert tranche_plans.opens_plan(D(10), books, P)
+    assert not tranche_plans.opens_plan(D("9.99"), books, P)
 
 
 def test_c10_planned_cash_is_taken_from_the_latest_plan_first() -> None:
     old, new = _plan(1, "100", 5), _plan(2, "60", 30)
-    assert plans.planned_usdt((old, new)) == D(160)
-    left = plans.shrink((old, new), D(80))
-    assert plans.planned_usdt(left) == D(80)
+    assert tranche_plans.planned_usdt((old, new)) == D(160)
+    left = tranche_plans.shrink((old, new), D(80))
+    assert tranche_plans.planned_usdt(left) == D(80)
     assert left[0].cash_usdt == D(80)
 
 

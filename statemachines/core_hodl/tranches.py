@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.plans import Plan, build_tranche, planned_usdt, proportions
 from statemachines.core_hodl.rules import Books, affordable, cap_usdt, spendable_usdt, targets
 from statemachines.core_hodl.state import ZERO, Purpose
+from statemachines.core_hodl.tranche_plans import Plan, build_tranche, planned_usdt, proportions
 from statemachines.values import Side
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from statemachines.core_hodl import plans as planning
 from statemachines.core_hodl import rules
+from statemachines.core_hodl import tranche_plans as planning
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import CoreState
-from statemachines.core_hodl.plans import Plan, planned_usdt
 from statemachines.core_hodl.rules import Books
 from statemachines.core_hodl.state import ZERO, Cycle
+from statemachines.core_hodl.tranche_plans import Plan, planned_usdt
 
 
 class Capital:
