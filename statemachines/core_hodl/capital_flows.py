@@ -7,7 +7,7 @@ from statemachines.core_hodl import tranche_plans as planning
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import CoreState
-from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.rules import Valuation
 from statemachines.core_hodl.state import ZERO, Cycle
 from statemachines.core_hodl.tranche_plans import Plan, planned_usdt
 
@@ -19,7 +19,7 @@ class Capital:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
 
-    def take_flows(self, cycle: Cycle, books: Books) -> None:
+    def take_flows(self, cycle: Cycle, books: Valuation) -> None:
         """C5, C10: capital that flowed in or out since the last cycle."""
         engine, p = self.engine_orders.engine, self.parameters
         inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
@@ -44,7 +44,7 @@ class Capital:
         self.engine_orders.set_engine(plans=plans, **changes)
         self.close_plans()
 
-    def begin_build(self, books: Books) -> None:
+    def begin_build(self, books: Valuation) -> None:
         """CH-6: the first capital is invested over 30 days; within 1 % of the targets the build has ended (C5)."""
         engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_begun and books.equity_usdt > 0:

@@ -16,7 +16,7 @@ from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
 from statemachines.core_hodl.metrics import metrics
 from statemachines.core_hodl.rebalancing import Rebalancing
-from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.rules import Valuation
 from statemachines.core_hodl.state import Cycle
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.core_hodl.tranches import Buying
@@ -99,7 +99,7 @@ class Daily:
 
     # --- start of the day ---
 
-    def _start(self, cycle: Cycle, books: Books, now_ms: int) -> None:
+    def _start(self, cycle: Cycle, books: Valuation, now_ms: int) -> None:
         self._capital.take_flows(cycle, books)
         self._capital.begin_build(books)
         self._mark_calendar(cycle)
@@ -125,7 +125,7 @@ class Daily:
         if due_ms is not None and engine.is_begun:
             self.engine_orders.set_engine(calendar_due_ms=due_ms)
 
-    def _warn_of_thin_buffer(self, books: Books) -> None:
+    def _warn_of_thin_buffer(self, books: Valuation) -> None:
         """CH-7: cash below 2.5 % of the engine raises one alert, which is open until the cash has recovered."""
         thin = books.equity_usdt > 0 and rules.is_buffer_thin(books, self.parameters)
         if thin and not self.engine_orders.engine.buffer_alerted:
@@ -140,7 +140,7 @@ class Daily:
             self.engine_orders.alert_ended("buffer", f"cash is {usdt(books.cash_usdt)} again")
         self.engine_orders.set_engine(buffer_alerted=thin)
 
-    def _trim(self, books: Books, now_ms: int) -> Books:
+    def _trim(self, books: Valuation, now_ms: int) -> Valuation:
         """C7: sales down to 45 %. Returns the valuation after the sales, for CH-2 at the same close."""
         p, unfinished = self.parameters, self.engine_orders.engine.trimming
         self.engine_orders.set_engine(trimming=())
@@ -154,7 +154,7 @@ class Daily:
 
     # --- rebalance ---
 
-    def _trigger(self, cycle: Cycle, books: Books) -> Cycle:
+    def _trigger(self, cycle: Cycle, books: Valuation) -> Cycle:
         """CH-2 and a pending quarter end (C3) at this close, unless barred by the first build, CH-8 or a risk state."""
         engine, p = self.engine_orders.engine, self.parameters
         if not engine.is_built or self.engine_orders.market.suspended or not cycle.entries_allowed:
@@ -169,7 +169,7 @@ class Daily:
             return cycle.model_copy(update={"trigger": "calendar", "trigger_reason": reason})
         return cycle
 
-    def _drift(self, books: Books) -> Decimal:
+    def _drift(self, books: Valuation) -> Decimal:
         aims = rules.targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
         return rules.largest(rules.drifts(books, aims, self.parameters))
 
@@ -197,7 +197,7 @@ class Daily:
         self.engine_orders.set_engine(is_calm=found.is_calm)
         self._capital.follow_plans()
 
-    def _calm(self, cycle: Cycle, books: Books) -> staking.Calm:
+    def _calm(self, cycle: Cycle, books: Valuation) -> staking.Calm:
         p = self.parameters
         drift_is_due = rules.drift_due(self._drift(books), cycle.day_ms, self.engine_orders.engine.last_drift_day_ms, p)
         calendar_ms = rules.next_quarter_end_ms(cycle.day_ms)
@@ -206,7 +206,7 @@ class Daily:
         value = volatility(self.engine_orders.market, p.staking)
         return staking.calm(value, cycle.day_ms, calendar_ms, drift_is_due, p.staking)
 
-    def _earn_if_calmed(self, cycle: Cycle, books: Books) -> None:
+    def _earn_if_calmed(self, cycle: Cycle, books: Valuation) -> None:
         """CH-10 between two rebalances: evaluated once when the market has calmed down, not on every calm day."""
         engine = self.engine_orders.engine
         if engine.state is not CoreState.ACCUMULATION:

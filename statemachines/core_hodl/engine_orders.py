@@ -12,7 +12,7 @@ from statemachines.conditions import ONCE
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.rules import Books, fall, fallen, lots
+from statemachines.core_hodl.rules import Valuation, fall, fallen, lots
 from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
@@ -91,12 +91,12 @@ class EngineOrders(EngineRows[EngineRow]):
 
     # --- views ---
 
-    def books(self) -> Books | None:
+    def books(self) -> Valuation | None:
         """None as long as balances or a price are not known."""
         known, assets = self.holdings, self.parameters.assets
         if not known.known or any(asset not in known.prices for asset in assets):
             return None
-        return Books(
+        return Valuation(
             cash_usdt=known.cash_usdt,
             coins={asset: known.coins.get(asset, ZERO) for asset in assets},
             prices={asset: known.prices[asset] for asset in assets},

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.rules import ZERO, Books, drifts, largest, targets
+from statemachines.core_hodl.rules import ZERO, Valuation, drifts, largest, targets
 from statemachines.core_hodl.state import EngineRow, MarketRow
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.values import DAY_MS
@@ -30,7 +30,7 @@ def is_quarterly(mean_days: Decimal) -> bool:
 
 
 def metrics(
-    books: Books, engine: EngineRow, market: MarketRow, day_ms: int, p: CoreHodlParameters
+    books: Valuation, engine: EngineRow, market: MarketRow, day_ms: int, p: CoreHodlParameters
 ) -> tuple[str, dict[str, Any]]:
     """The day's sentence and figures: drift (goal below 10 points), frequency of rebalances, cash, staking.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.rules import Books, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
+from statemachines.core_hodl.rules import Valuation, affordable, cap_usdt, lots, over, spendable_usdt, targets, under
 from statemachines.core_hodl.state import Cycle, Rebalance
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.values import DAY_MS, Side
@@ -90,7 +90,7 @@ class Rebalancing:
             if self.engine_orders.engine.orders:
                 return
 
-    def _sell(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
+    def _sell(self, open_one: Rebalance, books: Valuation, now_ms: int) -> None:
         aims = targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
         for asset, amount in over(books, aims, self.parameters).items():
             if asset not in open_one.sells:
@@ -99,7 +99,7 @@ class Rebalancing:
             reason = f"{shown}: {usdt(amount)} sold (CH-4, {open_one.cause} rebalance)"
             self.engine_orders.send("rebalance", asset, Side.SELL, amount, reason, now_ms)
 
-    def _buy(self, open_one: Rebalance, books: Books, now_ms: int) -> None:
+    def _buy(self, open_one: Rebalance, books: Valuation, now_ms: int) -> None:
         p = self.parameters
         planned = planned_usdt(self.engine_orders.engine.plans)
         aims = targets(books, planned, p)

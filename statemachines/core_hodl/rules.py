@@ -18,7 +18,7 @@ Amounts = dict[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Valuation:
     """The engine's holdings at last closed prices. Cash and values in USDT; `coins` includes staked coins.
 
     `tactical_coins` also count toward the 45 % (C7); `portfolio_usdt` is the equity of all accounts.
@@ -55,13 +55,13 @@ def weights(p: CoreHodlParameters) -> Amounts:
     return {asset: Decimal(part) / whole for asset, part in p.weights.items()}
 
 
-def cap_usdt(books: Books, asset: str, p: CoreHodlParameters) -> Decimal:
+def cap_usdt(books: Valuation, asset: str, p: CoreHodlParameters) -> Decimal:
     """CH-7, C7: the value of the asset that CORE may hold beside TACTICAL's, at 45 % of the whole portfolio."""
     tactical = books.counted(asset) - books.value(asset)
     return max(ZERO, p.max_share * books.portfolio_usdt - tactical)
 
 
-def targets(books: Books, planned_usdt: Decimal, p: CoreHodlParameters) -> Amounts:
+def targets(books: Valuation, planned_usdt: Decimal, p: CoreHodlParameters) -> Amounts:
     """CH-7, C4: per asset weight × (95 % of the engine − planned cash), within the 45 %."""
     base = max(ZERO, (ONE - p.cash_buffer) * books.equity_usdt - planned_usdt)
     return {asset: min(weight * base, cap_usdt(books, asset, p)) for asset, weight in weights(p).items()}
@@ -70,7 +70,7 @@ def targets(books: Books, planned_usdt: Decimal, p: CoreHodlParameters) -> Amoun
 # --- CH-2: drift and calendar ---
 
 
-def drifts(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
+def drifts(books: Valuation, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
     """C2: per asset its weight minus the renormalised target weight, as shares of the invested value.
 
     All drifts are 0 while nothing is invested or CH-7 allows nothing.
@@ -130,7 +130,7 @@ def fallen(suspended: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters)
 # --- CH-7: limits ---
 
 
-def trims(books: Books, protected: frozenset[str], unfinished: Collection[str], p: CoreHodlParameters) -> Amounts:
+def trims(books: Valuation, protected: frozenset[str], unfinished: Collection[str], p: CoreHodlParameters) -> Amounts:
     """C7: above 50 % of the portfolio at a close, CORE sells down to 45 %; never a fallen asset (C8).
 
     An asset in `unfinished` had such a sale that was not completely filled: it continues down to 45 %.
@@ -144,12 +144,12 @@ def trims(books: Books, protected: frozenset[str], unfinished: Collection[str], 
     return found
 
 
-def spendable_usdt(books: Books, p: CoreHodlParameters) -> Decimal:
+def spendable_usdt(books: Valuation, p: CoreHodlParameters) -> Decimal:
     """CH-7: cash above the buffer of 5 % of the engine."""
     return max(ZERO, books.cash_usdt - p.cash_buffer * books.equity_usdt)
 
 
-def is_buffer_thin(books: Books, p: CoreHodlParameters) -> bool:
+def is_buffer_thin(books: Valuation, p: CoreHodlParameters) -> bool:
     """C7: whether less than 2.5 % of the engine is cash."""
     return books.cash_usdt < p.cash_alert * books.equity_usdt
 
@@ -172,12 +172,12 @@ def lots(amount_usdt: Decimal, price: Decimal, instrument: Instrument) -> Decima
     return quantity if instrument.tradable(quantity, price) else ZERO
 
 
-def over(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
+def over(books: Valuation, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
     """CH-4, C4: the amounts to sell; a leg below 0.1 % of the engine is left out."""
     least = p.min_leg_share * books.equity_usdt
     return {a: x for a in p.assets if (x := books.value(a) - aims[a]) > 0 and x >= least}
 
 
-def under(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
+def under(books: Valuation, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> Amounts:
     """CH-4: the amounts to buy, limited by the proceeds."""
     return {a: x for a in p.assets if (x := aims[a] - books.value(a)) > 0}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.rules import ONE, ZERO, Amounts, Books, cap_usdt, targets, weights
+from statemachines.core_hodl.rules import ONE, ZERO, Amounts, Valuation, cap_usdt, targets, weights
 from statemachines.values import Frozen
 
 
@@ -25,22 +25,22 @@ def planned_usdt(plans: Sequence[Plan]) -> Decimal:
     return sum((plan.cash_usdt for plan in plans), ZERO)
 
 
-def opens_plan(inflow_usdt: Decimal, books: Books, p: CoreHodlParameters) -> bool:
+def opens_plan(inflow_usdt: Decimal, books: Valuation, p: CoreHodlParameters) -> bool:
     """C5: whether the inflow, at least 1 % of the engine, is spread over its own tranches."""
     return inflow_usdt > 0 and inflow_usdt >= p.min_plan_share * books.equity_usdt
 
 
-def build_tranche(books: Books, aims: Mapping[str, Decimal], tranches_left: int, p: CoreHodlParameters) -> Amounts:
+def build_tranche(books: Valuation, aims: Mapping[str, Decimal], tranches_left: int, p: CoreHodlParameters) -> Amounts:
     """CH-6, C5: today's purchases of the first build: (target − held) / tranches left, never negative."""
     return {asset: max(ZERO, aims[asset] - books.value(asset)) / tranches_left for asset in p.assets}
 
 
-def is_built(books: Books, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> bool:
+def is_built(books: Valuation, aims: Mapping[str, Decimal], p: CoreHodlParameters) -> bool:
     """C5: whether every asset lacks less than 1 % of its target."""
     return all(aims[asset] - books.value(asset) < p.built_tolerance * aims[asset] for asset in p.assets)
 
 
-def proportions(books: Books, suspended: bool, p: CoreHodlParameters) -> Amounts:
+def proportions(books: Valuation, suspended: bool, p: CoreHodlParameters) -> Amounts:
     """C5: the split of a plan's money: by the positive gaps to the targets of the whole engine; 2/3 : 1/3 while
     suspended (C8) or without a gap."""
     aims = targets(books, ZERO, p)
@@ -62,7 +62,7 @@ def shrink(plans: Sequence[Plan], amount_usdt: Decimal) -> tuple[Plan, ...]:
 
 
 def after_outflow(
-    plans: Sequence[Plan], books: Books, inflow_usdt: Decimal, outflow_usdt: Decimal, p: CoreHodlParameters
+    plans: Sequence[Plan], books: Valuation, inflow_usdt: Decimal, outflow_usdt: Decimal, p: CoreHodlParameters
 ) -> tuple[Plan, ...]:
     """C10: the plans after an outflow: cash above the buffer is used first, then planned cash.
 
@@ -86,7 +86,7 @@ class Outflow:
 
 
 def outflow(
-    amount_usdt: Decimal, books: Books, plans: Sequence[Plan], protected: frozenset[str], p: CoreHodlParameters
+    amount_usdt: Decimal, books: Valuation, plans: Sequence[Plan], protected: frozenset[str], p: CoreHodlParameters
 ) -> Outflow:
     """C10: cash above the buffer, then planned cash (latest plan first), then sales of assets above target after the
     outflow, pro rata to the excess. Buffer and targets are those of the engine after the outflow; a fallen asset is

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
-from statemachines.core_hodl.rules import Books, affordable, cap_usdt, spendable_usdt, targets
+from statemachines.core_hodl.rules import Valuation, affordable, cap_usdt, spendable_usdt, targets
 from statemachines.core_hodl.state import ZERO, Purpose
 from statemachines.core_hodl.tranche_plans import Plan, build_tranche, planned_usdt, proportions
 from statemachines.values import Side
@@ -41,7 +41,7 @@ class Buying:
             self._buy("small", wanted, rooms, free, reason, now_ms)
 
     def _build(
-        self, books: Books, rooms: dict[str, Decimal], free: Decimal, planned: Decimal, now_ms: int
+        self, books: Valuation, rooms: dict[str, Decimal], free: Decimal, planned: Decimal, now_ms: int
     ) -> Decimal:  # fmt: skip
         left = self.engine_orders.engine.build_tranches_left
         if left is None:

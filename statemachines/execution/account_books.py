@@ -7,7 +7,7 @@ from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.execution.parameters import OrderParameters
-from statemachines.ledger.book import Book
+from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.requests import ExecutionReport
 from statemachines.unusable_data import UnusableData
 from statemachines.values import Account
@@ -23,7 +23,7 @@ class AccountBooks:
 
     def __init__(self, account: Account, parameters: OrderParameters) -> None:
         self.account = account
-        self.book = Book(account)
+        self.book = AccountLedger(account)
         self.deduplicator = ExecutionDeduplicator(account, parameters.seen_buckets, parameters.seen_per_bucket)
         self.is_opened = False
         self.reconciled_ms = 0
@@ -71,7 +71,7 @@ class AccountBooks:
 
     def restore(self, row: StateRow) -> None:
         """Restore the account's row (the buckets of `deduplicator` are restored one by one)."""
-        self.book = Book.from_data(self.account, row.data["book"])
+        self.book = AccountLedger.from_data(self.account, row.data["book"])
         self.is_opened = row.state == "OPENED"
         self.reconciled_ms = row.data["reconciled_ms"]
         self.deduplicator.horizon_ms = max(self.deduplicator.horizon_ms, row.data["forgotten_ms"])

@@ -32,7 +32,7 @@ from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRe
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
-from statemachines.orchestration.transfers import TransferBook
+from statemachines.orchestration.transfers import TransferRequests
 from statemachines.state_store import PLAIN
 from statemachines.supervision.life import ComponentLife
 from statemachines.values import ActorName
@@ -53,7 +53,7 @@ class OrchestratorLogic:
     def __init__(self, parameters: OrchestratorParameters | None = None, installation: str = "") -> None:
         self._parameters = parameters or OrchestratorParameters()
         self._cycle = DailyCycle()
-        self._transfers = TransferBook(installation)
+        self._transfers = TransferRequests(installation)
         self._tally = Tally()
         self._portfolio: Portfolio | None = None
         self._components: dict[str, str] = {}

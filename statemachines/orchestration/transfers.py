@@ -115,7 +115,7 @@ class Movement:
         return cls(**fields, machine=MovementMachine.restored(MACHINE, state))
 
 
-class TransferBook:
+class TransferRequests:
     """All open transfer requests, in the order in which they were made."""
 
     def __init__(self, installation: str) -> None:

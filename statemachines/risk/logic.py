@@ -17,8 +17,8 @@ from statemachines.messages.control import AssessRisk, ComponentChanged, Operato
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
-from statemachines.portfolio.book import AccountsBook, portfolio_fact
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
+from statemachines.portfolio.holdings import AccountHoldings, portfolio_fact
 from statemachines.requests import WHOLE_ACCOUNT
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
@@ -44,7 +44,7 @@ class RiskManagerLogic:
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
-        self._book = AccountsBook()
+        self._book = AccountHoldings()
         self._gate = IntentGate(self._parameters)
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)

@@ -9,7 +9,7 @@ from typing import Any
 from statemachines.commands import Alert, AlertEnded, Commands, Remark
 from statemachines.messages.accounts import Portfolio, Reconciled
 from statemachines.messages.orders import IntentEnded, OrderDenied, OrderRejected
-from statemachines.portfolio.book import AccountsBook
+from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.risk.drawdown import (
     Track,
     demanded_level,
@@ -53,7 +53,7 @@ class Results:
     # --- RM-3, at a daily close ---
 
     def measure(
-        self, portfolio: Portfolio, book: AccountsBook, instruments: Mapping[str, Instrument], close_ms: int
+        self, portfolio: Portfolio, book: AccountHoldings, instruments: Mapping[str, Instrument], close_ms: int
     ) -> Commands:
         """Evaluate one daily close: drawdown per group, the portfolio's one-day fall. Resets the flows."""
         commands: Commands = []
@@ -126,7 +126,7 @@ class Results:
             Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
         ]
 
-    def _judge_fall(self, portfolio: Portfolio, book: AccountsBook, close_ms: int) -> Commands:
+    def _judge_fall(self, portfolio: Portfolio, book: AccountHoldings, close_ms: int) -> Commands:
         if self.close_equity_usdt is None:
             return []
         flow = book.flow_usdt(portfolio.accounts)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.rules import Valuation
 from statemachines.core_hodl.tranche_plans import Plan, outflow, planned_usdt
 
 P = CoreHodlParameters()
@@ -18,8 +18,8 @@ NOBODY: frozenset[str] = frozenset()
 DUST = D("1e-9")
 
 
-def books(cash: D | str, btc: D | str, eth: D | str, portfolio: D | str = "1e9") -> Books:
-    return Books(D(cash), {"BTC": D(btc), "ETH": D(eth)}, PRICES, {}, D(portfolio))
+def books(cash: D | str, btc: D | str, eth: D | str, portfolio: D | str = "1e9") -> Valuation:
+    return Valuation(D(cash), {"BTC": D(btc), "ETH": D(eth)}, PRICES, {}, D(portfolio))
 
 
 def plan(number: int, cash: str) -> Plan:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from statemachines.core_hodl import rules, staking, tranche_plans
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.rules import Books
+from statemachines.core_hodl.rules import Valuation
 from statemachines.values import DAY_MS
 
 P = CoreHodlParameters()
@@ -19,8 +19,8 @@ S = P.staking
 PRICES = {"BTC": D(100), "ETH": D(10)}
 
 
-def _books(cash: str, btc: str, eth: str, portfolio: str = "1000000", tactical: str = "0") -> Books:
-    return Books(D(cash), {"BTC": D(btc), "ETH": D(eth)}, PRICES, {"BTC": D(tactical)}, D(portfolio))
+def _books(cash: str, btc: str, eth: str, portfolio: str = "1000000", tactical: str = "0") -> Valuation:
+    return Valuation(D(cash), {"BTC": D(btc), "ETH": D(eth)}, PRICES, {"BTC": D(tactical)}, D(portfolio))
 
 
 def _plan(number: int, cash: str, left: int) -> tranche_plans.Plan:
@@ -152,7 +152,7 @@ def test_ch7_purchases_never_pass_their_rooms_nor_the_cash(btc: D, eth: D, room:
 
 def test_c7_a_trim_never_sells_more_than_core_holds() -> None:
     """CH-7: TACTICAL's coins count for the 50 %, only CORE's can be sold."""
-    books = Books(
+    books = Valuation(
         cash_usdt=D(0),
         coins={"BTC": D(1), "ETH": D(0)},
         prices={"BTC": D(100), "ETH": D(10)},

@@ -12,7 +12,7 @@ from statemachines.commands import (
 from statemachines.execution.logic import OrderManagerLogic
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact, OrderFact
-from statemachines.ledger.book import Book
+from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import Approved, Intent, ResponseReceived
@@ -135,9 +135,9 @@ class Rig(Core[OrderManagerLogic]):
         """An order as it was last recorded."""
         return next(fact for fact in self.recorded(OrderFact) if fact.client_order_id == client_order_id)
 
-    def book(self, account: Account) -> Book:
+    def book(self, account: Account) -> AccountLedger:
         """The account's books as they were last committed."""
-        return Book.from_data(account, self.rows[f"book:{account}"].data["book"])
+        return AccountLedger.from_data(account, self.rows[f"book:{account}"].data["book"])
 
     def intents_in_memory(self) -> set[str]:
         """The ids of the intents whose rows are still held, open or ended."""

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PostingFact
-from statemachines.ledger.book import Book, trial_balance
+from statemachines.ledger.account_ledger import AccountLedger, trial_balance
 from statemachines.messages.accounts import FundingPaid, TransferEnded, TransferOrdered
 from statemachines.messages.orders import Fill, IntentEnded, MoveStop
 from statemachines.messages.orders import Withdraw as WithdrawBody
@@ -236,7 +236,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         assert sum(told.values(), D(0)) == sum((row.quantity for row in self.rig.exchange.executions), D(0))
 
     def _assert_ledger(self) -> None:
-        books = {account: Book(account) for account in Account}
+        books = {account: AccountLedger(account) for account in Account}
         for posting in self.rig.recorded(PostingFact):
             for book in books.values():
                 book.post(posting)

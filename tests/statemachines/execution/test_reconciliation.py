@@ -11,7 +11,7 @@ from statemachines.execution.reconciliation.balances import compare_balances
 from statemachines.execution.reconciliation.executions import missing_executions
 from statemachines.execution.reconciliation.orders import compare_orders
 from statemachines.execution.reconciliation.positions import compare_positions
-from statemachines.ledger.book import Book
+from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.ledger.positions import Position, adopted
 from statemachines.ledger.postings import opening_posting
 from statemachines.requests import OrderReport, PositionReport, VenueOrderStatus
@@ -65,7 +65,7 @@ def open_order(link: str, venue_order_id: str) -> OrderReport:
 def test_or9_one_pass_over_balances_converges(
     ours: dict[str, Decimal], theirs: dict[str, Decimal], account: Account
 ) -> None:
-    book = Book(account)
+    book = AccountLedger(account)
     opening = opening_posting(account, ours, 1)
     if opening is not None:
         book.post(opening)
@@ -79,7 +79,7 @@ def test_or9_one_pass_over_balances_converges(
 def test_or9_one_pass_over_positions_converges(
     ours: dict[str, tuple[Decimal, Decimal]], theirs: dict[str, tuple[Decimal, Decimal]]
 ) -> None:
-    book = Book(ACCOUNT)
+    book = AccountLedger(ACCOUNT)
     for symbol, (quantity, average) in ours.items():
         book.set_position(symbol, adopted(quantity, average))
     reports = [position(symbol, quantity, average) for symbol, (quantity, average) in theirs.items()]

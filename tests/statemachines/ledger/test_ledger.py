@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.facts import PostingFact, PostingLine
-from statemachines.ledger.book import Book, trial_balance
+from statemachines.ledger.account_ledger import AccountLedger, trial_balance
 from statemachines.ledger.positions import Position, apply_execution
 from statemachines.ledger.postings import (
     UNEXPLAINED,
@@ -40,8 +40,8 @@ def row(**changes: Any) -> ExecutionReport:
     return ExecutionReport(**{**fields, **changes})
 
 
-def booked(*postings: PostingFact | None) -> Book:
-    book = Book(ACCOUNT)
+def booked(*postings: PostingFact | None) -> AccountLedger:
+    book = AccountLedger(ACCOUNT)
     for posting in postings:
         if posting is not None:
             book.post(posting)
@@ -71,7 +71,7 @@ def test_fu6_funding_paid_is_a_cost_and_received_an_income(fee: str, wallet: str
 
 def test_or6_a_transfer_moves_between_two_books() -> None:
     posting = transfer_posting("id", ACCOUNT, Account.TACTICAL, "USDT", D(5), 1, "FU-5")
-    target = Book(Account.TACTICAL)
+    target = AccountLedger(Account.TACTICAL)
     target.post(posting)
     assert booked(posting).wallet("USDT") == D(-5) and target.wallet("USDT") == D(5)
     assert trial_balance([booked(posting), target]) == {"USDT": D(0)}
@@ -105,7 +105,7 @@ def test_or6_every_posting_balances_to_the_last_digit(
     ]
     book = booked(*postings)
     assert not any(trial_balance([book]).values())
-    assert Book.from_data(ACCOUNT, json.loads(json.dumps(book.as_data()))).balances == book.balances
+    assert AccountLedger.from_data(ACCOUNT, json.loads(json.dumps(book.as_data()))).balances == book.balances
 
 
 def test_positions_average_weighted_by_quantity() -> None:

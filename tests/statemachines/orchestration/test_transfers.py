@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.messages.accounts import TransferEnded, TransferOrdered, TransferWanted
-from statemachines.orchestration.transfers import TransferBook
+from statemachines.orchestration.transfers import TransferRequests
 from statemachines.values import Account, ActorName
 
 
@@ -32,11 +32,11 @@ def ended(order: TransferOrdered, succeeded: bool) -> TransferEnded:
     return TransferEnded(**order.model_dump(), succeeded=succeeded, reason="" if succeeded else "no balance")
 
 
-def book() -> TransferBook:
-    return TransferBook("abc123")
+def book() -> TransferRequests:
+    return TransferRequests("abc123")
 
 
-def reborn(old: TransferBook) -> TransferBook:
+def reborn(old: TransferRequests) -> TransferRequests:
     new = book()
     new.restore(json.loads(json.dumps(old.to_data())))
     return new
@@ -55,7 +55,7 @@ def test_or6_the_id_is_a_deterministic_uuid() -> None:
 def test_or6_another_installation_has_other_ids() -> None:
     ids = set()
     for installation in ("abc123", "xyz789"):
-        b = TransferBook(installation)
+        b = TransferRequests(installation)
         b.take_wanted(wanted())
         ids.add(ordered(b.order(b.due()))[0].transfer_id)
     assert len(ids) == 2

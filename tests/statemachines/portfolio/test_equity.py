@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, TransferEnded
-from statemachines.portfolio.book import AccountsBook
 from statemachines.portfolio.equity import Holdings, MissingPriceError, build_portfolio, equity_usdt
+from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.values import HOUR_MS, Account
 from tests.kit import builders
 
@@ -76,7 +76,7 @@ def _balances(account: Account, cash: str) -> BalancesKnown:
 @pytest.mark.parametrize("balances_first", [True, False])
 def test_a_transfer_counts_once_whichever_message_comes_first(balances_first: bool) -> None:
     """OR-6, F11: balances after the transfer and the transfer's end come from one decision of the order manager."""
-    book = AccountsBook()
+    book = AccountHoldings()
     for account in (Account.FUNDING, Account.TACTICAL):
         book.take_balances(_balances(account, "100"), "m:1")
     book.clear_flows()
@@ -94,7 +94,7 @@ def test_a_transfer_counts_once_whichever_message_comes_first(balances_first: bo
 
 
 def test_the_newest_close_is_the_price() -> None:
-    book = AccountsBook()
+    book = AccountHoldings()
 
     def bar(start_ms: int, close: str) -> BarFact:
         return builders.bar("spot", "BTCUSDT", start_ms, close, "60")

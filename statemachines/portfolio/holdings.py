@@ -23,7 +23,7 @@ REQUIRED_ACCOUNTS: tuple[Account, ...] = tuple(sorted(ENGINE_OF))
 _INTERVAL_MS = {"60": HOUR_MS, "D": DAY_MS}
 
 
-class AccountsBook:
+class AccountHoldings:
     """Holdings and prices as last reported. Mutable."""
 
     def __init__(self) -> None:

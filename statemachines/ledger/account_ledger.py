@@ -15,7 +15,7 @@ from statemachines.values import Account
 ZERO = Decimal(0)
 
 
-class Book:
+class AccountLedger:
     """Balances of one account per (ledger account, coin) and its positions per symbol."""
 
     def __init__(self, account: Account) -> None:
@@ -62,7 +62,7 @@ class Book:
         }
 
     @classmethod
-    def from_data(cls, account: Account, data: Mapping[str, Any]) -> Book:
+    def from_data(cls, account: Account, data: Mapping[str, Any]) -> AccountLedger:
         """The ledger restored from the result of `as_data`."""
         book = cls(account)
         book.balances = {(name, coin): Decimal(amount) for name, coin, amount in data["balances"]}
@@ -73,7 +73,7 @@ class Book:
         return book
 
 
-def trial_balance(books: Iterable[Book]) -> dict[str, Decimal]:
+def trial_balance(books: Iterable[AccountLedger]) -> dict[str, Decimal]:
     """Sum of all ledger accounts of all accounts per coin; all zero when the ledger balances (OR-6)."""
     sums: dict[str, Decimal] = {}
     for book in books:
