@@ -85,6 +85,7 @@ def test_code_uses_no_refused_word(package: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{word.line}: {word.what!r}; better: {advice(word.what)}"
         for path in sorted((ROOT / package).rglob("*.py"))
+        if path.parent.name != "versions"  # what a migration has written stays as it is
         for word in refused_words_of_code(path.read_text(encoding="utf-8"))
     ]
     assert found == []

@@ -1,4 +1,4 @@
-"""The operator's commands have a register: an id belongs to one command permanently
+"""The operator's commands have a register: an id belongs to one command for ever
 
 Revision: 0003 (after 0002), 2026-11-28 11:50:00
 """
@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("who", sa.TEXT(), nullable=False),
         sa.Column("given_ms", sa.BIGINT(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("command_id", name=op.f("pk_operator_commands")),
-        comment="A command of the operator (RM-5, OR-8) as it was carried out; `command_id` belongs to it permanently.",
+        comment="A command of the operator (RM-5, OR-8) as it was carried out; `command_id` belongs to it for ever.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The journal distinguishes transitions of machines from remarks; what was its kind becomes `is_bookkeeping`
+"""The journal tells transitions of machines from remarks; what was its kind becomes `is_bookkeeping`
 
 Revision: 0005 (after 0004), 2026-11-28 17:00:00
 """
@@ -34,7 +34,7 @@ def upgrade() -> None:
         ),
     )
     op.alter_column("journal", "kind", comment=KIND, existing_type=sa.TEXT(), existing_nullable=False)
-    # What was forwarded or repeated was written as if it were a state, a component's life cycle as the reported states.
+    # What was forwarded or repeated was written as if it were a state, a component's life as the states told of.
     # The journal can only be appended to; the owner of the tables may sort it anew, within this transaction alone.
     op.execute("ALTER TABLE journal DISABLE TRIGGER USER")
     op.execute(

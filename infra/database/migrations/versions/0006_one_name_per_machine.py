@@ -25,6 +25,17 @@ NO_STATES = (
 """What stood in the column of the state though the row is no machine, or none is under way."""
 
 
+COMMENTS = {
+    "alerts": "A condition that concerns the operator, or an event "
+    "(then `condition` is empty and it ends immediately).",
+    "bars": "A closed bar. `start_ms` is its open time; the bar is available only after its close.",
+    "discrepancies": "A difference between our records and the exchange found by reconciliation (OR-9).",
+    "operator_commands": "A command of the operator (RM-5, OR-8) as it was carried out; `command_id` is never reused.",
+    "orders": "An order as we have it on record; `client_order_id` is our client id (EX-5).",
+    "transfers": "A transfer between accounts, from its decision to its end (OR-6).",
+}
+
+
 def upgrade() -> None:
     # The journal can only be appended to; the owner of the tables may rename within this transaction alone.
     op.execute("ALTER TABLE journal DISABLE TRIGGER USER")
@@ -35,6 +46,8 @@ def upgrade() -> None:
     op.execute(rows.update().where(rows.c.key == "alerts").values(state=""))
     for actor, words in NO_STATES:
         op.execute(rows.update().where(rows.c.actor == actor, rows.c.state.in_(words)).values(state=""))
+    for table, comment in COMMENTS.items():
+        op.create_table_comment(table, comment)
 
 
 def downgrade() -> None:

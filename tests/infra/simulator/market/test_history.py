@@ -22,7 +22,7 @@ BAD_ROWS: list[tuple[str, int, object, str]] = [
     ("ts", 0, START_MS, "later than the row before"),
     ("ts", 0, 1_704_067_200_000_000, "looks like microseconds since the epoch: divide it by 1,000"),
     ("ts", 0, 1_704_067_200_000_000_000, "looks like nanoseconds since the epoch: divide it by 1,000,000"),
-    ("ts", 0, "01/31/2024 03:00", "which part of it is the month cannot be told"),
+    ("ts", 0, "01/31/2024 03:00", "which part of it is the month is ambiguous"),
     ("ts", 0, 17, "between 2009 and 2100"),
     ("open", 1, "-3", "price above 0"),
     ("open", 1, "12,5", "number with a decimal point"),

@@ -61,7 +61,7 @@ def test_the_recorded_history_is_sound_and_its_dislocations_are_known() -> None:
         (0, (START_MS + 4 * HOUR_MS), "duplicate rows", "later than the row before it"),
         (0, 1_704_067_200_000_000, "values that are no instant", "looks like microseconds"),
         (0, 1_704_067_200_000_000_000, "values that are no instant", "looks like nanoseconds"),
-        (0, "01/31/2024 05:00", "values that are no instant", "which part of it is the month cannot be told"),
+        (0, "01/31/2024 05:00", "values that are no instant", "which part of it is the month is ambiguous"),
         (0, "9" * 5000, "values that are no instant", "ISO date"),
         (1, "twelve", "values of open that are no number", "a number with a decimal point"),
         (1, "-3", "impossible values of open", "a price above 0"),
