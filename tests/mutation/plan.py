@@ -51,6 +51,7 @@ PARTS = (
         (
             "tests/statemachines/tactical/test_rules.py",
             "tests/statemachines/tactical/test_inactive_rules.py",
+            "tests/statemachines/tactical/test_dust.py",
             "tests/statemachines/tactical/test_machine.py",
             "tests/statemachines/tactical/test_properties.py",
             "tests/statemachines/tactical/test_oracle.py",

@@ -195,8 +195,10 @@ def test_rows_stay_bounded_however_many_orders_there_were() -> None:
     assert len(rig.bodies(Fill)) == 60 and len(rig.bodies(IntentEnded)) == 60
 
 
-def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -> None:
-    """REST's list does not tell the profit, and has no `closedSize` for some rows: our own average price knows it."""
+@pytest.mark.parametrize(("closed", "profit"), [(None, D(1)), (D("0.1"), D(1)), (D(0), D(0))])
+def test_an_unreported_profit_is_our_own_unless_nothing_was_closed(closed: Decimal | None, profit: Decimal) -> None:
+    """REST's list has no profit, and for some rows no `closedSize`: it follows from our own average price. An
+    execution that closed nothing has none, whatever our record of the position was when it came."""
     rig = Rig().start()
     rig.approve()
     rig.settle()
@@ -204,14 +206,15 @@ def test_an_execution_that_does_not_tell_what_it_closed_books_our_own_profit() -
     rig.exchange.trade(order.account, "linear", "BTCUSDT", Side.SELL, D("0.1"), D(110), "", "x-other")
     row = rig.exchange.executions[-1]
     rig.exchange.frames.clear()
-    untold = row.model_copy(update={"realized_pnl": None, "closed_quantity": None})
-    rig.tell(ExecutionFrame(report=untold))
-    (fact,) = [f for f in rig.facts.values() if isinstance(f, ExecutionFact) and f.execution_id == row.execution_id]
-    assert fact.realized_pnl == D("0.1") * (D(110) - D(100))
+    unreported = row.model_copy(update={"realized_pnl": None, "closed_quantity": closed})
+    rig.tell(ExecutionFrame(report=unreported))
+    facts = (fact for fact in rig.facts.values() if isinstance(fact, ExecutionFact))
+    (fact,) = [fact for fact in facts if fact.execution_id == row.execution_id]
+    assert fact.realized_pnl == profit
 
 
-def test_a_profit_that_is_told_as_nothing_is_nothing_whatever_the_order_of_the_reports() -> None:
-    """A told 0 was taken for "not told" and computed from our own average price, which a report that had overtaken it
+def test_a_reported_profit_of_0_is_0_in_any_order_of_the_reports() -> None:
+    """A reported 0 was taken for "not reported" and computed from our own average price, which one that overtook it
     had moved: money that nobody had earned was booked, and taken back as unexplained by the next reconciliation."""
     rig = Rig().start()
     for side, price in ((Side.BUY, D(100)), (Side.SELL, D(100)), (Side.BUY, D(90))):
