@@ -97,7 +97,7 @@ PARTS = (
             "statemachines/limits/insurance_fund.py",
             "statemachines/intent_ids.py",
             "statemachines/lockstep.py",
-            "statemachines/messages/",
+            "statemachines/messages",
         ),
         (
             "tests/statemachines/limits/test_shared_rules.py",

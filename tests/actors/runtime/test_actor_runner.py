@@ -73,6 +73,20 @@ def test_in_lockstep_an_actor_waits_for_the_lockstep_driver_and_reports_when_idl
         host.stop()
 
 
+def test_a_command_returns_once_it_is_committed_and_a_repeat_of_it_too() -> None:
+    """The operator's "committed" is an answer of the worker after its commit, never of the queue before it."""
+    host = _host(_Alarm(), NoPeers(), is_lockstep=True)
+    try:
+        before = host.health()["commits"]
+        body = BarsClosed(close_ms=1, bars=())
+        host.command(body, "command-1")
+        assert host.health()["commits"] == before + 1
+        host.command(body, "command-1")
+        assert host.health()["commits"] == before + 1
+    finally:
+        host.stop()
+
+
 # --- quotes: one call with the messages for the same recipient, newest data first, never repeated ---
 
 

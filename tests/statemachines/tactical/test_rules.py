@@ -302,6 +302,17 @@ def test_ta_9_partial_and_denied_orders_are_tried_again_but_never_deployed_twice
     assert len(market.deployed()) == 1
 
 
+def test_ta_9_one_filled_order_of_two_does_not_spare_an_attempt() -> None:
+    """TA-9: only a volley that was filled as a whole was limited by the venue's largest order and counts no attempt."""
+    market = Market()
+    fates = iter([Outcome(), Outcome(share=D("0.25"))])
+    market.world.decide = lambda intent: next(fates, Outcome())
+    market.close(5_000)
+    market.world.advance_to(market.world.now_ms + 60 * SECOND_MS)
+    assert [intent.symbol for intent in market.intents()] == ["BTCUSDT", "ETHUSDT", "ETHUSDT"]
+    assert market.intents()[-1].reason.startswith("attempt 2: ")
+
+
 def test_ta_9_nothing_bought_at_all_is_judged_afresh() -> None:
     """TA-9, A4: after the last attempt level, reserve and date are as before; the next cycle may deploy."""
     market = Market()
