@@ -101,3 +101,11 @@ def test_the_newest_close_is_the_price() -> None:
 
     book.take_bars([bar(HOUR_MS, "2"), bar(0, "1")])
     assert book.price_of("spot", "BTCUSDT") == (Decimal(2), 2 * HOUR_MS)
+
+
+def test_a_position_of_quantity_0_is_none() -> None:
+    """A closed position needs no price; one that was opened at price 0 is still a position."""
+    book = AccountHoldings()
+    positions = {"BTCUSDT": (Decimal(0), Decimal(5)), "ETHUSDT": (Decimal(1), Decimal(0))}
+    book.take_balances(_balances(Account.TREND_1, "100").model_copy(update={"positions": positions}), "m:1")
+    assert set(book.holdings(frozenset())[Account.TREND_1].positions) == {"ETHUSDT"}

@@ -182,6 +182,13 @@ def test_rm1_position_no_sale_of_coins_that_are_not_there() -> None:
     assert refused(order(engine=ActorName.CORE_HODL, category="spot", side=Side.SELL)) == {"position"}
 
 
+def test_pending_perpetuals_are_those_of_the_account_alone() -> None:
+    """R4's other half: what TREND-2 has approved moves no position of TREND-1, and spot moves none at all."""
+    assert pending().linear_symbols(Account.TREND_1) == {"BTCUSDT"}
+    assert pending().linear_symbols(Account.TREND_2) == set()
+    assert pending(category="spot").linear_symbols(Account.TREND_1) == set()
+
+
 def test_tr9_asset_leverage_counts_what_is_held_and_pending() -> None:
     assert refused(order(quantity="0.2")) == set()
     assert refused(order(quantity="0.201")) == {"size", "leverage"}
