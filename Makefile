@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SEEDS ?= 1000
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate soak chaos drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -54,6 +55,9 @@ golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and
 
 mutate: $(VENV)/.dev-ready ## plant a sample of small wrong changes in code that handles money; the tests must detect them
 	$(BIN)/python -m tests.mutation $(ARGS)
+
+simulate: $(VENV)/.dev-ready ## the whole system under seeded crashes, outages and exchange faults: SEEDS=1000, then planted defects
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated responses and frames
 	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \

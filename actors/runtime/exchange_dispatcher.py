@@ -50,7 +50,7 @@ class ExchangeDispatcher:
         """Append one request to its account's queue."""
         lane = self._lanes.get(call.account)
         if lane is None:
-            lane = self._lanes[call.account] = _Lane(call.account, self._perform)
+            lane = self._lanes[call.account] = _Lane(call.account, self.perform)
         lane.put(call)
 
     def stop(self) -> None:
@@ -58,7 +58,8 @@ class ExchangeDispatcher:
         for lane in self._lanes.values():
             lane.stop()
 
-    def _perform(self, call: ExchangeCall) -> None:
+    def perform(self, call: ExchangeCall) -> None:
+        """Perform one request in this thread and give its outcome to `answered`; the queues' threads call it."""
         outcome = self._outcome(call)
         if outcome is not None:
             self._answered(call.key, ResponseReceived(key=call.key, account=call.account, outcome=outcome))

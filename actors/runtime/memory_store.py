@@ -33,6 +33,11 @@ class _ActorRows:
     known: set[str] = field(default_factory=set)
     pending: dict[str, ExchangeCallRow] = field(default_factory=dict)
     journal: list[JournalRow] = field(default_factory=list)
+    writer: int = 0
+    """The epoch of the newest commit."""
+
+    blocked: frozenset[str] = frozenset()
+    """What a switch blocked of the newest commit, for its repetition."""
 
 
 class MemoryStore:
@@ -69,6 +74,8 @@ class MemoryStore:
 
     def commit(self, commit: Commit) -> frozenset[str]:
         rows = self._owned(commit.actor, commit.epoch)
+        if commit.number == rows.number and commit.epoch == rows.writer:
+            return rows.blocked  # it had landed and its outcome was lost
         if commit.number != rows.number + 1:
             raise FencedError(
                 f"commit {commit.number} of {commit.actor} does not follow {rows.number}: another one wrote"
@@ -92,7 +99,9 @@ class MemoryStore:
             self._keep_journal(commit.actor, commit.journal)
         for fact in commit.facts:
             self._write(fact)
-        return frozenset(row.call.key for row in commit.calls if self._is_blocked(row))
+        rows.writer = commit.epoch
+        rows.blocked = frozenset(row.call.key for row in commit.calls if self._is_blocked(row))
+        return rows.blocked
 
     def holds(self, actor: str, epoch: int) -> bool:
         return self._actors[actor].epoch == epoch

@@ -86,6 +86,8 @@ class OrderManagerLogic:
                 transfers.take_order(context, body)
             case DayClosed():
                 self._reconciler.request("day")
+                if context.is_started:
+                    self._leverage.begin()
             case RowsSetAside():
                 if unreadable.take_rows(context, body):
                     self._reconciler.request(f"rows of {body.source} could not be read")

@@ -153,8 +153,9 @@ class LeverageSetter:
         context = self._context
         if isinstance(outcome, Accepted):
             context.control.leverage_set(pair)
-            if self._attempts.pop(pair, 0):
-                context.end_alert(f"leverage:{pair}", f"the exchange has set {context.parameters.leverage}")
+            self._attempts.pop(pair, None)
+            # The alert may be an earlier incarnation's; the end of one that is not open changes nothing.
+            context.end_alert(f"leverage:{pair}", f"the exchange has set {context.parameters.leverage}")
             return
         attempts = self._attempts.get(pair, 0) + 1
         self._attempts[pair] = attempts
@@ -164,9 +165,10 @@ class LeverageSetter:
                 "warning",
                 f"leverage of {pair} could not be set",
                 f"Requested: {context.parameters.leverage}; the last response was {outcome.model_dump(mode='json')}. "
-                "It is retried at the next start; check the account's settings.",
+                "It is retried once a day and at the next start; check the account's settings.",
                 f"leverage:{pair}",
             )
+            self._attempts.pop(pair, None)
             return
         self._ask(pair, patience_s(context, attempts))
 

@@ -24,13 +24,13 @@ def _recorded_history() -> Path | None:
         return None
 
 
-def test_sixty_days_under_ray_and_in_process_decide_the_same() -> None:
-    """February and March 2020 as recorded; without the recording twenty synthetic days."""
+def test_six_weeks_under_ray_and_in_process_decide_the_same() -> None:
+    """The six weeks around the crash of March 2020 as recorded; without the recording twenty synthetic days."""
     history = _recorded_history()
     market: Market
     if history is not None:
-        market = recorded(history, "2020-02-01", "2020-04-01")
-        start, end, least = date(2020, 2, 1), date(2020, 4, 1), 2_000
+        market = recorded(history, "2020-02-15", "2020-04-01")
+        start, end, least = date(2020, 2, 15), date(2020, 4, 1), 1_500
     else:
         market = synthetic(20)
         start, end, least = date(2025, 1, 1), date(2025, 1, 21), 500

@@ -55,6 +55,19 @@ class StoreSuite:
         with pytest.raises(FencedError):
             first.load(ACTOR, old)
 
+    def test_a_commit_that_had_landed_may_be_repeated_and_tells_the_same(self, open_store: OpenStore) -> None:
+        """Its outcome was lost on the way: the memory store took the repetition for another incarnation's commit."""
+        Pen(open_store(), "risk-manager").write(facts=[switch("trend-1", "PAUSED")])
+        pen = Pen(open_store())
+        commit = pen.make(states=[StateRow("a", "1", 1, {})], calls=[place("one", ActorName.TREND_1)])
+        assert pen.store.commit(commit) == {"one"}
+        Pen(open_store(), "risk-manager").write(facts=[switch("trend-1", "NORMAL")])
+        assert pen.store.commit(commit) == {"one"}, "what was blocked the first time"
+        assert pen.store.load(ACTOR, pen.epoch).number == 1
+        Pen(open_store())
+        with pytest.raises(FencedError):
+            pen.store.commit(commit)
+
     def test_epochs_of_different_actors_do_not_touch_each_other(self, open_store: OpenStore) -> None:
         store = open_store()
         one = Pen(store, "trend-1")

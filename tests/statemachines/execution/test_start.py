@@ -91,6 +91,40 @@ def test_tr9_leverage_is_set_once_for_ever() -> None:
     assert len([ask for ask in rig.asked if isinstance(ask.request, SetLeverage)]) == len(asked)
 
 
+def start_without_leverage(rig: Rig) -> None:
+    """Begin and settle, but the exchange refuses every leverage, until nobody asks again."""
+    rig.begin()
+    while rig.calls:
+        key = next(iter(rig.calls))
+        if key.startswith("leverage:"):
+            rig.answer(key, Refused(code=10006, message="too many visits", fault="transient"))
+        else:
+            rig.perform(key)
+
+
+def leverage_alerts(rig: Rig) -> set[str]:
+    return {one.condition for one in rig.alerts if one.condition.startswith("leverage:")}
+
+
+def test_tr9_leverage_that_could_not_be_set_is_tried_again_each_day_and_its_alert_ends() -> None:
+    """The whole-system simulation (seeds 346, 381): four refusals in a row at the first start, and the leverage stayed
+    the exchange's until somebody restarted the system."""
+    rig = Rig()
+    start_without_leverage(rig)
+    assert len(leverage_alerts(rig)) == 3 and not leverage_alerts(rig) & set(rig.ended)
+    day(rig)
+    assert leverage_alerts(rig) <= set(rig.ended)
+
+
+def test_tr9_the_alert_about_leverage_ends_in_another_incarnation_too() -> None:
+    """Its attempts are counted in memory, its alert is durable: after a restart nobody ended it."""
+    rig = Rig()
+    start_without_leverage(rig)
+    rig.crash()
+    rig.settle()
+    assert leverage_alerts(rig) <= set(rig.ended)
+
+
 def test_or9_a_failed_query_is_not_an_empty_answer() -> None:
     rig = Rig().begun()
     rig.answers["account:TREND-1"] = Unknown(why="time-out")

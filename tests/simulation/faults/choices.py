@@ -1,0 +1,139 @@
+"""What a run does otherwise than a calm one: drawn from a seed, or replayed from a list."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from tests.simulation.faults.points import FAULTS, PAIRS, Fault, Pair, Point
+
+
+class Choice(NamedTuple):
+    """One deviation from the calm run: the `number`-th time (from 1) that `who` came to this point. `extent`: how
+    many times or how far, where the fault has a measure."""
+
+    point: Point
+    who: str
+    number: int
+    fault: Fault
+    extent: int = 1
+
+    def __str__(self) -> str:
+        extent = f" ({self.extent})" if self.extent != 1 else ""
+        return f"{self.who}, occasion {self.number} of {self.point!s}: {self.fault}{extent}"
+
+
+class Chooser(Protocol):
+    """Decides at each occasion whether something happens there."""
+
+    taken: list[Choice]
+
+    def at(self, point: Point, who: str, most: int = 4) -> Choice | None:
+        """The deviation at this occasion, if any; its extent is at most `most`."""
+        ...
+
+    def stop(self) -> None:
+        """From now on nothing is chosen."""
+        ...
+
+
+class _Occasions:
+    """Counts the occasions, so that each has a name of its own."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[Point, str]] = Counter()
+
+    def next(self, point: Point, who: str) -> int:
+        self._counts[point, who] += 1
+        return self._counts[point, who]
+
+
+BACKGROUND = 0.0006
+"""How likely any fault is at any occasion."""
+
+FOCUS_PAIRS = 4
+RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
+"""Points with an occasion or two in a run."""
+
+SELDOM = frozenset({Point.PLACE, Point.ORDER_FRAME, Point.EXECUTION_FRAME, Point.MARKET_FRAME})
+_LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 1)]
+
+MOST_PER_PAIR = 4
+MOST = 40
+SHUFFLES = 0.25
+
+
+def _focus_chance(point: Point) -> float:
+    return 0.8 if point in RARE else 0.3 if point in SELDOM else 0.12
+
+
+class Dice:
+    """Everything from `random.Random(seed)`. A seed concentrates on a few pairs, so that rare points are hit too;
+    `leading` is the point of the one that decides where the run begins."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        leading = self._random.choice(_LEADING)
+        self.leading = leading.point
+        self._focus = {leading, *self._random.sample(PAIRS, FOCUS_PAIRS)}
+        self._is_shuffling = self._random.random() < 0.5
+        self._occasions = _Occasions()
+        self._hits: Counter[Pair] = Counter()
+        self._is_stopped = False
+        self.taken: list[Choice] = []
+
+    def one_of(self, names: Sequence[str]) -> str:
+        """What is chosen once per run."""
+        return self._random.choice(names)
+
+    def at(self, point: Point, who: str, most: int = 4) -> Choice | None:
+        number = self._occasions.next(point, who)
+        if self._is_stopped:
+            return None
+        if point is Point.TURN:
+            if most < 2 or not self._is_shuffling or self._random.random() >= SHUFFLES:
+                return None
+            return self._take(Choice(point, who, number, Fault.SHUFFLED, self._random.randrange(1, most)))
+        for fault in FAULTS[point]:
+            pair = Pair(point, fault)
+            chance = _focus_chance(point) if pair in self._focus else BACKGROUND
+            if self._random.random() < chance and self._hits[pair] < MOST_PER_PAIR and self._hits.total() < MOST:
+                self._hits[pair] += 1
+                return self._take(Choice(point, who, number, fault, self._random.randint(1, most)))
+        return None
+
+    def stop(self) -> None:
+        self._is_stopped = True
+
+    def _take(self, choice: Choice) -> Choice:
+        self.taken.append(choice)
+        return choice
+
+
+class Script:
+    """Exactly the given deviations, at their occasions."""
+
+    def __init__(self, choices: Iterable[Choice]) -> None:
+        self._planned = {(one.point, one.who, one.number): one for one in choices}
+        self._occasions = _Occasions()
+        self._is_stopped = False
+        self.taken: list[Choice] = []
+
+    def at(self, point: Point, who: str, most: int = 4) -> Choice | None:
+        found = self._planned.get((point, who, self._occasions.next(point, who)))
+        if found is None or self._is_stopped:
+            return None
+        if point is Point.TURN and found.extent >= most:
+            return None
+        self.taken.append(found)
+        return found
+
+    def stop(self) -> None:
+        self._is_stopped = True
+
+
+def hits(choices: Sequence[Choice]) -> Counter[Pair]:
+    """How often each pair was hit."""
+    return Counter(Pair(one.point, one.fault) for one in choices)

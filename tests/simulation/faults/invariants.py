@@ -1,0 +1,302 @@
+"""What must hold whatever fails: some of it at every instant, all of it at rest. Each violation is a sentence.
+
+The exchange is the judge: its own books say what was executed. Limits are asked of the production functions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from actors.runtime.registry import MACHINES, START_ORDER, table_of
+from infra.config import EternalConfig
+from infra.simulator.venue.instruments import INSTRUMENTS
+from infra.simulator.venue.margin import margin
+from infra.simulator.venue.model import Account as VenueAccount
+from infra.simulator.venue.money import ZERO
+from statemachines.commands import JournalEntry
+from statemachines.conditions import KEY as CONDITIONS_KEY
+from statemachines.execution.orders.child_order_machine import OrderState
+from statemachines.execution.orders.order_ids import parse_client_order_id
+from statemachines.facts import AlertFact, ExecutionFact, OrderFact, PostingFact, SwitchFact
+from statemachines.funding.rules import leg_room_usdt
+from statemachines.ledger.postings import UNEXPLAINED, WALLET
+from statemachines.limits.leverage import Exposure, liquidation_buffer
+from statemachines.state_store import UnreadableRowError
+from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
+from tests.kit.restoring import restore_logic
+from tests.simulation.books import books_in_memory
+from tests.simulation.faults.points import Fault, Point
+from tests.simulation.faults.world import World
+from tests.simulation.whole import INSTALLATION
+
+TRENDS = (ActorName.TREND_1, ActorName.TREND_2)
+NAKED_MS = 60_000
+"""FU-4: naked exposure never outlasts this without an alert."""
+
+DUST_USDT = Decimal(10)
+
+MOST_IN_A_ROW: int = EternalConfig().in_force("orders").loop_limit
+_DEATHS = frozenset({Fault.CRASH, Fault.POWER_LOSS, Fault.DOWN, Fault.FENCED})
+"""With them a cancel is lost that was about to be sent. More failed and lost cancels than `loop_limit` explain that an
+engine was halted, which only the operator ends; nothing else does."""
+
+
+class ViolationError(AssertionError):
+    """An invariant does not hold; `name` is the invariant's, by which a shrunk trace is known to fail alike."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name}: {what}")
+        self.name = name
+
+
+class Invariants:
+    """Watches one run: `at_each_instant` after every settled instant, `at_rest` at its end."""
+
+    def __init__(self) -> None:
+        config = EternalConfig()
+        self._limits = {name: config.in_force("risk").engines[name].exposure_limits for name in TRENDS}
+        self._tolerance = config.in_force("risk").limit_tolerance
+        self._funding = config.in_force("engines.funding")
+        self._held: dict[tuple[str, str], Decimal] = {}
+        self._naked_since: dict[str, int] = {}
+
+    def at_each_instant(self, world: World) -> None:
+        """Raises ViolationError."""
+        _raise("one live child", _children(world))
+        _raise("executed once", _doubled(world))
+        _raise("fencing", (f"a fenced incarnation reached the exchange: {one}" for one in world.fenced_writes))
+        _raise("limits", self._beyond_limits(world))
+        _raise("naked leg", self._naked(world))
+
+    def at_rest(self, world: World) -> None:
+        """Raises ViolationError."""
+        self.at_each_instant(world)
+        _raise("healthy", _unhealthy(world))
+        _raise("executions", _executions(world))
+        _raise("orders", _orders(world))
+        _raise("ledger", _ledger(world))
+        _raise("protection", _unprotected(world))
+        _raise("tables", _off_table(world))
+        _raise("rows", _unreadable(world))
+
+    def _beyond_limits(self, world: World) -> Iterator[str]:
+        """TR-9, FU-7: whatever was enlarged is within the limits; prices may move a position out of them later."""
+        for engine, limits in self._limits.items():
+            account = _account(world, engine)
+            if not any([self._has_grown(world, account, symbol) for symbol in account.positions]):
+                continue
+            equity, exposures = margin(world.exchange.venue, account).equity, _exposures(world, account)
+            total = sum((one.notional_usdt for one in exposures), ZERO)
+            for one in exposures:
+                if not limits.allows_asset(one.notional_usdt, equity * (1 + self._tolerance)):
+                    yield f"{engine}: {one.notional_usdt} USDT in one asset at an equity of {equity}"
+            if not limits.allows_total(total, equity * (1 + self._tolerance)):
+                yield f"{engine}: {total} USDT in all at an equity of {equity}"
+            if not limits.allows_buffer(liquidation_buffer(equity, exposures)):
+                yield f"{engine}: the liquidation buffer is too small at an equity of {equity}"
+        account = _account(world, ActorName.FUNDING)
+        for symbol in tuple(account.positions):
+            if self._has_grown(world, account, symbol):
+                equity = margin(world.exchange.venue, account).equity
+                held = abs(account.positions[symbol].size) * world.exchange.venue.prices.mark(symbol)
+                if held > leg_room_usdt(equity, ZERO, Decimal(1), self._funding) * (1 + self._tolerance):
+                    yield f"funding: {held} USDT short in {symbol} at an equity of {equity}"
+
+    def _has_grown(self, world: World, account: VenueAccount, symbol: str) -> bool:
+        size, key = abs(account.positions[symbol].size), (account.name, symbol)
+        before, self._held[key] = self._held.get(key, size), size
+        return size > before
+
+    def _naked(self, world: World) -> Iterator[str]:
+        account, now_ms = _account(world, ActorName.FUNDING), world.now_ms()
+        for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
+            coin = symbol.removesuffix("USDT")
+            short = account.positions[symbol].size if symbol in account.positions else ZERO
+            naked = abs(account.balance(coin) + short) * world.exchange.venue.prices.mark(symbol)
+            # Who is away decides nothing; that it is away is the supervisor's alert.
+            is_anyone_away = bool(world.scheduler.down)
+            if is_anyone_away or naked <= max(DUST_USDT, self._funding.delta_tolerance * abs(short)):
+                self._naked_since.pop(symbol, None)
+                continue
+            since = self._naked_since.setdefault(symbol, now_ms)
+            if now_ms - since > NAKED_MS and not _open_alerts(world, ActorName.FUNDING):
+                yield f"{naked} USDT of {symbol} are naked for {(now_ms - since) // 1000} s without an alert"
+
+
+def is_healthy(world: World) -> bool:
+    """Whether everything rests, no alert is open and trading is allowed."""
+    return next(_unhealthy(world), None) is None
+
+
+def _raise(name: str, found: Iterator[str]) -> None:
+    first = next(iter(found), None)
+    if first is not None:
+        raise ViolationError(name, first)
+
+
+def _account(world: World, engine: ActorName) -> VenueAccount:
+    return world.exchange.venue.accounts[ACCOUNT_OF[engine].value]
+
+
+def _exposures(world: World, account: VenueAccount) -> list[Exposure]:
+    mark = world.exchange.venue.prices.mark
+    return [
+        Exposure(held.size, mark(symbol), INSTRUMENTS[LINEAR, symbol].mm_rate)
+        for symbol, held in account.positions.items()
+        if held.size
+    ]
+
+
+def _children(world: World) -> Iterator[str]:
+    for account in world.exchange.venue.accounts.values():
+        live: dict[str, list[str]] = defaultdict(list)
+        for order in account.open.values():
+            parts = parse_client_order_id(INSTALLATION, order.link_id)
+            if parts is not None and order.is_open:
+                live[parts.intent_id].append(order.link_id)
+        yield from (
+            f"{intent} has {children} open at the exchange" for intent, children in live.items() if children[1:]
+        )
+
+
+def _doubled(world: World) -> Iterator[str]:
+    for account in world.exchange.venue.accounts.values():
+        most: dict[str, Decimal] = defaultdict(Decimal)
+        executed: dict[str, Decimal] = defaultdict(Decimal)
+        for order in account.orders.values():
+            parts = parse_client_order_id(INSTALLATION, order.link_id)
+            if parts is not None:
+                most[parts.intent_id] = max(most[parts.intent_id], order.qty)
+                executed[parts.intent_id] += order.filled
+        for intent, quantity in executed.items():
+            if most[intent] and quantity > most[intent]:
+                yield f"{intent}: {quantity} executed of {most[intent]}"
+
+
+def _unhealthy(world: World) -> Iterator[str]:
+    for name in START_ORDER:
+        living = world.living.get(name)
+        if living is None:
+            yield f"{name} does not run"
+            continue
+        durable = living.durable
+        if durable.has_work or durable.pending or durable.waiting_recipients():
+            yield f"{name} does not rest: pending {sorted(durable.pending)}, for {durable.waiting_recipients()}"
+        for alert in _open_alerts(world, name):
+            if not (_may_be_halted(world) and alert.condition.startswith("state:")):
+                yield f"{name} still has the alert {alert.condition!r}: {alert.title}: {alert.text}"
+    if _may_be_halted(world):
+        return
+    for switch in world.store.memory.facts("switches"):
+        if isinstance(switch, SwitchFact) and switch.state != "NORMAL":
+            yield f"{switch.scope} is {switch.state}: {switch.reason}"
+
+
+def _may_be_halted(world: World) -> bool:
+    taken = world.chooser.taken
+    failed = sum(one.point is Point.CANCEL for one in taken)
+    return failed > 0 and failed + sum(one.fault in _DEATHS for one in taken) > MOST_IN_A_ROW
+
+
+def _open_alerts(world: World, name: ActorName) -> list[AlertFact]:
+    alerts = (fact for fact in world.store.memory.facts("alerts") if isinstance(fact, AlertFact))
+    return [fact for fact in alerts if fact.actor == name and fact.condition and fact.state != "ended"]
+
+
+def _executions(world: World) -> Iterator[str]:
+    """EX-2: each execution of the exchange is booked exactly once, with its quantity."""
+    booked = {
+        (fact.account, fact.execution_id): fact.quantity
+        for fact in world.store.memory.facts("executions")
+        if isinstance(fact, ExecutionFact)
+    }
+    for account in world.exchange.venue.accounts.values():
+        for row in account.executions:
+            if row.data["execType"] == "Funding":
+                continue
+            ours = booked.pop((account.name, row.data["execId"]), None)
+            if ours != Decimal(row.data["execQty"]):
+                yield f"{account.name}: execution {row.data['execId']} of {row.data['execQty']} is booked as {ours}"
+    yield from (f"{account}: execution {identity} is booked, the exchange has none" for account, identity in booked)
+
+
+def _orders(world: World) -> Iterator[str]:
+    """EX-1, EX-5: each order ends and executes here as it does there; none exists on one side alone."""
+    theirs = {
+        order.link_id: order for account in world.exchange.venue.accounts.values() for order in account.orders.values()
+    }
+    for fact in world.store.memory.facts("orders"):
+        if not isinstance(fact, OrderFact):
+            continue
+        order = theirs.pop(fact.client_order_id, None)
+        if order is None:
+            if not OrderState(fact.state).is_terminal:
+                yield f"order {fact.client_order_id} is {fact.state}, the exchange has no such order"
+            if fact.filled_quantity:
+                yield f"order {fact.client_order_id} executed {fact.filled_quantity}, the exchange has no such order"
+        elif order.filled != fact.filled_quantity:
+            yield f"order {fact.client_order_id} executed {fact.filled_quantity}, at the exchange {order.filled}"
+        elif order.is_open == OrderState(fact.state).is_terminal:
+            yield f"order {fact.client_order_id} is {fact.state}, at the exchange {order.status}"
+    yield from (f"order {link} is not on record" for link in theirs if link)
+
+
+def _ledger(world: World) -> Iterator[str]:
+    """OR-6: every entry balances, wallets equal the exchange's, nothing is unexplained."""
+    yield from books_in_memory(world.store.memory).faults()
+    wallets: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for posting in world.store.memory.facts("postings"):
+        assert isinstance(posting, PostingFact)
+        for line in posting.lines:
+            if line.ledger_account == WALLET:
+                wallets[line.account, line.coin] += line.amount
+            elif line.ledger_account == UNEXPLAINED:
+                yield f"{line.account}: {line.amount} {line.coin} posted as unexplained: {posting.description}"
+    for account in world.exchange.venue.accounts.values():
+        for coin, amount in account.wallet.items():
+            ours = wallets.pop((account.name, coin), ZERO)
+            if ours != amount:
+                yield f"{account.name}: the ledger has {ours} {coin}, the exchange {amount}"
+    yield from (
+        f"{account}: the ledger has {amount} {coin}, the exchange none"
+        for (account, coin), amount in wallets.items()
+        if amount
+    )
+
+
+def _unprotected(world: World) -> Iterator[str]:
+    """TR-5: every position of a trend has its stop at the exchange, over its whole quantity."""
+    for engine in TRENDS:
+        account = _account(world, engine)
+        for symbol, held in account.positions.items():
+            covered = sum(
+                (one.qty for one in account.open.values() if one.symbol == symbol and one.status == "Untriggered"),
+                ZERO,
+            )
+            if covered < abs(held.size) or (covered > abs(held.size) and not _may_be_halted(world)):
+                yield f"{engine}: {held.size} {symbol} with stops over {covered}"
+
+
+def _off_table(world: World) -> Iterator[str]:
+    """Every journalled transition is a row of its machine's table."""
+    for actor in ActorName:
+        for line in world.store.memory.journal(actor)[world.journalled.get(actor, 0) :]:
+            note = line.note
+            if isinstance(note, JournalEntry) and (note.table, note.trigger, note.source, note.dest) not in _ROWS:
+                yield f"{actor}: {note.table} moved by {note.trigger} from {note.source} to {note.dest}"
+
+
+_ROWS = {(name, row.trigger, row.source.value, row.dest.value) for name in MACHINES for row in table_of(name).rows}
+
+
+def _unreadable(world: World) -> Iterator[str]:
+    memory = world.store.memory
+    for name in START_ORDER:
+        states = dict(memory.load(name, memory.grant(name, "the invariants")).states)
+        states.pop(CONDITIONS_KEY, None)
+        try:
+            restore_logic(world.factories[name](), states)
+        except UnreadableRowError as error:
+            yield str(error)

@@ -1,0 +1,126 @@
+"""Where the system can fail and how: every pair that a run may inject, by name, so that its hits can be counted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Point(StrEnum):
+    """A place between two steps of the protocol at which something can go wrong."""
+
+    BETWEEN_STEPS = "between two steps"
+    BEFORE_DECIDE = "before an actor decides"
+    BEFORE_COMMIT = "after the decision, before its commit"
+    AFTER_COMMIT = "after the commit, before requests and messages leave"
+    BEFORE_CALL = "before a request is sent"
+    AFTER_CALL = "after the request, before its answer is recorded"
+    AFTER_DELIVERY = "after a message was handed over, before its acknowledgement"
+    LOADING = "while an actor loads its state"
+    WARMING = "while an actor reads its history"
+    COMMIT = "commit in the database"
+    IS_KNOWN = "look-up of known ids in the database"
+    EPOCH = "confirmation of the epoch before a request"
+    PLACE = "placing an order"
+    CANCEL = "cancelling an order"
+    AMEND = "amending an order"
+    TRANSFER = "transferring funds"
+    LEVERAGE = "setting leverage"
+    READ_ORDERS = "reading orders, executions and transfers"
+    READ_ACCOUNT = "reading positions and balances"
+    READ_MARKET = "reading instruments, fees, quotes, bars and funding"
+    ORDER_FRAME = "report of the order stream"
+    EXECUTION_FRAME = "report of the execution stream"
+    MARKET_FRAME = "frame of the public streams"
+    TURN = "order of the actors' turns"
+
+
+class Fault(StrEnum):
+    """What goes wrong there."""
+
+    CRASH = "the actor dies"
+    POWER_LOSS = "all actors die"
+    DOWN = "the actor dies and stays away while time moves"
+    FENCED = "another incarnation takes over"
+    REFUSED = "refused before effect"
+    LOST = "done, but the outcome is lost"
+    OUTAGE = "unavailable for a while"
+    NOT_SENT = "no connection"
+    TIMED_OUT = "no answer, no effect"
+    ANSWER_LOST = "no answer after effect"
+    SERVER_ERROR = "HTTP 502 without effect"
+    SERVER_ERROR_AFTER = "HTTP 502 after effect"
+    RATE_LIMITED = "10006 too many visits"
+    BUSY = "10016 internal error"
+    DOUBLED = "arrives twice"
+    REORDERED = "overtaken by the next"
+    LATE = "arrives only after time has moved"
+    CUT = "the stream breaks and is restored"
+    SHUFFLED = "another actor acts first"
+
+
+class Pair(NamedTuple):
+    """A point of failure with a fault that can happen there."""
+
+    point: Point
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.point}: {self.fault}"
+
+
+_DYING = (Fault.CRASH, Fault.POWER_LOSS)
+_UNSENT = (Fault.NOT_SENT, Fault.TIMED_OUT, Fault.SERVER_ERROR, Fault.RATE_LIMITED, Fault.BUSY)
+_WRITES = (*_UNSENT, Fault.ANSWER_LOST, Fault.SERVER_ERROR_AFTER)
+_FRAMES = (Fault.DOUBLED, Fault.REORDERED, Fault.LATE, Fault.CUT)
+
+FAULTS: dict[Point, tuple[Fault, ...]] = {
+    Point.BETWEEN_STEPS: (*_DYING, Fault.DOWN, Fault.FENCED),
+    Point.BEFORE_DECIDE: _DYING,
+    Point.BEFORE_COMMIT: _DYING,
+    Point.AFTER_COMMIT: _DYING,
+    Point.BEFORE_CALL: _DYING,
+    Point.AFTER_CALL: _DYING,
+    Point.AFTER_DELIVERY: (*_DYING, Fault.LOST),
+    Point.LOADING: (Fault.CRASH, Fault.OUTAGE),
+    Point.WARMING: (Fault.CRASH, Fault.OUTAGE),
+    Point.COMMIT: (Fault.REFUSED, Fault.LOST, Fault.OUTAGE, Fault.FENCED),
+    Point.IS_KNOWN: (Fault.REFUSED, Fault.OUTAGE),
+    Point.EPOCH: (Fault.REFUSED, Fault.OUTAGE, Fault.FENCED),
+    Point.PLACE: _WRITES,
+    Point.CANCEL: _WRITES,
+    Point.AMEND: _WRITES,
+    Point.TRANSFER: _WRITES,
+    Point.LEVERAGE: _WRITES,
+    Point.READ_ORDERS: _UNSENT,
+    Point.READ_ACCOUNT: _UNSENT,
+    Point.READ_MARKET: _UNSENT,
+    Point.ORDER_FRAME: _FRAMES,
+    Point.EXECUTION_FRAME: _FRAMES,
+    Point.MARKET_FRAME: (Fault.DOUBLED, Fault.CUT),
+    Point.TURN: (Fault.SHUFFLED,),
+}
+"""A read whose answer is lost is a read that timed out: faults after the effect exist for writes alone. Public frames
+of one connection arrive in order, and time moves only when they have arrived (lockstep)."""
+
+PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)
+
+PATHS: dict[str, Point] = {
+    "/v5/order/create": Point.PLACE,
+    "/v5/order/cancel": Point.CANCEL,
+    "/v5/order/amend": Point.AMEND,
+    "/v5/asset/transfer/universal-transfer": Point.TRANSFER,
+    "/v5/position/set-leverage": Point.LEVERAGE,
+    "/v5/order/realtime": Point.READ_ORDERS,
+    "/v5/order/history": Point.READ_ORDERS,
+    "/v5/execution/list": Point.READ_ORDERS,
+    "/v5/asset/transfer/query-universal-transfer-list": Point.READ_ORDERS,
+    "/v5/position/list": Point.READ_ACCOUNT,
+    "/v5/account/wallet-balance": Point.READ_ACCOUNT,
+}
+"""Which point a request of the exchange's API is; any other path reads the market."""
+
+
+def point_of(path: str) -> Point:
+    """The point at which a request to this path can fail."""
+    return PATHS.get(path, Point.READ_MARKET)

@@ -1,0 +1,49 @@
+"""The way to the exchange that fails: errors as the gateway meets them, before or after the effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import requests
+from pybit.exceptions import FailedRequestError, InvalidRequestError
+
+from infra.bybit.session import Handle
+from statemachines.values import Account
+from tests.simulation.faults.choices import Chooser
+from tests.simulation.faults.points import Fault, point_of
+
+_MAINTENANCE = "<html><head><title>502 Bad Gateway</title></head></html>"
+_AFTER = (Fault.ANSWER_LOST, Fault.SERVER_ERROR_AFTER)
+
+
+def failing(handle: Handle, chooser: Chooser, effect: Callable[[str], None]) -> Handle:
+    """The same handler behind a network that fails; `effect` is called with the path of each request that arrives."""
+
+    def passed(method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
+        choice = chooser.at(point_of(path), str(account), most=2)
+        fault = choice.fault if choice is not None else None
+        if fault is not None and fault not in _AFTER:
+            _fail(fault, f"{method} {path}")
+        effect(path)
+        answer = handle(method, path, params, account)
+        if fault is not None:
+            _fail(fault, f"{method} {path}")
+        return answer
+
+    return passed
+
+
+def _fail(fault: Fault, request: str) -> NoReturn:
+    match fault:
+        case Fault.NOT_SENT:
+            raise requests.exceptions.ConnectTimeout()
+        case Fault.TIMED_OUT | Fault.ANSWER_LOST:
+            raise requests.exceptions.ReadTimeout()
+        case Fault.SERVER_ERROR | Fault.SERVER_ERROR_AFTER:
+            raise FailedRequestError(request, _MAINTENANCE, 502, "00:00:00", {})
+        case Fault.RATE_LIMITED:
+            raise InvalidRequestError(request, "Too many visits!", 10006, "00:00:00", {})
+        case Fault.BUSY:
+            raise InvalidRequestError(request, "Internal server error.", 10016, "00:00:00", {})
+    raise ValueError(f"the fault {fault.name} is not one of the way to the exchange")

@@ -1,0 +1,197 @@
+"""One run: the system as it stood at an eventful moment of a calm run, a stretch of faults, then peace."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from actors.runtime.memory_store import MemoryStore
+from actors.runtime.registry import TURN_ORDER
+from api.logics import logics
+from infra.backtest.system import PRIVATE_TOPICS, SYMBOLS, InProcessSystem
+from infra.backtest.view import MarketView
+from infra.bybit.exchange import BybitExchange
+from infra.bybit.session import DirectSessions
+from infra.config import EternalConfig
+from infra.feeds.dvol import DvolFeed
+from infra.feeds.fear_greed import FearGreedFeed
+from infra.feeds.feeds import Feeds
+from infra.simulator.api import ApiRequest, Exchange
+from infra.simulator.config import SimConfig
+from infra.simulator.market.port import Market
+from infra.simulator.venue.stepper import Public
+from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
+from statemachines.lockstep import LockstepRule, StepSeen
+from statemachines.values import HOUR_MS, Account, ActorName
+from tests.simulation.faults.choices import Chooser
+from tests.simulation.faults.database import FailingStore
+from tests.simulation.faults.points import Point
+from tests.simulation.faults.scheduler import Living, Scheduler
+from tests.simulation.faults.streams import FailingStreams, Report
+from tests.simulation.faults.venue import failing
+from tests.simulation.whole import INSTALLATION, build, instant, synthetic
+
+FIRST_START = "the system starts for the first time"
+OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
+    FIRST_START: ("2025-01-01T00:00", frozenset({Point.LEVERAGE})),
+    "the funding pairs are opened": ("2025-01-01T12:00", frozenset()),
+    "the trends are entered and the tranches begin": ("2025-01-01T20:00", frozenset({Point.TRANSFER})),
+    "the tranches are quoted again": ("2025-01-02T20:00", frozenset({Point.TRANSFER, Point.AMEND})),
+    "stops are hit": ("2025-01-07T04:00", frozenset({Point.CANCEL})),
+    "a trend is entered and stopped, the pairs are closed": ("2025-01-11T20:00", frozenset({Point.TRANSFER})),
+}
+"""Moments of the synthetic market four hours before something happens, and the rare points that come up then."""
+
+DAYS = 14
+STORM_MS = 9 * HOUR_MS
+PEACE_MS = 5 * HOUR_MS
+MOST_PEACE_MS = 25 * HOUR_MS
+"""By then the daily cycle has come round: the bound on the way back to health."""
+
+MOST_STEPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A calm system at rest, ready to be continued any number of times."""
+
+    store: bytes
+    exchange: str
+
+
+@cache
+def market() -> Market:
+    return synthetic(DAYS)
+
+
+@cache
+def opening(name: str) -> Opening:
+    """The system at that moment."""
+    store = MemoryStore()
+    if name == FIRST_START:
+        # History alone is there: it is the longest part of a start, and the same in each.
+        exchange = Exchange(market(), SimConfig(rate_limits=False))
+        every = logics(EternalConfig(), INSTALLATION)
+        system = InProcessSystem(exchange, {ActorName.MARKET_DATA: every[ActorName.MARKET_DATA]}, store)
+        system.start()
+    else:
+        system = build(market(), store)
+        system.start()
+        system.run(instant(OPENINGS[name][0]))
+    return Opening(pickle.dumps(store), json.dumps(system.exchange.dump()))
+
+
+def openings_for(point: Point) -> tuple[str, ...]:
+    """Where a run begins that is to come to this point."""
+    return tuple(name for name, (_at, rare) in OPENINGS.items() if point in rare) or tuple(OPENINGS)[1:]
+
+
+class World:
+    """Exchange, database and actors of one run. `watch` sees it after every step of the schedule."""
+
+    def __init__(self, begun: Opening, chooser: Chooser) -> None:
+        memory: MemoryStore = pickle.loads(begun.store)
+        self.exchange = Exchange(market(), SimConfig(rate_limits=False), state=json.loads(begun.exchange))
+        self.store = FailingStore(memory, chooser)
+        self.watch: Callable[[World], None] = lambda _world: None
+        self.fenced_writes: list[str] = []
+        self.journalled = {name: len(memory.journal(name)) for name in ActorName}
+        """Lines of the calm run before this one."""
+
+        self.chooser = chooser
+        self._uids = {Account(one.name): one.uid for one in self.exchange.config.accounts}
+        self._view = MarketView(self.exchange, SYMBOLS)
+        self._rule = LockstepRule(TURN_ORDER)
+        gateway = BybitExchange(
+            DirectSessions(failing(self._handle, chooser, self._arrived)),
+            symbols=SYMBOLS,
+            uids=self._uids,
+            clock=self,
+            read_feed=Feeds(FearGreedFeed(self._get), DvolFeed(self._get)).read,
+            look_up_pause_s=0.0,
+            pause=lambda _seconds: None,
+        )
+        self.streams = FailingStreams(chooser, self._tell, self.now_ms)
+        self.factories = logics(EternalConfig(), INSTALLATION)
+        self.scheduler = Scheduler(self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end)
+        for account in self._uids:
+            self.exchange.subscribe(PRIVATE_TOPICS, account=account.value)
+        self.streams.public(self._view.see(Public.POINT))
+
+    def now_ms(self) -> int:
+        """Market time: the `MarketClock` of the gateway."""
+        return self.exchange.market_time
+
+    @property
+    def living(self) -> Mapping[ActorName, Living]:
+        return self.scheduler.living
+
+    def run(self, is_healthy: Callable[[World], bool]) -> None:
+        """The stretch of faults, then peace; a day more of it when what failed is repeated only once a day."""
+        self._run_until(self.now_ms() + STORM_MS)
+        self.chooser.stop()
+        self._run_until(self.now_ms() + PEACE_MS)
+        if not is_healthy(self):
+            self._run_until(self.now_ms() + MOST_PEACE_MS)
+
+    def _run_until(self, end_ms: int) -> None:
+        for _ in range(MOST_STEPS):
+            self._settle()
+            self.watch(self)
+            if self.now_ms() >= end_ms:
+                return
+            self._advance(end_ms)
+        raise AssertionError(f"{MOST_STEPS} steps of market time did not lead to {end_ms}")
+
+    def _settle(self) -> None:
+        def outside() -> list[Any]:
+            self.streams.private(self.exchange.drain())
+            return self.streams.acts()
+
+        self.scheduler.settle(outside)
+
+    def _advance(self, end_ms: int) -> None:
+        asked, now_ms = self.scheduler.performed, self.now_ms()
+        durables = {name: living.durable for name, living in self.living.items()}
+        deadlines = {name: due for name, durable in durables.items() if (due := durable.deadline()) is not None}
+        move = self._rule.choose(deadlines, self._lookahead, now_ms, {}, asked)
+        if move.tick is not None and move.is_at_rest:
+            durables[move.tick].tick(now_ms)
+            return
+        lookahead = move.lookahead.and_of(Lookahead(end_ms))
+        result = self.exchange.advance(self.exchange.step, move.until_ms, lookahead.until_ms, lookahead.max_basis)
+        is_quiet = not result.frames and result.public is Public.NOTHING
+        follows = self._rule.stepped(move, asked, StepSeen(is_quiet, bool(result.queued), result.end))
+        self.streams.private(result.frames)
+        self.streams.public(self._view.see(result.public, result.passed_ms))
+        if self.now_ms() != now_ms:
+            self.streams.time_moved()
+            self.scheduler.time_moved()
+        if follows.tick is not None:
+            durables[follows.tick].tick(self.now_ms())
+
+    def _lookahead(self) -> Lookahead:
+        if self.scheduler.down:
+            return NO_LOOKAHEAD  # who is away has not said how long it can wait
+        return shared_lookahead(living.durable.lookahead() for living in self.living.values())
+
+    def _tell(self, actor: ActorName, report: Report) -> None:
+        living = self.living.get(actor)
+        if living is not None:
+            living.durable.take_fact(report.body, report.natural_id, report.market_ms)
+
+    def _arrived(self, path: str) -> None:
+        living = self.scheduler.calling
+        if living is not None and not self.store.memory.holds(living.durable.name, living.durable.epoch):
+            self.fenced_writes.append(f"{path} of {living.durable.name}, incarnation {living.durable.epoch}")
+
+    def _handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
+        uid = self._uids[account] if account is not None else None
+        return self.exchange.handle(ApiRequest(method, path, params, uid))
+
+    def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._handle("GET", path, params, None)
