@@ -28,7 +28,8 @@ CONFIRM_PAUSE_S = 0.1
 
 
 class ExchangeDispatcher:
-    """Performs asks. `answered` is called from the queues' threads."""
+    """Performs asks. `answered` is called from the queues' threads; `confirm_pause_s` is the wait of wall time between
+    two attempts to confirm the epoch."""
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class ExchangeDispatcher:
         still_needed: Callable[[ExchangeCall], bool],
         answered: Callable[[str, ResponseReceived], None],
         fenced: Callable[[str], None],
+        confirm_pause_s: float = CONFIRM_PAUSE_S,
     ) -> None:
         self._exchange = exchange
         self._holds = holds
         self._still_needed = still_needed
         self._answered = answered
         self._fenced = fenced
+        self._confirm_pause_s = confirm_pause_s
         self._lanes: dict[str, _Lane] = {}
         self._stopped = threading.Event()
 
@@ -93,7 +96,7 @@ class ExchangeDispatcher:
                 if call.gate is not None and time.monotonic() > until:
                     return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
                 _log.info("request %s waits for the database: %s", call.key, error)
-                self._stopped.wait(CONFIRM_PAUSE_S)
+                self._stopped.wait(self._confirm_pause_s)
             except Exception as error:  # noqa: BLE001 - a queue whose thread ended silently would block its account
                 _log.exception("the epoch could not be checked before request %s", call.key)
                 return Blocked(why=f"{type(error).__name__} while our epoch was checked; nothing was sent")

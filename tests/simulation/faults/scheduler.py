@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from actors.runtime import exchange_dispatcher
 from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.envelopes import as_it_is
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
@@ -28,7 +27,7 @@ from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import DeathError, FailingStore
 from tests.simulation.faults.points import Fault, Point
 
-MOST_ACTS = 20_000
+MAX_ACTS = 20_000
 """Acts at one market instant: a system that does not come to rest within them never does."""
 
 
@@ -90,8 +89,6 @@ class Scheduler:
         """How often time will still move before an actor is replaced."""
 
         self.performed = 0
-        # Waiting in wall time for a database that is away would change nothing here but the duration of the run.
-        exchange_dispatcher.CONFIRM_PAUSE_S = 0.0
 
     # --- one act after the other ---
 
@@ -101,7 +98,7 @@ class Scheduler:
         Raises:
             EndlessError: there is no end of it.
         """
-        for _ in range(MOST_ACTS):
+        for _ in range(MAX_ACTS):
             acts = [*further(), *self._acts()]
             if not acts:
                 return
@@ -112,7 +109,7 @@ class Scheduler:
                 act.run()
             except DeathError as death:
                 self.lose(death)
-        raise EndlessError(f"{MOST_ACTS} acts at one instant; still possible: {sorted({act.who for act in acts})}")
+        raise EndlessError(f"{MAX_ACTS} acts at one instant; still possible: {sorted({act.who for act in acts})}")
 
     def _disturb(self, next_to_act: str) -> None:
         choice = self._chooser.at(Point.BETWEEN_STEPS, next_to_act, most=len(START_ORDER))
@@ -181,6 +178,7 @@ class Scheduler:
             durable.logic.still_needed,
             lambda key, body: answers.append((key, body)),
             partial(self._fenced, name, epoch),
+            confirm_pause_s=0.0,  # waiting in wall time would change nothing here but the duration of the run
         )
         self.living[name] = Living(durable, dispatcher, answers=answers)
         self.living = {one: self.living[one] for one in START_ORDER if one in self.living}
