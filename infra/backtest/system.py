@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from actors.runtime.durable_actor import DurableActor
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
 from actors.runtime.ports import Store
 from actors.runtime.registry import TURN_ORDER
 from infra.backtest.view import MarketView
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.session import DirectSessions
+from infra.bybit.session import DirectSessions, Handle
 from infra.bybit.streams.frames import moment_ms, parse_private_frame
 from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
-from infra.simulator.api import ApiRequest, Exchange, Frame
+from infra.simulator.api import AdvanceResult, ApiRequest, Exchange, Frame
 from infra.simulator.venue.stepper import Public
 from statemachines.actor_logic import ActorLogic, Lookahead, shared_lookahead
-from statemachines.lockstep import LockstepRule, StepSeen
+from statemachines.lockstep import LockstepRule, Next, StepSeen
 from statemachines.values import LINEAR, SPOT, Account, ActorName, Category
 
 SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
@@ -27,14 +29,60 @@ SYMBOLS: tuple[tuple[Category, str], ...] = tuple(
 PRIVATE_TOPICS = ("order", "execution")
 
 
-class _MarketTime:
-    """The exchange's market time as a `MarketClock`."""
+class DirectExchange:
+    """The simulated exchange of this process as the gateway calls it; its market time is the `MarketClock`."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._uids = {Account(one.name): one.uid for one in exchange.config.accounts}
 
     def now_ms(self) -> int:
         return self._exchange.market_time
+
+    def handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
+        """Perform one request with the account's key; None is the public interface."""
+        uid = self._uids[account] if account is not None else None
+        return self._exchange.handle(ApiRequest(method, path, params, uid))
+
+    def gateway(self, handle: Handle | None = None) -> BybitExchange:
+        """The gateway over this exchange; its accounts' requests go through `handle` (default: directly)."""
+        get = partial(self.handle, "GET", account=None)
+        return BybitExchange(
+            DirectSessions(handle or self.handle),
+            symbols=SYMBOLS,
+            uids=self._uids,
+            clock=self,
+            read_feed=Feeds(FearGreedFeed(get), DvolFeed(get)).read,
+            look_up_pause_s=0.0,
+            pause=lambda _seconds: None,
+        )
+
+    def subscribe(self) -> None:
+        """Subscribe to every account's reports, as the private streams would."""
+        for account in self._uids:
+            self._exchange.subscribe(PRIVATE_TOPICS, account=account.value)
+
+
+def move(
+    exchange: Exchange,
+    rule: LockstepRule,
+    durables: Mapping[ActorName, DurableActor],
+    lookahead: Callable[[], Lookahead],
+    asked: int,
+    until_ms: int | None,
+) -> tuple[AdvanceResult, Next] | None:
+    """One move of a settled system, passing over no hour beyond `until_ms`: what the exchange has shown and what
+    follows from it; None when an actor was ticked instead. `asked` counts the requests performed so far."""
+    now_ms = exchange.market_time
+    deadlines = {name: due for name, durable in durables.items() if (due := durable.deadline()) is not None}
+    chosen = rule.choose(deadlines, lookahead, now_ms, {}, asked)
+    if chosen.tick is not None and chosen.is_at_rest:
+        durables[chosen.tick].tick(now_ms)
+        return None
+    ahead = chosen.lookahead if until_ms is None else chosen.lookahead.and_of(Lookahead(until_ms))
+    result = exchange.advance(exchange.step, chosen.until_ms, ahead.until_ms, ahead.max_basis)
+    is_quiet = not result.frames and result.public is Public.NOTHING
+    return result, rule.stepped(chosen, asked, StepSeen(is_quiet, bool(result.queued), result.end))
 
 
 class InProcessSystem:
@@ -48,21 +96,12 @@ class InProcessSystem:
         probe: Callable[[ActorName, str], None] | None = None,
     ) -> None:
         self.exchange = exchange
-        self._uids = {Account(a.name): a.uid for a in exchange.config.accounts}
+        self._direct = DirectExchange(exchange)
         self._view = MarketView(exchange, SYMBOLS)
         self._early: list[StreamEvent] = []
         self._is_subscribed = False
         self._rule = LockstepRule(TURN_ORDER)
-        gateway = BybitExchange(
-            DirectSessions(self._handle),
-            symbols=SYMBOLS,
-            uids=self._uids,
-            clock=_MarketTime(exchange),
-            read_feed=Feeds(FearGreedFeed(self._get), DvolFeed(self._get)).read,
-            look_up_pause_s=0.0,
-            pause=lambda _seconds: None,
-        )
-        self.runtime = InProcessRuntime(logics, store, gateway, self._frames, probe)
+        self.runtime = InProcessRuntime(logics, store, self._direct.gateway(), self._frames, probe)
 
     def start(self) -> None:
         """Subscribe as the streams would, then start and settle every actor; also after a crash of all of them."""
@@ -71,8 +110,7 @@ class InProcessSystem:
             return
         self._is_subscribed = True
         self._see(Public.POINT)
-        for account in self._uids:
-            self.exchange.subscribe(PRIVATE_TOPICS, account=account.value)
+        self._direct.subscribe()
         self.runtime.start(self.exchange.market_time)
 
     def run(self, until_ms: int | None = None) -> None:
@@ -91,17 +129,11 @@ class InProcessSystem:
 
     def step(self, until_ms: int | None = None) -> bool:
         """One move of the settled system, passing over no hour beyond `until_ms`; False when the market has ended."""
-        asked = self.runtime.performed
-        durables, now_ms = self.runtime.durables, self.exchange.market_time
-        deadlines = {name: due for name, durable in durables.items() if (due := durable.deadline()) is not None}
-        move = self._rule.choose(deadlines, self._lookahead, now_ms, {}, asked)
-        if move.tick is not None and move.is_at_rest:
-            durables[move.tick].tick(now_ms)
+        durables = self.runtime.durables
+        made = move(self.exchange, self._rule, durables, self._lookahead, self.runtime.performed, until_ms)
+        if made is None:
             return True
-        lookahead = move.lookahead if until_ms is None else move.lookahead.and_of(Lookahead(until_ms))
-        result = self.exchange.advance(self.exchange.step, move.until_ms, lookahead.until_ms, lookahead.max_basis)
-        is_quiet = not result.frames and result.public is Public.NOTHING
-        follows = self._rule.stepped(move, asked, StepSeen(is_quiet, bool(result.queued), result.end))
+        result, follows = made
         if result.frames:
             self._early += _private(result.frames)
         self._see(result.public, result.passed_ms)
@@ -123,13 +155,6 @@ class InProcessSystem:
             return []
         events, self._early = [*self._early, *_private(frames)], []
         return events
-
-    def _handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
-        uid = self._uids[account] if account is not None else None
-        return self.exchange.handle(ApiRequest(method, path, params, uid))
-
-    def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._handle("GET", path, params, None)
 
 
 def _private(frames: Sequence[Frame]) -> list[StreamEvent]:

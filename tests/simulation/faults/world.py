@@ -12,21 +12,16 @@ from typing import Any
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import TURN_ORDER
 from api.logics import logics
-from infra.backtest.system import PRIVATE_TOPICS, SYMBOLS, InProcessSystem
+from infra.backtest.system import SYMBOLS, DirectExchange, InProcessSystem, move
 from infra.backtest.view import MarketView
-from infra.bybit.exchange import BybitExchange
-from infra.bybit.session import DirectSessions
 from infra.config import EternalConfig
-from infra.feeds.dvol import DvolFeed
-from infra.feeds.fear_greed import FearGreedFeed
-from infra.feeds.feeds import Feeds
-from infra.simulator.api import ApiRequest, Exchange
+from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue.stepper import Public
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
-from statemachines.lockstep import LockstepRule, StepSeen
-from statemachines.values import HOUR_MS, Account, ActorName
+from statemachines.lockstep import LockstepRule
+from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import FailingStore
 from tests.simulation.faults.points import Point
@@ -49,10 +44,10 @@ OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
 DAYS = 14
 STORM_MS = 9 * HOUR_MS
 PEACE_MS = 5 * HOUR_MS
-MOST_PEACE_MS = 25 * HOUR_MS
+MAX_PEACE_MS = 25 * HOUR_MS
 """By then the daily cycle has come round: the bound on the way back to health."""
 
-MOST_STEPS = 500
+MAX_STEPS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +98,18 @@ class World:
         """Lines of the calm run before this one."""
 
         self.chooser = chooser
-        self._uids = {Account(one.name): one.uid for one in self.exchange.config.accounts}
         self._view = MarketView(self.exchange, SYMBOLS)
         self._rule = LockstepRule(TURN_ORDER)
-        gateway = BybitExchange(
-            DirectSessions(failing(self._handle, chooser, self._arrived)),
-            symbols=SYMBOLS,
-            uids=self._uids,
-            clock=self,
-            read_feed=Feeds(FearGreedFeed(self._get), DvolFeed(self._get)).read,
-            look_up_pause_s=0.0,
-            pause=lambda _seconds: None,
-        )
+        direct = DirectExchange(self.exchange)
+        gateway = direct.gateway(failing(direct.handle, chooser, self._arrived))
         self.streams = FailingStreams(chooser, self._tell, self.now_ms)
         self.factories = logics(EternalConfig(), INSTALLATION)
         self.scheduler = Scheduler(self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end)
-        for account in self._uids:
-            self.exchange.subscribe(PRIVATE_TOPICS, account=account.value)
+        direct.subscribe()
         self.streams.public(self._view.see(Public.POINT))
 
     def now_ms(self) -> int:
-        """Market time: the `MarketClock` of the gateway."""
+        """Market time."""
         return self.exchange.market_time
 
     @property
@@ -136,16 +122,16 @@ class World:
         self.chooser.stop()
         self._run_until(self.now_ms() + PEACE_MS)
         if not is_healthy(self):
-            self._run_until(self.now_ms() + MOST_PEACE_MS)
+            self._run_until(self.now_ms() + MAX_PEACE_MS)
 
     def _run_until(self, end_ms: int) -> None:
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             self._settle()
             self.watch(self)
             if self.now_ms() >= end_ms:
                 return
             self._advance(end_ms)
-        raise AssertionError(f"{MOST_STEPS} steps of market time did not lead to {end_ms}")
+        raise AssertionError(f"{MAX_STEPS} steps of market time did not lead to {end_ms}")
 
     def _settle(self) -> None:
         def outside() -> list[Any]:
@@ -155,17 +141,12 @@ class World:
         self.scheduler.settle(outside)
 
     def _advance(self, end_ms: int) -> None:
-        asked, now_ms = self.scheduler.performed, self.now_ms()
+        now_ms = self.now_ms()
         durables = {name: living.durable for name, living in self.living.items()}
-        deadlines = {name: due for name, durable in durables.items() if (due := durable.deadline()) is not None}
-        move = self._rule.choose(deadlines, self._lookahead, now_ms, {}, asked)
-        if move.tick is not None and move.is_at_rest:
-            durables[move.tick].tick(now_ms)
+        made = move(self.exchange, self._rule, durables, self._lookahead, self.scheduler.performed, end_ms)
+        if made is None:
             return
-        lookahead = move.lookahead.and_of(Lookahead(end_ms))
-        result = self.exchange.advance(self.exchange.step, move.until_ms, lookahead.until_ms, lookahead.max_basis)
-        is_quiet = not result.frames and result.public is Public.NOTHING
-        follows = self._rule.stepped(move, asked, StepSeen(is_quiet, bool(result.queued), result.end))
+        result, follows = made
         self.streams.private(result.frames)
         self.streams.public(self._view.see(result.public, result.passed_ms))
         if self.now_ms() != now_ms:
@@ -188,10 +169,3 @@ class World:
         living = self.scheduler.calling
         if living is not None and not self.store.memory.holds(living.durable.name, living.durable.epoch):
             self.fenced_writes.append(f"{path} of {living.durable.name}, incarnation {living.durable.epoch}")
-
-    def _handle(self, method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Mapping[str, Any]:
-        uid = self._uids[account] if account is not None else None
-        return self.exchange.handle(ApiRequest(method, path, params, uid))
-
-    def _get(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._handle("GET", path, params, None)
