@@ -413,7 +413,7 @@ ExchangeResponse = Annotated[
 ]
 
 
-def in_words(outcome: ExchangeResponse) -> str:
+def outcome_in_words(outcome: ExchangeResponse) -> str:
     """An unsuccessful outcome, as a clause."""
     match outcome:
         case Refused():

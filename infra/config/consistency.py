@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from infra.config.engines import parameters_of
+from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.limits.parameter_checks import in_words
 from statemachines.market_data.parameters import DAILY, MarketDataParameters
 from statemachines.parameters import section_of
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
 
-HOURS_BETWEEN_SETTLEMENTS = 8
-
 if TYPE_CHECKING:
     from infra.config.model import EternalConfig
     from statemachines.risk.parameters import EngineLimits
+
+
+HOURS_OF_A_SETTLEMENT = EIGHT_HOURS_MIN // 60
 
 
 def contradictions(config: EternalConfig) -> list[str]:
@@ -74,9 +76,9 @@ def _settlements(config: EternalConfig) -> Iterator[str]:
         "engines.funding.positive_periods": config.engines.funding.positive_periods,
     }
     for name, periods in looked_back.items():
-        if periods * HOURS_BETWEEN_SETTLEMENTS > there * 24:
+        if periods * HOURS_OF_A_SETTLEMENT > there * 24:
             yield (
-                f"{name} {periods} looks back over {periods * HOURS_BETWEEN_SETTLEMENTS} h, and "
+                f"{name} {periods} looks back over {periods * HOURS_OF_A_SETTLEMENT} h, and "
                 f"market_data.funding_backfill_days {there} reads {there * 24} h (DA-1)"
             )
 

@@ -27,7 +27,7 @@ from statemachines.requests import (
     OrderFound,
     Refused,
     Unknown,
-    in_words,
+    outcome_in_words,
 )
 
 LOOK_UPS_TO_ACCEPT = 2
@@ -144,7 +144,7 @@ def _on_cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
             return
     if isinstance(outcome, Unknown) and order.state is OrderState.PENDING_CANCEL:
         context.notes([order.fire("lose", f"the cancel's outcome is not known: {outcome.why}", context.now_ms)])
-    submission.look_up(context, parent, order, f"the cancel's outcome is {in_words(outcome)}")
+    submission.look_up(context, parent, order, f"the cancel's outcome is {outcome_in_words(outcome)}")
 
 
 def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
@@ -170,9 +170,9 @@ def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
     if isinstance(outcome, Unknown):
         context.notes([order.fire("lose", f"the amendment's outcome is not known: {outcome.why}", context.now_ms)])
     elif isinstance(outcome, Refused) and order.is_conditional:
-        stops.give_up_amendment(context, parent, order, in_words(outcome))
+        stops.give_up_amendment(context, parent, order, outcome_in_words(outcome))
     # A refused re-quote needs no alert: the order rests where it was, or the look-up shows its end.
-    submission.look_up(context, parent, order, f"the amendment's outcome is {in_words(outcome)}")
+    submission.look_up(context, parent, order, f"the amendment's outcome is {outcome_in_words(outcome)}")
 
 
 def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
@@ -195,15 +195,15 @@ def _on_look(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, 
                 "critical",
                 f"order of {order.account} cannot be looked up",
                 f"Order {order.client_order_id} is {order.state} and {repetitions} look-ups have failed "
-                f"({in_words(outcome)}). The look-up is repeated until it succeeds; check the connection to the "
-                "exchange.",
+                f"({outcome_in_words(outcome)}). The look-up is repeated until it succeeds; check the "
+                "connection to the exchange.",
                 f"look-up:{order.client_order_id}",
             )
         submission.look_up(
             context,
             parent,
             order,
-            f"the look-up's outcome is {in_words(outcome)}",
+            f"the look-up's outcome is {outcome_in_words(outcome)}",
             submission.patience_s(context, repetitions),
         )
 

@@ -44,7 +44,7 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
     SetAside,
-    in_words,
+    outcome_in_words,
 )
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData
@@ -266,7 +266,7 @@ class MarketDataLogic:
             case "feed", FeedRead():
                 commands = self._take_feed(outcome)
             case _:
-                commands = self._ask_again(pending, in_words(outcome))
+                commands = self._ask_again(pending, outcome_in_words(outcome))
         return commands + self._advance()
 
     def _take_rates(self, read: FundingRead) -> Commands:

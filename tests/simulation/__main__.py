@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 
-from tests.simulation.faults.campaign import LEAST_HITS, Campaign, finds, run
+from tests.simulation.faults.campaign import MIN_HITS, Campaign, finds, run
 from tests.simulation.faults.defects import DEFECTS
 from tests.simulation.faults.trial import seeded, shrunk
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{done.seeds:,} seeds in {done.seconds:.0f} s: {sorted(done.failed) or 'no'} seed failed.")
     code = 1 if done.failed else 0
     if done.is_full and (rare := done.rare()):
-        print(f"Hit fewer than {LEAST_HITS} times: " + "; ".join(map(str, rare)))
+        print(f"Hit fewer than {MIN_HITS} times: " + "; ".join(map(str, rare)))
         code = 1
     if options.defects or done.is_full:
         code = max(code, _planted())

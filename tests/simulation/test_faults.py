@@ -19,7 +19,7 @@ from tests.simulation.faults.trial import replayed, seeded, shrunk
 from tests.simulation.faults.world import OPENINGS
 
 BUDGET_S = 20.0
-LEAST_SEEDS = 8
+MIN_SEEDS = 8
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
@@ -40,7 +40,7 @@ def test_a_seed_is_the_same_run_each_time_and_its_trace_replays_it() -> None:
 def test_whatever_fails_the_invariants_hold() -> None:
     """As many seeds as there is time for; `make simulate` goes on from there."""
     begun, seed = time.monotonic(), 0
-    while time.monotonic() - begun < BUDGET_S or seed < LEAST_SEEDS:
+    while time.monotonic() - begun < BUDGET_S or seed < MIN_SEEDS:
         outcome = seeded(seed)
         if outcome.violated:
             pytest.fail(f"seed {seed}:\n{shrunk(outcome).trace()}")

@@ -13,11 +13,11 @@ from tests.simulation.faults.points import PAIRS, Pair
 from tests.simulation.faults.trial import Outcome, seeded
 from tests.simulation.faults.world import OPENINGS, opening
 
-LEAST_HITS = 20
+MIN_HITS = 20
 FULL_RUN = 1_000
-"""Seeds from which on every pair must have been hit `LEAST_HITS` times."""
+"""Seeds from which on every pair must have been hit `MIN_HITS` times."""
 
-MOST_SEEDS_PER_DEFECT = 300
+MAX_SEEDS_PER_DEFECT = 300
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Campaign:
 
     def rare(self) -> list[Pair]:
         """Pairs that were hit too seldom to say anything about them."""
-        return [pair for pair in PAIRS if self.counts[pair] < LEAST_HITS]
+        return [pair for pair in PAIRS if self.counts[pair] < MIN_HITS]
 
     def table(self) -> str:
         """Hits per pair, one line each."""
@@ -57,7 +57,7 @@ def run(seeds: Iterable[int], seconds: float | None = None) -> Iterator[tuple[in
             return
 
 
-def finds(defect: Defect, seeds: Iterable[int] = range(MOST_SEEDS_PER_DEFECT)) -> tuple[int, Outcome] | None:
+def finds(defect: Defect, seeds: Iterable[int] = range(MAX_SEEDS_PER_DEFECT)) -> tuple[int, Outcome] | None:
     """The first seed that finds the planted defect; None when it survives them all."""
     for name in OPENINGS:
         opening(name)  # calm, so without the defect

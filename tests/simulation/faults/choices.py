@@ -60,7 +60,7 @@ RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
 SELDOM = frozenset({Point.PLACE, Point.ORDER_FRAME, Point.EXECUTION_FRAME, Point.MARKET_FRAME})
 _LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 1)]
 
-MOST_PER_PAIR = 4
+MAX_PER_PAIR = 4
 MOST = 40
 SHUFFLES = 0.25
 
@@ -99,7 +99,7 @@ class Dice:
         for fault in FAULTS[point]:
             pair = Pair(point, fault)
             chance = _focus_chance(point) if pair in self._focus else BACKGROUND
-            if self._random.random() < chance and self._hits[pair] < MOST_PER_PAIR and self._hits.total() < MOST:
+            if self._random.random() < chance and self._hits[pair] < MAX_PER_PAIR and self._hits.total() < MOST:
                 self._hits[pair] += 1
                 return self._take(Choice(point, who, number, fault, self._random.randint(1, most)))
         return None

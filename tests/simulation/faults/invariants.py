@@ -37,7 +37,7 @@ NAKED_MS = 60_000
 
 DUST_USDT = Decimal(10)
 
-MOST_IN_A_ROW: int = EternalConfig().in_force("orders").loop_limit
+MAX_IN_A_ROW: int = EternalConfig().in_force("orders").loop_limit
 _DEATHS = frozenset({Fault.CRASH, Fault.POWER_LOSS, Fault.DOWN, Fault.FENCED})
 """With them a cancel is lost that was about to be sent. More failed and lost cancels than `loop_limit` explain that an
 engine was halted, which only the operator ends; nothing else does."""
@@ -197,7 +197,7 @@ def _unhealthy(world: World) -> Iterator[str]:
 def _may_be_halted(world: World) -> bool:
     taken = world.chooser.taken
     failed = sum(one.point is Point.CANCEL for one in taken)
-    return failed > 0 and failed + sum(one.fault in _DEATHS for one in taken) > MOST_IN_A_ROW
+    return failed > 0 and failed + sum(one.fault in _DEATHS for one in taken) > MAX_IN_A_ROW
 
 
 def _open_alerts(world: World, name: ActorName) -> list[AlertFact]:

@@ -10,11 +10,11 @@ from tests.simulation.faults.invariants import Invariants, ViolationError, is_he
 from tests.simulation.faults.points import Point
 from tests.simulation.faults.world import World, opening, openings_for
 
-MOST_REPLAYS = 150
+MAX_REPLAYS = 150
 """Runs spent on shrinking one trace."""
 
 SHORT = 2
-MOST_MOVES = 30
+MAX_MOVES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ def _run(name: str, chooser: Chooser) -> Outcome:
 def shrunk(found: Outcome) -> Outcome:
     """Delta debugging: leave out ever smaller parts of the trace while the same invariant still fails."""
     best, size, replays = found, max(len(found.choices) // 2, 1), 0
-    while replays < MOST_REPLAYS:
+    while replays < MAX_REPLAYS:
         is_shorter = False
         start = 0
-        while start < len(best.choices) and replays < MOST_REPLAYS:
+        while start < len(best.choices) and replays < MAX_REPLAYS:
             kept = best.choices[:start] + best.choices[start + size :]
             replays += 1
             tried = replayed(best.opening, kept)
@@ -86,7 +86,7 @@ def _moved(found: Outcome) -> Outcome:
     for choice in reversed(found.choices):
         if choice.point is Point.TURN:
             continue
-        for number in range(max(choice.number - MOST_MOVES, 1), choice.number + MOST_MOVES // 2):
+        for number in range(max(choice.number - MAX_MOVES, 1), choice.number + MAX_MOVES // 2):
             tried = replayed(found.opening, [choice._replace(number=number)])
             if tried.violated == found.violated:
                 return tried

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from statemachines.execution.reconciliation.unreadable import is_filter_refusal
 from statemachines.messages.market import InstrumentsKnown
 from statemachines.messages.orders import IntentEnded
 from statemachines.requests import AmendOrder, ExchangeRequest, ExchangeResponse, PlaceOrder, Refused, Unknown
@@ -86,23 +85,3 @@ def test_amendments_that_fail_are_repeated_ever_more_rarely(outcome: ExchangeRes
     rig.advance(3_700_000)
     (order,) = exchange.orders.values()
     assert order.price == D("119.9"), "the next one that succeeds moves it"
-
-
-CODES_OF_FILTERS = (110094, 170124, 170134, 170136, 170137, 170140, 170148, 170341, 170381, 170382)
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "is_filter"),
-    [
-        *((code, "", True) for code in CODES_OF_FILTERS),
-        (10001, "Qty invalid", True),
-        (10001, "symbol invalid", False),
-        (170131, "Insufficient balance.", False),
-        (110007, "ab not enough for new order", False),
-    ],
-)
-def test_only_refusals_by_lot_tick_minimum_or_maximum_are_of_the_filters(
-    code: int, message: str, is_filter: bool
-) -> None:
-    """Each such code of the exchange's list makes market data read the rules of its instruments again."""
-    assert is_filter_refusal(Refused(code=code, message=message, fault="permanent")) is is_filter

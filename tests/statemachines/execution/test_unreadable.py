@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.reconciliation.unreadable import is_filter_refusal
 from statemachines.messages.accounts import Reconciled
 from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, QuotesSeen, RowsSetAside
 from statemachines.messages.orders import IntentEnded
@@ -193,6 +194,26 @@ def test_a_refusal_by_a_filter_makes_the_filters_be_read_again(code: int, messag
         rig.answers[key] = Refused(code=code, message=message, fault="permanent")
     rig.settle()
     assert bool(rig.bodies(FiltersRefused)) is doubted
+
+
+CODES_OF_FILTERS = (110094, 170124, 170134, 170136, 170137, 170140, 170148, 170341, 170381, 170382)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "is_filter"),
+    [
+        *((code, "", True) for code in CODES_OF_FILTERS),
+        (10001, "Qty invalid", True),
+        (10001, "symbol invalid", False),
+        (170131, "Insufficient balance.", False),
+        (110007, "ab not enough for new order", False),
+    ],
+)
+def test_only_refusals_by_lot_tick_minimum_or_maximum_are_of_the_filters(
+    code: int, message: str, is_filter: bool
+) -> None:
+    """Each such code of the exchange's list makes market data read the rules of its instruments again."""
+    assert is_filter_refusal(Refused(code=code, message=message, fault="permanent")) is is_filter
 
 
 def test_a_withdrawn_quote_is_used_no_more() -> None:
