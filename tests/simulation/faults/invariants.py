@@ -5,7 +5,7 @@ The exchange is the judge: its own books say what was executed. Limits are asked
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -24,9 +24,11 @@ from statemachines.funding.rules import leg_room_usdt
 from statemachines.ledger.postings import UNEXPLAINED, WALLET
 from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.state_store import UnreadableRowError
+from statemachines.trend.position import STOP_REPAIRS
 from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
 from tests.kit.restoring import restore_logic
 from tests.simulation.books import books_in_memory
+from tests.simulation.faults.points import Point
 from tests.simulation.faults.world import World
 from tests.simulation.whole import INSTALLATION
 
@@ -177,7 +179,20 @@ def _doubled(world: World) -> Iterator[str]:
                 yield f"{intent}: {quantity} executed of {most[intent]}"
 
 
+def _halted_by_rule(world: World) -> frozenset[str]:
+    """TR-5: engines whose stop the exchange has cancelled more often than it is replaced; only the operator ends it."""
+    cancelled = Counter(one.who for one in world.chooser.taken if one.point is Point.OPEN_ORDER)
+    often = {engine for engine in TRENDS if cancelled[ACCOUNT_OF[engine].value] > STOP_REPAIRS}
+    switches = (fact for fact in world.store.memory.facts("switches") if isinstance(fact, SwitchFact))
+    return frozenset(
+        one.scope
+        for one in switches
+        if one.state == "HALTED" and one.scope in often and "cannot be held at the exchange" in one.reason
+    )
+
+
 def _unhealthy(world: World) -> Iterator[str]:
+    halted = _halted_by_rule(world)
     for name in START_ORDER:
         living = world.living.get(name)
         if living is None:
@@ -187,9 +202,11 @@ def _unhealthy(world: World) -> Iterator[str]:
         if durable.has_work or durable.pending or durable.waiting_recipients():
             yield f"{name} does not rest: pending {sorted(durable.pending)}, for {durable.waiting_recipients()}"
         for alert in _open_alerts(world, name):
+            if any(alert.condition == f"state:{engine}" for engine in halted):
+                continue
             yield f"{name} still has the alert {alert.condition!r}: {alert.title}: {alert.text}"
     for switch in world.store.memory.facts("switches"):
-        if isinstance(switch, SwitchFact) and switch.state != "NORMAL":
+        if isinstance(switch, SwitchFact) and switch.state != "NORMAL" and switch.scope not in halted:
             yield f"{switch.scope} is {switch.state}: {switch.reason}"
 
 
