@@ -43,19 +43,21 @@ _ROUTINE = frozenset({"approve", "assess_risk"})
 
 
 class RecordingStore(MemoryStore):
-    """A `MemoryStore` that remembers for the report. `slippage` is the share of the price that a taker is modelled to
-    pay (it is part of the fill's price already; here it is kept apart); `usd` is the price of a coin now, `last` that
-    of a category's symbol."""
+    """A `MemoryStore` that remembers for the report. `slippages` are the shares of the price that takers were modelled
+    to pay, by client order id (they are part of the fills' prices already; here they are kept apart); `usd` is the
+    price of a coin now, `last` that of a category's symbol, `volume` its mean hourly volume in base coin."""
 
     def __init__(
         self,
-        slippage: Decimal,
+        slippages: Mapping[str, Decimal],
         usd: Callable[[str], Decimal | None],
         last: Callable[[str, str], Decimal],
+        volume: Callable[[str, str], Decimal | None],
     ) -> None:
         super().__init__(BARS_KEPT)
         self._last = last
-        self._slippage = slippage
+        self._volume = volume
+        self._slippages = slippages
         self._usd = usd
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._reasons: dict[str, str] = {}
@@ -154,18 +156,25 @@ class RecordingStore(MemoryStore):
         moved = None if trigger is None else self._trailing.get((fact.engine, asset, trigger))
         return self._reasons.get(fact.client_order_id, "") if moved is None else moved
 
+    def _paid(self, fact: ExecutionFact) -> Decimal:
+        """The slippage of a taker's fill, in USDT; an order without one of ours (a liquidation) pays none."""
+        slippage = self._slippages.get(fact.client_order_id, Decimal(0))
+        sign = 1 if fact.side == "Buy" else -1
+        return Decimal(0) if fact.is_maker else fact.quantity * fact.price * slippage / (1 + sign * slippage)
+
     def _shortfall(self, fact: ExecutionFact) -> Decimal:
-        """What a maker's fill cost against the price at which it was decided; negative where waiting paid."""
+        """What a fill cost against the price at which it was decided, beyond the taker's slippage; negative where
+        waiting paid. A stop is decided when it fires."""
         decided = self._decided.get(self._intents.get(fact.client_order_id, ""))
-        if decided is None or not fact.is_maker:
+        if decided is None or fact.client_order_id in self._triggers:
             return Decimal(0)
-        return (fact.price - decided) * fact.quantity * (1 if fact.side == "Buy" else -1)
+        moved = (fact.price - decided) * fact.quantity * (1 if fact.side == "Buy" else -1)
+        return moved - self._paid(fact)
 
     def _fill(self, fact: ExecutionFact) -> None:
         notional = fact.quantity * fact.price
         fee = fact.fee if fact.fee_coin == "USDT" else fact.fee * fact.price
-        sign = 1 if fact.side == "Buy" else -1
-        paid = Decimal(0) if fact.is_maker else notional * self._slippage / (1 + sign * self._slippage)
+        paid, volume = self._paid(fact), self._volume(fact.category, fact.symbol)
         self._rows["fills"].append(
             (
                 fact.executed_ms,
@@ -180,6 +189,7 @@ class RecordingStore(MemoryStore):
                 fact.is_maker,
                 float(paid),
                 float(self._shortfall(fact)),
+                None if volume is None else float(fact.quantity / volume),
                 float(fact.realized_pnl),
                 "trade" if fact.client_order_id else "liquidation",
                 fact.client_order_id or fact.venue_order_id,

@@ -43,7 +43,8 @@ FILLS = {
     "fee_usdt": pl.Float64,  # positive: paid
     "is_maker": pl.Boolean,
     "slippage_usdt": pl.Float64,  # against the last price of the instant; positive: paid
-    "shortfall_usdt": pl.Float64,  # a maker's against the last price at the decision; positive: paid
+    "shortfall_usdt": pl.Float64,  # against the last price at the decision, beyond slippage; positive: paid; stops: 0
+    "volume_share": pl.Float64,  # quantity in parts of the market's mean hourly volume; null while that is unknown
     "realised_usdt": pl.Float64,  # realised profit of the closing part, before fees; 0 for opening and buying
     "kind": pl.String,  # trade, liquidation, adl
     "order_id": pl.String,

@@ -21,6 +21,7 @@ from infra.backtest.system import InProcessSystem
 from infra.backtest.version import version_of_the_code
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
+from infra.simulator.venue.impact import mean_volume
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.state import Venue
@@ -40,7 +41,12 @@ class Backtest:
         """`exchange_type` makes the exchange; the golden run hands in one whose requests fail now and then."""
         self._plan = plan
         exchange = exchange_type(plan.market, plan.exchange())
-        self._store = RecordingStore(plan.slippage, exchange.venue.prices.usd, exchange.venue.prices.last)
+        self._store = RecordingStore(
+            exchange.venue.slippages,
+            exchange.venue.prices.usd,
+            exchange.venue.prices.last,
+            partial(mean_volume, exchange.venue),
+        )
         table: dict[ActorName, Callable[[], ActorLogic]] = dict(logics(plan.configured(), INSTALLATION))
         table |= {engine: partial(SwitchedOff, engine) for engine in ENGINES if engine not in plan.engines}
         self._system = InProcessSystem(exchange, table, self._store)
@@ -178,8 +184,9 @@ def _costs(plan: BacktestPlan) -> dict[str, str]:
     return {
         "fees": f"spot taker {fees.spot_taker}, spot maker {fees.spot_maker}, "
         f"perpetual taker {fees.linear_taker}, perpetual maker {fees.linear_maker}",
-        "slippage": f"takers pay {plan.slippage} of the price (proportional, rounded outward to the tick), "
-        "at least half the spread of two ticks",
+        "slippage": f"takers pay {plan.slippage} of the price, times the root of their volume of 60 minutes in parts "
+        "of 0.1 % of the market's mean hourly volume where that is above 1 (X4), rounded outward to the tick, at least "
+        "half the spread of two ticks",
     }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from statemachines.execution import maker_quotes
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import CANCEL_UNANSWERED
+from statemachines.execution.styles import maker_quotes, slicing
 from statemachines.messages.orders import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
@@ -117,7 +117,7 @@ def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
                 f"quote:{parent.intent.intent_id}",
             )
         _quote_rest(context, parent, order)
-    elif order.cancel_cause == "resize" or _is_filled_short(parent, order):
+    elif order.cancel_cause == "resize" or _is_filled_short(parent, order) or slicing.continues(parent, order):
         _quote_rest(context, parent, order)
     elif order.state is OrderState.FILLED:
         finish(context, parent, "CANCELLED", f"the order of {order.quantity} is filled; nothing remains of it")
@@ -131,14 +131,17 @@ def _is_filled_short(parent: ParentOrder, order: ChildOrder) -> bool:
 
 
 def _quote_rest(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """What remains waits for its next order: a maker's quote, or a slice."""
     intent = parent.intent
     instrument = context.instruments.get((intent.category, intent.symbol))
     price = maker_quotes.target_price(context, parent) or order.price or intent.reference_price
-    quantity = parent.remaining if instrument is None else maker_quotes.affordable(parent, price, instrument)
+    quantity = parent.remaining
+    if instrument is not None and intent.style == "maker":
+        quantity = maker_quotes.affordable(parent, price, instrument)
     if instrument is not None and not instrument.tradable(quantity, price):
         finish(context, parent, "CANCELLED", maker_quotes.too_little(parent, quantity, price))
         return
     parent.needs_child = True
-    text = f"{order.end_reason or order.state.value}: {parent.remaining} to be quoted again"
+    text = f"{order.end_reason or order.state.value}: {parent.remaining} remains to be ordered"
     context.notes([parent.fire("quote_again", text, remaining=str(parent.remaining))])
     context.touch(parent)

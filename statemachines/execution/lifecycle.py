@@ -5,7 +5,7 @@ Nothing is sent before the first reconciliation has ended (OR-9); then every int
 
 from __future__ import annotations
 
-from statemachines.execution import maker_quotes, stops, submission
+from statemachines.execution import submission
 from statemachines.execution.completion import decide_end, finish
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
@@ -13,6 +13,7 @@ from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder, stop_retry
 from statemachines.execution.orders.request_keys import CANCEL_ANSWERED, CANCEL_UNANSWERED, Topic
 from statemachines.execution.placement import place_next
+from statemachines.execution.styles import maker_quotes, slicing, stops
 
 
 def advance(context: ExecutionContext, parent: ParentOrder) -> None:
@@ -49,10 +50,13 @@ def due_ms(context: ExecutionContext, parent: ParentOrder) -> int | None:
         found.append(parent.expires_ms)
     if parent.requests.check_ms is not None:
         found.append(parent.requests.check_ms)
+    slice_due = slicing.due_ms(parent) if parent.needs_child else None
     if parent.intent.style == "maker":
         due = maker_quotes.quote_due(context, parent)
         if due is not None:
-            found.append(due)
+            found.append(max(due, slice_due or due))
+    elif slice_due is not None and not parent.is_stopping:
+        found.append(slice_due)
     return min(found, default=None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
-from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, stops, transfers
+from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, transfers
 from statemachines.execution.completion import finish
 from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.orders.order_ids import client_order_id
@@ -16,6 +16,7 @@ from statemachines.execution.parameters import OrderParameters
 from statemachines.execution.placement import LeverageSetter
 from statemachines.execution.reconciliation import unreadable
 from statemachines.execution.reconciliation.reconciler import Reconciler
+from statemachines.execution.styles import stops
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import TransferOrdered
 from statemachines.messages.envelope import Envelope

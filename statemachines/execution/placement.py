@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
 
-from statemachines.execution import maker_quotes, submission
+from statemachines.execution import submission
 from statemachines.execution.completion import finish
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import Topic, other_key
+from statemachines.execution.styles import maker_quotes, slicing
 from statemachines.execution.submission import patience_s
 from statemachines.limits.plausibility import filters_problem
 from statemachines.requests import Accepted, ExchangeResponse, Refused, SetLeverage
@@ -22,7 +23,9 @@ def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
     price: Decimal | None = None
     slippage: Decimal | None = None
     problem: str | None = None
-    quantity = parent.remaining
+    if not slicing.is_due(context, parent):
+        return
+    quantity, style = parent.remaining, slicing.next_style(parent)
     instrument = context.instruments.get((intent.category, intent.symbol))
     if instrument is not None and (why := filters_problem(instrument, intent.reference_price)):
         _impossible(context, parent, why)
@@ -38,9 +41,15 @@ def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
                 finish(context, parent, "CANCELLED", maker_quotes.too_little(parent, quantity, price))
                 return
         parent.quoted_ms = context.now_ms
-    elif intent.style == "market":
+    elif style == "market":
         slippage, problem = market_slippage(context, parent)
-    order = submission.next_order(context, parent, quantity, price, slippage)
+        if problem is not None and parent.filled > 0:
+            finish(context, parent, "CANCELLED", f"no further slice: {problem}")
+            return
+    quantity = slicing.next_quantity(parent, quantity)
+    if parent.approved.slice_quantity is not None:
+        parent.sliced_ms = context.now_ms
+    order = submission.next_order(context, parent, style, quantity, price, slippage)
     problem = problem or filter_problem(order, instrument, intent.reference_price)
     if problem is not None:
         order.end_reason = problem

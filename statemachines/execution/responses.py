@@ -8,7 +8,7 @@ end it.
 from __future__ import annotations
 
 from statemachines.backoff import Tries
-from statemachines.execution import resurrected_orders, stops, submission
+from statemachines.execution import resurrected_orders, submission
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import take_execution
 from statemachines.execution.order_reports import apply_report
@@ -17,6 +17,7 @@ from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder, ResurrectedOrder, stop_retry
 from statemachines.execution.orders.report_checks import foreign_problem, row_problem, terms_of, terms_problem
 from statemachines.execution.orders.request_keys import AMEND_ANSWERED, CANCEL_ANSWERED, CANCEL_UNANSWERED, Topic
+from statemachines.execution.styles import stops
 from statemachines.refusals import RefusalCause, cause_of
 from statemachines.requests import (
     Accepted,

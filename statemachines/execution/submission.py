@@ -17,8 +17,6 @@ from statemachines.values import SPOT, ActorName, Side
 UNPROVEN_KEPT = 50
 """Number of earlier orders of an intent kept that ended without confirmation by the exchange."""
 
-_STYLES: dict[str, Style] = {"market": "market", "maker": "post_only", "stop": "stop_market"}
-
 
 def gate_of(intent: Intent) -> ActorName | None:
     """RM-2: the engine whose switches may block the order. None for orders that reduce risk: reduce-only ones and
@@ -31,7 +29,12 @@ def gate_of(intent: Intent) -> ActorName | None:
 
 
 def next_order(
-    context: ExecutionContext, parent: ParentOrder, quantity: Decimal, price: Decimal | None, slippage: Decimal | None
+    context: ExecutionContext,
+    parent: ParentOrder,
+    style: Style,
+    quantity: Decimal,
+    price: Decimal | None,
+    slippage: Decimal | None,
 ) -> ChildOrder:
     """The next child order of the intent, in state CREATED; it replaces the last one, which has ended."""
     intent = parent.intent
@@ -50,10 +53,10 @@ def next_order(
         category=intent.category,
         symbol=intent.symbol,
         side=intent.side,
-        style=_STYLES[intent.style],
+        style=style,
         quantity=quantity,
         price=price,
-        trigger_price=parent.trigger_price,
+        trigger_price=parent.trigger_price if style == "stop_market" else None,
         reduce_only=intent.reduce_only,
         slippage_limit=slippage,
         created_ms=context.now_ms,

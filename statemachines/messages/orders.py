@@ -94,7 +94,8 @@ class MoveStop(Body):
 
 class Approved(Body):
     """The risk manager approves an intent within bounds: not above `max_quantity`, no fill beyond
-    `price_limit` (worst acceptable price), not after `expires_ms`."""
+    `price_limit` (worst acceptable price), not after `expires_ms`, and no more than `slice_quantity` in one order at
+    the exchange (X4; None: whole)."""
 
     KIND = "approved"
     intent: Intent
@@ -103,6 +104,7 @@ class Approved(Body):
     slippage_limit: Decimal
     expires_ms: int | None
     portfolio_version: int
+    slice_quantity: Decimal | None = None
 
 
 class IntentEnded(Body):

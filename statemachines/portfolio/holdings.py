@@ -7,7 +7,7 @@ Deposits, withdrawals and transfers are kept per account as `flows`, so that res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from statemachines.facts import BarFact, PortfolioFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
 from statemachines.messages.orders import Fill
 from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt, price_key, spot_key
+from statemachines.portfolio.volumes import HourlyVolumes
 from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
 
 REQUIRED_ACCOUNTS: tuple[Account, ...] = tuple(sorted(ENGINE_OF))
@@ -33,6 +34,7 @@ class AccountHoldings:
         self.flows: dict[Account, dict[str, Decimal]] = {}
         self.prices: dict[str, Decimal] = {}
         self.price_ms: dict[str, int] = {}
+        self.volumes = HourlyVolumes()
 
     # --- updates ---
 
@@ -79,8 +81,9 @@ class AccountHoldings:
             balances[body.coin] = balances.get(body.coin, ZERO) + amount
             self._add_flow(account, body.coin, amount)
 
-    def take_bars(self, bars: Iterable[BarFact]) -> None:
-        """Closed bars; the newest close of each symbol is its price."""
+    def take_bars(self, bars: Sequence[BarFact]) -> None:
+        """Closed bars; the newest close of each symbol is its price, the hourly ones give its volume."""
+        self.volumes.take(bars)
         for bar in bars:
             key, close_ms = price_key(bar.category, bar.symbol), bar.start_ms + _INTERVAL_MS[bar.interval]
             if close_ms >= self.price_ms.get(key, 0):

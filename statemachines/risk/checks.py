@@ -111,7 +111,7 @@ def check_fresh_data(order: OrderView) -> Refusal | None:
 
 
 def check_instrument_rules(order: OrderView) -> Refusal | None:
-    """RM-1 instrument rules: lot, tick, minimum and maximum of the venue."""
+    """RM-1 instrument rules: lot, tick and minimum of the venue; above its maximum an order is sliced (X4)."""
     intent, instrument = order.intent, order.instrument
     if instrument is None:
         return None
@@ -123,9 +123,6 @@ def check_instrument_rules(order: OrderView) -> Refusal | None:
             f"quantity {intent.quantity} ({order.notional_usdt:f} USDT) is below the minimum of {intent.symbol}: "
             f"{instrument.min_qty} and {instrument.min_notional_usdt} USDT",
         )
-    most = instrument.max_limit_qty if intent.style == "maker" else instrument.max_market_qty
-    if intent.quantity > most:
-        return Refusal("instrument_rules", f"quantity {intent.quantity} is above the venue's maximum {most}")
     return None
 
 

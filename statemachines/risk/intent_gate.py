@@ -8,6 +8,7 @@ from typing import Any
 
 from statemachines.commands import Commands, Send
 from statemachines.intent_ids import parse_intent_id
+from statemachines.limits.slices import slice_of
 from statemachines.messages.orders import Approved, Fill, Intent, OrderDenied, Withdraw
 from statemachines.risk.checks import Verdict, judge
 from statemachines.risk.duplicates import RepeatWindow
@@ -32,8 +33,16 @@ class IntentGate:
 
     # --- deciding ---
 
-    def decide(self, intent: Intent, instrument: Instrument | None, now_ms: int, view: Surroundings) -> Commands:
-        """Approve or refuse one intent; exactly one verdict per intent, each with a note of the reason."""
+    def decide(
+        self,
+        intent: Intent,
+        instrument: Instrument | None,
+        now_ms: int,
+        view: Surroundings,
+        mean_volume: Decimal | None = None,
+    ) -> Commands:
+        """Approve or refuse one intent; exactly one verdict per intent, each with a note of the reason. `mean_volume`
+        is V of X4 in base coin, None while it is unknown."""
         try:
             counter = parse_intent_id(intent.intent_id).number
         except ValueError as error:
@@ -48,10 +57,16 @@ class IntentGate:
         if verdict.refusals:
             return denied(intent, verdict.refusals)
         assert instrument is not None
-        return self._approve(intent, verdict, instrument, order, now_ms)
+        return self._approve(intent, verdict, instrument, order, now_ms, mean_volume)
 
     def _approve(
-        self, intent: Intent, verdict: Verdict, instrument: Instrument, order: OrderView, now_ms: int
+        self,
+        intent: Intent,
+        verdict: Verdict,
+        instrument: Instrument,
+        order: OrderView,
+        now_ms: int,
+        mean_volume: Decimal | None,
     ) -> Commands:
         if not verdict.is_reducing:
             self._minute[intent.engine] = (now_ms // MINUTE_MS, self._this_minute(intent.engine, now_ms) + 1)
@@ -75,6 +90,9 @@ class IntentGate:
             f"{intent.side} {quantity} {intent.category} {intent.symbol} ({intent.purpose}) {kind}; worst price "
             f"{'unbounded' if limit is None else limit}"
         )
+        piece = _slice(intent, quantity, mean_volume, instrument)
+        if piece is not None:
+            reason += f"; worked in slices of {piece} (X4)"
         data = {"quantity": str(quantity), "price_limit": None if limit is None else str(limit), "version": version}
         approved = Approved(
             intent=intent,
@@ -83,6 +101,7 @@ class IntentGate:
             slippage_limit=self._parameters.slippage_limit,
             expires_ms=intent.expires_ms,
             portfolio_version=version,
+            slice_quantity=piece,
         )
         return [verdict_on(intent).fire("approve", reason, {"intent_id": intent.intent_id, **data}), Send(approved)]
 
@@ -140,6 +159,14 @@ class IntentGate:
         self._minute[engine] = (int(minute), int(count))
         for row in data["open"]:
             self._keep(_open_intent(row, ACCOUNT_OF[engine]))
+
+
+def _slice(intent: Intent, quantity: Decimal, mean_volume: Decimal | None, instrument: Instrument) -> Decimal | None:
+    """X4: what is at the exchange at once. A stop rests whole, up to the venue's maximum: it must protect the position,
+    and its volume is not known before it fires. FUNDING sizes its pairs so that both legs are one order each."""
+    is_whole = intent.style == "stop" or intent.engine is ActorName.FUNDING
+    volume = None if is_whole else mean_volume
+    return slice_of(quantity, intent.reference_price, intent.style == "maker", volume, instrument)
 
 
 def _worst_price(intent: Intent, instrument: Instrument, collar: Decimal) -> Decimal:

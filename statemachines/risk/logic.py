@@ -19,13 +19,14 @@ from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, F
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.portfolio.holdings import AccountHoldings, portfolio_fact
-from statemachines.requests import WHOLE_ACCOUNT
+from statemachines.portfolio.volumes import HOURLY, HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.risk.unusable_markets import UnusableMarkets
 from statemachines.state_store import PLAIN
 from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
 
@@ -49,7 +50,7 @@ class RiskManagerLogic:
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
         self._instruments: dict[str, Instrument] = {}
-        self._unusable: dict[str, dict[str, str]] = {}
+        self._unusable = UnusableMarkets()
         self._version = 0
         self._reconciled = False
         self._broadcast_ms: int | None = None
@@ -61,38 +62,41 @@ class RiskManagerLogic:
     # --- the ActorLogic protocol: start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """The newest bar of every series that the engines trade, which gives the prices for a first start."""
+        """The bars of every series that the engines trade: prices and volumes for a first start."""
         keys = sorted({key for limits in self._parameters.engines.values() for key in limits.universe})
         return [
-            HistoryNeed(_category(category), symbol, interval, 1)
+            HistoryNeed(_category(category), symbol, interval, bars)
             for category, symbol in (key.split(":") for key in keys)
-            for interval in ("D", "60")
+            for interval, bars in (("D", 1), (HOURLY, HOURS))
         ]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
         """Take the newest closes; a price from a later bar is kept."""
         for found in bars.values():
             self._book.take_bars(found)
-        self._touch("prices")
+        self._touch("prices", "volumes")
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
+        whole = {
+            "prices": self._book.restore_prices,
+            "volumes": self._book.volumes.restore,
+            "results": self._results.restore,
+            "unusable": self._unusable.restore,
+            "control": self._restore_control,
+        }
         for key, row in rows.items():
             kind, _, which = key.partition(":")
-            if kind == "account":
+            if kind in whole:
+                whole[kind](row.data)
+            elif kind == "account":
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
                 self._gate.restore(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
-            elif kind in ("prices", "results"):
-                (self._book.restore_prices if kind == "prices" else self._results.restore)(row.data)
             elif kind == "instruments":
                 self._instruments = {k: Instrument.model_validate(v) for k, v in row.data.items()}
-            elif kind == "unusable":
-                self._unusable = {k: dict(v) for k, v in row.data.items()}
-            elif kind == "control":
-                self._restore_control(row.data)
         self._cached = None
 
     def begin(self, now_ms: int) -> Commands:
@@ -181,7 +185,8 @@ class RiskManagerLogic:
             return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
 
         self._touch(f"engine:{intent.engine}")
-        return self._gate.decide(intent, instrument, now_ms, view)
+        volume = self._book.volumes.mean(intent.category, intent.symbol)
+        return self._gate.decide(intent, instrument, now_ms, view, volume)
 
     def _view(
         self,
@@ -215,7 +220,7 @@ class RiskManagerLogic:
             pending=pending,
             orders_this_minute=orders,
             is_repeat=is_repeat,
-            unusable=self._why_unusable(intent, instrument),
+            unusable=self._unusable.why(intent, instrument),
         )
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
@@ -237,21 +242,8 @@ class RiskManagerLogic:
         self._touch(*_engine_rows(body.engine), "results")
         return self._results.take_ended(body, now_ms)
 
-    def _why_unusable(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
-        """Why the data of an intent's market, account or coins (reported without a category) cannot be used."""
-        coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
-        whole = f"{WHOLE_ACCOUNT}:{intent.account}"
-        keys = (price_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))
-        return tuple(reason for key in keys for reason in self._unusable.get(key, {}).values())
-
     def _data_unusable(self, body: DataUnusable) -> Commands:
-        """No entries on a market while any source reports its data as unusable."""
-        sources = self._unusable.setdefault(f"{body.category}:{body.symbol}", {})
-        if body.reason:
-            sources[body.source] = body.reason
-        else:
-            sources.pop(body.source, None)
-        self._unusable = {market: reasons for market, reasons in self._unusable.items() if reasons}
+        self._unusable.take(body)
         self._touch("unusable")
         return []
 
@@ -259,7 +251,7 @@ class RiskManagerLogic:
 
     def _bars(self, body: BarsClosed) -> Commands:
         self._book.take_bars(body.bars)
-        self._touch("prices")
+        self._touch("prices", "volumes")
         if self._close_ms is None or body.close_ms <= self._close_ms:
             return []
         reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._unknown())
@@ -391,7 +383,7 @@ class RiskManagerLogic:
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
         keys += [f"scope:{one}" for one in self._states.machines]
-        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
+        return [self._row(key) for key in (*keys, "prices", "volumes", "results", "instruments", "unusable", "control")]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -412,9 +404,10 @@ class RiskManagerLogic:
             return StateRow(key, state, SCHEMA, data)
         data = {
             "prices": self._book.price_data,
+            "volumes": self._book.volumes.as_data,
             "results": self._results.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._instruments.items())},
-            "unusable": lambda: {k: dict(v) for k, v in sorted(self._unusable.items())},
+            "unusable": self._unusable.as_data,
             "control": self._control_data,
         }[kind]()
         return StateRow(key, "", SCHEMA, data)

@@ -106,7 +106,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self._send(key, reason, now_ms)
 
     def possible(self, wanted: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        """The part that the exchange would accept now, in whole lots; a quantity may need more than one order."""
+        """The part that the exchange would accept now, in whole lots."""
         found = {}
         for coin, quantity in wanted.items():
             one, price = self.instrument(coin), self.engine.prices.get(coin)
@@ -114,18 +114,13 @@ class EngineOrders(EngineRows[EngineRow]):
                 found[coin] = one.floor_qty(quantity)
         return found
 
-    def _order_size(self, coin: str, quantity: Decimal) -> Decimal:
-        one = self.instrument(coin)
-        return quantity if one is None else one.cap_market_qty(quantity)
-
     def _send(self, key: str, reason: str, now_ms: int) -> None:
         work = self.deployments[key].work
         if work is None:
             return
         first = {leg.coin: leg.first_id or leg.intent_id for leg in work.legs}
         legs = []
-        for coin, lots in self.possible(work.missing).items():
-            quantity = self._order_size(coin, lots)
+        for coin, quantity in self.possible(work.missing).items():
             self.set_engine(counter=self.engine.counter + 1)
             intent = Intent(
                 intent_id=intent_id(ActorName.TACTICAL, self.engine.counter),

@@ -133,7 +133,6 @@ def _size(
     if quantity > 0 and direction * position.trade.dust < 0:
         # X1: the order is the target less the dust, which is on the opposite side.
         quantity = instrument.floor_qty(quantity - direction * position.trade.dust)
-    quantity = instrument.cap_market_qty(quantity)
     sized = (
         f"TR-8: {plain(quantity)} from equity {equity_usdt:.2f} USDT, ATR {values.atr:.2f}, factor {plain(factor)}, "
         f"portfolio {view.portfolio.version_no}"

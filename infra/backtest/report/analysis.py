@@ -8,6 +8,7 @@ import polars as pl
 
 from infra.backtest.records import RunRecord
 from infra.backtest.report.books import Book, books_of
+from infra.backtest.report.capacity import CapacityLine, capacity_of
 from infra.backtest.report.crises import Crisis, deepest_falls, known_crises
 from infra.backtest.report.metrics import Performance, performance
 from infra.backtest.report.months import Months, months_of
@@ -30,6 +31,7 @@ class Analysis:
     trades: list[Trade]
     trade_stats: list[TradeStats]
     accumulation: pl.DataFrame
+    capacity: list[CapacityLine]
     crises: list[Crisis]
     falls: list[Crisis]
     stays: list[Stay]
@@ -57,6 +59,7 @@ def analyse(record: RunRecord) -> Analysis:
         trades=round_trips,
         trade_stats=stats_by_engine(round_trips),
         accumulation=accumulation(record.fills),
+        capacity=capacity_of(record.fills),
         crises=[] if record.facts.is_synthetic else known_crises(days),
         falls=deepest_falls(days),
         stays=stays_of(record),

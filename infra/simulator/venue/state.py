@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from infra.simulator.config import AccountConfig, SimConfig
@@ -51,6 +52,8 @@ class Venue:
         self.deposits: list[Row] = []
         self.changes: dict[str, Changes] = {}
         self.sleep: dict[str, tuple[int, bool]] = {}
+        self.slippages: dict[str, Decimal] = {}
+        """The slippage of each market order so far, by client order id; not part of the saved state."""
 
     def _open_account(self, settings: AccountConfig) -> Account:
         return Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)

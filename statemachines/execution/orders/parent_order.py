@@ -71,6 +71,8 @@ class ParentOrder:
     withdrawn: str = ""
     is_expired: bool = False
     quoted_ms: int | None = None
+    sliced_ms: int | None = None
+    """When the last slice was placed (X4); None for an order that is sent whole."""
     price_refusals: Tries = field(default_factory=Tries)
     """Consecutive quotes refused for their price, by the exchange's code (X3)."""
     amend_failures: Tries = field(default_factory=Tries)
@@ -143,6 +145,7 @@ class ParentOrder:
             "withdrawn": self.withdrawn,
             "is_expired": self.is_expired,
             "quoted_ms": self.quoted_ms,
+            "sliced_ms": self.sliced_ms,
             "price_refusals": list(self.price_refusals),
             "amend_failures": list(self.amend_failures),
             "unproven": list(self.unproven),
@@ -175,6 +178,7 @@ class ParentOrder:
             withdrawn=data["withdrawn"],
             is_expired=data["is_expired"],
             quoted_ms=data["quoted_ms"],
+            sliced_ms=data["sliced_ms"],
             price_refusals=Tries(*data["price_refusals"]),
             amend_failures=Tries(*data["amend_failures"]),
             unproven=list(data["unproven"]),
@@ -214,15 +218,15 @@ class ResurrectedOrder:
 
 
 PREFIX = "parent:"
-SCHEMA = 2
-"""The schema of the rows of parent orders. 1: the state was a separate text, fields were added (`_from_schema_1`)."""
+SCHEMA = 3
+"""The schema of the rows of parent orders. 1: the state was a separate text, fields were added (`_from_schema_1`);
+2: no order was sliced."""
 _LATER_FIELDS: Mapping[str, Any] = {"price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": []}
 
 
 def _from_schema_1(row: StateRow) -> StateRow:
     data = {**_LATER_FIELDS, **row.data}
     outcome = data.pop("outcome")
-    data["approved"] = Approved.model_validate(data["approved"]).model_dump(mode="json")
     if data["order"] is not None:
         data["order"] = {**LATER_FIELDS, **data["order"]}
     if data["ended_number"]:
@@ -236,7 +240,13 @@ def _from_schema_1(row: StateRow) -> StateRow:
     return StateRow(row.key, state.value, 2, data)
 
 
-ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1})
+def _from_schema_2(row: StateRow) -> StateRow:
+    data = {**row.data, "sliced_ms": None}
+    data["approved"] = Approved.model_validate(data["approved"]).model_dump(mode="json")
+    return StateRow(row.key, row.state, 3, data)
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1, 2: _from_schema_2})
 
 
 class ParentOrders:

@@ -31,7 +31,7 @@ PARENT_TABLE: Table[ParentOrderState] = Table(
             "quote_again",
             _S.WORKING,
             _S.HELD,
-            "EX-3: its child has ended; the remainder waits for its next quote",
+            "EX-3, EX-8: its child has ended; the remainder waits for its next quote or slice",
         ),
         # stopping
         Row("withdraw", _S.HELD, _S.STOPPING, "EX-1: withdrawn by its engine or by a switch"),

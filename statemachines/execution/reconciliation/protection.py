@@ -5,11 +5,13 @@ It asks neither the engine nor our orders, so that an error of either is found t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.limits.slices import venue_maximum
 from statemachines.requests import AccountSnapshot, OrderReport, VenueOrderStatus
-from statemachines.values import ENGINE_OF, ActorName, Side
+from statemachines.values import ENGINE_OF, LINEAR, ActorName, Category, Instrument, Side
 
 PROTECTED: frozenset[ActorName] = frozenset({ActorName.TREND_1, ActorName.TREND_2})
 """The engines whose positions have a stop at the exchange at every instant (TR-5)."""
@@ -23,8 +25,11 @@ class Unprotected(NamedTuple):
     covered: Decimal
 
 
-def unprotected(snapshot: AccountSnapshot) -> tuple[Unprotected, ...]:
-    """The positions of one reading that no stop covers completely, in alphabetical order.
+def unprotected(
+    snapshot: AccountSnapshot, instruments: Mapping[tuple[Category, str], Instrument]
+) -> tuple[Unprotected, ...]:
+    """The positions of one reading that no stop covers completely, or up to the venue's largest order (X4), in
+    alphabetical order.
 
     Empty for an account whose engine needs no stops, and for one with unreadable orders or positions: what is unknown
     is not absent.
@@ -38,7 +43,9 @@ def unprotected(snapshot: AccountSnapshot) -> tuple[Unprotected, ...]:
         closing = Side.SELL if position.quantity > 0 else Side.BUY
         stops = (order for order in snapshot.open_orders if _is_stop(order, position.symbol, closing))
         covered = sum((order.quantity - order.filled_quantity for order in stops), Decimal(0))
-        if covered < abs(position.quantity):
+        instrument = instruments.get((LINEAR, position.symbol))
+        most = None if instrument is None else venue_maximum(instrument, is_maker=False)
+        if covered < (abs(position.quantity) if most is None else min(abs(position.quantity), most)):
             found.append(Unprotected(position.symbol, position.quantity, covered))
     return tuple(found)
 

@@ -272,7 +272,7 @@ class Reconciler:
         context, account = self._context, snapshot.account
         if comparison.is_trading(context, account):
             return False  # a stop is being placed or moved, or a position is being closed
-        found = unprotected(snapshot)
+        found = unprotected(snapshot, context.instruments)
         if found and reading.number < READINGS_TO_ACCEPT:
             self._read(running, account, reading.number + 1, 0, 0.0)
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +47,9 @@ def prices() -> Prices:
 
 @pytest.fixture
 def store(prices: Prices) -> Committing:
-    return Committing(Decimal("0.0002"), prices.usd, prices.of)
+    return Committing(
+        defaultdict(lambda: Decimal("0.0002")), prices.usd, prices.of, lambda _category, _symbol: Decimal(100)
+    )
 
 
 def order(**changes: Any) -> OrderFact:
@@ -137,6 +140,7 @@ def test_a_makers_shortfall_is_against_the_price_at_the_decision(
     store.parts(ActorName.ORDER_MANAGER, facts=[requoted, execution(client_order_id="L2", side=side, is_maker=True)])
     (fill,) = fills(store)
     assert (fill["shortfall_usdt"], fill["slippage_usdt"]) == (shortfall, 0.0)
+    assert fill["volume_share"] == fill["quantity"] / 100
 
 
 def test_a_fill_of_tactical_names_its_deployment(store: Committing) -> None:

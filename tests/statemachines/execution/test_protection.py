@@ -42,6 +42,10 @@ def reading(
     )
 
 
+def unprotected_in(snapshot: AccountSnapshot) -> tuple[Unprotected, ...]:
+    return unprotected(snapshot, {})
+
+
 QUANTITIES = st.decimals(min_value="0.001", max_value=100, places=3)
 
 
@@ -50,7 +54,7 @@ def test_a_position_is_protected_by_as_much_as_its_stops_cover(
     held: Decimal, stops: list[Decimal], direction: int
 ) -> None:
     closing = Side.SELL if direction > 0 else Side.BUY
-    found = unprotected(reading((position(direction * held),), tuple(order(closing, one) for one in stops)))
+    found = unprotected_in(reading((position(direction * held),), tuple(order(closing, one) for one in stops)))
     covered = sum(stops, D(0))
     assert found == (() if covered >= held else (Unprotected(SYMBOL, direction * held, covered),))
 
@@ -68,17 +72,17 @@ def test_a_position_is_protected_by_as_much_as_its_stops_cover(
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_does_not_close_the_whole_position_is_no_protection(changes: dict[str, object]) -> None:
-    assert not unprotected(reading((position(D(1)),), (order(Side.SELL, D(1)),)))
-    assert unprotected(reading((position(D(1)),), (order(Side.SELL, D(1)).model_copy(update=changes),)))
+    assert not unprotected_in(reading((position(D(1)),), (order(Side.SELL, D(1)),)))
+    assert unprotected_in(reading((position(D(1)),), (order(Side.SELL, D(1)).model_copy(update=changes),)))
 
 
 def test_engines_without_stops_and_unreadable_rows_are_not_judged() -> None:
     naked = position(D(-1), Account.FUNDING)
-    assert not unprotected(reading((naked,), (), Account.FUNDING))
+    assert not unprotected_in(reading((naked,), (), Account.FUNDING))
     unread = SetAside(kind="order", category="linear", symbol=SYMBOL, problem="quantity is not a number")
     lacking = reading((position(D(1)),), ())
-    assert unprotected(lacking)
-    assert not unprotected(lacking.model_copy(update={"set_aside": (unread,)}))
+    assert unprotected_in(lacking)
+    assert not unprotected_in(lacking.model_copy(update={"set_aside": (unread,)}))
 
 
 def held() -> Rig:

@@ -26,6 +26,13 @@ CONVENTIONS = (
     "trip from flat to flat at average cost; FUNDING's two legs are one trade."
 )
 
+CAPACITY = (
+    "Orders by size: what each decision traded, in parts of the market's mean hourly volume (24 closed hours). An "
+    "order above the venue's maximum or 1 % of that volume is worked in slices (X4); takers pay slippage times the "
+    "root of their volume of 60 minutes in parts of 0.1 % of it, where that is above 1. Shortfall: against the price "
+    "at the decision, beyond slippage."
+)
+
 
 def render(run: Analysis) -> str:
     """The whole page."""
@@ -81,6 +88,7 @@ SECTIONS = (
     ("crises", "In crises"),
     ("capital", "Capital at work"),
     ("trades", "What was traded"),
+    ("capacity", "Capacity"),
     ("states-section", "States"),
     ("rules", "Rules and refusals"),
     ("run", "The run"),
@@ -114,6 +122,7 @@ def _sections(run: Analysis, charts: dict[str, Chart]) -> list[str]:
         + _titled("The deepest falls of BTC, from high to low", tables.crises_table(run.falls)),
         _head("capital", name["capital"]) + drawn("allocation", "cash", "exposure"),
         _head("trades", name["trades"]) + "".join(prices),
+        _head("capacity", name["capacity"]) + _note(CAPACITY) + tables.capacity_table(run),
         (_head("states-section", name["states-section"]) + drawn("states") + tables.states_table(run))
         if "states" in charts
         else "",

@@ -53,7 +53,7 @@ def performance_table(run: Analysis) -> str:
 def books_table(run: Analysis) -> str:
     """Money per engine: from start to end, and what it cost."""
     columns = words("") + figures(
-        "Start", "Transfers in less out", "End", "Profit after costs", "Fees", "Takers' slippage", "Makers' shortfall",
+        "Start", "Transfers in less out", "End", "Profit after costs", "Fees", "Takers' slippage", "Shortfall",
         "Funding received",
         "Funding paid", "Traded", "Turnover a year", "Costs a year", "Mean exposure", "Highest exposure",
         "Days invested", "Mean cash",
@@ -82,6 +82,28 @@ def books_table(run: Analysis) -> str:
             percent(book.mean_cash, 0),
         )
         for book in run.books.values()
+    ]
+    return table(columns, rows)
+
+
+def capacity_table(run: Analysis) -> str:
+    """Orders by size against the market, and what their size cost."""
+    columns = words("", "Of an hour's volume") + figures(
+        "Orders", "Parts", "Traded, USDT", "Mean share", "Largest share", "Slippage", "Shortfall"
+    )
+    rows: list[Row] = [
+        (
+            line.engine,
+            line.size,
+            count(line.orders),
+            count(line.parts),
+            usdt(line.notional_usdt),
+            percent(line.mean_share, 3),
+            percent(line.largest_share, 3),
+            percent(line.slippage, 3),
+            percent(line.shortfall, 3),
+        )
+        for line in run.capacity
     ]
     return table(columns, rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from infra.simulator.venue import book
+from infra.simulator.venue.impact import slippage_of
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import locked, margin
 from infra.simulator.venue.model import Account, Order
@@ -67,7 +68,7 @@ def work(venue: Venue, account: Account, order: Order, base: Decimal) -> None:
     fills: list[book.Level] = []
     if order.time_in_force != "PostOnly":
         # A limit order meets the book as it is shown; the market moves against one that names no price.
-        slippage = venue.config.slippage if order.order_type == "Market" else ZERO
+        slippage = slippage_of(venue, order) if order.order_type == "Market" else ZERO
         fills = book.take(
             venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty, slippage=slippage
         )

@@ -61,6 +61,7 @@ def fill(day: int, engine: str, side: str, quantity: float, price: float, **chan
         "is_maker": False,
         "slippage_usdt": quantity * price * 0.0002,
         "shortfall_usdt": 0.0,
+        "volume_share": 0.0005,
         "realised_usdt": 0.0,
         "kind": "trade",
         "order_id": f"{engine}-{day}-{side}",

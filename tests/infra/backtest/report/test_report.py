@@ -195,7 +195,7 @@ def test_makers_shortfall_stands_beside_takers_slippage() -> None:
     fills = [fill(15, "CORE-HODL", "Buy", 2.0, 1_000.0, is_maker=True, slippage_usdt=0.0, shortfall_usdt=12.5)]
     run = analyse(record(fills=table(fills, records.FILLS)))
     assert (run.books["CORE-HODL"].slippage_usdt, run.books["CORE-HODL"].shortfall_usdt) == (0.0, 12.5)
-    assert "shortfall</th>" in books_table(run)
+    assert "Shortfall</th>" in books_table(run)
 
 
 def test_an_interrupted_file_leaves_the_one_before_it(tmp_path: Path) -> None:

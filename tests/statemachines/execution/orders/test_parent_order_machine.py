@@ -10,7 +10,7 @@ import pytest
 from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry
 from statemachines.execution.context import DIALECT, ExecutionContext
-from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.parent_order import SCHEMA, ParentOrder
 from statemachines.execution.orders.parent_order_machine import ENDED, PARENT_TABLE, ParentOrderState
 from statemachines.execution.parameters import OrderParameters
 from statemachines.messages.orders import Withdraw
@@ -87,14 +87,14 @@ def restored(row: StateRow) -> ParentOrder:
 def test_a_row_of_the_version_without_the_table_is_taken_back(old: Old) -> None:
     parent = restored(row_of(old))
     assert parent.state is old.now
-    again = restored(StateRow("parent:0", parent.state.value, 2, parent.as_data()))
+    again = restored(StateRow("parent:0", parent.state.value, SCHEMA, parent.as_data()))
     assert again.state is old.now and again.as_data() == parent.as_data()
 
 
 def test_a_row_of_a_later_version_or_with_a_state_outside_the_table_is_refused() -> None:
     row = row_of(OLD[2])
-    with pytest.raises(UnreadableRowError, match="schema 3"):
-        restored(row._replace(schema=3))
+    with pytest.raises(UnreadableRowError, match=f"schema {SCHEMA + 1}"):
+        restored(row._replace(schema=SCHEMA + 1))
     data = dict(row.data)
     del data["outcome"]
     with pytest.raises(UnreadableRowError, match=r"row 'parent:0' of order-manager cannot be read .*'OPEN' is not one"):

@@ -10,6 +10,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import AMEND_ANSWERED, AMEND_UNANSWERED, Topic
+from statemachines.execution.styles import slicing
 from statemachines.messages.orders import IntentWorking, MoveStop
 from statemachines.requests import Refused, Unknown, VenueOrderStatus, outcome_in_words
 from statemachines.values import Side
@@ -34,7 +35,7 @@ def announce_working(context: ExecutionContext, parent: ParentOrder, order: Chil
             account=order.account,
             client_order_id=order.client_order_id,
             trigger_price=order.trigger_price,
-            quantity=order.quantity,
+            quantity=slicing.asked_quantity(parent, order),
         )
     )
 
@@ -67,8 +68,8 @@ def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> N
     tries, target = parent.requests.tries, dict[str, Decimal]()
     if parent.trigger_price is not None and parent.trigger_price != order.trigger_price:
         target["trigger_price"] = parent.trigger_price
-    if parent.quantity != order.quantity:
-        target["quantity"] = parent.quantity
+    if (quantity := slicing.next_quantity(parent, parent.quantity)) != order.quantity:
+        target["quantity"] = quantity
     if not target:
         counted = (tries.pop(AMEND_ANSWERED, None), tries.pop(AMEND_UNANSWERED, None))
         if counted != (None, None):

@@ -1,0 +1,50 @@
+"""The volume traded in the last hours, by market: V of X4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from statemachines.facts import BarFact
+from statemachines.portfolio.equity import price_key
+from statemachines.values import HOUR_MS, Category
+
+HOURS = 24
+HOURLY = "60"
+
+
+class HourlyVolumes:
+    """The volumes of each market's last `HOURS` closed hours, in base coin, by the hour's start. Mutable."""
+
+    def __init__(self) -> None:
+        self._volumes: dict[str, dict[int, Decimal]] = {}
+
+    def take(self, bars: Iterable[BarFact]) -> None:
+        """Closed bars, in any order and as often as they come; only hourly ones count."""
+        for bar in bars:
+            if bar.interval == HOURLY:
+                known = self._volumes.setdefault(price_key(bar.category, bar.symbol), {})
+                known[bar.start_ms] = bar.volume
+                oldest = max(known) - (HOURS - 1) * HOUR_MS
+                for start_ms in [one for one in known if one < oldest]:
+                    del known[start_ms]
+
+    def mean(self, category: Category, symbol: str) -> Decimal | None:
+        """Mean volume per hour in base coin over the hours known; None without any volume, which is unknown."""
+        known = self._volumes.get(price_key(category, symbol))
+        total = sum(known.values(), Decimal(0)) if known else Decimal(0)
+        return total / len(known) if known and total > 0 else None
+
+    def as_data(self) -> dict[str, Any]:
+        """JSON values; `restore` is its inverse."""
+        return {
+            key: [[start_ms, str(volume)] for start_ms, volume in sorted(known.items())]
+            for key, known in sorted(self._volumes.items())
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Restore from the result of `as_data`."""
+        self._volumes = {
+            key: {int(start_ms): Decimal(volume) for start_ms, volume in rows} for key, rows in data.items()
+        }
