@@ -38,8 +38,9 @@ def build(
     store: MemoryStore,
     installation: str = INSTALLATION,
     probe: Callable[[ActorName, str], None] | None = None,
+    config: SimConfig | None = None,
 ) -> InProcessSystem:
-    exchange = Exchange(market, SimConfig(rate_limits=False))
+    exchange = Exchange(market, config or SimConfig(rate_limits=False))
     return InProcessSystem(exchange, logics(EternalConfig(), installation), store, probe)
 
 

@@ -61,11 +61,13 @@ class Invariants:
         self._funding = config.in_force("engines.funding")
         self._held: dict[tuple[str, str], Decimal] = {}
         self._naked_since: dict[str, int] = {}
+        self._approved: dict[str, Decimal] = {}
+        self._lines_read = 0
 
     def at_each_write(self, world: World) -> None:
         """Raises ViolationError."""
         _raise("one live child", _children(world))
-        _raise("executed once", _doubled(world))
+        _raise("executed once", self._doubled(world))
         _raise("fencing", (f"a fenced incarnation reached the exchange: {one}" for one in world.fenced_writes))
         _raise("limits", self._beyond_limits(world))
 
@@ -107,6 +109,26 @@ class Invariants:
                 held = abs(account.positions[symbol].size) * world.exchange.venue.prices.mark(symbol)
                 if held > leg_room_usdt(equity, ZERO, Decimal(1), self._funding) * (1 + self._tolerance):
                     yield f"funding: {held} USDT short in {symbol} at an equity of {equity}"
+
+    def _doubled(self, world: World) -> Iterator[str]:
+        """EX-1, X4: the orders of one intent execute no more than was approved, or than one of them was amended to."""
+        lines = world.store.memory.journal(ActorName.RISK_MANAGER)
+        for line in lines[self._lines_read :]:
+            if line.note.trigger == "approve":
+                self._approved[line.note.data["intent_id"]] = Decimal(line.note.data["quantity"])
+        self._lines_read = len(lines)
+        for account in world.exchange.venue.accounts.values():
+            most: dict[str, Decimal] = defaultdict(Decimal)
+            executed: dict[str, Decimal] = defaultdict(Decimal)
+            for order in account.orders.values():
+                parts = parse_client_order_id(INSTALLATION, order.link_id)
+                if parts is not None:
+                    most[parts.intent_id] = max(most[parts.intent_id], order.qty)
+                    executed[parts.intent_id] += order.filled
+            for intent, quantity in executed.items():
+                limit = max(most[intent], self._approved.get(intent, ZERO))
+                if most[intent] and quantity > limit:
+                    yield f"{intent}: {quantity} executed of {limit}"
 
     def _has_grown(self, world: World, account: VenueAccount, symbol: str) -> bool:
         size, key = abs(account.positions[symbol].size), (account.name, symbol)
@@ -163,20 +185,6 @@ def _children(world: World) -> Iterator[str]:
         yield from (
             f"{intent} has {children} open at the exchange" for intent, children in live.items() if children[1:]
         )
-
-
-def _doubled(world: World) -> Iterator[str]:
-    for account in world.exchange.venue.accounts.values():
-        most: dict[str, Decimal] = defaultdict(Decimal)
-        executed: dict[str, Decimal] = defaultdict(Decimal)
-        for order in account.orders.values():
-            parts = parse_client_order_id(INSTALLATION, order.link_id)
-            if parts is not None:
-                most[parts.intent_id] = max(most[parts.intent_id], order.qty)
-                executed[parts.intent_id] += order.filled
-        for intent, quantity in executed.items():
-            if most[intent] and quantity > most[intent]:
-                yield f"{intent}: {quantity} executed of {most[intent]}"
 
 
 def _halted_by_rule(world: World) -> frozenset[str]:

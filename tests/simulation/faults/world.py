@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from infra.backtest.system import SYMBOLS, DirectExchange, InProcessSystem, move
 from infra.backtest.view import MarketView
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
-from infra.simulator.config import SimConfig
+from infra.simulator.config import SimConfig, default_accounts
 from infra.simulator.market.port import Market
 from infra.simulator.venue.stepper import Public
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
@@ -31,6 +31,8 @@ from tests.simulation.faults.venue import act_of_its_own_accord, failing
 from tests.simulation.whole import INSTALLATION, build, instant, synthetic
 
 FIRST_START = "the system starts for the first time"
+LARGE = "orders are worked in slices: 5,000 times the usual capital"
+SCALE = 5_000
 OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
     FIRST_START: ("2025-01-01T00:00", frozenset({Point.LEVERAGE})),
     "the funding pairs are opened": ("2025-01-01T12:00", frozenset()),
@@ -38,6 +40,7 @@ OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
     "the tranches are quoted again": ("2025-01-02T20:00", frozenset({Point.TRANSFER, Point.AMEND})),
     "stops are hit": ("2025-01-07T04:00", frozenset({Point.CANCEL})),
     "a trend is entered and stopped, the pairs are closed": ("2025-01-11T20:00", frozenset({Point.TRANSFER})),
+    LARGE: ("2025-01-01T20:00", frozenset()),
 }
 """Moments of the synthetic market four hours before something happens, and the rare points that come up then."""
 
@@ -56,6 +59,7 @@ class Opening:
 
     store: bytes
     exchange: str
+    config: SimConfig
 
 
 @cache
@@ -66,18 +70,25 @@ def market() -> Market:
 @cache
 def opening(name: str) -> Opening:
     """The system at that moment."""
-    store = MemoryStore()
+    store, config = MemoryStore(), venue_config(SCALE if name == LARGE else 1)
     if name == FIRST_START:
         # History alone is there: it is the longest part of a start, and the same in each.
-        exchange = Exchange(market(), SimConfig(rate_limits=False))
+        exchange = Exchange(market(), config)
         every = logics(EternalConfig(), INSTALLATION)
         system = InProcessSystem(exchange, {ActorName.MARKET_DATA: every[ActorName.MARKET_DATA]}, store)
         system.start()
     else:
-        system = build(market(), store)
+        system = build(market(), store, config=config)
         system.start()
         system.run(instant(OPENINGS[name][0]))
-    return Opening(pickle.dumps(store), json.dumps(system.exchange.dump()))
+    return Opening(pickle.dumps(store), json.dumps(system.exchange.dump()), config)
+
+
+def venue_config(scale: int) -> SimConfig:
+    """The exchange with so many times the usual capital."""
+    usual = default_accounts()
+    accounts = (replace(one, balances={c: amount * scale for c, amount in one.balances.items()}) for one in usual)
+    return SimConfig(accounts=tuple(accounts), rate_limits=False)
 
 
 def openings_for(point: Point) -> tuple[str, ...]:
@@ -91,7 +102,7 @@ class World:
 
     def __init__(self, begun: Opening, chooser: Chooser) -> None:
         memory: MemoryStore = pickle.loads(begun.store)
-        self.exchange = Exchange(market(), SimConfig(rate_limits=False), state=json.loads(begun.exchange))
+        self.exchange = Exchange(market(), begun.config, state=json.loads(begun.exchange))
         self.store = FailingStore(memory, chooser)
         self.watch: Callable[[World], None] = lambda _world: None
         self.watch_write: Callable[[World], None] = lambda _world: None
