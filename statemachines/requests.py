@@ -122,10 +122,12 @@ class SetLeverage(Frozen):
 
 
 class ReadAccount(Frozen):
-    """Read everything reconciliation compares: open orders, executions since, positions, balances."""
+    """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
+    log since an instant, unless that is None: it is long, and needed only to explain a balance."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
+    transactions_since_ms: int | None = None
 
 
 class ReadMarket(Frozen):
@@ -274,7 +276,17 @@ class SetAside(Frozen):
     Kind `status`: the instrument's rules can be read, but the exchange currently restricts its trading."""
 
     kind: Literal[
-        "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
+        "order",
+        "execution",
+        "position",
+        "balance",
+        "transaction",
+        "bar",
+        "quote",
+        "instrument",
+        "status",
+        "funding_rate",
+        "frame",
     ]
     category: str
     symbol: str
@@ -342,6 +354,35 @@ class TransferState(Frozen):
     status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
 
 
+class TransactionRow(Frozen):
+    """A row of the transaction log: a change of one coin of the wallet, with its reason (OR-6).
+
+    `change` = `cash_flow` + `funding` - `fee`; the sign of `funding` is that of the money, `fee` positive is paid. A
+    field that cannot be read is None or "", and `problem` says why; `raw` is then the whole row as it came, as it is
+    for every row that the execution list does not explain.
+    """
+
+    account: Account
+    transaction_id: str
+    transaction_type: str
+    coin: str
+    change: Decimal | None
+    cash_flow: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    symbol: str = ""
+    order_id: str = ""
+    trade_id: str = ""
+    time_ms: int | None = None
+    problem: str = ""
+    raw: str = ""
+
+    @property
+    def key(self) -> str:
+        """The row's natural id: both coins of one conversion may carry one id."""
+        return ":".join((self.transaction_id, self.transaction_type, self.coin))
+
+
 class AccountSnapshot(Frozen):
     """The state of one account at one reading; a failed query is never an empty snapshot, and rows in `set_aside` are
     unknown rather than absent."""
@@ -353,6 +394,8 @@ class AccountSnapshot(Frozen):
     executions: tuple[ExecutionReport, ...]
     positions: tuple[PositionReport, ...]
     balances: dict[str, Decimal]
+    transactions: tuple[TransactionRow, ...] | None = None
+    """Rows of the transaction log, oldest first; without those that executions book. None: not requested."""
     set_aside: tuple[SetAside, ...] = ()
 
 
