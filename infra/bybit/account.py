@@ -34,8 +34,8 @@ from statemachines.requests import (
     OrderReport,
     PositionReport,
     SetAside,
-    TransactionRow,
 )
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, LINEAR, MINUTE_MS, SPOT, Account, Category
 
 WINDOW_MS = 7 * DAY_MS

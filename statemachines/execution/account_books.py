@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from statemachines.actor_logic import StateRow
-from statemachines.execution.execution_ids import SeenIds
 from statemachines.execution.parameters import OrderParameters
-from statemachines.execution.transaction_log import TransactionRecords
+from statemachines.execution.records.seen_ids import SeenIds
+from statemachines.execution.records.transaction_records import TransactionRecords
 from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.requests import ExecutionReport
 from statemachines.unusable_data import UnusableData

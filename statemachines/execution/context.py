@@ -98,7 +98,7 @@ class ExecutionContext:
         self._balances_to_publish[account] = None
 
     def count_result(self, account: Account, coin: str, amount: Decimal) -> None:
-        """Income or expense of this step that is part of results (RULINGS F11): told with the account's balances."""
+        """Income or expense of this step that is part of results (RULINGS F11), published with the balances."""
         self.publish_balances(account)
         if amount:
             results = self._results.setdefault(account, {})

@@ -9,8 +9,8 @@ from statemachines.execution.fills import post
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.orders.transfer_order import TransferWork
 from statemachines.execution.orders.transfer_order_machine import TransferState
+from statemachines.execution.records.transaction_records import TransferLeg
 from statemachines.execution.submission import patience_s
-from statemachines.execution.transaction_log import TransferLeg
 from statemachines.ledger.postings import transfer_posting
 from statemachines.messages.accounts import TransferEnded, TransferOrdered
 from statemachines.requests import (

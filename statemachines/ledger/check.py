@@ -15,7 +15,7 @@ from statemachines.ledger.exact import add
 from statemachines.ledger.postings import FEES, FUNDING, WALLET
 from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import attribute, posting_id, transaction_posting
-from statemachines.requests import TransactionRow
+from statemachines.transaction_log.row import TransactionRow
 
 ZERO = Decimal(0)
 Lines = dict[tuple[str, str], Decimal]

@@ -1,4 +1,4 @@
-"""OR-6: what a row of the transaction log is in the ledger, as pure functions; what cannot be told is suspense."""
+"""OR-6: what a row of the transaction log is in the ledger, as pure functions; the unknown is suspense."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statemachines.facts import PostingFact, PostingKind
 from statemachines.ledger.exact import add
 from statemachines.ledger.postings import DEPOSITS, FEES, SUSPENSE, WITHDRAWALS, balanced, wallet_lines
 from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy, Effect, Sign
-from statemachines.requests import TransactionRow
+from statemachines.transaction_log.row import TransactionRow
 
 ZERO = Decimal(0)
 

@@ -28,7 +28,7 @@ class BalancesKnown(Body):
     """Balances and positions of an account as booked, after reconciliation or a transfer.
 
     `results` is income less expense by coin that these balances contain for the first time (interest, bonuses,
-    conversions); any other difference to what was told before came from or went to outside (RULINGS F11).
+    conversions); any other difference to the message before came from or went to outside (RULINGS F11).
     """
 
     KIND = "balances_known"

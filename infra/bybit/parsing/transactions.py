@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from infra.bybit.parsing.fields import Row, UnparsableError, shown_text
 from statemachines.ledger.exact import add
 from statemachines.ledger.transaction_types import is_booked_by_execution
-from statemachines.requests import TransactionRow
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account
 
 T = TypeVar("T")

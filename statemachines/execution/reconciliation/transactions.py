@@ -13,14 +13,15 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
 from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.findings import Finding, Kind
-from statemachines.execution.transaction_log import Correction
+from statemachines.execution.records.transaction_records import Correction
 from statemachines.execution.transfers import expect_row
 from statemachines.facts import PostingFact
 from statemachines.ledger.exact import add
 from statemachines.ledger.postings import DEPOSITS, WALLET, WITHDRAWALS, reversal_posting, wallet_lines
 from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import Attribution, attribute, result_of, transaction_posting
-from statemachines.requests import AccountSnapshot, TransactionRow
+from statemachines.requests import AccountSnapshot
+from statemachines.transaction_log.row import TransactionRow
 
 ZERO = Decimal(0)
 

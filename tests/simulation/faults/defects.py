@@ -13,13 +13,13 @@ from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import Commit, EnvelopeDict
 from statemachines.execution import fills, responses, submission, transfers
 from statemachines.execution.context import ExecutionContext
-from statemachines.execution.execution_ids import SeenIds
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.order_ids import client_order_id
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import Topic
 from statemachines.execution.orders.transfer_order import TransferWork
+from statemachines.execution.records.seen_ids import SeenIds
 from statemachines.facts import PostingFact
 from statemachines.requests import ExchangeResponse, OrderFound, TransferFunds, Unknown
 from statemachines.values import Account

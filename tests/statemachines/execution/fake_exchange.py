@@ -30,11 +30,11 @@ from statemachines.requests import (
     ReadMarket,
     Refused,
     SetLeverage,
-    TransactionRow,
     TransferFunds,
     TransferState,
     VenueOrderStatus,
 )
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Side
 from tests.kit import builders
 

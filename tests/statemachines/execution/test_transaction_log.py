@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.execution.parameters import OrderParameters
@@ -16,7 +16,8 @@ from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferO
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DayClosed
 from statemachines.portfolio.holdings import AccountHoldings
-from statemachines.requests import AccountSnapshot, ReadAccount, TransactionRow, Unknown
+from statemachines.requests import AccountSnapshot, ReadAccount, Unknown
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.statemachines.execution.fake_exchange import FakeExchange
 from tests.statemachines.execution.rig import START_MS, Rig
@@ -292,6 +293,7 @@ MOVEMENTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(movements=MOVEMENTS, data=st.data())
 def test_or9_rows_in_any_order_any_number_of_times_and_over_restarts_give_one_ledger(
     movements: list[tuple[str, Decimal, str, int]], data: st.DataObject

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from statemachines.actor_logic import StateRow
-from statemachines.execution.execution_ids import SeenIds
+from statemachines.execution.records.seen_ids import SeenIds
 from statemachines.values import Account
 
 MAX_OPEN = 1_000
