@@ -59,7 +59,10 @@ def stopped_system(config: EternalConfig) -> Iterator[tuple[str, ExchangeRecords
 @contextmanager
 def _held(config: EternalConfig) -> Iterator[None]:
     """The data folder of a stopped system, held so that none starts meanwhile."""
-    if is_missing(config.data_folder) or not config.database_folder.exists():
+    from infra.database.server.files import reachable_home, server_user
+
+    home = reachable_home(config.database_folder, server_user())
+    if is_missing(config.data_folder) or not home.exists():
         raise RunningError(f"There is no ledger in {config.data_folder}: no system has run on it yet.")
     demand_data_folder(config.data_folder)
     with write_pid(config.data_folder):

@@ -141,7 +141,8 @@ def _entries(rows: LedgerRows, account: Account) -> list[LedgerEntry]:
         for owner, name, coin, amount in posting.lines:
             if owner == account:
                 lines[name, coin] = lines.get((name, coin), ZERO) + amount
-        if lines:
+        is_unread = not posting.lines and posting.posting_id.startswith(f"log:{account}:")
+        if lines or is_unread:
             found.append(LedgerEntry(posting.posting_id, posting.kind, posting.posted_ms, lines))
     return found
 

@@ -160,7 +160,9 @@ def _compare_entries(
                 for line in transaction_posting(rows[0], attribute(rows[0]), 0).lines
             )
         had = _lines(found.lines.items())
-        if had != wanted:
+        if rows[0].change is None:
+            check.differences.append(_unread(account, found, rows[0]))
+        elif had != wanted:
             check.differences.append(_contradiction(account, found, rows[0], had, wanted))
     for entry in left.values():
         is_due = entry.kind != "opening" and entry.posted_ms >= begin_ms
@@ -247,6 +249,11 @@ def _missing(account: str, row: TransactionRow) -> Difference:
     if row.trade_id:
         text += f" (trade {row.trade_id}, order {row.order_id or 'unknown'})"
     return Difference(account, "missing", row.transaction_id, _time(row), "none", amount, text)
+
+
+def _unread(account: str, entry: LedgerEntry, row: TransactionRow) -> Difference:
+    text = f"the exchange's {row.transaction_type} {row.transaction_id} is preserved, but its amount cannot be read"
+    return Difference(account, "unread", entry.posting_id, entry.posted_ms, "nothing", "an unread amount", text)
 
 
 def _surplus(account: str, entry: LedgerEntry) -> Difference:

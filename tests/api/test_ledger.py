@@ -359,3 +359,14 @@ def test_the_launch_checks_one_at_a_time_beside_its_socket() -> None:
 
 def settled(desk: LedgerDesk, name: str, wanted: dict[str, Any]) -> None:
     until(lambda: desk.answer(name) == wanted)
+
+
+def test_a_row_whose_amount_cannot_be_read_is_named_with_the_correction_that_stands_for_it(
+    traded: tuple[str, ExchangeRecords, InProcessSystem],
+) -> None:
+    _url, _exchange, system = traded
+    system.exchange.transact("TREND-2", "USDT", "BONUS", D(1), D(0), {"change": "one"})
+    system.run(system.exchange.market_time + DAY_MS)
+    found = {one.fault: one for one in checked(traded).differences}
+    assert set(found) == {"unread", "unexplained"}
+    assert "amount cannot be read" in found["unread"].text and "USDT" in found["unexplained"].ledger
