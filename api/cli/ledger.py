@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -90,8 +92,7 @@ def export(
     with database_of(config) as url, reading(url) as rows:
         lines = beancount.journal(rows, period) if form == "beancount" else tax_csv.table(rows, period)
         if out is None:
-            for line in lines:
-                typer.echo(line)
+            _print(lines)
             return
         write_whole(out, lambda draft: _write(draft, lines))
     typer.echo(f"{out} is written.", err=True)
@@ -104,6 +105,15 @@ def parse_period(first: str | None, last: str | None) -> Period:
     if until_ms <= from_ms:
         raise OptionError(f"--to {last} is before --from {first}; it must be the same day or a later one.")
     return Period(from_ms, until_ms)
+
+
+def _print(lines: Iterator[str]) -> None:
+    try:
+        for line in lines:
+            typer.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, e.g. `head`; nothing is left to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write(draft: Path, lines: Iterator[str]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.execution.reconciliation import comparison, reconciler
+from statemachines.execution.reconciliation.executions import missing_executions
 from statemachines.execution.records.seen_ids import SeenIds
 from statemachines.facts import DiscrepancyFact, ExecutionFact, Fact
 from statemachines.messages.accounts import Reconciled
@@ -144,10 +145,12 @@ SCENARIO: list[tuple[str, Side, Decimal]] = [
 
 
 def _defects() -> Iterator[tuple[str, AbstractContextManager[Any]]]:
-    missing = comparison.missing_executions
     yield (
         "an execution that the stream lost is not booked",
-        patch.object(comparison, "missing_executions", lambda is_booked, listed: missing(is_booked, listed)[:-1]),
+        patch(
+            f"{comparison.__name__}.missing_executions",
+            lambda is_booked, listed: missing_executions(is_booked, listed)[:-1],
+        ),
     )
     yield "an execution is booked again", patch.object(SeenIds, "__contains__", lambda _self, _name: False)
     yield "the log is not booked", patch.object(reconciler, "apply_transactions", lambda _context, _snapshot: [])
