@@ -106,7 +106,8 @@ class TransactionRecords:
 
     def rows(self) -> Iterable[StateRow]:
         """Every row in its current form; none before the first reading."""
-        return [self._row(), *self.seen.rows()] if self.is_begun or self.legs else []
+        own = [self._row()] if self.is_begun or self.legs or self.corrections or self.in_suspense else []
+        return [*own, *self.seen.rows()]
 
     def dirty(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
