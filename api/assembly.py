@@ -170,7 +170,7 @@ class SystemAssembly:
     def _endpoints(self) -> Endpoints:
         from infra.bybit.endpoints import endpoints
 
-        return endpoints(self.config.profile.value, self.exchange_url)
+        return endpoints(self.config.profile.value, self.exchange_url, self.config.addresses.exchange)
 
     def _sessions(self, credentials: Credentials) -> HttpSessions:
         from infra.bybit.session import HttpSessions
@@ -186,7 +186,10 @@ class SystemAssembly:
         from infra.feeds.source import HttpJson
 
         is_paper, proxy = self.config.profile is Profile.PAPER, self.config.live.proxy()
-        sources = (self.exchange_url, self.exchange_url) if is_paper else (ALTERNATIVE_ME, DERIBIT)
+        others = self.config.addresses
+        sources = (others.fear_greed or ALTERNATIVE_ME, others.dvol or DERIBIT)
+        if is_paper:
+            sources = (self.exchange_url, self.exchange_url)
         credentials = self._credentials(name)
         return BybitExchange(
             self._sessions(credentials),

@@ -134,7 +134,8 @@ class System:
         """Which market this is: invented data are called synthetic wherever they are seen."""
         exchange = self.config.exchange
         if not self.config.is_simulated:
-            return f"Bybit {self.config.profile.value}"
+            elsewhere = self.config.addresses.rest
+            return f"Bybit {self.config.profile.value}" + (f", at {elsewhere}" if elsewhere else "")
         if self._exchange is not None and self._exchange.market:
             return self._exchange.market
         return f"recorded history {exchange.history.name}" if exchange.history else f"synthetic, seed {exchange.seed}"
@@ -279,7 +280,7 @@ class System:
         if self._exchange is not None:
             exchange_url, instance = self._exchange.url, self._exchange.instance
         uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
-        rest = endpoints(config.profile.value, exchange_url).rest
+        rest = endpoints(config.profile.value, exchange_url, config.addresses.exchange).rest
         sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
         with told_as_sentence():
