@@ -209,6 +209,8 @@ class ActorRunner:
             "pending_requests": len(durable.pending) if durable else 0,
             "deadline_ms": durable.deadline() if durable else None,
             "stream_faults": list(streams.faults()) if streams else [],
+            "unheard_s": dict(streams.unheard_s()) if streams else {},
+            "data_age_s": dict(streams.data_age_s()) if streams else {},
             "machines": dict(self._machine_states),
             "last_error": self._error,
             "outage": self._outage,

@@ -13,7 +13,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, ReadingChanged, RiskAssessed
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -146,6 +146,8 @@ class RiskManagerLogic:
                 return self._data_unusable(body)
             case ComponentChanged():
                 return self._component(body, now_ms)
+            case ReadingChanged():
+                return self._states.take_reading(body.switch, body.reason, now_ms, is_bad=body.is_bad)
             case OperatorCommand():
                 return self._operator(body, now_ms)
             case AssessRisk():

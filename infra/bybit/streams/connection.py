@@ -155,6 +155,7 @@ class Connection:
         self.connection_id = ""
         self.frames = 0
         self.fault = f"stream {name} has not connected yet"
+        """Why it does not deliver, as a phrase; "" when it does."""
         self._base, self._channel, self._key = base, channel, key
         self._topics = list(topics)
         self._on_topic, self._on_up, self._on_building = on_topic, on_up, on_building
@@ -167,7 +168,7 @@ class Connection:
         self._acks = 0
         self._authenticated = False
         self._refused = ""
-        self._topic_at = 0.0
+        self._topic_at = self.data_at = self.heard_at = time.monotonic()
         self._times_up = 0
         self._generation = 0
         self._thread: threading.Thread | None = None
@@ -192,6 +193,19 @@ class Connection:
         if socket is not None:
             socket.send({"op": "unsubscribe", "req_id": f"gap-{topic}", "args": [topic]})
             socket.send({"op": "subscribe", "req_id": f"again-{topic}", "args": [topic]})
+
+    @property
+    def unheard_s(self) -> float:
+        """Seconds since anything arrived on it while it was subscribed, pongs included; reconnects are nothing."""
+        socket = self._socket
+        if socket is not None and self.state is StreamState.SUBSCRIBED:
+            self.heard_at = max(self.heard_at, socket.heard_at)
+        return time.monotonic() - self.heard_at
+
+    @property
+    def data_age_s(self) -> float:
+        """Seconds since the last topic frame; a reconnect does not make data newer."""
+        return time.monotonic() - self.data_at
 
     def received(self) -> tuple[str, int] | None:
         """Connection id and topic frames handled; None while the connection is down or its id is not known."""
@@ -292,7 +306,7 @@ class Connection:
             with self._lock:
                 if generation == self._generation:
                     self.frames += 1
-            self._topic_at = time.monotonic()
+            self._topic_at = self.data_at = time.monotonic()
             return
         connection_id = frame.get("conn_id") or frame.get("connId")
         if isinstance(connection_id, str) and connection_id:
