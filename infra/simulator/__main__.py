@@ -143,7 +143,7 @@ def _new(asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked["speed"] is not None:
             raise UsageError("--speed is for --clock wall only; in lockstep the client moves time.")
         return known
-    if (speed := asked["speed"] or 1) not in range(1, MAX_SPEED + 1):
+    if (speed := 1 if asked["speed"] is None else asked["speed"]) not in range(1, MAX_SPEED + 1):
         raise UsageError(f"--speed is {speed}; it must be 1 to {MAX_SPEED}.")
     now_ms = wall_ms()
     known |= {"speed": speed, "anchor_ms": now_ms}
