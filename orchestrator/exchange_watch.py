@@ -13,10 +13,10 @@ REST = "REST"
 
 
 class ExchangeClock(Protocol):
-    """What the exchange's clock knows of the way to it."""
+    """What the exchange's clock measures of the way to it."""
 
     @property
-    def unheard_s(self) -> float:
+    def silence_s(self) -> float:
         """Seconds since the exchange last answered."""
         ...
 
@@ -36,7 +36,7 @@ class ExchangeWatch:
         self._readings = readings
         self._clock = clock
         self._looked_s = float("-inf")
-        self._unheard_at: dict[str, float] = {}
+        self._silence_at: dict[str, float] = {}
         self._data_at: dict[str, float] = {}
 
     def look(self, healths: Iterable[Mapping[str, Any]], now_s: float) -> Sequence[ReadingChanged]:
@@ -48,15 +48,15 @@ class ExchangeWatch:
             # A data stream's silence is staleness; a private one has nothing to say at rest but pongs.
             ages = health.get("data_age_s") or {}
             _note(self._data_at, ages, now_s)
-            _note(self._unheard_at, health.get("unheard_s") or {}, now_s, except_for=ages)
-        unheard = {name: now_s - at for name, at in self._unheard_at.items()} | {REST: self._clock.unheard_s}
+            _note(self._silence_at, health.get("silence_s") or {}, now_s, except_for=ages)
+        silence = {name: now_s - at for name, at in self._silence_at.items()} | {REST: self._clock.silence_s}
         ages_s = {name: now_s - at for name, at in self._data_at.items()}
-        return self._readings.look(Readings(unheard, ages_s, self._clock.certainly_off_ms), now_s)
+        return self._readings.look(Readings(silence, ages_s, self._clock.certainly_off_ms), now_s)
 
 
 def _note(known: dict[str, float], ages_s: Mapping[str, float], now_s: float, except_for: Iterable[str] = ()) -> None:
     """The instant of the last sign of each connection. Health is asked for several times a second, so the same one is
-    told again with a greater age; an instant never moves back."""
+    reported again with a greater age; an instant never moves back."""
     for name, age_s in ages_s.items():
         if name not in except_for:
             known[name] = max(known.get(name, float("-inf")), now_s - float(age_s))

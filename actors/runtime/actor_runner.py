@@ -209,7 +209,7 @@ class ActorRunner:
             "pending_requests": len(durable.pending) if durable else 0,
             "deadline_ms": durable.deadline() if durable else None,
             "stream_faults": list(streams.faults()) if streams else [],
-            "unheard_s": dict(streams.unheard_s()) if streams else {},
+            "silence_s": dict(streams.silence_s()) if streams else {},
             "data_age_s": dict(streams.data_age_s()) if streams else {},
             "machines": dict(self._machine_states),
             "last_error": self._error,

@@ -167,8 +167,8 @@ class StreamsPort(Protocol):
         """Sentences about connections that are down or silent; empty when all is well."""
         ...
 
-    def unheard_s(self) -> Mapping[str, float]:
-        """Per connection the seconds (wall time) since it was last heard while subscribed (RM-4)."""
+    def silence_s(self) -> Mapping[str, float]:
+        """Per connection the seconds (wall time) since anything was received on it while subscribed (RM-4)."""
         ...
 
     def data_age_s(self) -> Mapping[str, float]:

@@ -59,7 +59,7 @@ class Actor(Model):
     recovered_in_ms: int | None = Field(description="wall time from its last fault to healthy")
     last_error: str
     stream_faults: list[str]
-    unheard_s: dict[str, float] = Field(description="per stream the seconds since it was last heard (RM-4)")
+    silence_s: dict[str, float] = Field(description="per stream the seconds since anything was received (RM-4)")
     data_age_s: dict[str, float] = Field(description="per public stream the seconds since it last brought data (RM-4)")
     pid: int | None
     inbox: int | None = Field(description="messages waiting")

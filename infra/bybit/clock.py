@@ -51,7 +51,7 @@ class LiveClock:
 
     def begin(self) -> None:
         """`synchronise`, or our own clock until the exchange answers: an actor that is restarted while the exchange is
-        away has deadlines too. `unheard_s` tells that it was not heard."""
+        away has deadlines too. `silence_s` grows meanwhile."""
         try:
             self.synchronise()
         except Exception as error:  # noqa: BLE001 - whatever keeps it from answering, the next measurement follows
@@ -107,7 +107,7 @@ class LiveClock:
         return True
 
     @property
-    def unheard_s(self) -> float:
+    def silence_s(self) -> float:
         """Seconds since the exchange last answered; before the first answer, since this clock was made."""
         last = self._created_at if self._answered_at is None else self._answered_at
         return self._monotonic() - last
@@ -116,7 +116,7 @@ class LiveClock:
     def certainly_off_ms(self) -> int | None:
         """By how much our wall clock differs from the exchange's at least, by the last answer; None without one that
         is as new as it should be."""
-        return self._certainly_off_ms if self.unheard_s <= READING_PERIOD_S * 3 else None
+        return self._certainly_off_ms if self.silence_s <= READING_PERIOD_S * 3 else None
 
     def now_ms(self) -> int:
         """The exchange's time, ms. Raises RuntimeError before the first `synchronise`."""

@@ -19,11 +19,11 @@ READINGS: tuple[Switch, ...] = (Switch.EXCHANGE_UNREACHABLE, Switch.MARKET_DATA_
 class Readings:
     """What was measured at one moment. None: not measured (yet), which is neither good nor bad.
 
-    `unheard_s` by way to the exchange (REST, each private stream): seconds since it was last heard. `data_age_s` by
+    `silence_s` by way to the exchange (REST, each private stream): seconds since anything was received. `data_age_s` by
     public stream: seconds since it last brought data. `clock_off_ms`: by how much our clock is off for certain.
     """
 
-    unheard_s: Mapping[str, float]
+    silence_s: Mapping[str, float]
     data_age_s: Mapping[str, float]
     clock_off_ms: int | None
 
@@ -38,7 +38,7 @@ class _Watched:
 @dataclass(slots=True)
 class ExchangeReadings:
     """Counts bad readings running, and the time since the last bad one. What had tripped before this one existed is
-    not known to it: after the good time it says so once in any case."""
+    not known to it: after the good time it reports that once in any case."""
 
     policies: ReadingPolicies
     _watched: dict[Switch, _Watched] = field(default_factory=lambda: {name: _Watched() for name in READINGS})
@@ -46,7 +46,7 @@ class ExchangeReadings:
     def look(self, readings: Readings, now_s: float) -> Sequence[ReadingChanged]:
         """What has changed by these readings: switches that trip, and those that end."""
         found = (
-            self._judge(Switch.EXCHANGE_UNREACHABLE, self._unreachable(readings.unheard_s), now_s),
+            self._judge(Switch.EXCHANGE_UNREACHABLE, self._unreachable(readings.silence_s), now_s),
             self._judge(Switch.MARKET_DATA_STALE, self._stale(readings.data_age_s), now_s),
             self._judge(Switch.CLOCK_OFF, self._clock(readings.clock_off_ms), now_s),
         )
@@ -72,9 +72,11 @@ class ExchangeReadings:
         reason = f"RM-4: {switch.value} has been good for {self.policies.good_s} s"
         return ReadingChanged(switch=switch.value, is_bad=False, reason=reason)
 
-    def _unreachable(self, unheard_s: Mapping[str, float]) -> str | None:
+    def _unreachable(self, silence_s: Mapping[str, float]) -> str | None:
         limit_s = self.policies.unreachable_s
-        return _longest(unheard_s, limit_s, "the exchange was last heard {age:.0f} s ago ({name}), limit {limit} s")
+        return _longest(
+            silence_s, limit_s, "nothing was received from the exchange for {age:.0f} s ({name}), limit {limit} s"
+        )
 
     def _stale(self, data_age_s: Mapping[str, float]) -> str | None:
         limit_s = self.policies.stale_s

@@ -362,14 +362,9 @@ class RiskManagerLogic:
     def _component(self, body: ComponentChanged, now_ms: int) -> Commands:
         """OR-8: beyond its restart limit a component is FAULTED; its sub-account is REDUCE_ONLY until the operator
         acts."""
-        if body.state != "FAULTED":
+        if body.state != "FAULTED" or body.component not in (*ENGINES, *_SHARED_COMPONENTS):
             return []
-        if body.component in ENGINES:
-            scope = str(body.component)
-        elif body.component in _SHARED_COMPONENTS:
-            scope = GLOBAL
-        else:
-            return []
+        scope = GLOBAL if body.component in _SHARED_COMPONENTS else str(body.component)
         reason = f"OR-8: {body.component} is FAULTED: {body.reason}"
         return self._states.demand(scope, f"{COMPONENT_RULE}:{body.component}", Level.REDUCE_ONLY, reason, now_ms)
 

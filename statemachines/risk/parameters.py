@@ -132,7 +132,7 @@ class ReadingPolicies(ParameterModel):
     """Readings of the exchange: GLOBAL is REDUCE_ONLY while one of them is bad. All durations are wall time."""
 
     unreachable_s: Annotated[int, Field(ge=5, le=3_600)] = 30
-    """The exchange counts as unreachable when it has not been heard for longer, by REST or on a private stream
+    """The exchange counts as unreachable when nothing was received for longer, by REST or on a private stream
     (RM-4)."""
 
     stale_s: Annotated[int, Field(ge=5, le=3_600)] = 60

@@ -1,4 +1,4 @@
-"""RM-4's readings are alive: what is not heard any more grows old by itself, whoever stopped to report it."""
+"""RM-4's readings are alive: what is not received any more grows old by itself, whoever stopped to report it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from statemachines.risk.parameters import ReadingPolicies
 class Clock:
     """The exchange's clock as it is read."""
 
-    unheard_s: float = 1.0
+    silence_s: float = 1.0
     certainly_off_ms: int | None = 0
 
 
@@ -21,8 +21,8 @@ def watch(clock: Clock | None = None) -> ExchangeWatch:
     return ExchangeWatch(ExchangeReadings(ReadingPolicies()), clock or Clock())
 
 
-MARKET_DATA = {"data_age_s": {"public spot": 0.5}, "unheard_s": {"public spot": 0.5}}
-ORDER_MANAGER = {"data_age_s": {}, "unheard_s": {"private FUNDING": 12.0}}
+MARKET_DATA = {"data_age_s": {"public spot": 0.5}, "silence_s": {"public spot": 0.5}}
+ORDER_MANAGER = {"data_age_s": {}, "silence_s": {"private FUNDING": 12.0}}
 
 
 def tripped(ours: ExchangeWatch, healths: list[dict[str, dict[str, float]]], seconds: range) -> dict[str, int]:
@@ -46,16 +46,16 @@ def test_an_actor_that_is_down_reports_no_age_and_its_data_grow_old() -> None:
 def test_the_same_report_told_again_makes_nothing_younger() -> None:
     """Health is asked for several times a second; an old answer that is told again must not count as a new sign."""
     ours = watch()
-    aging = [{"data_age_s": {"public spot": float(second)}, "unheard_s": {}} for second in range(70)]
+    aging = [{"data_age_s": {"public spot": float(second)}, "silence_s": {}} for second in range(70)]
     found = {c.switch: n for n, health in enumerate(aging) for c in ours.look([health], n) if c.is_bad}
     assert found == {"market_data_stale": 62}
 
 
 def test_a_public_stream_without_data_is_stale_and_not_unreachable() -> None:
-    health = {"data_age_s": {"public spot": 45.0}, "unheard_s": {"public spot": 45.0}}
+    health = {"data_age_s": {"public spot": 45.0}, "silence_s": {"public spot": 45.0}}
     assert tripped(watch(), [health], range(1, 3)) == {}
 
 
 def test_rest_that_answers_nothing_and_a_clock_that_is_off() -> None:
-    clock = Clock(unheard_s=31.0, certainly_off_ms=2_000)
+    clock = Clock(silence_s=31.0, certainly_off_ms=2_000)
     assert set(tripped(watch(clock), [], range(1, 4))) == {"exchange_unreachable", "clock_off"}

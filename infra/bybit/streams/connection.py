@@ -195,7 +195,7 @@ class Connection:
             socket.send({"op": "subscribe", "req_id": f"again-{topic}", "args": [topic]})
 
     @property
-    def unheard_s(self) -> float:
+    def silence_s(self) -> float:
         """Seconds since anything arrived on it while it was subscribed, pongs included; reconnects are nothing."""
         socket = self._socket
         if socket is not None and self.state is StreamState.SUBSCRIBED:

@@ -61,9 +61,9 @@ class _Streams:
         """Sentences about connections that are down or silent; empty when all is well."""
         return [connection.fault for connection in self._connections if connection.fault]
 
-    def unheard_s(self) -> Mapping[str, float]:
-        """Per connection the seconds since it was last heard while subscribed."""
-        return {connection.name: connection.unheard_s for connection in self._connections}
+    def silence_s(self) -> Mapping[str, float]:
+        """Per connection the seconds since anything was received on it while subscribed."""
+        return {connection.name: connection.silence_s for connection in self._connections}
 
     def data_age_s(self) -> Mapping[str, float]:
         """Per connection that brings data all the time (public ones) the seconds since the last of them."""
