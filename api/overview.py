@@ -61,6 +61,7 @@ def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]
         "pid": health.get("pid"),
         "inbox": health.get("inbox"),
         "pending_requests": health.get("pending_requests"),
+        "undelivered": health.get("undelivered"),
         "market_ms": durable.get("market_ms") or health.get("market_ms"),
     }
 

@@ -207,6 +207,7 @@ class ActorRunner:
             "commits": self._commits,
             "inbox": waiting,
             "pending_requests": len(durable.pending) if durable else 0,
+            "undelivered": len(durable.outbox) if durable else 0,
             "deadline_ms": durable.deadline() if durable else None,
             "stream_faults": list(streams.faults()) if streams else [],
             "silence_s": dict(streams.silence_s()) if streams else {},

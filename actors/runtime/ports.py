@@ -168,7 +168,7 @@ class StreamsPort(Protocol):
         ...
 
     def silence_s(self) -> Mapping[str, float]:
-        """Per connection the seconds (wall time) since anything was received on it while subscribed (RM-4)."""
+        """Per connection the seconds (wall time) since it was last known to live, 0 while it does (RM-4)."""
         ...
 
     def data_age_s(self) -> Mapping[str, float]:

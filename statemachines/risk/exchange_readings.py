@@ -19,8 +19,8 @@ READINGS: tuple[Switch, ...] = (Switch.EXCHANGE_UNREACHABLE, Switch.MARKET_DATA_
 class Readings:
     """What was measured at one moment. None: not measured (yet), which is neither good nor bad.
 
-    `silence_s` by way to the exchange (REST, each private stream): seconds since anything was received. `data_age_s` by
-    public stream: seconds since it last brought data. `clock_off_ms`: by how much our clock is off for certain.
+    `silence_s` by way to the exchange (REST, each private stream): seconds since it last lived. `data_age_s`
+    by public stream: seconds since it last brought data. `clock_off_ms`: by how much our clock is off for certain.
     """
 
     silence_s: Mapping[str, float]

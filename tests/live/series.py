@@ -36,6 +36,7 @@ ALLOWED: Mapping[str, Allowed] = {
     "sockets": Allowed(2.0),
     "inbox": Allowed(5.0),
     "pending_requests": Allowed(3.0),
+    "undelivered": Allowed(5.0),
     "rows": Allowed(20.0),
 }
 """By kind of series."""

@@ -33,12 +33,11 @@ QUIET_S = 400.0
 """At the end no fault begins for so long: five good minutes must pass before all can be well again."""
 
 WORKING_ROWS: Mapping[str, str] = {
-    "outbox": "SELECT count(*) FROM outbox",
     "open exchange calls": "SELECT count(*) FROM exchange_calls WHERE status <> 'ANSWERED'",
     "machine states": "SELECT count(*) FROM machine_states",
     "open alerts": "SELECT count(*) FROM alerts WHERE ended_ms IS NULL AND condition <> ''",
 }
-GROWING_ROWS = ("journal", "exchange_calls", "known_ids", "alerts")
+GROWING_ROWS = ("outbox", "journal", "exchange_calls", "known_ids", "alerts")
 """Records of what has happened: they grow until retention removes them, and are reported, not judged."""
 
 
@@ -116,7 +115,7 @@ class Samples:
                 self.series[name, kind].append(value)
         try:
             for name, row in world.health().items():
-                for kind in ("inbox", "pending_requests"):
+                for kind in ("inbox", "pending_requests", "undelivered"):
                     self.series[name, kind].append(float(row[kind] or 0))
         except httpx.HTTPError:
             self.well.append(False)

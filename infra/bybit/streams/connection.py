@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from pybit.unified_trading import WebSocket
+from websocket import WebSocketTimeoutException
 
 from infra.bybit.credentials import AccountKey
 from infra.bybit.parsing.fields import shown_text
@@ -27,6 +28,10 @@ _log = logging.getLogger(__name__)
 
 TOPICS_A_REQUEST = 10
 """The exchange takes at most this many topics in one request (spot)."""
+
+PING_EVERY_S = 20
+PONG_WITHIN_S = 10
+"""What the exchange recommends; a connection that is half open is noticed after both together at the latest."""
 
 ACKNOWLEDGE_S = 10.0
 FIRST_DELAY_S = 1.0
@@ -62,6 +67,7 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
         self._base = base.rstrip("/")
         self._way = _way(proxy_for(self._base, proxy))
         self.broken = ""
+        self.timed_out = False
         self.heard_at = time.monotonic()
         super().__init__(
             channel_type=channel,
@@ -70,6 +76,8 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
             api_secret=key.api_secret.get_secret_value() if key else None,
             callback_function=on_frame,
             restart_on_error=False,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PONG_WITHIN_S,
             retries=2,  # with 1 pybit raises even after success
             private_auth_expire=10,
         )
@@ -101,6 +109,7 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
 
     def _on_error(self, error: Any) -> None:
         # pybit would raise on the socket's thread, where it would be lost; the supervisor reads `broken`.
+        self.timed_out = isinstance(error, WebSocketTimeoutException)
         self.broken = f"{type(error).__name__}: {error}"
 
     def send(self, message: dict[str, Any]) -> None:
@@ -168,7 +177,7 @@ class Connection:
         self._acks = 0
         self._authenticated = False
         self._refused = ""
-        self._topic_at = self.data_at = self.heard_at = time.monotonic()
+        self._topic_at = self.data_at = self._lived_at = time.monotonic()
         self._times_up = 0
         self._generation = 0
         self._thread: threading.Thread | None = None
@@ -196,11 +205,13 @@ class Connection:
 
     @property
     def silence_s(self) -> float:
-        """Seconds since anything arrived on it while it was subscribed, pongs included; reconnects are nothing."""
-        socket = self._socket
-        if socket is not None and self.state is StreamState.SUBSCRIBED:
-            self.heard_at = max(self.heard_at, socket.heard_at)
-        return time.monotonic() - self.heard_at
+        """0 while it is subscribed and lives; else seconds since it was last known to: the instant at which it broke,
+        or, where it fell silent, that of the last message."""
+        socket, now = self._socket, time.monotonic()
+        if socket is None or self.state is not StreamState.SUBSCRIBED:
+            return now - self._lived_at
+        quiet_s = now - socket.heard_at
+        return quiet_s if quiet_s > PING_EVERY_S + PONG_WITHIN_S else 0.0
 
     @property
     def data_age_s(self) -> float:
@@ -226,6 +237,7 @@ class Connection:
                 continue
             up_since = time.monotonic()
             trouble = self._watch()
+            self._lived_at = self._last_sign()
             if self._stop.is_set():
                 return
             self._tear_down(trouble)
@@ -280,6 +292,12 @@ class Connection:
             if self._stale_s is not None and now - self._topic_at > self._stale_s:
                 return f"stream {self.name} has brought no data for {now - self._topic_at:.0f} s"
         return ""
+
+    def _last_sign(self) -> float:
+        """When the connection that has just been lost was last known to live."""
+        socket, now = self._socket, time.monotonic()
+        is_mute = socket is not None and (socket.timed_out or now - socket.heard_at > self._silence_s)
+        return socket.heard_at if socket is not None and is_mute else now
 
     def _tear_down(self, fault: str) -> None:
         with self._lock:

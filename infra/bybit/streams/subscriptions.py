@@ -62,7 +62,7 @@ class _Streams:
         return [connection.fault for connection in self._connections if connection.fault]
 
     def silence_s(self) -> Mapping[str, float]:
-        """Per connection the seconds since anything was received on it while subscribed."""
+        """Per connection the seconds since it was last known to live, 0 while it does."""
         return {connection.name: connection.silence_s for connection in self._connections}
 
     def data_age_s(self) -> Mapping[str, float]:
