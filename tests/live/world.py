@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -76,9 +75,8 @@ class World:
 
 
 @contextmanager
-def running_world(*arguments: str) -> Iterator[World]:
-    """Up and well; afterwards nothing of it is left."""
-    folder = Path(tempfile.mkdtemp(prefix="eternal-live-"))
+def wall_clock_exchange(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The simulated exchange by the wall clock on `folder`/exchange, and its address."""
     with open(folder / "exchange.log", "ab") as log:
         exchange = subprocess.Popen(
             [
@@ -87,23 +85,32 @@ def running_world(*arguments: str) -> Iterator[World]:
             ],
             stdout=subprocess.PIPE, stderr=log, cwd=ROOT, text=True,
         )  # fmt: skip
-    relay = None
+    assert exchange.stdout is not None
     try:
-        assert exchange.stdout is not None
-        relay = Relay(json.loads(exchange.stdout.readline())["url"])
-        url = relay.start()
-        with started(*_settings(url), *arguments, environment=keys_of(folder / "exchange" / "keys.json")) as system:
-            yield World(system, relay, exchange)
+        yield exchange, json.loads(exchange.stdout.readline())["url"]
     finally:
-        if relay is not None:
-            relay.stop()
         exchange.send_signal(signal.SIGCONT)
         exchange.terminate()
         exchange.wait(10)
-        if exchange.stdout is not None:
-            exchange.stdout.close()
-        if not os.environ.get("KEEP"):
-            rmtree(folder)
+        exchange.stdout.close()
+
+
+@contextmanager
+def running_world(*arguments: str) -> Iterator[World]:
+    """Up and well; afterwards nothing of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="eternal-live-"))
+    try:
+        with wall_clock_exchange(folder) as (exchange, url):
+            relay = Relay(url)
+            relay.start()
+            keys = keys_of(folder / "exchange" / "keys.json")
+            try:
+                with started(*_settings(relay.url), *arguments, environment=keys) as system:
+                    yield World(system, relay, exchange)
+            finally:
+                relay.stop()
+    finally:
+        rmtree(folder)
 
 
 def _settings(url: str) -> list[str]:
