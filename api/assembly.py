@@ -126,7 +126,7 @@ class SystemAssembly:
             return None
         from infra.bybit.clock import READING_PERIOD_S
         from orchestrator.exchange_watch import ExchangeWatch
-        from statemachines.risk.exchange_readings import ExchangeReadings
+        from statemachines.orchestration.exchange_readings import ExchangeReadings
 
         clock = self._live_clock()
         clock.keep(READING_PERIOD_S)

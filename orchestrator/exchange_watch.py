@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from statemachines.messages.control import ReadingChanged
-from statemachines.risk.exchange_readings import ExchangeReadings, Readings
+from statemachines.orchestration.exchange_readings import ExchangeReadings, Readings
 
 PERIOD_S = 1.0
 REST = "REST"

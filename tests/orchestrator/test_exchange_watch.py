@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.exchange_watch import ExchangeWatch
-from statemachines.risk.exchange_readings import ExchangeReadings
+from statemachines.orchestration.exchange_readings import ExchangeReadings
 from statemachines.risk.parameters import ReadingPolicies
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from statemachines.risk.exchange_readings import ExchangeReadings, Readings
+from statemachines.orchestration.exchange_readings import ExchangeReadings, Readings
 from statemachines.risk.machine import Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import ReadingPolicies
 from statemachines.values import DAY_MS
