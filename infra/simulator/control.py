@@ -48,6 +48,8 @@ class Control:
         subscribed to something, each with all frames sent on it."""
         if (denied := self._denied(request)) is not None:
             return denied
+        if self._hub.durable.clock is not None:
+            return _refuse(409, "This exchange runs by the wall clock; its time cannot be advanced.")
         body = await _body(request)
         step, until, handled = body.get("step"), body.get("until"), body.get("handled")
         patient, max_basis = body.get("patient", 0), body.get("max_basis", {})
