@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 SEEDS ?= 1000
+MINUTES ?= 120
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
@@ -18,8 +19,10 @@ help: ## this list
 test: $(VENV)/.dev-ready ## lint, types, layers and all tests (with ARGS: the tests that these name)
 	$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
-	rm -f $(SPENT)
-	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile --spent=$(SPENT)
+	rm -f $(SPENT) && mkdir -p build
+	$(BIN)/python -m pytest -m live > build/live.txt 2>&1 & live=$$!; \
+	$(BIN)/python -m pytest -m "not ray and not live and not drill" -n auto --dist loadfile --spent=$(SPENT); first=$$?; \
+	wait $$live; second=$$?; cat build/live.txt; exit $$((first | second))
 	$(BIN)/python -m pytest -m "ray and not drill" --spent=$(SPENT)
 else
 	$(BIN)/python -m pytest $(ARGS)
@@ -29,7 +32,7 @@ test-fast: $(VENV)/.dev-ready ## the quick tests that need neither Ray nor the d
 	$(BIN)/python -m pytest --fast -n auto --dist loadfile $(ARGS)
 
 coverage: $(VENV)/.dev-ready ## lines and branches covered by the tests outside Ray, per package
-	$(BIN)/python -m pytest -m "not ray and not drill" -n auto --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
+	$(BIN)/python -m pytest -m "not ray and not live and not drill" -n auto --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
 	$(BIN)/python -m tests.coverage_by_package build/coverage.json
 
 lint: $(VENV)/.dev-ready ## style, types and layers
@@ -59,9 +62,10 @@ mutate: $(VENV)/.dev-ready ## plant a sample of small wrong changes in code that
 simulate: $(VENV)/.dev-ready ## the whole system under seeded crashes, outages and exchange faults: SEEDS=1000, then planted defects
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-soak: $(VENV)/.dev-ready ## the long tests with all their cases: 50 futures, 100 interruptions, 5,000 mutated responses and frames
+soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live profile for MINUTES=120 under a scenario of faults
 	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \
 		tests/statemachines $(ARGS)
+	$(BIN)/python -m tests.live.soak --minutes $(MINUTES)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos

@@ -18,6 +18,7 @@ from statemachines.messages.control import (
     ComponentAlert,
     ComponentChanged,
     CycleDone,
+    ReadingChanged,
     RiskAssessed,
     RiskState,
     RunCycle,
@@ -81,7 +82,7 @@ SPECS = (
             TransferEnded,
             ComponentAlert,
         ),
-        sends=(AssessRisk, RunCycle, TransferOrdered, ComponentChanged),
+        sends=(AssessRisk, RunCycle, TransferOrdered, ComponentChanged, ReadingChanged),
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(

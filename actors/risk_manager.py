@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed, RiskState
+from statemachines.messages.control import (
+    AssessRisk,
+    ComponentChanged,
+    OperatorCommand,
+    ReadingChanged,
+    RiskAssessed,
+    RiskState,
+)
 from statemachines.messages.market import (
     BarsClosed,
     DataUnusable,
@@ -86,6 +93,7 @@ SPECS = (
             TransferEnded,
             AssessRisk,
             ComponentChanged,
+            ReadingChanged,
             OperatorCommand,
         ),
         subscribes_own=(IntentWorking,),  # it issues the intents of the operator's flatten commands

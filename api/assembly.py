@@ -22,10 +22,12 @@ from statemachines.values import ACCOUNT_OF, Account, ActorName
 if TYPE_CHECKING:
     from actors.runtime.actor_runner import Parts
     from actors.runtime.outbox_dispatcher import Peers
+    from infra.bybit.clock import LiveClock
     from infra.bybit.credentials import Credentials
     from infra.bybit.endpoints import Endpoints
     from infra.bybit.exchange import BybitExchange
     from infra.bybit.session import HttpSessions
+    from orchestrator.exchange_watch import ExchangeWatch
     from statemachines.actor_logic import ActorLogic
 
 ALTERNATIVE_ME = "https://api.alternative.me"
@@ -116,13 +118,26 @@ class SystemAssembly:
     def clock(self, name: ActorName) -> MarketClock:
         if self.config.is_simulated:
             return _LockstepClock(self, name)
-        from infra.bybit.clock import LiveClock
+        return self._live_clock()
+
+    def exchange_watch(self) -> ExchangeWatch | None:
+        """RM-4's readings, taken by the one process that asks for them: often, so that they are alive."""
+        if self.config.is_simulated:
+            return None
+        from infra.bybit.clock import READING_PERIOD_S
+        from orchestrator.exchange_watch import ExchangeWatch
+        from statemachines.orchestration.exchange_readings import ExchangeReadings
+
+        clock = self._live_clock()
+        clock.keep(READING_PERIOD_S)
+        return ExchangeWatch(ExchangeReadings(self.config.risk.switches.readings), clock)
+
+    def _live_clock(self) -> LiveClock:
+        """The process's one clock of the exchange: each would measure on a thread of its own."""
+        from infra.bybit.clock import of_this_process
         from infra.bybit.credentials import Credentials
 
-        live = LiveClock(self._sessions(Credentials({})))  # the exchange's time needs no key
-        live.synchronise()
-        live.keep()
-        return live
+        return of_this_process(lambda: self._sessions(Credentials({})))  # the exchange's time needs no key
 
     def pace_s(self) -> float:
         return float(self.config.exchange.pace_s) / 24
@@ -170,7 +185,7 @@ class SystemAssembly:
     def _endpoints(self) -> Endpoints:
         from infra.bybit.endpoints import endpoints
 
-        return endpoints(self.config.profile.value, self.exchange_url)
+        return endpoints(self.config.profile.value, self.exchange_url, self.config.addresses.exchange)
 
     def _sessions(self, credentials: Credentials) -> HttpSessions:
         from infra.bybit.session import HttpSessions
@@ -186,7 +201,10 @@ class SystemAssembly:
         from infra.feeds.source import HttpJson
 
         is_paper, proxy = self.config.profile is Profile.PAPER, self.config.live.proxy()
-        sources = (self.exchange_url, self.exchange_url) if is_paper else (ALTERNATIVE_ME, DERIBIT)
+        others = self.config.addresses
+        sources = (others.fear_greed or ALTERNATIVE_ME, others.dvol or DERIBIT)
+        if is_paper:
+            sources = (self.exchange_url, self.exchange_url)
         credentials = self._credentials(name)
         return BybitExchange(
             self._sessions(credentials),

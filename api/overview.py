@@ -56,9 +56,12 @@ def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]
         "recovered_in_ms": seen.get("recovered_in_ms"),
         "last_error": health.get("last_error") or "",
         "stream_faults": list(health.get("stream_faults") or []),
+        "silence_s": dict(health.get("silence_s") or {}),
+        "data_age_s": dict(health.get("data_age_s") or {}),
         "pid": health.get("pid"),
         "inbox": health.get("inbox"),
         "pending_requests": health.get("pending_requests"),
+        "undelivered": health.get("undelivered"),
         "market_ms": durable.get("market_ms") or health.get("market_ms"),
     }
 

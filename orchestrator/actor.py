@@ -14,14 +14,20 @@ from typing import Any, Literal
 import ray
 
 from actors.runtime.actor_runner import ActorRunner
-from actors.runtime.ports import EnvelopeDict, Report, StoreUnavailableError
+from actors.runtime.ports import EnvelopeDict, ReadingsWatch, Report, StoreUnavailableError
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
 from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
 from orchestrator.quiescence import QuiescenceTracker
 from orchestrator.supervision import Supervision
-from statemachines.messages.control import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage
+from statemachines.messages.control import (
+    ComponentAlert,
+    ComponentChanged,
+    ComponentReset,
+    DatabaseOutage,
+    ReadingChanged,
+)
 from statemachines.messages.kinds import parse_body
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.supervision.life import ComponentState
@@ -46,6 +52,7 @@ class Orchestrator:
         self._boot_error = ""
         self._commands = 0
         self._outages = OutageWatch()
+        self._exchange_watch: ReadingsWatch | None = None
         self._outage: dict[str, Any] | None = None
         threading.Thread(target=self._boot, name="boot", daemon=True).start()
 
@@ -86,6 +93,8 @@ class Orchestrator:
             )
         runner.start(epoch, market_ms)
         self._runner = runner
+        if lockstep is None:
+            self._exchange_watch = self._assembly.exchange_watch()
         if self._outage is not None:
             self._tell(self._outages.begin_with(**self._outage, now_s=time.time()))
         components = [*members, *FURTHER]
@@ -144,11 +153,15 @@ class Orchestrator:
         self._tell(ComponentAlert(component=name, severity=severity, text=text, is_open=True))
 
     def heard(self, healths: Sequence[Mapping[str, Any]]) -> None:
-        """An outage of the database: reported immediately, committed when over, with beginning and end."""
+        """An outage of the database: reported immediately, committed when over, with beginning and end. RM-4's readings
+        of the exchange: reported when they change."""
         own = [] if self._runner is None else [self._runner.health()]
         self._tell(self._outages.look([*healths, *own], time.time()))
+        if self._exchange_watch is not None:
+            for change in self._exchange_watch.look(healths, time.monotonic()):
+                self._tell(change)
 
-    def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | None) -> None:
+    def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | ReadingChanged | None) -> None:
         if self._runner is not None and body is not None:
             self._commands += 1
             now_ms = self._driver.market_ms if self._driver is not None else 0

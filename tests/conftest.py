@@ -15,7 +15,7 @@ LONGEST = ("tests/simulation/", "tests/golden/", "tests/statemachines/")
 WHOLE_SYSTEM = ("tests/simulation/", "tests/golden/", "tests/conformance/")
 DATABASE_FIXTURES = {"postgres_server", "database_url"}
 SOAK_EXAMPLES = 1_000
-NOT_FAST = ("ray", "drill", "database", "recorded", "hypothesis", "slow")
+NOT_FAST = ("ray", "live", "drill", "database", "recorded", "hypothesis", "slow")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
 from statemachines.facts import BarFact, Fact
+from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, ExchangeResponse
 from statemachines.values import Account
@@ -166,6 +167,14 @@ class StreamsPort(Protocol):
         """Sentences about connections that are down or silent; empty when all is well."""
         ...
 
+    def silence_s(self) -> Mapping[str, float]:
+        """Per connection the seconds (wall time) since it was last known to live, 0 while it does (RM-4)."""
+        ...
+
+    def data_age_s(self) -> Mapping[str, float]:
+        """Per connection that brings data all the time the seconds since the last of them (RM-4)."""
+        ...
+
     def stop(self) -> None: ...
 
 
@@ -173,6 +182,14 @@ class MarketClock(Protocol):
     """Market time. In paper it is driven in lockstep; live it is the exchange's clock."""
 
     def now_ms(self) -> int: ...
+
+
+class ReadingsWatch(Protocol):
+    """RM-4's readings of the exchange, taken from the actors' health and on its own."""
+
+    def look(self, healths: Iterable[Mapping[str, Any]], now_s: float) -> Sequence[ReadingChanged]:
+        """What has changed; `now_s` is monotonic wall time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ray.util.metrics import Gauge
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
-from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, Report, Store
+from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, ReadingsWatch, Report, Store
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -47,6 +47,10 @@ class Assembly(Protocol):
 
     def clock(self, name: ActorName) -> MarketClock:
         """Market time where it is not in lockstep."""
+        ...
+
+    def exchange_watch(self) -> ReadingsWatch | None:
+        """RM-4's readings of the exchange; None in lockstep."""
         ...
 
     def pace_s(self) -> float:

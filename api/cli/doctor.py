@@ -171,7 +171,7 @@ def _exchange(config: EternalConfig) -> Finding:
         return Finding("exchange", True, "simulated on this machine; no clock and no keys are needed.")
     from infra.bybit.endpoints import endpoints
 
-    url = endpoints(config.profile.value).rest + "/v5/market/time"
+    url = endpoints(config.profile.value, others=config.addresses.exchange).rest + "/v5/market/time"
     try:
         before = time.time()
         proxy = proxy_for(url, config.live.proxy())
@@ -206,7 +206,9 @@ def _keys(config: EternalConfig) -> Finding:
     from infra.bybit.endpoints import endpoints
     from infra.bybit.session import HttpSessions
 
-    sessions = HttpSessions(credentials, endpoints(config.profile.value).rest, proxy=config.live.proxy())
+    sessions = HttpSessions(
+        credentials, endpoints(config.profile.value, others=config.addresses.exchange).rest, proxy=config.live.proxy()
+    )
     try:
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
     except AdmissionError as error:

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 from api.cli.configuration import config_app
 from api.cli.days import parse_day
 from api.cli.history import history_app
+from api.cli.ledger import ledger_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -38,6 +40,13 @@ class _Sentences(TyperGroup):
             _refuse(f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions.")
 
 
+class ExchangeClock(StrEnum):
+    """Who moves the time of the simulated exchange."""
+
+    LOCKSTEP = "lockstep"
+    WALL = "wall"
+
+
 app = typer.Typer(
     cls=_Sentences,
     no_args_is_help=True,
@@ -48,6 +57,7 @@ app = typer.Typer(
 
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
+app.add_typer(ledger_app, name="ledger")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
@@ -164,16 +174,38 @@ def control(
 @app.command()
 def exchange(
     port: Annotated[int, typer.Option(help="port on loopback; 0: a free one")] = 0,
+    clock: Annotated[ExchangeClock, typer.Option(help="who moves time: the client, or the clock on the wall")] = (
+        ExchangeClock.LOCKSTEP
+    ),
+    speed: Annotated[int | None, typer.Option(help="market seconds in a second, with --clock wall (default 1)")] = None,
+    history: Annotated[Path | None, typer.Option(help="replay the price files of this folder")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="first market day, 2020-01-01")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market")] = None,
     settings: Settings = None,
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Run only the simulated exchange, in the foreground."""
-    config = _config({"exchange": {"port": port}} if port else {}, settings, data, config_file)
+    """Run only the simulated exchange, in the foreground.
+
+    By the wall clock its time is the present: a synthetic market begins today, and the days of a replay are shown as
+    if the first one were today.
+    """
+    if speed is not None and clock is not ExchangeClock.WALL:
+        _refuse("--speed is for --clock wall only; in lockstep the client moves time.")
+    given: dict[str, Any] = {}
+    if port:
+        given["port"] = port
+    if history is not None:
+        given["history"] = str(history)
+    if start is not None:
+        given["from_day"] = start
+    if seed is not None:
+        given["seed"] = seed
+    config = _config({"exchange": given} if given else {}, settings, data, config_file)
     from api.launch.simulator_process import SimulatorProcess
 
     def serve() -> None:
-        process = SimulatorProcess(config)
+        process = SimulatorProcess(config, speed=(speed or 1) if clock is ExchangeClock.WALL else None)
         typer.echo(f"The simulated exchange listens at {process.start()}; its keys are in {process.keys_file}.")
         try:
             process.wait()

@@ -59,9 +59,12 @@ class Actor(Model):
     recovered_in_ms: int | None = Field(description="wall time from its last fault to healthy")
     last_error: str
     stream_faults: list[str]
+    silence_s: dict[str, float] = Field(description="per stream the seconds since it was last known to live (RM-4)")
+    data_age_s: dict[str, float] = Field(description="per public stream the seconds since it last brought data (RM-4)")
     pid: int | None
     inbox: int | None = Field(description="messages waiting")
     pending_requests: int | None = Field(description="requests to the exchange without an answer")
+    undelivered: int | None = Field(description="messages that not every recipient has committed")
     market_ms: Ms | None
 
 

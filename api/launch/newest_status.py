@@ -1,4 +1,4 @@
-"""The orchestrator's newest answer: shown with its age, and counted as a sign of life once."""
+"""The orchestrator's newest answer: shown with its age, and counted as a sign of life once; and the overview of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import Any
+
+FRESH_S = 15.0
 
 
 class NewestStatus:
@@ -37,3 +39,21 @@ class NewestStatus:
             return None
         self._is_news.clear()
         return self._status
+
+
+class ShownOverview:
+    """What `eternal run` shows, for `eternal status` while the API is away."""
+
+    def __init__(self) -> None:
+        self._overview: Mapping[str, Any] = {}
+        self._shown_at = 0.0
+
+    def show(self, overview: Mapping[str, Any]) -> None:
+        """It is shown now."""
+        self._overview, self._shown_at = overview, time.monotonic()
+
+    def fresh(self) -> Mapping[str, Any]:
+        """The overview. Raises KeyError: none was shown in the last `FRESH_S` seconds."""
+        if not self._overview or time.monotonic() - self._shown_at > FRESH_S:
+            raise KeyError("no overview was shown lately")
+        return self._overview

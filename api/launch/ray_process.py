@@ -68,6 +68,9 @@ OWN_HEAD_SETTINGS = {
     "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0",
     # A slow machine is not a failed one: how long Ray's own parts wait for each other while they start.
     "RAY_raylet_start_wait_time_s": "600",
+    # The control store keeps the last calls for the dashboard: 100,000 by default, each some 1.5 kB; live, where every
+    # actor is asked for its health three times a second, it grew by 4 MB a minute.
+    "RAY_task_events_max_num_task_in_gcs": "5000",
     "RAY_worker_register_timeout_seconds": "600",
     "RAY_agent_register_timeout_ms": "600000",
     "RAY_gcs_server_request_timeout_seconds": "120",

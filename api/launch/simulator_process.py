@@ -44,9 +44,19 @@ class SimulatorError(OperatorError):
 
 
 class SimulatorProcess:
-    """One simulated exchange on `config.exchange_folder`. It outlives our actors and resumes at the same instant."""
+    """One simulated exchange on `config.exchange_folder`. It outlives our actors and resumes at the same instant.
 
-    def __init__(self, config: EternalConfig, run: Run | None = None, granted: GrantedTime | None = None) -> None:
+    With a `speed` it runs by the wall clock, so many market seconds in a second, and without our actors.
+    """
+
+    def __init__(
+        self,
+        config: EternalConfig,
+        run: Run | None = None,
+        granted: GrantedTime | None = None,
+        speed: int | None = None,
+    ) -> None:
+        self._speed = speed
         self.folder = config.exchange_folder
         self.url = ""
         self.instance = ""
@@ -173,9 +183,10 @@ class SimulatorProcess:
 
     def _command(self, port: int) -> list[str]:
         program = [sys.executable, "-m", "infra.simulator", "--state", str(self.folder), "--port", str(port)]
-        # Quotas count in wall time, and here a market day takes seconds: they would refuse what a real day spreads.
         accounts = [part for account in ACCOUNT_OF.values() for part in ("--account", account.value)]
-        return [*program, "--end-with-parent", "--no-rate-limits", *accounts, *self._market_arguments()]
+        # In lockstep a market day takes seconds: quotas, which count in wall time, would refuse what a day spreads.
+        clock = ["--no-rate-limits"] if self._speed is None else ["--clock", "wall", "--speed", str(self._speed)]
+        return [*program, "--end-with-parent", *clock, *accounts, *self._market_arguments()]
 
     def _market_arguments(self) -> list[str]:
         """A folder in use keeps its market; the arguments are only compared then."""
@@ -187,6 +198,8 @@ class SimulatorProcess:
             return []
         else:
             source = ["--seed", str(exchange.seed)]
+            if self._speed is not None and exchange.from_day is None:
+                return source  # from today on
             first = exchange.from_day or SYNTHETIC_FROM
             last = exchange.to_day or first + timedelta(days=SYNTHETIC_DAYS)
             return [*source, "--from", str(_ms(first)), "--to", str(_ms(last))]

@@ -22,7 +22,8 @@ from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
-from api.launch.newest_status import NewestStatus
+from api.launch.ledger_desk import LEDGER_CHECK, LedgerDesk, check_running
+from api.launch.newest_status import NewestStatus, ShownOverview
 from api.launch.notices import Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
 from api.launch.ray_process import ROLE as RAY_ROLE
@@ -53,7 +54,6 @@ JOIN_S = 1.0
 HOUSEKEEPING_END_S = 1.0
 ALERT_AGAIN_S = 3.0
 MAX_ALERTS = 100
-OVERVIEW_FRESH_S = 15.0
 
 
 class StartBrokenOffError(Exception):
@@ -71,8 +71,7 @@ class System:
         self.config = config
         self.api_port = 0
         self.notices = Notices()
-        self._overview: Mapping[str, Any] = {}
-        self._overview_at = 0.0
+        self._overview = ShownOverview()
         self.run = Run(config.data_folder)
         self._granted = GrantedTime()
         self._database: Database | None = None
@@ -93,6 +92,9 @@ class System:
         self._alert_sent_at = 0.0
         self._ray_loss = ""
         self._frozen_looks = 0
+        self._ledger_desk = LedgerDesk(
+            lambda from_ms: check_running(self.config, self._credentials, self._exchange, self.database, from_ms)
+        )
 
     # --- what API, page and command line read ---
 
@@ -134,7 +136,8 @@ class System:
         """Which market this is: invented data are called synthetic wherever they are seen."""
         exchange = self.config.exchange
         if not self.config.is_simulated:
-            return f"Bybit {self.config.profile.value}"
+            elsewhere = self.config.addresses.rest
+            return f"Bybit {self.config.profile.value}" + (f", at {elsewhere}" if elsewhere else "")
         if self._exchange is not None and self._exchange.market:
             return self._exchange.market
         return f"recorded history {exchange.history.name}" if exchange.history else f"synthetic, seed {exchange.seed}"
@@ -279,7 +282,7 @@ class System:
         if self._exchange is not None:
             exchange_url, instance = self._exchange.url, self._exchange.instance
         uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
-        rest = endpoints(config.profile.value, exchange_url).rest
+        rest = endpoints(config.profile.value, exchange_url, config.addresses.exchange).rest
         sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
         with told_as_sentence():
@@ -299,19 +302,19 @@ class System:
 
     def publish(self, overview: Mapping[str, Any]) -> None:
         """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
-        self._overview, self._overview_at = overview, time.monotonic()
+        self._overview.show(overview)
 
     def secrets_for(self, name: str) -> Mapping[str, Any]:
-        """What the process of this name may have: an actor its secrets, `eternal status` what is shown now.
+        """What the process of this name may have: an actor its secrets, `eternal status` and `ledger check` answers.
 
         Raises KeyError: the name is not known, or there is nothing yet.
         """
         if name == OVERVIEW:
-            if not self._overview or time.monotonic() - self._overview_at > OVERVIEW_FRESH_S:
-                raise KeyError(name)
-            return self._overview
+            return self._overview.fresh()
         if self._database is None:
             raise KeyError(name)
+        if name.startswith(LEDGER_CHECK):
+            return self._ledger_desk.answer(name)
         url = self._database.reader_url if name == ActorName.API else self._database.url
         return secrets_of(name, self.config, url, self._credentials)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Environment = Literal["paper", "demo", "testnet", "live"]
@@ -27,14 +28,15 @@ _REAL: dict[str, Endpoints] = {
 }
 
 
-def endpoints(environment: Environment, simulator_url: str = "") -> Endpoints:
-    """Addresses of an environment; `simulator_url` is the simulated exchange's (`http://127.0.0.1:PORT`) for paper.
+def endpoints(environment: Environment, simulator_url: str = "", others: Mapping[str, str] | None = None) -> Endpoints:
+    """Addresses of an environment; `simulator_url` is the simulated exchange's (`http://127.0.0.1:PORT`) for paper,
+    `others` (by field of `Endpoints`) stand in place of the environment's own.
 
     Raises:
         ValueError: paper without the address of the simulated exchange, or with one that is not http.
     """
     if environment != "paper":
-        return _REAL[environment]
+        return replace(_REAL[environment], **(others or {}))
     if not simulator_url.startswith("http://"):
         raise ValueError(f"the simulated exchange's address is {simulator_url!r}; http://HOST:PORT is required.")
     base = simulator_url.rstrip("/")

@@ -15,7 +15,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from infra.config.consistency import contradictions
 from infra.config.engines import EnginesConfig
-from infra.config.sections import ApiConfig, DatabaseConfig, ExchangeConfig, LiveConfig, NamedPath, RayConfig
+from infra.config.sections import (
+    AddressesConfig,
+    ApiConfig,
+    DatabaseConfig,
+    ExchangeConfig,
+    LiveConfig,
+    NamedPath,
+    RayConfig,
+)
 from infra.config.shared import in_force, without_shared
 from infra.database.retention import RetentionPolicy
 from statemachines.execution.parameters import OrderParameters
@@ -71,6 +79,9 @@ class EternalConfig(BaseSettings):
     exchange: ExchangeConfig = ExchangeConfig()
     """The simulated exchange of profile paper."""
 
+    addresses: AddressesConfig = AddressesConfig()
+    """Other addresses than those of the profile, in profiles demo and testnet."""
+
     api: ApiConfig = ApiConfig()
     """Page and HTTP interface (IF-4)."""
 
@@ -107,6 +118,15 @@ class EternalConfig(BaseSettings):
         given = [f"exchange.{name} {str(value)!r}" for name, value in replay.items() if value is not None]
         if self.profile is not Profile.PAPER and given:
             raise ContradictionError([f"{one} is only for profile paper; profile is {self.profile}" for one in given])
+        if self.profile not in (Profile.DEMO, Profile.TESTNET):
+            others = {name: value for name, value in self.addresses if value is not None}
+            if others:
+                raise ContradictionError(
+                    [
+                        f"addresses.{name} {value!r} is only for profiles demo and testnet; profile is {self.profile}"
+                        for name, value in others.items()
+                    ]
+                )
         return self
 
     @model_validator(mode="after")

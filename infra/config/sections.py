@@ -8,6 +8,7 @@ from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -157,6 +158,60 @@ class RayConfig(Section):
 
     dashboard_port: Port = 8265
     """Port of Ray's dashboard on loopback; 0 takes a free one."""
+
+
+def _at(schemes: tuple[str, str]) -> AfterValidator:
+    """An address without path, of the first scheme; of the second one, which encrypts nothing, on this machine only."""
+
+    def check(text: str) -> str:
+        parts = urlsplit(text)
+        try:
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        is_whole = host and not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        if parts.scheme not in schemes or not is_whole:
+            raise ValueError(f"{schemes[0]}://HOST[:PORT] is required, without path and login")
+        if parts.scheme == schemes[1] and host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError(
+                f"{schemes[1]}:// encrypts nothing and is allowed on this machine only; use {schemes[0]}://"
+            )
+        return text.rstrip("/")
+
+    return AfterValidator(check)
+
+
+_HTTP, _WEB_SOCKET = ("https", "http"), ("wss", "ws")
+HttpAddress = Annotated[str, Allowed("https://HOST[:PORT]; http:// on this machine"), _at(_HTTP)]
+StreamAddress = Annotated[str, Allowed("wss://HOST[:PORT]; ws:// on this machine"), _at(_WEB_SOCKET)]
+
+
+class AddressesConfig(Section):
+    """Other addresses than those of the profile, in profiles demo and testnet: a simulated exchange, a gateway."""
+
+    rest: HttpAddress | None = Field(default=None, examples=["http://127.0.0.1:8700"])
+    """The exchange's REST interface; not set, that of the profile (IF-2)."""
+
+    public_stream: StreamAddress | None = Field(default=None, examples=["ws://127.0.0.1:8700"])
+    """Its public WebSocket streams; not set, those of the profile (IF-2)."""
+
+    private_stream: StreamAddress | None = Field(default=None, examples=["ws://127.0.0.1:8700"])
+    """Its private WebSocket streams; not set, those of the profile (IF-2)."""
+
+    fear_greed: HttpAddress | None = Field(default=None, examples=["http://127.0.0.1:8700"])
+    """The source of the Fear & Greed index; not set, alternative.me (DA-2)."""
+
+    dvol: HttpAddress | None = Field(default=None, examples=["http://127.0.0.1:8700"])
+    """The source of the volatility index; not set, Deribit (DA-2)."""
+
+    @property
+    def exchange(self) -> dict[str, str]:
+        """The exchange's own, as far as they are set, by their names."""
+        return {
+            name: value
+            for name in ("rest", "public_stream", "private_stream")
+            if (value := getattr(self, name)) is not None
+        }
 
 
 class LiveConfig(Section):

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import uvloop
 
@@ -26,10 +26,17 @@ from infra.simulator.durable import DurableExchange
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
+from infra.simulator.market.ticks import TickMarket
 from infra.simulator.server import make_app, start
+from infra.simulator.wall_clock import TICK_MS, WallClock, wall_ms
 
 DAY_MS = 86_400_000
 MARKET_FILE = "market.json"
+LOCKSTEP, WALL = "lockstep", "wall"
+MAX_SPEED = 3_600
+SYNTHETIC_DAYS = 400
+"""How long a synthetic market by the wall clock lasts unless `--to` says otherwise."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -54,6 +61,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     source.add_argument("--seed", type=int, help="seed of a synthetic market")
     parser.add_argument("--from", dest="start", type=instant, help="start of the tradable period, UTC day")
     parser.add_argument("--to", dest="end", type=instant, help="end of the tradable period, exclusive, UTC day")
+    parser.add_argument(
+        "--clock", choices=(LOCKSTEP, WALL), help="who moves time: the client, or the clock on the wall"
+    )
+    parser.add_argument("--speed", type=int, help="market seconds in a second of wall time (--clock wall; default 1)")
     parser.add_argument("--fill-spread-ticks", type=int, help="ticks from the last price to bid and ask (default 1)")
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
@@ -71,10 +82,8 @@ def _end_with_parent() -> None:
 def _described(market: Mapping[str, Any]) -> str:
     """A market as its options, days as dates."""
     days = {name: _day(market[name]) for name in ("from", "to") if market.get(name) is not None}
-    options = {
-        **days,
-        **{name: market[name] for name in ("seed", "history", "fill_spread") if market.get(name) is not None},
-    }
+    named = ("seed", "history", "fill_spread", "clock", "speed")
+    options = {**days, **{name: market[name] for name in named if market.get(name) is not None}}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items()) or "its default"
 
 
@@ -82,24 +91,33 @@ def _day(market_ms: int) -> str:
     return datetime.fromtimestamp(market_ms / 1000, UTC).date().isoformat()
 
 
-def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, int]:
-    """The market of the command line and its spread; a folder in use keeps those it was started with."""
+class Chosen(NamedTuple):
+    """A market, its spread in ticks, and its clock (None: lockstep)."""
+
+    market: Market
+    spread: int
+    clock: WallClock | None
+
+
+def choose_market(arguments: argparse.Namespace, folder: Path) -> Chosen:
+    """The market of the command line, its spread and clock; a folder in use keeps those it was started with."""
     asked: dict[str, Any] = {"from": arguments.start, "to": arguments.end, "fill_spread": arguments.fill_spread_ticks}
+    asked |= {"clock": arguments.clock, "speed": arguments.speed}
     if arguments.history is not None:
         asked["history"] = str(arguments.history.resolve())
     elif arguments.seed is not None:
         asked["seed"] = arguments.seed
     path = folder / MARKET_FILE
     if path.exists():
-        known: dict[str, Any] = json.loads(path.read_text())
+        known: dict[str, Any] = {"clock": LOCKSTEP, **json.loads(path.read_text())}
         if any(value is not None and value != known.get(name) for name, value in asked.items()):
             raise UsageError(
                 f"The state folder belongs to the market {_described(known)}; {_described(asked)} is asked for. Choose "
                 "another data folder for another market, or discard this one's state (eternal reset)."
             )
     else:
-        known = asked | {"fill_spread": asked["fill_spread"] or 1}
-    market: Market
+        known = _new(asked)
+    market: HistoryMarket | SyntheticMarket
     if "history" in known:
         market = HistoryMarket(Path(known["history"]), known["from"], known["to"])
     elif "seed" not in known:
@@ -109,7 +127,31 @@ def choose_market(arguments: argparse.Namespace, folder: Path) -> tuple[Market, 
     else:
         market = SyntheticMarket(known["seed"], known["from"], (known["to"] - known["from"]) // DAY_MS)
     path.write_text(json.dumps(known))
-    return market, known["fill_spread"]
+    if known.get("clock") != WALL:
+        return Chosen(market, known["fill_spread"], None)
+    anchor_ms: int = known["anchor_ms"]
+    # The first day of the market is the day on which the folder was opened.
+    shift_ms = anchor_ms - anchor_ms % DAY_MS - market.start_ms
+    ticking = TickMarket(market, TICK_MS, shift_ms, known.get("seed", 0))
+    return Chosen(ticking, known["fill_spread"], WallClock(anchor_ms, known["speed"]))
+
+
+def _new(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new folder is opened with."""
+    known = {**asked, "fill_spread": asked["fill_spread"] or 1, "clock": asked["clock"] or LOCKSTEP}
+    if asked["clock"] != WALL:
+        if asked["speed"] is not None:
+            raise UsageError("--speed is for --clock wall only; in lockstep the client moves time.")
+        return known
+    if (speed := 1 if asked["speed"] is None else asked["speed"]) not in range(1, MAX_SPEED + 1):
+        raise UsageError(f"--speed is {speed}; it must be 1 to {MAX_SPEED}.")
+    now_ms = wall_ms()
+    known |= {"speed": speed, "anchor_ms": now_ms}
+    if "seed" in asked and known["from"] is None:
+        known["from"] = now_ms - now_ms % DAY_MS
+    if "seed" in asked and known["to"] is None:
+        known["to"] = known["from"] + SYNTHETIC_DAYS * DAY_MS
+    return known
 
 
 def _lock(folder: Path) -> IO[str]:
@@ -144,13 +186,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = _lock(folder)
-        market, spread = choose_market(arguments, folder)
+        market, spread, clock = choose_market(arguments, folder)
         config = SimConfig(
             spread_ticks=max(spread, 1),  # folders of earlier versions say 0
             rate_limits=not arguments.no_rate_limits,
             ack_delay_ms=arguments.ack_delay_ms,
+            tick_ms=None if clock is None else TICK_MS,
         )
-        durable = DurableExchange(folder, market, config, load_or_create(folder, arguments.account))
+        durable = DurableExchange(folder, market, config, load_or_create(folder, arguments.account), clock=clock)
     except ValueError as error:
         logging.getLogger("infra.simulator").error("%s", error)
         return 2

@@ -73,6 +73,8 @@ class SimConfig:
     The book has ``book_levels`` levels on either side, each worth ``level_notional_usdt``, the best ones
     ``spread_ticks`` from the last price; what is displayed is what takers walk and makers may not cross. ``slippage``
     moves a market order's prices against it by this fraction of the last price, rounded outward to the tick.
+    ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
+    the four points of an hour, of which only those at which something happens are shown (lockstep).
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -90,3 +92,4 @@ class SimConfig:
     )
     rate_limits: bool = True
     ack_delay_ms: int = 50
+    tick_ms: int | None = None

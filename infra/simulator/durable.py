@@ -23,13 +23,17 @@ from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.wall_clock import WallClock, wall_ms
 
 SNAPSHOT = "snapshot.json"
 SNAPSHOT_EVERY = 5_000
 
 
 class DurableExchange:
-    """An ``Exchange`` whose inputs are written to the state folder. ``sync`` puts them on the disk itself."""
+    """An ``Exchange`` whose inputs are written to the state folder. ``sync`` puts them on the disk itself.
+
+    With a ``clock`` time passes by itself (``catch_up``); without one by ``advance`` (lockstep).
+    """
 
     def __init__(
         self,
@@ -39,7 +43,9 @@ class DurableExchange:
         credentials: Credentials,
         *,
         snapshot_every: int = SNAPSHOT_EVERY,
+        clock: WallClock | None = None,
     ) -> None:
+        self.clock = clock
         self._folder = folder
         self._every = snapshot_every
         self._by_account = {(key.account, key.read_only): key for key in credentials.keys.values()}
@@ -48,12 +54,20 @@ class DurableExchange:
             saved = orjson.loads((folder / SNAPSHOT).read_bytes())
         self._inputs: int = saved["inputs"]
         self._base: int = self._inputs
-        self.exchange = Exchange(market, replace(config, accounts=credentials.accounts), state=saved["state"])
+        self.exchange = Exchange(
+            market,
+            replace(config, accounts=credentials.accounts),
+            state=saved["state"],
+            wall_ms=wall_ms if clock is None else clock.now_ms,
+        )
         self._replay()
         self._file: IO[bytes] = self._open_log()
 
     def handle(self, request: ApiRequest) -> dict[str, Any]:
-        """``Exchange.handle``; a POST is logged, whatever became of it."""
+        """``Exchange.handle``; a POST is logged, whatever became of it. By the wall clock the market is brought to the
+        present before it."""
+        if request.method == "POST":
+            self.catch_up()
         answer = self.exchange.handle(request)
         if request.method == "POST":
             read_only = request.key is not None and request.key.read_only
@@ -71,10 +85,25 @@ class DurableExchange:
             self._append(["advance", step, until, patient, {name: str(limit) for name, limit in max_basis.items()}])
         return result
 
+    def catch_up(self) -> None:
+        """``Exchange.run_to`` the present; nothing in lockstep."""
+        if self.clock is None or (now_ms := self.clock.now_ms()) <= self.exchange.market_time:
+            return
+        self.exchange.run_to(now_ms)
+        self._append(["run", now_ms])
+
     def deposit(self, account: str, coin: str, amount: Decimal) -> None:
         """``Exchange.deposit``."""
+        self.catch_up()
         self.exchange.deposit(account, coin, amount)
         self._append(["deposit", account, coin, str(amount)])
+
+    def transact(
+        self, account: str, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
+    ) -> None:
+        """``Exchange.transact``."""
+        self.exchange.transact(account, coin, kind, amount, fee, shown)
+        self._append(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
 
     def drain(self) -> list[Frame]:
         """``Exchange.drain``."""
@@ -139,5 +168,10 @@ class DurableExchange:
             # Logs of earlier versions know nothing of patience.
             step, until, patient, max_basis = (*rest, 0, {})[:4]
             self.exchange.advance(step, until, patient, {name: Decimal(text) for name, text in max_basis.items()})
+        elif kind == "transact":
+            account, coin, name, amount, fee, shown = rest
+            self.exchange.transact(account, coin, name, Decimal(amount), Decimal(fee), shown)
+        elif kind == "run":
+            self.exchange.run_to(rest[0])
         else:
             self.exchange.deposit(rest[0], rest[1], Decimal(rest[2]))

@@ -23,8 +23,9 @@ from infra.simulator.credentials import Credentials, check_request
 from infra.simulator.durable import DurableExchange
 from infra.simulator.hub import Hub
 from infra.simulator.ratelimit import IpLimiter, Quota, RateLimiter
-from infra.simulator.streams import PUBLIC, Streams, wall_ms
+from infra.simulator.streams import PUBLIC, Streams
 from infra.simulator.venue.errors import VenueError, params_error
+from infra.simulator.wall_clock import follow, wall_ms
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
@@ -121,14 +122,18 @@ def make_app(durable: DurableExchange, credentials: Credentials, config: SimConf
     app.router.add_route("*", "/{path:.*}", RestGate(hub, credentials, rate_limits=config.rate_limits))
 
     async def lane(_: web.Application) -> Any:
-        task = asyncio.create_task(hub.run())
-        task.add_done_callback(_stop_if_failed)
+        tasks = [asyncio.create_task(hub.run())]
+        if durable.clock is not None:
+            tasks.append(asyncio.create_task(follow(hub, durable.clock)))
+        for task in tasks:
+            task.add_done_callback(_stop_if_failed)
         yield
         for connection in list(hub.connections.values()):
             await connection.socket.close(code=1012, message=b"service restart")
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in reversed(tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         durable.close()
 
     app.cleanup_ctx.append(lane)
@@ -137,8 +142,9 @@ def make_app(durable: DurableExchange, credentials: Credentials, config: SimConf
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        # Without its sending queue nothing is durable: no exchange is better than one that loses writes.
-        log.critical("The sending queue failed; the exchange stops.", exc_info=task.exception())
+        # Without its sending queue nothing is durable, without its clock nothing happens: no exchange is better than
+        # one that loses writes or shows an old market as the present one.
+        log.critical("The sending queue or the clock failed; the exchange stops.", exc_info=task.exception())
         asyncio.get_running_loop().call_soon(_raise_exit)
 
 

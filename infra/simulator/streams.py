@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import time
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -15,16 +14,12 @@ from infra.simulator.api.shapes.public import InvalidTopic
 from infra.simulator.credentials import Credentials, check_stream_auth
 from infra.simulator.hub import Connection, Hub
 from infra.simulator.venue.errors import VenueError
+from infra.simulator.wall_clock import wall_ms
 
 PUBLIC = ("spot", "linear", "inverse", "option")
 MAX_SPOT_ARGS = 10
 LONGEST_TOPIC = 64
 LONGEST_ECHO = 128
-
-
-def wall_ms() -> int:
-    """Wall time in ms."""
-    return time.time_ns() // 1_000_000
 
 
 def _request(data: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from statemachines.parameters import ParameterModel, SetBy, Symbol, Unit
 from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, PERPETUAL_ACCOUNTS, SECOND_MS, Account
 
 _Ms = Annotated[int, Field(gt=0, le=HOUR_MS), Unit("milliseconds")]
-_Pause = Annotated[float, Field(gt=0, le=3_600), Unit("seconds")]
+_Pause = Annotated[float, Field(ge=0.001, le=3_600), Unit("seconds")]
 _Repetitions = Annotated[int, Field(ge=1, le=1_000), Unit("repetitions")]
 _Ids = Annotated[int, Field(ge=1, le=100_000), Unit("ids")]
 

@@ -83,6 +83,15 @@ class ComponentAlert(Body):
     is_open: bool = False
 
 
+class ReadingChanged(Body):
+    """A reading of the exchange has become bad, or was good for long enough (RM-4, R2); a repeat changes nothing."""
+
+    KIND = "reading_changed"
+    switch: str
+    is_bad: bool
+    reason: str
+
+
 class DatabaseOutage(Body):
     """The database could not be used (DA-5): alerted when it begins, then committed and alerted again when it is over.
 

@@ -22,6 +22,7 @@ from statemachines.messages.control import (
     ComponentReset,
     CycleDone,
     DatabaseOutage,
+    ReadingChanged,
     RiskAssessed,
     RiskState,
     RunCycle,
@@ -138,6 +139,8 @@ class OrchestratorLogic:
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
                 return self._component_changed(body, now_ms)
+            case ReadingChanged():
+                return [Remark(body.switch, "reading", body.reason, {"is_bad": body.is_bad}), Send(body)]
             case DatabaseOutage():
                 return [_outage_alert(body)]
             case ComponentReset():

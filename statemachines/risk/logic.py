@@ -13,7 +13,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, ReadingChanged, RiskAssessed
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -150,6 +150,8 @@ class RiskManagerLogic:
                 return self._data_unusable(body)
             case ComponentChanged():
                 return self._component(body, now_ms)
+            case ReadingChanged():
+                return self._states.take_reading(body.switch, body.reason, now_ms, is_bad=body.is_bad)
             case OperatorCommand():
                 return self._operator(body, now_ms)
             case AssessRisk():
@@ -352,14 +354,9 @@ class RiskManagerLogic:
     def _component(self, body: ComponentChanged, now_ms: int) -> Commands:
         """OR-8: beyond its restart limit a component is FAULTED; its sub-account is REDUCE_ONLY until the operator
         acts."""
-        if body.state != "FAULTED":
+        if body.state != "FAULTED" or body.component not in (*ENGINES, *_SHARED_COMPONENTS):
             return []
-        if body.component in ENGINES:
-            scope = str(body.component)
-        elif body.component in _SHARED_COMPONENTS:
-            scope = GLOBAL
-        else:
-            return []
+        scope = GLOBAL if body.component in _SHARED_COMPONENTS else str(body.component)
         reason = f"OR-8: {body.component} is FAULTED: {body.reason}"
         return self._states.demand(scope, f"{COMPONENT_RULE}:{body.component}", Level.REDUCE_ONLY, reason, now_ms)
 

@@ -64,6 +64,8 @@ RISK_TABLE: Table[RiskStateName] = Table(
         Row("calm", _S.CAUTION, _S.NORMAL, "RM-2: 24 h calm"),
         Row("calm", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: 24 h calm, nothing demanded any more"),
         Row("calm_to_caution", _S.REDUCE_ONLY, _S.CAUTION, "RM-2: 24 h calm, CAUTION still demanded"),
+        Row("reading_good", _S.REDUCE_ONLY, _S.NORMAL, "R2: 5 good minutes, nothing else demanded"),
+        Row("reading_good_to_caution", _S.REDUCE_ONLY, _S.CAUTION, "R2: 5 good minutes, CAUTION still demanded"),
         Row("standstill", _S.REDUCE_ONLY, _S.CAUTION, "R1: 30 days REDUCE_ONLY by drawdown and flat"),
         Row("operator_normal", _S.CAUTION, _S.NORMAL, "RM-2: operator"),
         Row("operator_normal", _S.REDUCE_ONLY, _S.NORMAL, "RM-2: operator"),
@@ -89,6 +91,7 @@ RISK_TABLE: Table[RiskStateName] = Table(
 
 
 _ESCALATE = {Level.CAUTION: "caution", Level.REDUCE_ONLY: "reduce_only", Level.HALTED: "halt"}
+_GOOD = {Level.NORMAL: "reading_good", Level.CAUTION: "reading_good_to_caution"}
 _CALM = {Level.NORMAL: "calm", Level.CAUTION: "calm_to_caution"}
 _RESUME = {Level.NORMAL: "resume", Level.CAUTION: "resume_to_caution", Level.REDUCE_ONLY: "resume_to_reduce_only"}
 
@@ -99,7 +102,11 @@ RULE = "rule"
 
 class RiskMachine(StateMachine[RiskStateName]):
     """The risk state of one scope: `GLOBAL` or an engine's name. Every method returns the journal lines of the
-    changes."""
+    changes.
+
+    `level` is what rules demand or have demanded less than 24 h ago; `readings` are those of the exchange that are bad,
+    which hold REDUCE_ONLY as long as they are, without calm afterwards (R2). The state is the stricter one of both.
+    """
 
     TABLE = RISK_TABLE
 
@@ -108,6 +115,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         self.scope = scope
         self.level = Level.NORMAL
         self.demands: dict[str, Level] = {}
+        self.readings: set[str] = set()
         self.calm_since_ms: int | None = None
         self.entries_blocked_until_ms: int | None = None
         self.reason = "nothing has happened yet"
@@ -129,6 +137,27 @@ class RiskMachine(StateMachine[RiskStateName]):
         self._watch_calm(now_ms)
         return notes
 
+    def hold(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
+        """R2: a reading of the exchange has become bad: REDUCE_ONLY until `let_go`."""
+        before = self.in_force
+        self.readings.add(rule)
+        if self.in_force is before:
+            return []
+        return [self._enter(_ESCALATE[self.in_force], f"{rule}: {reason}", reason, f"rule {rule}", now_ms)]
+
+    def let_go(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
+        """R2: it is good again, and was for long enough: back at once to what is demanded otherwise."""
+        before = self.in_force
+        self.readings.discard(rule)
+        if self.in_force is before:
+            return []
+        return [self._enter(_GOOD[self.in_force], reason, reason, f"rule {rule}", now_ms)]
+
+    @property
+    def in_force(self) -> Level:
+        """The level of the state, unless the operator has paused the scope."""
+        return max(self.level, Level.REDUCE_ONLY) if self.readings else self.level
+
     def release(self, rule: str, now_ms: int) -> None:
         """The rule's reading is good again; the state follows after 24 h of calm (`tick`)."""
         if self.demands.pop(rule, None) is not None:
@@ -146,12 +175,13 @@ class RiskMachine(StateMachine[RiskStateName]):
         if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
             self._watch_calm(now_ms)
             return []
+        self.level = Level.CAUTION
+        is_held = self.state is _S.PAUSED or bool(self.readings)
         note = (
-            self._stay("standstill_while_paused", reason)
-            if self.state is _S.PAUSED
+            self._stay("standstill_while_held", reason)
+            if is_held
             else self._move("standstill", reason, f"rule {rule}", now_ms)
         )
-        self.level = Level.CAUTION
         self.calm_since_ms = None
         self._watch_calm(now_ms)
         return [note]
@@ -163,12 +193,11 @@ class RiskMachine(StateMachine[RiskStateName]):
             return []
         target = self._demanded()
         reason = f"24 h calm since {self.calm_since_ms}: {self.level.name} is no longer demanded, now {target.name}"
-        note = (
-            self._stay("calm_while_paused", reason)
-            if self.state is _S.PAUSED
-            else self._move(_CALM[target], reason, "rule calm", now_ms)
-        )
         self.level = target
+        is_held = self.state is _S.PAUSED or bool(self.readings)
+        note = (
+            self._stay("calm_while_held", reason) if is_held else self._move(_CALM[target], reason, "rule calm", now_ms)
+        )
         self.calm_since_ms = None
         self._watch_calm(now_ms)
         return [note]
@@ -212,9 +241,21 @@ class RiskMachine(StateMachine[RiskStateName]):
         self.calm_since_ms = None
         self.entries_blocked_until_ms = None
         self.level = Level.NORMAL
+        if self.readings:
+            return [self._back_to_readings(text, who, now_ms)]
         if self.state is _S.NORMAL:
             return [self._stay("operator_normal", f"{text}: the state is already NORMAL")]
         return [self._move("operator_normal", text, who, now_ms)]
+
+    def _back_to_readings(self, text: str, who: str, now_ms: int) -> JournalLine:
+        """A reading is a fact that no command changes: REDUCE_ONLY stays until it is good."""
+        bad = ", ".join(sorted(self.readings))
+        text = f"{text}; REDUCE_ONLY stays while these readings are bad: {bad}"
+        if self.state is _S.HALTED:
+            return self._move("operator_reduce_only", text, who, now_ms)
+        if self.state is _S.PAUSED:
+            return self._move(_RESUME[Level.REDUCE_ONLY], text, who, now_ms)
+        return self._stay("operator_normal", text)
 
     def _operator_pause(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         if self.state in (_S.PAUSED, _S.HALTED):
@@ -224,7 +265,7 @@ class RiskMachine(StateMachine[RiskStateName]):
     def _operator_resume(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         if self.state is not _S.PAUSED:
             return [self._stay("resume", f"{text}: refused, only PAUSED can be resumed and the state is {self.state}")]
-        return [self._move(_RESUME[self.level], text, who, now_ms)]
+        return [self._move(_RESUME[self.in_force], text, who, now_ms)]
 
     # --- internals ---
 
@@ -234,10 +275,16 @@ class RiskMachine(StateMachine[RiskStateName]):
     def _escalate(self, rule: str, level: Level, reason: str, who: str, now_ms: int) -> list[JournalLine]:
         if level <= self.level:
             return []
-        self.level = level
-        if self.state is _S.PAUSED and level is not Level.HALTED:
-            return [self._stay(f"{_ESCALATE[level]}_while_paused", f"{rule}: {reason}")]
-        return [self._move(_ESCALATE[level], reason, who, now_ms)]
+        before, self.level = self.in_force, level
+        if self.in_force is before:
+            return [self._stay(f"{_ESCALATE[level]}_while_held", f"{rule}: {reason}")]
+        return [self._enter(_ESCALATE[level], f"{rule}: {reason}", reason, who, now_ms)]
+
+    def _enter(self, trigger: str, paused: str, reason: str, who: str, now_ms: int) -> JournalLine:
+        """A change of the level in force; while paused it is only noted, HALTED excepted."""
+        if self.state is _S.PAUSED and self.in_force is not Level.HALTED:
+            return self._stay(f"{trigger}_while_paused", paused)
+        return self._move(trigger, reason, who, now_ms)
 
     def _watch_calm(self, now_ms: int) -> None:
         if self.level is Level.HALTED or self._demanded() >= self.level:
@@ -260,6 +307,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         return {
             "level": self.level.name,
             "demands": {rule: level.name for rule, level in sorted(self.demands.items())},
+            "readings": sorted(self.readings),
             "calm_since_ms": self.calm_since_ms,
             "entries_blocked_until_ms": self.entries_blocked_until_ms,
             "reason": self.reason,
@@ -278,6 +326,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         made._state = made._known(state)
         made.level = Level[data["level"]]
         made.demands = {rule: Level[level] for rule, level in data["demands"].items()}
+        made.readings = set(data.get("readings", ()))  # rows of an earlier version lack them
         made.calm_since_ms = data["calm_since_ms"]
         made.entries_blocked_until_ms = data["entries_blocked_until_ms"]
         made.reason, made.who, made.changed_ms = data["reason"], data["who"], data["changed_ms"]

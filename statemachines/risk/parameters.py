@@ -45,6 +45,9 @@ class Switch(StrEnum):
 
     RECONCILIATION_MISMATCH = "reconciliation_mismatch"
     ORDERS_REJECTED = "orders_rejected"
+    EXCHANGE_UNREACHABLE = "exchange_unreachable"
+    MARKET_DATA_STALE = "market_data_stale"
+    CLOCK_OFF = "clock_off"
 
 
 class EngineLimits(ParameterModel):
@@ -125,6 +128,26 @@ class StreakPolicy(SwitchPolicy):
     """Bad readings running after which it trips, never one (RM-4)."""
 
 
+class ReadingPolicies(ParameterModel):
+    """Readings of the exchange: GLOBAL is REDUCE_ONLY while one of them is bad. All durations are wall time."""
+
+    unreachable_s: Annotated[int, Field(ge=5, le=3_600)] = 30
+    """The exchange counts as unreachable when nothing was received for longer, by REST or on a private stream
+    (RM-4)."""
+
+    stale_s: Annotated[int, Field(ge=5, le=3_600)] = 60
+    """Market data are stale when a public stream has brought none for longer (RM-4)."""
+
+    clock_off_ms: Annotated[int, Field(ge=100, le=5_000)] = 1_000
+    """The clock is off when it differs from the exchange's by more (RM-4)."""
+
+    consecutive: Annotated[int, Field(ge=2, le=100), Readings] = 2
+    """Bad readings running after which a switch trips, never one (RM-4)."""
+
+    good_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """Good readings for so long end it (R2)."""
+
+
 class SwitchPolicies(ParameterModel):
     """The automatic switches that exist; those of RM-4 that are missing here are not built."""
 
@@ -134,6 +157,9 @@ class SwitchPolicies(ParameterModel):
     orders_rejected: SwitchPolicy = SwitchPolicy()
     """More than `reject_share` of the last `reject_window` orders are rejected; that many readings are its streak
     (RM-4, R2)."""
+
+    readings: ReadingPolicies = ReadingPolicies()
+    """The exchange cannot be reached, its data are stale, the clock is off; not in profile paper (RM-4, R2)."""
 
 
 def with_engine(limits: EngineLimits, engine: BaseModel | None, name: str) -> EngineLimits:

@@ -47,6 +47,12 @@ class RiskStates:
         """A bad event: escalate immediately, the 24 h of calm begin."""
         return self._change(scope, lambda machine: machine.demand_once(rule, level, reason, now_ms))
 
+    def take_reading(self, rule: str, reason: str, now_ms: int, *, is_bad: bool) -> Commands:
+        """RM-4, R2: a reading of the exchange has become bad, or was good for long enough: GLOBAL."""
+        if is_bad:
+            return self._change(GLOBAL, lambda machine: machine.hold(rule, reason, now_ms))
+        return self._change(GLOBAL, lambda machine: machine.let_go(rule, reason, now_ms))
+
     def end_standstill(self, scope: str, rule: str, reason: str, now_ms: int) -> Commands:
         """R1: 30 days REDUCE_ONLY and flat."""
         return self._change(scope, lambda machine: machine.end_standstill(rule, reason, now_ms))
@@ -178,8 +184,9 @@ _EXPECTED: dict[RiskStateName, str] = {
     RiskStateName.PAUSED: "No new entries until you resume it.",
     RiskStateName.CAUTION: "Entries are made at half size. It ends automatically after 24 h of calm.",
     RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops remain. It ends after 24 h "
-    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a faulted engine requires "
-    "your command 'normal'.",
+    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a bad reading of the "
+    "exchange (not reachable, stale data, clock) ends it after 5 good minutes; a faulted engine requires your command "
+    "'normal'.",
     RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops remain. Only your command can "
     "end HALTED.",
 }

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from pybit.unified_trading import WebSocket
+from websocket import WebSocketTimeoutException
 
 from infra.bybit.credentials import AccountKey
 from infra.bybit.parsing.fields import shown_text
@@ -27,6 +28,10 @@ _log = logging.getLogger(__name__)
 
 TOPICS_A_REQUEST = 10
 """The exchange takes at most this many topics in one request (spot)."""
+
+PING_EVERY_S = 20
+PONG_WITHIN_S = 10
+"""What the exchange recommends; a connection that is half open is noticed after both together at the latest."""
 
 ACKNOWLEDGE_S = 10.0
 FIRST_DELAY_S = 1.0
@@ -62,6 +67,7 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
         self._base = base.rstrip("/")
         self._way = _way(proxy_for(self._base, proxy))
         self.broken = ""
+        self.timed_out = False
         self.heard_at = time.monotonic()
         super().__init__(
             channel_type=channel,
@@ -70,6 +76,8 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
             api_secret=key.api_secret.get_secret_value() if key else None,
             callback_function=on_frame,
             restart_on_error=False,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PONG_WITHIN_S,
             retries=2,  # with 1 pybit raises even after success
             private_auth_expire=10,
         )
@@ -101,6 +109,7 @@ class _Socket(WebSocket):  # type: ignore[misc, unused-ignore]
 
     def _on_error(self, error: Any) -> None:
         # pybit would raise on the socket's thread, where it would be lost; the supervisor reads `broken`.
+        self.timed_out = isinstance(error, WebSocketTimeoutException)
         self.broken = f"{type(error).__name__}: {error}"
 
     def send(self, message: dict[str, Any]) -> None:
@@ -155,6 +164,7 @@ class Connection:
         self.connection_id = ""
         self.frames = 0
         self.fault = f"stream {name} has not connected yet"
+        """Why it does not deliver, as a phrase; "" when it does."""
         self._base, self._channel, self._key = base, channel, key
         self._topics = list(topics)
         self._on_topic, self._on_up, self._on_building = on_topic, on_up, on_building
@@ -167,7 +177,7 @@ class Connection:
         self._acks = 0
         self._authenticated = False
         self._refused = ""
-        self._topic_at = 0.0
+        self._topic_at = self.data_at = self._lived_at = time.monotonic()
         self._times_up = 0
         self._generation = 0
         self._thread: threading.Thread | None = None
@@ -193,6 +203,21 @@ class Connection:
             socket.send({"op": "unsubscribe", "req_id": f"gap-{topic}", "args": [topic]})
             socket.send({"op": "subscribe", "req_id": f"again-{topic}", "args": [topic]})
 
+    @property
+    def silence_s(self) -> float:
+        """0 while it is subscribed and lives; else seconds since it was last known to: the instant at which it broke,
+        or, where it fell silent, that of the last message."""
+        socket, now = self._socket, time.monotonic()
+        if socket is None or self.state is not StreamState.SUBSCRIBED:
+            return now - self._lived_at
+        quiet_s = now - socket.heard_at
+        return quiet_s if quiet_s > PING_EVERY_S + PONG_WITHIN_S else 0.0
+
+    @property
+    def data_age_s(self) -> float:
+        """Seconds since the last topic frame; a reconnect does not make data newer."""
+        return time.monotonic() - self.data_at
+
     def received(self) -> tuple[str, int] | None:
         """Connection id and topic frames handled; None while the connection is down or its id is not known."""
         with self._lock:
@@ -212,6 +237,7 @@ class Connection:
                 continue
             up_since = time.monotonic()
             trouble = self._watch()
+            self._lived_at = self._last_sign()
             if self._stop.is_set():
                 return
             self._tear_down(trouble)
@@ -267,6 +293,12 @@ class Connection:
                 return f"stream {self.name} has brought no data for {now - self._topic_at:.0f} s"
         return ""
 
+    def _last_sign(self) -> float:
+        """When the connection that has just been lost was last known to live."""
+        socket, now = self._socket, time.monotonic()
+        is_mute = socket is not None and (socket.timed_out or now - socket.heard_at > self._silence_s)
+        return socket.heard_at if socket is not None and is_mute else now
+
     def _tear_down(self, fault: str) -> None:
         with self._lock:
             self._generation += 1
@@ -292,7 +324,7 @@ class Connection:
             with self._lock:
                 if generation == self._generation:
                     self.frames += 1
-            self._topic_at = time.monotonic()
+            self._topic_at = self.data_at = time.monotonic()
             return
         connection_id = frame.get("conn_id") or frame.get("connId")
         if isinstance(connection_id, str) and connection_id:

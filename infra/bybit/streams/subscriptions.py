@@ -61,6 +61,14 @@ class _Streams:
         """Sentences about connections that are down or silent; empty when all is well."""
         return [connection.fault for connection in self._connections if connection.fault]
 
+    def silence_s(self) -> Mapping[str, float]:
+        """Per connection the seconds since it was last known to live, 0 while it does."""
+        return {connection.name: connection.silence_s for connection in self._connections}
+
+    def data_age_s(self) -> Mapping[str, float]:
+        """Per connection that brings data all the time (public ones) the seconds since the last of them."""
+        return {}
+
     def stop(self) -> None:
         """Close all connections."""
         for connection in self._connections:
@@ -156,6 +164,9 @@ class PublicStreams(_Streams):
             self._quotes.start(sink)
         for connection in self._connections:
             connection.start()
+
+    def data_age_s(self) -> Mapping[str, float]:
+        return {connection.name: connection.data_age_s for connection in self._connections}
 
     def stop(self) -> None:
         super().stop()

@@ -25,6 +25,9 @@ from infra.simulator.venue.fast_forward import NO_LIMITS
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
 
+SHOWN_LATE_MS = 3_000
+"""A quote older than this is not shown any more: streams show the present."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
@@ -149,6 +152,13 @@ class Exchange:
         treasury.deposit(self.venue, self.venue.accounts[account], coin, amount)
         self._collect()
 
+    def transact(
+        self, account: str, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
+    ) -> None:
+        """A movement that no request caused, with its row in the transaction log (``treasury.transact``)."""
+        treasury.transact(self.venue, self.venue.accounts[account], coin, kind, amount, fee, shown)
+        self._collect()
+
     def advance(
         self, step: int, until: int | None, patient: int = 0, max_basis: Mapping[str, Decimal] = NO_LIMITS
     ) -> AdvanceResult:
@@ -169,6 +179,23 @@ class Exchange:
             shown = (*done.passed_ms, self.venue.now_ms) if done.public is Public.BARS else ()
             self._pending += self._streams.quotes(shown)
         return self._result(done)
+
+    def run_to(self, instant_ms: int) -> None:
+        """By the wall clock: everything that happens up to this instant, in the same micro-steps as in lockstep. The
+        first call opens the market there. An instant that has passed changes nothing. Frames are fetched with
+        ``drain``; of a time that was slept through the public streams show bars and the last seconds only.
+        """
+        venue = self.venue
+        if venue.step == 0:
+            stepper.begin_at(venue, instant_ms)
+            venue.step = 1
+        while (venue.queue or venue.now_ms < instant_ms) and not self.end:
+            done = stepper.advance(venue, instant_ms)
+            self._collect()
+            if done.public is Public.BARS:
+                self._pending += self._streams.quotes((venue.now_ms,))
+            elif done.public is Public.POINT and venue.now_ms > instant_ms - SHOWN_LATE_MS:
+                self._pending += self._streams.quotes(())
 
     def drain(self) -> list[Frame]:
         """The frames made since the last call (by requests), in order."""

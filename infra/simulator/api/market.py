@@ -120,12 +120,11 @@ def recent_trade(ctx: Context) -> Answer:
     limit = ctx.params.limit(60 if spec.is_spot else 500, 60 if spec.is_spot else 1000)
     prices = ctx.venue.prices
     rows: list[dict[str, Any]] = []
-    offsets = (0, 1_200_000, 2_400_000, 3_599_000)
-    for index in range(prices.index, -1, -1):
+    for index in range(prices.index, max(prices.index - limit, -1), -1):
         price = ctx.venue.market.path_point(spec.category, spec.symbol, prices.hour_ms, index)
         if price is None:
             continue
-        number = str(prices.hour_ms // HOUR_MS * 4 + index)
+        number = str(prices.hour_ms // HOUR_MS * prices.points.count + index)
         rows.append(
             {
                 "execId": f"21{number}",
@@ -133,7 +132,7 @@ def recent_trade(ctx: Context) -> Answer:
                 "price": text(price),
                 "size": text(min(book.level_size(ctx.venue.config, spec, price), spec.qty_step * 100)),
                 "side": "Buy",
-                "time": str(prices.hour_ms + offsets[index]),
+                "time": str(prices.hour_ms + prices.points.offset_ms(index)),
                 "isBlockTrade": False,
                 "isRPITrade": False,
                 "seq": number,

@@ -7,6 +7,7 @@ A bar that closes at or above its open goes open -> low -> high -> close, else o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from infra.simulator.market.port import Bar
@@ -19,6 +20,28 @@ OFFSETS_MS: tuple[int, int, int, int] = (0, 1_200_000, 2_400_000, 3_599_000)
 """Milliseconds from the start of the hour to each point of the path."""
 
 ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoints:
+    """How an hour is divided into path points: one every ``tick_ms``, or the four of lockstep (None)."""
+
+    tick_ms: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Points of an hour."""
+        return len(OFFSETS_MS) if self.tick_ms is None else HOUR_MS // self.tick_ms
+
+    def offset_ms(self, index: int) -> int:
+        """Milliseconds from the start of the hour to the point."""
+        return OFFSETS_MS[index] if self.tick_ms is None else index * self.tick_ms
+
+    def index_at(self, elapsed_ms: int) -> int:
+        """The newest point that has passed so long after the start of the hour."""
+        if self.tick_ms is not None:
+            return min(elapsed_ms // self.tick_ms, self.count - 1)
+        return sum(1 for offset_ms in OFFSETS_MS if offset_ms <= elapsed_ms) - 1
 
 
 def hour_of(instant_ms: int) -> int:

@@ -70,18 +70,18 @@ def _margin_holds(venue: Venue, account: Account, stage: int) -> bool:
 
 def _last_range(venue: Venue, category: str, symbol: str, stage: int) -> Range | None:
     """Lowest and highest last price at the points still to come; None in a gap."""
-    return _range(venue.market.hour(category, symbol, venue.hour_ms), stage)
+    return _range(venue, venue.market.hour(category, symbol, venue.hour_ms), stage)
 
 
 def _mark_range(venue: Venue, symbol: str, stage: int) -> Range | None:
     """The same of the mark price; None in a gap, where an older price stands in for it."""
-    return _range(venue.market.mark_hour(symbol, venue.hour_ms), stage)
+    return _range(venue, venue.market.mark_hour(symbol, venue.hour_ms), stage)
 
 
-def _range(bar: Bar | None, stage: int) -> Range | None:
+def _range(venue: Venue, bar: Bar | None, stage: int) -> Range | None:
     if bar is None:
         return None
-    if stage <= 1:
-        return bar.low, bar.high  # both extremes are still to come
+    if stage <= 1 or venue.config.tick_ms is not None:
+        return bar.low, bar.high  # both extremes may be still to come
     to_come = points(bar)[stage:]
     return min(to_come), max(to_come)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from infra.simulator.market.path import PathPoints
 from infra.simulator.market.port import Market
 from infra.simulator.venue.instruments import INSTRUMENTS, Instrument, unknown_symbol
 
 HOUR_MS = 3_600_000
-LAST_POINT = 3
+LOCKSTEP_POINTS = PathPoints()
 
 Key = tuple[str, str]
 
@@ -16,8 +17,9 @@ Key = tuple[str, str]
 class Prices:
     """Last, mark and index prices at path point ``index`` of hour ``hour_ms``."""
 
-    def __init__(self, market: Market, hour_ms: int, index: int) -> None:
+    def __init__(self, market: Market, hour_ms: int, index: int, points: PathPoints = LOCKSTEP_POINTS) -> None:
         self.market = market
+        self.points = points
         self.hour_ms = hour_ms
         self.index = index
         self._listed = {key: market.listed_from_ms(*key) for key in market.symbols() if key in INSTRUMENTS}
@@ -33,7 +35,7 @@ class Prices:
     @property
     def point(self) -> int:
         """A number that grows with every path point."""
-        return self.hour_ms // HOUR_MS * 4 + self.index
+        return self.hour_ms // HOUR_MS * self.points.count + self.index
 
     def listed(self, now_ms: int) -> list[Instrument]:
         """The instruments that are listed at this instant, in the market's order."""
@@ -95,7 +97,7 @@ class Prices:
             return self._memo[key]
         hour_ms, index = self.hour_ms, self.index - back
         if index < 0:
-            hour_ms, index = hour_ms - HOUR_MS, LAST_POINT
+            hour_ms, index = hour_ms - HOUR_MS, self.points.count - 1
         found = self._mark(symbol, hour_ms, index) if series == "mark" else self._last(series, symbol, hour_ms, index)
         self._memo[key] = found
         return found

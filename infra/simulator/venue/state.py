@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from infra.simulator.config import AccountConfig, SimConfig
+from infra.simulator.market.path import PathPoints
 from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
@@ -44,7 +45,7 @@ class Venue:
         self.ended = False
         self.queue: list[list[Any]] = []
         self.seq = 0
-        self.prices = Prices(market, market.start_ms, 0)
+        self.prices = Prices(market, market.start_ms, 0, PathPoints(config.tick_ms))
         self.accounts = {one.name: self._open_account(one) for one in config.accounts}
         self.by_uid = {account.uid: account for account in self.accounts.values()}
         self.transfers: dict[str, Row] = {}

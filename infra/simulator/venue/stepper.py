@@ -2,7 +2,8 @@
 
 At an hour boundary: funding (one account a step), bars (one public step), then the open point is matched (one
 account a step); within the hour the points +20, +40, +59:59 min. Points where nothing happens are passed silently,
-and hours as far as the caller's patience goes.
+and hours as far as the caller's patience goes. By the wall clock an hour has a point every ``tick_ms``, and each is
+shown.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from infra.simulator.market.path import hour_of
 from infra.simulator.venue.fast_forward import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.margin import is_exhausted
@@ -20,9 +22,6 @@ from infra.simulator.venue.orders.liquidation import liquidate
 from infra.simulator.venue.orders.matching import fired, match, needs_quotes
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import BARS_STAGE, FUNDING_STAGE, Venue
-
-OFFSET_MS = {FUNDING_STAGE: 0, BARS_STAGE: 0, 0: 0, 1: 1_200_000, 2: 2_400_000, 3: 3_599_000}
-LAST_STAGE = 3
 
 
 class Public(StrEnum):
@@ -53,7 +52,7 @@ def advance(
     if venue.ended and not venue.queue:
         return Stepped(Public.NOTHING, False)
     while not venue.queue:
-        due_ms = venue.hour_ms + OFFSET_MS[venue.stage]
+        due_ms = next_ms(venue)
         if until_ms is not None and until_ms < due_ms:
             venue.now_ms = max(venue.now_ms, until_ms)
             venue.step += 1
@@ -64,6 +63,25 @@ def advance(
     public = _work_off(venue, venue.queue.pop(0))
     passed_ms = pass_hours(venue, patient_ms, max_basis) if public is Public.BARS and not venue.ended else ()
     return Stepped(public, True, passed_ms)
+
+
+def next_ms(venue: Venue) -> int:
+    """When the stage that comes next is due. A stage from 0 on is a point of the path."""
+    return venue.hour_ms + (venue.prices.points.offset_ms(venue.stage) if venue.stage >= 0 else 0)
+
+
+def begin_at(venue: Venue, instant_ms: int) -> None:
+    """Open the market in the middle of its tape: everything before this instant is history. For a venue in which
+    nothing has happened yet."""
+    points = venue.prices.points
+    venue.hour_ms = hour_of(instant_ms)
+    index = points.index_at(instant_ms - venue.hour_ms)
+    venue.now_ms = instant_ms
+    venue.prices.move(venue.hour_ms, index)
+    if index == points.count - 1:
+        venue.hour_ms, venue.stage = venue.hour_ms + HOUR_MS, FUNDING_STAGE
+    else:
+        venue.stage = index + 1
 
 
 def _run_stage(venue: Venue) -> None:
@@ -84,7 +102,7 @@ def _run_stage(venue: Venue) -> None:
     else:
         venue.prices.move(hour_ms, stage)
         venue.queue = _point_work(venue, stage)
-    if stage == LAST_STAGE:
+    if stage == venue.prices.points.count - 1:
         venue.hour_ms, venue.stage = hour_ms + HOUR_MS, FUNDING_STAGE
     else:
         venue.stage = stage + 1
@@ -102,7 +120,7 @@ def _point_work(venue: Venue, stage: int) -> list[list[Any]]:
         if hits or is_exhausted(venue, account):
             queue.append(["match", account.name, hits])
         quotes = quotes or (bool(account.open) and needs_quotes(account, hits))
-    if stage > 0 and (queue or quotes):
+    if stage > 0 and (queue or quotes or venue.config.tick_ms is not None):
         # The receiver of a fill at this point may act at once: the point's prices were shown before.
         queue.insert(0, ["public", Public.POINT.value])
     return queue

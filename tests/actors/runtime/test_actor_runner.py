@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from actors.runtime.actor_runner import ActorRunner, Parts
+from actors.runtime.actor_runner import LIVE_TICK_S, ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import EnvelopeDict, Report
 from statemachines.actor_logic import StateRow
@@ -57,6 +57,38 @@ def test_live_a_deadline_that_has_come_ticks_the_actor() -> None:
     try:
         assert logic.ticked.wait(10)
     finally:
+        host.stop()
+
+
+class _Overdue(_Alarm):
+    """Its deadline has come and stays, and each tick takes until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+        self.ticks = 0
+
+    def tick(self, now_ms: int) -> Commands:
+        self.ticks += 1
+        self.ticked.set()
+        self.let_go.wait(10)
+        return []
+
+
+def test_live_ticks_do_not_pile_up_behind_a_worker_that_takes_none() -> None:
+    """While the database is away the worker stands, and the clock asked for a tick ten times a second: an outage of
+    five minutes left 3,000 ticks, each of them a transaction."""
+    logic = _Overdue()
+    host = _host(logic, NoPeers(), is_lockstep=False)
+    try:
+        assert logic.ticked.wait(10)
+        pause = threading.Event()
+        for _ in range(8):
+            pause.wait(LIVE_TICK_S)
+        assert host.health()["inbox"] <= 1
+        assert logic.ticks == 1
+    finally:
+        logic.let_go.set()
         host.stop()
 
 

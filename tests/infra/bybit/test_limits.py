@@ -181,6 +181,7 @@ def test_the_configured_quotas_are_those_of_the_exchange() -> None:
         **{"create.linear": 10, "create.spot": 20, "amend.linear": 10, "amend.spot": 10},
         **{"cancel.linear": 10, "cancel.spot": 20, "fee-rate": 5, "leverage": 10, "transfer": 5, "transfer-query": 5},
         **dict.fromkeys(("orders", "history", "executions", "positions", "wallet", "account"), 50),
+        "transactions": 25,
     }
     assert {quota.seconds for quota in RateLimits().groups.values()} == {1.0}
     assert (RateLimits().everything, RateLimits().margin, RateLimits().ip_ban_s) == (

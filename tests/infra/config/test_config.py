@@ -8,7 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from infra.bybit.endpoints import endpoints
 from infra.config import ConfigurationError, EternalConfig, Profile, load_config
 from statemachines.trend.parameters import TREND_1, TREND_2
 from statemachines.values import ActorName
@@ -245,3 +247,32 @@ def test_what_is_no_file_is_told_as_what_it_is(empty_place: Path) -> None:
     assert "it is no regular file" in told["fifo"]
     assert "it is a link that leads to no file" in told["loop"]
     assert "there is no such file" in told["none"]
+
+
+def test_other_addresses_are_for_demo_and_testnet_and_plain_ones_for_this_machine() -> None:
+    given = {"rest": "http://127.0.0.1:8700/", "private_stream": "ws://localhost:8700"}
+    config = EternalConfig.model_validate({"profile": "testnet", "addresses": given})
+    assert config.addresses.exchange == {"rest": "http://127.0.0.1:8700", "private_stream": "ws://localhost:8700"}
+    found = endpoints("testnet", others=config.addresses.exchange)
+    assert found.rest == "http://127.0.0.1:8700" and found.public_stream == endpoints("testnet").public_stream
+    for profile in ("paper", "live"):
+        with pytest.raises(ValidationError, match=f"addresses.rest .* is only for .* profile is {profile}"):
+            EternalConfig.model_validate({"profile": profile, "addresses": given})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("rest", "http://api.example:80", "encrypts nothing"),
+        ("rest", "ws://127.0.0.1:1", "https://HOST"),
+        ("rest", "https://user:pass@api.example", "without path and login"),
+        ("rest", "https://api.example/v5", "without path"),
+        ("rest", "https://", "https://HOST"),
+        ("public_stream", "https://api.example", "wss://HOST"),
+        ("private_stream", "ws://stream.example", "encrypts nothing"),
+        ("dvol", "https://api.example:99999", "https://HOST"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(field: str, value: str, why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        EternalConfig.model_validate({"profile": "testnet", "addresses": {field: value}})

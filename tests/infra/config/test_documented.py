@@ -77,12 +77,20 @@ def test_the_loader_takes_every_default_of_the_example() -> None:
 
 
 def test_the_loader_takes_every_value_of_the_example() -> None:
-    """Also those of fields that are not set by default."""
-    config = loaded(VALUE.sub("", example()))
+    """Also those of fields that are not set by default; other addresses stand for the profiles that have their own."""
+    config, others = (loaded(text) for text in _in_two_profiles(VALUE.sub("", example())))
+    assert all(value is not None for _, value in others.addresses)
     assert config.database.url is not None
     assert config.live.proxy() is not None
     assert config.exchange.from_day == date(2020, 1, 1)
     assert config.risk.capital_limit_usdt == 10_000
+
+
+def _in_two_profiles(text: str) -> tuple[str, str]:
+    """The file for paper without `[addresses]`, and that section alone for testnet."""
+    before, addresses = text.split("[addresses]\n")
+    section, after = addresses.split("\n[", 1)
+    return f"{before}[{after}", f'profile = "testnet"\n[addresses]\n{section}'
 
 
 def test_the_file_names_each_field_with_what_belongs_to_it() -> None:

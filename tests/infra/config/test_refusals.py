@@ -298,7 +298,7 @@ def test_a_group_of_its_own_needs_engines_that_no_other_group_measures() -> None
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one() -> None:
-    assert "there is no such setting; profile may be meant; allowed: api, " in refused("profil=live")[0]
+    assert "there is no such setting; profile may be meant; allowed: addresses, api, " in refused("profil=live")[0]
     assert "adx_threshold may be meant" in refused("trend_1.adx_treshold=3")[0]
 
 

@@ -48,6 +48,7 @@ class PublicStreams:
         self._ordered: list[tuple[Topic, list[str], Instrument]] = []
         self._sent: dict[Topic, dict[str, Any]] = {}
         self._books: dict[Topic, dict[str, Any]] = {}
+        self._updates: dict[Topic, int] = {}
 
     def add(self, category: str, topics: Iterable[str]) -> list[Frame]:
         """One more listener for each topic; returns the snapshots it must be sent first."""
@@ -106,6 +107,8 @@ class PublicStreams:
         for key, parts, spec in self._ordered:
             if parts[0] == "kline":
                 bars = [self._bar(key, parts[1], spec, end_ms) for end_ms in ended_ms]
+                if not bars and self._venue.config.tick_ms is not None:
+                    bars = [self._running_bar(key, parts[1], spec)]
                 frames += [Frame(None, key[0], bar) for bar in bars if bar is not None]
                 continue
             if not self._has_price(spec):
@@ -140,8 +143,10 @@ class PublicStreams:
         data = dict(now)
         if kind == "delta" and before is not None:
             data["b"], data["a"] = _delta(before["b"], now["b"]), _delta(before["a"], now["a"])
-        # u = 1 would mean a service restart, so the count starts at 2.
-        data |= {"u": self._venue.step + 2, "seq": self._number()}
+        # Numbers follow each other without a gap: that is how clients see that nothing was lost. u = 1 would mean a
+        # service restart, so the count starts at 2.
+        self._updates[key] = self._updates.get(key, 1) + 1
+        data |= {"u": self._updates[key], "seq": self._number()}
         return self._envelope(key, kind, data, cts=self._venue.now_ms)
 
     def _trade(self, key: Topic, spec: Instrument) -> dict[str, Any]:
@@ -165,6 +170,17 @@ class PublicStreams:
     def _bar(self, key: Topic, interval: str, spec: Instrument, end_ms: int) -> dict[str, Any] | None:
         bar = closed_bar(self._venue, spec, interval, end_ms)
         return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, end_ms)])
+
+    def _running_bar(self, key: Topic, interval: str, spec: Instrument) -> dict[str, Any] | None:
+        now_ms = self._venue.now_ms
+        if not self._venue.prices.is_listed(spec.category, spec.symbol, now_ms):
+            return None
+        start_ms = now_ms - now_ms % BAR_MS[interval]
+        found = self._venue.market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", now_ms)
+        if not found:
+            return None
+        entry = _bar_entry(found[0], interval, start_ms + BAR_MS[interval])
+        return self._envelope(key, "snapshot", [entry | {"confirm": False, "timestamp": now_ms}])
 
     def _number(self) -> int:
         return self._venue.step * 10 + 10

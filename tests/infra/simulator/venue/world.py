@@ -10,7 +10,7 @@ from infra.simulator.api import AdvanceResult, ApiRequest, Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.market.path import DAY_MS, HOUR_MS, merged, points, running_bar
 from infra.simulator.market.port import Bar, PriceKind, UnsupportedInterval
-from infra.simulator.venue.stepper import OFFSET_MS
+from infra.simulator.venue.stepper import next_ms
 
 START_MS = 1_704_067_200_000  # 2024-01-01 00:00
 PRIVATE = ("execution", "order", "position", "wallet")
@@ -171,7 +171,7 @@ class World:
         """Micro-steps until this instant is reached and nothing of it is pending."""
         venue = self.exchange.venue
         results: list[AdvanceResult] = []
-        while venue.queue or venue.hour_ms + OFFSET_MS[venue.stage] <= instant_ms or venue.now_ms < instant_ms:
+        while venue.queue or next_ms(venue) <= instant_ms or venue.now_ms < instant_ms:
             results.append(self.step(instant_ms))
         return results
 
