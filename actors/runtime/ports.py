@@ -10,7 +10,8 @@ from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
 from statemachines.facts import BarFact, Fact
 from statemachines.messages.envelope import Body
-from statemachines.requests import ExchangeRequest, ExchangeResponse
+from statemachines.request_queue import BatchKind
+from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
 from statemachines.values import Account
 
 EnvelopeDict = dict[str, Any]
@@ -142,6 +143,15 @@ class ExchangePort(Protocol):
 
     def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
         """Perform one request. Refusals and unknown outcomes are answers, not exceptions."""
+        ...
+
+    def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        """Perform several requests on orders, of one kind and category, in one call: an outcome for each, in their
+        order."""
+        ...
+
+    def most_together(self, account: Account, kind: BatchKind) -> int:
+        """How many requests of this kind the account's rate limit allows in one call, at least 1."""
         ...
 
 

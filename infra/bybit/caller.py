@@ -7,7 +7,7 @@ from typing import Any
 
 from pybit.unified_trading import HTTP
 
-from infra.bybit.errors import Fault, GatewayError, classify
+from infra.bybit.errors import TOO_MANY_VISITS, Fault, GatewayError, classify
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import Row
 from infra.bybit.session import Sessions
@@ -32,14 +32,36 @@ class Caller:
         Raises:
             GatewayError: refused, failed, or its answer cannot be read.
         """
+        return self._performed(
+            account, group, 1, lambda session: Row(call(session), f"answer to {group}").row("result")
+        )
+
+    def answer(self, account: Account, group: str, orders: int, call: Call) -> Row:
+        """The whole answer of one call that counts as so many orders.
+
+        Raises:
+            GatewayError: refused, failed, or its answer cannot be read.
+        """
+        return self._performed(account, group, orders, lambda session: Row(call(session), f"answer to {group}"))
+
+    def most_together(self, account: Account, group: str) -> int | None:
+        """How many orders of one call are within the group's limit; None without limits."""
+        return None if self._limiter is None else self._limiter.quota(account, group)
+
+    def exceeded(self, account: Account, group: str) -> None:
+        """The exchange has refused some orders of a batch for the group's limit: it counted more than we did."""
+        if self._limiter is not None:
+            self._limiter.refused(account, group)
+
+    def _performed(self, account: Account, group: str, orders: int, read: Callable[[HTTP], Row]) -> Row:
         session = self._sessions.session(account)
         if self._limiter is not None:
-            self._limiter.acquire(account, group)
+            self._limiter.acquire(account, group, orders)
         try:
-            return Row(call(session), f"answer to {group}").row("result")
+            return read(session)
         except Exception as error:  # noqa: BLE001 - classify raises again whatever is not the exchange's
             fault = classify(error)
-            if self._limiter is not None and fault.code == 10006:
+            if self._limiter is not None and fault.code == TOO_MANY_VISITS:
                 self._limiter.refused(account, group)
             if self._limiter is not None and fault.http_status == 403:
                 self._limiter.banned()
