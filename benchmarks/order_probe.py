@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from actors.runtime.actor_runner import Parts
@@ -53,38 +53,45 @@ Stamps = dict[str, dict[str, float]]
 
 
 class StampLog:
-    """Time stamps of one process, written to a file twice a second."""
+    """Time stamps of one process, appended to a file twice a second."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamps: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        self._new: SimpleQueue[tuple[str, float, Sequence[str]]] = SimpleQueue()
         threading.Thread(target=self._write, name="stamps", daemon=True).start()
 
     def put(self, stage: str, intent_ids: Sequence[str]) -> None:
         """Stamp these intents with the current instant."""
-        now = time.monotonic()
-        self._stamps[stage] += [(intent_id, now) for intent_id in intent_ids]
+        if intent_ids:
+            self._new.put((stage, time.monotonic(), intent_ids))
 
     def _write(self) -> None:
-        pause, written = threading.Event(), -1
+        pause = threading.Event()
         while not pause.wait(WRITE_EVERY_S):
-            found = {stage: list(stamps) for stage, stamps in list(self._stamps.items())}
-            number = sum(len(stamps) for stamps in found.values())
-            if number != written:
-                draft = self._path.with_name(f"{self._path.name}.new")
-                draft.write_text(json.dumps(found))
-                draft.rename(self._path)
-                written = number
+            with self._path.open("a") as file:
+                for _ in range(self._new.qsize()):
+                    file.write(json.dumps(self._new.get()) + "\n")
 
 
-def read_stamps(folder: Path) -> Stamps:
-    """The stamps of all processes; of repeated ones the first."""
-    found: Stamps = {stage: {} for stage in (*STAGES, DENIED)}
-    for path in sorted(folder.glob("*.json")):
-        for stage, stamps in json.loads(path.read_text()).items():
-            for intent_id, instant in stamps:
-                found[stage].setdefault(intent_id, float(instant))
-    return found
+class StampReader:
+    """The stamps of all processes; of repeated ones the first. Each line is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+        self._found: Stamps = {stage: {} for stage in (*STAGES, DENIED)}
+
+    def read(self) -> Stamps:
+        """Everything that has been written so far."""
+        for path in sorted(self._folder.glob("*.stamps")):
+            with path.open() as file:
+                file.seek(self._read.get(path, 0))
+                while (line := file.readline()).endswith("\n"):
+                    self._read[path] = file.tell()
+                    stage, instant, intent_ids = json.loads(line)
+                    for intent_id in intent_ids:
+                        self._found[stage].setdefault(intent_id, float(instant))
+        return self._found
 
 
 class SignallingProbe:
@@ -192,7 +199,7 @@ class OrderAssembly(SystemAssembly):
 
     def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
-            return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.json"))
+            return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.stamps"))
         if name is ActorName.RISK_MANAGER:
             return RiskManagerLogic(raised(self.config.risk_in_force, self.is_raised))
         return super().logic(name)
@@ -201,7 +208,7 @@ class OrderAssembly(SystemAssembly):
         made = super().parts(name, peers)
         # As live: no lockstep driver, so no reports; the deadlines' clock does not advance.
         parts = replace(made, is_lockstep=False, clock=_StandingClock(self.clock(ActorName.ORDER_MANAGER).now_ms()))
-        book = StampLog(self.folder / f"{name}.json")
+        book = StampLog(self.folder / f"{name}.stamps")
         meter = Meter(self.folder / f"{name}.meter")
         meter.watch(parts.store, "commit", "transaction")
         meter.watch(parts.store, "holds", "fencing check")

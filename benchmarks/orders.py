@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import ray
 from pybit.unified_trading import HTTP
 
-from actors.runtime.ray_runtime import NAMESPACE, find
+from api.launch.ray_process import LOOPBACK_SETTINGS
 from api.launch.simulator_process import SimulatorProcess
 from benchmarks.common import (
     MeasuredSystem,
@@ -41,8 +41,8 @@ from benchmarks.order_probe import (
     STAGES,
     SYMBOL,
     OrderAssembly,
+    StampReader,
     Stamps,
-    read_stamps,
 )
 from benchmarks.processes import roles
 from statemachines.messages.control import OperatorCommand
@@ -132,10 +132,10 @@ class Load:
     def __init__(self, system: MeasuredSystem, stamps: Path, engines: tuple[ActorName, ...]) -> None:
         self._system = system
         self._stamps = stamps
+        self._reader = StampReader(stamps)
         self._engines = engines
         self._commands = self._sent = 0
-        _join_ray(system)
-        self._actors = [find(name) for name in engines]
+        self._actors = _join_ray(system, engines)
         self.signal(len(engines))  # leverage, sessions and prepared statements exist afterwards
         self._await_acknowledged()
 
@@ -157,21 +157,21 @@ class Load:
         before, begun = self._costs(), time.monotonic()
         load()
         self._await_acknowledged()
-        found = figures(_since(read_stamps(self._stamps), begun))
+        found = figures(_since(self._reader.read(), begun))
         return found | _per_order(before, self._costs(), found["acknowledged"])
 
     def killed(self, number: int) -> Mapping[str, float]:
         """Kill the order manager in the middle of a burst; when all is at rest, judge by the exchange's own list."""
         begun = time.monotonic()
         self.signal(number)
-        until = self._sent - number + int(number * KILL_AT_SHARE)
-        self._await_acknowledged(until, every_s=0.01)
+        until = len(self._reader.read()[ACKNOWLEDGED]) + int(number * KILL_AT_SHARE)
+        wait("a part of the burst", lambda: len(self._reader.read()[ACKNOWLEDGED]) >= until, every_s=0.05)
         pid = next(pid for pid, role in roles(self._system).items() if role == f"actor: {ActorName.ORDER_MANAGER}")
         killed_at = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         wait("the end of all orders after the kill", self._is_at_rest, PATIENCE_S, every_s=0.5)
         rested_at = time.monotonic()
-        found = _since(read_stamps(self._stamps), begun)
+        found = _since(self._reader.read(), begun)
         exchange = self._system.exchange
         assert exchange is not None
         intents = list(found["approval durable"])
@@ -204,6 +204,8 @@ class Load:
         assert actor is not None
         sent = actor.command.remote(OperatorCommand.KIND, body.model_dump(mode="json"), command_id)
         if number > 1:
+            import ray
+
             ray.get(sent, timeout=PATIENCE_S)
 
     def _await_acknowledged(self, until: int | None = None, every_s: float = 0.25) -> None:
@@ -211,7 +213,7 @@ class Load:
         wanted = self._sent if until is None else until
 
         def is_done() -> bool:
-            found = read_stamps(self._stamps)
+            found = self._reader.read()
             return len(found[ACKNOWLEDGED]) + len(found[DENIED]) >= wanted
 
         wait(f"the acknowledgement of {wanted} orders", is_done, PATIENCE_S, every_s)
@@ -219,7 +221,7 @@ class Load:
     def _is_at_rest(self) -> bool:
         ours = our_orders(self._system.database_url, self._engines)
         ended = {one.intent_id for one in ours.values() if one.state in FINAL}
-        found = read_stamps(self._stamps)
+        found = self._reader.read()
         return len(ended) >= len(found["approval durable"]) and len(found["signal"]) == self._sent
 
     def _costs(self) -> Costs:
@@ -245,12 +247,18 @@ def _per_order(before: Costs, after: Costs, orders: float) -> dict[str, float]:
     return found | {f"  of it {role}, ms": spent for role, spent in largest}
 
 
-def _join_ray(system: MeasuredSystem) -> None:
-    """The launch process is not part of Ray, so the benchmark connects as a separate driver."""
+def _join_ray(system: MeasuredSystem, engines: tuple[ActorName, ...]) -> list[Any]:
+    """The engines' actors. The launch process is not part of Ray, so the benchmark connects as a separate driver; Ray
+    reads its settings when it is imported."""
+    os.environ |= {**LOOPBACK_SETTINGS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
+    import ray
+
+    from actors.runtime.ray_runtime import NAMESPACE, find
+
     if ray.is_initialized():
         ray.shutdown()
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
     ray.init(address=system.ray.address, namespace=NAMESPACE, log_to_driver=False)
+    return [find(name) for name in engines]
 
 
 def figures(stamps: Stamps) -> dict[str, float]:
