@@ -80,13 +80,13 @@ class ExchangeDispatcher:
     def _outcomes(self, calls: Sequence[ExchangeCall]) -> Sequence[ExchangeResponse]:
         if len(calls) == 1 and calls[0].delay_s and not self._still_needed(calls[0]):
             return [Dropped()]
-        refusal = self._confirm(calls)
-        if refusal is not None:
-            return [refusal] * len(calls)
-        if self._stopped.is_set():
-            return []
         account = Account(calls[0].account)
         try:
+            refusal = self._exchange.await_turn(account, [call.request for call in calls]) or self._confirm(calls)
+            if refusal is not None:
+                return [refusal] * len(calls)
+            if self._stopped.is_set():
+                return []
             if len(calls) == 1:
                 return [self._exchange.perform(account, calls[0].request)]
             requests = [call.request for call in calls if isinstance(call.request, OrderWrite)]

@@ -150,6 +150,11 @@ class ExchangePort(Protocol):
         order."""
         ...
 
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        """Wait until the account's rate limit has room for requests on orders that are performed next in this thread,
+        so that nothing waits between the fence and the write; the refusal if that would take too long."""
+        ...
+
     def most_together(self, account: Account, kind: BatchKind) -> int:
         """How many requests of this kind the account's rate limit allows in one call, at least 1."""
         ...

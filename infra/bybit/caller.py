@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ class Caller:
     def __init__(self, sessions: Sessions, limiter: RateLimiter | None) -> None:
         self._sessions = sessions
         self._limiter = limiter
+        self._reserved = threading.local()
 
     def result(self, account: Account, group: str, call: Call) -> Row:
         """The `result` object of one call.
@@ -48,6 +50,16 @@ class Caller:
         """How many orders of one call are within the group's limit; None without limits."""
         return None if self._limiter is None else self._limiter.quota(account, group)
 
+    def reserve(self, account: Account, group: str, orders: int) -> None:
+        """Wait now until a call of this thread is within all limits; that call does not wait again.
+
+        Raises:
+            GatewayError: transient; the wait would be too long.
+        """
+        if self._limiter is not None:
+            self._limiter.acquire(account, group, orders)
+            self._reserved.next = (account, group)
+
     def exceeded(self, account: Account, group: str) -> None:
         """The exchange has refused some orders of a batch for the group's limit: it counted more than we did."""
         if self._limiter is not None:
@@ -55,7 +67,8 @@ class Caller:
 
     def _performed(self, account: Account, group: str, orders: int, read: Callable[[HTTP], Row]) -> Row:
         session = self._sessions.session(account)
-        if self._limiter is not None:
+        reserved, self._reserved.next = getattr(self._reserved, "next", None), None
+        if self._limiter is not None and reserved != (account, group):
             self._limiter.acquire(account, group, orders)
         try:
             return read(session)

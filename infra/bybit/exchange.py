@@ -146,6 +146,20 @@ class BybitExchange:
             outcomes[number] = outcome
         return outcomes
 
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        """Wait for the rate limit before the fencing check of requests on orders; everything else waits in its call."""
+        first = requests[0]
+        if not isinstance(first, OrderWrite):
+            return None
+        verb, purpose = _CALLS[first.kind]
+        is_batch = len(requests) > 1
+        group = _batch_group(verb, first.category) if is_batch else f"{verb}.{first.category}"
+        try:
+            self._caller.reserve(account, group, len(requests))
+        except GatewayError as error:
+            return outcome_of(error, purpose)
+        return None
+
     def most_together(self, account: Account, kind: BatchKind) -> int:
         """Orders of one batch; the rate limit counts each of them."""
         group = _batch_group(_CALLS[kind.kind][0], kind.category)

@@ -55,6 +55,9 @@ class OneByOne:
     def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
         return [self.perform(account, request) for request in requests]
 
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        return None
+
     def most_together(self, account: Account, kind: BatchKind) -> int:
         return MAX_BATCH[kind.category]
 

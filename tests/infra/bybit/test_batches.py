@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pybit.exceptions import FailedRequestError
 
+from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from infra.bybit.batches import leg_outcomes
 from infra.bybit.errors import Purpose
 from infra.bybit.exchange import BybitExchange
@@ -19,6 +20,7 @@ from infra.bybit.limits import RateLimiter, RateLimits
 from infra.bybit.order_bodies import InvalidRequest, leg_of
 from infra.bybit.parsing.fields import Row
 from infra.bybit.session import DirectSessions
+from statemachines.commands import ExchangeCall
 from statemachines.request_queue import BatchKind
 from statemachines.requests import (
     Accepted,
@@ -29,9 +31,10 @@ from statemachines.requests import (
     OrderWrite,
     PlaceOrder,
     Refused,
+    SetLeverage,
     Unknown,
 )
-from statemachines.values import Account
+from statemachines.values import Account, ActorName
 from tests.infra.bybit.venue import NOW, A, adapter, order_of
 from tests.kit.peers import StandingClock
 
@@ -347,3 +350,55 @@ def test_a_batch_of_two_kinds_is_a_programming_error() -> None:
         adapter(lambda *_: {}).perform_batch(
             A, [three()[0], CancelOrder(client_order_id="x", category="linear", symbol="BTCUSDT")]
         )
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_nothing_waits_between_the_fence_and_the_write(size: int) -> None:
+    """The rate limit was waited for after the epoch had been confirmed: for a second and more, in which another
+    incarnation may have taken over and cancelled what was then still sent."""
+    events: list[str] = []
+
+    def handle(method: str, path: str, params: Mapping[str, Any], account: Account | None) -> Envelope:
+        events.append("sent")
+        if path != PLACEMENTS:
+            return {**envelope([], []), "result": {"orderId": "id", "orderLinkId": params["orderLinkId"]}}
+        return envelope(*accepted(params["request"]))
+
+    exchange = BybitExchange(
+        DirectSessions(handle),
+        symbols=(),
+        uids={},
+        clock=StandingClock(NOW),
+        read_feed=lambda _ms: FeedRead(reason="none"),
+        limiter=RateLimiter(RateLimits(), clock=lambda: 0.0, sleep=lambda _seconds: events.append("waited")),
+    )
+
+    def holds() -> bool:
+        events.append("confirmed")
+        return True
+
+    lanes = ExchangeDispatcher(exchange, holds, lambda _call: True, lambda _key, _body: None, events.append)
+    most = 9 // size
+    for number in range(most + 1):
+        links = [f"o{number}-{leg}" for leg in range(size)]
+        orders = [order_of(client_order_id=link, style="post_only", price=Decimal(1)) for link in links]
+        outcomes = lanes.perform([ExchangeCall(one.client_order_id, A, one, ActorName.TREND_1) for one in orders])
+        assert [one.kind for one in outcomes] == ["accepted"] * size
+    assert events == ["confirmed", "sent"] * most + ["waited", "confirmed", "sent"]
+
+
+def test_a_wait_beyond_all_patience_is_a_refusal_before_the_fence() -> None:
+    time = Time()
+    limiter = RateLimiter(RateLimits(patience_s=0.5), clock=lambda: time.now, sleep=time.sleep)
+    limiter.banned()
+    exchange = BybitExchange(
+        DirectSessions(lambda *_: {}),
+        symbols=(),
+        uids={},
+        clock=StandingClock(NOW),
+        read_feed=lambda _ms: FeedRead(reason="none"),
+        limiter=limiter,
+    )
+    refusal = exchange.await_turn(A, three())
+    assert isinstance(refusal, Refused) and refusal.fault == "transient"
+    assert exchange.await_turn(A, [SetLeverage(symbol="BTCUSDT", leverage=Decimal(2))]) is None
