@@ -45,8 +45,8 @@ from benchmarks.order_probe import (
     Stamps,
 )
 from benchmarks.processes import roles
+from statemachines.execution.orders.request_queue import MAX_BATCH
 from statemachines.messages.control import OperatorCommand
-from statemachines.request_queue import MAX_BATCH
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName
 
 ENGINES = (ActorName.TREND_2, ActorName.FUNDING, ActorName.TREND_1)

@@ -12,7 +12,6 @@ import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from actors.runtime.ports import (
     StreamsPort,
 )
 from actors.runtime.quote_counts import QuoteCounts
-from actors.runtime.step import Effects
+from actors.runtime.step import Effects, Load
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.messages.envelope import Body
 from statemachines.messages.orders import ResponseReceived, StreamRestored
@@ -44,13 +43,6 @@ IDLE_WAKE_S = 0.25
 """The worker wakes this often without work, to stamp its progress for the supervisor."""
 
 FRAMES_LINGER_S = 0.002
-
-LOAD_STEPS = 6
-LOAD_WITHIN_S = 0.1
-"""An actor that has decided so often within so long is under load: its next decision waits a moment for company."""
-
-LOAD_LINGER_S = 0.01
-"""That moment. A commit costs as much for one message as for ten; an actor that is not under load never waits."""
 
 COMMAND_TIMEOUT_S = 30.0
 """Longest wait for the commit of an operator's command; its caller gives up earlier."""
@@ -105,9 +97,7 @@ class ActorRunner:
         self._state = "CREATED"
         self._frames_come = False
         self._turns = 0
-        self._steps: deque[float] = deque([-LOAD_WITHIN_S] * LOAD_STEPS, LOAD_STEPS)
-        """When the newest decisions were committed."""
-
+        self._load = Load()
         self._is_deciding = False
         self._error = ""
         self._outage: Mapping[str, Any] | None = None
@@ -262,17 +252,14 @@ class ActorRunner:
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
             self._queue.get(timeout=IDLE_WAKE_S)()
-            is_loaded = self._is_under_load()
-            if is_loaded:
-                self._stop.wait(LOAD_LINGER_S)
+            # In lockstep nothing lingers: market time stands still, and one decision follows from the other.
+            linger_s = 0.0 if self._parts.is_lockstep else self._load.linger_s
+            if linger_s:
+                self._stop.wait(linger_s)
             for _ in range(GROUP_LIMIT):
                 # Frames of one instant come one by one: a moment's patience decides them in one transaction.
-                self._queue.get(timeout=FRAMES_LINGER_S if self._frames_come and not is_loaded else 0.0)()
+                self._queue.get(timeout=FRAMES_LINGER_S if self._frames_come and not linger_s else 0.0)()
         self._frames_come = False
-
-    def _is_under_load(self) -> bool:
-        """In lockstep never: there market time waits for the answer, and one decision follows from the other."""
-        return not self._parts.is_lockstep and time.monotonic() - self._steps[0] < LOAD_WITHIN_S
 
     def _step(self, durable: DurableActor) -> None:
         attempt = 0
@@ -293,7 +280,7 @@ class ActorRunner:
         if attempt:
             self._state, self._error, self._outage = state_before, "", None
         self._commits = durable.number
-        self._steps.append(time.monotonic())
+        self._load.decided()
         self._turns += 1
         self._machine_states.update(durable.changed_states())
         self._act(durable, effects)

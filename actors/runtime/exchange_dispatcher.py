@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 from actors.runtime.ports import ExchangePort, StoreUnavailableError
 from statemachines.commands import ExchangeCall
+from statemachines.execution.orders.request_queue import RequestQueue
 from statemachines.messages.orders import ResponseReceived
-from statemachines.request_queue import RequestQueue
 from statemachines.requests import Blocked, Dropped, ExchangeResponse, OrderWrite, Unknown
 from statemachines.values import Account
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
+from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.messages.envelope import Body
-from statemachines.request_queue import BatchKind
 from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
 from statemachines.values import Account
 

@@ -13,17 +13,17 @@ from pybit.unified_trading import HTTP
 
 from actors.runtime.ports import MarketClock
 from infra.bybit.account import AccountReader
-from infra.bybit.batches import all_legs, leg_outcomes
 from infra.bybit.caller import Caller
 from infra.bybit.errors import TOO_MANY_VISITS, GatewayError, Purpose, outcome_of
 from infra.bybit.limits import RateLimiter
 from infra.bybit.lookups import LookUps
 from infra.bybit.market import MarketReader
-from infra.bybit.order_bodies import InvalidRequest, body_of, leg_of
+from infra.bybit.orders.batches import all_legs, leg_outcomes
+from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
 from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
-from statemachines.request_queue import MAX_BATCH, BatchKind
+from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import (
     Accepted,
     AmendOrder,

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import ExchangePort, Report
 from statemachines.commands import ExchangeCall
+from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.messages.orders import ResponseReceived
-from statemachines.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
 from statemachines.values import Account
 

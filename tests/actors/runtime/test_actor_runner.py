@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.runtime import actor_runner
+from actors.runtime import step
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import EnvelopeDict, Report
@@ -206,17 +206,17 @@ BODY = BarsClosed(close_ms=1, bars=())
 
 def _after(monkeypatch: pytest.MonkeyPatch, earlier: int, *, is_lockstep: bool, linger_s: float) -> ActorRunner:
     """An actor that has decided so often just now."""
-    monkeypatch.setattr(actor_runner, "LOAD_WITHIN_S", 60.0)
+    monkeypatch.setattr(step, "LOAD_WITHIN_S", 60.0)
     host = _host(_Alarm(), NoPeers(), is_lockstep=is_lockstep)
     for number in range(earlier):
         host.command(BODY, f"earlier-{number}")
-    monkeypatch.setattr(actor_runner, "LOAD_LINGER_S", linger_s)
+    monkeypatch.setattr(step, "LOAD_LINGER_S", linger_s)
     return host
 
 
 def test_under_load_a_decision_waits_a_moment_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred orders a second, each decided and committed alone in five actors, took both cores of the machine."""
-    host = _after(monkeypatch, actor_runner.LOAD_STEPS, is_lockstep=False, linger_s=0.5)
+    host = _after(monkeypatch, step.LOAD_STEPS, is_lockstep=False, linger_s=0.5)
     try:
         commits, begun = host.health()["commits"], time.monotonic()
         both = [host.inform(BODY, name) for name in ("first", "second")]
@@ -227,7 +227,7 @@ def test_under_load_a_decision_waits_a_moment_for_company(monkeypatch: pytest.Mo
         host.stop()
 
 
-@pytest.mark.parametrize(("earlier", "is_lockstep"), [(1, False), (2 * actor_runner.LOAD_STEPS, True)])
+@pytest.mark.parametrize(("earlier", "is_lockstep"), [(1, False), (2 * step.LOAD_STEPS, True)])
 def test_without_load_and_in_lockstep_nothing_waits(
     monkeypatch: pytest.MonkeyPatch, earlier: int, is_lockstep: bool
 ) -> None:

@@ -19,8 +19,8 @@ from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import ExchangePort, FencedError, StoreUnavailableError
 from actors.runtime.registry import SPEC_OF, START_ORDER
 from statemachines.actor_logic import ActorLogic
+from statemachines.execution.orders.request_queue import RequestQueue
 from statemachines.messages.orders import ResponseReceived
-from statemachines.request_queue import RequestQueue
 from statemachines.values import ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import DeathError, FailingStore

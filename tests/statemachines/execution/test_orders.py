@@ -10,13 +10,13 @@ import pytest
 from statemachines.commands import ExchangeCall, Record, Send
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.logic import take_approved
+from statemachines.execution.orders.request_queue import batch_kind
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Withdraw
-from statemachines.request_queue import batch_kind
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import START_MS, Rig, approved, maker, stop

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.commands import ExchangeCall
-from statemachines.request_queue import MAX_BATCH, BatchKind, RequestQueue, batch_kind, precedence
+from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind, RequestQueue, batch_kind, precedence
 from statemachines.requests import (
     Accepted,
     AmendOrder,

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from pybit.exceptions import FailedRequestError
 
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
-from infra.bybit.batches import leg_outcomes
 from infra.bybit.errors import Purpose
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.limits import RateLimiter, RateLimits
-from infra.bybit.order_bodies import InvalidRequest, leg_of
+from infra.bybit.orders.batches import leg_outcomes
+from infra.bybit.orders.bodies import InvalidRequest, leg_of
 from infra.bybit.parsing.fields import Row
 from infra.bybit.session import DirectSessions
 from statemachines.commands import ExchangeCall
-from statemachines.request_queue import BatchKind
+from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.requests import (
     Accepted,
     AmendOrder,
