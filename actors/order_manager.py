@@ -9,7 +9,15 @@ from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Reconciled, TransferEnded, TransferOrdered
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, InstrumentsKnown, QuotesSeen
-from statemachines.messages.orders import Approved, Fill, IntentDone, IntentWorking, OrderDenied, OrderRejected
+from statemachines.messages.orders import (
+    Approved,
+    Fill,
+    IntentDone,
+    IntentWorking,
+    OrderDenied,
+    OrderRejected,
+    PositionUnprotected,
+)
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
@@ -60,6 +68,7 @@ SPECS = (
         sends=(
             Fill,
             IntentWorking,
+            PositionUnprotected,
             IntentDone,
             OrderDenied,
             OrderRejected,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages.control import CycleDone
+from statemachines.messages.control import CycleDone, OperatorCommand
 from statemachines.messages.market import FundingSettled
-from statemachines.messages.orders import Intent, MoveStop, Withdraw
+from statemachines.messages.orders import Intent, MoveStop, PositionUnprotected, Withdraw
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ _MACHINES = (
         rows=None,
     ),
 )
-_SENDS = (Intent, MoveStop, Withdraw, CycleDone)
+_SENDS = (Intent, MoveStop, Withdraw, CycleDone, OperatorCommand)
 
 SPECS = (
     ActorSpec(
@@ -74,7 +74,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_1),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=EVERY_ENGINES_OWN,
+        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected),
         sends=_SENDS,
         machines=_MACHINES,
     ),
@@ -88,7 +88,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_2),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=EVERY_ENGINES_OWN,
+        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected),
         sends=_SENDS,
         machines=_MACHINES,
     ),

@@ -9,6 +9,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.request_keys import CANCEL_UNANSWERED
 from statemachines.messages.orders import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
@@ -77,6 +78,8 @@ def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Ou
         context.end_alert(f"funds:{intent.account}", f"{intent.intent_id} was filled")
     if parent.price_refusals.failures >= context.parameters.price_refusals:
         context.end_alert(f"quote:{intent.intent_id}", f"it ended {outcome}")
+    if intent.style == "stop":
+        context.end_alert(f"stop-move:{intent.intent_id}", f"it ended {outcome}")
     if intent.style == "maker" and outcome == "EXPIRED":
         context.alert(
             "warning",
@@ -94,6 +97,8 @@ def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Ou
 
 def decide_end(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
     """The current order has ended and is settled: the intent ends too, or a maker order quotes the remainder again."""
+    if parent.requests.tries.get(CANCEL_UNANSWERED, 0) >= context.parameters.loop_limit:
+        context.end_alert(f"cancel:{order.client_order_id}", f"the order is {order.state}")
     if parent.filled >= parent.quantity:
         finish(context, parent, "FILLED", f"completely executed in {order.child} order(s)")
     elif parent.withdrawn:

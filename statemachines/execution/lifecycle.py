@@ -11,7 +11,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder, stop_retry
-from statemachines.execution.orders.request_keys import Topic
+from statemachines.execution.orders.request_keys import CANCEL_ANSWERED, CANCEL_UNANSWERED, Topic
 from statemachines.execution.placement import place_next
 
 
@@ -98,7 +98,8 @@ def _resting(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) 
 def _cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, cause: str) -> None:
     if Topic.CANCEL in parent.requests.pending:
         return
-    if parent.requests.again("cancel") > context.parameters.loop_limit:
+    tries = parent.requests.tries
+    if tries.get(CANCEL_ANSWERED, 0) >= context.parameters.loop_limit:
         parent.requests.is_stuck = True
         context.request_halt(
             parent, order.client_order_id, f"order {order.client_order_id} cannot be cancelled and still rests"
@@ -108,7 +109,7 @@ def _cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, c
     order.cancel_reason = _cancel_reason(parent, order)
     context.note(order.name, "cancel", f"{order.cancel_reason}: {order.remaining} {order.symbol} to be cancelled")
     context.notes([order.fire("request_cancel", cause, context.now_ms)])
-    submission.cancel(context, parent, order)
+    submission.cancel(context, parent, order, submission.pause_s(context, tries.get(CANCEL_UNANSWERED, 0)))
 
 
 def _cancel_reason(parent: ParentOrder, order: ChildOrder) -> str:

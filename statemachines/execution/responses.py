@@ -16,7 +16,7 @@ from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder, ResurrectedOrder, stop_retry
 from statemachines.execution.orders.report_checks import foreign_problem, row_problem, terms_of, terms_problem
-from statemachines.execution.orders.request_keys import Topic
+from statemachines.execution.orders.request_keys import AMEND_ANSWERED, CANCEL_ANSWERED, CANCEL_UNANSWERED, Topic
 from statemachines.refusals import RefusalCause, cause_of
 from statemachines.requests import (
     Accepted,
@@ -134,23 +134,46 @@ def _reject(context: ExecutionContext, order: ChildOrder, why: str) -> None:
 def _on_cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
     if order.state.is_terminal:
         return
+    requests = parent.requests
     if isinstance(outcome, Accepted) and not outcome.already:
-        parent.requests.check_ms = context.now_ms + context.parameters.in_flight_ms
+        requests.again(CANCEL_ANSWERED)
+        requests.check_ms = context.now_ms + context.parameters.in_flight_ms
         return
     if isinstance(outcome, Refused) and outcome.fault == "transient":
-        repetitions = parent.requests.again("cancel_refused")
+        repetitions = _count_unanswered_cancel(context, parent, order, outcome)
         if repetitions <= len(context.parameters.retry_delays_s):
             submission.cancel(context, parent, order, submission.patience_s(context, repetitions))
             return
-    if isinstance(outcome, Unknown) and order.state is OrderState.PENDING_CANCEL:
-        context.notes([order.fire("lose", f"the cancel's outcome is not known: {outcome.why}", context.now_ms)])
+    elif isinstance(outcome, Unknown):
+        _count_unanswered_cancel(context, parent, order, outcome)
+        if order.state is OrderState.PENDING_CANCEL:
+            context.notes([order.fire("lose", f"the cancel's outcome is not known: {outcome.why}", context.now_ms)])
+    else:
+        requests.again(CANCEL_ANSWERED)
     submission.look_up(context, parent, order, f"the cancel's outcome is {outcome_in_words(outcome)}")
+
+
+def _count_unanswered_cancel(
+    context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: Refused | Unknown
+) -> int:
+    repetitions = parent.requests.again(CANCEL_UNANSWERED)
+    if repetitions == context.parameters.loop_limit:
+        context.alert(
+            "critical",
+            f"order of {order.account} cannot be cancelled yet",
+            f"Order {order.client_order_id} is to be cancelled and {repetitions} cancels remained without effect "
+            f"({outcome_in_words(outcome)}). The cancel is repeated until the order has ended; check the connection to "
+            "the exchange.",
+            f"cancel:{order.client_order_id}",
+        )
+    return repetitions
 
 
 def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: ExchangeResponse) -> None:
     if order.state is not OrderState.PENDING_AMEND:
         return
     if isinstance(outcome, Accepted):
+        parent.requests.again(AMEND_ANSWERED)
         parent.requests.check_ms = context.now_ms + context.parameters.in_flight_ms
         parent.price_refusals = parent.amend_failures = Tries()
         return
@@ -163,11 +186,13 @@ def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
         and order.is_conditional
         and not parent.is_stopping
     ):
-        repetitions = parent.requests.again("amend_refused")
+        repetitions = stops.count_unanswered(context, parent, order, outcome)
         if repetitions <= len(context.parameters.retry_delays_s):
             submission.amend(context, parent, order, submission.patience_s(context, repetitions))
             return
     if isinstance(outcome, Unknown):
+        if order.is_conditional:
+            stops.count_unanswered(context, parent, order, outcome)
         context.notes([order.fire("lose", f"the amendment's outcome is not known: {outcome.why}", context.now_ms)])
     elif isinstance(outcome, Refused) and order.is_conditional:
         stops.give_up_amendment(context, parent, order, outcome_in_words(outcome))

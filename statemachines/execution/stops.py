@@ -9,9 +9,9 @@ from statemachines.execution import submission
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
-from statemachines.execution.orders.request_keys import Topic
+from statemachines.execution.orders.request_keys import AMEND_ANSWERED, AMEND_UNANSWERED, Topic
 from statemachines.messages.orders import IntentWorking, MoveStop
-from statemachines.requests import VenueOrderStatus
+from statemachines.requests import Refused, Unknown, VenueOrderStatus, outcome_in_words
 from statemachines.values import Side
 
 
@@ -49,7 +49,7 @@ def move_stop(context: ExecutionContext, parent: ParentOrder, body: MoveStop) ->
         parent.trigger_price = _on_tick(context, parent, body.trigger_price)
     if body.quantity is not None:
         parent.quantity = body.quantity
-    parent.requests.tries.pop("amend", None)
+    parent.requests.tries.pop(AMEND_ANSWERED, None)
     context.note(
         intent.intent_id,
         "move_stop",
@@ -64,24 +64,43 @@ def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> N
     """Amend a resting stop to its target terms."""
     if order.status is not VenueOrderStatus.UNTRIGGERED or Topic.AMEND in parent.requests.pending:
         return
-    target: dict[str, Decimal] = {}
+    tries, target = parent.requests.tries, dict[str, Decimal]()
     if parent.trigger_price is not None and parent.trigger_price != order.trigger_price:
         target["trigger_price"] = parent.trigger_price
     if parent.quantity != order.quantity:
         target["quantity"] = parent.quantity
     if not target:
-        if parent.requests.tries.pop("amend", None) is not None:
+        counted = (tries.pop(AMEND_ANSWERED, None), tries.pop(AMEND_UNANSWERED, None))
+        if counted != (None, None):
             context.end_alert(
                 f"stop-move:{order.intent_id}", f"it rests at {order.trigger_price} with {order.quantity}"
             )
         return
-    if parent.requests.again("amend") > context.parameters.loop_limit:
+    if tries.get(AMEND_ANSWERED, 0) >= context.parameters.loop_limit:
         _give_up(context, parent, order, target)
         return
     order.set_amendment(target)
     terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in target.items())
     context.notes([order.fire("request_amend", f"stop moved to {terms}", context.now_ms)])
-    submission.amend(context, parent, order)
+    submission.amend(context, parent, order, submission.pause_s(context, tries.get(AMEND_UNANSWERED, 0)))
+
+
+def count_unanswered(
+    context: ExecutionContext, parent: ParentOrder, order: ChildOrder, outcome: Refused | Unknown
+) -> int:
+    """One more amendment whose outcome is not known, or which the exchange could not process; the number of them."""
+    repetitions = parent.requests.again(AMEND_UNANSWERED)
+    if repetitions == context.parameters.loop_limit:
+        terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in order.amended.items())
+        context.alert(
+            "critical",
+            f"stop of {order.account} {order.symbol} is not moved yet",
+            f"Order {order.client_order_id} rests at trigger {order.trigger_price} with {order.quantity}; the target "
+            f"is {terms}. {repetitions} amendments remained without effect ({outcome_in_words(outcome)}). The "
+            "amendment is repeated until it succeeds; check the connection to the exchange.",
+            f"stop-move:{order.intent_id}",
+        )
+    return repetitions
 
 
 def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str) -> None:

@@ -175,3 +175,8 @@ def patience_s(context: ExecutionContext, repetitions: int) -> float:
     """The delay before the `repetitions`-th repetition: EX-4's delays first, then growing up to `longest_delay_s`."""
     parameters = context.parameters
     return Backoff(parameters.retry_delays_s, parameters.longest_delay_s).pause_s(max(repetitions, 1))
+
+
+def pause_s(context: ExecutionContext, failures: int) -> float:
+    """The delay before a request after so many failures of it; none before the first."""
+    return patience_s(context, failures) if failures else 0.0

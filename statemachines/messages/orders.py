@@ -197,6 +197,18 @@ class IntentWorking(Body):
     quantity: Decimal | None = None
 
 
+class PositionUnprotected(Body):
+    """TR-5: two readings of the exchange's own lists show no stop, or too small a one, for a position; both quantities
+    in base coin, `held` signed."""
+
+    KIND = "position_unprotected"
+    engine: ActorName
+    symbol: str
+    held: Decimal
+    covered: Decimal
+    reason: str
+
+
 class IntentDone(IntentEnded):
     """The end of an intent, on the exchange's evidence: filled, cancelled or expired."""
 

@@ -19,7 +19,7 @@ from statemachines.messages.accounts import BalancesKnown, Portfolio
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
-from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
 from statemachines.state_store import StateDialect
 from statemachines.trend import decisions
 from statemachines.trend.machine import CycleStage, TrendState
@@ -138,6 +138,8 @@ class TrendEngine:
                 return self._each(lambda position: position.on_working(working, now_ms))
             case IntentEnded() as ended if ended.engine == self.name:
                 return self._each(lambda position: self._on_ended(position, ended, now_ms))
+            case PositionUnprotected() as found if found.engine == self.name and found.symbol in self._positions:
+                return self._positions[found.symbol].on_unprotected(found, now_ms)
             case BalancesKnown() as known if known.account == self._account:
                 return self._each(
                     lambda position: position.adopt(

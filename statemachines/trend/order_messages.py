@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from statemachines.commands import Alert, AlertEnded, Send
+from statemachines.messages.control import OperatorCommand
 from statemachines.messages.orders import Intent, MoveStop, Withdraw
 from statemachines.trend.parameters import TrendAsset
 from statemachines.trend.trade import StopOrder, Trade
@@ -60,6 +61,17 @@ class Orders:
 
     def withdraw(self, intent_id: str, reason: str) -> Send:
         return Send(Withdraw(intent_id=intent_id, engine=self._engine, reason=reason))
+
+    def halt(self, reason: str, now_ms: int) -> Send:
+        """RM-2: the engine cannot hold its stops: it asks the risk manager to stop it until the operator has looked."""
+        command = OperatorCommand(
+            command_id=f"{self._engine}:{self._asset.asset}:halt:{now_ms}",
+            who=self._engine,
+            action="halt",
+            scope=self._engine,
+            reason=reason,
+        )
+        return Send(command, to=(ActorName.RISK_MANAGER,))
 
     def alert(
         self, severity: Literal["info", "warning", "critical"], title: str, text: str, condition: str = ""

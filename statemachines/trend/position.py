@@ -16,7 +16,8 @@ from statemachines.trend.view import View
 from statemachines.values import SECOND_MS, Account, ActorName
 
 STOP_REPAIRS = 1
-"""Number of times a day that a lost stop is replaced; when it is lost again, the position is closed."""
+"""Number of times a day that a lost stop is replaced; when it is lost again, the position is closed and the engine
+HALTED."""
 
 
 class Position:
@@ -236,8 +237,10 @@ class Position:
         t = self.trade
         t.stop_repairs += 1
         if t.stop_repairs > STOP_REPAIRS:
-            text = f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed"
+            text = (
+                f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed and the engine stops"
+            )
             alert = self._raise_alert("stop", "position without stop is closed", text)
-            return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms)]
+            return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms), self._orders.halt(text, now_ms)]
         alert = self._raise_alert("stop", "stop is missing", f"{why}; it is replaced once")
         return [alert, *self._guard(now_ms, why)]

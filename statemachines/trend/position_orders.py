@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
-from statemachines.messages.orders import Fill, IntentEnded, IntentWorking
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import plain
@@ -128,6 +128,22 @@ class PositionOrders(Position):
         stop.check_ms, stop.repeated = None, False
         end_alert = self._end_alert("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
         return [*end_alert, *self._guard(now_ms, "the position changed while the stop request was pending")]
+
+    def on_unprotected(self, found: PositionUnprotected, now_ms: int) -> Commands:
+        """TR-5: the exchange lists too little protection for what is held, though our stop counts as confirmed."""
+        t, stop = self.trade, self.trade.stop
+        if self.machine.state not in (TrendState.ENTRY, TrendState.IN_POSITION) or t.exit is not None:
+            return []
+        if stop is not None and (stop.check_ms is not None or stop.fired):
+            return []  # a request is pending, which its confirmation or its time limit ends
+        if self._in_lots(min(t.held, abs(found.held))) <= found.covered:
+            return []  # what is not covered is less than a lot, or not ours
+        withdrawn: Commands = []
+        if stop is not None:
+            t.ending.append(stop.intent_id)
+            t.stop = None
+            withdrawn = [self._orders.withdraw(stop.intent_id, found.reason)]
+        return [*self._replace_stop(found.reason, now_ms), *withdrawn]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
         """An intent of this asset has ended, with any outcome."""

@@ -43,9 +43,10 @@ from tests.database import database_url, postgres_server  # noqa: F401 - fixture
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
-import sys, threading
+import signal, sys, threading
 from pathlib import Path
 from api.cli.status import write_pid
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run started with nohup inherits "ignored"
 with write_pid(Path(sys.argv[1])):
     print("held", flush=True)
     threading.Event().wait(60)

@@ -9,10 +9,8 @@ import pytest
 from actors.runtime.memory_store import MemoryStore
 from infra.backtest.system import InProcessSystem
 from infra.simulator.venue.model import Account as VenueAccount
-from infra.simulator.venue.model import Order, Position
-from infra.simulator.venue.orders.fills import Fill, apply_fill
-from infra.simulator.venue.orders.working import finish
-from infra.simulator.venue.records import order_id
+from infra.simulator.venue.model import Position
+from infra.simulator.venue.orders.incidents import take_over
 from statemachines.facts import AlertFact, ExecutionFact
 from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.books import books_in_memory
@@ -38,20 +36,6 @@ def with_a_pair(store: MemoryStore) -> tuple[InProcessSystem, Position]:
     raise AssertionError("FUNDING has opened no pair: the test proves nothing")
 
 
-def force(system: InProcessSystem, position: Position, size: Decimal, kind: str) -> None:
-    """The exchange buys back `size` of the short at the mark price, as auto-deleveraging or liquidation does."""
-    venue, account = system.exchange.venue, the_account(system)
-    seq, price = venue.next_seq(), venue.prices.mark(position.symbol)
-    order = Order(
-        order_id("linear", account.uid, seq), seq, account.name, "linear", position.symbol, "Buy", "Market",
-        size, price, "IOC", "New", venue.now_ms, venue.now_ms, venue.prices.point, reduce_only=True,
-        close_on_trigger=True, create_type="CreateByLiq", last_price=price,
-    )  # fmt: skip
-    account.orders[order.id] = order
-    apply_fill(venue, account, order, Fill(price, size, exec_type=kind))
-    finish(venue, account, order, "Filled")
-
-
 @pytest.mark.parametrize(("kind", "share"), [("BustTrade", Decimal(1)), ("AdlTrade", Decimal("0.5"))])
 def test_a_short_that_the_exchange_closes_leaves_no_naked_spot(kind: str, share: Decimal) -> None:
     """FU-4, OR-6: the spot of what is gone is sold in the same hour, the rest stays hedged, the books balance."""
@@ -61,7 +45,8 @@ def test_a_short_that_the_exchange_closes_leaves_no_naked_spot(kind: str, share:
     coin = symbol.removesuffix("USDT")
     lost = before if share == 1 else (before * share).quantize(Decimal("0.1") if coin == "SOL" else Decimal("0.01"))
     assert 0 < lost <= before
-    force(system, position, lost, kind)
+    venue = system.exchange.venue
+    take_over(venue, the_account(system), symbol, lost, venue.prices.mark(symbol), kind)
     system.run(system.exchange.market_time + HOUR_MS)
     price = system.exchange.venue.prices.mark(symbol)
     naked = the_account(system).wallet.get(coin, Decimal(0)) + the_account(system).positions[symbol].size

@@ -28,6 +28,11 @@ class Topic(StrEnum):
 _FORMER_NAMES = {"revenant": Topic.RESURRECTED}
 """Former topic names, in keys of requests of an earlier version that may still be pending."""
 
+CANCEL_ANSWERED, CANCEL_UNANSWERED = "cancel", "cancel_unanswered"
+AMEND_ANSWERED, AMEND_UNANSWERED = "amend", "amend_unanswered"
+"""Names under which repetitions are counted. Answered and without effect is a contradiction, which ends after
+`loop_limit` repetitions; without an answer nothing is contradicted, and the request is repeated with growing pauses."""
+
 ORDER_TOPICS = frozenset({Topic.PLACE, Topic.CANCEL, Topic.AMEND, Topic.LOOK})
 
 

@@ -9,6 +9,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.reconciliation import comparison
 from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.protection import unprotected
 from statemachines.execution.reconciliation.unreadable import (
     compare_unreadable,
     lacks_executions,
@@ -19,6 +20,7 @@ from statemachines.execution.submission import patience_s
 from statemachines.execution.suspect_reports import without_foreign_orders
 from statemachines.limits.plausibility import MAX_STREAMED_AGE_MS
 from statemachines.messages.accounts import Reconciled
+from statemachines.messages.orders import PositionUnprotected
 from statemachines.requests import (
     AccountSnapshot,
     ExchangeResponse,
@@ -28,7 +30,7 @@ from statemachines.requests import (
     ReadMarket,
     Refused,
 )
-from statemachines.values import HOUR_MS, MINUTE_MS, Account
+from statemachines.values import ENGINE_OF, HOUR_MS, MINUTE_MS, Account
 
 START = "start"
 READINGS_TO_ACCEPT = 2
@@ -245,6 +247,8 @@ class Reconciler:
             if reading.number < context.parameters.max_readings:
                 self._read(running, account, reading.number + 1, 0, 0.0)
             return
+        if self._is_audited_again(running, reading, snapshot):
+            return
         if books.alive_after_end - context.resurrected.keys() and reading.number < READINGS_TO_ACCEPT:
             self._read(running, account, reading.number + 1, 0, 0.0)
             return
@@ -261,6 +265,26 @@ class Reconciler:
         if snapshot.market_ms != books.reconciled_ms:
             books.reconciled_ms = snapshot.market_ms
             books.is_dirty = True
+
+    def _is_audited_again(self, running: Run, reading: Reading, snapshot: AccountSnapshot) -> bool:
+        """TR-5: positions and stops are compared as the exchange lists them; what a second reading shows too is
+        reported to the engine. True when that reading was requested."""
+        context, account = self._context, snapshot.account
+        if comparison.is_trading(context, account):
+            return False  # a stop is being placed or moved, or a position is being closed
+        found = unprotected(snapshot)
+        if found and reading.number < READINGS_TO_ACCEPT:
+            self._read(running, account, reading.number + 1, 0, 0.0)
+            return True
+        for one in found:
+            text = f"the exchange lists stops over {one.covered} for {one.held} {one.symbol}"
+            context.remark(str(account), "unprotected", text)
+            context.send(
+                PositionUnprotected(
+                    engine=ENGINE_OF[account], symbol=one.symbol, held=one.held, covered=one.covered, reason=text
+                )
+            )
+        return False
 
     def _read_again(self, running: Run, reading: Reading, account: Account, *, overlapped: bool) -> bool:
         """Whether the difference found must not be corrected yet: a further reading was requested, or the account is

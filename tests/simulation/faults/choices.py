@@ -57,7 +57,18 @@ FOCUS_PAIRS = 4
 RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
 """Points with an occasion or two in a run."""
 
-SELDOM = frozenset({Point.PLACE, Point.BATCH, Point.ORDER_FRAME, Point.EXECUTION_FRAME, Point.MARKET_FRAME})
+SELDOM = frozenset(
+    {
+        Point.PLACE,
+        Point.BATCH,
+        Point.ORDER_FRAME,
+        Point.EXECUTION_FRAME,
+        Point.MARKET_FRAME,
+        Point.RESTING_ORDER,
+        Point.OPEN_ORDER,
+        Point.POSITION,
+    }
+)
 _LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 1)]
 
 MAX_PER_PAIR = 4

@@ -33,6 +33,9 @@ class Point(StrEnum):
     ORDER_FRAME = "report of the order stream"
     EXECUTION_FRAME = "report of the execution stream"
     MARKET_FRAME = "frame of the public streams"
+    RESTING_ORDER = "a limit order rests at the exchange"
+    OPEN_ORDER = "an order is open at the exchange"
+    POSITION = "a position is held at the exchange"
     TURN = "order of the actors' turns"
 
 
@@ -61,6 +64,9 @@ class Fault(StrEnum):
     REORDERED = "overtaken by the next"
     LATE = "arrives only after time has moved"
     CUT = "the stream breaks and is restored"
+    FILLED_IN_PART = "the exchange fills half of it"
+    CANCELLED_THERE = "the exchange cancels it"
+    DELEVERAGED = "the exchange closes half of it (auto-deleveraging)"
     SHUFFLED = "another actor acts first"
 
 
@@ -104,6 +110,9 @@ FAULTS: dict[Point, tuple[Fault, ...]] = {
     Point.ORDER_FRAME: _FRAMES,
     Point.EXECUTION_FRAME: _FRAMES,
     Point.MARKET_FRAME: (Fault.DOUBLED, Fault.CUT),
+    Point.RESTING_ORDER: (Fault.FILLED_IN_PART,),
+    Point.OPEN_ORDER: (Fault.CANCELLED_THERE,),
+    Point.POSITION: (Fault.DELEVERAGED,),
     Point.TURN: (Fault.SHUFFLED,),
 }
 """A batch fails as a whole like a single order; what only a batch can do is at a point of its own. A read whose answer
@@ -111,6 +120,9 @@ is lost is a read that timed out: faults after the effect exist for writes alone
 in order, and time moves only when they have arrived (lockstep)."""
 
 PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)
+
+WRITES = frozenset(point for point, faults in FAULTS.items() if Fault.ANSWER_LOST in faults)
+"""The points at which a request changes something at the exchange."""
 
 PATHS: dict[str, Point] = {
     "/v5/order/create": Point.PLACE,

@@ -88,6 +88,8 @@ class Scheduler:
         """How often time will still move before an actor is replaced."""
 
         self.performed = 0
+        self.acted: Callable[[], None] = lambda: None
+        """Called after each act."""
 
     # --- one act after the other ---
 
@@ -108,6 +110,7 @@ class Scheduler:
                 act.run()
             except DeathError as death:
                 self.lose(death)
+            self.acted()
         raise EndlessError(f"{MAX_ACTS} acts at one instant; still possible: {sorted({act.who for act in acts})}")
 
     def _disturb(self, next_to_act: str) -> None:

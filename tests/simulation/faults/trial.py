@@ -46,7 +46,7 @@ def replayed(name: str, choices: Sequence[Choice]) -> Outcome:
 
 def _run(name: str, chooser: Chooser) -> Outcome:
     world, invariants = World(opening(name), chooser), Invariants()
-    world.watch = invariants.at_each_instant
+    world.watch, world.watch_write = invariants.at_each_instant, invariants.at_each_write
     try:
         world.run(is_healthy)
         invariants.at_rest(world)

@@ -1,20 +1,25 @@
-"""The way to the exchange that fails: errors as the gateway meets them, before or after the effect."""
+"""The way to the exchange that fails: errors as the gateway meets them, before or after the effect; and what the
+exchange does of its own accord."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import requests
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 
 from infra.bybit.session import Handle
+from infra.simulator.venue.orders.incidents import cancel_on_its_own, deleverage, fill_in_part
+from infra.simulator.venue.state import Venue
 from statemachines.values import Account, ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import DeathError
 from tests.simulation.faults.points import Fault, Point, point_of
 
 _MAINTENANCE = "<html><head><title>502 Bad Gateway</title></head></html>"
+_HALF = Decimal("0.5")
 _AFTER = (Fault.ANSWER_LOST, Fault.SERVER_ERROR_AFTER)
 _TOO_MANY = {"code": 10006, "msg": "Too many visits. Exceeded the API Rate Limit."}
 
@@ -61,6 +66,20 @@ def _batch(
     else:
         rows[0], rows[-1] = rows[-1], rows[0]
     return {**answer, "result": {"list": rows}, "retExtInfo": {"list": codes}}
+
+
+def act_of_its_own_accord(venue: Venue, chooser: Chooser) -> None:
+    """Before time moves: partial fills, cancellations and auto-deleveraging of what is there."""
+    for account in venue.accounts.values():
+        resting = [order for order in account.open.values() if order.is_active and order.order_type == "Limit"]
+        if resting and (choice := chooser.at(Point.RESTING_ORDER, account.name, most=len(resting))):
+            fill_in_part(venue, account, resting[choice.extent % len(resting)], _HALF)
+        orders = list(account.open.values())
+        if orders and (choice := chooser.at(Point.OPEN_ORDER, account.name, most=len(orders))):
+            cancel_on_its_own(venue, account, orders[choice.extent % len(orders)])
+        held = [symbol for symbol, position in account.positions.items() if position.size]
+        if held and (choice := chooser.at(Point.POSITION, account.name, most=len(held))):
+            deleverage(venue, account, held[choice.extent % len(held)], _HALF)
 
 
 def _fail(fault: Fault, request: str) -> NoReturn:

@@ -24,10 +24,10 @@ from statemachines.lockstep import LockstepRule
 from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import FailingStore
-from tests.simulation.faults.points import Point
+from tests.simulation.faults.points import WRITES, Point, point_of
 from tests.simulation.faults.scheduler import Living, Scheduler
 from tests.simulation.faults.streams import FailingStreams, Report
-from tests.simulation.faults.venue import failing
+from tests.simulation.faults.venue import act_of_its_own_accord, failing
 from tests.simulation.whole import INSTALLATION, build, instant, synthetic
 
 FIRST_START = "the system starts for the first time"
@@ -86,13 +86,16 @@ def openings_for(point: Point) -> tuple[str, ...]:
 
 
 class World:
-    """Exchange, database and actors of one run. `watch` sees it after every step of the schedule."""
+    """Exchange, database and actors of one run. `watch` sees it after every settled instant, `watch_write` after
+    every act that reached the exchange with a write."""
 
     def __init__(self, begun: Opening, chooser: Chooser) -> None:
         memory: MemoryStore = pickle.loads(begun.store)
         self.exchange = Exchange(market(), SimConfig(rate_limits=False), state=json.loads(begun.exchange))
         self.store = FailingStore(memory, chooser)
         self.watch: Callable[[World], None] = lambda _world: None
+        self.watch_write: Callable[[World], None] = lambda _world: None
+        self._was_written = False
         self.fenced_writes: list[str] = []
         self.journalled = {name: len(memory.journal(name)) for name in ActorName}
         """Lines of the calm run before this one."""
@@ -105,6 +108,7 @@ class World:
         self.streams = FailingStreams(chooser, self._tell, self.now_ms)
         self.factories = logics(EternalConfig(), INSTALLATION)
         self.scheduler = Scheduler(self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end)
+        self.scheduler.acted = self._acted
         direct.subscribe()
         self.streams.public(self._view.see(Public.POINT))
 
@@ -143,6 +147,7 @@ class World:
     def _advance(self, end_ms: int) -> None:
         now_ms = self.now_ms()
         durables = {name: living.durable for name, living in self.living.items()}
+        act_of_its_own_accord(self.exchange.venue, self.chooser)
         made = move(self.exchange, self._rule, durables, self._lookahead, self.scheduler.performed, end_ms)
         if made is None:
             return
@@ -165,7 +170,13 @@ class World:
         if living is not None:
             living.durable.take_fact(report.body, report.natural_id, report.market_ms)
 
+    def _acted(self) -> None:
+        if self._was_written:
+            self._was_written = False
+            self.watch_write(self)
+
     def _arrived(self, path: str) -> None:
+        self._was_written = self._was_written or point_of(path) in WRITES
         living = self.scheduler.calling
         if living is not None and not self.store.memory.holds(living.durable.name, living.durable.epoch):
             self.fenced_writes.append(f"{path} of {living.durable.name}, incarnation {living.durable.epoch}")

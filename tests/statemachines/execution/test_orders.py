@@ -17,7 +17,7 @@ from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Withdraw
-from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, VenueOrderStatus
+from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import START_MS, Rig, approved, maker, stop
 
@@ -335,6 +335,25 @@ def test_a_cancel_that_is_never_carried_out_halts_the_engine() -> None:
     (command,) = rig.bodies(OperatorCommand)
     assert command.action == "halt" and "cannot be cancelled" in command.reason
     assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.UNTRIGGERED
+
+
+@pytest.mark.parametrize("failure", [Unknown(why="time-out"), Refused(code=10016, message="busy", fault="transient")])
+def test_cancels_without_an_answer_halt_nobody(failure: Unknown | Refused) -> None:
+    """Four errors of the exchange within a second and one death of our process: five cancels, and the engine was
+    HALTED, which only the operator can end. Nothing was contradicted; the exchange had only not answered."""
+    rig = Rig().start()
+    intent_id = rig.approve(**stop())
+    rig.settle()
+    failures = iter([failure] * 8)
+    rig.exchange.cancel_answer = lambda _request: next(failures, None)
+    rig.tell(Withdraw(intent_id=intent_id, engine=ActorName.TREND_1, reason="r"))
+    rig.settle()
+    rig.advance(60_000)
+    assert rig.exchange.orders["abc123t11-1"].status is VenueOrderStatus.CANCELLED
+    assert not rig.bodies(OperatorCommand) and done(rig).ended_as == "CANCELLED"
+    delays = [ask.delay_s for ask in rig.asked if ":cancel:" in ask.key]
+    assert delays == [0, 1, 5, 15, 30, 60, 60, 60, 60]
+    assert "order of TREND-1 cannot be cancelled yet" in rig.titles() and "cancel:abc123t11-1" in rig.ended
 
 
 def test_each_halt_is_a_command_of_its_own() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveStop
-from statemachines.requests import PlaceOrder, Refused, Unknown, VenueOrderStatus
+from statemachines.requests import Accepted, PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import Rig, stop
 
 D = Decimal
-LINK = "abc123t11-1"
+LINK, INTENT = "abc123t11-1", "trend-1-1"
 BUSY = Refused(code=10006, message="too many visits", fault="transient")
 
 
@@ -97,6 +97,34 @@ def test_a_lost_move_is_looked_up_and_repeated() -> None:
     rig.settle()
     assert rig.exchange.orders[LINK].trigger_price == D(95)
     assert rig.bodies(IntentWorking)[-1].trigger_price == D(95)
+
+
+def test_moves_without_an_answer_are_repeated_with_growing_pauses_until_one_succeeds() -> None:
+    """Five lost answers, which a hiccup of a second produces, and the stop was left at its old trigger for good."""
+    rig = protected()
+    lost = Unknown(why="time-out")
+    for number in range(1, 9):
+        rig.answers[f"{LINK}:amend:{number}"] = lost
+    move(rig, "95")
+    rig.settle()
+    delays = [ask.delay_s for ask in rig.asked if ":amend:" in ask.key]
+    assert delays == [0, 1, 5, 15, 30, 60, 60, 60, 60]
+    assert rig.exchange.orders[LINK].trigger_price == D(95)
+    assert "stop of TREND-1 BTCUSDT is not moved yet" in rig.titles() and f"stop-move:{INTENT}" in rig.ended
+
+
+def test_moves_accepted_and_never_carried_out_are_given_up_with_an_alert_that_ends_with_the_stop() -> None:
+    rig = protected()
+    for number in range(1, 9):
+        rig.answers[f"{LINK}:amend:{number}"] = Accepted()
+    move(rig, "95")
+    rig.settle()
+    rig.advance(120_000)
+    assert len([ask for ask in rig.asked if ":amend:" in ask.key]) == rig.parameters.loop_limit
+    assert "stop of TREND-1 BTCUSDT could not be moved" in rig.titles() and f"stop-move:{INTENT}" not in rig.ended
+    rig.exchange.fill(LINK, D("0.5"), D("89.5"))
+    rig.settle()
+    assert f"stop-move:{INTENT}" in rig.ended
 
 
 def test_a_refused_move_leaves_the_stop_where_it_is_and_says_so() -> None:

@@ -11,6 +11,9 @@ from infra.simulator.venue.money import ZERO, text, to_unit, usdt
 from infra.simulator.venue.records import execution_id, post, record_execution
 from infra.simulator.venue.state import Venue
 
+_LOG_TYPES = {"BustTrade": "LIQUIDATION", "AdlTrade": "ADL"}
+"""The type of a forced fill's row in the transaction log; any other fill is a TRADE."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:
@@ -89,7 +92,7 @@ def _linear(venue: Venue, account: Account, order: Order, fill: Fill) -> None:
     )  # fmt: skip
     venue.changed(account).positions[order.symbol] = None
     post(
-        venue, account, "USDT", "LIQUIDATION" if fill.exec_type == "BustTrade" else "TRADE", cash_flow=pnl, fee=fee,
+        venue, account, "USDT", _LOG_TYPES.get(fill.exec_type, "TRADE"), cash_flow=pnl, fee=fee,
         order=order, symbol=order.symbol, category="linear", side=order.side, qty=fill.qty, size=position.size,
         price=fill.price, fee_rate=rate, trade_id=row.data["execId"],
     )  # fmt: skip

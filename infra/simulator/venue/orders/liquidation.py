@@ -11,11 +11,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import margin
-from infra.simulator.venue.model import Account, Order, Position
+from infra.simulator.venue.model import Account, Position
 from infra.simulator.venue.money import USDT_UNIT, ZERO
-from infra.simulator.venue.orders.fills import Fill, apply_fill
-from infra.simulator.venue.orders.working import cancel, finish
-from infra.simulator.venue.records import order_id
+from infra.simulator.venue.orders.incidents import take_over
+from infra.simulator.venue.orders.working import cancel
 from infra.simulator.venue.state import Venue
 
 
@@ -35,7 +34,7 @@ def liquidate(venue: Venue, account: Account) -> None:
         covered = is_last and left < ZERO
         if covered:
             price = _bankruptcy_price(venue, account, position)
-        _bust(venue, account, position, price, covered)
+        take_over(venue, account, position.symbol, abs(position.size), price, "BustTrade", fee_free=covered)
 
 
 def _share_of_way(venue: Venue, account: Account) -> Decimal:
@@ -84,17 +83,3 @@ def _bankruptcy_price(venue: Venue, account: Account, position: Position) -> Dec
     if position.size > 0:
         return max((position.cost - assets) / size, ZERO).quantize(USDT_UNIT, rounding=ROUND_CEILING)
     return ((position.cost + assets) / size).quantize(USDT_UNIT, rounding=ROUND_FLOOR)
-
-
-def _bust(venue: Venue, account: Account, position: Position, price: Decimal, fee_free: bool) -> None:
-    seq = venue.next_seq()
-    side = "Sell" if position.size > 0 else "Buy"
-    order = Order(
-        order_id("linear", account.uid, seq), seq, account.name, "linear", position.symbol, side, "Market",
-        abs(position.size), price, "IOC", "New", venue.now_ms, venue.now_ms, venue.prices.point,
-        reduce_only=True, close_on_trigger=True, create_type="CreateByLiq", last_price=price,
-    )  # fmt: skip
-    account.orders[order.id] = order
-    apply_fill(venue, account, order, Fill(price, abs(position.size), exec_type="BustTrade", fee_free=fee_free))
-    position.stop_loss = position.take_profit = ZERO
-    finish(venue, account, order, "Filled")

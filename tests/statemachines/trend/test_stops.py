@@ -1,0 +1,135 @@
+"""TR-5, TR-6: TREND's stops when the exchange refuses, loses or does not list them."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+
+from statemachines.messages.control import CycleDone, OperatorCommand
+from statemachines.messages.orders import MoveStop, PositionUnprotected, Withdraw
+from statemachines.values import ActorName
+from tests.statemachines.trend.bars import BTC, FAST, FLAT, RISE, next_day, scene
+from tests.statemachines.trend.test_orders import LATER, OPENED, UP, balances, in_position, intents
+from tests.statemachines.trend.venue import Venue
+
+
+def test_a_rejected_stop_is_placed_again_once_then_the_position_is_closed() -> None:
+    """TR-5: a position is not kept without its stop; one repair, no loop (LESSONS)."""
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "rejected"
+    in_position(venue)
+    assert len(intents(venue, "stop")) == 2 and len(intents(venue, "exit")) == 1
+    assert venue.positions == {} and venue.state("BTC") == "SCANNING"
+    assert [alert.severity for alert in venue.alerts] == ["critical", "critical"]
+    assert len(venue.bodies(CycleDone)) == 1
+    (command,) = venue.bodies(OperatorCommand)
+    assert (command.action, command.scope, command.who) == ("halt", "trend-1", "trend-1")
+
+
+def unprotected(venue: Venue, covered: str = "0") -> PositionUnprotected:
+    return PositionUnprotected(
+        engine=ActorName.TREND_1, symbol=BTC, held=venue.positions[BTC][0], covered=D(covered), reason="audited"
+    )
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_tr5_a_stop_missing_at_the_exchange_is_replaced_once_then_the_position_is_closed_and_the_engine_halts(
+    restarts: bool,
+) -> None:
+    """DESIGN 6, LESSONS: a stop counted as confirmed and the exchange listed none: the position stood naked."""
+    venue = in_position()
+    venue.restarts = restarts
+    (first,) = venue.stops
+    venue.tell(unprotected(venue), LATER)
+    (second,) = venue.stops
+    assert second != first and [one.intent_id for one in venue.bodies(Withdraw)] == [first]
+    assert venue.state("BTC") == "IN_POSITION" and len(venue.alerts) == 1 and not venue.bodies(OperatorCommand)
+    venue.tell(unprotected(venue), LATER)
+    assert venue.positions == {} and venue.state("BTC") == "SCANNING" and not venue.stops
+    assert [one.action for one in venue.bodies(OperatorCommand)] == ["halt"]
+
+
+def test_tr5_an_audit_changes_nothing_while_the_stop_is_on_its_way() -> None:
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "silence"
+    in_position(venue)
+    venue.tell(unprotected(venue), LATER)
+    assert len(intents(venue, "stop")) == 1 and not venue.alerts, "its time limit decides"
+
+
+def test_x1_a_rest_below_a_lot_needs_no_stop() -> None:
+    venue = in_position()
+    held = D(venue.trade("BTC")["held"])
+    venue.tell(balances(venue, str(held - D("0.0005"))), LATER)
+    venue.tell(unprotected(venue, covered=str(held - D("0.001"))), LATER)
+    assert len(intents(venue, "stop")) == 1 and not venue.alerts
+
+
+def test_a_denied_stop_counts_as_lost() -> None:
+    venue = scene(RISE, FLAT)
+    refusals = iter([("no",)])
+    venue.deny = lambda intent: next(refusals, ()) if intent.purpose == "stop" else ()
+    in_position(venue)
+    assert venue.state("BTC") == "IN_POSITION" and len(venue.stops) == 1 and len(venue.alerts) == 1
+
+
+def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() -> None:
+    """DESIGN 6, LESSONS freqtrade #9815: protection at the exchange is audited; a repair does not repeat for ever."""
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "silence"
+    in_position(venue)
+    assert venue.logic.deadline() == OPENED + 120_000
+    venue.settle(OPENED + 119_999)
+    assert venue.alerts == []
+    venue.stop_answer = lambda intent_id: "works"
+    venue.settle(OPENED + 120_000)
+    first, second = intents(venue, "stop")
+    assert len(venue.alerts) == 1 and "not confirmed after 120 s" in venue.alerts[0].text
+    assert [w.intent_id for w in venue.bodies(Withdraw)] == [first.intent_id]
+    assert list(venue.stops) == [second.intent_id] and venue.logic.deadline() is None
+
+
+@pytest.mark.parametrize(("told", "alerts"), [(None, 0), (D(1), 1)])
+def test_a_confirmation_counts_for_the_price_that_it_names(told: D | None, alerts: int) -> None:
+    """TR-5: a stop that rests at another price protects as little as none; a report without a price confirms ours."""
+    venue = scene(RISE, FLAT)
+    venue.told_trigger = lambda trigger: told
+    in_position(venue)
+    venue.settle(OPENED + 120_000)
+    assert len(venue.alerts) == alerts
+
+
+def test_a_stop_never_confirmed_at_all_closes_the_position() -> None:
+    venue = scene(RISE, FLAT)
+    venue.stop_answer = lambda intent_id: "silence"
+    in_position(venue)
+    venue.settle(OPENED + 120_000)
+    venue.settle(OPENED + 240_000)
+    assert len(intents(venue, "stop")) == 2 and venue.positions == {}
+    venue.settle(OPENED + 900_000)
+    assert len(venue.alerts) == 2
+
+
+def test_a_moved_stop_without_confirmation_is_moved_again_once() -> None:
+    """TR-6: the old stop still protects, so the position stays."""
+    venue = in_position(scene(RISE, FLAT, parameters=FAST.model_copy(update={"trailing_stop_atr": D("1.5")})))
+    venue.stop_answer = lambda intent_id: "silence"
+    now = next_day(venue, UP * 1.03, 1000)
+    assert len(venue.bodies(MoveStop)) == 1
+    for step in range(1, 5):
+        venue.settle(now + step * 120_000)
+    assert len(venue.bodies(MoveStop)) == 2 and len(venue.alerts) == 2
+    assert venue.state("BTC") == "IN_POSITION" and venue.logic.deadline() is None
+    venue.stop_answer = lambda intent_id: "works"
+    next_day(venue, UP * 1.02, 1000)
+    (_, trigger, _) = next(iter(venue.stops.values()))
+    assert trigger == D(venue.trade("BTC")["stop_price"]), "with the new day it is asked for once more"
+    assert len(venue.alerts) == 2 and venue.logic.deadline() is None
+
+
+def test_a_cancelled_stop_is_replaced() -> None:
+    venue = in_position()
+    stop, _, _ = venue.stops.pop(intents(venue, "stop")[0].intent_id)
+    venue.end(stop, "CANCELLED", D(0), None, LATER)
+    assert len(venue.stops) == 1 and len(venue.alerts) == 1 and venue.state("BTC") == "IN_POSITION"
