@@ -76,11 +76,11 @@ def is_needed(commit: Commit) -> bool:
     )
 
 
-LOAD_STEPS = 6
-LOAD_WITHIN_S = 0.1
+LOAD_STEPS = 8
+LOAD_WITHIN_S = 0.4
 """An actor that has decided so often within so long is under load."""
 
-LOAD_LINGER_S = 0.01
+LOAD_LINGER_S = 0.02
 """How long its next decision waits for company. A commit costs as much for one message as for ten; an actor that is not
 under load never waits."""
 
