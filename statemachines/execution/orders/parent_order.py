@@ -119,13 +119,13 @@ class ParentOrder:
     def _approval(self) -> dict[str, Any]:
         """The approval as JSON values; it never changes, its row is written several times."""
         if self._approved_data is None:
-            self._approved_data = self.approved.model_dump(mode="json", exclude_defaults=True)
+            self._approved_data = self.approved.model_dump(mode="json")
         return self._approved_data
 
     def as_data(self) -> dict[str, Any]:
-        """JSON values without those that say nothing (`_INITIAL`); `from_data` is its inverse."""
+        """JSON values; `from_data` is its inverse."""
         requests = self.requests
-        full = {
+        return {
             "number": self.number,
             "approved": self._approval(),
             "approved_ms": self.approved_ms,
@@ -136,20 +136,17 @@ class ParentOrder:
             "filled": str(self.filled),
             "cash": str(self.cash),
             "wants_child": self.needs_child,
-            "order": _lean(self.order.as_data(), _order_initial(self.intent, self.trace)) if self.order else None,
-            "requests": _lean(
-                {
-                    "pending": dict(requests.pending),
-                    "numbers": dict(requests.numbers),
-                    "tries": dict(requests.tries),
-                    "check_ms": requests.check_ms,
-                    "is_retry_waiting": requests.is_retry_waiting,
-                    "is_absent": requests.is_absent,
-                    "is_doubtful": requests.is_doubtful,
-                    "is_stuck": requests.is_stuck,
-                },
-                _REQUESTS_INITIAL,
-            ),
+            "order": self.order.as_data() if self.order else None,
+            "requests": {
+                "pending": dict(requests.pending),
+                "numbers": dict(requests.numbers),
+                "tries": dict(requests.tries),
+                "check_ms": requests.check_ms,
+                "is_retry_waiting": requests.is_retry_waiting,
+                "is_absent": requests.is_absent,
+                "is_doubtful": requests.is_doubtful,
+                "is_stuck": requests.is_stuck,
+            },
             "withdrawn": self.withdrawn,
             "is_expired": self.is_expired,
             "quoted_ms": self.quoted_ms,
@@ -159,7 +156,6 @@ class ParentOrder:
             "told": self.announced_shape,
             "ended_number": self.ended_number,
         }
-        return _lean(full, _INITIAL)
 
     @classmethod
     def from_data(cls, slot: int, state: str, data: Mapping[str, Any]) -> ParentOrder:
@@ -168,7 +164,6 @@ class ParentOrder:
         Raises:
             UnknownStateError: the table has no such state.
         """
-        data = {**_INITIAL, **data}
         trigger = data["trigger_price"]
         made = cls(
             slot=slot,
@@ -182,6 +177,7 @@ class ParentOrder:
             filled=Decimal(data["filled"]),
             cash=Decimal(data["cash"]),
             needs_child=data["wants_child"],
+            order=ChildOrder.from_data(data["order"]) if data["order"] else None,
             requests=Requests(**_copied(data["requests"])),
             withdrawn=data["withdrawn"],
             is_expired=data["is_expired"],
@@ -192,49 +188,8 @@ class ParentOrder:
             announced_shape=data["told"],
             ended_number=data["ended_number"],
         )
-        if data["order"]:
-            made.order = ChildOrder.from_data({**_order_initial(made.intent, made.trace), **data["order"]})
         made.machine = ParentOrderMachine.restored(made.intent.intent_id, state)
         return made
-
-
-_INITIAL: Mapping[str, Any] = {
-    "trigger_price": None, "expires_ms": None, "filled": "0", "cash": "0", "wants_child": False, "order": None,
-    "requests": {}, "withdrawn": "", "is_expired": False, "quoted_ms": None, "price_refusals": ["", 0],
-    "amend_failures": ["", 0], "unproven": [], "told": "", "ended_number": 0,
-}  # fmt: skip
-"""Values that a row leaves out. A value here never changes: the rows without it would be read otherwise."""
-
-_REQUESTS_INITIAL: Mapping[str, Any] = {
-    "pending": {}, "numbers": {}, "tries": {}, "check_ms": None, "is_retry_waiting": False, "is_absent": False,
-    "is_doubtful": False, "is_stuck": False,
-}  # fmt: skip
-
-_ORDER_INITIAL: dict[str, Any] = {
-    "price": None, "trigger_price": None, "slippage_limit": None, "venue_order_id": "", "executions": [],
-    "filled_quantity": "0", "cash": "0", "status": None, "reported_filled": "0", "reported_ms": 0, "end_reason": "",
-    "refusal": None, "refusal_code": 0, "cancel_cause": "", "cancel_reason": "", "amended": {}, "replaced": {},
-}  # fmt: skip
-
-
-def _order_initial(intent: Intent, trace: str) -> Mapping[str, Any]:
-    """What a child order of this intent is at its beginning: the intent's own terms and nothing else yet."""
-    return _ORDER_INITIAL | {
-        "intent_id": intent.intent_id,
-        "engine": intent.engine.value,
-        "account": intent.account.value,
-        "category": intent.category,
-        "symbol": intent.symbol,
-        "side": intent.side.value,
-        "reduce_only": intent.reduce_only,
-        "closes_rest": intent.closes_rest,
-        "trace": trace,
-    }
-
-
-def _lean(data: Mapping[str, Any], initial: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that differ from the initial ones."""
-    return {name: value for name, value in data.items() if name not in initial or initial[name] != value}
 
 
 def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,9 +221,8 @@ class ResurrectedOrder:
 
 
 PREFIX = "parent:"
-SCHEMA = 3
-"""The schema of the rows of parent orders. 1: the state was a separate text, fields were added (`_from_schema_1`). 2:
-every field was written, whether it said anything or not."""
+SCHEMA = 2
+"""The schema of the rows of parent orders. 1: the state was a separate text, fields were added (`_from_schema_1`)."""
 _LATER_FIELDS: Mapping[str, Any] = {"price_refusals": ["", 0], "amend_failures": ["", 0], "unproven": []}
 
 
@@ -289,17 +243,7 @@ def _from_schema_1(row: StateRow) -> StateRow:
     return StateRow(row.key, state.value, 2, data)
 
 
-def _from_schema_2(row: StateRow) -> StateRow:
-    data = dict(row.data)
-    approved = Approved.model_validate(data["approved"])
-    data["approved"] = approved.model_dump(mode="json", exclude_defaults=True)
-    data["requests"] = _lean(data["requests"], _REQUESTS_INITIAL)
-    if data["order"] is not None:
-        data["order"] = _lean(data["order"], _order_initial(approved.intent, data["trace"]))
-    return StateRow(row.key, row.state, 3, _lean(data, _INITIAL))
-
-
-ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1, 2: _from_schema_2})
+ROWS = RowKind(PREFIX, SCHEMA, {1: _from_schema_1})
 
 
 class ParentOrders:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from statemachines.actor_logic import StateRow
 from statemachines.commands import (
     Command,
     ExchangeCall,
 )
 from statemachines.execution.logic import OrderManagerLogic
-from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact, OrderFact
 from statemachines.ledger.account_ledger import AccountLedger
@@ -189,42 +186,3 @@ def stop(number: int = 1, **changes: Any) -> dict[str, Any]:
 def maker(number: int = 1, category: Category = "spot", **changes: Any) -> dict[str, Any]:
     """Changes that make an intent CORE-HODL's maker order."""
     return {"number": number, "style": "maker", "category": category, "engine": ActorName.CORE_HODL, **changes}
-
-
-FULL_ROW: dict[str, Any] = {
-    "trigger_price": None,
-    "expires_ms": None,
-    "filled": "0",
-    "cash": "0",
-    "wants_child": False,
-    "order": None,
-    "withdrawn": "",
-    "is_expired": False,
-    "quoted_ms": None,
-    "price_refusals": ["", 0],
-    "amend_failures": ["", 0],
-    "unproven": [],
-    "told": "",
-    "ended_number": 0,
-}
-FULL_REQUESTS: dict[str, Any] = {
-    "pending": {},
-    "numbers": {},
-    "tries": {},
-    "check_ms": None,
-    "is_retry_waiting": False,
-    "is_absent": False,
-    "is_doubtful": False,
-    "is_stuck": False,
-}
-
-
-def written_in_full(row: StateRow) -> dict[str, Any]:
-    """The document as the versions before schema 3 wrote it."""
-    parent = ParentOrder.from_data(0, row.state, row.data)
-    data = {**FULL_ROW, **row.data, "approved": parent.approved.model_dump(mode="json")}
-    data["requests"] = {**FULL_REQUESTS, **row.data.get("requests", {})}
-    if parent.order is not None:
-        data["order"] = parent.order.as_data()
-    written: dict[str, Any] = json.loads(json.dumps(data))
-    return written

@@ -20,7 +20,7 @@ from statemachines.requests import (
     VenueOrderStatus,
 )
 from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, Account, Side
-from tests.statemachines.execution.rig import START_MS, Rig, maker, written_in_full
+from tests.statemachines.execution.rig import START_MS, Rig, maker
 
 D = Decimal
 LINK = "abc123ch1-1"
@@ -312,7 +312,7 @@ def test_parent_orders_of_the_first_version_are_read() -> None:
     """Rows of schema 1, written before refused quotes and unproven orders were counted."""
     rig = resting(Rig().start())
     (key,) = (key for key in rig.rows if key.startswith("parent:"))
-    data = {**written_in_full(rig.rows[key]), "outcome": ""}
+    data = {**rig.rows[key].data, "outcome": ""}
     del data["price_refusals"], data["unproven"]
     data["order"] = {name: value for name, value in data["order"].items() if name not in LATER_FIELDS}
     rig.rows[key] = rig.rows[key]._replace(schema=1, data=data)
