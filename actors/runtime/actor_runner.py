@@ -129,7 +129,12 @@ class ActorRunner:
         self._machine_states = {key: row.state for key, row in durable.restored.items()}
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
-                parts.exchange, durable.holds, parts.logic.still_needed, self._answered, self._fenced
+                parts.exchange,
+                durable.holds,
+                parts.logic.still_needed,
+                self._answered,
+                self._fenced,
+                is_lockstep=parts.is_lockstep,
             )
         threading.Thread(target=self._work, name=f"{self.name}-worker", daemon=True).start()
         if not parts.is_lockstep:

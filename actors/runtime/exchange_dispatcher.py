@@ -33,7 +33,7 @@ LINGER_S = 0.02
 
 class ExchangeDispatcher:
     """Performs asks. `answered` is called from the queues' threads; `confirm_pause_s` is the wait of wall time between
-    two attempts to confirm the epoch."""
+    two attempts to confirm the epoch, `is_lockstep` see `RequestQueue`."""
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class ExchangeDispatcher:
         answered: Callable[[str, ResponseReceived], None],
         fenced: Callable[[str], None],
         confirm_pause_s: float = CONFIRM_PAUSE_S,
+        *,
+        is_lockstep: bool = False,
     ) -> None:
         self._exchange = exchange
         self._holds = holds
@@ -50,6 +52,7 @@ class ExchangeDispatcher:
         self._answered = answered
         self._fenced = fenced
         self._confirm_pause_s = confirm_pause_s
+        self._is_lockstep = is_lockstep
         self._lanes: dict[str, _Lane] = {}
         self._stopped = threading.Event()
 
@@ -62,7 +65,9 @@ class ExchangeDispatcher:
 
     def queue(self, account: str) -> RequestQueue:
         """An empty queue of requests of this account."""
-        return RequestQueue(lambda kind: self._exchange.most_together(Account(account), kind))
+        return RequestQueue(
+            lambda kind: self._exchange.most_together(Account(account), kind), is_lockstep=self._is_lockstep
+        )
 
     def stop(self) -> None:
         self._stopped.set()

@@ -68,10 +68,14 @@ def _is_bounded_by_price(request: PlaceOrder, call: ExchangeCall) -> bool:
 
 class RequestQueue:
     """The requests of one account that are ready. `most` says how many requests like this one the exchange takes
-    together at present."""
+    together at present. In lockstep every request leaves alone and, after the cancels, in the order of its decision, as
+    in the backtest: market time stands still meanwhile, so nothing is gained by any other order."""
 
-    def __init__(self, most: Callable[[BatchKind], int] = lambda kind: MAX_BATCH[kind.category]) -> None:
+    def __init__(
+        self, most: Callable[[BatchKind], int] = lambda kind: MAX_BATCH[kind.category], *, is_lockstep: bool = False
+    ) -> None:
         self._most = most
+        self._is_lockstep = is_lockstep
         self._waiting: tuple[deque[ExchangeCall], ...] = tuple(deque() for _ in Precedence)
         self._is_careful = False
 
@@ -82,7 +86,14 @@ class RequestQueue:
         return sum(map(len, self._waiting))
 
     def put(self, call: ExchangeCall) -> None:
-        self._waiting[precedence(call)].append(call)
+        rank = precedence(call)
+        if self._is_lockstep and rank is Precedence.REDUCTION:
+            rank = Precedence.OTHER
+        self._waiting[rank].append(call)
+
+    @property
+    def _is_alone(self) -> bool:
+        return self._is_careful or self._is_lockstep
 
     @property
     def may_grow(self) -> bool:
@@ -90,7 +101,7 @@ class RequestQueue:
         if self._waiting[Precedence.CANCEL] or self._waiting[Precedence.REDUCTION]:
             return False
         waiting = self._waiting[Precedence.OTHER]
-        kind = batch_kind(waiting[0]) if waiting and not self._is_careful else None
+        kind = batch_kind(waiting[0]) if waiting and not self._is_alone else None
         return kind is not None and len(waiting) < min(self._most(kind), MAX_BATCH[kind.category])
 
     def take(self) -> list[ExchangeCall]:
@@ -100,7 +111,7 @@ class RequestQueue:
             return []
         first = waiting.popleft()
         kind = batch_kind(first)
-        if kind is None or self._is_careful:
+        if kind is None or self._is_alone:
             return [first]
         group, passed, ids = [first], [], {_id_of(first)}
         most = min(self._most(kind), MAX_BATCH[kind.category])

@@ -150,6 +150,16 @@ def test_one_lost_request_alone_does_not_make_the_queue_careful() -> None:
     assert len(queue.take()) == 2
 
 
+def test_in_lockstep_every_request_leaves_alone_in_the_order_of_its_decision() -> None:
+    """Under Ray the legs of three pairs were filled in another order than in the backtest: the decisions that followed
+    were the same, but not line by line."""
+    queue = RequestQueue(is_lockstep=True)
+    for call in (entry("e1"), entry("s1", "spot"), stop("x1"), entry("e2"), cancel("c1")):
+        queue.put(call)
+        assert not queue.may_grow
+    assert [[call.key for call in queue.take()] for _ in range(5)] == [["c1"], ["e1"], ["s1"], ["x1"], ["e2"]]
+
+
 def test_only_new_risk_in_a_batch_with_room_waits_for_company() -> None:
     queue = RequestQueue(lambda _kind: 2)
     assert not queue.may_grow
