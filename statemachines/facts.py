@@ -115,6 +115,28 @@ class PositionFact(Fact):
     updated_ms: int
 
 
+PostingKind = Literal[
+    "fill",
+    "fee",
+    "funding",
+    "interest",
+    "deposit",
+    "withdrawal",
+    "transfer",
+    "opening",
+    "adjustment",
+    "bonus",
+    "conversion",
+    "custody",
+    "delivery",
+    "dust",
+    "earn",
+    "loan",
+    "suspense",
+    "reversal",
+]
+
+
 class PostingLine(Frozen):
     """One side of a posting; `amount` is signed in `coin`: debit positive, credit negative."""
 
@@ -131,7 +153,7 @@ class PostingFact(Fact):
     KEY = ("posting_id",)
 
     posting_id: str
-    kind: Literal["fill", "fee", "funding", "interest", "deposit", "transfer", "opening", "adjustment"]
+    kind: PostingKind
     posted_ms: int
     description: str
     lines: tuple[PostingLine, ...]

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Frozen, Instrument, Side
 
 
@@ -128,10 +129,12 @@ class SetLeverage(Frozen):
 
 
 class ReadAccount(Frozen):
-    """Read everything reconciliation compares: open orders, executions since, positions, balances."""
+    """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
+    log since an instant, unless that is None: it is long, and needed only to explain a balance."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
+    transactions_since_ms: int | None = None
 
 
 class ReadMarket(Frozen):
@@ -280,7 +283,17 @@ class SetAside(Frozen):
     Kind `status`: the instrument's rules can be read, but the exchange currently restricts its trading."""
 
     kind: Literal[
-        "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
+        "order",
+        "execution",
+        "position",
+        "balance",
+        "transaction",
+        "bar",
+        "quote",
+        "instrument",
+        "status",
+        "funding_rate",
+        "frame",
     ]
     category: str
     symbol: str
@@ -359,6 +372,8 @@ class AccountSnapshot(Frozen):
     executions: tuple[ExecutionReport, ...]
     positions: tuple[PositionReport, ...]
     balances: dict[str, Decimal]
+    transactions: tuple[TransactionRow, ...] | None = None
+    """Rows of the transaction log, oldest first; without those that executions book. None: not requested."""
     set_aside: tuple[SetAside, ...] = ()
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from api.cli.configuration import config_app
 from api.cli.days import parse_day
 from api.cli.history import history_app
+from api.cli.ledger import ledger_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
+app.add_typer(ledger_app, name="ledger")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]

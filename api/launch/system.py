@@ -22,6 +22,7 @@ from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
+from api.launch.ledger_desk import LEDGER_CHECK, LedgerDesk, check_running
 from api.launch.newest_status import NewestStatus
 from api.launch.notices import Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
@@ -93,6 +94,9 @@ class System:
         self._alert_sent_at = 0.0
         self._ray_loss = ""
         self._frozen_looks = 0
+        self._ledger_desk = LedgerDesk(
+            lambda from_ms: check_running(self.config, self._credentials, self._exchange, self.database, from_ms)
+        )
 
     # --- what API, page and command line read ---
 
@@ -302,7 +306,7 @@ class System:
         self._overview, self._overview_at = overview, time.monotonic()
 
     def secrets_for(self, name: str) -> Mapping[str, Any]:
-        """What the process of this name may have: an actor its secrets, `eternal status` what is shown now.
+        """What the process of this name may have: an actor its secrets, `eternal status` and `ledger check` answers.
 
         Raises KeyError: the name is not known, or there is nothing yet.
         """
@@ -312,6 +316,8 @@ class System:
             return self._overview
         if self._database is None:
             raise KeyError(name)
+        if name.startswith(LEDGER_CHECK):
+            return self._ledger_desk.answer(name)
         url = self._database.reader_url if name == ActorName.API else self._database.url
         return secrets_of(name, self.config, url, self._credentials)
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from actors.runtime.ports import MarketClock
-from infra.bybit.caller import Caller, at_cursor
+from infra.bybit.caller import Caller, TooManyPagesError, at_cursor
 from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.parsing.judging import distinct, kept, set_aside
 from infra.bybit.parsing.rows import (
@@ -25,6 +25,8 @@ from infra.bybit.parsing.rows import (
     traded,
     wallet_coins,
 )
+from infra.bybit.parsing.transactions import parse_transaction
+from statemachines.ledger.transaction_types import is_booked_by_execution
 from statemachines.requests import (
     WHOLE_ACCOUNT,
     AccountSnapshot,
@@ -33,6 +35,7 @@ from statemachines.requests import (
     PositionReport,
     SetAside,
 )
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, LINEAR, MINUTE_MS, SPOT, Account, Category
 
 WINDOW_MS = 7 * DAY_MS
@@ -54,9 +57,11 @@ class AccountReader:
         self._caller = caller
         self._clock = clock
 
-    def snapshot(self, account: Account, executions_since_ms: int) -> AccountSnapshot:
-        """Open orders, executions since, positions, balances: in this order, so that a fill in between shows up
-        as an execution of an order still listed, never as a missing order."""
+    def snapshot(
+        self, account: Account, executions_since_ms: int, transactions_since_ms: int | None = None
+    ) -> AccountSnapshot:
+        """Open orders, executions since, positions, the transaction log since, balances: in this order, so that a fill
+        in between shows up as an execution of an order still listed, never as a missing order."""
         aside: list[SetAside] = []
         orders: list[OrderReport] = []
         executions: list[ExecutionReport] = []
@@ -93,6 +98,10 @@ class AccountReader:
         flat = dict.fromkeys(row for row in positions if row.report is None)
         named = [*flat, *(row for row in positions if row.report is not None)]
         held = distinct(aside, "position", named, lambda row: (LINEAR, row.symbol, ""))
+        transactions = None
+        if transactions_since_ms is not None:
+            listed = self.transactions(account, transactions_since_ms, aside)
+            transactions = tuple(row for row in listed if not is_booked_by_execution(row.transaction_type))
         return AccountSnapshot(
             account=account,
             market_ms=self._clock.now_ms(),
@@ -100,6 +109,7 @@ class AccountReader:
             executions=tuple(sorted(executions, key=lambda row: (row.executed_ms, row.execution_id))),
             positions=tuple(row.report for row in held if row.report is not None),
             balances=self._balances(account, aside),
+            transactions=transactions,
             set_aside=tuple(aside),
         )
 
@@ -114,6 +124,38 @@ class AccountReader:
             return {}
         balances = kept(aside, "balance", coins, parse_balance)
         return dict(distinct(aside, "balance", balances, lambda row: ("", row[0], "")))
+
+    def transactions(self, account: Account, since_ms: int, aside: list[SetAside]) -> list[TransactionRow]:
+        """The whole transaction log from an instant on, oldest first, each row once; two rows of one id that differ are
+        added to `aside`."""
+        now_ms = self._clock.now_ms()
+        start = max(since_ms, now_ms - REACH_MS)
+        rows: list[Any] = []
+        while start <= now_ms:
+            rows += self._transaction_rows(account, start, min(start + WINDOW_MS - 1, now_ms + READING_MS))
+            start += WINDOW_MS
+        read = kept(aside, "transaction", rows, partial(parse_transaction, account, not_after_ms=now_ms + READING_MS))
+        once = distinct(aside, "transaction", read, lambda row: ("", row.coin, row.key), may_repeat=True)
+        return sorted(once, key=lambda row: (row.time_ms or 0, row.key))
+
+    def _transaction_rows(self, account: Account, start_ms: int, end_ms: int) -> list[Any]:
+        """All rows between two instants, both included; a span with too many pages is read in halves."""
+        try:
+            return self._caller.pages(
+                account,
+                "transactions",
+                lambda s, at: s.get_transaction_log(
+                    accountType=WALLET_TYPE, startTime=start_ms, endTime=end_ms, limit=50, **at_cursor(at)
+                ),
+            )
+        except TooManyPagesError:
+            if end_ms <= start_ms:
+                raise
+        middle = (start_ms + end_ms) // 2
+        return [
+            *self._transaction_rows(account, start_ms, middle),
+            *self._transaction_rows(account, middle + 1, end_ms),
+        ]
 
     # --- by id: strict, one unreadable row fails the query ---
 

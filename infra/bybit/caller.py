@@ -20,6 +20,10 @@ MAX_PAGES = 500
 Call = Callable[[HTTP], Any]
 
 
+class TooManyPagesError(GatewayError):
+    """A list has more pages than are read; a shorter span of time may have fewer."""
+
+
 class Caller:
     """Performs calls of one process; `limiter` None (in-process) does not limit."""
 
@@ -99,7 +103,7 @@ class Caller:
             cursor = _cursor(result)
             if not cursor:
                 return rows
-        raise GatewayError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
+        raise TooManyPagesError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
 
 
 def at_cursor(at: str) -> dict[str, str]:

@@ -100,7 +100,7 @@ class BybitExchange:
                 case LookUpTransfer():
                     return self._look_ups.transfer(account, request)
                 case ReadAccount():
-                    return self._accounts.snapshot(account, request.executions_since_ms)
+                    return self._accounts.snapshot(account, request.executions_since_ms, request.transactions_since_ms)
                 case ReadMarket():
                     return self._reader.market(account)
                 case ReadBars():

@@ -49,6 +49,7 @@ def _bybit_quotas() -> dict[str, Quota]:
         "executions": 50,
         "positions": 50,
         "wallet": 50,
+        "transactions": 25,
         "fee-rate": 5,
         "leverage": 10,
         "transfer": 5,

@@ -34,6 +34,7 @@ class Control:
             web.get("/sim/status", self.status),
             web.get("/sim/accounts", self.accounts),
             web.post("/sim/deposit", self.deposit),
+            web.post("/sim/transaction", self.transaction),
         ]
 
     def _denied(self, request: web.Request) -> web.Response | None:
@@ -132,6 +133,26 @@ class Control:
         except (VenueError, InvalidOperation) as error:
             return _refuse(400, f"The deposit of {shown(body.get('amount'))} {shown(coin)} is refused: {error}.")
         return web.json_response({"account": account, "coin": coin, "amount": str(amount)})
+
+    async def transaction(self, request: web.Request) -> web.Response:
+        """A movement that no request caused: {"account": name, "coin": coin, "type": type of the transaction log,
+        "amount": signed text, "fee": text or absent, "shown": fields of the row to show otherwise, or absent}."""
+        if (denied := self._denied(request)) is not None:
+            return denied
+        body = await _body(request)
+        account, coin, kind = str(body.get("account")), str(body.get("coin")), str(body.get("type") or "")
+        shown_otherwise = body.get("shown", {})
+        if account not in self._hub.durable.exchange.venue.accounts:
+            return _refuse(400, f"account {account!r} does not exist on this exchange.")
+        if not isinstance(shown_otherwise, dict):
+            return _refuse(400, "shown must be an object of fields of the row.")
+        try:
+            amounts = Params({"amount": body.get("amount"), "fee": body.get("fee", "0")})
+            amount, fee = amounts.required_decimal("amount"), amounts.required_decimal("fee")
+            await self._hub.act(lambda: self._hub.durable.transact(account, coin, kind, amount, fee, shown_otherwise))
+        except (VenueError, InvalidOperation) as error:
+            return _refuse(400, f"The {shown(kind)} of {shown(body.get('amount'))} {shown(coin)} is refused: {error}.")
+        return web.json_response({"account": account, "coin": coin, "type": kind, "amount": str(amount)})
 
 
 def _frames(result: AdvanceResult) -> list[Any]:

@@ -76,6 +76,13 @@ class DurableExchange:
         self.exchange.deposit(account, coin, amount)
         self._append(["deposit", account, coin, str(amount)])
 
+    def transact(
+        self, account: str, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
+    ) -> None:
+        """``Exchange.transact``."""
+        self.exchange.transact(account, coin, kind, amount, fee, shown)
+        self._append(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
+
     def drain(self) -> list[Frame]:
         """``Exchange.drain``."""
         return self.exchange.drain()
@@ -139,5 +146,8 @@ class DurableExchange:
             # Logs of earlier versions know nothing of patience.
             step, until, patient, max_basis = (*rest, 0, {})[:4]
             self.exchange.advance(step, until, patient, {name: Decimal(text) for name, text in max_basis.items()})
+        elif kind == "transact":
+            account, coin, name, amount, fee, shown = rest
+            self.exchange.transact(account, coin, name, Decimal(amount), Decimal(fee), shown)
         else:
             self.exchange.deposit(rest[0], rest[1], Decimal(rest[2]))

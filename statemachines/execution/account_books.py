@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from statemachines.actor_logic import StateRow
 from statemachines.execution.parameters import OrderParameters
+from statemachines.execution.records.seen_ids import SeenIds
+from statemachines.execution.records.transaction_records import TransactionRecords
 from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.requests import ExecutionReport
 from statemachines.unusable_data import UnusableData
@@ -24,7 +25,9 @@ class AccountBooks:
     def __init__(self, account: Account, parameters: OrderParameters) -> None:
         self.account = account
         self.book = AccountLedger(account)
-        self.deduplicator = ExecutionDeduplicator(account, parameters.seen_buckets, parameters.seen_per_bucket)
+        # An order keeps its executions' ids too; only these outlive its slot and cover executions of no order of ours.
+        self.deduplicator = SeenIds("executions", account, parameters.seen_buckets, parameters.seen_per_bucket)
+        self.transactions = TransactionRecords(account, parameters.seen_buckets, parameters.seen_per_bucket)
         self.is_opened = False
         self.reconciled_ms = 0
         self.external_orders: set[str] = set()
@@ -49,7 +52,7 @@ class AccountBooks:
 
     def rows(self) -> Iterable[StateRow]:
         """Every row in its current form."""
-        return [self._row(), *self.deduplicator.rows()]
+        return [self._row(), *self.deduplicator.rows(), *self.transactions.rows()]
 
     def dirty(self) -> Iterable[StateRow]:
         """Rows changed since the last call."""
@@ -57,6 +60,7 @@ class AccountBooks:
             self.is_dirty = False
             yield self._row()
         yield from self.deduplicator.dirty()
+        yield from self.transactions.dirty()
 
     def _row(self) -> StateRow:
         data = {
@@ -78,64 +82,3 @@ class AccountBooks:
         self.external_orders = set(row.data["external_orders"])
         self.reported_foreign = set(row.data["foreign_told"])
         self.unusable.load(row.data["unusable"])
-
-
-class ExecutionDeduplicator:
-    """EX-2: execution ids of one account with their times. An order keeps its own ids too; only these outlive its slot
-    and cover executions that belong to none of our orders. Rows are small, so that one execution never rewrites the
-    whole ring."""
-
-    def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
-        self.account = account
-        self.horizon_ms = 0
-        """Executions at or before this instant that are not in the ring count as booked."""
-        self._size = buckets
-        self._per_bucket = per_bucket
-        self._buckets: dict[int, dict[str, int]] = {}
-        self._round = 0
-        self._ids: set[str] = set()
-        self._dirty: set[int] = set()
-
-    def __contains__(self, execution_id: str) -> bool:
-        return execution_id in self._ids
-
-    def add(self, execution_id: str, executed_ms: int) -> None:
-        """Store an id; when the ring is full, the oldest bucket is discarded."""
-        if execution_id in self._ids:
-            return
-        bucket = self._buckets.setdefault(self._round % self._size, {})
-        if len(bucket) >= self._per_bucket:
-            self._round += 1
-            bucket = self._turn_over(self._round % self._size)
-        bucket[execution_id] = executed_ms
-        self._ids.add(execution_id)
-        self._dirty.add(self._round % self._size)
-
-    def _turn_over(self, index: int) -> dict[str, int]:
-        old = self._buckets.get(index, {})
-        self._ids.difference_update(old)
-        self.horizon_ms = max(self.horizon_ms, *old.values(), 0)
-        self._buckets[index] = {}
-        return self._buckets[index]
-
-    def rows(self) -> Iterable[StateRow]:
-        """Every bucket in its current form."""
-        return [self._row(index) for index in sorted(self._buckets)]
-
-    def dirty(self) -> Iterable[StateRow]:
-        """Buckets changed since the last call."""
-        rows = [self._row(index) for index in sorted(self._dirty)]
-        self._dirty.clear()
-        return rows
-
-    def _row(self, index: int) -> StateRow:
-        newest = self._round - (self._round - index) % self._size
-        data = {"round": newest, "forgotten_ms": self.horizon_ms, "ids": dict(self._buckets[index])}
-        return StateRow(f"executions:{self.account}:{index}", "", 1, data)
-
-    def restore(self, index: int, data: Mapping[str, Any]) -> None:
-        """Restore one bucket."""
-        self._buckets[index] = dict(data["ids"])
-        self._ids.update(data["ids"])
-        self._round = max(self._round, data["round"])
-        self.horizon_ms = max(self.horizon_ms, data["forgotten_ms"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.actor_logic import StateRow
@@ -15,6 +16,7 @@ from statemachines.execution.orders.parent_order import ParentOrder, ParentOrder
 from statemachines.execution.orders.transfer_order import TransferWorks
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import Fact, OrderFact
+from statemachines.ledger.exact import add
 from statemachines.messages.accounts import BalancesKnown
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Body
@@ -23,7 +25,7 @@ from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
 
 Market = tuple[Category, str]
-DIALECT = StateDialect(PARENT_ROWS, unchecked=frozenset({"forgotten_ms"}))
+DIALECT = StateDialect(PARENT_ROWS, unchecked=frozenset({"forgotten_ms", "horizon_ms"}))
 EXTERNAL = "EXTERNAL"
 """The engine of orders and executions that this system did not place."""
 
@@ -54,6 +56,7 @@ class ExecutionContext:
         self.touched: dict[int, ParentOrder] = {}
         self._by_venue_order_id: dict[str, ClientOrderIdParts] = {}
         self._balances_to_publish: dict[Account, None] = {}
+        self._results: dict[Account, dict[str, Decimal]] = {}
         self._recorded: dict[int, tuple[object, ...]] = {}
 
     # --- commands of this step ---
@@ -93,6 +96,13 @@ class ExecutionContext:
     def publish_balances(self, account: Account) -> None:
         """Send BalancesKnown of the account once at the end of this step."""
         self._balances_to_publish[account] = None
+
+    def count_result(self, account: Account, coin: str, amount: Decimal) -> None:
+        """Income or expense of this step that is part of results (RULINGS F11), published with the balances."""
+        self.publish_balances(account)
+        if amount:
+            results = self._results.setdefault(account, {})
+            results[coin] = add(results.get(coin, Decimal(0)), amount)
 
     def request_halt(self, parent: ParentOrder, subject: str, reason: str) -> None:
         """A contradiction, or a loop that does not converge: the engine must stop trading.
@@ -186,9 +196,13 @@ class ExecutionContext:
             self.record_order(parent)
         for account in self._balances_to_publish:
             book = self.books[account].book
-            self.send(BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions()))
+            results = self._results.get(account, {})
+            self.send(
+                BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions(), results=results)
+            )
         self.touched.clear()
         self._balances_to_publish.clear()
+        self._results.clear()
         out, self.out = self.out, []
         return out
 
@@ -219,6 +233,11 @@ class ExecutionContext:
             elif kind == "executions":
                 account, _, index = rest.partition(":")
                 self.books[Account(account)].deduplicator.restore(int(index), row.data)
+            elif kind == "transaction-log":
+                self.books[Account(rest)].transactions.restore(row.data)
+            elif kind == "transactions":
+                account, _, index = rest.partition(":")
+                self.books[Account(account)].transactions.seen.restore(int(index), row.data)
         self.parents.restore(rows)
         self.transfers.restore(rows)
         for parent in self.parents.known():

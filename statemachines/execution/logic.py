@@ -15,7 +15,7 @@ from statemachines.execution.orders.request_keys import ORDER_TOPICS, Topic, par
 from statemachines.execution.parameters import OrderParameters
 from statemachines.execution.placement import LeverageSetter
 from statemachines.execution.reconciliation import unreadable
-from statemachines.execution.reconciliation.reconciler import Reconciler
+from statemachines.execution.reconciliation.reconciler import DAY, Reconciler
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import TransferOrdered
 from statemachines.messages.envelope import Envelope
@@ -85,7 +85,7 @@ class OrderManagerLogic:
             case TransferOrdered():
                 transfers.take_order(context, body)
             case DayClosed():
-                self._reconciler.request("day")
+                self._reconciler.request(DAY)
                 if context.is_started:
                     self._leverage.begin()
             case RowsSetAside():

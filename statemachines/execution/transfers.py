@@ -9,6 +9,7 @@ from statemachines.execution.fills import post
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.orders.transfer_order import TransferWork
 from statemachines.execution.orders.transfer_order_machine import TransferState
+from statemachines.execution.records.transaction_records import TransferLeg
 from statemachines.execution.submission import patience_s
 from statemachines.ledger.postings import transfer_posting
 from statemachines.messages.accounts import TransferEnded, TransferOrdered
@@ -173,9 +174,20 @@ def _done(context: ExecutionContext, work: TransferWork) -> None:
             ordered.purpose,
         ),
     )
+    expect_row(context, work, ordered.from_account)
+    expect_row(context, work, ordered.to_account)
     _end(context, work, "done", "")
     context.publish_balances(ordered.from_account)
     context.publish_balances(ordered.to_account)
+
+
+def expect_row(context: ExecutionContext, work: TransferWork, account: Account) -> None:
+    """The account's transaction log will show a transfer that is already booked."""
+    ordered = work.ordered
+    if ordered.from_account is ordered.to_account or account not in (ordered.from_account, ordered.to_account):
+        return
+    amount = ordered.amount if account is ordered.to_account else ordered.amount.copy_negate()
+    context.books[account].transactions.expect(TransferLeg(ordered.transfer_id, ordered.coin, amount))
 
 
 def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:

@@ -23,6 +23,28 @@ DEPOSITS = "deposits"
 WITHDRAWALS = "withdrawals"
 UNEXPLAINED = "unexplained"
 """Counter-account of differences that reconciliation found and that are not explained yet; each raises an alert."""
+SUSPENSE = "suspense"
+"""Counter-account of rows of the transaction log that cannot be attributed: an unknown type, a contradiction."""
+INTEREST = "interest"
+BONUS = "bonus"
+"""Bonuses, coupons and gifts of the exchange, less what it took back."""
+CONVERSION = "conversion"
+"""Counter-account of coins exchanged for each other outside the order book."""
+DUST = "dust"
+DEDUCTIONS = "deductions"
+"""What the exchange deducted or rolled back on its own account."""
+EARN = "earn"
+"""The account's holdings in the exchange's Earn products."""
+EARN_INCOME = "earn_income"
+LOANS = "loans"
+CUSTODY = "custody"
+"""The account's holdings locked with a custodian."""
+
+LEDGER_ACCOUNTS: tuple[str, ...] = (
+    WALLET, TRADING, FEES, FUNDING, OPENING, DEPOSITS, WITHDRAWALS, UNEXPLAINED, SUSPENSE, INTEREST, BONUS, CONVERSION,
+    DUST, DEDUCTIONS, EARN, EARN_INCOME, LOANS, CUSTODY,
+)  # fmt: skip
+"""All accounts of the ledger."""
 
 
 class UnbalancedPostingError(Exception):
@@ -132,6 +154,24 @@ def correction_posting(account: Account, coin: str, difference: Decimal, counter
             posted_ms=found_ms,
             description=f"the exchange shows {difference} {coin} more than the ledger of {account}",
             lines=_lines(account, counter, [(coin, difference)]),
+        )
+    )
+
+
+def wallet_lines(account: Account, counter: str, coin: str, amount: Decimal) -> list[PostingLine]:
+    """Two lines that move `amount` (signed) from the counter-account to the wallet; none for zero."""
+    return _pair(account, WALLET, counter, coin, amount)
+
+
+def reversal_posting(corrected: str, lines: Iterable[PostingLine], posted_ms: int, reason: str) -> PostingFact:
+    """The opposite of an earlier correction, once the exchange's record explains what it stood for."""
+    return balanced(
+        PostingFact(
+            posting_id=f"reversal:{corrected}",
+            kind="reversal",
+            posted_ms=posted_ms,
+            description=reason,
+            lines=tuple(line.model_copy(update={"amount": line.amount.copy_negate()}) for line in lines),
         )
     )
 

@@ -25,12 +25,17 @@ class FundingPaid(Body):
 
 
 class BalancesKnown(Body):
-    """Balances and positions of an account as booked, after reconciliation or a transfer."""
+    """Balances and positions of an account as booked, after reconciliation or a transfer.
+
+    `results` is income less expense by coin that these balances contain for the first time (interest, bonuses,
+    conversions); any other difference to the message before came from or went to outside (RULINGS F11).
+    """
 
     KIND = "balances_known"
     account: Account
     coins: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
+    results: dict[str, Decimal] = Field(default_factory=dict)
 
 
 class Reconciled(Body):

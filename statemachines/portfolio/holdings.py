@@ -37,13 +37,14 @@ class AccountHoldings:
     # --- updates ---
 
     def take_balances(self, body: BalancesKnown, cause: str) -> None:
-        """Balances and positions as booked; an unexpected difference is an external flow.
+        """Balances and positions as booked; a difference that is neither expected nor a result is an external flow.
 
         `cause` is the message's cause: a transfer that ended in the same decision is already included in these figures.
         """
         before = self._balances.get(body.account, {})
-        for coin in sorted({*before, *body.coins}):
-            self._add_flow(body.account, coin, body.coins.get(coin, ZERO) - before.get(coin, ZERO))
+        for coin in sorted({*before, *body.coins, *body.results}):
+            change = body.coins.get(coin, ZERO) - before.get(coin, ZERO)
+            self._add_flow(body.account, coin, change - body.results.get(coin, ZERO))
         self._balances[body.account] = dict(body.coins)
         self._positions[body.account] = {s: p for s, p in body.positions.items() if p[0] != ZERO}
         self._balances_cause[body.account] = cause

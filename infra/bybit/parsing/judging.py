@@ -10,7 +10,17 @@ from statemachines.requests import SetAside
 
 T = TypeVar("T")
 Kind = Literal[
-    "order", "execution", "position", "balance", "bar", "quote", "instrument", "status", "funding_rate", "frame"
+    "order",
+    "execution",
+    "position",
+    "balance",
+    "transaction",
+    "bar",
+    "quote",
+    "instrument",
+    "status",
+    "funding_rate",
+    "frame",
 ]
 
 

@@ -149,6 +149,13 @@ class Exchange:
         treasury.deposit(self.venue, self.venue.accounts[account], coin, amount)
         self._collect()
 
+    def transact(
+        self, account: str, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
+    ) -> None:
+        """A movement that no request caused, with its row in the transaction log (``treasury.transact``)."""
+        treasury.transact(self.venue, self.venue.accounts[account], coin, kind, amount, fee, shown)
+        self._collect()
+
     def advance(
         self, step: int, until: int | None, patient: int = 0, max_basis: Mapping[str, Decimal] = NO_LIMITS
     ) -> AdvanceResult:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
@@ -39,6 +41,19 @@ def deposit(venue: Venue, account: Account, coin: str, amount: Decimal) -> Row:
     row = Row(seq, venue.now_ms, data)
     venue.deposits.append(row)
     return row
+
+
+def transact(
+    venue: Venue, account: Account, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
+) -> None:
+    """A movement that no request caused (interest, a bonus, a conversion, a withdrawal): the wallet changes by
+    ``amount`` - ``fee``. ``shown`` replaces fields of its row, to show what a client makes of an odd one."""
+    if coin not in COINS:
+        raise params_error(f"coin {coin!r} is not one of {', '.join(COINS)}.")
+    if not kind or to_unit(coin, amount) != amount or to_unit(coin, fee) != fee:
+        raise params_error(f"amount {amount} and fee {fee} of {coin} must be in the coin's unit, and type not empty.")
+    post(venue, account, coin, kind, cash_flow=amount, fee=fee, qty=abs(amount))
+    account.log[-1].data.update(shown)
 
 
 def universal_transfer(

@@ -87,6 +87,10 @@ class TransferWorks:
     def get(self, transfer_id: str) -> TransferWork | None:
         return self._by_id.get(transfer_id)
 
+    def known(self) -> Iterator[TransferWork]:
+        """Transfers live or ended that are still held, in order of arrival."""
+        return iter(sorted(self._by_id.values(), key=lambda work: work.number))
+
     def live(self) -> Iterator[TransferWork]:
         """Transfers not ended, in order of arrival."""
         return iter(sorted((w for w in self._by_id.values() if not w.is_ended), key=lambda work: work.number))

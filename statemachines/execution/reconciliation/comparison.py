@@ -16,6 +16,7 @@ from statemachines.execution.reconciliation.executions import execution_finding,
 from statemachines.execution.reconciliation.findings import Finding
 from statemachines.execution.reconciliation.orders import compare_orders, external_order_finding, own_order_finding
 from statemachines.execution.reconciliation.positions import PositionCorrection, compare_positions
+from statemachines.execution.reconciliation.transactions import open_log, remember_correction
 from statemachines.execution.reconciliation.unreadable import is_known
 from statemachines.facts import PositionFact
 from statemachines.ledger.positions import Position, adopted
@@ -55,6 +56,7 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
     books.deduplicator.horizon_ms = max(books.deduplicator.horizon_ms, began_ms - 1)
     for row in snapshot.executions:
         books.deduplicator.add(row.execution_id, row.executed_ms)
+    open_log(books, snapshot, began_ms)
     posting = opening_posting(account, snapshot.balances, snapshot.market_ms)
     if posting is not None:
         post(context, posting)
@@ -148,6 +150,7 @@ def correct(
         _set_position(context, books, change.symbol, change.position, snapshot)
     for correction in balances:
         post(context, correction.posting)
+        remember_correction(books, correction.posting, snapshot.market_ms)
     books.changed()
     return [change.finding for change in positions] + [correction.finding for correction in balances]
 

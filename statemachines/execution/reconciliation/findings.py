@@ -8,10 +8,21 @@ from statemachines.facts import DiscrepancyFact
 from statemachines.values import Account
 
 Kind = Literal[
-    "execution", "contradiction", "order", "own_order", "position", "average_price", "balance", "deposit", "opening"
+    "execution",
+    "contradiction",
+    "order",
+    "own_order",
+    "position",
+    "average_price",
+    "balance",
+    "deposit",
+    "withdrawal",
+    "transaction",
+    "suspense",
+    "opening",
 ]
 
-RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit", "own_order"})
+RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit", "withdrawal", "transaction", "suspense", "own_order"})
 """Kinds that the exchange's own records explain: they are listed but do not count as mismatches (RM-4)."""
 
 

@@ -10,8 +10,10 @@ from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.reconciliation import comparison
 from statemachines.execution.reconciliation.findings import Finding
 from statemachines.execution.reconciliation.protection import unprotected
+from statemachines.execution.reconciliation.transactions import apply_transactions, log_since_ms
 from statemachines.execution.reconciliation.unreadable import (
     compare_unreadable,
+    is_log_unread,
     lacks_executions,
     unread_money,
     without_holdings,
@@ -33,6 +35,7 @@ from statemachines.requests import (
 from statemachines.values import ENGINE_OF, HOUR_MS, MINUTE_MS, Account
 
 START = "start"
+DAY = "day"
 READINGS_TO_ACCEPT = 2
 """A difference in money or positions counts only when a second reading shows it too (RM-4: never on one)."""
 MAX_DETAILS = 100
@@ -191,7 +194,20 @@ class Reconciler:
         running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
         since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
-        context.call_exchange(key, account, ReadAccount(executions_since_ms=max(since, 0)), None, delay_s)
+        request = ReadAccount(
+            executions_since_ms=max(since, 0), transactions_since_ms=self._log_since_ms(running, account, number)
+        )
+        context.call_exchange(key, account, request, None, delay_s)
+
+    def _log_since_ms(self, running: Run, account: Account, number: int) -> int | None:
+        """From when on the transaction log is read; None when it is not. It is long, so it is read at the first start,
+        once a day, and when a balance differs."""
+        books = self._context.books[account]
+        if not books.is_opened:
+            return self._began_ms
+        since_ms = log_since_ms(self._context, books)
+        is_needed = running.reason == DAY or number >= READINGS_TO_ACCEPT or is_log_unread(books)
+        return since_ms if is_needed else None
 
     def _oldest_ms(self, report: ExecutionReport) -> int:
         """The start of the list to read for a doubted execution; its own time may be the wrong figure."""
@@ -239,6 +255,7 @@ class Reconciler:
             follows_gap=running.follows_gap,
             confirmed=self.confirmed,
         )
+        found += apply_transactions(context, snapshot)
         running.findings += found
         if late:
             running.changed[account] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.reconciliation.balances import empty_wallet_problem
 from statemachines.messages.market import FiltersRefused, RowsSetAside
@@ -47,6 +48,8 @@ def compare_unreadable(context: ExecutionContext, snapshot: AccountSnapshot) -> 
     unread: set[tuple[str, str, str]] = {(one.kind, one.category, one.symbol) for one in snapshot.set_aside}
     if books.doubted:
         unread |= {key for key in unusable.open if key[0] == "execution"}
+    if snapshot.transactions is None:
+        unread |= {key for key in unusable.open if key[0] == "transaction"}
     for one in snapshot.set_aside:
         _begin(context, snapshot.account, one)
     for key in [key for key in unusable.open if key not in unread]:
@@ -88,6 +91,11 @@ def without_holdings(context: ExecutionContext, snapshot: AccountSnapshot) -> Ac
         return snapshot
     one = SetAside(kind="balance", category=WHOLE_ACCOUNT, symbol=snapshot.account, problem=problem)
     return snapshot.model_copy(update={"set_aside": (*snapshot.set_aside, one)})
+
+
+def is_log_unread(books: AccountBooks) -> bool:
+    """Whether rows of the transaction log could not be read, so that it has to be read again."""
+    return any(kind == "transaction" for kind, _category, _symbol in books.unusable.open)
 
 
 def lacks_executions(snapshot: AccountSnapshot) -> bool:

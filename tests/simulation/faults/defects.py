@@ -12,7 +12,6 @@ from actors.runtime.durable_actor import DurableActor
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import Commit, EnvelopeDict
 from statemachines.execution import fills, responses, submission, transfers
-from statemachines.execution.account_books import ExecutionDeduplicator
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.child_order_machine import OrderState
@@ -20,6 +19,7 @@ from statemachines.execution.orders.order_ids import client_order_id
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import Topic
 from statemachines.execution.orders.transfer_order import TransferWork
+from statemachines.execution.records.seen_ids import SeenIds
 from statemachines.facts import PostingFact
 from statemachines.requests import ExchangeResponse, OrderFound, TransferFunds, Unknown
 from statemachines.values import Account
@@ -29,7 +29,7 @@ Defect = Callable[[], AbstractContextManager[Any]]
 
 def executions_are_not_recognised_as_known() -> AbstractContextManager[Any]:
     """EX-2 off: an execution that comes twice is booked twice."""
-    return patch.object(ExecutionDeduplicator, "__contains__", lambda _self, _identity: False)
+    return patch.object(SeenIds, "__contains__", lambda _self, _identity: False)
 
 
 def an_order_that_was_found_counts_as_absent() -> AbstractContextManager[Any]:
@@ -108,13 +108,13 @@ def another_order_is_sent_while_the_first_is_unknown() -> AbstractContextManager
 
 def known_executions_are_forgotten_at_a_restart() -> AbstractContextManager[Any]:
     """EX-2 off across restarts: the rows are read, their ids are not."""
-    right = ExecutionDeduplicator.restore
+    right = SeenIds.restore
 
-    def wrong(self: ExecutionDeduplicator, index: int, data: Any) -> None:
+    def wrong(self: SeenIds, index: int, data: Any) -> None:
         right(self, index, data)
         self._ids.clear()
 
-    return patch.object(ExecutionDeduplicator, "restore", wrong)
+    return patch.object(SeenIds, "restore", wrong)
 
 
 def a_transfer_is_repeated_under_another_id() -> AbstractContextManager[Any]:

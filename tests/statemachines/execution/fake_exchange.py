@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from statemachines.messages.envelope import Body
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
@@ -33,6 +34,7 @@ from statemachines.requests import (
     TransferState,
     VenueOrderStatus,
 )
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Side
 from tests.kit import builders
 
@@ -96,6 +98,8 @@ class FakeExchange:
     market_fill: Decimal | None = None
     """How much of a market order finds liquidity; None for all of it."""
     tells_pnl: bool = True
+    log: list[TransactionRow] | None = None
+    """The transaction log without the rows of executions; None: this exchange is never asked for one."""
     cancel_answer: Callable[[CancelOrder], ExchangeResponse | None] = lambda _request: None
     """What a cancellation is answered instead of being carried out; None carries it out."""
 
@@ -124,7 +128,7 @@ class FakeExchange:
                 self.writes.append(request)
                 return Accepted()
             case ReadAccount():
-                return self.snapshot(account, request.executions_since_ms)
+                return self.snapshot(account, request.executions_since_ms, request.transactions_since_ms)
             case ReadMarket():
                 return self.market()
             case _:
@@ -142,7 +146,11 @@ class FakeExchange:
     def quote(self, category: Category, symbol: str) -> Quote:
         return builders.quote(category, symbol, self.last, self.now_ms, apart=D("0.1"))
 
-    def snapshot(self, account: Account, since_ms: int) -> AccountSnapshot:
+    def snapshot(self, account: Account, since_ms: int, log_since_ms: int | None = None) -> AccountSnapshot:
+        listed = None
+        if log_since_ms is not None and self.log is not None:
+            rows = (row for row in self.log if row.account == account)
+            listed = tuple(row for row in rows if row.time_ms is None or row.time_ms >= log_since_ms)
         return AccountSnapshot(
             account=account,
             market_ms=self.now_ms,
@@ -167,6 +175,7 @@ class FakeExchange:
                 if owner == account and size
             ),
             balances={coin: amount for coin, amount in self.wallets[account].items() if amount},
+            transactions=listed,
         )
 
     def _place(self, account: Account, request: PlaceOrder) -> ExchangeResponse:
@@ -235,8 +244,12 @@ class FakeExchange:
         if self.wallets[request.from_account].get(request.coin, D(0)) < request.amount:
             return Refused(code=131212, message="insufficient balance", fault="funds")
         self.transfers[request.transfer_id] = request
-        self._move(request.from_account, request.coin, -request.amount)
-        self._move(request.to_account, request.coin, request.amount)
+        if self.log is None:
+            self._move(request.from_account, request.coin, -request.amount)
+            self._move(request.to_account, request.coin, request.amount)
+        else:
+            self.transact(request.from_account, "TRANSFER_OUT", request.coin, -request.amount)
+            self.transact(request.to_account, "TRANSFER_IN", request.coin, request.amount)
         return Accepted()
 
     # --- what the market does ---
@@ -303,6 +316,22 @@ class FakeExchange:
         )
         self.executions.append(row)
         self.frames.append(ExecutionFrame(report=row))
+        return row
+
+    def transact(
+        self, account: Account, kind: str, coin: str, change: Decimal, **fields: Any
+    ) -> TransactionRow:  # fmt: skip
+        """A movement of the wallet with its row in the transaction log."""
+        assert self.log is not None
+        self._move(account, coin, change)
+        row = TransactionRow(
+            **{
+                "account": account, "transaction_id": f"l{len(self.log) + 1}", "transaction_type": kind, "coin": coin,
+                "change": change, "cash_flow": change, "time_ms": self.now_ms, "raw": f"{kind} {change} {coin}",
+                **fields,
+            }
+        )  # fmt: skip
+        self.log.append(row)
         return row
 
     def settle_funding(self, account: Account, symbol: str, paid: Decimal, rate: Decimal) -> ExecutionReport:

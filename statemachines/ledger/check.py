@@ -1,0 +1,301 @@
+"""OR-6: the ledger of one account against the exchange's own record, entry by entry, as of one instant (pure).
+
+The exchange's balance at an instant is its wallet now less the changes of the rows since; so that a running system can
+be checked too. A difference names the entry: its id, its time, its amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from statemachines.ledger.exact import add
+from statemachines.ledger.postings import FEES, FUNDING, WALLET
+from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy
+from statemachines.ledger.transactions import attribute, posting_id, transaction_posting
+from statemachines.transaction_log.row import TransactionRow
+
+ZERO = Decimal(0)
+Lines = dict[tuple[str, str], Decimal]
+"""Amounts by ledger account and coin."""
+
+Fault = Literal["missing", "surplus", "amount", "account", "unexplained", "balance", "position", "total", "unread"]
+
+
+class LedgerEntry(NamedTuple):
+    """One posting as far as it concerns the account."""
+
+    posting_id: str
+    kind: str
+    posted_ms: int
+    lines: Mapping[tuple[str, str], Decimal]
+
+
+class Difference(NamedTuple):
+    """One difference. `entry` is the id of the posting or of the exchange's row; "" for a sum."""
+
+    account: str
+    fault: Fault
+    entry: str
+    time_ms: int
+    ledger: str
+    exchange: str
+    text: str
+
+
+class Figure(NamedTuple):
+    """One line of the table: what the ledger says and what the exchange says."""
+
+    account: str
+    what: str
+    unit: str
+    ledger: Decimal
+    exchange: Decimal
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both agree to the last unit."""
+        return self.ledger == self.exchange
+
+
+@dataclass(slots=True)
+class AccountCheck:
+    """The result for one account."""
+
+    figures: list[Figure] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    entries: int = 0
+    """Rows of the exchange that were compared one by one."""
+
+
+def check_account(
+    account: str,
+    entries: Iterable[LedgerEntry],
+    rows: Iterable[TransactionRow],
+    wallet_now: Mapping[str, Decimal],
+    as_of_ms: int,
+    from_ms: int = 0,
+) -> AccountCheck:
+    """Compare balances, fees, funding and every single entry. `entries` are all postings of the account; `rows` the
+    transaction log since its first entry, or since `from_ms`, without gaps until now; `wallet_now` is read after it."""
+    check = AccountCheck()
+    ours = [entry for entry in entries if entry.posted_ms <= as_of_ms]
+    opening_ms = max((entry.posted_ms for entry in ours if entry.kind == "opening"), default=0)
+    begin_ms = max(from_ms, opening_ms)
+    every = list(rows)
+    theirs = [row for row in every if _time(row) <= as_of_ms and _time(row) >= begin_ms]
+    _compare_entries(check, account, ours, theirs, begin_ms, opening_ms)
+    since = [row for row in every if _time(row) > as_of_ms]
+    _compare_balances(check, account, ours, wallet_now, since)
+    compared = [entry for entry in ours if entry.posted_ms >= begin_ms and entry.kind != "opening"]
+    # Rows at the instant of the opening that no entry claims are part of it.
+    claimed = {name for entry in compared for name in (entry.posting_id, entry.posting_id.rpartition(":")[2])}
+    counted = [
+        row for row in theirs if _time(row) > opening_ms or posting_id(row) in claimed or row.trade_id in claimed
+    ]
+    _compare_totals(check, account, "fees", compared, FEES, [(row.coin, row.fee) for row in counted])
+    funding = [(row.coin, row.funding.copy_negate()) for row in counted]
+    _compare_totals(check, account, "funding paid", compared, FUNDING, funding)
+    return check
+
+
+def compare_positions(
+    account: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
+) -> tuple[list[Figure], list[Difference]]:
+    """Signed quantities by symbol, to the last unit."""
+    figures = [
+        Figure(account, "position", symbol, ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
+        for symbol in sorted({*ours, *theirs})
+    ]
+    return figures, [_sum_difference(figure, "position") for figure in figures if not figure.is_equal]
+
+
+def expected_lines(row: TransactionRow) -> Lines:
+    """How the row is booked by this ledger: by its execution, its transfer, or from the log."""
+    attribution = attribute(row)
+    if row.change is None or not row.coin:
+        return {}
+    if attribution.booked_by is BookedBy.LOG:
+        return _lines(
+            ((line.ledger_account, line.coin), line.amount) for line in transaction_posting(row, attribution, 0).lines
+        )
+    amounts = [((WALLET, row.coin), row.change)]
+    if attribution.booked_by is BookedBy.EXECUTION:
+        trading = TRANSACTION_TYPES["TRADE"].ledger_account
+        amounts += [
+            ((trading, row.coin), row.cash_flow.copy_negate()),
+            ((FUNDING, row.coin), row.funding.copy_negate()),
+            ((FEES, row.coin), row.fee),
+        ]
+    return _lines(amounts)
+
+
+def _compare_entries(
+    check: AccountCheck,
+    account: str,
+    ours: Sequence[LedgerEntry],
+    theirs: Sequence[TransactionRow],
+    begin_ms: int,
+    opening_ms: int,
+) -> None:
+    """Every row has its entry, every entry its rows, and both say the same."""
+    left = {entry.posting_id: entry for entry in ours}
+    for name in _reversed(left):
+        del left[name]
+    for rows in _by_entry(account, theirs):
+        check.entries += 1
+        found = _claim(account, rows, left)
+        if found is None:
+            if min(_time(row) for row in rows) > opening_ms:
+                check.differences += [_missing(account, row) for row in rows if row.change or row.problem]
+            continue
+        wanted = _lines(item for row in rows for item in expected_lines(row).items())
+        if found.kind == "transfer":
+            wanted = {key: amount for key, amount in wanted.items() if key[0] == WALLET}
+        elif found.posting_id.startswith("log:") and attribute(rows[0]).booked_by is BookedBy.TRANSFER:
+            wanted = _lines(
+                ((line.ledger_account, line.coin), line.amount)
+                for line in transaction_posting(rows[0], attribute(rows[0]), 0).lines
+            )
+        had = _lines(found.lines.items())
+        if rows[0].change is None:
+            check.differences.append(_unread(account, found, rows[0]))
+        elif had != wanted:
+            check.differences.append(_contradiction(account, found, rows[0], had, wanted))
+    for entry in left.values():
+        is_due = entry.kind != "opening" and entry.posted_ms >= begin_ms
+        if is_due and any(amount for (name, _coin), amount in entry.lines.items() if name == WALLET):
+            check.differences.append(_surplus(account, entry))
+
+
+def _by_entry(account: str, rows: Iterable[TransactionRow]) -> Iterable[list[TransactionRow]]:
+    """The rows that one posting stands for: a spot trade moves two coins under one trade id."""
+    groups: dict[str, list[TransactionRow]] = {}
+    for row in rows:
+        is_trade = attribute(row).booked_by is BookedBy.EXECUTION and row.trade_id
+        groups.setdefault(f"trade:{row.trade_id}" if is_trade else f"row:{row.key}", []).append(row)
+    return groups.values()
+
+
+def _claim(account: str, rows: Sequence[TransactionRow], left: dict[str, LedgerEntry]) -> LedgerEntry | None:
+    """The entry of the rows, which is then no longer available for others."""
+    first = rows[0]
+    names = [posting_id(first)]
+    booked_by = attribute(first).booked_by
+    if booked_by is BookedBy.EXECUTION:
+        names = [f"fill:{account}:{first.trade_id}", f"funding:{account}:{first.trade_id}"]
+    elif booked_by is BookedBy.TRANSFER or first.transaction_type in ("TRANSFER_IN", "TRANSFER_OUT"):
+        names.append(f"transfer:{first.order_id}")
+        fitting = [
+            entry
+            for entry in left.values()
+            if entry.kind == "transfer" and entry.lines.get((WALLET, first.coin), ZERO) == first.change
+        ]
+        names += [one.posting_id for one in sorted(fitting, key=lambda entry: abs(entry.posted_ms - _time(first)))]
+    for name in names:
+        if name in left:
+            return left.pop(name)
+    return None
+
+
+def _reversed(entries: Mapping[str, LedgerEntry]) -> list[str]:
+    """Corrections that were reversed later, and their reversals: together they moved nothing."""
+    pairs = [(name.removeprefix("reversal:"), name) for name in entries if name.startswith("reversal:")]
+    return [name for pair in pairs if pair[0] in entries for name in pair]
+
+
+def _compare_balances(
+    check: AccountCheck,
+    account: str,
+    ours: Sequence[LedgerEntry],
+    wallet_now: Mapping[str, Decimal],
+    since: Sequence[TransactionRow],
+) -> None:
+    held = _lines(item for entry in ours for item in entry.lines.items())
+    book = {coin: amount for (name, coin), amount in held.items() if name == WALLET}
+    shown = dict(wallet_now)
+    for row in since:
+        if row.coin:
+            shown[row.coin] = add(shown.get(row.coin, ZERO), (row.change or ZERO).copy_negate())
+    for coin in sorted({*book, *shown}):
+        figure = Figure(account, "balance", coin, book.get(coin, ZERO), shown.get(coin, ZERO))
+        check.figures.append(figure)
+        if not figure.is_equal:
+            check.differences.append(_sum_difference(figure, "balance"))
+
+
+def _compare_totals(
+    check: AccountCheck,
+    account: str,
+    what: str,
+    entries: Sequence[LedgerEntry],
+    ledger_account: str,
+    shown: Iterable[tuple[str, Decimal]],
+) -> None:
+    ours = _lines(item for entry in entries for item in entry.lines.items() if item[0][0] == ledger_account)
+    theirs = _lines(((ledger_account, coin), amount) for coin, amount in shown if coin)
+    for key in sorted({*ours, *theirs}):
+        figure = Figure(account, what, key[1], ours.get(key, ZERO), theirs.get(key, ZERO))
+        check.figures.append(figure)
+        if not figure.is_equal:
+            check.differences.append(_sum_difference(figure, "total"))
+
+
+def _missing(account: str, row: TransactionRow) -> Difference:
+    amount = f"{_shown(row.change)} {row.coin}"
+    text = f"the exchange's {row.transaction_type or 'row without type'} of {amount} is not in the ledger"
+    if row.trade_id:
+        text += f" (trade {row.trade_id}, order {row.order_id or 'unknown'})"
+    return Difference(account, "missing", row.transaction_id, _time(row), "none", amount, text)
+
+
+def _unread(account: str, entry: LedgerEntry, row: TransactionRow) -> Difference:
+    text = f"the exchange's {row.transaction_type} {row.transaction_id} is preserved, but its amount cannot be read"
+    return Difference(account, "unread", entry.posting_id, entry.posted_ms, "nothing", "an unread amount", text)
+
+
+def _surplus(account: str, entry: LedgerEntry) -> Difference:
+    moved = _texts({key: amount for key, amount in entry.lines.items() if key[0] == WALLET})
+    if entry.kind in ("adjustment", "deposit", "reversal") and not entry.posting_id.startswith("log:"):
+        text = f"a difference of {moved} was booked without a record of the exchange that explains it"
+        return Difference(account, "unexplained", entry.posting_id, entry.posted_ms, moved, "none", text)
+    text = f"the ledger's {entry.kind} of {moved} has no row in the exchange's log: it is booked twice, or never was"
+    return Difference(account, "surplus", entry.posting_id, entry.posted_ms, moved, "none", text)
+
+
+def _contradiction(account: str, entry: LedgerEntry, row: TransactionRow, had: Lines, wanted: Lines) -> Difference:
+    differing = {key for key in {*had, *wanted} if had.get(key, ZERO) != wanted.get(key, ZERO)}
+    ours = {key: had.get(key, ZERO) for key in differing}
+    theirs = {key: wanted.get(key, ZERO) for key in differing}
+    is_amount = any(name == WALLET for name, _coin in differing)
+    fault: Fault = "amount" if is_amount else "account"
+    what = "amount differs" if is_amount else "accounts of the ledger differ"
+    text = f"the {entry.kind}'s {what} from the exchange's {row.transaction_type} {row.transaction_id}"
+    return Difference(account, fault, entry.posting_id, entry.posted_ms, _texts(ours), _texts(theirs), text)
+
+
+def _sum_difference(figure: Figure, fault: Fault) -> Difference:
+    apart = add(figure.ledger, figure.exchange.copy_negate())
+    text = f"{figure.what} {figure.unit}: the ledger is {_shown(apart)} apart from the exchange"
+    return Difference(figure.account, fault, "", 0, _shown(figure.ledger), _shown(figure.exchange), text)
+
+
+def _lines(amounts: Iterable[tuple[tuple[str, str], Decimal]]) -> Lines:
+    sums: Lines = {}
+    for key, amount in amounts:
+        sums[key] = add(sums.get(key, ZERO), amount)
+    return {key: amount for key, amount in sums.items() if amount}
+
+
+def _texts(lines: Mapping[tuple[str, str], Decimal]) -> str:
+    return ", ".join(f"{name} {_shown(amount)} {coin}" for (name, coin), amount in sorted(lines.items())) or "nothing"
+
+
+def _shown(amount: Decimal | None) -> str:
+    return "an unread amount" if amount is None else format(amount.normalize() if amount else ZERO, "f")
+
+
+def _time(row: TransactionRow) -> int:
+    return row.time_ms or 0
