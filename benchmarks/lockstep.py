@@ -103,9 +103,7 @@ def measure(history: Path | None, start: date, days: int, with_meters: bool) -> 
     """One run of the whole system."""
     end = start + timedelta(days=WARM_UP_DAYS + days + SPARE_DAYS)
     found = Measured()
-    with temporary_folder() as folder:
-        meters = folder / "meters"
-        meters.mkdir()
+    with temporary_folder() as folder, temporary_folder() as meters:
         section = {"history": history, "from_day": start, "to_day": end}
         rebuild = (lambda assembly: MeteredAssembly.of(assembly, meters)) if with_meters else None
         with running(make_config(folder, exchange=section), rebuild) as system:

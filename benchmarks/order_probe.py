@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from actors.runtime.actor_runner import Parts
@@ -24,7 +24,7 @@ from statemachines.facts import BarFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.orders import Intent
-from statemachines.requests import ExchangeRequest, ExchangeResponse, PlaceOrder
+from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite, PlaceOrder
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.risk.parameters import RiskParameters
 from statemachines.state_store import PLAIN
@@ -45,43 +45,53 @@ STAGES = (
 """In the order in which an intent passes them. Instants are from the machine's monotonic clock, shared by all
 processes."""
 
+DENIED = "denial durable"
+"""The other end of an intent: the risk manager's."""
+
 Stamps = dict[str, dict[str, float]]
 """Per stage and intent id the instant in seconds."""
 
 
 class StampLog:
-    """Time stamps of one process, written to a file twice a second."""
+    """Time stamps of one process, appended to a file twice a second."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamps: dict[str, list[tuple[str, float]]] = defaultdict(list)
+        self._new: SimpleQueue[tuple[str, float, Sequence[str]]] = SimpleQueue()
         threading.Thread(target=self._write, name="stamps", daemon=True).start()
 
     def put(self, stage: str, intent_ids: Sequence[str]) -> None:
         """Stamp these intents with the current instant."""
-        now = time.monotonic()
-        self._stamps[stage] += [(intent_id, now) for intent_id in intent_ids]
+        if intent_ids:
+            self._new.put((stage, time.monotonic(), intent_ids))
 
     def _write(self) -> None:
-        pause, written = threading.Event(), -1
+        pause = threading.Event()
         while not pause.wait(WRITE_EVERY_S):
-            found = {stage: list(stamps) for stage, stamps in list(self._stamps.items())}
-            number = sum(len(stamps) for stamps in found.values())
-            if number != written:
-                draft = self._path.with_name(f"{self._path.name}.new")
-                draft.write_text(json.dumps(found))
-                draft.rename(self._path)
-                written = number
+            with self._path.open("a") as file:
+                for _ in range(self._new.qsize()):
+                    file.write(json.dumps(self._new.get()) + "\n")
 
 
-def read_stamps(folder: Path) -> Stamps:
-    """The stamps of all processes; of repeated ones the first."""
-    found: Stamps = {stage: {} for stage in STAGES}
-    for path in sorted(folder.glob("*.json")):
-        for stage, stamps in json.loads(path.read_text()).items():
-            for intent_id, instant in stamps:
-                found[stage].setdefault(intent_id, float(instant))
-    return found
+class StampReader:
+    """The stamps of all processes; of repeated ones the first. Each line is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+        self._found: Stamps = {stage: {} for stage in (*STAGES, DENIED)}
+
+    def read(self) -> Stamps:
+        """Everything that has been written so far."""
+        for path in sorted(self._folder.glob("*.stamps")):
+            with path.open() as file:
+                file.seek(self._read.get(path, 0))
+                while (line := file.readline()).endswith("\n"):
+                    self._read[path] = file.tell()
+                    stage, instant, intent_ids = json.loads(line)
+                    for intent_id in intent_ids:
+                        self._found[stage].setdefault(intent_id, float(instant))
+        return self._found
 
 
 class SignallingProbe:
@@ -145,9 +155,12 @@ class SignallingProbe:
         return False
 
 
-def _raised(risk: RiskParameters) -> RiskParameters:
-    """RM-1's rate limit, TR-9 and FU-7 out of the way, beyond what can be configured: room for a burst of orders that
-    are all pending at once."""
+MAX_ORDERS_PER_MINUTE = 1_000_000
+
+
+def raised(risk: RiskParameters, with_leverage: bool = False) -> RiskParameters:
+    """RM-1's rate limit out of the way; every other limit stands as shipped. `with_leverage` makes room for bursts that
+    the paper capital could not carry pending at once."""
     room = {
         "max_order_of_equity": Decimal(10),
         "max_asset_of_equity": None,
@@ -155,8 +168,8 @@ def _raised(risk: RiskParameters) -> RiskParameters:
         "max_total_leverage": Decimal(10),
         "min_liquidation_buffer": Decimal("0.001"),
     }
-    engines = {name: limits.model_copy(update=room) for name, limits in risk.engines.items()}
-    return risk.model_copy(update={"engines": engines, "max_orders_per_minute": 1_000_000})
+    engines = {name: limits.model_copy(update=room if with_leverage else {}) for name, limits in risk.engines.items()}
+    return risk.model_copy(update={"engines": engines, "max_orders_per_minute": MAX_ORDERS_PER_MINUTE})
 
 
 def _base36(number: int) -> str:
@@ -174,30 +187,34 @@ class OrderAssembly(SystemAssembly):
 
     folder: Path = Path()
     engines: tuple[ActorName, ...] = ()
+    is_raised: bool = False
 
     @classmethod
-    def of(cls, assembly: SystemAssembly, folder: Path, engines: tuple[ActorName, ...]) -> OrderAssembly:
-        """The same system with these engines replaced."""
+    def of(
+        cls, assembly: SystemAssembly, folder: Path, engines: tuple[ActorName, ...], is_raised: bool
+    ) -> OrderAssembly:
+        """The same system with these engines replaced, and with leverage limits raised or not."""
         known = {field.name: getattr(assembly, field.name) for field in fields(assembly)}
-        return cls(**known, folder=folder, engines=engines)
+        return cls(**known, folder=folder, engines=engines, is_raised=is_raised)
 
     def logic(self, name: ActorName) -> ActorLogic:
         if name in self.engines:
-            return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.json"))
+            return SignallingProbe(name, StampLog(self.folder / f"{name}-signals.stamps"))
         if name is ActorName.RISK_MANAGER:
-            return RiskManagerLogic(_raised(self.config.risk_in_force))
+            return RiskManagerLogic(raised(self.config.risk_in_force, self.is_raised))
         return super().logic(name)
 
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         made = super().parts(name, peers)
         # As live: no lockstep driver, so no reports; the deadlines' clock does not advance.
         parts = replace(made, is_lockstep=False, clock=_StandingClock(self.clock(ActorName.ORDER_MANAGER).now_ms()))
-        book = StampLog(self.folder / f"{name}.json")
+        book = StampLog(self.folder / f"{name}.stamps")
         meter = Meter(self.folder / f"{name}.meter")
         meter.watch(parts.store, "commit", "transaction")
         meter.watch(parts.store, "holds", "fencing check")
         if parts.exchange is not None:
             meter.watch(parts.exchange, "perform", lambda _account, request: f"request {request.kind}")
+            meter.watch(parts.exchange, "perform_batch", lambda _account, requests: f"batch {requests[0].kind}")
         _stamp_commits(parts, book, self.installation_id)
         if parts.exchange is not None:
             _stamp_answers(parts, book, self.installation_id)
@@ -223,6 +240,7 @@ def _stamp_commits(parts: Parts, book: StampLog, installation: str) -> None:
         book.put("intent durable", [body["intent_id"] for kind, body in bodies if kind == "intent"])
         book.put("approval durable", [body["intent"]["intent_id"] for kind, body in bodies if kind == "approved"])
         asked = [row.call.request.client_order_id for row in commit.calls if isinstance(row.call.request, PlaceOrder)]
+        book.put(DENIED, [body["intent_id"] for kind, body in bodies if kind == "order_denied"])
         book.put("request durable", _intents(installation, asked))
         answered = [key.partition(":")[0] for key in commit.answered if ":place:" in key]
         book.put("acknowledgement durable", _intents(installation, answered))
@@ -233,7 +251,15 @@ def _stamp_commits(parts: Parts, book: StampLog, installation: str) -> None:
 
 def _stamp_answers(parts: Parts, book: StampLog, installation: str) -> None:
     assert parts.exchange is not None
-    inner = parts.exchange.perform
+    inner, inner_batch = parts.exchange.perform, parts.exchange.perform_batch
+
+    def perform_batch(account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        outcomes = inner_batch(account, requests)
+        done = zip(requests, outcomes, strict=True)
+        links = [one.client_order_id for one, outcome in done if outcome.kind == "accepted"]
+        if isinstance(requests[0], PlaceOrder):
+            book.put("exchange has responded", _intents(installation, links))
+        return outcomes
 
     def perform(account: Account, request: ExchangeRequest) -> ExchangeResponse:
         outcome = inner(account, request)
@@ -242,6 +268,7 @@ def _stamp_answers(parts: Parts, book: StampLog, installation: str) -> None:
         return outcome
 
     setattr(parts.exchange, "perform", perform)  # noqa: B010
+    setattr(parts.exchange, "perform_batch", perform_batch)  # noqa: B010
 
 
 def _intents(installation: str, client_order_ids: Sequence[str]) -> list[str]:

@@ -1,24 +1,26 @@
 """EX-7: orders from an engine's signal to the exchange's acknowledgement, durably recorded.
 
-The whole system runs under Ray on PostgreSQL and the simulated exchange; market time does not advance. One engine (or
-`--accounts` of them) signals on command; everything behind it is the real system: shells, risk manager, order manager,
-one request queue per account, pybit. The order rate limit (RM-1) and the leverage limits are raised; the paper exchange
-enforces no rate limit. The peer in the same run: bare pybit, one request after another, against the same exchange.
+The whole system runs under Ray on PostgreSQL and the simulated exchange; market time does not advance. Engines signal
+on command; everything behind them is the real system with its shipped defaults: durable actors, risk manager, order
+manager, one request queue per account, pybit. Peers in the same run: bare pybit, single orders and batches of 20.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import ray
 from pybit.unified_trading import HTTP
 
-from actors.runtime.ray_runtime import NAMESPACE, find
+from api.launch.ray_process import LOOPBACK_SETTINGS
 from api.launch.simulator_process import SimulatorProcess
 from benchmarks.common import (
     MeasuredSystem,
@@ -31,19 +33,45 @@ from benchmarks.common import (
     wait,
 )
 from benchmarks.meters import WRITE_EVERY_S, Sums, between, processor_seconds, read_meters
-from benchmarks.order_probe import QUANTITY, STAGES, SYMBOL, OrderAssembly, Stamps, read_stamps
+from benchmarks.order_books import FINAL, exchange_orders, judged, our_orders, session_of
+from benchmarks.order_probe import (
+    DENIED,
+    MAX_ORDERS_PER_MINUTE,
+    QUANTITY,
+    STAGES,
+    SYMBOL,
+    OrderAssembly,
+    StampReader,
+    Stamps,
+)
 from benchmarks.processes import roles
-from infra.bybit.credentials import from_simulator
-from infra.config import EternalConfig
+from statemachines.execution.orders.request_queue import MAX_BATCH
 from statemachines.messages.control import OperatorCommand
-from statemachines.values import LINEAR, Account, ActorName
+from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName
 
-ENGINES = (ActorName.TREND_1, ActorName.TREND_2, ActorName.FUNDING)
+ENGINES = (ActorName.TREND_2, ActorName.FUNDING, ActorName.TREND_1)
 STANDING_STILL = "86400"
 """Wall seconds per market day: no hour passes during the run."""
 
 ACKNOWLEDGED = STAGES[-1]
+SHOWN_ROLES = 8
 PATIENCE_S = 300.0
+KILL_AT_SHARE = 0.2
+"""Part of the burst that is acknowledged when the order manager is killed."""
+
+OVERRIDES = (
+    f"risk.max_orders_per_minute {MAX_ORDERS_PER_MINUTE:,} (RM-1's breaker of 120 orders a minute and engine would "
+    "deny the load itself)",
+    "no rate limits of the venue (the paper profile's own default: the simulated exchange enforces none)",
+)
+PROBES = (
+    "engines that signal on command in place of their own decisions; no lockstep driver; market time stands still",
+    "stamps and stopwatches around every port",
+)
+RAISED = (
+    "the engines' leverage and order size limits (TR-9, RM-1, FU-7) raised: the paper capital cannot carry a burst of "
+    "this size pending at once"
+)
 
 
 def main() -> None:
@@ -52,94 +80,64 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=100, help="signals a second in the steady part")
     parser.add_argument("--seconds", type=int, default=60, help="length of the steady part")
     parser.add_argument("--burst", type=int, default=1000, help="signals of one instant in the burst")
+    parser.add_argument("--kill", action="store_true", help="kill the order manager in the middle of one more burst")
+    parser.add_argument("--raise-leverage", action="store_true", help="for bursts that the paper capital cannot carry")
     parser.add_argument(
         "--accounts",
         type=int,
-        default=1,
+        default=len(ENGINES),
         choices=(1, 2, 3),
-        help="engines that signal, each with its own request queue",
+        help="engines that signal, each with its own account and request queue",
     )
     parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()
     print_machine("Orders: from the signal to the exchange's acknowledgement, durably recorded (EX-7)")
-    steady, burst, peer = [], [], []
+    for text in OVERRIDES + ((RAISED,) if options.raise_leverage else ()):
+        print(f"override  {text}")
+    for text in PROBES:
+        print(f"probe     {text}")
+    print()
+    parts: dict[str, list[Mapping[str, float]]] = defaultdict(list)
+    accounts = f"{options.accounts} account{'s' if options.accounts > 1 else ''}"
     for _ in range(options.runs):
-        one, other = measure(options.rate, options.seconds, options.burst, ENGINES[: options.accounts])
-        steady.append(one)
-        burst.append(other)
-        peer.append(measure_bare_pybit(min(options.burst, 1000)))
-    print_runs(f"steady: {options.rate} signals/s for {options.seconds} s, {options.accounts} account(s)", steady, 1)
-    print_runs(f"burst: {options.burst} signals together, {options.accounts} account(s)", burst, 1)
-    print_runs("peer: bare pybit, one session, one request after another", peer, 1)
-    print("The limit: each account's request queue sends one request per order and waits for the response, after a")
-    print(
-        "fencing check in the database; compare both with the peer's latency. In the order manager's process the queue"
-    )
-    print("shares Python's lock with the worker and the streams, and all processes share the machine's cores.")
-    print("Batch requests (10 spot, 20 linear orders each) are not built yet.")
+        with _system(ENGINES[: options.accounts], options.raise_leverage) as load:
+            title = f"steady: {options.rate} signals/s for {options.seconds} s, {accounts}"
+            parts[title].append(load.measured(lambda: load.steady(options.rate, options.seconds)))
+            title = f"burst: {options.burst} signals together, {accounts}"
+            parts[title].append(load.measured(lambda: load.signal(options.burst)))
+            if options.kill:
+                title = f"order manager killed in the middle of a burst of {options.burst}, {accounts}"
+                parts[title].append(load.killed(options.burst))
+        for title, figure in measure_bare_pybit(min(options.burst, 1000)).items():
+            parts[title].append(figure)
+    for title, runs in parts.items():
+        print_runs(title, runs, 2)
 
 
-def measure(rate: int, seconds: int, burst: int, engines: tuple[ActorName, ...]) -> tuple[dict[str, float], ...]:
-    """The steady part and the burst on one system."""
-    with temporary_folder() as folder:
-        stamps = folder / "stamps"
-        stamps.mkdir()
+@contextmanager
+def _system(engines: tuple[ActorName, ...], is_raised: bool) -> Iterator[Load]:
+    with temporary_folder() as folder, temporary_folder() as stamps:
         config = make_config(folder, STANDING_STILL)
-        with running(config, lambda assembly: OrderAssembly.of(assembly, stamps, engines)) as system:
-            signaller = _Signaller(system, engines)
-            signaller.signal(len(engines))  # leverage, sessions and prepared statements exist afterwards
-            _await_all(stamps, signaller.sent)
-            costs = [_costs(system, stamps)]
-            steady_from = time.monotonic()
-            signaller.steady(rate, seconds)
-            _await_all(stamps, signaller.sent)
-            costs.append(_costs(system, stamps))
-            burst_from = time.monotonic()
-            signaller.signal(burst)
-            _await_all(stamps, signaller.sent)
-            costs.append(_costs(system, stamps))
-            found = read_stamps(stamps)
-    steady = figures(_since(found, steady_from, burst_from)) | _per_order(costs[0], costs[1])
-    return steady, figures(_since(found, burst_from, float("inf"))) | _per_order(costs[1], costs[2])
+        with running(config, lambda assembly: OrderAssembly.of(assembly, stamps, engines, is_raised)) as system:
+            yield Load(system, stamps, engines)
 
 
-Costs = tuple[Sums, float]
-"""The order manager's ports and the processor seconds of all processes so far."""
+Costs = tuple[Sums, dict[str, float]]
+"""The order manager's ports and the processor seconds by role so far."""
 
 
-def _costs(system: MeasuredSystem, folder: Path) -> Costs:
-    time.sleep(2 * WRITE_EVERY_S)  # the meters' files are at most this old
-    processor = sum(processor_seconds(pid) for pid in roles(system))
-    return read_meters(folder, ".meter").get(str(ActorName.ORDER_MANAGER), {}), processor
+class Load:
+    """Makes engines signal by commands, in turn, and measures what becomes of the signals."""
 
-
-def _per_order(before: Costs, after: Costs) -> dict[str, float]:
-    """The cost of one order in its request queue and in all processes together."""
-    ports = between({"": before[0]}, {"": after[0]})[""]
-    orders = ports["request place_order"][0]
-    found = {
-        f"  in its request queue: {label}, mean ms": ports[label][1] * 1000 / max(ports[label][0], 1)
-        for label in ("fencing check", "request place_order")
-    }
-    return found | {"processor time of all processes per order, ms": (after[1] - before[1]) * 1000 / orders}
-
-
-def _join_ray(system: MeasuredSystem) -> None:
-    """The launch process is not part of Ray, so the benchmark connects as a separate driver."""
-    if ray.is_initialized():
-        ray.shutdown()
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
-    ray.init(address=system.ray.address, namespace=NAMESPACE, log_to_driver=False)
-
-
-class _Signaller:
-    """Makes engines signal by commands, in turn."""
-
-    def __init__(self, system: MeasuredSystem, engines: tuple[ActorName, ...]) -> None:
-        self.sent = 0
-        _join_ray(system)
-        self._actors = [find(name) for name in engines]
-        self._commands = 0
+    def __init__(self, system: MeasuredSystem, stamps: Path, engines: tuple[ActorName, ...]) -> None:
+        self._system = system
+        self._stamps = stamps
+        self._reader = StampReader(stamps)
+        self._engines = engines
+        self._commands = self._sent = 0
+        self._actors = _join_ray(system, engines)
+        self.signal(len(engines))  # leverage, sessions and prepared statements exist afterwards
+        self._await_acknowledged()
 
     def signal(self, number: int) -> None:
         """Send this number of signals together, spread over the engines."""
@@ -154,18 +152,113 @@ class _Signaller:
             time.sleep(max(begun + number / rate - time.monotonic(), 0.0))
             self._command(number % len(self._actors), 1)
 
+    def measured(self, load: Callable[[], None]) -> Mapping[str, float]:
+        """Rate, latency and cost of a load, once all of it is acknowledged."""
+        before, begun = self._costs(), time.monotonic()
+        load()
+        self._await_acknowledged()
+        found = figures(_since(self._reader.read(), begun))
+        return found | _per_order(before, self._costs(), found["acknowledged"])
+
+    def killed(self, number: int) -> Mapping[str, float]:
+        """Kill the order manager in the middle of a burst; when all is at rest, judge by the exchange's own list."""
+        begun = time.monotonic()
+        self.signal(number)
+        until = len(self._reader.read()[ACKNOWLEDGED]) + int(number * KILL_AT_SHARE)
+        wait("a part of the burst", lambda: len(self._reader.read()[ACKNOWLEDGED]) >= until, every_s=0.05)
+        pid = next(pid for pid, role in roles(self._system).items() if role == f"actor: {ActorName.ORDER_MANAGER}")
+        killed_at = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        wait("the end of all orders after the kill", self._is_at_rest, PATIENCE_S, every_s=0.5)
+        rested_at = time.monotonic()
+        found = _since(self._reader.read(), begun)
+        exchange = self._system.exchange
+        assert exchange is not None
+        intents = list(found["approval durable"])
+        verdict = {"lost": 0.0, "doubled": 0.0, "orders whose records differ": 0.0}
+        ours = our_orders(self._system.database_url, self._engines)
+        for engine in self._engines:
+            account = ACCOUNT_OF[engine]
+            theirs = exchange_orders(session_of(exchange.url, exchange.keys_file, account))
+            kept = {link: one for link, one in ours.items() if one.intent_id.startswith(engine)}
+            found_here = judged(kept, theirs, [one for one in intents if one.startswith(engine)])
+            for name, count in zip(verdict, found_here, strict=True):
+                verdict[name] += count
+        before_kill = [at for at in found[ACKNOWLEDGED].values() if at < killed_at]
+        return {
+            "signals": float(number),
+            "acknowledged before the kill": float(len(before_kill)),
+            "approved": float(len(intents)),
+            "from the kill to the last order's end, s": rested_at - killed_at,
+            **verdict,
+        }
+
     def _command(self, place: int, number: int) -> None:
         if not number:
             return
         self._commands += 1
-        self.sent += number
+        self._sent += number
         command_id = f"benchmark:{self._commands}"
         body = OperatorCommand(command_id=command_id, who="benchmark", action="normal", scope="", reason=str(number))
         actor = self._actors[place]
         assert actor is not None
         sent = actor.command.remote(OperatorCommand.KIND, body.model_dump(mode="json"), command_id)
         if number > 1:
+            import ray
+
             ray.get(sent, timeout=PATIENCE_S)
+
+    def _await_acknowledged(self, until: int | None = None, every_s: float = 0.25) -> None:
+        """Until so many intents (default: all) are acknowledged or denied by the risk manager."""
+        wanted = self._sent if until is None else until
+
+        def is_done() -> bool:
+            found = self._reader.read()
+            return len(found[ACKNOWLEDGED]) + len(found[DENIED]) >= wanted
+
+        wait(f"the acknowledgement of {wanted} orders", is_done, PATIENCE_S, every_s)
+
+    def _is_at_rest(self) -> bool:
+        ours = our_orders(self._system.database_url, self._engines)
+        ended = {one.intent_id for one in ours.values() if one.state in FINAL}
+        found = self._reader.read()
+        return len(ended) >= len(found["approval durable"]) and len(found["signal"]) == self._sent
+
+    def _costs(self) -> Costs:
+        time.sleep(2 * WRITE_EVERY_S)  # the meters' files are at most this old
+        processor: dict[str, float] = defaultdict(float)
+        for pid, role in roles(self._system).items():
+            processor[role] += processor_seconds(pid)
+        return read_meters(self._stamps, ".meter").get(str(ActorName.ORDER_MANAGER), {}), processor
+
+
+def _per_order(before: Costs, after: Costs, orders: float) -> dict[str, float]:
+    """The cost of one order in its request queue and in the processes."""
+    ports = between({"": before[0]}, {"": after[0]})[""]
+    calls = {label: ports.get(label, (0, 0.0)) for label in ("batch place_order", "request place_order")}
+    found = {"orders per request to the exchange": orders / max(sum(count for count, _s in calls.values()), 1)}
+    found["orders per transaction of the order manager"] = orders / max(ports.get("transaction", (0, 0.0))[0], 1)
+    for label in ("fencing check", *calls, "transaction"):
+        count, seconds = ports.get(label, (0, 0.0))
+        found[f"  in the order manager: {label}, mean ms"] = seconds * 1000 / max(count, 1)
+    used = {role: (seconds - before[1].get(role, 0.0)) * 1000 / orders for role, seconds in after[1].items()}
+    found["processor time of all processes per order, ms"] = sum(used.values())
+    largest = sorted(used.items(), key=lambda one: -one[1])[:SHOWN_ROLES]
+    return found | {f"  of it {role}, ms": spent for role, spent in largest}
+
+
+def _join_ray(system: MeasuredSystem, engines: tuple[ActorName, ...]) -> list[Any]:
+    """The engines' actors. The launch process is not part of Ray, so the benchmark connects as a separate driver; Ray
+    reads its settings when it is imported."""
+    os.environ |= {**LOOPBACK_SETTINGS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(system.ray.token_file)}
+    import ray
+
+    from actors.runtime.ray_runtime import NAMESPACE, find
+
+    if ray.is_initialized():
+        ray.shutdown()
+    ray.init(address=system.ray.address, namespace=NAMESPACE, log_to_driver=False)
+    return [find(name) for name in engines]
 
 
 def figures(stamps: Stamps) -> dict[str, float]:
@@ -176,6 +269,7 @@ def figures(stamps: Stamps) -> dict[str, float]:
     found = {
         "signals": float(len(signals)),
         "acknowledged": float(len(acknowledged)),
+        "denied by the risk manager": float(len(stamps[DENIED])),
         "acknowledged per second, from the first signal to the last": len(acknowledged) / lasted,
         "latency p50, ms": percentile(waits, 0.50),
         "latency p95, ms": percentile(waits, 0.95),
@@ -188,57 +282,67 @@ def figures(stamps: Stamps) -> dict[str, float]:
     return found
 
 
-def _since(stamps: Stamps, first: float, end: float) -> Stamps:
-    """The stamps of the intents signalled in a span of time."""
-    names = {name for name, instant in stamps["signal"].items() if first <= instant < end}
+def _since(stamps: Stamps, first: float) -> Stamps:
+    """The stamps of the intents signalled since an instant."""
+    names = {name for name, instant in stamps["signal"].items() if first <= instant}
     return {stage: {name: at for name, at in found.items() if name in names} for stage, found in stamps.items()}
 
 
-def _await_all(stamps: Path, sent: int) -> None:
-    def is_done() -> bool:
-        return len(read_stamps(stamps)[ACKNOWLEDGED]) >= sent
-
-    wait(f"the acknowledgement of {sent} orders", is_done, PATIENCE_S, every_s=0.25)
-
-
-def measure_bare_pybit(number: int) -> Mapping[str, float]:
+def measure_bare_pybit(number: int) -> Mapping[str, Mapping[str, float]]:
     """The same orders by pybit alone, on a separate exchange, with nothing recorded by us."""
     with temporary_folder() as folder:
-        exchange = SimulatorProcess(_bare_config(folder))
+        exchange = SimulatorProcess(make_config(folder))
         try:
             url = exchange.start()
-            key = from_simulator(exchange.keys_file).key(Account.TREND_1)
-            session = HTTP(api_key=key.api_key.get_secret_value(), api_secret=key.api_secret.get_secret_value())
-            session.endpoint = url
-            session.client.trust_env = False
+            session = session_of(url, exchange.keys_file, Account.TREND_2)
             session.set_leverage(category=LINEAR, symbol=SYMBOL, buyLeverage="2", sellLeverage="2")
-            waits = [_place(session, place) for place in range(number)]
+            single = [_timed(lambda place=place: session.place_order(category=LINEAR, **_order(place)))  # type: ignore[misc]
+                      for place in range(number)]  # fmt: skip
+            size = MAX_BATCH[LINEAR]
+            batches = [
+                _timed(lambda first=first: _place_batch(session, range(first, first + size)))  # type: ignore[misc]
+                for first in range(number, 2 * number, size)
+            ]
         finally:
             exchange.stop()
     return {
-        "orders": float(number),
-        "acknowledged per second": number / (sum(waits) / 1000),
-        "latency p50, ms": percentile(waits, 0.50),
-        "latency p95, ms": percentile(waits, 0.95),
-        "latency p99, ms": percentile(waits, 0.99),
+        "peer: bare pybit, one session, one request after another": {
+            "orders": float(number),
+            "acknowledged per second": number / (sum(single) / 1000),
+            "latency p50, ms": percentile(single, 0.50),
+            "latency p99, ms": percentile(single, 0.99),
+        },
+        f"peer: bare pybit, one session, batches of {size}": {
+            "orders": float(len(batches) * size),
+            "acknowledged per second": len(batches) * size / (sum(batches) / 1000),
+            "latency p50, ms": percentile(batches, 0.50),
+            "latency p99, ms": percentile(batches, 0.99),
+        },
     }
 
 
-def _place(session: HTTP, number: int) -> float:
+def _order(number: int) -> dict[str, str]:
+    side = "Sell" if number % 2 else "Buy"
+    return {
+        "symbol": SYMBOL,
+        "side": side,
+        "orderType": "Market",
+        "qty": str(QUANTITY),
+        "orderLinkId": f"bare-{number}",
+    }
+
+
+def _place_batch(session: HTTP, numbers: range) -> None:
+    answer = session.place_batch_order(category=LINEAR, request=[_order(number) for number in numbers])
+    refused = [one for one in answer["retExtInfo"]["list"] if one["code"]]
+    assert not refused, refused[0]
+
+
+def _timed(call: Callable[[], object]) -> float:
+    """How long a call takes, ms."""
     begun = time.monotonic()
-    session.place_order(
-        category=LINEAR,
-        symbol=SYMBOL,
-        side="Sell" if number % 2 else "Buy",
-        orderType="Market",
-        qty=str(QUANTITY),
-        orderLinkId=f"bare-{number}",
-    )
+    call()
     return (time.monotonic() - begun) * 1000
-
-
-def _bare_config(folder: Path) -> EternalConfig:
-    return make_config(folder)
 
 
 if __name__ == "__main__":

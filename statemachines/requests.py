@@ -43,7 +43,8 @@ class PlaceOrder(Frozen):
     """Place one order. Market orders carry `slippage_limit` (fraction, EX-3); stops a `trigger_price`.
 
     `closes_position` requests the exchange to close whatever remains of a perpetual position, even less than a lot
-    (X1); `quantity` is then our own figure of it.
+    (X1); `quantity` is then our own figure of it. `worst_price` is what `slippage_limit` came to at the quote of the
+    decision; a batch, whose legs cannot carry a slippage limit, sends it as the limit of an immediate-or-cancel order.
     """
 
     kind: Literal["place_order"] = "place_order"
@@ -58,6 +59,7 @@ class PlaceOrder(Frozen):
     reduce_only: bool = False
     closes_position: bool = False
     slippage_limit: Decimal | None = None
+    worst_price: Decimal | None = None
 
 
 class CancelOrder(Frozen):
@@ -80,6 +82,10 @@ class AmendOrder(Frozen):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     quantity: Decimal | None = None
+
+
+OrderWrite = PlaceOrder | AmendOrder | CancelOrder
+"""The requests that change orders: those of one kind and category can travel in one batch."""
 
 
 class LookUpOrder(Frozen):

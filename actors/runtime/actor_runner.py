@@ -31,7 +31,7 @@ from actors.runtime.ports import (
     StreamsPort,
 )
 from actors.runtime.quote_counts import QuoteCounts
-from actors.runtime.step import Effects
+from actors.runtime.step import CommandTaken, Delivery, Effects, Load
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.messages.envelope import Body
 from statemachines.messages.orders import ResponseReceived, StreamRestored
@@ -64,18 +64,6 @@ class Parts:
     is_lockstep: bool = True
 
 
-@dataclass(slots=True)
-class _Delivery:
-    batch: Sequence[EnvelopeDict]
-    done: Future[dict[str, int]]
-
-
-@dataclass(slots=True)
-class _Command:
-    natural_id: str
-    done: Future[None]
-
-
 class ActorRunner:
     """Runs one actor. `start` may take seconds (it loads and reconciles); `health` always answers at once."""
 
@@ -88,8 +76,8 @@ class ActorRunner:
         self._durable: DurableActor | None = None
         self._exchange_dispatcher: ExchangeDispatcher | None = None
         self._dispatchers: dict[str, OutboxDispatcher] = {}
-        self._deliveries: list[_Delivery] = []
-        self._commands: list[_Command] = []
+        self._deliveries: list[Delivery] = []
+        self._commands: list[CommandTaken] = []
         self._quotes = QuoteCounts()
         self._ticks = 0
         self._calls = 0
@@ -97,6 +85,7 @@ class ActorRunner:
         self._state = "CREATED"
         self._frames_come = False
         self._turns = 0
+        self._load = Load()
         self._is_deciding = False
         self._error = ""
         self._outage: Mapping[str, Any] | None = None
@@ -128,7 +117,12 @@ class ActorRunner:
         self._machine_states = {key: row.state for key, row in durable.restored.items()}
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
-                parts.exchange, durable.holds, parts.logic.still_needed, self._answered, self._fenced
+                parts.exchange,
+                durable.holds,
+                parts.logic.still_needed,
+                self._answered,
+                self._fenced,
+                is_lockstep=parts.is_lockstep,
             )
         threading.Thread(target=self._work, name=f"{self.name}-worker", daemon=True).start()
         if not parts.is_lockstep:
@@ -140,7 +134,7 @@ class ActorRunner:
         """Messages of a peer; returns once they are committed. A gap is answered with the cursor to go back to."""
         if self._durable is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no messages yet")
-        delivery = _Delivery(batch, Future())
+        delivery = Delivery(batch, Future())
         quotes = [envelope for envelope in batch if is_quote(envelope)]
         numbered = self._enqueue_quotes(str(batch[0]["sender"]), len(quotes), lambda: self._take(delivery))
         return {**delivery.done.result(timeout=60), **numbered}
@@ -177,7 +171,7 @@ class ActorRunner:
         if durable is None:
             raise RuntimeError(f"{self.name} has not been started: it takes no commands yet")
         now_ms = market_ms if self._parts.is_lockstep else self._parts.clock.now_ms()
-        command = _Command(natural_id, Future())
+        command = CommandTaken(natural_id, Future())
         self._queue.put(lambda: self._take_command(durable, command, body, now_ms))
         return command.done
 
@@ -254,9 +248,13 @@ class ActorRunner:
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
             self._queue.get(timeout=IDLE_WAKE_S)()
+            # In lockstep nothing lingers: market time stands still, and one decision follows from the other.
+            linger_s = 0.0 if self._parts.is_lockstep else self._load.linger_s
+            if linger_s:
+                self._stop.wait(linger_s)
             for _ in range(GROUP_LIMIT):
                 # Frames of one instant come one by one: a moment's patience decides them in one transaction.
-                self._queue.get(timeout=FRAMES_LINGER_S if self._frames_come else 0.0)()
+                self._queue.get(timeout=FRAMES_LINGER_S if self._frames_come and not linger_s else 0.0)()
         self._frames_come = False
 
     def _step(self, durable: DurableActor) -> None:
@@ -278,6 +276,7 @@ class ActorRunner:
         if attempt:
             self._state, self._error, self._outage = state_before, "", None
         self._commits = durable.number
+        self._load.decided()
         self._turns += 1
         self._machine_states.update(durable.changed_states())
         self._act(durable, effects)
@@ -327,7 +326,7 @@ class ActorRunner:
 
     # --- what reaches the worker through the queue ---
 
-    def _take(self, delivery: _Delivery) -> None:
+    def _take(self, delivery: Delivery) -> None:
         durable = self._durable
         assert durable is not None
         try:
@@ -342,11 +341,11 @@ class ActorRunner:
         else:
             self._settle_delivery(durable, delivery)
 
-    def _take_command(self, durable: DurableActor, command: _Command, body: Body, now_ms: int) -> None:
+    def _take_command(self, durable: DurableActor, command: CommandTaken, body: Body, now_ms: int) -> None:
         durable.take_fact(body, command.natural_id, max(now_ms, durable.market_ms))
         self._commands.append(command)
 
-    def _settle_delivery(self, durable: DurableActor, delivery: _Delivery) -> None:
+    def _settle_delivery(self, durable: DurableActor, delivery: Delivery) -> None:
         sender = str(delivery.batch[0]["sender"])
         committed, accepted = durable.cursors.get(sender, 0), durable.accepted.get(sender, 0)
         if committed < accepted:

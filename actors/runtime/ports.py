@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
+from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
-from statemachines.requests import ExchangeRequest, ExchangeResponse
+from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
 from statemachines.values import Account
 
 EnvelopeDict = dict[str, Any]
@@ -143,6 +144,20 @@ class ExchangePort(Protocol):
 
     def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
         """Perform one request. Refusals and unknown outcomes are answers, not exceptions."""
+        ...
+
+    def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        """Perform several requests on orders, of one kind and category, in one call: an outcome for each, in their
+        order."""
+        ...
+
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        """Wait until the account's rate limit has room for requests on orders that are performed next in this thread,
+        so that nothing waits between the fence and the write; the refusal if that would take too long."""
+        ...
+
+    def most_together(self, account: Account, kind: BatchKind) -> int:
+        """How many requests of this kind the account's rate limit allows in one call, at least 1."""
         ...
 
 

@@ -1,7 +1,12 @@
-"""What one step of a durable actor takes from its inbox, gathers before its commit, and leaves to be done after it."""
+"""What one step of a durable actor takes from its inbox, gathers before its commit, and leaves to be done after it; and
+whether the next one waits for company."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -29,6 +34,22 @@ class Item(NamedTuple):
     market_ms: int
     sequence: int = 0
     natural_id: str = ""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Messages of a peer that wait for the commit that contains them; `done` gets the cursors."""
+
+    batch: Sequence[EnvelopeDict]
+    done: Future[dict[str, int]]
+
+
+@dataclass(slots=True)
+class CommandTaken:
+    """An operator's command that waits for its commit."""
+
+    natural_id: str
+    done: Future[None]
 
 
 @dataclass(slots=True)
@@ -71,3 +92,29 @@ def is_needed(commit: Commit) -> bool:
         or commit.journal
         or commit.facts
     )
+
+
+LOAD_STEPS = 8
+LOAD_WITHIN_S = 0.4
+"""An actor that has decided so often within so long is under load."""
+
+LOAD_LINGER_S = 0.02
+"""How long its next decision waits for company. A commit costs as much for one message as for ten; an actor that is not
+under load never waits."""
+
+
+class Load:
+    """The instants of the newest decisions, in monotonic wall time."""
+
+    def __init__(self) -> None:
+        self._decided: deque[float] = deque(maxlen=LOAD_STEPS)
+
+    def decided(self) -> None:
+        """A decision was committed."""
+        self._decided.append(time.monotonic())
+
+    @property
+    def linger_s(self) -> float:
+        """How long the next decision waits; 0 without load."""
+        is_heavy = len(self._decided) == LOAD_STEPS and time.monotonic() - self._decided[0] < LOAD_WITHIN_S
+        return LOAD_LINGER_S if is_heavy else 0.0

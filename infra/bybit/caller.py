@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from pybit.unified_trading import HTTP
 
-from infra.bybit.errors import Fault, GatewayError, classify
+from infra.bybit.errors import TOO_MANY_VISITS, Fault, GatewayError, classify
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import Row
 from infra.bybit.session import Sessions
@@ -29,6 +30,7 @@ class Caller:
     def __init__(self, sessions: Sessions, limiter: RateLimiter | None) -> None:
         self._sessions = sessions
         self._limiter = limiter
+        self._reserved = threading.local()
 
     def result(self, account: Account, group: str, call: Call) -> Row:
         """The `result` object of one call.
@@ -36,14 +38,47 @@ class Caller:
         Raises:
             GatewayError: refused, failed, or its answer cannot be read.
         """
-        session = self._sessions.session(account)
+        return self._performed(
+            account, group, 1, lambda session: Row(call(session), f"answer to {group}").row("result")
+        )
+
+    def answer(self, account: Account, group: str, orders: int, call: Call) -> Row:
+        """The whole answer of one call that counts as so many orders.
+
+        Raises:
+            GatewayError: refused, failed, or its answer cannot be read.
+        """
+        return self._performed(account, group, orders, lambda session: Row(call(session), f"answer to {group}"))
+
+    def most_together(self, account: Account, group: str) -> int | None:
+        """How many orders of one call are within the group's limit; None without limits."""
+        return None if self._limiter is None else self._limiter.quota(account, group)
+
+    def reserve(self, account: Account, group: str, orders: int) -> None:
+        """Wait now until a call of this thread is within all limits; that call does not wait again.
+
+        Raises:
+            GatewayError: transient; the wait would be too long.
+        """
         if self._limiter is not None:
-            self._limiter.acquire(account, group)
+            self._limiter.acquire(account, group, orders)
+            self._reserved.next = (account, group)
+
+    def exceeded(self, account: Account, group: str) -> None:
+        """The exchange has refused some orders of a batch for the group's limit: it counted more than we did."""
+        if self._limiter is not None:
+            self._limiter.refused(account, group)
+
+    def _performed(self, account: Account, group: str, orders: int, read: Callable[[HTTP], Row]) -> Row:
+        session = self._sessions.session(account)
+        reserved, self._reserved.next = getattr(self._reserved, "next", None), None
+        if self._limiter is not None and reserved != (account, group):
+            self._limiter.acquire(account, group, orders)
         try:
-            return Row(call(session), f"answer to {group}").row("result")
+            return read(session)
         except Exception as error:  # noqa: BLE001 - classify raises again whatever is not the exchange's
             fault = classify(error)
-            if self._limiter is not None and fault.code == 10006:
+            if self._limiter is not None and fault.code == TOO_MANY_VISITS:
                 self._limiter.refused(account, group)
             if self._limiter is not None and fault.http_status == 403:
                 self._limiter.banned()

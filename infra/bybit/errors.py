@@ -13,7 +13,7 @@ import requests
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from urllib3.exceptions import NewConnectionError
 
-from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.parsing.fields import UnparsableError, shown_text
 from statemachines.requests import Accepted, ExchangeResponse, Refused, Unknown
 
 
@@ -28,6 +28,10 @@ class Fault(StrEnum):
     DUPLICATE = "duplicate"  # our id exists: look it up
     PERMANENT = "permanent"  # repeating cannot help
     HALT = "halt"  # key, permission or account: nothing will work
+
+
+TOO_MANY_VISITS = 10006
+"""The rate limit of the account and endpoint is exceeded; nothing was done."""
 
 
 class Purpose(StrEnum):
@@ -119,7 +123,7 @@ def classify(error: Exception) -> GatewayError:
         case GatewayError():
             return error
         case InvalidRequestError():
-            return _of_code(error.status_code, str(error.message))
+            return error_of_code(error.status_code, str(error.message))
         case FailedRequestError():
             status = int(error.status_code)
             return GatewayError(status, f"HTTP status {status}: {error.message}", fault_of_status(status), status)
@@ -164,9 +168,10 @@ def outcome_of(error: Exception, purpose: Purpose) -> ExchangeResponse:
     return Refused(code=fault.code, message=fault.message, fault="permanent")
 
 
-def _of_code(code: Any, message: str) -> GatewayError:
+def error_of_code(code: Any, message: str, field: str = "retCode") -> GatewayError:
+    """The error that a code of the exchange stands for; one that is no whole number leaves the outcome open."""
     if not isinstance(code, int) or isinstance(code, bool):
-        return GatewayError(0, f"field 'retCode' is {code!r}; a whole number is required", Fault.UNKNOWN)
+        return GatewayError(0, f"field {field!r} is {shown_text(code, 80)}; a whole number is required", Fault.UNKNOWN)
     if code == 10001 and "remains unchanged" in message:
         # Amending to what the order already is has no code of its own.
         return GatewayError(code, message, Fault.NOT_MODIFIED)

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_DOWN, Decimal
 from typing import Any
+
+from pybit.unified_trading import HTTP
 
 from actors.runtime.ports import MarketClock
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
-from infra.bybit.errors import GatewayError, Purpose, outcome_of
+from infra.bybit.errors import TOO_MANY_VISITS, GatewayError, Purpose, outcome_of
 from infra.bybit.limits import RateLimiter
 from infra.bybit.lookups import LookUps
 from infra.bybit.market import MarketReader
-from infra.bybit.parsing.fields import Row, UnparsableError, plain
+from infra.bybit.orders.batches import all_legs, leg_outcomes
+from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
+from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
+from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import (
     Accepted,
     AmendOrder,
@@ -29,6 +33,7 @@ from statemachines.requests import (
     FeedRead,
     LookUpOrder,
     LookUpTransfer,
+    OrderWrite,
     PlaceOrder,
     ReadAccount,
     ReadBars,
@@ -40,14 +45,14 @@ from statemachines.requests import (
     TransferFunds,
     Unknown,
 )
-from statemachines.values import LINEAR, SPOT, Account, Category, Side
+from statemachines.values import LINEAR, Account, Category
 
-_CENT = Decimal("0.01")
-MAX_SLIPPAGE_PERCENT = Decimal(10)
-
-
-class InvalidRequest(ValueError):
-    """A request that we could not put into the exchange's terms; it was not sent."""
+_CALLS: Mapping[str, tuple[str, Purpose]] = {
+    "place_order": ("create", Purpose.WRITE),
+    "amend_order": ("amend", Purpose.CHANGE),
+    "cancel_order": ("cancel", Purpose.CANCEL),
+}
+"""Per kind of request on an order: the rate limit's group, and what is done."""
 
 
 class BybitExchange:
@@ -81,15 +86,15 @@ class BybitExchange:
         purpose = Purpose.READ
         try:
             match request:
-                case PlaceOrder() | TransferFunds():
+                case PlaceOrder() | AmendOrder() | CancelOrder():
+                    purpose = _CALLS[request.kind][1]
+                    return self._order(account, request)
+                case TransferFunds():
                     purpose = Purpose.WRITE
-                    return self._write(account, request)
-                case AmendOrder() | SetLeverage():
+                    return self._transfer(account, request)
+                case SetLeverage():
                     purpose = Purpose.CHANGE
-                    return self._write(account, request)
-                case CancelOrder():
-                    purpose = Purpose.CANCEL
-                    return self._cancel(account, request)
+                    return self._leverage(account, request)
                 case LookUpOrder():
                     return self._look_ups.order(account, request)
                 case LookUpTransfer():
@@ -110,47 +115,76 @@ class BybitExchange:
             return outcome_of(error, purpose)
         raise TypeError(f"the request {type(request).__name__} is not known to the exchange adapter")
 
+    def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        """Perform requests of one kind and category in one call, once. What cannot be put into the exchange's terms is
+        refused here; the others are sent."""
+        category = requests[0].category
+        if any((one.kind, one.category) != (requests[0].kind, category) for one in requests):
+            raise ValueError("a batch holds requests of one kind and one category")
+        verb, purpose = _CALLS[requests[0].kind]
+        group = _batch_group(verb, category)
+        outcomes: list[ExchangeResponse] = []
+        legs: dict[int, dict[str, Any]] = {}
+        for number, request in enumerate(requests):
+            outcomes.append(Unknown(why="it was not sent"))
+            try:
+                legs[number] = leg_of(request)
+            except InvalidRequest as error:
+                outcomes[number] = Refused(code=0, message=str(error), fault="permanent")
+        if not legs:
+            return outcomes
+        sent = [requests[number] for number in legs]
+        body = {"category": category, "request": list(legs.values())}
+        try:
+            answer = self._caller.answer(account, group, len(sent), lambda session: _send_batch(session, verb, body))
+            found = leg_outcomes(answer, sent, purpose)
+        except (GatewayError, UnparsableError) as error:
+            found = all_legs(error, sent, purpose)
+        if any(isinstance(one, Refused) and one.code == TOO_MANY_VISITS for one in found):
+            self._caller.exceeded(account, group)
+        for number, outcome in zip(legs, found, strict=True):
+            outcomes[number] = outcome
+        return outcomes
+
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        """Wait for the rate limit before the fencing check of requests on orders; everything else waits in its call."""
+        first = requests[0]
+        if not isinstance(first, OrderWrite):
+            return None
+        verb, purpose = _CALLS[first.kind]
+        is_batch = len(requests) > 1
+        group = _batch_group(verb, first.category) if is_batch else f"{verb}.{first.category}"
+        try:
+            self._caller.reserve(account, group, len(requests))
+        except GatewayError as error:
+            return outcome_of(error, purpose)
+        return None
+
+    def most_together(self, account: Account, kind: BatchKind) -> int:
+        """Orders of one batch; the rate limit counts each of them."""
+        group = _batch_group(_CALLS[kind.kind][0], kind.category)
+        return self._caller.most_together(account, group) or MAX_BATCH[kind.category]
+
     # --- writes ---
 
-    def _write(
-        self, account: Account, request: PlaceOrder | AmendOrder | TransferFunds | SetLeverage
-    ) -> ExchangeResponse:
-        match request:
-            case PlaceOrder():
-                body = order_body(request)
-                group = f"create.{request.category}"
-                return _taken(
-                    self._caller.result(account, group, lambda s: s.place_order(**body)), request.client_order_id
-                )
-            case AmendOrder():
-                changes = _amendment(request)
-                group = f"amend.{request.category}"
-                return _taken(
-                    self._caller.result(account, group, lambda s: s.amend_order(**changes)), request.client_order_id
-                )
-            case TransferFunds():
-                return self._transfer(account, request)
-            case SetLeverage():
-                leverage = plain(request.leverage)
-                self._caller.result(
-                    account,
-                    "leverage",
-                    lambda s: s.set_leverage(
-                        category=LINEAR, symbol=request.symbol, buyLeverage=leverage, sellLeverage=leverage
-                    ),
-                )
-                return Accepted()
+    def _order(self, account: Account, request: OrderWrite) -> ExchangeResponse:
+        """The acknowledgement of a request on an order, if it is of the order that was meant (IF-2)."""
+        body = body_of(request)
+        verb, _purpose = _CALLS[request.kind]
+        result = self._caller.result(account, f"{verb}.{request.category}", lambda session: _send(session, verb, body))
+        result.repeats("orderLinkId", request.client_order_id)
+        return Accepted(venue_order_id=result.text("orderId"))
 
-    def _cancel(self, account: Account, request: CancelOrder) -> ExchangeResponse:
-        body: dict[str, Any] = {
-            "category": request.category,
-            "symbol": request.symbol,
-            "orderLinkId": request.client_order_id,
-        }
-        if request.category == SPOT and request.is_conditional:
-            body["orderFilter"] = "StopOrder"
-        result = self._caller.result(account, f"cancel.{request.category}", lambda s: s.cancel_order(**body))
-        return _taken(result, request.client_order_id)
+    def _leverage(self, account: Account, request: SetLeverage) -> ExchangeResponse:
+        leverage = plain(request.leverage)
+        self._caller.result(
+            account,
+            "leverage",
+            lambda s: s.set_leverage(
+                category=LINEAR, symbol=request.symbol, buyLeverage=leverage, sellLeverage=leverage
+            ),
+        )
+        return Accepted()
 
     def _transfer(self, account: Account, request: TransferFunds) -> ExchangeResponse:
         missing = [a.value for a in (request.from_account, request.to_account) if a not in self._uids]
@@ -178,85 +212,23 @@ class BybitExchange:
         return Unknown(why=f"transfer {request.transfer_id} is PENDING at the exchange; look it up")
 
 
-def _taken(result: Row, client_order_id: str) -> Accepted:
-    """The acknowledgement of a request on an order, if it is of the order that was meant (IF-2)."""
-    result.repeats("orderLinkId", client_order_id)
-    return Accepted(venue_order_id=result.text("orderId"))
+def _batch_group(verb: str, category: Category) -> str:
+    return f"{verb}-batch.{category}"
 
 
-def order_body(request: PlaceOrder) -> dict[str, Any]:
-    """The body of `/v5/order/create`. Numbers are texts; spot is never borrowed (`isLeverage` 0).
-
-    Raises:
-        InvalidRequest: the request contradicts itself; nothing may be sent.
-    """
-    body: dict[str, Any] = {
-        "category": request.category,
-        "symbol": request.symbol,
-        "side": request.side.value,
-        "qty": plain(request.quantity),
-        "orderLinkId": request.client_order_id,
-    }
-    if request.category == LINEAR:
-        body["positionIdx"] = 0
-        body["reduceOnly"] = request.reduce_only
-        if request.closes_position:
-            # Quantity 0 closes whatever there is, below a lot too (bybit-v5, qty).
-            body |= {"qty": "0", "reduceOnly": True, "closeOnTrigger": True}
-    elif request.reduce_only:
-        raise InvalidRequest(
-            f"order {request.client_order_id}: field 'reduce_only' is true; spot orders cannot be reduce-only."
-        )
-    else:
-        body["isLeverage"] = 0
-    match request.style:
-        case "post_only":
-            body |= {"orderType": "Limit", "timeInForce": "PostOnly", "price": _needed(request, "price")}
-        case "market":
-            body |= {"orderType": "Market"} | _slippage(request)
-        case "stop_market":
-            # A stop that sells waits for the price to fall to its trigger (2), one that buys for a rise (1).
-            body |= {
-                "orderType": "Market",
-                "triggerPrice": _needed(request, "trigger_price"),
-                "triggerDirection": 2 if request.side is Side.SELL else 1,
-                "triggerBy": "LastPrice",
-            }
-            if request.category == SPOT:
-                body["orderFilter"] = "StopOrder"
-    if request.category == SPOT and body["orderType"] == "Market":
-        body["marketUnit"] = "baseCoin"
-    return body
+def _send(session: HTTP, verb: str, body: Mapping[str, Any]) -> Any:
+    match verb:
+        case "create":
+            return session.place_order(**body)
+        case "amend":
+            return session.amend_order(**body)
+    return session.cancel_order(**body)
 
 
-def _slippage(request: PlaceOrder) -> dict[str, str]:
-    """EX-3: the exchange itself bounds a market order; in per cent with at most two decimals, rounded down."""
-    if request.slippage_limit is None:
-        return {}
-    percent = (request.slippage_limit * 100).quantize(_CENT, rounding=ROUND_DOWN)
-    if not _CENT <= percent <= MAX_SLIPPAGE_PERCENT:
-        raise InvalidRequest(
-            f"order {request.client_order_id}: field 'slippage_limit' is {request.slippage_limit}; "
-            "0.0001 to 0.1 is allowed."
-        )
-    return {"slippageToleranceType": "Percent", "slippageTolerance": plain(percent)}
-
-
-def _amendment(request: AmendOrder) -> dict[str, Any]:
-    changes = {"price": request.price, "triggerPrice": request.trigger_price, "qty": request.quantity}
-    texts = {name: plain(value) for name, value in changes.items() if value is not None}
-    if not texts:
-        raise InvalidRequest(
-            f"order {request.client_order_id}: an amendment must change price, trigger price or quantity."
-        )
-    return {"category": request.category, "symbol": request.symbol, "orderLinkId": request.client_order_id} | texts
-
-
-def _needed(request: PlaceOrder, field: str) -> str:
-    value: Decimal | None = getattr(request, field)
-    if value is None or value <= 0:
-        raise InvalidRequest(
-            f"order {request.client_order_id}: field {field!r} is {value}; a number above 0 is required "
-            f"({request.style})."
-        )
-    return plain(value)
+def _send_batch(session: HTTP, verb: str, body: Mapping[str, Any]) -> Any:
+    match verb:
+        case "create":
+            return session.place_batch_order(**body)
+        case "amend":
+            return session.amend_batch_order(**body)
+    return session.cancel_batch_order(**body)

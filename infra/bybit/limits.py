@@ -38,6 +38,12 @@ def _bybit_quotas() -> dict[str, Quota]:
         "amend.spot": 10,
         "cancel.linear": 10,
         "cancel.spot": 20,
+        "create-batch.linear": 10,
+        "create-batch.spot": 20,
+        "amend-batch.linear": 10,
+        "amend-batch.spot": 20,
+        "cancel-batch.linear": 10,
+        "cancel-batch.spot": 20,
         "orders": 50,
         "history": 50,
         "executions": 50,
@@ -54,8 +60,9 @@ def _bybit_quotas() -> dict[str, Quota]:
 
 
 class RateLimits(BaseModel):
-    """Configured limits: per account and group, and for all calls of this process (the exchange allows 600 per 5 s
-    and IP address; several processes share them). `margin` is the part of a quota that is used."""
+    """Configured limits: per account and group (of a batch every order counts), and for all calls of this process (the
+    exchange allows 600 per 5 s and IP address; several processes share them). `margin` is the part of a quota that is
+    used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,17 +82,20 @@ class _Window:
         self.blocked_until = 0.0
         self._at: list[float] = []
 
-    def next_at(self, now: float) -> float:
-        """The earliest instant at which one more call keeps the quota."""
+    def next_at(self, now: float, count: int = 1) -> float:
+        """The earliest instant at which `count` more calls keep the quota; of more than the quota, as if they were
+        just that many."""
         while self._at and self._at[0] <= now - self.seconds:
             del self._at[0]
         earliest = max(now, self.blocked_until)
-        if len(self._at) >= self.calls:
-            earliest = max(earliest, self._at[-self.calls] + self.seconds)
+        before = max(self.calls - count, 0) + 1
+        if len(self._at) >= before:
+            earliest = max(earliest, self._at[-before] + self.seconds)
         return earliest
 
-    def plan(self, at: float) -> None:
-        insort(self._at, at)
+    def plan(self, at: float, count: int = 1) -> None:
+        for _ in range(count):
+            insort(self._at, at)
 
 
 class RateLimiter:
@@ -108,8 +118,13 @@ class RateLimiter:
         self.delayed_calls = 0
         self.delayed_s = 0.0
 
-    def acquire(self, account: Account, group: str) -> None:
-        """Wait until one more call of the group is within all limits.
+    def quota(self, account: Account, group: str) -> int:
+        """How many orders of one call are within the group's limit."""
+        with self._lock:
+            return self._window(account, group).calls
+
+    def acquire(self, account: Account, group: str, orders: int = 1) -> None:
+        """Wait until one more call of the group is within all limits; in the group's own it counts as its `orders`.
 
         Raises:
             GatewayError: transient; the wait would exceed `patience_s` (after an IP ban, say). Nothing was sent.
@@ -117,7 +132,7 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             window = self._window(account, group)
-            at = max(self._all.next_at(now), window.next_at(now))
+            at = max(self._all.next_at(now), window.next_at(now, orders))
             if at - now > self._limits.patience_s:
                 raise GatewayError(
                     10006,
@@ -125,7 +140,7 @@ class RateLimiter:
                     f"{self._limits.patience_s:.0f} s; nothing was sent",
                     Fault.TRANSIENT,
                 )
-            window.plan(at)
+            window.plan(at, orders)
             self._all.plan(at)
             if at > now:
                 self.delayed_calls += 1

@@ -28,6 +28,10 @@ SWITCH_LOCK = 7_315_002
 request is either durable before the switch or sees it; there is no instant in between."""
 
 
+ENVELOPE_REST = ("prev", "version", "body")
+"""What of a message has no column of its own in the outbox."""
+
+
 class Statement(NamedTuple):
     """One statement; `names_blocked` marks the one whose rows are keys of blocked calls."""
 
@@ -198,7 +202,7 @@ def _outbox_rows(outbox: Sequence[EnvelopeDict]) -> str:
                 "market_ms": envelope["market_time"],
                 "cause": envelope["cause"],
                 "trace": envelope["trace"],
-                "envelope": envelope,
+                "envelope": {name: envelope[name] for name in ENVELOPE_REST},
             }
             for envelope in outbox
         ]

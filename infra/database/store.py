@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from pydantic import TypeAdapter
 
-from actors.runtime.ports import Commit, ExchangeCallRow, FencedError, Loaded, StoreUnavailableError
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, Loaded, StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.outage import outage_of, reason_of
 from infra.database.statements import commit_statements, to_json
@@ -36,7 +36,7 @@ SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM
 WHERE category = %s AND symbol = %s AND interval = %s AND start_ms <= %s ORDER BY start_ms DESC LIMIT %s"""
 
 UNACKNOWLEDGED = """
-SELECT envelope FROM outbox WHERE sender = %s AND seq > %s
+SELECT envelope, id, sender, seq, recipients, kind, market_ms, cause, trace FROM outbox WHERE sender = %s AND seq > %s
 AND EXISTS (SELECT FROM unnest(recipients) AS name WHERE coalesce((%s::jsonb ->> name)::bigint, 0) < seq)
 ORDER BY seq"""
 
@@ -189,9 +189,16 @@ def _load(connection: psycopg.Connection[Any], actor: str, epoch: int) -> Loaded
         cursors=cursors,
         acknowledged=acknowledged,
         last_sent=last_sent,
-        outbox=[row[0] for row in outbox],
+        outbox=[_envelope(row) for row in outbox],
         pending=[_ask_row(row) for row in connection.execute(OPEN_ASKS, (actor,))],
     )
+
+
+def _envelope(row: Sequence[Any]) -> EnvelopeDict:
+    """A message as it was addressed; rows of earlier versions hold all of it in their envelope."""
+    rest, *columns = row
+    names = ("id", "sender", "seq", "to", "kind", "market_time", "cause", "trace")
+    return dict(zip(names, columns, strict=True)) | dict(rest)
 
 
 def _ask_row(row: Sequence[Any]) -> ExchangeCallRow:

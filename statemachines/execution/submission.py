@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from statemachines.backoff import Backoff
 from statemachines.execution.context import ExecutionContext
@@ -107,9 +107,25 @@ def _ask_place(context: ExecutionContext, parent: ParentOrder, order: ChildOrder
         reduce_only=order.reduce_only,
         closes_position=order.closes_rest,
         slippage_limit=None if order.closes_rest else order.slippage_limit,
+        worst_price=worst_price(context, order),
     )
     key = parent.requests.next_key(order.client_order_id, Topic.PLACE)
     context.call_exchange(key, order.account, request, gate_of(parent.intent), delay_s)
+
+
+def worst_price(context: ExecutionContext, order: ChildOrder) -> Decimal | None:
+    """The slippage limit of an urgent order as a price: from the touch of the newest quote, rounded inward to the tick;
+    None without a quote or a limit."""
+    quote = context.quotes.get((order.category, order.symbol))
+    instrument = context.instruments.get((order.category, order.symbol))
+    if order.style != "market" or order.slippage_limit is None or order.closes_rest or quote is None:
+        return None
+    if instrument is None:
+        return None
+    is_buy = order.side is Side.BUY
+    bound = quote.ask * (1 + order.slippage_limit) if is_buy else quote.bid * (1 - order.slippage_limit)
+    ticks = (bound / instrument.tick_size).to_integral_value(ROUND_FLOOR if is_buy else ROUND_CEILING)
+    return ticks * instrument.tick_size
 
 
 def cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, delay_s: float = 0.0) -> None:

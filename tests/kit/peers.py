@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import ExchangePort, Report
 from statemachines.commands import ExchangeCall
+from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import ExchangeResponse
+from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
+from statemachines.values import Account
 
 PATIENCE_S = 20.0
 
@@ -42,6 +44,22 @@ class NoPeers:
 
     def report(self, name: str, report: Report) -> None:
         self.reported.set()
+
+
+class OneByOne:
+    """The batch side of an exchange in tests that are not about batches: each order of one as if it came alone."""
+
+    def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
+        raise NotImplementedError
+
+    def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        return [self.perform(account, request) for request in requests]
+
+    def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
+        return None
+
+    def most_together(self, account: Account, kind: BatchKind) -> int:
+        return MAX_BATCH[kind.category]
 
 
 class Lanes(Generic[V]):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transitions import MachineError
 
 from actors.runtime.registry import MACHINES, table_of
 from statemachines.fsm import IllegalTransitionError, Row, StateMachine, Table, UnknownStateError
@@ -63,6 +64,27 @@ def test_a_trigger_outside_the_table_changes_nothing(trigger: str) -> None:
     with pytest.raises(IllegalTransitionError, match=trigger):
         door.fire(trigger, "", {})
     assert door.state is Door.SHUT
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_leads_where_the_library_leads(name: str) -> None:
+    """The library is asked once, when the table is built: every pair of trigger and state has its answer."""
+    table = TABLES[name]
+
+    class Model:
+        state: Any = None
+
+    for trigger in table.machine.events:
+        for source in table.states:
+            model = Model()
+            model.state = source
+            try:
+                table.machine.events[trigger].trigger(model)
+            except MachineError:
+                assert table.after(trigger, source) is None
+            else:
+                assert table.after(trigger, source) is model.state
+    assert table.after("no such trigger", table.initial) is None
 
 
 def test_the_state_cannot_be_assigned() -> None:

@@ -35,6 +35,14 @@ def _place(ctx: Context, category: str, params: Params) -> Order:
     return trading.place(ctx.venue, ctx.account, read_request(params, category))
 
 
+def _place_leg(ctx: Context, category: str, params: Params) -> Order:
+    """One order of a batch: its legs have no field for a slippage limit (bybit-v5 4.2)."""
+    for name in ("slippageToleranceType", "slippageTolerance"):
+        if params.text(name):
+            raise params_error(f"params error: {name} is not a parameter of an order in a batch.")
+    return _place(ctx, category, params)
+
+
 def _amend(ctx: Context, category: str, params: Params) -> Order:
     params.refuse("takeProfit", "stopLoss", "tpLimitPrice", "slLimitPrice", "orderIv")
     params.choice("tpslMode", ("Full",), "Full")
@@ -54,6 +62,13 @@ def _cancel(ctx: Context, category: str, params: Params) -> Order:
     return trading.cancel_order(
         ctx.venue, ctx.account, category, symbol, params.text("orderId"), params.text("orderLinkId")
     )
+
+
+def _cancel_leg(ctx: Context, category: str, params: Params) -> Order:
+    """One cancellation of a batch: its legs have no field for the kind of order."""
+    if params.text("orderFilter"):
+        raise params_error("params error: orderFilter is not a parameter of a cancellation in a batch.")
+    return _cancel(ctx, category, params)
 
 
 def create(ctx: Context) -> Answer:
@@ -130,7 +145,7 @@ def _batch(ctx: Context, act: Callable[[Context, str, Params], Order], *, create
 
 def create_batch(ctx: Context) -> Answer:
     """POST /v5/order/create-batch: retCode 0, each leg's code in retExtInfo.list."""
-    return _batch(ctx, _place, created=True)
+    return _batch(ctx, _place_leg, created=True)
 
 
 def amend_batch(ctx: Context) -> Answer:
@@ -140,7 +155,7 @@ def amend_batch(ctx: Context) -> Answer:
 
 def cancel_batch(ctx: Context) -> Answer:
     """POST /v5/order/cancel-batch."""
-    return _batch(ctx, _cancel, created=False)
+    return _batch(ctx, _cancel_leg, created=False)
 
 
 def _matches(params: Params, category: str) -> Callable[[Order], bool]:

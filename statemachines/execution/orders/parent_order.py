@@ -83,6 +83,7 @@ class ParentOrder:
     """The terms in the last IntentWorking, so that a repeated report sends no second one."""
     ended_number: int = 0
     machine: ParentOrderMachine = field(init=False)
+    _approved_data: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.machine = ParentOrderMachine(self.intent.intent_id)
@@ -117,12 +118,18 @@ class ParentOrder:
         """Move along the table. Raises IllegalTransitionError when there is no such row."""
         return self.machine.fire(trigger, reason, data)
 
+    def _approval(self) -> dict[str, Any]:
+        """The approval as JSON values; it never changes, its row is written several times."""
+        if self._approved_data is None:
+            self._approved_data = self.approved.model_dump(mode="json")
+        return self._approved_data
+
     def as_data(self) -> dict[str, Any]:
         """JSON values; `from_data` is its inverse."""
         requests = self.requests
         return {
             "number": self.number,
-            "approved": self.approved.model_dump(mode="json"),
+            "approved": self._approval(),
             "approved_ms": self.approved_ms,
             "trace": self.trace,
             "quantity": str(self.quantity),

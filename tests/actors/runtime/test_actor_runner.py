@@ -4,9 +4,13 @@ quotes travel with the messages for the same recipient."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import pytest
+
+from actors.runtime import step
 from actors.runtime.actor_runner import LIVE_TICK_S, ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import EnvelopeDict, Report
@@ -223,5 +227,45 @@ def test_quotes_behind_a_batch_for_a_peer_that_is_gone_do_not_keep_the_sender_fr
         for number in range(3):  # the batch is being retried: these queue behind it
             host.inform(QuoteFrame(quotes=(QUOTE,)), f"later {number}")
         until(lambda: peers.last(SENDER).sent.get(str(RECIPIENT)) == 4)
+    finally:
+        host.stop()
+
+
+# --- company under load ---
+
+BODY = BarsClosed(close_ms=1, bars=())
+
+
+def _after(monkeypatch: pytest.MonkeyPatch, earlier: int, *, is_lockstep: bool, linger_s: float) -> ActorRunner:
+    """An actor that has decided so often just now."""
+    monkeypatch.setattr(step, "LOAD_WITHIN_S", 60.0)
+    host = _host(_Alarm(), NoPeers(), is_lockstep=is_lockstep)
+    for number in range(earlier):
+        host.command(BODY, f"earlier-{number}")
+    monkeypatch.setattr(step, "LOAD_LINGER_S", linger_s)
+    return host
+
+
+def test_under_load_a_decision_waits_a_moment_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred orders a second, each decided and committed alone in five actors, took both cores of the machine."""
+    host = _after(monkeypatch, step.LOAD_STEPS, is_lockstep=False, linger_s=0.5)
+    try:
+        commits, begun = host.health()["commits"], time.monotonic()
+        both = [host.inform(BODY, name) for name in ("first", "second")]
+        for one in both:
+            one.result(10)
+        assert time.monotonic() - begun >= 0.5 and host.health()["commits"] == commits + 1
+    finally:
+        host.stop()
+
+
+@pytest.mark.parametrize(("earlier", "is_lockstep"), [(1, False), (2 * step.LOAD_STEPS, True)])
+def test_without_load_and_in_lockstep_nothing_waits(
+    monkeypatch: pytest.MonkeyPatch, earlier: int, is_lockstep: bool
+) -> None:
+    """In lockstep market time stands still until everything is decided, and one decision follows from the other."""
+    host = _after(monkeypatch, earlier, is_lockstep=is_lockstep, linger_s=60.0)
+    try:
+        host.inform(BODY, "first").result(10)
     finally:
         host.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import pytest
@@ -18,10 +18,10 @@ from statemachines.facts import SwitchFact
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import Accepted, CancelOrder, ExchangeRequest, ExchangeResponse, PlaceOrder
+from statemachines.requests import Accepted, CancelOrder, ExchangeRequest, ExchangeResponse, OrderWrite, PlaceOrder
 from statemachines.values import Account, ActorName, Side
 from tests.actors.runtime.toy import Toy
-from tests.kit.peers import Lanes
+from tests.kit.peers import Lanes, OneByOne
 
 
 def place(link: str) -> PlaceOrder:
@@ -30,7 +30,7 @@ def place(link: str) -> PlaceOrder:
     )
 
 
-class Venue:
+class Venue(OneByOne):
     """Notes what reaches it; the first request waits until `open` is set."""
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ def test_a_call_that_fails_in_an_unknown_way_has_an_unknown_outcome_and_the_lane
 
     rig.venue.perform = breaking  # type: ignore[method-assign]
     rig.lanes.submit(ExchangeCall("1", "CORE-HODL", place("a")))
-    rig.lanes.submit(ExchangeCall("2", "CORE-HODL", place("b")))
+    rig.lanes.submit(ExchangeCall("2", "CORE-HODL", place("b").model_copy(update={"category": "linear"})))
     rig.wait(2)
     assert (rig.answers["1"].kind, rig.answers["2"].kind) == ("unknown", "accepted")
 
@@ -154,8 +154,113 @@ def test_new_risk_does_not_wait_for_the_database_for_ever_but_a_reduction_does(m
 
     rig = Lanes(Venue(), holds)
     rig.venue.open.set()
-    rig.lanes.submit(ExchangeCall("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1))
-    rig.lanes.submit(ExchangeCall("reducing", "TREND-1", place("b")))
-    rig.wait(2)
+    rig.lanes.perform([ExchangeCall("new-risk", "TREND-1", place("a"), gate=ActorName.TREND_1)])
+    rig.lanes.perform([ExchangeCall("reducing", "TREND-1", place("b"))])
     assert (rig.answers["new-risk"].kind, rig.answers["reducing"].kind) == ("blocked", "accepted")
     assert rig.venue.performed == ["place_order b"] and away[0] <= 0
+
+
+class BatchVenue(Venue):
+    """Notes the batches too; the epoch is asked for just before each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+        self.lose_batches = False
+
+    def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        self.batches.append([request.client_order_id for request in requests])
+        if self.lose_batches:
+            raise RuntimeError("the wire was cut")
+        return [Accepted(venue_order_id=request.client_order_id) for request in requests]
+
+
+def perps(links: Sequence[str]) -> list[ExchangeCall]:
+    return [
+        ExchangeCall(link, "TREND-1", place(link).model_copy(update={"category": "linear"}), gate=ActorName.TREND_1)
+        for link in links
+    ]
+
+
+def test_placements_that_are_ready_together_leave_in_batches_under_one_fence_each() -> None:
+    """A burst of a thousand orders asked the database a thousand times whether the epoch still held, one order after
+    the other: 57 to 89 orders a second. What has gathered behind the first one now leaves twenty at a time."""
+    confirmed: list[int] = []
+
+    def holds() -> bool:
+        confirmed.append(1)
+        return True
+
+    rig = Lanes(BatchVenue(), holds)
+    calls = perps([f"o{number}" for number in range(46)])
+    rig.lanes.submit(calls[0])
+    assert rig.venue.begun.wait(10)
+    for call in calls[1:]:
+        rig.lanes.submit(call)
+    rig.venue.open.set()
+    rig.wait(46)
+    assert [len(batch) for batch in rig.venue.batches] == [20, 20, 5]
+    assert len(confirmed) == 4
+    assert [link for batch in rig.venue.batches for link in batch] == [call.key for call in calls[1:]]
+    assert all(rig.answers[call.key] == Accepted(venue_order_id=call.key) for call in calls[1:])
+
+
+def test_a_batch_whose_call_fails_leaves_every_leg_unknown_and_the_next_go_one_by_one() -> None:
+    """Until one of them is accepted: whatever broke the batch must not break the next one as well."""
+    rig = Lanes(BatchVenue())
+    rig.venue.lose_batches = True
+    calls = perps([f"o{number}" for number in range(24)])
+    rig.lanes.submit(calls[0])
+    assert rig.venue.begun.wait(10)
+    for call in calls[1:]:
+        rig.lanes.submit(call)
+    rig.venue.open.set()
+    rig.wait(24)
+    assert [rig.answers[f"o{number}"].kind for number in (0, 1, 20, 21)] == [
+        "accepted",
+        "unknown",
+        "unknown",
+        "accepted",
+    ]
+    assert rig.venue.batches[0] == [f"o{number}" for number in range(1, 21)]
+    assert "place_order o21" in rig.venue.performed
+
+
+def test_a_twin_that_lost_its_epoch_sends_nothing_of_a_batch() -> None:
+    rig = Lanes(BatchVenue(), lambda: False)
+    assert rig.lanes.perform(perps(["a", "b"])) == []
+    assert rig.fenced.is_set() and rig.venue.batches == [] and not rig.answers
+
+
+def test_new_risk_of_a_batch_is_blocked_as_a_whole_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes_module, "CONFIRM_S", 0.0)
+
+    def holds() -> bool:
+        raise StoreUnavailableError
+
+    rig = Lanes(BatchVenue(), holds)
+    assert [outcome.kind for outcome in rig.lanes.perform(perps(["a", "b"]))] == ["blocked", "blocked"]
+    assert rig.venue.batches == [] and set(rig.answers) == {"a", "b"}
+
+
+def test_an_answer_with_too_few_outcomes_is_no_answer() -> None:
+    rig = Lanes(BatchVenue())
+    rig.venue.perform_batch = lambda account, requests: [Accepted()]  # type: ignore[method-assign]
+    assert [outcome.kind for outcome in rig.lanes.perform(perps(["a", "b"]))] == ["unknown", "unknown"]
+
+
+def test_an_idle_lane_sends_at_once_and_a_busy_one_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait is only for what comes within it: with a wait of a minute nothing idle may be held up at all."""
+    monkeypatch.setattr(lanes_module, "LINGER_S", 60.0)
+    rig = Lanes(BatchVenue())
+    rig.venue.open.set()
+    calls = perps([f"o{number}" for number in range(21)])
+    rig.lanes.submit(calls[0])
+    assert rig.venue.begun.wait(10), "an idle lane does not wait"
+    rig.lanes.submit(calls[1])
+    rig.lanes.submit(ExchangeCall("exit", "TREND-1", place("exit")))
+    for call in calls[2:]:
+        rig.lanes.submit(call)
+    rig.wait(22)
+    assert rig.venue.performed == ["place_order o0", "place_order exit"], "an exit never waits"
+    assert [len(batch) for batch in rig.venue.batches] == [20], "a full batch does not wait any longer"

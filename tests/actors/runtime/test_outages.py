@@ -17,7 +17,7 @@ from statemachines.commands import ExchangeCall
 from statemachines.requests import Accepted, ExchangeRequest, ExchangeResponse, LookUpTransfer, TransferFunds
 from statemachines.values import Account, ActorName
 from tests.actors.runtime.toy import Buyer, Pump, ToyExchange, fact
-from tests.kit.peers import PATIENCE_S, Lanes
+from tests.kit.peers import PATIENCE_S, Lanes, OneByOne
 
 
 class _FlakyStore(MemoryStore):
@@ -84,7 +84,7 @@ def test_whatever_call_the_database_misses_nothing_received_is_lost(facts: int, 
     assert len(store.journal("tactical")) == facts
 
 
-class _Venue:
+class _Venue(OneByOne):
     def __init__(self) -> None:
         self.performed: list[ExchangeRequest] = []
 

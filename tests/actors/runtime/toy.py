@@ -24,6 +24,7 @@ from statemachines.requests import (
 )
 from statemachines.state_store import PLAIN
 from statemachines.values import Account, ActorName
+from tests.kit.peers import OneByOne
 
 
 def fact(number: int) -> StreamEvent:
@@ -157,7 +158,7 @@ class Buyer(Toy):
         return [StateRow(key, self.state[key], 1, {"attempt": self._attempt[key]}) for key in sorted(self.state)]
 
 
-class ToyExchange:
+class ToyExchange(OneByOne):
     """Counts how often each transfer was performed: the truth that must show 1 everywhere."""
 
     def __init__(self) -> None:

@@ -252,6 +252,40 @@ def test_orders_and_transfers(simulator: Simulator) -> None:
     assert isinstance(denied, Refused) and denied.fault == "halt", "a sub-account's key may not move money"
 
 
+def test_ex_7_batches_of_orders_have_an_outcome_for_each(simulator: Simulator) -> None:
+    """Bounded market orders, one that the account cannot pay for among them; amended and cancelled together."""
+    exchange = simulator.exchange
+    exchange.perform(T1, SetLeverage(symbol="BTCUSDT", leverage=Decimal(3)))
+    seen = exchange.perform(Account.MASTER, ReadMarket())
+    assert isinstance(seen, MarketSnapshot)
+    (ask,) = [quote.ask for quote in seen.quotes if (quote.category, quote.symbol) == ("linear", "BTCUSDT")]
+    bound = {"worst_price": (ask * Decimal("1.005")).quantize(Decimal("0.1"))}
+    entries = [market("leg-1"), market("leg-2", "20"), market("leg-3")]
+    outcomes = exchange.perform_batch(T1, [one.model_copy(update=bound) for one in entries])
+    assert [one.kind for one in outcomes] == ["accepted", "refused", "accepted"]
+    assert isinstance(outcomes[1], Refused) and outcomes[1].fault == "funds"
+    found = exchange.perform(T1, LookUpOrder(client_order_id="leg-3", category="linear", symbol="BTCUSDT"))
+    assert isinstance(found, OrderFound) and found.report.status is VenueOrderStatus.FILLED
+    assert found.executions[0].price < bound["worst_price"]
+    again = exchange.perform_batch(T1, [one.model_copy(update=bound) for one in entries[:1]])
+    assert isinstance(again[0], Refused) and again[0].fault == "duplicate"
+    resting = [
+        order_of(client_order_id=link, style="post_only", price=Decimal(1000), quantity=Decimal("0.01"))
+        for link in ("quote-1", "quote-2")
+    ]
+    price = (ask * Decimal("0.99")).quantize(Decimal(1))
+    resting = [one.model_copy(update={"price": price}) for one in resting]
+    assert [one.kind for one in exchange.perform_batch(T1, resting)] == ["accepted"] * 2
+    amends = [
+        AmendOrder(client_order_id=link, category="linear", symbol="BTCUSDT", price=price - 1)
+        for link in ("quote-1", "quote-2", "never-1")
+    ]
+    assert [one.kind for one in exchange.perform_batch(T1, amends)] == ["accepted", "accepted", "refused"]
+    cancels = [CancelOrder(client_order_id=one.client_order_id, category="linear", symbol="BTCUSDT") for one in amends]
+    done = exchange.perform_batch(T1, cancels)
+    assert [getattr(one, "already", None) for one in done] == [False, False, True]
+
+
 def test_a_wrong_secret_halts(simulator: Simulator) -> None:
     key = simulator.held.keys[T1]
     wrong = Credentials({T1: AccountKey(key.api_key, SecretStr("wrong"), key.uid)})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from infra.bybit.exchange import InvalidRequest, order_body
+from infra.bybit.orders.bodies import InvalidRequest, order_body
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,

@@ -180,6 +180,8 @@ def test_the_configured_quotas_are_those_of_the_exchange() -> None:
     assert calls == {
         **{"create.linear": 10, "create.spot": 20, "amend.linear": 10, "amend.spot": 10},
         **{"cancel.linear": 10, "cancel.spot": 20, "fee-rate": 5, "leverage": 10, "transfer": 5, "transfer-query": 5},
+        **{"create-batch.linear": 10, "amend-batch.linear": 10, "cancel-batch.linear": 10},
+        **{"create-batch.spot": 20, "amend-batch.spot": 20, "cancel-batch.spot": 20},
         **dict.fromkeys(("orders", "history", "executions", "positions", "wallet", "account"), 50),
         "transactions": 25,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 from collections.abc import Iterator
@@ -231,3 +232,17 @@ def test_a_posting_is_booked_once_with_its_lines(open_store: OpenStore, database
         ).fetchall()
     amounts = [("cash", Decimal("-58.42")), ("fees", Decimal("58.42"))]
     assert rows == [(key, n + 1, *amounts[n]) for key in ("e1:fee", "e2:fee") for n in (0, 1)]
+
+
+def test_a_message_of_the_version_that_kept_it_whole_is_sent_again_as_it_was(
+    open_store: OpenStore, database_url: str
+) -> None:
+    """A row once held each message twice: in its columns and, whole, in its envelope."""
+    pen, sent = Pen(open_store()), envelope(1, "risk-manager")
+    pen.write(outbox=[sent], next_seq=2)
+    assert list(pen.store.load(ACTOR, pen.epoch).outbox) == [sent]
+    with connect(database_url, "test") as connection:
+        kept = connection.execute("SELECT envelope FROM outbox").fetchone()
+        assert kept is not None and sorted(kept[0]) == ["body", "prev", "version"]
+        connection.execute("UPDATE outbox SET envelope = %s::json", (json.dumps(sent),))
+    assert list(pen.store.load(ACTOR, pen.epoch).outbox) == [sent]

@@ -60,6 +60,7 @@ RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
 SELDOM = frozenset(
     {
         Point.PLACE,
+        Point.BATCH,
         Point.ORDER_FRAME,
         Point.EXECUTION_FRAME,
         Point.MARKET_FRAME,

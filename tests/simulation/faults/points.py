@@ -24,6 +24,7 @@ class Point(StrEnum):
     PLACE = "placing an order"
     CANCEL = "cancelling an order"
     AMEND = "amending an order"
+    BATCH = "several orders in one request"
     TRANSFER = "transferring funds"
     LEVERAGE = "setting leverage"
     READ_ORDERS = "reading orders, executions and transfers"
@@ -55,6 +56,10 @@ class Fault(StrEnum):
     SERVER_ERROR_AFTER = "HTTP 502 after effect"
     RATE_LIMITED = "10006 too many visits"
     BUSY = "10016 internal error"
+    PARTLY = "the last orders are refused, the first are done"
+    PARTLY_LOST = "the last orders are refused, the first are done, and no answer"
+    TORN = "the answer lacks an order"
+    SWAPPED = "the answer names the orders in another order"
     DOUBLED = "arrives twice"
     REORDERED = "overtaken by the next"
     LATE = "arrives only after time has moved"
@@ -96,6 +101,7 @@ FAULTS: dict[Point, tuple[Fault, ...]] = {
     Point.PLACE: _WRITES,
     Point.CANCEL: _WRITES,
     Point.AMEND: _WRITES,
+    Point.BATCH: (*_DYING, Fault.PARTLY, Fault.PARTLY_LOST, Fault.TORN, Fault.SWAPPED),
     Point.TRANSFER: _WRITES,
     Point.LEVERAGE: _WRITES,
     Point.READ_ORDERS: _UNSENT,
@@ -109,8 +115,9 @@ FAULTS: dict[Point, tuple[Fault, ...]] = {
     Point.POSITION: (Fault.DELEVERAGED,),
     Point.TURN: (Fault.SHUFFLED,),
 }
-"""A read whose answer is lost is a read that timed out: faults after the effect exist for writes alone. Public frames
-of one connection arrive in order, and time moves only when they have arrived (lockstep)."""
+"""A batch fails as a whole like a single order; what only a batch can do is at a point of its own. A read whose answer
+is lost is a read that timed out: faults after the effect exist for writes alone. Public frames of one connection arrive
+in order, and time moves only when they have arrived (lockstep)."""
 
 PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)
 
@@ -121,6 +128,9 @@ PATHS: dict[str, Point] = {
     "/v5/order/create": Point.PLACE,
     "/v5/order/cancel": Point.CANCEL,
     "/v5/order/amend": Point.AMEND,
+    "/v5/order/create-batch": Point.PLACE,
+    "/v5/order/cancel-batch": Point.CANCEL,
+    "/v5/order/amend-batch": Point.AMEND,
     "/v5/asset/transfer/universal-transfer": Point.TRANSFER,
     "/v5/position/set-leverage": Point.LEVERAGE,
     "/v5/order/realtime": Point.READ_ORDERS,

@@ -19,9 +19,8 @@ from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.ports import ExchangePort, FencedError, StoreUnavailableError
 from actors.runtime.registry import SPEC_OF, START_ORDER
 from statemachines.actor_logic import ActorLogic
-from statemachines.commands import ExchangeCall
+from statemachines.execution.orders.request_queue import RequestQueue
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import CancelOrder
 from statemachines.values import ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import DeathError, FailingStore
@@ -44,7 +43,7 @@ class Living:
 
     durable: DurableActor
     dispatcher: ExchangeDispatcher
-    lanes: dict[str, deque[ExchangeCall]] = field(default_factory=dict)
+    lanes: dict[str, RequestQueue] = field(default_factory=dict)
     answers: deque[tuple[str, ResponseReceived]] = field(default_factory=deque)
     has_recovered: bool = False
 
@@ -210,7 +209,9 @@ class Scheduler:
             self.lose(DeathError(durable.name))
             return
         for call in effects.calls:
-            living.lanes.setdefault(call.account, deque()).append(call)
+            if call.account not in living.lanes:
+                living.lanes[call.account] = living.dispatcher.queue(call.account)
+            living.lanes[call.account].put(call)
         for to, envelope in effects.ephemeral:
             for recipient in to:
                 if recipient in self.living:
@@ -252,15 +253,14 @@ class Scheduler:
 
     # --- requests ---
 
-    def _perform(self, living: Living, lane: deque[ExchangeCall]) -> None:
+    def _perform(self, living: Living, lane: RequestQueue) -> None:
         name = living.durable.name
         self._may_die(Point.BEFORE_CALL, name)
-        call = next((one for one in lane if isinstance(one.request, CancelOrder)), lane[0])
-        lane.remove(call)
-        self.performed += 1
+        calls = lane.take()
+        self.performed += len(calls)
         self.calling = living
         try:
-            living.dispatcher.perform(call)
+            lane.ended(living.dispatcher.perform(calls))
         finally:
             self.calling = None
         choice = self._chooser.at(Point.AFTER_CALL, name)

@@ -10,10 +10,12 @@ import pytest
 from statemachines.commands import ExchangeCall, Record, Send
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.logic import take_approved
+from statemachines.execution.orders.request_queue import batch_kind
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
+from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Withdraw
 from statemachines.requests import Accepted, Blocked, CancelOrder, PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
@@ -58,6 +60,25 @@ def test_ex3_the_slippage_is_narrowed_to_the_approved_price_limit(side: Side, li
     rig.approve(side=side, price_limit=D(limit))
     request = rig.asked[-1].request
     assert isinstance(request, PlaceOrder) and request.slippage_limit == D(slippage)
+
+
+@pytest.mark.parametrize(("side", "worst"), [(Side.BUY, "100.6"), (Side.SELL, "99.5")])
+def test_ex3_the_slippage_limit_is_given_as_a_price_too_never_beyond_it(side: Side, worst: str) -> None:
+    """What a leg of a batch can say: from the touch of 99.9 and 100.1, rounded inward to the tick of 0.1."""
+    rig = Rig().start()
+    rig.approve(side=side)
+    request = rig.asked[-1].request
+    assert isinstance(request, PlaceOrder) and request.worst_price == D(worst)
+    assert request.slippage_limit is not None and request.price is None
+
+
+def test_ex3_without_a_quote_there_is_no_price_and_the_order_travels_alone() -> None:
+    rig = Rig().start()
+    rig.tell(QuotesSeen(quotes=(), withdrawn=(("spot", "BTCUSDT"), ("linear", "BTCUSDT"))))
+    rig.approve()
+    request = rig.asked[-1].request
+    assert isinstance(request, PlaceOrder) and request.worst_price is None
+    assert batch_kind(rig.asked[-1]) is None
 
 
 def test_ex3_a_market_beyond_the_price_limit_is_denied_but_never_a_reducing_order() -> None:

@@ -67,8 +67,9 @@ def work(venue: Venue, account: Account, order: Order, base: Decimal) -> None:
     limit = order.price if order.order_type == "Limit" else slippage_bound(venue, order, base)
     fills: list[book.Level] = []
     if order.time_in_force != "PostOnly":
-        # A limit order meets the book as it is shown; the market moves against one that names no price.
-        slippage = slippage_of(venue, order) if order.order_type == "Market" else ZERO
+        # An order that may rest meets the book as it is shown; the market moves against one that only takes.
+        is_taker = order.order_type == "Market" or order.time_in_force == "IOC"
+        slippage = slippage_of(venue, order) if is_taker else ZERO
         fills = book.take(
             venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty, slippage=slippage
         )

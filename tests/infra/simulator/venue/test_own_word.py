@@ -210,3 +210,19 @@ def test_slippage_moves_a_market_order_outward_and_never_inside() -> None:
     tiny = World(config=SimConfig(slippage=Decimal("0.000000001")))
     assert tiny.order(side="Buy", qty="0.01")["avgPrice"] == "40000.1"
     assert tiny.order(side="Sell", qty="0.01", reduceOnly=True)["avgPrice"] == "39999.9"
+
+
+def test_a_leg_of_a_batch_cannot_say_what_the_exchange_does_not_document_for_legs() -> None:
+    """bybit-v5 4.2: create-batch has no slippage tolerance and cancel-batch no kind of order. An exchange that takes
+    them in a simulation teaches a client to lose them in earnest."""
+    world = World()
+    leg = {"symbol": "BTCUSDT", "orderType": "Market", "side": "Buy", "qty": "0.001", "orderLinkId": "leg-1"}
+    bounded = leg | {"slippageToleranceType": "Percent", "slippageTolerance": "0.5"}
+    for path, one in (
+        ("/v5/order/create-batch", bounded),
+        ("/v5/order/cancel-batch", {"symbol": "BTCUSDT", "orderLinkId": "leg-1", "orderFilter": "StopOrder"}),
+    ):
+        request = ApiRequest("POST", path, {"category": "linear", "request": [one]}, world.uids["TREND-1"])
+        answer = world.exchange.handle(request)
+        assert (answer["retCode"], answer["retExtInfo"]["list"][0]["code"]) == (0, 10001)
+        assert answer["result"]["list"][0]["orderId"] == ""
