@@ -28,7 +28,7 @@ from statemachines.trend.position import STOP_REPAIRS
 from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
 from tests.kit.restoring import restore_logic
 from tests.simulation.books import books_in_memory
-from tests.simulation.faults.points import Point
+from tests.simulation.faults.points import Fault, Point
 from tests.simulation.faults.world import World
 from tests.simulation.whole import INSTALLATION
 
@@ -188,14 +188,17 @@ def _children(world: World) -> Iterator[str]:
 
 
 def _halted_by_rule(world: World) -> frozenset[str]:
-    """TR-5: engines whose stop the exchange has cancelled more often than it is replaced; only the operator ends it."""
+    """TR-5: engines whose stop the exchange has cancelled, or an actor that was away has left unconfirmed, more often
+    than it is replaced; only the operator ends it."""
+    was_away = any(one.fault is Fault.DOWN for one in world.chooser.taken)
     cancelled = Counter(one.who for one in world.chooser.taken if one.point is Point.OPEN_ORDER)
     often = {engine for engine in TRENDS if cancelled[ACCOUNT_OF[engine].value] > STOP_REPAIRS}
     switches = (fact for fact in world.store.memory.facts("switches") if isinstance(fact, SwitchFact))
     return frozenset(
         one.scope
         for one in switches
-        if one.state == "HALTED" and one.scope in often and "cannot be held at the exchange" in one.reason
+        if one.state == "HALTED" and "cannot be held at the exchange" in one.reason
+        if one.scope in often or (was_away and "is not confirmed after" in one.reason)
     )
 
 
