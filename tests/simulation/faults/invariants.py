@@ -140,10 +140,11 @@ class Invariants:
         for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT"):
             coin = symbol.removesuffix("USDT")
             short = account.positions[symbol].size if symbol in account.positions else ZERO
-            naked = abs(account.balance(coin) + short) * world.exchange.venue.prices.mark(symbol)
+            mark = world.exchange.venue.prices.mark(symbol)
+            naked = abs(account.balance(coin) + short) * mark
             # Who is away decides nothing; that it is away is the supervisor's alert.
             is_anyone_away = bool(world.scheduler.down)
-            if is_anyone_away or naked <= max(DUST_USDT, self._funding.delta_tolerance * abs(short)):
+            if is_anyone_away or naked <= max(DUST_USDT, self._funding.delta_tolerance * abs(short) * mark):
                 self._naked_since.pop(symbol, None)
                 continue
             since = self._naked_since.setdefault(symbol, now_ms)
