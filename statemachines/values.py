@@ -127,12 +127,6 @@ class Instrument(Frozen):
         """The smallest multiple of the lot step that is not below `quantity`."""
         return ceil_to_step(quantity, self.qty_step)
 
-    def cap_market_qty(self, quantity: Decimal) -> Decimal:
-        """`quantity`, capped at the venue's largest market order, in whole lots; a maximum of 0 means no maximum."""
-        if not 0 < self.max_market_qty < quantity:
-            return quantity
-        return self.floor_qty(self.max_market_qty)
-
     def floor_price(self, price: Decimal) -> Decimal:
         return floor_to_step(price, self.tick_size)
 

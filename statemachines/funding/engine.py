@@ -19,7 +19,7 @@ from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.parameters import FundingParameters
-from statemachines.funding.state import Evaluation, is_idle_row
+from statemachines.funding.state import DIALECT, Evaluation
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded, TransferWanted
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
@@ -32,7 +32,6 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.state_store import StateDialect
 from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)
@@ -43,7 +42,7 @@ class FundingEngine:
     """One engine for all pairs of the engine; `parameters` carries the rules' numbers."""
 
     name = ActorName.FUNDING
-    dialect = StateDialect(is_idle=is_idle_row)
+    dialect = DIALECT
 
     def __init__(self, parameters: FundingParameters | None = None) -> None:
         self.parameters = parameters or FundingParameters()
@@ -193,6 +192,7 @@ class FundingEngine:
             self._pair_orders.alert_if_naked(asset, now_ms)
         self._rules.waiting_exits(now_ms)
         self._evaluate(now_ms)
+        self._rules.next_slices(now_ms)
         self._rules.trims(now_ms)
         self._request_transfer()
         return self._pair_orders.take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.funding.machine import FundingState
-from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders
+from statemachines.funding.pair import Action, is_hedged, is_naked, opening_orders, pair_slice
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import (
     ExitReason,
@@ -14,6 +14,7 @@ from statemachines.funding.rules import (
     hold_expired,
     leg_room_usdt,
     pair_size,
+    spot_order_for,
 )
 from statemachines.funding.state import Evaluation
 from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
@@ -166,7 +167,8 @@ class Evaluator:
                 f"{market.spot_price} (FU-5)"
             )
             self.pair_orders.out.append(self.pair_orders.machine(asset).remark("compound", reason, {}))
-            orders = opening_orders(size.short, size.spot_order)
+            piece = pair_slice(size, market)  # what the carry buys beyond a slice waits for the next settlement
+            orders = opening_orders(piece.short, piece.spot_order)
             self.pair_orders.send(asset, Action.COMPOUND, orders, reason, now_ms, books_carry=True)
             planned += self._cost(asset, size)
 
@@ -215,10 +217,39 @@ class Evaluator:
             f"{sentence}; {size.short} {asset} short against {size.spot_order} spot at {market.spot_price}, "
             f"limit {room:.2f} USDT of equity {equity:.2f} (FU-7)"
         )
+        piece = pair_slice(size, market)
+        if piece != size:
+            reason += f"; worked in slices of {piece.short} (X4)"
         self.pair_orders.noted(asset, machine.enter(reason, {"short": str(size.short), "spot": str(size.spot_order)}))
-        self.pair_orders.set(asset, entered_ms=0)
-        self.pair_orders.send(asset, Action.ENTRY, opening_orders(size.short, size.spot_order), reason, now_ms)
+        goal = size.short if piece != size else ZERO
+        self.pair_orders.set(asset, entered_ms=0, pair=row.pair.model_copy(update={"goal_short": goal}))
+        self.pair_orders.send(asset, Action.ENTRY, opening_orders(piece.short, piece.spot_order), reason, now_ms)
         return self._cost(asset, size)
+
+    def next_slices(self, now_ms: int) -> None:
+        """X4: the due slices of entries under way, as far as cash, FU-7 and the risk state still permit."""
+        for asset in self.parameters.assets:
+            row, market = self.pair_orders.assets[asset], self.pair_orders.market(asset)
+            pair = row.pair
+            if pair.next_slice_ms is None or pair.next_slice_ms > now_ms or pair.operation is not None:
+                continue
+            if not self.pair_orders.held(asset) or row.exit_reason is not None or market is None:
+                self.pair_orders.end_slices(asset, "the pair is being closed")
+                continue
+            if barred := self.entries_barred(now_ms):
+                self.pair_orders.end_slices(asset, barred)
+                continue
+            equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
+            room = leg_room_usdt(equity, pair.coins * market.spot_price, self._factor(), self.parameters)
+            missing = spot_order_for(pair.goal_short - pair.short, market.spot_fee, market.spot.qty_step)
+            size = self._affordable(asset, min(room, missing * market.spot_price), ZERO)
+            if size is None:
+                self.pair_orders.end_slices(asset, f"room {room:.2f} USDT and the free cash buy no whole lot (FU-7)")
+                continue
+            piece = pair_slice(size, market)
+            self.pair_orders.set(asset, pair=pair.model_copy(update={"next_slice_ms": None}))
+            reason = f"{asset}: {pair.short} of {pair.goal_short} are short; next slice {piece.short} (X4)"
+            self.pair_orders.send(asset, Action.ENTRY, opening_orders(piece.short, piece.spot_order), reason, now_ms)
 
     def _factor(self) -> Decimal:
         """RM-3: the smallest size factor in force, never above 1."""

@@ -54,6 +54,7 @@ class Intake:
                 self.pair_orders.set(asset, spot_price=spot_price, perp_price=perp_price)
             else:
                 self._read_basis(asset, spot_price, perp_price, fresh)
+        self.pair_orders.take_volumes(body.bars)
         self.pair_orders.set_engine(bars_ms=body.close_ms)
 
     def _read_basis(self, asset: str, spot_price: Decimal, perp_price: Decimal, fresh: bool) -> None:

@@ -5,15 +5,25 @@ The residual is net spot minus short, always from quantities reported by the exc
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from statemachines.backoff import REFUSED, Backoff
 from statemachines.funding.parameters import FundingParameters
-from statemachines.funding.rules import spot_order_for
+from statemachines.funding.rules import PairSize, spot_order_for
 from statemachines.refusals import RefusalCause
-from statemachines.values import LINEAR, SECOND_MS, SPOT, Category, Frozen, Instrument, Side
+from statemachines.values import (
+    LINEAR,
+    SECOND_MS,
+    SPOT,
+    Category,
+    Frozen,
+    Instrument,
+    Side,
+    ceil_to_step,
+    floor_to_step,
+)
 
 ZERO = Decimal(0)
 LONGEST_PAUSE_S = 600.0
@@ -80,7 +90,8 @@ class Pair(Frozen):
     """Holdings of one asset: `coins` of spot net of fees and external holdings, `short` of the perpetual (>= 0).
 
     `dust_short` is a short below a lot that the exchange refuses to close (X1): it is part of `short` and counts in the
-    residual, but no further order is sent for it.
+    residual, but no further order is sent for it. `goal_short`: the short that the entry aims at when it is worked in
+    slices (X4), 0 otherwise; `next_slice_ms`: when the next pair of slices is due.
     """
 
     coins: Decimal = ZERO
@@ -89,6 +100,8 @@ class Pair(Frozen):
     naked_since_ms: int | None = None
     alerted: bool = False
     dust_short: Decimal = ZERO
+    goal_short: Decimal = ZERO
+    next_slice_ms: int | None = None
 
     @property
     def is_dust(self) -> bool:
@@ -102,13 +115,16 @@ class Pair(Frozen):
 
 
 class PairMarket(NamedTuple):
-    """The input of sizing: both instruments, their last prices and the fee that a spot buy pays in the coin."""
+    """The input of sizing: both instruments, their last prices, the fee that a spot buy pays in the coin, and the
+    largest order of each leg that is sent whole (X4), in base coin."""
 
     spot: Instrument
     perp: Instrument
     spot_price: Decimal
     perp_price: Decimal
     spot_fee: Decimal
+    spot_most: Decimal = Decimal("Infinity")
+    perp_most: Decimal = Decimal("Infinity")
 
 
 class Order(NamedTuple):
@@ -155,20 +171,35 @@ def is_naked(pair: Pair, market: PairMarket, tolerance: Decimal) -> bool:
     return not is_hedged(pair, tolerance) and market.spot.tradable(abs(pair.residual), market.spot_price)
 
 
+def pair_slice(size: PairSize, market: PairMarket) -> PairSize:
+    """X4: the pair itself, or the first of the equal slices in which it is worked: neither leg of a slice is larger
+    than the largest order that is sent whole."""
+    if size.spot_order <= market.spot_most and size.short <= market.perp_most:
+        return size
+    step = max(market.spot.qty_step, market.perp.qty_step)
+    most = min(market.spot_most * (1 - market.spot_fee), market.perp_most)
+    number = (size.short / most).to_integral_value(rounding=ROUND_CEILING)
+    short = min(ceil_to_step(size.short / number, step), max(floor_to_step(most, step), step))
+    return PairSize(short, spot_order_for(short, market.spot_fee, market.spot.qty_step))
+
+
 def opening_orders(short: Decimal, spot_order: Decimal) -> tuple[Order, ...]:
     """FU-4: both legs, sent together."""
     return Order(SPOT, Side.BUY, spot_order), Order(LINEAR, Side.SELL, short)
 
 
 def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
-    """Orders that close the rest of the pair; empty when only dust remains."""
+    """Orders that close the rest of the pair, or its next slice: the same quantity of both legs (X4). Empty when only
+    dust remains."""
     orders = []
-    coins = _clip(market.spot.floor_qty(pair.coins), market.spot)
+    is_whole = pair.coins <= market.spot_most and pair.short <= market.perp_most
+    most = max(pair.coins, pair.short) if is_whole else min(market.spot_most, market.perp_most)
+    coins = market.spot.floor_qty(min(pair.coins, most))
     if market.spot.tradable(coins, market.spot_price):
         orders.append(Order(SPOT, Side.SELL, coins))
     if not pair.is_dust:
-        lots = _in_lots(pair.short, market.perp)
-        orders.append(Order(LINEAR, Side.BUY, _clip(lots, market.perp) or pair.short, closes_rest=lots == 0))
+        lots = _in_lots(min(pair.short, most), market.perp)
+        orders.append(Order(LINEAR, Side.BUY, lots or pair.short, closes_rest=lots == 0))
     return tuple(orders)
 
 
@@ -176,10 +207,10 @@ def trim_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     """FU-4, F9: bring the delta to zero with the spot leg, rounded to its step; empty below the exchange's minimum."""
     delta = pair.residual
     if delta > 0:
-        order = Order(SPOT, Side.SELL, _clip(market.spot.floor_qty(delta), market.spot))
+        order = Order(SPOT, Side.SELL, market.spot.floor_qty(min(delta, market.spot_most)))
     else:
         gross = spot_order_for(-delta, market.spot_fee, market.spot.qty_step)
-        order = Order(SPOT, Side.BUY, _clip(gross, market.spot))
+        order = Order(SPOT, Side.BUY, min(gross, market.spot_most))
     return (order,) if market.spot.tradable(order.quantity, market.spot_price) else ()
 
 
@@ -187,7 +218,7 @@ def catch_up_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     """FU-4: send the difference again on the smaller leg; empty when it is too small to send."""
     if pair.residual <= 0:
         return trim_orders(pair, market)
-    quantity = _clip(market.perp.floor_qty(pair.residual), market.perp)
+    quantity = market.perp.floor_qty(min(pair.residual, market.perp_most))
     ok = market.perp.tradable(quantity, market.perp_price)
     return (Order(LINEAR, Side.SELL, quantity),) if ok else ()
 
@@ -197,7 +228,7 @@ def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     if pair.residual >= 0:
         return trim_orders(pair, market)
     quantity = _in_lots(min(pair.short, market.perp.ceil_qty(-pair.residual)), market.perp)
-    return (Order(LINEAR, Side.BUY, _clip(quantity, market.perp)),) if quantity > 0 else ()
+    return (Order(LINEAR, Side.BUY, min(quantity, market.perp_most)),) if quantity > 0 else ()
 
 
 def next_step(pair: Pair, market: PairMarket, now_ms: int, parameters: FundingParameters) -> Step:
@@ -236,6 +267,8 @@ def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, 
     """Closing is repeated until it is done; after the first attempts with growing pauses, to avoid churning."""
     if not orders:
         return Step(Next.DONE)
+    if operation.legs and all(leg.filled >= leg.quantity for leg in operation.legs):
+        return Step(Next.SEND, orders=orders)  # X4: the next slice of an exit follows without pause
     if any(leg.refusal is RefusalCause.CLOSED for leg in operation.legs):
         backoff = REFUSED[RefusalCause.CLOSED]
     else:
@@ -249,8 +282,3 @@ def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
     """The part that the venue accepts as a reduce-only order; 0 when the quantity is below a lot."""
     lots = instrument.floor_qty(quantity)
     return lots if lots >= instrument.min_qty else ZERO
-
-
-def _clip(quantity: Decimal, instrument: Instrument) -> Decimal:
-    """Cap an order at the venue's largest market order; the remainder follows with the next attempt."""
-    return instrument.cap_market_qty(quantity)

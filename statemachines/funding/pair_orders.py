@@ -9,6 +9,7 @@ from typing import Any
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, JournalEntry, Send
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
+from statemachines.facts import BarFact
 from statemachines.funding.machine import FundingMachine, FundingState
 from statemachines.funding.pair import (
     Action,
@@ -25,21 +26,27 @@ from statemachines.funding.pair import (
 )
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
-from statemachines.funding.state import AssetRow, EngineRow
+from statemachines.funding.state import SCHEMA, AssetRow, EngineRow, VolumesRow
 from statemachines.intent_ids import intent_id
+from statemachines.limits.slices import SLICE_PACE_MS, largest_order
 from statemachines.messages.orders import Intent, Withdraw
+from statemachines.portfolio.volumes import HourlyVolumes
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
+
+VOLUMES_KEY = "VOLUMES"
+_NO_SLICES: Mapping[str, Any] = {"goal_short": Decimal(0), "next_slice_ms": None}
 
 
 class PairOrders(EngineRows[EngineRow]):
     """The engine's rows and the orders of its pairs."""
 
     def __init__(self, parameters: FundingParameters) -> None:
-        super().__init__(EngineRow())
+        super().__init__(EngineRow(), SCHEMA)
         self.parameters = parameters
         self.assets = {asset: AssetRow(spot_fee=parameters.spot_fee_rate) for asset in parameters.assets}
         self._machines = {asset: FundingMachine(asset) for asset in parameters.assets}
         self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._volumes = HourlyVolumes()
 
     # --- durable rows ---
 
@@ -55,15 +62,17 @@ class PairOrders(EngineRows[EngineRow]):
         return row
 
     def _further_keys(self) -> Iterable[str]:
-        return self.assets
+        return (*self.assets, VOLUMES_KEY)
 
-    def _further(self, key: str) -> AssetRow:
-        return self.assets[key]
+    def _further(self, key: str) -> AssetRow | VolumesRow:
+        return VolumesRow(hours=self._volumes.as_data()) if key == VOLUMES_KEY else self.assets[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
+            elif key == VOLUMES_KEY:
+                self._volumes.restore(VolumesRow.model_validate(row.data).hours)
             elif key in self.assets:
                 self.assets[key] = AssetRow.model_validate(row.data)
                 self._machines[key] = FundingMachine.restored(key, self.assets[key].state.value)
@@ -72,6 +81,12 @@ class PairOrders(EngineRows[EngineRow]):
 
     def set_instruments(self, instruments: Sequence[Instrument]) -> None:
         self._instruments = {(one.category, one.symbol): one for one in instruments}
+
+    def take_volumes(self, bars: Iterable[BarFact]) -> None:
+        """X4: the volumes of both legs' closed hours."""
+        symbols = {f"{asset}USDT" for asset in self.assets}
+        self._volumes.take(bar for bar in bars if bar.symbol in symbols)
+        self._dirty.add(VOLUMES_KEY)
 
     # --- views ---
 
@@ -89,7 +104,20 @@ class PairOrders(EngineRows[EngineRow]):
         spot, perp = self._instruments.get((SPOT, symbol)), self._instruments.get((LINEAR, symbol))
         if spot is None or perp is None or row.spot_price <= 0 or row.perp_price <= 0:
             return None
-        return PairMarket(spot, perp, row.spot_price, row.perp_price, row.spot_fee)
+        return PairMarket(
+            spot,
+            perp,
+            row.spot_price,
+            row.perp_price,
+            row.spot_fee,
+            self._most(spot, row.spot_price),
+            self._most(perp, row.perp_price),
+        )
+
+    def _most(self, instrument: Instrument, price: Decimal) -> Decimal:
+        volume = self._volumes.mean(instrument.category, instrument.symbol)
+        most = largest_order(price, is_maker=False, mean_volume=volume, instrument=instrument)
+        return Decimal("Infinity") if most is None else most
 
     def held(self, asset: str) -> bool:
         """Whether the rules for open pairs apply."""
@@ -227,7 +255,9 @@ class PairOrders(EngineRows[EngineRow]):
         if row.state in (FundingState.ENTRY, FundingState.FUNDING_COLLECTION) and not whole:
             self.leave(asset, ExitReason.NAKED_LEG, reason, now_ms, immediately=True)
             return
-        self.send(asset, Action.UNWIND, unwind_orders(row.pair, market), reason, now_ms)
+        self.end_slices(asset, "a leg cannot be filled")
+        pair = self.assets[asset].pair
+        self.send(asset, Action.UNWIND, unwind_orders(pair, market), reason, now_ms)
 
     def _start_collecting(self, asset: str, now_ms: int) -> None:
         pair = self.assets[asset].pair
@@ -241,15 +271,37 @@ class PairOrders(EngineRows[EngineRow]):
         if row.state is FundingState.ENTRY and how is Next.NOTHING_FILLED:
             why = "; ".join(sorted({leg.end_reason for leg in operation.legs if leg.end_reason}))
             self.noted(asset, self.machine(asset).not_filled(f"neither leg was filled: {why}"))
-            self.set(asset, exit_reason=None, exit_sentence="")
+            pair = self.assets[asset].pair.model_copy(update=_NO_SLICES)
+            self.set(asset, pair=pair, exit_reason=None, exit_sentence="")
         elif row.state is FundingState.ENTRY:
             self._start_collecting(asset, now_ms)
+        elif row.state is FundingState.FUNDING_COLLECTION and how is Next.NOTHING_FILLED:
+            self.end_slices(asset, "neither leg of the last slice was filled")
         elif row.state is FundingState.EXIT:
             sentence = f"flat after: {row.exit_sentence}"
             self.noted(asset, self.machine(asset).closed(sentence))
             self.set(asset, exit_reason=None, exit_sentence="", entered_ms=0, closed_ms=now_ms)
         if row.exit_reason is not None and self.assets[asset].state is FundingState.FUNDING_COLLECTION:
             self._fire_exit(asset, now_ms)
+        elif operation.action is Action.ENTRY and how is Next.DONE:
+            self._plan_slice(asset, operation)
+
+    def _plan_slice(self, asset: str, operation: Operation) -> None:
+        """X4: an entry in slices places one pair of them a minute."""
+        pair = self.assets[asset].pair
+        if pair.goal_short > pair.short:
+            self.set(asset, pair=pair.model_copy(update={"next_slice_ms": operation.sent_ms + SLICE_PACE_MS}))
+        else:
+            self.set(asset, pair=pair.model_copy(update=_NO_SLICES))
+
+    def end_slices(self, asset: str, why: str) -> None:
+        """What is held stays as it is; the rest of the entry is not placed."""
+        pair = self.assets[asset].pair
+        if pair.goal_short == 0:
+            return
+        reason = f"{why}: {pair.short} of {pair.goal_short} {asset} are short, no further slice is placed (X4)"
+        self.out.append(self.machine(asset).remark("slices_end", reason, {}))
+        self.set(asset, pair=pair.model_copy(update=_NO_SLICES))
 
     # --- exit and repair ---
 
@@ -263,7 +315,7 @@ class PairOrders(EngineRows[EngineRow]):
         self._fire_exit(asset, now_ms, immediately)
 
     def _fire_exit(self, asset: str, now_ms: int, immediately: bool = False) -> None:
-        row = self.set(asset, pair=self.assets[asset].pair.model_copy(update={"operation": None}))
+        row = self.set(asset, pair=self.assets[asset].pair.model_copy(update={"operation": None, **_NO_SLICES}))
         if row.exit_reason is None:
             return
         self.noted(asset, self.machine(asset).leave(row.exit_reason, row.exit_sentence))
@@ -339,6 +391,8 @@ class PairOrders(EngineRows[EngineRow]):
                 withdrawn = all(leg.ended or leg.withdrawn for leg in row.pair.operation.legs)
                 if row.pair.operation.ended or not withdrawn:
                     due.append(step.until_ms)
+        elif row.pair.operation is None and row.pair.next_slice_ms is not None:
+            due.append(row.pair.next_slice_ms)
         if row.pair.naked_since_ms is not None and not row.pair.alerted:
             due.append(row.pair.naked_since_ms + self.parameters.naked_alert_s * SECOND_MS)
         return min(due, default=None)

@@ -97,10 +97,9 @@ def pair_size(
     instrument: both legs are checked before anything is sent (a pair needs both legs).
     """
     step = max(spot.qty_step, perp.qty_step)
-    coins = max(Decimal(0), min(room_usdt / price, spot.max_market_qty)) * (1 - fee_rate)
-    short = floor_to_step(min(coins, perp.max_market_qty), step)
+    short = floor_to_step(max(Decimal(0), room_usdt / price) * (1 - fee_rate), step)
     order = spot_order_for(short, fee_rate, spot.qty_step)
-    if order * price > room_usdt or order > spot.max_market_qty:  # rounding up the spot order broke the limit
+    if order * price > room_usdt:  # rounding up the spot order broke the limit
         short -= step
         order = spot_order_for(short, fee_rate, spot.qty_step)
     if short <= 0 or not spot.tradable(order, price) or not perp.tradable(short, price):

@@ -12,6 +12,7 @@ from statemachines.funding.pair import Pair
 from statemachines.funding.rules import ExitReason
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.limits.insurance_fund import InsuranceReading
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import Frozen, Instrument
 
 ZERO = Decimal(0)
@@ -45,6 +46,12 @@ class AssetRow(Frozen):
     spot_fee: Decimal = ZERO
     outside_coins: Decimal = ZERO
     outside_position: Decimal = ZERO
+
+
+class VolumesRow(Frozen):
+    """The hourly volumes of both legs' markets (X4), as `HourlyVolumes.as_data` gives them."""
+
+    hours: dict[str, tuple[tuple[int, Decimal], ...]] = Field(default_factory=dict)
 
 
 def is_idle_row(row: StateRow) -> bool:
@@ -90,3 +97,17 @@ class EngineRow(Frozen):
     insurance: tuple[InsuranceReading, ...] = ()
     insurance_alarm: bool = False
     minute_ms: int | None = None
+
+
+SCHEMA = 2
+
+
+def _with_slices(row: StateRow) -> StateRow:
+    """Schema 1 knew no slices (X4)."""
+    data = dict(row.data)
+    if "pair" in data:
+        data["pair"] = {**data["pair"], "goal_short": "0", "next_slice_ms": None}
+    return row._replace(schema=SCHEMA, data=data)
+
+
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: _with_slices}), is_idle=is_idle_row)

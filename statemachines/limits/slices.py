@@ -24,14 +24,22 @@ def slice_of(
     `mean_volume` is V, the mean volume per hour in base coin; None (unknown): only the venue's maximum counts. Slices
     are equal, so that the last one is no remainder below the venue's minimum, and never below that minimum.
     """
-    limit = venue_maximum(instrument, is_maker)
-    if mean_volume is not None:
-        share = _at_least_tradable(mean_volume * SHARE_OF_VOLUME, price, instrument)
-        limit = share if limit is None else min(limit, share)
+    limit = largest_order(price, is_maker, mean_volume, instrument)
     if limit is None or quantity <= limit:
         return None
     number = (quantity / limit).to_integral_value(rounding=ROUND_CEILING)
     return instrument.ceil_qty(quantity / number)
+
+
+def largest_order(
+    price: Decimal, is_maker: bool, mean_volume: Decimal | None, instrument: Instrument
+) -> Decimal | None:
+    """The largest order that is sent whole, in base coin and whole lots; None without a limit."""
+    limit = venue_maximum(instrument, is_maker)
+    if mean_volume is None:
+        return limit
+    share = _at_least_tradable(mean_volume * SHARE_OF_VOLUME, price, instrument)
+    return share if limit is None else min(limit, share)
 
 
 def venue_maximum(instrument: Instrument, is_maker: bool) -> Decimal | None:

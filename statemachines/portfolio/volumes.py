@@ -19,12 +19,15 @@ class HourlyVolumes:
 
     def __init__(self) -> None:
         self._volumes: dict[str, dict[int, Decimal]] = {}
+        self._means: dict[str, Decimal | None] = {}
 
     def take(self, bars: Iterable[BarFact]) -> None:
         """Closed bars, in any order and as often as they come; only hourly ones count."""
         for bar in bars:
             if bar.interval == HOURLY:
-                known = self._volumes.setdefault(price_key(bar.category, bar.symbol), {})
+                key = price_key(bar.category, bar.symbol)
+                self._means.pop(key, None)
+                known = self._volumes.setdefault(key, {})
                 known[bar.start_ms] = bar.volume
                 oldest = max(known) - (HOURS - 1) * HOUR_MS
                 for start_ms in [one for one in known if one < oldest]:
@@ -32,9 +35,12 @@ class HourlyVolumes:
 
     def mean(self, category: Category, symbol: str) -> Decimal | None:
         """Mean volume per hour in base coin over the hours known; None without any volume, which is unknown."""
-        known = self._volumes.get(price_key(category, symbol))
-        total = sum(known.values(), Decimal(0)) if known else Decimal(0)
-        return total / len(known) if known and total > 0 else None
+        key = price_key(category, symbol)
+        if key not in self._means:
+            known = self._volumes.get(key, {})
+            total = sum(known.values(), Decimal(0))
+            self._means[key] = total / len(known) if total > 0 else None
+        return self._means[key]
 
     def as_data(self) -> dict[str, Any]:
         """JSON values; `restore` is its inverse."""
@@ -45,6 +51,7 @@ class HourlyVolumes:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Restore from the result of `as_data`."""
+        self._means = {}
         self._volumes = {
             key: {int(start_ms): Decimal(volume) for start_ms, volume in rows} for key, rows in data.items()
         }

@@ -29,6 +29,8 @@ class Market:
         self.spot = dict(PRICES)
         self.perp = dict(PRICES)
         self.stale: set[tuple[str, str]] = set()
+        self.hourly_volume = D(1_000_000)
+        """In base coin, of every market: large enough that no order is sliced (X4)."""
         self.interval_min: dict[str, int] = {}
         self.predicted: dict[str, Decimal] = {}
         chosen = parameters or FundingParameters()
@@ -52,7 +54,7 @@ class Market:
         bars = []
         for asset in PRICES:
             for category, prices in ((SPOT, self.spot), (LINEAR, self.perp)):
-                volume = 0 if (category, asset) in self.stale else 1
+                volume = 0 if (category, asset) in self.stale else self.hourly_volume
                 start_ms = self.now_ms - HOUR_MS
                 bars.append(builders.bar(category, f"{asset}USDT", start_ms, prices[asset], "60", volume=volume))
         return BarsClosed(close_ms=self.now_ms, bars=tuple(bars))

@@ -111,9 +111,6 @@ def test_fu_4_both_legs_are_validated_before_either_is_sent() -> None:
     assert pair_size(D(9), D(10_000), D("0.001"), spot, perp) is None  # below one lot
     big = perp.model_copy(update={"min_notional_usdt": D(1_000)})
     assert pair_size(D(750), D(10_000), D("0.001"), spot, big) is None
-    capped = spot.model_copy(update={"max_market_qty": D("0.05")})
-    size = pair_size(D(750), D(10_000), D("0.001"), capped, perp)
-    assert size is not None and size.spot_order <= D("0.05")
     market = Market(cash=D(100))  # 5 USDT
     market.open("BTC")
     assert market.intents() == []
@@ -135,8 +132,7 @@ def test_fu_7_f9_the_largest_pair_that_fits(room: Decimal, price: Decimal, fee: 
     assert size.spot_order * price <= room
     assert size.spot_order * (1 - fee) >= size.short
     assert spot.floor_qty(size.spot_order) == size.spot_order and perp.floor_qty(size.short) == size.short
-    if size.short + perp.qty_step <= perp.max_market_qty and size.spot_order * 2 <= spot.max_market_qty:
-        assert spot.ceil_qty((size.short + perp.qty_step) / (1 - fee)) * price > room
+    assert spot.ceil_qty((size.short + perp.qty_step) / (1 - fee)) * price > room
 
 
 def test_fu_3_negative_rate_exits_right_after_the_settlement_zero_does_not() -> None:
