@@ -180,6 +180,11 @@ class Exchange:
             self._pending += self._streams.quotes(shown)
         return self._result(done)
 
+    def incident(self, happens: Callable[[Venue], None]) -> None:
+        """Something that the exchange does of its own accord (`venue.orders.incidents`), with its frames."""
+        happens(self.venue)
+        self._collect()
+
     def run_to(self, instant_ms: int) -> None:
         """By the wall clock: everything that happens up to this instant, in the same micro-steps as in lockstep. The
         first call opens the market there. An instant that has passed changes nothing. Frames are fetched with

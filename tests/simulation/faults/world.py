@@ -145,6 +145,9 @@ class World:
             self.watch(self)
             if self.now_ms() >= end_ms:
                 return
+            # What the exchange does of its own accord is reported before time moves, and acted upon.
+            self.exchange.incident(lambda venue: act_of_its_own_accord(venue, self.chooser))
+            self._settle()
             self._advance(end_ms)
         raise AssertionError(f"{MAX_STEPS} steps of market time did not lead to {end_ms}")
 
@@ -158,7 +161,6 @@ class World:
     def _advance(self, end_ms: int) -> None:
         now_ms = self.now_ms()
         durables = {name: living.durable for name, living in self.living.items()}
-        act_of_its_own_accord(self.exchange.venue, self.chooser)
         made = move(self.exchange, self._rule, durables, self._lookahead, self.scheduler.performed, end_ms)
         if made is None:
             return
