@@ -46,8 +46,8 @@ def place_next(context: ExecutionContext, parent: ParentOrder) -> None:
         if problem is not None and parent.filled > 0:
             finish(context, parent, "CANCELLED", f"no further slice: {problem}")
             return
-    quantity = slicing.next_quantity(parent, quantity)
     if parent.approved.slice_quantity is not None:
+        quantity = slicing.next_slice(parent, quantity, price or intent.reference_price, instrument)
         parent.sliced_ms = context.now_ms
     order = submission.next_order(context, parent, style, quantity, price, slippage)
     problem = problem or filter_problem(order, instrument, intent.reference_price)

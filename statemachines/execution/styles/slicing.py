@@ -10,14 +10,24 @@ from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.submission import gate_of
 from statemachines.limits.slices import SLICE_PACE_MS
+from statemachines.values import Instrument
 
 _STYLES: dict[str, Style] = {"market": "market", "maker": "post_only", "stop": "stop_market"}
 
 
 def next_quantity(parent: ParentOrder, most: Decimal) -> Decimal:
-    """The part of `most` that the next order carries."""
+    """The part of `most` that one order carries."""
     limit = parent.approved.slice_quantity
     return most if limit is None else min(most, limit)
+
+
+def next_slice(parent: ParentOrder, most: Decimal, price: Decimal, instrument: Instrument | None) -> Decimal:
+    """The part of `most` that the next order carries at this price: where the market is so thin that a slice is as
+    small as the venue's minimum, a price below that of the decision must not bring it under the minimum."""
+    piece = next_quantity(parent, most)
+    if instrument is None or instrument.tradable(piece, price):
+        return piece
+    return min(most, max(instrument.min_qty, instrument.ceil_qty(instrument.min_notional_usdt / price)))
 
 
 def asked_quantity(parent: ParentOrder, order: ChildOrder) -> Decimal:

@@ -122,3 +122,14 @@ def test_a_stop_above_the_venues_maximum_rests_in_part_and_its_rest_follows_at_m
     assert (first.request.style, second.request.style) == ("stop_market", "market")
     assert second.request.quantity == D("0.2") and second.request.trigger_price is None
     assert [done.ended_as for done in rig.bodies(IntentEnded)] == ["FILLED"]
+
+
+def test_a_slice_of_the_venues_minimum_stays_above_it_when_the_price_falls() -> None:
+    """In a thin market a slice is worth the minimum at the price of the decision: a lower quote was refused, and the
+    order ended with nothing bought."""
+    rig = Rig().start()
+    rig.price("98")
+    rig.tell(sliced("0.05", **maker(quantity=D(1))))
+    rig.settle()
+    ((_, quantity),) = placed(rig)
+    assert quantity == D("0.052") and quantity * D("97.9") >= 5
