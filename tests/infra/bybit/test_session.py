@@ -52,6 +52,8 @@ def test_signature_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_session_never_retries_by_itself_and_ignores_proxies() -> None:
+    """Left to itself pybit repeats a request after 10006 with a pause that raises on a past reset time, and its last
+    error has lost the exchange's code."""
     one = session()
     assert one.force_retry is False
     assert one.max_retries == 1
@@ -61,6 +63,7 @@ def test_a_session_never_retries_by_itself_and_ignores_proxies() -> None:
 
 
 def test_each_account_and_thread_has_its_own_session() -> None:
+    """pybit's session is not safe to share between threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     sessions = HttpSessions(credentials(), "http://127.0.0.1:9")
@@ -72,6 +75,7 @@ def test_each_account_and_thread_has_its_own_session() -> None:
 def test_no_secret_in_repr_logs_or_outcomes(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """pybit's own session prints its secret in its `repr`."""
     key, secret = "K3Y-5HOULD-NOT-SHOW", "S3CR3T-SHOULD-NOT-SHOW"
     held = credentials(key, secret)
     sessions = HttpSessions(held, "http://127.0.0.1:9")

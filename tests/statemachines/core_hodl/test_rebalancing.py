@@ -23,6 +23,7 @@ from tests.statemachines.harness import Outcome
 
 
 def test_ch4_sales_come_first_and_purchases_wait_for_the_proceeds() -> None:
+    """Elsewhere a rebalance sold everything and bought it back. Here only the difference is traded."""
     made = built_world(decide=hangs_if(Side.SELL))
     made.run_day(day(1), ETH_UP)
     assert sides(made.intents()) == [("Sell", "ETH")]
