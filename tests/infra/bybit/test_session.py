@@ -62,6 +62,21 @@ def test_a_session_never_retries_by_itself_and_ignores_proxies() -> None:
     assert one.endpoint == "http://127.0.0.1:9"
 
 
+def test_a_request_that_was_too_old_is_asked_once_and_its_window_stays() -> None:
+    """Left to itself pybit widens the receive window after 10002 and sends the same request again, which makes a stale
+    order pass. Here the refusal is the answer, and it is decided anew."""
+    with answering(200, b'{"retCode":10002,"retMsg":"invalid request, timestamp","result":{},"time":1}') as (
+        url,
+        asked,
+    ):
+        one = GatewaySession(A, credentials(), url)
+        with pytest.raises(InvalidRequestError, match="10002"):
+            one.place_order(category="linear", symbol="BTCUSDT", qty="0.01")
+        with pytest.raises(InvalidRequestError):
+            one.get_positions(category="linear", symbol="BTCUSDT")
+    assert [request.headers["X-BAPI-RECV-WINDOW"] for request in asked] == ["5000", "5000"]
+
+
 def test_each_account_and_thread_has_its_own_session() -> None:
     """pybit's session is not safe to share between threads."""
     from concurrent.futures import ThreadPoolExecutor

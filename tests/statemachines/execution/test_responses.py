@@ -43,6 +43,7 @@ def done(rig: Rig) -> IntentEnded:
 
 
 def test_ex4_three_retries_after_1_5_and_15_s_under_the_same_id() -> None:
+    """Elsewhere each retry had a new id, so that the exchange could not see that it was the same order."""
     rig = Rig().start()
     rig.approve()
     for _ in range(4):

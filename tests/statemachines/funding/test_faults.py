@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
+
 from statemachines.messages.accounts import BalancesKnown
 from statemachines.messages.market import InstrumentsKnown
 from statemachines.messages.orders import Intent, Withdraw
@@ -232,6 +234,24 @@ def test_coins_that_vanish_leave_no_naked_short() -> None:
         market.world.advance_to(market.now_ms + 60 * SECOND_MS)
         assert abs(market.world.coins["BTC"] + market.world.short_or_long("BTCUSDT")) <= D("0.000002")
         assert market.world.alerts == []
+
+
+@pytest.mark.parametrize("gone", ["coins", "short"])
+def test_after_a_restart_both_legs_are_compared_with_the_exchange(gone: str) -> None:
+    """Elsewhere only the perpetual was looked at after a restart: its spot leg might be anything."""
+    market = Market()
+    market.open("BTC")
+    market.world.restart()
+    if gone == "short":
+        forced(market, "0.074", 9_000)
+    else:
+        market.world.coins["BTC"] = D(0)
+        held = {"USDT": market.world.cash, "BTC": D(0)}
+        market.world.tell(BalancesKnown(account=Account.FUNDING, coins=held, positions=dict(market.world.positions)))
+    market.world.advance_to(market.now_ms + 60 * SECOND_MS)
+    assert abs(market.world.coins["BTC"] + market.world.short_or_long("BTCUSDT")) <= D("0.000002")
+    assert market.state() == ("MONITORING" if gone == "short" else "FUNDING_COLLECTION")
+    assert market.world.alerts == []
 
 
 def test_a_fill_after_the_end_of_its_order_is_closed() -> None:
