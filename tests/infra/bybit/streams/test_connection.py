@@ -116,6 +116,7 @@ def test_attempts_to_connect_never_end_and_pause_longer_each_time(monkeypatch: p
     pauses = Pauses(2 * PYBITS_ATTEMPTS)
     monkeypatch.setattr(one, "_stop", pauses)
     one.start()
+    until(pauses.is_set)
     one.stop()
     assert len(attempts) == len(pauses.asked) == 2 * PYBITS_ATTEMPTS
     assert pauses.asked[0] == connection.FIRST_DELAY_S and pauses.asked[-1] == connection.LONGEST_DELAY_S
