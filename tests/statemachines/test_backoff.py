@@ -30,7 +30,8 @@ def test_another_reason_counts_anew() -> None:
 
 
 def test_a_closed_market_is_tried_a_few_dozen_times_a_day() -> None:
-    """A perpetual closed for trading for days was tried 8,640 times a day."""
+    """A perpetual closed for trading for days was tried 8,640 times a day. Elsewhere a contract was delisted while it
+    was held, and orders for it were sent without end."""
     at_s, tries = 0.0, Tries()
     while at_s < 86_400:
         tries = tries.failed(RefusalCause.CLOSED)

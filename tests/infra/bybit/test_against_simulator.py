@@ -389,6 +389,8 @@ def test_a_refused_authentication_is_visible_and_does_not_spin(simulator: Simula
 
 
 def test_a_sink_that_fails_breaks_the_connection_visibly_and_the_frame_is_not_counted(simulator: Simulator) -> None:
+    """With pybit an exception in the callback ends the stream silently: the connection lives, and no frame arrives any
+    more."""
     failed = threading.Event()
 
     def sink(body: Body, natural_id: str, market_ms: int) -> None:

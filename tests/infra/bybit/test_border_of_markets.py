@@ -156,7 +156,8 @@ def test_a_delta_that_crosses_the_book_asks_for_a_fresh_one() -> None:
 
 
 def test_each_rate_has_the_interval_between_its_neighbours() -> None:
-    """Case 11: after a change from 480 to 240 minutes, 59 past rates were labelled 240 and doubled."""
+    """Case 11: after a change from 480 to 240 minutes, 59 past rates were labelled 240 and doubled. Elsewhere past
+    rates were labelled with today's interval too."""
     old = [T + hours * HOUR_MS for hours in (0, 8, 16, 24)]
     new = [T + hours * HOUR_MS for hours in (28, 32, 36)]
     found = intervals_min(old + new)
@@ -168,6 +169,7 @@ def test_each_rate_has_the_interval_between_its_neighbours() -> None:
 
 
 def test_rates_are_read_with_their_own_intervals_whatever_the_instrument_says_now() -> None:
+    """Elsewhere 8 hours were assumed for each symbol, until the exchange changed the interval of one."""
     settled = [T + hours * HOUR_MS for hours in (-8, 0, 8, 16, 20, 24)]
 
     def handle(_method: str, path: str, params: Any, _account: Any) -> Any:
@@ -189,7 +191,8 @@ def test_rates_are_read_with_their_own_intervals_whatever_the_instrument_says_no
 
 
 def test_hedge_mode_is_told_per_symbol_with_how_to_change_it() -> None:
-    """Case 12: admission passed; later every order failed and was called transient."""
+    """Case 12: admission passed; later every order failed and was called transient. Elsewhere, too, it took hours to
+    find out."""
 
     def handle(_method: str, _path: str, params: Any, _account: Any) -> Any:
         hedged = params["symbol"] == "ETHUSDT"
@@ -221,7 +224,8 @@ def proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("proxy_variables")
 def test_proxy_variables_are_never_asked_and_loopback_has_no_proxy() -> None:
-    """Case 13: with HTTP_PROXY set the public streams to loopback never connected."""
+    """Case 13: with HTTP_PROXY set the public streams to loopback never connected. Elsewhere the same variables broke
+    the connections between processes of one machine."""
     proxy = proxy_address("http://user:pass%40word@proxy.example:3128")
     assert "pass" not in repr(proxy)
     assert proxy_for("http://127.0.0.1:9/", proxy) is None and proxy_for("ws://localhost:9", proxy) is None

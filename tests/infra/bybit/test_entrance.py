@@ -60,6 +60,7 @@ def test_a_contract_that_settles_in_another_coin_is_foreign_too() -> None:
 
 @pytest.mark.parametrize("bad", [None, 5, "row", [], {}, execution_row(execQty="-1")])
 def test_a_bad_row_never_takes_its_neighbours(bad: Any) -> None:
+    """Elsewhere one odd row (another category, a new status, an empty fee coin) broke the whole stream."""
     frame = {"topic": "execution", "data": [bad, execution_row(execId="good")]}
     bodies = [body for body, _ in parse_private_frame(A, frame)]
     assert [body.report.execution_id for body in bodies if isinstance(body, ExecutionFrame)] == ["good"]
@@ -211,6 +212,7 @@ def test_text_that_is_no_json_is_an_unreadable_answer(body: bytes) -> None:
 
 
 def test_the_exchanges_text_is_made_printable_before_it_can_reach_the_database() -> None:
+    """Elsewhere a text with NUL reached the database, which refuses it."""
     refusal = {"retCode": 110007, "retMsg": "no\x00 money \ud800" + "x" * 10_000, "result": {}}
     outcome = exchange(lambda *_: refusal).perform(A, WRITES[0])
     assert isinstance(outcome, Refused) and outcome.message.isprintable() and len(outcome.message) <= 300

@@ -173,6 +173,7 @@ def test_only_these_answers_say_that_a_symbol_is_not_listed(code: int, message: 
 
 @pytest.mark.parametrize("code", [True, False, None, "0", 0.0])
 def test_a_return_code_that_is_no_whole_number_is_never_taken_as_one(code: object) -> None:
+    """pybit takes an answer without a truthy code for a success."""
     fault = classify(refusal(code))
     assert (fault.code, fault.fault) == (0, Fault.UNKNOWN)
 

@@ -56,6 +56,8 @@ def test_a_linear_market_order_has_a_slippage_bound_and_is_one_way() -> None:
 
 
 def test_a_spot_market_order_is_sized_in_the_coin_and_never_borrowed() -> None:
+    """Elsewhere a spot market buy was sized in USDT by the exchange's default, and ended as "partially filled" though
+    it was complete."""
     body = order_body(order_of(category="spot", slippage_limit=Decimal("0.005")))
     assert (body["marketUnit"], body["isLeverage"]) == ("baseCoin", 0)
     assert "reduceOnly" not in body and "positionIdx" not in body
@@ -136,6 +138,8 @@ LOOK_UP = LookUpOrder(client_order_id="abc-1", category="linear", symbol="BTCUSD
 
 
 def test_a_look_up_asks_three_places_twice_with_a_pause_before_absence() -> None:
+    """Elsewhere one "order not found" meant "does not exist", but that list is short, lags, and is empty after the
+    exchange restarts."""
     venue = Venue(lambda path, params: {"list": [], "nextPageCursor": ""})
     assert venue.exchange.perform(A, LOOK_UP) == OrderAbsent()
     round_of_three = ["/v5/order/realtime", "/v5/order/history", "/v5/execution/list"]

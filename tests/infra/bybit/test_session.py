@@ -52,6 +52,8 @@ def test_signature_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_session_never_retries_by_itself_and_ignores_proxies() -> None:
+    """Left to itself pybit repeats a request after 10006 with a pause that raises on a past reset time, and its last
+    error has lost the exchange's code."""
     one = session()
     assert one.force_retry is False
     assert one.max_retries == 1
@@ -60,7 +62,23 @@ def test_a_session_never_retries_by_itself_and_ignores_proxies() -> None:
     assert one.endpoint == "http://127.0.0.1:9"
 
 
+def test_a_request_that_was_too_old_is_asked_once_and_its_window_stays() -> None:
+    """Left to itself pybit widens the receive window after 10002 and sends the same request again, which makes a stale
+    order pass. Here the refusal is the answer, and it is decided anew."""
+    with answering(200, b'{"retCode":10002,"retMsg":"invalid request, timestamp","result":{},"time":1}') as (
+        url,
+        asked,
+    ):
+        one = GatewaySession(A, credentials(), url)
+        with pytest.raises(InvalidRequestError, match="10002"):
+            one.place_order(category="linear", symbol="BTCUSDT", qty="0.01")
+        with pytest.raises(InvalidRequestError):
+            one.get_positions(category="linear", symbol="BTCUSDT")
+    assert [request.headers["X-BAPI-RECV-WINDOW"] for request in asked] == ["5000", "5000"]
+
+
 def test_each_account_and_thread_has_its_own_session() -> None:
+    """pybit's session is not safe to share between threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     sessions = HttpSessions(credentials(), "http://127.0.0.1:9")
@@ -72,6 +90,7 @@ def test_each_account_and_thread_has_its_own_session() -> None:
 def test_no_secret_in_repr_logs_or_outcomes(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """pybit's own session prints its secret in its `repr`."""
     key, secret = "K3Y-5HOULD-NOT-SHOW", "S3CR3T-SHOULD-NOT-SHOW"
     held = credentials(key, secret)
     sessions = HttpSessions(held, "http://127.0.0.1:9")

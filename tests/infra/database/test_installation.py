@@ -26,7 +26,7 @@ def test_the_same_owner_may_come_again(database_url: str) -> None:
 
 
 def test_another_owner_is_refused_with_every_difference(database_url: str) -> None:
-    """Elsewhere a dry run and live trading shared a database (LESSONS: freqtrade #5334)."""
+    """Elsewhere a dry run and live trading shared a database (LESSONS: freqtrade #5334). Refusing to start is right."""
     bind(database_url, "paper", "sim-1", UIDS)
     with pytest.raises(WrongDatabaseError) as caught:
         bind(database_url, "live", "bybit", {"MASTER": "1", "FUNDING": "2"})

@@ -90,7 +90,8 @@ def test_other_exceptions_are_no_outage() -> None:
 
 
 def test_a_read_only_database_is_waited_for_and_work_resumes(database_url: str) -> None:
-    """The database turned read-only while the system ran: the orchestrator stood FAILED for ever, market data died."""
+    """The database turned read-only while the system ran: the orchestrator stood FAILED for ever, market data died.
+    Elsewhere a database failed over to its read-only standby, and the program crashed and stayed down."""
     store, beats, queries = PostgresStore(database_url), Heartbeats(database_url), Queries(database_url)
     pen = Pen(store)
     pen.write()

@@ -82,6 +82,8 @@ def test_ch3_an_order_that_is_itself_the_touch_stays() -> None:
 
 
 def test_x3_a_post_only_that_would_cross_is_quoted_again_at_once_and_then_every_30_s() -> None:
+    """The exchange accepts such an order with code 0 and cancels it afterwards: taken for a success it rests nowhere,
+    taken for a failure the purchase is lost."""
     rig = Rig().start()
     rig.exchange.last = D(98)  # the market fell, the quotes have not come yet
     resting(rig)

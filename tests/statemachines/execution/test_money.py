@@ -113,7 +113,8 @@ def held_position(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("paid", "amount"), [("1.5", "-1.5"), ("-2.25", "2.25")])
 def test_fu6_funding_goes_to_the_ledger_and_never_to_the_position(paid: str, amount: str) -> None:
-    """nautilus_trader #4937: settlements arrive on the execution stream, sized like the whole position."""
+    """nautilus_trader #4937: settlements arrive on the execution stream, sized like the whole position. Elsewhere they
+    were booked as fills."""
     rig = Rig().start()
     held_position(rig)
     cash = rig.exchange.wallets[Account.FUNDING]["USDT"]
@@ -142,6 +143,8 @@ def test_a_forced_execution_shrinks_the_position_alarms_and_tells_the_engine() -
 
 
 def test_an_unknown_execution_type_is_never_booked_as_a_fill() -> None:
+    """Elsewhere every row of the execution stream was a fill, settlements of funding included. Here only listed types
+    are fills; any other one is an alert."""
     rig = Rig().start()
     rig.exchange.trade(Account.TREND_1, "linear", "BTCUSDT", Side.BUY, D(1), D(100), kind="Settle")
     rig.settle()

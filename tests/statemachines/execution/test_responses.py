@@ -43,6 +43,7 @@ def done(rig: Rig) -> IntentEnded:
 
 
 def test_ex4_three_retries_after_1_5_and_15_s_under_the_same_id() -> None:
+    """Elsewhere each retry had a new id, so that the exchange could not see that it was the same order."""
     rig = Rig().start()
     rig.approve()
     for _ in range(4):
@@ -80,6 +81,8 @@ def looked_up(rig: Rig) -> LookUpOrder:
 
 
 def test_ex4_a_lost_outcome_is_looked_up_and_never_sent_again_blindly() -> None:
+    """Elsewhere a call that raised was taken for an order that had failed: it was sent again under a new id, the first
+    one had filled, and the exposure was double."""
     rig = Rig().start()
     rig.approve()
     key = rig.waiting(":place:")[0]
@@ -183,6 +186,8 @@ def test_a_late_fill_of_an_order_that_ended_is_booked_and_told() -> None:
 
 
 def test_a_stale_market_entry_is_not_sent_again_but_a_reduction_is() -> None:
+    """Elsewhere a request that took 10 s in a storm was sent again as it was, on a price that was gone. Here a stale
+    entry ends and its engine decides anew."""
     rig = Rig().start()
     rig.approve(1)
     rig.approve(2, side=Side.SELL, reduce_only=True)
@@ -237,6 +242,7 @@ def test_an_order_that_arrives_after_its_end_is_cancelled() -> None:
 
 
 def test_duplicate_id_means_it_landed_when_the_order_is_ours() -> None:
+    """Elsewhere "duplicate id" was read as a rejection although the order was at work at the exchange."""
     rig = Rig().start()
     rig.approve()
     key = rig.waiting(":place:")[0]
@@ -264,6 +270,8 @@ def test_duplicate_id_of_another_order_is_rejected_and_halts() -> None:
 
 
 def test_look_ups_go_on_until_the_exchange_answers_with_one_alarm() -> None:
+    """Elsewhere a time-out was guessed to be the end of the order, which then filled: a position without an owner. An
+    order ends on the exchange's evidence alone."""
     rig = Rig().start()
     rig.approve()
     rig.answer(rig.waiting(":place:")[0], Unknown(why="down"))

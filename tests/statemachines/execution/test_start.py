@@ -55,7 +55,8 @@ def test_or9_a_start_reads_the_market_and_all_six_accounts() -> None:
 
 
 def test_or9_nothing_is_sent_before_the_reconciliation_has_ended() -> None:
-    """Whichever answer comes last, orders and transfers wait for it."""
+    """Whichever answer comes last, orders and transfers wait for it. Elsewhere buffered orders were replayed after a
+    reconnect, before the session had authenticated."""
     for last in range(7):
         rig = Rig().begun()
         rig.approve()
@@ -155,6 +156,8 @@ def test_or9_a_stop_that_triggered_while_we_were_down_is_booked_as_if_streamed()
 
 @pytest.mark.parametrize("landed", [True, False])
 def test_ex5_a_crash_between_sending_and_the_answer_neither_loses_nor_doubles(landed: bool) -> None:
+    """Elsewhere an open entry order was taken for a position after a restart. Here the intent is committed before the
+    order leaves, and its id is looked up."""
     rig = Rig().start()
     rig.approve()
     key = rig.waiting(":place:")[0]

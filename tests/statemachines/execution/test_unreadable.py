@@ -99,7 +99,8 @@ def test_a_balance_that_cannot_be_read_is_not_taken_for_zero() -> None:
 
 @pytest.mark.parametrize("beside", [(), (aside("order", "ETH-30DEC22-1400-C", foreign=True),)], ids=["alone", "beside"])
 def test_a_wallet_without_any_coin_is_not_taken_for_an_empty_account(beside: tuple[SetAside, ...]) -> None:
-    """An empty list of coins became a balance of zero; only a listed coin makes the wallet believable again."""
+    """An empty list of coins became a balance of zero; only a listed coin makes the wallet believable again. Elsewhere
+    trading continued on it."""
     rig = Rig().start()
     for _reading in range(6):
         spoil(rig, *beside, balances={})
@@ -186,7 +187,8 @@ def test_an_order_whose_row_cannot_be_read_is_looked_up_not_ended() -> None:
     ],
 )
 def test_a_refusal_by_a_filter_makes_the_filters_be_read_again(code: int, message: str, doubted: bool) -> None:
-    """Case 5: tick sizes had changed, and every order was refused until the next midnight."""
+    """Case 5: tick sizes had changed, and every order was refused until the next midnight. Elsewhere orders were
+    refused for as long as the old tick size stayed in memory."""
     rig = Rig().start()
     rig.answers["place:"] = Refused(code=code, message=message, fault="permanent")
     rig.approve()

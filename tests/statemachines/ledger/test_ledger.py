@@ -65,6 +65,8 @@ def test_or6_linear_fill_moves_only_realised_profit_and_fee() -> None:
 
 @pytest.mark.parametrize(("fee", "wallet"), [("1.25", "-1.25"), ("-0.75", "0.75")])
 def test_fu6_funding_paid_is_a_cost_and_received_an_income(fee: str, wallet: str) -> None:
+    """Elsewhere funding was computed from rate and position, and drifted from the account. Here the exchange's own row
+    is booked."""
     posting = funding_posting(row(category="linear", execution_type="Funding", fee=D(fee), fee_coin="USDT"), "USDT")
     assert posting.kind == "funding" and booked(posting).wallet("USDT") == D(wallet)
 

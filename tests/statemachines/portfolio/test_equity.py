@@ -25,6 +25,7 @@ AMOUNT = st.decimals("-1000", "1000", places=8, allow_nan=False, allow_infinity=
 
 
 def test_equity_is_cash_plus_coins_at_spot_plus_unrealised_pnl_at_linear() -> None:
+    """Elsewhere unrealised profit was counted twice: in the exchange's total and once more per position."""
     holdings = Holdings(
         {"USDT": Decimal("1000.25"), "BTC": Decimal("0.5")},
         {"ETHUSDT": (Decimal("-2"), Decimal("3100"))},
@@ -34,6 +35,7 @@ def test_equity_is_cash_plus_coins_at_spot_plus_unrealised_pnl_at_linear() -> No
 
 
 def test_a_missing_price_raises_and_is_never_zero() -> None:
+    """Elsewhere a missing field became 0 or None, and trading continued with that equity."""
     with pytest.raises(MissingPriceError, match="spot:SOLUSDT"):
         equity_usdt(Holdings({"USDT": Decimal(1), "SOL": Decimal(1)}, {}), PRICES)
     with pytest.raises(MissingPriceError, match="linear:SOLUSDT"):

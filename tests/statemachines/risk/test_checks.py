@@ -270,6 +270,8 @@ def test_rm1_duplicates() -> None:
 
 
 def test_rm1_an_engine_trades_only_its_own_account_and_products() -> None:
+    """Elsewhere several strategies shared one account: one's recovery took another's orders, and each booked the
+    funding of the net position."""
     assert refused(order(intent={"account": Account.TREND_2})) == {"ownership"}
     assert refused(order(engine=ActorName.CORE_HODL)) == {"ownership"}
 
@@ -303,7 +305,8 @@ def test_rm1_reductions_are_never_refused() -> None:
 
 
 def test_rm1_the_resulting_absolute_position_is_tested() -> None:
-    """LESSONS: a reducing state must not let a flip or a new position through."""
+    """LESSONS: a reducing state must not let a flip or a new position through. Elsewhere it did: new positions from
+    flat, and closes beyond what was held."""
     flip = order(side=Side.SELL, quantity="0.21", accounts=with_position("0.2"), engine_state=RiskStateName.REDUCE_ONLY)
     assert "engine_active" in refused(flip)
     twice = order(

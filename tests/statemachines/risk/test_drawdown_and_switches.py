@@ -84,6 +84,7 @@ def test_rm3_caution_halves_sizes() -> None:
 
 
 def test_rm4_trips_after_consecutive_readings_never_on_one() -> None:
+    """Elsewhere a kill switch fired on one bad reading of the equity."""
     policy = StreakPolicy(level=Level.REDUCE_ONLY, consecutive=3)
     readings, trips = 0, []
     for is_bad in (True, True, False, True, True, True):

@@ -28,6 +28,20 @@ def test_rm3_trend_is_measured_together_and_returns_after_24_h() -> None:
     assert {f.state for f in facts(close(world, 4), "switches")} == {"NORMAL"}
 
 
+def test_rm3_an_open_position_makes_the_drawdown_before_it_is_closed() -> None:
+    """Elsewhere the guard summed up closed trades: it saw nothing of a position that lost day by day. Here there is one
+    equity, marked to the market, for drawdown, limits and reports."""
+    world = World().open()
+    bought = fill(intent(1), T0, "15", "15", "15000")
+    world.tell(bought, T0 + HOUR_MS)
+    close(world, 1)
+    assert world.state("trend-1") == "NORMAL"
+    close(world, 2, "800")  # 15 contracts lose 3,000 of TREND's 20,000 USDT: 15 %, the limit itself
+    assert world.state("trend-1") == "NORMAL"
+    close(world, 3, "790")
+    assert world.state("trend-1") == "CAUTION"
+
+
 def test_rm3_trend_at_25_percent_only_reduces_and_the_operator_rebases() -> None:
     world = World().open()
     close(world, 1)

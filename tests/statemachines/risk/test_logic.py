@@ -220,6 +220,7 @@ def test_rm5_an_unknown_scope_is_refused() -> None:
 
 
 def test_rm5_survives_a_restart() -> None:
+    """Elsewhere a pause was lost on restart, and trading resumed against the operator's decision."""
     world = World().open()
     world.tell(command("reduce_only", "GLOBAL"), T0)
     world.restart()
@@ -228,6 +229,8 @@ def test_rm5_survives_a_restart() -> None:
 
 
 def test_or8_a_faulted_engine_only_reduces_until_the_operator_acts() -> None:
+    """Elsewhere an operational error ended the program with positions open. Here the engine's scope turns reduce-only;
+    the stops rest at the exchange."""
     world = World().open()
     faulted = ComponentChanged(component=ActorName.TREND_1, state="FAULTED", reason="6 restarts")
     (fact,) = facts(world.tell(faulted, T0), "switches")

@@ -28,7 +28,8 @@ def test_a_market_is_closed_for_entries_while_any_source_says_so(restarts: bool)
 
 
 def test_a_balance_that_cannot_be_read_halts_what_is_paid_with_it() -> None:
-    """Case 7: a wallet of 1E+300 was stored with health green."""
+    """Case 7: a wallet of 1E+300 was stored with health green. Elsewhere a missing field of the balance became 0 or
+    None, and trading continued."""
     world = World().open()
     told = {"source": "account TREND-1", "category": "", "symbol": "USDT"}
     world.tell(DataUnusable(**told, reason="field 'walletBalance' is '1E+300'"), T0)

@@ -125,7 +125,8 @@ def test_x1_a_rest_below_a_lot_is_closed_whole(restarts: bool) -> None:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_x1_a_rest_that_the_exchange_refuses_to_close_is_dust_and_the_engine_is_free(restarts: bool) -> None:
-    """Dust is told once, is no position, stays in the account, and the next entry goes on with it."""
+    """Dust is told once, is no position, stays in the account, and the next entry goes on with it. Elsewhere the lot
+    grew while a position was held, and its rest was offered for sale once a minute without end."""
     venue = in_position()
     venue.restarts = restarts
     rest = D(venue.trade("BTC")["held"]) % D("0.1")
@@ -261,7 +262,8 @@ def test_or9_a_smaller_position_gets_a_smaller_stop_and_a_larger_one_is_reported
 
 
 def test_lessons_a_position_of_the_other_sign_is_an_alarm() -> None:
-    """LESSONS: an external fill can shrink, never flip."""
+    """LESSONS: an external fill can shrink, never flip. Elsewhere a take-profit that fired at the exchange was booked
+    as a new short."""
     venue = in_position()
     venue.tell(fill(venue, "", Side.SELL, "100", "-5"), LATER)
     assert "flipped" in venue.alerts[0].title and venue.bodies(Withdraw) == []

@@ -37,7 +37,8 @@ def unprotected(venue: Venue, covered: str = "0") -> PositionUnprotected:
 def test_tr5_a_stop_missing_at_the_exchange_is_replaced_once_then_the_position_is_closed_and_the_engine_halts(
     restarts: bool,
 ) -> None:
-    """DESIGN 6, LESSONS: a stop counted as confirmed and the exchange listed none: the position stood naked."""
+    """DESIGN 6, LESSONS: a stop counted as confirmed and the exchange listed none: the position stood naked. Elsewhere
+    no stop was ever placed, and nothing compared the exchange's list with the position."""
     venue = in_position()
     venue.restarts = restarts
     (first,) = venue.stops
@@ -75,7 +76,8 @@ def test_a_denied_stop_counts_as_lost() -> None:
 
 
 def test_a_stop_without_confirmation_raises_an_alert_and_is_placed_again_once() -> None:
-    """DESIGN 6, LESSONS freqtrade #9815: protection at the exchange is audited; a repair does not repeat for ever."""
+    """DESIGN 6, LESSONS freqtrade #9815: protection at the exchange is audited; a repair does not repeat for ever.
+    Elsewhere a stop that was "not found" was placed every minute until the exchange banned the address."""
     venue = scene(RISE, FLAT)
     venue.stop_answer = lambda intent_id: "silence"
     in_position(venue)

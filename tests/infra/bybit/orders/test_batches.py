@@ -131,7 +131,8 @@ def test_what_cannot_be_a_leg_is_refused_here_and_the_others_are_sent() -> None:
 
 
 def test_a_refused_leg_is_refused_as_a_single_order_would_be_and_its_neighbours_stand() -> None:
-    """The call's own code is 0 though every leg may have failed (bybit-v5 4.2)."""
+    """The call's own code is 0 though every leg may have failed (bybit-v5 4.2). Read by that code alone, a refused
+    order passes for an accepted one."""
 
     def change(rows: list[Any], codes: list[Any]) -> None:
         rows[0]["orderId"] = rows[2]["orderId"] = ""

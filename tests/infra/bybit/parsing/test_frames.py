@@ -88,6 +88,7 @@ def test_a_reset_forgets_one_category_only() -> None:
 
 
 def test_a_lost_book_message_is_noticed_and_a_snapshot_heals() -> None:
+    """pybit's own book takes no notice of a gap, and a delta before its snapshot ends its stream silently."""
     one = OrderBook("t")
     one.take(book("snapshot", 10, [["99", "1"]], [["101", "1"]]))
     assert one.take(book("delta", 10, [["98", "1"]], [])) is False, "a repeat is dropped"

@@ -143,6 +143,8 @@ def test_ex2_a_late_report_does_not_revive() -> None:
 
 
 def test_spot_order_reported_partially_filled_canceled_though_complete_is_filled() -> None:
+    """Elsewhere a complete order ended with this status and passed for an incomplete one. The executed quantity
+    decides."""
     made = order(category="spot")
     made.take_report(report(V.PARTIALLY_FILLED_CANCELED, "1", category="spot"), 9)
     assert made.state is OrderState.FILLED

@@ -1,0 +1,1 @@
+"""The streams' supervision without sockets."""
