@@ -32,7 +32,8 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.values import MINUTE_MS, SECOND_MS, Account, ActorName, floor_to_step
+from statemachines.portfolio.volumes import HOURLY, HOURS
+from statemachines.values import LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)
 TRANSFER_PURPOSE = "fu-5"
@@ -53,11 +54,17 @@ class FundingEngine:
     # --- start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """FUNDING decides on settlements and last prices only; it needs no bars from before its start."""
-        return ()
+        """The hours that give the markets' volume (X4); all else follows from settlements and last prices."""
+        return [
+            HistoryNeed(category, f"{asset}USDT", HOURLY, HOURS)
+            for asset in self.parameters.assets
+            for category in (SPOT, LINEAR)
+        ]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Nothing to load."""
+        """Take the volumes of the recorded hours."""
+        for found in bars.values():
+            self._pair_orders.take_volumes(found)
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore the state of a previous incarnation.

@@ -26,14 +26,13 @@ from statemachines.funding.pair import (
 )
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import ExitReason
-from statemachines.funding.state import SCHEMA, AssetRow, EngineRow, VolumesRow
+from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
 from statemachines.limits.slices import SLICE_PACE_MS, largest_order
 from statemachines.messages.orders import Intent, Withdraw
 from statemachines.portfolio.volumes import HourlyVolumes
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
-VOLUMES_KEY = "VOLUMES"
 _NO_SLICES: Mapping[str, Any] = {"goal_short": Decimal(0), "next_slice_ms": None}
 
 
@@ -62,17 +61,15 @@ class PairOrders(EngineRows[EngineRow]):
         return row
 
     def _further_keys(self) -> Iterable[str]:
-        return (*self.assets, VOLUMES_KEY)
+        return self.assets
 
-    def _further(self, key: str) -> AssetRow | VolumesRow:
-        return VolumesRow(hours=self._volumes.as_data()) if key == VOLUMES_KEY else self.assets[key]
+    def _further(self, key: str) -> AssetRow:
+        return self.assets[key]
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
-            elif key == VOLUMES_KEY:
-                self._volumes.restore(VolumesRow.model_validate(row.data).hours)
             elif key in self.assets:
                 self.assets[key] = AssetRow.model_validate(row.data)
                 self._machines[key] = FundingMachine.restored(key, self.assets[key].state.value)
@@ -86,7 +83,6 @@ class PairOrders(EngineRows[EngineRow]):
         """X4: the volumes of both legs' closed hours."""
         symbols = {f"{asset}USDT" for asset in self.assets}
         self._volumes.take(bar for bar in bars if bar.symbol in symbols)
-        self._dirty.add(VOLUMES_KEY)
 
     # --- views ---
 

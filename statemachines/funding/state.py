@@ -48,12 +48,6 @@ class AssetRow(Frozen):
     outside_position: Decimal = ZERO
 
 
-class VolumesRow(Frozen):
-    """The hourly volumes of both legs' markets (X4), as `HourlyVolumes.as_data` gives them."""
-
-    hours: dict[str, tuple[tuple[int, Decimal], ...]] = Field(default_factory=dict)
-
-
 def is_idle_row(row: StateRow) -> bool:
     """Whether the row of an asset that is no longer configured has no holding and no order under way."""
     pair = row.data.get("pair", {})

@@ -1,10 +1,9 @@
-"""The volume traded in the last hours, by market: V of X4."""
+"""The volume traded in the last hours, by market: V of X4. Not durable: a start reads it from the recorded bars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 from statemachines.facts import BarFact
 from statemachines.portfolio.equity import price_key
@@ -41,17 +40,3 @@ class HourlyVolumes:
             total = sum(known.values(), Decimal(0))
             self._means[key] = total / len(known) if total > 0 else None
         return self._means[key]
-
-    def as_data(self) -> dict[str, Any]:
-        """JSON values; `restore` is its inverse."""
-        return {
-            key: [[start_ms, str(volume)] for start_ms, volume in sorted(known.items())]
-            for key, known in sorted(self._volumes.items())
-        }
-
-    def restore(self, data: Mapping[str, Any]) -> None:
-        """Restore from the result of `as_data`."""
-        self._means = {}
-        self._volumes = {
-            key: {int(start_ms): Decimal(volume) for start_ms, volume in rows} for key, rows in data.items()
-        }

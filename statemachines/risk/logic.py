@@ -71,16 +71,15 @@ class RiskManagerLogic:
         ]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Take the newest closes; a price from a later bar is kept."""
+        """Take the newest closes and the volumes (not durable: the bars are); a price from a later bar is kept."""
         for found in bars.values():
             self._book.take_bars(found)
-        self._touch("prices", "volumes")
+        self._touch("prices")
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
         whole = {
             "prices": self._book.restore_prices,
-            "volumes": self._book.volumes.restore,
             "results": self._results.restore,
             "unusable": self._unusable.restore,
             "control": self._restore_control,
@@ -253,7 +252,7 @@ class RiskManagerLogic:
 
     def _bars(self, body: BarsClosed) -> Commands:
         self._book.take_bars(body.bars)
-        self._touch("prices", "volumes")
+        self._touch("prices")
         if self._close_ms is None or body.close_ms <= self._close_ms:
             return []
         reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._unknown())
@@ -380,7 +379,7 @@ class RiskManagerLogic:
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
         keys += [f"scope:{one}" for one in self._states.machines]
-        return [self._row(key) for key in (*keys, "prices", "volumes", "results", "instruments", "unusable", "control")]
+        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -401,7 +400,6 @@ class RiskManagerLogic:
             return StateRow(key, state, SCHEMA, data)
         data = {
             "prices": self._book.price_data,
-            "volumes": self._book.volumes.as_data,
             "results": self._results.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._instruments.items())},
             "unusable": self._unusable.as_data,

@@ -53,9 +53,7 @@ def one_of_each(rows: Mapping[ActorName, Mapping[str, StateRow]]) -> Iterator[tu
 
 def is_map(actor: ActorName, key: str) -> bool:
     """Whether the fields of the row are themselves data (prices by market), so that one less is no other shape."""
-    return key == CONDITIONS_KEY or (
-        actor is ActorName.RISK_MANAGER and key in ("prices", "volumes", "instruments", "unusable")
-    )
+    return key == CONDITIONS_KEY or (actor is ActorName.RISK_MANAGER and key in ("prices", "instruments", "unusable"))
 
 
 def taken(actor: ActorName, row: StateRow) -> bool:

@@ -87,10 +87,3 @@ def test_without_any_volume_v_is_unknown() -> None:
     assert volumes.mean("linear", "BTCUSDT") is None
     volumes.take([builders.bar("linear", "BTCUSDT", 0, "100", "D", volume="24")])
     assert volumes.mean("linear", "BTCUSDT") is None, "a daily bar is no hour"
-
-
-def test_volumes_are_restored_as_they_were() -> None:
-    volumes, again = HourlyVolumes(), HourlyVolumes()
-    volumes.take(hours("1.5", "2"))  # type: ignore[arg-type]
-    again.restore(volumes.as_data())
-    assert again.as_data() == volumes.as_data() and again.mean("linear", "BTCUSDT") == D("1.75")
