@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -144,9 +145,15 @@ def _shape(path: str) -> str:
     return re.sub(r"\{\w+\}", "{}", path)
 
 
+@cache
+def _command_line() -> Any:
+    """Made once: it takes longer than everything that is asked of it."""
+    return typer.main.get_command(app)
+
+
 def _problem(words: list[str]) -> str:
     """Why a command line of `eternal` would be refused; "" when it would not."""
-    command: Any = typer.main.get_command(app)
+    command: Any = _command_line()
     told, rest = f"eternal {' '.join(words)}", list(words)
     while hasattr(command, "commands"):
         if not rest or rest == ["--help"]:
