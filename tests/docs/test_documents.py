@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -145,7 +144,7 @@ def _shape(path: str) -> str:
     return re.sub(r"\{\w+\}", "{}", path)
 
 
-@cache
+@functools.cache
 def _command_line() -> Any:
     """Made once: it takes longer than everything that is asked of it."""
     return typer.main.get_command(app)
