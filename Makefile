@@ -64,7 +64,7 @@ simulate: $(VENV)/.dev-ready ## the whole system under seeded crashes, outages a
 
 soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live profile for MINUTES=120 under a scenario of faults
 	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \
-		tests/statemachines $(ARGS)
+		tests/infra/config/test_refusals.py tests/statemachines $(ARGS)
 	$(BIN)/python -m tests.live.soak --minutes $(MINUTES)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run

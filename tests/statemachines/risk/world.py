@@ -88,11 +88,25 @@ class World(Core[RiskManagerLogic]):
     """The risk manager between those who tell it what happened and those whom it tells."""
 
     def __init__(self, restarts: bool = False) -> None:
+        self._recorded: list[BarFact] = []
         super().__init__(RiskManagerLogic, restarts=restarts)
+
+    def warm(self) -> None:
+        """A new incarnation reads the recorded bars, as its runtime gives them."""
+        self.logic.warm(
+            {
+                need: [bar for bar in self._recorded if (bar.category, bar.symbol, bar.interval) == need[:3]][
+                    -need.bars :
+                ]
+                for need in self.logic.history_needed()
+            }
+        )
 
     def tell(self, body: Body, now_ms: int, sender: str = "order-manager", cause: str = "") -> Commands:
         """One message, then everything that is due at its instant."""
         self.now_ms = now_ms
+        if isinstance(body, BarsClosed | DayClosed):
+            self._recorded += body.bars
         return [*self.deliver(body, sender=sender, cause=cause), *self.settle(now_ms)]
 
     def settle(self, now_ms: int) -> Commands:
