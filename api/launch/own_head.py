@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.processes.ports import free_port
+from infra.processes.ports import free_ports
 from infra.processes.table import is_alive, is_stopped
 
 NEEDED = ("gcs_server", "raylet")
@@ -60,7 +60,7 @@ def name_the_agents_ports() -> None:
         METRICS_EXPORT_PORT_NAME,
         RUNTIME_ENV_AGENT_PORT_NAME,
     )
-    ports = {str(name): free_port(0) for name in names}
+    ports = dict(zip(map(str, names), free_ports(len(names)), strict=True))
     start = node.Node.start_raylet
 
     @functools.wraps(start)

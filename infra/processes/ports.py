@@ -39,6 +39,17 @@ def free_port(wanted: int, host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
+def free_ports(number: int, host: str = LOOPBACK) -> tuple[int, ...]:
+    """So many different free ports: each is held until all are chosen, since one that was let go may be given again."""
+    with contextlib.ExitStack() as held:
+        probes = [
+            held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) for _ in range(number)
+        ]
+        for probe in probes:
+            probe.bind((host, 0))
+        return tuple(int(probe.getsockname()[1]) for probe in probes)
+
+
 def require_free(name: str, host: str, port: int) -> int:
     """`port`, which the operator has configured as `name`.
 
