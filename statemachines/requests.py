@@ -276,25 +276,29 @@ WHOLE_ACCOUNT = "account"
 """The `category` of data set aside for an account as a whole; its `symbol` is then the account's name."""
 
 
+SetAsideKind = Literal[
+    "order",
+    "execution",
+    "position",
+    "balance",
+    "transaction",
+    "bar",
+    "quote",
+    "instrument",
+    "status",
+    "funding_rate",
+    "frame",
+]
+"""What a row of a response or a frame describes."""
+
+
 class SetAside(Frozen):
     """One row of a response or a frame that is not used; the other rows are. `category` and `symbol` (for a balance:
     the coin) are "" where the row does not contain them; `is_foreign`: valid, but of a product that is not traded here.
 
     Kind `status`: the instrument's rules can be read, but the exchange currently restricts its trading."""
 
-    kind: Literal[
-        "order",
-        "execution",
-        "position",
-        "balance",
-        "transaction",
-        "bar",
-        "quote",
-        "instrument",
-        "status",
-        "funding_rate",
-        "frame",
-    ]
+    kind: SetAsideKind
     category: str
     symbol: str
     problem: str

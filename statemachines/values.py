@@ -17,6 +17,8 @@ SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+HOURLY, DAILY = "60", "D"
+"""Intervals of bars, by the exchange's names."""
 
 
 IDENTITIES: tuple[EngineIdentity, ...] = discovered()
@@ -132,6 +134,10 @@ class Instrument(Frozen):
 
     def ceil_price(self, price: Decimal) -> Decimal:
         return ceil_to_step(price, self.tick_size)
+
+    def least_qty(self, price: Decimal) -> Decimal:
+        """The smallest whole lots that are tradable at this price."""
+        return self.ceil_qty(max(self.min_qty, self.min_notional_usdt / price))
 
     def tradable(self, quantity: Decimal, price: Decimal) -> bool:
         """Whether the venue would accept an order of this size at about this price."""

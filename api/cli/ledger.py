@@ -77,7 +77,6 @@ def export(
     config_file: ConfigFile = None,
 ) -> None:
     """Write the journal: every entry of the ledger, with the exchange's own ids."""
-
     if form not in FORMATS:
         raise OptionError(f"--format {quoted(form)} is refused: {' or '.join(FORMATS)} is required.")
     period = parse_period(first, last)

@@ -136,7 +136,7 @@ def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, 
 
 def _entries(rows: LedgerRows, account: Account) -> list[LedgerEntry]:
     found = []
-    for posting in rows.postings():
+    for posting in rows.postings(account=account):
         lines: dict[tuple[str, str], Decimal] = {}
         for owner, name, coin, amount in posting.lines:
             if owner == account:

@@ -11,7 +11,7 @@ from infra.bybit.caller import Caller
 from infra.bybit.errors import Fault, GatewayError
 from infra.bybit.listing import is_unlisted
 from infra.bybit.parsing.fields import UnparsableError
-from infra.bybit.parsing.judging import Kind, distinct, kept, set_aside
+from infra.bybit.parsing.judging import distinct, kept, set_aside
 from infra.bybit.parsing.rows import (
     interval_ms,
     parse_bar,
@@ -33,6 +33,7 @@ from statemachines.requests import (
     ReadBars,
     ReadFunding,
     SetAside,
+    SetAsideKind,
 )
 from statemachines.values import DAY_MS, LINEAR, MINUTE_MS, SPOT, Account, Category, Instrument
 
@@ -241,7 +242,7 @@ def intervals_min(settled_ms: Sequence[int]) -> dict[int, int]:
 
 
 def _or_aside(
-    aside: list[SetAside], kind: Kind, category: Category, symbol: str, read: Callable[[], T | None]
+    aside: list[SetAside], kind: SetAsideKind, category: Category, symbol: str, read: Callable[[], T | None]
 ) -> T | None:
     """What one query about a symbol says; None and an entry in `aside` when it cannot be read or is refused for good. A
     failed query of one symbol is not a fault of the others, but a fault of the way to the exchange is one of all."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from infra.config.engines import parameters_of
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.limits.parameter_checks import in_words
-from statemachines.market_data.parameters import DAILY, MarketDataParameters
+from statemachines.market_data.parameters import MarketDataParameters
 from statemachines.parameters import section_of
 from statemachines.trend.parameters import TrendParameters
-from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
+from statemachines.values import ACCOUNT_OF, DAILY, LINEAR, ActorName
 
 if TYPE_CHECKING:
     from infra.config.model import EternalConfig

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from infra.database.connection import connect_for_reading
 from infra.database.outage import reason_of
 from infra.faults import OperatorError
+from statemachines.values import HOUR_MS
 
 PAGE = 2_000
 """Postings per query."""
@@ -61,8 +62,9 @@ class LedgerRows:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def postings(self, from_ms: int = 0, until_ms: int = 2**62) -> Iterator[PostingRow]:
-        """Postings with `from_ms` <= time < `until_ms`, oldest first."""
+    def postings(self, from_ms: int = 0, until_ms: int = 2**62, account: str | None = None) -> Iterator[PostingRow]:
+        """Postings with `from_ms` <= time < `until_ms`, oldest first; with `account` only those that move something of
+        it, and rows of its log that move nothing."""
         place: tuple[int, str] = (from_ms - 1, "\U0010ffff")
         while True:
             rows = self._rows(
@@ -70,6 +72,9 @@ class LedgerRows:
                        coalesce(l.lines, '[]') AS lines, to_jsonb(e) AS execution
                    FROM (SELECT * FROM postings
                          WHERE (posted_ms, posting_id COLLATE "C") > (%(ms)s, %(id)s) AND posted_ms < %(until)s
+                         AND (%(account)s::text IS NULL OR starts_with(posting_id, 'log:' || %(account)s || ':')
+                              OR EXISTS (SELECT 1 FROM posting_lines own WHERE own.posting_id = postings.posting_id
+                                         AND own.account = %(account)s))
                          ORDER BY posted_ms, posting_id COLLATE "C" LIMIT %(limit)s) p
                    LEFT JOIN LATERAL (
                        SELECT json_agg(json_build_array(account, ledger_account, coin, amount::text) ORDER BY line_no)
@@ -84,6 +89,7 @@ class LedgerRows:
                 ms=place[0],
                 id=place[1],
                 until=until_ms,
+                account=account,
                 limit=PAGE,
             )
             for row in rows:
@@ -129,7 +135,7 @@ class LedgerRows:
             """SELECT close FROM bars WHERE category = 'spot' AND symbol = %(symbol)s AND interval = '60'
                AND start_ms <= %(latest)s ORDER BY start_ms DESC LIMIT 1""",
             symbol=f"{coin}USDT",
-            latest=at_ms - 3_600_000,
+            latest=at_ms - HOUR_MS,
         )
         return rows[0]["close"] if rows else None
 

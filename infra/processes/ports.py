@@ -17,8 +17,7 @@ class PortTakenError(OperatorError):
 
 def is_free(host: str, port: int) -> bool:
     """Whether nothing listens on the port now. Raises OSError when the host is not an address of this machine."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -34,20 +33,20 @@ def free_port(wanted: int, host: str = LOOPBACK) -> int:
     with contextlib.suppress(OSError):  # a remembered port that is not ours to take any more
         if wanted and is_free(host, wanted):
             return wanted
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1, host)[0]
 
 
 def free_ports(number: int, host: str = LOOPBACK) -> tuple[int, ...]:
     """So many different free ports: each is held until all are chosen, since one that was let go may be given again."""
     with contextlib.ExitStack() as held:
-        probes = [
-            held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) for _ in range(number)
-        ]
+        probes = [held.enter_context(socket.socket(_family(host))) for _ in range(number)]
         for probe in probes:
             probe.bind((host, 0))
         return tuple(int(probe.getsockname()[1]) for probe in probes)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def require_free(name: str, host: str, port: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from statemachines.backoff import Backoff
 from statemachines.execution.context import ExecutionContext
@@ -122,10 +122,9 @@ def worst_price(context: ExecutionContext, order: ChildOrder) -> Decimal | None:
         return None
     if instrument is None:
         return None
-    is_buy = order.side is Side.BUY
-    bound = quote.ask * (1 + order.slippage_limit) if is_buy else quote.bid * (1 - order.slippage_limit)
-    ticks = (bound / instrument.tick_size).to_integral_value(ROUND_FLOOR if is_buy else ROUND_CEILING)
-    return ticks * instrument.tick_size
+    if order.side is Side.BUY:
+        return instrument.floor_price(quote.ask * (1 + order.slippage_limit))
+    return instrument.ceil_price(quote.bid * (1 - order.slippage_limit))
 
 
 def cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, delay_s: float = 0.0) -> None:

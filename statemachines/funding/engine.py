@@ -32,8 +32,8 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.portfolio.volumes import HOURLY, HOURS
-from statemachines.values import LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, ActorName, floor_to_step
+from statemachines.portfolio.volumes import HOURS
+from statemachines.values import HOURLY, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, ActorName, floor_to_step
 
 ZERO = Decimal(0)
 TRANSFER_PURPOSE = "fu-5"

@@ -5,13 +5,14 @@ The residual is net spot minus short, always from quantities reported by the exc
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from statemachines.backoff import REFUSED, Backoff
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import PairSize, spot_order_for
+from statemachines.limits.slices import equal_part
 from statemachines.refusals import RefusalCause
 from statemachines.values import (
     LINEAR,
@@ -21,7 +22,6 @@ from statemachines.values import (
     Frozen,
     Instrument,
     Side,
-    ceil_to_step,
     floor_to_step,
 )
 
@@ -178,8 +178,7 @@ def pair_slice(size: PairSize, market: PairMarket) -> PairSize:
         return size
     step = max(market.spot.qty_step, market.perp.qty_step)
     most = min(market.spot_most * (1 - market.spot_fee), market.perp_most)
-    number = (size.short / most).to_integral_value(rounding=ROUND_CEILING)
-    short = min(ceil_to_step(size.short / number, step), max(floor_to_step(most, step), step))
+    short = min(equal_part(size.short, most, step), max(floor_to_step(most, step), step))
     return PairSize(short, spot_order_for(short, market.spot_fee, market.spot.qty_step))
 
 

@@ -66,6 +66,7 @@ _DEPOSIT = TransactionType(BookedBy.LOG, postings.DEPOSITS, "deposit", Effect.FL
 _WITHDRAWAL = TransactionType(BookedBy.LOG, postings.WITHDRAWALS, "withdrawal", Effect.FLOW, Sign.OUT)
 _CUSTODY_OUT = TransactionType(BookedBy.LOG, postings.CUSTODY, "custody", Effect.FLOW, Sign.OUT)
 _CUSTODY_IN = _CUSTODY_OUT._replace(sign=Sign.IN)
+_CUSTODY_ANY = _CUSTODY_OUT._replace(sign=Sign.ANY)
 _DELIVERY = TransactionType(BookedBy.LOG, postings.TRADING, "delivery", Effect.RESULT, Sign.ANY)
 
 TRANSACTION_TYPES: dict[str, TransactionType] = {
@@ -82,10 +83,10 @@ TRANSACTION_TYPES: dict[str, TransactionType] = {
     "DBS_CASH_OUT": _WITHDRAWAL,
     "DBS_CASH_IN_TR": _DEPOSIT,
     "DBS_CASH_OUT_TR": _WITHDRAWAL,
-    "CUSTODY_CASH_RECOVER_TR": TransactionType(BookedBy.LOG, postings.CUSTODY, "custody", Effect.FLOW, Sign.ANY),
+    "CUSTODY_CASH_RECOVER_TR": _CUSTODY_ANY,
     "CUSTODY_LOCK": _CUSTODY_OUT,
     "CUSTODY_UNLOCK": _CUSTODY_IN,
-    "CUSTODY_UNLOCK_REFUND": TransactionType(BookedBy.LOG, postings.CUSTODY, "custody", Effect.FLOW, Sign.ANY),
+    "CUSTODY_UNLOCK_REFUND": _CUSTODY_ANY,
     "PEF_TRANSFER_IN": _DEPOSIT,
     "PEF_TRANSFER_OUT": _WITHDRAWAL,
     # --- interest, fees ---
@@ -146,9 +147,8 @@ TRANSACTION_TYPES: dict[str, TransactionType] = {
     "STRUCTURE_PRODUCT_SUBSCRIPTION": _EARN_OUT,
     "STRUCTURE_PRODUCT_REFUND": _EARN_IN,
     "CLASSIC_WEALTH_MANAGEMENT_SUBSCRIPTION": _EARN_OUT,
-    "PREMIMUM_WEALTH_MANAGEMENT_SUBSCRIPTION": TransactionType(
-        BookedBy.LOG, postings.EARN, "earn", Effect.FLOW, Sign.ANY
-    ),  # the list says "in", the name says "out"
+    # The list says "in", the name says "out".
+    "PREMIMUM_WEALTH_MANAGEMENT_SUBSCRIPTION": _EARN_OUT._replace(sign=Sign.ANY),
     "PREMIMUM_WEALTH_MANAGEMENT_REFUND": _EARN_IN,
     "LIQUIDITY_MINING_SUBSCRIPTION": _EARN_OUT,
     "LIQUIDITY_MINING_REFUND": _EARN_IN,
@@ -164,7 +164,7 @@ TRANSACTION_TYPES: dict[str, TransactionType] = {
     "FLOATING_TO_FIXED_BORROW": _LOAN_IN,
     "FLOATING_TO_FIXED_REPAY": _LOAN_OUT,
     "LOANS_BORROW_FUNDS": _LOAN_IN,
-    "LOANS_PLEDGE_ASSET": TransactionType(BookedBy.LOG, postings.LOANS, "loan", Effect.FLOW, Sign.ANY),
+    "LOANS_PLEDGE_ASSET": _LOAN_IN._replace(sign=Sign.ANY),
     "BORROWED_AMOUNT_INS_LOAN": _LOAN_IN,
     "PRINCIPLE_REPAYMENT_INS_LOAN": _LOAN_OUT,
     "AUTO_PRINCIPLE_REPAYMENT_INS_LOAN": _LOAN_OUT,

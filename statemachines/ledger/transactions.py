@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from statemachines.facts import PostingFact, PostingKind
 from statemachines.ledger.exact import add
-from statemachines.ledger.postings import DEPOSITS, FEES, SUSPENSE, WITHDRAWALS, balanced, wallet_lines
+from statemachines.ledger.postings import FEES, SUSPENSE, balanced, wallet_lines
 from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy, Effect, Sign
 from statemachines.transaction_log.row import TransactionRow
 
@@ -79,11 +79,6 @@ def result_of(row: TransactionRow, attribution: Attribution) -> Decimal:
     if row.change is None or attribution.suspense_reason:
         return ZERO
     return row.change if attribution.effect is Effect.RESULT else row.fee.copy_negate()
-
-
-def is_external_flow(attribution: Attribution) -> bool:
-    """Whether the money came from or went to outside of the exchange's accounts that we hold."""
-    return attribution.ledger_account in (DEPOSITS, WITHDRAWALS)
 
 
 def _suspense(reason: str) -> Attribution:

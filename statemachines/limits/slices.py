@@ -27,8 +27,13 @@ def slice_of(
     limit = largest_order(price, is_maker, mean_volume, instrument)
     if limit is None or quantity <= limit:
         return None
+    return equal_part(quantity, limit, instrument.qty_step)
+
+
+def equal_part(quantity: Decimal, limit: Decimal, step: Decimal) -> Decimal:
+    """One of the fewest equal parts of a quantity that do not exceed the limit, rounded up to the step."""
     number = (quantity / limit).to_integral_value(rounding=ROUND_CEILING)
-    return instrument.ceil_qty(quantity / number)
+    return ceil_to_step(quantity / number, step)
 
 
 def largest_order(
@@ -38,7 +43,7 @@ def largest_order(
     limit = venue_maximum(instrument, is_maker)
     if mean_volume is None:
         return limit
-    share = _at_least_tradable(mean_volume * SHARE_OF_VOLUME, price, instrument)
+    share = max(instrument.floor_qty(mean_volume * SHARE_OF_VOLUME), instrument.least_qty(price))
     return share if limit is None else min(limit, share)
 
 
@@ -47,8 +52,3 @@ def venue_maximum(instrument: Instrument, is_maker: bool) -> Decimal | None:
     permits no order at all and is refused elsewhere (`filters_problem`)."""
     most = instrument.floor_qty(instrument.max_limit_qty if is_maker else instrument.max_market_qty)
     return most if most > 0 else None
-
-
-def _at_least_tradable(quantity: Decimal, price: Decimal, instrument: Instrument) -> Decimal:
-    least = max(instrument.min_qty, instrument.min_notional_usdt / price)
-    return max(instrument.floor_qty(quantity), ceil_to_step(least, instrument.qty_step))

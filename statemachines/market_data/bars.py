@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from statemachines.commands import Alert, AlertEnded, Commands, Record, Remark
 from statemachines.facts import BarFact
-from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
+from statemachines.market_data.parameters import INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.quality import INTERVAL_MS, Counters, Defect, close_ms, inconsistency, jump
 from statemachines.requests import ReadBars, SetAside
 from statemachines.unusable_data import UnusableData
-from statemachines.values import DAY_MS
+from statemachines.values import DAILY, DAY_MS, HOURLY
 
 Key = tuple[Series, str]
 """A series and its interval."""

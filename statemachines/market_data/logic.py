@@ -17,7 +17,7 @@ from statemachines.market_data.backfill import bars_to_read, funding_to_read
 from statemachines.market_data.bars import PendingBars
 from statemachines.market_data.instruments import InstrumentRules
 from statemachines.market_data.machine import MarketDataMachine, MarketDataState
-from statemachines.market_data.parameters import DAILY, HOURLY, INTERVALS, MarketDataParameters, Series, series_name
+from statemachines.market_data.parameters import INTERVALS, MarketDataParameters, Series, series_name
 from statemachines.market_data.progress import Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import NewestQuotes
@@ -48,7 +48,7 @@ from statemachines.requests import (
 )
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData
-from statemachines.values import DAY_MS, HOUR_MS, LINEAR, ActorName, Instrument
+from statemachines.values import DAILY, DAY_MS, HOUR_MS, HOURLY, LINEAR, ActorName, Instrument
 
 STATE_KEY = "market"
 MACHINE = "market-data"

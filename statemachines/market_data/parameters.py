@@ -10,10 +10,8 @@ from pydantic import Field, model_validator
 
 from statemachines.limits.parameter_checks import Distinct, Growing, Order
 from statemachines.parameters import ParameterModel, SeriesName, Symbol, Unit
-from statemachines.values import DAY_MS, HOUR_MS, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category
+from statemachines.values import DAILY, DAY_MS, HOUR_MS, HOURLY, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, Category
 
-HOURLY = "60"
-DAILY = "D"
 INTERVALS = (HOURLY, DAILY)
 
 Bars = Annotated[int, Field(gt=0, le=10_000), Unit("closed bars")]

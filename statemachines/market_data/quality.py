@@ -8,8 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from statemachines.facts import BarFact
-from statemachines.market_data.parameters import HOURLY
-from statemachines.values import DAY_MS, HOUR_MS
+from statemachines.values import DAY_MS, HOUR_MS, HOURLY
 
 INTERVAL_MS: dict[str, int] = {HOURLY: HOUR_MS, "D": DAY_MS}
 

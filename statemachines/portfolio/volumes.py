@@ -7,10 +7,9 @@ from decimal import Decimal
 
 from statemachines.facts import BarFact
 from statemachines.portfolio.equity import price_key
-from statemachines.values import HOUR_MS, Category
+from statemachines.values import HOUR_MS, HOURLY, Category
 
 HOURS = 24
-HOURLY = "60"
 
 
 class HourlyVolumes:

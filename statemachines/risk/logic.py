@@ -19,7 +19,7 @@ from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, F
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
 from statemachines.portfolio.equity import USDT, build_portfolio, price_key
 from statemachines.portfolio.holdings import AccountHoldings, portfolio_fact
-from statemachines.portfolio.volumes import HOURLY, HOURS
+from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import Results
@@ -28,7 +28,19 @@ from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
 from statemachines.risk.unusable_markets import UnusableMarkets
 from statemachines.state_store import PLAIN
-from statemachines.values import ENGINE_OF, ENGINES, LINEAR, MINUTE_MS, SPOT, Account, ActorName, Category, Instrument
+from statemachines.values import (
+    DAILY,
+    ENGINE_OF,
+    ENGINES,
+    HOURLY,
+    LINEAR,
+    MINUTE_MS,
+    SPOT,
+    Account,
+    ActorName,
+    Category,
+    Instrument,
+)
 
 SCHEMA = 1
 CALM_GRACE_MS = MINUTE_MS
@@ -67,7 +79,7 @@ class RiskManagerLogic:
         return [
             HistoryNeed(_category(category), symbol, interval, bars)
             for category, symbol in (key.split(":") for key in keys)
-            for interval, bars in (("D", 1), (HOURLY, HOURS))
+            for interval, bars in ((DAILY, 1), (HOURLY, HOURS))
         ]
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:

@@ -158,6 +158,11 @@ class RiskMachine(StateMachine[RiskStateName]):
         """The level of the state, unless the operator has paused the scope."""
         return max(self.level, Level.REDUCE_ONLY) if self.readings else self.level
 
+    @property
+    def _is_held(self) -> bool:
+        """Whether pause or a bad reading keeps the state where it is, whatever rules demand less."""
+        return self.state is _S.PAUSED or bool(self.readings)
+
     def release(self, rule: str, now_ms: int) -> None:
         """The rule's reading is good again; the state follows after 24 h of calm (`tick`)."""
         if self.demands.pop(rule, None) is not None:
@@ -176,10 +181,9 @@ class RiskMachine(StateMachine[RiskStateName]):
             self._watch_calm(now_ms)
             return []
         self.level = Level.CAUTION
-        is_held = self.state is _S.PAUSED or bool(self.readings)
         note = (
             self._stay("standstill_while_held", reason)
-            if is_held
+            if self._is_held
             else self._move("standstill", reason, f"rule {rule}", now_ms)
         )
         self.calm_since_ms = None
@@ -194,9 +198,10 @@ class RiskMachine(StateMachine[RiskStateName]):
         target = self._demanded()
         reason = f"24 h calm since {self.calm_since_ms}: {self.level.name} is no longer demanded, now {target.name}"
         self.level = target
-        is_held = self.state is _S.PAUSED or bool(self.readings)
         note = (
-            self._stay("calm_while_held", reason) if is_held else self._move(_CALM[target], reason, "rule calm", now_ms)
+            self._stay("calm_while_held", reason)
+            if self._is_held
+            else self._move(_CALM[target], reason, "rule calm", now_ms)
         )
         self.calm_since_ms = None
         self._watch_calm(now_ms)

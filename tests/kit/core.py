@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
-from statemachines.actor_logic import ActorLogic, StateRow
+from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
 from statemachines.commands import (
     Alert,
     AlertEnded,
@@ -20,7 +20,7 @@ from statemachines.commands import (
     Send,
 )
 from statemachines.conditions import Conditions
-from statemachines.facts import Fact
+from statemachines.facts import BarFact, Fact
 from statemachines.messages.envelope import Body, Envelope
 from tests.kit.restoring import restore_logic
 
@@ -30,6 +30,14 @@ L = TypeVar("L", bound=ActorLogic)
 
 MAX_TICKS = 1_000
 """More ticks at one instant than any core needs: its deadline does not move on, and the clock would spin."""
+
+
+def recorded(bars: Sequence[BarFact], needs: Iterable[HistoryNeed]) -> dict[HistoryNeed, list[BarFact]]:
+    """What a new incarnation's runtime gives it of these recorded bars."""
+    return {
+        need: [bar for bar in bars if (bar.category, bar.symbol, bar.interval) == need[:3]][-need.bars :]
+        for need in needs
+    }
 
 
 class Core(Generic[L]):

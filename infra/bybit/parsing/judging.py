@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from infra.bybit.parsing.fields import ForeignError, UnparsableError, shown_text
-from statemachines.requests import SetAside
+from statemachines.requests import SetAside, SetAsideKind
 
 T = TypeVar("T")
-Kind = Literal[
-    "order",
-    "execution",
-    "position",
-    "balance",
-    "transaction",
-    "bar",
-    "quote",
-    "instrument",
-    "status",
-    "funding_rate",
-    "frame",
-]
 
 
 def judged(
-    kind: Kind, rows: Iterable[Any], parse: Callable[[Any], T], category: str = "", symbol: str = ""
+    kind: SetAsideKind, rows: Iterable[Any], parse: Callable[[Any], T], category: str = "", symbol: str = ""
 ) -> tuple[list[tuple[Any, T]], list[tuple[Any, SetAside]]]:
     """(row, what it says) of the rows that can be read, and (row, why not) of the others. `category` and `symbol` stand
     in where the rows do not carry their own."""
@@ -41,7 +28,7 @@ def judged(
 
 def kept(
     aside: list[SetAside],
-    kind: Kind,
+    kind: SetAsideKind,
     rows: Iterable[Any],
     parse: Callable[[Any], T],
     category: str = "",
@@ -55,7 +42,7 @@ def kept(
 
 def distinct(
     aside: list[SetAside],
-    kind: Kind,
+    kind: SetAsideKind,
     values: Sequence[T],
     name: Callable[[T], tuple[str, str, str]],
     *,
@@ -79,7 +66,7 @@ def distinct(
     return [group[0] for group in groups.values() if len(group) == 1]
 
 
-def set_aside(kind: Kind, error: UnparsableError, row: Any, category: str = "", symbol: str = "") -> SetAside:
+def set_aside(kind: SetAsideKind, error: UnparsableError, row: Any, category: str = "", symbol: str = "") -> SetAside:
     """The row's fault as a value; category and symbol as far as the row has them in a usable form."""
     return SetAside(
         kind=kind,

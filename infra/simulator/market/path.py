@@ -58,8 +58,7 @@ def points(bar: Bar) -> tuple[Decimal, Decimal, Decimal, Decimal]:
 
 def passed(hour_start_ms: int, now_ms: int) -> int:
     """How many points of the hour lie at or before ``now_ms`` (0..4); the open point counts at the hour's start."""
-    elapsed_ms = now_ms - hour_start_ms
-    return sum(1 for offset_ms in OFFSETS_MS if offset_ms <= elapsed_ms)
+    return PathPoints().index_at(now_ms - hour_start_ms) + 1
 
 
 def running_bar(bar: Bar, now_ms: int) -> Bar | None:

@@ -27,7 +27,7 @@ def next_slice(parent: ParentOrder, most: Decimal, price: Decimal, instrument: I
     piece = next_quantity(parent, most)
     if instrument is None or instrument.tradable(piece, price):
         return piece
-    return min(most, max(instrument.min_qty, instrument.ceil_qty(instrument.min_notional_usdt / price)))
+    return min(most, instrument.least_qty(price))
 
 
 def asked_quantity(parent: ParentOrder, order: ChildOrder) -> Decimal:

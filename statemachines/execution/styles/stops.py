@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from statemachines.backoff import Tries
@@ -81,8 +82,7 @@ def keep(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> N
         _give_up(context, parent, order, target)
         return
     order.set_amendment(target)
-    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in target.items())
-    context.notes([order.fire("request_amend", f"stop moved to {terms}", context.now_ms)])
+    context.notes([order.fire("request_amend", f"stop moved to {_in_words(target)}", context.now_ms)])
     submission.amend(context, parent, order, submission.pause_s(context, tries.get(AMEND_UNANSWERED, 0)))
 
 
@@ -92,13 +92,13 @@ def count_unanswered(
     """One more amendment whose outcome is not known, or which the exchange could not process; the number of them."""
     repetitions = parent.requests.again(AMEND_UNANSWERED)
     if repetitions == context.parameters.loop_limit:
-        terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in order.amended.items())
         context.alert(
             "critical",
             f"stop of {order.account} {order.symbol} is not moved yet",
             f"Order {order.client_order_id} rests at trigger {order.trigger_price} with {order.quantity}; the target "
-            f"is {terms}. {repetitions} amendments remained without effect ({outcome_in_words(outcome)}). The "
-            "amendment is repeated until it succeeds; check the connection to the exchange.",
+            f"is {_in_words(order.amended)}. {repetitions} amendments remained without effect "
+            f"({outcome_in_words(outcome)}). The amendment is repeated until it "
+            "succeeds; check the connection to the exchange.",
             f"stop-move:{order.intent_id}",
         )
     return repetitions
@@ -115,7 +115,6 @@ def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: Chi
 def _give_up(
     context: ExecutionContext, parent: ParentOrder, order: ChildOrder, target: dict[str, Decimal], why: str = ""
 ) -> None:
-    terms = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in target.items())
     because = why or f"{context.parameters.loop_limit} amendments changed nothing"
     parent.trigger_price, parent.quantity = order.trigger_price, order.quantity
     parent.announced_shape = ""
@@ -123,10 +122,14 @@ def _give_up(
         "critical",
         f"stop of {order.account} {order.symbol} could not be moved",
         f"Order {order.client_order_id} stays at trigger {order.trigger_price} with {order.quantity}; the target was "
-        f"{terms}: {because}. Check the protection of the position.",
+        f"{_in_words(target)}: {because}. Check the protection of the position.",
         f"stop-move:{order.intent_id}",
     )
     announce_working(context, parent, order)
+
+
+def _in_words(terms: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in terms.items())
 
 
 def _on_tick(context: ExecutionContext, parent: ParentOrder, trigger: Decimal) -> Decimal:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from statemachines.actor_logic import ActorLogic
+from statemachines.facts import BarFact
 from statemachines.funding.engine import FundingEngine
 from statemachines.funding.parameters import FundingParameters
 from statemachines.messages.market import BarsClosed, DayClosed, FundingSettled
 from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, Account
 from tests.kit import builders
+from tests.kit.core import recorded
 from tests.statemachines.harness import World, known_instruments
 
 D = Decimal
@@ -34,9 +37,16 @@ class Market:
         self.interval_min: dict[str, int] = {}
         self.predicted: dict[str, Decimal] = {}
         chosen = parameters or FundingParameters()
-        self.world = World(lambda: FundingEngine(chosen), Account.FUNDING, cash, now_ms=START_MS, **more)
+        self._recorded: list[BarFact] = []
+        self.world = World(
+            lambda: FundingEngine(chosen), Account.FUNDING, cash, now_ms=START_MS, warm=self._warm, **more
+        )
         self.quote()
         self.world.tell(known_instruments(), self.world.portfolio())
+
+    def _warm(self, engine: ActorLogic) -> None:
+        """A new incarnation reads the recorded bars, as its runtime gives them."""
+        engine.warm(recorded(self._recorded, engine.history_needed()))
 
     @property
     def now_ms(self) -> int:
@@ -57,6 +67,7 @@ class Market:
                 volume = 0 if (category, asset) in self.stale else self.hourly_volume
                 start_ms = self.now_ms - HOUR_MS
                 bars.append(builders.bar(category, f"{asset}USDT", start_ms, prices[asset], "60", volume=volume))
+        self._recorded += bars
         return BarsClosed(close_ms=self.now_ms, bars=tuple(bars))
 
     def hour(self, rates: Mapping[str, Decimal] | None = None) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from statemachines.funding.pair import PairMarket, pair_slice
 from statemachines.funding.rules import PairSize, pair_size, spot_order_for
 from statemachines.messages.control import RiskState
-from statemachines.messages.market import BarsClosed
 from statemachines.messages.orders import Intent
 from statemachines.values import LINEAR, MINUTE_MS, SPOT
 from tests.statemachines.funding.synthetic import Market
@@ -66,18 +65,7 @@ def sliced(**more: object) -> Market:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_an_entry_places_one_pair_of_slices_a_minute_until_it_is_whole(restarts: bool) -> None:
-    market = sliced(restarts=restarts) if restarts else sliced()
-    world, recorded = market.world, []  # type: ignore[var-annotated]
-    tell_bars = market.bars
-
-    def bars() -> BarsClosed:
-        body = tell_bars()
-        recorded.extend(body.bars)
-        return body
-
-    # A new incarnation reads the recorded hours, as its runtime gives them.
-    market.bars = bars  # type: ignore[method-assign]
-    world.warm = lambda: world.logic.warm({world.logic.history_needed()[0]: recorded})  # type: ignore[method-assign]
+    market = sliced(restarts=restarts)
     market.open("BTC")
     market.hour()
     orders = at(sent(market), "entry")

@@ -16,7 +16,7 @@ from statemachines.risk.logic import RiskManagerLogic
 from statemachines.values import DAY_MS, HOUR_MS, Account, ActorName, Category
 from tests.kit import builders
 from tests.kit.builders import intent
-from tests.kit.core import Core
+from tests.kit.core import Core, recorded
 
 T0 = 20_000 * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (
@@ -93,14 +93,7 @@ class World(Core[RiskManagerLogic]):
 
     def warm(self) -> None:
         """A new incarnation reads the recorded bars, as its runtime gives them."""
-        self.logic.warm(
-            {
-                need: [bar for bar in self._recorded if (bar.category, bar.symbol, bar.interval) == need[:3]][
-                    -need.bars :
-                ]
-                for need in self.logic.history_needed()
-            }
-        )
+        self.logic.warm(recorded(self._recorded, self.logic.history_needed()))
 
     def tell(self, body: Body, now_ms: int, sender: str = "order-manager", cause: str = "") -> Commands:
         """One message, then everything that is due at its instant."""
