@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 SEEDS ?= 1000
 MINUTES ?= 120
+TRIALS ?= 50
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos recovery drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -70,6 +71,9 @@ soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live p
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 times and break its streams in storms; each recovery within 10 s
+	$(BIN)/python -m tests.chaos.recovery --trials $(TRIALS) $(ARGS)
 
 drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)
