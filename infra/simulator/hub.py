@@ -99,9 +99,9 @@ class Hub:
         frames = list(frames_of(result)) if frames_of is not None else []
         self.faults.pump()
         self.durable.skew_ms = self.faults.desk.skew_ms
-        for connection in list(self.connections.values()) if self.faults.desk.is_busy else ():
-            if self.faults.desk.breaks(connection.at, connection.conn_id):
-                connection.cut()
+        connected = {conn_id: connection.at for conn_id, connection in self.connections.items()}
+        for conn_id in self.faults.desk.broken(connected):
+            self.connections[conn_id].cut()
         await self._post([*frames, *self.durable.drain()])
         return result
 

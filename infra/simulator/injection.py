@@ -39,15 +39,17 @@ class Injection:
     def _skip_past(self) -> None:
         """What began and ended before this process is over; what has no end goes on."""
         now_ms = self._venue().now_ms
-        self._coming = [
-            one for one in self._coming if not (self._end_ms(one.fault, one.begin_ms, one.end_ms) or now_ms) < now_ms
-        ]
+
+        def is_past(one: Occurrence) -> bool:
+            end_ms = one.begin_ms if isinstance(one.fault, Disconnect) else one.end_ms
+            return end_ms is not None and end_ms < now_ms
+
+        self._coming = [one for one in self._coming if not is_past(one)]
 
     def inject(self, fault: Fault, for_ms: int | None = None, seed: int = 0) -> Active:
         """Make a fault active now, for so much exchange time (None: until it is cleared)."""
         now_ms = self._venue().now_ms
-        end_ms = None if for_ms is None else now_ms + for_ms
-        made = self.desk.inject(fault, now_ms, self._end_ms(fault, now_ms, end_ms), seed=seed)
+        made = self.desk.inject(fault, now_ms, None if for_ms is None else now_ms + for_ms, seed=seed)
         self.pump()
         return made
 
@@ -72,8 +74,7 @@ class Injection:
         self.desk.expire(now_ms)
         while self._coming and self._coming[0].begin_ms <= now_ms:
             one = self._coming.pop(0)
-            end_ms = self._end_ms(one.fault, one.begin_ms, one.end_ms)
-            self.desk.inject(one.fault, now_ms, end_ms, identity=one.key, seed=self._seed)
+            self.desk.inject(one.fault, now_ms, one.end_ms, identity=one.key, seed=self._seed)
         self._converge()
         for incident in demanded(self._venue(), self.desk):
             self._intervene(incident)
@@ -89,10 +90,6 @@ class Injection:
         """The earlier of the caller's deadline and the next fault's."""
         next_ms = self.next_ms()
         return until_ms if next_ms is None else next_ms if until_ms is None else min(until_ms, next_ms)
-
-    @staticmethod
-    def _end_ms(fault: Fault, begin_ms: int, end_ms: int | None) -> int | None:
-        return begin_ms if isinstance(fault, Disconnect) else end_ms  # an instant
 
     def _converge(self) -> None:
         wanted = {one.id: fault for one, fault in self.desk.of(ExchangeFault)}

@@ -114,11 +114,6 @@ class FaultDesk:
         """The active faults of a kind or family."""
         return [(one, one.fault) for one in self._active.values() if isinstance(one.fault, kind)]
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether any fault is active."""
-        return bool(self._active)
-
     # --- requests ---
 
     @property
@@ -151,8 +146,16 @@ class FaultDesk:
         outages = any(fault.concerns(channel, fault.account) for _, fault in self.of(StreamOutage))
         return outages or bool(self.of(Maintenance))
 
-    def breaks(self, at: Connection, identity: str) -> bool:
-        """Whether this connection breaks now; a fault breaks a connection once."""
+    def broken(self, connections: Mapping[str, Connection]) -> list[str]:
+        """Which of these connections break now. A fault breaks a connection once; ``Disconnect`` is over with it."""
+        if not self._active:
+            return []
+        found = [identity for identity, at in connections.items() if self._breaks(at, identity)]
+        for one, _ in self.of(Disconnect):
+            del self._active[one.id]
+        return found
+
+    def _breaks(self, at: Connection, identity: str) -> bool:
         broken = bool(self.of(Maintenance))
         for one, fault in self.of(StreamFault):
             if not isinstance(fault, (Disconnect, StreamOutage)) or not fault.concerns(*at) or identity in one.struck:
