@@ -39,6 +39,11 @@ WITHOUT_EFFECT_HERE = (Latency, NoPong, ClockSkew, FrozenBook)
 """Nothing waits here, no book is streamed, pings and clocks are those of real connections: `tests/live` and
 `tests/conformance` try these."""
 
+OPEN_BY_RULE: Mapping[str, frozenset[str]] = {
+    "reject-storm": frozenset({"funds:"}),
+}
+"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order."""
+
 
 class FaultyExchange(Exchange):
     """The exchange with the faults of a scenario, as its server applies them around every input."""

@@ -3,19 +3,14 @@ limits hold, stops are there, and at the end all is NORMAL again (P1, OR-6, OR-9
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from infra.simulator.faults.scenario import shipped
 from tests.simulation.faults.invariants import Invariants, is_healthy
 from tests.simulation.faults.world import opening
-from tests.simulation.scenarios import ScenarioWorld
+from tests.simulation.scenarios import OPEN_BY_RULE, ScenarioWorld
 
 BUSY = "the trends are entered and the tranches begin"
-
-OPEN_BY_RULE: Mapping[str, frozenset[str]] = {"reject-storm": frozenset({"funds:TREND-1"})}
-"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order."""
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -101,6 +101,8 @@ class World:
     """Exchange, database and actors of one run. `watch` sees it after every settled instant, `watch_write` after
     every act that reached the exchange with a write."""
 
+    storm_ms, peace_ms = STORM_MS, PEACE_MS
+
     def __init__(self, begun: Opening, chooser: Chooser) -> None:
         memory: MemoryStore = pickle.loads(begun.store)
         self.exchange = self.open_exchange(begun)
@@ -109,7 +111,7 @@ class World:
         self.watch_write: Callable[[World], None] = lambda _world: None
         self._was_written = False
         self.expected_alerts: frozenset[str] = frozenset()
-        """Conditions that may stay open at the end by a rule."""
+        """Beginnings of conditions that may stay open at the end by a rule."""
 
         self.fenced_writes: list[str] = []
         self.journalled = {name: len(memory.journal(name)) for name in ActorName}
@@ -153,9 +155,9 @@ class World:
 
     def run(self, is_healthy: Callable[[World], bool]) -> None:
         """The stretch of faults, then peace; a day more of it when what failed is repeated only once a day."""
-        self._run_until(self.now_ms() + STORM_MS)
+        self._run_until(self.now_ms() + self.storm_ms)
         self.chooser.stop()
-        self._run_until(self.now_ms() + PEACE_MS)
+        self._run_until(self.now_ms() + self.peace_ms)
         if not is_healthy(self):
             self._run_until(self.now_ms() + MAX_PEACE_MS)
 
