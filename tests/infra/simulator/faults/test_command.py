@@ -15,7 +15,7 @@ from api.cli.main import app
 from infra.simulator.faults.scenario import shipped
 from tests.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_the_scenarios_are_listed_with_what_they_teach() -> None:
