@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
+from infra.simulator.venue.conditions import Conditions
 from infra.simulator.venue.model import Account, Order, Position, Row
 from infra.simulator.venue.state import Venue
 
@@ -36,6 +37,7 @@ def dump(venue: Venue) -> dict[str, Any]:
         "transfers": {key: list(row) for key, row in venue.transfers.items()},
         "inter_transfers": {key: list(row) for key, row in venue.inter_transfers.items()},
         "deposits": [list(row) for row in venue.deposits],
+        "conditions": venue.conditions.dump(),
     }
 
 
@@ -62,6 +64,9 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.transfers = {key: Row(*row) for key, row in data["transfers"].items()}
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}
     venue.deposits = [Row(*row) for row in data["deposits"]]
+    venue.conditions = Conditions.load(data.get("conditions", {}))
+    if venue.conditions.shocks:
+        venue.prices_changed()
     return venue
 
 
