@@ -75,6 +75,7 @@ class SimConfig:
     moves a market order's prices against it by this fraction of the last price, rounded outward to the tick.
     ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
     the four points of an hour, of which only those at which something happens are shown (lockstep).
+    ``dcp``: accounts may use disconnection protection.
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -91,5 +92,6 @@ class SimConfig:
         )
     )
     rate_limits: bool = True
+    dcp: bool = False
     ack_delay_ms: int = 50
     tick_ms: int | None = None

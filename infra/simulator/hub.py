@@ -31,6 +31,7 @@ class Connection:
     topics: set[str] = field(default_factory=set)
     account: str | None = None
     sent: int = 0
+    address: str = ""
 
     @property
     def counts(self) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from infra.simulator.api import protection
 from infra.simulator.api.context import Answer, Context, envelope
-from infra.simulator.api.keys import ApiKey, default_key
+from infra.simulator.api.keys import ApiKey, KeyRing, default_key
 from infra.simulator.api.params import Params
 from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
 from infra.simulator.api.shapes.external import fear_and_greed, volatility_index
-from infra.simulator.api.shapes.frames import PRIVATE, PRIVATE_TOPICS, Frame, private_frames
-from infra.simulator.api.shapes.public import InvalidTopic, PublicStreams
+from infra.simulator.api.shapes.frames import PRIVATE, Frame, check_private_topics, private_frames
+from infra.simulator.api.shapes.public import PublicStreams
 from infra.simulator.api.shapes.quotes import Statistics
+from infra.simulator.api.shapes.topics import InvalidTopic
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
@@ -83,6 +85,7 @@ class Exchange:
         *,
         state: dict[str, Any] | None = None,
         wall_ms: Callable[[], int] = _wall_ms,
+        key_root: str = "in-process",
     ) -> None:
         self.config = config or SimConfig()
         self._wall_ms = wall_ms
@@ -93,9 +96,9 @@ class Exchange:
             self.venue = snapshot.load(market, self.config, state)
         self._statistics = Statistics(self.venue)
         self._streams = PublicStreams(self.venue, self._statistics)
-        self._private: dict[str, Counter[str]] = {name: Counter() for name in self.venue.accounts}
+        self.keys = KeyRing(key_root, self.venue)
+        self._private: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pending: list[Frame] = []
-        self._keys = {one.uid: default_key(one.name, one.uid, is_master=one.is_master) for one in self.config.accounts}
 
     @property
     def market_time(self) -> int:
@@ -135,8 +138,10 @@ class Exchange:
             return envelope(10017, f"Route {request.method} {request.path} not found.", {}, {}, wall_ms)
         try:
             account = self.venue.account(request.uid) if request.uid is not None else None
-            key = request.key or (self._keys[account.uid] if account else None)
-            context = Context(self.venue, self._statistics, params, wall_ms, account, key, request.granted)
+            key = request.key
+            if key is None and account is not None:
+                key = default_key(account.name, account.uid, is_master=account.is_master)
+            context = Context(self.venue, self._statistics, params, wall_ms, account, key, self.keys, request.granted)
             if route.signed:
                 _ = context.account
             answer: Answer = route.handler(context)
@@ -157,6 +162,11 @@ class Exchange:
     ) -> None:
         """A movement that no request caused, with its row in the transaction log (``treasury.transact``)."""
         treasury.transact(self.venue, self.venue.accounts[account], coin, kind, amount, fee, shown)
+        self._collect()
+
+    def cancel_unguarded(self, account: str, product: str) -> None:
+        """Disconnection protection: cancel the account's orders of a product group (``protection``)."""
+        protection.cancel_unguarded(self.venue, self.venue.accounts[account], product)
         self._collect()
 
     def advance(
@@ -215,10 +225,8 @@ class Exchange:
         topics = list(topics)
         if category != PRIVATE:
             return self._streams.add(category, topics)
-        for topic in topics:
-            if topic not in PRIVATE_TOPICS:
-                raise InvalidTopic(f"Invalid topic: {topic}")
-        if account is None or account not in self._private:
+        check_private_topics(topics)
+        if account is None or account not in self.venue.accounts:
             raise InvalidTopic(f"Private topics need an account; {account!r} is none.")
         self._private[account].update(topics)
         return []
@@ -235,6 +243,8 @@ class Exchange:
             topics = [topic for topic, count in self._private[name].items() if count > 0]
             if topics:
                 self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
+        if liquidated := self.venue.take_liquidations():
+            self._pending += self._streams.liquidated(liquidated)
 
     def _result(self, done: Stepped) -> AdvanceResult:
         venue = self.venue

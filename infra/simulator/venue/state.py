@@ -12,8 +12,9 @@ from infra.simulator.market.path import PathPoints
 from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
-from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.model import Account, Liquidation, Order, Position, Row
 from infra.simulator.venue.prices import Prices
+from infra.simulator.venue.registry import Registry
 
 FUNDING_STAGE, BARS_STAGE = -2, -1
 
@@ -46,18 +47,25 @@ class Venue:
         self.queue: list[list[Any]] = []
         self.seq = 0
         self.prices = Prices(market, market.start_ms, 0, PathPoints(config.tick_ms))
-        self.accounts = {one.name: self._open_account(one) for one in config.accounts}
-        self.by_uid = {account.uid: account for account in self.accounts.values()}
+        self.accounts: dict[str, Account] = {}
+        self.by_uid: dict[int, Account] = {}
+        for settings in config.accounts:
+            self.open_account(settings)
+        self.registry = Registry()
         self.transfers: dict[str, Row] = {}
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
         self.changes: dict[str, Changes] = {}
+        self.liquidations: list[Liquidation] = []
         self.sleep: dict[str, tuple[int, bool]] = {}
         self.slippages: dict[str, Decimal] = {}
         """The slippage of each market order so far, by client order id; not part of the saved state."""
 
-    def _open_account(self, settings: AccountConfig) -> Account:
-        return Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
+    def open_account(self, settings: AccountConfig) -> Account:
+        """Add an account without money."""
+        account = Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
+        self.accounts[account.name] = self.by_uid[account.uid] = account
+        return account
 
     def next_seq(self) -> int:
         """The next number of the one sequence that orders, executions and rows share."""
@@ -111,4 +119,9 @@ class Venue:
     def take_changes(self) -> dict[str, Changes]:
         """The changes since the last call, by account name."""
         taken, self.changes = self.changes, {}
+        return taken
+
+    def take_liquidations(self) -> list[Liquidation]:
+        """The liquidations of accounts of this exchange since the last call."""
+        taken, self.liquidations = self.liquidations, []
         return taken

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from infra.simulator.market.port import Bar
 from infra.simulator.venue import book
+from infra.simulator.venue.crowd import held_of, own_interest
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import ZERO, text
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import Venue
 
 HOURS = 24
-BAR_MS = {"60": HOUR_MS, "D": 24 * HOUR_MS}
+VALUE_UNIT = Decimal("0.01")
 
 
 class Statistics:
@@ -76,18 +77,6 @@ def touch(venue: Venue, spec: Instrument) -> Touch:
     )
 
 
-def closed_bar(venue: Venue, spec: Instrument, interval: str, end_ms: int) -> Bar | None:
-    """The bar of ``interval`` ("60", "D") that ends at ``end_ms``; None when none does, in a gap, and of a symbol that
-    this market does not have (or not yet)."""
-    start_ms = end_ms - BAR_MS[interval]
-    if end_ms % BAR_MS[interval] or not venue.prices.is_listed(spec.category, spec.symbol, end_ms):
-        return None
-    if interval == "60":
-        return venue.market.hour(spec.category, spec.symbol, start_ms)
-    found = venue.market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", end_ms)
-    return found[0] if found else None
-
-
 def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, str]:
     """All figures of one symbol's ticker (REST and stream show different selections of them)."""
     now = touch(venue, spec)
@@ -112,14 +101,16 @@ def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, 
     if now.mark is None or now.index_price is None or now.funding_rate is None:
         figures["usdIndexPrice"] = text(last)
         return figures
+    interest = held_of(sum((bar.volume for bar in bars), ZERO), spec.symbol) + own_interest(venue, spec.symbol)
+    value = (interest * now.mark).quantize(VALUE_UNIT)
     figures |= {
         "markPrice": text(now.mark),
         "indexPrice": text(now.index_price),
         "prevPrice1h": text(bars[-1].open if bars else last),
-        "openInterest": "0",
-        "openInterestValue": "0",
-        "singleOpenInterest": "0",
-        "singleOpenInterestValue": "0",
+        "openInterest": text(interest),
+        "openInterestValue": text(value),
+        "singleOpenInterest": text(interest / 2),
+        "singleOpenInterestValue": text(value / 2),
         "fundingRate": text(now.funding_rate),
         "nextFundingTime": str(now.next_funding_ms),
         "fundingIntervalHour": str(spec.funding_minutes // 60),
