@@ -68,6 +68,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fill-spread-ticks", type=int, help="ticks from the last price to bid and ask (default 1)")
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
+    parser.add_argument("--dcp", action="store_true", help="accounts may use disconnection protection (DCP)")
     parser.add_argument("--account", action="append", default=[], help="a further sub-account; may be repeated")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
     return parser.parse_args(argv)
@@ -190,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = SimConfig(
             spread_ticks=max(spread, 1),  # folders of earlier versions say 0
             rate_limits=not arguments.no_rate_limits,
+            dcp=arguments.dcp,
             ack_delay_ms=arguments.ack_delay_ms,
             tick_ms=None if clock is None else TICK_MS,
         )
