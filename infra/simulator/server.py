@@ -22,7 +22,7 @@ from infra.simulator.credentials import Credentials
 from infra.simulator.durable import DurableExchange
 from infra.simulator.entrance import Entrance
 from infra.simulator.hub import Hub
-from infra.simulator.ratelimit import IpLimiter
+from infra.simulator.ratelimit import RESET_HEADER, WINDOW_MS, IpLimiter
 from infra.simulator.sockets.streams import PUBLIC, Streams
 from infra.simulator.sockets.trade import TradeStream
 from infra.simulator.venue.errors import VenueError, params_error
@@ -30,6 +30,7 @@ from infra.simulator.wall_clock import follow, wall_ms
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
+TOO_MANY = 10006
 
 
 class RestGate:
@@ -70,6 +71,9 @@ class RestGate:
             answer = await self._entrance.answer(ApiRequest(request.method, path, params, uid, key, granted))
         except VenueError as error:
             answer = envelope(error.code, error.message, {}, {}, now_ms)
+        if answer["retCode"] == TOO_MANY and int(headers.get(RESET_HEADER, 0)) <= now_ms:
+            # A limit of the exchange's own (withdrawals): clients sleep until this instant, which must be to come.
+            headers[RESET_HEADER] = str(now_ms + WINDOW_MS)
         headers |= {"Timenow": str(now_ms), "Traceid": secrets.token_hex(16), "Ret_code": str(answer["retCode"])}
         return web.json_response(answer, headers=headers)
 
