@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from infra.simulator.api.params import MAX_INTEGER
 from infra.simulator.api.protection import TOPICS as DCP_TOPICS
 from infra.simulator.api.shapes.frames import PRIVATE, check_private_topics
 from infra.simulator.api.shapes.topics import STATUS, InvalidTopic
@@ -26,7 +27,8 @@ LONGEST_ECHO = 128
 
 
 def _request(data: str) -> dict[str, Any] | None:
-    """A client's message; None unless it is an object with an ``op`` and, if any, a ``req_id`` of short texts."""
+    """A client's message; None unless it is an object with an ``op`` and, if any, a ``req_id`` of short texts (a
+    number of 64 bits is taken for its text)."""
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
@@ -34,6 +36,8 @@ def _request(data: str) -> dict[str, Any] | None:
     if not isinstance(body, dict):
         return None
     body = {"op": "", **body}
+    if type(number := body.get("req_id")) is int and abs(number) <= MAX_INTEGER:
+        body["req_id"] = str(number)
     echoed = [body["op"], body.get("req_id", "")]
     is_plain = all(isinstance(one, str) and len(one) <= LONGEST_ECHO and one.isprintable() for one in echoed)
     return body if is_plain else None
