@@ -24,6 +24,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.venue.model import Row
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
 
@@ -239,10 +240,14 @@ class Exchange:
             self._private[account].subtract(topics)
 
     def _collect(self) -> None:
+        fills: list[Row] = []
         for name, changes in self.venue.take_changes().items():
+            fills += changes.executions
             topics = [topic for topic, count in self._private[name].items() if count > 0]
             if topics:
                 self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
+        if fills and self.config.deep_book:
+            self._pending += self._streams.traded(fills)
         if liquidated := self.venue.take_liquidations():
             self._pending += self._streams.liquidated(liquidated)
 

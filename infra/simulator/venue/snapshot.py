@@ -61,6 +61,7 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     for one in data["accounts"]:
         account = _load_account(one)
         venue.accounts[account.name] = account
+    venue.own_volume.recount(venue.accounts.values(), venue.now_ms)
     venue.by_uid = {account.uid: account for account in venue.accounts.values()}
     venue.transfers = {key: Row(*row) for key, row in data["transfers"].items()}
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}

@@ -13,6 +13,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
 from infra.simulator.venue.model import Account, Liquidation, Order, Position, Row
+from infra.simulator.venue.own_volume import OwnVolume
 from infra.simulator.venue.prices import Prices
 from infra.simulator.venue.registry import Registry
 
@@ -58,6 +59,9 @@ class Venue:
         self.changes: dict[str, Changes] = {}
         self.liquidations: list[Liquidation] = []
         self.sleep: dict[str, tuple[int, bool]] = {}
+        self.own_volume = OwnVolume()
+        self.volumes: dict[tuple[str, str], tuple[int, Decimal | None]] = {}
+        """The mean volume of an hour by market, and the hour for which it was found; a memo."""
         self.slippages: dict[str, Decimal] = {}
         """The slippage of each market order so far, by client order id; not part of the saved state."""
 

@@ -11,12 +11,12 @@ from infra.simulator.api.shapes.crowd import adl_frame, insurance_frame, liquida
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.api.shapes.quotes import STREAM_SPOT, Statistics, book_data, ticker
 from infra.simulator.api.shapes.topics import Topic, read_topic
-from infra.simulator.api.shapes.trades import trade_at, trade_entry
+from infra.simulator.api.shapes.trades import own_trade_entry, trade_at, trade_entry
 from infra.simulator.market.path import HOUR_MS
 from infra.simulator.venue.crowd import Pressure, liquidations
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.instruments import Instrument
-from infra.simulator.venue.model import Liquidation
+from infra.simulator.venue.model import Liquidation, Row
 from infra.simulator.venue.state import Venue
 
 TOP_REPEATED_MS = 3_000
@@ -107,6 +107,24 @@ class PublicStreams:
                 mine = [one for one in found if one.symbol == topic.subject]
                 body = liquidation_frame(self._venue, topic, mine)
                 frames += [Frame(None, topic.category, body)] if body is not None else []
+        return frames
+
+    def traded(self, rows: Sequence[Row]) -> list[Frame]:
+        """What everybody sees of fills of this exchange's own accounts: the trades, and the book that is left."""
+        fills = [row for row in rows if row.data["execType"] == "Trade"]
+        markets: dict[_Key, list[Row]] = {}
+        for row in fills:
+            markets.setdefault((row.data["category"], row.data["symbol"]), []).append(row)
+        frames: list[Frame] = []
+        for topic in self._ordered:
+            mine = markets.get((topic.category, topic.subject))
+            if mine is None or topic.spec is None:
+                continue
+            if topic.kind == "publicTrade":
+                entries = [own_trade_entry(topic.spec, row) for row in mine]
+                frames.append(Frame(None, topic.category, self._envelope(topic, "snapshot", entries)))
+            elif topic.kind == "orderbook" and (body := self._book(topic, topic.spec)) is not None:
+                frames.append(Frame(None, topic.category, body))
         return frames
 
     def _bodies(self, topic: Topic, ended_ms: Sequence[int]) -> list[dict[str, Any]]:

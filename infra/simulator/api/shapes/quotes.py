@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from infra.simulator.market.port import Bar
 from infra.simulator.venue import book
 from infra.simulator.venue.crowd import held_of, own_interest
+from infra.simulator.venue.impact import displayed
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import ZERO, text
 from infra.simulator.venue.prices import HOUR_MS
@@ -63,7 +64,8 @@ class Touch(NamedTuple):
 def touch(venue: Venue, spec: Instrument) -> Touch:
     """Best prices and reference prices now. Raises ``VenueError`` while the symbol has never had a price."""
     last = venue.prices.last(spec.category, spec.symbol)
-    bid, ask = book.best_bid(venue.config, spec, last), book.best_ask(venue.config, spec, last)
+    liquidity = displayed(venue, spec)
+    bid, ask = (book.touch(venue.config, spec, last, sign, liquidity) for sign in (-1, 1))
     if spec.is_spot:
         return Touch(last, bid, ask, None, None, None, None)
     return Touch(
@@ -83,14 +85,14 @@ def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, 
     last, bid, ask = now.last, now.bid, now.ask
     bars = statistics.bars(spec.category, spec.symbol)
     before = bars[0].open if bars else last
-    size = text(book.level_size(venue.config, spec, last))
+    bids, asks = book.displayed(venue.config, spec, last, 1, displayed(venue, spec))
     figures = {
         "symbol": spec.symbol,
         "lastPrice": text(last),
         "bid1Price": text(bid),
-        "bid1Size": size,
+        "bid1Size": text(bids[0][1]),
         "ask1Price": text(ask),
-        "ask1Size": size,
+        "ask1Size": text(asks[0][1]),
         "prevPrice24h": text(before),
         "price24hPcnt": _change(last, before),
         "highPrice24h": text(max([last, *(bar.high for bar in bars)])),
@@ -139,7 +141,7 @@ STREAM_SPOT = (
 def book_data(venue: Venue, spec: Instrument, depth: int) -> dict[str, Any]:
     """The displayed book: ``b`` best bid first, ``a`` best ask first, text pairs."""
     last = venue.prices.last(spec.category, spec.symbol)
-    bids, asks = book.displayed(venue.config, spec, last, depth)
+    bids, asks = book.displayed(venue.config, spec, last, depth, displayed(venue, spec))
     return {
         "s": spec.symbol,
         "b": [[text(price), text(size)] for price, size in bids],

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from infra.simulator.market.path import HOUR_MS
 from infra.simulator.venue.instruments import Instrument
+from infra.simulator.venue.model import Row
 from infra.simulator.venue.money import ZERO, floor_to, text
 from infra.simulator.venue.state import Venue
 
@@ -96,6 +97,26 @@ def trade_entry(trade: Trade, time_ms: int) -> dict[str, Any]:
     }
     if not trade.spec.is_spot:
         entry["L"] = "PlusTick" if trade.move > 0 else "MinusTick" if trade.move < 0 else "ZeroPlusTick"
+    return entry
+
+
+def own_trade_entry(spec: Instrument, row: Row) -> dict[str, Any]:
+    """A fill of this exchange's own accounts as in the topic ``publicTrade``; the side is the taker's."""
+    data = row.data
+    sides = {"Buy": "Sell", "Sell": "Buy"}
+    entry = {
+        "T": row.time_ms,
+        "s": spec.symbol,
+        "S": sides[data["side"]] if data["isMaker"] else data["side"],
+        "v": data["execQty"],
+        "p": data["execPrice"],
+        "i": data["execId"],
+        "BT": False,
+        "RPI": False,
+        "seq": row.seq,
+    }
+    if not spec.is_spot:
+        entry["L"] = "ZeroPlusTick"
     return entry
 
 
