@@ -61,7 +61,7 @@ def fraction(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not 0 <= value <= LARGEST_IMPACT:  # also false for what is not a number
+    if not value.is_finite() or not 0 <= value <= LARGEST_IMPACT:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..{LARGEST_IMPACT}")
     return value
 

@@ -156,7 +156,7 @@ class Played:
     rest: dict[str, dict[str, Any]] = field(default_factory=dict)
     frames: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
-    def ask(self, method: str, path: str, account: str | None, key: ApiKey | None = None, **params: Any) -> Any:
+    def ask(self, method: str, path: str, account: str | None, key: ApiKey | None = None, /, **params: Any) -> Any:
         """One request, which must be accepted; its result."""
         uid = None if account is None else self.uids[account]
         answer = self.exchange.handle(ApiRequest(method, path, params, uid, key))

@@ -142,7 +142,7 @@ def test_a_key_that_is_missing_is_found(name: str, key: str, played: Played) -> 
 
 
 def test_what_is_not_simulated_is_refused_with_bybits_code(played: Played) -> None:
-    refused = {
+    refused: dict[tuple[str, str, int], dict[str, Any]] = {
         ("GET", "/v5/market/kline", 10001): {"category": "inverse", "symbol": "BTCUSD", "interval": "60"},
         ("GET", "/v5/market/open-interest", 10001): {**SPOT, "intervalTime": "1h"},
         ("GET", "/v5/market/kline", 170121): {**SPOT, "symbol": "NOUSDT", "interval": "60"},

@@ -92,10 +92,12 @@ class Streams:
 
     async def _wait_unguarded(self, account: str, topic: str, window_s: int) -> None:
         end_s = asyncio.get_running_loop().time() + window_s
-        while (left_s := end_s - asyncio.get_running_loop().time()) > 0:
+        while not any(one.account == account and topic in one.topics for one in self._hub.connections.values()):
+            if (left_s := end_s - asyncio.get_running_loop().time()) <= 0:
+                break
             await asyncio.sleep(min(left_s, 0.5))
-            if any(one.account == account and topic in one.topics for one in self._hub.connections.values()):
-                return
+        else:
+            return  # guarded again
         await self._hub.act(lambda: self._hub.durable.cancel_unguarded(account, DCP_TOPICS[topic]))
 
     async def _on_text(self, connection: Connection, data: str) -> None:
