@@ -73,7 +73,7 @@ class SimConfig:
     The book has ``book_levels`` levels on either side, each worth ``level_notional_usdt``, the best ones
     ``spread_ticks`` from the last price; what is displayed is what takers walk and makers may not cross. ``slippage``
     moves a market order's prices against it by this fraction of the last price, rounded outward to the tick; with
-    ``deep_book`` the book itself is made of it and of the market's volume (``venue/liquidity.py``), so that an order
+    ``deep_book`` the book itself is made of it and of the market's volume (``venue/depth``), so that an order
     walks it level by level.
     ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
     the four points of an hour, of which only those at which something happens are shown (lockstep).

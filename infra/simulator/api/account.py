@@ -12,7 +12,7 @@ from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Row
 from infra.simulator.venue.money import text
-from infra.simulator.venue.registry import DEFAULT_DCP_S
+from infra.simulator.venue.registers.registry import DEFAULT_DCP_S
 from infra.simulator.venue.treasury import COINS
 
 LOG_FILTERS = (("category", "category"), ("currency", "currency"), ("type", "type"), ("transSubType", "transSubType"))

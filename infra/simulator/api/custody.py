@@ -8,11 +8,11 @@ from infra.simulator.api.account import member_coins
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.members.rights import denied, of_master, sub_account
 from infra.simulator.api.paging import page, within
-from infra.simulator.venue import custody
-from infra.simulator.venue.custody import CHAIN, CHAIN_TYPE, CHAINS, WithdrawalRequest
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.money import text
+from infra.simulator.venue.surroundings import custody
+from infra.simulator.venue.surroundings.custody import CHAIN, CHAIN_TYPE, CHAINS, WithdrawalRequest
 
 DAYS_30_MS = 30 * 86_400_000
 ALL_WALLETS = ("FUND", "UTA", "EARN", "SPOT")

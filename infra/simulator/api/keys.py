@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from infra.simulator.venue.errors import VenueError
-from infra.simulator.venue.registry import KeyRecord
+from infra.simulator.venue.registers.registry import KeyRecord
 from infra.simulator.venue.state import Venue
 
 ALL_GROUPS = (
@@ -48,7 +48,7 @@ CONFIGURED, OF_OWNER = 0, -1
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key of one account. ``number`` tells an account's keys apart; ``ips`` are the addresses it is bound to
+    """One key of one account. ``number`` distinguishes an account's keys; ``ips`` are the addresses it is bound to
     (empty: any)."""
 
     account: str

@@ -9,7 +9,7 @@ from infra.simulator.api.context import Answer, Context
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.model import Account, Order
 from infra.simulator.venue.orders import trading
-from infra.simulator.venue.registry import DEFAULT_DCP_S, PRODUCTS
+from infra.simulator.venue.registers.registry import DEFAULT_DCP_S, PRODUCTS
 from infra.simulator.venue.state import Venue
 
 LEAST_S, LONGEST_S = 3, 300

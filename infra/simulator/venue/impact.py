@@ -1,12 +1,12 @@
-"""The one rule of what size costs (`liquidity`), applied to this venue: its volumes, its orders."""
+"""The one rule of what size costs (`depth.liquidity`), applied to this venue: its volumes, its orders."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from infra.simulator.market.path import HOUR_MS, hour_of
+from infra.simulator.venue.depth.liquidity import FREE_SHARE, Liquidity
 from infra.simulator.venue.instruments import Instrument
-from infra.simulator.venue.liquidity import FREE_SHARE, Liquidity
 from infra.simulator.venue.model import Order
 from infra.simulator.venue.money import ZERO
 from infra.simulator.venue.state import Venue

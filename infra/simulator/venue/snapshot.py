@@ -8,8 +8,8 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
-from infra.simulator.venue import registry
 from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.registers import registry
 from infra.simulator.venue.state import Venue
 
 FORMAT = 1

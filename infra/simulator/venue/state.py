@@ -13,9 +13,9 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
 from infra.simulator.venue.model import Account, Liquidation, Order, Position, Row
-from infra.simulator.venue.own_volume import OwnVolume
 from infra.simulator.venue.prices import Prices
-from infra.simulator.venue.registry import Registry
+from infra.simulator.venue.registers.own_volume import OwnVolume
+from infra.simulator.venue.registers.registry import Registry
 
 FUNDING_STAGE, BARS_STAGE = -2, -1
 

@@ -19,8 +19,8 @@ from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials, load_or_create
 from infra.simulator.durable import DurableExchange
 from infra.simulator.server import make_app
-from infra.simulator.venue.custody import CONFIRMED_AFTER_MS
 from infra.simulator.venue.errors import VenueError
+from infra.simulator.venue.surroundings.custody import CONFIRMED_AFTER_MS
 from tests.infra.simulator.venue.world import WAVE, TinyMarket, World
 
 CONFIG = SimConfig(dcp=True, rate_limits=False)

@@ -7,10 +7,10 @@ from infra.simulator.api.market.symbols import asked_symbol, asked_symbols
 from infra.simulator.api.paging import cursor_of, seq_of
 from infra.simulator.market.bars.intervals import MINUTE_MS
 from infra.simulator.market.path import DAY_MS, HOUR_MS
-from infra.simulator.venue.crowd import open_interest, own_interest
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import INSTRUMENTS
 from infra.simulator.venue.money import ZERO, text
+from infra.simulator.venue.surroundings.crowd import open_interest, own_interest
 
 INTEREST_INTERVALS_MS = {
     "5min": 5 * MINUTE_MS, "15min": 15 * MINUTE_MS, "30min": 30 * MINUTE_MS, "1h": HOUR_MS, "4h": 4 * HOUR_MS,

@@ -11,7 +11,7 @@ from infra.simulator.api.members.rights import denied, of_master, sub_account
 from infra.simulator.api.paging import cursor_of, seq_of
 from infra.simulator.api.params import shown
 from infra.simulator.venue.errors import params_error
-from infra.simulator.venue.registry import KeyRecord
+from infra.simulator.venue.registers.registry import KeyRecord
 
 NO_EXPIRY = "1970-01-01T00:00:00Z"
 KEYS_MAXIMUM = 20

@@ -13,11 +13,11 @@ from infra.simulator.api.shapes.quotes import STREAM_SPOT, Statistics, book_data
 from infra.simulator.api.shapes.topics import Topic, read_topic
 from infra.simulator.api.shapes.trades import own_trade_entry, trade_at, trade_entry
 from infra.simulator.market.path import HOUR_MS
-from infra.simulator.venue.crowd import Pressure, liquidations
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.model import Liquidation, Row
 from infra.simulator.venue.state import Venue
+from infra.simulator.venue.surroundings.crowd import Pressure, liquidations
 
 TOP_REPEATED_MS = 3_000
 """A best price that has not changed is shown again after so long, with the same number."""
@@ -110,7 +110,7 @@ class PublicStreams:
         return frames
 
     def traded(self, rows: Sequence[Row]) -> list[Frame]:
-        """What everybody sees of fills of this exchange's own accounts: the trades, and the book that is left."""
+        """The public side of fills of this exchange's own accounts: the trades, and the book that is left."""
         fills = [row for row in rows if row.data["execType"] == "Trade"]
         markets: dict[_Key, list[Row]] = {}
         for row in fills:

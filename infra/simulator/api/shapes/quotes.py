@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from infra.simulator.market.port import Bar
-from infra.simulator.venue import book
-from infra.simulator.venue.crowd import held_of, own_interest
+from infra.simulator.venue.depth import book
 from infra.simulator.venue.impact import displayed
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import ZERO, text
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import Venue
+from infra.simulator.venue.surroundings.crowd import held_of, own_interest
 
 HOURS = 24
 VALUE_UNIT = Decimal("0.01")

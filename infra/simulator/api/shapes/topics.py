@@ -39,7 +39,7 @@ class Topic(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from all others."""
+        """Category and name, which no two topics share."""
         return self.category, self.name
 
     @property

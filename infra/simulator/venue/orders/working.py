@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from infra.simulator.venue import book
+from infra.simulator.venue.depth import book
 from infra.simulator.venue.impact import displayed, slippage_of
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import locked, margin

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.simulator.config import SimConfig
-from infra.simulator.venue.liquidity import Liquidity
+from infra.simulator.venue.depth.liquidity import Liquidity
 from tests.infra.simulator.venue.world import World, at
 
 D = Decimal

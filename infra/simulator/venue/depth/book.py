@@ -10,8 +10,8 @@ from decimal import Decimal
 from itertools import islice
 
 from infra.simulator.config import SimConfig
+from infra.simulator.venue.depth.liquidity import Liquidity
 from infra.simulator.venue.instruments import Instrument
-from infra.simulator.venue.liquidity import Liquidity
 from infra.simulator.venue.money import ZERO, ceil_to, floor_to
 
 Level = tuple[Decimal, Decimal]

@@ -1,4 +1,4 @@
-"""X4, the one rule of what size costs: how far a market moves against a quantity, and the order book that says so.
+"""X4, the one rule of what size costs: how far a market moves against a quantity, and the order book by it.
 
 Slippage of a quantity q is s x max(1, sqrt((own + q) / (0.1 % of V))): s the configured slippage, V the mean volume
 of an hour, own what was traded in the last 60 minutes before. The rungs of the book are such that walking them to a
