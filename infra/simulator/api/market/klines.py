@@ -7,12 +7,13 @@ from decimal import Decimal
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.market.symbols import asked_symbol
 from infra.simulator.api.params import shown
-from infra.simulator.market.bars.intervals import ALL_INTERVALS, MINUTES_MS, bar_start, longest_ms
+from infra.simulator.market.bars.intervals import ALL_INTERVALS, bar_start, longest_ms
 from infra.simulator.market.port import Bar, PriceKind, UnsupportedInterval
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import text
 
+_GRAINS = {"1": "1", "3": "1", "5": "1", "15": "5", "30": "5"}
 PREMIUM_UNIT = Decimal("0.000001")
 
 
@@ -38,10 +39,10 @@ def index_kline(ctx: Context) -> Answer:
 
 def premium_kline(ctx: Context) -> Answer:
     """GET /v5/market/premium-index-price-kline: the perpetual's last price over its index price, less one, at the
-    opens and closes of the minutes (of intervals of an hour and more: of the hours)."""
+    opens and closes of smaller bars: of a minute or five, and of an hour for what is longer than half an hour."""
     spec = asked_symbol(ctx, "linear", default="linear")
     interval, first_ms, last_ms, limit = _window(ctx)
-    grain = "1" if interval in MINUTES_MS else "60"
+    grain = _GRAINS.get(interval, "60")
     market, now_ms = ctx.venue.market, ctx.venue.now_ms
     room = limit * (longest_ms(interval) // longest_ms(grain)) + longest_ms(interval) // longest_ms(grain)
     from_ms = max(bar_start(interval, max(first_ms, 0)), 0)
