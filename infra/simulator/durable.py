@@ -23,6 +23,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.venue.orders.incidents import Incident
 from infra.simulator.wall_clock import WallClock, wall_ms
 
 SNAPSHOT = "snapshot.json"
@@ -47,6 +48,9 @@ class DurableExchange:
         clock: WallClock | None = None,
     ) -> None:
         self.clock = clock
+        self.skew_ms = 0
+        """How far the exchange's clock is off (a fault)."""
+
         self._folder = folder
         self._every = snapshot_every
         self._configured = {(key.account, key.read_only, key.number): key for key in credentials.keys.values()}
@@ -59,7 +63,7 @@ class DurableExchange:
             market,
             replace(config, accounts=credentials.accounts),
             state=saved["state"],
-            wall_ms=wall_ms if clock is None else clock.now_ms,
+            wall_ms=self.stamp_ms,
             key_root=credentials.sim_token,
         )
         self._replay()
@@ -92,6 +96,10 @@ class DurableExchange:
             self._append(["advance", step, until, patient, {name: str(limit) for name, limit in max_basis.items()}])
         return result
 
+    def stamp_ms(self) -> int:
+        """The time that the exchange stamps on its answers, ms."""
+        return (wall_ms() if self.clock is None else self.clock.now_ms()) + self.skew_ms
+
     def catch_up(self) -> None:
         """``Exchange.run_to`` the present; nothing in lockstep."""
         if self.clock is None or (now_ms := self.clock.now_ms()) <= self.exchange.market_time:
@@ -117,6 +125,11 @@ class DurableExchange:
         self.catch_up()
         self.exchange.cancel_unguarded(account, product)
         self._append(["dcp", account, product])
+
+    def intervene(self, incident: Incident) -> None:
+        """``Exchange.intervene``."""
+        self.exchange.intervene(incident)
+        self._append(["incident", dict(incident)])
 
     def drain(self) -> list[Frame]:
         """``Exchange.drain``."""
@@ -193,6 +206,8 @@ class DurableExchange:
             self.exchange.transact(account, coin, name, Decimal(amount), Decimal(fee), shown)
         elif kind == "dcp":
             self.exchange.cancel_unguarded(*rest)
+        elif kind == "incident":
+            self.exchange.intervene(rest[0])
         elif kind == "run":
             self.exchange.run_to(rest[0])
         else:

@@ -8,7 +8,7 @@ from infra.simulator.api.account import member_coins
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.members.rights import denied, of_master, sub_account
 from infra.simulator.api.paging import page, within
-from infra.simulator.venue.errors import VenueError, params_error
+from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.model import Account
 from infra.simulator.venue.money import text
 from infra.simulator.venue.surroundings import custody
@@ -21,16 +21,15 @@ first."""
 
 
 def coin_info(ctx: Context) -> Answer:
-    """GET /v5/asset/coin/query-info: one chain a coin; chainDeposit and chainWithdraw "0" while it is closed."""
-    registry = ctx.venue.registry
+    """GET /v5/asset/coin/query-info: one chain a coin; chainWithdraw "0" while withdrawals are suspended."""
     rows = []
     for coin in member_coins(ctx.params.text("coin")):
         terms = CHAINS[coin]
         chain = {
             "chain": CHAIN, "chainType": CHAIN_TYPE, "confirmation": "1", "withdrawFee": text(terms.fee),
             "depositMin": "0", "withdrawMin": text(terms.least), "minAccuracy": "8",
-            "chainDeposit": "0" if coin in registry.no_deposit else "1",
-            "chainWithdraw": "0" if coin in registry.no_withdrawal else "1",
+            "chainDeposit": "1",
+            "chainWithdraw": "0" if ctx.venue.conditions.is_suspended(coin) else "1",
             "withdrawPercentageFee": "0", "contractAddress": "", "safeConfirmNumber": "1",
             "withdrawMax": text(terms.largest),
         }  # fmt: skip
@@ -141,10 +140,8 @@ def withdrawal_addresses(ctx: Context) -> Answer:
 
 
 def deposit_addresses(ctx: Context) -> Answer:
-    """GET /v5/asset/deposit/query-address: of this account; 10001 while deposits of the coin are closed."""
+    """GET /v5/asset/deposit/query-address: of this account."""
     coin = member_coins(ctx.params.required("coin"))[0]
-    if coin in ctx.venue.registry.no_deposit:
-        raise VenueError(10001, f"params error: deposits of {coin} are suspended.")
     chain = {
         "chainType": CHAIN_TYPE, "addressDeposit": custody.deposit_address(ctx.account, coin), "tagDeposit": "",
         "chain": CHAIN, "batchReleaseLimit": "-1", "contractAddress": "",

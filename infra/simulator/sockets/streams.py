@@ -52,31 +52,40 @@ class Streams:
         self._ack_delay_s = ack_delay_ms / 1000
         self._unguarded: set[asyncio.Task[None]] = set()
 
-    async def public(self, request: web.Request) -> web.WebSocketResponse:
+    async def public(self, request: web.Request) -> web.StreamResponse:
         """A public stream; inverse and option exist but carry no topics."""
         return await self._serve(request, request.match_info["category"])
 
-    async def status(self, request: web.Request) -> web.WebSocketResponse:
+    async def status(self, request: web.Request) -> web.StreamResponse:
         """The stream ``/v5/public/misc/status`` of the topic ``system.status``."""
         return await self._serve(request, STATUS)
 
-    async def private(self, request: web.Request) -> web.WebSocketResponse:
+    async def private(self, request: web.Request) -> web.StreamResponse:
         """A private stream: nothing before auth."""
         return await self._serve(request, PRIVATE)
 
-    async def _serve(self, request: web.Request, category: str) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(compress=False, heartbeat=None, receive_timeout=receive_timeout_s(request))
+    async def _serve(self, request: web.Request, category: str) -> web.StreamResponse:
+        if self._hub.faults.desk.refuses(category):
+            return web.Response(status=503, text="503 Service Unavailable")
+        socket = web.WebSocketResponse(
+            compress=False, heartbeat=None, autoping=False, receive_timeout=receive_timeout_s(request)
+        )
         await socket.prepare(request)
-        connection = Connection(secrets.token_hex(10), category, socket, address=request.remote or "")
+        connection = Connection(
+            secrets.token_hex(10), category, socket, request.transport, address=request.remote or ""
+        )
         self._hub.connections[connection.conn_id] = connection
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._on_text(connection, message.data)
+                elif message.type is WSMsgType.PING and not self._hub.faults.desk.is_deaf(connection.at):
+                    await connection.pong(message.data)
         except TimeoutError:
             await socket.close(code=1000, message=b"idle")
         finally:
             del self._hub.connections[connection.conn_id]
+            self._hub.faults.dealer.forget(connection.conn_id)
             self._leave(connection, sorted(connection.topics))
             self._start_windows(connection)
         return socket
@@ -107,6 +116,8 @@ class Streams:
             return
         op = body["op"]
         if op == "ping":
+            if self._hub.faults.desk.is_deaf(connection.at):
+                return
             await connection.send(self._pong(connection, body))
         elif op == "auth" and connection.category == PRIVATE:
             await connection.send(self._auth(connection, body))

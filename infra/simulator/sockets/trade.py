@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +20,10 @@ from infra.simulator.api.params import MAX_INTEGER
 from infra.simulator.api.routes import ROUTES
 from infra.simulator.credentials import check_stream_auth, check_time
 from infra.simulator.entrance import CATEGORIES, Entrance
+from infra.simulator.faults.desk import asked_of
+from infra.simulator.faults.plans import Answered, Asked, Silence
 from infra.simulator.hub import Connection, Hub
+from infra.simulator.ratelimit import RESET_HEADER
 from infra.simulator.sockets.idle import receive_timeout_s
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.wall_clock import wall_ms
@@ -37,6 +42,13 @@ REQUESTS_PER_SECOND = 3_000
 
 LONGEST_REQUEST_ID = 36
 KEPT_REQUEST_IDS = 10_000
+
+
+Work = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Unanswered(Exception):
+    """A fault leaves the request without an answer that a socket can carry."""
 
 
 @dataclass(slots=True)
@@ -68,17 +80,25 @@ class TradeStream:
         self._hub = hub
         self._entrance = entrance
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it closes or is idle for too long."""
-        socket = web.WebSocketResponse(compress=False, heartbeat=None, receive_timeout=receive_timeout_s(request))
+        if self._hub.faults.desk.refuses(TRADE):
+            return web.Response(status=503, text="503 Service Unavailable")
+        socket = web.WebSocketResponse(
+            compress=False, heartbeat=None, autoping=False, receive_timeout=receive_timeout_s(request)
+        )
         await socket.prepare(request)
-        session = _Session(Connection(secrets.token_hex(10), TRADE, socket), request.remote or "")
+        session = _Session(Connection(secrets.token_hex(10), TRADE, socket, request.transport), request.remote or "")
         connections = self._hub.connections
         connections[session.connection.conn_id] = session.connection
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await session.connection.send(await self._answer(session, message.data))
+                elif message.type is WSMsgType.PING and not self._hub.faults.desk.is_deaf(session.connection.at):
+                    await session.connection.pong(message.data)
+        except Unanswered:
+            session.connection.cut()
         except TimeoutError:
             await socket.close(code=1000, message=b"idle")
         finally:
@@ -89,7 +109,7 @@ class TradeStream:
         body = _read(data)
         if body is None:
             return {"success": False, "ret_msg": "Params Error", "op": "", "conn_id": session.connection.conn_id}
-        op, now_ms = body["op"], wall_ms()
+        op, now_ms = body["op"], wall_ms() + self._hub.durable.skew_ms
         known = {"reqId": body["reqId"]} if body.get("reqId") else {}
         if op == "ping":
             pong = {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [str(now_ms)]}
@@ -149,6 +169,16 @@ class TradeStream:
         params = _object(arguments[0], "args[0]")
         if params.get("category") not in CATEGORIES:
             raise VenueError(10404, "category is not correct or not supported.")
+        asked = asked_of("POST", path, params, key.account)
+
+        async def work(reaching: dict[str, Any]) -> dict[str, Any]:
+            return await self._carry_out(key, path, reaching, now_ms, headers)
+
+        return await self._under_faults(asked, headers, work)
+
+    async def _carry_out(
+        self, key: ApiKey, path: str, params: dict[str, Any], now_ms: int, headers: dict[str, str]
+    ) -> dict[str, Any]:
         route = ROUTES["POST", path]
         quota = self._entrance.quota(route, path, key, params, now_ms)
         granted: int | None = None
@@ -158,6 +188,21 @@ class TradeStream:
                 raise VenueError(10006, "Too many visits. Exceeded the API Rate Limit.")
             granted = quota.granted if route.per_order else None
         return await self._entrance.answer(ApiRequest("POST", path, params, key.uid, key, granted))
+
+    async def _under_faults(self, asked: Asked, headers: dict[str, str], work: Work) -> dict[str, Any]:
+        """The answer as faults of requests leave it. What has no form on a socket (an HTTP page, a torn text, no answer
+        at all) ends the connection."""
+        plan = self._hub.faults.desk.plan(asked)
+        if plan.delay_ms:
+            await asyncio.sleep(plan.delay_ms / 1000)
+        outcome = plan.outcome(None if plan.params is None else await work(dict(plan.params)))
+        if isinstance(outcome, Silence):
+            await asyncio.sleep(outcome.hang_ms / 1000)
+        if not isinstance(outcome, Answered):
+            raise Unanswered
+        if outcome.wait_ms is not None:
+            headers[RESET_HEADER] = str(wall_ms() + outcome.wait_ms)
+        return outcome.body
 
 
 def _read(data: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
+from infra.simulator.venue.conditions import Conditions
 from infra.simulator.venue.model import Account, Order, Position, Row
 from infra.simulator.venue.registers import registry
 from infra.simulator.venue.state import Venue
@@ -38,6 +39,7 @@ def dump(venue: Venue) -> dict[str, Any]:
         "inter_transfers": {key: list(row) for key, row in venue.inter_transfers.items()},
         "deposits": [list(row) for row in venue.deposits],
         "registry": registry.dump(venue.registry),
+        "conditions": venue.conditions.dump(),
     }
 
 
@@ -68,6 +70,9 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.deposits = [Row(*row) for row in data["deposits"]]
     # Snapshots of earlier versions have no registry.
     venue.registry = registry.load(data.get("registry", {}))
+    venue.conditions = Conditions.load(data.get("conditions", {}))
+    if venue.conditions.shocks:
+        venue.prices_changed()
     return venue
 
 

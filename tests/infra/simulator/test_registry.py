@@ -126,7 +126,7 @@ def test_a_withdrawal_leaves_after_a_while_and_not_while_the_coin_is_suspended(t
     (row,) = records()
     assert row["status"] == "success" and row["txID"] == f"sim-w{made['id']}"
     assert _post(durable, owner, "/v5/asset/withdraw/cancel", id=made["id"]) == {"status": 0}
-    durable.exchange.venue.registry.no_withdrawal.add("USDT")
+    durable.intervene({"what": "begin", "id": "1", "fault": {"kind": "withdrawal-suspension", "coin": "USDT"}})
     request = ApiRequest("POST", "/v5/asset/withdraw/create", {**ask, "amount": "20", "accountType": "UTA"}, owner.uid,
                          owner)  # fmt: skip
     assert durable.handle(request)["retCode"] == 131097

@@ -74,5 +74,21 @@ def announcements(ctx: Context) -> Answer:
 
 
 def system_status(ctx: Context) -> Answer:
-    """GET /v5/system/status: no maintenance."""
-    return Answer({"list": []}, message="")
+    """GET /v5/system/status: the maintenance that is going on."""
+    rows = [
+        {
+            "id": str(begin_ms),
+            "title": one.title,
+            "state": "ongoing",
+            "begin": str(begin_ms),
+            "end": "",
+            "href": "",
+            "serviceTypes": [1, 2, 3, 4],
+            "product": [1, 2],
+            "uidSuffix": [],
+            "maintainType": 3,
+            "env": 1,
+        }
+        for begin_ms, one in ctx.venue.conditions.maintenance()
+    ]
+    return Answer({"list": rows}, message="")

@@ -57,7 +57,7 @@ def risk_limit(ctx: Context) -> Answer:
 def insurance(ctx: Context) -> Answer:
     """GET /v5/market/insurance: one shared pool, refreshed every 24 hours; liquidations beyond an account's equity are
     paid out of it."""
-    balance = text(ctx.venue.registry.insurance_usdt)
+    balance = text(ctx.venue.insurance_usdt)
     pool = {"coin": "USDT", "symbols": pool_symbols(), "balance": balance, "value": balance}
     rows = [pool] if ctx.params.text("coin") in ("", "USDT") else []
     return Answer({"updatedTime": str(ctx.venue.now_ms // DAY_MS * DAY_MS), "list": rows})

@@ -19,5 +19,4 @@ def asked_symbols(ctx: Context, category: str) -> list[Instrument]:
     wanted, base = ctx.params.text("symbol"), ctx.params.text("baseCoin")
     if wanted:
         return [ctx.venue.tradable(category, wanted)] if category in ("spot", "linear") else []
-    listed = ctx.venue.prices.listed(ctx.venue.now_ms)
-    return [spec for spec in listed if spec.category == category and (not base or spec.base == base)]
+    return [spec for spec in ctx.venue.listed() if spec.category == category and (not base or spec.base == base)]

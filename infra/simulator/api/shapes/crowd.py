@@ -41,7 +41,7 @@ def insurance_frame(venue: Venue, topic: Topic, kind: str) -> dict[str, Any]:
         {
             "coin": "USDT",
             "symbols": ",".join(_perpetuals()),
-            "balance": text(venue.registry.insurance_usdt),
+            "balance": text(venue.insurance_usdt),
             "updateTime": str(venue.registry.insurance_ms or venue.now_ms),
         }
     ]
@@ -50,7 +50,7 @@ def insurance_frame(venue: Venue, topic: Topic, kind: str) -> dict[str, Any]:
 
 def adl_frame(venue: Venue, topic: Topic) -> dict[str, Any]:
     """``adlAlert``: how far each contract's pool is from auto-deleveraging; numbers, as Bybit sends them."""
-    balance, peak = venue.registry.insurance_usdt, venue.registry.insurance_peak_usdt
+    balance, peak = venue.insurance_usdt, venue.registry.insurance_peak_usdt
     ratio = float(((balance - peak) / peak).quantize(Decimal("0.000001"))) if peak else 0.0
     data = [
         {

@@ -1,4 +1,4 @@
-"""What the exchange keeps beside markets and wallets: sub-accounts, issued keys, withdrawals, closed chains, insurance.
+"""What the exchange keeps beside markets and wallets: sub-accounts, issued keys, withdrawals, insurance.
 
 Plain data; who may change it is decided by the requests, what it means by the modules named after each part.
 """
@@ -48,15 +48,13 @@ class KeyRecord:
 class Registry:
     """One for the whole exchange. ``dcp_s``: windows of disconnection protection in seconds, by account and product.
 
-    ``no_deposit`` and ``no_withdrawal`` are the coins whose chain is closed in that direction; ``insurance_usdt`` is
-    the pool that pays what liquidations lose beyond an account's equity, ``insurance_peak_usdt`` its highest.
+    ``insurance_usdt`` is the pool that pays what liquidations lose beyond an account's equity, ``insurance_peak_usdt``
+    its highest.
     """
 
     members: dict[str, Member] = field(default_factory=dict)
     keys: dict[int, KeyRecord] = field(default_factory=dict)
     withdrawals: list[Row] = field(default_factory=list)
-    no_deposit: set[str] = field(default_factory=set)
-    no_withdrawal: set[str] = field(default_factory=set)
     insurance_usdt: Decimal = INSURANCE_USDT
     insurance_peak_usdt: Decimal = INSURANCE_USDT
     insurance_ms: int = 0
@@ -79,8 +77,6 @@ def dump(registry: Registry) -> dict[str, Any]:
         "members": {name: asdict(member) for name, member in registry.members.items()},
         "keys": [asdict(record) for record in registry.keys.values()],
         "withdrawals": [list(row) for row in registry.withdrawals],
-        "no_deposit": sorted(registry.no_deposit),
-        "no_withdrawal": sorted(registry.no_withdrawal),
         "insurance_usdt": text(registry.insurance_usdt),
         "insurance_peak_usdt": text(registry.insurance_peak_usdt),
         "insurance_ms": registry.insurance_ms,
@@ -96,8 +92,6 @@ def load(data: dict[str, Any]) -> Registry:
         members={name: Member(**one) for name, one in data["members"].items()},
         keys={one["number"]: KeyRecord(**one) for one in data["keys"]},
         withdrawals=[Row(*row) for row in data["withdrawals"]],
-        no_deposit=set(data["no_deposit"]),
-        no_withdrawal=set(data["no_withdrawal"]),
         insurance_usdt=Decimal(data["insurance_usdt"]),
         insurance_peak_usdt=Decimal(data["insurance_peak_usdt"]),
         insurance_ms=data["insurance_ms"],

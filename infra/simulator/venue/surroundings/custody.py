@@ -78,7 +78,7 @@ def withdraw(venue: Venue, account: Account, request: WithdrawalRequest) -> Row:
         raise params_error(f"params error: coin {coin} is not one of {', '.join(CHAINS)}.")
     if request.chain != CHAIN:
         raise params_error(f"params error: chain {request.chain} of {coin} is not {CHAIN}.")
-    if coin in venue.registry.no_withdrawal:
+    if venue.conditions.is_suspended(coin):
         raise VenueError(131097, "Withdrawal of this currency has been closed")
     if request.address != outside_address(account, coin):
         raise VenueError(131093, "The withdrawal address is not in the whitelist")
