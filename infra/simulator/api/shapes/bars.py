@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from infra.simulator.api.shapes.topics import Topic
-from infra.simulator.market.bars.intervals import MINUTES_MS, bar_end, bar_start
+from infra.simulator.market.bars.intervals import MINUTES_MS, bar_end, bar_start, last_start
 from infra.simulator.market.port import Bar
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import text
@@ -19,8 +19,8 @@ MOST_AT_ONCE = 1_000
 def closed_bar(venue: Venue, spec: Instrument, interval: str, end_ms: int) -> Bar | None:
     """The bar of the interval that ends at ``end_ms``; None when none does, in a gap, and of a symbol that this market
     does not have (or not yet)."""
-    start_ms = bar_start(interval, end_ms - 1)
-    if bar_end(interval, start_ms) != end_ms or not venue.prices.is_listed(spec.category, spec.symbol, end_ms):
+    start_ms = last_start(interval, end_ms)
+    if start_ms is None or not venue.prices.is_listed(spec.category, spec.symbol, end_ms):
         return None
     if interval == "60":
         return venue.market.hour(spec.category, spec.symbol, start_ms)

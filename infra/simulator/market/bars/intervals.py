@@ -30,12 +30,22 @@ INTERVALS_MS: Mapping[str, int] = MappingProxyType(
 
 MONTH = "M"
 LONGEST_MONTH_MS = 31 * DAY_MS
-ALL_INTERVALS = (*MINUTES_MS, *INTERVALS_MS, MONTH)
+_LONGEST_MS = {**MINUTES_MS, **INTERVALS_MS, MONTH: LONGEST_MONTH_MS}
+ALL_INTERVALS = tuple(_LONGEST_MS)
 
 
 def longest_ms(interval: str) -> int:
     """How long a bar of the interval is at most."""
-    return MINUTES_MS.get(interval) or INTERVALS_MS.get(interval) or LONGEST_MONTH_MS
+    return _LONGEST_MS[interval]
+
+
+def last_start(interval: str, end_ms: int) -> int | None:
+    """Start of the bar that ends exactly then; None when none does."""
+    if interval not in ("W", MONTH):
+        step_ms = _LONGEST_MS[interval]
+        return None if end_ms % step_ms else end_ms - step_ms
+    start_ms = bar_start(interval, end_ms - 1)
+    return start_ms if bar_end(interval, start_ms) == end_ms else None
 
 
 def bar_start(interval: str, instant_ms: int) -> int:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from infra.simulator.market.bars.intervals import ALL_INTERVALS, MINUTES_MS, bar_end, bar_start
+from infra.simulator.market.bars.intervals import ALL_INTERVALS, MINUTES_MS, bar_end, bar_start, last_start
 from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.port import Bar
 from infra.simulator.market.synthetic import SyntheticMarket
@@ -40,6 +40,11 @@ def test_bars_begin_on_the_grid_of_their_interval() -> None:
     assert bar_start("M", moment) == instant(2026, 3, 1)
     assert bar_end("M", instant(2026, 12, 1)) == instant(2027, 1, 1)
     assert bar_end("W", instant(2026, 3, 2)) == instant(2026, 3, 9)
+    ends = {"5": (2, 0, 5), "D": (3, 0, 0), "W": (9, 0, 0)}
+    for interval, (day, hour, minute) in ends.items():
+        assert last_start(interval, instant(2026, 3, day, hour, minute)) == instant(2026, 3, 2), interval
+        assert last_start(interval, instant(2026, 3, day, hour, minute) + 60_000) is None, interval
+    assert last_start("M", instant(2026, 3, 1)) == instant(2026, 2, 1) and last_start("M", moment) is None
 
 
 @pytest.mark.parametrize("interval", MINUTES_MS)
