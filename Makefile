@@ -53,6 +53,7 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/eternal config example
 	$(BIN)/eternal config schema
 	$(BIN)/eternal exchange document
+	$(BIN)/python -m tests.simulation.matrix
 
 golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and on a faulty synthetic market with the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
@@ -73,7 +74,7 @@ chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
 
 drill: $(VENV)/.dev-ready ## the whole system in one process under SCENARIO=NAME (default: all), each with SEEDS of its chances
-	$(BIN)/python -m tests.simulation.drill $(SCENARIO) --seeds $(if $(filter 1000,$(SEEDS)),20,$(SEEDS)) $(ARGS)
+	$(BIN)/python -m tests.simulation.scenarios.drill $(SCENARIO) --seeds $(if $(filter 1000,$(SEEDS)),20,$(SEEDS)) $(ARGS)
 
 drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)

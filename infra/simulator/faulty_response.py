@@ -20,7 +20,7 @@ async def faulty_response(
             await asyncio.sleep(hang_ms / 1000)
             if request.transport is not None:
                 request.transport.abort()
-            return web.Response(status=503)  # reaches nobody: its connection is gone
+            return web.Response(status=503)  # not sent: its connection is gone
         case Page():
             return web.Response(status=outcome.status, text=outcome.html, content_type="text/html")
         case Torn(body):

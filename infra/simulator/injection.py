@@ -37,7 +37,7 @@ class Injection:
         self._skip_past()
 
     def _skip_past(self) -> None:
-        """What began and ended before this process is over; what has no end goes on."""
+        """What began and ended before this process is over; what has no end continues."""
         now_ms = self._venue().now_ms
 
         def is_past(one: Occurrence) -> bool:

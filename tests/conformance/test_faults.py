@@ -1,55 +1,23 @@
-"""Every fault of the catalogue acts as it is named on an unmodified pybit client, and is gone when it is cleared."""
+"""Faults of requests, orders and the exchange act as named on an unmodified pybit client, and end when cleared."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import websocket
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 
 from infra.simulator.faults.catalogue import CATALOGUE
+from tests.conformance.faulty import Stream, advance, injected
 from tests.conformance.process import SimulatorProcess
 
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    process = SimulatorProcess(tmp_path_factory.mktemp("faults") / "exchange", "--no-rate-limits")
-    yield process
-    process.stop()
-
-
-@contextmanager
-def injected(simulator: SimulatorProcess, kind: str, **fields: Any) -> Iterator[str]:
-    """The fault, active within the block and cleared after it."""
-    made = simulator.control("POST", "/sim/faults", {"fault": {"kind": kind, **fields}})
-    assert made.get("fault", {}).get("kind") == kind, made
-    assert [one["id"] for one in simulator.control("GET", "/sim/faults")["faults"]] == [made["id"]]
-    try:
-        yield str(made["id"])
-    finally:
-        gone = simulator.control("DELETE", f"/sim/faults/{made['id']}")
-    assert gone == {"cleared": [made["id"]]}
-    assert simulator.control("GET", "/sim/faults")["faults"] == []
-
-
-def advance(simulator: SimulatorProcess, until: int | None = None) -> int:
-    """One micro-step with every stream excused; the market time after it."""
-    done = simulator.advance(simulator.control("GET", "/sim/status")["step"], until)
-    assert done["advanced"], done
-    return int(done["market_time"])
 
 
 def last(simulator: SimulatorProcess) -> Decimal:
@@ -131,145 +99,12 @@ def test_latency_delays_what_it_names(simulator: SimulatorProcess) -> None:
 def test_orders_of_a_batch_are_refused_one_by_one(simulator: SimulatorProcess) -> None:
     price = str((last(simulator) * Decimal("0.995")).quantize(Decimal(1)))
     resting = {"symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit", "qty": "0.01", "price": price}
-    legs = [
-        {
-            "symbol": "BTCUSDT",
-            "side": "Buy",
-            "orderType": "Limit",
-            "qty": "0.01",
-            "price": price,
-            "orderLinkId": f"b{n}",
-        }
-        for n in range(3)
-    ]
+    legs = [{**resting, "orderLinkId": f"b{n}"} for n in range(3)]
     with injected(simulator, "refusal", count=1):
         answer = simulator.http("TREND-1").place_batch_order(category="linear", request=legs)
     assert [one["code"] for one in answer["retExtInfo"]["list"]] == [110007, 0, 0]
     assert order(simulator, "TREND-1", "b0") is None and order(simulator, "TREND-1", "b2") is not None
     simulator.http("TREND-1").cancel_all_orders(**BTC)
-
-
-# --- streams ---
-
-
-class Stream:
-    """A private stream of an account on a plain WebSocket client, subscribed to orders and executions."""
-
-    def __init__(self, simulator: SimulatorProcess, account: str) -> None:
-        key, secret = simulator.key_of(account)
-        expires = int((time.time() + 10) * 1000)
-        signature = hmac.new(secret.encode(), f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
-        self.socket = websocket.create_connection(simulator.url.replace("http", "ws") + "/v5/private", timeout=5)
-        self._ask({"op": "auth", "args": [key, expires, signature]})
-        self._ask({"op": "subscribe", "args": ["order", "execution"]})
-
-    def _ask(self, body: dict[str, Any]) -> None:
-        self.socket.send(json.dumps(body))
-        assert json.loads(self.socket.recv())["success"]
-
-    def taken(self, until: str = "pong") -> list[str]:
-        """Topics of what has come so far: a ping is answered after all of it."""
-        self.socket.send(json.dumps({"op": "ping"}))
-        found = []
-        while (body := json.loads(self.socket.recv())).get("op") != until:
-            found.append(str(body["topic"]))
-        return found
-
-    def is_broken(self) -> bool:
-        try:
-            return not self.socket.recv()
-        except (websocket.WebSocketConnectionClosedException, ConnectionError):
-            return True
-
-
-@pytest.mark.parametrize(
-    ("kind", "fields", "topics"),
-    [
-        ("doubled-messages", {"topic": "execution"}, ["execution", "execution", "order"]),
-        ("missing-messages", {"topic": "exec*"}, ["order"]),
-        ("reordered-messages", {"count": 1}, ["order", "execution"]),
-        ("missing-messages", {"account": "TREND-1"}, ["execution", "order"]),
-    ],
-)
-def test_messages_come_as_named(
-    simulator: SimulatorProcess, kind: str, fields: dict[str, Any], topics: list[str]
-) -> None:
-    stream = Stream(simulator, "TREND-2")
-    session = simulator.http("TREND-2")
-    with injected(simulator, kind, **fields):
-        session.place_order(**BTC, side="Buy", orderType="Market", qty="0.001")
-        assert stream.taken() == topics
-    session.place_order(**BTC, side="Sell", orderType="Market", qty="0.001", reduceOnly=True)
-    assert stream.taken() == ["execution", "order"]
-    stream.socket.close()
-
-
-def test_late_messages_come_when_exchange_time_has_passed(simulator: SimulatorProcess) -> None:
-    stream = Stream(simulator, "TREND-2")
-    with injected(simulator, "late-messages", topic="execution", delay_ms=2_000):
-        simulator.http("TREND-2").place_order(**BTC, side="Buy", orderType="Market", qty="0.001")
-        assert stream.taken() == ["order"]
-        now_ms = simulator.control("GET", "/sim/status")["market_time"]
-        assert advance(simulator) <= now_ms + 2_000, "time stops where something is due"
-        while advance(simulator) <= now_ms + 2_000:
-            pass
-        assert stream.taken() == ["execution"]
-    stream.socket.close()
-
-
-def test_streams_break_and_are_refused(simulator: SimulatorProcess) -> None:
-    broken, other = Stream(simulator, "TREND-2"), Stream(simulator, "TACTICAL")
-    simulator.control("POST", "/sim/faults", {"fault": {"kind": "disconnect", "account": "TREND-2"}})
-    assert broken.is_broken() and other.taken() == []
-    Stream(simulator, "TREND-2").socket.close()
-    with injected(simulator, "stream-outage", channel="private"):
-        assert other.is_broken()
-        with pytest.raises(websocket.WebSocketBadStatusException, match="503"):
-            Stream(simulator, "TREND-2")
-        public = websocket.create_connection(simulator.url.replace("http", "ws") + "/v5/public/linear", timeout=5)
-        public.close()
-    assert simulator.control("DELETE", "/sim/faults") == {"cleared": []}
-    Stream(simulator, "TREND-2").socket.close()
-
-
-def test_pings_stay_without_a_pong(simulator: SimulatorProcess) -> None:
-    stream = Stream(simulator, "TREND-2")
-    stream.socket.settimeout(0.5)
-    with injected(simulator, "no-pong"), pytest.raises(websocket.WebSocketTimeoutException):
-        stream.taken()
-    stream.socket.settimeout(5)
-    assert stream.taken() == []
-    stream.socket.close()
-
-
-@pytest.mark.parametrize(
-    ("kind", "topics"), [("stale-market-data", set()), ("frozen-book", {"tickers"}), (None, {"tickers", "orderbook"})]
-)
-def test_market_data_stand_still_on_a_living_connection(
-    simulator: SimulatorProcess, kind: str | None, topics: set[str]
-) -> None:
-    frames: list[str] = []
-    socket = websocket.create_connection(simulator.url.replace("http", "ws") + "/v5/public/linear", timeout=5)
-    socket.send(json.dumps({"op": "subscribe", "args": ["tickers.BTCUSDT", "orderbook.1.BTCUSDT"]}))
-    first = [json.loads(socket.recv()) for _ in range(3)]
-    assert [one.get("topic") for one in first[1:]] == ["tickers.BTCUSDT", "orderbook.1.BTCUSDT"]
-
-    def moved() -> None:
-        advance(simulator)
-        while simulator.control("GET", "/sim/status")["market_time"] % 3_600_000:
-            advance(simulator)
-        advance(simulator)
-        socket.send(json.dumps({"op": "ping"}))
-        while (body := json.loads(socket.recv())).get("op") != "ping":
-            frames.append(body["topic"].partition(".")[0])
-
-    if kind is None:
-        moved()
-    else:
-        with injected(simulator, kind):
-            moved()
-    assert set(frames) == topics
-    socket.close()
 
 
 # --- orders and positions ---
@@ -462,5 +297,6 @@ def test_faults_of_the_exchange_survive_its_death_in_a_scenario(tmp_path: Path) 
 
 def test_every_fault_of_the_catalogue_is_tried_here() -> None:
     """A fault without a test is a promise only."""
-    named = set(re.findall(r'"([a-z-]+)"', Path(__file__).read_text(encoding="utf-8")))
+    texts = (Path(__file__).with_name(name).read_text("utf-8") for name in ("test_faults.py", "test_stream_faults.py"))
+    named = {kind for text in texts for kind in re.findall(r'"([a-z-]+)"', text)}
     assert set(CATALOGUE) - named == set()

@@ -182,7 +182,7 @@ class ReorderedMessages(FrameFault):
 
 
 class MissingMessages(FrameFault):
-    """Messages are not sent at all; nothing tells the client."""
+    """Messages are not sent at all; nothing shows it to the client."""
 
     kind: Literal["missing-messages"] = "missing-messages"
 
@@ -204,7 +204,7 @@ class StaleMarketData(PublicFault):
 
 
 class FrozenBook(PublicFault):
-    """Order books stand still while tickers and trades go on."""
+    """Order books stand still while tickers and trades continue."""
 
     kind: Literal["frozen-book"] = "frozen-book"
     topic: Text = "orderbook.*"

@@ -48,7 +48,7 @@ class What(StrEnum):
     REORDERED = "message overtaken"
 
 
-class Wish(NamedTuple):
+class Demand(NamedTuple):
     """At the next occasion of this point the fault strikes; without a fault the run only has to come there.
     ``extent``: as in ``Choice``."""
 
@@ -58,13 +58,13 @@ class Wish(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell: from this opening these wishes come true one after the other. ``refused``: the path whose first request
+    """One cell: from this opening these demands are met one after the other. ``refused``: the path whose first request
     after them the exchange rejects."""
 
     where: Where
     what: What
     opening: str
-    wishes: tuple[Wish, ...]
+    demands: tuple[Demand, ...]
     refused: str = ""
 
 
@@ -78,38 +78,38 @@ _CLOSED = "a trend is entered and stopped, the pairs are closed"
 _PAIRS = "the funding pairs are opened"
 
 _DEATHS = {
-    What.KILLED: Wish(Point.BETWEEN_STEPS, Fault.CRASH, _ORDER_MANAGER),
-    What.ALL_KILLED: Wish(Point.BETWEEN_STEPS, Fault.POWER_LOSS),
-    What.FENCED: Wish(Point.BETWEEN_STEPS, Fault.FENCED, _ORDER_MANAGER),
+    What.KILLED: Demand(Point.BETWEEN_STEPS, Fault.CRASH, _ORDER_MANAGER),
+    What.ALL_KILLED: Demand(Point.BETWEEN_STEPS, Fault.POWER_LOSS),
+    What.FENCED: Demand(Point.BETWEEN_STEPS, Fault.FENCED, _ORDER_MANAGER),
 }
 _DATABASE = {
-    What.DB_REFUSES: Wish(Point.COMMIT, Fault.REFUSED),
-    What.DB_LOSES: Wish(Point.COMMIT, Fault.LOST),
-    What.DB_AWAY: Wish(Point.COMMIT, Fault.OUTAGE, 3),
+    What.DB_REFUSES: Demand(Point.COMMIT, Fault.REFUSED),
+    What.DB_LOSES: Demand(Point.COMMIT, Fault.LOST),
+    What.DB_AWAY: Demand(Point.COMMIT, Fault.OUTAGE, 3),
 }
 _FRAMES = {
-    What.CUT: Wish(Point.ORDER_FRAME, Fault.CUT),
-    What.DOUBLED: Wish(Point.ORDER_FRAME, Fault.DOUBLED),
-    What.LATE: Wish(Point.ORDER_FRAME, Fault.LATE),
-    What.REORDERED: Wish(Point.ORDER_FRAME, Fault.REORDERED),
+    What.CUT: Demand(Point.ORDER_FRAME, Fault.CUT),
+    What.DOUBLED: Demand(Point.ORDER_FRAME, Fault.DOUBLED),
+    What.LATE: Demand(Point.ORDER_FRAME, Fault.LATE),
+    What.REORDERED: Demand(Point.ORDER_FRAME, Fault.REORDERED),
 }
-_EXECUTIONS = {what: wish._replace(point=Point.EXECUTION_FRAME) for what, wish in _FRAMES.items()}
+_EXECUTIONS = {what: demand._replace(point=Point.EXECUTION_FRAME) for what, demand in _FRAMES.items()}
 
 
-def _request(point: Point) -> dict[What, Wish]:
+def _request(point: Point) -> dict[What, Demand]:
     return {
-        What.NO_CONNECTION: Wish(point, Fault.NOT_SENT),
-        What.TIMEOUT: Wish(point, Fault.TIMED_OUT),
-        What.HTTP_5XX: Wish(point, Fault.SERVER_ERROR),
-        What.RATE_LIMIT: Wish(point, Fault.RATE_LIMITED),
-        What.BUSY: Wish(point, Fault.BUSY),
+        What.NO_CONNECTION: Demand(point, Fault.NOT_SENT),
+        What.TIMEOUT: Demand(point, Fault.TIMED_OUT),
+        What.HTTP_5XX: Demand(point, Fault.SERVER_ERROR),
+        What.RATE_LIMIT: Demand(point, Fault.RATE_LIMITED),
+        What.BUSY: Demand(point, Fault.BUSY),
     }
 
 
-def _write(point: Point) -> dict[What, Wish]:
+def _write(point: Point) -> dict[What, Demand]:
     return _request(point) | {
-        What.NO_ANSWER: Wish(point, Fault.ANSWER_LOST),
-        What.HTTP_5XX: Wish(point, Fault.SERVER_ERROR_AFTER),
+        What.NO_ANSWER: Demand(point, Fault.ANSWER_LOST),
+        What.HTTP_5XX: Demand(point, Fault.SERVER_ERROR_AFTER),
     }
 
 
@@ -119,72 +119,76 @@ _AFTER = (*_DEATHS.items(), *_DATABASE.items())
 def _row(
     where: Where,
     opening: str,
-    before: tuple[Wish, ...],
-    wishes: Mapping[What, Wish],
+    before: tuple[Demand, ...],
+    demands: Mapping[What, Demand],
     refused: str = "",
-    at_once: Mapping[What, Wish] | None = None,
+    at_once: Mapping[What, Demand] | None = None,
 ) -> Iterator[Cell]:
-    """``wishes`` come true after ``before``; those ``at_once`` instead of it."""
-    for what, wish in wishes.items():
-        yield Cell(where, what, opening, (*before, wish))
-    for what, wish in (at_once or {}).items():
-        yield Cell(where, what, opening, (wish,))
+    """``demands`` are met after ``before``; those ``at_once`` instead of it."""
+    for what, demand in demands.items():
+        yield Cell(where, what, opening, (*before, demand))
+    for what, demand in (at_once or {}).items():
+        yield Cell(where, what, opening, (demand,))
     if refused:
         yield Cell(where, What.REJECT, opening, (), refused)
 
 
 def _made() -> Iterator[Cell]:
-    placed, lost = (Wish(Point.PLACE),), (Wish(Point.PLACE, Fault.ANSWER_LOST),)
+    placed, lost = (Demand(Point.PLACE),), (Demand(Point.PLACE, Fault.ANSWER_LOST),)
     calls = {
-        What.KILLED: Wish(Point.BEFORE_CALL, Fault.CRASH),
-        What.ALL_KILLED: Wish(Point.BEFORE_CALL, Fault.POWER_LOSS),
-        What.FENCED: Wish(Point.EPOCH, Fault.FENCED),
-        What.DB_REFUSES: Wish(Point.EPOCH, Fault.REFUSED),
-        What.DB_LOSES: Wish(Point.COMMIT, Fault.LOST),
-        What.DB_AWAY: Wish(Point.EPOCH, Fault.OUTAGE, 3),
+        What.KILLED: Demand(Point.BEFORE_CALL, Fault.CRASH),
+        What.ALL_KILLED: Demand(Point.BEFORE_CALL, Fault.POWER_LOSS),
+        What.FENCED: Demand(Point.EPOCH, Fault.FENCED),
+        What.DB_REFUSES: Demand(Point.EPOCH, Fault.REFUSED),
+        What.DB_LOSES: Demand(Point.COMMIT, Fault.LOST),
+        What.DB_AWAY: Demand(Point.EPOCH, Fault.OUTAGE, 3),
     }
     yield from _row(Where.BEFORE_SEND, _BUSY, (), calls | _request(Point.PLACE), "/v5/order/create")
+    died_after_call = {
+        What.KILLED: Demand(Point.AFTER_CALL, Fault.CRASH),
+        What.ALL_KILLED: Demand(Point.AFTER_CALL, Fault.POWER_LOSS),
+    }
     yield from _row(
         Where.ANSWER_LOST, _BUSY, lost, _DEATHS | _DATABASE | _FRAMES
-        | {What.KILLED: Wish(Point.AFTER_CALL, Fault.CRASH), What.ALL_KILLED: Wish(Point.AFTER_CALL, Fault.POWER_LOSS)},
-        at_once={What.NO_ANSWER: Wish(Point.PLACE, Fault.ANSWER_LOST)},
+        | died_after_call,
+        at_once={What.NO_ANSWER: Demand(Point.PLACE, Fault.ANSWER_LOST)},
     )  # fmt: skip
-    unheard = (*lost, Wish(Point.ORDER_FRAME, Fault.CUT))
+    unheard = (*lost, Demand(Point.ORDER_FRAME, Fault.CUT))
     yield from _row(Where.ANSWER_LOST, _BUSY, unheard, _request(Point.READ_ORDERS))
     yield from _row(
         Where.AFTER_ANSWER, _BUSY, placed, _DEATHS | _DATABASE | _FRAMES
-        | {What.KILLED: Wish(Point.AFTER_CALL, Fault.CRASH), What.ALL_KILLED: Wish(Point.AFTER_CALL, Fault.POWER_LOSS)},
+        | died_after_call,
     )  # fmt: skip
     yield from _row(
-        Where.MID_BATCH, _BUSY, (Wish(Point.BATCH),),
+        Where.MID_BATCH, _BUSY, (Demand(Point.BATCH),),
         {What.FENCED: _DEATHS[What.FENCED]} | _DATABASE | _FRAMES,
         "/v5/order/create-batch",
         {
-            What.KILLED: Wish(Point.BATCH, Fault.CRASH),
-            What.ALL_KILLED: Wish(Point.BATCH, Fault.POWER_LOSS),
-            What.NO_CONNECTION: Wish(Point.PLACE, Fault.NOT_SENT),
-            What.TIMEOUT: Wish(Point.PLACE, Fault.TIMED_OUT),
-            What.NO_ANSWER: Wish(Point.BATCH, Fault.PARTLY_LOST),
-            What.HTTP_5XX: Wish(Point.PLACE, Fault.SERVER_ERROR_AFTER),
-            What.RATE_LIMIT: Wish(Point.BATCH, Fault.PARTLY),
-            What.BUSY: Wish(Point.PLACE, Fault.BUSY),
+            What.KILLED: Demand(Point.BATCH, Fault.CRASH),
+            What.ALL_KILLED: Demand(Point.BATCH, Fault.POWER_LOSS),
+            What.NO_CONNECTION: Demand(Point.PLACE, Fault.NOT_SENT),
+            What.TIMEOUT: Demand(Point.PLACE, Fault.TIMED_OUT),
+            What.NO_ANSWER: Demand(Point.BATCH, Fault.PARTLY_LOST),
+            What.HTTP_5XX: Demand(Point.PLACE, Fault.SERVER_ERROR_AFTER),
+            What.RATE_LIMIT: Demand(Point.BATCH, Fault.PARTLY),
+            What.BUSY: Demand(Point.PLACE, Fault.BUSY),
         },
     )  # fmt: skip
     yield from _row(
         Where.MID_SLICE, LARGE, placed, _DEATHS | _DATABASE | _EXECUTIONS | _write(Point.PLACE), "/v5/order/create"
     )
     yield from _row(
-        Where.MID_FILL, _QUOTED, (Wish(Point.RESTING_ORDER, Fault.FILLED_IN_PART),), _DEATHS | _DATABASE | _EXECUTIONS
+        Where.MID_FILL, _QUOTED, (Demand(Point.RESTING_ORDER, Fault.FILLED_IN_PART),), _DEATHS | _DATABASE | _EXECUTIONS
     )
     for where, point, opening, path in (
         (Where.CANCEL, Point.CANCEL, _STOPS, "/v5/order/cancel"),
         (Where.AMEND, Point.AMEND, _QUOTED, "/v5/order/amend"),
     ):
-        deaths = _DEATHS | {What.KILLED: Wish(Point.AFTER_CALL, Fault.CRASH)}
-        yield from _row(where, opening, (Wish(point),), deaths | _DATABASE | _FRAMES, path, _write(point))
+        deaths = _DEATHS | {What.KILLED: Demand(Point.AFTER_CALL, Fault.CRASH)}
+        yield from _row(where, opening, (Demand(point),), deaths | _DATABASE | _FRAMES, path, _write(point))
     yield from _row(
-        Where.TRANSFER, _BUSY, (Wish(Point.TRANSFER),),
-        _DEATHS | {What.KILLED: Wish(Point.AFTER_CALL, Fault.CRASH)} | _DATABASE,
+        Where.TRANSFER, _BUSY, (Demand(Point.TRANSFER),),
+        _DEATHS | {What.KILLED: Demand(Point.AFTER_CALL, Fault.CRASH)} | _DATABASE,
         "/v5/asset/transfer/universal-transfer", _write(Point.TRANSFER),
     )  # fmt: skip
     died = (*placed, _DEATHS[What.KILLED])
@@ -192,7 +196,7 @@ def _made() -> Iterator[Cell]:
         Where.RECONCILIATION, _BUSY, died,
         _DATABASE | _FRAMES | _request(Point.READ_ORDERS)
         | {
-            What.KILLED: Wish(Point.LOADING, Fault.CRASH),
+            What.KILLED: Demand(Point.LOADING, Fault.CRASH),
             What.ALL_KILLED: _DEATHS[What.ALL_KILLED],
             What.FENCED: _DEATHS[What.FENCED],
         },
@@ -201,6 +205,11 @@ def _made() -> Iterator[Cell]:
 
 
 CELLS: tuple[Cell, ...] = tuple(_made())
+
+SOAKED = frozenset(What) - {
+    What.KILLED, What.DB_LOSES, What.NO_ANSWER, What.HTTP_5XX, What.REJECT, What.DOUBLED
+}  # fmt: skip
+"""Columns of which `make test` has a neighbour of the same kind; `make soak` runs them."""
 
 _NO_REQUEST = "a request that has its answer is over; the next one is in row “before send”"
 _STREAM = "no request has left, so no message about it can come; other orders’ messages are in row “mid-fill”"
@@ -211,8 +220,8 @@ _READ = "a read has no effect: it is a time-out without effect"
 NOT_APPLICABLE: dict[tuple[Where, What], str] = {
     **{(Where.BEFORE_SEND, what): _STREAM for what in (What.CUT, What.DOUBLED, What.LATE, What.REORDERED)},
     (Where.BEFORE_SEND, What.NO_ANSWER): "that is row “after effect, answer lost”",
-    (Where.ANSWER_LOST, What.REJECT): "an order that was accepted is not rejected afterwards; a look-up that is refused "
-    "is in row “during reconciliation”",
+    (Where.ANSWER_LOST, What.REJECT): "an order that was accepted is not rejected afterwards; a look-up that "
+    "is refused is in row “during reconciliation”",
     **{
         (Where.AFTER_ANSWER, what): _NO_REQUEST
         for what in (

@@ -142,7 +142,7 @@ class ScenarioWorld(World):
         return passed
 
     def _settle(self) -> None:
-        """While nothing answers, actors repeat their reads for ever: their pauses are of wall time, and there
+        """While nothing answers, actors repeat their reads without end: their pauses are of wall time, and there
         is none of it here. Then time moves although they do not rest."""
         is_closed = bool(self.injection.desk.of(Maintenance))
         self.scheduler.max_acts = CLOSED_ACTS if is_closed else MAX_ACTS

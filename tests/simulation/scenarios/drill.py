@@ -1,4 +1,4 @@
-"""`make drill SCENARIO=NAME`: the whole system under a scenario (all without a name), with many seeds of its chances."""
+"""`make drill SCENARIO=NAME`: the whole system under a scenario (without a name: all), with many seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.simulator.faults.scenario import Scenario, find, shipped
 from tests.simulation.faults.invariants import Invariants, ViolationError, is_healthy
 from tests.simulation.faults.scheduler import EndlessError
 from tests.simulation.faults.world import OPENINGS, opening
-from tests.simulation.scenarios import OPEN_BY_RULE, ScenarioWorld
+from tests.simulation.scenarios.world import OPEN_BY_RULE, ScenarioWorld
 
 
 def trial(scenario: Scenario, begun: str) -> str:
@@ -28,7 +28,7 @@ def trial(scenario: Scenario, begun: str) -> str:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.drill", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.scenarios.drill", description=__doc__)
     parser.add_argument("scenario", nargs="?", help="name of a shipped scenario, or a TOML file")
     parser.add_argument("--seeds", type=int, default=20)
     arguments = parser.parse_args()

@@ -8,7 +8,7 @@ import pytest
 from infra.simulator.faults.scenario import shipped
 from tests.simulation.faults.invariants import Invariants, is_healthy
 from tests.simulation.faults.world import opening
-from tests.simulation.scenarios import OPEN_BY_RULE, ScenarioWorld
+from tests.simulation.scenarios.world import OPEN_BY_RULE, ScenarioWorld
 
 BUSY = "the trends are entered and the tranches begin"
 
