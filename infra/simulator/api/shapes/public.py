@@ -167,7 +167,8 @@ class PublicStreams:
         now, depth, now_ms = book_data(self._venue, spec, int(topic.detail)), topic.detail, self._venue.now_ms
         before = self._books.get(topic.key)
         self._books[topic.key] = now
-        same = before == now
+        # In lockstep every step shows the present quote: who waits for it must not miss one that has not changed.
+        same = before == now and self._venue.config.tick_ms is not None
         if depth == "1" and same and now_ms < self._sent_ms.get(topic.key, 0) + TOP_REPEATED_MS:
             return None
         self._sent_ms[topic.key] = now_ms
