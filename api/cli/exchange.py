@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +42,10 @@ def exchange(
         str | None, typer.Option(help="faults over time: a name of `eternal exchange scenarios`, or a TOML file")
     ] = None,
     stretch: Annotated[int, typer.Option("--scenario-stretch", help="the scenario lasts so many times as long")] = 1,
+    impact: Annotated[
+        str | None, typer.Option(help="price impact of 0.1 % of the hourly volume, a fraction; 0: a flat book")
+    ] = None,
+    dcp: Annotated[bool, typer.Option("--dcp", help="accounts may use disconnection protection")] = False,
     settings: Settings = None,
     data: Folder = None,
     config_file: ConfigFile = None,
@@ -73,7 +78,7 @@ def exchange(
     process = SimulatorProcess(
         config,
         speed=(speed or 1) if clock is ExchangeClock.WALL else None,
-        faults=_fault_arguments(scenario, stretch),
+        options=(*_fault_arguments(scenario, stretch), *_venue_arguments(impact), *(("--dcp",) if dcp else ())),
     )
     claim_data_folder(config.data_folder)
     typer.echo(f"The simulated exchange listens at {process.start()}; its keys are in {process.keys_file}.")
@@ -99,6 +104,19 @@ def document(target: Annotated[Path, typer.Option(help="file to write")] = Path(
 
     write_text_whole(target, up_to_date(target.read_text(encoding="utf-8")))
     typer.echo(f"{target} is up to date.")
+
+
+def _venue_arguments(impact: str | None) -> tuple[str, ...]:
+    """The options about depth; one that is no impact is refused before anything starts."""
+    if impact is None:
+        return ()
+    from infra.simulator.__main__ import fraction
+
+    try:
+        fraction(impact)
+    except ArgumentTypeError as error:
+        raise OptionError(f"--impact: {error}.") from None
+    return ("--impact", impact)
 
 
 def _fault_arguments(scenario: str | None, stretch: int) -> tuple[str, ...]:

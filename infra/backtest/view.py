@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from infra.simulator.api import Exchange
-from infra.simulator.api.shapes.quotes import closed_bar, touch
+from infra.simulator.api.shapes.bars import closed_bar
+from infra.simulator.api.shapes.quotes import touch
 from infra.simulator.market.port import Bar
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.instruments import INSTRUMENTS, Instrument

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -37,6 +38,8 @@ SCENARIO_FILE = "scenario.json"
 MAX_STRETCH = 3_600
 LOCKSTEP, WALL = "lockstep", "wall"
 MAX_SPEED = 3_600
+DEFAULT_IMPACT = "0.0001"
+LARGEST_IMPACT = Decimal("0.01")
 SYNTHETIC_DAYS = 400
 """How long a synthetic market by the wall clock lasts unless `--to` says otherwise."""
 
@@ -55,6 +58,17 @@ def instant(text: str) -> int:
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
 
+def fraction(text: str) -> Decimal:
+    """A price impact: a fraction from 0 to 0.01."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not value.is_finite() or not 0 <= value <= LARGEST_IMPACT:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..{LARGEST_IMPACT}")
+    return value
+
+
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.simulator", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="state folder; made when missing")
@@ -69,8 +83,13 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--speed", type=int, help="market seconds in a second of wall time (--clock wall; default 1)")
     parser.add_argument("--fill-spread-ticks", type=int, help="ticks from the last price to bid and ask (default 1)")
+    parser.add_argument(
+        "--impact", type=fraction, help="how far a market order of 0.1 %% of the hourly volume moves the price, as a "
+        f"fraction; 0: a flat book (default: {DEFAULT_IMPACT} by the wall clock, 0 in lockstep)",
+    )  # fmt: skip
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
+    parser.add_argument("--dcp", action="store_true", help="accounts may use disconnection protection (DCP)")
     parser.add_argument("--account", action="append", default=[], help="a further sub-account; may be repeated")
     parser.add_argument("--scenario", help="faults over time: the name of a shipped scenario, or a TOML file")
     parser.add_argument(
@@ -89,7 +108,7 @@ def _end_with_parent() -> None:
 def _described(market: Mapping[str, Any]) -> str:
     """A market as its options, days as dates."""
     days = {name: _day(market[name]) for name in ("from", "to") if market.get(name) is not None}
-    named = ("seed", "history", "fill_spread", "clock", "speed")
+    named = ("seed", "history", "fill_spread", "clock", "speed", "impact")
     options = {**days, **{name: market[name] for name in named if market.get(name) is not None}}
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items()) or "its default"
 
@@ -99,24 +118,27 @@ def _day(market_ms: int) -> str:
 
 
 class Chosen(NamedTuple):
-    """A market, its spread in ticks, and its clock (None: lockstep)."""
+    """A market, its spread in ticks, its clock (None: lockstep), and its price impact (0: a flat book)."""
 
     market: Market
     spread: int
     clock: WallClock | None
+    impact: Decimal = Decimal(0)
 
 
 def choose_market(arguments: argparse.Namespace, folder: Path) -> Chosen:
     """The market of the command line, its spread and clock; a folder in use keeps those it was started with."""
     asked: dict[str, Any] = {"from": arguments.start, "to": arguments.end, "fill_spread": arguments.fill_spread_ticks}
     asked |= {"clock": arguments.clock, "speed": arguments.speed}
+    asked["impact"] = None if arguments.impact is None else str(arguments.impact)
     if arguments.history is not None:
         asked["history"] = str(arguments.history.resolve())
     elif arguments.seed is not None:
         asked["seed"] = arguments.seed
     path = folder / MARKET_FILE
     if path.exists():
-        known: dict[str, Any] = {"clock": LOCKSTEP, **json.loads(path.read_text())}
+        # Folders of earlier versions say nothing of the clock and have a flat book.
+        known: dict[str, Any] = {"clock": LOCKSTEP, "impact": "0", **json.loads(path.read_text())}
         if any(value is not None and value != known.get(name) for name, value in asked.items()):
             raise UsageError(
                 f"The state folder belongs to the market {_described(known)}; {_described(asked)} is asked for. Choose "
@@ -134,18 +156,20 @@ def choose_market(arguments: argparse.Namespace, folder: Path) -> Chosen:
     else:
         market = SyntheticMarket(known["seed"], known["from"], (known["to"] - known["from"]) // DAY_MS)
     path.write_text(json.dumps(known))
+    impact = Decimal(known["impact"])
     if known.get("clock") != WALL:
-        return Chosen(market, known["fill_spread"], None)
+        return Chosen(market, known["fill_spread"], None, impact)
     anchor_ms: int = known["anchor_ms"]
     # The first day of the market is the day on which the folder was opened.
     shift_ms = anchor_ms - anchor_ms % DAY_MS - market.start_ms
     ticking = TickMarket(market, TICK_MS, shift_ms, known.get("seed", 0))
-    return Chosen(ticking, known["fill_spread"], WallClock(anchor_ms, known["speed"]))
+    return Chosen(ticking, known["fill_spread"], WallClock(anchor_ms, known["speed"]), impact)
 
 
 def _new(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a new folder is opened with."""
     known = {**asked, "fill_spread": asked["fill_spread"] or 1, "clock": asked["clock"] or LOCKSTEP}
+    known["impact"] = asked["impact"] or (DEFAULT_IMPACT if asked["clock"] == WALL else "0")
     if asked["clock"] != WALL:
         if asked["speed"] is not None:
             raise UsageError("--speed is for --clock wall only; in lockstep the client moves time.")
@@ -220,10 +244,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = _lock(folder)
-        market, spread, clock = choose_market(arguments, folder)
+        market, spread, clock, impact = choose_market(arguments, folder)
         config = SimConfig(
             spread_ticks=max(spread, 1),  # folders of earlier versions say 0
+            slippage=impact,
+            deep_book=impact > 0,
             rate_limits=not arguments.no_rate_limits,
+            dcp=arguments.dcp,
             ack_delay_ms=arguments.ack_delay_ms,
             tick_ms=None if clock is None else TICK_MS,
         )

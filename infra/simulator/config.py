@@ -72,9 +72,12 @@ class SimConfig:
 
     The book has ``book_levels`` levels on either side, each worth ``level_notional_usdt``, the best ones
     ``spread_ticks`` from the last price; what is displayed is what takers walk and makers may not cross. ``slippage``
-    moves a market order's prices against it by this fraction of the last price, rounded outward to the tick.
+    moves a market order's prices against it by this fraction of the last price, rounded outward to the tick; with
+    ``deep_book`` the book itself is made of it and of the market's volume (``venue/depth``), so that an order
+    walks it level by level.
     ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
     the four points of an hour, of which only those at which something happens are shown (lockstep).
+    ``dcp``: accounts may use disconnection protection.
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -84,6 +87,7 @@ class SimConfig:
     book_levels: int = 1000
     level_notional_usdt: Decimal = Decimal("1000000")
     slippage: Decimal = Decimal(0)
+    deep_book: bool = False
     default_leverage: Decimal = Decimal("10")
     collateral_ratio: Mapping[str, Decimal] = field(
         default_factory=lambda: MappingProxyType(
@@ -91,5 +95,6 @@ class SimConfig:
         )
     )
     rate_limits: bool = True
+    dcp: bool = False
     ack_delay_ms: int = 50
     tick_ms: int | None = None

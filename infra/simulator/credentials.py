@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.files import write_secret
-from infra.simulator.api.keys import TRADE, TRANSFER, ApiKey
+from infra.simulator.api.keys import OF_OWNER, TRADE, TRANSFER, WITHDRAW, ApiKey
 from infra.simulator.config import MASTER, AccountConfig, default_accounts, with_further
 from infra.simulator.venue.errors import VenueError
 
@@ -63,6 +63,12 @@ def load_or_create(folder: Path, further: Sequence[str] = ()) -> Credentials:
     keys[reader["api_key"]] = ApiKey(
         reader["name"], reader["uid"], reader["api_key"], reader["api_secret"], True, dict(TRADE) | dict(TRANSFER)
     )
+    # Folders of earlier versions have no owner's key.
+    if (owner := data.get("owner")) is not None:
+        scopes = dict(TRADE) | dict(WITHDRAW)
+        keys[owner["api_key"]] = ApiKey(
+            owner["name"], owner["uid"], owner["api_key"], owner["api_secret"], False, scopes, OF_OWNER
+        )
     return Credentials(data["instance"], data["sim_token"], accounts, keys)
 
 
@@ -78,6 +84,8 @@ def _new(further: Sequence[str]) -> dict[str, Any]:
         "sim_token": secrets.token_hex(16),
         "accounts": [{"name": one.name, "uid": one.uid, **_pair()} for one in accounts],
         "read_only": {"name": master.name, "uid": master.uid, **_pair()},
+        # For people who try out withdrawals; the trading system is given none of it.
+        "owner": {"name": master.name, "uid": master.uid, **_pair()},
     }
 
 
@@ -98,19 +106,30 @@ def check_request(keys: Mapping[str, ApiKey], headers: Mapping[str, str], payloa
     key = keys.get(headers.get("X-BAPI-API-KEY", ""))
     if key is None:
         raise VenueError(10003, "API key is invalid.")
-    stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "5000")
-    if not _is_milliseconds(stamp) or not _is_milliseconds(window):
-        raise VenueError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be integers of milliseconds.")
+    stamp, window = _times(headers)
     message = (stamp + key.key + window).encode() + payload
     if not _same(key, message, headers.get("X-BAPI-SIGN", "")):
         raise VenueError(10004, "error sign! please check your signature generation algorithm.")
+    check_time(headers, wall_ms)
+    return key
+
+
+def _times(headers: Mapping[str, str]) -> tuple[str, str]:
+    stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "5000")
+    if not _is_milliseconds(stamp) or not _is_milliseconds(window):
+        raise VenueError(10001, "X-BAPI-TIMESTAMP and X-BAPI-RECV-WINDOW must be integers of milliseconds.")
+    return stamp, window
+
+
+def check_time(headers: Mapping[str, str], wall_ms: int) -> None:
+    """10002 for a request from outside its receive window, 10001 for a malformed header."""
+    stamp, window = _times(headers)
     if not wall_ms - min(int(window), MAX_RECV_WINDOW_MS) <= int(stamp) < wall_ms + CLOCK_AHEAD_MS:
         raise VenueError(
             10002,
             "invalid request, please check your server timestamp or recv_window param. "
             f"req_timestamp[{stamp}],server_timestamp[{wall_ms}],recv_window[{window}]",
         )
-    return key
 
 
 def check_stream_auth(keys: Mapping[str, ApiKey], args: object, wall_ms: int) -> ApiKey:

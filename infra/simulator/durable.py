@@ -17,7 +17,7 @@ import orjson
 
 from infra.files import sync_folder, write_whole
 from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
-from infra.simulator.api.keys import ApiKey
+from infra.simulator.api.keys import CONFIGURED, ApiKey
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
@@ -28,6 +28,7 @@ from infra.simulator.wall_clock import WallClock, wall_ms
 
 SNAPSHOT = "snapshot.json"
 SNAPSHOT_EVERY = 5_000
+SECRET_PARAMS = frozenset({"password"})
 
 
 class DurableExchange:
@@ -52,7 +53,7 @@ class DurableExchange:
 
         self._folder = folder
         self._every = snapshot_every
-        self._by_account = {(key.account, key.read_only): key for key in credentials.keys.values()}
+        self._configured = {(key.account, key.read_only, key.number): key for key in credentials.keys.values()}
         saved: dict[str, Any] = {"inputs": 0, "state": None}
         if (folder / SNAPSHOT).exists():
             saved = orjson.loads((folder / SNAPSHOT).read_bytes())
@@ -63,6 +64,7 @@ class DurableExchange:
             replace(config, accounts=credentials.accounts),
             state=saved["state"],
             wall_ms=self.stamp_ms,
+            key_root=credentials.sim_token,
         )
         self._replay()
         self._file: IO[bytes] = self._open_log()
@@ -72,12 +74,17 @@ class DurableExchange:
         present before it."""
         if request.method == "POST":
             self.catch_up()
+            if SECRET_PARAMS & request.params.keys():
+                # The log of inputs must not hold them, and what is done must not depend on what is not in the log.
+                kept = {name: value for name, value in request.params.items() if name not in SECRET_PARAMS}
+                request = replace(request, params=kept)
         answer = self.exchange.handle(request)
         if request.method == "POST":
-            read_only = request.key is not None and request.key.read_only
-            account = request.key.account if request.key else None
+            key = request.key
+            signer = (key.account, key.read_only, key.number) if key else (None, False, CONFIGURED)
+            account, read_only, number = signer
             entry = ["request", request.path, dict(request.params), request.uid, account, read_only, request.granted]
-            self._append(entry)
+            self._append([*entry, number])
         return answer
 
     def advance(
@@ -112,6 +119,12 @@ class DurableExchange:
         """``Exchange.transact``."""
         self.exchange.transact(account, coin, kind, amount, fee, shown)
         self._append(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
+
+    def cancel_unguarded(self, account: str, product: str) -> None:
+        """``Exchange.cancel_unguarded``."""
+        self.catch_up()
+        self.exchange.cancel_unguarded(account, product)
+        self._append(["dcp", account, product])
 
     def intervene(self, incident: Incident) -> None:
         """``Exchange.intervene``."""
@@ -170,12 +183,19 @@ class DurableExchange:
             self._inputs += 1
         self.exchange.drain()
 
+    def _key(self, account: str, read_only: bool, number: int) -> ApiKey:
+        if number > CONFIGURED:
+            return next(key for key in self.exchange.keys.issued.values() if key.number == number)
+        return self._configured[account, read_only, number]
+
     def _apply(self, entry: list[Any]) -> None:
         kind, *rest = entry
         if kind == "request":
-            # Logs of earlier versions know nothing of partly granted batches.
-            path, params, uid, account, read_only, granted = (*rest, None)[:6]
-            key: ApiKey | None = self._by_account[(account, read_only)] if account else None
+            # Logs of earlier versions know nothing of partly granted batches and of keys made by request.
+            path, params, uid, account, read_only, *later = rest
+            granted = later[0] if later else None
+            number = later[1] if len(later) > 1 else CONFIGURED
+            key = self._key(account, read_only, number) if account else None
             self.exchange.handle(ApiRequest("POST", path, params, uid, key, granted))
         elif kind == "advance":
             # Logs of earlier versions know nothing of patience.
@@ -184,6 +204,8 @@ class DurableExchange:
         elif kind == "transact":
             account, coin, name, amount, fee, shown = rest
             self.exchange.transact(account, coin, name, Decimal(amount), Decimal(fee), shown)
+        elif kind == "dcp":
+            self.exchange.cancel_unguarded(*rest)
         elif kind == "incident":
             self.exchange.intervene(rest[0])
         elif kind == "run":

@@ -35,6 +35,7 @@ class Connection:
     topics: set[str] = field(default_factory=set)
     account: str | None = None
     sent: int = 0
+    address: str = ""
 
     @property
     def at(self) -> At:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 WINDOW_MS = 1_000
+RESET_HEADER = "X-Bapi-Limit-Reset-Timestamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Quota:
         return {
             "X-Bapi-Limit": str(self.limit),
             "X-Bapi-Limit-Status": str(self.left),
-            "X-Bapi-Limit-Reset-Timestamp": str(self.reset_ms),
+            RESET_HEADER: str(self.reset_ms),
         }
 
 

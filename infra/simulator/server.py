@@ -15,12 +15,12 @@ from aiohttp import web
 
 from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import ApiRequest
-from infra.simulator.api.keys import ApiKey
-from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX, Route
+from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
 from infra.simulator.config import SimConfig
 from infra.simulator.control import Control
-from infra.simulator.credentials import Credentials, check_request
+from infra.simulator.credentials import Credentials
 from infra.simulator.durable import DurableExchange
+from infra.simulator.entrance import Entrance
 from infra.simulator.fault_control import FaultControl
 from infra.simulator.faults.desk import asked_of
 from infra.simulator.faults.plans import Answered
@@ -28,27 +28,29 @@ from infra.simulator.faults.scenario import Occurrence
 from infra.simulator.faulty_response import faulty_response
 from infra.simulator.hub import Hub
 from infra.simulator.injection import Injection
-from infra.simulator.ratelimit import IpLimiter, Quota, RateLimiter
-from infra.simulator.streams import PUBLIC, Streams
+from infra.simulator.ratelimit import RESET_HEADER, WINDOW_MS, IpLimiter
+from infra.simulator.sockets.streams import PUBLIC, Streams
+from infra.simulator.sockets.trade import TradeStream
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.wall_clock import follow, wall_ms
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
+TOO_MANY = 10006
 
 
 class RestGate:
     """REST: signature and limits before the request, headers after it."""
 
-    def __init__(self, hub: Hub, credentials: Credentials, *, rate_limits: bool) -> None:
+    def __init__(self, hub: Hub, entrance: Entrance, *, rate_limits: bool) -> None:
         self._hub = hub
-        self._credentials = credentials
-        self._limiter = RateLimiter(enforced=rate_limits)
+        self._entrance = entrance
         self._addresses = IpLimiter(enforced=rate_limits)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Answer any path that is neither a socket nor /sim/*."""
-        if not self._addresses.allows(request.remote or "", wall_ms()):
+        address = request.remote or ""
+        if not self._addresses.allows(address, wall_ms()):
             return web.Response(status=403, text="access too frequent")
         path, _, query = request.raw_path.partition("?")
         raw_body = await request.read()
@@ -63,7 +65,7 @@ class RestGate:
         headers: dict[str, str] = {}
         try:
             payload = query.encode() if request.method == "GET" else raw_body
-            key = check_request(self._credentials.keys, request.headers, payload, now_ms) if route.signed else None
+            key = self._entrance.key_of(request.headers, payload, address, now_ms) if route.signed else None
             params = _params(request.method, query, raw_body)
             plan = faults.plan(asked_of(request.method, path, params, key.account if key else None))
             if plan.delay_ms:
@@ -71,38 +73,21 @@ class RestGate:
             if plan.params is None:
                 return await faulty_response(request, plan.outcome(None), now_ms, {})
             params = dict(plan.params)
-            quota = self._quota(route, path, key, params, now_ms)
+            quota = self._entrance.quota(route, path, key, params, now_ms)
             if quota is not None:
                 headers = quota.headers()
                 if not quota.allowed:
                     raise VenueError(10006, "Too many visits. Exceeded the API Rate Limit.")
             granted = quota.granted if quota is not None and route.per_order else None
             uid = key.uid if key else None
-            answer = await self._answer(ApiRequest(request.method, path, params, uid, key, granted))
+            answer = await self._entrance.answer(ApiRequest(request.method, path, params, uid, key, granted))
         except VenueError as error:
             answer = envelope(error.code, error.message, {}, {}, now_ms)
             return await faulty_response(request, Answered(answer), now_ms, headers)
+        if answer["retCode"] == TOO_MANY and int(headers.get(RESET_HEADER, 0)) <= now_ms:
+            # A limit of the exchange's own (withdrawals): clients sleep until this instant, which must be to come.
+            headers[RESET_HEADER] = str(now_ms + WINDOW_MS)
         return await faulty_response(request, plan.outcome(answer), now_ms, headers)
-
-    async def _answer(self, request: ApiRequest) -> dict[str, Any]:
-        durable = self._hub.durable
-        try:
-            if request.method == "GET":
-                return durable.handle(request)
-            return await self._hub.act(lambda: durable.handle(request))
-        except Exception:  # the exchange must answer; the defect is logged with its traceback
-            log.exception("The request %s %s failed inside the exchange.", request.method, request.path)
-            return envelope(10016, "Server error.", {}, {}, wall_ms())
-
-    def _quota(self, route: Route, path: str, key: ApiKey | None, params: dict[str, Any], now_ms: int) -> Quota | None:
-        if route.limits is None or key is None:
-            return None
-        given = params.get("category", "")
-        category = given if given in PUBLIC else ""
-        legs = params.get("request")
-        cost = len(legs) or 1 if route.per_order and isinstance(legs, list) else 1
-        limit = route.limits[1 if category == "spot" else 0]
-        return self._limiter.ask(key.uid, path, category, limit, cost, now_ms)
 
 
 def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
@@ -133,12 +118,15 @@ def make_app(
     """The aiohttp application; its sending queue runs as long as it does. ``occurrences``: the faults of a scenario,
     ``seed`` their chances'."""
     hub = Hub(durable, Injection(lambda: durable.exchange.venue, durable.intervene, occurrences, seed))
-    streams = Streams(hub, credentials, config.ack_delay_ms)
+    entrance = Entrance(hub, credentials, rate_limits=config.rate_limits)
+    streams = Streams(hub, entrance, config.ack_delay_ms)
     app = web.Application()
     app.router.add_get("/v5/public/{category:" + "|".join(PUBLIC) + "}", streams.public)
+    app.router.add_get("/v5/public/misc/status", streams.status)
     app.router.add_get("/v5/private", streams.private)
+    app.router.add_get("/v5/trade", TradeStream(hub, entrance).serve)
     app.add_routes([*Control(hub, credentials).routes(), *FaultControl(hub, credentials).routes()])
-    app.router.add_route("*", "/{path:.*}", RestGate(hub, credentials, rate_limits=config.rate_limits))
+    app.router.add_route("*", "/{path:.*}", RestGate(hub, entrance, rate_limits=config.rate_limits))
 
     async def lane(_: web.Application) -> Any:
         tasks = [asyncio.create_task(hub.run())]

@@ -75,6 +75,12 @@ def test_a_configuration_that_is_a_folder_or_missing_or_no_toml_is_refused(tmp_p
     refused(call(command, "--config", str(tmp_path / "bad.toml")), "not valid TOML")
 
 
+@pytest.mark.parametrize("impact", ["0.5", "-1", "NaN", "much"])
+def test_an_impact_that_no_market_has_is_refused_before_the_exchange_starts(tmp_path: Path, impact: str) -> None:
+    refused(call("exchange", "--impact", impact, "--data", str(tmp_path / "data")), "--impact", impact)
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_database_that_does_not_answer_is_a_sentence_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.played import Played, play
 from tests.conformance.process import SimulatorProcess
+
+
+@pytest.fixture(scope="session")
+def played() -> Played:
+    """An exchange in-process on which everything has happened once."""
+    return play()
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def test_key_scopes_are_enforced(simulator: SimulatorProcess) -> None:
 def test_unknown_routes_are_http_404(simulator: SimulatorProcess) -> None:
     assert requests.get(simulator.url + "/v5/nothing", timeout=10).status_code == 404
     with pytest.raises(FailedRequestError) as refused:
-        simulator.http("TREND-1").get_open_interest(**BTC, intervalTime="1h")
+        simulator.http("TREND-1").get_long_short_ratio(**BTC, period="1h")
     assert refused.value.status_code == 404
 
 

@@ -12,6 +12,7 @@ from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Row
 from infra.simulator.venue.money import text
+from infra.simulator.venue.registers.registry import DEFAULT_DCP_S
 from infra.simulator.venue.treasury import COINS
 
 LOG_FILTERS = (("category", "category"), ("currency", "currency"), ("type", "type"), ("transSubType", "transSubType"))
@@ -57,13 +58,14 @@ def fee_rate(ctx: Context) -> Answer:
 def info(ctx: Context) -> Answer:
     """GET /v5/account/info: a unified account 2.0 in the margin mode that was set."""
     account = ctx.account
+    windows = ctx.venue.registry.dcp_s.get(account.name, {})
     return Answer(
         {
             "marginMode": account.margin_mode,
             "updatedTime": str(account.updated_ms),
             "unifiedMarginStatus": 5,
-            "dcpStatus": "OFF",
-            "timeWindow": 10,
+            "dcpStatus": "ON" if windows else "OFF",
+            "timeWindow": min(windows.values(), default=DEFAULT_DCP_S),
             "smpGroup": 0,
             "isMasterTrader": False,
             "spotHedgingStatus": "OFF",
@@ -114,6 +116,19 @@ def set_margin_mode(ctx: Context) -> Answer:
         raise VenueError(3400045, f"Set margin mode failed: {mode} is not simulated.")
     ctx.account.margin_mode = mode
     return Answer({"reasons": []}, message="Request accepted")
+
+
+def set_hedging_mode(ctx: Context) -> Answer:
+    """POST /v5/account/set-hedging-mode: spot hedging belongs to portfolio margin, so that it can only be OFF here."""
+    ctx.key.require("ContractTrade", "Position")
+    if ctx.params.choice("setHedgingMode", ("ON", "OFF")) == "ON":
+        raise params_error("params error: setHedgingMode ON needs PORTFOLIO_MARGIN, which is not simulated.")
+    return Answer({}, message="SUCCESS")
+
+
+def smp_group(ctx: Context) -> Answer:
+    """GET /v5/account/smp-group: no account belongs to a group of self-match prevention."""
+    return Answer({"smpGroup": 0}, message="success")
 
 
 def member_coins(text_list: str) -> list[str]:

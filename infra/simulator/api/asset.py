@@ -1,31 +1,28 @@
-"""Asset and user endpoints: transfers, balances, coins, deposits, keys, sub-accounts."""
+"""Asset endpoints: transfers between wallets and accounts, balances."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from infra.simulator.api.account import member_coins
 from infra.simulator.api.context import Answer, Context
-from infra.simulator.api.keys import ALL_GROUPS
+from infra.simulator.api.members.rights import denied
 from infra.simulator.api.paging import WEEK_MS, page, window, within
 from infra.simulator.venue import treasury
-from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Account, Row
 from infra.simulator.venue.money import ZERO, text
 
 KINDS = ("UNIFIED", "FUND")
-DAYS_30_MS = 30 * 86_400_000
 
 
 def universal_transfer(ctx: Context) -> Answer:
-    """POST /v5/asset/transfer/universal-transfer: between any two accounts, with the master's key only."""
-    ctx.key.require("Wallet", "SubMemberTransfer")
-    if not ctx.account.is_master:
-        raise VenueError(10005, "Permission denied, please check your API key permissions.")
+    """POST /v5/asset/transfer/universal-transfer: between any two accounts with the master's key; with that of a
+    sub-account (permission SubMemberTransferList) from it to the master only."""
+    ctx.key.require("Wallet", "SubMemberTransfer" if ctx.account.is_master else "SubMemberTransferList")
     params = ctx.params
     source = ctx.venue.account(params.integer("fromMemberId"))
     target = ctx.venue.account(params.integer("toMemberId"))
+    if not ctx.account.is_master and not (source is ctx.account and target.is_master):
+        raise denied()
     row = treasury.universal_transfer(
         ctx.venue,
         params.required("transferId"),
@@ -87,12 +84,18 @@ def inter_transfers(ctx: Context) -> Answer:
     return _transfer_list(ctx, [row for row in ctx.venue.inter_transfers.values() if row.data["memberId"] == uid])
 
 
+def transferable_coins(ctx: Context) -> Answer:
+    """GET /v5/asset/transfer/query-transfer-coin-list: every coin moves between the two wallets."""
+    source, target = ctx.params.choice("fromAccountType", KINDS), ctx.params.choice("toAccountType", KINDS)
+    return Answer({"list": [] if source == target else list(treasury.COINS)}, message="success")
+
+
 def _member(ctx: Context) -> Account:
     wanted = ctx.params.integer("memberId")
     if wanted is None or wanted == ctx.account.uid:
         return ctx.account
     if not ctx.account.is_master:
-        raise VenueError(10005, "Permission denied, please check your API key permissions.")
+        raise denied()
     return ctx.venue.account(wanted)
 
 
@@ -133,87 +136,3 @@ def coins_balance(ctx: Context) -> Answer:
         balance, movable = _amounts(ctx, account, kind, coin)
         rows.append({"coin": coin, "walletBalance": balance, "transferBalance": movable, "bonus": "0"})
     return Answer({"accountType": kind, "memberId": str(account.uid), "balance": rows}, message="success")
-
-
-def coin_info(ctx: Context) -> Answer:
-    """GET /v5/asset/coin/query-info: one chain a coin, open unless withdrawals of the coin are suspended."""
-    rows = []
-    for coin in member_coins(ctx.params.text("coin")):
-        chain = {
-            "chain": "SIM", "chainType": "Simulated", "confirmation": "1", "withdrawFee": "", "depositMin": "0",
-            "withdrawMin": "0", "minAccuracy": "8", "chainDeposit": "1",
-            "chainWithdraw": "0" if ctx.venue.conditions.is_suspended(coin) else "1",
-            "withdrawPercentageFee": "0", "contractAddress": "", "safeConfirmNumber": "1", "withdrawMax": "0",
-        }  # fmt: skip
-        rows.append({"name": coin, "coin": coin, "remainAmount": "0", "chains": [chain]})
-    return Answer({"rows": rows}, message="success")
-
-
-def deposits(ctx: Context) -> Answer:
-    """GET /v5/asset/deposit/query-record: what the control interface paid in from outside."""
-    params, uid = ctx.params, str(ctx.account.uid)
-    start, end = params.integer("startTime"), params.integer("endTime")
-    end = ctx.venue.now_ms if end is None else end
-    start = end - DAYS_30_MS if start is None else start
-    coin = params.text("coin")
-    rows, cursor = page(
-        within(ctx.venue.deposits, start, end), params, 50, 50,
-        lambda row: row.data["memberId"] == uid and (not coin or row.data["coin"] == coin),
-    )  # fmt: skip
-    shown = [{key: value for key, value in row.data.items() if key != "memberId"} for row in rows]
-    return Answer({"rows": shown, "nextPageCursor": cursor}, message="success")
-
-
-def query_api(ctx: Context) -> Answer:
-    """GET /v5/user/query-api: what this key is; never the secret."""
-    key, account = ctx.key, ctx.account
-    permissions: dict[str, list[str]] = {group: list(key.permissions.get(group, ())) for group in ALL_GROUPS}
-    master = next(one for one in ctx.venue.config.accounts if one.is_master) if not account.is_master else None
-    result: dict[str, Any] = {
-        "id": str(account.uid),
-        "note": f"simulated {account.name}",
-        "apiKey": key.key,
-        "readOnly": 1 if key.read_only else 0,
-        "secret": "",
-        "permissions": permissions,
-        "ips": ["127.0.0.1"],
-        "type": 1,
-        "deadlineDay": -2,
-        "expiredAt": "1970-01-01T00:00:00Z",
-        "createdAt": "2020-01-01T00:00:00Z",
-        "unified": 0,
-        "uta": 1,
-        "userID": account.uid,
-        "inviterID": 0,
-        "vipLevel": "No VIP",
-        "mktMakerLevel": "0",
-        "affiliateID": 0,
-        "rsaPublicKey": "",
-        "isMaster": account.is_master,
-        "parentUid": "0" if master is None else str(master.uid),
-        "kycLevel": "LEVEL_DEFAULT",
-        "kycRegion": "",
-        "userIDInt64": str(account.uid),
-        "inviterIDInt64": "0",
-        "affiliateIDInt64": "0",
-    }
-    return Answer(result, message="")
-
-
-def sub_members(ctx: Context) -> Answer:
-    """GET /v5/user/query-sub-members: with the master's key."""
-    if not ctx.account.is_master:
-        raise VenueError(10005, "Permission denied, please check your API key permissions.")
-    members = [
-        {
-            "uid": str(one.uid),
-            "username": one.name,
-            "memberType": 1,
-            "status": 1,
-            "remark": "",
-            "accountMode": 5,
-        }
-        for one in ctx.venue.accounts.values()
-        if not one.is_master
-    ]
-    return Answer({"subMembers": members}, message="")

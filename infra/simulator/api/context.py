@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.simulator.api.keys import ApiKey
+from infra.simulator.api.keys import ApiKey, KeyRing
 from infra.simulator.api.params import Params
 from infra.simulator.api.shapes.quotes import Statistics
 from infra.simulator.venue.errors import VenueError
@@ -26,7 +26,7 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Context:
     """One request on its way through a handler. ``granted``: how many orders of a batch the rate limit allows (None:
-    all of them)."""
+    all of them). ``keys`` are those made by request."""
 
     venue: Venue
     statistics: Statistics
@@ -34,6 +34,7 @@ class Context:
     wall_ms: int
     signed_account: Account | None
     signed_key: ApiKey | None
+    keys: KeyRing
     granted: int | None = None
 
     @property

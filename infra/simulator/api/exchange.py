@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from infra.simulator.api import protection
 from infra.simulator.api.context import Answer, Context, envelope
-from infra.simulator.api.keys import ApiKey, default_key
+from infra.simulator.api.keys import ApiKey, KeyRing, default_key
 from infra.simulator.api.params import Params
 from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
 from infra.simulator.api.shapes.external import fear_and_greed, volatility_index
-from infra.simulator.api.shapes.frames import PRIVATE, PRIVATE_TOPICS, Frame, private_frames
-from infra.simulator.api.shapes.public import InvalidTopic, PublicStreams
+from infra.simulator.api.shapes.frames import PRIVATE, Frame, check_private_topics, private_frames
+from infra.simulator.api.shapes.public import PublicStreams
 from infra.simulator.api.shapes.quotes import Statistics
+from infra.simulator.api.shapes.topics import InvalidTopic
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.venue.model import Row
 from infra.simulator.venue.orders.incidents import Incident, carry_out
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
@@ -84,6 +87,7 @@ class Exchange:
         *,
         state: dict[str, Any] | None = None,
         wall_ms: Callable[[], int] = _wall_ms,
+        key_root: str = "in-process",
     ) -> None:
         self.config = config or SimConfig()
         self._wall_ms = wall_ms
@@ -94,9 +98,9 @@ class Exchange:
             self.venue = snapshot.load(market, self.config, state)
         self._statistics = Statistics(self.venue)
         self._streams = PublicStreams(self.venue, self._statistics)
-        self._private: dict[str, Counter[str]] = {name: Counter() for name in self.venue.accounts}
+        self.keys = KeyRing(key_root, self.venue)
+        self._private: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._pending: list[Frame] = []
-        self._keys = {one.uid: default_key(one.name, one.uid, is_master=one.is_master) for one in self.config.accounts}
 
     @property
     def market_time(self) -> int:
@@ -136,8 +140,10 @@ class Exchange:
             return envelope(10017, f"Route {request.method} {request.path} not found.", {}, {}, wall_ms)
         try:
             account = self.venue.account(request.uid) if request.uid is not None else None
-            key = request.key or (self._keys[account.uid] if account else None)
-            context = Context(self.venue, self._statistics, params, wall_ms, account, key, request.granted)
+            key = request.key
+            if key is None and account is not None:
+                key = default_key(account.name, account.uid, is_master=account.is_master)
+            context = Context(self.venue, self._statistics, params, wall_ms, account, key, self.keys, request.granted)
             if route.signed:
                 _ = context.account
             answer: Answer = route.handler(context)
@@ -158,6 +164,11 @@ class Exchange:
     ) -> None:
         """A movement that no request caused, with its row in the transaction log (``treasury.transact``)."""
         treasury.transact(self.venue, self.venue.accounts[account], coin, kind, amount, fee, shown)
+        self._collect()
+
+    def cancel_unguarded(self, account: str, product: str) -> None:
+        """Disconnection protection: cancel the account's orders of a product group (``protection``)."""
+        protection.cancel_unguarded(self.venue, self.venue.accounts[account], product)
         self._collect()
 
     def advance(
@@ -220,10 +231,8 @@ class Exchange:
         topics = list(topics)
         if category != PRIVATE:
             return self._streams.add(category, topics)
-        for topic in topics:
-            if topic not in PRIVATE_TOPICS:
-                raise InvalidTopic(f"Invalid topic: {topic}")
-        if account is None or account not in self._private:
+        check_private_topics(topics)
+        if account is None or account not in self.venue.accounts:
             raise InvalidTopic(f"Private topics need an account; {account!r} is none.")
         self._private[account].update(topics)
         return []
@@ -236,10 +245,16 @@ class Exchange:
             self._private[account].subtract(topics)
 
     def _collect(self) -> None:
+        fills: list[Row] = []
         for name, changes in self.venue.take_changes().items():
+            fills += changes.executions
             topics = [topic for topic, count in self._private[name].items() if count > 0]
             if topics:
                 self._pending += private_frames(self.venue, self.venue.accounts[name], changes, topics)
+        if fills and self.config.deep_book:
+            self._pending += self._streams.traded(fills)
+        if liquidated := self.venue.take_liquidations():
+            self._pending += self._streams.liquidated(liquidated)
 
     def _result(self, done: Stepped) -> AdvanceResult:
         venue = self.venue

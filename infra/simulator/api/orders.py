@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from infra.simulator.api.context import Answer, Context
@@ -11,8 +12,12 @@ from infra.simulator.api.paging import DAY_MS, WEEK_MS, cursor_of, page, seq_of,
 from infra.simulator.api.params import Params
 from infra.simulator.api.shapes.views import execution_row, order_row
 from infra.simulator.venue.errors import VenueError, params_error
+from infra.simulator.venue.instruments import instrument
+from infra.simulator.venue.margin import margin, order_price
 from infra.simulator.venue.model import Account, Order, Row
+from infra.simulator.venue.money import ZERO
 from infra.simulator.venue.orders import trading
+from infra.simulator.venue.records import order_id
 
 TRADED = ("spot", "linear")
 ALL_FILTERS = {"Order", "StopOrder", "tpslOrder"}
@@ -76,6 +81,37 @@ def create(ctx: Context) -> Answer:
     category = ctx.params.category(*TRADED)
     _authorise(ctx, category)
     return Answer(_ids(_place(ctx, category, ctx.params)))
+
+
+def pre_check(ctx: Context) -> Answer:
+    """POST /v5/order/pre-check: what a create request would do to the margin rates (in 1/10,000), without doing it.
+
+    The order id is the one that the order would get if it were the next one of this exchange.
+    """
+    category = ctx.params.category(*TRADED)
+    _authorise(ctx, category)
+    venue, account = ctx.venue, ctx.account
+    order = trading.checked(venue, account, read_request(ctx.params, category))
+    before, after = margin(venue, account), margin(venue, account, order)
+    added_mm = ZERO
+    if category == "linear" and not order.reduce_only:
+        # As if the order were filled whole at its price: it enlarges the position by what is beyond closing it.
+        size = venue.peek_position(account, order.symbol).size
+        change = abs(size + order.sign * order.leaves) - abs(size)
+        added_mm = change * order_price(venue, order) * instrument(category, order.symbol).mm_rate
+    result = {
+        "orderId": order_id(category, account.uid, venue.seq + 1),
+        "orderLinkId": order.link_id,
+        "preImrE4": _in_ten_thousandths(before.im, before.balance),
+        "preMmrE4": _in_ten_thousandths(before.mm, before.balance),
+        "postImrE4": _in_ten_thousandths(after.im, after.balance),
+        "postMmrE4": _in_ten_thousandths(before.mm + added_mm, after.balance),
+    }
+    return Answer(result)
+
+
+def _in_ten_thousandths(part: Decimal, balance: Decimal) -> int:
+    return int((part / balance * 10_000).to_integral_value()) if balance > ZERO else 0
 
 
 def amend(ctx: Context) -> Answer:

@@ -78,7 +78,7 @@ class Market(Protocol):
     ) -> list[Bar]:
         """The newest ``limit`` bars known at ``now_ms`` with ``start_ms <= bar start <= end_ms``, oldest first.
 
-        ``interval`` is Bybit's name: minutes (``60``, ``120``, ``240``, ``360``, ``720``), ``D`` or ``W``. The bar that
+        ``interval`` is Bybit's name: minutes (``1`` ... ``720``), ``D``, ``W`` or ``M``. The bar that
         contains ``now_ms`` is built from the points of the path passed so far (the open point at the bar's own
         start included); the running hour adds no volume, since its volume is not known before its end.
         Raises ``UnsupportedInterval`` for any other interval.

@@ -10,9 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from infra.simulator.market.bars.intervals import (
+    ALL_INTERVALS,
+    INTERVALS_MS,
+    MINUTES_MS,
+    MONDAY_MS,
+    MONTH,
+    bar_end,
+    bar_start,
+)
+from infra.simulator.market.bars.parts import cut, months, share_of
 from infra.simulator.market.path import (
     DAY_MS,
     HOUR_MS,
+    OFFSETS_MS,
     WEEK_MS,
     ZERO,
     hour_of,
@@ -24,20 +35,7 @@ from infra.simulator.market.path import (
 from infra.simulator.market.port import Bar, PriceKind, UnsupportedInterval
 from infra.simulator.market.series import Series, overlaid, resampled
 
-MONDAY_MS = 4 * DAY_MS
-"""1970-01-05, a Monday: the venue's weeks begin on Mondays."""
-
 FUNDING_INTERVAL_MS = 8 * HOUR_MS
-
-INTERVALS_MS: Mapping[str, int] = {
-    "60": HOUR_MS,
-    "120": 2 * HOUR_MS,
-    "240": 4 * HOUR_MS,
-    "360": 6 * HOUR_MS,
-    "720": 12 * HOUR_MS,
-    "D": DAY_MS,
-    "W": WEEK_MS,
-}
 
 
 class Funding:
@@ -178,13 +176,15 @@ class TapeMarket:
         now_ms: int,
     ) -> list[Bar]:
         """The newest ``limit`` bars known at ``now_ms`` in the inclusive window, oldest first; see the port."""
-        step_ms = INTERVALS_MS.get(interval)
-        if step_ms is None:
-            raise UnsupportedInterval(
-                f"Interval {interval!r} cannot be built from hourly bars; allowed are {', '.join(INTERVALS_MS)}."
-            )
+        if interval not in ALL_INTERVALS:
+            raise UnsupportedInterval(f"Interval {interval!r} is not one of {', '.join(ALL_INTERVALS)}.")
         if limit <= 0:
             return []
+        if interval in MINUTES_MS:
+            return self._minutes(category, symbol, interval, start_ms, min(end_ms, now_ms), limit, kind, now_ms)
+        if interval == MONTH:
+            return self._months(category, symbol, start_ms, min(end_ms, now_ms), limit, kind, now_ms)
+        step_ms = INTERVALS_MS[interval]
         hours = self._hour_series(category, symbol, kind)
         closed = self._closed_series(category, symbol, kind, interval)
         anchor_ms = MONDAY_MS if interval == "W" else 0
@@ -197,6 +197,45 @@ class TapeMarket:
         room = limit if running is None else limit - 1
         known = closed.window(start_ms, min(end_ms, running_start_ms - step_ms), room)
         return known if running is None else [*known, running]
+
+    def _minutes(
+        self,
+        category: str,
+        symbol: str,
+        interval: str,
+        start_ms: int,
+        end_ms: int,
+        limit: int,
+        kind: PriceKind,
+        now_ms: int,
+    ) -> list[Bar]:
+        """Parts of hours, the one that contains ``now_ms`` as far as it has gone."""
+        hours, found = self._hour_series(category, symbol, kind), list[Bar]()
+        hour_ms, first_ms = hour_of(end_ms), max(hour_of(start_ms), hours.first_ms)
+        while hour_ms >= first_ms and len(found) < limit:
+            hour = hours.at(hour_ms)
+            parts = [] if hour is None else self._cut(category, symbol, kind, hour, MINUTES_MS[interval], now_ms)
+            found = [part for part in parts if start_ms <= part.start_ms <= end_ms] + found
+            hour_ms -= HOUR_MS
+        return found[-limit:]
+
+    def _cut(self, category: str, symbol: str, kind: PriceKind, hour: Bar, step_ms: int, now_ms: int) -> list[Bar]:
+        """The parts of an hour up to ``now_ms``."""
+        count = passed(hour.start_ms, now_ms)
+        before = self._hour_series(category, symbol, kind).at(hour.start_ms - HOUR_MS)
+        volume = ZERO if before is None else share_of(before.volume, HOUR_MS // step_ms)
+        parts = cut(hour, list(OFFSETS_MS[:count]), points(hour)[:count], step_ms, volume)
+        return [part for part in parts if part.start_ms <= now_ms]
+
+    def _months(
+        self, category: str, symbol: str, start_ms: int, end_ms: int, limit: int, kind: PriceKind, now_ms: int
+    ) -> list[Bar]:
+        last_ms = bar_end(MONTH, bar_start(MONTH, end_ms)) - 1
+        days = self.bars(category, symbol, "D", max(start_ms, 0), last_ms, (limit + 1) * 31, kind, now_ms)
+        first_ms = self._hour_series(category, symbol, kind).first_ms
+        daily = self._closed_series(category, symbol, kind, "D")
+        first_ms = first_ms if daily is None else min(first_ms, daily.first_ms)
+        return [bar for bar in months(days, first_ms) if start_ms <= bar.start_ms <= end_ms][-limit:]
 
     def funding_rate(self, symbol: str, settle_ms: int) -> Decimal | None:
         """The rate that settles at exactly ``settle_ms``; None when nothing settles then."""

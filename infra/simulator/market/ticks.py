@@ -15,10 +15,12 @@ from typing import Protocol
 
 import numpy as np
 
+from infra.simulator.market.bars.intervals import INTERVALS_MS
+from infra.simulator.market.bars.parts import part, share_of
 from infra.simulator.market.path import HOUR_MS, PathPoints, hour_of, points
 from infra.simulator.market.port import Bar, Market, PriceKind
-from infra.simulator.market.series import Floats, Series
-from infra.simulator.market.tape import INTERVALS_MS, Funding, Tape, TapeMarket
+from infra.simulator.market.series import Floats, Series, Times
+from infra.simulator.market.tape import Funding, Tape, TapeMarket
 
 ROUGHNESS = 0.1
 """Standard deviation of the walk in the middle between two path points, as a part of the hour's range."""
@@ -81,17 +83,40 @@ class TickMarket(TapeMarket):
         kind: PriceKind,
         now_ms: int,
     ) -> list[Bar]:
-        """As the port says; the running bar ends with the newest tick."""
+        """As the port says; the running bar ends with the newest tick, and its volume grows by the tick."""
         found = super().bars(category, symbol, interval, start_ms, end_ms, limit, kind, now_ms)
         hour_ms = hour_of(now_ms)
         hour = self._hour_series(category, symbol, kind).at(hour_ms)
-        if not found or hour is None or found[-1].start_ms + INTERVALS_MS[interval] <= now_ms:
+        if interval not in INTERVALS_MS or not found or hour is None:
+            return found
+        if found[-1].start_ms + INTERVALS_MS[interval] <= now_ms:
             return found
         series = "mark" if kind == "mark" else "spot" if kind == "index" else category
         seen = self._prices(series, symbol, hour)[: self._path.index_at(now_ms - hour_ms) + 1]
         last = found[-1]
-        found[-1] = last._replace(high=max(last.high, *seen), low=min(last.low, *seen), close=seen[-1])
+        traded = share_of(hour.volume, self._path.count) * len(seen)
+        found[-1] = last._replace(
+            high=max(last.high, *seen),
+            low=min(last.low, *seen),
+            close=seen[-1],
+            volume=last.volume + traded,
+            turnover=last.turnover + traded * seen[-1],
+        )
         return found
+
+    def _cut(self, category: str, symbol: str, kind: PriceKind, hour: Bar, step_ms: int, now_ms: int) -> list[Bar]:
+        unit, ticks = self._whole(symbol, hour)
+        count = self._path.index_at(now_ms - hour.start_ms) + 1 if now_ms < hour.start_ms + HOUR_MS else len(ticks)
+        each = step_ms // self._path.tick_ms if self._path.tick_ms and step_ms % self._path.tick_ms == 0 else 0
+        if not each:
+            return super()._cut(category, symbol, kind, hour, step_ms, now_ms)
+        bars: list[Bar] = []
+        for begin in range(0, count, each):
+            seen = ticks[begin : min(begin + each, count)]
+            opened, high, low, close = (unit * int(one) for one in (seen[0], seen.max(), seen.min(), seen[-1]))
+            volume = share_of(hour.volume, self._path.count) * len(seen)
+            bars.append(part(hour.start_ms + begin * step_ms // each, opened, high, low, close, volume))
+        return bars
 
     def _prices(self, series: str, symbol: str, bar: Bar) -> list[Decimal]:
         """The ticks of one hour of one series."""
@@ -104,6 +129,11 @@ class TickMarket(TapeMarket):
         return known
 
     def _drawn(self, symbol: str, bar: Bar) -> list[Decimal]:
+        unit, whole = self._whole(symbol, bar)
+        return [unit * one for one in whole.tolist()]
+
+    def _whole(self, symbol: str, bar: Bar) -> tuple[Decimal, Times]:
+        """The ticks of the hour in units of its prices' last decimal, and that unit."""
         four = points(bar)
         times = np.arange(self._path.count, dtype=np.float64)
         knots = self._knots()
@@ -111,11 +141,10 @@ class TickMarket(TapeMarket):
         walked = straight + self._walk(symbol, bar.start_ms) * float(bar.high - bar.low)
         unit = Decimal(1).scaleb(min(int(price.normalize().as_tuple().exponent) for price in four))
         low, high = int(bar.low / unit), int(bar.high / unit)
-        whole = np.clip(np.rint(walked / float(unit)).astype(np.int64), low, high).tolist()
-        drawn = [unit * one for one in whole]
+        whole = np.clip(np.rint(walked / float(unit)).astype(np.int64), low, high)
         for knot, price in zip(knots, four, strict=True):
-            drawn[knot] = price
-        return drawn
+            whole[knot] = int(price / unit)
+        return unit, whole
 
     def _knots(self) -> list[int]:
         """The ticks at which the hour's four path points lie; the close is the last one."""

@@ -1,52 +1,62 @@
-"""X4: what the market moves against a taker: the configured slippage, more for orders large against the market.
-
-slippage x max(1, sqrt(own volume of the last 60 minutes / 0.1 % of V)), V being the mean volume of the instrument's
-last 24 closed hours. Own volume is that of all accounts in this market, the order itself included.
-"""
+"""The one rule of what size costs (`depth.liquidity`), applied to this venue: its volumes, its orders."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from infra.simulator.market.path import HOUR_MS
+from infra.simulator.market.path import HOUR_MS, hour_of
+from infra.simulator.venue.depth.liquidity import FREE_SHARE, Liquidity
+from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.model import Order
 from infra.simulator.venue.money import ZERO
 from infra.simulator.venue.state import Venue
 
+__all__ = ["FREE_SHARE", "displayed", "liquidity_of", "mean_volume", "own_volume", "slippage_of"]
 HOURS = 24
-FREE_SHARE = Decimal("0.001")
-"""The part of the hourly volume that is traded without further slippage."""
 
 
 def slippage_of(venue: Venue, order: Order) -> Decimal:
     """The slippage of a market order that is about to be matched, as a fraction of the last price; kept in
     `venue.slippages`, which explains the fill."""
     slippage = venue.config.slippage
-    volume = mean_volume(venue, order.category, order.symbol) if slippage else None
-    if volume is not None:
-        ratio = (own_volume(venue, order.category, order.symbol) + order.leaves) / (volume * FREE_SHARE)
-        slippage *= ratio.sqrt() if ratio > 1 else Decimal(1)
+    found = liquidity_of(venue, order.category, order.symbol)
+    if found is not None:
+        price = venue.prices.last(order.category, order.symbol)
+        slippage = found.slippage_at(order.leaves / price if order.quote_qty else order.leaves)
     venue.slippages[order.link_id] = slippage
     return slippage
 
 
+def liquidity_of(venue: Venue, category: str, symbol: str) -> Liquidity | None:
+    """A market now; None without slippage, and without any volume in the last 24 closed hours."""
+    if not venue.config.slippage:
+        return None
+    volume = mean_volume(venue, category, symbol)
+    if volume is None:
+        return None
+    seed = f"{category}|{symbol}|{hour_of(venue.now_ms)}"
+    return Liquidity(venue.config.slippage, volume, own_volume(venue, category, symbol), seed)
+
+
+def displayed(venue: Venue, spec: Instrument) -> Liquidity | None:
+    """What the visible book is made of; None where it is the flat one of the configuration."""
+    return liquidity_of(venue, spec.category, spec.symbol) if venue.config.deep_book else None
+
+
 def mean_volume(venue: Venue, category: str, symbol: str) -> Decimal | None:
-    """V in base coin; None without any volume in the last 24 closed hours."""
-    hour_ms = venue.now_ms - venue.now_ms % HOUR_MS
+    """V in base coin: the mean volume of the last 24 closed hours; None without any."""
+    hour_ms = hour_of(venue.now_ms)
+    known = venue.volumes.get((category, symbol))
+    if known is not None and known[0] == hour_ms:
+        return known[1]
     bars = (venue.market.hour(category, symbol, hour_ms - back * HOUR_MS) for back in range(1, HOURS + 1))
     volumes = [bar.volume for bar in bars if bar is not None]
     total = sum(volumes, ZERO)
-    return total / len(volumes) if total > ZERO else None
+    mean = total / len(volumes) if total > ZERO else None
+    venue.volumes[category, symbol] = (hour_ms, mean)
+    return mean
 
 
 def own_volume(venue: Venue, category: str, symbol: str) -> Decimal:
     """What all accounts traded in this market in the last 60 minutes, in base coin."""
-    since_ms, total = venue.now_ms - HOUR_MS, ZERO
-    for account in venue.accounts.values():
-        for row in reversed(account.executions):
-            if row.time_ms <= since_ms:
-                break
-            data = row.data
-            if (data["category"], data["symbol"], data["execType"]) == (category, symbol, "Trade"):
-                total += Decimal(data["execQty"])
-    return total
+    return venue.own_volume.of(category, symbol, venue.now_ms)

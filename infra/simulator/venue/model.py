@@ -19,6 +19,16 @@ class Row(NamedTuple):
     data: dict[str, Any]
 
 
+class Liquidation(NamedTuple):
+    """A position that was closed by force. ``side`` is the position's (Buy: a long), ``price`` in USDT."""
+
+    symbol: str
+    side: str
+    size: Decimal
+    price: Decimal
+    time_ms: int
+
+
 @dataclass(slots=True)
 class OrderRequest:
     """A checked create request. Quantities in base coin unless ``quote_qty``; None where a field was not sent."""

@@ -133,5 +133,6 @@ def record_execution(
     }
     row = Row(seq, venue.now_ms, data)
     account.executions.append(row)
+    venue.own_volume.count(data)
     venue.changed(account).executions.append(row)
     return row

@@ -10,6 +10,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue.conditions import Conditions
 from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.registers import registry
 from infra.simulator.venue.state import Venue
 
 FORMAT = 1
@@ -37,6 +38,7 @@ def dump(venue: Venue) -> dict[str, Any]:
         "transfers": {key: list(row) for key, row in venue.transfers.items()},
         "inter_transfers": {key: list(row) for key, row in venue.inter_transfers.items()},
         "deposits": [list(row) for row in venue.deposits],
+        "registry": registry.dump(venue.registry),
         "conditions": venue.conditions.dump(),
     }
 
@@ -51,7 +53,8 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
         )
     venue = Venue(market, config)
     names = [one["name"] for one in data["accounts"]]
-    if names != list(venue.accounts):
+    # Accounts made by request follow those of the configuration.
+    if names[: len(venue.accounts)] != list(venue.accounts):
         raise SnapshotError(f"The snapshot has the accounts {names}; configured are {list(venue.accounts)}.")
     for key in ("now_ms", "hour_ms", "stage", "step", "ended", "seq"):
         setattr(venue, key, data[key])
@@ -60,10 +63,13 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     for one in data["accounts"]:
         account = _load_account(one)
         venue.accounts[account.name] = account
+    venue.own_volume.recount(venue.accounts.values(), venue.now_ms)
     venue.by_uid = {account.uid: account for account in venue.accounts.values()}
     venue.transfers = {key: Row(*row) for key, row in data["transfers"].items()}
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}
     venue.deposits = [Row(*row) for row in data["deposits"]]
+    # Snapshots of earlier versions have no registry.
+    venue.registry = registry.load(data.get("registry", {}))
     venue.conditions = Conditions.load(data.get("conditions", {}))
     if venue.conditions.shocks:
         venue.prices_changed()

@@ -14,8 +14,10 @@ from infra.simulator.venue.conditions import Conditions
 from infra.simulator.venue.conditions.shocks import shocked
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
-from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.model import Account, Liquidation, Order, Position, Row
 from infra.simulator.venue.prices import Prices
+from infra.simulator.venue.registers.own_volume import OwnVolume
+from infra.simulator.venue.registers.registry import Registry
 
 FUNDING_STAGE, BARS_STAGE = -2, -1
 
@@ -49,19 +51,29 @@ class Venue:
         self.queue: list[list[Any]] = []
         self.seq = 0
         self.prices = Prices(market, market.start_ms, 0, PathPoints(config.tick_ms))
-        self.accounts = {one.name: self._open_account(one) for one in config.accounts}
-        self.by_uid = {account.uid: account for account in self.accounts.values()}
+        self.accounts: dict[str, Account] = {}
+        self.by_uid: dict[int, Account] = {}
+        for settings in config.accounts:
+            self.open_account(settings)
+        self.registry = Registry()
         self.transfers: dict[str, Row] = {}
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
         self.conditions = Conditions()
         self.changes: dict[str, Changes] = {}
+        self.liquidations: list[Liquidation] = []
         self.sleep: dict[str, tuple[int, bool]] = {}
+        self.own_volume = OwnVolume()
+        self.volumes: dict[tuple[str, str], tuple[int, Decimal | None]] = {}
+        """The mean volume of an hour by market, and the hour for which it was found; a memo."""
         self.slippages: dict[str, Decimal] = {}
         """The slippage of each market order so far, by client order id; not part of the saved state."""
 
-    def _open_account(self, settings: AccountConfig) -> Account:
-        return Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
+    def open_account(self, settings: AccountConfig) -> Account:
+        """Add an account without money."""
+        account = Account(settings.name, settings.uid, settings.is_master, updated_ms=self.now_ms)
+        self.accounts[account.name] = self.by_uid[account.uid] = account
+        return account
 
     def next_seq(self) -> int:
         """The next number of the one sequence that orders, executions and rows share."""
@@ -79,6 +91,11 @@ class Venue:
         """The instruments that can be traded now, with their present filters, in the market's order."""
         gone, present = self.conditions.is_delisted, self.conditions.instrument
         return [present(one) for one in self.prices.listed(self.now_ms) if not gone(one.category, one.symbol)]
+
+    @property
+    def insurance_usdt(self) -> Decimal:
+        """What the insurance fund holds."""
+        return self.conditions.left_of_insurance(self.registry.insurance_usdt)
 
     def prices_changed(self) -> None:
         """Shocks have begun, ended or been read from a snapshot: what was remembered of the market is out of date."""
@@ -127,4 +144,9 @@ class Venue:
     def take_changes(self) -> dict[str, Changes]:
         """The changes since the last call, by account name."""
         taken, self.changes = self.changes, {}
+        return taken
+
+    def take_liquidations(self) -> list[Liquidation]:
+        """The liquidations of accounts of this exchange since the last call."""
+        taken, self.liquidations = self.liquidations, []
         return taken

@@ -1,41 +1,28 @@
-"""Public frames, built only for subscribed topics: tickers, order books, trades, closed bars."""
+"""Public frames, built only for subscribed topics: tickers, order books, trades, bars, liquidations, limits, pools."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from infra.simulator.api.shapes.bars import BarFrames
+from infra.simulator.api.shapes.crowd import adl_frame, insurance_frame, liquidation_frame, price_limit_frame
 from infra.simulator.api.shapes.frames import Frame
-from infra.simulator.api.shapes.quotes import BAR_MS, STREAM_SPOT, Statistics, book_data, closed_bar, ticker
-from infra.simulator.market.port import Bar
-from infra.simulator.venue import book
+from infra.simulator.api.shapes.quotes import STREAM_SPOT, Statistics, book_data, ticker
+from infra.simulator.api.shapes.topics import Topic, read_topic
+from infra.simulator.api.shapes.trades import own_trade_entry, trade_at, trade_entry
+from infra.simulator.market.path import HOUR_MS
 from infra.simulator.venue.errors import VenueError
-from infra.simulator.venue.instruments import INSTRUMENTS, Instrument
-from infra.simulator.venue.money import text
+from infra.simulator.venue.instruments import Instrument
+from infra.simulator.venue.model import Liquidation, Row
 from infra.simulator.venue.state import Venue
+from infra.simulator.venue.surroundings.crowd import Pressure, liquidations
 
-DEPTHS = ("1", "50", "200", "1000")
-_KINDS = ("tickers", "orderbook", "publicTrade", "kline")
+TOP_REPEATED_MS = 3_000
+"""A best price that has not changed is shown again after so long, with the same number."""
 
-Topic = tuple[str, str]
-
-
-class InvalidTopic(ValueError):
-    """A topic this exchange does not stream; the subscription is refused with its text."""
-
-
-def check_topic(category: str, topic: str) -> None:
-    """Raises ``InvalidTopic`` unless the topic is one this exchange streams in the category."""
-    parts = topic.split(".")
-    known = len(parts) >= 2 and (category, parts[-1]) in INSTRUMENTS
-    shape = (
-        (parts[0] in ("tickers", "publicTrade") and len(parts) == 2)
-        or (parts[0] == "orderbook" and len(parts) == 3 and parts[1] in DEPTHS)
-        or (parts[0] == "kline" and len(parts) == 3 and parts[1] in BAR_MS)
-    )
-    if not known or not shape:
-        raise InvalidTopic(f"error:handler not found,topic:{topic}")
+_Key = tuple[str, str]
 
 
 class PublicStreams:
@@ -44,53 +31,55 @@ class PublicStreams:
     def __init__(self, venue: Venue, statistics: Statistics) -> None:
         self._venue = venue
         self._statistics = statistics
-        self._listeners: Counter[Topic] = Counter()
-        self._ordered: list[tuple[Topic, list[str], Instrument]] = []
-        self._sent: dict[Topic, dict[str, Any]] = {}
-        self._books: dict[Topic, dict[str, Any]] = {}
-        self._updates: dict[Topic, int] = {}
+        self._listeners: Counter[_Key] = Counter()
+        self._topics: dict[_Key, Topic] = {}
+        self._ordered: list[Topic] = []
+        self._sent: dict[_Key, dict[str, Any]] = {}
+        self._sent_ms: dict[_Key, int] = {}
+        self._books: dict[_Key, dict[str, Any]] = {}
+        self._updates: dict[_Key, int] = {}
+        self._pressure: dict[str, Pressure] = {}
+        self._bars = BarFrames(venue)
 
     def add(self, category: str, topics: Iterable[str]) -> list[Frame]:
         """One more listener for each topic; returns the snapshots it must be sent first."""
+        read = [read_topic(category, name) for name in topics]
         snapshots: list[Frame] = []
-        for topic in topics:
-            check_topic(category, topic)
-            key = (category, topic)
-            self._listeners[key] += 1
+        for topic in read:
+            self._listeners[topic.key] += 1
+            self._topics[topic.key] = topic
             # A newcomer's snapshot may be newer than what the others last saw: the next frame is a snapshot for all.
-            self._sent.pop(key, None)
-            self._books.pop(key, None)
-            snapshots += self._snapshot(key)
+            self._forget(topic)
+            self._bars.begin(topic)
+            snapshots += self._snapshot(topic)
         self._reorder()
         return snapshots
 
     def remove(self, category: str, topics: Iterable[str]) -> None:
         """One listener less for each topic."""
-        for topic in topics:
-            key = (category, topic)
+        for name in topics:
+            key = (category, name)
             self._listeners[key] -= 1
             if self._listeners[key] <= 0:
                 del self._listeners[key]
+                self._topics.pop(key, None)
         self._reorder()
 
     def _reorder(self) -> None:
-        def rank(key: Topic) -> tuple[int, str, str]:
-            return _KINDS.index(key[1].split(".", 1)[0]), key[1], key[0]
+        self._ordered = sorted((self._topics[key] for key in self._listeners), key=lambda topic: topic.rank)
 
-        self._ordered = []
-        for key in sorted(self._listeners, key=rank):
-            parts = key[1].split(".")
-            self._ordered.append((key, parts, INSTRUMENTS[(key[0], parts[-1])]))
+    def _forget(self, topic: Topic) -> None:
+        for known in (self._sent, self._sent_ms, self._books):
+            known.pop(topic.key, None)
 
-    def _snapshot(self, key: Topic) -> list[Frame]:
-        parts = key[1].split(".")
-        spec = INSTRUMENTS[(key[0], parts[-1])]
-        if parts[0] not in ("tickers", "orderbook") or not self._has_price(spec):
+    def _snapshot(self, topic: Topic) -> list[Frame]:
+        if topic.kind not in ("tickers", "orderbook", "insurance", "adlAlert", "priceLimit"):
             return []
-        body = self._ticker(key, spec) if parts[0] == "tickers" else self._book(key, spec, int(parts[1]))
-        self._sent.pop(key, None)
-        self._books.pop(key, None)
-        return [Frame(None, key[0], body)]
+        if topic.spec is not None and not self._has_price(topic.spec):
+            return []
+        bodies = self._bodies(topic, ())
+        self._forget(topic)
+        return [Frame(None, topic.category, body) for body in bodies]
 
     def _has_price(self, spec: Instrument) -> bool:
         if not self._venue.prices.is_listed(spec.category, spec.symbol, self._venue.now_ms):
@@ -101,108 +90,142 @@ class PublicStreams:
             return False
         return True
 
-    def quotes(self, ended_ms: Iterable[int] = ()) -> list[Frame]:
+    def quotes(self, ended_ms: Sequence[int] = ()) -> list[Frame]:
         """The frames of one public micro-step; with the bars that ended at these instants (hour boundaries)."""
         frames: list[Frame] = []
-        for key, parts, spec in self._ordered:
-            if parts[0] == "kline":
-                bars = [self._bar(key, parts[1], spec, end_ms) for end_ms in ended_ms]
-                if not bars and self._venue.config.tick_ms is not None:
-                    bars = [self._running_bar(key, parts[1], spec)]
-                frames += [Frame(None, key[0], bar) for bar in bars if bar is not None]
+        for topic in self._ordered:
+            if topic.kind != "kline" and topic.spec is not None and not self._has_price(topic.spec):
                 continue
-            if not self._has_price(spec):
-                continue
-            if parts[0] == "tickers":
-                body = self._ticker(key, spec)
-            elif parts[0] == "orderbook":
-                body = self._book(key, spec, int(parts[1]))
-            else:
-                body = self._trade(key, spec)
-            frames.append(Frame(None, key[0], body))
+            frames += [Frame(None, topic.category, body) for body in self._bodies(topic, ended_ms)]
         return frames
 
-    def _ticker(self, key: Topic, spec: Instrument) -> dict[str, Any]:
+    def liquidated(self, found: Sequence[Liquidation]) -> list[Frame]:
+        """The frames of liquidations of this exchange's own accounts."""
+        frames: list[Frame] = []
+        for topic in self._ordered:
+            if topic.kind == "allLiquidation":
+                mine = [one for one in found if one.symbol == topic.subject]
+                body = liquidation_frame(self._venue, topic, mine)
+                frames += [Frame(None, topic.category, body)] if body is not None else []
+        return frames
+
+    def traded(self, rows: Sequence[Row]) -> list[Frame]:
+        """The public side of fills of this exchange's own accounts: the trades, and the book that is left."""
+        fills = [row for row in rows if row.data["execType"] == "Trade"]
+        markets: dict[_Key, list[Row]] = {}
+        for row in fills:
+            markets.setdefault((row.data["category"], row.data["symbol"]), []).append(row)
+        frames: list[Frame] = []
+        for topic in self._ordered:
+            mine = markets.get((topic.category, topic.subject))
+            if mine is None or topic.spec is None:
+                continue
+            if topic.kind == "publicTrade":
+                entries = [own_trade_entry(topic.spec, row) for row in mine]
+                frames.append(Frame(None, topic.category, self._envelope(topic, "snapshot", entries)))
+            elif topic.kind == "orderbook" and (body := self._book(topic, topic.spec)) is not None:
+                frames.append(Frame(None, topic.category, body))
+        return frames
+
+    def _bodies(self, topic: Topic, ended_ms: Sequence[int]) -> list[dict[str, Any]]:
+        venue, spec = self._venue, topic.spec
+        if topic.kind == "insurance":
+            return self._insurance(topic)
+        if topic.kind == "adlAlert":
+            return [adl_frame(venue, topic)]
+        if spec is None:
+            return []
+        body: dict[str, Any] | None
+        if topic.kind == "kline":
+            return self._bars.bodies(topic, spec, ended_ms)
+        if topic.kind == "tickers":
+            body = self._ticker(topic, spec)
+        elif topic.kind == "orderbook":
+            body = self._book(topic, spec)
+        elif topic.kind == "publicTrade":
+            body = self._trade(topic, spec)
+        elif topic.kind == "allLiquidation":
+            body = liquidation_frame(venue, topic, self._crowd(spec, ended_ms))
+        else:
+            body = self._price_limit(topic, spec)
+        return [] if body is None else [body]
+
+    def _ticker(self, topic: Topic, spec: Instrument) -> dict[str, Any]:
         figures = ticker(self._venue, self._statistics, spec)
         if spec.is_spot:
             data: dict[str, Any] = {name: figures[name] for name in STREAM_SPOT}
-            return self._envelope(key, "snapshot", data, cs=self._number())
+            return self._envelope(topic, "snapshot", data, cs=self._number())
         figures["tickDirection"] = "ZeroPlusTick"
-        before = self._sent.get(key)
-        self._sent[key] = figures
+        before = self._sent.get(topic.key)
+        self._sent[topic.key] = figures
         if before is None:
-            return self._envelope(key, "snapshot", figures, cs=self._number())
+            return self._envelope(topic, "snapshot", figures, cs=self._number())
         changed = {name: value for name, value in figures.items() if before.get(name) != value}
-        return self._envelope(key, "delta", {"symbol": spec.symbol} | changed, cs=self._number())
+        return self._envelope(topic, "delta", {"symbol": spec.symbol} | changed, cs=self._number())
 
-    def _book(self, key: Topic, spec: Instrument, depth: int) -> dict[str, Any]:
-        now = book_data(self._venue, spec, depth)
-        before = self._books.get(key)
-        self._books[key] = now
-        kind = "snapshot" if before is None or depth == 1 else "delta"
+    def _book(self, topic: Topic, spec: Instrument) -> dict[str, Any] | None:
+        now, depth, now_ms = book_data(self._venue, spec, int(topic.detail)), topic.detail, self._venue.now_ms
+        before = self._books.get(topic.key)
+        self._books[topic.key] = now
+        # In lockstep every step shows the present quote: who waits for it must not miss one that has not changed.
+        same = before == now and self._venue.config.tick_ms is not None
+        if depth == "1" and same and now_ms < self._sent_ms.get(topic.key, 0) + TOP_REPEATED_MS:
+            return None
+        self._sent_ms[topic.key] = now_ms
+        kind = "snapshot" if before is None or depth == "1" else "delta"
         data = dict(now)
         if kind == "delta" and before is not None:
             data["b"], data["a"] = _delta(before["b"], now["b"]), _delta(before["a"], now["a"])
         # Numbers follow each other without a gap: that is how clients see that nothing was lost. u = 1 would mean a
         # service restart, so the count starts at 2.
-        self._updates[key] = self._updates.get(key, 1) + 1
-        data |= {"u": self._updates[key], "seq": self._number()}
-        return self._envelope(key, kind, data, cts=self._venue.now_ms)
+        self._updates[topic.key] = self._updates.get(topic.key, 1) + (0 if same and depth == "1" else 1)
+        data |= {"u": self._updates[topic.key], "seq": self._number()}
+        return self._envelope(topic, kind, data, cts=now_ms)
 
-    def _trade(self, key: Topic, spec: Instrument) -> dict[str, Any]:
-        last = self._venue.prices.last(spec.category, spec.symbol)
-        size = book.level_size(self._venue.config, spec, last)
-        entry = {
-            "T": self._venue.now_ms,
-            "s": spec.symbol,
-            "S": "Buy",
-            "v": text(min(size, spec.qty_step * 100)),
-            "p": text(last),
-            "i": f"{self._number()}-{spec.category}",
-            "BT": False,
-            "RPI": False,
-            "seq": self._number(),
-        }
-        if not spec.is_spot:
-            entry["L"] = "ZeroPlusTick"
-        return self._envelope(key, "snapshot", [entry])
-
-    def _bar(self, key: Topic, interval: str, spec: Instrument, end_ms: int) -> dict[str, Any] | None:
-        bar = closed_bar(self._venue, spec, interval, end_ms)
-        return None if bar is None else self._envelope(key, "snapshot", [_bar_entry(bar, interval, end_ms)])
-
-    def _running_bar(self, key: Topic, interval: str, spec: Instrument) -> dict[str, Any] | None:
-        now_ms = self._venue.now_ms
-        if not self._venue.prices.is_listed(spec.category, spec.symbol, now_ms):
+    def _trade(self, topic: Topic, spec: Instrument) -> dict[str, Any] | None:
+        trade = trade_at(self._venue, spec, self._venue.prices.hour_ms, self._venue.prices.index)
+        if trade is None:
             return None
-        start_ms = now_ms - now_ms % BAR_MS[interval]
-        found = self._venue.market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", now_ms)
-        if not found:
-            return None
-        entry = _bar_entry(found[0], interval, start_ms + BAR_MS[interval])
-        return self._envelope(key, "snapshot", [entry | {"confirm": False, "timestamp": now_ms}])
+        return self._envelope(topic, "snapshot", [trade_entry(trade, self._venue.now_ms)])
+
+    def _crowd(self, spec: Instrument, ended_ms: Sequence[int]) -> list[Liquidation]:
+        """What the hours that ended and the running one made of the other participants, since it was shown last."""
+        market, hour_ms, found = self._venue.market, self._venue.prices.hour_ms, list[Liquidation]()
+        for end_ms in ended_ms:
+            if (bar := market.hour("linear", spec.symbol, end_ms - HOUR_MS)) is not None:
+                found += self._pressed(spec, bar.start_ms, (bar.open, bar.low, bar.high))
+        opened = market.path_point("linear", spec.symbol, hour_ms, 0)
+        if opened is not None:
+            last = self._venue.prices.last("linear", spec.symbol)
+            found += self._pressed(spec, hour_ms, (opened, last, last))
+        return found
+
+    def _pressed(self, spec: Instrument, hour_ms: int, prices: tuple[Any, Any, Any]) -> list[Liquidation]:
+        done = self._pressure.get(spec.symbol)
+        if done is None or done.hour_ms != hour_ms:
+            done = Pressure(hour_ms)
+        found, self._pressure[spec.symbol] = liquidations(self._venue, spec.symbol, *prices, done)
+        return found
+
+    def _insurance(self, topic: Topic) -> list[dict[str, Any]]:
+        """The pool when it has changed."""
+        before = self._sent.get(topic.key)
+        body = insurance_frame(self._venue, topic, "snapshot" if before is None else "delta")
+        pools = {"data": [one["balance"] for one in body["data"]]}
+        self._sent[topic.key] = pools
+        return [body] if pools != before else []
+
+    def _price_limit(self, topic: Topic, spec: Instrument) -> dict[str, Any] | None:
+        body = price_limit_frame(self._venue, topic, spec)
+        before = self._sent.get(topic.key)
+        self._sent[topic.key] = body["data"]
+        return body if body["data"] != before else None
 
     def _number(self) -> int:
         return self._venue.step * 10 + 10
 
-    def _envelope(self, key: Topic, kind: str, data: Any, **extra: int) -> dict[str, Any]:
-        return {"topic": key[1], "type": kind, "ts": self._venue.now_ms, "data": data, **extra}
-
-
-def _bar_entry(bar: Bar, interval: str, end_ms: int) -> dict[str, Any]:
-    return {
-        "start": bar.start_ms,
-        "end": end_ms - 1,
-        "interval": interval,
-        "open": text(bar.open),
-        "close": text(bar.close),
-        "high": text(bar.high),
-        "low": text(bar.low),
-        "volume": text(bar.volume),
-        "turnover": text(bar.turnover),
-        "confirm": True,
-        "timestamp": end_ms,
-    }
+    def _envelope(self, topic: Topic, kind: str, data: Any, **extra: int) -> dict[str, Any]:
+        return {"topic": topic.name, "type": kind, "ts": self._venue.now_ms, "data": data, **extra}
 
 
 def _delta(before: list[list[str]], now: list[list[str]]) -> list[list[str]]:

@@ -6,14 +6,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from infra.simulator.market.port import Bar
-from infra.simulator.venue import book
+from infra.simulator.venue.depth import book
+from infra.simulator.venue.impact import displayed
 from infra.simulator.venue.instruments import Instrument
 from infra.simulator.venue.money import ZERO, text
 from infra.simulator.venue.prices import HOUR_MS
 from infra.simulator.venue.state import Venue
+from infra.simulator.venue.surroundings.crowd import held_of, own_interest
 
 HOURS = 24
-BAR_MS = {"60": HOUR_MS, "D": 24 * HOUR_MS}
+VALUE_UNIT = Decimal("0.01")
 
 
 class Statistics:
@@ -62,7 +64,8 @@ class Touch(NamedTuple):
 def touch(venue: Venue, spec: Instrument) -> Touch:
     """Best prices and reference prices now. Raises ``VenueError`` while the symbol has never had a price."""
     last = venue.prices.last(spec.category, spec.symbol)
-    bid, ask = book.best_bid(venue.config, spec, last), book.best_ask(venue.config, spec, last)
+    liquidity = displayed(venue, spec)
+    bid, ask = (book.touch(venue.config, spec, last, sign, liquidity) for sign in (-1, 1))
     if spec.is_spot:
         return Touch(last, bid, ask, None, None, None, None)
     return Touch(
@@ -76,32 +79,20 @@ def touch(venue: Venue, spec: Instrument) -> Touch:
     )
 
 
-def closed_bar(venue: Venue, spec: Instrument, interval: str, end_ms: int) -> Bar | None:
-    """The bar of ``interval`` ("60", "D") that ends at ``end_ms``; None when none does, in a gap, and of a symbol that
-    this market does not have (or not yet)."""
-    start_ms = end_ms - BAR_MS[interval]
-    if end_ms % BAR_MS[interval] or not venue.prices.is_listed(spec.category, spec.symbol, end_ms):
-        return None
-    if interval == "60":
-        return venue.market.hour(spec.category, spec.symbol, start_ms)
-    found = venue.market.bars(spec.category, spec.symbol, interval, start_ms, start_ms, 1, "last", end_ms)
-    return found[0] if found else None
-
-
 def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, str]:
     """All figures of one symbol's ticker (REST and stream show different selections of them)."""
     now = touch(venue, spec)
     last, bid, ask = now.last, now.bid, now.ask
     bars = statistics.bars(spec.category, spec.symbol)
     before = bars[0].open if bars else last
-    size = text(book.level_size(venue.config, spec, last))
+    bids, asks = book.displayed(venue.config, spec, last, 1, displayed(venue, spec))
     figures = {
         "symbol": spec.symbol,
         "lastPrice": text(last),
         "bid1Price": text(bid),
-        "bid1Size": size,
+        "bid1Size": text(bids[0][1]),
         "ask1Price": text(ask),
-        "ask1Size": size,
+        "ask1Size": text(asks[0][1]),
         "prevPrice24h": text(before),
         "price24hPcnt": _change(last, before),
         "highPrice24h": text(max([last, *(bar.high for bar in bars)])),
@@ -112,14 +103,16 @@ def ticker(venue: Venue, statistics: Statistics, spec: Instrument) -> dict[str, 
     if now.mark is None or now.index_price is None or now.funding_rate is None:
         figures["usdIndexPrice"] = text(last)
         return figures
+    interest = held_of(sum((bar.volume for bar in bars), ZERO), spec.symbol) + own_interest(venue, spec.symbol)
+    value = (interest * now.mark).quantize(VALUE_UNIT)
     figures |= {
         "markPrice": text(now.mark),
         "indexPrice": text(now.index_price),
         "prevPrice1h": text(bars[-1].open if bars else last),
-        "openInterest": "0",
-        "openInterestValue": "0",
-        "singleOpenInterest": "0",
-        "singleOpenInterestValue": "0",
+        "openInterest": text(interest),
+        "openInterestValue": text(value),
+        "singleOpenInterest": text(interest / 2),
+        "singleOpenInterestValue": text(value / 2),
         "fundingRate": text(now.funding_rate),
         "nextFundingTime": str(now.next_funding_ms),
         "fundingIntervalHour": str(spec.funding_minutes // 60),
@@ -148,7 +141,7 @@ STREAM_SPOT = (
 def book_data(venue: Venue, spec: Instrument, depth: int) -> dict[str, Any]:
     """The displayed book: ``b`` best bid first, ``a`` best ask first, text pairs."""
     last = venue.prices.last(spec.category, spec.symbol)
-    bids, asks = book.displayed(venue.config, spec, last, depth)
+    bids, asks = book.displayed(venue.config, spec, last, depth, displayed(venue, spec))
     return {
         "s": spec.symbol,
         "b": [[text(price), text(size)] for price, size in bids],

@@ -18,7 +18,6 @@ from infra.simulator.faults.reading import fault_of
 from infra.simulator.venue.conditions.shocks import Shock
 from infra.simulator.venue.instruments import Instrument
 
-INSURANCE_USDT = Decimal(500_000_000)
 F = TypeVar("F", bound=ExchangeFault)
 
 
@@ -50,9 +49,9 @@ class Conditions:
         """Whether withdrawals of the coin are suspended."""
         return any(one.coin == coin for one in self.of(WithdrawalSuspension))
 
-    def insurance_usdt(self) -> Decimal:
-        """What the insurance fund holds."""
-        left = INSURANCE_USDT
+    def left_of_insurance(self, held_usdt: Decimal) -> Decimal:
+        """What the insurance fund shows of what it holds."""
+        left = held_usdt
         for fall in self.of(InsuranceFundFall):
             left *= 1 - fall.share
         return left

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+from infra.simulator.market.bars.intervals import bar_end
 from infra.simulator.market.path import HOUR_MS, PathPoints, hour_of
 from infra.simulator.market.port import Bar, Market, PriceKind
-from infra.simulator.market.tape import INTERVALS_MS
 from infra.simulator.venue.instruments import INSTRUMENTS
 from infra.simulator.venue.money import ZERO, floor_to
 
@@ -89,8 +89,7 @@ class _ShockedMarket:
         series = category
         if kind != "last":
             series = "spot" if kind == "index" and ("spot", symbol) in self.base.symbols() else "mark"
-        step_ms = INTERVALS_MS[interval]
-        return [self._bar(series, symbol, bar, min(bar.start_ms + step_ms, now_ms + 1)) for bar in found]
+        return [self._bar(series, symbol, bar, min(bar_end(interval, bar.start_ms), now_ms + 1)) for bar in found]
 
     def _factor(self, symbol: str, at_ms: int) -> Decimal:
         factor = ONE
@@ -105,6 +104,10 @@ class _ShockedMarket:
         edges = {edge for one in concerned for edge in (one.from_ms, one.until_ms) if edge is not None}
         if any(bar.start_ms < edge < end_ms for edge in edges):
             return self._rebuilt(series, symbol, bar, end_ms)
+        return self._scaled(series, symbol, bar)
+
+    def _scaled(self, series: str, symbol: str, bar: Bar) -> Bar:
+        """The bar under what holds at its start."""
         factor = self._factor(symbol, bar.start_ms)
         if factor == ONE:
             return bar
@@ -126,7 +129,7 @@ class _ShockedMarket:
                 continue
             prices += self._points(series, symbol, hour_ms, bar.start_ms, end_ms)
         if not prices:
-            return bar
+            return self._scaled(series, symbol, bar)  # a part of an hour in which no price was made
         return Bar(bar.start_ms, prices[0], max(prices), min(prices), prices[-1], bar.volume, turnover or bar.turnover)
 
     def _points(self, series: str, symbol: str, hour_ms: int, start_ms: int, end_ms: int) -> list[Decimal]:

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import margin
-from infra.simulator.venue.model import Account, Position
+from infra.simulator.venue.model import Account, Liquidation, Position
 from infra.simulator.venue.money import USDT_UNIT, ZERO
 from infra.simulator.venue.orders.incidents import take_over
 from infra.simulator.venue.orders.working import cancel
@@ -33,8 +33,13 @@ def liquidate(venue: Venue, account: Account) -> None:
         left = _assets(venue, account) + _pnl_at(position, price) - fee
         covered = is_last and left < ZERO
         if covered:
-            price = _bankruptcy_price(venue, account, position)
-        take_over(venue, account, position.symbol, abs(position.size), price, "BustTrade", fee_free=covered)
+            bankrupt = _bankruptcy_price(venue, account, position)
+            # The market's price is worse than the one that uses up the account: the pool pays the difference.
+            venue.registry.pay_insurance(abs(position.size) * abs(price - bankrupt), venue.now_ms)
+            price = bankrupt
+        side, size = position.side, abs(position.size)
+        venue.liquidations.append(Liquidation(position.symbol, side, size, price, venue.now_ms))
+        take_over(venue, account, position.symbol, size, price, "BustTrade", fee_free=covered)
 
 
 def _share_of_way(venue: Venue, account: Account) -> Decimal:

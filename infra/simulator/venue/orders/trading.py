@@ -18,6 +18,23 @@ PROTECTION = Decimal("0.05")
 
 def place(venue: Venue, account: Account, request: OrderRequest) -> Order:
     """Accept and work a new order. ``VenueError`` refuses it without any effect."""
+    order = checked(venue, account, request)
+    order.seq = venue.next_seq()
+    order.id = order_id(order.category, account.uid, order.seq)
+    account.orders[order.id] = order
+    if order.link_id:
+        account.links[order.link_id] = order.id
+    if request.trigger_price is not None:
+        order.status = "Untriggered"
+        account.open[order.id] = order
+        venue.note_order(account, order)
+    else:
+        work(venue, account, order, order.last_price)
+    return order
+
+
+def checked(venue: Venue, account: Account, request: OrderRequest) -> Order:
+    """The order that a request would make, without an id and without any effect; ``VenueError`` if it is refused."""
     spec = venue.tradable(request.category, request.symbol)
     checks.check_link_id(account, request.category, request.link_id)
     checks.check_qty(spec, request)
@@ -28,21 +45,9 @@ def place(venue: Venue, account: Account, request: OrderRequest) -> Order:
     checks.check_reduce_only(venue, account, request)
     checks.check_notional(venue, spec, request)
     checks.check_counts(account, request)
-    conditional = request.trigger_price is not None
     order = _new_order(venue, account, request)
-    if not conditional or order.order_filter == "tpslOrder":
+    if request.trigger_price is None or order.order_filter == "tpslOrder":
         checks.check_funds(venue, account, order)
-    order.seq = venue.next_seq()
-    order.id = order_id(order.category, account.uid, order.seq)
-    account.orders[order.id] = order
-    if order.link_id:
-        account.links[order.link_id] = order.id
-    if conditional:
-        order.status = "Untriggered"
-        account.open[order.id] = order
-        venue.note_order(account, order)
-    else:
-        work(venue, account, order, order.last_price)
     return order
 
 
@@ -94,7 +99,9 @@ def cancel_order(venue: Venue, account: Account, category: str, symbol: str, id_
     return order
 
 
-def cancel_all(venue: Venue, account: Account, category: str, symbol: str, filters: set[str]) -> list[Order]:
+def cancel_all(
+    venue: Venue, account: Account, category: str, symbol: str, filters: set[str], kind: str = "CancelByUser"
+) -> list[Order]:
     """Cancel every open order of the category (and symbol, if given) whose filter is in ``filters``."""
     chosen = [
         order
@@ -102,7 +109,7 @@ def cancel_all(venue: Venue, account: Account, category: str, symbol: str, filte
         if order.category == category and (not symbol or order.symbol == symbol) and order.order_filter in filters
     ]
     for order in chosen:
-        cancel(venue, account, order, "CancelByUser")
+        cancel(venue, account, order, kind)
     return chosen
 
 

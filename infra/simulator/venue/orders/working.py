@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from infra.simulator.venue import book
-from infra.simulator.venue.impact import slippage_of
+from infra.simulator.venue.depth import book
+from infra.simulator.venue.impact import displayed, slippage_of
 from infra.simulator.venue.instruments import instrument
 from infra.simulator.venue.margin import locked, margin
 from infra.simulator.venue.model import Account, Order
@@ -70,9 +70,11 @@ def work(venue: Venue, account: Account, order: Order, base: Decimal) -> None:
         # An order that may rest meets the book as it is shown; the market moves against one that only takes.
         is_taker = order.order_type == "Market" or order.time_in_force == "IOC"
         slippage = slippage_of(venue, order) if is_taker else ZERO
+        liquidity = displayed(venue, spec)
         fills = book.take(
-            venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty, slippage=slippage
-        )
+            venue.config, spec, base, order.sign, order.leaves, limit, quote=order.quote_qty,
+            slippage=slippage if liquidity is None else ZERO, liquidity=liquidity,
+        )  # fmt: skip
     if order.time_in_force == "FOK" and sum((qty for _, qty in fills), ZERO) < order.leaves:
         finish(venue, account, order, "Cancelled", "UNKNOWN", "EC_NoEnoughQtyToFill")
         return
@@ -123,7 +125,8 @@ def trigger(venue: Venue, account: Account, order: Order, base: Decimal) -> None
 
 def crosses(venue: Venue, order: Order, last: Decimal) -> bool:
     """Whether a limit order would take liquidity from the book."""
-    best = book.touch(venue.config, instrument(order.category, order.symbol), last, order.sign)
+    spec = instrument(order.category, order.symbol)
+    best = book.touch(venue.config, spec, last, order.sign, displayed(venue, spec))
     return (order.price - best) * order.sign >= 0
 
 
@@ -132,7 +135,7 @@ def slippage_bound(venue: Venue, order: Order, last: Decimal) -> Decimal | None:
     if not order.slippage:
         return None
     spec = instrument(order.category, order.symbol)
-    touch = book.touch(venue.config, spec, last, order.sign)
+    touch = book.touch(venue.config, spec, last, order.sign, displayed(venue, spec))
     if order.slippage_type == "TickSize":
         return touch + order.sign * order.slippage * spec.tick
     return touch * (1 + order.sign * order.slippage / 100)

@@ -356,7 +356,7 @@ def test_longer_intervals_are_made_of_the_hours(tmp_path: Path) -> None:
     assert [bar.start_ms for bar in weeks] == [START_MS, START_MS + 7 * DAY_MS, START_MS + 14 * DAY_MS]
     assert len(market.bars("spot", "ETHUSDT", "60", 0, end_ms, 5, "last", end_ms - 1)) == 5
     assert market.bars("spot", "ETHUSDT", "60", 0, end_ms, 0, "last", end_ms) == []
-    with pytest.raises(UnsupportedInterval, match="'5' cannot be built from hourly bars"):
-        market.bars("spot", "ETHUSDT", "5", 0, end_ms, 5, "last", end_ms)
+    with pytest.raises(UnsupportedInterval, match="'7' is not one of 1, 3, 5, 15"):
+        market.bars("spot", "ETHUSDT", "7", 0, end_ms, 5, "last", end_ms)
     with pytest.raises(LookupError, match="has no spot DOGEUSDT"):
         market.hour("spot", "DOGEUSDT", START_MS)

@@ -12,10 +12,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.simulator.market.bars.intervals import INTERVALS_MS
 from infra.simulator.market.path import DAY_MS, HOUR_MS, OFFSETS_MS, hour_of, passed
 from infra.simulator.market.port import PriceKind
 from infra.simulator.market.premium import Premium
-from infra.simulator.market.tape import INTERVALS_MS, Funding, Tape, TapeMarket
+from infra.simulator.market.tape import Funding, Tape, TapeMarket
 
 from .make import START_MS, Row, rows, series
 

@@ -114,8 +114,15 @@ class TinyMarket:
 class World:
     """An exchange over a tiny market, with every private topic of every account subscribed."""
 
-    def __init__(self, hours: Any = (FLAT,), *, config: SimConfig | None = None, **market: Any) -> None:
-        self.exchange = Exchange(TinyMarket(hours, **market), config)
+    def __init__(
+        self,
+        hours: Any = (FLAT,),
+        *,
+        config: SimConfig | None = None,
+        state: dict[str, Any] | None = None,
+        **market: Any,
+    ) -> None:
+        self.exchange = Exchange(TinyMarket(hours, **market), config, state=state)
         self.uids = {one.name: one.uid for one in self.exchange.config.accounts}
         for name in self.uids:
             self.exchange.subscribe(PRIVATE, account=name)

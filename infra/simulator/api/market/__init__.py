@@ -1,0 +1,1 @@
+"""Public market endpoints: quotes, bars, and the figures about risk and positions of all participants."""

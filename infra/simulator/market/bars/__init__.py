@@ -1,0 +1,1 @@
+"""Bars of every interval of the exchange: names, bounds, parts of hours, months."""

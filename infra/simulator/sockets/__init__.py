@@ -1,0 +1,1 @@
+"""The WebSocket endpoints: public and private streams, and orders."""
