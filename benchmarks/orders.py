@@ -54,8 +54,11 @@ STANDING_STILL = "86400"
 """Wall seconds per market day: no hour passes during the run."""
 
 ACKNOWLEDGED = STAGES[-1]
-SHOWN_ROLES = 20
+SHOWN_ROLES = 12
 PATIENCE_S = 300.0
+PEERS_ORDERS = 200
+"""Where there is no burst whose size the peer takes."""
+
 KILL_AT_SHARE = 0.2
 """Part of the burst that is acknowledged when the order manager is killed."""
 
@@ -77,9 +80,9 @@ RAISED = (
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.orders", description=__doc__)
-    parser.add_argument("--rate", type=int, default=100, help="signals a second in the steady part")
+    parser.add_argument("--rate", type=int, default=100, help="signals a second in the steady part; 0: none")
     parser.add_argument("--seconds", type=int, default=60, help="length of the steady part")
-    parser.add_argument("--burst", type=int, default=1000, help="signals of one instant in the burst")
+    parser.add_argument("--burst", type=int, default=1000, help="signals of one instant in the burst; 0: none")
     parser.add_argument("--kill", action="store_true", help="kill the order manager in the middle of one more burst")
     parser.add_argument("--raise-leverage", action="store_true", help="for bursts that the paper capital cannot carry")
     parser.add_argument(
@@ -101,14 +104,16 @@ def main() -> None:
     accounts = f"{options.accounts} account{'s' if options.accounts > 1 else ''}"
     for _ in range(options.runs):
         with _system(ENGINES[: options.accounts], options.raise_leverage) as load:
-            title = f"steady: {options.rate} signals/s for {options.seconds} s, {accounts}"
-            parts[title].append(load.measured(lambda: load.steady(options.rate, options.seconds)))
-            title = f"burst: {options.burst} signals together, {accounts}"
-            parts[title].append(load.measured(lambda: load.signal(options.burst)))
-            if options.kill:
+            if options.rate and options.seconds:
+                title = f"steady: {options.rate} signals/s for {options.seconds} s, {accounts}"
+                parts[title].append(load.measured(lambda: load.steady(options.rate, options.seconds)))
+            if options.burst:
+                title = f"burst: {options.burst} signals together, {accounts}"
+                parts[title].append(load.measured(lambda: load.signal(options.burst)))
+            if options.kill and options.burst:
                 title = f"order manager killed in the middle of a burst of {options.burst}, {accounts}"
                 parts[title].append(load.killed(options.burst))
-        for title, figure in measure_bare_pybit(min(options.burst, 1000)).items():
+        for title, figure in measure_bare_pybit(min(options.burst, 1000) or PEERS_ORDERS).items():
             parts[title].append(figure)
     for title, runs in parts.items():
         print_runs(title, runs, 2)
