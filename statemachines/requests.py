@@ -120,6 +120,31 @@ class LookUpTransfer(Frozen):
     amount: Decimal | None = None
 
 
+StakingAction = Literal["stake", "redeem"]
+
+
+class StakeCoins(Frozen):
+    """Move coins of the account into a flexible Earn product ("stake") or back out of it ("redeem"), CH-10."""
+
+    kind: Literal["stake_coins"] = "stake_coins"
+    client_order_id: str
+    action: StakingAction
+    coin: str
+    product_id: str
+    amount: Decimal
+
+
+class LookUpStaking(Frozen):
+    """The state of a staking order by its client id. A record of another action, coin or amount is not ours."""
+
+    kind: Literal["look_up_staking"] = "look_up_staking"
+    client_order_id: str
+    action: StakingAction
+    coin: str
+    product_id: str
+    amount: Decimal
+
+
 class SetLeverage(Frozen):
     """Set the leverage of one linear symbol; the exchange's "not modified" becomes Accepted."""
 
@@ -130,11 +155,16 @@ class SetLeverage(Frozen):
 
 class ReadAccount(Frozen):
     """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
-    log since an instant, unless that is None: it is long, and needed only to explain a balance."""
+    log since an instant, unless that is None: it is long, and needed only to explain a balance.
+
+    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since the same instant.
+    `earn_coins`: also the products for these coins."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
     transactions_since_ms: int | None = None
+    reads_earn: bool = False
+    earn_coins: tuple[str, ...] = ()
 
 
 class ReadMarket(Frozen):
@@ -177,6 +207,8 @@ ExchangeRequest = Annotated[
     | LookUpOrder
     | TransferFunds
     | LookUpTransfer
+    | StakeCoins
+    | LookUpStaking
     | SetLeverage
     | ReadAccount
     | ReadMarket
@@ -272,6 +304,52 @@ class FeeRate(Frozen):
     maker: Decimal
 
 
+class EarnProduct(Frozen):
+    """A flexible Earn product: coins can be staked and redeemed at any time.
+
+    `yearly_yield` is the rate offered now, a fraction per year; amounts are multiples of `step`. `min_redeem` is None
+    without a minimum."""
+
+    coin: str
+    product_id: str
+    yearly_yield: Decimal
+    min_stake: Decimal
+    max_stake: Decimal
+    step: Decimal
+    min_redeem: Decimal | None
+    is_available: bool
+
+
+class EarnPosition(Frozen):
+    """What is held in one Earn product; `redeemable` is the part of `amount` that is not frozen."""
+
+    coin: str
+    product_id: str
+    amount: Decimal
+    redeemable: Decimal
+
+
+class EarnYield(Frozen):
+    """One payment of yield, as the exchange records it."""
+
+    yield_id: str
+    coin: str
+    amount: Decimal
+    paid_ms: int
+
+
+class EarnReading(Frozen):
+    """The Earn side of an account. `access` is "denied" when the key may not use Earn or the exchange does not offer
+    it, "unknown" when it could not be read; `problem` is then the reason. None: not known, or not requested."""
+
+    access: Literal["granted", "denied", "unknown"]
+    problem: str = ""
+    positions: tuple[EarnPosition, ...] | None = None
+    yields: tuple[EarnYield, ...] | None = None
+    products: tuple[EarnProduct, ...] | None = None
+    products_problem: str = ""
+
+
 WHOLE_ACCOUNT = "account"
 """The `category` of data set aside for an account as a whole; its `symbol` is then the account's name."""
 
@@ -365,6 +443,13 @@ class TransferState(Frozen):
     status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
 
 
+class StakingStatus(Frozen):
+    """The exchange's record of a staking order; `ABSENT` when it never saw it."""
+
+    kind: Literal["staking_status"] = "staking_status"
+    status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
+
+
 class AccountSnapshot(Frozen):
     """The state of one account at one reading; a failed query is never an empty snapshot, and rows in `set_aside` are
     unknown rather than absent."""
@@ -378,6 +463,8 @@ class AccountSnapshot(Frozen):
     balances: dict[str, Decimal]
     transactions: tuple[TransactionRow, ...] | None = None
     """Rows of the transaction log, oldest first; without those that executions book. None: not requested."""
+    earn: EarnReading | None = None
+    """None: not requested."""
     set_aside: tuple[SetAside, ...] = ()
 
 
@@ -429,6 +516,7 @@ ExchangeResponse = Annotated[
     | OrderFound
     | OrderAbsent
     | TransferState
+    | StakingStatus
     | AccountSnapshot
     | MarketSnapshot
     | BarsRead

@@ -75,6 +75,8 @@ class SimConfig:
     moves a market order's prices against it by this fraction of the last price, rounded outward to the tick.
     ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
     the four points of an hour, of which only those at which something happens are shown (lockstep).
+    ``earn_yield`` is what flexible Earn products pay, a fraction a year; a redemption arrives after
+    ``earn_redeem_delay_ms`` of market time (0: at once).
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -93,3 +95,5 @@ class SimConfig:
     rate_limits: bool = True
     ack_delay_ms: int = 50
     tick_ms: int | None = None
+    earn_yield: Decimal = Decimal("0.03")
+    earn_redeem_delay_ms: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.simulator.api import account, asset, market, orders, positions
+from infra.simulator.api import account, asset, earn, market, orders, positions
 from infra.simulator.api.context import Handler
 
 
@@ -70,6 +70,13 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/v5/asset/transfer/query-account-coins-balance"): Route(asset.coins_balance, limits=(5, 5)),
     ("GET", "/v5/asset/coin/query-info"): Route(asset.coin_info, limits=(5, 5)),
     ("GET", "/v5/asset/deposit/query-record"): Route(asset.deposits, limits=(5, 5)),
+    ("GET", "/v5/earn/product"): _public(earn.products),
+    ("POST", "/v5/earn/place-order"): Route(earn.place_order, limits=(5, 5)),
+    ("GET", "/v5/earn/order"): Route(earn.orders, limits=(10, 10)),
+    ("GET", "/v5/earn/position"): Route(earn.positions, limits=(10, 10)),
+    ("GET", "/v5/earn/yield"): Route(earn.yields, limits=(10, 10)),
+    ("GET", "/v5/earn/hourly-yield"): Route(earn.hourly_yields, limits=(10, 10)),
+    ("GET", "/v5/earn/apr-history"): _public(earn.apr_history),
     ("GET", "/v5/user/query-api"): Route(asset.query_api, limits=(10, 10)),
     ("GET", "/v5/user/query-sub-members"): Route(asset.sub_members, limits=(10, 10)),
 }

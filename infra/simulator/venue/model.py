@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
 
+from infra.simulator.venue.earn_book import EarnBook
 from infra.simulator.venue.money import ZERO
+from infra.simulator.venue.record import Row as Row
 
 OPEN_STATUSES = frozenset({"New", "PartiallyFilled", "Untriggered"})
-
-
-class Row(NamedTuple):
-    """One immutable record (execution, transaction-log row, closed P&L, transfer) as the API shows it."""
-
-    seq: int
-    time_ms: int
-    data: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -147,7 +140,7 @@ class Position:
 
 @dataclass(slots=True)
 class Account:
-    """One UID: unified wallet, funding wallet, orders, positions and records."""
+    """One UID: unified wallet, funding wallet, Earn, orders, positions and records."""
 
     name: str
     uid: int
@@ -165,6 +158,7 @@ class Account:
     executions: list[Row] = field(default_factory=list)
     log: list[Row] = field(default_factory=list)
     closed_pnl: list[Row] = field(default_factory=list)
+    earn: EarnBook = field(default_factory=EarnBook)
 
     def balance(self, coin: str) -> Decimal:
         """Unified wallet balance of the coin; a negative USDT balance is borrowed against coins."""

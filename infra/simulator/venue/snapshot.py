@@ -8,10 +8,14 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
+from infra.simulator.venue import earn
+from infra.simulator.venue.earn_book import EarnBook
 from infra.simulator.venue.model import Account, Order, Position, Row
 from infra.simulator.venue.state import Venue
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Format 1 has no Earn: nothing could be staked then."""
 
 
 class SnapshotError(ValueError):
@@ -41,7 +45,7 @@ def dump(venue: Venue) -> dict[str, Any]:
 
 def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     """The venue of a snapshot. Raises ``SnapshotError`` when it was made with another market or other accounts."""
-    if data.get("format") != FORMAT:
+    if data.get("format") not in READABLE:
         raise SnapshotError(f"The snapshot has format {data.get('format')!r}; this version reads format {FORMAT}.")
     if data["market"] != market.label:
         raise SnapshotError(
@@ -62,6 +66,7 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.transfers = {key: Row(*row) for key, row in data["transfers"].items()}
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}
     venue.deposits = [Row(*row) for row in data["deposits"]]
+    earn.reopen(venue)
     return venue
 
 
@@ -95,6 +100,7 @@ def _account(account: Account) -> dict[str, Any]:
         "executions": [list(row) for row in account.executions],
         "log": [list(row) for row in account.log],
         "closed_pnl": [list(row) for row in account.closed_pnl],
+        "earn": account.earn.dump(),
     }
 
 
@@ -137,4 +143,5 @@ def _load_account(data: dict[str, Any]) -> Account:
         executions=[Row(*row) for row in data["executions"]],
         log=[Row(*row) for row in data["log"]],
         closed_pnl=[Row(*row) for row in data["closed_pnl"]],
+        earn=EarnBook.load(data["earn"]) if "earn" in data else EarnBook(),
     )

@@ -16,6 +16,7 @@ from infra.simulator.venue.model import Account, Order, Position, Row
 from infra.simulator.venue.prices import Prices
 
 FUNDING_STAGE, BARS_STAGE = -2, -1
+NEVER_MS = 2**62
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Venue:
         self.transfers: dict[str, Row] = {}
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
+        self.earn_due_ms = NEVER_MS
+        """When something of Earn is due next (`venue.earn`); it follows from the accounts."""
         self.changes: dict[str, Changes] = {}
         self.sleep: dict[str, tuple[int, bool]] = {}
         self.slippages: dict[str, Decimal] = {}
