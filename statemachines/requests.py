@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from statemachines.earn import EarnReading, LookUpStaking, StakeCoins, StakingStatus
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Frozen, Instrument, Side
@@ -118,31 +119,6 @@ class LookUpTransfer(Frozen):
     transfer_id: str
     coin: str | None = None
     amount: Decimal | None = None
-
-
-StakingAction = Literal["stake", "redeem"]
-
-
-class StakeCoins(Frozen):
-    """Move coins of the account into a flexible Earn product ("stake") or back out of it ("redeem"), CH-10."""
-
-    kind: Literal["stake_coins"] = "stake_coins"
-    client_order_id: str
-    action: StakingAction
-    coin: str
-    product_id: str
-    amount: Decimal
-
-
-class LookUpStaking(Frozen):
-    """The state of a staking order by its client id. A record of another action, coin or amount is not ours."""
-
-    kind: Literal["look_up_staking"] = "look_up_staking"
-    client_order_id: str
-    action: StakingAction
-    coin: str
-    product_id: str
-    amount: Decimal
 
 
 class SetLeverage(Frozen):
@@ -304,52 +280,6 @@ class FeeRate(Frozen):
     maker: Decimal
 
 
-class EarnProduct(Frozen):
-    """A flexible Earn product: coins can be staked and redeemed at any time.
-
-    `yearly_yield` is the rate offered now, a fraction per year; amounts are multiples of `step`. `min_redeem` is None
-    without a minimum."""
-
-    coin: str
-    product_id: str
-    yearly_yield: Decimal
-    min_stake: Decimal
-    max_stake: Decimal
-    step: Decimal
-    min_redeem: Decimal | None
-    is_available: bool
-
-
-class EarnPosition(Frozen):
-    """What is held in one Earn product; `redeemable` is the part of `amount` that is not frozen."""
-
-    coin: str
-    product_id: str
-    amount: Decimal
-    redeemable: Decimal
-
-
-class EarnYield(Frozen):
-    """One payment of yield, as the exchange records it."""
-
-    yield_id: str
-    coin: str
-    amount: Decimal
-    paid_ms: int
-
-
-class EarnReading(Frozen):
-    """The Earn side of an account. `access` is "denied" when the key may not use Earn or the exchange does not offer
-    it, "unknown" when it could not be read; `problem` is then the reason. None: not known, or not requested."""
-
-    access: Literal["granted", "denied", "unknown"]
-    problem: str = ""
-    positions: tuple[EarnPosition, ...] | None = None
-    yields: tuple[EarnYield, ...] | None = None
-    products: tuple[EarnProduct, ...] | None = None
-    products_problem: str = ""
-
-
 WHOLE_ACCOUNT = "account"
 """The `category` of data set aside for an account as a whole; its `symbol` is then the account's name."""
 
@@ -443,13 +373,6 @@ class TransferState(Frozen):
     status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
 
 
-class StakingStatus(Frozen):
-    """The exchange's record of a staking order; `ABSENT` when it never saw it."""
-
-    kind: Literal["staking_status"] = "staking_status"
-    status: Literal["SUCCESS", "PENDING", "FAILED", "ABSENT"]
-
-
 class AccountSnapshot(Frozen):
     """The state of one account at one reading; a failed query is never an empty snapshot, and rows in `set_aside` are
     unknown rather than absent."""
@@ -524,14 +447,3 @@ ExchangeResponse = Annotated[
     | FeedRead,
     Field(discriminator="kind"),
 ]
-
-
-def outcome_in_words(outcome: ExchangeResponse) -> str:
-    """An unsuccessful outcome, as a clause."""
-    match outcome:
-        case Refused():
-            return f"refused with {outcome.code}: {outcome.message}"
-        case Unknown() | Blocked():
-            return f"{outcome.kind}: {outcome.why}"
-        case _:
-            return outcome.kind

@@ -23,16 +23,18 @@ from infra.bybit.parsing.earn import (
     yield_rows,
 )
 from infra.bybit.parsing.fields import Row, UnparsableError, plain
-from statemachines.requests import (
-    Accepted,
+from statemachines.earn import (
     EarnPosition,
     EarnProduct,
     EarnReading,
     EarnYield,
-    ExchangeResponse,
     LookUpStaking,
     StakeCoins,
     StakingStatus,
+)
+from statemachines.requests import (
+    Accepted,
+    ExchangeResponse,
 )
 from statemachines.values import DAY_MS, MINUTE_MS, Account
 
@@ -59,7 +61,7 @@ class EarnGateway:
 
     def reading(self, account: Account, yields_since_ms: int | None, coins: tuple[str, ...]) -> EarnReading:
         """Positions; with an instant also the yield paid since; with coins also what is offered for them. A failure is
-        told in the reading and leaves what depends on it unknown."""
+        reported in the reading and leaves what depends on it unknown."""
         try:
             positions = self._positions(account)
             yields = None if yields_since_ms is None else self._yields(account, yields_since_ms)

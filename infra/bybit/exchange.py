@@ -24,6 +24,7 @@ from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
 from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
+from statemachines.earn import LookUpStaking, StakeCoins
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import (
     Accepted,
@@ -33,7 +34,6 @@ from statemachines.requests import (
     ExchangeResponse,
     FeedRead,
     LookUpOrder,
-    LookUpStaking,
     LookUpTransfer,
     OrderWrite,
     PlaceOrder,
@@ -44,7 +44,6 @@ from statemachines.requests import (
     ReadMarket,
     Refused,
     SetLeverage,
-    StakeCoins,
     TransferFunds,
     Unknown,
 )

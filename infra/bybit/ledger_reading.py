@@ -11,8 +11,12 @@ from infra.bybit.caller import Caller
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.session import Sessions
+from statemachines.earn import EarnReading
 from statemachines.execution.reconciliation.earn import coins_in_earn
-from statemachines.requests import EarnReading, ReadAccount, SetAside
+from statemachines.requests import (
+    ReadAccount,
+    SetAside,
+)
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import EARN_ACCOUNT, Account
 

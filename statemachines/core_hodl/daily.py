@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from statemachines.core_hodl import rules, staking
+from statemachines.core_hodl import rules
 from statemachines.core_hodl.capital_flows import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
@@ -17,7 +17,8 @@ from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayS
 from statemachines.core_hodl.metrics import StakingFigures, metrics
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Valuation
-from statemachines.core_hodl.staking_orders import StakingOrders
+from statemachines.core_hodl.staking import decision as staking
+from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import ZERO, Cycle
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.core_hodl.tranches import Buying
@@ -76,7 +77,7 @@ class Daily:
             self._rebalancing.step(now_ms)
 
     def _is_waiting(self) -> bool:
-        """Whether orders, or a sale whose redemption may be done at once, must end before the day goes on."""
+        """Whether orders, or a sale whose redemption may be done at once, must end before the next stage."""
         return bool(self.engine_orders.engine.orders) or self.engine_orders.engine.awaits_redemption
 
     def _go_on(self, now_ms: int) -> None:

@@ -15,7 +15,7 @@ from statemachines.core_hodl.daily import Daily
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.core_hodl.staking_orders import StakingOrders
+from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import DIALECT
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, EarnKnown, Portfolio, StakingReported, TransferEnded

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from statemachines.core_hodl.parameters import CoreHodlParameters, StakingParameters
 from statemachines.core_hodl.rules import ZERO, Valuation, drifts, largest, targets
-from statemachines.core_hodl.staking import DAYS_PER_YEAR, forgone_a_day, rate
+from statemachines.core_hodl.staking.decision import DAYS_PER_YEAR, forgone_a_day, rate
 from statemachines.core_hodl.state import EarnRow, EngineRow, HoldingsRow, MarketRow
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.values import DAY_MS

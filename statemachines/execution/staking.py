@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
+from statemachines.earn import LookUpStaking, StakeCoins, StakingStatus
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
 from statemachines.execution.orders.order_ids import client_order_id
@@ -15,17 +16,14 @@ from statemachines.execution.records.transaction_records import OwnLeg
 from statemachines.execution.submission import patience_s
 from statemachines.ledger.postings import staking_posting
 from statemachines.messages.accounts import StakingOrdered, StakingReported
+from statemachines.refusals import outcome_in_words
 from statemachines.requests import (
     Accepted,
     Blocked,
     Dropped,
     ExchangeResponse,
-    LookUpStaking,
     Refused,
-    StakeCoins,
-    StakingStatus,
     Unknown,
-    outcome_in_words,
 )
 from statemachines.values import ENGINE_OF, HOUR_MS, MINUTE_MS
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from statemachines.earn import EarnPosition, EarnProduct, StakingAction
 from statemachines.messages.envelope import Body
-from statemachines.requests import EarnPosition, EarnProduct, StakingAction
 from statemachines.values import Account, ActorName, Frozen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from infra.simulator.venue.earn_book import EarnBook
+from infra.simulator.venue.earn.book import EarnBook
 from infra.simulator.venue.money import ZERO
 from infra.simulator.venue.record import Row as Row
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.earn import EarnReading, EarnYield
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
@@ -24,7 +25,9 @@ from statemachines.ledger.postings import (
     earn_opening_posting,
     yield_posting,
 )
-from statemachines.requests import AccountSnapshot, EarnReading, EarnYield
+from statemachines.requests import (
+    AccountSnapshot,
+)
 from statemachines.values import EARN_ACCOUNT, ENGINE_OF, IDENTITY_OF, SPOT, Account
 
 ZERO = Decimal(0)

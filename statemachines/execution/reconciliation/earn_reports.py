@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from statemachines.earn import EarnReading
 from statemachines.execution.context import ExecutionContext
 from statemachines.messages.accounts import EarnKnown
-from statemachines.requests import AccountSnapshot, EarnReading
+from statemachines.requests import (
+    AccountSnapshot,
+)
 from statemachines.values import Account
 
 

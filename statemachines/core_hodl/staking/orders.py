@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.commands import Send
-from statemachines.core_hodl import staking
 from statemachines.core_hodl.engine_orders import EngineOrders
+from statemachines.core_hodl.staking import decision as staking
 from statemachines.core_hodl.state import ZERO, EarnRow, StakingUnderWay
+from statemachines.earn import StakingAction
 from statemachines.messages.accounts import EarnKnown, StakingOrdered, StakingReported
-from statemachines.requests import StakingAction
 from statemachines.values import Account, Side
 
 NOT_REDEEMED = "redeem"

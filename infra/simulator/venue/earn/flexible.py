@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from infra.simulator.venue.earn_book import EarnPosition
+from infra.simulator.venue.earn.book import EarnPosition
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Account, Row
