@@ -21,7 +21,7 @@ from infra.backtest.system import InProcessSystem
 from infra.backtest.version import version_of_the_code
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
-from infra.simulator.venue.earn.flexible import value_usdt
+from infra.simulator.venue.earn import value_usdt
 from infra.simulator.venue.impact import mean_volume
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account

@@ -144,7 +144,7 @@ def _looked_up(context: ExecutionContext, work: StakingWork, found: StakingStatu
 
 
 def _wait(context: ExecutionContext, work: StakingWork) -> None:
-    """The exchange works on it; the engine is told once."""
+    """The exchange works on it; the engine is informed once."""
     is_news = work.waits == 0
     _move(context, work, "wait" if work.state is StakingState.PENDING else "found", "the exchange reports Pending")
     pause_ms = min(FIRST_CHECK_MS * 2 ** min(work.waits, 10), LONGEST_CHECK_MS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.simulator.api.context import Answer, Context
 from infra.simulator.api.paging import WEEK_MS, page, window, within
-from infra.simulator.venue.earn import flexible
+from infra.simulator.venue import earn
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.model import Row
 from infra.simulator.venue.money import text
@@ -27,7 +27,7 @@ def products(ctx: Context) -> Answer:
             "swapCoinPrecision": "", "stakeExchangeRate": "", "redeemExchangeRate": "", "rewardDistributionType": "",
             "rewardIntervalMinute": 0, "redeemProcessingMinute": 0, "stakeTime": "", "interestCalculationTime": "",
         }
-        for one in flexible.PRODUCTS.values()
+        for one in earn.PRODUCTS.values()
         if category == FLEXIBLE and coin in ("", one.coin)
     ]  # fmt: skip
     return Answer({"list": rows}, message="")
@@ -41,11 +41,11 @@ def place_order(ctx: Context) -> Answer:
         raise VenueError(180007, "Product not available")
     if params.values.get("interestCard"):
         raise VenueError(180001, "Invalid parameter: interestCard is not simulated")
-    kind = params.choice("orderType", (flexible.STAKE, flexible.REDEEM))
+    kind = params.choice("orderType", (earn.STAKE, earn.REDEEM))
     wallet = params.choice("accountType", ("FUND", "UNIFIED"))
-    if kind == flexible.REDEEM:
+    if kind == earn.REDEEM:
         wallet = params.choice("toAccountType", ("FUND", "UNIFIED"), wallet)
-    row = flexible.place(
+    row = earn.place(
         ctx.venue,
         ctx.account,
         params.required("productId"),
@@ -74,14 +74,14 @@ def positions(ctx: Context) -> Answer:
     product_id, coin = ctx.params.text("productId"), ctx.params.text("coin")
     rows = [
         {
-            "coin": flexible.PRODUCTS[key].coin, "productId": key, "amount": text(one.amount),
-            "totalPnl": text(one.total_pnl), "claimableYield": text(flexible.accrued(ctx.venue, one)), "id": "",
+            "coin": earn.PRODUCTS[key].coin, "productId": key, "amount": text(one.amount),
+            "totalPnl": text(one.total_pnl), "claimableYield": text(earn.accrued(ctx.venue, one)), "id": "",
             "status": "", "orderId": "", "estimateRedeemTime": "", "estimateStakeTime": "",
             "estimateInterestCalculationTime": "", "settlementTime": "", "autoReinvest": "",
             "availableAmount": text(one.amount), "freezeDetails": [],
         }
         for key, one in ctx.account.earn.positions.items()
-        if category == FLEXIBLE and product_id in ("", key) and coin in ("", flexible.PRODUCTS[key].coin)
+        if category == FLEXIBLE and product_id in ("", key) and coin in ("", earn.PRODUCTS[key].coin)
     ]  # fmt: skip
     return Answer({"list": rows}, message="")
 
@@ -101,10 +101,10 @@ def hourly_yields(ctx: Context) -> Answer:
 def apr_history(ctx: Context) -> Answer:
     """GET /v5/earn/apr-history: one row a day, newest first; the rate never changes here."""
     ctx.params.choice("category", (FLEXIBLE, ON_CHAIN))
-    flexible.product(ctx.params.required("productId"))
+    earn.product(ctx.params.required("productId"))
     start_ms, end_ms = window(ctx.params, ctx.venue.now_ms, WEEK_MS)
-    first, last = -(-start_ms // flexible.DAY_MS), min(end_ms, ctx.venue.now_ms) // flexible.DAY_MS
-    days = [{"timestamp": str(day * flexible.DAY_MS), "apr": _percent(ctx)} for day in range(last, first - 1, -1)]
+    first, last = -(-start_ms // earn.DAY_MS), min(end_ms, ctx.venue.now_ms) // earn.DAY_MS
+    days = [{"timestamp": str(day * earn.DAY_MS), "apr": _percent(ctx)} for day in range(last, first - 1, -1)]
     return Answer({"list": days}, message="")
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
-from infra.simulator.venue.earn import flexible
-from infra.simulator.venue.earn.book import EarnBook
-from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue import earn
+from infra.simulator.venue.model import Account, EarnBook, Order, Position, Row
 from infra.simulator.venue.state import Venue
 
 FORMAT = 2
@@ -66,7 +65,7 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.transfers = {key: Row(*row) for key, row in data["transfers"].items()}
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}
     venue.deposits = [Row(*row) for row in data["deposits"]]
-    flexible.reopen(venue)
+    earn.reopen(venue)
     return venue
 
 

@@ -53,7 +53,7 @@ class Venue:
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
         self.earn_due_ms = NEVER_MS
-        """When something of Earn is due next (`venue.earn.flexible`); it follows from the accounts."""
+        """When something of Earn is due next (`venue.earn`); it follows from the accounts."""
         self.changes: dict[str, Changes] = {}
         self.sleep: dict[str, tuple[int, bool]] = {}
         self.slippages: dict[str, Decimal] = {}

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from infra.simulator.venue.earn.book import EarnPosition
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.margin import transferable
-from infra.simulator.venue.model import Account, Row
+from infra.simulator.venue.model import Account, EarnPosition, Row
 from infra.simulator.venue.money import ZERO, on_step, text, to_unit
 from infra.simulator.venue.records import post
 from infra.simulator.venue.state import NEVER_MS, Venue
