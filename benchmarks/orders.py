@@ -54,7 +54,7 @@ STANDING_STILL = "86400"
 """Wall seconds per market day: no hour passes during the run."""
 
 ACKNOWLEDGED = STAGES[-1]
-SHOWN_ROLES = 8
+SHOWN_ROLES = 20
 PATIENCE_S = 300.0
 KILL_AT_SHARE = 0.2
 """Part of the burst that is acknowledged when the order manager is killed."""

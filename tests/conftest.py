@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.budget import Spent
 from tests.shared import shared_path
@@ -33,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The time is measured where all reports come together: not in the workers of pytest-xdist. A soak tries more
     examples of each property whose test takes their number from the profile."""
-    settings.register_profile("soak", max_examples=SOAK_EXAMPLES)
-    if config.getoption("--soak"):
-        settings.load_profile("soak")
+    # How long one example takes says nothing about our code on a machine that others load too.
+    settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("soak", settings.get_profile("usual"), max_examples=SOAK_EXAMPLES)
+    settings.load_profile("soak" if config.getoption("--soak") else "usual")
     file = config.getoption("--spent")
     if not hasattr(config, "workerinput") and (file is not None or config.getoption("--fast")):
         config.pluginmanager.register(Spent(None if file is None else Path(file)))

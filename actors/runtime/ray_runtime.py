@@ -120,6 +120,9 @@ def spawn(assembly: Assembly, name: ActorName, max_restarts: int = 0) -> Any:
         "num_cpus": 0,
         "max_restarts": max_restarts,
         "max_task_retries": 0,
+        # Every delivery would be an event of its own at the control store and the dashboard; the actors' states are
+        # there without them, and what was called is in the journal.
+        "enable_task_events": False,
         "get_if_exists": True,
     }
     return remote.options(**options).remote(assembly, str(name))

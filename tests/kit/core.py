@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
@@ -33,11 +34,12 @@ MAX_TICKS = 1_000
 
 
 def recorded(bars: Sequence[BarFact], needs: Iterable[HistoryNeed]) -> dict[HistoryNeed, list[BarFact]]:
-    """What a new incarnation's runtime gives it of these recorded bars."""
-    return {
-        need: [bar for bar in bars if (bar.category, bar.symbol, bar.interval) == need[:3]][-need.bars :]
-        for need in needs
-    }
+    """What a new incarnation's runtime gives it of these recorded bars: the newest, oldest first."""
+    found: dict[HistoryNeed, list[BarFact]] = {}
+    for need in needs:
+        fitting = (bar for bar in reversed(bars) if (bar.category, bar.symbol, bar.interval) == need[:3])
+        found[need] = list(islice(fitting, need.bars))[::-1]
+    return found
 
 
 class Core(Generic[L]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,10 @@ def test_every_row_of_every_table_says_why_and_every_state_has_a_text_and_can_be
     assert {table.initial} | {row.dest for row in table.rows} == set(table.states.__members__.values())
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for package in PACKAGES:
-        for path in sorted((REPOSITORY / package).rglob("*.py")):
-            yield str(path.relative_to(REPOSITORY)), ast.parse(path.read_text())
+@cache
+def modules() -> Mapping[str, ast.Module]:
+    files = [path for package in PACKAGES for path in sorted((REPOSITORY / package).rglob("*.py"))]
+    return {str(path.relative_to(REPOSITORY)): ast.parse(path.read_text()) for path in files}
 
 
 def called(call: ast.expr) -> str:
@@ -163,12 +164,11 @@ def dropped(tree: ast.Module, answering: set[str]) -> list[int]:
 
 def test_no_journal_entry_is_dropped() -> None:
     """Every call of something that answers with journal entries is used: returned, kept or handed on."""
-    trees = dict(modules())
-    functions = [one for tree in trees.values() for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)]
-    answers = {
-        name: {"Journal" in ast.unparse(one.returns) for one in functions if one.name == name and one.returns}
-        for name in {one.name for one in functions}
-    }
+    trees = modules()
+    answers: dict[str, set[bool]] = {}
+    for one in (one for tree in trees.values() for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)):
+        if one.returns is not None:
+            answers.setdefault(one.name, set()).add("Journal" in ast.unparse(one.returns))
     answering = {name for name, found in answers.items() if found == {True}}
     assert {"fire", "next_stage", "detect", "decline", "begin_day"} <= answering
     found = {path: lines for path, tree in trees.items() if (lines := dropped(tree, answering))}
@@ -184,14 +184,14 @@ def test_only_the_state_machine_makes_entries_and_touches_its_state() -> None:
     """A transition in the journal that no table has, or a state set past its table, cannot be written elsewhere."""
     makers = {
         p
-        for p, tree in modules()
+        for p, tree in modules().items()
         for one in ast.walk(tree)
         if isinstance(one, ast.Call) and called(one) == "JournalEntry"
     }
     assert makers == {"statemachines/fsm.py"}
     setters = {
         path
-        for path, tree in modules()
+        for path, tree in modules().items()
         for one in ast.walk(tree)
         if isinstance(one, ast.Attribute) and one.attr == "_state" and isinstance(one.ctx, ast.Store)
         if path.startswith("statemachines/")

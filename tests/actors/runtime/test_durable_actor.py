@@ -74,7 +74,7 @@ class Rig:
                     self.runtime.stop_actor(name)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 6), st.lists(st.integers(1, 12), max_size=12))
 def test_crashes_between_any_two_steps_lose_and_double_nothing(facts: int, crashes: list[int]) -> None:
     rig = Rig(crashes)

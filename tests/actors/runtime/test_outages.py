@@ -46,7 +46,7 @@ class _FlakyStore(MemoryStore):
             raise StoreUnavailableError
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 6), st.lists(st.integers(1, 6), max_size=12))
 def test_whatever_call_the_database_misses_nothing_received_is_lost(facts: int, outages: list[int]) -> None:
     """Also frames and answers that were waiting when the look-up of known facts failed."""

@@ -24,7 +24,7 @@ from tests.simulation.whole import instant
 
 pytestmark = pytest.mark.slow
 
-DAYS = 45
+DAYS = 25
 SEED = 2
 TREND = (ActorName.TREND_1, ActorName.TREND_2)
 

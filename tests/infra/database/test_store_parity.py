@@ -41,7 +41,7 @@ steps = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=st.lists(steps, min_size=1, max_size=6))
 def test_any_script_leaves_both_stores_equal(database_url: str, script: list[dict[str, Any]]) -> None:
     postgres = PostgresStore(database_url)

@@ -69,7 +69,7 @@ SELDOM = frozenset(
         Point.POSITION,
     }
 )
-_LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 1)]
+_LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 2 if pair.point is Point.BATCH else 1)]
 
 MAX_PER_PAIR = 4
 MOST = 40

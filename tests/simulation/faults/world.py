@@ -35,12 +35,12 @@ LARGE = "orders are worked in slices: 5,000 times the usual capital"
 SCALE = 5_000
 OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
     FIRST_START: ("2025-01-01T00:00", frozenset({Point.LEVERAGE})),
-    "the funding pairs are opened": ("2025-01-01T12:00", frozenset()),
-    "the trends are entered and the tranches begin": ("2025-01-01T20:00", frozenset({Point.TRANSFER})),
+    "the funding pairs are opened": ("2025-01-01T12:00", frozenset({Point.BATCH})),
+    "the trends are entered and the tranches begin": ("2025-01-01T20:00", frozenset({Point.TRANSFER, Point.BATCH})),
     "the tranches are quoted again": ("2025-01-02T20:00", frozenset({Point.TRANSFER, Point.AMEND})),
     "stops are hit": ("2025-01-07T04:00", frozenset({Point.CANCEL})),
     "a trend is entered and stopped, the pairs are closed": ("2025-01-11T20:00", frozenset({Point.TRANSFER})),
-    LARGE: ("2025-01-01T20:00", frozenset()),
+    LARGE: ("2025-01-01T20:00", frozenset({Point.BATCH})),
 }
 """Moments of the synthetic market four hours before something happens, and the rare points that come up then."""
 

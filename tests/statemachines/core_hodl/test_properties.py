@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal as D
 from typing import Any, Literal
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.core_hodl.machine import DAY_TABLE, TABLE
@@ -123,7 +123,7 @@ class Watch:
             assert note.KIND == "remark" or (note.table, note.source, note.trigger, note.dest) in arrows
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(days(30), st.sampled_from(sorted(HELD)))
 def test_ch6_ch7_ch8_the_limits_never_break_and_no_tranche_is_bought_twice(script: list[Day], held: str) -> None:
     made = start(held)
@@ -175,7 +175,7 @@ def _no_fallen_asset_sold(made: CoreWorld) -> None:
         assert intent.symbol[:3] not in fallen_at[ms // DAY_MS * DAY_MS], (ms, intent)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(days(20), st.sampled_from(sorted(HELD)))
 def test_or9_a_restart_between_any_two_steps_gives_the_same_journal(script: list[Day], held: str) -> None:
     plain, restored = start(held), start(held, restarts=True)

@@ -255,7 +255,6 @@ def _intent_of(link: str) -> str:
 AnyOrderOfEvents.TestCase.settings = settings(
     max_examples=settings().max_examples,
     stateful_step_count=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestAnyOrderOfEvents = AnyOrderOfEvents.TestCase

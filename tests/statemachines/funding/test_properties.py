@@ -119,7 +119,7 @@ def run(plan: list[Period], fates: list[Outcome], restarts: bool) -> Market:
     return market
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plan=st.lists(periods, min_size=3, max_size=8), fates=st.lists(outcomes, max_size=12))
 def test_invariants_hold_and_it_always_gets_flat(plan: list[Period], fates: list[Outcome]) -> None:
     """FU-4, FU-7: sizes within the limit, no flip, no silent nakedness; once orders fill again it is flat."""
@@ -131,7 +131,7 @@ def test_invariants_hold_and_it_always_gets_flat(plan: list[Period], fates: list
     assert market.world.logic.deadline() is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(plan=st.lists(periods, min_size=3, max_size=6), fates=st.lists(outcomes, max_size=10))
 def test_a_restore_after_every_call_gives_the_same_journal(plan: list[Period], fates: list[Outcome]) -> None:
     """DA-5, OR-9: state rows hold everything that matters."""

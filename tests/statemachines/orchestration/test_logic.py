@@ -362,7 +362,7 @@ def test_or3_one_restart_at_any_point_changes_nothing(step: int) -> None:
     assert shaken.log == STEADY.log
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["close", "repeat", "fault", "back", "risk", "calm", "wish", "silence"]), max_size=25))
 def test_or3_one_summary_per_day_and_one_turn_per_engine_and_day(events: list[str]) -> None:
     world, number, closed = World(lambda n: n % 3 == 0).open(), 0, 0

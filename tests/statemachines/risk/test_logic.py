@@ -306,7 +306,7 @@ def play(world: World, steps: list[tuple[str, int, int]]) -> None:
             world.tell(reconciled(now_ms, value), now_ms)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEP, max_size=25))
 def test_restored_after_every_step_it_decides_the_same(steps: list[tuple[str, int, int]]) -> None:
     """A crash between any two steps changes no decision, message or fact."""
@@ -317,7 +317,7 @@ def test_restored_after_every_step_it_decides_the_same(steps: list[tuple[str, in
     assert shaken.rows == steady.rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(list(Side)), st.booleans()), max_size=25))
 def test_tr9_no_sequence_of_approvals_reaches_beyond_the_limit(steps: list[tuple[int, Side, bool]]) -> None:
     """Invariant: whatever fills or not, held + approved never stands above 1.0 × equity in one asset."""

@@ -72,7 +72,7 @@ def check_size(market: Market, cash: Decimal) -> None:
         assert amount <= cash / 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plan=st.lists(spells, min_size=1, max_size=8), fates=st.lists(outcomes, max_size=12))
 def test_never_twice_for_one_trigger(plan: list[Spell], fates: list[Outcome]) -> None:
     """TA-1, TA-5, TA-9, A2, A4: deployments that bought are 30 days apart, a level fires once per high, level 2 after
@@ -105,7 +105,7 @@ def test_never_twice_for_one_trigger(plan: list[Spell], fates: list[Outcome]) ->
     assert len(market.cycles_done()) == days
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(plan=st.lists(spells, min_size=1, max_size=5), fates=st.lists(outcomes, max_size=10))
 def test_a_restore_after_every_call_gives_the_same_journal(plan: list[Spell], fates: list[Outcome]) -> None:
     """DA-5, OR-9: state rows hold everything that matters."""

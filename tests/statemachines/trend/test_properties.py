@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal as D
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statemachines.messages.control import CycleDone, RiskState
@@ -43,7 +43,7 @@ days = st.builds(
     risk=st.sampled_from(["NORMAL"] * 4 + ["CAUTION", "REDUCE_ONLY", "PAUSED", "HALTED"]),
 )
 markets = st.lists(days, min_size=8, max_size=30)
-BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+BOUNDED = settings(max_examples=40, derandomize=True)
 START = [100.0 * 1.01**i for i in range(8)]
 
 

@@ -85,7 +85,7 @@ def test_no_days_no_figures() -> None:
     assert (nothing.cagr, nothing.sharpe, nothing.sortino, nothing.calmar, nothing.worst) == (None,) * 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-0.9, 2.0), min_size=1, max_size=40))
 def test_falls_tell_every_drawdown_once(raw: list[float]) -> None:
     returns = np.array(raw)

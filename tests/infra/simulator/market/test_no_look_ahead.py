@@ -72,7 +72,7 @@ def other_future(row: Row, now_ms: int) -> Row:
     return start_ms, open_, high, low, close, volume + 7
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     hour=st.integers(0, DAYS * 24 - 1),
     into_ms=st.one_of(
@@ -119,7 +119,7 @@ def test_answers_do_not_depend_on_the_future(hour: int, into_ms: int, from_day: 
     assert all(at + DAY_MS <= now_ms for at, _ in real.dvol(now_ms))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(now_ms=st.integers(START_MS + 1, START_MS + 3 * DAY_MS - 1))
 def test_the_premium_so_far_does_not_depend_on_the_future(now_ms: int) -> None:
     spot, perp = rows(72, seed=4), rows(72, seed=5)

@@ -190,7 +190,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hours=HOURS, actions=ACTIONS)
 def test_every_wallet_is_the_sum_of_its_log_to_the_last_unit(
     hours: list[tuple[str, str, str, str]], actions: list[tuple[str, str, str, int, int, int]]

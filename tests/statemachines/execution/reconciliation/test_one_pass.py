@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.execution.reconciliation import comparison, reconciler
@@ -126,7 +126,6 @@ def facts_of(rig: Rig) -> list[Fact]:
     return list(rig.facts.values())
 
 
-@settings(deadline=None)
 @given(events=EVENTS, deliver=st.lists(st.integers(0, 40), max_size=30), restarts=st.booleans())
 def test_or9_one_pass_converges_and_the_second_does_nothing(
     events: list[tuple[str, Side, Decimal]], deliver: list[int], restarts: bool

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.execution.parameters import OrderParameters
@@ -293,7 +293,6 @@ MOVEMENTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(movements=MOVEMENTS, data=st.data())
 def test_or9_rows_in_any_order_any_number_of_times_and_over_restarts_give_one_ledger(
     movements: list[tuple[str, Decimal, str, int]], data: st.DataObject
