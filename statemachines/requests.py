@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from statemachines.earn import EarnReading, LookUpStaking, StakeCoins, StakingStatus
+from statemachines.earn.terms import EarnReading, LookUpStaking, StakeCoins, StakingStatus
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Frozen, Instrument, Side

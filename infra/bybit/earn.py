@@ -23,7 +23,7 @@ from infra.bybit.parsing.earn import (
     yield_rows,
 )
 from infra.bybit.parsing.fields import Row, UnparsableError, plain
-from statemachines.earn import (
+from statemachines.earn.terms import (
     EarnPosition,
     EarnProduct,
     EarnReading,

@@ -24,7 +24,7 @@ from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
 from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
-from statemachines.earn import LookUpStaking, StakeCoins
+from statemachines.earn.terms import LookUpStaking, StakeCoins
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import (
     Accepted,

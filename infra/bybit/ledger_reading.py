@@ -11,7 +11,7 @@ from infra.bybit.caller import Caller
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.session import Sessions
-from statemachines.earn import EarnReading
+from statemachines.earn.terms import EarnReading
 from statemachines.execution.reconciliation.earn import coins_in_earn
 from statemachines.requests import (
     ReadAccount,

@@ -10,7 +10,7 @@ from pydantic import Field
 from statemachines.actor_logic import StateRow
 from statemachines.core_hodl.machine import CoreState, DayStage
 from statemachines.core_hodl.tranche_plans import Plan
-from statemachines.earn import EarnPosition, EarnProduct, StakingAction
+from statemachines.earn.terms import EarnPosition, EarnProduct, StakingAction
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import Frozen, Instrument, Side

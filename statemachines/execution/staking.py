@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from statemachines.earn import LookUpStaking, StakeCoins, StakingStatus
+from statemachines.earn.terms import LookUpStaking, StakeCoins, StakingStatus
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
 from statemachines.execution.orders.order_ids import client_order_id

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from statemachines.earn import EarnPosition, EarnProduct, StakingAction
+from statemachines.earn.terms import EarnPosition, EarnProduct, StakingAction
 from statemachines.messages.envelope import Body
 from statemachines.values import Account, ActorName, Frozen
 

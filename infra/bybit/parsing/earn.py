@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from infra.bybit.parsing.fields import MAX_QUANTITY, Row, UnparsableError
-from statemachines.earn import EarnPosition, EarnProduct, EarnYield, StakingAction
+from statemachines.earn.terms import EarnPosition, EarnProduct, EarnYield, StakingAction
 
 FLEXIBLE = "FlexibleSaving"
 

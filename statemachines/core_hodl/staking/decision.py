@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.state import EarnRow
-from statemachines.earn import EarnProduct
+from statemachines.earn.terms import EarnProduct
 from statemachines.values import DAY_MS
 
 ZERO = Decimal(0)

@@ -8,7 +8,7 @@ from statemachines.commands import Send
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.staking import decision as staking
 from statemachines.core_hodl.state import ZERO, EarnRow, StakingUnderWay
-from statemachines.earn import StakingAction
+from statemachines.earn.terms import StakingAction
 from statemachines.messages.accounts import EarnKnown, StakingOrdered, StakingReported
 from statemachines.values import Account, Side
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.earn import EarnReading, EarnYield
+from statemachines.earn.terms import EarnReading, EarnYield
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statemachines.earn import EarnReading
+from statemachines.earn.terms import EarnReading
 from statemachines.execution.context import ExecutionContext
 from statemachines.messages.accounts import EarnKnown
 from statemachines.requests import (

@@ -1,4 +1,4 @@
-"""The exchange's Earn in the core's own terms (CH-10): staking orders, offers, positions, yield."""
+"""Staking orders, offers, positions and yield of Earn, as requests and responses carry them."""
 
 from __future__ import annotations
 
