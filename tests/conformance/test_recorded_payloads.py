@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from infra.simulator.api import ApiRequest, Exchange
-from infra.simulator.market.path import DAY_MS
+from infra.simulator.market.path import HOUR_MS
 from infra.simulator.market.synthetic import SyntheticMarket
 from tests.shared import shared_path
 
 START_MS = 1_704_067_200_000
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 
+FLEXIBLE = {"category": "FlexibleSaving"}
 REST: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
     "market-time": ("GET", "/v5/market/time", None, {}),
     "market-instruments-info/docs-market-instrument-1-a": ("GET", "/v5/market/instruments-info", None, BTC),
@@ -61,6 +62,12 @@ REST: dict[str, tuple[str, str, str | None, dict[str, Any]]] = {
         "GET", "/v5/asset/transfer/query-account-coin-balance", "MASTER", {"accountType": "UNIFIED", "coin": "USDT"}),
     "asset-coin-query-info": ("GET", "/v5/asset/coin/query-info", "MASTER", {"coin": "USDT"}),
     "asset-deposit-query-record": ("GET", "/v5/asset/deposit/query-record", "MASTER", {}),
+    "earn-product": ("GET", "/v5/earn/product", None, FLEXIBLE),
+    "earn-order": ("GET", "/v5/earn/order", "CORE-HODL", FLEXIBLE),
+    "earn-position": ("GET", "/v5/earn/position", "CORE-HODL", FLEXIBLE),
+    "earn-yield": ("GET", "/v5/earn/yield", "CORE-HODL", FLEXIBLE),
+    "earn-hourly-yield": ("GET", "/v5/earn/hourly-yield", "CORE-HODL", FLEXIBLE),
+    "earn-apr-history": ("GET", "/v5/earn/apr-history", None, FLEXIBLE | {"productId": "431"}),
 }  # fmt: skip
 
 STREAMS = {
@@ -85,6 +92,9 @@ NOT_OURS = {
     "data[].extraFees[].subFeeType",
     "data[].extraFees[].feeRate",
     "data[].extraFees[].fee",
+    "result.list[].freezeDetails[]",
+    "result.list[].freezeDetails[].amount",
+    "result.list[].freezeDetails[].description",
     "result.availableWithdrawalMap.BTC",
     "result.availableWithdrawalMap.ETH",
     "result.availableWithdrawalMap.SOL",
@@ -115,8 +125,11 @@ def played() -> tuple[Exchange, dict[tuple[str, str], dict[str, Any]]]:
     transfer = {"transferId": "x", "coin": "USDT", "amount": "1", "fromAccountType": "UNIFIED"}
     post("/v5/asset/transfer/universal-transfer", "MASTER", **transfer, toAccountType="UNIFIED",
          fromMemberId=uids["MASTER"], toMemberId=uids["TACTICAL"])  # fmt: skip
+    exchange.deposit("CORE-HODL", "ETH", Decimal(2))
+    post("/v5/earn/place-order", "CORE-HODL", **FLEXIBLE, orderType="Stake", accountType="UNIFIED", amount="1",
+         coin="ETH", productId="431", orderLinkId="e1")  # fmt: skip
     frames += exchange.drain()
-    while exchange.market_time < START_MS + DAY_MS:
+    while exchange.market_time < START_MS + 26 * HOUR_MS:
         frames += exchange.advance(exchange.step, None).frames
     last: dict[tuple[str, str], dict[str, Any]] = {}
     for frame in frames:

@@ -94,7 +94,9 @@ def yields(ctx: Context) -> Answer:
 
 def hourly_yields(ctx: Context) -> Answer:
     """GET /v5/earn/hourly-yield: what accrued, newest first."""
-    rows, cursor = _page(ctx, ctx.account.earn.hourly, _of_product(ctx), is_windowed=True)
+    book = ctx.account.earn
+    due = [row for key, one in book.positions.items() for row in earn.hours_since(ctx.venue, key, one)]
+    rows, cursor = _page(ctx, [*book.hourly, *due], _of_product(ctx), is_windowed=True)
     return Answer({"list": [row.data for row in rows], "nextPageCursor": cursor}, message="")
 
 

@@ -177,21 +177,30 @@ def _per_hour(venue: Venue, amount: Decimal) -> Decimal:
 
 def _accrue(venue: Venue, account: Account, product_id: str, position: EarnPosition) -> None:
     """Yield of every full hour that has ended since the last time."""
-    first, last = position.accrued_ms // HOUR_MS + 1, venue.now_ms // HOUR_MS
+    rows = hours_since(venue, product_id, position)
+    position.claimable = accrued(venue, position)
     position.accrued_ms = venue.now_ms
-    per_hour = _per_hour(venue, position.amount)
-    if not per_hour:
-        return
-    for hour in range(first, last + 1):
-        position.claimable += per_hour
-        seq = venue.next_seq()
-        data = {
-            "productId": product_id, "coin": PRODUCTS[product_id].coin, "id": str(seq), "amount": text(per_hour),
-            "effectiveStakingAmount": text(position.amount), "hourlyDate": str(hour * HOUR_MS), "status": "Success",
-            "createdAt": str(venue.now_ms),
-        }  # fmt: skip
-        account.earn.hourly.append(Row(seq, hour * HOUR_MS, data))
+    account.earn.hourly += rows
     del account.earn.hourly[:-HOURLY_KEPT]
+
+
+def hours_since(venue: Venue, product_id: str, position: EarnPosition) -> list[Row]:
+    """The hourly records that are due and not written yet; they are numbered by their hours."""
+    per_hour = _per_hour(venue, position.amount)
+    first, last = position.accrued_ms // HOUR_MS + 1, venue.now_ms // HOUR_MS
+    return [
+        Row(
+            hour,
+            hour * HOUR_MS,
+            {
+                "productId": product_id, "coin": PRODUCTS[product_id].coin, "id": str(hour), "amount": text(per_hour),
+                "effectiveStakingAmount": text(position.amount), "hourlyDate": str(hour * HOUR_MS),
+                "status": "Success", "createdAt": str(hour * HOUR_MS),
+            },
+        )
+        for hour in range(first, last + 1)
+        if per_hour
+    ]  # fmt: skip
 
 
 def _pay_yield(venue: Venue, account: Account, product_id: str, position: EarnPosition) -> None:
