@@ -54,7 +54,7 @@ BACKGROUND = 0.0006
 """How likely any fault is at any occasion."""
 
 FOCUS_PAIRS = 4
-RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
+RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.STAKING, Point.LEVERAGE})
 """Points with an occasion or two in a run."""
 
 SELDOM = frozenset(
