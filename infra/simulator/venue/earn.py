@@ -43,7 +43,13 @@ class Product:
 
 
 PRODUCTS: dict[str, Product] = {
-    one.product_id: one for one in (Product("431", "ETH", Decimal("0.001"), Decimal("1000000"), 8),)
+    one.product_id: one
+    for one in (
+        Product("428", "USDT", Decimal(1), Decimal("100000000"), 8),
+        Product("430", "BTC", Decimal("0.0001"), Decimal("100000"), 8),
+        Product("431", "ETH", Decimal("0.001"), Decimal("1000000"), 8),
+        Product("432", "SOL", Decimal("0.01"), Decimal("10000000"), 8),
+    )
 }
 
 
@@ -99,6 +105,15 @@ def place(
         _pay_out(venue, account, record)
     venue.earn_due_ms = _next_due_ms(venue)
     return record
+
+
+def move_by_hand(venue: Venue, account: Account, coin: str, amount: Decimal) -> None:
+    """Coins moved into a product (positive) or out of it by somebody else than a request; the wallet is not touched."""
+    product_id = next(one.product_id for one in PRODUCTS.values() if one.coin == coin)
+    position = account.earn.positions.setdefault(product_id, EarnPosition(accrued_ms=venue.now_ms))
+    _accrue(venue, account, product_id, position)
+    position.amount = max(position.amount + amount, ZERO)
+    venue.earn_due_ms = _next_due_ms(venue)
 
 
 def settle(venue: Venue) -> None:

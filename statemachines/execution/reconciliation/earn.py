@@ -73,7 +73,9 @@ def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
             continue
         records.seen.add(yield_key(one), one.paid_ms)
         post(context, yield_posting(snapshot.account, one.yield_id, one.coin, one.amount, one.paid_ms))
-        context.count_result(snapshot.account, one.coin, one.amount)
+        context.publish_balances(snapshot.account)
+        if one.coin in books.book.staked():
+            context.count_result(snapshot.account, one.coin, one.amount)  # part of what is held, and a result (F11)
         text = f"Earn has paid {one.amount} {one.coin}"
         context.note(str(snapshot.account), "yield", text, amount=str(one.amount), coin=one.coin)
     return True
