@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 SEEDS ?= 1000
 MINUTES ?= 120
+TRIALS ?= 50
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos recovery drill drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -52,6 +53,8 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/eternal diagrams
 	$(BIN)/eternal config example
 	$(BIN)/eternal config schema
+	$(BIN)/eternal exchange document
+	$(BIN)/python -m tests.simulation.matrix
 
 golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and on a faulty synthetic market with the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)
@@ -70,6 +73,12 @@ soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live p
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 times and break its streams in storms; each recovery within 10 s
+	$(BIN)/python -m tests.chaos.recovery --trials $(TRIALS) $(ARGS)
+
+drill: $(VENV)/.dev-ready ## the whole system in one process under SCENARIO=NAME (default: all), each with SEEDS of its chances
+	$(BIN)/python -m tests.simulation.scenarios.drill $(SCENARIO) --seeds $(if $(filter 1000,$(SEEDS)),20,$(SEEDS)) $(ARGS)
 
 drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)

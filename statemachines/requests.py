@@ -218,8 +218,8 @@ class OrderReport(Frozen):
 
 
 class ExecutionReport(Frozen):
-    """A row of the execution stream or list. Only `Trade`, `BustTrade` and `AdlTrade` are fills; `Funding` is
-    a settlement: `fee` is then what was paid (positive) or received (negative).
+    """A row of the execution stream or list. `Trade`, `BustTrade`, `AdlTrade` and `Delivery` alone are fills; `Funding`
+    is a settlement: `fee` is then what was paid (positive) or received (negative).
 
     `realized_pnl` is None where it is not reported, as in REST's list; a reported 0 means none. `closed_quantity`
     (`closedSize`) is None where absent."""

@@ -6,7 +6,6 @@ import logging
 import shutil
 import sys
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -15,6 +14,7 @@ from typer.core import TyperGroup
 
 from api.cli.configuration import config_app
 from api.cli.days import parse_day
+from api.cli.exchange import exchange_app
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
@@ -40,13 +40,6 @@ class _Sentences(TyperGroup):
             _refuse(f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions.")
 
 
-class ExchangeClock(StrEnum):
-    """Who moves the time of the simulated exchange."""
-
-    LOCKSTEP = "lockstep"
-    WALL = "wall"
-
-
 app = typer.Typer(
     cls=_Sentences,
     no_args_is_help=True,
@@ -58,6 +51,7 @@ app = typer.Typer(
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(exchange_app, name="exchange")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
@@ -169,51 +163,6 @@ def control(
     if not yes:
         typer.confirm(f"{action} {scope}?", abort=True)
     typer.echo(send_command(place, action, scope, reason, command_id))
-
-
-@app.command()
-def exchange(
-    port: Annotated[int, typer.Option(help="port on loopback; 0: a free one")] = 0,
-    clock: Annotated[ExchangeClock, typer.Option(help="who moves time: the client, or the clock on the wall")] = (
-        ExchangeClock.LOCKSTEP
-    ),
-    speed: Annotated[int | None, typer.Option(help="market seconds in a second, with --clock wall (default 1)")] = None,
-    history: Annotated[Path | None, typer.Option(help="replay the price files of this folder")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="first market day, 2020-01-01")] = None,
-    seed: Annotated[int | None, typer.Option(help="seed of the synthetic market")] = None,
-    settings: Settings = None,
-    data: Folder = None,
-    config_file: ConfigFile = None,
-) -> None:
-    """Run only the simulated exchange, in the foreground.
-
-    By the wall clock its time is the present: a synthetic market begins today, and the days of a replay are shown as
-    if the first one were today.
-    """
-    if speed is not None and clock is not ExchangeClock.WALL:
-        _refuse("--speed is for --clock wall only; in lockstep the client moves time.")
-    given: dict[str, Any] = {}
-    if port:
-        given["port"] = port
-    if history is not None:
-        given["history"] = str(history)
-    if start is not None:
-        given["from_day"] = start
-    if seed is not None:
-        given["seed"] = seed
-    config = _config({"exchange": given} if given else {}, settings, data, config_file)
-    from api.launch.simulator_process import SimulatorProcess
-
-    def serve() -> None:
-        process = SimulatorProcess(config, speed=(speed or 1) if clock is ExchangeClock.WALL else None)
-        typer.echo(f"The simulated exchange listens at {process.start()}; its keys are in {process.keys_file}.")
-        try:
-            process.wait()
-        finally:
-            process.stop()
-
-    claim_data_folder(config.data_folder)
-    serve()
 
 
 @app.command()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -46,7 +47,8 @@ class SimulatorError(OperatorError):
 class SimulatorProcess:
     """One simulated exchange on `config.exchange_folder`. It outlives our actors and resumes at the same instant.
 
-    With a `speed` it runs by the wall clock, so many market seconds in a second, and without our actors.
+    With a `speed` it runs by the wall clock, so many market seconds in a second, and without our actors; `faults` are
+    its options of a scenario.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class SimulatorProcess:
         run: Run | None = None,
         granted: GrantedTime | None = None,
         speed: int | None = None,
+        faults: Sequence[str] = (),
     ) -> None:
         self._speed = speed
+        self._faults = tuple(faults)
         self.folder = config.exchange_folder
         self.url = ""
         self.instance = ""
@@ -186,7 +190,7 @@ class SimulatorProcess:
         accounts = [part for account in ACCOUNT_OF.values() for part in ("--account", account.value)]
         # In lockstep a market day takes seconds: quotas, which count in wall time, would refuse what a day spreads.
         clock = ["--no-rate-limits"] if self._speed is None else ["--clock", "wall", "--speed", str(self._speed)]
-        return [*program, "--end-with-parent", *clock, *accounts, *self._market_arguments()]
+        return [*program, "--end-with-parent", *clock, *accounts, *self._faults, *self._market_arguments()]
 
     def _market_arguments(self) -> list[str]:
         """A folder in use keeps its market; the arguments are only compared then."""

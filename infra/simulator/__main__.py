@@ -23,6 +23,7 @@ import uvloop
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
 from infra.simulator.durable import DurableExchange
+from infra.simulator.faults.scenario import Occurrence, find
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
@@ -32,6 +33,8 @@ from infra.simulator.wall_clock import TICK_MS, WallClock, wall_ms
 
 DAY_MS = 86_400_000
 MARKET_FILE = "market.json"
+SCENARIO_FILE = "scenario.json"
+MAX_STRETCH = 3_600
 LOCKSTEP, WALL = "lockstep", "wall"
 MAX_SPEED = 3_600
 SYNTHETIC_DAYS = 400
@@ -69,6 +72,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--ack-delay-ms", type=int, default=50, help="delay of WebSocket subscription acks")
     parser.add_argument("--no-rate-limits", action="store_true", help="count requests but refuse none")
     parser.add_argument("--account", action="append", default=[], help="a further sub-account; may be repeated")
+    parser.add_argument("--scenario", help="faults over time: the name of a shipped scenario, or a TOML file")
+    parser.add_argument(
+        "--scenario-stretch", type=int, default=1, help="times of the scenario are so many times as long (default 1)"
+    )
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
     return parser.parse_args(argv)
 
@@ -164,9 +171,36 @@ def _lock(folder: Path) -> IO[str]:
     return file
 
 
-async def _serve(durable: DurableExchange, arguments: argparse.Namespace, config: SimConfig, folder: Path) -> None:
+class Faults(NamedTuple):
+    """The occurrences of a scenario and the seed of their chances."""
+
+    occurrences: Sequence[Occurrence] = ()
+    seed: int = 0
+
+
+def choose_faults(arguments: argparse.Namespace, folder: Path, now_ms: int) -> Faults:
+    """The scenario of the command line from ``now_ms`` (exchange time) on. The same scenario on a folder in use goes
+    on where it was; without one what is left of an earlier one is dropped."""
+    path = folder / SCENARIO_FILE
+    if arguments.scenario is None:
+        path.unlink(missing_ok=True)
+        return Faults()
+    if not 1 <= arguments.scenario_stretch <= MAX_STRETCH:
+        raise UsageError(f"--scenario-stretch is {arguments.scenario_stretch}; it must be 1 to {MAX_STRETCH}.")
+    scenario = find(arguments.scenario)
+    asked = {"scenario": scenario.model_dump(mode="json"), "stretch": arguments.scenario_stretch}
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if {name: known.get(name) for name in asked} != asked:
+        known = {**asked, "began_ms": now_ms}
+        path.write_text(json.dumps(known))
+    return Faults(scenario.occurrences(known["began_ms"], arguments.scenario_stretch), scenario.seed)
+
+
+async def _serve(
+    durable: DurableExchange, arguments: argparse.Namespace, config: SimConfig, folder: Path, faults: Faults
+) -> None:
     credentials = load_or_create(folder)
-    runner, url = await start(make_app(durable, credentials, config), arguments.port)
+    runner, url = await start(make_app(durable, credentials, config, *faults), arguments.port)
     sys.stdout.write(json.dumps({"url": url, "instance": credentials.instance}) + "\n")
     sys.stdout.flush()
     stop = asyncio.Event()
@@ -194,11 +228,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             tick_ms=None if clock is None else TICK_MS,
         )
         durable = DurableExchange(folder, market, config, load_or_create(folder, arguments.account), clock=clock)
+        now_ms = durable.exchange.market_time if clock is None else clock.now_ms()
+        faults = choose_faults(arguments, folder, now_ms)
     except ValueError as error:
         logging.getLogger("infra.simulator").error("%s", error)
         return 2
     with lock, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(durable, arguments, config, folder))
+        runner.run(_serve(durable, arguments, config, folder, faults))
     return 0
 
 

@@ -23,6 +23,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
 from infra.simulator.market.port import Market
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.venue.orders.incidents import Incident
 from infra.simulator.wall_clock import WallClock, wall_ms
 
 SNAPSHOT = "snapshot.json"
@@ -46,6 +47,9 @@ class DurableExchange:
         clock: WallClock | None = None,
     ) -> None:
         self.clock = clock
+        self.skew_ms = 0
+        """How far the exchange's clock is off (a fault)."""
+
         self._folder = folder
         self._every = snapshot_every
         self._by_account = {(key.account, key.read_only): key for key in credentials.keys.values()}
@@ -58,7 +62,7 @@ class DurableExchange:
             market,
             replace(config, accounts=credentials.accounts),
             state=saved["state"],
-            wall_ms=wall_ms if clock is None else clock.now_ms,
+            wall_ms=self.stamp_ms,
         )
         self._replay()
         self._file: IO[bytes] = self._open_log()
@@ -85,6 +89,10 @@ class DurableExchange:
             self._append(["advance", step, until, patient, {name: str(limit) for name, limit in max_basis.items()}])
         return result
 
+    def stamp_ms(self) -> int:
+        """The time that the exchange stamps on its answers, ms."""
+        return (wall_ms() if self.clock is None else self.clock.now_ms()) + self.skew_ms
+
     def catch_up(self) -> None:
         """``Exchange.run_to`` the present; nothing in lockstep."""
         if self.clock is None or (now_ms := self.clock.now_ms()) <= self.exchange.market_time:
@@ -104,6 +112,11 @@ class DurableExchange:
         """``Exchange.transact``."""
         self.exchange.transact(account, coin, kind, amount, fee, shown)
         self._append(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
+
+    def intervene(self, incident: Incident) -> None:
+        """``Exchange.intervene``."""
+        self.exchange.intervene(incident)
+        self._append(["incident", dict(incident)])
 
     def drain(self) -> list[Frame]:
         """``Exchange.drain``."""
@@ -171,6 +184,8 @@ class DurableExchange:
         elif kind == "transact":
             account, coin, name, amount, fee, shown = rest
             self.exchange.transact(account, coin, name, Decimal(amount), Decimal(fee), shown)
+        elif kind == "incident":
+            self.exchange.intervene(rest[0])
         elif kind == "run":
             self.exchange.run_to(rest[0])
         else:

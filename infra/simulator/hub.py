@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from aiohttp import web
 
 from infra.simulator.api.shapes.frames import PRIVATE, Frame
 from infra.simulator.durable import DurableExchange
+from infra.simulator.faults.desk import Connection as At
+from infra.simulator.injection import Injection
 
 SEND_TIMEOUT_S = 10.0
 T = TypeVar("T")
@@ -28,14 +31,30 @@ class Connection:
     conn_id: str
     category: str
     socket: web.WebSocketResponse
+    transport: asyncio.Transport | None = None
     topics: set[str] = field(default_factory=set)
     account: str | None = None
     sent: int = 0
 
     @property
+    def at(self) -> At:
+        """As faults see it."""
+        return At(self.category, self.account)
+
+    def cut(self) -> None:
+        """Break it without a farewell."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    @property
     def counts(self) -> bool:
         """Whether the lockstep compares this connection: it is subscribed to something."""
         return bool(self.topics)
+
+    async def pong(self, data: bytes) -> None:
+        """Answer a ping of the protocol."""
+        with suppress(ConnectionError):
+            await self.socket.pong(data)
 
     async def send(self, body: dict[str, Any] | bytes) -> None:
         """Send one message; a client that does not read is cut off."""
@@ -61,8 +80,10 @@ class _Parcel:
 class Hub:
     """Registry of connections and the sending queue."""
 
-    def __init__(self, durable: DurableExchange) -> None:
+    def __init__(self, durable: DurableExchange, faults: Injection) -> None:
         self.durable = durable
+        self.faults = faults
+        self._released_ms = 0
         self.connections: dict[str, Connection] = {}
         self._parcels: list[_Parcel] = []
         self._wake = asyncio.Event()
@@ -72,10 +93,16 @@ class Hub:
         return {one.conn_id: one.sent for one in self.connections.values() if one.counts}
 
     async def act(self, change: Callable[[], T], frames_of: Callable[[T], Sequence[Frame]] | None = None) -> T:
-        """Apply a change now; return its result when it is on the disk and its frames are sent."""
+        """Apply a change now, and what faults make of it; return its result when it is on the disk and its frames are
+        sent."""
         result = change()
-        frames = frames_of(result) if frames_of is not None else self.durable.drain()
-        await self._post(frames)
+        frames = list(frames_of(result)) if frames_of is not None else []
+        self.faults.pump()
+        self.durable.skew_ms = self.faults.desk.skew_ms
+        connected = {conn_id: connection.at for conn_id, connection in self.connections.items()}
+        for conn_id in self.faults.desk.broken(connected):
+            self.connections[conn_id].cut()
+        await self._post([*frames, *self.durable.drain()])
         return result
 
     async def settle(self) -> None:
@@ -103,6 +130,7 @@ class Hub:
             parcels, self._parcels = self._parcels, []
             await loop.run_in_executor(None, self.durable.sync)
             for parcel in parcels:
+                await self._release()
                 await self._send(parcel)
                 if not parcel.done.done():
                     parcel.done.set_result(None)
@@ -117,8 +145,21 @@ class Hub:
             listeners = [parcel.only] if parcel.only is not None else self._listeners(frame, topic)
             if not listeners:
                 continue
-            body = orjson.dumps(frame.frame)
+            body, now_ms = orjson.dumps(frame.frame), self.durable.exchange.market_time
             for connection in listeners:
+                for one in self.faults.dealer.deal(connection.conn_id, connection.at, topic, body, now_ms):
+                    connection.sent += 1
+                    await connection.send(one)
+
+    async def _release(self) -> None:
+        """Once time has moved: what was held back and is due."""
+        now_ms = self.durable.exchange.market_time
+        if now_ms <= self._released_ms:
+            return
+        self._released_ms = now_ms
+        for conn_id, body in self.faults.dealer.release(now_ms):
+            connection = self.connections.get(conn_id)
+            if connection is not None:
                 connection.sent += 1
                 await connection.send(body)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,7 +21,13 @@ from infra.simulator.config import SimConfig
 from infra.simulator.control import Control
 from infra.simulator.credentials import Credentials, check_request
 from infra.simulator.durable import DurableExchange
+from infra.simulator.fault_control import FaultControl
+from infra.simulator.faults.desk import asked_of
+from infra.simulator.faults.plans import Answered
+from infra.simulator.faults.scenario import Occurrence
+from infra.simulator.faulty_response import faulty_response
 from infra.simulator.hub import Hub
+from infra.simulator.injection import Injection
 from infra.simulator.ratelimit import IpLimiter, Quota, RateLimiter
 from infra.simulator.streams import PUBLIC, Streams
 from infra.simulator.venue.errors import VenueError, params_error
@@ -50,7 +56,7 @@ class RestGate:
             feed = ApiRequest("GET", path, dict(parse_qsl(query, keep_blank_values=True)))
             return web.json_response(self._hub.durable.handle(feed))
         route = ROUTES.get((request.method, path))
-        now_ms = wall_ms()
+        faults, now_ms = self._hub.faults.desk, wall_ms() + self._hub.durable.skew_ms
         if route is None:
             body = envelope(10017, f"Route {request.method} {path} not found.", {}, {}, now_ms)
             return web.json_response(body, status=404)
@@ -59,6 +65,12 @@ class RestGate:
             payload = query.encode() if request.method == "GET" else raw_body
             key = check_request(self._credentials.keys, request.headers, payload, now_ms) if route.signed else None
             params = _params(request.method, query, raw_body)
+            plan = faults.plan(asked_of(request.method, path, params, key.account if key else None))
+            if plan.delay_ms:
+                await asyncio.sleep(plan.delay_ms / 1000)
+            if plan.params is None:
+                return await faulty_response(request, plan.outcome(None), now_ms, {})
+            params = dict(plan.params)
             quota = self._quota(route, path, key, params, now_ms)
             if quota is not None:
                 headers = quota.headers()
@@ -69,8 +81,8 @@ class RestGate:
             answer = await self._answer(ApiRequest(request.method, path, params, uid, key, granted))
         except VenueError as error:
             answer = envelope(error.code, error.message, {}, {}, now_ms)
-        headers |= {"Timenow": str(now_ms), "Traceid": secrets.token_hex(16), "Ret_code": str(answer["retCode"])}
-        return web.json_response(answer, headers=headers)
+            return await faulty_response(request, Answered(answer), now_ms, headers)
+        return await faulty_response(request, plan.outcome(answer), now_ms, headers)
 
     async def _answer(self, request: ApiRequest) -> dict[str, Any]:
         durable = self._hub.durable
@@ -111,14 +123,21 @@ def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
     return body
 
 
-def make_app(durable: DurableExchange, credentials: Credentials, config: SimConfig) -> web.Application:
-    """The aiohttp application; its sending queue runs as long as it does."""
-    hub = Hub(durable)
+def make_app(
+    durable: DurableExchange,
+    credentials: Credentials,
+    config: SimConfig,
+    occurrences: Iterable[Occurrence] = (),
+    seed: int = 0,
+) -> web.Application:
+    """The aiohttp application; its sending queue runs as long as it does. ``occurrences``: the faults of a scenario,
+    ``seed`` their chances'."""
+    hub = Hub(durable, Injection(lambda: durable.exchange.venue, durable.intervene, occurrences, seed))
     streams = Streams(hub, credentials, config.ack_delay_ms)
     app = web.Application()
     app.router.add_get("/v5/public/{category:" + "|".join(PUBLIC) + "}", streams.public)
     app.router.add_get("/v5/private", streams.private)
-    app.add_routes(Control(hub, credentials).routes())
+    app.add_routes([*Control(hub, credentials).routes(), *FaultControl(hub, credentials).routes()])
     app.router.add_route("*", "/{path:.*}", RestGate(hub, credentials, rate_limits=config.rate_limits))
 
     async def lane(_: web.Application) -> Any:
@@ -127,6 +146,7 @@ def make_app(durable: DurableExchange, credentials: Credentials, config: SimConf
             tasks.append(asyncio.create_task(follow(hub, durable.clock)))
         for task in tasks:
             task.add_done_callback(_stop_if_failed)
+        await hub.act(durable.catch_up)  # faults that hold from the beginning, and the end of those that are over
         yield
         for connection in list(hub.connections.values()):
             await connection.socket.close(code=1012, message=b"service restart")

@@ -44,25 +44,30 @@ class Streams:
         self._credentials = credentials
         self._ack_delay_s = ack_delay_ms / 1000
 
-    async def public(self, request: web.Request) -> web.WebSocketResponse:
+    async def public(self, request: web.Request) -> web.StreamResponse:
         """A public stream; inverse and option exist but carry no topics."""
         return await self._serve(request, request.match_info["category"])
 
-    async def private(self, request: web.Request) -> web.WebSocketResponse:
+    async def private(self, request: web.Request) -> web.StreamResponse:
         """A private stream: nothing before auth."""
         return await self._serve(request, PRIVATE)
 
-    async def _serve(self, request: web.Request, category: str) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(compress=False, heartbeat=None)
+    async def _serve(self, request: web.Request, category: str) -> web.StreamResponse:
+        if self._hub.faults.desk.refuses(category):
+            return web.Response(status=503, text="503 Service Unavailable")
+        socket = web.WebSocketResponse(compress=False, heartbeat=None, autoping=False)
         await socket.prepare(request)
-        connection = Connection(secrets.token_hex(10), category, socket)
+        connection = Connection(secrets.token_hex(10), category, socket, request.transport)
         self._hub.connections[connection.conn_id] = connection
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._on_text(connection, message.data)
+                elif message.type is WSMsgType.PING and not self._hub.faults.desk.is_deaf(connection.at):
+                    await connection.pong(message.data)
         finally:
             del self._hub.connections[connection.conn_id]
+            self._hub.faults.dealer.forget(connection.conn_id)
             self._leave(connection, sorted(connection.topics))
         return socket
 
@@ -73,6 +78,8 @@ class Streams:
             return
         op = body["op"]
         if op == "ping":
+            if self._hub.faults.desk.is_deaf(connection.at):
+                return
             await connection.send(self._pong(connection, body))
         elif op == "auth" and connection.category == PRIVATE:
             await connection.send(self._auth(connection, body))

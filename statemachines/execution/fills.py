@@ -18,9 +18,9 @@ from statemachines.messages.orders import Fill
 from statemachines.requests import ExecutionReport
 from statemachines.values import LINEAR, MINUTE_MS, ActorName
 
-FILL_TYPES = frozenset({"Trade", "BustTrade", "AdlTrade"})
+FILL_TYPES = frozenset({"Trade", "BustTrade", "AdlTrade", "Delivery"})
 """Execution types that are fills; all other types must not change a position (LESSONS, orders)."""
-FORCED_TYPES = frozenset({"BustTrade", "AdlTrade"})
+FORCED_TYPES = frozenset({"BustTrade", "AdlTrade", "Delivery"})
 
 
 class Taken(StrEnum):

@@ -69,7 +69,6 @@ _WITHDRAWAL = TransactionType(BookedBy.LOG, postings.WITHDRAWALS, "withdrawal", 
 _CUSTODY_OUT = TransactionType(BookedBy.LOG, postings.CUSTODY, "custody", Effect.FLOW, Sign.OUT)
 _CUSTODY_IN = _CUSTODY_OUT._replace(sign=Sign.IN)
 _CUSTODY_ANY = _CUSTODY_OUT._replace(sign=Sign.ANY)
-_DELIVERY = TransactionType(BookedBy.LOG, postings.TRADING, "delivery", Effect.RESULT, Sign.ANY)
 
 TRANSACTION_TYPES: dict[str, TransactionType] = {
     # --- trading: booked by executions, since they arrive first and carry the order ---
@@ -77,7 +76,7 @@ TRANSACTION_TYPES: dict[str, TransactionType] = {
     "LIQUIDATION": _EXECUTION,
     "ADL": _EXECUTION,
     "SETTLEMENT": _FUNDING,
-    "DELIVERY": _DELIVERY,
+    "DELIVERY": _EXECUTION,
     # --- between wallets, and from and to outside ---
     "TRANSFER_IN": _DEPOSIT._replace(booked_by=BookedBy.TRANSFER),
     "TRANSFER_OUT": _WITHDRAWAL._replace(booked_by=BookedBy.TRANSFER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -132,6 +133,24 @@ class Drill:
     def strike_ray(self, part: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a process of Ray's, named by a part of its command line; Ray is then started anew."""
         self._strike_pid(part, number, lambda: self._ray_pid(part))
+
+    def break_all_streams(self, times: int) -> None:
+        """Every stream breaks, and again as soon as all are back: a storm of reconnects."""
+        exchange = self.system.exchange
+        assert exchange is not None
+        url = f"{exchange.url}/sim/faults"
+        header = {"X-Sim-Token": json.loads(exchange.keys_file.read_text())["sim_token"]}
+
+        def strike() -> None:
+            for number in range(times):
+                body = {"fault": {"kind": "disconnect"}}
+                httpx.post(url, json=body, headers=header, timeout=30, trust_env=False).raise_for_status()
+                if number + 1 < times:
+                    goal = self.market_ms()
+                    self.wait("market time after a break", lambda goal=goal: self.market_ms() > goal)  # type: ignore[misc]
+            httpx.delete(url, headers=header, timeout=30, trust_env=False).raise_for_status()
+
+        self._recover("all streams", strike, lambda: True)
 
     def freeze_without_replacement(self, part: str) -> None:
         """A process that is not needed stands still for a while: market time goes on all the same."""

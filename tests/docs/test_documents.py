@@ -157,6 +157,8 @@ def _problem(words: list[str]) -> str:
     while hasattr(command, "commands"):
         if not rest or rest == ["--help"]:
             return ""
+        if command.invoke_without_command and rest[0].startswith("--"):
+            break
         if rest[0] not in command.commands:
             return f"{told}: there is no command {rest[0]!r}"
         command = command.commands[rest.pop(0)]

@@ -13,14 +13,16 @@ import signal
 import sys
 import threading
 import time
-import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
+from infra.simulator.faults.catalogue import Fault
+from infra.simulator.faults.scenario import Scenario, read_scenario
 from tests.live.series import FEWEST, not_flat, trend
 from tests.live.world import World, running_world
 
@@ -41,63 +43,40 @@ GROWING_ROWS = ("outbox", "journal", "exchange_calls", "known_ids", "alerts")
 """Records of what has happened: they grow until retention removes them, and are reported, not judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What happens at `at_s`, and again every `every_s`, for `for_s`."""
+FREEZE_AT_S, FREEZE_EVERY_S, FREEZE_FOR_S = 330.0, 1_680.0, 20.0
+"""The exchange's process stops altogether: no fault of the exchange, but of the machine under it."""
 
-    kind: str
+
+class Coming(NamedTuple):
+    """What happens `at_s`: faults of the exchange that last `for_s`; none: the exchange is frozen for so long."""
+
     at_s: float
-    every_s: float
-    for_s: float = 0.0
+    for_s: float
+    fault: Fault | None
 
 
-def read_scenario(path: Path) -> list[Fault]:
-    """The faults of a scenario file. Raises ValueError for a kind that does not exist."""
-    faults = [Fault(**one) for one in tomllib.loads(path.read_text(encoding="utf-8"))["fault"]]
-    for fault in faults:
-        if fault.kind not in KINDS:
-            raise ValueError(f"{path.name}: fault kind {fault.kind!r}; allowed: {', '.join(KINDS)}.")
-    return faults
-
-
-def planned(faults: Sequence[Fault], until_s: float) -> list[tuple[float, Fault]]:
+def planned(scenario: Scenario, until_s: float) -> list[Coming]:
     """Every occurrence, in order, none that could still be felt at the end."""
-    found: list[tuple[float, Fault]] = []
-    for fault in faults:
-        at_s = fault.at_s
-        while at_s + fault.for_s <= until_s:
-            found.append((at_s, fault))
-            at_s += fault.every_s
-    return sorted(found, key=lambda one: one[0])
+    found = [
+        Coming(one.begin_ms / 1_000, ((one.end_ms or one.begin_ms) - one.begin_ms) / 1_000, one.fault)
+        for one in scenario.occurrences(0)
+    ]
+    at_s = FREEZE_AT_S
+    while at_s < until_s:
+        found.append(Coming(at_s, FREEZE_FOR_S, None))
+        at_s += FREEZE_EVERY_S
+    return sorted((one for one in found if one.at_s + one.for_s <= until_s), key=lambda one: one.at_s)
 
 
-def _cut(world: World, _is_on: bool) -> None:
-    if _is_on:
-        world.relay.cut()
-
-
-def _away(world: World, is_on: bool) -> None:
-    if is_on:
-        world.relay.leave()
-    else:
-        world.relay.away = False
-
-
-def _hold(world: World, is_on: bool) -> None:
-    world.relay.hold_data = is_on
-
-
-def _skew(world: World, is_on: bool) -> None:
-    world.relay.skew_ms = 1_500 if is_on else 0
-
-
-def _freeze(world: World, is_on: bool) -> None:
-    world.exchange.send_signal(signal.SIGSTOP if is_on else signal.SIGCONT)
-
-
-KINDS: Mapping[str, Callable[[World, bool], None]] = {
-    "cut": _cut, "away": _away, "hold_data": _hold, "skew": _skew, "freeze": _freeze
-}  # fmt: skip
+def begin(world: World, coming: Coming) -> None:
+    """Let it happen; a fault ends by itself, a frozen process is woken after its time."""
+    if coming.fault is not None:
+        world.faults.inject(coming.fault.model_dump(mode="json", exclude_none=True), coming.for_s)
+        return
+    world.exchange.send_signal(signal.SIGSTOP)
+    waker = threading.Timer(coming.for_s, lambda: world.exchange.send_signal(signal.SIGCONT))
+    waker.daemon = True
+    waker.start()
 
 
 @dataclass
@@ -181,22 +160,17 @@ def _of_process(pid: int) -> dict[str, float]:
     }
 
 
-def soak(world: World, minutes: float, faults: Sequence[Fault], say: Callable[[str], None]) -> list[str]:
+def soak(world: World, minutes: float, scenario: Scenario, say: Callable[[str], None]) -> list[str]:
     """Run and judge; sentences about what is not as it must be."""
     samples, began, pause = Samples(), time.monotonic(), threading.Event()
     end_s = minutes * 60
-    coming = [
-        (at_s + after_s, fault, is_on)
-        for at_s, fault in planned(faults, end_s - QUIET_S)
-        for after_s, is_on in ((0.0, True), (fault.for_s, False))
-    ]
-    coming.sort(key=lambda one: one[0])
+    coming = planned(scenario, end_s - QUIET_S)
     next_sample_s = 0.0
     while (now_s := time.monotonic() - began) < end_s:
-        while coming and coming[0][0] <= now_s:
-            _, fault, is_on = coming.pop(0)
-            say(f"{now_s:6.0f} s: {fault.kind} {'begins' if is_on else 'ends'}")
-            KINDS[fault.kind](world, is_on)
+        while coming and coming[0].at_s <= now_s:
+            one = coming.pop(0)
+            say(f"{now_s:6.0f} s: {one.fault.kind if one.fault else 'freeze'} for {one.for_s:.0f} s")
+            begin(world, one)
         if now_s >= next_sample_s:
             samples.take(world)
             next_sample_s += SAMPLE_S
@@ -222,14 +196,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--scenario", type=Path, default=SCENARIO)
     arguments = parser.parse_args()
-    faults = read_scenario(arguments.scenario)
+    scenario = read_scenario(arguments.scenario)
 
     def say(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     with running_world() as world:
-        found = soak(world, arguments.minutes, faults, say)
+        found = soak(world, arguments.minutes, scenario, say)
     for sentence in found:
         say(f"FAILED: {sentence}")
     return 1 if found else 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.live.faults import AWAY, HOLD_DATA, SKEW
 from tests.live.world import STREAMS, World, running_world
 
 pytestmark = pytest.mark.live
@@ -39,7 +40,7 @@ def test_at_rest_everything_is_connected_and_nothing_alarms(world: World) -> Non
 
 
 def test_streams_that_break_come_back_by_themselves_and_trip_nothing(world: World) -> None:
-    assert world.relay.cut() == STREAMS
+    assert world.faults.cut() == STREAMS
     world.wait("the streams being down", lambda: not _all_subscribed(world), 5)
     world.wait("the streams being back", lambda: _all_subscribed(world), 20)
     assert world.global_state() == "NORMAL"
@@ -48,31 +49,28 @@ def test_streams_that_break_come_back_by_themselves_and_trip_nothing(world: Worl
 
 def test_an_exchange_that_is_away_stops_entries_until_it_was_back_for_long_enough(world: World) -> None:
     """RM-4: more than 30 s without an answer. The data are stale before that."""
-    world.relay.leave()
-    world.wait("the switch", lambda: world.is_tripped("exchange_unreachable"), 45)
-    assert "nothing was received" in world.readings("exchange_unreachable")[-1][1]
-    assert world.is_tripped("market_data_stale")
-    assert world.global_state() == "REDUCE_ONLY"
-    world.relay.away = False
+    with world.faults.active(AWAY):
+        world.wait("the switch", lambda: world.is_tripped("exchange_unreachable"), 45)
+        assert "nothing was received" in world.readings("exchange_unreachable")[-1][1]
+        assert world.is_tripped("market_data_stale")
+        assert world.global_state() == "REDUCE_ONLY"
     world.wait("NORMAL", lambda: world.global_state() == "NORMAL", 60)
     assert not world.is_tripped("exchange_unreachable") and not world.is_tripped("market_data_stale")
     world.wait("all being well", world.system.is_well, 20)
 
 
 def test_market_data_that_stand_still_on_a_living_connection_stop_entries(world: World) -> None:
-    world.relay.hold_data = True
-    world.wait("REDUCE_ONLY", lambda: world.global_state() == "REDUCE_ONLY", STALE_S + 10)
-    assert world.is_tripped("market_data_stale") and not world.is_tripped("exchange_unreachable")
-    assert world.relay.held > 0
-    world.relay.hold_data = False
+    with world.faults.active(HOLD_DATA):
+        world.wait("REDUCE_ONLY", lambda: world.global_state() == "REDUCE_ONLY", STALE_S + 10)
+        assert world.is_tripped("market_data_stale") and not world.is_tripped("exchange_unreachable")
+        assert world.faults.hits() > 0
     world.wait("NORMAL", lambda: world.global_state() == "NORMAL", GOOD_S + 30)
 
 
 def test_a_clock_that_is_off_by_more_than_a_second_stops_entries(world: World) -> None:
-    world.relay.skew_ms = 1_500
-    world.wait("REDUCE_ONLY", lambda: world.global_state() == "REDUCE_ONLY", 20)
-    assert world.is_tripped("clock_off") and not world.is_tripped("market_data_stale")
-    world.relay.skew_ms = 0
+    with world.faults.active(SKEW):
+        world.wait("REDUCE_ONLY", lambda: world.global_state() == "REDUCE_ONLY", 20)
+        assert world.is_tripped("clock_off") and not world.is_tripped("market_data_stale")
     world.wait("NORMAL", lambda: world.global_state() == "NORMAL", GOOD_S + 30)
 
 

@@ -15,7 +15,7 @@ from infra.bybit.streams.connection import StreamState
 from infra.bybit.streams.subscriptions import PrivateStreams, PublicStreams
 from infra.simulator.wall_clock import wall_ms
 from statemachines.values import LINEAR, Account
-from tests.live.relay import Relay
+from tests.live.faults import AWAY, HOLD_DATA, ExchangeFaults
 from tests.live.world import wall_clock_exchange
 from tests.waiting import until
 
@@ -29,12 +29,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def relay(folder: Path) -> Iterator[Relay]:
-    with wall_clock_exchange(folder) as (_, url):
-        found = Relay(url)
-        found.start()
+def url(folder: Path) -> Iterator[str]:
+    with wall_clock_exchange(folder) as (_, found):
         yield found
-        found.stop()
+
+
+@pytest.fixture(scope="module")
+def faults(url: str, folder: Path) -> Iterator[ExchangeFaults]:
+    found = ExchangeFaults(url, folder / "exchange")
+    yield found
+    found.close()
 
 
 @contextmanager
@@ -48,33 +52,36 @@ def started(streams: Any) -> Iterator[Sequence[Any]]:
         streams.stop()
 
 
-def public(relay: Relay) -> PublicStreams:
+def public(url: str) -> PublicStreams:
     return PublicStreams(
-        relay.url.replace("http", "ws"), ((LINEAR, "BTCUSDT"),), kinds=("kline", "tickers", "orderbook"),
+        url.replace("http", "ws"), ((LINEAR, "BTCUSDT"),), kinds=("kline", "tickers", "orderbook"),
         quote_gap_s=0.5, stale_s=STALE_S, now_ms=wall_ms,
     )  # fmt: skip
 
 
-def test_data_grow_old_on_a_living_connection_and_a_rebuilt_one_makes_them_no_newer(relay: Relay) -> None:
-    streams = public(relay)
+def test_data_grow_old_on_a_living_connection_and_a_rebuilt_one_makes_them_no_newer(
+    url: str, faults: ExchangeFaults
+) -> None:
+    streams = public(url)
     with started(streams) as taken:
         until(lambda: bool(taken))
         assert streams.data_age_s()["public linear"] < 1.5
-        relay.hold_data = True
-        _poll(lambda: bool(streams.faults()), 6)
-        assert "no data" in streams.faults()[0], "it is rebuilt"
-        _poll(lambda: not streams.faults(), 6)
-        assert streams.data_age_s()["public linear"] > STALE_S, "subscribed again, and the data are as old as before"
-        relay.hold_data = False
+        with faults.active(HOLD_DATA):
+            _poll(lambda: bool(streams.faults()), 6)
+            assert "no data" in streams.faults()[0], "it is rebuilt"
+            _poll(lambda: not streams.faults(), 6)
+            assert streams.data_age_s()["public linear"] > STALE_S, "subscribed again, the data are as old as before"
         _poll(lambda: streams.data_age_s()["public linear"] < 1.0, 6)
 
 
-def test_a_private_stream_is_silent_from_when_it_broke_and_not_from_its_last_pong(relay: Relay, folder: Path) -> None:
+def test_a_private_stream_is_silent_from_when_it_broke_and_not_from_its_last_pong(
+    url: str, faults: ExchangeFaults, folder: Path
+) -> None:
     """Found by the first soak: at rest nothing comes but a pong every 20 s, so an outage of 15 s looked like one of
     35 s and tripped the switch of 30 s."""
     account = Account.FUNDING
     streams = PrivateStreams(
-        relay.url.replace("http", "ws"), from_simulator(folder / "exchange" / "keys.json"), (account,), wall_ms
+        url.replace("http", "ws"), from_simulator(folder / "exchange" / "keys.json"), (account,), wall_ms
     )
     name = f"private {account}"
     with started(streams):
@@ -83,11 +90,10 @@ def test_a_private_stream_is_silent_from_when_it_broke_and_not_from_its_last_pon
             assert streams.silence_s() == {name: 0.0}, "nothing comes, and nothing need come before the next ping"
             time.sleep(0.1)
         broke_at = time.monotonic()
-        relay.leave()
-        until(lambda: streams.states()[name] is StreamState.DOWN)
-        assert 0 < streams.silence_s()[name] <= time.monotonic() - broke_at + 0.2
-        _poll(lambda: streams.silence_s()[name] > 2.0, 3)
-        relay.away = False
+        with faults.active(AWAY):
+            until(lambda: streams.states()[name] is StreamState.DOWN)
+            assert 0 < streams.silence_s()[name] <= time.monotonic() - broke_at + 0.2
+            _poll(lambda: streams.silence_s()[name] > 2.0, 3)
         _poll(lambda: streams.silence_s()[name] == 0.0, 8)
 
 

@@ -1,4 +1,4 @@
-"""Simulated exchange by the wall clock, relay, and `eternal run --profile testnet` on it: started and ended."""
+"""Simulated exchange by the wall clock with its faults, and `eternal run --profile testnet` on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from tests.life.system import ROOT, Started, started
-from tests.live.relay import Relay
+from tests.live.faults import ExchangeFaults
 
 STREAMS = 7
 """Two public ones and one of each of the five sub-accounts."""
@@ -25,10 +25,10 @@ STREAMS = 7
 
 @dataclass(frozen=True)
 class World:
-    """The running system with the two processes it does not know of."""
+    """The running system with the exchange it runs on."""
 
     system: Started
-    relay: Relay
+    faults: ExchangeFaults
     exchange: subprocess.Popen[str]
 
     def wait(self, what: str, condition: Any, patience_s: float) -> Any:
@@ -101,14 +101,13 @@ def running_world(*arguments: str) -> Iterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="eternal-live-"))
     try:
         with wall_clock_exchange(folder) as (exchange, url):
-            relay = Relay(url)
-            relay.start()
+            faults = ExchangeFaults(url, folder / "exchange")
             keys = keys_of(folder / "exchange" / "keys.json")
             try:
-                with started(*_settings(relay.url), *arguments, environment=keys) as system:
-                    yield World(system, relay, exchange)
+                with started(*_settings(url), *arguments, environment=keys) as system:
+                    yield World(system, faults, exchange)
             finally:
-                relay.stop()
+                faults.close()
     finally:
         rmtree(folder)
 

@@ -36,9 +36,13 @@ def with_a_pair(store: MemoryStore) -> tuple[InProcessSystem, Position]:
     raise AssertionError("FUNDING has opened no pair: the test proves nothing")
 
 
-@pytest.mark.parametrize(("kind", "share"), [("BustTrade", Decimal(1)), ("AdlTrade", Decimal("0.5"))])
+@pytest.mark.parametrize(
+    ("kind", "share"), [("BustTrade", Decimal(1)), ("AdlTrade", Decimal("0.5")), ("Delivery", Decimal(1))]
+)
 def test_a_short_that_the_exchange_closes_leaves_no_naked_spot(kind: str, share: Decimal) -> None:
-    """FU-4, OR-6: the spot of what is gone is sold in the same hour, the rest stays hedged, the books balance."""
+    """FU-4, OR-6: the spot of what is gone is sold in the same hour, the rest stays hedged, the books balance.
+
+    Found by the scenario `delisting`: a position closed by its delisting (`Delivery`) was taken for no fill at all."""
     store = MemoryStore()
     system, position = with_a_pair(store)
     symbol, before = position.symbol, -position.size

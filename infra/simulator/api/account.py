@@ -93,7 +93,7 @@ def instruments_info(ctx: Context) -> Answer:
     category = ctx.params.category("spot", "linear", "inverse")
     symbol = ctx.params.text("symbol")
     rows = []
-    for spec in ctx.venue.prices.listed(ctx.venue.now_ms):
+    for spec in ctx.venue.listed():
         if spec.category != category or (symbol and spec.symbol != symbol):
             continue
         row = (

@@ -136,12 +136,13 @@ def coins_balance(ctx: Context) -> Answer:
 
 
 def coin_info(ctx: Context) -> Answer:
-    """GET /v5/asset/coin/query-info: one chain a coin, deposits and withdrawals closed."""
+    """GET /v5/asset/coin/query-info: one chain a coin, open unless withdrawals of the coin are suspended."""
     rows = []
     for coin in member_coins(ctx.params.text("coin")):
         chain = {
             "chain": "SIM", "chainType": "Simulated", "confirmation": "1", "withdrawFee": "", "depositMin": "0",
-            "withdrawMin": "0", "minAccuracy": "8", "chainDeposit": "0", "chainWithdraw": "0",
+            "withdrawMin": "0", "minAccuracy": "8", "chainDeposit": "1",
+            "chainWithdraw": "0" if ctx.venue.conditions.is_suspended(coin) else "1",
             "withdrawPercentageFee": "0", "contractAddress": "", "safeConfirmNumber": "1", "withdrawMax": "0",
         }  # fmt: skip
         rows.append({"name": coin, "coin": coin, "remainAmount": "0", "chains": [chain]})

@@ -22,6 +22,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue import snapshot, stepper, treasury
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
+from infra.simulator.venue.orders.incidents import Incident, carry_out
 from infra.simulator.venue.state import Venue
 from infra.simulator.venue.stepper import Public, Stepped
 
@@ -184,6 +185,10 @@ class Exchange:
         """Something that the exchange does of its own accord (`venue.orders.incidents`), with its frames."""
         happens(self.venue)
         self._collect()
+
+    def intervene(self, incident: Incident) -> None:
+        """An incident as plain data, with its frames."""
+        self.incident(lambda venue: carry_out(venue, incident))
 
     def run_to(self, instant_ms: int) -> None:
         """By the wall clock: everything that happens up to this instant, in the same micro-steps as in lockstep. The

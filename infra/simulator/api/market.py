@@ -29,8 +29,7 @@ def _listed(ctx: Context, category: str) -> list[Instrument]:
     wanted, base = ctx.params.text("symbol"), ctx.params.text("baseCoin")
     if wanted:
         return [ctx.venue.tradable(category, wanted)] if category in ("spot", "linear") else []
-    listed = ctx.venue.prices.listed(ctx.venue.now_ms)
-    return [spec for spec in listed if spec.category == category and (not base or spec.base == base)]
+    return [spec for spec in ctx.venue.listed() if spec.category == category and (not base or spec.base == base)]
 
 
 def server_time(ctx: Context) -> Answer:
@@ -178,9 +177,10 @@ def risk_limit(ctx: Context) -> Answer:
 
 
 def insurance(ctx: Context) -> Answer:
-    """GET /v5/market/insurance: one shared pool of constant size."""
+    """GET /v5/market/insurance: one shared pool, of constant size while no fault takes from it."""
     day_ms = 24 * HOUR_MS
-    pool = {"coin": "USDT", "balance": "500000000", "value": "500000000"}
+    balance = text(ctx.venue.conditions.insurance_usdt())
+    pool = {"coin": "USDT", "balance": balance, "value": balance}
     pool["symbols"] = ",".join(spec.symbol for spec in INSTRUMENTS.values() if not spec.is_spot)
     coin = ctx.params.text("coin")
     rows = [pool] if coin in ("", "USDT") else []
@@ -202,5 +202,21 @@ def announcements(ctx: Context) -> Answer:
 
 
 def system_status(ctx: Context) -> Answer:
-    """GET /v5/system/status: no maintenance."""
-    return Answer({"list": []}, message="")
+    """GET /v5/system/status: the maintenance that is going on."""
+    rows = [
+        {
+            "id": str(begin_ms),
+            "title": one.title,
+            "state": "ongoing",
+            "begin": str(begin_ms),
+            "end": "",
+            "href": "",
+            "serviceTypes": [1, 2, 3, 4],
+            "product": [1, 2],
+            "uidSuffix": [],
+            "maintainType": 3,
+            "env": 1,
+        }
+        for begin_ms, one in ctx.venue.conditions.maintenance()
+    ]
+    return Answer({"list": rows}, message="")

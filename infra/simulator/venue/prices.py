@@ -32,6 +32,12 @@ class Prices:
         self.index = index
         self._memo.clear()
 
+    def replace_market(self, market: Market) -> None:
+        """Prices come from this market now; everything remembered is dropped."""
+        self.market = market
+        self._memo.clear()
+        self._known.clear()
+
     @property
     def point(self) -> int:
         """A number that grows with every path point."""

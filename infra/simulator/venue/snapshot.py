@@ -9,6 +9,7 @@ from typing import Any
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
 from infra.simulator.venue import earn
+from infra.simulator.venue.conditions import Conditions
 from infra.simulator.venue.model import Account, EarnBook, Order, Position, Row
 from infra.simulator.venue.state import Venue
 
@@ -39,6 +40,7 @@ def dump(venue: Venue) -> dict[str, Any]:
         "transfers": {key: list(row) for key, row in venue.transfers.items()},
         "inter_transfers": {key: list(row) for key, row in venue.inter_transfers.items()},
         "deposits": [list(row) for row in venue.deposits],
+        "conditions": venue.conditions.dump(),
     }
 
 
@@ -66,6 +68,9 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.inter_transfers = {key: Row(*row) for key, row in data["inter_transfers"].items()}
     venue.deposits = [Row(*row) for row in data["deposits"]]
     earn.reopen(venue)
+    venue.conditions = Conditions.load(data.get("conditions", {}))
+    if venue.conditions.shocks:
+        venue.prices_changed()
     return venue
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from infra.simulator.config import AccountConfig, SimConfig
 from infra.simulator.market.path import PathPoints
 from infra.simulator.market.port import Market
+from infra.simulator.venue.conditions import Conditions
+from infra.simulator.venue.conditions.shocks import shocked
 from infra.simulator.venue.errors import params_error
 from infra.simulator.venue.instruments import Instrument, instrument, unknown_symbol
 from infra.simulator.venue.model import Account, Order, Position, Row
@@ -37,6 +39,7 @@ class Venue:
     """
 
     def __init__(self, market: Market, config: SimConfig) -> None:
+        self._base_market = market
         self.market = market
         self.config = config
         self.now_ms = market.start_ms
@@ -54,6 +57,7 @@ class Venue:
         self.deposits: list[Row] = []
         self.earn_due_ms = NEVER_MS
         """When something of Earn is due next (`venue.earn`); it follows from the accounts."""
+        self.conditions = Conditions()
         self.changes: dict[str, Changes] = {}
         self.sleep: dict[str, tuple[int, bool]] = {}
         self.slippages: dict[str, Decimal] = {}
@@ -70,9 +74,21 @@ class Venue:
     def tradable(self, category: str, symbol: str) -> Instrument:
         """The instrument if it exists and is listed now; else ``VenueError`` 10001 / 170121."""
         found = instrument(category, symbol)
-        if not self.prices.is_listed(category, symbol, self.now_ms):
+        if not self.prices.is_listed(category, symbol, self.now_ms) or self.conditions.is_delisted(category, symbol):
             raise unknown_symbol(category, symbol)
-        return found
+        return self.conditions.instrument(found)
+
+    def listed(self) -> list[Instrument]:
+        """The instruments that can be traded now, with their present filters, in the market's order."""
+        gone, present = self.conditions.is_delisted, self.conditions.instrument
+        return [present(one) for one in self.prices.listed(self.now_ms) if not gone(one.category, one.symbol)]
+
+    def prices_changed(self) -> None:
+        """Shocks have begun, ended or been read from a snapshot: what was remembered of the market is out of date."""
+        path = PathPoints(self.config.tick_ms)
+        self.market = shocked(self._base_market, self.conditions.shocks.values(), path)
+        self.prices.replace_market(self.market)
+        self.sleep.clear()
 
     def position(self, account: Account, symbol: str) -> Position:
         """The account's position in the perpetual, created flat on first use."""

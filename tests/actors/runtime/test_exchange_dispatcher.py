@@ -205,6 +205,7 @@ def test_placements_that_are_ready_together_leave_in_batches_under_one_fence_eac
     assert all(rig.answers[call.key] == Accepted(venue_order_id=call.key) for call in calls[1:])
 
 
+@pytest.mark.fault_matrix(point="mid-batch", fault="time-out after effect")
 def test_a_batch_whose_call_fails_leaves_every_leg_unknown_and_the_next_go_one_by_one() -> None:
     """Until one of them is accepted: whatever broke the batch must not break the next one as well."""
     rig = Lanes(BatchVenue())
@@ -226,12 +227,14 @@ def test_a_batch_whose_call_fails_leaves_every_leg_unknown_and_the_next_go_one_b
     assert "place_order o21" in rig.venue.performed
 
 
+@pytest.mark.fault_matrix(point="mid-batch", fault="another incarnation takes over")
 def test_a_twin_that_lost_its_epoch_sends_nothing_of_a_batch() -> None:
     rig = Lanes(BatchVenue(), lambda: False)
     assert rig.lanes.perform(perps(["a", "b"])) == []
     assert rig.fenced.is_set() and rig.venue.batches == [] and not rig.answers
 
 
+@pytest.mark.fault_matrix(point="mid-batch", fault="database away")
 def test_new_risk_of_a_batch_is_blocked_as_a_whole_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes_module, "CONFIRM_S", 0.0)
 

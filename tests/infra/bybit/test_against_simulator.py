@@ -345,6 +345,7 @@ def test_lockstep_moves_only_when_every_frame_was_handled(simulator: Simulator) 
         orders.stop()
 
 
+@pytest.mark.fault_matrix(point="during reconciliation", fault="stream breaks")
 def test_streams_are_rebuilt_after_the_exchange_was_killed(simulator: Simulator, tmp_path: Path) -> None:
     """DA-3: a fallen connection is visible at once, rebuilt, and a gap fill is asked for."""
     taken = Taken()

@@ -87,6 +87,7 @@ class Scheduler:
         self.down: dict[ActorName, int] = {}
         """How often time will still move before an actor is replaced."""
 
+        self.max_acts = MAX_ACTS
         self.performed = 0
         self.acted: Callable[[], None] = lambda: None
         """Called after each act."""
@@ -99,7 +100,7 @@ class Scheduler:
         Raises:
             EndlessError: there is no end of it.
         """
-        for _ in range(MAX_ACTS):
+        for _ in range(self.max_acts):
             acts = [*further(), *self._acts()]
             if not acts:
                 return
@@ -111,7 +112,7 @@ class Scheduler:
             except DeathError as death:
                 self.lose(death)
             self.acted()
-        raise EndlessError(f"{MAX_ACTS} acts at one instant; still possible: {sorted({act.who for act in acts})}")
+        raise EndlessError(f"{self.max_acts} acts at one instant; still possible: {sorted({act.who for act in acts})}")
 
     def _disturb(self, next_to_act: str) -> None:
         choice = self._chooser.at(Point.BETWEEN_STEPS, next_to_act, most=len(START_ORDER))

@@ -15,6 +15,7 @@ from actors.runtime.registry import TURN_ORDER
 from api.logics import logics
 from infra.backtest.system import SYMBOLS, DirectExchange, InProcessSystem, move
 from infra.backtest.view import MarketView
+from infra.bybit.session import Handle
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig, default_accounts
@@ -119,13 +120,18 @@ class World:
     """Exchange, database and actors of one run. `watch` sees it after every settled instant, `watch_write` after
     every act that reached the exchange with a write."""
 
+    storm_ms, peace_ms = STORM_MS, PEACE_MS
+
     def __init__(self, begun: Opening, chooser: Chooser) -> None:
         memory: MemoryStore = pickle.loads(begun.store)
-        self.exchange = Exchange(market(), begun.config, state=json.loads(begun.exchange))
+        self.exchange = self.open_exchange(begun)
         self.store = FailingStore(memory, chooser)
         self.watch: Callable[[World], None] = lambda _world: None
         self.watch_write: Callable[[World], None] = lambda _world: None
         self._was_written = False
+        self.expected_alerts: frozenset[str] = frozenset()
+        """Beginnings of conditions that may stay open at the end by a rule."""
+
         self.fenced_writes: list[str] = []
         self.journalled = {name: len(memory.journal(name)) for name in ActorName}
         """Lines of the calm run before this one."""
@@ -134,13 +140,29 @@ class World:
         self._view = MarketView(self.exchange, SYMBOLS)
         self._rule = LockstepRule(TURN_ORDER)
         direct = DirectExchange(self.exchange)
-        gateway = direct.gateway(failing(direct.handle, chooser, self._arrived))
-        self.streams = FailingStreams(chooser, self._tell, self.now_ms)
-        self.factories = logics(EternalConfig(), INSTALLATION)
+        gateway = direct.gateway(failing(self.way_in(direct.handle), chooser, self._arrived))
+        self.streams = self.open_streams()
+        self.factories = logics(self.configured(), INSTALLATION)
         self.scheduler = Scheduler(self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end)
         self.scheduler.acted = self._acted
         direct.subscribe()
         self.streams.public(self._view.see(Public.POINT))
+
+    def open_exchange(self, begun: Opening) -> Exchange:
+        """The exchange as it stood."""
+        return Exchange(market(), begun.config, state=json.loads(begun.exchange))
+
+    def configured(self) -> EternalConfig:
+        """The settings of the actors."""
+        return EternalConfig()
+
+    def way_in(self, handle: Handle) -> Handle:
+        """How requests reach the exchange."""
+        return handle
+
+    def open_streams(self) -> FailingStreams:
+        """How its frames reach the actors."""
+        return FailingStreams(self.chooser, self._tell, self.now_ms)
 
     def now_ms(self) -> int:
         """Market time."""
@@ -152,9 +174,9 @@ class World:
 
     def run(self, is_healthy: Callable[[World], bool]) -> None:
         """The stretch of faults, then peace; a day more of it when what failed is repeated only once a day."""
-        self._run_until(self.now_ms() + STORM_MS)
+        self._run_until(self.now_ms() + self.storm_ms)
         self.chooser.stop()
-        self._run_until(self.now_ms() + PEACE_MS)
+        self._run_until(self.now_ms() + self.peace_ms)
         if not is_healthy(self):
             self._run_until(self.now_ms() + MAX_PEACE_MS)
 

@@ -155,6 +155,7 @@ def test_or9_a_stop_that_triggered_while_we_were_down_is_booked_as_if_streamed()
 
 
 @pytest.mark.parametrize("landed", [True, False])
+@pytest.mark.fault_matrix(point="after effect, answer lost", fault="actor killed")
 def test_ex5_a_crash_between_sending_and_the_answer_neither_loses_nor_doubles(landed: bool) -> None:
     """Elsewhere an open entry order was taken for a position after a restart. Here the intent is committed before the
     order leaves, and its id is looked up."""
@@ -327,6 +328,7 @@ def test_or9_continuous_reconciliation_in_live() -> None:
 
 
 @pytest.mark.parametrize("landed", [True, False])
+@pytest.mark.fault_matrix(point="during transfer", fault="actor killed")
 def test_or6_a_crash_during_a_transfer_neither_loses_nor_doubles_it(landed: bool) -> None:
     rig = Rig().start()
     order_transfer(rig)

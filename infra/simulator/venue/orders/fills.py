@@ -11,7 +11,7 @@ from infra.simulator.venue.money import ZERO, text, to_unit, usdt
 from infra.simulator.venue.records import execution_id, post, record_execution
 from infra.simulator.venue.state import Venue
 
-_LOG_TYPES = {"BustTrade": "LIQUIDATION", "AdlTrade": "ADL"}
+_LOG_TYPES = {"BustTrade": "LIQUIDATION", "AdlTrade": "ADL", "Delivery": "DELIVERY"}
 """The type of a forced fill's row in the transaction log; any other fill is a TRADE."""
 
 

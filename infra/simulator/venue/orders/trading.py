@@ -153,7 +153,7 @@ def amend(
 def _check_amend(
     venue: Venue, order: Order, qty: Decimal | None, price: Decimal | None, trigger_price: Decimal | None
 ) -> None:
-    spec = instrument(order.category, order.symbol)
+    spec = venue.conditions.instrument(instrument(order.category, order.symbol))
     request = OrderRequest(
         order.category, order.symbol, order.side, order.order_type, qty if qty is not None else order.qty,
         reduce_only=order.reduce_only, trigger_by=order.trigger_by, trigger_direction=order.trigger_direction,
