@@ -108,7 +108,7 @@ def place(
 
 
 def move_by_hand(venue: Venue, account: Account, coin: str, amount: Decimal) -> None:
-    """Coins moved into a product (positive) or out of it without a request to this account (by hand); the wallet is not touched."""
+    """Coins moved into a product (positive) or out of it by hand, without a request; the wallet is not touched."""
     product_id = next(one.product_id for one in PRODUCTS.values() if one.coin == coin)
     position = account.earn.positions.setdefault(product_id, EarnPosition(accrued_ms=venue.now_ms))
     _accrue(venue, account, product_id, position)
