@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
+from statemachines.messages.accounts import EarnKnown, StakingOrdered, StakingReported
 from statemachines.messages.control import CycleDone
 from statemachines.messages.orders import Intent, Withdraw
 from statemachines.values import ActorName
@@ -55,8 +56,8 @@ SPECS = (
         logic=_logic,
         actor_class=CoreHodl,
         subscribes=EVERY_ENGINE,
-        subscribes_own=EVERY_ENGINES_OWN,
-        sends=(Intent, Withdraw, CycleDone),
+        subscribes_own=(*EVERY_ENGINES_OWN, EarnKnown, StakingReported),
+        sends=(Intent, Withdraw, StakingOrdered, CycleDone),
         machines=(
             MachineSpec(
                 name="core-hodl",

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Reconciled, TransferEnded, TransferOrdered
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    EarnKnown,
+    FundingPaid,
+    Reconciled,
+    StakingOrdered,
+    StakingReported,
+    TransferEnded,
+    TransferOrdered,
+)
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, InstrumentsKnown, QuotesSeen
 from statemachines.messages.orders import (
@@ -54,6 +63,12 @@ def _transfer_table() -> Table[Any]:
     return TRANSFER_TABLE
 
 
+def _staking_table() -> Table[Any]:
+    from statemachines.execution.orders.staking_order_machine import STAKING_TABLE
+
+    return STAKING_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.ORDER_MANAGER,
@@ -64,7 +79,7 @@ SPECS = (
         logic=_logic,
         actor_class=OrderManager,
         # Withdrawals and moved stops come addressed to it by the risk manager.
-        subscribes=(Approved, TransferOrdered, DayClosed, InstrumentsKnown, QuotesSeen),
+        subscribes=(Approved, TransferOrdered, StakingOrdered, DayClosed, InstrumentsKnown, QuotesSeen),
         sends=(
             Fill,
             IntentWorking,
@@ -76,6 +91,8 @@ SPECS = (
             BalancesKnown,
             Reconciled,
             TransferEnded,
+            EarnKnown,
+            StakingReported,
             FiltersRefused,
             DataUnusable,
             OperatorCommand,
@@ -98,6 +115,12 @@ SPECS = (
                 about="OR-6: the life cycle of every transfer at the exchange.",
                 table=_transfer_table,
                 rows="transfer:",
+            ),
+            MachineSpec(
+                name="staking",
+                about="CH-10: the life cycle of every staking order at the exchange.",
+                table=_staking_table,
+                rows="staking:",
             ),
         ),
     ),

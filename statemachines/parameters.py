@@ -34,6 +34,7 @@ from statemachines.limits.parameter_checks import (
     Order,
     demand_few_places,
     demand_plain,
+    demand_truth_value,
     in_words,
 )
 from statemachines.values import ENGINES, ActorName, Frozen
@@ -53,8 +54,11 @@ class ParameterModel(Frozen):
     @field_validator("*", mode="before")
     @classmethod
     def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
-        # The library takes true for 1. Sections further in check their own fields.
-        is_section = info.field_name is not None and holds_model(cls.model_fields[info.field_name].annotation)
+        # The library takes true for 1, and 1 for true. Sections further in check their own fields.
+        annotation = None if info.field_name is None else cls.model_fields[info.field_name].annotation
+        if annotation is bool:
+            return demand_truth_value(value)
+        is_section = annotation is not None and holds_model(annotation)
         return value if is_section and not isinstance(value, bool) else demand_plain(value)
 
     @field_validator("*", mode="after")

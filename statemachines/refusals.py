@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from statemachines.requests import Blocked, ExchangeResponse, Refused, Unknown
+
 Fault = Literal["transient", "funds", "permanent", "halt", "duplicate"]
 
 
@@ -40,3 +42,14 @@ def cause_of(code: int, fault: Fault) -> RefusalCause:
     if fault == "transient":
         return RefusalCause.PASSING
     return RefusalCause.FUNDS if fault == "funds" else RefusalCause.OTHER
+
+
+def outcome_in_words(outcome: ExchangeResponse) -> str:
+    """An unsuccessful outcome, as a clause."""
+    match outcome:
+        case Refused():
+            return f"refused with {outcome.code}: {outcome.message}"
+        case Unknown() | Blocked():
+            return f"{outcome.kind}: {outcome.why}"
+        case _:
+            return outcome.kind

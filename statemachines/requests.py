@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from statemachines.earn.terms import EarnReading, LookUpStaking, StakeCoins, StakingStatus
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Frozen, Instrument, Side
@@ -130,11 +131,16 @@ class SetLeverage(Frozen):
 
 class ReadAccount(Frozen):
     """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
-    log since an instant, unless that is None: it is long, and needed only to explain a balance."""
+    log since an instant, unless that is None: it is long, and needed only to explain a balance.
+
+    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since the same instant.
+    `earn_coins`: also the products for these coins."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
     transactions_since_ms: int | None = None
+    reads_earn: bool = False
+    earn_coins: tuple[str, ...] = ()
 
 
 class ReadMarket(Frozen):
@@ -177,6 +183,8 @@ ExchangeRequest = Annotated[
     | LookUpOrder
     | TransferFunds
     | LookUpTransfer
+    | StakeCoins
+    | LookUpStaking
     | SetLeverage
     | ReadAccount
     | ReadMarket
@@ -378,6 +386,8 @@ class AccountSnapshot(Frozen):
     balances: dict[str, Decimal]
     transactions: tuple[TransactionRow, ...] | None = None
     """Rows of the transaction log, oldest first; without those that executions book. None: not requested."""
+    earn: EarnReading | None = None
+    """None: not requested."""
     set_aside: tuple[SetAside, ...] = ()
 
 
@@ -429,6 +439,7 @@ ExchangeResponse = Annotated[
     | OrderFound
     | OrderAbsent
     | TransferState
+    | StakingStatus
     | AccountSnapshot
     | MarketSnapshot
     | BarsRead
@@ -436,14 +447,3 @@ ExchangeResponse = Annotated[
     | FeedRead,
     Field(discriminator="kind"),
 ]
-
-
-def outcome_in_words(outcome: ExchangeResponse) -> str:
-    """An unsuccessful outcome, as a clause."""
-    match outcome:
-        case Refused():
-            return f"refused with {outcome.code}: {outcome.message}"
-        case Unknown() | Blocked():
-            return f"{outcome.kind}: {outcome.why}"
-        case _:
-            return outcome.kind

@@ -73,6 +73,8 @@ PERPETUAL_ACCOUNTS: tuple[Account, ...] = tuple(
 )
 """The accounts that trade perpetuals; the others hold spot only."""
 ENGINE_OF: dict[Account, ActorName] = {account: engine for engine, account in ACCOUNT_OF.items()}
+EARN_ACCOUNT = Account.CORE_HODL
+"""The one account whose idle coins are staked (CH-10); what it has in Earn counts as held."""
 
 Category = Literal["spot", "linear"]
 SPOT: Category = "spot"

@@ -19,6 +19,7 @@ from statemachines.ledger import postings
 ROOTS: dict[str, str] = {
     postings.WALLET: "Assets:Bybit:{account}:Wallet",
     postings.EARN: "Assets:Bybit:{account}:Earn",
+    postings.EARN_LOCKED: "Assets:Bybit:{account}:Earn:Locked",
     postings.CUSTODY: "Assets:Bybit:{account}:Custody",
     postings.LOANS: "Liabilities:Bybit:{account}:Loans",
     postings.TRADING: "Income:Bybit:{account}:Trading",

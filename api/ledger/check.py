@@ -14,7 +14,8 @@ from infra.bybit.parsing.fields import UnparsableError
 from infra.database.ledger_rows import LedgerRows, reading
 from infra.faults import OperatorError
 from statemachines.execution.reconciliation.positions import AVERAGE_TOLERANCE
-from statemachines.ledger.check import Difference, Figure, LedgerEntry, check_account, compare_positions
+from statemachines.ledger.check import Difference, Figure, LedgerEntry, check_account, compare_earn, compare_positions
+from statemachines.ledger.exact import add
 from statemachines.portfolio.equity import USDT, Holdings, MissingPriceError, equity_usdt, spot_key
 from statemachines.values import Account
 
@@ -130,6 +131,10 @@ def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, 
     )
     report.figures += figures
     report.differences += differences
+    if record.in_earn is not None:
+        figures, differences = compare_earn(account, entries, record.in_earn)
+        report.figures += figures
+        report.differences += differences
     _compare_equity(report, account, held, record, prices)
     return report
 
@@ -155,7 +160,7 @@ def _compare_equity(
     prices: Mapping[str, Decimal],
 ) -> None:
     """Equity by the one definition, at the same prices on both sides (DESIGN 7)."""
-    balances = [one for one in report.figures if one.what == "balance"]
+    balances = [one for one in report.figures if one.what == "balance" or (one.what == "earn" and one.unit != USDT)]
     unpriced = sorted(one.unit for one in balances if one.unit != USDT and spot_key(one.unit) not in prices)
     if unpriced:
         report.notes.append(f"{account}: {', '.join(unpriced)} has no price here and is left out of equity.")
@@ -164,8 +169,8 @@ def _compare_equity(
         shown = positions.get(symbol)
         if shown and shown[0] == quantity and abs(shown[1] - average) <= average * AVERAGE_TOLERANCE:
             positions[symbol] = (quantity, average)  # the exchange rounds its average for display
-    ours = {one.unit: one.ledger for one in balances if one.unit not in unpriced}
-    theirs = {one.unit: one.exchange for one in balances if one.unit not in unpriced}
+    ours = _sums((one.unit, one.ledger) for one in balances if one.unit not in unpriced)
+    theirs = _sums((one.unit, one.exchange) for one in balances if one.unit not in unpriced)
     try:
         figure = Figure(
             account,
@@ -185,6 +190,13 @@ def _compare_equity(
         report.differences.append(
             Difference(account, "total", "", 0, f"{figure.ledger:f}", f"{figure.exchange:f}", text)
         )
+
+
+def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for coin, amount in amounts:
+        found[coin] = add(found.get(coin, ZERO), amount)
+    return found
 
 
 def _identity(one: Difference) -> tuple[str, ...]:

@@ -102,7 +102,13 @@ class BacktestPlan:
 
     def exchange(self) -> SimConfig:
         """The simulated exchange: accounts with their share of the capital, fees, slippage; no quotas."""
-        return SimConfig(accounts=tuple(self._accounts()), fees=self.fees, slippage=self.slippage, rate_limits=False)
+        return SimConfig(
+            accounts=tuple(self._accounts()),
+            fees=self.fees,
+            slippage=self.slippage,
+            rate_limits=False,
+            earn_yield=self.config.engines.core_hodl.staking.replay_yield,
+        )
 
     def _accounts(self) -> Sequence[AccountConfig]:
         amounts = {ACCOUNT_OF[engine].value: weight * self.capital_usdt for engine, weight in self.weights.items()}

@@ -21,6 +21,7 @@ from infra.backtest.system import InProcessSystem
 from infra.backtest.version import version_of_the_code
 from infra.config import EternalConfig
 from infra.simulator.api import Exchange
+from infra.simulator.venue.earn import value_usdt
 from infra.simulator.venue.impact import mean_volume
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account
@@ -124,7 +125,8 @@ class Backtest:
         now_ms = self._system.exchange.market_time
         whole = [Decimal(0), Decimal(0), Decimal(0)]
         for account in venue.accounts.values():
-            figures = (margin(venue, account).equity, account.balance("USDT"), _exposure(venue, account))
+            equity = margin(venue, account).equity + value_usdt(venue, account)
+            figures = (equity, account.balance("USDT"), _exposure(venue, account))
             whole = [total + figure for total, figure in zip(whole, figures, strict=True)]
             flow = self._store.flows.pop(account.name, Decimal(0))
             self._equity.append((now_ms, account.name, *map(float, figures), float(flow)))
@@ -147,14 +149,14 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _exposure(venue: Venue, account: Account) -> Decimal:
-    """Coins and positions at market, without sign, USDT."""
+    """Coins, those in Earn included, and positions at market, without sign, USDT."""
     coins = (
         amount * usd
         for coin, amount in account.wallet.items()
         if coin != "USDT" and amount and (usd := venue.prices.usd(coin)) is not None
     )
     positions = (abs(p.size) * venue.prices.mark(p.symbol) for p in account.positions.values() if p.size)
-    return sum(coins, Decimal(0)) + sum(positions, Decimal(0))
+    return sum(coins, value_usdt(venue, account)) + sum(positions, Decimal(0))
 
 
 def _differences(config: EternalConfig) -> dict[str, str]:

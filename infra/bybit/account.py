@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from actors.runtime.ports import MarketClock
 from infra.bybit.caller import Caller, TooManyPagesError, at_cursor
+from infra.bybit.earn import EarnGateway
 from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.parsing.judging import distinct, kept, set_aside
 from infra.bybit.parsing.rows import (
@@ -33,6 +34,7 @@ from statemachines.requests import (
     ExecutionReport,
     OrderReport,
     PositionReport,
+    ReadAccount,
     SetAside,
 )
 from statemachines.transaction_log.row import TransactionRow
@@ -56,12 +58,11 @@ class AccountReader:
     def __init__(self, caller: Caller, clock: MarketClock) -> None:
         self._caller = caller
         self._clock = clock
+        self._earn = EarnGateway(caller, clock)
 
-    def snapshot(
-        self, account: Account, executions_since_ms: int, transactions_since_ms: int | None = None
-    ) -> AccountSnapshot:
-        """Open orders, executions since, positions, the transaction log since, balances: in this order, so that a fill
-        in between shows up as an execution of an order still listed, never as a missing order."""
+    def snapshot(self, account: Account, request: ReadAccount) -> AccountSnapshot:
+        """Open orders, executions since, positions, the transaction log since, Earn, balances: in this order, so that a
+        fill in between shows up as an execution of an order still listed, never as a missing order."""
         aside: list[SetAside] = []
         orders: list[OrderReport] = []
         executions: list[ExecutionReport] = []
@@ -77,7 +78,7 @@ class AccountReader:
         )
         now_ms = self._clock.now_ms()
         for category in _CATEGORIES:
-            rows = self._execution_rows_since(account, category, executions_since_ms, now_ms)
+            rows = self._execution_rows_since(account, category, request.executions_since_ms, now_ms)
             executions += kept(aside, "execution", rows, partial(_execution, account, category, latest_ms), category)
         executions = distinct(
             aside,
@@ -98,9 +99,9 @@ class AccountReader:
         flat = dict.fromkeys(row for row in positions if row.report is None)
         named = [*flat, *(row for row in positions if row.report is not None)]
         held = distinct(aside, "position", named, lambda row: (LINEAR, row.symbol, ""))
-        transactions = None
-        if transactions_since_ms is not None:
-            listed = self.transactions(account, transactions_since_ms, aside)
+        transactions, since_ms = None, request.transactions_since_ms
+        if since_ms is not None:
+            listed = self.transactions(account, since_ms, aside)
             transactions = tuple(row for row in listed if not is_booked_by_execution(row.transaction_type))
         return AccountSnapshot(
             account=account,
@@ -110,6 +111,7 @@ class AccountReader:
             positions=tuple(row.report for row in held if row.report is not None),
             balances=self._balances(account, aside),
             transactions=transactions,
+            earn=self._earn.reading(account, since_ms, request.earn_coins) if request.reads_earn else None,
             set_aside=tuple(aside),
         )
 

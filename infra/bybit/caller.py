@@ -100,7 +100,7 @@ class Caller:
             if category is not None:
                 result.repeats_if_told("category", category)
             rows.extend(result.items("list"))
-            cursor = _cursor(result)
+            cursor = next_cursor(result)
             if not cursor:
                 return rows
         raise TooManyPagesError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
@@ -114,7 +114,7 @@ def at_cursor(at: str) -> dict[str, str]:
 LONGEST_CURSOR = 2_000
 
 
-def _cursor(result: Row) -> str:
+def next_cursor(result: Row) -> str:
     """Where the next page begins; "" on the last one. It is opaque and goes back unchanged."""
     cursor = result.raw("nextPageCursor") if result.has("nextPageCursor") else ""
     if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR or not cursor.isprintable():

@@ -14,6 +14,7 @@ from pybit.unified_trading import HTTP
 from actors.runtime.ports import MarketClock
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
+from infra.bybit.earn import EarnGateway
 from infra.bybit.errors import TOO_MANY_VISITS, GatewayError, Purpose, outcome_of
 from infra.bybit.limits import RateLimiter
 from infra.bybit.lookups import LookUps
@@ -23,6 +24,7 @@ from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
 from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
 from infra.bybit.session import Sessions
+from statemachines.earn.terms import LookUpStaking, StakeCoins
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.requests import (
     Accepted,
@@ -75,6 +77,7 @@ class BybitExchange:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._caller = Caller(sessions, limiter)
+        self._earn = EarnGateway(self._caller, clock)
         self._accounts = AccountReader(self._caller, clock)
         self._reader = MarketReader(self._caller, clock, symbols)
         self._uids = dict(uids)
@@ -92,6 +95,11 @@ class BybitExchange:
                 case TransferFunds():
                     purpose = Purpose.WRITE
                     return self._transfer(account, request)
+                case StakeCoins():
+                    purpose = Purpose.WRITE
+                    return self._earn.place(account, request)
+                case LookUpStaking():
+                    return self._earn.look_up(account, request)
                 case SetLeverage():
                     purpose = Purpose.CHANGE
                     return self._leverage(account, request)
@@ -100,7 +108,7 @@ class BybitExchange:
                 case LookUpTransfer():
                     return self._look_ups.transfer(account, request)
                 case ReadAccount():
-                    return self._accounts.snapshot(account, request.executions_since_ms, request.transactions_since_ms)
+                    return self._accounts.snapshot(account, request)
                 case ReadMarket():
                     return self._reader.market(account)
                 case ReadBars():

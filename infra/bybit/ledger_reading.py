@@ -11,9 +11,14 @@ from infra.bybit.caller import Caller
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.session import Sessions
-from statemachines.requests import SetAside
+from statemachines.earn.terms import EarnReading
+from statemachines.execution.reconciliation.earn import coins_in_earn
+from statemachines.requests import (
+    ReadAccount,
+    SetAside,
+)
 from statemachines.transaction_log.row import TransactionRow
-from statemachines.values import Account
+from statemachines.values import EARN_ACCOUNT, Account
 
 TRIES = 5
 """Readings until the wallet is the same before and after the log."""
@@ -21,13 +26,15 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """One account at the exchange: `rows` contains every change of `balances` since the instant asked for."""
+    """One account at the exchange: `rows` contains every change of `balances` since the instant asked for. `in_earn` is
+    what flexible Earn products hold, by coin; None without access to Earn, and for accounts that do not use it."""
 
     account: Account
     market_ms: int
     rows: tuple[TransactionRow, ...]
     balances: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
+    in_earn: dict[str, Decimal] | None = None
 
 
 class ExchangeRecords:
@@ -47,16 +54,28 @@ class ExchangeRecords:
         Raises UnparsableError when a part cannot be read: what is not known proves nothing.
         """
         now_ms = self._clock.now_ms()
-        before = self._reader.snapshot(account, now_ms)
+        asked = ReadAccount(executions_since_ms=now_ms, reads_earn=account is EARN_ACCOUNT)
+        before = self._reader.snapshot(account, asked)
         for _ in range(TRIES):
             aside: list[SetAside] = []
             rows = self._reader.transactions(account, since_ms, aside)
-            after = self._reader.snapshot(account, now_ms)
+            after = self._reader.snapshot(account, asked)
             unread = [one for one in (*aside, *after.set_aside) if not one.is_foreign and one.kind != "order"]
             if unread:
                 raise UnparsableError(f"{account}: {unread[0].problem}")
             if after.balances == before.balances:
                 held = {one.symbol: (one.quantity, one.average_price) for one in after.positions if one.quantity}
-                return AccountRecord(account, now_ms, tuple(rows), dict(after.balances), held)
+                return AccountRecord(
+                    account, now_ms, tuple(rows), dict(after.balances), held, _in_earn(account, after.earn)
+                )
             before = after
         raise UnparsableError(f"{account}: its wallet changed during {TRIES} readings; try again at a calmer time.")
+
+
+def _in_earn(account: Account, reading: EarnReading | None) -> dict[str, Decimal] | None:
+    if reading is None or reading.access == "denied":
+        return None
+    found = coins_in_earn(reading)
+    if found is None:
+        raise UnparsableError(f"{account}: {reading.problem}")
+    return found

@@ -54,6 +54,7 @@ def _bybit_quotas() -> dict[str, Quota]:
         "leverage": 10,
         "transfer": 5,
         "transfer-query": 5,
+        "earn": 5,
         "account": 50,
     }
     return {group: Quota(calls=calls) for group, calls in per_second.items()}

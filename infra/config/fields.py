@@ -201,6 +201,8 @@ def _allowed_in_list(path: tuple[str, ...], plain: Any, metadata: list[Any]) -> 
 def _allowed_of_type(path: tuple[str, ...], plain: type, metadata: list[Any]) -> str:
     if issubclass(plain, Enum):
         return _choice([_member(one) for one in plain])
+    if plain is bool:
+        return "true or false"
     if _is_number(plain):
         return f"a {'whole ' if plain is int else ''}number {_bounds(path, metadata)}"
     if issubclass(plain, BaseModel):

@@ -78,6 +78,8 @@ class SimConfig:
     ``tick_ms`` is the time between two path points when the market runs by the wall clock; each is then shown. None:
     the four points of an hour, of which only those at which something happens are shown (lockstep).
     ``dcp``: accounts may use disconnection protection.
+    ``earn_yield`` is what flexible Earn products pay, a fraction a year; a redemption arrives after
+    ``earn_redeem_delay_ms`` of market time (0: at once).
     ``collateral_ratio`` values coins for the margin (fraction of the index price; coins not named count as 0).
     """
 
@@ -98,3 +100,5 @@ class SimConfig:
     dcp: bool = False
     ack_delay_ms: int = 50
     tick_ms: int | None = None
+    earn_yield: Decimal = Decimal("0.03")
+    earn_redeem_delay_ms: int = 0

@@ -8,28 +8,34 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from statemachines.core_hodl import rules, staking
+from statemachines.core_hodl import rules
 from statemachines.core_hodl.capital_flows import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
-from statemachines.core_hodl.metrics import metrics
+from statemachines.core_hodl.metrics import StakingFigures, metrics
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Valuation
-from statemachines.core_hodl.state import Cycle
+from statemachines.core_hodl.staking import decision as staking
+from statemachines.core_hodl.staking.orders import StakingOrders
+from statemachines.core_hodl.state import ZERO, Cycle
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.core_hodl.tranches import Buying
 from statemachines.messages.control import RunCycle
 from statemachines.values import DAY_MS, Side
 
+FORGONE_STEP = Decimal("0.000000000001")
+"""Yield that was not earned is counted to the 12th decimal of a coin."""
+
 
 class Daily:
     """Opens and advances the current cycle."""
 
-    def __init__(self, engine_orders: EngineOrders) -> None:
+    def __init__(self, engine_orders: EngineOrders, staking_orders: StakingOrders) -> None:
         self.engine_orders = engine_orders
         self.parameters = engine_orders.parameters
+        self._staking = staking_orders
         self._buying = Buying(engine_orders)
         self._capital = Capital(engine_orders)
         self._rebalancing = Rebalancing(engine_orders)
@@ -48,6 +54,7 @@ class Daily:
             stage = engine.cycle.stage
             text = f"the cycle of day {engine.cycle.day_ms} ms ends in stage {stage}: a new day has closed"
             self.engine_orders.remark("overtaken", text)
+        self.engine_orders.drop_held("a new day has closed")
         cycle = Cycle(day_ms=run.day_ms, close_ms=run.close_ms, entries_allowed=run.entries_allowed)
         self.engine_orders.set_engine(cycle=cycle, cycle_day_ms=run.day_ms)
 
@@ -55,7 +62,26 @@ class Daily:
         """Go through the stages until orders are open, an input is unknown, or the day is done."""
         if not self.engine_orders.engine.orders:
             self._capital.close_plans()
-        while (cycle := self.engine_orders.engine.cycle) is not None and not self.engine_orders.engine.orders:
+        self._staking.advance(now_ms)
+        self._go_on(now_ms)
+        self._staking.advance(now_ms)
+        self._end_late_rebalance(now_ms)
+
+    def _end_late_rebalance(self, now_ms: int) -> None:
+        """C9: a sale had to wait for a redemption longer than its day's cycle: its proceeds are spent when it ends."""
+        engine = self.engine_orders.engine
+        late = engine.rebalance
+        if late is None or not late.is_ahead or late.unfilled or engine.cycle is not None:
+            return
+        if not (engine.orders or engine.held_sales or engine.stopped):
+            self._rebalancing.step(now_ms)
+
+    def _is_waiting(self) -> bool:
+        """Whether orders, or a sale whose redemption may be done at once, must end before the next stage."""
+        return bool(self.engine_orders.engine.orders) or self.engine_orders.engine.awaits_redemption
+
+    def _go_on(self, now_ms: int) -> None:
+        while (cycle := self.engine_orders.engine.cycle) is not None and not self._is_waiting():
             books = self.engine_orders.books()
             if not self._may_decide(cycle) or books is None or not self._is_current(cycle):
                 return
@@ -67,7 +93,7 @@ class Daily:
                 self._next_stage(cycle, "bought")
                 if cycle.entries_allowed:
                     self._buying.tranches(now_ms)
-                if not self.engine_orders.engine.orders:
+                if not self._is_waiting():
                     self._capital.close_plans()
             else:
                 self._earn_if_calmed(cycle, books)
@@ -108,8 +134,14 @@ class Daily:
         self._rebalancing.carry_over(cycle)
         if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
+        self._count_forgone()
         reason, data = metrics(
-            books, self.engine_orders.engine, self.engine_orders.market, cycle.day_ms, self.parameters
+            books,
+            self.engine_orders.engine,
+            self.engine_orders.market,
+            StakingFigures.of(self.engine_orders.holdings, self.engine_orders.earn, self.parameters.staking),
+            cycle.day_ms,
+            self.parameters,
         )
         self.engine_orders.remark("cycle", reason, data)
         if not carried:
@@ -180,7 +212,7 @@ class Daily:
             self.engine_orders.set_engine(cycle=cycle)
         if cycle.entries_allowed or self.engine_orders.market.suspended:
             self._rebalancing.step(now_ms)
-        if self.engine_orders.engine.orders:
+        if self._is_waiting():
             return
         if self.engine_orders.engine.state is CoreState.EARN_OPTIMIZATION:
             self._optimise(cycle)
@@ -192,10 +224,30 @@ class Daily:
         """CH-10: decide on staking and return to ACCUMULATION, or to an open plan (C6)."""
         books = self.engine_orders.books()
         found = staking.Calm(False, "the holdings are not known") if books is None else self._calm(cycle, books)
-        reason = f"no Earn access configured: nothing is staked; {found.reason} (CH-10)"
-        self.engine_orders.noted(self.engine_orders.machine.optimised(reason, {"calm": found.is_calm}))
+        decision = self._decided(cycle, found)
+        data = {"calm": found.is_calm, "action": decision.action, "amount": str(decision.amount)}
+        self.engine_orders.noted(self.engine_orders.machine.optimised(f"{decision.reason} (CH-10)", data))
         self.engine_orders.set_engine(is_calm=found.is_calm)
+        if decision.action != "wait":
+            self._staking.order(decision.action, decision.amount, decision.product_id, f"{decision.reason} (C9)")
         self._capital.follow_plans()
+
+    def _decided(self, cycle: Cycle, found: staking.Calm) -> staking.Decision:
+        """C9 on the coins as they are now; nothing while a staking order is under way or a sale waits for one."""
+        engine, known, p = self.engine_orders.engine, self.engine_orders.holdings, self.parameters.staking
+        if engine.staking is not None or engine.held_sales or not known.known:
+            return staking.Decision("wait", ZERO, "", "a staking order is under way, or the holdings are not known")
+        held, staked = known.coins.get(p.asset, ZERO), known.staked.get(p.asset, ZERO)
+        return staking.decide(held, staked, found, self.engine_orders.earn, cycle.close_ms, p)
+
+    def _count_forgone(self) -> None:
+        """CH-11: what the coins that are not staked would have earned since the last cycle."""
+        known, p = self.engine_orders.holdings, self.parameters.staking
+        held, staked = known.coins.get(p.asset, ZERO), known.staked.get(p.asset, ZERO)
+        forgone = staking.forgone_a_day(held, staked, staking.rate(self.engine_orders.earn, p), p)
+        if forgone:
+            total = self.engine_orders.engine.staking_forgone + forgone
+            self.engine_orders.set_engine(staking_forgone=total.quantize(FORGONE_STEP))
 
     def _calm(self, cycle: Cycle, books: Valuation) -> staking.Calm:
         p = self.parameters
@@ -207,13 +259,17 @@ class Daily:
         return staking.calm(value, cycle.day_ms, calendar_ms, drift_is_due, p.staking)
 
     def _earn_if_calmed(self, cycle: Cycle, books: Valuation) -> None:
-        """CH-10 between two rebalances: evaluated once when the market has calmed down, not on every calm day."""
+        """CH-10 between two rebalances: when the market has calmed down, and whenever there is something to do."""
         engine = self.engine_orders.engine
         if engine.state is not CoreState.ACCUMULATION:
             return
         found = self._calm(cycle, books)
+        decision = self._decided(cycle, found)
         if found.is_calm and not engine.is_calm:
             self.engine_orders.noted(self.engine_orders.machine.earn(f"the period has become stable: {found.reason}"))
+            self._optimise(cycle)
+        elif decision.action != "wait":
+            self.engine_orders.noted(self.engine_orders.machine.earn(f"{decision.reason} (C9)"))
             self._optimise(cycle)
         else:
             self.engine_orders.set_engine(is_calm=found.is_calm)

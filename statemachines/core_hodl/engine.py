@@ -15,9 +15,10 @@ from statemachines.core_hodl.daily import Daily
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import DIALECT
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, Portfolio, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, EarnKnown, Portfolio, StakingReported, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown
@@ -34,7 +35,8 @@ class CoreHodlEngine:
     def __init__(self, parameters: CoreHodlParameters | None = None) -> None:
         self.parameters = parameters or CoreHodlParameters()
         self._engine_orders = EngineOrders(self.parameters)
-        self._daily = Daily(self._engine_orders)
+        self._staking = StakingOrders(self._engine_orders)
+        self._daily = Daily(self._engine_orders, self._staking)
         self._intake = Intake(self._engine_orders)
 
     # --- start and state ---
@@ -95,6 +97,11 @@ class CoreHodlEngine:
                     self._advance(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:
                 self._intake.balances(body, now_ms)
+            case EarnKnown() if body.account is Account.CORE_HODL:
+                self._staking.known(body)
+            case StakingReported() if body.account is Account.CORE_HODL:
+                if self._staking.reported(body):
+                    self._advance(now_ms)
             case TransferEnded() if Account.CORE_HODL in (body.from_account, body.to_account):
                 self._intake.transferred(body)
             case _:
@@ -111,10 +118,12 @@ class CoreHodlEngine:
     def _advance(self, now_ms: int) -> None:
         """An event that the day's decisions wait for has occurred: continue in the next tick, on the newest portfolio.
 
-        Outside a cycle only the ends of plans may be due.
+        Outside a cycle only the ends of plans may be due, and what waited for a redemption.
         """
         engine = self._engine_orders.engine
-        if not engine.orders and (engine.cycle is not None or engine.build_tranches_left == 0 or self._has_ended()):
+        is_late = engine.rebalance is not None and engine.rebalance.is_ahead
+        is_due = engine.cycle is not None or engine.build_tranches_left == 0 or self._has_ended() or is_late
+        if (not engine.orders and is_due) or engine.held_sales:
             self._engine_orders.set_engine(due_ms=now_ms)
 
     def _has_ended(self) -> bool:

@@ -13,14 +13,25 @@ from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.machine import CoreHodlMachine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Valuation, fall, fallen, lots
-from statemachines.core_hodl.state import SCHEMA, ZERO, EngineRow, HoldingsRow, MarketRow, Order, Purpose
+from statemachines.core_hodl.state import (
+    HOLDINGS_KEY,
+    SCHEMA,
+    ZERO,
+    EarnRow,
+    EngineRow,
+    HeldSale,
+    HoldingsRow,
+    MarketRow,
+    Order,
+    Purpose,
+)
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
 from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
-MARKET_KEY, HOLDINGS_KEY = "MARKET", "HOLDINGS"
+MARKET_KEY, EARN_KEY = "MARKET", "EARN"
 _KINDS: dict[Purpose, str] = {
     "trim": "trim",
     "rebalance": "rebalance",
@@ -39,6 +50,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self.machine = CoreHodlMachine(ENGINE_KEY)
         self.market = MarketRow(highs=dict(parameters.high_seeds_usdt))
         self.holdings = HoldingsRow()
+        self.earn = EarnRow()
 
     # --- durable rows ---
 
@@ -50,10 +62,16 @@ class EngineOrders(EngineRows[EngineRow]):
         self.holdings = self.holdings.model_copy(update=changes)
         self._dirty.add(HOLDINGS_KEY)
 
-    def _further_keys(self) -> Iterable[str]:
-        return (MARKET_KEY, HOLDINGS_KEY)
+    def set_earn(self, earn: EarnRow) -> None:
+        self.earn = earn
+        self._dirty.add(EARN_KEY)
 
-    def _further(self, key: str) -> MarketRow | HoldingsRow:
+    def _further_keys(self) -> Iterable[str]:
+        return (MARKET_KEY, HOLDINGS_KEY, EARN_KEY)
+
+    def _further(self, key: str) -> MarketRow | HoldingsRow | EarnRow:
+        if key == EARN_KEY:
+            return self.earn
         return self.market if key == MARKET_KEY else self.holdings
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
@@ -69,6 +87,8 @@ class EngineOrders(EngineRows[EngineRow]):
             self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
         if HOLDINGS_KEY in rows:
             self.holdings = HoldingsRow.model_validate(rows[HOLDINGS_KEY].data)
+        if EARN_KEY in rows:
+            self.earn = EarnRow.model_validate(rows[EARN_KEY].data)
         self._dirty.clear()
 
     # --- journal ---
@@ -113,20 +133,47 @@ class EngineOrders(EngineRows[EngineRow]):
         """C8: assets that must not be sold now."""
         return fallen(self.market.suspended, self.falls(), self.parameters)
 
+    def liquid(self, asset: str) -> Decimal:
+        """The coins that can be sold now: not staked, and not about to be."""
+        under_way = self.engine.staking
+        leaving = ZERO
+        if under_way is not None and under_way.action == "stake" and under_way.coin == asset:
+            leaving = under_way.amount
+        known = self.holdings
+        return known.coins.get(asset, ZERO) - known.staked.get(asset, ZERO) - leaving
+
     # --- sending ---
 
     def send(
         self, purpose: Purpose, asset: str, side: Side, amount_usdt: Decimal, reason: str, now_ms: int, plan: int = 0
     ) -> Decimal:
         """Send one maker order for about `amount_usdt` at the last close; returns the quantity, 0 when it is too
-        small."""
+        small. A sale of more than is liquid waits for the redemption of what it lacks (C9)."""
         price = self.holdings.prices[asset]
         quantity = lots(amount_usdt, price, self.market.instruments[asset])
         if quantity <= 0:
             return ZERO
-        self.set_engine(counter=self.engine.counter + 1)
+        lacking = quantity - self.liquid(asset) if side is Side.SELL else ZERO
+        if lacking > 0 and self.liquid(asset) < self.holdings.coins.get(asset, ZERO):
+            self.set_engine(
+                held_sales=(
+                    *self.engine.held_sales,
+                    HeldSale(asset=asset, quantity=quantity, purpose=purpose, reason=reason),
+                )
+            )
+            text = f"the sale of {quantity} {asset} waits: {lacking} of it are staked and must be redeemed first (C9)"
+            self.remark(f"held_{asset}", text, {"quantity": str(quantity), "lacking": str(lacking), "purpose": purpose})
+            return quantity
+        self.send_quantity(purpose, asset, side, quantity, reason, now_ms, plan)
+        return quantity
+
+    def send_quantity(
+        self, purpose: Purpose, asset: str, side: Side, quantity: Decimal, reason: str, now_ms: int, plan: int = 0
+    ) -> None:
+        """Send one maker order for a quantity that the exchange accepts."""
+        price = self.holdings.prices[asset]
         intent = Intent(
-            intent_id=intent_id(NAME, self.engine.counter),
+            intent_id=self.next_id(),
             engine=NAME,
             account=Account.CORE_HODL,
             category=SPOT,
@@ -153,7 +200,22 @@ class EngineOrders(EngineRows[EngineRow]):
         self.out.append(Send(intent))
         data = {"intent_id": intent.intent_id, "quantity": str(quantity), "price": str(price), "purpose": purpose}
         self.remark(f"{side.value.lower()}_{asset}", reason, data)
-        return quantity
+
+    def next_id(self) -> str:
+        """The id of the engine's next order."""
+        self.set_engine(counter=self.engine.counter + 1)
+        return intent_id(NAME, self.engine.counter)
+
+    def drop_held(self, reason: str, purposes: tuple[Purpose, ...] = ("trim", "rebalance")) -> None:
+        """Sales that wait for a redemption are given up for now; the next cycle decides on them again."""
+        dropped = [one for one in self.engine.held_sales if one.purpose in purposes]
+        if not dropped:
+            return
+        self.set_engine(held_sales=tuple(one for one in self.engine.held_sales if one not in dropped))
+        for one in dropped:
+            self._leave_unfilled(one.purpose, one.asset)
+            text = f"the sale of {one.quantity} {one.asset} no longer waits: {reason}; the next cycle decides again"
+            self.remark("not_held", text, {"quantity": str(one.quantity)})
 
     def withdraw(self, intent_ids: Sequence[str], reason: str) -> None:
         """Cancel the working orders of these intents; the messages of their ends follow."""
@@ -268,14 +330,18 @@ class EngineOrders(EngineRows[EngineRow]):
             left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
         if left <= 0 or not instrument.tradable(left, order.price):
             return
-        engine = self.engine
-        if order.purpose == "rebalance" and engine.rebalance is not None:
-            self.set_engine(rebalance=engine.rebalance.model_copy(update={"unfilled": True}))
-        elif order.purpose == "build":
-            self.set_engine(build_unfilled=True)
-        elif order.purpose == "plan":
-            self.set_engine(plans_unfilled=(*engine.plans_unfilled, order.plan))
-        elif order.purpose == "trim":
-            self.set_engine(trimming=(*engine.trimming, order.asset))
+        self._leave_unfilled(order.purpose, order.asset, order.plan)
         text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried over"
         self.remark("unfilled", text, {"intent_id": order.intent_id, "left": str(left)})
+
+    def _leave_unfilled(self, purpose: Purpose, asset: str, plan: int = 0) -> None:
+        """What was not filled belongs to the next cycle."""
+        engine = self.engine
+        if purpose == "rebalance" and engine.rebalance is not None:
+            self.set_engine(rebalance=engine.rebalance.model_copy(update={"unfilled": True}))
+        elif purpose == "build":
+            self.set_engine(build_unfilled=True)
+        elif purpose == "plan":
+            self.set_engine(plans_unfilled=(*engine.plans_unfilled, plan))
+        elif purpose == "trim":
+            self.set_engine(trimming=(*engine.trimming, asset))

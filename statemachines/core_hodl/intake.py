@@ -74,6 +74,7 @@ class Intake:
                 order.intent_id for order in self.engine_orders.engine.orders if order.purpose == "rebalance"
             ]
             self.engine_orders.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
+            self.engine_orders.drop_held("rebalancing is suspended (CH-8)", ("rebalance",))
         else:
             text = f"closes are below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"
             self.engine_orders.remark("unsuspend", f"{text}: rebalancing is possible again (CH-8)")
@@ -128,6 +129,7 @@ class Intake:
             self._own(own.cash_usdt, own.coins, body.market_ms)
 
     def balances(self, body: BalancesKnown, now_ms: int) -> None:
+        self.engine_orders.set_holdings(staked=self._mine(body.staked), earned=self._mine(body.earned))
         self._own(body.coins.get("USDT", ZERO), body.coins, now_ms)
 
     def _own(self, cash_usdt: Decimal, coins: Mapping[str, Decimal], as_of_ms: int) -> None:
@@ -182,6 +184,7 @@ class Intake:
                 "stopped",
             )
             self.engine_orders.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
+            self.engine_orders.drop_held(f"{stopped} (CH-9)")
         elif engine.stopped and not stopped:
             self.engine_orders.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")
             self.engine_orders.alert_ended("stopped", f"{body.scope} is {body.state}; CORE-HODL may act again")

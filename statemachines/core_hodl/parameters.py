@@ -23,6 +23,9 @@ Days = Annotated[int, Field(ge=1, le=365), Unit("days")]
 class StakingParameters(ParameterModel):
     """When ETH is staked, and how much of it (CH-10 as ruled in C9)."""
 
+    enabled: bool = True
+    """Whether coins are staked; if not, what is staked already stays until a sale needs it (CH-10)."""
+
     asset: Coin = "ETH"
     """The coin that is staked (CH-10)."""
 
@@ -41,8 +44,18 @@ class StakingParameters(ParameterModel):
     max_share: Fraction = Decimal("0.80")
     """Largest part of the coins held that is staked (CH-10)."""
 
+    excess_share: Fraction = Decimal("0.01")
+    """What is staked is redeemed down to `max_share` once it exceeds it by more than this part of the holdings (C9)."""
+
+    min_stake_share: Fraction = Decimal("0.01")
+    """A stake below this part of the coins held waits (C9)."""
+
+    min_yield: YearlyFraction = Decimal("0.02")
+    """It is staked when Earn offers at least this (CH-10)."""
+
     replay_yield: YearlyFraction = Decimal("0.03")
-    """Yield assumed without data of Bybit Earn: what staking would earn, reported in the daily metrics (C9)."""
+    """What Earn pays in replay and backtest, where its rates are not known (C9); also the rate of the forgone yield in
+    the daily metrics while no offer is known (CH-11)."""
 
 
 class CoreHodlParameters(ParameterModel):

@@ -63,7 +63,7 @@ class Rebalancing:
             )
             self.finish(text)
         elif open_one.unfilled:
-            again = open_one.model_copy(update={"is_sent": False, "unfilled": False})
+            again = open_one.model_copy(update={"is_sent": False, "unfilled": False, "is_ahead": False})
             self.engine_orders.set_engine(rebalance=again)
 
     def step(self, now_ms: int) -> None:
@@ -74,6 +74,9 @@ class Rebalancing:
                 return
             if open_one.is_sent and open_one.unfilled:
                 return  # the next cycle carries it over
+            if open_one.is_sent and self.engine_orders.engine.held_sales:
+                self._buy_ahead(open_one, now_ms)
+                return
             if open_one.is_sent and open_one.phase == "BUY":
                 self.finish("")
                 return
@@ -87,8 +90,17 @@ class Rebalancing:
                 self._sell(open_one, books, now_ms)
             else:
                 self._buy(open_one, books, now_ms)
-            if self.engine_orders.engine.orders:
+            if self.engine_orders.engine.orders or self.engine_orders.engine.held_sales:
                 return
+
+    def _buy_ahead(self, open_one: Rebalance, now_ms: int) -> None:
+        """C9: a sale waits for its redemption, the other leg does not: it is bought with the cash there is, once."""
+        books, engine = self.engine_orders.books(), self.engine_orders.engine
+        if books is None or open_one.is_ahead or open_one.phase == "BUY" or engine.awaits_redemption:
+            return
+        ahead = open_one.model_copy(update={"is_ahead": True})
+        self.engine_orders.set_engine(rebalance=ahead)
+        self._buy(ahead, books, now_ms)
 
     def _sell(self, open_one: Rebalance, books: Valuation, now_ms: int) -> None:
         aims = targets(books, planned_usdt(self.engine_orders.engine.plans), self.parameters)
@@ -122,6 +134,7 @@ class Rebalancing:
 
     def finish(self, cut_short: str) -> None:
         """CH-4: record the trades; a rebalance without a leg is recorded too (C4)."""
+        self.engine_orders.drop_held("the rebalance has ended", ("rebalance",))
         engine = self.engine_orders.engine
         open_one = engine.rebalance
         if open_one is None:

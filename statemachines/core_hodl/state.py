@@ -10,6 +10,8 @@ from pydantic import Field
 from statemachines.actor_logic import StateRow
 from statemachines.core_hodl.machine import CoreState, DayStage
 from statemachines.core_hodl.tranche_plans import Plan
+from statemachines.earn.terms import EarnPosition, EarnProduct, StakingAction
+from statemachines.engine_rows import ENGINE_KEY
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import Frozen, Instrument, Side
 
@@ -34,12 +36,32 @@ class Order(Frozen):
     withdrawn: bool = False
 
 
+class HeldSale(Frozen):
+    """A sale that waits for the redemption of the coins it lacks (C9)."""
+
+    asset: str
+    quantity: Decimal
+    purpose: Purpose
+    reason: str
+
+
+class StakingUnderWay(Frozen):
+    """The staking order under way; there is at most one. `is_pending`: the exchange works on it, which takes time."""
+
+    staking_id: str
+    action: StakingAction
+    coin: str
+    amount: Decimal
+    is_pending: bool = False
+
+
 class Rebalance(Frozen):
     """The rebalance in progress: sales first, then purchases with the proceeds (CH-4).
 
     `sells` are the assets it sells; `unfilled` is set when an order of the phase ended with a remainder, which the next
     cycle carries over; `done_usdt` is the turnover so far, per side and asset. `due_ms` is the quarter's end for which
-    a calendar rebalance is made (C3).
+    a calendar rebalance is made (C3). `is_ahead`: a sale waits for a redemption that takes time, and the cash that was
+    there has been spent on the other leg meanwhile (C9).
     """
 
     cause: Literal["drift", "calendar"]
@@ -50,6 +72,7 @@ class Rebalance(Frozen):
     sells: tuple[str, ...] = ()
     is_sent: bool = False
     unfilled: bool = False
+    is_ahead: bool = False
     done_usdt: dict[str, Decimal] = Field(default_factory=dict)
 
 
@@ -70,6 +93,8 @@ class EngineRow(Frozen):
     `build_tranches_left` is None before and after the first build; `inflow_usdt` and `outflow_usdt` are the flows since
     the last cycle; `calendar_due_ms` is the quarter's end whose rebalance is pending (C3); `trimming` are assets whose
     sale down to 45 % was not completely filled; `stopped` is the reason why all activity is stopped (CH-9).
+    `held_sales` wait for a redemption; `staking_forgone` is the yield of coins that could have been staked and were
+    not, in coins since the first cycle (CH-11).
     """
 
     state: CoreState = CoreState.INITIALIZATION
@@ -97,6 +122,14 @@ class EngineRow(Frozen):
     buffer_alerted: bool = False
     risk: dict[str, str] = Field(default_factory=dict)
     stopped: str = ""
+    held_sales: tuple[HeldSale, ...] = ()
+    staking: StakingUnderWay | None = None
+    staking_forgone: Decimal = ZERO
+
+    @property
+    def awaits_redemption(self) -> bool:
+        """Whether a sale waits for a redemption that may be done at once: what follows waits with it."""
+        return bool(self.held_sales) and (self.staking is None or not self.staking.is_pending)
 
     @property
     def is_begun(self) -> bool:
@@ -116,7 +149,9 @@ class MarketRow(Frozen):
 
 
 class HoldingsRow(Frozen):
-    """The engine's own balances, the newest of portfolio, fills and booked balances, and the rest of the portfolio."""
+    """The engine's own balances, the newest of portfolio, fills and booked balances, and the rest of the portfolio.
+
+    `coins` includes what is `staked`; `earned` is the Earn income so far, by coin."""
 
     known: bool = False
     as_of_ms: int = -1
@@ -127,9 +162,22 @@ class HoldingsRow(Frozen):
     portfolio_usdt: Decimal = ZERO
     tactical_coins: dict[str, Decimal] = Field(default_factory=dict)
     prices: dict[str, Decimal] = Field(default_factory=dict)
+    staked: dict[str, Decimal] = Field(default_factory=dict)
+    earned: dict[str, Decimal] = Field(default_factory=dict)
 
 
-SCHEMA = 2
+class EarnRow(Frozen):
+    """What Earn offers, as last read at `read_ms`; None before the first reading."""
+
+    read_ms: int | None = None
+    has_access: bool = False
+    problem: str = ""
+    products: tuple[EarnProduct, ...] = ()
+    positions: tuple[EarnPosition, ...] = ()
+
+
+SCHEMA = 3
+HOLDINGS_KEY = "HOLDINGS"
 
 
 def _with_due_date(row: StateRow) -> StateRow:
@@ -137,7 +185,19 @@ def _with_due_date(row: StateRow) -> StateRow:
     data = dict(row.data)
     if data.get("rebalance"):
         data["rebalance"] = {**data["rebalance"], "due_ms": None}
-    return row._replace(schema=SCHEMA, data=data)
+    return row._replace(schema=2, data=data)
 
 
-DIALECT = StateDialect(RowKind("", SCHEMA, {1: _with_due_date}))
+def _without_staking(row: StateRow) -> StateRow:
+    """Schema 2 was written by versions that could not stake."""
+    data = dict(row.data)
+    if row.key == ENGINE_KEY:
+        data |= {"held_sales": [], "staking": None, "staking_forgone": "0"}
+        if data.get("rebalance"):
+            data["rebalance"] = {**data["rebalance"], "is_ahead": False}
+    elif row.key == HOLDINGS_KEY:
+        data |= {"staked": {}, "earned": {}}
+    return row._replace(schema=3, data=data)
+
+
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: _with_due_date, 2: _without_staking}))

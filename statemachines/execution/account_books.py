@@ -10,8 +10,26 @@ from statemachines.execution.records.seen_ids import SeenIds
 from statemachines.execution.records.transaction_records import TransactionRecords
 from statemachines.ledger.account_ledger import AccountLedger
 from statemachines.requests import ExecutionReport
+from statemachines.state_store import RowKind
 from statemachines.unusable_data import UnusableData
 from statemachines.values import Account
+
+PREFIX = "book:"
+SCHEMA = 2
+
+
+def _without_earn(row: StateRow) -> StateRow:
+    """Schema 1 was written by versions that did not read Earn."""
+    return row._replace(schema=2, data={**row.data, "is_earn_opened": False})
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _without_earn})
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false is required, not {value!r}")
+    return value
 
 
 class AccountBooks:
@@ -19,7 +37,7 @@ class AccountBooks:
 
     `is_opened` is false until the very first reading has been posted as opening balances; `reconciled_ms` is the
     market time of the last completed comparison; `activity` counts bookings, so that a reading that overlapped one is
-    not mistaken for a difference.
+    not mistaken for a difference. `is_earn_opened` is false until the first reading of Earn has been posted.
     """
 
     def __init__(self, account: Account, parameters: OrderParameters) -> None:
@@ -29,6 +47,7 @@ class AccountBooks:
         self.deduplicator = SeenIds("executions", account, parameters.seen_buckets, parameters.seen_per_bucket)
         self.transactions = TransactionRecords(account, parameters.seen_buckets, parameters.seen_per_bucket)
         self.is_opened = False
+        self.is_earn_opened = False
         self.reconciled_ms = 0
         self.external_orders: set[str] = set()
         self.reported_foreign: set[str] = set()
@@ -70,8 +89,9 @@ class AccountBooks:
             "external_orders": sorted(self.external_orders),
             "foreign_told": sorted(self.reported_foreign),
             "unusable": self.unusable.dump(),
+            "is_earn_opened": self.is_earn_opened,
         }
-        return StateRow(f"book:{self.account}", "OPENED" if self.is_opened else "NEW", 1, data)
+        return StateRow(f"{PREFIX}{self.account}", "OPENED" if self.is_opened else "NEW", SCHEMA, data)
 
     def restore(self, row: StateRow) -> None:
         """Restore the account's row (the buckets of `deduplicator` are restored one by one)."""
@@ -82,3 +102,4 @@ class AccountBooks:
         self.external_orders = set(row.data["external_orders"])
         self.reported_foreign = set(row.data["foreign_told"])
         self.unusable.load(row.data["unusable"])
+        self.is_earn_opened = _boolean(row.data["is_earn_opened"])

@@ -8,13 +8,16 @@ from typing import Any, Literal
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
+from statemachines.execution.account_books import ROWS as BOOK_ROWS
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.order_ids import ClientOrderIdParts, checked_installation, parse_client_order_id
 from statemachines.execution.orders.parent_order import ROWS as PARENT_ROWS
 from statemachines.execution.orders.parent_order import ParentOrder, ParentOrders, ResurrectedOrder
+from statemachines.execution.orders.staking_order import StakingWorks
 from statemachines.execution.orders.transfer_order import TransferWorks
 from statemachines.execution.parameters import OrderParameters
+from statemachines.execution.records.transaction_records import ROWS as LOG_ROWS
 from statemachines.facts import Fact, OrderFact
 from statemachines.ledger.exact import add
 from statemachines.messages.accounts import BalancesKnown
@@ -25,13 +28,14 @@ from statemachines.state_store import StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
 
 Market = tuple[Category, str]
-DIALECT = StateDialect(PARENT_ROWS, unchecked=frozenset({"forgotten_ms", "horizon_ms"}))
+DIALECT = StateDialect(PARENT_ROWS, BOOK_ROWS, LOG_ROWS, unchecked=frozenset({"forgotten_ms", "horizon_ms"}))
 EXTERNAL = "EXTERNAL"
 """The engine of orders and executions that this system did not place."""
 
 
 class ExecutionContext:
-    """Durable: parent orders, transfers, accounts, control. In memory only: quotes, instruments, `is_started`.
+    """Durable: parent orders, transfers, staking orders, accounts, control. In memory only: quotes, instruments,
+    `is_started`.
 
     `now_ms` and `trace` belong to the current step; `out` collects its commands.
     """
@@ -43,6 +47,7 @@ class ExecutionContext:
         self.quotes: dict[Market, Quote] = {}
         self.parents = ParentOrders(parameters.recent_orders)
         self.transfers = TransferWorks(parameters.recent_transfers)
+        self.stakings = StakingWorks(parameters.recent_transfers)
         self.books = {account: AccountBooks(account, parameters) for account in Account}
         self.control = Control()
         self.resurrected: dict[str, ResurrectedOrder] = {}
@@ -198,7 +203,14 @@ class ExecutionContext:
             book = self.books[account].book
             results = self._results.get(account, {})
             self.send(
-                BalancesKnown(account=account, coins=book.coins(), positions=book.open_positions(), results=results)
+                BalancesKnown(
+                    account=account,
+                    coins=book.holdings(),
+                    positions=book.open_positions(),
+                    results=results,
+                    staked=book.staked(),
+                    earned=book.earned(),
+                )
             )
         self.touched.clear()
         self._balances_to_publish.clear()
@@ -210,14 +222,14 @@ class ExecutionContext:
 
     def rows(self) -> list[StateRow]:
         """Every durable row in its current form."""
-        rows = [self.control.row(), *self.parents.rows(), *self.transfers.rows()]
+        rows = [self.control.row(), *self.parents.rows(), *self.transfers.rows(), *self.stakings.rows()]
         for books in self.books.values():
             rows.extend(books.rows())
         return rows
 
     def dirty(self) -> list[StateRow]:
         """Rows changed since the last call."""
-        rows = [*self.control.dirty(), *self.parents.dirty(), *self.transfers.dirty()]
+        rows = [*self.control.dirty(), *self.parents.dirty(), *self.transfers.dirty(), *self.stakings.dirty()]
         for books in self.books.values():
             rows.extend(books.dirty())
         return rows
@@ -240,6 +252,7 @@ class ExecutionContext:
                 self.books[Account(account)].transactions.seen.restore(int(index), row.data)
         self.parents.restore(rows)
         self.transfers.restore(rows)
+        self.stakings.restore(rows)
         for parent in self.parents.known():
             if parent.order is not None:
                 self.remember_venue_order_id(parent.order)

@@ -124,7 +124,7 @@ def _book_fill(
         )
     post(context, fill_posting(report, base, quote, realized))
     if report.category != LINEAR:
-        held, average = book.wallet(base), Decimal(0)
+        held, average = book.held(base), Decimal(0)
     engine = context.engine_of(report.account) if parts else None
     context.record(_execution_fact(report, parts, engine, realized))
     if parts is None or engine is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
-from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, transfers
+from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, staking, transfers
 from statemachines.execution.completion import finish
 from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.orders.order_ids import client_order_id
@@ -18,7 +18,7 @@ from statemachines.execution.reconciliation import unreadable
 from statemachines.execution.reconciliation.reconciler import DAY, Reconciler
 from statemachines.execution.styles import stops
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import TransferOrdered
+from statemachines.messages.accounts import StakingOrdered, TransferOrdered
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown, QuotesSeen, RowsSetAside
 from statemachines.messages.orders import (
@@ -85,6 +85,8 @@ class OrderManagerLogic:
                 take_move_stop(context, body)
             case TransferOrdered():
                 transfers.take_order(context, body)
+            case StakingOrdered():
+                staking.take_order(context, body)
             case DayClosed():
                 self._reconciler.request(DAY)
                 if context.is_started:
@@ -106,12 +108,15 @@ class OrderManagerLogic:
         self._context.now_ms = max(self._context.now_ms, now_ms)
         for parent in self._context.parents.due(now_ms):
             lifecycle.on_due(self._context, parent)
+        if self._context.is_started:
+            staking.on_due(self._context)
         self._reconciler.tick()
         return self._finish()
 
     def deadline(self) -> int | None:
-        found = [at for at in (self._context.parents.earliest(), self._reconciler.deadline()) if at is not None]
-        return min(found, default=None)
+        staked_ms = self._context.stakings.earliest() if self._context.is_started else None
+        dues = (self._context.parents.earliest(), staked_ms, self._reconciler.deadline())
+        return min((at for at in dues if at is not None), default=None)
 
     def rows(self) -> Iterable[StateRow]:
         return self._context.rows()
@@ -128,6 +133,8 @@ class OrderManagerLogic:
             return parent is not None and parent.requests.pending.get(topic) == ask.key
         if topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
             return transfers.is_wanted(self._context, subject, ask.key)
+        if topic in (Topic.STAKE, Topic.STAKE_LOOK):
+            return staking.is_wanted(self._context, subject, ask.key)
         if topic is Topic.LEVERAGE:
             return self._leverage.still_needed(subject, ask.key)
         if topic is Topic.RESURRECTED:
@@ -149,6 +156,8 @@ class OrderManagerLogic:
             resurrected_orders.take_answer(self._context, subject, body.key, body.outcome)
         elif topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
             transfers.take_answer(self._context, subject, body.key, body.outcome)
+        elif topic in (Topic.STAKE, Topic.STAKE_LOOK):
+            staking.take_answer(self._context, subject, body.key, body.outcome)
         elif isinstance(body.outcome, Dropped):
             return
         elif topic is Topic.LEVERAGE:
@@ -178,6 +187,7 @@ class OrderManagerLogic:
         for parent in self._context.parents.live():
             self._context.touch(parent)
         transfers.release(self._context)
+        staking.release(self._context)
 
     def _quotes(self, body: QuotesSeen) -> None:
         """The newest quote wins; maker orders on these symbols may have to be re-quoted, which the next tick does."""

@@ -18,7 +18,7 @@ from statemachines.execution.orders.parent_order import ParentOrder, Resurrected
 from statemachines.execution.orders.report_checks import foreign_problem, row_problem, terms_of, terms_problem
 from statemachines.execution.orders.request_keys import AMEND_ANSWERED, CANCEL_ANSWERED, CANCEL_UNANSWERED, Topic
 from statemachines.execution.styles import stops
-from statemachines.refusals import RefusalCause, cause_of
+from statemachines.refusals import RefusalCause, cause_of, outcome_in_words
 from statemachines.requests import (
     Accepted,
     Blocked,
@@ -28,7 +28,6 @@ from statemachines.requests import (
     OrderFound,
     Refused,
     Unknown,
-    outcome_in_words,
 )
 
 LOOK_UPS_TO_ACCEPT = 2

@@ -9,7 +9,7 @@ from statemachines.execution.fills import post
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.orders.transfer_order import TransferWork
 from statemachines.execution.orders.transfer_order_machine import TransferState
-from statemachines.execution.records.transaction_records import TransferLeg
+from statemachines.execution.records.transaction_records import OwnLeg
 from statemachines.execution.submission import patience_s
 from statemachines.ledger.postings import transfer_posting
 from statemachines.messages.accounts import TransferEnded, TransferOrdered
@@ -187,7 +187,7 @@ def expect_row(context: ExecutionContext, work: TransferWork, account: Account) 
     if ordered.from_account is ordered.to_account or account not in (ordered.from_account, ordered.to_account):
         return
     amount = ordered.amount if account is ordered.to_account else ordered.amount.copy_negate()
-    context.books[account].transactions.expect(TransferLeg(ordered.transfer_id, ordered.coin, amount))
+    context.books[account].transactions.expect(OwnLeg(ordered.transfer_id, ordered.coin, amount))
 
 
 def _failed(context: ExecutionContext, work: TransferWork, why: str) -> None:

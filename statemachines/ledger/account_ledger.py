@@ -9,8 +9,9 @@ from typing import Any
 from statemachines.facts import PostingFact
 from statemachines.ledger.exact import add
 from statemachines.ledger.positions import Position
-from statemachines.ledger.postings import WALLET
-from statemachines.values import Account
+from statemachines.ledger.postings import EARN, EARN_INCOME, WALLET
+from statemachines.portfolio.equity import USDT
+from statemachines.values import EARN_ACCOUNT, Account
 
 ZERO = Decimal(0)
 
@@ -36,7 +37,34 @@ class AccountLedger:
 
     def coins(self) -> dict[str, Decimal]:
         """All wallet balances that are not zero, by coin in alphabetical order."""
-        found = {coin: amount for (name, coin), amount in self.balances.items() if name == WALLET and amount}
+        return self._of(WALLET)
+
+    def in_earn(self) -> dict[str, Decimal]:
+        """What is in flexible Earn products, by coin in alphabetical order."""
+        return self._of(EARN)
+
+    def staked(self) -> dict[str, Decimal]:
+        """What counts as held although it is in Earn (CH-10, C9). USDT does not: cash is what can be spent, and this
+        system stakes none."""
+        if self.account is not EARN_ACCOUNT:
+            return {}
+        return {coin: amount for coin, amount in self.in_earn().items() if coin != USDT}
+
+    def earned(self) -> dict[str, Decimal]:
+        """Income from Earn since the first start, by coin in alphabetical order."""
+        return {coin: amount.copy_negate() for coin, amount in self._of(EARN_INCOME).items()}
+
+    def held(self, coin: str) -> Decimal:
+        """The coins of the account: its wallet, and what it has staked."""
+        return add(self.wallet(coin), self.staked().get(coin, ZERO))
+
+    def holdings(self) -> dict[str, Decimal]:
+        """All coins held that are not zero, by coin in alphabetical order."""
+        found = {coin: self.held(coin) for coin in {*self.coins(), *self.staked()}}
+        return {coin: amount for coin, amount in sorted(found.items()) if amount}
+
+    def _of(self, ledger_account: str) -> dict[str, Decimal]:
+        found = {coin: amount for (name, coin), amount in self.balances.items() if name == ledger_account and amount}
         return dict(sorted(found.items()))
 
     def position(self, symbol: str) -> Position:

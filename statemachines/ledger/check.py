@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from statemachines.ledger.exact import add
-from statemachines.ledger.postings import FEES, FUNDING, WALLET
-from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy
+from statemachines.ledger.postings import EARN, FEES, FUNDING, STAKING, WALLET
+from statemachines.ledger.transaction_types import FLEXIBLE_STAKING, TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import attribute, posting_id, transaction_posting
 from statemachines.transaction_log.row import TransactionRow
 
@@ -112,6 +112,19 @@ def compare_positions(
     return figures, [_sum_difference(figure, "position") for figure in figures if not figure.is_equal]
 
 
+def compare_earn(
+    account: str, entries: Iterable[LedgerEntry], in_earn: Mapping[str, Decimal]
+) -> tuple[list[Figure], list[Difference]]:
+    """What flexible Earn products hold, by coin, to the last unit; `entries` are all postings of the account."""
+    held = _lines(item for entry in entries for item in entry.lines.items() if item[0][0] == EARN)
+    ours = {coin: amount for (_name, coin), amount in held.items()}
+    figures = [
+        Figure(account, "earn", coin, ours.get(coin, ZERO), in_earn.get(coin, ZERO))
+        for coin in sorted({*ours, *in_earn})
+    ]
+    return figures, [_sum_difference(figure, "balance") for figure in figures if not figure.is_equal]
+
+
 def expected_lines(row: TransactionRow) -> Lines:
     """How the row is booked by this ledger: by its execution, its transfer, or from the log."""
     attribution = attribute(row)
@@ -194,6 +207,14 @@ def _claim(account: str, rows: Sequence[TransactionRow], left: dict[str, LedgerE
             if entry.kind == "transfer" and entry.lines.get((WALLET, first.coin), ZERO) == first.change
         ]
         names += [one.posting_id for one in sorted(fitting, key=lambda entry: abs(entry.posted_ms - _time(first)))]
+    elif first.transaction_type in FLEXIBLE_STAKING:
+        prefix = f"{STAKING}{account}:"
+        own = [
+            entry
+            for entry in left.values()
+            if entry.posting_id.startswith(prefix) and entry.lines.get((WALLET, first.coin), ZERO) == first.change
+        ]
+        names += [one.posting_id for one in sorted(own, key=lambda entry: abs(entry.posted_ms - _time(first)))]
     for name in names:
         if name in left:
             return left.pop(name)

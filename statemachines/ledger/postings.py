@@ -34,7 +34,10 @@ DUST = "dust"
 DEDUCTIONS = "deductions"
 """What the exchange deducted or rolled back on its own account."""
 EARN = "earn"
-"""The account's holdings in the exchange's Earn products."""
+"""The account's holdings in the exchange's flexible Earn products; equals its positions there."""
+EARN_LOCKED = "earn_locked"
+"""The account's holdings in Earn products of a fixed term, structured ones and the like. This system uses none of them;
+their positions are not compared."""
 EARN_INCOME = "earn_income"
 LOANS = "loans"
 CUSTODY = "custody"
@@ -42,7 +45,7 @@ CUSTODY = "custody"
 
 LEDGER_ACCOUNTS: tuple[str, ...] = (
     WALLET, TRADING, FEES, FUNDING, OPENING, DEPOSITS, WITHDRAWALS, UNEXPLAINED, SUSPENSE, INTEREST, BONUS, CONVERSION,
-    DUST, DEDUCTIONS, EARN, EARN_INCOME, LOANS, CUSTODY,
+    DUST, DEDUCTIONS, EARN, EARN_LOCKED, EARN_INCOME, LOANS, CUSTODY,
 )  # fmt: skip
 """All accounts of the ledger."""
 
@@ -121,6 +124,71 @@ def transfer_posting(
             lines=(
                 PostingLine(account=source, ledger_account=WALLET, coin=coin, amount=amount.copy_negate()),
                 PostingLine(account=target, ledger_account=WALLET, coin=coin, amount=amount),
+            ),
+        )
+    )
+
+
+def staking_posting(
+    staking_id: str, account: Account, coin: str, into_earn: Decimal, posted_ms: int, description: str
+) -> PostingFact:
+    """Coins moved between the wallet and Earn; `into_earn` is negative for a redemption."""
+    return balanced(
+        PostingFact(
+            posting_id=f"{STAKING}{account}:{staking_id}",
+            kind="earn",
+            posted_ms=posted_ms,
+            description=description,
+            lines=tuple(_pair(account, EARN, WALLET, coin, into_earn)),
+        )
+    )
+
+
+STAKING = "staking:"
+"""Begins the ids of postings of staking orders."""
+
+
+def yield_posting(account: Account, yield_id: str, coin: str, amount: Decimal, paid_ms: int) -> PostingFact:
+    """Yield that Earn has paid: it is added to the position there."""
+    return balanced(
+        PostingFact(
+            posting_id=f"yield:{account}:{yield_id}",
+            kind="earn",
+            posted_ms=paid_ms,
+            description=f"yield of {amount} {coin} paid by Earn",
+            lines=tuple(_pair(account, EARN, EARN_INCOME, coin, amount)),
+        )
+    )
+
+
+def earn_correction_posting(
+    account: Account, coin: str, difference: Decimal, counter: str, found_ms: int
+) -> PostingFact:
+    """The exchange's Earn positions show `difference` more than the ledger, against `counter`: the wallet when it shows
+    as much less, otherwise unexplained."""
+    return balanced(
+        PostingFact(
+            posting_id=f"earn-{counter}:{account}:{coin}:{found_ms}",
+            kind="earn" if counter == WALLET else "adjustment",
+            posted_ms=found_ms,
+            description=f"the exchange shows {difference} {coin} more in Earn than the ledger of {account}",
+            lines=tuple(_pair(account, EARN, counter, coin, difference)),
+        )
+    )
+
+
+def earn_opening_posting(account: Account, differences: Mapping[str, Decimal], posted_ms: int) -> PostingFact:
+    """What the first reading of Earn shows more than the ledger; without lines when there is no difference."""
+    return balanced(
+        PostingFact(
+            posting_id=f"opening-earn:{account}",
+            kind="earn",
+            posted_ms=posted_ms,
+            description=f"opening positions of {account} in Earn",
+            lines=tuple(
+                line
+                for coin, amount in sorted(differences.items())
+                for line in _pair(account, EARN, OPENING, coin, amount)
             ),
         )
     )

@@ -169,6 +169,23 @@ def demand_plain(value: Any) -> Any:
     return value
 
 
+_TRUTH_VALUES = {"true": True, "false": False}
+"""As an environment variable has them."""
+
+
+def demand_truth_value(value: Any) -> bool:
+    """The truth value.
+
+    Raises:
+        PydanticCustomError: it is none: neither 1 nor "yes" stands for true.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in _TRUTH_VALUES:
+        return _TRUTH_VALUES[value]
+    raise PydanticCustomError(NOT_ALLOWED, "a truth value is required")
+
+
 def demand_few_places(value: Any) -> Any:
     """No decimal is finer than `MAX_DECIMAL_PLACES`. Returns the value.
 

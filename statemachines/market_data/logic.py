@@ -34,6 +34,7 @@ from statemachines.messages.market import (
     RowsSetAside,
 )
 from statemachines.messages.orders import ResponseReceived, StreamRestored
+from statemachines.refusals import outcome_in_words
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,
@@ -44,7 +45,6 @@ from statemachines.requests import (
     ReadFunding,
     ReadMarket,
     SetAside,
-    outcome_in_words,
 )
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData

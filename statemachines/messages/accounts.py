@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field
 
+from statemachines.earn.terms import EarnPosition, EarnProduct, StakingAction
 from statemachines.messages.envelope import Body
 from statemachines.values import Account, ActorName, Frozen
 
@@ -29,6 +31,8 @@ class BalancesKnown(Body):
 
     `results` is income less expense by coin that these balances contain for the first time (interest, bonuses,
     conversions); any other difference to the message before came from or went to outside (RULINGS F11).
+    `coins` includes what is `staked`, by coin, of the account that stakes (CH-10); `earned` is its Earn income by coin
+    since the first start.
     """
 
     KIND = "balances_known"
@@ -36,6 +40,49 @@ class BalancesKnown(Body):
     coins: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
     results: dict[str, Decimal] = Field(default_factory=dict)
+    staked: dict[str, Decimal] = Field(default_factory=dict)
+    earned: dict[str, Decimal] = Field(default_factory=dict)
+
+
+class EarnKnown(Body):
+    """What the exchange's Earn offers to an account, as read at `market_ms` (CH-10). Without access, or while it is not
+    known, nothing is staked; `problem` is then the reason."""
+
+    KIND = "earn_known"
+    account: Account
+    market_ms: int
+    has_access: bool
+    problem: str = ""
+    products: tuple[EarnProduct, ...] = ()
+    positions: tuple[EarnPosition, ...] = ()
+
+
+class StakingOrdered(Body):
+    """An engine orders that coins of its account are staked or redeemed; the order manager performs and books it."""
+
+    KIND = "staking_ordered"
+    staking_id: str
+    account: Account
+    action: StakingAction
+    coin: str
+    product_id: str
+    amount: Decimal
+    reason: str
+
+
+class StakingReported(Body):
+    """The state of a staking order: PENDING (the exchange works on it, which may take two days), or its end. `staked`
+    is what the account then has in Earn of the coin."""
+
+    KIND = "staking_reported"
+    staking_id: str
+    account: Account
+    action: StakingAction
+    coin: str
+    amount: Decimal
+    state: Literal["PENDING", "DONE", "REJECTED"]
+    staked: Decimal
+    reason: str = ""
 
 
 class Reconciled(Body):

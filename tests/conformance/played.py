@@ -9,12 +9,13 @@ from typing import Any
 from infra.simulator.api import ApiRequest, Exchange
 from infra.simulator.api.keys import WITHDRAW, ApiKey
 from infra.simulator.config import SimConfig
-from infra.simulator.market.path import DAY_MS
+from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.synthetic import SyntheticMarket
 
 START_MS = 1_704_067_200_000
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 SPOT = {"category": "spot", "symbol": "BTCUSDT"}
+FLEXIBLE = {"category": "FlexibleSaving"}
 BARS = {**BTC, "interval": "60"}
 FIRST_SUB = 24_000_006
 """UID of the first sub-account that is made by request."""
@@ -107,6 +108,12 @@ REST: dict[str, Call] = {
         "GET", "/v5/asset/transfer/query-account-coins-balance", "MASTER",
         {"accountType": "UNIFIED", "coin": "USDT"}),
     "asset-coin-query-info": ("GET", "/v5/asset/coin/query-info", "MASTER", {"coin": "USDT"}),
+    "earn-product": ("GET", "/v5/earn/product", None, FLEXIBLE),
+    "earn-order": ("GET", "/v5/earn/order", "CORE-HODL", FLEXIBLE),
+    "earn-position": ("GET", "/v5/earn/position", "CORE-HODL", FLEXIBLE),
+    "earn-yield": ("GET", "/v5/earn/yield", "CORE-HODL", FLEXIBLE),
+    "earn-hourly-yield": ("GET", "/v5/earn/hourly-yield", "CORE-HODL", FLEXIBLE),
+    "earn-apr-history": ("GET", "/v5/earn/apr-history", None, FLEXIBLE | {"productId": "431"}),
     "asset-deposit-query-record": ("GET", "/v5/asset/deposit/query-record", "MASTER", {}),
     "asset-deposit-query-sub-member-record": (
         "GET", "/v5/asset/deposit/query-sub-member-record", "MASTER", {"subMemberId": str(FIRST_SUB)}),
@@ -182,8 +189,11 @@ def play() -> Played:
     played.keep(exchange.subscribe(LINEAR, category="linear"))
     _trade(played)
     _manage(played)
+    exchange.deposit("CORE-HODL", "ETH", Decimal(2))
+    played.ask("POST", "/v5/earn/place-order", "CORE-HODL", **FLEXIBLE, orderType="Stake", accountType="UNIFIED",
+               amount="1", coin="ETH", productId="431", orderLinkId="e1")  # fmt: skip
     played.keep(exchange.drain())
-    while exchange.market_time < START_MS + DAY_MS:
+    while exchange.market_time < START_MS + DAY_MS + 2 * HOUR_MS:
         played.keep(exchange.advance(exchange.step, None).frames)
     for name, (method, path, account, params) in REST.items():
         uid = None if account is None else played.uids[account]

@@ -16,7 +16,7 @@ from tests.simulation.faults.defects import (
 )
 from tests.simulation.faults.points import FAULTS, PATHS, Fault, Point, point_of
 from tests.simulation.faults.trial import replayed, seeded, shrunk
-from tests.simulation.faults.world import OPENINGS
+from tests.simulation.faults.world import OPENINGS, STAKING
 
 BUDGET_S = 60.0
 MIN_SEEDS = 8
@@ -26,6 +26,16 @@ MIN_SEEDS = 8
 def test_without_a_fault_every_invariant_holds(opening: str) -> None:
     outcome = replayed(opening, ())
     assert not outcome.violated, outcome.problem
+
+
+@pytest.mark.parametrize("fault", FAULTS[Point.STAKING])
+@pytest.mark.parametrize("times", [1, 3])
+def test_whatever_becomes_of_a_staking_request_nothing_is_lost_or_staked_twice(fault: Fault, times: int) -> None:
+    """The exchange takes an id again after half an hour, so that a request repeated blindly would stake twice."""
+    choices = [Choice(Point.STAKING, "CORE-HODL", number, fault) for number in range(1, times + 1)]
+    outcome = replayed(STAKING, choices)
+    assert not outcome.violated, outcome.problem
+    assert outcome.choices[:1] == tuple(choices[:1])  # it came to that point
 
 
 def test_a_seed_is_the_same_run_each_time_and_its_trace_replays_it() -> None:
@@ -70,7 +80,7 @@ def test_a_planted_defect_is_found_and_its_trace_shrinks_to_what_it_takes(
 def test_reads_have_no_fault_after_their_effect_and_every_path_has_its_point() -> None:
     assert set(PATHS.values()) < set(Point) and point_of("/v5/market/kline") is Point.READ_MARKET
     for point, faults in FAULTS.items():
-        is_write = point in (Point.PLACE, Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE)
+        is_write = point in (Point.PLACE, Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.STAKING, Point.LEVERAGE)
         assert (Fault.ANSWER_LOST in faults) is is_write
 
 

@@ -18,7 +18,12 @@ ALL_GROUPS = (
 )  # fmt: skip
 
 TRADE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"ContractTrade": ("Order", "Position"), "Spot": ("SpotTrade",), "Derivatives": ("DerivativesTrade",)}
+    {
+        "ContractTrade": ("Order", "Position"),
+        "Spot": ("SpotTrade",),
+        "Derivatives": ("DerivativesTrade",),
+        "Earn": ("Earn",),
+    }
 )
 TRANSFER: Mapping[str, tuple[str, ...]] = MappingProxyType({"Wallet": ("AccountTransfer", "SubMemberTransfer")})
 WITHDRAW: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -63,6 +68,11 @@ class ApiKey:
     def require(self, group: str, permission: str) -> None:
         """10005 unless the key may write with this permission."""
         if self.read_only or permission not in self.permissions.get(group, ()):
+            raise VenueError(10005, "Permission denied, please check your API key permissions.")
+
+    def require_read(self, group: str, permission: str) -> None:
+        """10005 unless the key has this permission; it may be a read-only one."""
+        if permission not in self.permissions.get(group, ()):
             raise VenueError(10005, "Permission denied, please check your API key permissions.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.simulator.api import account, asset, custody, orders, positions, protection
+from infra.simulator.api import account, asset, custody, earn, orders, positions, protection
 from infra.simulator.api.context import Handler
 from infra.simulator.api.market import klines, quotes, risk
 from infra.simulator.api.members import accounts, api_keys
@@ -99,6 +99,13 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/v5/user/create-sub-api"): Route(api_keys.create_sub_api, limits=(1, 1)),
     ("POST", "/v5/user/update-sub-api"): Route(api_keys.update_sub_api, limits=(5, 5)),
     ("POST", "/v5/user/delete-sub-api"): Route(api_keys.delete_sub_api, limits=(5, 5)),
+    ("GET", "/v5/earn/product"): _public(earn.products),
+    ("POST", "/v5/earn/place-order"): Route(earn.place_order, limits=(5, 5)),
+    ("GET", "/v5/earn/order"): Route(earn.orders, limits=(10, 10)),
+    ("GET", "/v5/earn/position"): Route(earn.positions, limits=(10, 10)),
+    ("GET", "/v5/earn/yield"): Route(earn.yields, limits=(10, 10)),
+    ("GET", "/v5/earn/hourly-yield"): Route(earn.hourly_yields, limits=(10, 10)),
+    ("GET", "/v5/earn/apr-history"): _public(earn.apr_history),
 }
 
 FEAR_AND_GREED = ("/fng/", "/fng")

@@ -36,7 +36,7 @@ def pass_hours(venue: Venue, patient_ms: int, max_basis: Mapping[str, Decimal] =
 def _may_pass(venue: Venue) -> bool:
     """Whether the hour that begins now, and the boundary that ends it, bring nothing but hourly bars."""
     now_ms = venue.now_ms
-    if now_ms % DAY_MS == 0 or now_ms + HOUR_MS >= venue.market.end_ms:
+    if now_ms % DAY_MS == 0 or now_ms + HOUR_MS >= venue.market.end_ms or venue.earn_due_ms <= now_ms + HOUR_MS:
         return False
     if any(_settles(venue, symbol, now_ms) for category, symbol in venue.market.symbols() if category == "linear"):
         return False

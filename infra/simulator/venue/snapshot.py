@@ -8,12 +8,15 @@ from typing import Any
 
 from infra.simulator.config import SimConfig
 from infra.simulator.market.port import Market
+from infra.simulator.venue import earn
 from infra.simulator.venue.conditions import Conditions
-from infra.simulator.venue.model import Account, Order, Position, Row
+from infra.simulator.venue.model import Account, EarnBook, Order, Position, Row
 from infra.simulator.venue.registers import registry
 from infra.simulator.venue.state import Venue
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Format 1 has no Earn: nothing could be staked then."""
 
 
 class SnapshotError(ValueError):
@@ -45,7 +48,7 @@ def dump(venue: Venue) -> dict[str, Any]:
 
 def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     """The venue of a snapshot. Raises ``SnapshotError`` when it was made with another market or other accounts."""
-    if data.get("format") != FORMAT:
+    if data.get("format") not in READABLE:
         raise SnapshotError(f"The snapshot has format {data.get('format')!r}; this version reads format {FORMAT}.")
     if data["market"] != market.label:
         raise SnapshotError(
@@ -70,6 +73,7 @@ def load(market: Market, config: SimConfig, data: dict[str, Any]) -> Venue:
     venue.deposits = [Row(*row) for row in data["deposits"]]
     # Snapshots of earlier versions have no registry.
     venue.registry = registry.load(data.get("registry", {}))
+    earn.reopen(venue)
     venue.conditions = Conditions.load(data.get("conditions", {}))
     if venue.conditions.shocks:
         venue.prices_changed()
@@ -106,6 +110,7 @@ def _account(account: Account) -> dict[str, Any]:
         "executions": [list(row) for row in account.executions],
         "log": [list(row) for row in account.log],
         "closed_pnl": [list(row) for row in account.closed_pnl],
+        "earn": account.earn.dump(),
     }
 
 
@@ -148,4 +153,5 @@ def _load_account(data: dict[str, Any]) -> Account:
         executions=[Row(*row) for row in data["executions"]],
         log=[Row(*row) for row in data["log"]],
         closed_pnl=[Row(*row) for row in data["closed_pnl"]],
+        earn=EarnBook.load(data["earn"]) if "earn" in data else EarnBook(),
     )

@@ -20,6 +20,7 @@ from infra.simulator.venue.registers.own_volume import OwnVolume
 from infra.simulator.venue.registers.registry import Registry
 
 FUNDING_STAGE, BARS_STAGE = -2, -1
+NEVER_MS = 2**62
 
 
 @dataclass(slots=True)
@@ -59,6 +60,8 @@ class Venue:
         self.transfers: dict[str, Row] = {}
         self.inter_transfers: dict[str, Row] = {}
         self.deposits: list[Row] = []
+        self.earn_due_ms = NEVER_MS
+        """When something of Earn is due next (`venue.earn`); it follows from the accounts."""
         self.conditions = Conditions()
         self.changes: dict[str, Changes] = {}
         self.liquidations: list[Liquidation] = []

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from infra.simulator.market.path import hour_of
+from infra.simulator.venue import earn
 from infra.simulator.venue.fast_forward import NO_LIMITS, pass_hours, pays
 from infra.simulator.venue.idle_accounts import is_asleep
 from infra.simulator.venue.margin import is_exhausted
@@ -86,6 +87,8 @@ def begin_at(venue: Venue, instant_ms: int) -> None:
 
 def _run_stage(venue: Venue) -> None:
     """Find the work of the stage that is due and enter the next stage."""
+    if venue.earn_due_ms <= venue.now_ms:
+        earn.settle(venue)
     stage, hour_ms = venue.stage, venue.hour_ms
     at_end = hour_ms >= venue.market.end_ms
     if stage == FUNDING_STAGE:

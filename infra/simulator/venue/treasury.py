@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from infra.simulator.venue import earn
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Account, Row
@@ -15,6 +16,7 @@ from infra.simulator.venue.state import Venue
 
 COINS = ("USDT", "BTC", "ETH", "SOL")
 ACCOUNT_TYPES = ("UNIFIED", "FUND")
+FLEXIBLE_STAKING = "FLEXIBLE_STAKING_"
 
 
 def open_books(venue: Venue) -> None:
@@ -47,13 +49,16 @@ def transact(
     venue: Venue, account: Account, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
 ) -> None:
     """A movement that no request caused (interest, a bonus, a conversion, a withdrawal): the wallet changes by
-    ``amount`` - ``fee``. ``shown`` replaces fields of its row, to show what a client makes of an odd one."""
+    ``amount`` - ``fee``; what goes into a flexible Earn product, or comes out of it, changes the position there.
+    ``shown`` replaces fields of its row, to show what a client makes of an odd one."""
     if coin not in COINS:
         raise params_error(f"coin {coin!r} is not one of {', '.join(COINS)}.")
     if not kind or to_unit(coin, amount) != amount or to_unit(coin, fee) != fee:
         raise params_error(f"amount {amount} and fee {fee} of {coin} must be in the coin's unit, and type not empty.")
     post(venue, account, coin, kind, cash_flow=amount, fee=fee, qty=abs(amount))
     account.log[-1].data.update(shown)
+    if kind.startswith(FLEXIBLE_STAKING):
+        earn.move_by_hand(venue, account, coin, -amount)
 
 
 def universal_transfer(

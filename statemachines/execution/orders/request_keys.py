@@ -1,7 +1,8 @@
 """Keys of requests: deterministic and permanently unique within the order manager.
 
-`<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `account:<name>:<n>`,
-`market:<n>`, `leverage:<account>:<symbol>:<n>`, `resurrected:<link id>:<n>`.
+`<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `stake:<id>:<n>`,
+`stake-look:<id>:<n>`, `account:<name>:<n>`, `market:<n>`, `leverage:<account>:<symbol>:<n>`,
+`resurrected:<link id>:<n>`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ class Topic(StrEnum):
     LOOK = "look"
     TRANSFER = "transfer"
     TRANSFER_LOOK = "transfer-look"
+    STAKE = "stake"
+    STAKE_LOOK = "stake-look"
     ACCOUNT = "account"
     MARKET = "market"
     LEVERAGE = "leverage"

@@ -10,8 +10,10 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import Taken, post, take_execution
 from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
 from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.staking_order_machine import UNCERTAIN
 from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
+from statemachines.execution.reconciliation.earn import compare_earn, open_earn, open_yields
 from statemachines.execution.reconciliation.executions import execution_finding, missing_executions
 from statemachines.execution.reconciliation.findings import Finding
 from statemachines.execution.reconciliation.orders import compare_orders, external_order_finding, own_order_finding
@@ -35,11 +37,15 @@ def unsettled(context: ExecutionContext, account: Account) -> list[ParentOrder]:
 
 
 def is_moving_money(context: ExecutionContext, account: Account) -> bool:
-    """Whether a transfer from or to the account is under way, so that its balance may or may not have changed yet."""
-    return any(
+    """Whether a transfer or staking order of the account is under way, so that its balance may or may not have
+    changed yet."""
+    is_transferring = any(
         account in (transfer.ordered.from_account, transfer.ordered.to_account)
         for transfer in context.transfers.live()
         if transfer.state is not TransferState.REQUESTED
+    )
+    return is_transferring or any(
+        work.ordered.account is account and work.state in UNCERTAIN for work in context.stakings.live()
     )
 
 
@@ -57,9 +63,11 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
     for row in snapshot.executions:
         books.deduplicator.add(row.execution_id, row.executed_ms)
     open_log(books, snapshot, began_ms)
+    open_yields(books, snapshot.earn)
     posting = opening_posting(account, snapshot.balances, snapshot.market_ms)
     if posting is not None:
         post(context, posting)
+    open_earn(context, snapshot)
     findings = []
     for report in snapshot.positions:
         if report.quantity:
@@ -127,7 +135,7 @@ def apply_orders(
 def differences(
     context: ExecutionContext, snapshot: AccountSnapshot
 ) -> tuple[tuple[PositionCorrection, ...], tuple[BalanceCorrection, ...]]:
-    """The differences in positions and balances."""
+    """The differences in positions and balances, those in Earn included."""
     book = context.books[snapshot.account].book
     positions = compare_positions(snapshot.account, book.positions, snapshot.positions)
     balances = compare_balances(snapshot.account, book.coins(), snapshot.balances, snapshot.market_ms)
@@ -135,7 +143,8 @@ def differences(
         # Unreadable rows are unknown: neither a difference nor absent.
         positions = tuple(change for change in positions if is_known(snapshot, "position", change.symbol))
         balances = tuple(change for change in balances if is_known(snapshot, "balance", change.finding.subject))
-    return positions, balances
+    compared = compare_earn(context, snapshot, balances)
+    return positions, (*compared.balances, *compared.corrections)
 
 
 def correct(

@@ -15,6 +15,8 @@ Kind = Literal[
     "position",
     "average_price",
     "balance",
+    "earn",
+    "earn_move",
     "deposit",
     "withdrawal",
     "transaction",
@@ -22,7 +24,9 @@ Kind = Literal[
     "opening",
 ]
 
-RECOVERED: frozenset[Kind] = frozenset({"execution", "deposit", "withdrawal", "transaction", "suspense", "own_order"})
+RECOVERED: frozenset[Kind] = frozenset(
+    {"execution", "deposit", "withdrawal", "transaction", "suspense", "own_order", "earn_move"}
+)
 """Kinds that the exchange's own records explain: they are listed but do not count as mismatches (RM-4)."""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.orders.request_keys import Topic, other_key
 from statemachines.execution.reconciliation import comparison
+from statemachines.execution.reconciliation.earn import wanted_coins
+from statemachines.execution.reconciliation.earn_reports import EarnReports
 from statemachines.execution.reconciliation.findings import Finding
 from statemachines.execution.reconciliation.protection import unprotected
 from statemachines.execution.reconciliation.transactions import apply_transactions, log_since_ms
@@ -32,7 +34,7 @@ from statemachines.requests import (
     ReadMarket,
     Refused,
 )
-from statemachines.values import ENGINE_OF, HOUR_MS, MINUTE_MS, Account
+from statemachines.values import EARN_ACCOUNT, ENGINE_OF, HOUR_MS, MINUTE_MS, Account
 
 START = "start"
 DAY = "day"
@@ -86,6 +88,7 @@ class Reconciler:
         self._began_ms = 0
         self._next_ms: int | None = None
         self._unread = 0
+        self._earn = EarnReports(context)
 
     def begin(self) -> None:
         """Read the market and every account; confirm every order that may be open at the exchange."""
@@ -194,8 +197,12 @@ class Reconciler:
         running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
         since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
+        reads_earn = account is EARN_ACCOUNT
         request = ReadAccount(
-            executions_since_ms=max(since, 0), transactions_since_ms=self._log_since_ms(running, account, number)
+            executions_since_ms=max(since, 0),
+            transactions_since_ms=self._log_since_ms(running, account, number),
+            reads_earn=reads_earn,
+            earn_coins=wanted_coins(context) if reads_earn and running.reason in (START, DAY) and number == 1 else (),
         )
         context.call_exchange(key, account, request, None, delay_s)
 
@@ -238,6 +245,7 @@ class Reconciler:
         books = context.books[account]
         del running.readings[account]
         snapshot = without_holdings(context, without_foreign_orders(context, snapshot))
+        self._earn.take(snapshot)
         if not books.is_opened:
             compare_unreadable(context, snapshot)
             running.findings += comparison.open_account(context, snapshot, self._began_ms)
@@ -349,6 +357,7 @@ class Reconciler:
         )
         for account in Account if running.reason == START else running.changed:
             context.publish_balances(account)
+        self._earn.publish()
         if running.reason == START:
             context.is_started = True
             self._on_start_ended()

@@ -11,14 +11,16 @@ from decimal import Decimal
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
+from statemachines.execution.orders.staking_order_machine import StakingState
 from statemachines.execution.orders.transfer_order_machine import TransferState
+from statemachines.execution.reconciliation.earn import take_yields
 from statemachines.execution.reconciliation.findings import Finding, Kind
 from statemachines.execution.records.transaction_records import Correction
 from statemachines.execution.transfers import expect_row
 from statemachines.facts import PostingFact
 from statemachines.ledger.exact import add
 from statemachines.ledger.postings import DEPOSITS, WALLET, WITHDRAWALS, reversal_posting, wallet_lines
-from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy
+from statemachines.ledger.transaction_types import FLEXIBLE_STAKING, TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import Attribution, attribute, result_of, transaction_posting
 from statemachines.requests import AccountSnapshot
 from statemachines.transaction_log.row import TransactionRow
@@ -41,7 +43,7 @@ def log_since_ms(context: ExecutionContext, books: AccountBooks) -> int:
     records = books.transactions
     if not records.is_begun and books.is_opened:
         records.begin(books.reconciled_ms, (), books.reconciled_ms)
-        expected = {leg.transfer_id for leg in records.legs}
+        expected = {leg.own_id for leg in records.legs}
         for work in context.transfers.known():
             is_unexpected = work.requested_ms > books.reconciled_ms and work.ordered.transfer_id not in expected
             if work.state is TransferState.DONE and is_unexpected:
@@ -66,12 +68,13 @@ def apply_transactions(context: ExecutionContext, snapshot: AccountSnapshot) -> 
             is_complete = False
             continue
         records.seen.add(row.key, row.time_ms or snapshot.market_ms)
-        if _is_own_transfer(books, row) or (row.change == ZERO and not attribution.suspense_reason):
+        if _is_own(books, row) or (row.change == ZERO and not attribution.suspense_reason):
             continue
         findings.append(_book(context, row, attribution, snapshot.market_ms))
         late.setdefault(row.coin, []).append(row)
     for rows in late.values():
         _explain(context, books, rows, snapshot.market_ms)
+    is_complete &= take_yields(context, snapshot)
     if is_complete:
         records.read_to(snapshot.market_ms)
     return findings
@@ -134,7 +137,14 @@ def _alert_suspense(context: ExecutionContext, row: TransactionRow, attribution:
 
 
 def _is_under_way(context: ExecutionContext, row: TransactionRow) -> bool:
-    """Whether the row may belong to a transfer of ours whose outcome is not known yet."""
+    """Whether the row may belong to a transfer or staking order of ours whose outcome is not known yet."""
+    if row.transaction_type in FLEXIBLE_STAKING:
+        return any(
+            (work.ordered.account, work.ordered.coin) == (row.account, row.coin)
+            and work.into_earn.copy_negate() == row.change
+            and work.state is not StakingState.REQUESTED
+            for work in context.stakings.live()
+        )
     return _is_transfer(row) and any(
         row.account in (work.ordered.from_account, work.ordered.to_account)
         and (work.ordered.coin, work.ordered.amount) == (row.coin, abs(row.change or ZERO))
@@ -143,10 +153,12 @@ def _is_under_way(context: ExecutionContext, row: TransactionRow) -> bool:
     )
 
 
-def _is_own_transfer(books: AccountBooks, row: TransactionRow) -> bool:
-    return (
-        _is_transfer(row) and row.change is not None and books.transactions.take_leg(row.coin, row.change, row.order_id)
-    )
+def _is_own(books: AccountBooks, row: TransactionRow) -> bool:
+    if row.change is None:
+        return False
+    if row.transaction_type in FLEXIBLE_STAKING:
+        return books.transactions.take_staking_leg(row.coin, row.change, row.order_id)
+    return _is_transfer(row) and books.transactions.take_leg(row.coin, row.change, row.order_id)
 
 
 def _is_transfer(row: TransactionRow) -> bool:

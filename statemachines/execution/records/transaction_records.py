@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 from statemachines.actor_logic import StateRow
 from statemachines.execution.records.seen_ids import SeenIds
+from statemachines.state_store import RowKind
 from statemachines.values import Account
 
 MAX_OPEN = 1_000
 """Confirmed transfers without their row, and corrections without an explanation, that are kept; the oldest go first."""
 
 
-class TransferLeg(NamedTuple):
-    """What one confirmed transfer of ours did to the account; its row of the log is not booked again."""
+class OwnLeg(NamedTuple):
+    """What a confirmed transfer or staking order of ours did to the wallet; its row of the log is not booked again."""
 
-    transfer_id: str
+    own_id: str
     coin: str
     amount: Decimal
 
@@ -32,6 +33,18 @@ class Correction(NamedTuple):
     found_ms: int
 
 
+PREFIX = "transaction-log:"
+SCHEMA = 2
+
+
+def _without_staking(row: StateRow) -> StateRow:
+    """Schema 1 was written by versions that could not stake."""
+    return row._replace(schema=2, data={**row.data, "staking_legs": []})
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _without_staking})
+
+
 class TransactionRecords:
     """What one account has taken from its transaction log. `read_ms` is the market time up to which it was read; 0
     until it has been read for the first time."""
@@ -40,7 +53,9 @@ class TransactionRecords:
         self.account = account
         self.seen = SeenIds("transactions", account, buckets, per_bucket)
         self.read_ms = 0
-        self.legs: list[TransferLeg] = []
+        self.legs: list[OwnLeg] = []
+        """Of transfers."""
+        self.staking_legs: list[OwnLeg] = []
         self.corrections: list[Correction] = []
         self.in_suspense: dict[str, int] = {}
         """Rows in suspense by type, since the first start."""
@@ -68,17 +83,29 @@ class TransactionRecords:
         """Whether the row was taken before, or is older than any that could be missing."""
         return key in self.seen or (time_ms is not None and time_ms <= self.seen.horizon_ms)
 
-    def expect(self, leg: TransferLeg) -> None:
+    def expect(self, leg: OwnLeg) -> None:
         """A transfer of ours was confirmed and booked."""
         self.legs = [*self.legs, leg][-MAX_OPEN:]
         self.is_dirty = True
 
+    def expect_staking(self, leg: OwnLeg) -> None:
+        """A staking order of ours has succeeded and is booked."""
+        self.staking_legs = [*self.staking_legs, leg][-MAX_OPEN:]
+        self.is_dirty = True
+
     def take_leg(self, coin: str, amount: Decimal, order_id: str) -> bool:
         """Whether a row belongs to a confirmed transfer, which is then complete."""
-        fitting = [leg for leg in self.legs if (leg.coin, leg.amount) == (coin, amount)]
+        return self._take(self.legs, coin, amount, order_id)
+
+    def take_staking_leg(self, coin: str, amount: Decimal, order_id: str) -> bool:
+        """Whether a row belongs to a staking order of ours, which is then complete."""
+        return self._take(self.staking_legs, coin, amount, order_id)
+
+    def _take(self, legs: list[OwnLeg], coin: str, amount: Decimal, order_id: str) -> bool:
+        fitting = [leg for leg in legs if (leg.coin, leg.amount) == (coin, amount)]
         if not fitting:
             return False
-        self.legs.remove(next((leg for leg in fitting if leg.transfer_id == order_id), fitting[0]))
+        legs.remove(next((leg for leg in fitting if leg.own_id == order_id), fitting[0]))
         self.is_dirty = True
         return True
 
@@ -106,7 +133,8 @@ class TransactionRecords:
 
     def rows(self) -> Iterable[StateRow]:
         """Every row in its current form; none before the first reading."""
-        own = [self._row()] if self.is_begun or self.legs or self.corrections or self.in_suspense else []
+        is_kept = self.is_begun or self.legs or self.staking_legs or self.corrections or self.in_suspense
+        own = [self._row()] if is_kept else []
         return [*own, *self.seen.rows()]
 
     def dirty(self) -> Iterable[StateRow]:
@@ -120,22 +148,32 @@ class TransactionRecords:
         data = {
             "read_ms": self.read_ms,
             "horizon_ms": self.seen.horizon_ms,
-            "legs": [[leg.transfer_id, leg.coin, str(leg.amount)] for leg in self.legs],
+            "legs": [list(_texts(leg)) for leg in self.legs],
+            "staking_legs": [list(_texts(leg)) for leg in self.staking_legs],
             "corrections": [
                 [one.posting_id, one.ledger_account, one.coin, str(one.amount), one.found_ms]
                 for one in self.corrections
             ],
             "in_suspense": dict(sorted(self.in_suspense.items())),
         }
-        return StateRow(f"transaction-log:{self.account}", "", 1, data)
+        return StateRow(f"{PREFIX}{self.account}", "", SCHEMA, data)
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Restore the account's row (the buckets of `seen` are restored one by one)."""
         self.read_ms = data["read_ms"]
         self.seen.horizon_ms = max(self.seen.horizon_ms, data["horizon_ms"])
-        self.legs = [TransferLeg(name, coin, Decimal(amount)) for name, coin, amount in data["legs"]]
+        self.legs = [_leg(*texts) for texts in data["legs"]]
+        self.staking_legs = [_leg(*texts) for texts in data["staking_legs"]]
         self.corrections = [
             Correction(name, counter, coin, Decimal(amount), found_ms)
             for name, counter, coin, amount, found_ms in data["corrections"]
         ]
         self.in_suspense = dict(data["in_suspense"])
+
+
+def _texts(leg: OwnLeg) -> tuple[str, str, str]:
+    return leg.own_id, leg.coin, str(leg.amount)
+
+
+def _leg(own_id: str, coin: str, amount: str) -> OwnLeg:
+    return OwnLeg(own_id, coin, Decimal(amount))

@@ -13,7 +13,8 @@ from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import AMEND_ANSWERED, AMEND_UNANSWERED, Topic
 from statemachines.execution.styles import slicing
 from statemachines.messages.orders import IntentWorking, MoveStop
-from statemachines.requests import Refused, Unknown, VenueOrderStatus, outcome_in_words
+from statemachines.refusals import outcome_in_words
+from statemachines.requests import Refused, Unknown, VenueOrderStatus
 from statemachines.values import Side
 
 

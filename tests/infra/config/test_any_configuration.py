@@ -98,7 +98,8 @@ Mutation = Callable[[random.Random, FieldFacts], dict[str, Any]]
 
 
 def _of_another_type(chance: random.Random, field: FieldFacts) -> dict[str, Any]:
-    return nested(field.path, chance.choice((True, False, [[[]]], {"": 1}, [{"a": []}], [None])))
+    truth_values: tuple[Any, ...] = (1, 0, "yes") if field.allowed == "true or false" else (True, False)
+    return nested(field.path, chance.choice((*truth_values, [[[]]], {"": 1}, [{"a": []}], [None])))
 
 
 def _out_of_range(chance: random.Random, field: FieldFacts) -> dict[str, Any]:

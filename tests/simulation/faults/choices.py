@@ -54,7 +54,7 @@ BACKGROUND = 0.0006
 """How likely any fault is at any occasion."""
 
 FOCUS_PAIRS = 4
-RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.LEVERAGE})
+RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.STAKING, Point.LEVERAGE})
 """Points with an occasion or two in a run."""
 
 SELDOM = frozenset(
@@ -69,7 +69,10 @@ SELDOM = frozenset(
         Point.POSITION,
     }
 )
-_LEADING = [pair for pair in PAIRS for _ in range(4 if pair.point in RARE else 2 if pair.point is Point.BATCH else 1)]
+_WEIGHTS = {**dict.fromkeys(RARE, 4), Point.STAKING: 10, Point.BATCH: 2}
+"""How often a point leads a seed; a stake has one occasion in its run."""
+
+_LEADING = [pair for pair in PAIRS for _ in range(_WEIGHTS.get(pair.point, 1))]
 
 MAX_PER_PAIR = 4
 MOST = 40
@@ -77,6 +80,8 @@ SHUFFLES = 0.25
 
 
 def _focus_chance(point: Point) -> float:
+    if point is Point.STAKING:
+        return 1.0
     return 0.8 if point in RARE else 0.3 if point in SELDOM else 0.12
 
 

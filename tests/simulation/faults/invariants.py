@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from actors.runtime.registry import MACHINES, START_ORDER, table_of
 from infra.config import EternalConfig
+from infra.simulator.venue import earn
 from infra.simulator.venue.instruments import INSTRUMENTS
 from infra.simulator.venue.margin import margin
 from infra.simulator.venue.model import Account as VenueAccount
@@ -21,11 +22,11 @@ from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.order_ids import parse_client_order_id
 from statemachines.facts import AlertFact, ExecutionFact, OrderFact, PostingFact, SwitchFact
 from statemachines.funding.rules import leg_room_usdt
-from statemachines.ledger.postings import UNEXPLAINED, WALLET
+from statemachines.ledger.postings import EARN, UNEXPLAINED, WALLET
 from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.state_store import UnreadableRowError
 from statemachines.trend.position import STOP_REPAIRS
-from statemachines.values import ACCOUNT_OF, LINEAR, ActorName
+from statemachines.values import ACCOUNT_OF, DAY_MS, LINEAR, ActorName
 from tests.kit.restoring import restore_logic
 from tests.simulation.books import books_in_memory
 from tests.simulation.faults.points import Fault, Point
@@ -268,16 +269,32 @@ def _orders(world: World) -> Iterator[str]:
 
 
 def _ledger(world: World) -> Iterator[str]:
-    """OR-6: every entry balances, wallets equal the exchange's, nothing is unexplained."""
+    """OR-6: every entry balances, wallets and Earn equal the exchange's, nothing is unexplained."""
     yield from (fault for fault in books_in_memory(world.store.memory).faults() if fault != _OF_THE_EXCHANGE)
     wallets: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    in_earn: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    booked: set[str] = set()
     for posting in world.store.memory.facts("postings"):
         assert isinstance(posting, PostingFact)
+        booked.add(posting.posting_id)
         for line in posting.lines:
+            if line.ledger_account == EARN:
+                in_earn[line.account, line.coin] += line.amount
             if line.ledger_account == WALLET:
                 wallets[line.account, line.coin] += line.amount
             elif line.ledger_account == UNEXPLAINED:
                 yield f"{line.account}: {line.amount} {line.coin} posted as unexplained: {posting.description}"
+    for account in world.exchange.venue.accounts.values():
+        # Yield is read once a day, and when something differs: the newest payment may not be booked yet.
+        unread = [row for row in account.earn.yields if f"yield:{account.name}:{row.data['id']}" not in booked]
+        if any(row.time_ms < world.now_ms() - DAY_MS for row in unread):
+            yield f"{account.name}: yield of more than a day ago is not booked"
+        paid = sum((Decimal(row.data["amount"]) for row in unread), ZERO)
+        for coin, amount in earn.held(account).items():
+            ours = in_earn.pop((account.name, coin), ZERO)
+            if ours != amount - paid:
+                yield f"{account.name}: the ledger has {ours} {coin} in Earn, the exchange {amount}"
+    yield from (f"{account}: the ledger has {held} {coin} in Earn" for (account, coin), held in in_earn.items() if held)
     for account in world.exchange.venue.accounts.values():
         for coin, amount in account.wallet.items():
             ours = wallets.pop((account.name, coin), ZERO)

@@ -26,6 +26,7 @@ class Point(StrEnum):
     AMEND = "amending an order"
     BATCH = "several orders in one request"
     TRANSFER = "transferring funds"
+    STAKING = "staking coins"
     LEVERAGE = "setting leverage"
     READ_ORDERS = "reading orders, executions and transfers"
     READ_ACCOUNT = "reading positions and balances"
@@ -103,6 +104,7 @@ FAULTS: dict[Point, tuple[Fault, ...]] = {
     Point.AMEND: _WRITES,
     Point.BATCH: (*_DYING, Fault.PARTLY, Fault.PARTLY_LOST, Fault.TORN, Fault.SWAPPED),
     Point.TRANSFER: _WRITES,
+    Point.STAKING: _WRITES,
     Point.LEVERAGE: _WRITES,
     Point.READ_ORDERS: _UNSENT,
     Point.READ_ACCOUNT: _UNSENT,
@@ -132,11 +134,16 @@ PATHS: dict[str, Point] = {
     "/v5/order/cancel-batch": Point.CANCEL,
     "/v5/order/amend-batch": Point.AMEND,
     "/v5/asset/transfer/universal-transfer": Point.TRANSFER,
+    "/v5/earn/place-order": Point.STAKING,
     "/v5/position/set-leverage": Point.LEVERAGE,
     "/v5/order/realtime": Point.READ_ORDERS,
     "/v5/order/history": Point.READ_ORDERS,
     "/v5/execution/list": Point.READ_ORDERS,
     "/v5/asset/transfer/query-universal-transfer-list": Point.READ_ORDERS,
+    "/v5/earn/order": Point.READ_ORDERS,
+    "/v5/earn/position": Point.READ_ACCOUNT,
+    "/v5/earn/yield": Point.READ_ACCOUNT,
+    "/v5/earn/product": Point.READ_ACCOUNT,
     "/v5/position/list": Point.READ_ACCOUNT,
     "/v5/account/wallet-balance": Point.READ_ACCOUNT,
 }

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.venue.stepper import Public
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
 from statemachines.lockstep import LockstepRule
-from statemachines.values import HOUR_MS, ActorName
+from statemachines.values import HOUR_MS, SPOT, Account, ActorName
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.database import FailingStore
 from tests.simulation.faults.points import WRITES, Point, point_of
@@ -34,6 +35,7 @@ from tests.simulation.whole import INSTALLATION, build, instant, synthetic
 FIRST_START = "the system starts for the first time"
 LARGE = "orders are worked in slices: 5,000 times the usual capital"
 SCALE = 5_000
+STAKING = "ETH is staked: CORE-HODL has its coins from the first day on"
 OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
     FIRST_START: ("2025-01-01T00:00", frozenset({Point.LEVERAGE})),
     "the funding pairs are opened": ("2025-01-01T12:00", frozenset({Point.BATCH})),
@@ -42,6 +44,7 @@ OPENINGS: Mapping[str, tuple[str, frozenset[Point]]] = {
     "stops are hit": ("2025-01-07T04:00", frozenset({Point.CANCEL})),
     "a trend is entered and stopped, the pairs are closed": ("2025-01-11T20:00", frozenset({Point.TRANSFER})),
     LARGE: ("2025-01-01T20:00", frozenset({Point.BATCH})),
+    STAKING: ("2025-01-02T20:00", frozenset({Point.STAKING})),
 }
 """Moments of the synthetic market four hours before something happens, and the rare points that come up then."""
 
@@ -72,6 +75,8 @@ def market() -> Market:
 def opening(name: str) -> Opening:
     """The system at that moment."""
     store, config = MemoryStore(), venue_config(SCALE if name == LARGE else 1)
+    if name == STAKING:
+        config = with_coins(config)
     if name == FIRST_START:
         # History alone is there: it is the longest part of a start, and the same in each.
         exchange = Exchange(market(), config)
@@ -90,6 +95,20 @@ def venue_config(scale: int) -> SimConfig:
     usual = default_accounts()
     accounts = (replace(one, balances={c: amount * scale for c, amount in one.balances.items()}) for one in usual)
     return SimConfig(accounts=tuple(accounts), rate_limits=False)
+
+
+def with_coins(config: SimConfig) -> SimConfig:
+    """The exchange on which CORE-HODL begins at its targets (CH-1, CH-7): the first build ends at once."""
+    begin = market()
+    shares = {"BTC": Decimal(38_000), "ETH": Decimal(19_000)}
+    coins = {}
+    for coin, usdt in shares.items():
+        bars = begin.bars(SPOT, f"{coin}USDT", "D", 0, begin.start_ms - 1, 1, "last", begin.start_ms)
+        coins[coin] = (usdt / bars[-1].close).quantize(Decimal("0.00001"))
+    balances = {"USDT": Decimal(3_000), **coins}
+    core = Account.CORE_HODL
+    accounts = tuple(replace(one, balances=balances) if one.name == core else one for one in config.accounts)
+    return replace(config, accounts=accounts)
 
 
 def openings_for(point: Point) -> tuple[str, ...]:

@@ -252,8 +252,8 @@ def test_every_reason_is_a_sentence_with_numbers() -> None:
 
 
 def test_a_row_of_another_schema_is_refused() -> None:
-    with pytest.raises(ValueError, match="schema 3"):
-        restore_logic(CoreHodlEngine(), {"ENGINE": StateRow("ENGINE", "", 3, {})})
+    with pytest.raises(ValueError, match="schema 4"):
+        restore_logic(CoreHodlEngine(), {"ENGINE": StateRow("ENGINE", "", 4, {})})
 
 
 def test_the_brain_is_of_its_engine() -> None:

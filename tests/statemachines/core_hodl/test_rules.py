@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.core_hodl import rules, staking, tranche_plans
+from statemachines.core_hodl import rules, tranche_plans
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.rules import Valuation
+from statemachines.core_hodl.staking import decision as staking
 from statemachines.values import DAY_MS
 
 P = CoreHodlParameters()
