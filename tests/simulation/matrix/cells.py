@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tests.simulation.faults.points import Fault, Point
-from tests.simulation.faults.world import LARGE
+from tests.simulation.faults.world import LARGE, STAKING
 
 
 class Where(StrEnum):
@@ -191,6 +191,11 @@ def _made() -> Iterator[Cell]:
         _DEATHS | {What.KILLED: Demand(Point.AFTER_CALL, Fault.CRASH)} | _DATABASE,
         "/v5/asset/transfer/universal-transfer", _write(Point.TRANSFER),
     )  # fmt: skip
+    yield from _row(
+        Where.STAKING, STAKING, (Demand(Point.STAKING),),
+        _DEATHS | {What.KILLED: Demand(Point.AFTER_CALL, Fault.CRASH)} | _DATABASE,
+        "/v5/earn/place-order", _write(Point.STAKING),
+    )  # fmt: skip
     died = (*placed, _DEATHS[What.KILLED])
     yield from _row(
         Where.RECONCILIATION, _BUSY, died,
@@ -214,6 +219,7 @@ SOAKED = frozenset(What) - {
 _NO_REQUEST = "a request that has its answer is over; the next one is in row “before send”"
 _STREAM = "no request has left, so no message about it can come; other orders’ messages are in row “mid-fill”"
 _NO_STREAM = "a transfer is reported on no stream"
+_NO_EARN_STREAM = "a staking order is reported on no stream; the wallet’s message is not what decides"
 _FILL = "a fill is a message, not a request; requests about it are in the rows “during cancel” and “during amend”"
 _READ = "a read has no effect: it is a time-out without effect"
 
@@ -236,6 +242,6 @@ NOT_APPLICABLE: dict[tuple[Where, What], str] = {
     },
     **{(Where.TRANSFER, what): _NO_STREAM for what in (What.CUT, What.DOUBLED, What.LATE, What.REORDERED)},
     (Where.RECONCILIATION, What.NO_ANSWER): _READ,
-    **{(Where.STAKING, what): "staking is not part of the simulated openings yet (CH-10)" for what in What},
+    **{(Where.STAKING, what): _NO_EARN_STREAM for what in (What.CUT, What.DOUBLED, What.LATE, What.REORDERED)},
 }  # fmt: skip
 """Why a cell has no test."""
