@@ -185,7 +185,7 @@ class SystemAssembly:
     def _endpoints(self) -> Endpoints:
         from infra.bybit.endpoints import endpoints
 
-        return endpoints(self.config.profile.value, self.exchange_url, self.config.addresses.exchange)
+        return endpoints(self.config.profile.value, self.config.addresses.exchange, self.exchange_url)
 
     def _sessions(self, credentials: Credentials) -> HttpSessions:
         from infra.bybit.session import HttpSessions

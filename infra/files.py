@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -13,14 +14,21 @@ HIGHEST_PORT = 65_535
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a draft and put it in the place of `path` once it is on the disk. An interrupted or failed
-    write leaves the file that was there before."""
+    write leaves the file that was there before. An OSError about the draft names `path` instead, which is what the
+    caller gave."""
     draft = _draft_of(path)
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         write(draft)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.filename is not None and os.fspath(error.filename) == str(draft):
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

@@ -171,7 +171,7 @@ def _exchange(config: EternalConfig) -> Finding:
         return Finding("exchange", True, "simulated on this machine; no clock and no keys are needed.")
     from infra.bybit.endpoints import endpoints
 
-    url = endpoints(config.profile.value, others=config.addresses.exchange).rest + "/v5/market/time"
+    url = endpoints(config.profile.value, config.addresses.exchange).rest + "/v5/market/time"
     try:
         before = time.time()
         proxy = proxy_for(url, config.live.proxy())
@@ -207,7 +207,7 @@ def _keys(config: EternalConfig) -> Finding:
     from infra.bybit.session import HttpSessions
 
     sessions = HttpSessions(
-        credentials, endpoints(config.profile.value, others=config.addresses.exchange).rest, proxy=config.live.proxy()
+        credentials, endpoints(config.profile.value, config.addresses.exchange).rest, proxy=config.live.proxy()
     )
     try:
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)

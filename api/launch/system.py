@@ -282,7 +282,7 @@ class System:
         if self._exchange is not None:
             exchange_url, instance = self._exchange.url, self._exchange.instance
         uids = {account.value: str(uid) for account, uid in credentials.uids().items()}
-        rest = endpoints(config.profile.value, exchange_url, config.addresses.exchange).rest
+        rest = endpoints(config.profile.value, config.addresses.exchange, exchange_url).rest
         sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
         with told_as_sentence():

@@ -8,11 +8,17 @@ from api.ledger.check import LIVE_LAG_MS
 from infra.bybit.credentials import Credentials
 from infra.bybit.ledger_reading import ExchangeRecords
 from infra.config import EternalConfig
+from infra.faults import OperatorError
 
 if TYPE_CHECKING:
     from actors.runtime.ports import MarketClock
     from infra.bybit.lockstep import SimulatorLockstep
     from infra.bybit.session import HttpSessions
+
+
+class UnreachableError(OperatorError):
+    """The exchange did not answer; that says nothing about the ledger."""
+
 
 SIMULATED_LAG_MS = 1
 """The simulated exchange moves on only when everything that happened before is booked."""
@@ -24,26 +30,37 @@ def lag_ms(config: EternalConfig) -> int:
 
 
 def exchange_records(config: EternalConfig, credentials: Credentials, exchange_url: str) -> ExchangeRecords:
-    """The exchange's records through the read-only gateway; in live within the limits (EX-6)."""
+    """The exchange's records through the read-only gateway; in live within the limits (EX-6).
+
+    Raises:
+        UnreachableError: the exchange does not answer.
+    """
     from infra.bybit.endpoints import endpoints
     from infra.bybit.limits import RateLimiter, RateLimits
     from infra.bybit.session import HttpSessions
 
-    sessions = HttpSessions(credentials, endpoints(config.profile.value, exchange_url).rest, proxy=config.live.proxy())
-    limiter = None if config.is_simulated else RateLimiter(RateLimits())
-    return ExchangeRecords(sessions, _clock(config, credentials, exchange_url, sessions), limiter)
-
-
-def _clock(config: EternalConfig, credentials: Credentials, exchange_url: str, sessions: HttpSessions) -> MarketClock:
+    address = endpoints(config.profile.value, config.addresses.exchange, exchange_url).rest
+    sessions = HttpSessions(credentials, address, proxy=config.live.proxy())
     if config.is_simulated:
         from infra.bybit.lockstep import SimulatorLockstep
 
         assert credentials.simulator_token is not None
-        return _SimulatedClock(SimulatorLockstep(exchange_url, credentials.simulator_token))
+        clock: MarketClock = _SimulatedClock(SimulatorLockstep(exchange_url, credentials.simulator_token))
+        return ExchangeRecords(sessions, clock)
+    return ExchangeRecords(sessions, _live_clock(sessions, address), RateLimiter(RateLimits()))
+
+
+def _live_clock(sessions: HttpSessions, address: str) -> MarketClock:
     from infra.bybit.clock import LiveClock
 
     live = LiveClock(sessions)
-    live.synchronise()
+    try:
+        live.synchronise()
+    except Exception as error:
+        raise UnreachableError(
+            f"The exchange at {address} did not tell its time ({type(error).__name__}); nothing was compared. Check "
+            "the connection and, if the file has one, the section [addresses]; then check the ledger again."
+        ) from error
     return live
 
 

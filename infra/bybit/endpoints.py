@@ -28,15 +28,16 @@ _REAL: dict[str, Endpoints] = {
 }
 
 
-def endpoints(environment: Environment, simulator_url: str = "", others: Mapping[str, str] | None = None) -> Endpoints:
-    """Addresses of an environment; `simulator_url` is the simulated exchange's (`http://127.0.0.1:PORT`) for paper,
-    `others` (by field of `Endpoints`) stand in place of the environment's own.
+def endpoints(environment: Environment, others: Mapping[str, str], simulator_url: str = "") -> Endpoints:
+    """Addresses of an environment; `others` (by field of `Endpoints`, from `[addresses]`) stand in place of the
+    environment's own: no caller may forget them, or a rehearsal's signed requests go to Bybit itself.
+    `simulator_url` is the simulated exchange's (`http://127.0.0.1:PORT`) for paper.
 
     Raises:
         ValueError: paper without the address of the simulated exchange, or with one that is not http.
     """
     if environment != "paper":
-        return replace(_REAL[environment], **(others or {}))
+        return replace(_REAL[environment], **others)
     if not simulator_url.startswith("http://"):
         raise ValueError(f"the simulated exchange's address is {simulator_url!r}; http://HOST:PORT is required.")
     base = simulator_url.rstrip("/")

@@ -22,9 +22,11 @@ from api.cli.main import app
 from api.launch.ledger_desk import LedgerDesk
 from api.ledger import beancount, tax_csv
 from api.ledger.check import ExchangeUnreadableError, Report, check_ledger
+from api.ledger.exchange import UnreachableError, exchange_records
 from api.ledger.period import Period
 from api.logics import logics
 from infra.backtest.system import DirectExchange, InProcessSystem
+from infra.bybit.credentials import Credentials
 from infra.bybit.ledger_reading import ExchangeRecords
 from infra.bybit.session import DirectSessions
 from infra.config import EternalConfig
@@ -32,6 +34,7 @@ from infra.database import ledger_rows
 from infra.database.ledger_rows import reading
 from infra.database.store import PostgresStore
 from infra.faults import OperatorError
+from infra.processes.ports import free_ports
 from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig
 from statemachines.facts import BarFact, ExecutionFact, Fact, PostingFact
@@ -370,3 +373,12 @@ def test_a_row_whose_amount_cannot_be_read_is_named_with_the_correction_that_sta
     found = {one.fault: one for one in checked(traded).differences}
     assert set(found) == {"unread", "unexplained"}
     assert "amount cannot be read" in found["unread"].text and "USDT" in found["unexplained"].ledger
+
+
+def test_an_exchange_that_does_not_answer_is_named_and_so_is_what_to_do() -> None:
+    """ "The check failed (ConnectionError); see eternal.log." named neither the address nor a remedy."""
+    (port,) = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    config = EternalConfig(profile="testnet", addresses={"rest": address})  # type: ignore[arg-type]
+    with pytest.raises(UnreachableError, match=re.escape(f"The exchange at {address} did not tell its time")):
+        exchange_records(config, Credentials({}), "")

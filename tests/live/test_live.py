@@ -7,10 +7,14 @@ exchange's clock, the streams' age and the answers themselves that are waited fo
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.life.system import ROOT
 from tests.live.faults import AWAY, HOLD_DATA, SKEW
 from tests.live.world import STREAMS, World, running_world
 
@@ -37,6 +41,22 @@ def test_at_rest_everything_is_connected_and_nothing_alarms(world: World) -> Non
     assert not any(row["stream_faults"] for row in health.values())
     assert world.open_alerts() == []
     assert world.global_state() == "NORMAL"
+
+
+def test_the_ledger_is_checked_against_the_exchange_it_trades_on(world: World) -> None:
+    """It was checked against Bybit's own host: `[addresses]` was left out, and signed requests went there."""
+    command = ["ledger", "check", "--json", "--data", str(world.system.config.data_folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", "from api.cli.main import main; main()", *command],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["differences"] == [] and any(one["account"] == "TREND-1" for one in report["figures"])
 
 
 def test_streams_that_break_come_back_by_themselves_and_trip_nothing(world: World) -> None:

@@ -142,7 +142,7 @@ def launch(folder: Path) -> Simulator:
         limiter=RateLimiter(RateLimits()),
         look_up_pause_s=0.01,
     )
-    return Simulator(process, endpoints("paper", url), held, lockstep, exchange)
+    return Simulator(process, endpoints("paper", {}, url), held, lockstep, exchange)
 
 
 @pytest.fixture

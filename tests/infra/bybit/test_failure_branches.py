@@ -341,12 +341,12 @@ def test_the_identity_and_period_of_the_simulated_exchange_are_read() -> None:
 
 
 def test_addresses_of_each_environment() -> None:
-    assert endpoints("live").rest == "https://api.bybit.com"
-    assert endpoints("demo").public_stream == endpoints("live").public_stream, "demo has private streams only"
-    assert endpoints("paper", "http://127.0.0.1:9/").private_stream == "ws://127.0.0.1:9"
+    assert endpoints("live", {}).rest == "https://api.bybit.com"
+    assert endpoints("demo", {}).public_stream == endpoints("live", {}).public_stream, "demo has private streams only"
+    assert endpoints("paper", {}, "http://127.0.0.1:9/").private_stream == "ws://127.0.0.1:9"
     for url in ("", "https://127.0.0.1:9", "127.0.0.1:9"):
         with pytest.raises(ValueError, match="http://HOST:PORT"):
-            endpoints("paper", url)
+            endpoints("paper", {}, url)
 
 
 def test_a_cancel_whose_answer_is_lost_is_unknown_and_an_account_is_not_read_by_half() -> None:

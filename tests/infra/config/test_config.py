@@ -253,8 +253,8 @@ def test_other_addresses_are_for_demo_and_testnet_and_plain_ones_for_this_machin
     given = {"rest": "http://127.0.0.1:8700/", "private_stream": "ws://localhost:8700"}
     config = EternalConfig.model_validate({"profile": "testnet", "addresses": given})
     assert config.addresses.exchange == {"rest": "http://127.0.0.1:8700", "private_stream": "ws://localhost:8700"}
-    found = endpoints("testnet", others=config.addresses.exchange)
-    assert found.rest == "http://127.0.0.1:8700" and found.public_stream == endpoints("testnet").public_stream
+    found = endpoints("testnet", config.addresses.exchange)
+    assert found.rest == "http://127.0.0.1:8700" and found.public_stream == endpoints("testnet", {}).public_stream
     for profile in ("paper", "live"):
         with pytest.raises(ValidationError, match=f"addresses.rest .* is only for .* profile is {profile}"):
             EternalConfig.model_validate({"profile": profile, "addresses": given})
