@@ -119,6 +119,8 @@ def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, 
                 if row["account"] == account}  # fmt: skip
         prices = rows.prices()
     first_ms = max((entry.posted_ms for entry in entries if entry.kind == "opening"), default=0)
+    # An opening within the lag: before it there is nothing to compare, and what it took over has no row.
+    as_of_ms = max(as_of_ms, first_ms)
     if not first_ms:
         first_ms = min((entry.posted_ms for entry in entries), default=as_of_ms)
     record = exchange.read(account, max(first_ms, from_ms))

@@ -21,7 +21,7 @@ from api.cli import ledger as command
 from api.cli.main import app
 from api.launch.ledger_desk import LedgerDesk
 from api.ledger import beancount, tax_csv
-from api.ledger.check import ExchangeUnreadableError, Report, check_ledger
+from api.ledger.check import LIVE_LAG_MS, ExchangeUnreadableError, Report, check_ledger
 from api.ledger.exchange import UnreachableError, exchange_records
 from api.ledger.period import Period
 from api.logics import logics
@@ -277,6 +277,19 @@ def traded(database_url: str) -> Iterator[tuple[str, ExchangeRecords, InProcessS
     direct = DirectExchange(exchange)
     yield database_url, ExchangeRecords(DirectSessions(direct.handle), direct), system
     store.close()
+
+
+def test_a_system_that_has_just_begun_is_compared_from_its_opening_on(database_url: str) -> None:  # noqa: F811
+    """In live the newest minute is not compared; an opening within it counted as nothing, and every balance differed."""
+    exchange = Exchange(synthetic(2), SimConfig(rate_limits=False))
+    store = PostgresStore(database_url)
+    InProcessSystem(exchange, logics(EternalConfig(), "test01"), store).start()
+    direct = DirectExchange(exchange)
+    records = ExchangeRecords(DirectSessions(direct.handle), direct)
+    report = check_ledger(database_url, records, Account, lag_ms=LIVE_LAG_MS, pause=lambda _seconds: None)
+    store.close()
+    assert report.differences == []
+    assert any(figure.what == "balance" and figure.exchange == D(15_000) for figure in report.figures)
 
 
 def checked(traded: tuple[str, ExchangeRecords, InProcessSystem]) -> Report:
