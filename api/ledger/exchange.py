@@ -58,7 +58,7 @@ def _live_clock(sessions: HttpSessions, address: str) -> MarketClock:
         live.synchronise()
     except Exception as error:
         raise UnreachableError(
-            f"The exchange at {address} did not tell its time ({type(error).__name__}); nothing was compared. Check "
+            f"The exchange at {address} did not answer ({type(error).__name__}); nothing was compared. Check "
             "the connection and, if the file has one, the section [addresses]; then check the ledger again."
         ) from error
     return live

@@ -30,7 +30,7 @@ _REAL: dict[str, Endpoints] = {
 
 def endpoints(environment: Environment, others: Mapping[str, str], simulator_url: str = "") -> Endpoints:
     """Addresses of an environment; `others` (by field of `Endpoints`, from `[addresses]`) stand in place of the
-    environment's own: no caller may forget them, or a rehearsal's signed requests go to Bybit itself.
+    environment's own: no caller may leave them out, or a rehearsal's signed requests go to Bybit itself.
     `simulator_url` is the simulated exchange's (`http://127.0.0.1:PORT`) for paper.
 
     Raises:

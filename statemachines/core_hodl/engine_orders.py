@@ -213,7 +213,7 @@ class EngineOrders(EngineRows[EngineRow]):
             return
         self.set_engine(held_sales=tuple(one for one in self.engine.held_sales if one not in dropped))
         for one in dropped:
-            self._leave_unfilled(one.purpose, one.asset)
+            self.leave_unfilled(one.purpose, one.asset)
             text = f"the sale of {one.quantity} {one.asset} no longer waits: {reason}; the next cycle decides again"
             self.remark("not_held", text, {"quantity": str(one.quantity)})
 
@@ -330,11 +330,11 @@ class EngineOrders(EngineRows[EngineRow]):
             left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
         if left <= 0 or not instrument.tradable(left, order.price):
             return
-        self._leave_unfilled(order.purpose, order.asset, order.plan)
+        self.leave_unfilled(order.purpose, order.asset, order.plan)
         text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried over"
         self.remark("unfilled", text, {"intent_id": order.intent_id, "left": str(left)})
 
-    def _leave_unfilled(self, purpose: Purpose, asset: str, plan: int = 0) -> None:
+    def leave_unfilled(self, purpose: Purpose, asset: str, plan: int = 0) -> None:
         """What was not filled belongs to the next cycle."""
         engine = self.engine
         if purpose == "rebalance" and engine.rebalance is not None:

@@ -51,6 +51,7 @@ class StakingUnderWay(Frozen):
     staking_id: str
     action: StakingAction
     coin: str
+    product_id: str
     amount: Decimal
     is_pending: bool = False
 

@@ -45,16 +45,16 @@ class BalancesKnown(Body):
 
 
 class EarnKnown(Body):
-    """What the exchange's Earn offers to an account, as read at `market_ms` (CH-10). Without access, or while it is not
-    known, nothing is staked; `problem` is then the reason."""
+    """What the exchange's Earn offers to an account and what it holds there, as read at `market_ms` (CH-10). None: not
+    read now, what was known before stays so. Without access nothing is staked; `problem` is then the reason."""
 
     KIND = "earn_known"
     account: Account
     market_ms: int
     has_access: bool
     problem: str = ""
-    products: tuple[EarnProduct, ...] = ()
-    positions: tuple[EarnPosition, ...] = ()
+    products: tuple[EarnProduct, ...] | None = None
+    positions: tuple[EarnPosition, ...] | None = None
 
 
 class StakingOrdered(Body):

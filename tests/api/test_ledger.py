@@ -280,7 +280,7 @@ def traded(database_url: str) -> Iterator[tuple[str, ExchangeRecords, InProcessS
 
 
 def test_a_system_that_has_just_begun_is_compared_from_its_opening_on(database_url: str) -> None:  # noqa: F811
-    """In live the newest minute is not compared; an opening within it counted as nothing, and every balance differed."""
+    """In live the newest minute is not compared: an opening within it did not count, and every balance differed."""
     exchange = Exchange(synthetic(2), SimConfig(rate_limits=False))
     store = PostgresStore(database_url)
     InProcessSystem(exchange, logics(EternalConfig(), "test01"), store).start()
@@ -393,5 +393,5 @@ def test_an_exchange_that_does_not_answer_is_named_and_so_is_what_to_do() -> Non
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
     config = EternalConfig(profile="testnet", addresses={"rest": address})  # type: ignore[arg-type]
-    with pytest.raises(UnreachableError, match=re.escape(f"The exchange at {address} did not tell its time")):
+    with pytest.raises(UnreachableError, match=re.escape(f"The exchange at {address} did not answer")):
         exchange_records(config, Credentials({}), "")

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from statemachines.core_hodl.parameters import StakingParameters
 from statemachines.core_hodl.state import EarnRow
-from statemachines.earn.terms import EarnProduct
+from statemachines.earn.terms import EarnPosition, EarnProduct
 from statemachines.values import DAY_MS
 
 ZERO = Decimal(0)
@@ -73,10 +73,16 @@ def decide(held: Decimal, staked: Decimal, found: Calm, earn: EarnRow, close_ms:
         text = f"{staked} of {held} {p.asset} are staked, more than {p.max_share:.0%} by over {p.excess_share:.0%}"
         if back is None:
             return _wait(f"{text}; the product they are in is not known")
+        if back.amount <= 0:
+            return _wait(f"{text}; Earn shows none of them as redeemable now")
         return Decision("redeem", back.amount, back.product_id, f"{text}: {back.amount} are redeemed")
     if not p.enabled:
         return _wait("staking is switched off: nothing is staked")
-    if earn.read_ms is None or not earn.has_access:
+    if earn.read_ms is None:
+        return _wait(
+            f"what Earn offers has not been read yet: nothing is staked{_because(earn.problem)}; {found.reason}"
+        )
+    if not earn.has_access:
         return _wait(f"no Earn access configured: nothing is staked{_because(earn.problem)}; {found.reason}")
     if earn.read_ms < close_ms - OFFERS_KEPT_MS:
         return _wait(f"the offers of Earn were last read {(close_ms - earn.read_ms) // DAY_MS} days ago")
@@ -108,20 +114,60 @@ def offered(earn: EarnRow, coin: str) -> EarnProduct | None:
 
 
 def redemption(lacking: Decimal, staked: Decimal, earn: EarnRow, p: StakingParameters) -> Redemption | None:
-    """What to redeem so that `lacking` is liquid: rounded up to the product's step, at least its minimum, at most all;
-    None when the product is not known."""
-    ours = _largest_position(earn, p.asset)
-    offer = next((one for one in earn.products if one.product_id == ours), None) or offered(earn, p.asset)
-    product_id = ours or (offer.product_id if offer is not None else "")
+    """What to redeem next so that `lacking` is liquid: out of the product with the most redeemable coins, rounded up to
+    its step, at least its minimum, at most what it can give; what is still lacking then comes from the next product.
+
+    The amount is 0 when none can give any now; None when the product is not known."""
+    ours = sorted(
+        (one for one in earn.positions if one.coin == p.asset), key=lambda one: (one.redeemable, one.product_id)
+    )
+    if not ours:
+        offer = offered(earn, p.asset)
+        return None if offer is None else Redemption(_given(lacking, staked, offer), offer.product_id)
+    offers = {one.product_id: one for one in earn.products}
+    for one in reversed(ours):
+        amount = _given(lacking, min(one.redeemable, staked), offers.get(one.product_id))
+        if amount > 0:
+            return Redemption(amount, one.product_id)
+    return Redemption(ZERO, ours[-1].product_id)
+
+
+def _given(lacking: Decimal, most: Decimal, offer: EarnProduct | None) -> Decimal:
+    """0 when `most` is below what the product redeems at least."""
     step = offer.step if offer is not None else LEAST_STEP
     least = (offer.min_redeem if offer is not None else None) or ZERO
-    amount = min(_ceil(max(lacking, least), step), _floor(staked, step))
-    return Redemption(amount, product_id) if product_id else None
+    amount = min(_ceil(max(lacking, least), step), _floor(most, step))
+    return amount if amount >= least else ZERO
+
+
+def moved(earn: EarnRow, coin: str, product_id: str, amount: Decimal) -> EarnRow:
+    """The positions after a staking order was done (`amount` below 0: redeemed), until they are read again."""
+    found = {one.product_id: one for one in earn.positions if one.coin == coin}
+    one = found.get(product_id, EarnPosition(coin=coin, product_id=product_id, amount=ZERO, redeemable=ZERO))
+    changed = EarnPosition(
+        coin=coin,
+        product_id=product_id,
+        amount=max(one.amount + amount, ZERO),
+        redeemable=max(one.redeemable + amount, ZERO),
+    )
+    return _with(earn, changed)
+
+
+def frozen(earn: EarnRow, coin: str, product_id: str, staked: Decimal) -> EarnRow:
+    """A redemption was refused: the product gives nothing until its position is read again."""
+    found = next((one for one in earn.positions if (one.coin, one.product_id) == (coin, product_id)), None)
+    amount = staked if found is None else found.amount
+    return _with(earn, EarnPosition(coin=coin, product_id=product_id, amount=amount, redeemable=ZERO))
+
+
+def _with(earn: EarnRow, changed: EarnPosition) -> EarnRow:
+    others = [one for one in earn.positions if (one.coin, one.product_id) != (changed.coin, changed.product_id)]
+    return earn.model_copy(update={"positions": (*others, changed)})
 
 
 def _largest_position(earn: EarnRow, coin: str) -> str:
-    ours = [one for one in earn.positions if one.coin == coin and one.redeemable > 0]
-    return max(ours, key=lambda one: (one.redeemable, one.product_id)).product_id if ours else ""
+    ours = [one for one in earn.positions if one.coin == coin and one.amount > 0]
+    return max(ours, key=lambda one: (one.redeemable, one.amount, one.product_id)).product_id if ours else ""
 
 
 def forgone_a_day(held: Decimal, staked: Decimal, rate: Decimal, p: StakingParameters) -> Decimal:

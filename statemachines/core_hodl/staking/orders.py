@@ -24,14 +24,16 @@ class StakingOrders:
         self.parameters = engine_orders.parameters.staking
 
     def known(self, body: EarnKnown) -> None:
-        """What Earn offers now."""
+        """What Earn offers and holds now; what was not read stays as it was. `read_ms` is the age of the offers."""
+        known = self.engine_orders.earn
+        is_read = body.products is not None or not body.has_access
         self.engine_orders.set_earn(
             EarnRow(
-                read_ms=body.market_ms,
+                read_ms=body.market_ms if is_read else known.read_ms,
                 has_access=body.has_access,
                 problem=body.problem,
-                products=body.products,
-                positions=body.positions,
+                products=known.products if body.products is None else body.products,
+                positions=known.positions if body.positions is None else body.positions,
             )
         )
 
@@ -40,7 +42,9 @@ class StakingOrders:
         staking_id = self.engine_orders.next_id()
         coin = self.parameters.asset
         self.engine_orders.set_engine(
-            staking=StakingUnderWay(staking_id=staking_id, action=action, coin=coin, amount=amount)
+            staking=StakingUnderWay(
+                staking_id=staking_id, action=action, coin=coin, product_id=product_id, amount=amount
+            )
         )
         ordered = StakingOrdered(
             staking_id=staking_id,
@@ -68,14 +72,18 @@ class StakingOrders:
             self.engine_orders.remark("staking_pending", text)
             return True
         self.engine_orders.set_engine(staking=None)
+        earn, product_id = self.engine_orders.earn, under_way.product_id
         if body.state == "DONE":
+            done = -body.amount if body.action == "redeem" else body.amount
+            self.engine_orders.set_earn(staking.moved(earn, body.coin, product_id, done))
             self.engine_orders.alert_ended(NOT_REDEEMED, f"{body.amount} {body.coin} were redeemed")
             return True
         self.engine_orders.remark(
             "staking_failed", f"to {body.action} {body.amount} {body.coin} was not done: {body.reason}"
         )
         if body.action == "redeem":
-            self._give_up(f"the redemption of {body.amount} {body.coin} was not done: {body.reason}")
+            self.engine_orders.set_earn(staking.frozen(earn, body.coin, product_id, body.staked))
+            self._report(f"the redemption of {body.amount} {body.coin} was not done: {body.reason}")
         return True
 
     def advance(self, now_ms: int) -> None:
@@ -92,30 +100,33 @@ class StakingOrders:
         if lacking > 0 and staked > 0:
             back = staking.redemption(lacking, staked, self.engine_orders.earn, self.parameters)
             if back is None:
-                self._give_up(f"{lacking} {asset} must be redeemed and the Earn product they are in is not known")
-                return
-            if back.amount > 0:
+                self._report(f"{lacking} {asset} must be redeemed and the Earn product they are in is not known")
+            elif back.amount <= 0:
+                self._report(f"{lacking} {asset} must be redeemed and Earn shows none as redeemable now")
+            else:
                 reason = f"a sale of {wanted} {asset} lacks {lacking}: {back.amount} are redeemed (C9)"
                 self.order("redeem", back.amount, back.product_id, reason)
                 return
         self._send_held(now_ms)
 
     def _send_held(self, now_ms: int) -> None:
-        """The coins are liquid. What is still short of them, for a reason not known here, is left out of the sale."""
+        """The coins are liquid as far as they can be. What is still lacking is left out of the sale (C9)."""
         held = self.engine_orders.engine.held_sales
         self.engine_orders.set_engine(held_sales=())
         for sale in held:
             instrument = self.engine_orders.market.instruments[sale.asset]
             quantity = min(sale.quantity, instrument.floor_qty(self.engine_orders.liquid(sale.asset)))
+            if quantity < instrument.floor_qty(sale.quantity):
+                self.engine_orders.leave_unfilled(sale.purpose, sale.asset)
             if instrument.tradable(quantity, self.engine_orders.holdings.prices[sale.asset]):
                 self.engine_orders.send_quantity(sale.purpose, sale.asset, Side.SELL, quantity, sale.reason, now_ms)
 
-    def _give_up(self, why: str) -> None:
+    def _report(self, why: str) -> None:
         if self.engine_orders.engine.held_sales:
             self.engine_orders.alert(
                 "warning",
                 "CORE-HODL cannot sell staked coins",
-                f"{why}. The sale is decided again in the next cycle. Check the account's Earn page at the exchange.",
+                f"{why}. What is liquid or comes from another product is sold; the rest is decided again in the next "
+                "cycle. Check the account's Earn page at the exchange.",
                 NOT_REDEEMED,
             )
-        self.engine_orders.drop_held(why)

@@ -19,6 +19,9 @@ class EarnReports:
         self._failures = 0
         self._is_alerted = False
         self._news: EarnKnown | None = None
+        self._told: EarnKnown | None = None
+        self.wants_offers = False
+        """Whether the next reading asks for the offers as well: until they have been answered."""
 
     def take(self, snapshot: AccountSnapshot) -> None:
         """One reading of an account; those without Earn are ignored."""
@@ -27,22 +30,31 @@ class EarnReports:
             return
         self._failures = 0 if reading.positions is not None else self._failures + 1
         self._report_unseen(snapshot.account, reading)
-        if reading.products is None and not reading.products_problem and reading.access == "granted":
-            return  # the offers were not asked for
-        self._news = EarnKnown(
+        if reading.access == "unknown":
+            return  # what was known before stays so; it has an age limit of its own
+        if reading.products is not None or reading.access == "denied":
+            self.wants_offers = False
+        news = EarnKnown(
             account=snapshot.account,
             market_ms=snapshot.market_ms,
             has_access=reading.access == "granted",
             problem=reading.problem or reading.products_problem,
-            products=reading.products or (),
-            positions=reading.positions or (),
+            products=reading.products,
+            positions=reading.positions,
         )
+        if news.products is None and self._news is not None:
+            news = news.model_copy(update={"products": self._news.products})
+        self._news = news
 
     def publish(self) -> None:
-        """Send what the pass has found, once."""
-        if self._news is not None:
-            self._context.send(self._news)
-            self._news = None
+        """Send what the pass has found, once; nothing where it is the same as before and brings no offers."""
+        news, self._news = self._news, None
+        if news is None:
+            return
+        is_same = self._told is not None and news.model_copy(update={"market_ms": self._told.market_ms}) == self._told
+        if news.products is not None or not is_same:
+            self._told = news
+            self._context.send(news)
 
     def _report_unseen(self, account: Account, reading: EarnReading) -> None:
         """Coins that the ledger has in Earn while the exchange does not show them: not missing, but not seen either."""

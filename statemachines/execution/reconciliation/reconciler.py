@@ -183,6 +183,7 @@ class Reconciler:
 
     def _start(self, reason: str, follows_gap: bool = False) -> None:
         self._pass = Run(reason, follows_gap)
+        self._earn.wants_offers = self._earn.wants_offers or reason in (START, DAY)
         for account in Account:
             self._read(self._pass, account, 1, 0, 0.0)
 
@@ -202,7 +203,7 @@ class Reconciler:
             executions_since_ms=max(since, 0),
             transactions_since_ms=self._log_since_ms(running, account, number),
             reads_earn=reads_earn,
-            earn_coins=wanted_coins(context) if reads_earn and running.reason in (START, DAY) and number == 1 else (),
+            earn_coins=wanted_coins(context) if reads_earn and self._earn.wants_offers else (),
         )
         context.call_exchange(key, account, request, None, delay_s)
 

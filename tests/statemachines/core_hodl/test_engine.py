@@ -224,7 +224,9 @@ def test_ch10_calm_after_a_storm_is_looked_at_once_and_nothing_is_staked_without
         made.run_day(day(number), CLOSES)
     notes = [note for note in made.notes if note.trigger == "optimised"]
     assert len(notes) == 1
-    assert "no Earn access configured: nothing is staked" in notes[0].reason and "stable" in notes[0].reason
+    assert (
+        "what Earn offers has not been read yet: nothing is staked" in notes[0].reason and "stable" in notes[0].reason
+    )
     assert made.state == "ACCUMULATION"
 
 

@@ -67,7 +67,8 @@ def test_ch10_idle_coins_are_staked_up_to_80_percent_in_a_stable_period() -> Non
     [
         ("10", "0", None, STORM, {}, "not stable"),
         ("10", "0", None, CALM, {"enabled": False}, "switched off"),
-        ("10", "0", EarnRow(), CALM, {}, "no Earn access configured: nothing is staked"),
+        ("10", "0", EarnRow(), CALM, {}, "has not been read yet: nothing is staked"),
+        ("10", "0", earn(has_access=False), CALM, {}, "no Earn access configured: nothing is staked"),
         ("10", "0", earn(has_access=False, problem="code 10005"), CALM, {}, "code 10005"),
         ("10", "0", earn(read_ms=NOW - 3 * DAY_MS), CALM, {}, "3 days ago"),
         ("10", "0", earn(products=()), CALM, {}, "no flexible product"),
@@ -108,6 +109,25 @@ def test_c9_a_redemption_is_what_is_lacking_rounded_up_to_the_products_step() ->
     assert staking.redemption(D("0.1"), D(5), earn(product(min_redeem=D(1))), P) == staking.Redemption(D(1), "431")
     assert staking.redemption(D(9), D(5), earn(), P) == staking.Redemption(D(5), "431")
     assert staking.redemption(D(1), D(5), earn(products=()), P) is None
+
+
+def held_in(product_id: str, amount: str, redeemable: str) -> EarnPosition:
+    return EarnPosition(coin="ETH", product_id=product_id, amount=D(amount), redeemable=D(redeemable))
+
+
+def test_c9_no_product_is_asked_for_more_than_it_can_give() -> None:
+    """Redemptions of the whole were ordered from one product that held a part, and refused day after day."""
+    two = earn(positions=(held_in("431", "3", "3"), held_in("9", "3", "2")))
+    assert staking.redemption(D(5), D(6), two, P) == staking.Redemption(D(3), "431")
+    rest = staking.moved(two, "ETH", "431", D(-3))
+    assert staking.redemption(D(2), D(3), rest, P) == staking.Redemption(D(2), "9")
+    frozen = earn(positions=(held_in("431", "6", "1"),))
+    assert staking.redemption(D(5), D(6), frozen, P) == staking.Redemption(D(1), "431")
+    none = earn(product(min_redeem=D("0.5")), positions=(held_in("431", "6", "0.2"),))
+    assert staking.redemption(D(5), D(6), none, P) == staking.Redemption(D(0), "431")
+    assert decided("10", "9.6", none).action == "wait" and "redeemable" in decided("10", "9.6", none).reason
+    refused = staking.frozen(two, "ETH", "431", D(6))
+    assert staking.redemption(D(1), D(6), refused, P) == staking.Redemption(D(1), "9")
 
 
 # --- the engine ---
@@ -238,13 +258,38 @@ def test_c9_a_redemption_that_fails_is_alerted_and_the_next_cycle_tries_again() 
     made = staked_world("15.2")
     made.run_day(day(1), ETH_UP)
     report(made, "REJECTED", "15.2")
-    assert not sold(made) and not made.row()["held_sales"] and made.row()["rebalance"]["unfilled"]
+    assert [one.quantity for one in sold(made)] == [D("3.8")], "what is liquid is sold: the day was lost for it, too"
+    assert not made.row()["held_sales"]
     assert any("cannot sell staked coins" in alert.title for alert in made.alerts)
     known(made, "15.2")
+    positions = (held_in("431", "15.2", "15.2"),)
+    made.tell(EarnKnown(account=Account.CORE_HODL, market_ms=made.now_ms, has_access=True, positions=positions))
     made.run_day(day(2), ETH_UP)
     assert [one.action for one in orders(made)] == ["redeem", "redeem"]
     report(made, "DONE", "5")
-    assert sides(made.intents("rebalance")) == [("Sell", "ETH"), ("Buy", "BTC")]
+    assert sides(made.intents("rebalance")) == [("Sell", "ETH"), ("Sell", "ETH"), ("Buy", "BTC")]
+
+
+def test_c9_what_one_product_refuses_comes_from_the_next_and_a_sale_is_made_of_what_there_is() -> None:
+    """Coins staked by hand stood in a second product and a part was frozen: ten identical redemptions in eleven days,
+    every one refused, and not even the liquid coins were sold."""
+    made = staked_world("15.2")
+    positions = (held_in("431", "10", "0.5"), held_in("9", "5.2", "0.2"))
+    made.tell(EarnKnown(account=Account.CORE_HODL, market_ms=made.now_ms, has_access=True, positions=positions))
+    made.run_day(day(1), ETH_UP)
+    report(made, "DONE", "14.7")
+    report(made, "REJECTED", "14.7")
+    assert [(one.product_id, one.amount) for one in orders(made)] == [("431", D("0.5")), ("9", D("0.2"))]
+    assert [one.quantity for one in sold(made)] == [D("4.3")]
+    assert any("cannot sell staked coins" in alert.title for alert in made.alerts)
+
+
+def test_ch10_a_reading_without_offers_or_positions_leaves_what_is_known() -> None:
+    """One failed reading at the close of a day cleared both, and the sales of the day were given up."""
+    made = staked_world("15.2")
+    made.tell(EarnKnown(account=Account.CORE_HODL, market_ms=made.now_ms, has_access=True, problem="HTTP 502"))
+    made.run_day(day(1), ETH_UP)
+    assert [one.product_id for one in orders(made)] == ["431"]
 
 
 def test_c9_a_sale_of_the_other_asset_is_sent_at_once() -> None:

@@ -22,6 +22,7 @@ from statemachines.facts import DiscrepancyFact, PostingFact
 from statemachines.ledger.check import LedgerEntry, check_account, compare_earn
 from statemachines.messages.accounts import BalancesKnown, EarnKnown, Reconciled, StakingOrdered, StakingReported
 from statemachines.messages.market import DayClosed
+from statemachines.messages.orders import StreamRestored
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,
@@ -321,6 +322,20 @@ def test_ch10_the_engine_learns_what_earn_offers_at_the_start_and_every_day() ->
     next_day(one)
     first, second = one.bodies(EarnKnown)
     assert first.has_access and first.products == second.products == (PRODUCT,)
+
+
+def test_ch10_a_reading_of_earn_that_fails_takes_away_nothing_and_the_offers_are_asked_for_again() -> None:
+    """One failed reading at the close of a market day cleared offers and positions for the whole day."""
+    one, exchange = rig(staked=D(4))
+    exchange.access = "unknown"
+    next_day(one)
+    (first,) = one.bodies(EarnKnown)
+    assert first.products == (PRODUCT,) and first.positions
+    exchange.access = "granted"
+    one.tell(StreamRestored(stream="private CORE-HODL"))
+    one.settle()
+    second = one.bodies(EarnKnown)[-1]
+    assert second is not first and second.products == (PRODUCT,) and second.positions == first.positions
 
 
 def test_ch10_without_the_permission_everything_else_works_and_the_reason_is_passed_on() -> None:
