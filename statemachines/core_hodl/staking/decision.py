@@ -160,6 +160,11 @@ def frozen(earn: EarnRow, coin: str, product_id: str, staked: Decimal) -> EarnRo
     return _with(earn, EarnPosition(coin=coin, product_id=product_id, amount=amount, redeemable=ZERO))
 
 
+def shown(amount: Decimal) -> str:
+    """An amount of coins in words, rounded up to eight decimals."""
+    return f"{_ceil(amount, LEAST_STEP).normalize():f}"
+
+
 def _with(earn: EarnRow, changed: EarnPosition) -> EarnRow:
     others = [one for one in earn.positions if (one.coin, one.product_id) != (changed.coin, changed.product_id)]
     return earn.model_copy(update={"positions": (*others, changed)})

@@ -100,11 +100,13 @@ class StakingOrders:
         if lacking > 0 and staked > 0:
             back = staking.redemption(lacking, staked, self.engine_orders.earn, self.parameters)
             if back is None:
-                self._report(f"{lacking} {asset} must be redeemed and the Earn product they are in is not known")
+                self._report(
+                    f"{staking.shown(lacking)} {asset} must be redeemed and the Earn product they are in is not known"
+                )
             elif back.amount <= 0:
-                self._report(f"{lacking} {asset} must be redeemed and Earn shows none as redeemable now")
+                self._report(f"{staking.shown(lacking)} {asset} must be redeemed and Earn shows none as redeemable now")
             else:
-                reason = f"a sale of {wanted} {asset} lacks {lacking}: {back.amount} are redeemed (C9)"
+                reason = f"a sale of {wanted} {asset} lacks {staking.shown(lacking)}: {staking.shown(back.amount)} are redeemed (C9)"
                 self.order("redeem", back.amount, back.product_id, reason)
                 return
         self._send_held(now_ms)
