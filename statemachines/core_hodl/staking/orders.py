@@ -106,7 +106,8 @@ class StakingOrders:
             elif back.amount <= 0:
                 self._report(f"{staking.shown(lacking)} {asset} must be redeemed and Earn shows none as redeemable now")
             else:
-                reason = f"a sale of {wanted} {asset} lacks {staking.shown(lacking)}: {staking.shown(back.amount)} are redeemed (C9)"
+                short, more = staking.shown(lacking), staking.shown(back.amount)
+                reason = f"a sale of {wanted} {asset} lacks {short}: {more} are redeemed (C9)"
                 self.order("redeem", back.amount, back.product_id, reason)
                 return
         self._send_held(now_ms)
