@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from infra.simulator.faults.catalogue import Fault
-from infra.simulator.faults.reading import FaultError, fault_of, read
+from infra.simulator.faults.reading import FaultError, fault_of, read, shown
 
 SHIPPED = Path(__file__).with_name("scenarios")
 LONGEST_S = 400 * 86_400
@@ -90,8 +90,9 @@ def read_scenario(path: Path) -> Scenario:
 
 def read_data(data: dict[str, Any], place: str = "") -> Scenario:
     """The scenario of this data. Raises ``FaultError``."""
-    steps = data.get("step")
-    if isinstance(steps, list):
+    if (steps := data.get("step")) is not None:
+        if not isinstance(steps, list):
+            raise FaultError(f"{place}step is {shown(steps)}; it must be a list of [[step]] tables.")
         made = []
         for number, step in enumerate(steps, 1):
             try:
@@ -114,7 +115,7 @@ def find(name: str) -> Scenario:
     if name in shipped():
         return shipped()[name]
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    if name and (path.suffix == ".toml" or path.is_file()):
         return read_scenario(path)
     raise FaultError(f"--scenario is {name!r}; it must be a scenario file (.toml) or one of: {', '.join(shipped())}.")
 
