@@ -42,6 +42,10 @@ class Step(BaseModel):
             raise ValueError("for_s must be given and at most every_s when the step is repeated")
         return self
 
+    def first_ms(self, began_ms: int, stretch: int = 1) -> int:
+        """When it begins first, in a scenario that began at ``began_ms``."""
+        return _ms(self.at) if self.at is not None else began_ms + round((self.at_s or 0) * 1_000 * stretch)
+
 
 class Occurrence(NamedTuple):
     """One step at one time: ``key`` names it within its scenario."""
@@ -65,7 +69,7 @@ class Scenario(BaseModel):
         """Every occurrence in order of its begin, with all seconds ``stretch`` times as long."""
         found = []
         for number, step in enumerate(self.step, 1):
-            first_ms = _ms(step.at) if step.at is not None else began_ms + round((step.at_s or 0) * 1_000 * stretch)
+            first_ms = step.first_ms(began_ms, stretch)
             for turn in range(step.times):
                 begin_ms = first_ms + round(turn * (step.every_s or 0) * 1_000 * stretch)
                 end_ms = None if step.for_s is None else begin_ms + round(step.for_s * 1_000 * stretch)
