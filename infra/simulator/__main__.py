@@ -24,12 +24,14 @@ import uvloop
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
 from infra.simulator.durable import DurableExchange
+from infra.simulator.fault_targets import check_scenario
 from infra.simulator.faults.scenario import Occurrence, find
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.ticks import TickMarket
 from infra.simulator.server import make_app, start
+from infra.simulator.venue.state import Venue
 from infra.simulator.wall_clock import TICK_MS, WallClock, wall_ms
 
 DAY_MS = 86_400_000
@@ -202,7 +204,7 @@ class Faults(NamedTuple):
     seed: int = 0
 
 
-def choose_faults(arguments: argparse.Namespace, folder: Path, now_ms: int) -> Faults:
+def choose_faults(arguments: argparse.Namespace, folder: Path, now_ms: int, venue: Venue) -> Faults:
     """The scenario of the command line from ``now_ms`` (exchange time) on. The same scenario on a folder in use goes
     on where it was; without one what is left of an earlier one is dropped."""
     path = folder / SCENARIO_FILE
@@ -215,6 +217,7 @@ def choose_faults(arguments: argparse.Namespace, folder: Path, now_ms: int) -> F
     asked = {"scenario": scenario.model_dump(mode="json"), "stretch": arguments.scenario_stretch}
     known = json.loads(path.read_text()) if path.exists() else {}
     if {name: known.get(name) for name in asked} != asked:
+        check_scenario(scenario, venue, now_ms)
         known = {**asked, "began_ms": now_ms}
         path.write_text(json.dumps(known))
     return Faults(scenario.occurrences(known["began_ms"], arguments.scenario_stretch), scenario.seed)
@@ -256,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         durable = DurableExchange(folder, market, config, load_or_create(folder, arguments.account), clock=clock)
         now_ms = durable.exchange.market_time if clock is None else clock.now_ms()
-        faults = choose_faults(arguments, folder, now_ms)
+        faults = choose_faults(arguments, folder, now_ms, durable.exchange.venue)
     except ValueError as error:
         logging.getLogger("infra.simulator").error("%s", error)
         return 2

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import json
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from infra.simulator.api.exchange import AdvanceResult, StepAhead
-from infra.simulator.api.params import Params, shown
+from infra.simulator.api.params import shown
+from infra.simulator.body import BodyError, decimal_of, integer_of, read_object, text_of
 from infra.simulator.credentials import Credentials
 from infra.simulator.hub import Hub
 from infra.simulator.venue.errors import VenueError
@@ -53,14 +54,10 @@ class Control:
         if self.hub.durable.clock is not None:
             return refuse(409, "This exchange runs by the wall clock; its time cannot be advanced.")
         body = await body_of(request)
-        step, until, handled = body.get("step"), body.get("until"), body.get("handled")
-        patient, max_basis = body.get("patient", 0), body.get("max_basis", {})
-        if not isinstance(step, int) or not (until is None or isinstance(until, int)) or not isinstance(patient, int):
-            return refuse(400, "step and patient must be integers, until an integer of ms or null.")
-        try:
-            limits = {str(symbol): Decimal(str(limit)) for symbol, limit in dict(max_basis).items()}
-        except (InvalidOperation, TypeError, ValueError):
-            return refuse(400, "max_basis must be an object of fractions by symbol.")
+        step, handled = integer_of(body, "step"), body.get("handled")
+        until = None if body.get("until") is None else integer_of(body, "until", "an integer of ms or null")
+        patient = integer_of({"patient": 0, **body}, "patient")
+        limits = _limits(body.get("max_basis", {}))
         if not (handled is None or isinstance(handled, dict)):
             return refuse(400, "handled must be an object of frame counts by connection id, or null.")
         await self.hub.settle()
@@ -131,14 +128,11 @@ class Control:
         if (denied := self.denied(request)) is not None:
             return denied
         body = await body_of(request)
-        account, coin = str(body.get("account")), str(body.get("coin"))
-        if account not in self.hub.durable.exchange.venue.accounts:
-            return refuse(400, f"account {account!r} does not exist on this exchange.")
+        account, coin, amount = self._account_of(body), text_of(body, "coin"), decimal_of(body, "amount")
         try:
-            amount = Params({"amount": body.get("amount")}).required_decimal("amount")
             await self.hub.act(lambda: self.hub.durable.deposit(account, coin, amount))
-        except (VenueError, InvalidOperation) as error:
-            return refuse(400, f"The deposit of {shown(body.get('amount'))} {shown(coin)} is refused: {error}.")
+        except VenueError as error:
+            return refuse(400, f"The deposit is refused: {error.message}")
         return web.json_response({"account": account, "coin": coin, "amount": str(amount)})
 
     async def transaction(self, request: web.Request) -> web.Response:
@@ -147,29 +141,65 @@ class Control:
         if (denied := self.denied(request)) is not None:
             return denied
         body = await body_of(request)
-        account, coin, kind = str(body.get("account")), str(body.get("coin")), str(body.get("type") or "")
+        account, coin, kind = self._account_of(body), text_of(body, "coin"), text_of(body, "type")
+        amount, fee = decimal_of(body, "amount"), decimal_of({"fee": "0", **body}, "fee")
         shown_otherwise = body.get("shown", {})
-        if account not in self.hub.durable.exchange.venue.accounts:
-            return refuse(400, f"account {account!r} does not exist on this exchange.")
         if not isinstance(shown_otherwise, dict):
-            return refuse(400, "shown must be an object of fields of the row.")
+            return refuse(400, f"shown is {shown(shown_otherwise)}; it must be an object of fields of the row.")
         try:
-            amounts = Params({"amount": body.get("amount"), "fee": body.get("fee", "0")})
-            amount, fee = amounts.required_decimal("amount"), amounts.required_decimal("fee")
             await self.hub.act(lambda: self.hub.durable.transact(account, coin, kind, amount, fee, shown_otherwise))
-        except (VenueError, InvalidOperation) as error:
-            return refuse(400, f"The {shown(kind)} of {shown(body.get('amount'))} {shown(coin)} is refused: {error}.")
+        except VenueError as error:
+            return refuse(400, f"The transaction is refused: {error.message}")
         return web.json_response({"account": account, "coin": coin, "type": kind, "amount": str(amount)})
+
+    def _account_of(self, body: dict[str, Any]) -> str:
+        account = text_of(body, "account")
+        known = self.hub.durable.exchange.venue.accounts
+        if account not in known:
+            raise BodyError(f"account is {shown(account)}; it must be one of {', '.join(known)}.")
+        return account
+
+    async def nowhere(self, request: web.Request) -> web.Response:
+        """The refusal of a path under /sim that does not exist, or not with this method."""
+        if (denied := self.denied(request)) is not None:
+            return denied
+        methods: set[str] = set()
+        for resource in request.app.router.resources():
+            methods |= (await resource.resolve(request))[1] - {"*", "HEAD"}
+        asked = f"{shown(request.method)} {shown(request.path)}"
+        if methods:
+            return refuse(405, f"{asked} does not exist; allowed here are {', '.join(sorted(methods))}.")
+        return refuse(404, f"{asked} does not exist in the control interface.")
 
 
 def _frames(result: AdvanceResult) -> list[Any]:
     return result.frames
 
 
+def _limits(max_basis: object) -> dict[str, Decimal]:
+    if not isinstance(max_basis, dict):
+        raise BodyError(f"max_basis is {shown(max_basis)}; it must be an object of fractions by symbol.")
+    return {symbol: decimal_of(max_basis, symbol) for symbol in max_basis}
+
+
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object of a request; empty when it is none."""
+    """The JSON object of a request. Raises ``BodyError``."""
+    return read_object(await request.read())
+
+
+@web.middleware
+async def sentences(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a request of /sim carries and cannot be read is refused with its sentence."""
+    if not is_control(request.path):
+        return await handler(request)
     try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return await handler(request)
+    except BodyError as error:
+        return refuse(400, str(error))
+    except web.HTTPRequestEntityTooLarge:
+        return refuse(413, "The request body is longer than 1 MiB.")
+
+
+def is_control(path: str) -> bool:
+    """Whether the path belongs to the control interface."""
+    return path == "/sim" or path.startswith("/sim/")

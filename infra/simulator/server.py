@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 
 from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import ApiRequest
 from infra.simulator.api.routes import FEAR_AND_GREED, ROUTES, VOLATILITY_INDEX
+from infra.simulator.body import BodyError, read_object
 from infra.simulator.config import SimConfig
-from infra.simulator.control import Control
+from infra.simulator.control import Control, sentences
 from infra.simulator.credentials import Credentials
 from infra.simulator.durable import DurableExchange
 from infra.simulator.entrance import Entrance
@@ -95,17 +94,9 @@ def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
         return dict(parse_qsl(query, keep_blank_values=True))
     try:
         # Numbers keep their text: a float would lose digits.
-        body = json.loads(raw_body or b"{}", parse_float=str)
-    except (ValueError, RecursionError):
-        raise params_error("The request body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise params_error("The request body is not a JSON object.")
-    try:
-        orjson.dumps(body)
-    except TypeError:
-        # What cannot be written to the log of inputs must not be done: integers above 64 bits, lone surrogates.
-        raise params_error("The request body holds an integer above 64 bits or a text that is not Unicode.") from None
-    return body
+        return read_object(raw_body or b"{}", number=str)
+    except BodyError as error:
+        raise params_error(str(error)) from None
 
 
 def make_app(
@@ -120,12 +111,15 @@ def make_app(
     hub = Hub(durable, Injection(lambda: durable.exchange.venue, durable.intervene, occurrences, seed))
     entrance = Entrance(hub, credentials, rate_limits=config.rate_limits)
     streams = Streams(hub, entrance, config.ack_delay_ms)
-    app = web.Application()
+    control = Control(hub, credentials)
+    app = web.Application(middlewares=[sentences])
     app.router.add_get("/v5/public/{category:" + "|".join(PUBLIC) + "}", streams.public)
     app.router.add_get("/v5/public/misc/status", streams.status)
     app.router.add_get("/v5/private", streams.private)
     app.router.add_get("/v5/trade", TradeStream(hub, entrance).serve)
-    app.add_routes([*Control(hub, credentials).routes(), *FaultControl(hub, credentials).routes()])
+    app.add_routes([*control.routes(), *FaultControl(hub, credentials).routes()])
+    for path in ("/sim", "/sim/{path:.*}"):
+        app.router.add_route("*", path, control.nowhere)
     app.router.add_route("*", "/{path:.*}", RestGate(hub, entrance, rate_limits=config.rate_limits))
 
     async def lane(_: web.Application) -> Any:

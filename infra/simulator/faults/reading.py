@@ -32,6 +32,13 @@ def fault_of(data: object) -> Fault:
 
 def read(model: type[T], data: object, place: str = "") -> T:
     """The model of this data; ``place`` says in the message where the data stands. Raises ``FaultError``."""
+    if not isinstance(data, (Mapping, model)):
+        raise FaultError(f"{place}it is {shown(data)}; it must be a table.")
+    if isinstance(data, Mapping):
+        # No field of a fault or scenario is a boolean; pydantic would read one as the number 1 or 0.
+        for name, value in data.items():
+            if isinstance(value, bool) and name in model.model_fields:
+                raise FaultError(f"{place}{name} is {value}; it must not be a boolean.")
     try:
         return model.model_validate(data)
     except ValidationError as error:

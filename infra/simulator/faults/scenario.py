@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from infra.simulator.faults.catalogue import Fault
-from infra.simulator.faults.reading import FaultError, fault_of, read
+from infra.simulator.faults.reading import FaultError, fault_of, read, shown
 
 SHIPPED = Path(__file__).with_name("scenarios")
 LONGEST_S = 400 * 86_400
@@ -42,6 +42,10 @@ class Step(BaseModel):
             raise ValueError("for_s must be given and at most every_s when the step is repeated")
         return self
 
+    def first_ms(self, began_ms: int, stretch: int = 1) -> int:
+        """When it begins first, in a scenario that began at ``began_ms``."""
+        return _ms(self.at) if self.at is not None else began_ms + round((self.at_s or 0) * 1_000 * stretch)
+
 
 class Occurrence(NamedTuple):
     """One step at one time: ``key`` names it within its scenario."""
@@ -65,7 +69,7 @@ class Scenario(BaseModel):
         """Every occurrence in order of its begin, with all seconds ``stretch`` times as long."""
         found = []
         for number, step in enumerate(self.step, 1):
-            first_ms = _ms(step.at) if step.at is not None else began_ms + round((step.at_s or 0) * 1_000 * stretch)
+            first_ms = step.first_ms(began_ms, stretch)
             for turn in range(step.times):
                 begin_ms = first_ms + round(turn * (step.every_s or 0) * 1_000 * stretch)
                 end_ms = None if step.for_s is None else begin_ms + round(step.for_s * 1_000 * stretch)
@@ -90,8 +94,9 @@ def read_scenario(path: Path) -> Scenario:
 
 def read_data(data: dict[str, Any], place: str = "") -> Scenario:
     """The scenario of this data. Raises ``FaultError``."""
-    steps = data.get("step")
-    if isinstance(steps, list):
+    if (steps := data.get("step")) is not None:
+        if not isinstance(steps, list):
+            raise FaultError(f"{place}step is {shown(steps)}; it must be a list of [[step]] tables.")
         made = []
         for number, step in enumerate(steps, 1):
             try:
@@ -114,7 +119,7 @@ def find(name: str) -> Scenario:
     if name in shipped():
         return shipped()[name]
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    if name and (path.suffix == ".toml" or path.is_file()):
         return read_scenario(path)
     raise FaultError(f"--scenario is {name!r}; it must be a scenario file (.toml) or one of: {', '.join(shipped())}.")
 

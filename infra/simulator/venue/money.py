@@ -17,6 +17,11 @@ def text(value: Decimal) -> str:
     return "0" if plain in ("-0", "") else plain
 
 
+def decimals(coin: str) -> int:
+    """How many decimals an amount of the coin may have: 8 for USDT, 18 for coins."""
+    return -int((USDT_UNIT if coin == "USDT" else COIN_UNIT).as_tuple().exponent)
+
+
 def to_unit(coin: str, amount: Decimal) -> Decimal:
     """The amount in the coin's smallest booked unit: 1e-8 for USDT, 1e-18 for coins (exact for spot fees)."""
     return amount.quantize(USDT_UNIT if coin == "USDT" else COIN_UNIT, rounding=ROUND_HALF_EVEN)

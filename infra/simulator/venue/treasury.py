@@ -10,7 +10,7 @@ from infra.simulator.venue import earn
 from infra.simulator.venue.errors import VenueError, params_error
 from infra.simulator.venue.margin import transferable
 from infra.simulator.venue.model import Account, Row
-from infra.simulator.venue.money import ZERO, text, to_unit
+from infra.simulator.venue.money import ZERO, decimals, text, to_unit
 from infra.simulator.venue.records import post
 from infra.simulator.venue.state import Venue
 
@@ -53,8 +53,10 @@ def transact(
     ``shown`` replaces fields of its row, to show what a client makes of an odd one."""
     if coin not in COINS:
         raise params_error(f"coin {coin!r} is not one of {', '.join(COINS)}.")
-    if not kind or to_unit(coin, amount) != amount or to_unit(coin, fee) != fee:
-        raise params_error(f"amount {amount} and fee {fee} of {coin} must be in the coin's unit, and type not empty.")
+    if not kind:
+        raise params_error("type is empty; it must be a type of the transaction log.")
+    _check_decimals("amount", coin, amount)
+    _check_decimals("fee", coin, fee)
     post(venue, account, coin, kind, cash_flow=amount, fee=fee, qty=abs(amount))
     account.log[-1].data.update(shown)
     if kind.startswith(FLEXIBLE_STAKING):
@@ -135,5 +137,11 @@ def _move(venue: Venue, wallet: tuple[Account, str], coin: str, amount: Decimal)
 def _check_amount(coin: str, amount: Decimal) -> None:
     if coin not in COINS:
         raise params_error(f"coin {coin!r} is not one of {', '.join(COINS)}.")
-    if amount <= ZERO or to_unit(coin, amount) != amount:
-        raise params_error(f"amount {amount} of {coin} is not a positive amount in the coin's unit.")
+    if amount <= ZERO:
+        raise params_error(f"amount {text(amount)} of {coin} is not above 0.")
+    _check_decimals("amount", coin, amount)
+
+
+def _check_decimals(name: str, coin: str, amount: Decimal) -> None:
+    if to_unit(coin, amount) != amount:
+        raise params_error(f"{name} {text(amount)} of {coin} has more than {decimals(coin)} decimals.")

@@ -10,6 +10,7 @@ from infra.simulator.venue.money import text
 
 def linear_row(spec: Instrument, launch_ms: int) -> dict[str, Any]:
     """A USDT perpetual."""
+    tick = format(spec.tick, "f")
     scale = max(-int(spec.tick.normalize().as_tuple().exponent), 0)
     return {
         "symbol": spec.symbol,
@@ -24,7 +25,11 @@ def linear_row(spec: Instrument, launch_ms: int) -> dict[str, Any]:
         "deliveryFeeRate": "",
         "priceScale": str(scale),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{spec.max_leverage:.2f}", "leverageStep": "0.01"},
-        "priceFilter": {"minPrice": str(spec.tick), "maxPrice": text(spec.max_price), "tickSize": str(spec.tick)},
+        "priceFilter": {
+            "minPrice": tick,
+            "maxPrice": text(spec.max_price),
+            "tickSize": tick,
+        },
         "lotSizeFilter": {
             "minNotionalValue": text(spec.min_notional),
             "maxOrderQty": text(spec.max_limit_qty),
@@ -74,7 +79,7 @@ def spot_row(spec: Instrument) -> dict[str, Any]:
             "maxMarketOrderQty": text(spec.max_market_qty),
             "postOnlyMaxLimitOrderSize": "60000",
         },
-        "priceFilter": {"tickSize": str(spec.tick)},
+        "priceFilter": {"tickSize": format(spec.tick, "f")},
         "riskParameters": {
             "priceLimitRatioX": text(spec.limit_ratio_x),
             "priceLimitRatioY": text(spec.limit_ratio_y),

@@ -66,3 +66,13 @@ def read_topic(category: str, name: str) -> Topic:
     if not exists or category not in ("spot", "linear") or (kind in _LINEAR_ONLY and category != "linear"):
         raise InvalidTopic(f"error:handler not found,topic:{name}")
     return Topic(category, name, kind, detail, subject, spec)
+
+
+def public_names(category: str) -> tuple[str, ...]:
+    """Every topic of a category by its name."""
+    symbols = [symbol for one, symbol in INSTRUMENTS if one == category]
+    names = [f"{kind}.{symbol}" for kind in _OF_SYMBOL for symbol in symbols]
+    names += [f"orderbook.{depth}.{symbol}" for depth in DEPTHS for symbol in symbols]
+    names += [f"kline.{interval}.{symbol}" for interval in ALL_INTERVALS for symbol in symbols]
+    names += [f"insurance.{pool}" for pool in POOLS] + [f"adlAlert.{coin}" for coin in ALERT_COINS]
+    return tuple(name for name in names if category == "linear" or name.partition(".")[0] not in _LINEAR_ONLY)

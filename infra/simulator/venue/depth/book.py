@@ -67,7 +67,9 @@ def _rungs(
         exact = last * (1 + sign * distance)
         price = max(ceil_to(exact, instrument.tick), nearest) if sign > 0 else min(_down(exact, instrument), nearest)
         if price <= ZERO:
-            break
+            if level is not None:
+                break
+            price = instrument.tick  # below a price of less than two ticks there is one bid, at the least price
         if level is not None and level[0] != price:
             yield level
             level = None

@@ -39,6 +39,10 @@ def test_every_fault_is_made_from_its_kind_alone_and_survives_being_written(kind
         (step(at_s="soon"), "step 1: at_s is 'soon'; it must be a valid number"),
         (step(times=3), "times above 1 needs every_s."),
         (step(times=3, every_s=5), "for_s must be given and at most every_s"),
+        ({**SCENARIO, "step": 5}, "mine.toml: step is 5; it must be a list of [[step]] tables."),
+        ({**SCENARIO, "step": {}}, "mine.toml: step is {}; it must be a list of [[step]] tables."),
+        ({**SCENARIO, "step": [5]}, "mine.toml: step 1: it is 5; it must be a table."),
+        (step(for_s=True), "step 1: for_s is True; it must not be a boolean."),
         ({**SCENARIO, "step": []}, "step is []; it must have at least 1 item"),
         ({**SCENARIO, "name": "Two words"}, "name is 'Two words'; it must match pattern"),
         ({"name": "mine"}, "teaches is missing; it is required."),
@@ -63,6 +67,10 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_list() -> None:
     with pytest.raises(FaultError, match=r"'lost-answer'.*one of: auto-deleveraging, .*, withdrawal-suspension"):
         find("lost-answer")
+    with pytest.raises(FaultError, match="--scenario is ''; it must be a scenario file"):
+        find("")
+    with pytest.raises(FaultError, match=r"--scenario is '\.'; it must be a scenario file"):
+        find(".")
 
 
 def test_every_shipped_scenario_is_named_as_its_file_and_every_fault_is_in_one_of_them() -> None:
