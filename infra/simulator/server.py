@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 
 from infra.simulator.api.context import envelope
@@ -21,6 +19,7 @@ from infra.simulator.control import Control
 from infra.simulator.credentials import Credentials
 from infra.simulator.durable import DurableExchange
 from infra.simulator.entrance import Entrance
+from infra.simulator.faithful_json import UnfaithfulError, read_json
 from infra.simulator.fault_control import FaultControl
 from infra.simulator.faults.desk import asked_of
 from infra.simulator.faults.plans import Answered
@@ -94,17 +93,11 @@ def _params(method: str, query: str, raw_body: bytes) -> dict[str, Any]:
     if method == "GET":
         return dict(parse_qsl(query, keep_blank_values=True))
     try:
-        # Numbers keep their text: a float would lose digits.
-        body = json.loads(raw_body or b"{}", parse_float=str)
-    except (ValueError, RecursionError):
-        raise params_error("The request body is not JSON.") from None
+        body = read_json(raw_body or b"{}")
+    except UnfaithfulError as error:
+        raise params_error(str(error)) from None
     if not isinstance(body, dict):
         raise params_error("The request body is not a JSON object.")
-    try:
-        orjson.dumps(body)
-    except TypeError:
-        # What cannot be written to the log of inputs must not be done: integers above 64 bits, lone surrogates.
-        raise params_error("The request body holds an integer above 64 bits or a text that is not Unicode.") from None
     return body
 
 
