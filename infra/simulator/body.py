@@ -5,14 +5,12 @@ Bad input is one sentence with field, value and what is allowed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from infra.simulator.api.params import Params, shown
+from infra.simulator.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.venue.errors import VenueError
 
 DECIMALS = 18
@@ -27,24 +25,15 @@ def read_object(raw: bytes, *, number: Callable[[str], Any] = float) -> dict[str
     if not raw.strip():
         raise BodyError("The request body is empty; it must be a JSON object.")
     try:
-        body = json.loads(raw, parse_float=number, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        body = read_json(raw, number=number)
+    except NotJsonError:
         raise BodyError("The request body is not JSON; it must be a JSON object.") from None
+    except UnfaithfulError as error:
+        raise BodyError(str(error)) from None
     if not isinstance(body, dict):
         kind = {list: "a list", str: "a text", type(None): "null", bool: "true or false"}.get(type(body), "a number")
         raise BodyError(f"The request body is {kind}; it must be a JSON object.")
-    try:
-        orjson.dumps(body)
-    except TypeError:
-        # What cannot be written to the log of inputs must not be done.
-        raise BodyError(
-            "The request body holds an integer above 64 bits, a text that is not Unicode or more than 254 levels."
-        ) from None
     return body
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 def text_of(body: Mapping[str, Any], name: str) -> str:

@@ -16,12 +16,15 @@ from typing import IO, Any
 import orjson
 
 from infra.files import sync_folder, write_whole
+from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
 from infra.simulator.api.keys import CONFIGURED, ApiKey
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
+from infra.simulator.faithful_json import logged, logged_request
 from infra.simulator.market.port import Market
+from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
 from infra.simulator.venue.orders.incidents import Incident
 from infra.simulator.wall_clock import WallClock, wall_ms
@@ -32,7 +35,8 @@ SECRET_PARAMS = frozenset({"password"})
 
 
 class DurableExchange:
-    """An ``Exchange`` whose inputs are written to the state folder. ``sync`` puts them on the disk itself.
+    """An ``Exchange`` whose inputs are written to the state folder. ``sync`` puts them on the disk itself. An input
+    that its log line would not repeat exactly is refused before it has any effect.
 
     With a ``clock`` time passes by itself (``catch_up``); without one by ``advance`` (lockstep).
     """
@@ -72,19 +76,24 @@ class DurableExchange:
     def handle(self, request: ApiRequest) -> dict[str, Any]:
         """``Exchange.handle``; a POST is logged, whatever became of it. By the wall clock the market is brought to the
         present before it."""
+        line = b""
         if request.method == "POST":
             self.catch_up()
             if SECRET_PARAMS & request.params.keys():
                 # The log of inputs must not hold them, and what is done must not depend on what is not in the log.
                 kept = {name: value for name, value in request.params.items() if name not in SECRET_PARAMS}
                 request = replace(request, params=kept)
-        answer = self.exchange.handle(request)
-        if request.method == "POST":
             key = request.key
             signer = (key.account, key.read_only, key.number) if key else (None, False, CONFIGURED)
             account, read_only, number = signer
             entry = ["request", request.path, dict(request.params), request.uid, account, read_only, request.granted]
-            self._append([*entry, number])
+            try:
+                line = logged_request([*entry, number])
+            except VenueError as error:
+                return envelope(error.code, error.message, {}, {}, self.stamp_ms())
+        answer = self.exchange.handle(request)
+        if line:
+            self._append(line)
         return answer
 
     def advance(
@@ -93,7 +102,8 @@ class DurableExchange:
         """``Exchange.advance``; logged when it did something."""
         result = self.exchange.advance(step, until, patient, max_basis)
         if result.advanced:
-            self._append(["advance", step, until, patient, {name: str(limit) for name, limit in max_basis.items()}])
+            basis = {name: str(limit) for name, limit in max_basis.items()}
+            self._append(logged(["advance", step, until, patient, basis]))
         return result
 
     def stamp_ms(self) -> int:
@@ -105,31 +115,35 @@ class DurableExchange:
         if self.clock is None or (now_ms := self.clock.now_ms()) <= self.exchange.market_time:
             return
         self.exchange.run_to(now_ms)
-        self._append(["run", now_ms])
+        self._append(logged(["run", now_ms]))
 
     def deposit(self, account: str, coin: str, amount: Decimal) -> None:
         """``Exchange.deposit``."""
         self.catch_up()
+        line = logged_request(["deposit", account, coin, str(amount)])
         self.exchange.deposit(account, coin, amount)
-        self._append(["deposit", account, coin, str(amount)])
+        self._append(line)
 
     def transact(
         self, account: str, coin: str, kind: str, amount: Decimal, fee: Decimal, shown: Mapping[str, Any]
     ) -> None:
         """``Exchange.transact``."""
+        line = logged_request(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
         self.exchange.transact(account, coin, kind, amount, fee, shown)
-        self._append(["transact", account, coin, kind, str(amount), str(fee), dict(shown)])
+        self._append(line)
 
     def cancel_unguarded(self, account: str, product: str) -> None:
         """``Exchange.cancel_unguarded``."""
         self.catch_up()
+        line = logged(["dcp", account, product])
         self.exchange.cancel_unguarded(account, product)
-        self._append(["dcp", account, product])
+        self._append(line)
 
     def intervene(self, incident: Incident) -> None:
         """``Exchange.intervene``."""
+        line = logged(["incident", dict(incident)])
         self.exchange.intervene(incident)
-        self._append(["incident", dict(incident)])
+        self._append(line)
 
     def drain(self) -> list[Frame]:
         """``Exchange.drain``."""
@@ -166,8 +180,8 @@ class DurableExchange:
         sync_folder(self._folder)
         return file
 
-    def _append(self, entry: list[Any]) -> None:
-        self._file.write(orjson.dumps(entry) + b"\n")
+    def _append(self, line: bytes) -> None:
+        self._file.write(line + b"\n")
         self._inputs += 1
 
     def _replay(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from typing import Any
 
@@ -15,6 +14,7 @@ from infra.simulator.api.shapes.frames import PRIVATE, check_private_topics
 from infra.simulator.api.shapes.topics import STATUS, InvalidTopic
 from infra.simulator.credentials import check_stream_auth
 from infra.simulator.entrance import Entrance
+from infra.simulator.faithful_json import UnfaithfulError, read_json
 from infra.simulator.hub import Connection, Hub
 from infra.simulator.sockets.idle import receive_timeout_s
 from infra.simulator.venue.errors import VenueError
@@ -30,8 +30,8 @@ def _request(data: str) -> dict[str, Any] | None:
     """A client's message; None unless it is an object with an ``op`` and, if any, a ``req_id`` of short texts (a
     number of 64 bits is taken for its text)."""
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = read_json(data, number=float)
+    except UnfaithfulError:
         return None
     if not isinstance(body, dict):
         return None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from aiohttp import WSMsgType, web
 
 from infra.simulator.api.context import envelope
@@ -20,6 +18,7 @@ from infra.simulator.api.params import MAX_INTEGER
 from infra.simulator.api.routes import ROUTES
 from infra.simulator.credentials import check_stream_auth, check_time
 from infra.simulator.entrance import CATEGORIES, Entrance
+from infra.simulator.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.faults.desk import asked_of
 from infra.simulator.faults.plans import Answered, Asked, Silence
 from infra.simulator.hub import Connection, Hub
@@ -106,7 +105,11 @@ class TradeStream:
         return socket
 
     async def _answer(self, session: _Session, data: str) -> dict[str, Any]:
-        body = _read(data)
+        try:
+            body = _read(data)
+        except UnfaithfulError as error:
+            refused = {"reqId": "", "retCode": 10001, "retMsg": str(error), "op": "", "data": {}, "retExtInfo": {}}
+            return {**refused, "header": {}, "connId": session.connection.conn_id}
         if body is None:
             return {"success": False, "ret_msg": "Params Error", "op": "", "conn_id": session.connection.conn_id}
         op, now_ms = body["op"], wall_ms() + self._hub.durable.skew_ms
@@ -206,12 +209,11 @@ class TradeStream:
 
 
 def _read(data: str) -> dict[str, Any] | None:
-    """A client's message; None unless it is an object with a short text ``op`` and, if any, a short ``reqId``. What
-    cannot be written to the log of inputs is refused too."""
+    """A client's message; None unless it is an object with a short text ``op`` and, if any, a short ``reqId``. Raises
+    ``UnfaithfulError`` for what cannot be written to the log of inputs."""
     try:
-        body = json.loads(data, parse_float=str)
-        orjson.dumps(body)
-    except (ValueError, RecursionError, TypeError):
+        body = read_json(data)
+    except NotJsonError:
         return None
     if not isinstance(body, dict):
         return None

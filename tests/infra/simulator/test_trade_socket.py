@@ -133,6 +133,7 @@ def test_odd_messages_get_an_answer_and_the_socket_lives(tmp_path: Path) -> None
         odd = [
             "", "[]", "null", '{"op": 7}', '{"op": "order.create"}', "[" * 5_000, json.dumps({"op": "x" * 400}),
             '{"op": "order.create", "reqId": {}}', '{"op": "order.create", "header": [], "args": {}}',
+            '{"op": "order.create", "args": [{"ignored": NaN}]}',
             '{"op": "order.create", "args": [{"qty": 1e999}]}', json.dumps({"op": "order.create", "args": [10**40]}),
         ]  # fmt: skip
         for message in odd:
