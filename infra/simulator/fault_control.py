@@ -54,10 +54,10 @@ class FaultControl(Control):
             return denied
         try:
             asked = read(Injected, await body_of(request))
+            for_ms = None if asked.for_s is None else round(asked.for_s * 1_000)
+            made = await self.hub.act(lambda: self.hub.faults.inject(asked.fault, for_ms, asked.seed))
         except FaultError as error:
             return refuse(400, str(error))
-        for_ms = None if asked.for_s is None else round(asked.for_s * 1_000)
-        made = await self.hub.act(lambda: self.hub.faults.inject(asked.fault, for_ms, asked.seed))
         return web.json_response(made.shown())
 
     async def clear(self, request: web.Request) -> web.Response:

@@ -6,15 +6,19 @@ brought to what the desk holds, so that a restart ends what has ended meanwhile.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from infra.simulator.faults.catalogue import Disconnect, ExchangeFault, Fault
 from infra.simulator.faults.desk import Active, FaultDesk
 from infra.simulator.faults.frames import FrameDealer
+from infra.simulator.faults.reading import FaultError
 from infra.simulator.faults.scenario import Occurrence
 from infra.simulator.venue.orders.incidents import Incident, demanded
 from infra.simulator.venue.state import Venue
+
+log = logging.getLogger(__name__)
 
 
 class Injection:
@@ -47,7 +51,8 @@ class Injection:
         self._coming = [one for one in self._coming if not is_past(one)]
 
     def inject(self, fault: Fault, for_ms: int | None = None, seed: int = 0) -> Active:
-        """Make a fault active now, for so much exchange time (None: until it is cleared)."""
+        """Make a fault active now, for so much exchange time (None: until it is cleared). Raises ``FaultError``
+        for one that may not hold beside the active ones."""
         now_ms = self._venue().now_ms
         made = self.desk.inject(fault, now_ms, None if for_ms is None else now_ms + for_ms, seed=seed)
         self.pump()
@@ -74,7 +79,10 @@ class Injection:
         self.desk.expire(now_ms)
         while self._coming and self._coming[0].begin_ms <= now_ms:
             one = self._coming.pop(0)
-            self.desk.inject(one.fault, now_ms, one.end_ms, identity=one.key, seed=self._seed)
+            try:
+                self.desk.inject(one.fault, now_ms, one.end_ms, identity=one.key, seed=self._seed)
+            except FaultError as error:
+                log.error("The step %s of the scenario is left out: %s", one.key, error)
         self._converge()
         for incident in demanded(self._venue(), self.desk):
             self._intervene(incident)
