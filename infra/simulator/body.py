@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from infra.simulator.api.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.api.params import Params, shown
-from infra.simulator.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.venue.errors import VenueError
 
 DECIMALS = 18

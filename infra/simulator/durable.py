@@ -18,11 +18,11 @@ import orjson
 from infra.files import sync_folder, write_whole
 from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import AdvanceResult, ApiRequest, Exchange
+from infra.simulator.api.faithful_json import logged, logged_request
 from infra.simulator.api.keys import CONFIGURED, ApiKey
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
-from infra.simulator.faithful_json import logged, logged_request
 from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS

@@ -53,7 +53,7 @@ class Injection:
 
     def inject(self, fault: Fault, for_ms: int | None = None, seed: int = 0) -> Active:
         """Make a fault active now, for so much exchange time (None: until it is cleared). Raises ``FaultError`` for
-        one that could strike nothing, or whose filters are impossible."""
+        one that could strike nothing, whose filters are impossible, or that may not hold beside the active ones."""
         check(fault, self._venue())
         check_together(fault, (one for _, one in self._venue().conditions.active.values()))
         now_ms = self._venue().now_ms
@@ -85,10 +85,10 @@ class Injection:
             holding = self._venue().conditions.active
             try:
                 check_together(one.fault, (fault for key, (_, fault) in holding.items() if key != one.key))
+                self.desk.inject(one.fault, now_ms, one.end_ms, identity=one.key, seed=self._seed)
             except FaultError as error:
                 log.error("The step %s of the scenario is left out: %s", one.key, error)
                 continue
-            self.desk.inject(one.fault, now_ms, one.end_ms, identity=one.key, seed=self._seed)
             self._converge()
         self._converge()
         for incident in demanded(self._venue(), self.desk):

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import ApiRequest
@@ -154,9 +155,25 @@ def _raise_exit() -> None:
     raise web.GracefulExit
 
 
+class _NoTraceOfBadRequests(logging.Filter):
+    """A request that is no HTTP, or has an overlong address or header, is the client's mistake: one line of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.msg, record.args = "A request was refused with %d: %s", (error.code, type(error).__name__)
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+            record.exc_info = None
+        return True
+
+
+_REQUESTS = logging.getLogger(f"{__name__}.requests")
+_REQUESTS.addFilter(_NoTraceOfBadRequests())
+
+
 async def start(app: web.Application, port: int) -> tuple[web.AppRunner, str]:
     """Listen on loopback (port 0: a free one); returns the runner and the base URL."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    runner = web.AppRunner(app, access_log=None, logger=_REQUESTS, shutdown_timeout=2)
     await runner.setup()
     site = web.TCPSite(runner, LOOPBACK, port)
     await site.start()

@@ -20,6 +20,7 @@ from infra.simulator.faults.catalogue import (
     StreamFault,
     StreamOutage,
 )
+from infra.simulator.faults.gaps import check_gaps
 from infra.simulator.faults.plans import Asked, Page, Plan, plan_of
 
 OPEN_IN_MAINTENANCE = frozenset({"/v5/market/time", "/v5/system/status"})
@@ -79,7 +80,9 @@ class FaultDesk:
     def inject(
         self, fault: Fault, now_ms: int, end_ms: int | None = None, *, identity: str | None = None, seed: int = 0
     ) -> Active:
-        """Make a fault active from now on; ``identity`` names it (default: a new number)."""
+        """Make a fault active from now on; ``identity`` names it (default: a new number). Raises ``FaultError`` for a
+        price gap that with those that hold would move prices too far."""
+        check_gaps(fault, (one.fault for one in self._active.values() if one.id != identity))
         if identity is None:
             self._number += 1
             identity = str(self._number)

@@ -61,5 +61,8 @@ def _sentence(model: type[BaseModel], at: Sequence[int | str], error: Mapping[st
 
 def shown(value: object) -> str:
     """A foreign value for an error text: short and printable."""
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # more digits, or more levels, than Python writes
+        return "a value too large to show"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

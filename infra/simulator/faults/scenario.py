@@ -12,11 +12,14 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
 from infra.simulator.faults.catalogue import Fault
+from infra.simulator.faults.gaps import check_gaps_over_time
 from infra.simulator.faults.reading import FaultError, fault_of, read, shown
 
 SHIPPED = Path(__file__).with_name("scenarios")
 LONGEST_S = 400 * 86_400
 MAX_STEPS = 200
+LONGEST_PATH = 300
+LONGEST_REASON = 200
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
 
 
@@ -66,7 +69,8 @@ class Scenario(BaseModel):
     step: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
 
     def occurrences(self, began_ms: int, stretch: int = 1) -> list[Occurrence]:
-        """Every occurrence in order of its begin, with all seconds ``stretch`` times as long."""
+        """Every occurrence in order of its begin, with all seconds ``stretch`` times as long. Raises ``FaultError``
+        for price gaps that together would move prices too far."""
         found = []
         for number, step in enumerate(self.step, 1):
             first_ms = step.first_ms(began_ms, stretch)
@@ -74,7 +78,9 @@ class Scenario(BaseModel):
                 begin_ms = first_ms + round(turn * (step.every_s or 0) * 1_000 * stretch)
                 end_ms = None if step.for_s is None else begin_ms + round(step.for_s * 1_000 * stretch)
                 found.append(Occurrence(begin_ms, end_ms, f"{self.name}/{number}/{turn + 1}", step.fault))
-        return sorted(found, key=lambda one: (one.begin_ms, one.key))
+        found.sort(key=lambda one: (one.begin_ms, one.key))
+        check_gaps_over_time(found)
+        return found
 
 
 def _ms(instant: datetime) -> int:
@@ -83,13 +89,24 @@ def _ms(instant: datetime) -> int:
 
 def read_scenario(path: Path) -> Scenario:
     """The scenario of a file. Raises ``FaultError`` with one sentence."""
+    if "\0" in str(path):
+        raise FaultError(f"{_shown(path)} cannot be read: no file has such a name.")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FaultError(f"{path} cannot be read: {error.strerror}.") from None
+        raise FaultError(f"{_shown(path)} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FaultError(f"{path} is no TOML file: {error}.") from None
+        raise FaultError(f"{_shown(path)} is no TOML file: {str(error)[:LONGEST_REASON]}.") from None
+    except RecursionError:
+        raise FaultError(f"{_shown(path)} cannot be read: it is nested too deeply.") from None
+    except ValueError:
+        raise FaultError(f"{_shown(path)} cannot be read: it holds a number of too many digits.") from None
     return read_data(data, f"{path.name}: ")
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH and text.isprintable() else shown(text)
 
 
 def read_data(data: dict[str, Any], place: str = "") -> Scenario:
@@ -119,9 +136,14 @@ def find(name: str) -> Scenario:
     if name in shipped():
         return shipped()[name]
     path = Path(name)
-    if name and (path.suffix == ".toml" or path.is_file()):
+    try:
+        is_file = bool(name) and (path.suffix == ".toml" or path.is_file())
+    except OSError:  # a name that no file can have
+        is_file = False
+    if is_file:
         return read_scenario(path)
-    raise FaultError(f"--scenario is {name!r}; it must be a scenario file (.toml) or one of: {', '.join(shipped())}.")
+    names = ", ".join(shipped())
+    raise FaultError(f"--scenario is {shown(name)}; it must be a scenario file (.toml) or one of: {names}.")
 
 
 def lines() -> Iterator[str]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from infra.simulator.api.faithful_json import UnfaithfulError, read_json
 from infra.simulator.api.params import MAX_INTEGER
 from infra.simulator.api.protection import TOPICS as DCP_TOPICS
 from infra.simulator.api.shapes.frames import PRIVATE, check_private_topics
 from infra.simulator.api.shapes.topics import STATUS, InvalidTopic
 from infra.simulator.credentials import check_stream_auth
 from infra.simulator.entrance import Entrance
-from infra.simulator.faithful_json import UnfaithfulError, read_json
 from infra.simulator.hub import Connection, Hub
 from infra.simulator.sockets.idle import receive_timeout_s
 from infra.simulator.venue.errors import VenueError

@@ -13,12 +13,12 @@ from aiohttp import WSMsgType, web
 
 from infra.simulator.api.context import envelope
 from infra.simulator.api.exchange import ApiRequest
+from infra.simulator.api.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.api.keys import ApiKey
 from infra.simulator.api.params import MAX_INTEGER
 from infra.simulator.api.routes import ROUTES
 from infra.simulator.credentials import check_stream_auth, check_time
 from infra.simulator.entrance import CATEGORIES, Entrance
-from infra.simulator.faithful_json import NotJsonError, UnfaithfulError, read_json
 from infra.simulator.faults.desk import asked_of
 from infra.simulator.faults.plans import Answered, Asked, Silence
 from infra.simulator.hub import Connection, Hub

@@ -64,6 +64,34 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         read_scenario(broken)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a = " + "[" * 3_000 + "]" * 3_000, "nested too deeply"),
+        (".".join(["a"] * 3_000) + " = 1", ""),
+        ("[[step]]\nat_s = " + "9" * 5_000, "too many digits"),
+        ("[[step]]\nfault.kind = 'latency'\nat_s = 0x" + "f" * 5_000, ""),
+        ("[[step]]\nat_s = 1\nfault = 0x" + "f" * 5_000, "a value too large to show"),
+        ("[[step]]\nat_s = 1\nfault.kind." + ".".join(["a"] * 3_000) + " = 1", ""),
+    ],
+    ids=["nested", "dotted", "digits", "hex seconds", "hex fault", "dotted kind"],
+)
+def test_a_hostile_file_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "hostile.toml"
+    path.write_text(text)
+    with pytest.raises(FaultError) as refused:
+        find(str(path))
+    assert sentence in str(refused.value) and "hostile.toml" in str(refused.value)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 1_000
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "x" * 5_000 + ".toml", "a\nb", "a\x00b", "a\x00b.toml"])
+def test_a_name_that_no_file_can_have_is_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(FaultError) as refused:
+        find(name)
+    assert len(str(refused.value)) < 1_000 and "\n" not in str(refused.value)
+
+
 def test_an_unknown_name_is_answered_with_the_list() -> None:
     with pytest.raises(FaultError, match=r"'lost-answer'.*one of: auto-deleveraging, .*, withdrawal-suspension"):
         find("lost-answer")
