@@ -269,7 +269,8 @@ class ExchangeFault(Fault):
 
 class PriceGap(ExchangeFault):
     """Prices of a coin jump by `change` (a fraction: -0.2 is 20 % down), spot, last, mark and index alike, and jump
-    back at its end; bars and history show it."""
+    back at its end; bars and history show it. Gaps that hold together move a symbol at
+    most a thousand times up and a thousand times down."""
 
     kind: Literal["price-gap"] = "price-gap"
     symbol: Text = ALL
