@@ -132,9 +132,9 @@ class OrderManagerLogic:
             parent = self._context.parents.get(parts.intent_id) if parts else None
             return parent is not None and parent.requests.pending.get(topic) == ask.key
         if topic in (Topic.TRANSFER, Topic.TRANSFER_LOOK):
-            return transfers.is_wanted(self._context, subject, ask.key)
+            return self._context.transfers.awaits(subject, ask.key)
         if topic in (Topic.STAKE, Topic.STAKE_LOOK):
-            return staking.is_wanted(self._context, subject, ask.key)
+            return self._context.stakings.awaits(subject, ask.key)
         if topic is Topic.LEVERAGE:
             return self._leverage.still_needed(subject, ask.key)
         if topic is Topic.RESURRECTED:

@@ -9,7 +9,7 @@ from statemachines.earn.terms import LookUpStaking, StakeCoins, StakingStatus
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
 from statemachines.execution.orders.order_ids import client_order_id
-from statemachines.execution.orders.request_keys import Topic, other_key
+from statemachines.execution.orders.request_keys import Topic
 from statemachines.execution.orders.staking_order import StakingWork
 from statemachines.execution.orders.staking_order_machine import StakingState
 from statemachines.execution.records.transaction_records import OwnLeg
@@ -93,12 +93,6 @@ def take_answer(context: ExecutionContext, staking_id: str, key: str, outcome: E
         _look_up(context, work, 0.0)
 
 
-def is_wanted(context: ExecutionContext, staking_id: str, key: str) -> bool:
-    """Whether a delayed request is still needed."""
-    work = context.stakings.get(staking_id)
-    return work is not None and work.pending == key
-
-
 def _send(context: ExecutionContext, work: StakingWork, delay_s: float = 0.0) -> None:
     ordered = work.ordered
     trigger = "send" if work.state is StakingState.REQUESTED else "resend"
@@ -113,7 +107,7 @@ def _send(context: ExecutionContext, work: StakingWork, delay_s: float = 0.0) ->
     )
     # RM-2: a switch may forbid to stake; to redeem is to reduce risk, which is never refused.
     gate = ENGINE_OF.get(ordered.account) if ordered.action == "stake" else None
-    context.call_exchange(_next_key(work, Topic.STAKE), ordered.account, request, gate, delay_s)
+    context.call_exchange(context.stakings.next_key(work, Topic.STAKE), ordered.account, request, gate, delay_s)
 
 
 def _refused(context: ExecutionContext, work: StakingWork, refused: Refused) -> None:
@@ -193,14 +187,8 @@ def _look_up(context: ExecutionContext, work: StakingWork, delay_s: float) -> No
         product_id=ordered.product_id,
         amount=ordered.amount,
     )
-    context.call_exchange(_next_key(work, Topic.STAKE_LOOK), ordered.account, request, None, delay_s)
+    context.call_exchange(context.stakings.next_key(work, Topic.STAKE_LOOK), ordered.account, request, None, delay_s)
     context.stakings.mark(work)
-
-
-def _next_key(work: StakingWork, topic: Topic) -> str:
-    work.requests += 1
-    work.pending = other_key(topic, work.ordered.staking_id, work.requests)
-    return work.pending
 
 
 def _done(context: ExecutionContext, work: StakingWork) -> None:

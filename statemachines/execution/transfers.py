@@ -6,7 +6,7 @@ from typing import Literal
 
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
-from statemachines.execution.orders.request_keys import Topic, other_key
+from statemachines.execution.orders.request_keys import Topic
 from statemachines.execution.orders.transfer_order import TransferWork
 from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.records.transaction_records import OwnLeg
@@ -67,7 +67,7 @@ def send(context: ExecutionContext, work: TransferWork, delay_s: float = 0.0) ->
     text = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}: {ordered.purpose}"
     work.reason = ""
     _move(context, work, trigger, text)
-    context.call_exchange(_next_key(work, Topic.TRANSFER), Account.MASTER, request, None, delay_s)
+    context.call_exchange(context.transfers.next_key(work, Topic.TRANSFER), Account.MASTER, request, None, delay_s)
 
 
 def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: ExchangeResponse) -> None:
@@ -91,12 +91,6 @@ def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: 
         work.reason = why
         _move(context, work, "lose", why)
         _look_up_later(context, work, why)
-
-
-def is_wanted(context: ExecutionContext, transfer_id: str, key: str) -> bool:
-    """Whether a delayed request is still needed."""
-    work = context.transfers.get(transfer_id)
-    return work is not None and work.pending == key
 
 
 def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) -> None:
@@ -150,14 +144,8 @@ def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> N
 def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
     ordered = work.ordered
     request = LookUpTransfer(transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount)
-    context.call_exchange(_next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
+    context.call_exchange(context.transfers.next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
     context.transfers.mark(work)
-
-
-def _next_key(work: TransferWork, topic: Topic) -> str:
-    work.requests += 1
-    work.pending = other_key(topic, work.ordered.transfer_id, work.requests)
-    return work.pending
 
 
 def _done(context: ExecutionContext, work: TransferWork) -> None:

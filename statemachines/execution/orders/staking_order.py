@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.execution.orders.staking_order_machine import ENDED, StakingMachine, StakingState
+from statemachines.execution.orders.works import Works
 from statemachines.messages.accounts import StakingOrdered
 
 PREFIX = "staking:"
@@ -38,7 +37,11 @@ class StakingWork:
     machine: StakingMachine = field(init=False)
 
     def __post_init__(self) -> None:
-        self.machine = StakingMachine(self.ordered.staking_id)
+        self.machine = StakingMachine(self.work_id)
+
+    @property
+    def work_id(self) -> str:
+        return self.ordered.staking_id
 
     @property
     def state(self) -> StakingState:
@@ -72,22 +75,11 @@ class StakingWork:
         }
 
 
-class StakingWorks:
-    """Staking orders by id; ended ones are kept for a while so that a repeated order is recognised."""
+class StakingWorks(Works[StakingWork]):
+    """Staking orders by id."""
 
     def __init__(self, keep_ended: int) -> None:
-        self._keep = keep_ended
-        self._by_id: dict[str, StakingWork] = {}
-        self._ended: deque[StakingWork] = deque()
-        self._slots = 0
-        self._dirty: dict[int, StakingWork] = {}
-
-    def get(self, staking_id: str) -> StakingWork | None:
-        return self._by_id.get(staking_id)
-
-    def live(self) -> Iterator[StakingWork]:
-        """Staking orders not ended, in order of arrival."""
-        return iter(sorted((w for w in self._by_id.values() if not w.is_ended), key=lambda work: work.number))
+        super().__init__(PREFIX, _restored, keep_ended)
 
     def due(self, now_ms: int) -> list[StakingWork]:
         """Those that are to be looked up again by now."""
@@ -97,47 +89,9 @@ class StakingWorks:
         """When the next one is to be looked up again."""
         return min((work.check_ms for work in self.live() if work.check_ms is not None), default=None)
 
-    def free_slot(self) -> int:
-        if len(self._ended) > self._keep:
-            oldest = self._ended.popleft()
-            del self._by_id[oldest.ordered.staking_id]
-            return oldest.slot
-        self._slots += 1
-        return self._slots - 1
 
-    def add(self, work: StakingWork) -> None:
-        self._by_id[work.ordered.staking_id] = work
-        self.mark(work)
-
-    def end(self, work: StakingWork) -> None:
-        self._ended.append(work)
-        self.mark(work)
-
-    def mark(self, work: StakingWork) -> None:
-        self._dirty[work.slot] = work
-
-    def rows(self) -> Iterable[StateRow]:
-        """Every row in its current form."""
-        return [_stored(work) for work in self._by_id.values()]
-
-    def dirty(self) -> Iterable[StateRow]:
-        """Rows changed since the last call."""
-        rows = [_stored(work) for _, work in sorted(self._dirty.items())]
-        self._dirty.clear()
-        return rows
-
-    def restore(self, rows: Mapping[str, StateRow]) -> None:
-        for key, row in rows.items():
-            if key.startswith(PREFIX):
-                data = dict(row.data)
-                ordered = StakingOrdered.model_validate(data.pop("ordered"))
-                work = StakingWork(slot=int(key.removeprefix(PREFIX)), ordered=ordered, **data)
-                work.machine = StakingMachine.restored(ordered.staking_id, row.state)
-                self._by_id[ordered.staking_id] = work
-                self._slots = max(self._slots, work.slot + 1)
-        ended = (work for work in self._by_id.values() if work.is_ended)
-        self._ended = deque(sorted(ended, key=lambda work: work.ended_number))
-
-
-def _stored(work: StakingWork) -> StateRow:
-    return StateRow(f"{PREFIX}{work.slot}", work.state.value, 1, work.as_data())
+def _restored(slot: int, row: StateRow) -> StakingWork:
+    data = dict(row.data)
+    work = StakingWork(slot=slot, ordered=StakingOrdered.model_validate(data.pop("ordered")), **data)
+    work.machine = StakingMachine.restored(work.work_id, row.state)
+    return work

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.execution.orders.transfer_order_machine import ENDED, TransferMachine, TransferState
+from statemachines.execution.orders.works import Works
 from statemachines.facts import TransferFact
 from statemachines.messages.accounts import TransferOrdered
 
@@ -33,7 +32,11 @@ class TransferWork:
     machine: TransferMachine = field(init=False)
 
     def __post_init__(self) -> None:
-        self.machine = TransferMachine(self.ordered.transfer_id)
+        self.machine = TransferMachine(self.work_id)
+
+    @property
+    def work_id(self) -> str:
+        return self.ordered.transfer_id
 
     @property
     def state(self) -> TransferState:
@@ -74,68 +77,15 @@ class TransferWork:
         }
 
 
-class TransferWorks:
-    """Transfers by id; ended ones are kept for a while so that a repeated order is recognised."""
+class TransferWorks(Works[TransferWork]):
+    """Transfers by id."""
 
     def __init__(self, keep_ended: int) -> None:
-        self._keep = keep_ended
-        self._by_id: dict[str, TransferWork] = {}
-        self._ended: deque[TransferWork] = deque()
-        self._slots = 0
-        self._dirty: dict[int, TransferWork] = {}
-
-    def get(self, transfer_id: str) -> TransferWork | None:
-        return self._by_id.get(transfer_id)
-
-    def known(self) -> Iterator[TransferWork]:
-        """Transfers live or ended that are still held, in order of arrival."""
-        return iter(sorted(self._by_id.values(), key=lambda work: work.number))
-
-    def live(self) -> Iterator[TransferWork]:
-        """Transfers not ended, in order of arrival."""
-        return iter(sorted((w for w in self._by_id.values() if not w.is_ended), key=lambda work: work.number))
-
-    def free_slot(self) -> int:
-        if len(self._ended) > self._keep:
-            oldest = self._ended.popleft()
-            del self._by_id[oldest.ordered.transfer_id]
-            return oldest.slot
-        self._slots += 1
-        return self._slots - 1
-
-    def add(self, work: TransferWork) -> None:
-        self._by_id[work.ordered.transfer_id] = work
-        self.mark(work)
-
-    def end(self, work: TransferWork) -> None:
-        self._ended.append(work)
-        self.mark(work)
-
-    def mark(self, work: TransferWork) -> None:
-        self._dirty[work.slot] = work
-
-    def rows(self) -> Iterable[StateRow]:
-        """Every row in its current form."""
-        return [_stored(work) for work in self._by_id.values()]
-
-    def dirty(self) -> Iterable[StateRow]:
-        """Rows changed since the last call."""
-        rows = [_stored(work) for _, work in sorted(self._dirty.items())]
-        self._dirty.clear()
-        return rows
-
-    def restore(self, rows: Mapping[str, StateRow]) -> None:
-        for key, row in rows.items():
-            if key.startswith(PREFIX):
-                data = dict(row.data)
-                ordered = TransferOrdered.model_validate(data.pop("ordered"))
-                work = TransferWork(slot=int(key.removeprefix(PREFIX)), ordered=ordered, **data)
-                work.machine = TransferMachine.restored(ordered.transfer_id, row.state)
-                self._by_id[ordered.transfer_id] = work
-                self._slots = max(self._slots, work.slot + 1)
-        ended = (work for work in self._by_id.values() if work.is_ended)
-        self._ended = deque(sorted(ended, key=lambda work: work.ended_number))
+        super().__init__(PREFIX, _restored, keep_ended)
 
 
-def _stored(work: TransferWork) -> StateRow:
-    return StateRow(f"{PREFIX}{work.slot}", work.state.value, 1, work.as_data())
+def _restored(slot: int, row: StateRow) -> TransferWork:
+    data = dict(row.data)
+    work = TransferWork(slot=slot, ordered=TransferOrdered.model_validate(data.pop("ordered")), **data)
+    work.machine = TransferMachine.restored(work.work_id, row.state)
+    return work

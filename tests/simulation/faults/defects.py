@@ -130,7 +130,7 @@ def a_transfer_is_repeated_under_another_id() -> AbstractContextManager[Any]:
             to_account=ordered.to_account,
         )
         transfers._move(context, work, "resend", why)
-        context.call_exchange(transfers._next_key(work, Topic.TRANSFER), Account.MASTER, request)
+        context.call_exchange(context.transfers.next_key(work, Topic.TRANSFER), Account.MASTER, request)
 
     return patch.object(transfers, "_look_up_later", wrong)
 
