@@ -12,7 +12,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, Commands, ExchangeCall, Send
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import Portfolio, TransferEnded
+from statemachines.messages.accounts import FreeCapital, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
@@ -101,6 +101,9 @@ class TacticalEngine:
                 self._finish_cycle()
             case TransferEnded() if body.from_account is Account.TACTICAL:
                 self._returning.moved(body)
+                self._engine_orders.capital_moved(body)
+            case FreeCapital() if body.engine is self.name:
+                self._give(body, now_ms)
             case _:
                 pass
         return self._engine_orders.take()
@@ -116,6 +119,14 @@ class TacticalEngine:
             self._deploying.decide(body, now_ms)
         self._returning.request_again()
         self._finish_cycle()
+
+    def _give(self, body: FreeCapital, now_ms: int) -> None:
+        """A8: only cash is given, never a deployment; what cannot be given is waived."""
+        if self._engine_orders.ask(body, now_ms):
+            cash, owed = self._engine_orders.engine.cash_usdt, self._returning.owed_usdt()
+            buying = self._deploying.buying_usdt()
+            why = f"cash {cash:f} USDT, {owed:f} of it owed to CORE-HODL or kept aside, {buying:f} being deployed (A8)"
+            self._engine_orders.answer(self.name, cash - owed - buying, why)
 
     def _advance(self, key: str, now_ms: int) -> None:
         """All orders of a deployment have ended: done, repeated after a pause, or abandoned (TA-9)."""

@@ -1,210 +1,214 @@
-"""Transfers between accounts requested by engines (OR-6): owed, ordered, ended; never lost, never made twice.
+"""All movements that have not ended (OR-6): never lost, never made twice.
 
-A transfer's id is a UUIDv5 of its request and its attempt number, so that a repeat after a crash is the same transfer
-at the exchange. A transfer that failed on the exchange's evidence is returned to the engine that requested it: the
-engine still owes the amount and requests it again, in time for the next cycle. Every retry has a single owner, so
-nothing is transferred twice.
+A transfer that failed on the exchange's evidence goes back to its origin: an engine still owes the amount and requests
+it again in time for the next cycle, the treasury decides anew. Every retry has a single owner, so nothing
+is transferred twice.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Remark, Send
-from statemachines.fsm import Row, StateMachine, Table
-from statemachines.messages.accounts import TransferEnded, TransferOrdered, TransferWanted
-from statemachines.values import Account
+from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded, TransferOrdered, TransferWanted
+from statemachines.orchestration.transfers.movement import Movement, MovementState
+from statemachines.values import ACCOUNT_OF, Account, ActorName, floor_to_step
 
-NAMESPACE = uuid.UUID("6f1f6a36-5f0e-5e51-9a53-8a4a3c9f7d10")
+SCHEMA = 2
 FINISHED_KEPT = 500
 """Number of finished requests kept, so that a repeated request changes nothing."""
 
+REQUESTS = "transfer-requests"
+"""The name under which remarks about requests that are no movement stand in the journal."""
 
-class MovementState(StrEnum):
-    """The states of a transfer request."""
-
-    WANTED = "WANTED"
-    REFUSED = "REFUSED"
-    OWED = "OWED"
-    ORDERED = "ORDERED"
-    DONE = "DONE"
-    FAILED = "FAILED"
+ZERO = Decimal(0)
 
 
-_S = MovementState
-
-MOVEMENT_TABLE: Table[MovementState] = Table(
-    "movement",
-    _S.WANTED,
-    (
-        Row("want", _S.WANTED, _S.OWED, "OR-6: to be transferred in the capital stage of the next NORMAL cycle"),
-        Row("refuse", _S.WANTED, _S.REFUSED, "OR-6: no amount, or from an account to itself"),
-        Row("order", _S.OWED, _S.ORDERED, "OR-3, OR-6: one attempt is under way"),
-        Row("done", _S.ORDERED, _S.DONE, "OR-6: the exchange has made the transfer"),
-        Row("failed", _S.ORDERED, _S.FAILED, "OR-6: back to the engine, which still owes it and requests it again"),
-    ),
-    {
-        _S.WANTED: "Запрошен",
-        _S.REFUSED: "Отклонён",
-        _S.OWED: "К перечислению",
-        _S.ORDERED: "Поручен",
-        _S.DONE: "Выполнен",
-        _S.FAILED: "Не выполнен",
-    },
-)
-
-MACHINE = "transfer"
-"""The machine name of all transfer requests in the journal; each line names its request."""
-
-
-class MovementMachine(StateMachine[MovementState]):
-    """One transfer request from its arrival to its end."""
-
-    __slots__ = ()
-    TABLE = MOVEMENT_TABLE
-
-
-@dataclass(slots=True)
-class Movement:
-    """One transfer request; `transfer_id` is set while an attempt is under way."""
-
-    request_id: str
-    from_account: Account
-    to_account: Account
-    coin: str
-    amount: Decimal
-    purpose: str
-    attempt: int = 1
-    transfer_id: str | None = None
-    machine: MovementMachine = field(default_factory=lambda: MovementMachine(MACHINE))
-
-    def fire(self, trigger: str, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """Move along the table; the line names the request. Raises IllegalTransitionError when there is no such row."""
-        return self.machine.fire(trigger, reason, {"request_id": self.request_id, **data})
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether an attempt has been ordered and has not ended."""
-        return self.machine.state is _S.ORDERED
-
-    def to_data(self) -> dict[str, Any]:
-        """JSON values. The state is implied: an open request with a transfer is ORDERED, otherwise OWED."""
-        return {
-            "request_id": self.request_id,
-            "from_account": self.from_account,
-            "to_account": self.to_account,
-            "coin": self.coin,
-            "amount": str(self.amount),
-            "purpose": self.purpose,
-            "attempt": self.attempt,
-            "transfer_id": self.transfer_id,
-        }
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Movement:
-        """Restore from the result of `to_data`."""
-        fields = dict(data)
-        state = _S.OWED if data["transfer_id"] is None else _S.ORDERED
-        fields["amount"] = Decimal(data["amount"])
-        fields["from_account"], fields["to_account"] = Account(data["from_account"]), Account(data["to_account"])
-        return cls(**fields, machine=MovementMachine.restored(MACHINE, state))
+def with_states(row: StateRow) -> StateRow:
+    """Schema 1 knew two states of an open request: it was owed, or its transfer had been ordered."""
+    moved = [
+        {name: value for name, value in one.items() if name != "transfer_id"}
+        | {"release_id": "", "state": "FREE" if one["transfer_id"] is None else "SENT"}
+        for one in row.data["open"]
+    ]
+    return row._replace(schema=2, data={**row.data, "open": moved})
 
 
 class TransferRequests:
-    """All open transfer requests, in the order in which they were made."""
+    """All open movements, in the order in which they were requested. `step_usdt` is the step to which the parts of a
+    release are rounded down."""
 
-    def __init__(self, installation: str) -> None:
+    def __init__(self, installation: str, step_usdt: Decimal = Decimal("0.0001")) -> None:
         self._installation = installation
+        self._step_usdt = step_usdt
         self._open: dict[str, Movement] = {}
         self._finished: list[str] = []
         self._failed: dict[str, int] = {}
 
+    # --- requests ---
+
     def take_wanted(self, body: TransferWanted) -> Commands:
-        """Take a request: the transfer is made in the capital stage of the next NORMAL cycle."""
-        if body.request_id in self._open or body.request_id in self._finished:
-            return [_remark(body.request_id, "repeat", f"request {body.request_id} is already known")]
-        movement = Movement(body.request_id, body.from_account, body.to_account, body.coin, body.amount, body.purpose)
-        if body.amount <= 0 or body.from_account == body.to_account:
-            text = f"{body.engine} requests {body.amount} {body.coin} from {body.from_account} to {body.to_account}"
-            reason = f"{text}: refused, the amount must be above 0 and the accounts must differ"
-            return [movement.fire("refuse", reason, {}), Alert("warning", "A transfer was refused", reason)]
-        self._open[body.request_id] = movement
-        movement.attempt += self._failed.pop(body.request_id, 0)
-        reason = f"{body.amount} {body.coin} from {body.from_account} to {body.to_account}: {body.purpose}"
-        return [movement.fire("want", reason, {"amount": str(body.amount), "coin": body.coin})]
+        """An engine requests a transfer: it is made in the capital stage of the next NORMAL cycle."""
+        accounts = (body.from_account, body.to_account)
+        return self._request(body.request_id, accounts, body.coin, body.amount, body.purpose, str(body.engine))
+
+    def take_contribution(self, request_id: str, to_account: Account, amount_usdt: Decimal, purpose: str) -> Commands:
+        """OR-5: what lies in the master account goes to an engine; it is free already."""
+        return self._request(request_id, (Account.MASTER, to_account), "USDT", amount_usdt, purpose, "the treasury")
+
+    def release(
+        self,
+        release_id: str,
+        giver: ActorName,
+        parts: Sequence[tuple[Account, Decimal]],
+        least_usdt: Decimal,
+        purpose: str,
+    ) -> Commands:
+        """OR-2, OR-4: ask an engine to free the sum of `parts`, of which each account is to receive its part."""
+        if any(one.release_id == release_id for one in self._open.values()):
+            return [_remark(release_id, "repeat", f"release {release_id} is already known")]
+        total = sum((amount for _, amount in parts), ZERO)
+        commands: Commands = []
+        for to_account, amount in parts:
+            request_id, accounts = f"{release_id}-{to_account}", (ACCOUNT_OF[giver], to_account)
+            movement = Movement.requested(
+                self._installation, request_id, accounts, "USDT", amount, purpose, release_id=release_id
+            )
+            self._open[request_id] = movement
+            commands.append(movement.fire("ask", f"{movement.way} ({purpose}): {giver} is asked to free it"))
+        reason = f"{purpose}: {total:f} USDT are to be given to {', '.join(account for account, _ in parts)}"
+        asked = FreeCapital(
+            release_id=release_id, engine=giver, amount_usdt=total, least_usdt=least_usdt, reason=reason
+        )
+        return [*commands, Send(asked)]
+
+    def is_freeing(self, giver: ActorName) -> bool:
+        """Whether an engine has been asked to free capital and has not answered."""
+        account = ACCOUNT_OF[giver]
+        return any(one.state is MovementState.FREEING and one.from_account is account for one in self._open.values())
+
+    def take_freed(self, body: CapitalFreed) -> Commands:
+        """The engine's answer: what was asked for, or less of it, which reduces the receivers pro rata (C10)."""
+        asked = [m for m in self._of_release(body.release_id) if m.state is MovementState.FREEING]
+        wanted = sum((movement.amount for movement in asked), ZERO)
+        if not asked or body.freed_usdt < 0:
+            text = f"{body.engine} reports {body.freed_usdt:f} USDT free for {body.release_id}, which is not expected"
+            return [_remark(body.release_id, "stray_freed", text)]
+        freed = min(body.freed_usdt, wanted)
+        commands: Commands = []
+        for movement in asked:
+            part = floor_to_step(movement.amount * freed / wanted, self._step_usdt)
+            commands.append(self._set_free(movement, movement.amount if freed == wanted else part, body.reason))
+        return commands
+
+    def _set_free(self, movement: Movement, part: Decimal, why: str) -> JournalEntry:
+        if part <= 0:
+            self._end(movement)
+            return movement.fire("nothing_free", f"{movement.way}: nothing of it could be freed: {why}")
+        if part == movement.amount:
+            return movement.fire("freed", f"{movement.way}: it is free: {why}")
+        whole, movement.amount = movement.amount, part
+        return movement.fire("freed_in_part", f"{movement.way}, of {whole:f} that were asked for: {why}")
+
+    def _of_release(self, release_id: str) -> list[Movement]:
+        return [one for one in self._open.values() if one.release_id == release_id]
+
+    def _request(
+        self, request_id: str, accounts: tuple[Account, Account], coin: str, amount: Decimal, purpose: str, who: str
+    ) -> Commands:
+        if request_id in self._open or request_id in self._finished:
+            return [_remark(request_id, "repeat", f"request {request_id} is already known")]
+        attempt = 1 + self._failed.get(request_id, 0)
+        movement = Movement.requested(self._installation, request_id, accounts, coin, amount, purpose, attempt)
+        if amount <= 0 or accounts[0] == accounts[1]:
+            reason = f"{who} requests {movement.way}: refused, the amount must be above 0 and the accounts must differ"
+            return [movement.fire("refuse", reason), Alert("warning", "A transfer was refused", reason)]
+        self._failed.pop(request_id, None)
+        self._open[request_id] = movement
+        return [movement.fire("want", f"{movement.way}: {purpose}")]
+
+    # --- transfers ---
 
     def due(self) -> list[str]:
-        """Requests that are owed and not under way, in the order in which they were made."""
-        return [m.request_id for m in self._open.values() if not m.is_under_way]
+        """Requests whose amount is free and that are not under way, in the order in which they were made."""
+        return [m.request_id for m in self._open.values() if m.state is MovementState.FREE]
+
+    def due_of(self, release_id: str) -> list[str]:
+        """Those of a release."""
+        return [m.request_id for m in self._of_release(release_id) if m.state is MovementState.FREE]
 
     def order(self, requests: Sequence[str]) -> Commands:
         """Order the transfers of these requests."""
         commands: Commands = []
         for movement in (self._open[request_id] for request_id in requests):
-            movement.transfer_id = self._transfer_id(movement)
-            reason = f"{movement.amount} {movement.coin} from {movement.from_account} to {movement.to_account}"
-            data = {"transfer_id": movement.transfer_id, "attempt": movement.attempt}
-            commands += [
-                movement.fire("order", reason, data),
-                Send(
-                    TransferOrdered(
-                        transfer_id=movement.transfer_id,
-                        request_id=movement.request_id,
-                        from_account=movement.from_account,
-                        to_account=movement.to_account,
-                        coin=movement.coin,
-                        amount=movement.amount,
-                        purpose=movement.purpose,
-                    )
-                ),
-            ]
+            ordered = TransferOrdered(
+                transfer_id=movement.transfer_id,
+                request_id=movement.request_id,
+                from_account=movement.from_account,
+                to_account=movement.to_account,
+                coin=movement.coin,
+                amount=movement.amount,
+                purpose=movement.purpose,
+            )
+            commands += [movement.fire("order", f"{movement.way} ({movement.purpose})"), Send(ordered)]
         return commands
 
     def take_ended(self, body: TransferEnded) -> Commands:
-        """An attempt has ended: done, or back to the engine that requested it."""
+        """A transfer has ended: confirmed and booked, or back to its origin."""
         movement = self._open.get(body.request_id)
-        if movement is None or movement.transfer_id != body.transfer_id:
-            text = f"transfer {body.transfer_id} is not under way"
-            return [_remark(body.request_id, "ended", text)]
+        if movement is None or movement.transfer_id != body.transfer_id or movement.state is not MovementState.SENT:
+            return [_remark(body.request_id, "ended", f"transfer {body.transfer_id} is not under way")]
         condition = f"transfer:{body.coin}:{body.from_account}:{body.to_account}"
         if body.succeeded:
-            del self._open[body.request_id]
-            self._finished = [*self._finished, body.request_id][-FINISHED_KEPT:]
-            reason = f"{body.amount} {body.coin} transferred from {body.from_account} to {body.to_account}"
-            return [movement.fire("done", reason, {}), AlertEnded(condition, reason)]
+            self._end(movement)
+            done = movement.fire("done", f"{movement.way}: the exchange has made the transfer {body.transfer_id}")
+            booked = movement.fire("book", f"{movement.way}: posted to the ledger")
+            return [done, booked, AlertEnded(condition, f"{movement.way} was transferred")]
         del self._open[body.request_id]
         self._failed[body.request_id] = movement.attempt
         while len(self._failed) > FINISHED_KEPT:
             del self._failed[next(iter(self._failed))]
-        reason = f"attempt {movement.attempt} failed: {body.reason}; the engine still owes it and requests it again"
-        text = f"{body.amount} {body.coin} from {body.from_account} to {body.to_account} ({body.purpose}): {reason}"
-        note = movement.fire("failed", reason, {"attempt": movement.attempt})
-        return [note, Alert("warning", "A transfer between accounts failed", text, condition)]
+        whose = (
+            "the treasury decides anew" if movement.is_of_the_treasury else "the engine still owes it and asks again"
+        )
+        reason = f"attempt {movement.attempt} failed: {body.reason}; {whose}"
+        text = f"{movement.way} ({movement.purpose}): {reason}"
+        return [
+            movement.fire("failed", reason),
+            Alert("warning", "A transfer between accounts failed", text, condition),
+        ]
+
+    def _end(self, movement: Movement) -> None:
+        del self._open[movement.request_id]
+        self._finished = [*self._finished, movement.request_id][-FINISHED_KEPT:]
+
+    # --- views ---
 
     def are_under_way(self, requests: Sequence[str]) -> bool:
-        """Whether an attempt of any of these requests has not ended."""
-        return any(r in self._open and self._open[r].is_under_way for r in requests)
+        """Whether the transfer of any of these requests has not ended."""
+        return any(r in self._open and self._open[r].state is MovementState.SENT for r in requests)
 
     @property
     def under_way(self) -> int:
         """Ordered transfers that have not ended."""
-        return sum(movement.is_under_way for movement in self._open.values())
+        return sum(movement.state is MovementState.SENT for movement in self._open.values())
+
+    def open(self) -> list[Movement]:
+        """Every movement that has not ended."""
+        return list(self._open.values())
 
     def owed(self) -> dict[str, str]:
-        """Amounts owed and not under way, as text per request."""
+        """Amounts that are to move and are not under way, as text per request."""
         return {
             m.request_id: f"{m.amount} {m.coin} {m.from_account} → {m.to_account}"
             for m in self._open.values()
-            if not m.is_under_way
+            if m.state is not MovementState.SENT
         }
 
-    def _transfer_id(self, movement: Movement) -> str:
-        return str(uuid.uuid5(NAMESPACE, f"{self._installation}/{movement.request_id}/{movement.attempt}"))
+    # --- durability ---
 
     def to_data(self) -> dict[str, Any]:
         """The durable state."""
@@ -217,10 +221,10 @@ class TransferRequests:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Restore from the result of `to_data`."""
         for row in data["open"]:
-            self._open[row["request_id"]] = Movement.from_data(row)
+            self._open[row["request_id"]] = Movement.from_data(self._installation, row)
         self._finished = list(data["finished"])
         self._failed = {request_id: int(attempts) for request_id, attempts in data["failed"].items()}
 
 
 def _remark(request_id: str, trigger: str, reason: str) -> Remark:
-    return Remark(MACHINE, trigger, reason, {"request_id": request_id})
+    return Remark(REQUESTS, trigger, reason, {"request_id": request_id})
