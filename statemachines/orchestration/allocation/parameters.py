@@ -135,6 +135,9 @@ class AllocationParameters(ParameterModel):
     kept_in_master_usdt: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(0)
     """USDT in the master account that are not distributed to the engines, for a withdrawal (OR-5)."""
 
+    min_contribution_usdt: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(1)
+    """Less in the master account is not distributed yet (OR-5)."""
+
     transfer_step_usdt: Annotated[Decimal, Field(gt=0, le=1), Unit("USDT")] = Decimal("0.0001")
     """Amounts that move are rounded down to multiples of it (OR-6)."""
 

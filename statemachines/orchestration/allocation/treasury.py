@@ -77,7 +77,7 @@ class Treasury:
             found = trims(standing.equities, weights, standing.total_usdt, self._p)
             moves = trim_moves(found, standing.equities, weights, standing.total_usdt, self._p)
             notes += [_trim_note(one, moves) for one in found]
-        if standing.undistributed_usdt > 0:
+        if standing.undistributed_usdt > 0 and standing.undistributed_usdt >= self._p.min_contribution_usdt:
             after = _after(standing.equities, moves)
             moves += contributions(standing.undistributed_usdt, after, weights, standing.total_usdt)
         notes += [_move_note(move) for move in moves]

@@ -13,6 +13,8 @@ ZERO, ONE = Decimal(0), Decimal(1)
 PLACES = Decimal("1E-12")
 """Weights are kept to 12 places; the largest one takes what rounding leaves, so that they add up to exactly 1."""
 
+NEARLY = 100 * PLACES
+
 Weights = dict[Sleeve, Decimal]
 """A weight for every sleeve; they add up to exactly 1."""
 
@@ -70,7 +72,7 @@ def goal(regime: Regime, default: Weights, p: RegimeParameters) -> Weights:
 def paced(now: Weights, aim: Weights, max_shift: Decimal) -> Weights:
     """O2: one day's step along the straight line to the goal; the largest change is at most `max_shift`."""
     largest = max(abs(aim[sleeve] - now[sleeve]) for sleeve in Sleeve)
-    if largest <= max_shift:
+    if largest <= max_shift + NEARLY:  # what rounding has left is no step of its own
         return dict(aim)
     return exact({sleeve: now[sleeve] + (aim[sleeve] - now[sleeve]) * max_shift / largest for sleeve in Sleeve})
 

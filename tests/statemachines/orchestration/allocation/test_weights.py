@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal as D
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -53,6 +54,17 @@ def test_o2_the_largest_change_is_5_points_and_the_others_keep_to_the_straight_l
     assert sum((moved(a, b) for a, b in zip([DEFAULT, *days], days, strict=False)), D(0)) == D("0.15")
 
 
+def test_o2_what_rounding_leaves_is_no_day_of_its_own() -> None:
+    """From bear to high volatility the other weights move by thirds of 5 points; after three days it is there. A day
+    more with a change of 1e-12 would also have put off OR-4 (O5)."""
+    for first, second in product(Regime, Regime):
+        now, aim = goal(first, DEFAULT, P), goal(second, DEFAULT, P)
+        days, needed = 0, max(abs(aim[sleeve] - now[sleeve]) for sleeve in Sleeve) / FIVE
+        while now != aim:
+            now, days = paced(now, aim, FIVE), days + 1
+        assert days == -(-needed // 1)
+
+
 def test_or1_a_run_with_fewer_engines_has_no_weight_for_the_others_in_any_regime() -> None:
     few = {engine: D(0) for engine in ENGINES} | {ActorName.CORE_HODL: D("0.75"), ActorName.TREND_1: D("0.25")}
     default = by_sleeve(few)
@@ -89,7 +101,7 @@ def test_o2_weights_stay_within_bounds_add_up_to_1_and_reach_their_goal(
         for _ in range(1 + int(1 / most)):
             after = paced(now, aim, most)
             assert sum(after.values()) == 1 and all(0 <= one <= 1 for one in after.values())
-            assert all(abs(after[s] - now[s]) <= most + D("1e-11") for s in Sleeve)
+            assert all(abs(after[s] - now[s]) <= most + D("2e-10") for s in Sleeve)
             assert all(min(now[s], aim[s]) - D("1e-11") <= after[s] <= max(now[s], aim[s]) + D("1e-11") for s in Sleeve)
             now = after
             if parts is not goals[-1]:
