@@ -9,7 +9,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded
-from statemachines.values import ActorName, Frozen, floor_to_step
+from statemachines.values import Account, ActorName, Frozen, floor_to_step
 
 ZERO = Decimal(0)
 STEP_USDT = Decimal("0.0001")
@@ -19,6 +19,11 @@ LEAST_USDT = Decimal("0.01")
 
 RELEASES_KEY = "RELEASES"
 """The key of an engine's row of releases."""
+
+
+def request_id_of(release_id: str, to_account: Account) -> str:
+    """The request of the transfer that brings one account its part of a release."""
+    return f"{release_id}-{to_account}"
 
 
 class Release(Frozen):
@@ -89,7 +94,7 @@ class Releases(Frozen):
 
     def transferred(self, body: TransferEnded) -> Releases:
         """After the end of a transfer: what was kept aside for it has left, or is the engine's again."""
-        release_id = next((one for one in self.kept if body.request_id.startswith(f"{one}-")), None)
+        release_id = next((one for one in self.kept if body.request_id == request_id_of(one, body.to_account)), None)
         if release_id is None:
             return self
         left = self.kept[release_id] - body.amount

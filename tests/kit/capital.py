@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from statemachines.messages.accounts import FreeCapital, TransferEnded
+from statemachines.portfolio.release import request_id_of
 from statemachines.values import ACCOUNT_OF, Account, ActorName
 
 RELEASE = "capital-release"
@@ -34,7 +35,7 @@ def moved(
     """The end of one of its transfers."""
     return TransferEnded(
         transfer_id=f"{release_id}-{to}-id",
-        request_id=f"{release_id}-{to}",
+        request_id=request_id_of(release_id, to),
         from_account=ACCOUNT_OF[engine],
         to_account=to,
         coin="USDT",

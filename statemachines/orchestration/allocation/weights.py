@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -43,12 +44,14 @@ def by_sleeve(engines: Mapping[ActorName, Decimal]) -> Weights:
 
 
 def shares_within(engines: Mapping[ActorName, Decimal]) -> dict[ActorName, Decimal]:
-    """O4: each engine's part of its sleeve, as the default weights have it: 3 : 1 for TREND-1 and TREND-2. Engines of a
-    sleeve without a weight have none."""
+    """O4: each engine's part of its sleeve, as the default weights have it: 3 : 1 for TREND-1 and TREND-2.
+
+    The engines of a sleeve without a weight share it equally: whatever they still hold can be given."""
     sleeves = by_sleeve(engines)
+    sizes = Counter(SLEEVE_OF[engine] for engine in ENGINES)
     return {
-        engine: engines.get(engine, ZERO) / whole if (whole := sleeves[SLEEVE_OF[engine]]) else ZERO
-        for engine in ENGINES
+        engine: engines.get(engine, ZERO) / sleeves[sleeve] if sleeves[sleeve] else ONE / sizes[sleeve]
+        for engine, sleeve in SLEEVE_OF.items()
     }
 
 

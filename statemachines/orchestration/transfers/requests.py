@@ -15,6 +15,7 @@ from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Remark, Send
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded, TransferOrdered, TransferWanted
 from statemachines.orchestration.transfers.movement import Movement, MovementState
+from statemachines.portfolio.release import request_id_of
 from statemachines.values import ACCOUNT_OF, Account, ActorName, floor_to_step
 
 SCHEMA = 2
@@ -73,7 +74,7 @@ class TransferRequests:
         total = sum((amount for _, amount in parts), ZERO)
         commands: Commands = []
         for to_account, amount in parts:
-            request_id, accounts = f"{release_id}-{to_account}", (ACCOUNT_OF[giver], to_account)
+            request_id, accounts = request_id_of(release_id, to_account), (ACCOUNT_OF[giver], to_account)
             movement = Movement.requested(
                 self._installation, request_id, accounts, "USDT", amount, purpose, release_id=release_id
             )

@@ -160,6 +160,15 @@ def test_r2_what_is_freed_while_risk_is_not_normal_waits_for_the_next_normal_cyc
     assert bank.share(A.TREND_1, A.TREND_2) == pytest.approx(20)
 
 
+def test_or1_an_engine_whose_weight_was_set_to_0_gives_what_it_holds() -> None:
+    """It has no weight in any regime, and its capital would have stayed with it for ever."""
+    weights = QUICK.weights | {ActorName.FUNDING: D(0), ActorName.CORE_HODL: D("0.75")}
+    bank = Bank(QUICK.model_copy(update={"weights": weights}))
+    bank.close_day(100)
+    assert bank.balances[A.FUNDING] == 0
+    assert bank.share(A.CORE_HODL) == pytest.approx(75)
+
+
 # --- OR-5 ---
 
 
