@@ -102,6 +102,11 @@ class RegimeParameters(ParameterModel):
         Order("volatility_returns", "below", "kept_bars", "OR-2, D4"),
     )
 
+    @property
+    def look_back_bars(self) -> int:
+        """The longest look-back of a condition, in daily bars."""
+        return max(self.slow_sma_bars, 2 * self.adx_bars, self.volatility_returns + 1)
+
     @model_validator(mode="after")
     def _keeps_enough_for_the_adx(self) -> Self:
         if self.kept_bars < 20 * self.adx_bars:
