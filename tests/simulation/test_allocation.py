@@ -6,6 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from functools import cache
 
+import numpy as np
 import pytest
 
 from actors.runtime.memory_store import MemoryStore
@@ -13,11 +14,15 @@ from actors.runtime.registry import START_ORDER
 from infra.backtest.system import InProcessSystem
 from statemachines.commands import JournalEntry
 from statemachines.facts import PostingFact, TransferFact
+from statemachines.orchestration.allocation.regime import day_of
 from statemachines.orchestration.allocation.regime_machine import Regime
-from statemachines.values import DAY_MS, Account, ActorName
+from statemachines.values import DAILY, DAY_MS, SPOT, Account, ActorName
 from tests.kit.journals import first_difference, from_memory, without_versions
+from tests.reference import allocation as reference
 from tests.simulation.books import books_in_memory
 from tests.simulation.whole import build, instant, synthetic
+from tests.statemachines.orchestration.allocation.bars import day_ms
+from tests.statemachines.orchestration.allocation.test_reference import ORDER
 
 START = instant("2025-01-01")
 DAYS = 75
@@ -77,6 +82,31 @@ def test_or5_a_deposit_is_booked_and_distributed_in_the_next_cycle() -> None:
     days = sorted({fact.updated_ms // DAY_MS * DAY_MS for fact in contributions})
     assert days == [START + 11 * DAY_MS, START + 31 * DAY_MS]
     assert system.exchange.venue.accounts["MASTER"].balance("USDT") < 1
+
+
+def test_or2_regime_and_weights_of_every_day_are_those_of_the_independent_computation() -> None:
+    """O1 to O3 in the whole system, the history before the first day included."""
+    store, _ = steady()
+    bars = store.closed_bars(SPOT, "BTCUSDT", DAILY, START + DAYS * DAY_MS, 5_000)
+    high, low, close = (np.array([float(getattr(one, name)) for one in bars]) for name in ("high", "low", "close"))
+    expected = reference.run([day_of(one.start_ms) for one in bars], high, low, close, day_of(START))
+    notes = [line.note for line in store.journal(ActorName.ORCHESTRATOR) if line.note.machine == "regime"]
+    winners = {int(note.data["day_ms"]): note for note in notes if "winner" in note.data}
+    weights = {int(note.data["day_ms"]): note for note in notes if note.trigger == "weights"}
+    assert {day.regime for day in expected} > {"DEFAULT"} and len(winners) > 60
+    for day in expected:
+        if (note := winners.get(day_ms(day.day))) is None:
+            continue  # the day that was under way at the end
+        assert (note.data["winner"], note.dest, isinstance(note, JournalEntry)) == (
+            day.winner,
+            day.regime,
+            day.is_change,
+        )
+        assert (day_ms(day.day) in weights) == (day.points > 1e-9)
+        if day.points > 1e-9:
+            shown = weights[day_ms(day.day)].data
+            for sleeve, weight in zip(ORDER, day.weights, strict=True):
+                assert float(str(shown[sleeve])) * 100 == pytest.approx(weight, abs=1e-7)
 
 
 def test_or2_or6_capital_moves_by_regime_and_the_ledger_agrees_with_the_exchange() -> None:
