@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, Remark, Send
 from statemachines.messages.accounts import FreeCapital, TransferEnded
-from statemachines.portfolio.release import RELEASES_KEY, Releases
+from statemachines.portfolio.release import RELEASES_KEY, Release, Releases
 from statemachines.values import ActorName, Frozen
 
 E = TypeVar("E", bound=Frozen)
@@ -58,6 +58,14 @@ class EngineRows(Generic[E]):
         text = f"{body.amount_usdt:f} USDT are to be given: {body.reason}"
         self.out.append(Remark(RELEASES_KEY, "asked", text, {"amount_usdt": f"{body.amount_usdt:f}"}))
         return True
+
+    def begins_to_give(self, now_ms: int) -> Release | None:
+        """The question on which the engine acts now, once; None when there is none."""
+        release, due_ms = self.releases.open, self.releases.due_ms
+        if release is None or release.is_begun or due_ms is None or due_ms > now_ms:
+            return None
+        self.set_releases(self.releases.begun())
+        return release
 
     def answer(self, engine: ActorName, free_usdt: Decimal, why: str) -> None:
         """Answer the open release with what is free; it is kept aside from now on."""

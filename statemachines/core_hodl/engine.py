@@ -116,7 +116,7 @@ class CoreHodlEngine:
                 self._intake.transferred(body)
                 self._engine_orders.capital_moved(body)
             case FreeCapital() if body.engine is self.name:
-                self._giving.asked(body, now_ms)
+                self._engine_orders.ask(body, now_ms)
             case _:
                 pass
         return self._engine_orders.take()
@@ -147,10 +147,12 @@ class CoreHodlEngine:
 
     def deadline(self) -> int | None:
         """When the day's decisions continue; None while orders are working or nothing is left to decide."""
-        return self._engine_orders.engine.due_ms
+        due = (self._engine_orders.engine.due_ms, self._engine_orders.releases.due_ms)
+        return min((ms for ms in due if ms is not None), default=None)
 
     def tick(self, now_ms: int) -> Commands:
         """Continue the day's decisions, if due."""
+        self._giving.begin(now_ms)
         due_ms = self._engine_orders.engine.due_ms
         if due_ms is not None and due_ms <= now_ms:
             self._engine_orders.set_engine(due_ms=None)

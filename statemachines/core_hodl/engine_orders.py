@@ -117,11 +117,19 @@ class EngineOrders(EngineRows[EngineRow]):
 
     def books(self) -> Valuation | None:
         """None as long as balances or a price are not known. Cash that is kept aside to be given is left out."""
+        return self._valued(self.releases.aside_usdt)
+
+    def _account(self) -> Valuation | None:
+        """The whole account. What guards purchases that are working looks at it: what is kept aside was left out when
+        they were sized, and leaves the account at another instant than it is reported to have left."""
+        return self._valued(ZERO)
+
+    def _valued(self, aside_usdt: Decimal) -> Valuation | None:
         known, assets = self.holdings, self.parameters.assets
         if not known.known or any(asset not in known.prices for asset in assets):
             return None
         return Valuation(
-            cash_usdt=known.cash_usdt - self.releases.aside_usdt,
+            cash_usdt=known.cash_usdt - aside_usdt,
             coins={asset: known.coins.get(asset, ZERO) for asset in assets},
             prices={asset: known.prices[asset] for asset in assets},
             tactical_coins=known.tactical_coins,
@@ -288,7 +296,7 @@ class EngineOrders(EngineRows[EngineRow]):
 
     def _guard_buffer(self) -> None:
         """CH-7: prices that rise while purchases are working must not bring the cash below the buffer."""
-        books, buying = self.books(), self._buying()
+        books, buying = self._account(), self._buying()
         if books is None or not buying:
             return
         least = self.parameters.cash_buffer * books.equity_usdt
@@ -318,7 +326,7 @@ class EngineOrders(EngineRows[EngineRow]):
         The limit is the alert's 2.5 %, not the buffer: rising prices alone must not withdraw purchases sized to the
         buffer.
         """
-        books, p = self.books(), self.parameters
+        books, p = self._account(), self.parameters
         buying = self._buying()
         if books is None or not buying:
             return

@@ -10,7 +10,6 @@ from statemachines.core_hodl.engine_orders import NAME, EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.tranche_plans import outflow
-from statemachines.messages.accounts import FreeCapital
 from statemachines.values import Side
 
 ZERO = Decimal(0)
@@ -25,9 +24,10 @@ class Giving:
         self.parameters = engine_orders.parameters
         self._staking = staking
 
-    def asked(self, body: FreeCapital, now_ms: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """C10: who pays. What lies ready is kept aside at once, the rest is sold."""
-        if not self.engine_orders.ask(body, now_ms):
+        release = self.engine_orders.begins_to_give(now_ms)
+        if release is None:
             return
         books = self.engine_orders.books()
         if self.engine_orders.engine.stopped or books is None:
@@ -35,9 +35,9 @@ class Giving:
             return
         plans, protected = self.engine_orders.engine.plans, self.engine_orders.protected()
         free = replace(books, cash_usdt=books.cash_usdt - self.engine_orders.committed_usdt)
-        paid = outflow(body.amount_usdt, free, plans, protected, self.parameters)
-        if body.amount_usdt - paid.missing_usdt < body.least_usdt:
-            self._answer(f"only {usdt(body.amount_usdt - paid.missing_usdt)} could be given (O7)")
+        paid = outflow(release.wanted_usdt, free, plans, protected, self.parameters)
+        if release.wanted_usdt - paid.missing_usdt < release.least_usdt:
+            self._answer(f"only {usdt(release.wanted_usdt - paid.missing_usdt)} could be given (O7)")
             return
         self.engine_orders.set_releases(self.engine_orders.releases.ready(paid.from_cash_usdt + paid.from_plans_usdt))
         sales = ", ".join(f"{usdt(amount)} of {asset}" for asset, amount in paid.sales.items()) or "nothing"
@@ -47,14 +47,15 @@ class Giving:
         )
         self.engine_orders.remark("giving", text)
         for asset, amount in paid.sales.items():
-            reason = f"{usdt(amount)} of {asset} sold to give {usdt(body.amount_usdt)}: {body.reason} (C10)"
+            reason = f"{usdt(amount)} of {asset} sold to give {usdt(release.wanted_usdt)}: {release.reason} (C10)"
             self.engine_orders.send("outflow", asset, Side.SELL, amount, reason, now_ms)
         self._staking.advance(now_ms)
         self.advance()
 
     def advance(self) -> None:
         """Answer once no sale for it is working or waits for a redemption."""
-        if self.engine_orders.releases.open is None:
+        release = self.engine_orders.releases.open
+        if release is None or not release.is_begun:
             return
         engine = self.engine_orders.engine
         orders = any(one.purpose == "outflow" for one in engine.orders)
@@ -68,6 +69,7 @@ class Giving:
         selling = [one.intent_id for one in self.engine_orders.engine.orders if one.purpose == "outflow"]
         self.engine_orders.drop_held("a new day has closed", ("outflow",))
         self.engine_orders.withdraw(selling, "a new day has closed: what is sold is given (C10)")
+        self.engine_orders.set_releases(self.engine_orders.releases.begun())
         self.advance()
 
     def _answer(self, why: str) -> None:

@@ -137,8 +137,7 @@ class FundingEngine:
                 self._intake.transferred(body)
                 self._pair_orders.capital_moved(body)
             case FreeCapital() if body.engine is self.name:
-                if self._giving.asked(body, now_ms):
-                    self._due(now_ms)
+                self._pair_orders.ask(body, now_ms)
             case QuotesSeen() if self.parameters.basis_check == "minute":
                 self._intake.quotes(body)
                 self._plan_minute(now_ms)
@@ -189,6 +188,7 @@ class FundingEngine:
         """The earliest of: something to evaluate, a leg's time-out, a naked leg's alert, the minute's basis."""
         engine = self._pair_orders.engine
         due = [self._pair_orders.due_ms(asset) for asset in self.parameters.assets]
+        due.append(self._pair_orders.releases.due_ms)
         return min((ms for ms in [engine.due_ms, engine.minute_ms, *due] if ms is not None), default=None)
 
     def lookahead(self) -> Lookahead:

@@ -8,7 +8,6 @@ from statemachines.funding.machine import FundingState
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import ExitReason
-from statemachines.messages.accounts import FreeCapital
 from statemachines.values import ActorName
 
 ZERO = Decimal(0)
@@ -20,12 +19,9 @@ class Giving:
     def __init__(self, pair_orders: PairOrders) -> None:
         self.pair_orders = pair_orders
 
-    def asked(self, body: FreeCapital, now_ms: int) -> bool:
-        """Take the question; True when it has to be worked on."""
-        return self.pair_orders.ask(body, now_ms)
-
     def advance(self, now_ms: int) -> None:
         """Close what is missing; answer when nothing is under way any more."""
+        self.pair_orders.begins_to_give(now_ms)
         release = self.pair_orders.releases.open
         if release is None:
             return

@@ -26,6 +26,7 @@ from statemachines.values import ACCOUNT_OF, DAILY, ENGINES, SLEEVE_OF, SPOT, Ac
 SYMBOL = "BTCUSDT"
 """The regime is read from BTC's daily bars of spot (D3)."""
 
+NORMAL = "NORMAL"
 ALLOCATION_SCHEMA = 1
 
 
@@ -114,6 +115,15 @@ class Capital:
         least = self._treasury.least_usdt(moves[0], portfolio_usdt)
         what = "regime" if rule == "OR-2" else "trim"
         return self.transfers.release(f"capital-{giver}-{day_ms}", giver, parts, least, f"{rule} {what}")
+
+    def judge_answers(self, risk_state: str) -> tuple[list[str], Commands]:
+        """OR-2, OR-4: what the engines have freed moves at once, so that it is available in the next cycle (O7);
+        outside NORMAL it waits for the next NORMAL cycle. Returns the requests that are ordered."""
+        releases, commands = self.transfers.judge_answers()
+        if risk_state != NORMAL:
+            return [], commands
+        free = [request for release in releases for request in self.transfers.due_of(release)]
+        return free, commands + self.transfers.order(free)
 
     # --- durability ---
 

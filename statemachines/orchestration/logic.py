@@ -36,7 +36,7 @@ from statemachines.messages.control import (
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
-from statemachines.orchestration.capital import Capital
+from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
@@ -47,7 +47,7 @@ from statemachines.values import ActorName
 
 SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
-NORMAL, GLOBAL = "NORMAL", "GLOBAL"
+GLOBAL = "GLOBAL"
 RISK_CONDITION = "cycle:risk"
 
 DIALECT = StateDialect(RowKind("transfers", requests.SCHEMA, {1: requests.with_states}))
@@ -189,14 +189,7 @@ class OrchestratorLogic:
         self._touch("cycle", "allocation")
         self._wake(now_ms)
         notes = self._capital.day_closed(body)
-        if skipped is None:
-            return notes
-        text = f"the cycle of day {skipped} was skipped: {body.day_ms} closed before it could start"
-        return [
-            *notes,
-            cycle.stay("day_skipped", text, skipped_day_ms=skipped),
-            Alert("critical", "A daily cycle was skipped", text),
-        ]
+        return notes if skipped is None else [*notes, *cycle.skipped(skipped)]
 
     def _risk_assessed(self, body: RiskAssessed, now_ms: int) -> Commands:
         cycle = self._cycle
@@ -218,18 +211,20 @@ class OrchestratorLogic:
         return [cycle.stay("engine_done", f"{body.engine}: {body.summary}", engine=str(body.engine))]
 
     def _capital_freed(self, body: CapitalFreed, now_ms: int) -> Commands:
-        """OR-2, OR-4: what an engine has freed moves at once, so that it is available in the next cycle (O7); outside
-        NORMAL it waits for the next NORMAL cycle."""
-        commands = self._transfers.take_freed(body)
+        self._transfers.take_answer(body)
         self._touch("transfers")
-        if self._risk_states.get(GLOBAL, NORMAL) != NORMAL:
-            return commands
-        free = self._transfers.due_of(body.release_id)
-        if self._cycle.stage is Stage.CAPITAL and self._cycle.transfers is not None:
+        self._wake(now_ms)
+        return []
+
+    def _judge_answers(self, now_ms: int) -> Commands:
+        free, commands = self._capital.judge_answers(self._risk_states.get(GLOBAL, NORMAL))
+        if commands:
+            self._touch("transfers")
+        if free and self._cycle.stage is Stage.CAPITAL and self._cycle.transfers is not None:
             self._cycle.transfers += free
             self._touch("cycle")
             self._wake(now_ms)
-        return commands + self._transfers.order(free)
+        return commands
 
     def _transfer_ended(self, body: TransferEnded, now_ms: int) -> Commands:
         commands = self._transfers.take_ended(body)
@@ -260,9 +255,12 @@ class OrchestratorLogic:
     # --- the cycle ---
 
     def tick(self, now_ms: int) -> Commands:
-        """Take one step of the cycle, if one is due."""
+        """Judge what engines have answered, and take one step of the cycle, if one is due."""
         self._due_ms = None
         self._touch("control")
+        return self._judge_answers(now_ms) + self._step(now_ms)
+
+    def _step(self, now_ms: int) -> Commands:
         cycle = self._cycle
         if cycle.is_overtaken:
             return self._overtaken(now_ms)

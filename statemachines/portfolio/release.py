@@ -27,13 +27,18 @@ def request_id_of(release_id: str, to_account: Account) -> str:
 
 
 class Release(Frozen):
-    """What the orchestrator has asked for and the engine has not answered. `ready_usdt` lies ready already."""
+    """What the orchestrator has asked for and the engine has not answered. `ready_usdt` lies ready already.
+
+    An engine acts on it in its `tick`, when the whole system has settled, so that several engines that are asked at one
+    instant act one after the other: at `due_ms`, None while it waits for a report. `is_begun`: it has acted on it.
+    """
 
     release_id: str
     wanted_usdt: Decimal
     least_usdt: Decimal
     reason: str
-    asked_ms: int
+    due_ms: int | None
+    is_begun: bool = False
     ready_usdt: Decimal = ZERO
 
 
@@ -55,6 +60,24 @@ class Releases(Frozen):
         wanted = ZERO if self.open is None else self.open.wanted_usdt
         return sum(self.kept.values(), ZERO) + wanted
 
+    @property
+    def due_ms(self) -> int | None:
+        """When the engine acts on the open release; None when nothing is due."""
+        return None if self.open is None else self.open.due_ms
+
+    def begun(self) -> Releases:
+        """After the engine has acted on the question."""
+        return self._changed(due_ms=None, is_begun=True)
+
+    def due(self, now_ms: int) -> Releases:
+        """After a report that lets the engine continue with it."""
+        return self._changed(due_ms=now_ms)
+
+    def _changed(self, **changes: object) -> Releases:
+        if self.open is None:
+            return self
+        return self.model_copy(update={"open": self.open.model_copy(update=changes)})
+
     def asked(self, body: FreeCapital, now_ms: int) -> Releases:
         """After the question; one that is open or was answered changes nothing."""
         if self.open is not None or body.release_id in self.kept:
@@ -64,15 +87,13 @@ class Releases(Frozen):
             wanted_usdt=body.amount_usdt,
             least_usdt=body.least_usdt,
             reason=body.reason,
-            asked_ms=now_ms,
+            due_ms=now_ms,
         )
         return self.model_copy(update={"open": release})
 
     def ready(self, ready_usdt: Decimal) -> Releases:
         """After more or less of the open release lies ready."""
-        if self.open is None:
-            return self
-        return self.model_copy(update={"open": self.open.model_copy(update={"ready_usdt": max(ZERO, ready_usdt)})})
+        return self._changed(ready_usdt=max(ZERO, ready_usdt))
 
     def answered(self, engine: ActorName, free_usdt: Decimal, why: str) -> tuple[Releases, CapitalFreed | None]:
         """After the answer: at most what was asked for is free, nothing where it is too little to move (O7)."""

@@ -103,7 +103,7 @@ class TacticalEngine:
                 self._returning.moved(body)
                 self._engine_orders.capital_moved(body)
             case FreeCapital() if body.engine is self.name:
-                self._give(body, now_ms)
+                self._engine_orders.ask(body, now_ms)
             case _:
                 pass
         return self._engine_orders.take()
@@ -120,9 +120,9 @@ class TacticalEngine:
         self._returning.request_again()
         self._finish_cycle()
 
-    def _give(self, body: FreeCapital, now_ms: int) -> None:
+    def _give(self, now_ms: int) -> None:
         """A8: only cash is given, never a deployment; what cannot be given is waived."""
-        if self._engine_orders.ask(body, now_ms):
+        if self._engine_orders.begins_to_give(now_ms) is not None:
             cash, owed = self._engine_orders.engine.cash_usdt, self._returning.owed_usdt()
             buying = self._deploying.buying_usdt()
             why = f"cash {cash:f} USDT, {owed:f} of it owed to CORE-HODL or kept aside, {buying:f} being deployed (A8)"
@@ -173,8 +173,9 @@ class TacticalEngine:
     # --- time ---
 
     def deadline(self) -> int | None:
-        """When open orders are to be cancelled or missing quantities sent again."""
+        """When open orders are to be cancelled, missing quantities sent again, or capital is to be given."""
         due = [self._engine_orders.retry_ms(one) for one in self._engine_orders.deployments.values()]
+        due.append(self._engine_orders.releases.due_ms)
         return min((ms for ms in due if ms is not None), default=None)
 
     def tick(self, now_ms: int) -> Commands:
@@ -188,5 +189,6 @@ class TacticalEngine:
                 self._advance(key, now_ms)
             else:
                 self._engine_orders.withdraw(key)
+        self._give(now_ms)
         self._finish_cycle()
         return self._engine_orders.take()

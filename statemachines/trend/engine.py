@@ -146,7 +146,7 @@ class TrendEngine:
         now_ms = message.market_ms
         commands = self._dispatch(message, now_ms)
         if self._view.releases.open is not None:
-            commands += self._giving.advance(self._all())
+            self._giving.report(self._all(), now_ms)
         return commands + self._advance(now_ms)
 
     def _dispatch(self, message: Envelope, now_ms: int) -> Commands:
@@ -168,7 +168,7 @@ class TrendEngine:
             case RunCycle() as run if run.engine == self.name:
                 return self._giving.end(self._all()) + self._run_cycle(run, now_ms)
             case FreeCapital() as asked if asked.engine == self.name:
-                return self._giving.asked(asked, self._all(), now_ms)
+                return self._giving.asked(asked, now_ms)
             case TransferEnded() as moved if moved.from_account == self._account:
                 self._giving.transferred(moved)
             case DayClosed() as day:
@@ -282,6 +282,7 @@ class TrendEngine:
         if memory.cycle_due_ms is not None and memory.cycle_due_ms <= now_ms:
             memory.cycle_due_ms = None
             out += self._enter(now_ms)
+        out += self._giving.tick(self._all(), now_ms)
         return out + self._advance(now_ms)
 
     def deadline(self) -> int | None:
@@ -289,6 +290,7 @@ class TrendEngine:
         due = [
             memory.settled_due_ms,
             memory.cycle_due_ms,
+            self._view.releases.due_ms,
             *(position.deadline() for position in self._positions.values()),
         ]
         return min((at for at in due if at is not None), default=None)

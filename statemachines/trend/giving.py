@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.commands import Commands, Remark, Send
 from statemachines.messages.accounts import FreeCapital, TransferEnded
-from statemachines.portfolio.release import RELEASES_KEY
+from statemachines.portfolio.release import RELEASES_KEY, Release
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.view import View
@@ -46,35 +46,30 @@ class Giving:
         self._view = view
         self._parameters = parameters
 
-    def asked(self, body: FreeCapital, positions: Sequence[PositionOrders], now_ms: int) -> Commands:
-        """Take the question: reduce what free margin does not cover (O4)."""
+    def asked(self, body: FreeCapital, now_ms: int) -> Commands:
+        """Take the question; the engine acts on it in its tick."""
         releases = self._view.releases.asked(body, now_ms)
         if releases is self._view.releases:
             return []
         self._view.releases = releases
-        out: Commands = [self._remark("asked", f"{body.amount_usdt:f} USDT are to be given: {body.reason}")]
-        capital, notionals = self._capital(), self._notionals(positions)
-        if capital is None or min(capital) < body.least_usdt:
-            return out + self.end(positions)
-        part = reduction(body.amount_usdt, *capital, notionals, self._parameters)
-        if part > 0:
-            free = free_usdt(*capital, notionals, self._parameters)
-            text = (
-                f"{free:.2f} of {body.amount_usdt:.2f} USDT are free margin: positions are reduced by {part:.2%} (O4)"
-            )
-            out.append(self._remark("reduce", text))
-            for position in [one for one in positions if one.is_held and not one.is_reducing]:
-                out += self._reduce(position, part, text, now_ms)
-        return out + self.advance(positions)
+        return [self._remark("asked", f"{body.amount_usdt:f} USDT are to be given: {body.reason}")]
 
-    def advance(self, positions: Sequence[PositionOrders]) -> Commands:
-        """Answer once no reduction is under way and the portfolio shows what is held."""
-        if self._view.releases.open is None or any(p.is_reducing or p.trade.entry for p in positions):
+    def tick(self, positions: Sequence[PositionOrders], now_ms: int) -> Commands:
+        """Reduce what free margin does not cover, once (O4); answer when the portfolio shows the reductions."""
+        release, due_ms = self._view.releases.open, self._view.releases.due_ms
+        if release is None or due_ms is None or due_ms > now_ms:
             return []
-        held = {position.asset.symbol: position.account_quantity for position in positions}
-        if not self._view.shows(held, self._view.portfolio.market_ms):
-            return []
-        return self._freed(positions, "free margin, positions reduced where it did not suffice (O4)")
+        self._view.releases = self._view.releases.begun()
+        out = [] if release.is_begun else self._reduce_all(release, positions, now_ms)
+        if self._is_shown(positions):
+            out += self._freed(positions, "free margin, positions reduced where it did not suffice (O4)")
+        return out
+
+    def report(self, positions: Sequence[PositionOrders], now_ms: int) -> None:
+        """After a message: once no reduction is under way and the portfolio shows what is held, the answer is due."""
+        release = self._view.releases.open
+        if release is not None and release.is_begun and self._is_shown(positions):
+            self._view.releases = self._view.releases.due(now_ms)
 
     def end(self, positions: Sequence[PositionOrders]) -> Commands:
         """Nothing more is freed, since a new day is decided or it would be too little: what is free now is given."""
@@ -83,6 +78,27 @@ class Giving:
     def transferred(self, body: TransferEnded) -> None:
         """A transfer has ended: what was kept aside for it is no longer."""
         self._view.releases = self._view.releases.transferred(body)
+
+    def _reduce_all(self, release: Release, positions: Sequence[PositionOrders], now_ms: int) -> Commands:
+        capital, notionals = self._capital(), self._notionals(positions)
+        if capital is None or min(capital) < release.least_usdt:
+            return self.end(positions)
+        part = reduction(release.wanted_usdt, *capital, notionals, self._parameters)
+        if part == 0:
+            return []
+        free, wanted = free_usdt(*capital, notionals, self._parameters), release.wanted_usdt
+        text = f"{free:.2f} of {wanted:.2f} USDT are free margin: positions are reduced by {part:.2%} (O4)"
+        out: Commands = [self._remark("reduce", text)]
+        for position in [one for one in positions if one.is_held and not one.is_reducing]:
+            out += self._reduce(position, part, text, now_ms)
+        return out
+
+    def _is_shown(self, positions: Sequence[PositionOrders]) -> bool:
+        """Whether no order is under way and the portfolio shows what is held."""
+        if any(position.is_reducing or position.trade.entry for position in positions):
+            return False
+        held = {position.asset.symbol: position.account_quantity for position in positions}
+        return self._view.shows(held, self._view.portfolio.market_ms)
 
     def _reduce(self, position: PositionOrders, part: Decimal, reason: str, now_ms: int) -> Commands:
         instrument = self._view.instrument(position.asset.symbol)

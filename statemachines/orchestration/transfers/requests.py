@@ -16,7 +16,7 @@ from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Re
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded, TransferOrdered, TransferWanted
 from statemachines.orchestration.transfers.movement import Movement, MovementState
 from statemachines.portfolio.release import request_id_of
-from statemachines.values import ACCOUNT_OF, Account, ActorName, floor_to_step
+from statemachines.values import ACCOUNT_OF, ENGINES, Account, ActorName, floor_to_step
 
 SCHEMA = 2
 FINISHED_KEPT = 500
@@ -35,7 +35,7 @@ def with_states(row: StateRow) -> StateRow:
         | {"release_id": "", "state": "FREE" if one["transfer_id"] is None else "SENT"}
         for one in row.data["open"]
     ]
-    return row._replace(schema=2, data={**row.data, "open": moved})
+    return row._replace(schema=2, data={**row.data, "open": moved, "answers": []})
 
 
 class TransferRequests:
@@ -48,6 +48,7 @@ class TransferRequests:
         self._open: dict[str, Movement] = {}
         self._finished: list[str] = []
         self._failed: dict[str, int] = {}
+        self._answers: list[CapitalFreed] = []
 
     # --- requests ---
 
@@ -90,6 +91,18 @@ class TransferRequests:
         """Whether an engine has been asked to free capital and has not answered."""
         account = ACCOUNT_OF[giver]
         return any(one.state is MovementState.FREEING and one.from_account is account for one in self._open.values())
+
+    def take_answer(self, body: CapitalFreed) -> None:
+        """An engine has answered. Answers of one instant are judged together in the next tick, in the engines' order,
+        whatever the order in which they arrive."""
+        self._answers.append(body)
+
+    def judge_answers(self) -> tuple[list[str], Commands]:
+        """Take what has been answered; returns the releases that were answered."""
+        answers = sorted(self._answers, key=lambda body: (ENGINES.index(body.engine), body.release_id))
+        self._answers = []
+        commands = [command for body in answers for command in self.take_freed(body)]
+        return [body.release_id for body in answers], commands
 
     def take_freed(self, body: CapitalFreed) -> Commands:
         """The engine's answer: what was asked for, or less of it, which reduces the receivers pro rata (C10)."""
@@ -217,6 +230,7 @@ class TransferRequests:
             "open": [m.to_data() for m in self._open.values()],
             "finished": self._finished,
             "failed": dict(self._failed),
+            "answers": [body.model_dump(mode="json") for body in self._answers],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -224,6 +238,7 @@ class TransferRequests:
         for row in data["open"]:
             self._open[row["request_id"]] = Movement.from_data(self._installation, row)
         self._finished = list(data["finished"])
+        self._answers = [CapitalFreed.model_validate(body) for body in data["answers"]]
         self._failed = {request_id: int(attempts) for request_id, attempts in data["failed"].items()}
 
 

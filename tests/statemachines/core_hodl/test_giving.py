@@ -99,12 +99,14 @@ def test_c8_o7_no_fallen_asset_is_sold_and_less_than_the_least_is_not_freed(leas
     one = built_world()
     one.run_day(day(1), {"BTC": D(2_900), "ETH": D(290)})
     one.tell(free(CORE, 9_000, least))
+    one.settle()
     assert answers(one) == [D(given)] and not one.intents()
 
 
 def test_ch9_while_all_activity_is_stopped_nothing_is_given() -> None:
     one = built_world()
     one.tell(risk("HALTED"), free(CORE, 6_000))
+    one.settle()
     assert answers(one) == [D(0)] and not one.intents()
 
 

@@ -102,7 +102,9 @@ class Bank(Core[OrchestratorLogic]):
     def answer_all(self) -> None:
         """The engines that were silent answer now."""
         waiting, self.waiting = self.waiting, []
-        self.tell(*(self._freed(one) for one in waiting))
+        for one in waiting:
+            self.deliver(self._freed(one))
+        self.tell()
 
     def portfolio(self) -> Body:
         self.version += 1

@@ -359,3 +359,17 @@ def test_any_sequence_keeps_the_ledger_balanced_the_weights_whole_and_moves_noth
         assert sum(map(D, weights.values())) == 1 and all(0 <= D(one) <= 1 for one in weights.values())
         if "allocation" in bank.rows:
             assert bank.rows["allocation"].state in set(Regime)
+
+
+def test_answers_of_one_instant_are_judged_in_the_engines_order_whatever_the_order_in_which_they_arrive() -> None:
+    """Under Ray TREND-2's answer once overtook TREND-1's: two runs of one market had different journals."""
+    journals = []
+    for turn in (1, -1):
+        bank = trend_up(Bank())
+        for engine in (ActorName.TREND_1, ActorName.TREND_2):
+            bank.giving[engine].is_silent = True
+        bank.close_day(100)
+        bank.waiting = bank.waiting[::turn]
+        bank.answer_all()
+        journals.append([(line.machine, line.trigger) for line in bank.movements()])
+    assert journals[0] == journals[1] and len(journals[0]) > 20

@@ -272,6 +272,7 @@ def test_a_row_of_schema_1_is_read_back_with_the_same_transfer_ids() -> None:
     new = book()
     new.restore(row.data)
     assert new.to_data() == b.to_data() == row.data
+    assert row.data["answers"] == []
     assert [one.transfer_id for one in new.open()] == [one.transfer_id for one in b.open()]
 
 

@@ -27,6 +27,11 @@ def answers(venue: Venue) -> list[D]:
     return [body.freed_usdt for body in venue.bodies(CapitalFreed)]
 
 
+def ask(venue: Venue, amount: D | int) -> None:
+    venue.tell(free(TREND, amount), NOW)
+    venue.settle(NOW)
+
+
 def equity(venue: Venue) -> D:
     return venue.valued_at({("linear", symbol): close for symbol, close in venue.closes.items()})
 
@@ -39,7 +44,7 @@ def test_o4_free_margin_moves_first_and_positions_are_left_alone() -> None:
     venue = in_position()
     before = dict(venue.positions)
     amount = (equity(venue) - required(venue)) / 2
-    venue.tell(free(TREND, amount.quantize(D("0.01"))), NOW)
+    ask(venue, amount.quantize(D("0.01")))
     assert answers(venue) == [amount.quantize(D("0.01"))]
     assert venue.positions == before and not intents(venue, "trim")
 
@@ -51,7 +56,7 @@ def test_o4_the_rest_by_reducing_the_positions_whose_stops_follow(restarts: bool
     venue.restarts = restarts
     held = venue.short_or_long(BTC)
     amount = (equity(venue) - required(venue) / 2).quantize(D("0.01"))
-    venue.tell(free(TREND, amount), NOW)
+    ask(venue, amount)
     (cut,) = intents(venue, "trim")
     assert cut.side is Side.SELL and cut.reduce_only and cut.style == "market" and "O4" in cut.reason
     assert venue.short_or_long(BTC) == pytest.approx(held / 2, abs=D("0.001"))
@@ -63,7 +68,7 @@ def test_o4_the_rest_by_reducing_the_positions_whose_stops_follow(restarts: bool
 
 def test_o4_all_of_it_closes_the_position() -> None:
     venue = in_position()
-    venue.tell(free(TREND, equity(venue) * 2), NOW)
+    ask(venue, equity(venue) * 2)
     assert venue.positions == {} and venue.state("BTC") == "SCANNING"
     assert answers(venue) == [pytest.approx(venue.cash, abs=D("0.0001"))]
     assert answers(venue)[0] <= venue.cash
@@ -72,7 +77,7 @@ def test_o4_all_of_it_closes_the_position() -> None:
 def test_t7_entries_are_sized_without_what_is_kept_aside() -> None:
     """A new entry on the day after risks 1 % of the capital that stays."""
     plain, giving = in_position(), in_position()
-    giving.tell(free(TREND, equity(giving) * 2), NOW)
+    ask(giving, equity(giving) * 2)
     for venue in (plain, giving):
         next_day(venue, UP * 1.01, 1000)
     assert plain.positions and giving.positions == {}, "all of its capital is on its way out"
@@ -80,7 +85,7 @@ def test_t7_entries_are_sized_without_what_is_kept_aside() -> None:
 
 def test_or6_after_its_transfers_nothing_is_kept_aside() -> None:
     venue = in_position()
-    venue.tell(free(TREND, 100), NOW)
+    ask(venue, 100)
     assert venue.rows["RELEASES"].data["kept"] == {RELEASE: "100"}
     venue.tell(moved(TREND, "70"), NOW)
     venue.tell(moved(TREND, "30", succeeded=False), NOW)
@@ -91,7 +96,7 @@ def test_tr13_a_reduction_that_is_not_filled_does_not_make_the_episode_cut_again
     venue = in_position()
     venue.fills = lambda intent, price: []
     before = venue.trade("BTC")["halved_in"]
-    venue.tell(free(TREND, (equity(venue) - required(venue) / 2).quantize(D("0.01"))), NOW)
+    ask(venue, (equity(venue) - required(venue) / 2).quantize(D("0.01")))
     assert venue.trade("BTC")["halved_in"] == before and venue.trade("BTC")["cut"] is None
     (freed,) = answers(venue)
     assert freed == pytest.approx(equity(venue) - required(venue), abs=D("0.001"))
@@ -132,5 +137,5 @@ def test_a_question_before_the_wallet_is_known_is_answered_with_nothing() -> Non
     venue = in_position()
     venue.rows["portfolio"] = venue.rows["portfolio"]._replace(data={**venue.rows["portfolio"].data, "cash_usdt": None})
     venue.restart()
-    venue.tell(free(TREND, 100), NOW)
+    ask(venue, 100)
     assert answers(venue) == [0] and ETH not in venue.positions
