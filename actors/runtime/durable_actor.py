@@ -263,6 +263,7 @@ class DurableActor:
         if batch.quotes is not None:
             # One message for all quotes of the step: each would cost a call per recipient.
             self._address(batch, Send(batch.quotes), batch.quotes_cause, batch.quotes_cause)
+        self._number(batch)
         batch.states = list(self.logic.dirty())
         if self._conditions.is_dirty:
             self._conditions.is_dirty = False
@@ -291,7 +292,7 @@ class DurableActor:
         return repeats
 
     def _take(self, batch: Batch, commands: Commands, cause: str, trace: str) -> None:
-        """Turn one decision into rows; messages draw their sequence here, inside the sender's commit."""
+        """Turn one decision into rows."""
         for command in commands:
             match command:
                 case Send(body=QuotesSeen() as quotes) if not command.to:
@@ -326,21 +327,26 @@ class DurableActor:
             "market_time": self.market_ms,
             "cause": cause,
             "trace": trace,
-            "body": self._encode(send.body),
+            "body": send.body,
         }
         if kind in EPHEMERAL:
             envelope["id"] = f"{self.name}~{kind}@{self.market_ms}"
+            envelope["body"] = self._encode(send.body)
             batch.ephemeral.append((to, envelope))
-            return
-        if not to:
-            return
-        sequence = batch.next_seq
-        batch.next_seq += 1
-        envelope["id"], envelope["seq"] = f"{self.name}:{sequence}", sequence
-        envelope["prev"] = {str(n): batch.last_sent.get(n, self.last_sent.get(n, 0)) for n in to}
-        for name in to:
-            batch.last_sent[name] = sequence
-        batch.outbox.append(envelope)
+        elif to:
+            if send.body.REPLACES_OLDER:
+                _replace_older(batch.outbox, envelope)
+            batch.outbox.append(envelope)
+
+    def _number(self, batch: Batch) -> None:
+        """Draw the sequence of every message that the step leaves: gapless, inside the sender's commit."""
+        for envelope in batch.outbox:
+            sequence = batch.next_seq
+            batch.next_seq += 1
+            envelope["id"], envelope["seq"] = f"{self.name}:{sequence}", sequence
+            envelope["prev"] = {name: batch.last_sent.get(name, self.last_sent.get(name, 0)) for name in envelope["to"]}
+            batch.last_sent.update(dict.fromkeys(envelope["to"], sequence))
+            envelope["body"] = self._encode(envelope["body"])
 
     def _commit_of(self, batch: Batch) -> Commit:
         return Commit(
@@ -414,3 +420,12 @@ class DurableActor:
     def holds(self) -> bool:
         """Whether this incarnation may still write to the exchange; asked before every write (fencing)."""
         return self._store.holds(self.name, self.epoch)
+
+
+def _replace_older(outbox: list[EnvelopeDict], newest: EnvelopeDict) -> None:
+    """Take an older message of the same kind out of a step's outbox; the newest goes to its recipients too."""
+    for place, older in enumerate(outbox):
+        if older["kind"] == newest["kind"]:
+            newest["to"] = list(dict.fromkeys([*older["to"], *newest["to"]]))
+            del outbox[place]
+            return
