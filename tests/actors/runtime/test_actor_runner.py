@@ -281,7 +281,7 @@ class _Reporting(Toy):
 
     def handle(self, message: Envelope) -> Commands:
         if isinstance(message.body, BarsClosed):
-            return [Send(fill(ActorName.FUNDING, "BTCUSDT", Side.BUY, 1, 1, 0), to=(ActorName.RISK_MANAGER,))]
+            return [Send(fill(ActorName.FUNDING, "BTCUSDT", Side.BUY, "1", "1", 0), to=(ActorName.RISK_MANAGER,))]
         command = OperatorCommand(command_id="halt", who="order-manager", action="halt", scope="funding", reason="x")
         return [Send(command, to=(ActorName.RISK_MANAGER,))]
 
