@@ -7,7 +7,7 @@ only then act**. The durable actor is synchronous and owns no thread; a runtime 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -68,6 +68,7 @@ class DurableActor:
         self.last_sent: dict[str, int] = {}
         self.acked: dict[str, int] = {}
         self.outbox: deque[EnvelopeDict] = deque()
+        self._waiting: dict[str, deque[EnvelopeDict]] = {}
         self.pending: dict[str, ExchangeCallRow] = {}
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
@@ -101,7 +102,7 @@ class DurableActor:
         self.accepted = dict(loaded.cursors)
         self.acked = dict(loaded.acknowledged)
         self.last_sent = dict(loaded.last_sent)
-        self.outbox = deque(loaded.outbox)
+        self._post(loaded.outbox)
         self.pending = {row.call.key: row for row in loaded.pending}
         self._check_store_for_known = loaded.number > 0
         self.restored = dict(loaded.states)
@@ -375,7 +376,7 @@ class DurableActor:
         self.next_seq = batch.next_seq
         self.cursors.update(batch.cursors)
         self.last_sent.update(batch.last_sent)
-        self.outbox.extend(batch.outbox)
+        self._post(batch.outbox)
         for key in batch.answered:
             self.pending.pop(key, None)
         for row in batch.calls:
@@ -387,22 +388,20 @@ class DurableActor:
 
     # --- outbox ---
 
+    def _post(self, envelopes: Iterable[EnvelopeDict]) -> None:
+        for envelope in envelopes:
+            self.outbox.append(envelope)
+            for name in envelope["to"]:
+                if envelope["seq"] > self.acked.get(name, 0):
+                    self._waiting.setdefault(name, deque()).append(envelope)
+
     def unacknowledged(self, recipient: str) -> list[EnvelopeDict]:
         """Messages the recipient has not acknowledged, oldest first, at most one delivery's worth."""
-        cursor = self.acked.get(recipient, 0)
-        found: list[EnvelopeDict] = []
-        for envelope in self.outbox:
-            if envelope["seq"] > cursor and recipient in envelope["to"]:
-                found.append(envelope)
-                if len(found) == GROUP_LIMIT:
-                    break
-        return found
+        return list(islice(self._waiting.get(recipient, ()), GROUP_LIMIT))
 
     def waiting_recipients(self) -> list[str]:
         """Recipients with messages outstanding, in a fixed order."""
-        if not self.outbox:
-            return []
-        return sorted(n for n, sequence in self.last_sent.items() if sequence > self.acked.get(n, 0))
+        return sorted(name for name, waiting in self._waiting.items() if waiting)
 
     def acknowledged(self, recipient: str, cursor: int) -> None:
         """The recipient has committed everything of ours up to `cursor` (or asks to go back to it)."""
@@ -410,6 +409,9 @@ class DurableActor:
             return
         self.acked[recipient] = cursor
         self._unsaved_acks[recipient] = cursor
+        waiting = self._waiting.get(recipient)
+        while waiting and waiting[0]["seq"] <= cursor:
+            waiting.popleft()
         while self.outbox and all(self.acked.get(name, 0) >= self.outbox[0]["seq"] for name in self.outbox[0]["to"]):
             self.outbox.popleft()
 
