@@ -54,14 +54,14 @@ class Capital:
         for need in self.history_needed():
             self.tracker.warm(bars.get(need, ()))
 
-    def day_closed(self, body: DayClosed) -> Commands:
-        """OR-2: one daily close, whatever the state of risk: dwell and pace continue (O6)."""
+    def day_closed(self, body: DayClosed) -> None:
+        """OR-2: one daily close, whatever the state of risk: dwell and pace continue (O6). It is judged in the tick."""
         own = (
             bar
             for bar in body.bars
             if (bar.category, bar.symbol, bar.interval, bar.start_ms) == (SPOT, SYMBOL, DAILY, body.day_ms)
         )
-        return self.tracker.close(next(own, None), body.day_ms)
+        self.tracker.take(next(own, None), body.day_ms)
 
     def weights(self, day_ms: int | None = None) -> dict[ActorName, Decimal]:
         """The engines' weights; with `day_ms` those at the start of that day's cycle, before its step (O7)."""

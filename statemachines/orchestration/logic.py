@@ -188,8 +188,8 @@ class OrchestratorLogic:
         skipped, cycle.next_day_ms, cycle.next_close_ms = cycle.next_day_ms, body.day_ms, body.close_ms
         self._touch("cycle", "allocation")
         self._wake(now_ms)
-        notes = self._capital.day_closed(body)
-        return notes if skipped is None else [*notes, *cycle.skipped(skipped)]
+        self._capital.day_closed(body)
+        return [] if skipped is None else cycle.skipped(skipped)
 
     def _risk_assessed(self, body: RiskAssessed, now_ms: int) -> Commands:
         cycle = self._cycle
@@ -255,10 +255,12 @@ class OrchestratorLogic:
     # --- the cycle ---
 
     def tick(self, now_ms: int) -> Commands:
-        """Judge what engines have answered, and take one step of the cycle, if one is due."""
+        """Judge closed days and answers of engines, and take one step of the cycle, if one is due."""
         self._due_ms = None
         self._touch("control")
-        return self._judge_answers(now_ms) + self._step(now_ms)
+        if closes := self._capital.tracker.judge():
+            self._touch("allocation")
+        return closes + self._judge_answers(now_ms) + self._step(now_ms)
 
     def _step(self, now_ms: int) -> Commands:
         cycle = self._cycle

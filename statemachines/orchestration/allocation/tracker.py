@@ -43,6 +43,7 @@ class RegimeTracker:
         self._last_day_ms: int | None = None
         self._is_started = False
         self._history: list[BarFact] = []
+        self._taken: list[tuple[int, BarFact | None]] = []
         self._weights: Weights = dict(default)
         self.step: WeightStep | None = None
         """What the newest day's close has done to the weights; None when it had no bar."""
@@ -73,6 +74,15 @@ class RegimeTracker:
             self._window.refill(bar for bar in bars if bar.start_ms <= self._last_day_ms)
 
     # --- the daily close ---
+
+    def take(self, bar: BarFact | None, day_ms: int) -> None:
+        """A day has closed; it is judged when the system has settled."""
+        self._taken.append((day_ms, bar))
+
+    def judge(self) -> Commands:
+        """Judge the days that have closed, in their order."""
+        taken, self._taken = self._taken, []
+        return [command for day_ms, bar in taken for command in self.close(bar, day_ms)]
 
     def close(self, bar: BarFact | None, day_ms: int) -> Commands:
         """One daily close; without a bar dwell and weights rest (O3). One that was taken before changes nothing."""
@@ -138,6 +148,7 @@ class RegimeTracker:
             "closes": self._dwell.closes,
             "last_day_ms": self._last_day_ms,
             "is_started": self._is_started,
+            "taken": [[day_ms, None if bar is None else bar.model_dump(mode="json")] for day_ms, bar in self._taken],
             "weights": _texts(self._weights),
             "step": None
             if step is None
@@ -151,6 +162,7 @@ class RegimeTracker:
         self._dwell = Dwell(None if candidate is None else Regime(candidate), int(data["closes"]))
         self._last_day_ms = data["last_day_ms"]
         self._is_started = bool(data["is_started"])
+        self._taken = [(day_ms, None if bar is None else BarFact.model_validate(bar)) for day_ms, bar in data["taken"]]
         self._weights = _weights(data["weights"])
         step = data["step"]
         self.step = (

@@ -45,6 +45,8 @@ def close(actor: DurableActor, last: BarFact) -> None:
     body = DayClosed(day_ms=last.start_ms, close_ms=close_ms, bars=(last,))
     actor.take_fact(body, f"day:{last.start_ms}", close_ms)
     actor.step()
+    actor.tick(close_ms)
+    actor.step()
 
 
 def regime(store: MemoryStore) -> list[tuple[str, str, str]]:
