@@ -71,7 +71,7 @@ soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live p
 	$(BIN)/python -m tests.live.soak --minutes $(MINUTES)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
-	$(BIN)/python -m pytest -m drill tests/life tests/chaos
+	$(BIN)/python -m pytest -m drill tests/life tests/chaos tests/simulation
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
 
 recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 times and break its streams in storms; each recovery within 10 s
