@@ -215,9 +215,11 @@ class Drill:
 
 
 @contextmanager
-def running(config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> Iterator[Drill]:
+def running(
+    config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly, launch: type[System] = System
+) -> Iterator[Drill]:
     """Start, hand over, end; also after a failure no process of it is left."""
-    system = System(config, assembly)
+    system = launch(config, assembly)
     try:
         system.start()
         drill = Drill(system)

@@ -1,0 +1,48 @@
+"""``make chaos-orders KILLS=200``: random processes are killed or frozen during bursts of orders on a running system.
+
+Ends with an error when an order was lost or doubled, when two records differ, or when something did not come back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.chaos.orders.campaign import LIMIT_S, Campaign, summary
+from tests.chaos.orders.feeder import Feeder, Shape
+from tests.chaos.orders.system import OVERRIDES, PROBES, BurstAssembly, BurstSystem, make_config
+from tests.chaos.orders.victims import VICTIMS, draw
+from tests.chaos.rig import drill_folder, running
+
+
+def main() -> int:
+    """Run the kills and print their figures."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.orders", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--victim", action="append", choices=list(VICTIMS), help="only this kind; may be repeated")
+    options = parser.parse_args()
+
+    def tell(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    for text in OVERRIDES:
+        tell(f"override  {text}")
+    for text in PROBES:
+        tell(f"probe     {text}")
+    blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
+    with drill_folder() as folder, running(make_config(folder, options.seed), BurstAssembly, BurstSystem) as drill:
+        feeder = Feeder(drill.system)
+        try:
+            findings = Campaign(drill, feeder, Shape(), tell).run(blows)
+        finally:
+            feeder.end()
+    for line in summary(findings):
+        tell(line)
+    is_quick = all(one.recovered_s < LIMIT_S for one in findings.trials)
+    return 0 if findings.is_clean and is_quick else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
