@@ -28,7 +28,7 @@ class Shape:
 
     waves: int = 5
     count: int = 20
-    pause_s: float = 0.25
+    pause_s: float = 0.1
 
     @property
     def orders(self) -> int:
