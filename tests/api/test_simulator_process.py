@@ -32,7 +32,12 @@ def test_a_frozen_exchange_is_replaced_at_the_second_look_and_never_asked_for_th
     """`make chaos-orders`: it took nine seconds from the freeze to the exchange running again, since the first look,
     which had seen that the process was stopped, asked it for the time all the same and waited five seconds."""
     asked: list[str] = []
-    monkeypatch.setattr(exchange, "_answers", lambda: bool(asked.append("asked")))
+
+    def answers() -> bool:
+        asked.append("the time")
+        return True
+
+    monkeypatch.setattr(exchange, "_answers", answers)
     pid, url = exchange.pid, exchange.url
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
