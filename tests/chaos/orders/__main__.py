@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 
-from tests.chaos.orders.campaign import LIMIT_S, Campaign, summary
+from tests.chaos.orders.campaign import LIMIT_S, Campaign, Findings, summary
 from tests.chaos.orders.feeder import Feeder, Shape
 from tests.chaos.orders.system import OVERRIDES, PROBES, BurstAssembly, BurstSystem, make_config
-from tests.chaos.orders.victims import VICTIMS, draw
+from tests.chaos.orders.victims import VICTIMS, Blow, draw
 from tests.chaos.rig import drill_folder, running
+
+KILLS_A_SYSTEM = 50
+"""Then a new one begins: the simulated exchange keeps every order, and repeats its log of inputs when it is killed."""
+
+
+def _campaign(blows: Sequence[Blow], seed: int, findings: Findings, tell: Callable[[str], None]) -> None:
+    with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
+        feeder = Feeder(drill.system)
+        try:
+            Campaign(drill, feeder, Shape(), findings, tell).run(blows)
+        finally:
+            feeder.end()
 
 
 def main() -> int:
@@ -31,13 +44,10 @@ def main() -> int:
         tell(f"override  {text}")
     for text in PROBES:
         tell(f"probe     {text}")
+    findings = Findings()
     blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
-    with drill_folder() as folder, running(make_config(folder, options.seed), BurstAssembly, BurstSystem) as drill:
-        feeder = Feeder(drill.system)
-        try:
-            findings = Campaign(drill, feeder, Shape(), tell).run(blows)
-        finally:
-            feeder.end()
+    for first in range(0, len(blows), KILLS_A_SYSTEM):
+        _campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
     for line in summary(findings):
         tell(line)
     is_quick = all(one.recovered_s < LIMIT_S for one in findings.trials)

@@ -56,9 +56,11 @@ class Findings:
 
 
 class Campaign:
-    """Runs the trials on a running system."""
+    """Runs the trials on a running system; what it finds is added to `findings`."""
 
-    def __init__(self, drill: Drill, feeder: Feeder, shape: Shape, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, drill: Drill, feeder: Feeder, shape: Shape, findings: Findings, tell: Callable[[str], None]
+    ) -> None:
         self._drill = drill
         self._feeder = feeder
         self._shape = shape
@@ -66,20 +68,19 @@ class Campaign:
         self._books = Books(drill)
         self._tallies: dict[ActorName, Tally] = self._books.tallies()
         self._since_ms = _now_ms()
-        self._findings = Findings()
+        self._findings = findings
 
-    def run(self, blows: Sequence[Blow]) -> Findings:
+    def run(self, blows: Sequence[Blow]) -> None:
         """Two calm bursts, then one per blow."""
         self._calm()
         for number, blow in enumerate(blows, 1):
             trial = self._hit(blow)
             self._findings.trials.append(trial)
-            self._tell(described(number, trial))
+            self._tell(described(len(self._findings.trials), trial))
             for sentence in trial.verdict.sentences():
                 self._tell(f"      {sentence}")
             if number % LEDGER_EVERY == 0 or number == len(blows):
                 self._check_the_ledger()
-        return self._findings
 
     def _calm(self) -> None:
         """Prepared statements, sessions and leverage exist after the first of the two."""
