@@ -16,6 +16,7 @@ from infra.bybit.caller import Caller, TooManyPagesError, at_cursor
 from infra.bybit.earn import EarnGateway
 from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.parsing.judging import distinct, kept, set_aside
+from infra.bybit.parsing.realized import with_realized
 from infra.bybit.parsing.rows import (
     SETTLE_COIN,
     WALLET_TYPE,
@@ -27,7 +28,6 @@ from infra.bybit.parsing.rows import (
     wallet_coins,
 )
 from infra.bybit.parsing.transactions import parse_transaction
-from infra.bybit.realized import with_realized
 from statemachines.execution.orders.report_checks import lacks_realized
 from statemachines.ledger.transaction_types import is_booked_by_execution
 from statemachines.requests import (

@@ -9,7 +9,7 @@ import pytest
 
 from infra.backtest.system import DirectExchange
 from infra.bybit.exchange import BybitExchange
-from infra.bybit.realized import with_realized
+from infra.bybit.parsing.realized import with_realized
 from infra.simulator.api.exchange import Exchange
 from statemachines.requests import (
     Accepted,
