@@ -1,6 +1,7 @@
 """``make chaos-orders KILLS=200``: random processes are killed or frozen during bursts of orders on a running system.
 
-Ends with an error when an order was lost or doubled, when two records differ, or when something did not come back.
+Ends with an error when an order was lost or doubled, when two records differ, or when something did not come back. How
+long recoveries take is printed; `make recovery` judges it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from tests.chaos.orders.campaign import LIMIT_S, Campaign, Findings, summary
+from tests.chaos.orders.campaign import Campaign, Findings, summary
 from tests.chaos.orders.feeder import Feeder, Shape
 from tests.chaos.orders.system import OVERRIDES, PROBES, BurstAssembly, BurstSystem, make_config
 from tests.chaos.orders.victims import VICTIMS, Blow, draw
@@ -47,11 +48,15 @@ def main() -> int:
     findings = Findings()
     blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
     for first in range(0, len(blows), KILLS_A_SYSTEM):
-        _campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
+        try:
+            _campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
+        except AssertionError as error:
+            findings.stranded.append(str(error))
+            tell(f"      {error}")
+            break
     for line in summary(findings):
         tell(line)
-    is_quick = all(one.recovered_s < LIMIT_S for one in findings.trials)
-    return 0 if findings.is_clean and is_quick else 1
+    return 0 if findings.is_clean else 1
 
 
 if __name__ == "__main__":

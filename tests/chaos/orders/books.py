@@ -23,6 +23,7 @@ from tests.chaos.rig import Drill
 OK = 200
 ANSWER_S = 1.0
 PAGE_ORDERS, PAGE_EXECUTIONS = 50, 100
+MOST_ROWS, LONGEST_LINE = 40, 220
 CLOCKS_APART_MS = 60_000
 """Our orders carry our clock's time: so much earlier ones are read too, and told apart by their numbers."""
 
@@ -111,6 +112,17 @@ class Books:
                 if row["execType"] == "Trade"
             ],
         )
+
+    def story(self, sentence: str) -> list[str]:
+        """What the journal has on the intents and orders that a sentence names, oldest first."""
+        named = [word.strip(",;:'") for word in sentence.split()]
+        with self._drill.database() as connection:
+            rows = connection.execute(
+                "SELECT recorded_at, actor, machine, trigger, source, dest, reason FROM journal"
+                " WHERE machine = ANY(%s) ORDER BY id LIMIT %s",
+                (named, MOST_ROWS),
+            ).fetchall()
+        return [f"{at:%H:%M:%S.%f} {' '.join(words)}"[:LONGEST_LINE] for at, *words in rows]
 
     def ledger_differences(self, from_ms: int) -> list[str]:
         """`eternal ledger check`, over all accounts."""

@@ -23,6 +23,9 @@ LIMIT_S = 10.0
 PATIENCE_S = 90.0
 LOOK_S = 0.005
 DRAINED_LOOK_S = 0.05
+STORIES = 3
+"""Findings of one burst whose history is printed."""
+
 LEDGER_EVERY = 10
 """Bursts between two checks of the whole ledger; the last burst is always followed by one."""
 
@@ -43,16 +46,18 @@ class Trial:
 
 @dataclass(slots=True)
 class Findings:
-    """All trials, and what the ledger differed in."""
+    """All trials, what the ledger differed in, and what did not come back or come to an end."""
 
     trials: list[Trial] = field(default_factory=list)
     ledger: list[str] = field(default_factory=list)
+    stranded: list[str] = field(default_factory=list)
     not_executed: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_clean(self) -> bool:
-        """Nothing lost, nothing doubled, every record equal."""
-        return not self.ledger and all(one.verdict.is_clean for one in self.trials)
+        """At least one blow, nothing lost, nothing doubled, every record equal, everything back."""
+        is_all_equal = all(one.verdict.is_clean for one in self.trials)
+        return bool(self.trials) and is_all_equal and not self.ledger and not self.stranded
 
 
 class Campaign:
@@ -79,6 +84,9 @@ class Campaign:
             self._tell(described(len(self._findings.trials), trial))
             for sentence in trial.verdict.sentences():
                 self._tell(f"      {sentence}")
+            for sentence in trial.verdict.sentences()[:STORIES]:
+                for row in self._books.story(sentence):
+                    self._tell(f"        {row}")
             if number % LEDGER_EVERY == 0 or number == len(blows):
                 self._check_the_ledger()
 
@@ -197,6 +205,8 @@ def described(number: int, trial: Trial) -> str:
 def summary(findings: Findings) -> list[str]:
     """Kills by victim, orders, losses, doublings, recoveries."""
     trials = findings.trials
+    if not trials:
+        return ["no blow was judged: nothing is proven"]
     lines = []
     for kind in dict.fromkeys(one.blow.kind for one in trials):
         of_kind = [one for one in trials if one.blow.kind == kind]
@@ -218,6 +228,7 @@ def summary(findings: Findings) -> list[str]:
         f"{sum(len(one.verdict.doubled) for one in trials)} doubled, "
         f"{sum(len(one.verdict.differing) for one in trials)} records that differ, "
         f"{len(findings.ledger)} differences of the ledger",
+        *(f"not back: {one[:200]}" for one in findings.stranded),
         *(f"not executed, with its end on record: {count} {why}" for why, count in findings.not_executed.items()),
     ]
     return lines

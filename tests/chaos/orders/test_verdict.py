@@ -159,6 +159,8 @@ def test_one_doubled_order_or_one_difference_of_the_ledger_fails_the_run_and_is_
     assert Findings([calm]).is_clean
     assert not Findings([calm, doubled]).is_clean
     assert not Findings([calm], ledger=["a posting is missing"]).is_clean
+    assert not Findings([calm], stranded=["the order manager is not back"]).is_clean
+    assert not Findings().is_clean
     assert any("8 sent, 0 lost, 1 doubled" in line for line in summary(Findings([calm, doubled])))
 
 
