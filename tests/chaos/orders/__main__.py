@@ -20,7 +20,8 @@ KILLS_A_SYSTEM = 50
 """Then a new one begins: the simulated exchange keeps every order, and repeats its log of inputs when it is killed."""
 
 
-def _campaign(blows: Sequence[Blow], seed: int, findings: Findings, tell: Callable[[str], None]) -> None:
+def campaign(blows: Sequence[Blow], seed: int, findings: Findings, tell: Callable[[str], None]) -> None:
+    """Carry out the blows on a system of their own."""
     with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
         feeder = Feeder(drill.system)
         try:
@@ -49,7 +50,7 @@ def main() -> int:
     blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
     for first in range(0, len(blows), KILLS_A_SYSTEM):
         try:
-            _campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
+            campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
         except AssertionError as error:
             findings.stranded.append(str(error))
             tell(f"      {error}")
