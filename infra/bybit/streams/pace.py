@@ -11,8 +11,9 @@ FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 10.0
 """Longest time that an exchange which is back again waits for us (OR-8)."""
 
-PATIENCE = 1.5
-"""Each failed attempt waits this much longer than the one before it."""
+PATIENCE = 1.2
+"""Each failed attempt waits this much longer than the one before it: an exchange that is back waits for us at most a
+fifth of the time that it was away."""
 
 BUDGET = 15
 """Attempts that a connection may make one after another."""

@@ -26,7 +26,7 @@ DRAINED_LOOK_S = 0.05
 STORIES = 3
 """Findings of one burst whose history is printed."""
 
-LEDGER_EVERY = 10
+LEDGER_EVERY = 25
 """Bursts between two checks of the whole ledger; the last burst is always followed by one."""
 
 

@@ -17,8 +17,11 @@ from tests.chaos.rig import Drill
 
 KILL, FREEZE = signal.SIGKILL, signal.SIGSTOP
 
-MAX_DELAY_S = 0.06
-"""About as long as a batch takes from its signal to its ends."""
+MAX_DELAY_S = 0.03
+"""About as long as a batch takes at the exchange."""
+
+LATEST = 0.8
+"""The last orders of a burst end together: later blows would fall when all is over."""
 
 Find = Callable[[Drill], int | None]
 """The process id of a victim now."""
@@ -49,8 +52,8 @@ VICTIMS: Mapping[str, Mapping[str, Find]] = {
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """One process is hit by a signal `delay_s` after the part `at` (0 to 1) of the burst has ended: the delay takes
-    the instant away from the commit by which the part was seen."""
+    """One process is hit by a signal `delay_s` after the part `at` (0 to `LATEST`) of the burst has ended: the delay
+    takes the instant away from the commit by which the part was seen."""
 
     kind: str
     name: str
@@ -84,5 +87,7 @@ def draw(count: int, seed: int, kinds: Sequence[str] = tuple(VICTIMS)) -> list[B
     for _ in range(count):
         kind = dice.choice(list(kinds))
         name, find = dice.choice(list(VICTIMS[kind].items()))
-        found.append(Blow(kind, name, find, dice.choice((KILL, FREEZE)), dice.random(), dice.uniform(0, MAX_DELAY_S)))
+        found.append(
+            Blow(kind, name, find, dice.choice((KILL, FREEZE)), dice.uniform(0, LATEST), dice.uniform(0, MAX_DELAY_S))
+        )
     return found

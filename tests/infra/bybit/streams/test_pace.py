@@ -8,6 +8,7 @@ from infra.bybit.streams.pace import (
     BUDGET,
     FIRST_DELAY_S,
     LONGEST_DELAY_S,
+    PATIENCE,
     ReconnectPace,
 )
 
@@ -52,8 +53,19 @@ def test_failed_attempts_pause_longer_each_time_and_an_exchange_that_is_back_is_
     assert pauses[0] == FIRST_DELAY_S and pauses == sorted(pauses) and max(pauses) == LONGEST_DELAY_S
 
 
+@pytest.mark.parametrize("away_s", [0.5, 3.0, 9.0, 25.0])
+def test_an_exchange_that_is_back_waits_for_us_at_most_a_fifth_of_its_absence_and_a_second(away_s: float) -> None:
+    pace, now_s = ReconnectPace(), 0.0
+    now_s += pace.pause_s(now_s, was_up=True)
+    while now_s < away_s:
+        now_s += pace.pause_s(now_s, was_up=False)
+    assert now_s - away_s <= FIRST_DELAY_S + away_s * (PATIENCE - 1)
+
+
 def test_after_it_was_up_a_connection_begins_with_the_first_pause_again() -> None:
     pace = ReconnectPace()
-    assert [pace.pause_s(0.0, was_up=False) for _ in range(3)] == [1.0, 1.5, 2.25]
+    assert [pace.pause_s(0.0, was_up=False) for _ in range(3)] == [
+        FIRST_DELAY_S * PATIENCE**number for number in range(3)
+    ]
     assert pace.pause_s(600.0, was_up=True) == FIRST_DELAY_S
-    assert pace.pause_s(601.0, was_up=False) == FIRST_DELAY_S * 1.5
+    assert pace.pause_s(601.0, was_up=False) == FIRST_DELAY_S * PATIENCE
