@@ -6,10 +6,11 @@ ARGS ?=
 SEEDS ?= 1000
 MINUTES ?= 120
 TRIALS ?= 50
+KILLS ?= 200
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos recovery drill drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos chaos-orders recovery drill drill-load replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -73,6 +74,9 @@ soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live p
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
 	$(BIN)/python -m pytest -m drill tests/life tests/chaos tests/simulation
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+chaos-orders: $(VENV)/.dev-ready ## KILLS=200 random kills and freezes in the middle of bursts of orders: nothing may be lost or doubled
+	$(BIN)/python -m tests.chaos.orders --kills $(KILLS) $(ARGS)
 
 recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 times and break its streams in storms; each recovery within 10 s
 	$(BIN)/python -m tests.chaos.recovery --trials $(TRIALS) $(ARGS)

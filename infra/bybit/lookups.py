@@ -45,7 +45,7 @@ class LookUps:
                 _check_executions(request, executions, report)
                 executions = list(dict.fromkeys(executions))
                 _check_sum(request, executions, report)
-                return OrderFound(report=report, executions=tuple(executions))
+                return OrderFound(report=report, executions=tuple(self._reader.with_realized(account, executions)))
             executions = self._reader.executions_by(account, request.category, orderLinkId=request.client_order_id)
             _check_executions(request, executions, None)
             if executions and is_last_round:
