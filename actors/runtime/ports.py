@@ -12,7 +12,7 @@ from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
-from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
+from statemachines.requests import ExchangeRequest, ExchangeResponse, LookUpOrder, OrderWrite
 from statemachines.values import Account
 
 EnvelopeDict = dict[str, Any]
@@ -149,6 +149,10 @@ class ExchangePort(Protocol):
     def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
         """Perform several requests on orders, of one kind and category, in one call: an outcome for each, in their
         order."""
+        ...
+
+    def look_up_orders(self, account: Account, requests: Sequence[LookUpOrder]) -> Sequence[ExchangeResponse]:
+        """What became of several orders, an outcome for each in their order; one pause between both rounds for all."""
         ...
 
     def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:

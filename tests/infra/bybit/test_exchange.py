@@ -161,6 +161,30 @@ def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> 
     assert outcome.report.client_order_id == "abc-1" and len(outcome.executions) == 1
 
 
+def test_orders_looked_up_together_share_one_pause_and_each_has_its_own_answer() -> None:
+    """After the order manager was killed in a burst 60 orders of an account were looked up one by one, each with a
+    pause of its own: on paper 18 s, live two minutes, and every cancel of the account behind them."""
+
+    def script(path: str, params: Any) -> Any:
+        link = params.get("orderLinkId", "")
+        if link == "abc-3":
+            return 10016, "internal error"
+        rows = (
+            [order_row(orderLinkId=link, orderStatus="New")] if (path, link) == ("/v5/order/realtime", "abc-2") else []
+        )
+        return {"list": rows, "nextPageCursor": ""}
+
+    venue = Venue(script)
+    asked = [LOOK_UP.model_copy(update={"client_order_id": f"abc-{number}"}) for number in (1, 2, 3, 4)]
+    absent, found, failed, absent_too = venue.exchange.look_up_orders(A, asked)
+    assert (absent, absent_too) == (OrderAbsent(), OrderAbsent())
+    assert isinstance(found, OrderFound) and found.report.client_order_id == "abc-2"
+    assert isinstance(failed, Refused) and failed.fault == "transient"
+    assert venue.pauses == [2.0]
+    again = [params.get("orderLinkId") for _path, params in venue.calls]
+    assert again[-6:] == ["abc-1"] * 3 + ["abc-4"] * 3, "what was answered is not asked for again"
+
+
 def test_executions_without_an_order_are_not_absence() -> None:
     def script(path: str, params: Any) -> dict[str, Any]:
         rows = (
