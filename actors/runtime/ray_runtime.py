@@ -18,7 +18,16 @@ from ray.util.metrics import Gauge
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
-from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, ReadingsWatch, Report, Store
+from actors.runtime.ports import (
+    ActorGoneError,
+    EnvelopeDict,
+    LeaseRegister,
+    LockstepPort,
+    MarketClock,
+    ReadingsWatch,
+    Report,
+    Store,
+)
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -40,6 +49,15 @@ class Assembly(Protocol):
     def parts(self, name: ActorName, peers: Peers) -> Parts: ...
 
     def store(self, name: ActorName) -> Store: ...
+
+    @property
+    def run(self) -> str:
+        """The start of `eternal run` that this is: an orchestrator succeeds to the lease of its own run only."""
+        ...
+
+    def lease(self) -> LeaseRegister:
+        """The lease on the database, for the orchestrator."""
+        ...
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:
         """The simulated exchange's control interface; None where market time is the exchange's own."""

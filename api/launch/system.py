@@ -22,6 +22,7 @@ from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
+from api.launch.lease_claim import LeaseClaim
 from api.launch.ledger_desk import LEDGER_CHECK, LedgerDesk, check_running
 from api.launch.newest_status import NewestStatus, ShownOverview
 from api.launch.notices import Notices
@@ -87,6 +88,7 @@ class System:
         self._stopping = threading.Event()
         self._keepers: list[Keeper] = []
         self._housekeeping: Housekeeping | None = None
+        self._claim: LeaseClaim | None = None
         self._alerts: deque[RaiseAlert] = deque(maxlen=MAX_ALERTS)
         self._alert_number = 0
         self._alert_sent_at = 0.0
@@ -165,7 +167,8 @@ class System:
         self._counter = SecretsServer(config.data_folder, self.secrets_for)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
-        self._spawn_orchestrator()
+        # What a run before this one has left on a cluster works with that run's addresses.
+        self._spawn_orchestrator(replace=not self.ray.is_ours)
         assert self._database is not None
         self._housekeeping = Housekeeping(
             self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
@@ -184,6 +187,7 @@ class System:
         for part, end in (
             ("Ray", None if self._ray is None else self._ray.stop),
             ("the exchange", None if self._exchange is None else self._exchange.stop),
+            ("the lease", None if self._claim is None else self._claim.release),
             ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
             ("the database", None if self._server is None else self._server.stop),
             ("the secrets' socket", None if self._counter is None else self._counter.close),
@@ -253,6 +257,9 @@ class System:
 
     def _start_database(self) -> None:
         url, owner_url = self.config.database.url, self.config.database.owner_url
+        claim = LeaseClaim(self.run, self.notices, self._stopping.is_set)
+        if url is not None:
+            claim.await_end_of_holder((owner_url or url).get_secret_value())
         with told_as_sentence():
             self._database = open_database(
                 url.get_secret_value() if url is not None else None,
@@ -261,6 +268,11 @@ class System:
                 self._server,
                 owner_url.get_secret_value() if owner_url is not None else None,
             )
+        claim.take(self._database.url)
+        self._claim = claim
+        keeper = Keeper("lease", lambda: None, claim.look)
+        self._keepers.append(keeper)
+        keeper.begin()
         for sentence in self._database.warnings:
             _log.warning("%s", sentence)
             self.notices.begin("database roles", sentence)
@@ -292,6 +304,7 @@ class System:
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.
             config=config.model_copy(update={"database": DatabaseConfig(port=config.database.port)}),
+            run=self.run.number,
             secrets_socket=self._counter.path.resolve(),
             installation_id=installation.installation_id,
             exchange_url=exchange_url,
@@ -362,7 +375,7 @@ class System:
         self._ray_loss = ""
         if self._assembly is not None:
             self._watch = OrchestratorWatch()
-            self._spawn_orchestrator()
+            self._spawn_orchestrator(replace=False)
 
     def _take_in(self) -> None:
         """What the driver has said since the last look."""
@@ -410,9 +423,9 @@ class System:
         self._watch.created(self._granted.now_s(), is_replacement=True)
         return True
 
-    def _spawn_orchestrator(self) -> None:
+    def _spawn_orchestrator(self, *, replace: bool) -> None:
         self._watch.created(self._granted.now_s(), is_replacement=False)
-        self.ray.send(SpawnOrchestrator(self._assembly, replace=False))
+        self.ray.send(SpawnOrchestrator(self._assembly, replace=replace))
 
     def _look_after_the_house(self) -> None:
         if self._housekeeping is not None and (status := self._newest.news()) is not None:

@@ -14,6 +14,7 @@ from orchestrator.supervision import FROZEN_MS, HEALTH_PERIOD_MS, Supervision
 from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Changed, Supervisor
 from statemachines.values import ActorName
+from tests.kit.leases import Unopposed, fenced_never
 
 VICTIM = ActorName.TREND_1
 
@@ -57,7 +58,7 @@ class Played:
             return Answer(None)
         return Answer({"state": "RUNNING", "pid": self.pid, "progress": 1, "is_busy": False})
 
-    def grant(self, name: ActorName, holder: str) -> int:
+    def grant(self, name: ActorName, holder: str, under: int | None = None) -> int:
         return 1
 
     def component_changed(self, change: Changed) -> None:
@@ -79,7 +80,9 @@ class Rig:
         self.supervisor = Supervisor([VICTIM])
         monkeypatch.setattr(supervision, "_now_ms", lambda: self.now_ms)
         played: Any = self.played
-        self.loop = Supervision({VICTIM: ()}, self.supervisor, played, played, played, lambda: 0)
+        self.loop = Supervision(
+            {VICTIM: ()}, self.supervisor, played, played, played, lambda: 0, Unopposed(), fenced_never
+        )
 
     def pass_ms(self, milliseconds: int) -> None:
         for _ in range(milliseconds // 100):
@@ -113,7 +116,7 @@ def test_an_actor_recovers_after_those_it_waits_for(monkeypatch: pytest.MonkeyPa
     supervisor = Supervisor(list(waits))
     now_ms = 1_000
     monkeypatch.setattr(supervision, "_now_ms", lambda: now_ms)
-    loop = Supervision(waits, supervisor, played, played, played, lambda: 0)
+    loop = Supervision(waits, supervisor, played, played, played, lambda: 0, Unopposed(), fenced_never)
     for _ in range(50):
         now_ms += 100
         loop.turn()
@@ -159,7 +162,7 @@ def test_a_picture_is_there_at_once_while_a_pass_waits_for_the_database(monkeypa
     before = rig.loop.snapshot()
     waits, goes_on = threading.Event(), threading.Event()
 
-    def held(_actor: str, _holder: str) -> int:
+    def held(_actor: str, _holder: str, _under: int | None = None) -> int:
         waits.set()
         assert goes_on.wait(20.0)
         return 2
