@@ -67,8 +67,8 @@ class Lease:
         self._until_s = max(self._until_s, asked_s + LEASE_S)
 
     def confirm(self) -> None:
-        """To be called before an act that another orchestrator would not expect. A database that is away does not keep
-        it: nobody else can have got the lease there meanwhile.
+        """To be called before an act that another orchestrator would not expect. A database that is away does not
+        prevent it: no other orchestrator can get the lease there meanwhile.
 
         Raises FencedError: it is lost.
         """

@@ -230,7 +230,7 @@ class Supervision:
         return [watch.health for name, watch in self._watches.items() if self._supervisor.state(name) in ALIVE]
 
     def _has_lease(self, now: int) -> bool:
-        """While the lease cannot be renewed nobody is asked, so afterwards nobody has missed an answer."""
+        """While the lease cannot be renewed no actor is asked, so afterwards none has missed an answer."""
         if self._lease.is_held:
             if self._has_lapsed:
                 self._has_lapsed = False

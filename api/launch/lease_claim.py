@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,10 +34,13 @@ class LeaseClaim:
         self._notices = notices
         self._is_stopping = is_stopping
         self._register: PostgresLease | None = None
-        self._renewed_at = 0.0
+        self._released = threading.Event()
 
-    def await_end_of_holder(self, url: str) -> None:
-        """Wait while another system works on the database of this URL, before it is migrated."""
+    def await_end_of_holder(self, url: str | None) -> None:
+        """Wait while another system works on the database of this URL, before it is migrated. None: our own, which the
+        lock on its folder guards."""
+        if url is None:
+            return
         register = PostgresLease(url)
         try:
             self._await(lambda: register.look(self._claimant))
@@ -48,31 +50,31 @@ class LeaseClaim:
             register.close()
 
     def take(self, url: str) -> None:
-        """Wait until the lease is ours, or the start is broken off.
+        """Wait until the lease is ours, or the start is broken off; from then on it is renewed.
 
         Raises StoreUnavailableError.
         """
         register = self._register = PostgresLease(url)
         self._await(lambda: register.claim(self._claimant, LEASE_S))
-        self._renewed_at = time.monotonic()
+        threading.Thread(target=self._keep, args=(register,), name="lease", daemon=True).start()
 
-    def look(self) -> None:
-        """Renew it when it is time. Lost to another system, this one says so and waits for its end."""
-        register = self._register
-        if register is None or time.monotonic() - self._renewed_at < RENEW_S:
-            return
-        try:
-            register.claim(self._claimant, LEASE_S)
-        except LeaseHeldError as error:
-            self._tell(error)
-        except StoreUnavailableError as error:
-            _log.warning("the lease cannot be renewed now: %s", error)
-        else:
-            self._renewed_at = time.monotonic()
-            self._notices.end(NOTICE)
+    def _keep(self, register: PostgresLease) -> None:
+        """Lost to another system, this one reports it and waits for its end."""
+        while not self._released.wait(RENEW_S):
+            try:
+                register.claim(self._claimant, LEASE_S)
+            except LeaseHeldError as error:
+                self._report(error)
+            except StoreUnavailableError as error:
+                _log.warning("the lease cannot be renewed now: %s", error)
+            except Exception:  # noqa: BLE001 - a lease that is not renewed expires; the next try may succeed
+                _log.exception("the lease could not be renewed; it is tried again")
+            else:
+                self._notices.end(NOTICE)
 
     def release(self) -> None:
         """All actors have ended: another system need not wait."""
+        self._released.set()
         register, self._register = self._register, None
         if register is not None:
             releasing = threading.Thread(target=self._release, args=(register,), name="release", daemon=True)
@@ -92,13 +94,13 @@ class LeaseClaim:
             try:
                 attempt()
             except LeaseHeldError as error:
-                self._tell(error)
+                self._report(error)
                 pause.wait(WAIT_S)
             else:
                 self._notices.end(NOTICE)
                 return
 
-    def _tell(self, error: LeaseHeldError) -> None:
+    def _report(self, error: LeaseHeldError) -> None:
         if self._notices.begin(NOTICE, sentence_of(error)):
             _log.warning("%s", sentence_of(error))
 
@@ -113,7 +115,7 @@ def sentence_of(error: LeaseHeldError) -> str:
 
 def claimant_of(run: Run) -> Claimant:
     """The launch of this run. Its place is the data folder itself, whatever its path: a lock on it lets one launch work
-    at a time, so that an earlier run of the same place has ended. Where the machine cannot be told from others every
+    at a time, so that an earlier run of the same place has ended. Where machines cannot be distinguished every
     run is a place of its own, which has to wait for the earlier one's lease."""
     folder = run.data_folder
     try:

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from api.launch import own_head
-from api.launch.ray_cluster import RefusedError, require_our_token
 from api.launch.ray_protocol import (
     AlertTaken,
     Begin,
@@ -33,6 +32,7 @@ from api.launch.ray_protocol import (
     SpawnOrchestrator,
     ToDriver,
 )
+from api.launch.ray_token import RefusedError, require_our_token
 
 _log = logging.getLogger(__name__)
 

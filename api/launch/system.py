@@ -256,23 +256,13 @@ class System:
                 raise keeper.error
 
     def _start_database(self) -> None:
-        url, owner_url = self.config.database.url, self.config.database.owner_url
-        claim = LeaseClaim(self.run, self.notices, self._stopping.is_set)
-        if url is not None:
-            claim.await_end_of_holder((owner_url or url).get_secret_value())
+        section = self.config.database
+        url, owner_url = (one.get_secret_value() if one else None for one in (section.url, section.owner_url))
+        claim = self._claim = LeaseClaim(self.run, self.notices, self._stopping.is_set)
+        claim.await_end_of_holder(owner_url or url)
         with told_as_sentence():
-            self._database = open_database(
-                url.get_secret_value() if url is not None else None,
-                self.config.database_folder,
-                self.config.database.port,
-                self._server,
-                owner_url.get_secret_value() if owner_url is not None else None,
-            )
-        claim.take(self._database.url)
-        self._claim = claim
-        keeper = Keeper("lease", lambda: None, claim.look)
-        self._keepers.append(keeper)
-        keeper.begin()
+            self._database = open_database(url, self.config.database_folder, section.port, self._server, owner_url)
+            claim.take(self._database.url)
         for sentence in self._database.warnings:
             _log.warning("%s", sentence)
             self.notices.begin("database roles", sentence)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from actors.runtime.ports import Claimant, FencedError, LeaseHeldError
-from infra.database.line import Line
+from infra.database.connection import Line
 from infra.database.statements import GRANT
 from statemachines.values import ActorName
 
@@ -38,7 +38,7 @@ class _Row(NamedTuple):
     left_s: float
 
     def is_held_against(self, claimant: Claimant) -> bool:
-        """Whether another run has it and the claimant cannot tell that it is over."""
+        """Whether another run has it and it may still be working."""
         return self.run not in ("", claimant.run) and self.left_s > 0 and self.place != claimant.place
 
 

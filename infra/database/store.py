@@ -10,7 +10,7 @@ import psycopg
 from pydantic import TypeAdapter
 
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, Loaded
-from infra.database.line import Line
+from infra.database.connection import Line
 from infra.database.statements import GRANT, GRANT_UNDER, commit_statements, to_json
 from statemachines.actor_logic import StateRow
 from statemachines.commands import ExchangeCall

@@ -23,8 +23,11 @@ from tests.chaos.judge import assert_as_calm
 from tests.chaos.rig import PATIENCE_S, START, Drill, drill_folder, make_config, running
 from tests.simulation.whole import synthetic
 
-PACE_S = Decimal("0.8")
-DAYS_PER_TRIAL = 4
+PACE_S = Decimal(2)
+DAYS_PER_TRIAL = 8
+FURTHER_DAYS = 8
+"""The market must last while actors are struck until they stand on both nodes."""
+
 HOURS_BETWEEN = 5
 FEWEST = 2
 """So many actors are on a node before it is lost: an empty one proves nothing."""
@@ -68,7 +71,7 @@ class ClusterDrill(Drill):
                 row = connection.execute(WORKED, (list(OPEN_STATES),)).fetchone()
                 if row is not None and row[0]:
                     return int(row[0])
-                assert time.monotonic() < until, "no order is being worked"
+                assert time.monotonic() < until and not self.system.has_ended, "no order is being worked any more"
                 pause.wait(0.005)
 
     def lose_further(self) -> None:
@@ -96,7 +99,7 @@ class ClusterDrill(Drill):
 
 def trials(count: int, tell: Callable[[str], None]) -> Mapping[str, list[float]]:
     """Lose the one and the other so often; per kind the seconds from the loss to market time moving again."""
-    days = count * DAYS_PER_TRIAL + 10
+    days = count * DAYS_PER_TRIAL + FURTHER_DAYS
     found: dict[str, list[float]] = {NODE_LOST: [], HEAD_LOST: []}
     with running_nodes() as nodes, drill_folder() as folder:
         config = on_cluster(make_config(folder, START + timedelta(days=days), pace_s=PACE_S), nodes)
