@@ -93,6 +93,7 @@ class RayPeers:
 
     def __init__(self) -> None:
         self._handles: dict[str, Any] = {}
+        self._reported: Any | None = None
 
     def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
         answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
@@ -103,9 +104,18 @@ class RayPeers:
         return answer
 
     def report(self, name: str, report: Report) -> None:
-        # The lockstep driver asks again for a lost report.
+        """Not waited for: the lockstep driver asks again for a lost report. What became of one is seen at the next, or
+        an orchestrator that was recreated with its node would never get any."""
+        orchestrator = str(ActorName.ORCHESTRATOR)
+        try:
+            if self._reported is not None and ray.wait([self._reported], timeout=0)[0]:
+                ray.get(self._reported)
+        except Exception as error:  # noqa: BLE001 - whatever became of it, the next one is sent anew
+            _log.info("a report to the orchestrator was lost: %s", " ".join(str(error).split())[:200])
+            self._handles.pop(orchestrator, None)
+        self._reported = None
         with contextlib.suppress(Exception):
-            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, report)
+            self._reported = self._handle(orchestrator).report.remote(name, report)
 
     def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
         known = recipient in self._handles
