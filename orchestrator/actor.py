@@ -255,6 +255,7 @@ class Orchestrator:
         """Everything the operator's page needs of the living system, without waiting for any actor."""
         driver, supervision = self._driver, self._supervision
         return {
+            "installation": self._assembly.installation_id,
             "booted": supervision is not None,
             "boot_error": self._boot_error,
             "outage": self._outage,

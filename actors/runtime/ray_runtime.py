@@ -51,6 +51,11 @@ class Assembly(Protocol):
     def store(self, name: ActorName) -> Store: ...
 
     @property
+    def installation_id(self) -> str:
+        """The database's identity: whose actors these are."""
+        ...
+
+    @property
     def run(self) -> str:
         """The start of `eternal run` that this is: an orchestrator succeeds to the lease of its own run only."""
         ...

@@ -29,7 +29,7 @@ from api.launch.notices import Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
 from api.launch.ray_process import ROLE as RAY_ROLE
 from api.launch.ray_process import RayProcess
-from api.launch.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
+from api.launch.ray_protocol import AlertTaken, Heard, Occupied, RaiseAlert, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
 from api.running_system import OVERVIEW
@@ -167,8 +167,7 @@ class System:
         self._counter = SecretsServer(config.data_folder, self.secrets_for)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
-        # What a run before this one has left on a cluster works with that run's addresses.
-        self._spawn_orchestrator(replace=not self.ray.is_ours)
+        self._spawn_orchestrator(replace=not self.ray.is_ours)  # one that an earlier run left has its addresses
         assert self._database is not None
         self._housekeeping = Housekeeping(
             self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
@@ -378,6 +377,8 @@ class System:
                 case Silent(reason, is_gone):
                     _log.info("the orchestrator did not answer: %s", reason)
                     self._watch.silent(now_s, is_gone=is_gone)
+                case Occupied(text):
+                    self._say(text)
                 case AlertTaken(number):
                     if self._alerts and self._alerts[0].number == number:
                         self._alerts.popleft()
@@ -428,8 +429,7 @@ class System:
     ) -> None:
         """Say it, and have the orchestrator commit it as an alert as soon as there is one that can."""
         self._say(text)
-        self._alert_number += 1
-        number = self._alert_number
+        number = self._alert_number = self._alert_number + 1
         natural_id = f"launch:{self.run.number}:{number}"
         sentence = f"{text} No action is required."
         self._alerts.append(RaiseAlert(number, natural_id, str(component), severity, sentence))

@@ -97,6 +97,7 @@ class _Standby:
     """An assembly whose lease another system has; everything else would fail the test."""
 
     run = "ours"
+    installation_id = "abc123"
 
     def __init__(self) -> None:
         self.register = MemoryStore()
