@@ -146,9 +146,8 @@ class MemoryStore:
     def claim(self, claimant: Claimant, seconds: float) -> None:
         lease = self._lease
         if lease.run != claimant.run:
-            left_s = lease.expires_s - self._now_s()
-            if lease.run and left_s > 0 and lease.place != claimant.place:
-                raise LeaseHeldError(lease.shown, left_s)
+            if lease.run and lease.expires_s > self._now_s() and lease.place != claimant.place:
+                raise LeaseHeldError(lease.shown, seconds)
             for rows in self._actors.values():
                 rows.epoch += 1
             lease.run, lease.place, lease.shown, lease.epoch = claimant.run, claimant.place, claimant.shown, 0
@@ -157,7 +156,7 @@ class MemoryStore:
     def succeed(self, run: str, seconds: float) -> int:
         lease = self._lease
         if lease.run != run:
-            raise LeaseHeldError(lease.shown, max(lease.expires_s - self._now_s(), 0.0))
+            raise LeaseHeldError(lease.shown, seconds)
         lease.epoch = self.grant(ActorName.ORCHESTRATOR, lease.shown)
         lease.expires_s = self._now_s() + seconds
         return lease.epoch

@@ -37,19 +37,19 @@ class StoreUnavailableError(Exception):
 
 
 class LeaseHeldError(Exception):
-    """Another system holds the lease on the database: this one must do nothing. `holder` names it for people; `left_s`:
-    how long its lease is valid if it is not renewed."""
+    """Another system holds the lease on the database: this one must do nothing. `holder` names it for people; after
+    `lease_s` without a renewal its lease is over. The text is what the operator reads."""
 
-    def __init__(self, holder: str, left_s: float) -> None:
+    def __init__(self, holder: str, lease_s: float) -> None:
         super().__init__(
-            f"This database is in use by another system ({holder}); this one does nothing and waits until that one has "
-            f"ended or has not renewed its lease for {left_s:.0f} s"
+            f"This database is in use by another system ({holder}). Nothing is done here until that one has ended "
+            f"(`eternal stop` there) or has not renewed its lease for {lease_s:.0f} s; then this one takes over."
         )
         self.holder = holder
-        self.left_s = left_s
+        self.lease_s = lease_s
 
     def __reduce__(self) -> tuple[type[LeaseHeldError], tuple[str, float]]:
-        return type(self), (self.holder, self.left_s)
+        return type(self), (self.holder, self.lease_s)
 
 
 class ActorGoneError(Exception):

@@ -43,7 +43,7 @@ class LeaseClaim:
             return
         register = PostgresLease(url)
         try:
-            self._await(lambda: register.look(self._claimant))
+            self._await(lambda: register.look(self._claimant, LEASE_S))
         except StoreUnavailableError:
             return  # opening it says what is wrong
         finally:
@@ -101,16 +101,8 @@ class LeaseClaim:
                 return
 
     def _report(self, error: LeaseHeldError) -> None:
-        if self._notices.begin(NOTICE, sentence_of(error)):
-            _log.warning("%s", sentence_of(error))
-
-
-def sentence_of(error: LeaseHeldError) -> str:
-    """What the operator reads while another system has the lease."""
-    return (
-        f"This database is in use by another system ({error.holder}). Nothing is done here until that one has ended "
-        f"(`eternal stop` there) or has not renewed its lease for {LEASE_S:.0f} s; then this one takes over."
-    )
+        if self._notices.begin(NOTICE, str(error)):
+            _log.warning("%s", error)
 
 
 def claimant_of(run: Run) -> Claimant:

@@ -16,10 +16,7 @@ from infra.database.statements import GRANT
 from statemachines.values import ActorName
 
 CREATE = "INSERT INTO leases DEFAULT VALUES ON CONFLICT DO NOTHING"
-READ = """
-SELECT run, place, shown, epoch,
-    greatest(extract(epoch FROM expires_at - clock_timestamp()), 0)::double precision AS left_s
-FROM leases"""
+READ = "SELECT run, place, shown, expires_at > clock_timestamp() AS is_valid FROM leases"
 CLAIM = """
 UPDATE leases SET run = %s, place = %s, shown = %s, epoch = 0, claimed_at = clock_timestamp(),
     expires_at = clock_timestamp() + make_interval(secs => %s)"""
@@ -34,12 +31,11 @@ class _Row(NamedTuple):
     run: str
     place: str
     shown: str
-    epoch: int
-    left_s: float
+    is_valid: bool
 
     def is_held_against(self, claimant: Claimant) -> bool:
         """Whether another run has it and it may still be working."""
-        return self.run not in ("", claimant.run) and self.left_s > 0 and self.place != claimant.place
+        return self.run not in ("", claimant.run) and self.is_valid and self.place != claimant.place
 
 
 class PostgresLease:
@@ -52,7 +48,7 @@ class PostgresLease:
         """Give the connection back; a later call opens a new one."""
         self._line.close()
 
-    def look(self, claimant: Claimant) -> None:
+    def look(self, claimant: Claimant, seconds: float) -> None:
         """Change nothing: the database may still be an older program's.
 
         Raises LeaseHeldError as `claim` would.
@@ -62,7 +58,7 @@ class PostgresLease:
             is_there = connection.execute("SELECT to_regclass('leases') IS NOT NULL").fetchone()
             found = connection.execute(READ).fetchone() if is_there is not None and is_there[0] else None
             if found is not None and (row := _Row(*found)).is_held_against(claimant):
-                raise LeaseHeldError(row.shown, row.left_s)
+                raise LeaseHeldError(row.shown, seconds)
 
         self._line.perform(look)
 
@@ -76,7 +72,7 @@ class PostgresLease:
                     connection.execute(EXTEND, (seconds, claimant.run))
                     return
                 if row.is_held_against(claimant):
-                    raise LeaseHeldError(row.shown, row.left_s)
+                    raise LeaseHeldError(row.shown, seconds)
                 connection.execute(CLAIM, (claimant.run, claimant.place, claimant.shown, seconds))
                 connection.execute(FENCE_ALL)
 
@@ -87,7 +83,7 @@ class PostgresLease:
             with connection.transaction():
                 row = _locked(connection)
                 if row.run != run:
-                    raise LeaseHeldError(row.shown or "none has claimed it yet", row.left_s)
+                    raise LeaseHeldError(row.shown or "none has claimed it yet", seconds)
                 granted = connection.execute(GRANT, (ActorName.ORCHESTRATOR, row.shown)).fetchone()
                 assert granted is not None
                 connection.execute(SUCCEED, (granted[0], seconds))

@@ -58,18 +58,19 @@ def test_the_second_launch_waits_says_whose_the_database_is_and_takes_over_at_it
     database_url: str,  # noqa: F811 - the fixture
 ) -> None:
     first, second = Launch(tmp_path / "first"), Launch(tmp_path / "second")
-    with first.starting(database_url) as working, second.starting(database_url) as waiting:
+    with first.starting(database_url) as working:
         working.join(10.0)
-        until(lambda: bool(second.notices.shown()))
-        (sentence,) = second.notices.shown()
-        assert sentence.startswith(SENTENCE) and str((tmp_path / "first").resolve()) in sentence
-        assert "`eternal stop` there" in sentence and "takes over" in sentence
-        waiting.join(0.5)
-        assert waiting.is_alive() and str(tmp_path / "first") in holder(database_url)
-        first.claim.release()
-        waiting.join(10.0)
-        assert not waiting.is_alive() and second.notices.shown() == []
-        assert str(tmp_path / "second") in holder(database_url)
+        with second.starting(database_url) as waiting:
+            until(lambda: bool(second.notices.shown()))
+            (sentence,) = second.notices.shown()
+            assert sentence.startswith(SENTENCE) and str((tmp_path / "first").resolve()) in sentence
+            assert "`eternal stop` there" in sentence and "takes over" in sentence
+            waiting.join(0.5)
+            assert waiting.is_alive() and str(tmp_path / "first") in holder(database_url)
+            first.claim.release()
+            waiting.join(10.0)
+            assert not waiting.is_alive() and second.notices.shown() == []
+            assert str(tmp_path / "second") in holder(database_url)
 
 
 def test_a_waiting_start_can_be_broken_off_and_leaves_the_lease_alone(

@@ -180,4 +180,5 @@ def test_a_lease_that_cannot_be_renewed_is_held_until_it_expires_and_no_longer()
 
 
 def test_the_refusal_names_the_holder_and_what_ends_the_wait() -> None:
-    assert "host a" in str(LeaseHeldError("host a", 7.2)) and "7 s" in str(LeaseHeldError("host a", 7.2))
+    text = str(LeaseHeldError("host a", 10.0))
+    assert "host a" in text and "`eternal stop` there" in text and "10 s" in text

@@ -85,11 +85,11 @@ def test_looking_changes_nothing_and_does_without_the_table(open_both: OpenBoth,
     """It is asked before a database is migrated that another system may be working on."""
     register, _ = open_both()
     looking = PostgresLease(database_url)
-    looking.look(OTHER)
+    looking.look(OTHER, LONG_S)
     register.claim(ONE, LONG_S)
     epoch = register.succeed(ONE.run, LONG_S)
     with pytest.raises(LeaseHeldError, match="the first host"):
-        looking.look(OTHER)
+        looking.look(OTHER, LONG_S)
     register.renew(epoch, LONG_S)
     with psycopg.connect(database_url) as owner:
         row = owner.execute("SELECT run, epoch FROM leases").fetchone()
@@ -99,5 +99,5 @@ def test_looking_changes_nothing_and_does_without_the_table(open_both: OpenBoth,
         )
         owner.execute("DROP TABLE leases")
         owner.commit()
-        looking.look(OTHER)
+        looking.look(OTHER, LONG_S)
     looking.close()
