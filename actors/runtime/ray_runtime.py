@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ NAMESPACE = "eternal"
 DELIVERY_TIMEOUT_S = 65.0
 NOTIFY_TIMEOUT_S = 5.0
 METRICS_PERIOD_S = 5.0
+REPORTS_LOOK_S = 0.5
 
 CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4, "operator": 2}
 """Deliveries wait for commits in `inbox`, the operator's commands in `operator`; `health` is separate and answers a
@@ -99,6 +101,7 @@ class RayPeers:
     def __init__(self) -> None:
         self._handles: dict[str, Any] = {}
         self._reported: Any | None = None
+        self._looked_s = 0.0
 
     def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
         answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
@@ -109,18 +112,23 @@ class RayPeers:
         return answer
 
     def report(self, name: str, report: Report) -> None:
-        """Not waited for: the lockstep driver asks again for a lost report. What became of one is seen at the next, or
-        an orchestrator that was recreated with its node would never get any."""
-        orchestrator = str(ActorName.ORCHESTRATOR)
+        """Not waited for: the lockstep driver asks again for a lost report every second. What became of the last one is
+        looked at about as often, or an orchestrator that was recreated with its node would never get any."""
+        orchestrator, now_s = str(ActorName.ORCHESTRATOR), time.monotonic()
+        if now_s - self._looked_s >= REPORTS_LOOK_S:
+            self._looked_s = now_s
+            self._drop_dead_handle(orchestrator)
+        with contextlib.suppress(Exception):
+            self._reported = self._handle(orchestrator).report.remote(name, report)
+
+    def _drop_dead_handle(self, orchestrator: str) -> None:
         try:
             if self._reported is not None and ray.wait([self._reported], timeout=0)[0]:
                 ray.get(self._reported)
         except Exception as error:  # noqa: BLE001 - whatever became of it, the next one is sent anew
             _log.info("a report to the orchestrator was lost: %s", " ".join(str(error).split())[:200])
             self._handles.pop(orchestrator, None)
-        self._reported = None
-        with contextlib.suppress(Exception):
-            self._reported = self._handle(orchestrator).report.remote(name, report)
+            self._reported = None
 
     def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
         known = recipient in self._handles

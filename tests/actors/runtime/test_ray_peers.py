@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import ray
 
+from actors.runtime import ray_runtime
 from actors.runtime.ports import Report
 from actors.runtime.ray_runtime import RayPeers
 
@@ -47,6 +48,7 @@ def test_reports_reach_an_orchestrator_that_was_recreated_with_its_node(
     monkeypatch.setattr(ray, "get_actor", lambda _name, namespace: there[-1])
     monkeypatch.setattr(ray, "wait", lambda refs, timeout: ([], refs) if pending else (refs, []))
     monkeypatch.setattr(ray, "get", _get)
+    monkeypatch.setattr(ray_runtime, "REPORTS_LOOK_S", 0.0)
     peers = RayPeers()
     peers.report("market-data", REPORT)
     there.append(successor)
