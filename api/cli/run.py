@@ -37,7 +37,7 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
         say(console, "Starting the database, the exchange and Ray …")
         is_up, told = False, set[str]()
         try:
-            if not _aside(system.start, ended, lambda: _say_news(system, console, told)):
+            if not _aside(system.start, ended, lambda: say_news(system, console, told)):
                 return True
             is_up = True
             display = threading.Thread(target=Display(system, console, over).run, name="display", daemon=True)
@@ -54,7 +54,7 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
             say(console, f"All processes have ended.{' The next start resumes from here.' if is_up else ''}")
 
 
-def _say_news(system: System, console: Console, told: set[str]) -> None:
+def say_news(system: System, console: Console, told: set[str]) -> None:
     """What the start waits for."""
     for sentence in system.notices.shown():
         if sentence not in told:

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
+from rich.console import Console
 
+from actors.runtime.ports import LeaseHeldError
+from api.cli.run import say_news
 from api.launch import lease_claim
 from api.launch.lease_claim import LeaseClaim, claimant_of
 from api.launch.notices import Notices
@@ -125,3 +131,13 @@ def test_where_machines_cannot_be_distinguished_every_run_is_a_place_of_its_own(
 ) -> None:
     monkeypatch.setattr(lease_claim, "BOOT_ID", tmp_path / "none")
     assert claimant_of(Run(tmp_path)).place != claimant_of(Run(tmp_path)).place
+
+
+def test_what_a_start_waits_for_is_on_the_screen_once() -> None:
+    """The table is shown only once the start has ended."""
+    notices, screen, told = Notices(), io.StringIO(), set[str]()
+    system: Any = SimpleNamespace(notices=notices)
+    notices.begin("lease", str(LeaseHeldError("host a, data folder /a, process 7", 10.0)))
+    for _ in range(3):
+        say_news(system, Console(file=screen, width=300), told)
+    assert screen.getvalue().count(SENTENCE) == 1 and "host a, data folder /a, process 7" in screen.getvalue()
