@@ -34,7 +34,6 @@ SETTINGS = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # Ray's word for: more than one node
     # docs/operations.md, "more than one node": a lost node is noticed after some 5 s instead of 16.
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
