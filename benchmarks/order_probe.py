@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.runtime.actor_runner import Parts
 from actors.runtime.outbox_dispatcher import Peers
@@ -48,6 +49,9 @@ processes."""
 DENIED = "denial durable"
 """The other end of an intent: the risk manager's."""
 
+DUE = "due"
+"""When a signal was due by its schedule."""
+
 Stamps = dict[str, dict[str, float]]
 """Per stage and intent id the instant in seconds."""
 
@@ -60,10 +64,10 @@ class StampLog:
         self._new: SimpleQueue[tuple[str, float, Sequence[str]]] = SimpleQueue()
         threading.Thread(target=self._write, name="stamps", daemon=True).start()
 
-    def put(self, stage: str, intent_ids: Sequence[str]) -> None:
-        """Stamp these intents with the current instant."""
+    def put(self, stage: str, intent_ids: Sequence[str], instant_s: float | None = None) -> None:
+        """Stamp these intents with an instant; None: the present one."""
         if intent_ids:
-            self._new.put((stage, time.monotonic(), intent_ids))
+            self._new.put((stage, time.monotonic() if instant_s is None else instant_s, intent_ids))
 
     def _write(self) -> None:
         pause = threading.Event()
@@ -79,7 +83,7 @@ class StampReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[Path, int] = {}
-        self._found: Stamps = {stage: {} for stage in (*STAGES, DENIED)}
+        self._found: Stamps = {stage: {} for stage in (*STAGES, DENIED, DUE)}
 
     def read(self) -> Stamps:
         """Everything that has been written so far."""
@@ -94,8 +98,26 @@ class StampReader:
         return self._found
 
 
+class Schedule(NamedTuple):
+    """Signals at even intervals of the engine's own clock: `number` of them, `per_second` a second, from `begun_ms`."""
+
+    begun_ms: int
+    per_second: float
+    number: int
+
+    def due_ms(self, place: int) -> float:
+        """When the signal of this place (from 0) is due."""
+        return self.begun_ms + place * 1000 / self.per_second
+
+    def due_by(self, now_ms: int) -> int:
+        """How many are due at an instant."""
+        return min(self.number, int((now_ms - self.begun_ms) * self.per_second / 1000) + 1)
+
+
 class SignallingProbe:
-    """Implements `ActorLogic`: each operator command with reason "n" produces n signals together."""
+    """Implements `ActorLogic`. An operator command with reason "n" produces n signals together; one with reason
+    "rate number" produces so many one after another, each tick those that are due: as a live engine does, which decides
+    when its clock says that a deadline has come."""
 
     dialect = PLAIN
 
@@ -104,6 +126,8 @@ class SignallingProbe:
         self._book = book
         self._price = Decimal(0)
         self._number = 0
+        self._schedule: Schedule | None = None
+        self._signalled = 0
 
     def history_needed(self) -> Sequence[HistoryNeed]:
         return [HistoryNeed(LINEAR, SYMBOL, "60", 1)]
@@ -117,12 +141,37 @@ class SignallingProbe:
         return []
 
     def handle(self, message: Envelope) -> Commands:
-        """Signals alternate between buying and selling, so that the position stays at one lot."""
-        if not isinstance(message.body, OperatorCommand):
+        body = message.body
+        if not isinstance(body, OperatorCommand):
             return []
-        intents = [self._intent() for _ in range(int(message.body.reason))]
+        rate, _, number = body.reason.rpartition(" ")
+        if not rate:
+            return [Send(intent) for intent in self._signals(int(number))]
+        self._schedule, self._signalled = Schedule(message.market_ms, float(rate), int(number)), 0
+        return []
+
+    def tick(self, now_ms: int) -> Commands:
+        schedule = self._schedule
+        if schedule is None:
+            return []
+        late_s = [(now_ms - schedule.due_ms(place)) / 1000 for place in range(self._signalled, schedule.due_by(now_ms))]
+        self._signalled += len(late_s)
+        signals, now_s = self._signals(len(late_s)), time.monotonic()
+        for intent, passed_s in zip(signals, late_s, strict=True):
+            self._book.put(DUE, [intent.intent_id], now_s - passed_s)
+        return [Send(intent) for intent in signals]
+
+    def deadline(self) -> int | None:
+        schedule = self._schedule
+        if schedule is None or self._signalled == schedule.number:
+            return None
+        return math.ceil(schedule.due_ms(self._signalled))
+
+    def _signals(self, number: int) -> Sequence[Intent]:
+        """They alternate between buying and selling, so that the position stays at one lot."""
+        intents = [self._intent() for _ in range(number)]
         self._book.put("signal", [intent.intent_id for intent in intents])
-        return [Send(intent) for intent in intents]
+        return intents
 
     def _intent(self) -> Intent:
         self._number += 1
@@ -139,12 +188,6 @@ class SignallingProbe:
             purpose="entry",
             reason=f"benchmark order {self._number}",
         )
-
-    def tick(self, now_ms: int) -> Commands:
-        return []
-
-    def deadline(self) -> int | None:
-        return None
 
     def dirty(self) -> Sequence[StateRow]:
         return []
@@ -207,7 +250,9 @@ class OrderAssembly(SystemAssembly):
     def parts(self, name: ActorName, peers: Peers) -> Parts:
         made = super().parts(name, peers)
         # As live: no lockstep driver, so no reports; the deadlines' clock does not advance.
-        parts = replace(made, is_lockstep=False, clock=_StandingClock(self.clock(ActorName.ORDER_MANAGER).now_ms()))
+        now_ms = self.clock(ActorName.ORDER_MANAGER).now_ms()
+        clock = _RunningClock(now_ms) if name in self.engines else _StandingClock(now_ms)
+        parts = replace(made, is_lockstep=False, clock=clock)
         book = StampLog(self.folder / f"{name}.stamps")
         meter = Meter(self.folder / f"{name}.meter")
         meter.watch(parts.store, "commit", "transaction")
@@ -229,6 +274,16 @@ class _StandingClock:
 
     def now_ms(self) -> int:
         return self._now_ms
+
+
+class _RunningClock:
+    """Time that goes on from an instant of the market, as the wall clock does: the engines' signals are due by it."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._begun_ms = now_ms - time.monotonic() * 1000
+
+    def now_ms(self) -> int:
+        return int(self._begun_ms + time.monotonic() * 1000)
 
 
 def _stamp_commits(parts: Parts, book: StampLog, installation: str) -> None:

@@ -1,8 +1,9 @@
 """EX-7: orders from an engine's signal to the exchange's acknowledgement, durably recorded.
 
 The whole system runs under Ray on PostgreSQL and the simulated exchange; market time does not advance. Engines signal
-on command; everything behind them is the real system with its shipped defaults: durable actors, risk manager, order
-manager, one request queue per account, pybit. Peers in the same run: bare pybit, single orders and batches of 20.
+as deadlines of their own clock come due, or all at once; everything behind them is the real system with its shipped
+defaults: durable actors, risk manager, order manager, one request queue per account, pybit. Peers in the same run: bare
+pybit, single orders and batches of 20.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from benchmarks.meters import WRITE_EVERY_S, Sums, between, processor_seconds, r
 from benchmarks.order_books import FINAL, exchange_orders, judged, our_orders, session_of
 from benchmarks.order_probe import (
     DENIED,
+    DUE,
     MAX_ORDERS_PER_MINUTE,
     QUANTITY,
     STAGES,
@@ -68,7 +70,8 @@ OVERRIDES = (
     "no rate limits of the venue (the paper profile's own default: the simulated exchange enforces none)",
 )
 PROBES = (
-    "engines that signal on command in place of their own decisions; no lockstep driver; market time stands still",
+    "engines that signal on command, at even intervals of their own clock or all at once, in place of their own "
+    "decisions; no lockstep driver; market time stands still for all others",
     "stamps and stopwatches around every port",
 )
 RAISED = (
@@ -124,7 +127,12 @@ def _system(engines: tuple[ActorName, ...], is_raised: bool) -> Iterator[Load]:
     with temporary_folder() as folder, temporary_folder() as stamps:
         config = make_config(folder, STANDING_STILL)
         with running(config, lambda assembly: OrderAssembly.of(assembly, stamps, engines, is_raised)) as system:
-            yield Load(system, stamps, engines)
+            try:
+                yield Load(system, stamps, engines)
+            finally:
+                import ray
+
+                ray.shutdown()  # a driver whose cluster has gone ends this process
 
 
 Costs = tuple[Sums, dict[str, float]]
@@ -132,7 +140,7 @@ Costs = tuple[Sums, dict[str, float]]
 
 
 class Load:
-    """Makes engines signal by commands, in turn, and measures what becomes of the signals."""
+    """Commands engines to signal and measures what becomes of the signals."""
 
     def __init__(self, system: MeasuredSystem, stamps: Path, engines: tuple[ActorName, ...]) -> None:
         self._system = system
@@ -148,14 +156,16 @@ class Load:
         """Send this number of signals together, spread over the engines."""
         share, rest = divmod(number, len(self._actors))
         for place in range(len(self._actors)):
-            self._command(place, share + (1 if place < rest else 0))
+            number_here = share + (1 if place < rest else 0)
+            self._order(place, str(number_here), number_here)
 
     def steady(self, rate: int, seconds: int) -> None:
-        """Send one signal after another at even intervals."""
-        begun = time.monotonic()
-        for number in range(rate * seconds):
-            time.sleep(max(begun + number / rate - time.monotonic(), 0.0))
-            self._command(number % len(self._actors), 1)
+        """Have every engine signal at even intervals, by its own clock, and wait until all have signalled."""
+        number, engines = rate * seconds, len(self._actors)
+        for place in range(engines):
+            share = number // engines + (1 if place < number % engines else 0)
+            self._order(place, f"{rate / engines} {share}", share)
+        wait("the last signal", lambda: len(self._reader.read()["signal"]) >= self._sent, seconds + PATIENCE_S, 0.5)
 
     def measured(self, load: Callable[[], None]) -> Mapping[str, float]:
         """Rate, latency and cost of a load, once all of it is acknowledged."""
@@ -198,20 +208,20 @@ class Load:
             **verdict,
         }
 
-    def _command(self, place: int, number: int) -> None:
+    def _order(self, place: int, what: str, number: int) -> None:
+        """Command an engine to signal this number of times."""
+        import ray
+
         if not number:
             return
         self._commands += 1
         self._sent += number
         command_id = f"benchmark:{self._commands}"
-        body = OperatorCommand(command_id=command_id, who="benchmark", action="normal", scope="", reason=str(number))
+        body = OperatorCommand(command_id=command_id, who="benchmark", action="normal", scope="", reason=what)
         actor = self._actors[place]
         assert actor is not None
-        sent = actor.command.remote(OperatorCommand.KIND, body.model_dump(mode="json"), command_id)
-        if number > 1:
-            import ray
-
-            ray.get(sent, timeout=PATIENCE_S)
+        done = actor.command.remote(OperatorCommand.KIND, body.model_dump(mode="json"), command_id)
+        ray.get(done, timeout=PATIENCE_S)
 
     def _await_acknowledged(self, until: int | None = None, every_s: float = 0.25) -> None:
         """Until so many intents (default: all) are acknowledged or denied by the risk manager."""
@@ -281,6 +291,10 @@ def figures(stamps: Stamps) -> dict[str, float]:
         "latency p99, ms": percentile(waits, 0.99),
         "latency max, ms": max(waits),
     }
+    if stamps[DUE]:
+        late = [(signals[name] - due) * 1000 for name, due in stamps[DUE].items() if name in signals]
+        found["signals behind their schedule, p50 ms"] = percentile(late, 0.50)
+        found["signals behind their schedule, p99 ms"] = percentile(late, 0.99)
     for before, after in pairwise(STAGES):
         parts = [(stamps[after][name] - stamps[before][name]) * 1000 for name in acknowledged if name in stamps[before]]
         found[f"  of it {before} → {after}, p50 ms"] = percentile(parts, 0.50)

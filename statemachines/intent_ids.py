@@ -8,6 +8,7 @@ from typing import NamedTuple
 from statemachines.values import ActorName
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ISSUERS = frozenset(ActorName)
 _ID = re.compile(r"(?P<issuer>.+)-(?P<counter>[0-9a-z]+)", re.ASCII)
 
 
@@ -39,7 +40,7 @@ def parse_intent_id(text: str) -> IntentId:
         ValueError: it is not `<issuer>-<base36 counter>` with the name of an actor.
     """
     match = _ID.fullmatch(text)
-    if match is None or match["issuer"] not in set(ActorName):
+    if match is None or match["issuer"] not in _ISSUERS:
         raise ValueError(f"intent id {text!r} is not allowed; it must be <issuer>-<base36 counter> of an actor")
     return IntentId(ActorName(match["issuer"]), match["counter"])
 

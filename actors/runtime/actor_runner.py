@@ -19,7 +19,7 @@ from typing import Any
 
 from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, SequenceGapError
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
-from actors.runtime.outbox_dispatcher import RETRY_DELAYS_S, OutboxDispatcher, Peers, is_quote
+from actors.runtime.outbox_dispatcher import RETRY_DELAYS_S, OutboxDispatcher, Peers, can_wait, is_quote
 from actors.runtime.ports import (
     EnvelopeDict,
     ExchangePort,
@@ -43,6 +43,9 @@ IDLE_WAKE_S = 0.25
 """The worker wakes this often without work, to stamp its progress for the supervisor."""
 
 FRAMES_LINGER_S = 0.002
+
+REPORTS_LINGER_S = 0.1
+"""Under load, reports of what has happened reach the same recipient at most so often."""
 
 COMMAND_TIMEOUT_S = 30.0
 """Longest wait for the commit of an operator's command; its caller gives up earlier."""
@@ -84,6 +87,7 @@ class ActorRunner:
         self._last_report: Report | None = None
         self._state = "CREATED"
         self._frames_come = False
+        self._are_reports_waiting = False
         self._turns = 0
         self._load = Load()
         self._is_deciding = False
@@ -247,7 +251,7 @@ class ActorRunner:
 
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
-            self._queue.get(timeout=IDLE_WAKE_S)()
+            self._queue.get(timeout=REPORTS_LINGER_S if self._are_reports_waiting else IDLE_WAKE_S)()
             # In lockstep nothing lingers: market time stands still, and one decision follows from the other.
             linger_s = 0.0 if self._parts.is_lockstep else self._load.linger_s
             if linger_s:
@@ -308,14 +312,23 @@ class ActorRunner:
 
     def _dispatch(self, durable: DurableActor, quotes: dict[str, list[EnvelopeDict]]) -> None:
         """Deliver what waits; quotes for the same recipient travel in the same call and are taken out of `quotes`."""
+        self._are_reports_waiting = False
         for recipient in durable.waiting_recipients():
             dispatcher = self._dispatcher(recipient)
             if not dispatcher.is_busy:
                 batch = durable.unacknowledged(recipient)
-                if batch:
+                if batch and self._waits_for_company(dispatcher, batch):
+                    self._are_reports_waiting = True
+                elif batch:
                     with_them = quotes.pop(recipient, [])
                     self._quotes.leave(recipient, len(with_them))
                     dispatcher.deliver([*with_them, *batch])
+
+    def _waits_for_company(self, dispatcher: OutboxDispatcher, batch: Sequence[EnvelopeDict]) -> bool:
+        """Under load, what only reports waits for more: each delivery costs its recipient a decision and a commit."""
+        if self._parts.is_lockstep or not self._load.is_heavy or len(batch) == GROUP_LIMIT:
+            return False
+        return dispatcher.rested_s() < REPORTS_LINGER_S and all(can_wait(envelope) for envelope in batch)
 
     def _dispatcher(self, recipient: str) -> OutboxDispatcher:
         dispatcher = self._dispatchers.get(recipient)

@@ -7,7 +7,7 @@ only then act**. The durable actor is synchronous and owns no thread; a runtime 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -68,6 +68,7 @@ class DurableActor:
         self.last_sent: dict[str, int] = {}
         self.acked: dict[str, int] = {}
         self.outbox: deque[EnvelopeDict] = deque()
+        self._waiting: dict[str, deque[EnvelopeDict]] = {}
         self.pending: dict[str, ExchangeCallRow] = {}
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
@@ -101,7 +102,7 @@ class DurableActor:
         self.accepted = dict(loaded.cursors)
         self.acked = dict(loaded.acknowledged)
         self.last_sent = dict(loaded.last_sent)
-        self.outbox = deque(loaded.outbox)
+        self._post(loaded.outbox)
         self.pending = {row.call.key: row for row in loaded.pending}
         self._check_store_for_known = loaded.number > 0
         self.restored = dict(loaded.states)
@@ -263,6 +264,7 @@ class DurableActor:
         if batch.quotes is not None:
             # One message for all quotes of the step: each would cost a call per recipient.
             self._address(batch, Send(batch.quotes), batch.quotes_cause, batch.quotes_cause)
+        self._number(batch)
         batch.states = list(self.logic.dirty())
         if self._conditions.is_dirty:
             self._conditions.is_dirty = False
@@ -291,7 +293,7 @@ class DurableActor:
         return repeats
 
     def _take(self, batch: Batch, commands: Commands, cause: str, trace: str) -> None:
-        """Turn one decision into rows; messages draw their sequence here, inside the sender's commit."""
+        """Turn one decision into rows."""
         for command in commands:
             match command:
                 case Send(body=QuotesSeen() as quotes) if not command.to:
@@ -326,21 +328,26 @@ class DurableActor:
             "market_time": self.market_ms,
             "cause": cause,
             "trace": trace,
-            "body": self._encode(send.body),
+            "body": send.body,
         }
         if kind in EPHEMERAL:
             envelope["id"] = f"{self.name}~{kind}@{self.market_ms}"
+            envelope["body"] = self._encode(send.body)
             batch.ephemeral.append((to, envelope))
-            return
-        if not to:
-            return
-        sequence = batch.next_seq
-        batch.next_seq += 1
-        envelope["id"], envelope["seq"] = f"{self.name}:{sequence}", sequence
-        envelope["prev"] = {str(n): batch.last_sent.get(n, self.last_sent.get(n, 0)) for n in to}
-        for name in to:
-            batch.last_sent[name] = sequence
-        batch.outbox.append(envelope)
+        elif to:
+            if send.body.REPLACES_OLDER:
+                _replace_older(batch.outbox, envelope)
+            batch.outbox.append(envelope)
+
+    def _number(self, batch: Batch) -> None:
+        """Draw the sequence of every message that the step leaves: gapless, inside the sender's commit."""
+        for envelope in batch.outbox:
+            sequence = batch.next_seq
+            batch.next_seq += 1
+            envelope["id"], envelope["seq"] = f"{self.name}:{sequence}", sequence
+            envelope["prev"] = {name: batch.last_sent.get(name, self.last_sent.get(name, 0)) for name in envelope["to"]}
+            batch.last_sent.update(dict.fromkeys(envelope["to"], sequence))
+            envelope["body"] = self._encode(envelope["body"])
 
     def _commit_of(self, batch: Batch) -> Commit:
         return Commit(
@@ -369,7 +376,7 @@ class DurableActor:
         self.next_seq = batch.next_seq
         self.cursors.update(batch.cursors)
         self.last_sent.update(batch.last_sent)
-        self.outbox.extend(batch.outbox)
+        self._post(batch.outbox)
         for key in batch.answered:
             self.pending.pop(key, None)
         for row in batch.calls:
@@ -381,22 +388,20 @@ class DurableActor:
 
     # --- outbox ---
 
+    def _post(self, envelopes: Iterable[EnvelopeDict]) -> None:
+        for envelope in envelopes:
+            self.outbox.append(envelope)
+            for name in envelope["to"]:
+                if envelope["seq"] > self.acked.get(name, 0):
+                    self._waiting.setdefault(name, deque()).append(envelope)
+
     def unacknowledged(self, recipient: str) -> list[EnvelopeDict]:
         """Messages the recipient has not acknowledged, oldest first, at most one delivery's worth."""
-        cursor = self.acked.get(recipient, 0)
-        found: list[EnvelopeDict] = []
-        for envelope in self.outbox:
-            if envelope["seq"] > cursor and recipient in envelope["to"]:
-                found.append(envelope)
-                if len(found) == GROUP_LIMIT:
-                    break
-        return found
+        return list(islice(self._waiting.get(recipient, ()), GROUP_LIMIT))
 
     def waiting_recipients(self) -> list[str]:
         """Recipients with messages outstanding, in a fixed order."""
-        if not self.outbox:
-            return []
-        return sorted(n for n, sequence in self.last_sent.items() if sequence > self.acked.get(n, 0))
+        return sorted(name for name, waiting in self._waiting.items() if waiting)
 
     def acknowledged(self, recipient: str, cursor: int) -> None:
         """The recipient has committed everything of ours up to `cursor` (or asks to go back to it)."""
@@ -404,6 +409,9 @@ class DurableActor:
             return
         self.acked[recipient] = cursor
         self._unsaved_acks[recipient] = cursor
+        waiting = self._waiting.get(recipient)
+        while waiting and waiting[0]["seq"] <= cursor:
+            waiting.popleft()
         while self.outbox and all(self.acked.get(name, 0) >= self.outbox[0]["seq"] for name in self.outbox[0]["to"]):
             self.outbox.popleft()
 
@@ -414,3 +422,12 @@ class DurableActor:
     def holds(self) -> bool:
         """Whether this incarnation may still write to the exchange; asked before every write (fencing)."""
         return self._store.holds(self.name, self.epoch)
+
+
+def _replace_older(outbox: list[EnvelopeDict], newest: EnvelopeDict) -> None:
+    """Take an older message of the same kind out of a step's outbox; the newest goes to its recipients too."""
+    for place, older in enumerate(outbox):
+        if older["kind"] == newest["kind"]:
+            newest["to"] = list(dict.fromkeys([*older["to"], *newest["to"]]))
+            del outbox[place]
+            return

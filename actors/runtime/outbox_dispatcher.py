@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from actors.runtime.ports import EnvelopeDict, Report
+from statemachines.messages.kinds import BODIES
 from statemachines.values import ActorName
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class OutboxDispatcher:
         self._quotes_ended = quotes_ended
         self._work: queue.SimpleQueue[Sequence[EnvelopeDict] | EnvelopeDict | None] = queue.SimpleQueue()
         self._open = 0
+        self._ended_at = -math.inf
         self._stop = threading.Event()
         threading.Thread(target=self._run, name=f"{sender}-to-{recipient}", daemon=True).start()
 
@@ -71,6 +74,11 @@ class OutboxDispatcher:
     def is_back(self) -> None:
         """What it carried has ended. Only the worker counts, so that no count is lost between threads."""
         self._open -= 1
+        self._ended_at = time.monotonic()
+
+    def rested_s(self) -> float:
+        """Wall time since the last delivery ended."""
+        return time.monotonic() - self._ended_at
 
     def stop(self) -> None:
         self._stop.set()
@@ -131,3 +139,9 @@ class OutboxDispatcher:
 def is_quote(envelope: EnvelopeDict) -> bool:
     """Ephemeral messages have no sequence number."""
     return not envelope["seq"]
+
+
+def can_wait(envelope: EnvelopeDict) -> bool:
+    """Whether the message only reports what has happened."""
+    kind = BODIES.get(envelope["kind"])
+    return kind is not None and kind.CAN_WAIT

@@ -114,7 +114,10 @@ class Load:
         self._decided.append(time.monotonic())
 
     @property
+    def is_heavy(self) -> bool:
+        return len(self._decided) == LOAD_STEPS and time.monotonic() - self._decided[0] < LOAD_WITHIN_S
+
+    @property
     def linger_s(self) -> float:
         """How long the next decision waits; 0 without load."""
-        is_heavy = len(self._decided) == LOAD_STEPS and time.monotonic() - self._decided[0] < LOAD_WITHIN_S
-        return LOAD_LINGER_S if is_heavy else 0.0
+        return max(0.0, self._decided[-1] + LOAD_LINGER_S - time.monotonic()) if self.is_heavy else 0.0

@@ -16,6 +16,7 @@ class FundingPaid(Body):
     """A funding settlement on one of our positions: `amount_usdt` positive = received, negative = paid."""
 
     KIND = "funding_paid"
+    CAN_WAIT = True
     execution_id: str
     engine: ActorName
     account: Account
@@ -36,6 +37,7 @@ class BalancesKnown(Body):
     """
 
     KIND = "balances_known"
+    CAN_WAIT = True
     account: Account
     coins: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
@@ -109,6 +111,8 @@ class Portfolio(Body):
     """The single view of all accounts; a decision cites the version it is based on."""
 
     KIND = "portfolio"
+    REPLACES_OLDER = True
+    CAN_WAIT = True
     version_no: int
     market_ms: int
     equity_usdt: Decimal

@@ -12,6 +12,10 @@ class Body(Frozen):
 
     KIND: ClassVar[str]
     VERSION: ClassVar[int] = 1
+    REPLACES_OLDER: ClassVar[bool] = False
+    """A view of the whole: of several in one step only the newest is sent, to the recipients of all."""
+    CAN_WAIT: ClassVar[bool] = False
+    """A report of what has happened: a sender under load keeps it back for a moment, so that it travels with others."""
 
 
 class Envelope(NamedTuple):

@@ -114,6 +114,7 @@ class IntentEnded(Body):
     intent's.
     """
 
+    CAN_WAIT = True
     intent_id: str
     engine: ActorName
     filled_quantity: Decimal = Decimal(0)
@@ -168,6 +169,7 @@ class Fill(Body):
     after it (linear; for spot the coin's wallet balance and 0); `cash_usdt` its USDT wallet balance after."""
 
     KIND = "fill"
+    CAN_WAIT = True
     execution_id: str
     intent_id: str
     engine: ActorName
@@ -191,6 +193,7 @@ class IntentWorking(Body):
     """The exchange confirmed that an order of the intent rests (for stops: that the protection exists)."""
 
     KIND = "intent_working"
+    CAN_WAIT = True
     intent_id: str
     engine: ActorName
     account: Account

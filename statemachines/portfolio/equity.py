@@ -88,12 +88,17 @@ def build_portfolio(version_no: int, market_ms: int, accounts: Mapping[Account, 
 
     Raises MissingPriceError.
     """
-    views = {account: account_view(account, accounts[account], prices) for account in sorted(accounts)}
+    views = {account: account_view(account, held, prices) for account, held in accounts.items()}
+    return portfolio_of(version_no, market_ms, views, prices)
+
+
+def portfolio_of(version_no: int, market_ms: int, views: Mapping[Account, AccountView], prices: Prices) -> Portfolio:
+    """All accounts as one view; its equity is the exact sum of theirs."""
     return Portfolio(
         version_no=version_no,
         market_ms=market_ms,
         equity_usdt=sum((view.equity_usdt for view in views.values()), ZERO),
-        accounts=views,
+        accounts={account: views[account] for account in sorted(views)},
         prices=dict(sorted(prices.items())),
     )
 

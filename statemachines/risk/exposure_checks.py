@@ -11,7 +11,6 @@ from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order_view import (
     OrderView,
     Refusal,
-    linear_exposures_after,
     percent,
     usdt,
 )
@@ -82,7 +81,7 @@ def check_position(order: OrderView) -> Refusal | None:
     if share is None:
         return None
     if intent.category == LINEAR:
-        after = linear_exposures_after(order)[intent.symbol].notional_usdt
+        after = order.linear_exposures_after[intent.symbol].notional_usdt
     else:
         buying = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.BUY)
         after = (order.held + buying + intent.quantity) * intent.reference_price
@@ -100,7 +99,7 @@ def check_asset_leverage(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9: an asset's notional at most 1.0 × the sub-account's equity; refused, not shrunk (T8)."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    notional, limits = linear_exposures_after(order)[order.intent.symbol].notional_usdt, order.limits.exposure_limits
+    notional, limits = order.linear_exposures_after[order.intent.symbol].notional_usdt, order.limits.exposure_limits
     if limits.allows_asset(notional, order.account.equity_usdt):
         return None
     return Refusal(
@@ -114,7 +113,7 @@ def check_total_leverage(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9: the sub-account's whole exposure at most 1.9 × its equity (T8)."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    notional = sum((one.notional_usdt for one in linear_exposures_after(order).values()), ZERO)
+    notional = sum((one.notional_usdt for one in order.linear_exposures_after.values()), ZERO)
     limits = order.limits.exposure_limits
     if limits.allows_total(notional, order.account.equity_usdt):
         return None
@@ -129,7 +128,7 @@ def check_liquidation_buffer(order: OrderView) -> Refusal | None:
     """RM-1 leverage, TR-9, T8: distance to liquidation above 50 % of the mark, at the whole exposure."""
     if order.intent.category != LINEAR or order.account is None:
         return None
-    exposures = linear_exposures_after(order)
+    exposures = order.linear_exposures_after
     unknown = sorted(symbol for symbol in exposures if symbol not in order.maintenance_margin)
     if unknown:
         return Refusal("leverage", f"the maintenance margin rates of {unknown} are not known")

@@ -17,8 +17,9 @@ from statemachines.messages.control import AssessRisk, ComponentChanged, Operato
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
-from statemachines.portfolio.equity import USDT, build_portfolio, price_key
-from statemachines.portfolio.holdings import AccountHoldings, portfolio_fact
+from statemachines.portfolio.current import CurrentPortfolio
+from statemachines.portfolio.equity import USDT
+from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
@@ -46,6 +47,8 @@ SCHEMA = 1
 CALM_GRACE_MS = MINUTE_MS
 """24 h of calm often end at a daily close, which must be measured first; the measurement may take a moment."""
 COMPONENT_RULE = "component"
+VALUED = frozenset({"account", "prices", "instruments", "control"})
+"""Kinds of rows that the portfolio, or what is missing of it, follows from."""
 _SHARED_COMPONENTS = frozenset({ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.ORCHESTRATOR})
 
 
@@ -57,17 +60,14 @@ class RiskManagerLogic:
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
-        self._book = AccountHoldings()
+        self._current = CurrentPortfolio()
+        self._book = self._current.holdings
         self._gate = IntentGate(self._parameters)
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
-        self._instruments: dict[str, Instrument] = {}
         self._unusable = UnusableMarkets()
-        self._version = 0
-        self._reconciled = False
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
-        self._cached: Portfolio | None = None
         self._foreign: list[str] = []
         self._dirty: set[str] = set()
 
@@ -107,8 +107,8 @@ class RiskManagerLogic:
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
             elif kind == "instruments":
-                self._instruments = {k: Instrument.model_validate(v) for k, v in row.data.items()}
-        self._cached = None
+                self._current.take_instruments(Instrument.model_validate(one) for one in row.data.values())
+        self._current.changed()
 
     def begin(self, now_ms: int) -> Commands:
         """No requests: all input comes from the order manager and market data."""
@@ -154,7 +154,7 @@ class RiskManagerLogic:
             case Reconciled():
                 return self._take_reconciled(body, now_ms)
             case InstrumentsKnown():
-                self._instruments.update({price_key(i.category, i.symbol): i for i in body.instruments})
+                self._current.take_instruments(body.instruments)
                 self._touch("instruments")
                 return []
             case DataUnusable():
@@ -182,7 +182,7 @@ class RiskManagerLogic:
         """The earliest of: a portfolio to publish (once it is known), a risk state that may be relaxed by rule."""
         calm_ms = self._states.deadline()
         waiting = [] if calm_ms is None else [calm_ms + CALM_GRACE_MS]
-        if self._broadcast_ms is not None and not self._unknown():
+        if self._broadcast_ms is not None and not self._current.missing():
             waiting.append(self._broadcast_ms)
         return min(waiting, default=None)
 
@@ -192,7 +192,7 @@ class RiskManagerLogic:
         if intent.engine not in self._parameters.engines:
             reason = f"{intent.engine} is not an engine that may trade; allowed: {sorted(self._parameters.engines)}"
             return denied(intent, (Refusal("ownership", reason),))
-        instrument = self._instruments.get(price_key(intent.category, intent.symbol))
+        instrument = self._current.instrument(intent.category, intent.symbol)
 
         def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
             return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
@@ -210,7 +210,7 @@ class RiskManagerLogic:
         orders: int,
         pending: Pending,
     ) -> OrderView:
-        portfolio = self._portfolio(now_ms)
+        portfolio = self._current.view(now_ms)
         last = self._book.price_of(intent.category, intent.symbol)
         engine = self._states.machines[str(intent.engine)]
         return OrderView(
@@ -222,13 +222,11 @@ class RiskManagerLogic:
             engine_state=engine.state,
             entries_blocked_until_ms=engine.entries_blocked_until_ms,
             instrument=instrument,
-            maintenance_margin={
-                i.symbol: i.maintenance_margin_rate for i in self._instruments.values() if i.category == LINEAR
-            },
+            maintenance_margin=self._current.margin_rates,
             price=None if last is None else last[0],
             price_ms=None if last is None else last[1],
             portfolio=portfolio,
-            unknown=self._unknown() if portfolio is None else (),
+            unknown=self._current.missing() if portfolio is None else (),
             held=None if instrument is None else self._book.held(intent.account, instrument),
             pending=pending,
             orders_this_minute=orders,
@@ -243,7 +241,7 @@ class RiskManagerLogic:
         return [note, Send(body, to=(ActorName.ORDER_MANAGER,))]
 
     def _fill(self, fill: Fill, now_ms: int) -> Commands:
-        instrument = self._instruments.get(price_key(fill.category, fill.symbol))
+        instrument = self._current.instrument(fill.category, fill.symbol)
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
         self._gate.take_fill(fill)
@@ -267,7 +265,7 @@ class RiskManagerLogic:
         self._touch("prices")
         if self._close_ms is None or body.close_ms <= self._close_ms:
             return []
-        reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._unknown())
+        reason = f"the close at {self._close_ms} could not be measured: " + "; ".join(self._current.missing())
         self._close_ms = None
         self._touch("control")
         return [Remark(GLOBAL, "close_not_measured", reason)]
@@ -275,8 +273,8 @@ class RiskManagerLogic:
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
         self._touch(f"account:{body.account}")
-        foreign = self._book.foreign(self._valued_coins())
-        if not self._instruments or foreign == self._foreign:
+        foreign = self._book.foreign(self._current.valued_coins())
+        if not self._current.instruments or foreign == self._foreign:
             return []
         self._foreign = foreign
         self._touch("control")
@@ -296,28 +294,10 @@ class RiskManagerLogic:
         return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
-        self._reconciled = True
+        self._current.is_reconciled = True
         self._broadcast_ms = now_ms
         self._touch("control", "results")
         return self._results.take_reconciled(body)
-
-    def _valued_coins(self) -> frozenset[str]:
-        return frozenset(i.base_coin for i in self._instruments.values() if i.category == SPOT)
-
-    def _unknown(self) -> list[str]:
-        """Why there is no portfolio yet, as sentences; empty when there is one."""
-        found = [] if self._reconciled else ["our accounts have not been reconciled with the exchange yet"]
-        found += [] if self._instruments else ["the instruments are not known yet"]
-        return found + self._book.missing(self._valued_coins())
-
-    def _portfolio(self, now_ms: int) -> Portfolio | None:
-        """The current portfolio, under the newest version number published; None while it is not known."""
-        if self._cached is None:
-            if self._unknown():
-                return None
-            holdings = self._book.holdings(self._valued_coins())
-            self._cached = build_portfolio(self._version, now_ms, holdings, self._book.prices)
-        return self._cached
 
     # --- publishing ---
 
@@ -327,11 +307,10 @@ class RiskManagerLogic:
         return [] if portfolio is None else [Send(portfolio, to=to)]
 
     def _next_version(self, now_ms: int) -> Portfolio | None:
-        if self._unknown():
-            return None
-        self._version += 1
-        self._touch("control")
-        return self._portfolio(now_ms)
+        portfolio = self._current.next_version(now_ms)
+        if portfolio is not None:
+            self._dirty.add("control")
+        return portfolio
 
     def _measure_and_publish(self, now_ms: int) -> Commands:
         if self._broadcast_ms is None or self._broadcast_ms > now_ms:
@@ -342,7 +321,7 @@ class RiskManagerLogic:
         close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
         commands: Commands = []
         if close_ms is not None:
-            commands = self._results.measure(portfolio, self._book, self._instruments, close_ms)
+            commands = self._results.measure(portfolio, self._book, self._current.instruments, close_ms)
             commands += self._states.tick(now_ms)
             commands.append(Record(portfolio_fact(portfolio)))
             self._touch("results", *(f"account:{account}" for account in Account))
@@ -352,7 +331,7 @@ class RiskManagerLogic:
         """OR-3, second step: the GLOBAL state in force; engines receive their own states as `RiskState`."""
         commands = self._measure_and_publish(now_ms)
         machine = self._states.machines[GLOBAL]
-        unknown = self._unknown()
+        unknown = self._current.missing()
         if unknown:
             state, reason = RiskStateName.REDUCE_ONLY, "the portfolio is not known: " + "; ".join(unknown)
         else:
@@ -385,8 +364,10 @@ class RiskManagerLogic:
 
     def _touch(self, *keys: str) -> None:
         self._dirty.update(keys)
-        if any(not key.startswith("engine:") for key in keys):
-            self._cached = None
+        for key in keys:
+            kind, _, which = key.partition(":")
+            if kind in VALUED:
+                self._current.changed(Account(which) if which else None)
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
@@ -413,7 +394,7 @@ class RiskManagerLogic:
         data = {
             "prices": self._book.price_data,
             "results": self._results.to_data,
-            "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._instruments.items())},
+            "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
             "unusable": self._unusable.as_data,
             "control": self._control_data,
         }[kind]()
@@ -421,8 +402,8 @@ class RiskManagerLogic:
 
     def _control_data(self) -> dict[str, Any]:
         return {
-            "version": self._version,
-            "reconciled": self._reconciled,
+            "version": self._current.version,
+            "reconciled": self._current.is_reconciled,
             "broadcast_ms": self._broadcast_ms,
             "close_ms": self._close_ms,
             "foreign": self._foreign,
@@ -430,8 +411,8 @@ class RiskManagerLogic:
         }
 
     def _restore_control(self, data: Mapping[str, Any]) -> None:
-        self._version = int(data["version"])
-        self._reconciled = bool(data["reconciled"])
+        self._current.version = int(data["version"])
+        self._current.is_reconciled = bool(data["reconciled"])
         self._broadcast_ms = data["broadcast_ms"]
         self._close_ms = data["close_ms"]
         self._foreign = list(data["foreign"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple
 
 from statemachines.limits.leverage import Exposure
@@ -92,7 +93,7 @@ class Pending:
             self._committed[intent.account] = cash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OrderView:
     """The complete input of a check; a decision depends on nothing else.
 
@@ -131,6 +132,20 @@ class OrderView:
         """Size of the order at its reference price."""
         return self.intent.quantity * self.intent.reference_price
 
+    @cached_property
+    def linear_exposures_after(self) -> Mapping[str, Exposure]:
+        """Per linear symbol of the account the exposure after the order: the order's symbol at its reference price, the
+        others at their last closed price. An unknown maintenance margin rate is taken as 0."""
+        account, intent, portfolio = self.account, self.intent, self.portfolio
+        assert account is not None and portfolio is not None
+        symbols = {*account.positions, intent.symbol} | self.pending.linear_symbols(intent.account)
+        exposures: dict[str, Exposure] = {}
+        for symbol in sorted(symbols):
+            price = intent.reference_price if symbol == intent.symbol else portfolio.prices[price_key(LINEAR, symbol)]
+            rate = self.maintenance_margin.get(symbol, ZERO)
+            exposures[symbol] = Exposure(position_after(self, symbol), price, rate)
+        return exposures
+
 
 def is_risk_reducing(order: OrderView) -> bool:
     """Whether the order can only make the absolute position smaller, whichever of our other orders fill first.
@@ -166,20 +181,6 @@ def position_after(order: OrderView, symbol: str) -> Decimal:
         for side in Side
     }
     return max(held, held + reach[Side.BUY], held - reach[Side.SELL], key=lambda one: (abs(one), one < ZERO))
-
-
-def linear_exposures_after(order: OrderView) -> dict[str, Exposure]:
-    """Per linear symbol of the account the exposure after the order: the order's symbol at its reference price, the
-    others at their last closed price. An unknown maintenance margin rate is taken as 0."""
-    account, intent, portfolio = order.account, order.intent, order.portfolio
-    assert account is not None and portfolio is not None
-    symbols = {*account.positions, intent.symbol} | order.pending.linear_symbols(intent.account)
-    exposures: dict[str, Exposure] = {}
-    for symbol in sorted(symbols):
-        price = intent.reference_price if symbol == intent.symbol else portfolio.prices[price_key(LINEAR, symbol)]
-        rate = order.maintenance_margin.get(symbol, ZERO)
-        exposures[symbol] = Exposure(position_after(order, symbol), price, rate)
-    return exposures
 
 
 def percent(fraction: Decimal) -> str:

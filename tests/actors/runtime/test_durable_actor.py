@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +15,17 @@ from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, SequenceGapE
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, FencedError, StoreUnavailableError
-from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry
+from statemachines.actor_logic import StateRow
+from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.facts import AlertFact
+from statemachines.messages.accounts import Portfolio
+from statemachines.messages.control import RiskState
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Accepted
 from statemachines.values import ActorName
-from tests.actors.runtime.toy import Buyer, Pump, ToyExchange, fact
+from tests.actors.runtime.toy import Buyer, Pump, Toy, ToyExchange, fact
 
 POINTS = ("before commit", "after commit", "before perform", "after perform")
 
@@ -354,3 +359,48 @@ def test_requests_found_open_are_answered_unknown_and_not_performed_again() -> N
     later.start(0)
     assert [call.request.kind for call in later.step().calls] == ["look_up_transfer"]
     assert list(later.pending) == ["1:2"]
+
+
+class _Valuing(Toy):
+    """Publishes the portfolio at every fact, to another engine each time, and its state at the second."""
+
+    name = ActorName.RISK_MANAGER
+
+    def restore(self, rows: Mapping[str, StateRow]) -> None: ...
+
+    def handle(self, message: Envelope) -> Commands:
+        assert isinstance(message.body, FundingSettled)
+        number = message.body.settle_ms
+        engine = (ActorName.TREND_1, ActorName.FUNDING, ActorName.TREND_1)[number - 1]
+        portfolio = Portfolio(version_no=number, market_ms=0, equity_usdt=Decimal(number), accounts={}, prices={})
+        state = RiskState(scope="GLOBAL", state="NORMAL", size_factor=Decimal(1), reason="")
+        return [Send(portfolio, to=(engine, ActorName.ORCHESTRATOR)), *([Send(state)] if number == 2 else [])]
+
+    def dirty(self) -> Sequence[StateRow]:
+        return []
+
+    rows = dirty
+
+
+@pytest.mark.parametrize(("together", "versions"), [(True, [3]), (False, [1, 2, 3])])
+def test_of_a_view_of_the_whole_only_the_newest_of_a_step_is_sent_to_everyone_concerned(
+    together: bool, versions: list[int]
+) -> None:
+    """Five fills decided in one step sent five portfolios, four of them out of date before they left (EX-7)."""
+    store = MemoryStore()
+    actor = DurableActor(_Valuing(), store, store.grant("risk-manager", "test"))
+    actor.start(0)
+    for number in (1, 2, 3):
+        actor.take_fact(fact(number).body, f"fact-{number}", number)
+        if not together:
+            actor.step()
+    actor.step()
+    sent = [one for one in actor.outbox if one["kind"] == Portfolio.KIND]
+    assert [one["body"]["version_no"] for one in sent] == versions
+    assert {name for one in sent for name in one["to"]} == {"trend-1", "funding", "orchestrator"}
+    assert [one["seq"] for one in actor.outbox] == list(range(1, len(actor.outbox) + 1))
+    assert [one["id"] for one in actor.outbox] == [f"risk-manager:{one['seq']}" for one in actor.outbox]
+    followed = {name: 0 for one in actor.outbox for name in one["to"]}
+    for one in actor.outbox:  # each recipient's chain has no gap
+        assert one["prev"] == {name: followed[name] for name in one["to"]}
+        followed |= dict.fromkeys(one["to"], one["seq"])

@@ -274,6 +274,8 @@ STEP = st.one_of(
     st.tuples(st.just("fill"), st.integers(1, 60), st.integers(1, 5)),
     st.tuples(st.just("done"), st.integers(1, 60), st.integers(0, 1)),
     st.tuples(st.just("loss"), st.just(0), st.integers(8_000, 15_000)),
+    st.tuples(st.just("balances"), st.integers(0, 4), st.integers(0, 20_000)),
+    st.tuples(st.just("instruments"), st.just(0), st.just(0)),
     st.tuples(st.just("operator"), st.integers(1, 5), st.integers(0, 4)),
     st.tuples(st.just("fault"), st.just(0), st.just(0)),
     st.tuples(st.just("reconciled"), st.just(0), st.integers(0, 1)),
@@ -297,6 +299,12 @@ def play(world: World, steps: list[tuple[str, int, int]]) -> None:
             world.tell(done(which, ("FILLED", "REJECTED")[value]), now_ms)
         elif kind == "loss":
             world.tell(fill(intent(999), now_ms, "1", "0", str(value)), now_ms)
+        elif kind == "balances":
+            account = list(CASH)[which]
+            coins = {"SOL": str(value % 7)} if account is Account.FUNDING else {}
+            world.tell(balances(account, str(value), **coins), now_ms)
+        elif kind == "instruments":
+            world.tell(instruments(), now_ms)
         elif kind == "operator":
             action = ("pause", "resume", "reduce_only", "halt", "normal")[value]
             world.tell(command(action, ("GLOBAL", "trend-1")[which % 2], which), now_ms)
