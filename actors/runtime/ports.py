@@ -36,6 +36,22 @@ class StoreUnavailableError(Exception):
         return type(self), (self.what, self.why)
 
 
+class LeaseHeldError(Exception):
+    """Another system holds the lease on the database: this one must do nothing. `holder` names it for people; after
+    `lease_s` without a renewal its lease is over. The text is what the operator reads."""
+
+    def __init__(self, holder: str, lease_s: float) -> None:
+        super().__init__(
+            f"This database is in use by another system ({holder}). Nothing is done here until that one has ended "
+            f"(`eternal stop` there) or has not renewed its lease for {lease_s:.0f} s; then this one takes over."
+        )
+        self.holder = holder
+        self.lease_s = lease_s
+
+    def __reduce__(self) -> tuple[type[LeaseHeldError], tuple[str, float]]:
+        return type(self), (self.holder, self.lease_s)
+
+
 class ActorGoneError(Exception):
     """The actor's process is dead or cannot be reached any more."""
 
@@ -104,8 +120,12 @@ class Loaded:
 class Store(Protocol):
     """The database as the durable actor sees it."""
 
-    def grant(self, actor: str, holder: str) -> int:
-        """A new epoch for the actor; every older incarnation is fenced from now on."""
+    def grant(self, actor: str, holder: str, under: int | None = None) -> int:
+        """A new epoch for the actor; every older incarnation is fenced from now on. `under`: the epoch of the
+        orchestrator that demands it; None where there is no lease, as in process.
+
+        Raises FencedError when the lease is not, or no longer, of this orchestrator; nothing is changed then.
+        """
         ...
 
     def load(self, actor: str, epoch: int) -> Loaded:
@@ -136,6 +156,44 @@ class Store(Protocol):
         self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
     ) -> Sequence[BarFact]:
         """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A launch that claims the lease. `run` is of this one start; `place` is what only one launch at a time can hold
+    (a data folder on this machine); `shown` names it for people."""
+
+    run: str
+    place: str
+    shown: str
+
+
+class LeaseRegister(Protocol):
+    """The lease on the database: at most one run has it, and within the run the newest orchestrator. It is measured by
+    the database's clock. Every method raises StoreUnavailableError."""
+
+    def claim(self, claimant: Claimant, seconds: float) -> None:
+        """Claim the lease for a run, or renew it. Taken from another run, every incarnation of every actor is fenced in
+        the same transaction.
+
+        Raises LeaseHeldError: another run has it, is of another place, and has renewed it in time.
+        """
+        ...
+
+    def succeed(self, run: str, seconds: float) -> int:
+        """The epoch of a new orchestrator of the run that has the lease; older ones are fenced.
+
+        Raises LeaseHeldError: another run has the lease, or none has claimed it.
+        """
+        ...
+
+    def renew(self, epoch: int, seconds: float) -> None:
+        """Raises FencedError: the lease is not of this orchestrator any more."""
+        ...
+
+    def release(self, run: str) -> None:
+        """The run has ended in order: the next one need not wait. Nothing happens when the lease is another run's."""
         ...
 
 
