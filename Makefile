@@ -6,16 +6,17 @@ ARGS ?=
 SEEDS ?= 1000
 MINUTES ?= 120
 TRIALS ?= 50
+KILLS ?= 200
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos recovery drill drill-load replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos chaos-orders recovery drill drill-load drill-cluster replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: $(VENV)/.dev-ready ## lint, types, layers and all tests (with ARGS: the tests that these name)
 	$(MAKE) --no-print-directory lint
@@ -71,8 +72,11 @@ soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live p
 	$(BIN)/python -m tests.live.soak --minutes $(MINUTES)
 
 chaos: $(VENV)/.dev-ready ## the drills, then 50 random kills and freezes of any process; the accounts must match an undisturbed run
-	$(BIN)/python -m pytest -m drill tests/life tests/chaos
+	$(BIN)/python -m pytest -m drill tests/life tests/chaos tests/simulation
 	$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+chaos-orders: $(VENV)/.dev-ready ## KILLS=200 random kills and freezes in the middle of bursts of orders: nothing may be lost or doubled
+	$(BIN)/python -m tests.chaos.orders --kills $(KILLS) $(ARGS)
 
 recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 times and break its streams in storms; each recovery within 10 s
 	$(BIN)/python -m tests.chaos.recovery --trials $(TRIALS) $(ARGS)
@@ -82,6 +86,9 @@ drill: $(VENV)/.dev-ready ## the whole system in one process under SCENARIO=NAME
 
 drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)
+
+drill-cluster: $(VENV)/.dev-ready ## two Ray nodes, control store in Redis: lose a node, the head (TRIALS=3 times); a second system waits its turn
+	$(BIN)/python -m tests.chaos.cluster --trials $(if $(filter 50,$(TRIALS)),3,$(TRIALS)) $(ARGS)
 
 replay: $(VENV)/.run-ready ## run the recorded market of 2020 to mid-2021 through the whole system, as fast as possible
 	$(BIN)/eternal run --history $(HISTORY) --from 2020-01-01 --to 2021-06-30 --pace 0 --until-end $(ARGS)

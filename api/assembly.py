@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.ports import LockstepPort, MarketClock, Store, StreamsPort
+from actors.runtime.ports import LeaseRegister, LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
 from infra.secrets.server import fetch
 from statemachines.supervision.policy import SupervisionPolicy
@@ -71,6 +71,7 @@ class SystemAssembly:
     needs them."""
 
     config: EternalConfig
+    run: str
     secrets_socket: Path
     installation_id: str
     exchange_url: str
@@ -104,6 +105,11 @@ class SystemAssembly:
         from infra.database.store import PostgresStore
 
         return PostgresStore(self.database_url(name))
+
+    def lease(self) -> LeaseRegister:
+        from infra.database.lease import PostgresLease
+
+        return PostgresLease(self.database_url(ActorName.ORCHESTRATOR))
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:
         if not self.config.is_simulated:

@@ -277,7 +277,7 @@ class _StandingClock:
 
 
 class _RunningClock:
-    """Time that goes on from an instant of the market, as the wall clock does: the engines' signals are due by it."""
+    """Time that continues from an instant of the market as the wall clock does: the engines' signals are due by it."""
 
     def __init__(self, now_ms: int) -> None:
         self._begun_ms = now_ms - time.monotonic() * 1000

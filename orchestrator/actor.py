@@ -14,9 +14,18 @@ from typing import Any, Literal
 import ray
 
 from actors.runtime.actor_runner import ActorRunner
-from actors.runtime.ports import EnvelopeDict, ReadingsWatch, Report, StoreUnavailableError
+from actors.runtime.ports import (
+    EnvelopeDict,
+    LeaseHeldError,
+    LockstepPort,
+    ReadingsWatch,
+    Report,
+    Store,
+    StoreUnavailableError,
+)
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
 from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
+from orchestrator.lease import Lease
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
 from orchestrator.quiescence import QuiescenceTracker
@@ -70,17 +79,31 @@ class Orchestrator:
                 since_s = self._outage["since_s"] if self._outage is not None else time.time()
                 self._outage = {"what": error.what, "why": error.why, "since_s": since_s}
                 _log.info("the orchestrator cannot begin yet: %s", error)
+            except LeaseHeldError as error:
+                if self._boot_error != str(error):
+                    _log.warning("the orchestrator does nothing: %s", error)
+                self._boot_error, self._outage = str(error), None
             except Exception as error:  # noqa: BLE001 - it tries until what is missing is there, and logs it
                 self._boot_error = f"{type(error).__name__}: {error}"
                 _log.exception("the orchestrator cannot begin yet")
             pause.wait(BOOT_DELAY_S)
 
     def _begin(self) -> None:
+        """Raises LeaseHeldError: nothing has been done."""
         store = self._assembly.store(self._name)
         lockstep = self._assembly.lockstep(self._name)
         market_ms = lockstep.status().market_ms if lockstep is not None else self._assembly.clock(self._name).now_ms()
-        epoch = store.grant(self._name, "orchestrator")
-        runner = ActorRunner(self._name, self._assembly.parts(self._name, _OwnPeers(self)), end_process)
+        lease = Lease(self._assembly.lease(), self._assembly.run)
+        lease.succeed()
+        lease.keep(self._fenced)
+        try:
+            self._begin_under(lease, store, lockstep, market_ms)
+        except BaseException:
+            lease.stop()
+            raise
+
+    def _begin_under(self, lease: Lease, store: Store, lockstep: LockstepPort | None, market_ms: int) -> None:
+        runner = ActorRunner(self._name, self._assembly.parts(self._name, _OwnPeers(self)), self._fenced)
         launcher = RayLauncher(self._assembly)
         members = [name for name in START_ORDER if name is not self._name]
         if lockstep is not None:
@@ -90,8 +113,9 @@ class Orchestrator:
                 lambda actor, now_ms: self._tick(launcher, actor, now_ms),
                 lambda: self._remind(launcher, members),
                 self._assembly.pace_s(),
+                lambda: lease.is_held,
             )
-        runner.start(epoch, market_ms)
+        runner.start(lease.epoch, market_ms)
         self._runner = runner
         if lockstep is None:
             self._exchange_watch = self._assembly.exchange_watch()
@@ -105,12 +129,17 @@ class Orchestrator:
             for name in faulted:
                 self._driver.excuse(ActorName(name))
         waits = {name: SPEC_OF[name].waits_for for name in components}
-        self._supervision = Supervision(waits, supervisor, launcher, store, self, self.market_ms)
+        self._supervision = Supervision(waits, supervisor, launcher, store, self, self.market_ms, lease, self._fenced)
         self._supervision.start()
         if self._driver is not None:
             self._driver.start()
             self._driver.open()
             self._remind(launcher, members)
+
+    def _fenced(self, why: str) -> None:
+        """Another orchestrator has the lease: this one ends, and nothing more is done or moved by it meanwhile."""
+        self.stop()
+        end_process(why)
 
     def _tick(self, launcher: RayLauncher, actor: ActorName, now_ms: int) -> None:
         if actor is self._name and self._runner is not None:
@@ -226,6 +255,7 @@ class Orchestrator:
         """Everything the operator's page needs of the living system, without waiting for any actor."""
         driver, supervision = self._driver, self._supervision
         return {
+            "installation": self._assembly.installation_id,
             "booted": supervision is not None,
             "boot_error": self._boot_error,
             "outage": self._outage,

@@ -28,7 +28,8 @@ State = Literal["WAITING", "RUNNING", "UNSETTLED", "EXCHANGE_AWAY", "ENDED", "ST
 class LockstepDriver:
     """Drives the lockstep exchange. `tick` is called at an actor's deadline, `remind` requests reports from all.
 
-    `pace_s` is the least wall time per market hour; it only slows, so no run outruns the system.
+    `pace_s` is the least wall time per market hour; it only slows, so no run outruns the system. Nothing moves while
+    `may_move` says no.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class LockstepDriver:
         tick: Callable[[ActorName, int], None],
         remind: Callable[[], None],
         pace_s: float,
+        may_move: Callable[[], bool] = lambda: True,
     ) -> None:
         self.state: State = "WAITING"
         self.why = "not started"
@@ -48,6 +50,7 @@ class LockstepDriver:
         self._tick = tick
         self._remind = remind
         self._pace_s = pace_s
+        self._may_move = may_move
         self._changed = threading.Condition()
         self._open = False
         self._stopped = False
@@ -128,7 +131,7 @@ class LockstepDriver:
     def _await_settled(self) -> bool:
         with self._changed:
             while not self._stopped:
-                why = self._tracker.unsettled() if self._open else "not all actors run"
+                why = self._why_not()
                 if why is None:
                     return True
                 if self._changed.wait(REMIND_S):
@@ -139,6 +142,14 @@ class LockstepDriver:
         if not self._stopped:
             self._remind()
         return False
+
+    def _why_not(self) -> str | None:
+        """Why time must not move now; None when it may."""
+        if not self._open:
+            return "not all actors run"
+        if not self._may_move():
+            return "the lease on the database is not held"
+        return self._tracker.unsettled()
 
     def _move(self) -> None:
         with self._changed:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from actors.runtime.granted_time import GrantedTime
-from actors.runtime.ports import ActorGoneError, Store, StoreUnavailableError
+from actors.runtime.ports import ActorGoneError, FencedError, Store, StoreUnavailableError
 from statemachines.supervision.life import ALIVE, COMPONENT_TABLE, ComponentState
 from statemachines.supervision.supervisor import (
     Changed,
@@ -69,6 +69,18 @@ class ActorLauncher(Protocol):
     def call(self, name: ActorName, method: str, *arguments: object) -> Pending: ...
 
 
+class HeldLease(Protocol):
+    """The orchestrator's lease on the database (`orchestrator.lease`)."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def is_held(self) -> bool: ...
+
+    def confirm(self) -> None: ...
+
+
 class HealthReader(Protocol):
     """The receivers of what the supervisor sees and does."""
 
@@ -98,11 +110,14 @@ class _Watch:
     recovered_in_ms: int | None = None
     resume_at_ms: int | None = None
     waits: int = 0
+    is_adopted: bool = False
+    """Found alive, and not yet known to be of the newest epoch."""
 
 
 class Supervision:
-    """Runs the loop on its own thread from `start` to `stop`. `components` in the order in which they start, each with
-    those for whose recovery it waits."""
+    """Runs the loop on its own thread from `start` to `stop`, and does nothing without the lease. `components` in the
+    order in which they start, each with those for whose recovery it waits. `on_fenced`: the lease is another
+    orchestrator's; the loop has ended."""
 
     def __init__(
         self,
@@ -112,6 +127,8 @@ class Supervision:
         store: Store,
         reader: HealthReader,
         market_ms: Callable[[], int],
+        lease: HeldLease,
+        on_fenced: Callable[[str], None],
     ) -> None:
         self._order = tuple(components)
         self._waits_for = {name: tuple(first) for name, first in components.items()}
@@ -120,6 +137,9 @@ class Supervision:
         self._store = store
         self._reader = reader
         self._market_ms = market_ms
+        self._lease = lease
+        self._on_fenced = on_fenced
+        self._has_lapsed = False
         self._watches = {name: _Watch() for name in components}
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._lock = threading.RLock()
@@ -179,14 +199,23 @@ class Supervision:
                 self.turn()
             except StoreUnavailableError as error:
                 _log.warning("supervision waits for the database: %s", error)
+            except FencedError as error:
+                self._on_fenced(str(error))
+                return
             except Exception:  # noqa: BLE001 - see below
                 # The loop must outlive every single failure: it is what repairs the others.
                 _log.exception("a pass of the supervision failed; the next one follows")
 
     def turn(self) -> None:
-        """One pass over everything."""
+        """One pass over everything; without the lease only what is known already is shown.
+
+        Raises FencedError: the lease is another orchestrator's.
+        """
         with self._lock:
             now = _now_ms()
+            if not self._has_lease(now):
+                self._reader.heard(self._alive())
+                return
             self._begin(now)
             for name, watch in self._watches.items():
                 self._hear(name, watch, now)
@@ -194,14 +223,34 @@ class Supervision:
                 self._look(name, watch, now)
                 self._ask(name, watch, now)
             self._carry_out(self._supervisor.tick(now))
-            alive = [watch.health for name, watch in self._watches.items() if self._supervisor.state(name) in ALIVE]
+            alive = self._alive()
         self._reader.heard(alive)
+
+    def _alive(self) -> list[Mapping[str, Any]]:
+        return [watch.health for name, watch in self._watches.items() if self._supervisor.state(name) in ALIVE]
+
+    def _has_lease(self, now: int) -> bool:
+        """While the lease cannot be renewed no actor is asked, so afterwards none has missed an answer."""
+        if self._lease.is_held:
+            if self._has_lapsed:
+                self._has_lapsed = False
+                _log.warning("the lease is held again")
+                for name, watch in self._watches.items():
+                    watch.health_call, watch.asked_ms = None, 0
+                    watch.waits += 1
+                    self._supervisor.recovering(name, -watch.waits, now)
+            return True
+        if not self._has_lapsed:
+            self._has_lapsed = True
+            _log.warning("the lease could not be renewed in time: nothing is done until it is held again")
+        return False
 
     def _begin(self, now: int) -> None:
         """Start what is wanted, adopt what lives already. Processes come up side by side; recovery has its order."""
         for name in self._order:
             if self._supervisor.state(name) is ComponentState.STOPPED:
                 is_alive = self._launcher.find(name)
+                self._watches[name].is_adopted = is_alive
                 begin = self._supervisor.adopt if is_alive else self._supervisor.start
                 self._carry_out(begin(name, now))
 
@@ -261,7 +310,10 @@ class Supervision:
         elif state is ComponentState.SUSPECT and reported == "CREATED":
             # Adopted before it was ever started: its orchestrator died in between.
             self._carry_out(self._supervisor.died(name, "it was created but never started", now))
+        elif watch.is_adopted and not self._store.holds(name, int(watch.health.get("epoch", 0))):
+            self._carry_out(self._supervisor.died(name, "it was found alive, but is of an earlier run", now))
         else:
+            watch.is_adopted = False
             progress, is_busy = int(watch.health["progress"]), bool(watch.health["is_busy"])
             self._carry_out(self._supervisor.healthy(name, progress, is_busy, now))
 
@@ -277,8 +329,9 @@ class Supervision:
         for order in orders:
             match order:
                 case StartActor(component):
+                    self._lease.confirm()
                     self._launcher.spawn(component)
-                    self._watches[component].asked_ms = 0
+                    self._watches[component].asked_ms, self._watches[component].is_adopted = 0, False
                 case ResumeActor(component):
                     self._resume(component)
                 case KillActor(component):
@@ -286,6 +339,7 @@ class Supervision:
                     watch.health_call = watch.start_call = watch.frozen_since_ms = None
                     watch.resume_at_ms = None
                     watch.pid = 0  # a frozen process outlives its end by some seconds, beside its successor
+                    self._lease.confirm()
                     self._launcher.kill(component)
                 case Changed():
                     self._note(order)
@@ -294,7 +348,7 @@ class Supervision:
 
     def _resume(self, component: ActorName) -> None:
         try:
-            epoch = self._store.grant(component, self._holder)
+            epoch = self._store.grant(component, self._holder, self._lease.epoch)
         except StoreUnavailableError as error:
             self._wait_for_the_database(component, error, _now_ms())
             return

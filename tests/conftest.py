@@ -20,12 +20,12 @@ NOT_FAST = ("ray", "live", "drill", "database", "recorded", "hypothesis", "slow"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--fuzz=5000`: how many mutated answers and frames, and how many strange requests, each fuzz test tries.
-    `--soak`: as many futures and interruptions as were promised, and the tests with the mark `soak`; without it a
-    quarter of the former and none of the latter (`make soak`).
+    `--soak`: as many futures and interruptions as were promised, and the tests with the mark `soak`; without it
+    an eighth of the former and none of the latter (`make soak`).
     `--fast`: no Ray, no database, nothing that is marked as slow (`make test-fast`).
     `--spent=FILE`: show the time per folder against its budget; FILE keeps it for the next run, which adds to it."""
     parser.addoption("--fuzz", type=int, default=0, help="cases of each fuzz test (default: a quick share)")
-    parser.addoption("--soak", action="store_true", help="all cases of the long tests (default: a quarter)")
+    parser.addoption("--soak", action="store_true", help="all cases of the long tests (default: an eighth)")
     parser.addoption("--fast", action="store_true", help="no Ray, no database, nothing slow; shows the time it took")
     parser.addoption("--spent", metavar="FILE", help="show the time per folder, added to that in FILE")
 
@@ -65,9 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def quarter_unless_soaking(pytestconfig: pytest.Config) -> int:
+def eighth_unless_soaking(pytestconfig: pytest.Config) -> int:
     """What a number of cases is divided by."""
-    return 1 if pytestconfig.getoption("--soak") else 4
+    return 1 if pytestconfig.getoption("--soak") else 8
 
 
 @pytest.fixture(scope="session", autouse=True)

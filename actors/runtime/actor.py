@@ -39,11 +39,12 @@ class Actor:
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin work as incarnation `epoch`; errors reach the supervisor."""
         from actors.runtime.actor_runner import ActorRunner
-        from actors.runtime.ray_runtime import RayPeers, end_process, publish_metrics
+        from actors.runtime.ray_runtime import RayPeers, collect_less, end_process, publish_metrics
 
         runner = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
         runner.start(epoch, now_ms)
         self._runner = runner
+        collect_less()
         threading.Thread(target=publish_metrics, args=(runner,), name="metrics", daemon=True).start()
 
     @in_group("inbox")

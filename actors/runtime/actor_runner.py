@@ -17,9 +17,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, SequenceGapError
+from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
-from actors.runtime.outbox_dispatcher import RETRY_DELAYS_S, OutboxDispatcher, Peers, can_wait, is_quote
+from actors.runtime.outbox_dispatcher import REPORTS_LINGER_S, RETRY_DELAYS_S, OutboxDispatcher, Peers, is_quote
 from actors.runtime.ports import (
     EnvelopeDict,
     ExchangePort,
@@ -31,7 +31,7 @@ from actors.runtime.ports import (
     StreamsPort,
 )
 from actors.runtime.quote_counts import QuoteCounts
-from actors.runtime.step import CommandTaken, Delivery, Effects, Load
+from actors.runtime.step import GROUP_LIMIT, CommandTaken, Delivery, Effects, Load
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.messages.envelope import Body
 from statemachines.messages.orders import ResponseReceived, StreamRestored
@@ -43,9 +43,6 @@ IDLE_WAKE_S = 0.25
 """The worker wakes this often without work, to stamp its progress for the supervisor."""
 
 FRAMES_LINGER_S = 0.002
-
-REPORTS_LINGER_S = 0.1
-"""Under load, reports of what has happened reach the same recipient at most so often."""
 
 COMMAND_TIMEOUT_S = 30.0
 """Longest wait for the commit of an operator's command; its caller gives up earlier."""
@@ -313,22 +310,17 @@ class ActorRunner:
     def _dispatch(self, durable: DurableActor, quotes: dict[str, list[EnvelopeDict]]) -> None:
         """Deliver what waits; quotes for the same recipient travel in the same call and are taken out of `quotes`."""
         self._are_reports_waiting = False
+        is_loaded = self._load.is_heavy and not self._parts.is_lockstep
         for recipient in durable.waiting_recipients():
             dispatcher = self._dispatcher(recipient)
             if not dispatcher.is_busy:
                 batch = durable.unacknowledged(recipient)
-                if batch and self._waits_for_company(dispatcher, batch):
+                if batch and is_loaded and dispatcher.may_wait(batch):
                     self._are_reports_waiting = True
                 elif batch:
                     with_them = quotes.pop(recipient, [])
                     self._quotes.leave(recipient, len(with_them))
                     dispatcher.deliver([*with_them, *batch])
-
-    def _waits_for_company(self, dispatcher: OutboxDispatcher, batch: Sequence[EnvelopeDict]) -> bool:
-        """Under load, what only reports waits for more: each delivery costs its recipient a decision and a commit."""
-        if self._parts.is_lockstep or not self._load.is_heavy or len(batch) == GROUP_LIMIT:
-            return False
-        return dispatcher.rested_s() < REPORTS_LINGER_S and all(can_wait(envelope) for envelope in batch)
 
     def _dispatcher(self, recipient: str) -> OutboxDispatcher:
         dispatcher = self._dispatchers.get(recipient)

@@ -14,7 +14,7 @@ from typing import Any
 from actors.runtime.envelopes import as_json, message_of
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store
 from actors.runtime.routing import EPHEMERAL, recipients
-from actors.runtime.step import Batch, Effects, Item, Source, is_needed
+from actors.runtime.step import GROUP_LIMIT, Batch, Effects, Item, Source, is_needed
 from statemachines.actor_logic import (
     ENDLESS_LOOKAHEAD,
     ActorLogic,
@@ -34,9 +34,6 @@ from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import Blocked, Unknown
 from statemachines.state_store import restore
 from statemachines.values import ActorName
-
-GROUP_LIMIT = 100
-"""Most messages decided in one transaction, and most per delivery (DESIGN 1)."""
 
 KNOWN_IDS_KEPT = 20_000
 """Natural ids of outside facts remembered in memory; older repeats are dropped by the logics' own keys."""

@@ -17,7 +17,7 @@ from actors.runtime.ports import ExchangePort, StoreUnavailableError
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import RequestQueue
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import Blocked, Dropped, ExchangeResponse, OrderWrite, Unknown
+from statemachines.requests import Blocked, Dropped, ExchangeResponse, LookUpOrder, OrderWrite, Unknown
 from statemachines.values import Account
 
 _log = logging.getLogger(__name__)
@@ -94,8 +94,7 @@ class ExchangeDispatcher:
                 return []
             if len(calls) == 1:
                 return [self._exchange.perform(account, calls[0].request)]
-            requests = [call.request for call in calls if isinstance(call.request, OrderWrite)]
-            outcomes = self._exchange.perform_batch(account, requests)
+            outcomes = self._together(account, calls)
             if len(outcomes) != len(calls):
                 raise ValueError(f"{len(outcomes)} outcomes for {len(calls)} requests")
             return outcomes
@@ -103,6 +102,14 @@ class ExchangeDispatcher:
             # The gateway answers refusals itself; what still escapes may have landed or not.
             _log.exception("%s failed in a way the gateway does not know", _named(calls))
             return [Unknown(why=f"{type(error).__name__} while performing {calls[0].request.kind}")] * len(calls)
+
+    def _together(self, account: Account, calls: Sequence[ExchangeCall]) -> Sequence[ExchangeResponse]:
+        look_ups = [call.request for call in calls if isinstance(call.request, LookUpOrder)]
+        if look_ups:
+            return self._exchange.look_up_orders(account, look_ups)
+        return self._exchange.perform_batch(
+            account, [call.request for call in calls if isinstance(call.request, OrderWrite)]
+        )
 
     def _confirm(self, calls: Sequence[ExchangeCall]) -> Blocked | None:
         """Wait until the database confirms our epoch: a restart of it must not change what was decided. Nothing was

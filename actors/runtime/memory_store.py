@@ -6,14 +6,25 @@ tests judges it and the PostgreSQL store.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, JournalRow, Loaded
+from actors.runtime.ports import (
+    Claimant,
+    Commit,
+    EnvelopeDict,
+    ExchangeCallRow,
+    FencedError,
+    JournalRow,
+    LeaseHeldError,
+    Loaded,
+)
 from statemachines.actor_logic import StateRow
 from statemachines.facts import BarFact, Fact, SwitchFact
+from statemachines.values import ActorName
 
 BLOCKING = frozenset({"PAUSED", "REDUCE_ONLY", "HALTED"})
 """Switch states in which a gated request must not leave (RM-2, RM-5)."""
@@ -40,20 +51,35 @@ class _ActorRows:
     """What a switch blocked of the newest commit, for its repetition."""
 
 
+@dataclass(slots=True)
+class _LeaseRow:
+    run: str = ""
+    place: str = ""
+    shown: str = ""
+    epoch: int = 0
+    expires_s: float = 0.0
+
+
 class MemoryStore:
-    """Implements `ports.Store`. `journal(actor)` and `facts(table)` read back what was committed.
+    """Implements `ports.Store` and `ports.LeaseRegister`. `journal(actor)` and `facts(table)` read back what was
+    committed.
 
     `bars_kept`: closed bars remembered per series, oldest dropped first; None keeps all. No logic needs more than the
-    longest warm-up, and bars are most of what years of history would fill the memory with.
+    longest warm-up, and bars are most of what years of history would fill the memory with. `now_s` is the clock of the
+    lease.
     """
 
-    def __init__(self, bars_kept: int | None = None) -> None:
+    def __init__(self, bars_kept: int | None = None, now_s: Callable[[], float] = time.monotonic) -> None:
         self._actors: dict[str, _ActorRows] = defaultdict(_ActorRows)
         self._facts: dict[str, dict[tuple[Any, ...], Fact]] = defaultdict(dict)
         self._bars: dict[tuple[str, str, str], dict[int, BarFact]] = defaultdict(dict)
         self._bars_kept = bars_kept
+        self._now_s = now_s
+        self._lease = _LeaseRow()
 
-    def grant(self, actor: str, holder: str) -> int:
+    def grant(self, actor: str, holder: str, under: int | None = None) -> int:
+        if under is not None and self._lease.epoch != under:
+            raise FencedError(f"orchestrator {under} has not the lease any more: {actor} gets no epoch from it")
         rows = self._actors[actor]
         rows.epoch += 1
         return rows.epoch
@@ -114,6 +140,35 @@ class MemoryStore:
     ) -> Sequence[BarFact]:
         bars = self._bars[(category, symbol, interval)].values()
         return sorted((bar for bar in bars if bar.start_ms <= last_start_ms), key=lambda bar: bar.start_ms)[-count:]
+
+    # --- ports.LeaseRegister ---
+
+    def claim(self, claimant: Claimant, seconds: float) -> None:
+        lease = self._lease
+        if lease.run != claimant.run:
+            if lease.run and lease.expires_s > self._now_s() and lease.place != claimant.place:
+                raise LeaseHeldError(lease.shown, seconds)
+            for rows in self._actors.values():
+                rows.epoch += 1
+            lease.run, lease.place, lease.shown, lease.epoch = claimant.run, claimant.place, claimant.shown, 0
+        lease.expires_s = self._now_s() + seconds
+
+    def succeed(self, run: str, seconds: float) -> int:
+        lease = self._lease
+        if lease.run != run:
+            raise LeaseHeldError(lease.shown, seconds)
+        lease.epoch = self.grant(ActorName.ORCHESTRATOR, lease.shown)
+        lease.expires_s = self._now_s() + seconds
+        return lease.epoch
+
+    def renew(self, epoch: int, seconds: float) -> None:
+        if self._lease.epoch != epoch:
+            raise FencedError(f"the lease of orchestrator {epoch} is over: {self._lease.shown} has it now")
+        self._lease.expires_s = self._now_s() + seconds
+
+    def release(self, run: str) -> None:
+        if self._lease.run == run:
+            self._lease = _LeaseRow()
 
     def journal(self, actor: str) -> Sequence[JournalRow]:
         return tuple(self._actors[actor].journal)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from actors.runtime.ports import EnvelopeDict, Report
+from actors.runtime.step import GROUP_LIMIT
 from statemachines.messages.kinds import BODIES
 from statemachines.values import ActorName
 
@@ -19,6 +20,10 @@ _log = logging.getLogger(__name__)
 
 RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Wall time between attempts to reach a peer or the database; the last repeats."""
+
+
+REPORTS_LINGER_S = 0.1
+"""Under load, reports of what has happened reach the same recipient at most so often."""
 
 
 class Peers(Protocol):
@@ -76,9 +81,12 @@ class OutboxDispatcher:
         self._open -= 1
         self._ended_at = time.monotonic()
 
-    def rested_s(self) -> float:
-        """Wall time since the last delivery ended."""
-        return time.monotonic() - self._ended_at
+    def may_wait(self, batch: Sequence[EnvelopeDict]) -> bool:
+        """Under load: whether a batch that only reports waits for more. Each delivery costs its recipient a decision
+        and a commit."""
+        if len(batch) == GROUP_LIMIT or time.monotonic() - self._ended_at >= REPORTS_LINGER_S:
+            return False
+        return all(can_wait(envelope) for envelope in batch)
 
     def stop(self) -> None:
         self._stop.set()

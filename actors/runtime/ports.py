@@ -12,7 +12,7 @@ from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
-from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
+from statemachines.requests import ExchangeRequest, ExchangeResponse, LookUpOrder, OrderWrite
 from statemachines.values import Account
 
 EnvelopeDict = dict[str, Any]
@@ -34,6 +34,22 @@ class StoreUnavailableError(Exception):
 
     def __reduce__(self) -> tuple[type[StoreUnavailableError], tuple[str, str]]:
         return type(self), (self.what, self.why)
+
+
+class LeaseHeldError(Exception):
+    """Another system holds the lease on the database: this one must do nothing. `holder` names it for people; after
+    `lease_s` without a renewal its lease is over. The text is what the operator reads."""
+
+    def __init__(self, holder: str, lease_s: float) -> None:
+        super().__init__(
+            f"This database is in use by another system ({holder}). Nothing is done here until that one has ended "
+            f"(`eternal stop` there) or has not renewed its lease for {lease_s:.0f} s; then this one takes over."
+        )
+        self.holder = holder
+        self.lease_s = lease_s
+
+    def __reduce__(self) -> tuple[type[LeaseHeldError], tuple[str, float]]:
+        return type(self), (self.holder, self.lease_s)
 
 
 class ActorGoneError(Exception):
@@ -104,8 +120,12 @@ class Loaded:
 class Store(Protocol):
     """The database as the durable actor sees it."""
 
-    def grant(self, actor: str, holder: str) -> int:
-        """A new epoch for the actor; every older incarnation is fenced from now on."""
+    def grant(self, actor: str, holder: str, under: int | None = None) -> int:
+        """A new epoch for the actor; every older incarnation is fenced from now on. `under`: the epoch of the
+        orchestrator that demands it; None where there is no lease, as in process.
+
+        Raises FencedError when the lease is not, or no longer, of this orchestrator; nothing is changed then.
+        """
         ...
 
     def load(self, actor: str, epoch: int) -> Loaded:
@@ -139,6 +159,44 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A launch that claims the lease. `run` is of this one start; `place` is what only one launch at a time can hold
+    (a data folder on this machine); `shown` names it for people."""
+
+    run: str
+    place: str
+    shown: str
+
+
+class LeaseRegister(Protocol):
+    """The lease on the database: at most one run has it, and within the run the newest orchestrator. It is measured by
+    the database's clock. Every method raises StoreUnavailableError."""
+
+    def claim(self, claimant: Claimant, seconds: float) -> None:
+        """Claim the lease for a run, or renew it. Taken from another run, every incarnation of every actor is fenced in
+        the same transaction.
+
+        Raises LeaseHeldError: another run has it, is of another place, and has renewed it in time.
+        """
+        ...
+
+    def succeed(self, run: str, seconds: float) -> int:
+        """The epoch of a new orchestrator of the run that has the lease; older ones are fenced.
+
+        Raises LeaseHeldError: another run has the lease, or none has claimed it.
+        """
+        ...
+
+    def renew(self, epoch: int, seconds: float) -> None:
+        """Raises FencedError: the lease is not of this orchestrator any more."""
+        ...
+
+    def release(self, run: str) -> None:
+        """The run has ended in order: the next one need not wait. Nothing happens when the lease is another run's."""
+        ...
+
+
 class ExchangePort(Protocol):
     """The exchange as the request queues call it: blocking, one call per account at a time."""
 
@@ -149,6 +207,10 @@ class ExchangePort(Protocol):
     def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
         """Perform several requests on orders, of one kind and category, in one call: an outcome for each, in their
         order."""
+        ...
+
+    def look_up_orders(self, account: Account, requests: Sequence[LookUpOrder]) -> Sequence[ExchangeResponse]:
+        """What became of several orders, an outcome for each in their order; one pause between both rounds for all."""
         ...
 
     def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:

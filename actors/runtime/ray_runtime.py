@@ -7,9 +7,11 @@ restarted by Ray), and nothing that may write to the exchange is ever repeated b
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,7 +20,16 @@ from ray.util.metrics import Gauge
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
-from actors.runtime.ports import ActorGoneError, EnvelopeDict, LockstepPort, MarketClock, ReadingsWatch, Report, Store
+from actors.runtime.ports import (
+    ActorGoneError,
+    EnvelopeDict,
+    LeaseRegister,
+    LockstepPort,
+    MarketClock,
+    ReadingsWatch,
+    Report,
+    Store,
+)
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
 
@@ -28,6 +39,10 @@ NAMESPACE = "eternal"
 DELIVERY_TIMEOUT_S = 65.0
 NOTIFY_TIMEOUT_S = 5.0
 METRICS_PERIOD_S = 5.0
+REPORTS_LOOK_S = 0.5
+
+COLLECT_AFTER = (10_000, 20, 20)
+"""Thresholds of the garbage collector's three generations; Python's own are 700, 10 and 10."""
 
 CONCURRENCY_GROUPS = {"inbox": 24, "health": 2, "control": 4, "operator": 2}
 """Deliveries wait for commits in `inbox`, the operator's commands in `operator`; `health` is separate and answers a
@@ -40,6 +55,20 @@ class Assembly(Protocol):
     def parts(self, name: ActorName, peers: Peers) -> Parts: ...
 
     def store(self, name: ActorName) -> Store: ...
+
+    @property
+    def installation_id(self) -> str:
+        """The database's identity: whose actors these are."""
+        ...
+
+    @property
+    def run(self) -> str:
+        """The start of `eternal run` that this is: an orchestrator succeeds to the lease of its own run only."""
+        ...
+
+    def lease(self) -> LeaseRegister:
+        """The lease on the database, for the orchestrator."""
+        ...
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:
         """The simulated exchange's control interface; None where market time is the exchange's own."""
@@ -75,6 +104,8 @@ class RayPeers:
 
     def __init__(self) -> None:
         self._handles: dict[str, Any] = {}
+        self._reported: Any | None = None
+        self._looked_s = 0.0
 
     def deliver(self, recipient: str, batch: Sequence[EnvelopeDict]) -> Mapping[str, int]:
         answer: Mapping[str, int] = self._call(recipient, "deliver", DELIVERY_TIMEOUT_S, list(batch))
@@ -85,9 +116,23 @@ class RayPeers:
         return answer
 
     def report(self, name: str, report: Report) -> None:
-        # The lockstep driver asks again for a lost report.
+        """Not waited for: the lockstep driver asks again for a lost report every second. What became of the last one is
+        looked at about as often, or an orchestrator that was recreated with its node would never get any."""
+        orchestrator, now_s = str(ActorName.ORCHESTRATOR), time.monotonic()
+        if now_s - self._looked_s >= REPORTS_LOOK_S:
+            self._looked_s = now_s
+            self._drop_dead_handle(orchestrator)
         with contextlib.suppress(Exception):
-            self._handle(str(ActorName.ORCHESTRATOR)).report.remote(name, report)
+            self._reported = self._handle(orchestrator).report.remote(name, report)
+
+    def _drop_dead_handle(self, orchestrator: str) -> None:
+        try:
+            if self._reported is not None and ray.wait([self._reported], timeout=0)[0]:
+                ray.get(self._reported)
+        except Exception as error:  # noqa: BLE001 - whatever became of it, the next one is sent anew
+            _log.info("a report to the orchestrator was lost: %s", " ".join(str(error).split())[:200])
+            self._handles.pop(orchestrator, None)
+            self._reported = None
 
     def _call(self, recipient: str, method: str, timeout_s: float, argument: object) -> Any:
         known = recipient in self._handles
@@ -213,6 +258,14 @@ def end_process(why: str) -> None:
     """A fenced incarnation must not continue: its process ends."""
     _log.warning("process ends: %s", why)
     threading.Timer(0.5, os._exit, args=(0,)).start()
+
+
+def collect_less() -> None:
+    """What is loaded by now stays: without this the collector walks through all of it again and again, while an order
+    waits. Cycles of what comes later are still found, less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def publish_metrics(runner: ActorRunner) -> None:

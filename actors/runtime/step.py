@@ -18,6 +18,9 @@ from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.values import ActorName
 
+GROUP_LIMIT = 100
+"""Most messages decided in one transaction, and most per delivery (DESIGN 1)."""
+
 
 class Source(StrEnum):
     """What an inbox item is."""

@@ -35,9 +35,9 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
     with write_pid(config.data_folder):
         _listen_to_signals(ended)
         say(console, "Starting the database, the exchange and Ray …")
-        is_up = False
+        is_up, told = False, set[str]()
         try:
-            if not _aside(system.start, ended):
+            if not _aside(system.start, ended, lambda: say_news(system, console, told)):
                 return True
             is_up = True
             display = threading.Thread(target=Display(system, console, over).run, name="display", daemon=True)
@@ -54,9 +54,17 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
             say(console, f"All processes have ended.{' The next start resumes from here.' if is_up else ''}")
 
 
-def _aside(work: Callable[[], object], ended: threading.Event) -> bool:
+def say_news(system: System, console: Console, told: set[str]) -> None:
+    """What the start waits for."""
+    for sentence in system.notices.shown():
+        if sentence not in told:
+            told.add(sentence)
+            say(console, sentence, "bold yellow")
+
+
+def _aside(work: Callable[[], object], ended: threading.Event, look: Callable[[], object]) -> bool:
     """Do the work on a thread of its own, so that a signal is obeyed at once, whatever the work waits for; False when
-    one came before the work had ended.
+    one came before the work had ended. `look` is called meanwhile.
 
     Raises what the work raises.
     """
@@ -75,6 +83,7 @@ def _aside(work: Callable[[], object], ended: threading.Event) -> bool:
     while not done.wait(LOOK_S):
         if ended.is_set():
             return False
+        look()
     if failures and not isinstance(failures[0], StartBrokenOffError):
         raise failures[0]
     return not failures

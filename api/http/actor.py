@@ -30,11 +30,13 @@ class Api:
     def __init__(self, assembly: SystemAssembly, name: str) -> None:
         self._assembly = assembly
         self._name = ActorName(name)
+        self._epoch = 0
         self._server: CountingServer | None = None
         self._error = ""
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
+        self._epoch = epoch
         from api.health import limits_for
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
@@ -82,6 +84,7 @@ class Api:
             "pid": os.getpid(),
             "progress": 0 if server is None else server.turns,
             "is_busy": state == "RUNNING",
+            "epoch": self._epoch,
             "last_error": self._error,
         }
 

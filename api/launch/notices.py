@@ -21,9 +21,11 @@ class Notices:
         """Something has happened and is over."""
         self._said = [*self._said, (self._monotonic(), sentence)][-MOST:]
 
-    def begin(self, what: str, sentence: str) -> None:
-        """Something is wrong until `end`."""
+    def begin(self, what: str, sentence: str) -> bool:
+        """Something is wrong until `end`; whether that is news."""
+        is_news = self._lasting.get(what) != sentence
         self._lasting[what] = sentence
+        return is_news
 
     def end(self, what: str) -> None:
         """It is over; what was not begun has not to end."""

@@ -18,7 +18,6 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from api.launch import own_head
-from api.launch.ray_cluster import RefusedError, require_our_token
 from api.launch.ray_protocol import (
     AlertTaken,
     Begin,
@@ -27,12 +26,14 @@ from api.launch.ray_protocol import (
     FromDriver,
     HeadLost,
     Heard,
+    Occupied,
     RaiseAlert,
     Ready,
     Silent,
     SpawnOrchestrator,
     ToDriver,
 )
+from api.launch.ray_token import RefusedError, require_our_token
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class RayDriver:
         self._sending = threading.Lock()
         self._dashboard: own_head.LateDashboard | None = None
         self._ready_at = 0.0
+        self._installation = ""
+        """Whose orchestrator this driver has created or found; "" before that: no actor is ours yet."""
 
     def run(self) -> None:
         """Until the launch ends it, or is gone."""
@@ -78,12 +81,13 @@ class RayDriver:
             if self._connection.poll(max(0.0, PERIOD_S - (time.monotonic() - reported))):
                 said = self._connection.recv()
                 if isinstance(said, EndActors):
-                    _end_actors(is_own_head=begin.address is None)
+                    if self._installation:
+                        _end_actors(is_own_head=begin.address is None)
                     return
                 self._carry_out(said)
             if time.monotonic() - reported >= PERIOD_S:
                 reported = time.monotonic()
-                status = _ask_status()
+                status = _ask_status(self._installation)
                 self._say(status)
                 self._start_dashboard(status)
 
@@ -100,6 +104,10 @@ class RayDriver:
         try:
             match said:
                 case SpawnOrchestrator(assembly, replace):
+                    if other := occupant(assembly.installation_id):
+                        self._say(Occupied(other))
+                        return
+                    self._installation = assembly.installation_id
                     _spawn(assembly, replace=replace)
                 case RaiseAlert():
                     if _raise_alert(said):
@@ -143,7 +151,30 @@ def _start(begin: Begin) -> Ready:
     return Ready(address, f"http://{context.dashboard_url}" if context.dashboard_url else "")
 
 
-def _ask_status() -> Heard | Silent:
+def occupant(installation: str) -> str:
+    """The sentence about another system whose orchestrator works in this cluster; "" when there is none. Actors have
+    the same names in every system: they would be adopted, replaced and ended by the wrong one."""
+    import ray
+
+    from actors.runtime.ray_runtime import find
+    from statemachines.values import ActorName
+
+    handle = find(ActorName.ORCHESTRATOR)
+    if handle is None:
+        return ""
+    try:
+        other = ray.get(handle.status.remote(), timeout=STATUS_TIMEOUT_S).get("installation", installation)
+    except Exception:  # noqa: BLE001 - one that does not answer works for no system
+        return ""
+    if other == installation:
+        return ""
+    return (
+        f"This Ray cluster is in use by another system (installation {other}; this one is {installation}). Nothing is "
+        "started here: end that system, or give this one a cluster of its own (ray.address)."
+    )
+
+
+def _ask_status(installation: str) -> Heard | Silent:
     import ray
 
     from actors.runtime.ray_runtime import find
@@ -153,7 +184,10 @@ def _ask_status() -> Heard | Silent:
         handle = find(ActorName.ORCHESTRATOR)
         if handle is None:
             return Silent("there is no orchestrator", is_gone=True)
-        return Heard(ray.get(handle.status.remote(), timeout=STATUS_TIMEOUT_S))
+        status = ray.get(handle.status.remote(), timeout=STATUS_TIMEOUT_S)
+        if status.get("installation") != installation:
+            return Silent("the orchestrator of this cluster is another system's", is_gone=False)
+        return Heard(status)
     except Exception as error:  # noqa: BLE001 - whatever keeps it silent, the launch decides
         is_gone = isinstance(error, ray.exceptions.ActorDiedError)
         return Silent(" ".join(str(error).split())[:200] or type(error).__name__, is_gone)

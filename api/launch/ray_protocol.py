@@ -39,7 +39,7 @@ class RaiseAlert:
 
 @dataclass(frozen=True, slots=True)
 class EndActors:
-    """Stop the orchestrator, then end every actor and leave Ray; the driver ends."""
+    """Stop the orchestrator, then end every actor of ours and leave Ray; the driver ends."""
 
 
 ToDriver = Begin | SpawnOrchestrator | RaiseAlert | EndActors
@@ -76,6 +76,13 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
+class Occupied:
+    """Another system works in this cluster; nothing was created or replaced. A sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeadLost:
     """Processes of our head without which nothing runs have died or are frozen."""
 
@@ -89,4 +96,4 @@ class AlertTaken:
     number: int
 
 
-FromDriver = Ready | Failed | Heard | Silent | HeadLost | AlertTaken
+FromDriver = Ready | Failed | Heard | Silent | Occupied | HeadLost | AlertTaken

@@ -138,9 +138,11 @@ class SimulatorProcess:
         return trouble
 
     def _hung(self, pid: int) -> str:
-        self._frozen_looks = self._frozen_looks + 1 if is_stopped(pid) else 0
-        if self._frozen_looks >= 2:
-            return "was frozen"
+        if is_stopped(pid):
+            # Not asked: an answer that cannot come would be waited for between the two looks.
+            self._frozen_looks += 1
+            return "was frozen" if self._frozen_looks >= 2 else ""
+        self._frozen_looks = 0
         if time.monotonic() - self._asked_at >= ASK_EVERY_S:
             self._asked_at = time.monotonic()
             if self._answers():

@@ -22,13 +22,14 @@ from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
+from api.launch.lease_claim import LeaseClaim
 from api.launch.ledger_desk import LEDGER_CHECK, LedgerDesk, check_running
 from api.launch.newest_status import NewestStatus, ShownOverview
 from api.launch.notices import Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
 from api.launch.ray_process import ROLE as RAY_ROLE
 from api.launch.ray_process import RayProcess
-from api.launch.ray_protocol import AlertTaken, Heard, RaiseAlert, Silent, SpawnOrchestrator
+from api.launch.ray_protocol import AlertTaken, Heard, Occupied, RaiseAlert, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
 from api.running_system import OVERVIEW
@@ -87,6 +88,7 @@ class System:
         self._stopping = threading.Event()
         self._keepers: list[Keeper] = []
         self._housekeeping: Housekeeping | None = None
+        self._claim: LeaseClaim | None = None
         self._alerts: deque[RaiseAlert] = deque(maxlen=MAX_ALERTS)
         self._alert_number = 0
         self._alert_sent_at = 0.0
@@ -165,7 +167,7 @@ class System:
         self._counter = SecretsServer(config.data_folder, self.secrets_for)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
-        self._spawn_orchestrator()
+        self._spawn_orchestrator(replace=not self.ray.is_ours)  # one that an earlier run left has its addresses
         assert self._database is not None
         self._housekeeping = Housekeeping(
             self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
@@ -184,6 +186,7 @@ class System:
         for part, end in (
             ("Ray", None if self._ray is None else self._ray.stop),
             ("the exchange", None if self._exchange is None else self._exchange.stop),
+            ("the lease", None if self._claim is None else self._claim.release),
             ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
             ("the database", None if self._server is None else self._server.stop),
             ("the secrets' socket", None if self._counter is None else self._counter.close),
@@ -252,15 +255,13 @@ class System:
                 raise keeper.error
 
     def _start_database(self) -> None:
-        url, owner_url = self.config.database.url, self.config.database.owner_url
+        section = self.config.database
+        url, owner_url = (one.get_secret_value() if one else None for one in (section.url, section.owner_url))
+        claim = self._claim = LeaseClaim(self.run, self.notices, self._stopping.is_set)
+        claim.await_end_of_holder(owner_url or url)
         with told_as_sentence():
-            self._database = open_database(
-                url.get_secret_value() if url is not None else None,
-                self.config.database_folder,
-                self.config.database.port,
-                self._server,
-                owner_url.get_secret_value() if owner_url is not None else None,
-            )
+            self._database = open_database(url, self.config.database_folder, section.port, self._server, owner_url)
+            claim.take(self._database.url)
         for sentence in self._database.warnings:
             _log.warning("%s", sentence)
             self.notices.begin("database roles", sentence)
@@ -292,6 +293,7 @@ class System:
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.
             config=config.model_copy(update={"database": DatabaseConfig(port=config.database.port)}),
+            run=self.run.number,
             secrets_socket=self._counter.path.resolve(),
             installation_id=installation.installation_id,
             exchange_url=exchange_url,
@@ -362,7 +364,7 @@ class System:
         self._ray_loss = ""
         if self._assembly is not None:
             self._watch = OrchestratorWatch()
-            self._spawn_orchestrator()
+            self._spawn_orchestrator(replace=False)
 
     def _take_in(self) -> None:
         """What the driver has said since the last look."""
@@ -375,6 +377,8 @@ class System:
                 case Silent(reason, is_gone):
                     _log.info("the orchestrator did not answer: %s", reason)
                     self._watch.silent(now_s, is_gone=is_gone)
+                case Occupied(text):
+                    self._say(text)
                 case AlertTaken(number):
                     if self._alerts and self._alerts[0].number == number:
                         self._alerts.popleft()
@@ -410,9 +414,9 @@ class System:
         self._watch.created(self._granted.now_s(), is_replacement=True)
         return True
 
-    def _spawn_orchestrator(self) -> None:
+    def _spawn_orchestrator(self, *, replace: bool) -> None:
         self._watch.created(self._granted.now_s(), is_replacement=False)
-        self.ray.send(SpawnOrchestrator(self._assembly, replace=False))
+        self.ray.send(SpawnOrchestrator(self._assembly, replace=replace))
 
     def _look_after_the_house(self) -> None:
         if self._housekeeping is not None and (status := self._newest.news()) is not None:
@@ -425,8 +429,7 @@ class System:
     ) -> None:
         """Say it, and have the orchestrator commit it as an alert as soon as there is one that can."""
         self._say(text)
-        self._alert_number += 1
-        number = self._alert_number
+        number = self._alert_number = self._alert_number + 1
         natural_id = f"launch:{self.run.number}:{number}"
         sentence = f"{text} No action is required."
         self._alerts.append(RaiseAlert(number, natural_id, str(component), severity, sentence))

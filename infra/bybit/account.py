@@ -6,7 +6,7 @@ nothing about it, neither the first nor the last of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from infra.bybit.caller import Caller, TooManyPagesError, at_cursor
 from infra.bybit.earn import EarnGateway
 from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.parsing.judging import distinct, kept, set_aside
+from infra.bybit.parsing.realized import with_realized
 from infra.bybit.parsing.rows import (
     SETTLE_COIN,
     WALLET_TYPE,
@@ -27,6 +28,7 @@ from infra.bybit.parsing.rows import (
     wallet_coins,
 )
 from infra.bybit.parsing.transactions import parse_transaction
+from statemachines.execution.orders.report_checks import lacks_realized
 from statemachines.ledger.transaction_types import is_booked_by_execution
 from statemachines.requests import (
     WHOLE_ACCOUNT,
@@ -103,6 +105,7 @@ class AccountReader:
         if since_ms is not None:
             listed = self.transactions(account, since_ms, aside)
             transactions = tuple(row for row in listed if not is_booked_by_execution(row.transaction_type))
+            executions = with_realized(executions, listed)
         return AccountSnapshot(
             account=account,
             market_ms=self._clock.now_ms(),
@@ -178,6 +181,14 @@ class AccountReader:
     def executions_by(self, account: Account, category: Category, **by: Any) -> list[ExecutionReport]:
         """Executions by id."""
         return [parse_execution(account, row, category) for row in self._execution_rows(account, category, **by)]
+
+    def with_realized(self, account: Account, executions: Sequence[ExecutionReport]) -> list[ExecutionReport]:
+        """The executions with their realised profit, which the transaction log is asked for where the list lacks it."""
+        instants = [one.executed_ms for one in executions if lacks_realized(one)]
+        if not instants:
+            return list(executions)
+        rows = self._transaction_rows(account, min(instants), max(instants))
+        return with_realized(executions, kept([], "transaction", rows, partial(parse_transaction, account)))
 
     # --- rows ---
 

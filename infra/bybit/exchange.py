@@ -104,7 +104,7 @@ class BybitExchange:
                     purpose = Purpose.CHANGE
                     return self._leverage(account, request)
                 case LookUpOrder():
-                    return self._look_ups.order(account, request)
+                    return self._look_ups.orders(account, [request])[0]
                 case LookUpTransfer():
                     return self._look_ups.transfer(account, request)
                 case ReadAccount():
@@ -153,6 +153,10 @@ class BybitExchange:
         for number, outcome in zip(legs, found, strict=True):
             outcomes[number] = outcome
         return outcomes
+
+    def look_up_orders(self, account: Account, requests: Sequence[LookUpOrder]) -> Sequence[ExchangeResponse]:
+        """What became of several orders, asked for one after the other; all share the pause between both rounds."""
+        return self._look_ups.orders(account, requests)
 
     def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:
         """Wait for the rate limit before the fencing check of requests on orders; everything else waits in its call."""

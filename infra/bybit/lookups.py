@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
+from infra.bybit.errors import GatewayError, Purpose, outcome_of
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.parsing.rows import parse_transfer_status
 from statemachines.execution.orders.report_checks import FUNDING_TYPE
@@ -25,10 +26,7 @@ from statemachines.values import Account
 
 
 class LookUps:
-    """Asks by id. `pause` waits `pause_s` wall seconds between the two rounds.
-
-    All methods raise GatewayError and UnparsableError.
-    """
+    """Asks by id. `pause` waits `pause_s` wall seconds between the two rounds."""
 
     def __init__(self, caller: Caller, reader: AccountReader, pause_s: float, pause: Callable[[float], None]) -> None:
         self._caller = caller
@@ -36,25 +34,45 @@ class LookUps:
         self._pause_s = pause_s
         self._pause = pause
 
-    def order(self, account: Account, request: LookUpOrder) -> ExchangeResponse:
-        """Open orders, then history, then executions by id; twice, since the history lags behind (EX-1)."""
+    def orders(self, account: Account, requests: Sequence[LookUpOrder]) -> list[ExchangeResponse]:
+        """What became of each order. An error is the answer about its own order only."""
+        found: dict[int, ExchangeResponse] = {}
         for is_last_round in (False, True):
-            report = self._find(account, request)
-            if report is not None:
-                executions = self._reader.executions_by(account, request.category, orderId=report.venue_order_id)
-                _check_executions(request, executions, report)
-                executions = list(dict.fromkeys(executions))
-                _check_sum(request, executions, report)
-                return OrderFound(report=report, executions=tuple(executions))
-            executions = self._reader.executions_by(account, request.category, orderLinkId=request.client_order_id)
-            _check_executions(request, executions, None)
-            if executions and is_last_round:
-                # It landed, since it traded, but the order itself is not shown yet: neither found nor absent.
-                return Unknown(
-                    why=f"order {request.client_order_id} has {len(executions)} executions but no order record yet"
-                )
-            if not is_last_round:
-                self._pause(self._pause_s)
+            for place, request in enumerate(requests):
+                if place not in found:
+                    answer = self._answer(account, request, is_last_round=is_last_round)
+                    if answer is not None:
+                        found[place] = answer
+            if len(found) == len(requests):
+                break
+            self._pause(self._pause_s)
+        return [found[place] for place in range(len(requests))]
+
+    def _answer(self, account: Account, request: LookUpOrder, *, is_last_round: bool) -> ExchangeResponse | None:
+        try:
+            return self._round(account, request, is_last_round=is_last_round)
+        except (GatewayError, UnparsableError) as error:
+            return outcome_of(error, Purpose.READ)
+
+    def _round(self, account: Account, request: LookUpOrder, *, is_last_round: bool) -> ExchangeResponse | None:
+        """Open orders, then history, then executions by id; asked twice, since the history lags behind (EX-1). None:
+        not seen in the first round."""
+        report = self._find(account, request)
+        if report is not None:
+            executions = self._reader.executions_by(account, request.category, orderId=report.venue_order_id)
+            _check_executions(request, executions, report)
+            executions = list(dict.fromkeys(executions))
+            _check_sum(request, executions, report)
+            return OrderFound(report=report, executions=tuple(self._reader.with_realized(account, executions)))
+        executions = self._reader.executions_by(account, request.category, orderLinkId=request.client_order_id)
+        _check_executions(request, executions, None)
+        if not is_last_round:
+            return None
+        if executions:
+            # It landed, since it traded, but the order itself is not shown yet: neither found nor absent.
+            return Unknown(
+                why=f"order {request.client_order_id} has {len(executions)} executions but no order record yet"
+            )
         return OrderAbsent()
 
     def _find(self, account: Account, request: LookUpOrder) -> OrderReport | None:
@@ -70,7 +88,7 @@ class LookUps:
         return None
 
     def transfer(self, account: Account, request: LookUpTransfer) -> ExchangeResponse:
-        """The state of a transfer by its id."""
+        """The state of a transfer by its id. Raises GatewayError and UnparsableError."""
         result = self._caller.result(
             account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
         )

@@ -12,6 +12,7 @@ import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from actors.runtime.ports import StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.migrations import upgrade
 from infra.database.outage import outage_of, reason_of
@@ -73,14 +74,19 @@ def told_as_sentence() -> Iterator[None]:
     """
     try:
         yield
+    except StoreUnavailableError as error:
+        raise _unreachable(error.what, error.why) from error
     except psycopg.Error as error:
         outage = outage_of(error)
         if outage is None:
             raise
-        raise DatabaseUnreachableError(
-            f"The database {outage}: {reason_of(error)}. Nothing was started; see what else uses that database, "
-            "and start again."
-        ) from error
+        raise _unreachable(outage, reason_of(error)) from error
+
+
+def _unreachable(what: str, why: str) -> DatabaseUnreachableError:
+    return DatabaseUnreachableError(
+        f"The database {what}: {why}. Nothing was started; see what else uses that database, and start again."
+    )
 
 
 def open_database(

@@ -37,7 +37,7 @@ APPEND_ONLY = frozenset({"journal", "postings", "posting_lines", "executions", "
 """What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
 REPLACED = frozenset(
-    {"actors", "machine_states", "exchange_calls", "heartbeats", "installation"}
+    {"actors", "leases", "machine_states", "exchange_calls", "heartbeats", "installation"}
     | {"orders", "positions", "transfers", "discrepancies", "switches", "alerts"}
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""

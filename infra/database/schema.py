@@ -169,6 +169,19 @@ JOURNAL = Table(
     comment="Every decision with its reason and its numbers (P3).",
 )
 
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("only_row", BOOLEAN, primary_key=True, server_default=text("true")),
+    Column("run", TEXT, nullable=False, server_default="", comment="the start of `eternal run` that has it"),
+    Column("place", TEXT, nullable=False, server_default="", comment="what one launch at a time can hold"),
+    Column("shown", TEXT, nullable=False, server_default="", comment="the holder, for people"),
+    Column("epoch", BIGINT, nullable=False, server_default="0", comment="of its orchestrator; 0: none yet"),
+    Column("claimed_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True), nullable=False, server_default=text("'epoch'::timestamptz")),
+    comment="The lease on this database: whose orchestrator may act (ADR 0006).",
+)
+
 HEARTBEATS = Table(
     "heartbeats",
     METADATA,

@@ -40,6 +40,18 @@ class Statement(NamedTuple):
     names_blocked: bool = False
 
 
+GRANT = """
+INSERT INTO actors (actor, epoch, holder) VALUES (%s, 1, %s)
+ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.holder, granted_at = now()
+RETURNING epoch"""
+
+GRANT_UNDER = """
+WITH lease AS (SELECT 1 FROM leases WHERE epoch = %s FOR SHARE)
+INSERT INTO actors (actor, epoch, holder) SELECT %s, 1, %s FROM lease
+ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.holder, granted_at = now()
+RETURNING epoch"""
+"""A grant that waits for a claim under way and has no row when the lease is not of that orchestrator any more."""
+
 GUARD = """
 WITH mine AS (
     UPDATE actors SET commit_no = %s, next_seq = %s, market_ms = %s, committed_at = now(),

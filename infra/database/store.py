@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from pydantic import TypeAdapter
 
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, Loaded, StoreUnavailableError
-from infra.database.connection import connect
-from infra.database.outage import outage_of, reason_of
-from infra.database.statements import commit_statements, to_json
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, Loaded
+from infra.database.connection import Line
+from infra.database.statements import GRANT, GRANT_UNDER, commit_statements, to_json
 from statemachines.actor_logic import StateRow
 from statemachines.commands import ExchangeCall
 from statemachines.facts import BarFact
@@ -23,11 +21,6 @@ from statemachines.values import ActorName
 LOG = logging.getLogger(__name__)
 _REQUEST: TypeAdapter[ExchangeRequest] = TypeAdapter(ExchangeRequest)
 T = TypeVar("T")
-
-GRANT = """
-INSERT INTO actors (actor, epoch, holder) VALUES (%s, 1, %s)
-ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.holder, granted_at = now()
-RETURNING epoch"""
 
 PLACE = "SELECT epoch, commit_no, market_ms, next_seq, cursors, acknowledged, last_sent FROM actors WHERE actor = %s"
 
@@ -55,8 +48,8 @@ class PostgresStore:
     def __init__(self, url: str, application: str = "eternal-engine") -> None:
         self._url = url
         self._application = application
-        self._line = _Line(url, application)
-        self._fence = _Line(url, application)
+        self._line = Line(url, application)
+        self._fence = Line(url, application)
 
     def __repr__(self) -> str:
         return f"PostgresStore(application={self._application!r})"
@@ -71,9 +64,13 @@ class PostgresStore:
 
     # --- ports.Store ---
 
-    def grant(self, actor: str, holder: str) -> int:
-        row = self._perform(lambda connection: connection.execute(GRANT, (actor, holder)).fetchone())
-        assert row is not None
+    def grant(self, actor: str, holder: str, under: int | None = None) -> int:
+        if under is None:
+            row = self._perform(lambda connection: connection.execute(GRANT, (actor, holder)).fetchone())
+        else:
+            row = self._perform(lambda connection: connection.execute(GRANT_UNDER, (under, actor, holder)).fetchone())
+        if row is None:
+            raise FencedError(f"orchestrator {under} has not the lease any more: {actor} gets no epoch from it")
         return int(row[0])
 
     def load(self, actor: str, epoch: int) -> Loaded:
@@ -105,37 +102,6 @@ class PostgresStore:
 
     def _perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         return self._line.perform(work)
-
-
-class _Line:
-    """One connection, made when it is wanted and again after it was lost; one caller at a time."""
-
-    def __init__(self, url: str, application: str) -> None:
-        self._url = url
-        self._application = application
-        self._connection: psycopg.Connection[Any] | None = None
-        self._guard = threading.RLock()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        with self._guard:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-
-    def perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
-        """Do some work on the connection. Raises StoreUnavailableError when it is lost, and what the work raises."""
-        with self._guard:
-            try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = connect(self._url, self._application)
-                return work(self._connection)
-            except BaseException as error:
-                # a connection left inside a transaction would take the next call's statements with it
-                self.close()
-                if (outage := outage_of(error)) is not None:
-                    raise StoreUnavailableError(outage, reason_of(error)) from error
-                raise
 
 
 def _commit(connection: psycopg.Connection[Any], commit: Commit) -> frozenset[str]:

@@ -35,6 +35,7 @@ PATIENCE_S = 240.0
 LONG_PATIENCE_S = 300.0
 GOING_PATIENCE_S = 5.0
 POLL_S = 0.05
+HOURS_THAT_PROVE = 2
 START = date(2025, 1, 1)
 
 
@@ -135,22 +136,22 @@ class Drill:
         self._strike_pid(part, number, lambda: self._ray_pid(part))
 
     def break_all_streams(self, times: int) -> None:
-        """Every stream breaks, and again as soon as all are back: a storm of reconnects."""
+        """Every stream breaks, and again as soon as all are back: a storm of reconnects. What is measured begins with
+        the last break."""
         exchange = self.system.exchange
         assert exchange is not None
         url = f"{exchange.url}/sim/faults"
-        header = {"X-Sim-Token": json.loads(exchange.keys_file.read_text())["sim_token"]}
 
         def strike() -> None:
-            for number in range(times):
-                body = {"fault": {"kind": "disconnect"}}
-                httpx.post(url, json=body, headers=header, timeout=30, trust_env=False).raise_for_status()
-                if number + 1 < times:
-                    goal = self.market_ms()
-                    self.wait("market time after a break", lambda goal=goal: self.market_ms() > goal)  # type: ignore[misc]
-            httpx.delete(url, headers=header, timeout=30, trust_env=False).raise_for_status()
+            body = {"fault": {"kind": "disconnect"}}
+            httpx.post(url, json=body, headers=self._sim_token(), timeout=30, trust_env=False).raise_for_status()
 
+        for _ in range(times - 1):
+            before_ms = self._present_ms()
+            strike()
+            self._await_moving("market time after a break", before_ms)
         self._recover("all streams", strike, lambda: True)
+        httpx.delete(url, headers=self._sim_token(), timeout=30, trust_env=False).raise_for_status()
 
     def freeze_without_replacement(self, part: str) -> None:
         """A process that is not needed stands still for a while: market time goes on all the same."""
@@ -174,15 +175,53 @@ class Drill:
 
     def _recover(self, label: str, fault: Callable[[], object], is_back: Callable[[], bool]) -> None:
         assert not self.system.has_ended, f"the market ended before {label}: nothing would be proven"
-        begun, at = time.monotonic(), datetime.fromtimestamp(self.market_ms() / 1000, UTC)
+        before_ms = self._present_ms()
+        begun, at = time.monotonic(), datetime.fromtimestamp(before_ms / 1000, UTC)
         fault()
         self.wait(f"{label}: a replacement", is_back)
-        back_s, goal = time.monotonic() - begun, self.market_ms()
-        self.wait(f"{label}: market time moving again", lambda: self.market_ms() > goal or self.system.has_ended)
+        back_s = time.monotonic() - begun
+        self._await_moving(label, before_ms)
         moving_s = time.monotonic() - begun
         self.moving_s.append(moving_s)
         label = label if label not in self.recoveries else f"{label} ({len(self.recoveries) + 1})"
         self.recoveries[label] = f"{back_s:.1f} / {moving_s:.1f}, market time {at:%m-%d %H:%M}"
+
+    def _await_moving(self, what: str, before_ms: int) -> None:
+        """Until market time moves again, by the exchange itself: a step may have been under way at the fault, a second
+        hour needs every part of the system."""
+        goal = before_ms + HOURS_THAT_PROVE * HOUR_MS
+        self.wait(f"{what}: market time moving again", lambda: self._exchange_ms() >= goal or self.system.has_ended)
+
+    def _present_ms(self) -> int:
+        """Market time at the exchange, once it answers."""
+        found = 0
+
+        def is_known() -> bool:
+            nonlocal found
+            found = self._exchange_ms()
+            return found > 0
+
+        self.wait("an answer of the exchange", is_known)
+        return found
+
+    def _exchange_ms(self) -> int:
+        """Market time at the exchange now; 0 while it does not answer. The system's status is up to a second old."""
+        exchange = self.system.exchange
+        assert exchange is not None
+        url = f"{exchange.url}/sim/status"
+        try:
+            return int(
+                httpx.get(url, headers=self._sim_token(), timeout=1, trust_env=False)
+                .raise_for_status()
+                .json()["market_time"]
+            )
+        except httpx.HTTPError:
+            return 0
+
+    def _sim_token(self) -> dict[str, str]:
+        exchange = self.system.exchange
+        assert exchange is not None
+        return {"X-Sim-Token": json.loads(exchange.keys_file.read_text())["sim_token"]}
 
     def report(self) -> str:
         """Per fault the seconds until what was hit works again / until market time moves again."""
@@ -215,9 +254,11 @@ class Drill:
 
 
 @contextmanager
-def running(config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> Iterator[Drill]:
+def running(
+    config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly, launch: type[System] = System
+) -> Iterator[Drill]:
     """Start, hand over, end; also after a failure no process of it is left."""
-    system = System(config, assembly)
+    system = launch(config, assembly)
     try:
         system.start()
         drill = Drill(system)

@@ -55,7 +55,7 @@ def test_what_only_the_soak_runs_is_where_make_soak_looks() -> None:
     (command,) = re.findall(r"--soak ([^$]*) \$\(ARGS\)", MAKEFILE)
     places = [ROOT / one for one in command.split() if one.startswith("tests/")]
     assert places and all(place.exists() for place in places)
-    words = ("mark." + "soak", "quarter_unless" + "_soaking:", "settings()" + ".max_examples")
+    words = ("mark." + "soak", "eighth_unless" + "_soaking:", "settings()" + ".max_examples")
     marked = [path for path in (ROOT / "tests").rglob("test_*.py") if any(word in path.read_text() for word in words)]
     assert marked
     assert [path for path in marked if not any(path.is_relative_to(place) for place in places)] == []

@@ -12,7 +12,7 @@ from actors.runtime.ports import ExchangePort, Report
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import ExchangeRequest, ExchangeResponse, OrderWrite
+from statemachines.requests import ExchangeRequest, ExchangeResponse, LookUpOrder, OrderWrite
 from statemachines.values import Account
 
 PATIENCE_S = 20.0
@@ -53,6 +53,9 @@ class OneByOne:
         raise NotImplementedError
 
     def perform_batch(self, account: Account, requests: Sequence[OrderWrite]) -> Sequence[ExchangeResponse]:
+        return [self.perform(account, request) for request in requests]
+
+    def look_up_orders(self, account: Account, requests: Sequence[LookUpOrder]) -> Sequence[ExchangeResponse]:
         return [self.perform(account, request) for request in requests]
 
     def await_turn(self, account: Account, requests: Sequence[ExchangeRequest]) -> ExchangeResponse | None:

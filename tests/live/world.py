@@ -104,7 +104,7 @@ def running_world(*arguments: str) -> Iterator[World]:
             faults = ExchangeFaults(url, folder / "exchange")
             keys = keys_of(folder / "exchange" / "keys.json")
             try:
-                with started(*_settings(url), *arguments, environment=keys) as system:
+                with started(*settings_of(url), *arguments, environment=keys) as system:
                     yield World(system, faults, exchange)
             finally:
                 faults.close()
@@ -112,7 +112,8 @@ def running_world(*arguments: str) -> Iterator[World]:
         rmtree(folder)
 
 
-def _settings(url: str) -> list[str]:
+def settings_of(url: str) -> list[str]:
+    """The profile testnet on this exchange, as arguments of `eternal run`."""
     stream = url.replace("http://", "ws://")
     given = {"rest": url, "public_stream": stream, "private_stream": stream, "fear_greed": url, "dvol": url}
     return [

@@ -94,3 +94,18 @@ def test_a_lockstep_driver_that_has_failed_reports_it() -> None:
     rig.driver.open()
     until(lambda: rig.driver.state == "FAILED")
     assert "an answer that nobody can read" in rig.driver.why
+
+
+def test_without_the_lease_market_time_stands_still() -> None:
+    """An orchestrator that was frozen moved the exchange beside its successor's driver."""
+    exchange, is_held = _Exchange(), False
+    driver = LockstepDriver(QuiescenceTracker((RISK,)), exchange, lambda *_: None, lambda: None, 0.0, lambda: is_held)
+    driver.report(RISK, Report(incarnation=1, idle=True, deadline_ms=150))
+    driver.start()
+    driver.open()
+    until(lambda: "lease" in driver.why)
+    assert exchange.asked == []
+    is_held = True
+    driver.report(RISK, Report(incarnation=1, idle=True, deadline_ms=150))
+    until(lambda: exchange.asked != [])
+    driver.stop()

@@ -28,6 +28,7 @@ from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Supervisor
 from statemachines.values import ActorName
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.kit.leases import Unopposed, fenced_never
 from tests.kit.peers import NoPeers, StandingClock
 from tests.orchestrator.test_supervision import Answer, Played
 from tests.waiting import until
@@ -135,7 +136,7 @@ class _Starting(Played):
         self.is_started = False
         self.store = MemoryStore()
 
-    def grant(self, name: ActorName, holder: str) -> int:
+    def grant(self, name: ActorName, holder: str, under: int | None = None) -> int:
         if self.is_away and self.now_ms < 200_000:
             raise StoreUnavailableError(Outage.READ_ONLY)
         return self.store.grant(name, holder)
@@ -157,7 +158,9 @@ def test_an_actor_recreated_during_an_outage_waits_and_is_not_faulted(monkeypatc
     played: Any = _Starting()
     supervisor = Supervisor([ActorName.TREND_1])
     monkeypatch.setattr(supervision, "_now_ms", lambda: played.now_ms)
-    loop = Supervision({ActorName.TREND_1: ()}, supervisor, played, played, played, lambda: 0)
+    loop = Supervision(
+        {ActorName.TREND_1: ()}, supervisor, played, played, played, lambda: 0, Unopposed(), fenced_never
+    )
     states = set()
     while played.now_ms < 400_000:
         played.now_ms += 100

@@ -14,6 +14,7 @@ from orchestrator.supervision import FROZEN_MS, HEALTH_PERIOD_MS, Supervision
 from statemachines.supervision.life import ComponentState
 from statemachines.supervision.supervisor import Changed, Supervisor
 from statemachines.values import ActorName
+from tests.kit.leases import Unopposed, fenced_never
 
 VICTIM = ActorName.TREND_1
 
@@ -57,7 +58,7 @@ class Played:
             return Answer(None)
         return Answer({"state": "RUNNING", "pid": self.pid, "progress": 1, "is_busy": False})
 
-    def grant(self, name: ActorName, holder: str) -> int:
+    def grant(self, name: ActorName, holder: str, under: int | None = None) -> int:
         return 1
 
     def component_changed(self, change: Changed) -> None:
@@ -73,13 +74,24 @@ class Played:
 class Rig:
     """The loop, turn by turn, on a clock of its own."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, played: Played | None = None, lease: Unopposed | None = None
+    ) -> None:
         self.now_ms = 1_000
-        self.played = Played()
+        self.played = played or Played()
         self.supervisor = Supervisor([VICTIM])
         monkeypatch.setattr(supervision, "_now_ms", lambda: self.now_ms)
-        played: Any = self.played
-        self.loop = Supervision({VICTIM: ()}, self.supervisor, played, played, played, lambda: 0)
+        any_played: Any = self.played
+        self.loop = Supervision(
+            {VICTIM: ()},
+            self.supervisor,
+            any_played,
+            any_played,
+            any_played,
+            lambda: 0,
+            lease or Unopposed(),
+            fenced_never,
+        )
 
     def pass_ms(self, milliseconds: int) -> None:
         for _ in range(milliseconds // 100):
@@ -113,7 +125,7 @@ def test_an_actor_recovers_after_those_it_waits_for(monkeypatch: pytest.MonkeyPa
     supervisor = Supervisor(list(waits))
     now_ms = 1_000
     monkeypatch.setattr(supervision, "_now_ms", lambda: now_ms)
-    loop = Supervision(waits, supervisor, played, played, played, lambda: 0)
+    loop = Supervision(waits, supervisor, played, played, played, lambda: 0, Unopposed(), fenced_never)
     for _ in range(50):
         now_ms += 100
         loop.turn()
@@ -159,7 +171,7 @@ def test_a_picture_is_there_at_once_while_a_pass_waits_for_the_database(monkeypa
     before = rig.loop.snapshot()
     waits, goes_on = threading.Event(), threading.Event()
 
-    def held(_actor: str, _holder: str) -> int:
+    def held(_actor: str, _holder: str, _under: int | None = None) -> int:
         waits.set()
         assert goes_on.wait(20.0)
         return 2
@@ -177,3 +189,55 @@ def test_a_picture_is_there_at_once_while_a_pass_waits_for_the_database(monkeypa
     goes_on.set()
     turning.join(20.0)
     assert not turning.is_alive()
+
+
+class _LeftBehind(Played):
+    """An actor that is found alive by name, of this epoch; the newest is 7."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def find(self, name: ActorName) -> bool:
+        return True
+
+    def holds(self, name: ActorName, epoch: int) -> bool:
+        return epoch == 7
+
+    def call(self, name: ActorName, method: str, *arguments: object) -> Answer:
+        health = {"state": "RUNNING", "pid": self.pid, "progress": 1, "is_busy": False, "epoch": self.epoch}
+        return Answer(health)
+
+
+@pytest.mark.parametrize(("epoch", "killed"), [(7, 0), (6, 1)])
+def test_only_an_actor_of_the_newest_epoch_is_adopted(epoch: int, killed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Ray cluster actors outlive the run that made them. Fenced since, they answered every health report and would
+    have been taken for running until their first commit."""
+    rig = Rig(monkeypatch, _LeftBehind(epoch))
+    rig.pass_ms(1_000)
+    assert rig.played.killed == killed
+    if not killed:
+        assert rig.supervisor.state(VICTIM) is ComponentState.RUNNING
+
+
+class _Lapsing(Unopposed):
+    """A lease that cannot be renewed for a while."""
+
+    def __init__(self) -> None:
+        self.is_held = True
+
+
+def test_without_the_lease_nothing_is_done_and_afterwards_nobody_has_missed_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lease = _Lapsing()
+    rig = Rig(monkeypatch, lease=lease)
+    rig.until_running()
+    lease.is_held = False
+    rig.played.frozen.add(rig.played.pid)
+    rig.pass_ms(60_000)
+    assert rig.played.killed == 0 and rig.played.healths, "what is known already is still shown"
+    rig.played.frozen.clear()
+    lease.is_held = True
+    rig.pass_ms(5_000)
+    assert rig.played.killed == 0 and rig.supervisor.state(VICTIM) is ComponentState.RUNNING

@@ -60,7 +60,7 @@ def test_whatever_fails_the_invariants_hold() -> None:
 @pytest.mark.parametrize(
     ("defect", "leading"),
     [
-        (requests_leave_without_a_check_of_the_epoch, frozenset({Point.EPOCH})),
+        pytest.param(requests_leave_without_a_check_of_the_epoch, frozenset({Point.EPOCH}), marks=pytest.mark.soak),
         (a_transfer_is_repeated_under_another_id, frozenset({Point.TRANSFER})),
     ],
 )

@@ -108,10 +108,10 @@ def whole(tape: Tape) -> MemoryStore:
 
 
 def test_another_future_changes_no_decision_before_it(
-    tape: Tape, whole: MemoryStore, quarter_unless_soaking: int
+    tape: Tape, whole: MemoryStore, eighth_unless_soaking: int
 ) -> None:
     assert all(decided(whole, START + DAYS * DAY_MS).lines[engine] for engine in ENGINES), "every engine has decided"
-    for seed, cut_ms in enumerate(cuts(CUTS // quarter_unless_soaking, START, DAYS)):
+    for seed, cut_ms in enumerate(cuts(CUTS // eighth_unless_soaking, START, DAYS)):
         other = run_until(another_future(tape, cut_ms, seed), cut_ms)
         assert decided(other, cut_ms) == decided(whole, cut_ms), f"cut {cut_ms}"
 
@@ -124,19 +124,19 @@ def test_a_future_does_change_what_comes_after_it(tape: Tape, whole: MemoryStore
 
 
 def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(
-    tape: Tape, whole: MemoryStore, quarter_unless_soaking: int
+    tape: Tape, whole: MemoryStore, eighth_unless_soaking: int
 ) -> None:
-    for cut_ms in cuts(ENDS // quarter_unless_soaking, START, DAYS):
+    for cut_ms in cuts(ENDS // eighth_unless_soaking, START, DAYS):
         end_ms = cut_ms // DAY_MS * DAY_MS
         short = run_until(replace(tape, end_ms=end_ms), None)
         assert decided(short, end_ms) == decided(whole, end_ms), f"end {end_ms}"
 
 
-def test_nor_does_it_in_the_recorded_crash_of_march_2020(quarter_unless_soaking: int) -> None:
+def test_nor_does_it_in_the_recorded_crash_of_march_2020(eighth_unless_soaking: int) -> None:
     first, days = instant("2020-03-01"), 20
     folder: Path = shared_path("history")
     real = HistoryMarket(folder, first, first + days * DAY_MS).tape
     reference = run_until(real, None)
-    for seed, cut_ms in enumerate(cuts(12 // quarter_unless_soaking, first, days)):
+    for seed, cut_ms in enumerate(cuts(12 // eighth_unless_soaking, first, days)):
         other = run_until(another_future(real, cut_ms, seed), cut_ms)
         assert decided(other, cut_ms) == decided(reference, cut_ms), f"cut {cut_ms}"

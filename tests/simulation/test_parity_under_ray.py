@@ -16,6 +16,9 @@ from tests.simulation.whole import recorded, run, synthetic
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
+LEAST_LINES_A_DAY = 25
+"""A market in which nothing is decided proves no parity."""
+
 
 def _recorded_history() -> Path | None:
     try:
@@ -24,17 +27,23 @@ def _recorded_history() -> Path | None:
         return None
 
 
-def test_six_weeks_under_ray_and_in_process_decide_the_same() -> None:
-    """The six weeks around the crash of March 2020 as recorded; without the recording twenty synthetic days."""
+@pytest.mark.parametrize(
+    ("begin", "end", "synthetic_days"),
+    [
+        (date(2020, 3, 2), date(2020, 3, 20), 8),
+        pytest.param(date(2020, 2, 15), date(2020, 4, 1), 20, marks=pytest.mark.drill),
+    ],
+)
+def test_under_ray_and_in_process_the_same_is_decided(begin: date, end: date, synthetic_days: int) -> None:
+    """The weeks around the crash of March 2020 as recorded; without the recording some synthetic days."""
     history = _recorded_history()
     market: Market
     if history is not None:
-        market = recorded(history, "2020-02-15", "2020-04-01")
-        start, end, least = date(2020, 2, 15), date(2020, 4, 1), 1_500
+        market = recorded(history, begin.isoformat(), end.isoformat())
     else:
-        market = synthetic(20)
-        start, end, least = date(2025, 1, 1), date(2025, 1, 21), 500
-    with drill_folder() as folder, running(make_config(folder, end, start, history)) as drill:
+        market = synthetic(synthetic_days)
+        begin, end = date(2025, 1, 1), date(2025, 1, 1 + synthetic_days)
+    with drill_folder() as folder, running(make_config(folder, end, begin, history)) as drill:
         drill.to_the_end()
         url = drill.system.database_url
         journals, books, installation = from_database(url), books_in_database(url), drill.installation()
@@ -42,4 +51,4 @@ def test_six_weeks_under_ray_and_in_process_decide_the_same() -> None:
     assert first_difference(from_memory(store), journals) == ""
     assert books_in_memory(store).first_difference(books) == ""
     assert books.faults() == []
-    assert sum(len(lines) for lines in journals.values()) > least
+    assert sum(len(lines) for lines in journals.values()) > LEAST_LINES_A_DAY * (end - begin).days

@@ -35,8 +35,8 @@ def rebuilt(store: MemoryStore, state: dict[str, Any] | None) -> tuple[MemorySto
     return durable, system
 
 
-def test_a_hundred_interruptions_leave_no_trace(quarter_unless_soaking: int) -> None:
-    interruptions = INTERRUPTIONS // quarter_unless_soaking
+def test_a_hundred_interruptions_leave_no_trace(eighth_unless_soaking: int) -> None:
+    interruptions = INTERRUPTIONS // eighth_unless_soaking
     calm, straight = run(synthetic(DAYS))
     steps = straight.exchange.step
     dice = random.Random("a hundred interruptions")

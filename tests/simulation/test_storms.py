@@ -51,14 +51,15 @@ def test_one_actor_crashes_again_and_again_beside_the_living(
     _assert_same(calm, storm, storm.run())
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2, 3))])
 def test_all_crash_at_once_between_any_two_steps(market: Market, calm: MemoryStore, seed: int) -> None:
     storm = Storm(market, f"all {seed}", 0.004)
     _assert_same(calm, storm, storm.run())
 
 
 @pytest.mark.parametrize(
-    "victim", [ActorName.ORDER_MANAGER, None, pytest.param(ActorName.MARKET_DATA, marks=pytest.mark.soak)]
+    "victim",
+    [None, *(pytest.param(name, marks=pytest.mark.soak) for name in (ActorName.ORDER_MANAGER, ActorName.MARKET_DATA))],
 )
 def test_crashes_in_the_crash_of_march_2020(victim: ActorName | None) -> None:
     """The recorded fortnight in which stops trigger, carries end and TACTICAL deploys."""

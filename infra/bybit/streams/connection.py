@@ -22,6 +22,7 @@ from infra.bybit.credentials import AccountKey
 from infra.bybit.parsing.fields import shown_text
 from infra.bybit.parsing.reading import read_json
 from infra.bybit.session import silence_libraries
+from infra.bybit.streams.pace import ReconnectPace
 from infra.proxy import ProxyAddress, proxy_for
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,6 @@ PONG_WITHIN_S = 10
 """What the exchange recommends; a connection that is half open is noticed after both together at the latest."""
 
 ACKNOWLEDGE_S = 10.0
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 60.0
-PATIENCE = 1.5
-"""Each failed attempt waits this much longer than the one before it."""
 
 
 class StreamState(StrEnum):
@@ -227,26 +224,24 @@ class Connection:
 
     def _supervise(self) -> None:
         silence_libraries()
-        delay = FIRST_DELAY_S
+        pace = ReconnectPace()
         while not self._stop.is_set():
             try:
                 self._build()
             except Exception as error:  # noqa: BLE001 - whatever the socket library raises: visible, then again
                 self._tear_down(f"stream {self.name} could not be set up: {error}")
-                _log.warning("%s; next attempt in %.1f s", self.fault, delay)
-                self._stop.wait(delay)
-                delay = min(delay * PATIENCE, LONGEST_DELAY_S)
+                pause_s = pace.pause_s(time.monotonic(), was_up=False)
+                _log.warning("%s; next attempt in %.1f s", self.fault, pause_s)
+                self._stop.wait(pause_s)
                 continue
-            up_since = time.monotonic()
             trouble = self._watch()
             self._lived_at = self._last_sign()
             if self._stop.is_set():
                 return
             self._tear_down(trouble)
-            _log.warning("%s; it is rebuilt in %.1f s", trouble, delay)
-            self._stop.wait(delay)
-            steady = time.monotonic() - up_since > LONGEST_DELAY_S
-            delay = FIRST_DELAY_S if steady else min(delay * PATIENCE, LONGEST_DELAY_S)
+            pause_s = pace.pause_s(time.monotonic(), was_up=True)
+            _log.warning("%s; it is rebuilt in %.1f s", trouble, pause_s)
+            self._stop.wait(pause_s)
 
     def _build(self) -> None:
         with self._lock:

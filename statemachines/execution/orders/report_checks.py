@@ -13,10 +13,18 @@ from typing import NamedTuple
 from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.limits.plausibility import MAX_APART_MS, MAX_FEE_PART, MAX_FILL_RATIO, MAX_FUNDING_RATE
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
-from statemachines.values import Account, Category, Side
+from statemachines.values import LINEAR, Account, Category, Side
 
 FUNDING_TYPE = "Funding"
 """The execution type of a settlement: `fee` is the amount paid or received."""
+
+
+def lacks_realized(report: ExecutionReport) -> bool:
+    """Whether it may have closed part of a position without saying with which profit, as in REST's list. The
+    exchange's transaction log shows it; our own ledger's depends on the order in which executions are booked, which
+    after a gap in the streams is not the order in which they happened."""
+    is_fill = report.category == LINEAR and report.execution_type != FUNDING_TYPE
+    return is_fill and report.realized_pnl is None and report.closed_quantity != 0
 
 
 class Terms(NamedTuple):

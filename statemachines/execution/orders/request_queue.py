@@ -1,7 +1,8 @@
 """Which requests of one account leave next, and which leave together (EX-7): pure, without a clock or a thread.
 
 Cancels go first, then what reduces risk, then everything else in the order of its arrival. Requests on orders that are
-ready together travel as one batch, each with an id and an outcome of its own.
+ready together travel as one batch, each with an id and an outcome of its own; look-ups of orders that follow each other
+are made together, so that all share one pause between their rounds.
 """
 
 from __future__ import annotations
@@ -12,11 +13,24 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from statemachines.commands import ExchangeCall
-from statemachines.requests import Accepted, AmendOrder, CancelOrder, ExchangeResponse, OrderWrite, PlaceOrder, Unknown
+from statemachines.requests import (
+    Accepted,
+    AmendOrder,
+    CancelOrder,
+    ExchangeResponse,
+    LookUpOrder,
+    OrderWrite,
+    PlaceOrder,
+    Unknown,
+)
 from statemachines.values import LINEAR, SPOT, Category
 
 MAX_BATCH: dict[Category, int] = {LINEAR: 20, SPOT: 10}
 """Orders in one batch request (bybit-v5 4.2)."""
+
+
+LOOK_UPS_TOGETHER = 20
+"""Orders that are looked up together: cancels wait for them."""
 
 
 class Precedence(IntEnum):
@@ -52,6 +66,8 @@ def batch_kind(call: ExchangeCall) -> BatchKind | None:
     a quote that is out of date.
     """
     request = call.request
+    if isinstance(request, LookUpOrder) and not call.delay_s:
+        return BatchKind(request.kind, request.category)
     if call.delay_s or not isinstance(request, OrderWrite):
         return None
     if isinstance(request, CancelOrder) and request.is_conditional and request.category == SPOT:
@@ -101,7 +117,9 @@ class RequestQueue:
         if self._waiting[Precedence.CANCEL] or self._waiting[Precedence.REDUCTION]:
             return False
         waiting = self._waiting[Precedence.OTHER]
-        kind = batch_kind(waiting[0]) if waiting and not self._is_alone else None
+        if not waiting or self._is_alone or not isinstance(waiting[0].request, OrderWrite):
+            return False
+        kind = batch_kind(waiting[0])
         return kind is not None and len(waiting) < min(self._most(kind), MAX_BATCH[kind.category])
 
     def take(self) -> list[ExchangeCall]:
@@ -113,6 +131,8 @@ class RequestQueue:
         kind = batch_kind(first)
         if kind is None or self._is_alone:
             return [first]
+        if isinstance(first.request, LookUpOrder):
+            return [first, *_look_ups(waiting, kind)]
         group, passed, ids = [first], [], {_id_of(first)}
         most = min(self._most(kind), MAX_BATCH[kind.category])
         while waiting and len(group) < most:
@@ -134,6 +154,14 @@ class RequestQueue:
             self._is_careful = True
         elif any(isinstance(outcome, Accepted) for outcome in outcomes):
             self._is_careful = False
+
+
+def _look_ups(waiting: deque[ExchangeCall], kind: BatchKind) -> Iterator[ExchangeCall]:
+    """Remove the look-ups that follow; they overtake nothing."""
+    for _ in range(LOOK_UPS_TOGETHER - 1):
+        if not waiting or batch_kind(waiting[0]) != kind:
+            return
+        yield waiting.popleft()
 
 
 def _id_of(call: ExchangeCall) -> str:

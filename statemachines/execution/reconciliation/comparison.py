@@ -10,6 +10,7 @@ from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import Taken, post, take_execution
 from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
 from statemachines.execution.orders.parent_order import ParentOrder
+from statemachines.execution.orders.report_checks import lacks_realized
 from statemachines.execution.orders.staking_order_machine import UNCERTAIN
 from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
@@ -77,6 +78,12 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
     findings += _adopt_orders(context, books, snapshot, [])
     books.changed()
     return findings
+
+
+def lacks_profit(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
+    """Whether an execution that is not booked yet comes without its realised profit."""
+    books = context.books[snapshot.account]
+    return any(lacks_realized(row) for row in missing_executions(books.is_booked, snapshot.executions))
 
 
 def apply_executions(

@@ -49,13 +49,14 @@ LONGEST_UNREAD_MS = HOUR_MS
 @dataclass(slots=True)
 class Reading:
     """A pending reading of one account: its key, its number within the pass, the bookings before it, and the executions
-    doubted at that time, by id."""
+    doubted at that time, by id. `with_log`: the transaction log is read with it, whatever its number."""
 
     key: str
     number: int
     activity: int
     failures: int = 0
     doubted: Mapping[str, None] = field(default_factory=dict)
+    with_log: bool = False
 
 
 @dataclass(slots=True)
@@ -162,7 +163,14 @@ class Reconciler:
             return
         reading.failures += 1
         self._reading_failed(f"account {account}", reading.failures, outcome)
-        self._read(self._pass, account, reading.number, reading.failures, patience_s(self._context, reading.failures))
+        self._read(
+            self._pass,
+            account,
+            reading.number,
+            reading.failures,
+            patience_s(self._context, reading.failures),
+            with_log=reading.with_log,
+        )
 
     def finish_if_complete(self) -> None:
         """End the pass when no response is pending any more."""
@@ -191,31 +199,34 @@ class Reconciler:
         self._market_key = other_key(Topic.MARKET, "", self._context.control.next("market_readings"))
         self._context.call_exchange(self._market_key, Account.MASTER, ReadMarket(), None, delay_s)
 
-    def _read(self, running: Run, account: Account, number: int, failures: int, delay_s: float) -> None:
+    def _read(
+        self, running: Run, account: Account, number: int, failures: int, delay_s: float, *, with_log: bool = False
+    ) -> None:
         context = self._context
         books = context.books[account]
         key = other_key(Topic.ACCOUNT, account, context.control.next("account_readings"))
-        running.readings[account] = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted))
+        reading = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted), with_log)
+        running.readings[account] = reading
         since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
         reads_earn = account is EARN_ACCOUNT
         request = ReadAccount(
             executions_since_ms=max(since, 0),
-            transactions_since_ms=self._log_since_ms(running, account, number),
+            transactions_since_ms=self._log_since_ms(running, account, reading),
             reads_earn=reads_earn,
             earn_coins=wanted_coins(context) if reads_earn and self._earn.wants_offers else (),
         )
         context.call_exchange(key, account, request, None, delay_s)
 
-    def _log_since_ms(self, running: Run, account: Account, number: int) -> int | None:
+    def _log_since_ms(self, running: Run, account: Account, reading: Reading) -> int | None:
         """From when on the transaction log is read; None when it is not. It is long, so it is read at the first start,
-        once a day, and when a balance differs."""
+        once a day, when a balance differs, and when executions were missed whose profit it shows."""
         books = self._context.books[account]
         if not books.is_opened:
             return self._began_ms
         since_ms = log_since_ms(self._context, books)
-        is_needed = running.reason == DAY or number >= READINGS_TO_ACCEPT or is_log_unread(books)
-        return since_ms if is_needed else None
+        is_needed = running.reason == DAY or reading.number >= READINGS_TO_ACCEPT or is_log_unread(books)
+        return since_ms if is_needed or reading.with_log else None
 
     def _oldest_ms(self, report: ExecutionReport) -> int:
         """The start of the list to read for a doubted execution; its own time may be the wrong figure."""
@@ -246,6 +257,9 @@ class Reconciler:
         books = context.books[account]
         del running.readings[account]
         snapshot = without_holdings(context, without_foreign_orders(context, snapshot))
+        if not reading.with_log and snapshot.transactions is None and comparison.lacks_profit(context, snapshot):
+            self._read(running, account, reading.number, 0, 0.0, with_log=True)
+            return
         self._earn.take(snapshot)
         if not books.is_opened:
             compare_unreadable(context, snapshot)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from actors.runtime import actor_runner, step
+from actors.runtime import outbox_dispatcher, step
 from actors.runtime.actor_runner import LIVE_TICK_S, ActorRunner, Parts
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import EnvelopeDict, Report
@@ -332,7 +332,7 @@ def test_under_load_reports_wait_for_each_other_and_travel_at_once_with_what_is_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A hundred fills a second, each a delivery of its own to three actors that decide and commit (EX-7)."""
-    monkeypatch.setattr(actor_runner, "REPORTS_LINGER_S", 60.0)
+    monkeypatch.setattr(outbox_dispatcher, "REPORTS_LINGER_S", 60.0)
     peers = _Taking()
     host = _reporting(peers)
     try:
@@ -359,7 +359,7 @@ def test_reports_that_wait_leave_by_themselves() -> None:
 
 @pytest.mark.usefixtures("under_load")
 def test_in_lockstep_reports_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actor_runner, "REPORTS_LINGER_S", 60.0)
+    monkeypatch.setattr(outbox_dispatcher, "REPORTS_LINGER_S", 60.0)
     peers = _Taking()
     host = _reporting(peers, is_lockstep=True)
     try:

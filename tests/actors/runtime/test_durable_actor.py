@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.runtime import durable_actor as shell_module
-from actors.runtime.durable_actor import GROUP_LIMIT, DurableActor, SequenceGapError
+from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, FencedError, StoreUnavailableError
+from actors.runtime.step import GROUP_LIMIT
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Send
 from statemachines.facts import AlertFact

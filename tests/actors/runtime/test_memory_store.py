@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.runtime.memory_store import MemoryStore
+from tests.actors.runtime.lease_suite import LeaseSuite, OpenBoth
 from tests.actors.runtime.store_suite import OpenStore, StoreSuite
 
 
@@ -13,3 +14,10 @@ class TestMemoryStore(StoreSuite):
     def open_store(self) -> OpenStore:
         store = MemoryStore()
         return lambda: store
+
+
+class TestMemoryLease(LeaseSuite):
+    @pytest.fixture
+    def open_both(self) -> OpenBoth:
+        store = MemoryStore()
+        return lambda: (store, store)

@@ -20,8 +20,6 @@ from statemachines.requests import (
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
-    OrderAbsent,
-    OrderFound,
     PlaceOrder,
     ReadAccount,
     ReadBars,
@@ -34,7 +32,7 @@ from statemachines.requests import (
     Unknown,
 )
 from statemachines.values import DAY_MS, HOUR_MS, Account, Side
-from tests.infra.bybit.parsing.test_rows import execution_row, order_row
+from tests.infra.bybit.parsing.test_rows import order_row
 from tests.infra.bybit.venue import NOW, A, Venue, order_of, refusing
 
 
@@ -132,54 +130,6 @@ def test_amendments_name_only_what_changes() -> None:
 def test_leverage_that_is_already_so() -> None:
     venue = Venue(lambda path, params: (110043, "leverage not modified"))
     assert venue.exchange.perform(A, SetLeverage(symbol="BTCUSDT", leverage=Decimal(2))) == Accepted(already=True)
-
-
-LOOK_UP = LookUpOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT")
-
-
-def test_a_look_up_asks_three_places_twice_with_a_pause_before_absence() -> None:
-    """Elsewhere one "order not found" meant "does not exist", but that list is short, lags, and is empty after the
-    exchange restarts."""
-    venue = Venue(lambda path, params: {"list": [], "nextPageCursor": ""})
-    assert venue.exchange.perform(A, LOOK_UP) == OrderAbsent()
-    round_of_three = ["/v5/order/realtime", "/v5/order/history", "/v5/execution/list"]
-    assert [path for path, _params in venue.calls] == round_of_three * 2
-    assert len(venue.pauses) == 1
-    assert all(params["orderLinkId"] == "abc-1" for _path, params in venue.calls)
-
-
-def test_a_look_up_finds_a_closed_order_in_the_history_with_its_executions() -> None:
-    def script(path: str, params: Any) -> dict[str, Any]:
-        if path == "/v5/order/history":
-            return {"list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")], "nextPageCursor": ""}
-        if path == "/v5/execution/list" and params.get("orderId") == "1":
-            return {"list": [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")], "nextPageCursor": ""}
-        return {"list": [], "nextPageCursor": ""}
-
-    outcome = Venue(script).exchange.perform(A, LOOK_UP)
-    assert isinstance(outcome, OrderFound)
-    assert outcome.report.client_order_id == "abc-1" and len(outcome.executions) == 1
-
-
-def test_executions_without_an_order_are_not_absence() -> None:
-    def script(path: str, params: Any) -> dict[str, Any]:
-        rows = (
-            [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")]
-            if path == "/v5/execution/list"
-            else []
-        )
-        return {"list": rows, "nextPageCursor": ""}
-
-    assert isinstance(Venue(script).exchange.perform(A, LOOK_UP), Unknown)
-
-
-@pytest.mark.parametrize("failing", ["/v5/order/realtime", "/v5/order/history", "/v5/execution/list"])
-def test_a_failed_look_up_is_not_absence(failing: str) -> None:
-    def script(path: str, params: Any) -> Any:
-        return requests.exceptions.ReadTimeout() if path == failing else {"list": [], "nextPageCursor": ""}
-
-    outcome = Venue(script).exchange.perform(A, LOOK_UP)
-    assert isinstance(outcome, Refused) and outcome.fault == "transient"
 
 
 ACCOUNT_PATHS = ("/v5/order/realtime", "/v5/execution/list", "/v5/position/list", "/v5/account/wallet-balance")
@@ -413,33 +363,11 @@ def test_an_answer_about_another_order_or_transfer_is_no_answer() -> None:
         def answer(at: str, _: Any, path: str = path) -> Any:
             return other if at == path else empty
 
-        outcome = Venue(answer).exchange.perform(A, LOOK_UP)
+        outcome = Venue(answer).exchange.perform(
+            A, LookUpOrder(client_order_id="abc-1", category="linear", symbol="BTCUSDT")
+        )
         assert isinstance(outcome, Refused) and outcome.fault == "transient"
     row = {"transferId": "other", "status": "SUCCESS"}
     ask = LookUpTransfer(transfer_id=TRANSFER.transfer_id)
     moved = Venue(lambda path, params: {"list": [row], "nextPageCursor": ""}).exchange.perform(Account.MASTER, ask)
     assert isinstance(moved, Refused) and moved.fault == "transient"
-
-
-def test_an_order_that_shows_itself_in_the_second_round_is_found() -> None:
-    """The history lags behind; executions alone in the first round are not the last word."""
-    rounds = {"history": 0}
-
-    def script(path: str, params: Any) -> dict[str, Any]:
-        if path == "/v5/order/history":
-            rounds["history"] += 1
-            if rounds["history"] == 2:
-                return {
-                    "list": [order_row(orderStatus="Filled", cumExecQty="0.5", avgPrice="100")],
-                    "nextPageCursor": "",
-                }
-        rows = (
-            [execution_row(category="linear", feeCurrency="USDT", execQty="0.5")]
-            if path == "/v5/execution/list"
-            else []
-        )
-        return {"list": rows, "nextPageCursor": ""}
-
-    venue = Venue(script)
-    assert isinstance(venue.exchange.perform(A, LOOK_UP), OrderFound)
-    assert venue.pauses == [2.0]

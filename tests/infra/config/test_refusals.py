@@ -248,11 +248,11 @@ def test_a_text_that_can_work_is_taken(setting: str) -> None:
 # --- types ---
 
 
-def test_a_value_of_another_type_is_refused_with_what_the_documents_allow(quarter_unless_soaking: int) -> None:
+def test_a_value_of_another_type_is_refused_with_what_the_documents_allow(eighth_unless_soaking: int) -> None:
     """Tuples, frozensets, instances of models and decimal objects were spoken of; the documented words are used now."""
     wrong: tuple[Any, ...] = (True, {"a": 1}, [[1]])
     for number, field in enumerate(fields()):
-        for value in wrong if quarter_unless_soaking == 1 else (wrong[number % len(wrong)],):
+        for value in wrong if eighth_unless_soaking == 1 else (wrong[number % len(wrong)],):
             tree: Any = value
             for part in reversed(field.path):
                 tree = {part: tree}

@@ -166,7 +166,7 @@ def test_the_tables_that_are_replaced_are_those_that_the_program_replaces() -> N
     """Bars and other facts that are written once could be rewritten by the application's login."""
     kinds = [kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, facts.Fact)]
     replaced = {kind.TABLE for kind in kinds if kind is not facts.Fact and not kind.ONCE}
-    assert replaced | {"actors", "machine_states", "exchange_calls", "heartbeats", "installation"} == REPLACED
+    assert replaced | {"actors", "leases", "machine_states", "exchange_calls", "heartbeats", "installation"} == REPLACED
     assert not REPLACED & APPEND_ONLY
 
 

@@ -28,8 +28,8 @@ class FailingStore:
         self._chooser = chooser
         self._away: dict[tuple[str, Point], int] = {}
 
-    def grant(self, actor: str, holder: str) -> int:
-        return self.memory.grant(actor, holder)
+    def grant(self, actor: str, holder: str, under: int | None = None) -> int:
+        return self.memory.grant(actor, holder, under)
 
     def load(self, actor: str, epoch: int) -> Loaded:
         self._may_fail(Point.LOADING, actor)

@@ -158,7 +158,9 @@ class FakeExchange:
                 order.report() for order in self.orders.values() if order.account == account and order.status in OPEN
             ),
             executions=tuple(
-                self._as_rest(row) for row in self.executions if row.account == account and row.executed_ms >= since_ms
+                row if listed is not None else self._as_rest(row)
+                for row in self.executions
+                if row.account == account and row.executed_ms >= since_ms
             ),
             positions=tuple(
                 PositionReport(
@@ -366,7 +368,7 @@ class FakeExchange:
         return pnl
 
     def _as_rest(self, row: ExecutionReport) -> ExecutionReport:
-        """REST's execution list does not tell the realised profit."""
+        """REST's execution list does not tell the realised profit; the transaction log, read with it, does."""
         return row if self.tells_pnl else row.model_copy(update={"realized_pnl": None})
 
     def show(self, order: FakeOrder) -> None:

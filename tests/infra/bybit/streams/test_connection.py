@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from infra.bybit.credentials import AccountKey
-from infra.bybit.streams import connection
+from infra.bybit.streams import connection, pace
 from infra.bybit.streams.connection import Connection, StreamState
 from tests.waiting import until
 
@@ -119,5 +119,5 @@ def test_attempts_to_connect_never_end_and_pause_longer_each_time(monkeypatch: p
     until(pauses.is_set)
     one.stop()
     assert len(attempts) == len(pauses.asked) == 2 * PYBITS_ATTEMPTS
-    assert pauses.asked[0] == connection.FIRST_DELAY_S and pauses.asked[-1] == connection.LONGEST_DELAY_S
-    assert all(later > earlier or later == connection.LONGEST_DELAY_S for earlier, later in pairwise(pauses.asked))
+    assert pauses.asked[0] == pace.FIRST_DELAY_S and pauses.asked[-1] == pace.LONGEST_DELAY_S
+    assert all(later > earlier or later == pace.LONGEST_DELAY_S for earlier, later in pairwise(pauses.asked))

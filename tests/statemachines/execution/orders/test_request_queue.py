@@ -11,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.commands import ExchangeCall
-from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind, RequestQueue, batch_kind, precedence
+from statemachines.execution.orders.request_queue import (
+    LOOK_UPS_TOGETHER,
+    MAX_BATCH,
+    BatchKind,
+    RequestQueue,
+    batch_kind,
+    precedence,
+)
 from statemachines.requests import (
     Accepted,
     AmendOrder,
     CancelOrder,
     ExchangeRequest,
+    LookUpOrder,
     OrderWrite,
     PlaceOrder,
     ReadAccount,
@@ -104,6 +112,34 @@ def test_a_batch_is_as_long_as_the_exchange_takes_it_and_the_rate_limit_allows(c
 def test_an_order_does_not_overtake_a_request_it_may_depend_on() -> None:
     """The leverage is set before the first order of a contract; the order behind it waits for it."""
     assert groups(entry("e1"), ungated("leverage", LEVERAGE), entry("e2"), entry("e3")) == ["e1", "leverage", "e2 e3"]
+
+
+def look_up(link: str, category: Category = "linear", delay_s: float = 0.0) -> ExchangeCall:
+    return ungated(link, LookUpOrder(client_order_id=link, category=category, symbol="BTCUSDT"), delay_s)
+
+
+def test_look_ups_that_follow_each_other_are_made_together_and_overtake_nothing() -> None:
+    """They answer whether an order stands; one before its order was sent would say that it does not."""
+    found = groups(look_up("l1"), look_up("l2"), entry("e1"), look_up("l3"), look_up("l4", "spot"), look_up("l5"))
+    assert found == ["l1 l2", "e1", "l3", "l4", "l5"]
+    assert groups(look_up("l1"), look_up("again", delay_s=1.0), look_up("l2")) == ["l1", "again", "l2"]
+
+
+def test_a_cancel_waits_for_a_limited_number_of_look_ups() -> None:
+    queue = RequestQueue()
+    for number in range(50):
+        queue.put(look_up(f"l{number}"))
+    assert not queue.may_grow, "look-ups wait for no others"
+    assert len(queue.take()) == LOOK_UPS_TOGETHER
+    queue.put(cancel("c1"))
+    assert [call.key for call in queue.take()] == ["c1"]
+
+
+def test_in_lockstep_look_ups_are_made_one_by_one() -> None:
+    queue = RequestQueue(is_lockstep=True)
+    for link in ("l1", "l2"):
+        queue.put(look_up(link))
+    assert [[call.key for call in queue.take()] for _ in range(2)] == [["l1"], ["l2"]]
 
 
 def test_what_the_legs_of_a_batch_cannot_say_goes_alone() -> None:

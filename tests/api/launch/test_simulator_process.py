@@ -1,0 +1,48 @@
+"""The launch's simulated exchange: how it is found frozen and replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from api.launch.simulator_process import SimulatorProcess
+from infra.config import EternalConfig
+from infra.config.sections import ExchangeConfig
+from infra.processes.table import is_stopped
+from tests.waiting import until
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[SimulatorProcess]:
+    section = ExchangeConfig(from_day=date(2025, 1, 1), to_day=date(2025, 1, 3))
+    process = SimulatorProcess(EternalConfig(data_folder=tmp_path / "data", exchange=section))
+    process.start()
+    yield process
+    process.stop()
+
+
+def test_a_frozen_exchange_is_replaced_at_the_second_look_and_never_asked_for_the_time(
+    exchange: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make chaos-orders`: it took nine seconds from the freeze to the exchange running again, since the first look,
+    which had seen that the process was stopped, asked it for the time all the same and waited five seconds."""
+    asked: list[str] = []
+
+    def answers() -> bool:
+        asked.append("the time")
+        return True
+
+    monkeypatch.setattr(exchange, "_answers", answers)
+    pid, url = exchange.pid, exchange.url
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: is_stopped(pid))
+    assert exchange.ensure_running() == ""
+    assert exchange.ensure_running() == "was frozen"
+    assert asked == []
+    assert exchange.pid not in (None, pid) and exchange.url == url

@@ -1,0 +1,1 @@
+"""Random kills during bursts of orders: nothing may be lost or doubled, whatever dies and whenever."""

@@ -1,0 +1,64 @@
+"""``make chaos-orders KILLS=200``: random processes are killed or frozen during bursts of orders on a running system.
+
+Ends with an error when an order was lost or doubled, when two records differ, or when something did not come back. How
+long recoveries take is printed; `make recovery` judges it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from tests.chaos.orders.campaign import Campaign, Findings, summary
+from tests.chaos.orders.feeder import Feeder, Shape
+from tests.chaos.orders.system import OVERRIDES, PROBES, BurstAssembly, BurstSystem, make_config
+from tests.chaos.orders.victims import VICTIMS, Blow, draw
+from tests.chaos.rig import drill_folder, running
+
+KILLS_A_SYSTEM = 50
+"""Then a new one begins: the simulated exchange keeps every order, and repeats its log of inputs when it is killed."""
+
+
+def campaign(blows: Sequence[Blow], seed: int, findings: Findings, tell: Callable[[str], None]) -> None:
+    """Carry out the blows on a system of their own."""
+    with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
+        feeder = Feeder(drill.system)
+        try:
+            Campaign(drill, feeder, Shape(), findings, tell).run(blows)
+        finally:
+            feeder.end()
+
+
+def main() -> int:
+    """Run the kills and print their figures."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.orders", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--victim", action="append", choices=list(VICTIMS), help="only this kind; may be repeated")
+    options = parser.parse_args()
+
+    def tell(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    for text in OVERRIDES:
+        tell(f"override  {text}")
+    for text in PROBES:
+        tell(f"probe     {text}")
+    findings = Findings()
+    blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
+    for first in range(0, len(blows), KILLS_A_SYSTEM):
+        try:
+            campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
+        except AssertionError as error:
+            findings.stranded.append(str(error))
+            tell(f"      {error}")
+            break
+    for line in summary(findings):
+        tell(line)
+    return 0 if findings.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
