@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.messages.accounts import (
+    CapitalFreed,
+    FreeCapital,
     FundingPaid,
     Portfolio,
     Reconciled,
@@ -51,8 +53,14 @@ def _component_table() -> Table[Any]:
     return COMPONENT_TABLE
 
 
+def _regime_table() -> Table[Any]:
+    from statemachines.orchestration.allocation.regime_machine import REGIME_TABLE
+
+    return REGIME_TABLE
+
+
 def _movement_table() -> Table[Any]:
-    from statemachines.orchestration.transfers import MOVEMENT_TABLE
+    from statemachines.orchestration.transfers.movement import MOVEMENT_TABLE
 
     return MOVEMENT_TABLE
 
@@ -79,10 +87,11 @@ SPECS = (
             RiskAssessed,
             CycleDone,
             TransferWanted,
+            CapitalFreed,
             TransferEnded,
             ComponentAlert,
         ),
-        sends=(AssessRisk, RunCycle, TransferOrdered, ComponentChanged, ReadingChanged),
+        sends=(AssessRisk, RunCycle, FreeCapital, TransferOrdered, ComponentChanged, ReadingChanged),
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(
@@ -93,9 +102,15 @@ SPECS = (
             ),
             MachineSpec(
                 name="movement",
-                about="OR-6: the life cycle of every transfer request of an engine.",
+                about="OR-6: every movement of capital between accounts, from its request to its booking.",
                 table=_movement_table,
                 rows=None,
+            ),
+            MachineSpec(
+                name="regime",
+                about="OR-2: the regime of the market that rules the engines' weights.",
+                table=_regime_table,
+                rows="allocation",
             ),
         ),
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages.accounts import TransferWanted
+from statemachines.messages.accounts import CapitalFreed, TransferWanted
 from statemachines.messages.control import CycleDone
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import Intent, Withdraw
@@ -58,7 +58,7 @@ SPECS = (
         actor_class=Tactical,
         subscribes=(*EVERY_ENGINE, FundingSettled),
         subscribes_own=EVERY_ENGINES_OWN,
-        sends=(Intent, Withdraw, TransferWanted, CycleDone),
+        sends=(Intent, Withdraw, TransferWanted, CapitalFreed, CycleDone),
         machines=(
             MachineSpec(name="tactical", about="TA-11: one machine per deployment of TACTICAL.", table=_table),
             MachineSpec(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
+from statemachines.messages.accounts import CapitalFreed
 from statemachines.messages.control import CycleDone, OperatorCommand
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import Intent, MoveStop, PositionUnprotected, Withdraw
@@ -61,7 +62,7 @@ _MACHINES = (
         rows=None,
     ),
 )
-_SENDS = (Intent, MoveStop, Withdraw, CycleDone, OperatorCommand)
+_SENDS = (Intent, MoveStop, Withdraw, CapitalFreed, CycleDone, OperatorCommand)
 
 SPECS = (
     ActorSpec(

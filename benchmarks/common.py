@@ -38,10 +38,10 @@ class MeasuredSystem(System):
         super().__init__(config)
         self._rebuild = rebuild
 
-    def _spawn_orchestrator(self) -> None:
+    def _spawn_orchestrator(self, *, replace: bool) -> None:
         if self._rebuild is not None and type(self._assembly) is SystemAssembly:
             self._assembly = self._rebuild(self._assembly)
-        super()._spawn_orchestrator()
+        super()._spawn_orchestrator(replace=replace)
 
     def ask_status(self) -> dict[str, Any]:
         """The orchestrator's newest status; up to half a second old."""

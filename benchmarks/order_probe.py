@@ -98,8 +98,13 @@ class StampReader:
         return self._found
 
 
+CLOCK_SLOWED = 20
+"""The engines' clock runs so many times slower than the wall clock, so that the newest bar stays fresh (RM-1)."""
+
+
 class Schedule(NamedTuple):
-    """Signals at even intervals of the engine's own clock: `number` of them, `per_second` a second, from `begun_ms`."""
+    """Signals at even intervals of the engine's own clock: `number` of them, `per_second` a second of wall time, from
+    `begun_ms`."""
 
     begun_ms: int
     per_second: float
@@ -107,11 +112,11 @@ class Schedule(NamedTuple):
 
     def due_ms(self, place: int) -> float:
         """When the signal of this place (from 0) is due."""
-        return self.begun_ms + place * 1000 / self.per_second
+        return self.begun_ms + place * 1000 / self.per_second / CLOCK_SLOWED
 
     def due_by(self, now_ms: int) -> int:
         """How many are due at an instant."""
-        return min(self.number, int((now_ms - self.begun_ms) * self.per_second / 1000) + 1)
+        return min(self.number, int((now_ms - self.begun_ms) * CLOCK_SLOWED * self.per_second / 1000) + 1)
 
 
 class SignallingProbe:
@@ -154,7 +159,8 @@ class SignallingProbe:
         schedule = self._schedule
         if schedule is None:
             return []
-        late_s = [(now_ms - schedule.due_ms(place)) / 1000 for place in range(self._signalled, schedule.due_by(now_ms))]
+        due = range(self._signalled, schedule.due_by(now_ms))
+        late_s = [(now_ms - schedule.due_ms(place)) * CLOCK_SLOWED / 1000 for place in due]
         self._signalled += len(late_s)
         signals, now_s = self._signals(len(late_s)), time.monotonic()
         for intent, passed_s in zip(signals, late_s, strict=True):
@@ -277,13 +283,14 @@ class _StandingClock:
 
 
 class _RunningClock:
-    """Time that continues from an instant of the market as the wall clock does: the engines' signals are due by it."""
+    """Time that continues from an instant of the market, slowed: the engines' signals are due by it."""
 
     def __init__(self, now_ms: int) -> None:
-        self._begun_ms = now_ms - time.monotonic() * 1000
+        self._at_start_ms = now_ms
+        self._begun = time.monotonic()
 
     def now_ms(self) -> int:
-        return int(self._begun_ms + time.monotonic() * 1000)
+        return self._at_start_ms + int((time.monotonic() - self._begun) * 1000 / CLOCK_SLOWED)
 
 
 def _stamp_commits(parts: Parts, book: StampLog, installation: str) -> None:

@@ -173,6 +173,7 @@ class Load:
         load()
         self._await_acknowledged()
         found = figures(_since(self._reader.read(), begun))
+        print(f"measured: {found}", flush=True)  # a later part may fail
         return found | _per_order(before, self._costs(), found["acknowledged"])
 
     def killed(self, number: int) -> Mapping[str, float]:
@@ -229,7 +230,7 @@ class Load:
 
         def is_done() -> bool:
             found = self._reader.read()
-            return len(found[ACKNOWLEDGED]) + len(found[DENIED]) >= wanted
+            return len(found[ACKNOWLEDGED].keys() | found[DENIED].keys()) >= wanted
 
         wait(f"the acknowledgement of {wanted} orders", is_done, PATIENCE_S, every_s)
 
@@ -279,6 +280,8 @@ def _join_ray(system: MeasuredSystem, engines: tuple[ActorName, ...]) -> list[An
 def figures(stamps: Stamps) -> dict[str, float]:
     """Rate and latency of the intents of one part."""
     signals, acknowledged = stamps["signal"], stamps[ACKNOWLEDGED]
+    if not acknowledged:
+        raise SystemExit(f"None of {len(signals)} signals was acknowledged; {len(stamps[DENIED])} were denied.")
     waits = [(acknowledged[name] - signals[name]) * 1000 for name in acknowledged]
     lasted = max(acknowledged.values()) - min(signals.values())
     found = {

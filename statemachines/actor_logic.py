@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from statemachines.commands import Commands, ExchangeCall
 from statemachines.facts import BarFact
-from statemachines.messages.envelope import Envelope
+from statemachines.messages.envelope import Body, Envelope
 from statemachines.values import ActorName, Category
 
 if TYPE_CHECKING:
@@ -78,6 +78,17 @@ class HasLookahead(Protocol):
 
     def lookahead(self) -> Lookahead:
         """The period in which no hourly bar would make the logic act, send a request or set a deadline."""
+        ...
+
+
+@runtime_checkable
+class LoadsHistoryLate(Protocol):
+    """Implemented by a logic that may be started before its history is there: by the orchestrator, which starts the
+    actor that fills the history."""
+
+    def history_before(self, body: Body) -> int | None:
+        """The last start of the bars that `warm` is to load before this message is handled; None when none is
+        missing."""
         ...
 
 

@@ -29,7 +29,7 @@ class EngineIdentity:
     """The identity of one engine.
 
     Raises:
-        ValueError: `key` or `code` does not have the form described.
+        ValueError: `key`, `code` or `sleeve` does not have the form described.
     """
 
     key: str
@@ -47,6 +47,9 @@ class EngineIdentity:
     weight: Decimal = Decimal(0)
     """Its target weight, a fraction of the portfolio, unless the configuration overrides it (OR-1)."""
 
+    sleeve: str = ""
+    """The part of the portfolio that it belongs to, when it shares one with another engine (OR-2, O4); else its own."""
+
     is_in_daily_cycle: bool = True
     """Whether the daily cycle runs it (OR-3)."""
 
@@ -55,11 +58,18 @@ class EngineIdentity:
             raise ValueError(f"engine key {self.key!r} is not allowed; it must be like TREND_1")
         if not _CODE.fullmatch(self.code):
             raise ValueError(f"code {self.code!r} of {self.key} is not allowed; it must be two characters of 0-9, a-z")
+        if self.sleeve and not _KEY.fullmatch(self.sleeve):
+            raise ValueError(f"sleeve {self.sleeve!r} of {self.key} is not allowed; it must be like TREND")
 
     @property
     def name(self) -> str:
         """The actor's name: `trend-1` for the key TREND_1."""
         return self.key.lower().replace("_", "-")
+
+    @property
+    def sleeve_key(self) -> str:
+        """The key of its sleeve: TREND for TREND_1, otherwise its own key."""
+        return self.sleeve or self.key
 
     @property
     def trades_perpetuals(self) -> bool:

@@ -39,6 +39,18 @@ class Account(StrEnum):
         vars().update({engine.key: engine.account for engine in IDENTITIES})
 
 
+class Sleeve(StrEnum):
+    """The parts of the portfolio that have a weight (OR-1, OR-2): one per engine, but one for both TREND engines."""
+
+    if TYPE_CHECKING:  # the members that the code names; all of them come from the engines' folders
+        CORE_HODL = "CORE-HODL"
+        TREND = "TREND"
+        FUNDING = "FUNDING"
+        TACTICAL = "TACTICAL"
+    else:
+        vars().update({engine.sleeve_key: engine.sleeve_key.replace("_", "-") for engine in IDENTITIES})
+
+
 class ActorName(StrEnum):
     """Names of the actors: their identity on the wire, in the database and in the Ray dashboard."""
 
@@ -68,6 +80,7 @@ class Foundation(StrEnum):
 IDENTITY_OF: dict[ActorName, EngineIdentity] = {ActorName(engine.name): engine for engine in IDENTITIES}
 ENGINES: tuple[ActorName, ...] = tuple(IDENTITY_OF)
 ACCOUNT_OF: dict[ActorName, Account] = {name: Account(engine.account) for name, engine in IDENTITY_OF.items()}
+SLEEVE_OF: dict[ActorName, Sleeve] = {name: Sleeve[engine.sleeve_key] for name, engine in IDENTITY_OF.items()}
 PERPETUAL_ACCOUNTS: tuple[Account, ...] = tuple(
     ACCOUNT_OF[name] for name, engine in IDENTITY_OF.items() if engine.trades_perpetuals
 )

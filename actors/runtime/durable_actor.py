@@ -15,7 +15,15 @@ from actors.runtime.envelopes import as_json, message_of
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store
 from actors.runtime.routing import EPHEMERAL, recipients
 from actors.runtime.step import GROUP_LIMIT, Batch, Effects, Item, Source, is_needed
-from statemachines.actor_logic import ENDLESS_LOOKAHEAD, ActorLogic, HasLookahead, HistoryNeed, Lookahead, StateRow
+from statemachines.actor_logic import (
+    ENDLESS_LOOKAHEAD,
+    ActorLogic,
+    HasLookahead,
+    HistoryNeed,
+    LoadsHistoryLate,
+    Lookahead,
+    StateRow,
+)
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
 from statemachines.conditions import KEY as CONDITIONS_KEY
 from statemachines.conditions import Conditions
@@ -70,6 +78,7 @@ class DurableActor:
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
         self._patient = logic if isinstance(logic, HasLookahead) else None
+        self._late = logic if isinstance(logic, LoadsHistoryLate) else None
         self._store = store
         self._encode = encode
         self._inbox: deque[Item] = deque()
@@ -107,7 +116,7 @@ class DurableActor:
         conditions = {CONDITIONS_KEY: states.pop(CONDITIONS_KEY)} if CONDITIONS_KEY in states else {}
         restore(self.name, self._conditions, conditions)
         restore(self.name, self.logic, states, self.logic.dialect)
-        self._warm()
+        self._warm(self.market_ms)
         batch = Batch(self.next_seq)
         self._take(batch, self.logic.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
         for row in loaded.pending:
@@ -118,11 +127,11 @@ class DurableActor:
         self._begun = batch
         self._due_since = (self.logic.deadline(), "", "")
 
-    def _warm(self) -> None:
+    def _warm(self, last_start_ms: int) -> None:
         needs = self.logic.history_needed()
         bars: dict[HistoryNeed, Sequence[BarFact]] = {}
         for need in needs:
-            bars[need] = self._store.closed_bars(need.category, need.symbol, need.interval, self.market_ms, need.bars)
+            bars[need] = self._store.closed_bars(need.category, need.symbol, need.interval, last_start_ms, need.bars)
         if needs:
             self.logic.warm(bars)
 
@@ -256,6 +265,8 @@ class DurableActor:
                 batch.known.append(item.natural_id)
                 repeats.add(item.natural_id)
             trace = message.trace or message.id
+            if self._late is not None and (last_start_ms := self._late.history_before(message.body)) is not None:
+                self._warm(last_start_ms)
             self._take(batch, self.logic.handle(message), message.id, trace)
             self._remember_origin(message.id, trace)
         if batch.quotes is not None:

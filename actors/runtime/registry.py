@@ -11,6 +11,7 @@ import actors
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.actor_logic import ActorLogic
 from statemachines.fsm import Table
+from statemachines.messages.accounts import CapitalFreed, FreeCapital
 from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.kinds import BODIES
 from statemachines.values import IDENTITY_OF, ActorName
@@ -79,6 +80,8 @@ def _contradiction(spec: ActorSpec, names: Sequence[ActorName]) -> str:
         return "subscribes_own lacks RunCycle; an engine takes part in the daily cycle (OR-3)"
     if is_run_daily and CycleDone not in spec.sends:
         return "sends lacks CycleDone; an engine ends its part of the daily cycle (OR-3)"
+    if is_engine and not (FreeCapital in spec.subscribes_own and CapitalFreed in spec.sends):
+        return "it lacks FreeCapital or CapitalFreed; an engine gives capital when it is asked to (OR-2, OR-4)"
     return ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from statemachines.actor_logic import ActorLogic
 from statemachines.fsm import Table
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, FreeCapital, FundingPaid, Portfolio, TransferEnded
 from statemachines.messages.control import RiskState, RunCycle
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import DayClosed, InstrumentsKnown
@@ -112,6 +112,7 @@ EVERY_ENGINES_OWN: Kinds = (
     FundingPaid,
     BalancesKnown,
     TransferEnded,
+    FreeCapital,
     RunCycle,
 )
 """What every engine receives about its own orders, money and turn in the daily cycle."""

@@ -33,7 +33,12 @@ BARS_KEPT = 5_000
 """Per series: more than any warm-up asks for."""
 
 _TOLD = (*ENGINES, ActorName.RISK_MANAGER)
-"""Actors whose decisions the report shows; books and daily cycle appear as fills, transfers and equity."""
+"""Actors whose decisions the report shows; books and daily cycle appear as fills, transfers and equity. Of the
+orchestrator it shows what decides on capital (OR-2, OR-4, OR-5)."""
+
+_OF_CAPITAL = frozenset({"regime", "treasury"})
+_DAILY = frozenset({"close", "standing"})
+"""What the orchestrator notes about capital on every day, whether anything is decided or not."""
 
 STOP_MOVED = "stop_moved"
 """The journal's word for a stop that the trailing rule moved; its data name the new price."""
@@ -91,10 +96,12 @@ class RecordingStore(MemoryStore):
         return pl.DataFrame(self._rows[table], schema=dict(schema), orient="row")
 
     def _keep_journal(self, actor: str, lines: Sequence[JournalRow]) -> None:
-        if actor not in _TOLD:
+        if actor not in _TOLD and actor != ActorName.ORCHESTRATOR:
             return
         for line in lines:
             note = line.note
+            if actor == ActorName.ORCHESTRATOR and (note.machine not in _OF_CAPITAL or note.trigger in _DAILY):
+                continue
             if note.trigger == STOP_MOVED:
                 self._trailing[actor, note.machine, Decimal(note.data["to"])] = note.reason
             if not note.is_bookkeeping and not (actor == ActorName.RISK_MANAGER and note.trigger in _ROUTINE):

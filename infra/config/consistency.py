@@ -10,9 +10,10 @@ from infra.config.engines import parameters_of
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.limits.parameter_checks import in_words
 from statemachines.market_data.parameters import MarketDataParameters
+from statemachines.orchestration.capital import SYMBOL
 from statemachines.parameters import section_of
 from statemachines.trend.parameters import TrendParameters
-from statemachines.values import ACCOUNT_OF, DAILY, LINEAR, ActorName
+from statemachines.values import ACCOUNT_OF, DAILY, LINEAR, SPOT, ActorName
 
 if TYPE_CHECKING:
     from infra.config.model import EternalConfig
@@ -31,6 +32,7 @@ def contradictions(config: EternalConfig) -> list[str]:
         found += _exposure(config, engine)
     found += _leverage_is_set(config)
     found += _settlements(config)
+    found += _regime(config)
     found += _ports(config)
     return found
 
@@ -81,6 +83,20 @@ def _settlements(config: EternalConfig) -> Iterator[str]:
                 f"{name} {periods} looks back over {periods * HOURS_OF_A_SETTLEMENT} h, and "
                 f"market_data.funding_backfill_days {there} reads {there * 24} h (DA-1)"
             )
+
+
+def _regime(config: EternalConfig) -> Iterator[str]:
+    """OR-2: the regime is read from BTC's daily bars of spot."""
+    market, regime = config.market_data, config.orchestrator.allocation.regime
+    there = market.backfill_bars((SPOT, SYMBOL), DAILY)
+    if (SPOT, SYMBOL) not in market.symbols:
+        yield f"orchestrator.allocation.regime is read from spot:{SYMBOL}, which market_data.symbols lacks (OR-2, DA-1)"
+    elif there < regime.look_back_bars:
+        yield (
+            f"orchestrator.allocation.regime looks back over {regime.look_back_bars} daily bars of spot:{SYMBOL} "
+            "(slow_sma_bars, adx_bars, volatility_returns), and market_data.daily_backfill_default and "
+            f"market_data.daily_backfill read {there} (OR-2, DA-1)"
+        )
 
 
 def _ports(config: EternalConfig) -> Iterator[str]:

@@ -93,13 +93,13 @@ def facts_of(instance: BaseModel, path: tuple[str, ...] = (), meaning: str = "")
         if set_by(field) is not None:
             continue  # it has its setting elsewhere
         value, here = getattr(instance, name), (*path, name)
-        meaning = _meaning(here, field)
+        said = _meaning(here, field)
         if isinstance(value, BaseModel):
-            sections.append(facts_of(value, here, meaning))
+            sections.append(facts_of(value, here, said))
         elif is_table_of_models(field.annotation):
-            sections += [facts_of(one, (*here, str(key)), meaning) for key, one in value.items()]
+            sections += [facts_of(one, (*here, str(key)), said) for key, one in value.items()]
         else:
-            facts = _facts(here, field, meaning, value)
+            facts = _facts(here, field, said, value)
             related = [
                 words
                 for one in _relations(type(instance))

@@ -13,12 +13,20 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.core_hodl.daily import Daily
 from statemachines.core_hodl.engine_orders import EngineOrders
+from statemachines.core_hodl.giving import Giving
 from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import DIALECT
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, EarnKnown, Portfolio, StakingReported, TransferEnded
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    EarnKnown,
+    FreeCapital,
+    Portfolio,
+    StakingReported,
+    TransferEnded,
+)
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown
@@ -38,6 +46,7 @@ class CoreHodlEngine:
         self._staking = StakingOrders(self._engine_orders)
         self._daily = Daily(self._engine_orders, self._staking)
         self._intake = Intake(self._engine_orders)
+        self._giving = Giving(self._engine_orders, self._staking)
 
     # --- start and state ---
 
@@ -94,6 +103,7 @@ class CoreHodlEngine:
                 self._engine_orders.filled(body)
             case IntentEnded():
                 if self._engine_orders.ended(body):
+                    self._giving.advance()
                     self._advance(now_ms)
             case BalancesKnown() if body.account is Account.CORE_HODL:
                 self._intake.balances(body, now_ms)
@@ -104,12 +114,16 @@ class CoreHodlEngine:
                     self._advance(now_ms)
             case TransferEnded() if Account.CORE_HODL in (body.from_account, body.to_account):
                 self._intake.transferred(body)
+                self._engine_orders.capital_moved(body)
+            case FreeCapital() if body.engine is self.name:
+                self._engine_orders.ask(body, now_ms)
             case _:
                 pass
         return self._engine_orders.take()
 
     def _cycle(self, body: RunCycle, now_ms: int) -> None:
         """Third step of the daily cycle (OR-3). It is done once the decisions are sent: maker orders may still work."""
+        self._giving.end_day()
         self._daily.open(body)
         self._daily.advance(now_ms)
         done = CycleDone(day_ms=body.day_ms, engine=self.name, summary=self._daily.summary())
@@ -133,12 +147,15 @@ class CoreHodlEngine:
 
     def deadline(self) -> int | None:
         """When the day's decisions continue; None while orders are working or nothing is left to decide."""
-        return self._engine_orders.engine.due_ms
+        due = (self._engine_orders.engine.due_ms, self._engine_orders.releases.due_ms)
+        return min((ms for ms in due if ms is not None), default=None)
 
     def tick(self, now_ms: int) -> Commands:
         """Continue the day's decisions, if due."""
+        self._giving.begin(now_ms)
         due_ms = self._engine_orders.engine.due_ms
         if due_ms is not None and due_ms <= now_ms:
             self._engine_orders.set_engine(due_ms=None)
             self._daily.advance(now_ms)
+            self._giving.advance()
         return self._engine_orders.take()

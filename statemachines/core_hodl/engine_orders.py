@@ -28,6 +28,7 @@ from statemachines.core_hodl.state import (
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, Withdraw
+from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.values import SPOT, Account, ActorName, Side
 
 NAME = ActorName.CORE_HODL
@@ -38,6 +39,7 @@ _KINDS: dict[Purpose, str] = {
     "build": "tranche",
     "plan": "tranche",
     "small": "tranche",
+    "outflow": "rebalance",
 }
 
 
@@ -83,6 +85,8 @@ class EngineOrders(EngineRows[EngineRow]):
         if ENGINE_KEY in rows:
             self.engine = EngineRow.model_validate(rows[ENGINE_KEY].data)
             self.machine = CoreHodlMachine.restored(ENGINE_KEY, self.engine.state.value)
+        if RELEASES_KEY in rows:
+            self.releases = Releases.model_validate(rows[RELEASES_KEY].data)
         if MARKET_KEY in rows:
             self.market = MarketRow.model_validate(rows[MARKET_KEY].data)
         if HOLDINGS_KEY in rows:
@@ -112,12 +116,20 @@ class EngineOrders(EngineRows[EngineRow]):
     # --- views ---
 
     def books(self) -> Valuation | None:
-        """None as long as balances or a price are not known."""
+        """None as long as balances or a price are not known. Cash that is kept aside to be given is left out."""
+        return self._valued(self.releases.aside_usdt)
+
+    def _account(self) -> Valuation | None:
+        """The whole account. What guards purchases that are working looks at it: what is kept aside was left out when
+        they were sized, and leaves the account at another instant than it is reported to have left."""
+        return self._valued(ZERO)
+
+    def _valued(self, aside_usdt: Decimal) -> Valuation | None:
         known, assets = self.holdings, self.parameters.assets
         if not known.known or any(asset not in known.prices for asset in assets):
             return None
         return Valuation(
-            cash_usdt=known.cash_usdt,
+            cash_usdt=known.cash_usdt - aside_usdt,
             coins={asset: known.coins.get(asset, ZERO) for asset in assets},
             prices={asset: known.prices[asset] for asset in assets},
             tactical_coins=known.tactical_coins,
@@ -206,7 +218,7 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set_engine(counter=self.engine.counter + 1)
         return intent_id(NAME, self.engine.counter)
 
-    def drop_held(self, reason: str, purposes: tuple[Purpose, ...] = ("trim", "rebalance")) -> None:
+    def drop_held(self, reason: str, purposes: tuple[Purpose, ...] = ("trim", "rebalance", "outflow")) -> None:
         """Sales that wait for a redemption are given up for now; the next cycle decides on them again."""
         dropped = [one for one in self.engine.held_sales if one.purpose in purposes]
         if not dropped:
@@ -274,6 +286,8 @@ class EngineOrders(EngineRows[EngineRow]):
             self.set_engine(plans=tuple(plans))
         elif order.purpose == "small":
             self.set_engine(small_usdt=max(ZERO, engine.small_usdt - paid_usdt))
+        elif order.purpose == "outflow" and self.releases.open is not None:
+            self.set_releases(self.releases.ready(self.releases.open.ready_usdt + paid_usdt))
         elif order.purpose == "rebalance" and engine.rebalance is not None:
             key = f"{order.side.value} {order.asset}"
             done = {**engine.rebalance.done_usdt, key: engine.rebalance.done_usdt.get(key, ZERO) + paid_usdt}
@@ -282,7 +296,7 @@ class EngineOrders(EngineRows[EngineRow]):
 
     def _guard_buffer(self) -> None:
         """CH-7: prices that rise while purchases are working must not bring the cash below the buffer."""
-        books, buying = self.books(), self._buying()
+        books, buying = self._account(), self._buying()
         if books is None or not buying:
             return
         least = self.parameters.cash_buffer * books.equity_usdt
@@ -300,18 +314,23 @@ class EngineOrders(EngineRows[EngineRow]):
             if o.side is Side.BUY and not o.withdrawn and o.filled < o.quantity
         ]  # fmt: skip
 
+    @property
+    def committed_usdt(self) -> Decimal:
+        """What working purchases may still take, at the prices at which they were decided."""
+        working = (o for o in self.engine.orders if o.side is Side.BUY and not o.withdrawn)
+        return sum(((o.quantity - o.filled) * o.price for o in working), ZERO)
+
     def guard_commitments(self) -> None:
         """CH-7: withdraw purchases whose cash was used otherwise meanwhile (an outflow, a fee).
 
         The limit is the alert's 2.5 %, not the buffer: rising prices alone must not withdraw purchases sized to the
         buffer.
         """
-        books, p = self.books(), self.parameters
+        books, p = self._account(), self.parameters
         buying = self._buying()
         if books is None or not buying:
             return
-        working = (o for o in self.engine.orders if o.intent_id in buying)
-        committed = sum(((o.quantity - o.filled) * o.price for o in working), ZERO)
+        committed = self.committed_usdt
         least = p.cash_alert * books.equity_usdt
         if books.cash_usdt - committed >= least:
             return
@@ -328,7 +347,7 @@ class EngineOrders(EngineRows[EngineRow]):
         if order.side is Side.BUY:
             # X2: a purchase at a higher price buys less; it is complete when its amount has been spent.
             left = min(left, instrument.floor_qty((order.quantity * order.price - order.paid_usdt) / order.price))
-        if left <= 0 or not instrument.tradable(left, order.price):
+        if left <= 0 or order.purpose == "outflow" or not instrument.tradable(left, order.price):
             return
         self.leave_unfilled(order.purpose, order.asset, order.plan)
         text = f"{order.side} {order.asset}: {order.filled} of {order.quantity} filled ({why}); {left} is carried over"

@@ -70,10 +70,13 @@ class Intake:
             self.engine_orders.alert(
                 "warning", "CORE-HODL suspends rebalancing", f"{text} (CH-8). Tranches continue.", "suspended"
             )
-            rebalancing = [
-                order.intent_id for order in self.engine_orders.engine.orders if order.purpose == "rebalance"
+            protected = self.engine_orders.protected()
+            ended = [
+                order.intent_id
+                for order in self.engine_orders.engine.orders
+                if order.purpose == "rebalance" or (order.purpose == "outflow" and order.asset in protected)
             ]
-            self.engine_orders.withdraw(rebalancing, "rebalancing is suspended (CH-8)")
+            self.engine_orders.withdraw(ended, "rebalancing is suspended (CH-8)")
             self.engine_orders.drop_held("rebalancing is suspended (CH-8)", ("rebalance",))
         else:
             text = f"closes are below their highs by {shown}, none more than {self.parameters.resume_fall:.0%}"

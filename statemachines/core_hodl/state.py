@@ -17,8 +17,8 @@ from statemachines.values import Frozen, Instrument, Side
 
 ZERO = Decimal(0)
 
-Purpose = Literal["trim", "rebalance", "build", "plan", "small"]
-"""The purpose of an order: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %."""
+Purpose = Literal["trim", "rebalance", "build", "plan", "small", "outflow"]
+"""The purpose of an order: CH-7, CH-4, the first build, an inflow's plan, an inflow below 1 %, capital given (C10)."""
 
 
 class Order(Frozen):

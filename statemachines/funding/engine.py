@@ -14,13 +14,21 @@ from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
+from statemachines.funding.giving import Giving
 from statemachines.funding.intake import Intake
 from statemachines.funding.machine import EvaluationMachine, EvaluationStage
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.state import DIALECT, Evaluation
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded, TransferWanted
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    FreeCapital,
+    FundingPaid,
+    Portfolio,
+    TransferEnded,
+    TransferWanted,
+)
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
@@ -50,6 +58,7 @@ class FundingEngine:
         self._pair_orders = PairOrders(self.parameters)
         self._rules = Evaluator(self._pair_orders)
         self._intake = Intake(self._pair_orders)
+        self._giving = Giving(self._pair_orders)
 
     # --- start and state ---
 
@@ -106,6 +115,7 @@ class FundingEngine:
                 self._on_settled(body, now_ms)
             case DayClosed():
                 self._pair_orders.set_engine(transfer_day_ms=body.day_ms)
+                self._giving.end()
                 self._due(now_ms)
             case Portfolio():
                 self._intake.portfolio(body)
@@ -123,8 +133,11 @@ class FundingEngine:
                 self._resume(now_ms)
             case BalancesKnown() if body.account is Account.FUNDING:
                 self._intake.balances(body, now_ms)
-            case TransferEnded() if body.purpose == TRANSFER_PURPOSE:
+            case TransferEnded() if body.from_account is Account.FUNDING:
                 self._intake.transferred(body)
+                self._pair_orders.capital_moved(body)
+            case FreeCapital() if body.engine is self.name:
+                self._pair_orders.ask(body, now_ms)
             case QuotesSeen() if self.parameters.basis_check == "minute":
                 self._intake.quotes(body)
                 self._plan_minute(now_ms)
@@ -159,6 +172,8 @@ class FundingEngine:
 
     def _resume(self, now_ms: int) -> None:
         """Orders have ended: an evaluation that waited for them resumes in the next tick, with the new portfolio."""
+        if self._pair_orders.releases.open is not None:
+            self._due(now_ms)
         evaluation = self._pair_orders.engine.evaluation
         if evaluation is not None and evaluation.stage is not EvaluationStage.EXITS and not self._busy():
             self._due(now_ms)
@@ -173,6 +188,7 @@ class FundingEngine:
         """The earliest of: something to evaluate, a leg's time-out, a naked leg's alert, the minute's basis."""
         engine = self._pair_orders.engine
         due = [self._pair_orders.due_ms(asset) for asset in self.parameters.assets]
+        due.append(self._pair_orders.releases.due_ms)
         return min((ms for ms in [engine.due_ms, engine.minute_ms, *due] if ms is not None), default=None)
 
     def lookahead(self) -> Lookahead:
@@ -199,6 +215,7 @@ class FundingEngine:
             self._pair_orders.alert_if_naked(asset, now_ms)
         self._rules.waiting_exits(now_ms)
         self._evaluate(now_ms)
+        self._giving.advance(now_ms)
         self._rules.next_slices(now_ms)
         self._rules.trims(now_ms)
         self._request_transfer()

@@ -150,7 +150,7 @@ class Evaluator:
         """FU-5, F8: the carry of an open pair buys whole lots of both legs as far as FU-7 permits."""
         if self.entries_barred(now_ms):
             return
-        equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
+        equity = self.pair_orders.own_equity_usdt
         planned = ZERO
         for asset in self.parameters.assets:
             row, market = self.pair_orders.assets[asset], self.pair_orders.market(asset)
@@ -204,11 +204,11 @@ class Evaluator:
         if barred or market is None:
             self.pair_orders.noted(asset, machine.decline(barred or "instrument or price not known"))
             return ZERO
-        equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
+        equity = self.pair_orders.own_equity_usdt
         room = leg_room_usdt(equity, ZERO, self._factor(), self.parameters)
         size = self._affordable(asset, room, planned)
         if size is None:
-            cash = self.pair_orders.engine.cash_usdt - self.pair_orders.engine.owed_usdt - planned
+            cash = self.pair_orders.free_cash_usdt - planned
             self.pair_orders.noted(
                 asset, machine.decline(f"room {room:.2f} USDT, free cash {cash:.2f} USDT: no whole lot (FU-7)")
             )
@@ -239,7 +239,7 @@ class Evaluator:
             if barred := self.entries_barred(now_ms):
                 self.pair_orders.end_slices(asset, barred)
                 continue
-            equity = self.pair_orders.engine.equity_usdt - self.pair_orders.engine.owed_usdt
+            equity = self.pair_orders.own_equity_usdt
             room = leg_room_usdt(equity, pair.coins * market.spot_price, self._factor(), self.parameters)
             missing = spot_order_for(pair.goal_short - pair.short, market.spot_fee, market.spot.qty_step)
             size = self._affordable(asset, min(room, missing * market.spot_price), ZERO)
@@ -263,19 +263,15 @@ class Evaluator:
 
     def _affordable(self, asset: str, room: Decimal, planned: Decimal) -> PairSize | None:
         """The largest pair within the room and the free cash (excluding cash owed to TACTICAL)."""
-        market, engine = self.pair_orders.market(asset), self.pair_orders.engine
+        market = self.pair_orders.market(asset)
         if market is None or room <= 0:
             return None
-        bound = engine.cash_usdt - engine.owed_usdt - planned - self._margin_of_open_shorts()
+        bound = self.pair_orders.free_cash_usdt - planned
         per_spot_usdt = 1 + self.parameters.margin_fraction * market.perp_price / market.spot_price
         room = min(room, bound / per_spot_usdt)
         if room <= 0:
             return None
         return pair_size(room, market.spot_price, market.spot_fee, market.spot, market.perp)
-
-    def _margin_of_open_shorts(self) -> Decimal:
-        rows = self.pair_orders.assets.values()
-        return self.parameters.margin_fraction * sum((r.pair.short * r.perp_price for r in rows), ZERO)
 
     # --- insurance fund ---
 

@@ -30,6 +30,7 @@ from statemachines.funding.state import SCHEMA, AssetRow, EngineRow
 from statemachines.intent_ids import intent_id
 from statemachines.limits.slices import SLICE_PACE_MS, largest_order
 from statemachines.messages.orders import Intent, Withdraw
+from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.portfolio.volumes import HourlyVolumes
 from statemachines.values import LINEAR, SECOND_MS, SPOT, Account, ActorName, Instrument
 
@@ -70,6 +71,8 @@ class PairOrders(EngineRows[EngineRow]):
         for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
+            elif key == RELEASES_KEY:
+                self.releases = Releases.model_validate(row.data)
             elif key in self.assets:
                 self.assets[key] = AssetRow.model_validate(row.data)
                 self._machines[key] = FundingMachine.restored(key, self.assets[key].state.value)
@@ -118,6 +121,24 @@ class PairOrders(EngineRows[EngineRow]):
     def held(self, asset: str) -> bool:
         """Whether the rules for open pairs apply."""
         return self.assets[asset].state is FundingState.FUNDING_COLLECTION
+
+    # --- capital ---
+
+    @property
+    def own_equity_usdt(self) -> Decimal:
+        """Equity without what is owed to TACTICAL (F8) and what is to be given (OR-2, OR-4)."""
+        return self.engine.equity_usdt - self.engine.owed_usdt - self.releases.claimed_usdt
+
+    @property
+    def free_cash_usdt(self) -> Decimal:
+        """Cash for new pairs: without what is owed or to be given, and the margin of the open shorts."""
+        margin = sum((self.margin_usdt(asset) for asset in self.assets), Decimal(0))
+        return self.engine.cash_usdt - self.engine.owed_usdt - self.releases.claimed_usdt - margin
+
+    def margin_usdt(self, asset: str) -> Decimal:
+        """Cash that the short of a pair binds."""
+        row = self.assets[asset]
+        return self.parameters.margin_fraction * row.pair.short * row.perp_price
 
     # --- sending ---
 

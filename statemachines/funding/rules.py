@@ -23,6 +23,7 @@ class ExitReason(StrEnum):
     NEGATIVE = "FU-3 negative rate"
     BASIS = "FU-3 basis"
     MAX_HOLD = "FU-3 holding time"
+    CAPITAL = "OR-2, OR-4 capital is given"
     NAKED_LEG = "FU-4 leg not filled"
     SHORT_LOST = "short closed by the exchange"
     STRAY_FILL = "late fill without a pair"

@@ -120,6 +120,29 @@ class Portfolio(Body):
     prices: dict[str, Decimal]  # "spot:BTCUSDT" → last closed price
 
 
+class FreeCapital(Body):
+    """The orchestrator asks an engine to free capital by its own rules (OR-2, OR-4; C10, O4, A8), once per
+    `release_id`. What is freed is kept aside until the transfers of this release have ended; an engine that could free
+    less than `least_usdt` frees nothing (O7)."""
+
+    KIND = "free_capital"
+    release_id: str
+    engine: ActorName
+    amount_usdt: Decimal
+    least_usdt: Decimal
+    reason: str
+
+
+class CapitalFreed(Body):
+    """The engine's one answer to `FreeCapital`: what is free now, in USDT, at most what was asked for."""
+
+    KIND = "capital_freed"
+    release_id: str
+    engine: ActorName
+    freed_usdt: Decimal
+    reason: str
+
+
 class TransferWanted(Body):
     """An engine requests a transfer from the orchestrator (FU-5 owed to TACTICAL, TA-6 returns)."""
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from statemachines.commands import JournalEntry, Remark
+from statemachines.commands import Alert, Commands, JournalEntry, Remark
 from statemachines.fsm import Row, StateMachine, Table
 from statemachines.values import ActorName
 
@@ -122,6 +122,12 @@ class DailyCycle:
     def stay(self, trigger: str, reason: str, **data: Any) -> Remark:
         """A decision without a transition."""
         return self.machine.remark(trigger, reason, {"day_ms": self.day_ms, **data})
+
+    def skipped(self, day_ms: int) -> Commands:
+        """A closed day whose cycle could not start before the next day closed."""
+        text = f"the cycle of day {day_ms} was skipped: {self.next_day_ms} closed before it could start"
+        note = self.stay("day_skipped", text, skipped_day_ms=day_ms)
+        return [note, Alert("critical", "A daily cycle was skipped", text)]
 
     def next_engine(self) -> ActorName | None:
         """Remove the next engine from the queue; None when all have run."""

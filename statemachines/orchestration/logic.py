@@ -10,11 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
-from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalLine, Record, Remark, Send
-from statemachines.conditions import ONCE
-from statemachines.facts import BarFact, OperatorCommandFact, SummaryFact
+from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
+from statemachines.facts import BarFact, SummaryFact
 from statemachines.limits.entry_gate import permits_entries
-from statemachines.messages.accounts import FundingPaid, Portfolio, Reconciled, TransferEnded, TransferWanted
+from statemachines.messages.accounts import (
+    CapitalFreed,
+    FundingPaid,
+    Portfolio,
+    Reconciled,
+    TransferEnded,
+    TransferWanted,
+)
 from statemachines.messages.control import (
     AssessRisk,
     ComponentAlert,
@@ -27,21 +33,24 @@ from statemachines.messages.control import (
     RiskState,
     RunCycle,
 )
-from statemachines.messages.envelope import Envelope
+from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
+from statemachines.orchestration.capital import NORMAL, Capital
+from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
-from statemachines.orchestration.transfers import TransferRequests
-from statemachines.state_store import PLAIN
-from statemachines.supervision.life import ComponentLife
+from statemachines.orchestration.transfers import requests
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import ActorName
 
 SCHEMA = 1
 FAULTED, RUNNING = "FAULTED", "RUNNING"
-DATABASE_CONDITION = "database"
+GLOBAL = "GLOBAL"
 RISK_CONDITION = "cycle:risk"
+
+DIALECT = StateDialect(RowKind("transfers", requests.SCHEMA, {1: requests.with_states}))
 
 
 class OrchestratorLogic:
@@ -49,12 +58,13 @@ class OrchestratorLogic:
     database, which makes transfer ids unique at the exchange (OR-6)."""
 
     name = ActorName.ORCHESTRATOR
-    dialect = PLAIN
+    dialect = DIALECT
 
     def __init__(self, parameters: OrchestratorParameters | None = None, installation: str = "") -> None:
         self._parameters = parameters or OrchestratorParameters()
         self._cycle = DailyCycle()
-        self._transfers = TransferRequests(installation)
+        self._capital = Capital(self._parameters, installation)
+        self._transfers = self._capital.transfers
         self._tally = Tally()
         self._portfolio: Portfolio | None = None
         self._components: dict[str, str] = {}
@@ -66,11 +76,17 @@ class OrchestratorLogic:
     # --- the ActorLogic protocol: start and state ---
 
     def history_needed(self) -> Sequence[HistoryNeed]:
-        """None: weights have their default values (OR-1)."""
-        return ()
+        """O3: the closes on which the regime's dwell is counted, and the indicators' bars."""
+        return self._capital.history_needed()
 
     def warm(self, bars: Mapping[HistoryNeed, Sequence[BarFact]]) -> None:
-        """Nothing to load."""
+        """Load the recorded bars; a restored regime only needs them for its indicators."""
+        self._capital.warm(bars)
+
+    def history_before(self, body: Body) -> int | None:
+        """Before the first close is judged, if no bar is known: the orchestrator starts before market data has filled
+        an empty database."""
+        return body.day_ms - 1 if isinstance(body, DayClosed) and self._capital.tracker.lacks_history else None
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
@@ -79,6 +95,8 @@ class OrchestratorLogic:
                 self._cycle = DailyCycle.from_data(row.state, row.data)
             elif key == "transfers":
                 self._transfers.restore(row.data)
+            elif key == "allocation":
+                self._capital.tracker.restore(row.state, row.data)
             elif key == "tally":
                 self._tally.restore(row.data)
             elif key == "portfolio":
@@ -135,6 +153,8 @@ class OrchestratorLogic:
             case TransferWanted():
                 self._touch("transfers")
                 return self._transfers.take_wanted(body)
+            case CapitalFreed():
+                return self._capital_freed(body, now_ms)
             case TransferEnded():
                 return self._transfer_ended(body, now_ms)
             case ComponentChanged():
@@ -142,12 +162,11 @@ class OrchestratorLogic:
             case ReadingChanged():
                 return [Remark(body.switch, "reading", body.reason, {"is_bad": body.is_bad}), Send(body)]
             case DatabaseOutage():
-                return [_outage_alert(body)]
+                return [outage_alert(body)]
             case ComponentReset():
                 return self._component_reset(body, now_ms)
             case ComponentAlert():
-                condition = _down(body.component) if body.is_open else ONCE
-                return [Alert(body.severity, f"{body.component}: supervision", body.text, condition)]
+                return [component_alert(body)]
             case Fill():
                 self._tally.take_fill(body)
             case IntentDone() | OrderRejected():
@@ -167,15 +186,10 @@ class OrchestratorLogic:
             text = f"the cycle of day {body.day_ms} is not started again; newest {cycle.last_day_ms}"
             return [cycle.stay("day_repeated", text)]
         skipped, cycle.next_day_ms, cycle.next_close_ms = cycle.next_day_ms, body.day_ms, body.close_ms
-        self._touch("cycle")
+        self._touch("cycle", "allocation")
         self._wake(now_ms)
-        if skipped is None:
-            return []
-        text = f"the cycle of day {skipped} was skipped: {body.day_ms} closed before it could start"
-        return [
-            cycle.stay("day_skipped", text, skipped_day_ms=skipped),
-            Alert("critical", "A daily cycle was skipped", text),
-        ]
+        self._capital.day_closed(body)
+        return [] if skipped is None else cycle.skipped(skipped)
 
     def _risk_assessed(self, body: RiskAssessed, now_ms: int) -> Commands:
         cycle = self._cycle
@@ -196,6 +210,22 @@ class OrchestratorLogic:
         self._wake(now_ms)
         return [cycle.stay("engine_done", f"{body.engine}: {body.summary}", engine=str(body.engine))]
 
+    def _capital_freed(self, body: CapitalFreed, now_ms: int) -> Commands:
+        self._transfers.take_answer(body)
+        self._touch("transfers")
+        self._wake(now_ms)
+        return []
+
+    def _judge_answers(self, now_ms: int) -> Commands:
+        free, commands = self._capital.judge_answers(self._risk_states.get(GLOBAL, NORMAL))
+        if commands:
+            self._touch("transfers")
+        if free and self._cycle.stage is Stage.CAPITAL and self._cycle.transfers is not None:
+            self._cycle.transfers += free
+            self._touch("cycle")
+            self._wake(now_ms)
+        return commands
+
     def _transfer_ended(self, body: TransferEnded, now_ms: int) -> Commands:
         commands = self._transfers.take_ended(body)
         self._touch("transfers")
@@ -209,8 +239,8 @@ class OrchestratorLogic:
         self._touch("control")
         if self._cycle.waiting_for == body.component and body.state == FAULTED:
             self._wake(now_ms)
-        note = _entry_of(body)
-        ended = [AlertEnded(_down(body.component), "it is working again")] if body.state == RUNNING else []
+        note = entry_of(body)
+        ended = [AlertEnded(down(body.component), "it is working again")] if body.state == RUNNING else []
         return [note, *ended, Send(body)]
 
     def _component_reset(self, body: ComponentReset, now_ms: int) -> Commands:
@@ -220,23 +250,19 @@ class OrchestratorLogic:
         after = "STARTING" if before == FAULTED else before
         self._components[component] = after
         self._touch("control")
-        fact = OperatorCommandFact(
-            command_id=body.command_id,
-            action="reset",
-            scope=component,
-            reason=body.reason,
-            who=body.who,
-            given_ms=now_ms,
-        )
-        note = Remark(component, "reset", f"{body.who}: {body.reason}", {"from": before, "to": after}, before, True)
-        return [note, Record(fact)]
+        return reset_commands(body, before, after, now_ms)
 
     # --- the cycle ---
 
     def tick(self, now_ms: int) -> Commands:
-        """Take one step of the cycle, if one is due."""
+        """Judge closed days and answers of engines, and take one step of the cycle, if one is due."""
         self._due_ms = None
         self._touch("control")
+        if closes := self._capital.tracker.judge():
+            self._touch("allocation")
+        return closes + self._judge_answers(now_ms) + self._step(now_ms)
+
+    def _step(self, now_ms: int) -> Commands:
         cycle = self._cycle
         if cycle.is_overtaken:
             return self._overtaken(now_ms)
@@ -311,7 +337,7 @@ class OrchestratorLogic:
         assert cycle.equity_usdt is not None
         own_state = self._risk_states.get(str(engine), "NORMAL")
         entries_allowed = cycle.stage is Stage.ENGINES and permits_entries(own_state)
-        target = self._parameters.weights[engine] * cycle.equity_usdt
+        target = self._capital.weights(cycle.day_ms)[engine] * cycle.equity_usdt
         cycle.waiting_for = str(engine)
         body = RunCycle(
             day_ms=cycle.day_ms,
@@ -335,9 +361,11 @@ class OrchestratorLogic:
         cycle = self._cycle
         self._touch("cycle", "transfers")
         if cycle.transfers is None:
+            faulted = frozenset(name for name, state in self._components.items() if state == FAULTED)
+            decided = self._capital.decide(cycle.day_ms, self._portfolio, faulted)
             cycle.transfers = self._transfers.due()
             self._wake(now_ms)
-            return self._transfers.order(cycle.transfers)
+            return decided + self._transfers.order(cycle.transfers)
         if self._transfers.are_under_way(cycle.transfers):
             return []
         self._wake(now_ms)
@@ -361,12 +389,13 @@ class OrchestratorLogic:
         data = summary_data(
             self._portfolio,
             self._tally,
-            self._parameters.weights,
+            self._capital.weights(),
             cycle.outcomes,
             self._risk_states,
             self._components,
         )
         data["risk"] = {"state": cycle.risk_state, "reason": cycle.risk_reason, "scopes": dict(self._risk_states)}
+        data["regime"] = self._capital.tracker.regime.value
         data["transfers"] = {"under_way": self._transfers.under_way, "owed": self._transfers.owed()}
         self._tally.clear()
         self._touch("cycle", "tally")
@@ -390,7 +419,7 @@ class OrchestratorLogic:
 
     def rows(self) -> Iterable[StateRow]:
         known = () if self._portfolio is None else ("portfolio",)
-        return [self._row(key) for key in ("cycle", "transfers", "tally", "control", *known)]
+        return [self._row(key) for key in ("cycle", "transfers", "allocation", "tally", "control", *known)]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -402,7 +431,9 @@ class OrchestratorLogic:
         if key == "cycle":
             return StateRow(key, self._cycle.stage.value, SCHEMA, self._cycle.to_data())
         if key == "transfers":
-            return StateRow(key, "", SCHEMA, self._transfers.to_data())
+            return StateRow(key, "", requests.SCHEMA, self._transfers.to_data())
+        if key == "allocation":
+            return self._capital.allocation_row(key)
         if key == "tally":
             return StateRow(key, "", SCHEMA, self._tally.to_data())
         if key == "portfolio":
@@ -415,27 +446,3 @@ class OrchestratorLogic:
             "due_ms": self._due_ms,
         }
         return StateRow(key, "", SCHEMA, data)
-
-
-def _entry_of(body: ComponentChanged) -> JournalLine:
-    """The supervision's transition for the journal, checked against the component's table again."""
-    component = str(body.component)
-    if not body.trigger:  # a message of an older version
-        return Remark(component, "component_changed", body.reason, {}, body.state, is_bookkeeping=True)
-    return ComponentLife.restored(component, body.source).fire(body.trigger, body.reason, {})
-
-
-def _down(component: object) -> str:
-    """The key of the condition that a component does not run (OR-8)."""
-    return f"component:{component}"
-
-
-def _outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
-    """A condition with its beginning and its end in wall time: market time did not advance meanwhile."""
-    if body.until:
-        return AlertEnded(DATABASE_CONDITION, f"the database can be used again since {body.until}.")
-    text = (
-        f"The database {body.what} since {body.since}: {body.why}. Nothing was decided or sent meanwhile; stops "
-        "remained at the exchange, and everything resumes automatically. Find out why the database could not be used."
-    )
-    return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)

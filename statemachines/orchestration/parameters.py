@@ -1,4 +1,4 @@
-"""Configuration of the orchestrator (OR-1, OR-3, OR-6)."""
+"""Configuration of the orchestrator (OR-1, OR-2, OR-3, OR-6)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from statemachines.limits.parameter_checks import Distinct, OneOf, in_words
+from statemachines.orchestration.allocation.parameters import AllocationParameters
 from statemachines.parameters import EngineName, ParameterModel, Unit
 from statemachines.values import IDENTITY_OF, ActorName
 
@@ -29,7 +30,7 @@ class OrchestratorParameters(ParameterModel):
     """The daily cycle and the weights of the engines."""
 
     weights: dict[EngineName, Weight] = Field(default_factory=_default_weights)
-    """Target weights of the engines; they add up to 1 (OR-1, O4)."""
+    """Default weights of the engines; they add up to 1 (OR-1, O4)."""
 
     cycle: Cycle = _CYCLE
     """The order in which the daily cycle runs the engines; FUNDING is not driven by it (OR-3, O7, F3)."""
@@ -37,6 +38,9 @@ class OrchestratorParameters(ParameterModel):
     protective: Cycle = _CYCLE
     """Engines that are run without entries while risk is not NORMAL, because they have exits and stops to see to
     (OR-3)."""
+
+    allocation: AllocationParameters = AllocationParameters()
+    """How capital is allocated to the engines (OR-2, OR-4, OR-5)."""
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:

@@ -1,4 +1,5 @@
-"""The accounts' holdings and their value: the single definition of equity, and the holdings it is computed from.
+"""The accounts' holdings and their value: the single definition of equity, the holdings it is computed from, and the
+part of an engine's capital that is to be given.
 
 No rule about risk or orders belongs here.
 """

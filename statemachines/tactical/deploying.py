@@ -66,6 +66,14 @@ class Deploying:
         cash = max(ZERO, self.engine_orders.engine.cash_usdt - self._owed_usdt())
         return Capital(cash, min(self.engine_orders.engine.reserve_usdt, cash))
 
+    def buying_usdt(self) -> Decimal:
+        """What the orders of the upcoming deployment may still take, slippage and fee included."""
+        work, prices, p = self.engine_orders.upcoming.work, self.engine_orders.engine.prices, self.parameters
+        if work is None or work.side is not Side.BUY:
+            return ZERO
+        value = sum((quantity * prices[coin] for coin, quantity in work.missing.items()), ZERO)
+        return value * (1 + p.max_slippage) * (1 + p.spot_fee_rate)
+
     def _funded(self, capital: Capital, target_usdt: Decimal) -> bool:
         """CASH_ACCUMULATION or MARKET_MONITORING, depending on the cash for a smallest deployment (A3)."""
         least, upcoming = smallest_deployment(target_usdt, self.parameters), self.engine_orders.upcoming

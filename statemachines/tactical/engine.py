@@ -12,7 +12,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, Commands, ExchangeCall, Send
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import Portfolio, TransferEnded
+from statemachines.messages.accounts import FreeCapital, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
@@ -101,6 +101,9 @@ class TacticalEngine:
                 self._finish_cycle()
             case TransferEnded() if body.from_account is Account.TACTICAL:
                 self._returning.moved(body)
+                self._engine_orders.capital_moved(body)
+            case FreeCapital() if body.engine is self.name:
+                self._engine_orders.ask(body, now_ms)
             case _:
                 pass
         return self._engine_orders.take()
@@ -116,6 +119,14 @@ class TacticalEngine:
             self._deploying.decide(body, now_ms)
         self._returning.request_again()
         self._finish_cycle()
+
+    def _give(self, now_ms: int) -> None:
+        """A8: only cash is given, never a deployment; what cannot be given is waived."""
+        if self._engine_orders.begins_to_give(now_ms) is not None:
+            cash, owed = self._engine_orders.engine.cash_usdt, self._returning.owed_usdt()
+            buying = self._deploying.buying_usdt()
+            why = f"cash {cash:f} USDT, {owed:f} of it owed to CORE-HODL or kept aside, {buying:f} being deployed (A8)"
+            self._engine_orders.answer(self.name, cash - owed - buying, why)
 
     def _advance(self, key: str, now_ms: int) -> None:
         """All orders of a deployment have ended: done, repeated after a pause, or abandoned (TA-9)."""
@@ -162,8 +173,9 @@ class TacticalEngine:
     # --- time ---
 
     def deadline(self) -> int | None:
-        """When open orders are to be cancelled or missing quantities sent again."""
+        """When open orders are to be cancelled, missing quantities sent again, or capital is to be given."""
         due = [self._engine_orders.retry_ms(one) for one in self._engine_orders.deployments.values()]
+        due.append(self._engine_orders.releases.due_ms)
         return min((ms for ms in due if ms is not None), default=None)
 
     def tick(self, now_ms: int) -> Commands:
@@ -177,5 +189,6 @@ class TacticalEngine:
                 self._advance(key, now_ms)
             else:
                 self._engine_orders.withdraw(key)
+        self._give(now_ms)
         self._finish_cycle()
         return self._engine_orders.take()

@@ -11,6 +11,7 @@ from statemachines.commands import Remark, Send
 from statemachines.engine_rows import ENGINE_KEY, EngineRows
 from statemachines.intent_ids import intent_id
 from statemachines.messages.orders import Fill, Intent, IntentEnded, OrderDenied, Withdraw
+from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.state import Deployment, EngineRow, Holding, Leg, Work
@@ -70,6 +71,8 @@ class EngineOrders(EngineRows[EngineRow]):
         for key, row in rows.items():
             if key == ENGINE_KEY:
                 self.engine = EngineRow.model_validate(row.data)
+            elif key == RELEASES_KEY:
+                self.releases = Releases.model_validate(row.data)
             else:
                 found.append(Deployment.model_validate(row.data))
         if found:

@@ -23,8 +23,9 @@ class Returning:
         self.parameters = engine_orders.parameters
 
     def owed_usdt(self) -> Decimal:
-        """Proceeds that have not reached CORE-HODL yet; they must not be deployed."""
-        total = self.engine_orders.engine.dust_usdt
+        """Proceeds that have not reached CORE-HODL yet, and capital that is kept aside for a transfer; they must not be
+        deployed."""
+        total = self.engine_orders.engine.dust_usdt + self.engine_orders.releases.aside_usdt
         for one in self.engine_orders.deployments.values():
             if one.work is not None and one.work.side is Side.SELL:
                 total += one.work.proceeds_usdt

@@ -127,7 +127,7 @@ def _size(
     refused = _refusal(position, view, parameters, cycle, direction, instrument, len(exposures))
     if refused or instrument is None or values.atr is None:
         return refused or "no ATR", nothing, ""
-    equity_usdt, episode = view.portfolio.equity_usdt, view.memory.episode
+    equity_usdt, episode = view.equity_usdt, view.memory.episode
     factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
     quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
     if quantity > 0 and direction * position.trade.dust < 0:

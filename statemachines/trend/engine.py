@@ -15,13 +15,15 @@ from pydantic import BaseModel
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, Portfolio
+from statemachines.messages.accounts import BalancesKnown, FreeCapital, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
-from statemachines.state_store import StateDialect
+from statemachines.portfolio.release import RELEASES_KEY, Releases
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.trend import decisions
+from statemachines.trend.giving import Giving
 from statemachines.trend.machine import CycleStage, TrendState
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
@@ -29,7 +31,18 @@ from statemachines.trend.trade import Trade
 from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, PortfolioSeen, View
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 
-SCHEMA = 1
+ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY = "engine", "portfolio", "instruments"
+SCHEMA = 2
+
+
+def with_capital(row: StateRow) -> StateRow:
+    """Schema 1 was written by versions that were not asked to give capital (O4)."""
+    data = dict(row.data)
+    if row.key == PORTFOLIO_KEY:
+        data["cash_usdt"] = None
+    elif row.key not in (ENGINE_KEY, INSTRUMENTS_KEY):
+        data["cut_gives"] = False
+    return row._replace(schema=2, data=data)
 
 
 def is_idle_row(row: StateRow) -> bool:
@@ -37,7 +50,7 @@ def is_idle_row(row: StateRow) -> bool:
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
-DIALECT = StateDialect(is_idle=is_idle_row)
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital}), is_idle=is_idle_row)
 
 
 class TrendEngine:
@@ -59,6 +72,7 @@ class TrendEngine:
             asset.symbol: PositionOrders(name, self._account, asset, parameters, self._view)
             for asset in parameters.assets
         }
+        self._giving = Giving(name, self._view, parameters)
         self._saved: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._dumped: dict[str, BaseModel] = {}
 
@@ -79,12 +93,14 @@ class TrendEngine:
         for key, saved in rows.items():
             self._saved[key] = (saved.state, dict(saved.data))
         view = self._view
-        if (row := rows.get("engine")) is not None:
+        if (row := rows.get(ENGINE_KEY)) is not None:
             view.memory = EngineMemory.model_validate(row.data)
-        if (row := rows.get("portfolio")) is not None:
+        if (row := rows.get(PORTFOLIO_KEY)) is not None:
             view.portfolio = PortfolioSeen.model_validate(row.data)
-        if (row := rows.get("instruments")) is not None:
+        if (row := rows.get(INSTRUMENTS_KEY)) is not None:
             view.instruments = InstrumentsSeen.model_validate(row.data)
+        if (row := rows.get(RELEASES_KEY)) is not None:
+            view.releases = Releases.model_validate(row.data)
         for position in self._positions.values():
             if (row := rows.get(position.asset.asset)) is not None:
                 position.load(Trade.model_validate(row.data))
@@ -101,9 +117,10 @@ class TrendEngine:
         """Key, state and content of every row."""
         cycle = self._view.memory.cycle
         models: list[tuple[str, str, BaseModel]] = [
-            ("engine", "" if cycle is None else cycle.stage.value, self._view.memory),
-            ("portfolio", "", self._view.portfolio),
-            ("instruments", "", self._view.instruments),
+            (ENGINE_KEY, "" if cycle is None else cycle.stage.value, self._view.memory),
+            (PORTFOLIO_KEY, "", self._view.portfolio),
+            (INSTRUMENTS_KEY, "", self._view.instruments),
+            (RELEASES_KEY, "", self._view.releases),
         ]
         return models + [(d.asset.asset, d.machine.state.value, d.saved()) for d in self._positions.values()]
 
@@ -113,7 +130,7 @@ class TrendEngine:
             if self._dumped.get(key) is model:
                 continue  # only ever replaced as a whole
             data = model.model_dump(mode="json")
-            if isinstance(model, PortfolioSeen | InstrumentsSeen):
+            if isinstance(model, PortfolioSeen | InstrumentsSeen | Releases):
                 self._dumped[key] = model
             if self._saved.get(key) != (state, data):
                 self._saved[key] = (state, data)
@@ -128,6 +145,8 @@ class TrendEngine:
     def handle(self, message: Envelope) -> Commands:
         now_ms = message.market_ms
         commands = self._dispatch(message, now_ms)
+        if self._view.releases.open is not None:
+            self._giving.report(self._all(), now_ms)
         return commands + self._advance(now_ms)
 
     def _dispatch(self, message: Envelope, now_ms: int) -> Commands:
@@ -147,7 +166,11 @@ class TrendEngine:
                     )
                 )
             case RunCycle() as run if run.engine == self.name:
-                return self._run_cycle(run, now_ms)
+                return self._giving.end(self._all()) + self._run_cycle(run, now_ms)
+            case FreeCapital() as asked if asked.engine == self.name:
+                return self._giving.asked(asked, now_ms)
+            case TransferEnded() as moved if moved.from_account == self._account:
+                self._giving.transferred(moved)
             case DayClosed() as day:
                 self._take_day(day)
             case FundingSettled() as settled:
@@ -160,6 +183,9 @@ class TrendEngine:
             case InstrumentsKnown() as known_instruments:
                 self._view.take_instruments(known_instruments.instruments)
         return []
+
+    def _all(self) -> list[PositionOrders]:
+        return list(self._positions.values())
 
     def _each(self, act: Callable[[PositionOrders], Commands]) -> Commands:
         return [command for position in self._positions.values() for command in act(position)]
@@ -256,6 +282,7 @@ class TrendEngine:
         if memory.cycle_due_ms is not None and memory.cycle_due_ms <= now_ms:
             memory.cycle_due_ms = None
             out += self._enter(now_ms)
+        out += self._giving.tick(self._all(), now_ms)
         return out + self._advance(now_ms)
 
     def deadline(self) -> int | None:
@@ -263,6 +290,7 @@ class TrendEngine:
         due = [
             memory.settled_due_ms,
             memory.cycle_due_ms,
+            self._view.releases.due_ms,
             *(position.deadline() for position in self._positions.values()),
         ]
         return min((at for at in due if at is not None), default=None)

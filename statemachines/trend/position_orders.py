@@ -74,6 +74,12 @@ class PositionOrders(Position):
         self.trade.cut = intent.intent_id
         return [note, Send(intent)]
 
+    def give(self, quantity: Decimal, reason: str) -> Commands:
+        """O4: sell a part of the position so that its margin can be given."""
+        intent = self._orders.reduction(self.trade.direction, quantity, "trim", reason)
+        self.trade.cut, self.trade.cut_gives = intent.intent_id, True
+        return [self.machine.remark("give", reason, {"quantity": plain(quantity)}), Send(intent)]
+
     def close_day(self, close: Decimal, close_ms: int) -> None:
         """T4, T6: one more daily close since the entry."""
         t = self.trade
@@ -242,6 +248,9 @@ class PositionOrders(Position):
             return self._settle(now_ms)
         if t.held == 0:
             return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
+        gives, t.cut_gives = t.cut_gives, False
+        if gives:
+            return self._guard(now_ms, "O4: the position was reduced to give capital")
         if done.filled_quantity == 0:
             t.halved_in = 0  # nothing was sold: the next daily close of the episode cuts again
         return self._guard(now_ms, "TR-13: the position was cut")

@@ -44,7 +44,8 @@ class Trade(BaseModel):
     `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of them;
     `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that. `dust` is
     the signed remainder of earlier positions; it is not a position (X1). `alerted` holds the conditions with an open
-    alert. No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
+    alert. `cut_gives`: the cut gives capital (O4) and is not TR-13's. No entry is made at a daily close at or before
+    `blocked_through_ms` (T2, T3).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -80,6 +81,7 @@ class Trade(BaseModel):
     alerted: list[str] = Field(default_factory=list)
     retry_ms: int | None = None
     cut: str | None = None
+    cut_gives: bool = False
 
     def flat(self) -> Trade:
         """The state without a position; only what outlasts a trade is kept."""

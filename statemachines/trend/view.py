@@ -19,6 +19,7 @@ from statemachines.messages.accounts import Portfolio
 from statemachines.messages.control import RiskState
 from statemachines.messages.market import DayClosed, FundingSettled
 from statemachines.portfolio.equity import price_key
+from statemachines.portfolio.release import Releases
 from statemachines.trend import rules
 from statemachines.trend.machine import CycleMachine, CycleStage
 from statemachines.trend.parameters import TrendParameters
@@ -74,6 +75,8 @@ class PortfolioSeen(BaseModel):
     version_no: int = 0
     market_ms: int = -1
     equity_usdt: Decimal = Decimal(0)
+    cash_usdt: Decimal | None = None
+    """The wallet balance; None until a portfolio of this version has shown it."""
     positions: dict[str, Decimal] = Field(default_factory=dict)
     prices: dict[str, Decimal] = Field(default_factory=dict)
 
@@ -96,6 +99,8 @@ class View:
         self.memory = EngineMemory()
         self.portfolio = PortfolioSeen()
         self.instruments = InstrumentsSeen()
+        self.releases = Releases()
+        """Capital that is to be given, or is kept aside (OR-2, OR-4)."""
         self.windows = {asset.symbol: DailyWindow(parameters.warm_up_bars) for asset in parameters.assets}
 
     # --- updates ---
@@ -164,6 +169,7 @@ class View:
             version_no=portfolio.version_no,
             market_ms=portfolio.market_ms,
             equity_usdt=own.equity_usdt,
+            cash_usdt=own.cash_usdt,
             positions={symbol: held[0] for symbol, held in own.positions.items() if symbol in self.windows},
             prices={
                 symbol: portfolio.prices[key]
@@ -184,6 +190,11 @@ class View:
             self.memory.risk[risk.scope] = risk
 
     # --- queries ---
+
+    @property
+    def equity_usdt(self) -> Decimal:
+        """T7: the sub-account's equity for sizing, without capital that is kept aside for a transfer."""
+        return self.portfolio.equity_usdt - self.releases.aside_usdt
 
     def next_intent_id(self) -> str:
         """The next id `<engine>-<base36 counter>`, never issued twice."""

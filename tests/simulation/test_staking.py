@@ -28,14 +28,18 @@ CORE = Account.CORE_HODL
 
 def configured(*, is_enabled: bool) -> EternalConfig:
     """Every market is calm enough, so that ETH is staked as soon as the first build has ended; nearly all of it is, and
-    a small drift is too much, so that sales lack liquid coins."""
+    a small drift is too much, so that sales lack liquid coins. No regime brings further capital to build in (OR-2)."""
     config = EternalConfig()
     core = config.engines.core_hodl
     changes = {"enabled": is_enabled, "max_volatility": Decimal(9), "max_share": Decimal("0.98")}
     staking = core.staking.model_copy(update=changes)
     core = core.model_copy(update={"staking": staking, "max_drift": Decimal("0.02")})
     engines = config.engines.model_copy(update={"core_hodl": core})
-    return config.model_copy(update={"engines": engines})
+    allocation = config.orchestrator.allocation
+    regime = allocation.regime.model_copy(update={"dwell_closes": 365})
+    allocation = allocation.model_copy(update={"regime": regime})
+    orchestrator = config.orchestrator.model_copy(update={"allocation": allocation})
+    return config.model_copy(update={"engines": engines, "orchestrator": orchestrator})
 
 
 def ran(*, is_enabled: bool, sim: SimConfig | None = None) -> tuple[MemoryStore, InProcessSystem]:

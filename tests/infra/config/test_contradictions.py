@@ -174,6 +174,10 @@ def test_a_shared_limit_is_compared_as_it_is_set_and_not_with_its_default() -> N
             "engines.tactical.funding_settlements 91 looks back over 728 h",
         ),
         ("market_data.daily_backfill_default=150", "engines.trend_1 looks back over 200 daily bars of BTCUSDT"),
+        (
+            'market_data.daily_backfill={"spot:BTCUSDT"=199}',
+            "orchestrator.allocation.regime looks back over 200 daily bars of spot:BTCUSDT",
+        ),
     ],
 )
 def test_a_contradiction_between_sections_names_both_settings(setting: str, told: str) -> None:

@@ -220,3 +220,12 @@ def test_values_are_written_as_toml_reads_them() -> None:
 def test_the_first_line_points_editors_to_the_schema() -> None:
     named = HEAD.splitlines()[0].removeprefix("#:schema ./")
     assert (DOCS / named).is_file()
+
+
+def test_a_section_is_introduced_by_its_own_meaning() -> None:
+    """Each table of the documented file was introduced by the meaning of its last field."""
+    fields = EternalConfig.model_fields
+    for section in facts_of(EternalConfig()).sections:
+        description = fields[section.path[0]].description
+        if len(section.path) == 1 and description:
+            assert section.meaning == " ".join(description.split())

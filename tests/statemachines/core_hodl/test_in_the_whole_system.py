@@ -47,7 +47,11 @@ def test_ch3_everything_is_spot_and_post_only(calm_run: MemoryStore) -> None:
 def test_ch6_the_first_build_takes_thirty_daily_tranches_each_once(calm_run: MemoryStore) -> None:
     journal = calm_run.journal(ActorName.CORE_HODL)
     for asset in ("BTC", "ETH"):
-        days = [line.market_ms // DAY_MS for line in journal if line.note.trigger == f"buy_{asset}"]
+        days = [
+            line.market_ms // DAY_MS
+            for line in journal
+            if line.note.trigger == f"buy_{asset}" and line.note.data["purpose"] == "build"
+        ]
         assert len(days[:FIRST_BUILD]) == FIRST_BUILD
         assert len(set(days[:FIRST_BUILD])) == FIRST_BUILD, "one tranche a day"
     assert sum(line.note.trigger == "build_ends" for line in journal) == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
+from statemachines.messages.accounts import CapitalFreed
 from statemachines.messages.control import CycleDone
 from statemachines.messages.orders import Intent
 from statemachines.values import ActorName
@@ -52,7 +53,7 @@ SPECS = (
         actor_class=Toy,
         subscribes=EVERY_ENGINE,
         subscribes_own=EVERY_ENGINES_OWN,
-        sends=(Intent, CycleDone),
+        sends=(Intent, CapitalFreed, CycleDone),
         machines=(MachineSpec(name="toy", about="OR-3: one machine that counts.", table=_table),),
     ),
 )

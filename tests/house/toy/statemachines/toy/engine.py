@@ -8,6 +8,7 @@ from decimal import Decimal
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.facts import BarFact
+from statemachines.messages.accounts import CapitalFreed, FreeCapital
 from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed
@@ -60,6 +61,10 @@ class ToyEngine:
                 self._price, self._is_dirty = closes[-1] if closes else self._price, True
             case RunCycle() as cycle:
                 self._cycle, self._is_dirty = cycle, True
+            case FreeCapital() as asked:
+                why = "what it has is needed for its purchase"
+                freed = CapitalFreed(release_id=asked.release_id, engine=self.name, freed_usdt=Decimal(0), reason=why)
+                return [Send(freed)]
         return []
 
     def deadline(self) -> int | None:
