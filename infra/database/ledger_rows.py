@@ -84,7 +84,8 @@ class LedgerRows:
                            quantity::text, price::text, realized_pnl::text, engine
                        FROM executions x WHERE p.kind = 'fill'
                        AND x.account = split_part(p.posting_id, ':', 2)
-                       AND x.execution_id = substr(p.posting_id, length(x.account) + 7)) e ON true
+                       AND x.execution_id = substr(p.posting_id, length(split_part(p.posting_id, ':', 2)) + 7)
+                   ) e ON true
                    ORDER BY p.posted_ms, p.posting_id COLLATE "C" """,
                 ms=place[0],
                 id=place[1],

@@ -30,7 +30,7 @@ from infra.bybit.credentials import Credentials
 from infra.bybit.ledger_reading import ExchangeRecords
 from infra.bybit.session import DirectSessions
 from infra.config import EternalConfig
-from infra.database import ledger_rows
+from infra.database import connection, ledger_rows
 from infra.database.ledger_rows import reading
 from infra.database.store import PostgresStore
 from infra.faults import OperatorError
@@ -228,6 +228,20 @@ def test_the_csv_has_one_line_per_movement_with_the_realized_profit_of_each_fill
     suspense = [line for line in lines if line["type"] == "suspense"]
     assert len(suspense) == 2 and all("HYPERLINK" in line["description"] for line in suspense)
     assert not [cell for line in lines for cell in line.values() if cell.startswith(("=", "@", "+"))]
+
+
+def test_a_page_of_a_large_ledger_is_read_quickly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """The execution of each fill was looked for among all of its account: after 5,000 fills of an account a page took
+    more than the 5 s that a query may take, and neither check nor export could read the ledger any more."""
+    monkeypatch.setattr(connection, "READ_TIMEOUT_MS", 1_000)
+    store, many = PostgresStore(database_url), 6_000
+    facts = [one for number in range(many) for one in fill(number, "linear", Side.BUY, DAY_ONE + number)]
+    Pen(store).write(facts=facts)
+    store.close()
+    with reading(database_url) as rows:
+        found = list(rows.postings(account=A))
+    assert len(found) == many
+    assert all(one.execution is not None and one.execution["engine"] == "trend-1" for one in found)
 
 
 def test_the_columns_are_documented_as_they_are() -> None:
