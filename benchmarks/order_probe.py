@@ -22,6 +22,7 @@ from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Send
 from statemachines.execution.orders.order_ids import parse_client_order_id
 from statemachines.facts import BarFact
+from statemachines.intent_ids import intent_id
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.orders import Intent
@@ -182,7 +183,7 @@ class SignallingProbe:
     def _intent(self) -> Intent:
         self._number += 1
         return Intent(
-            intent_id=f"{self.name}-{_base36(self._number)}",
+            intent_id=intent_id(self.name, self._number),
             engine=self.name,
             account=ACCOUNT_OF[self.name],
             category=LINEAR,
@@ -219,15 +220,6 @@ def raised(risk: RiskParameters, with_leverage: bool = False) -> RiskParameters:
     }
     engines = {name: limits.model_copy(update=room if with_leverage else {}) for name, limits in risk.engines.items()}
     return risk.model_copy(update={"engines": engines, "max_orders_per_minute": MAX_ORDERS_PER_MINUTE})
-
-
-def _base36(number: int) -> str:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = digits[digit] + text
-    return text
 
 
 @dataclass(frozen=True)

@@ -83,15 +83,6 @@ def account_view(account: Account, holdings: Holdings, prices: Prices) -> Accoun
     )
 
 
-def build_portfolio(version_no: int, market_ms: int, accounts: Mapping[Account, Holdings], prices: Prices) -> Portfolio:
-    """The view of all accounts at the given prices; its equity is the exact sum of the accounts'.
-
-    Raises MissingPriceError.
-    """
-    views = {account: account_view(account, held, prices) for account, held in accounts.items()}
-    return portfolio_of(version_no, market_ms, views, prices)
-
-
 def portfolio_of(version_no: int, market_ms: int, views: Mapping[Account, AccountView], prices: Prices) -> Portfolio:
     """All accounts as one view; its equity is the exact sum of theirs."""
     return Portfolio(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.facts import BarFact
+from statemachines.messages.accounts import Portfolio
 from statemachines.messages.orders import Fill, Intent, IntentDone, OrderRejected
+from statemachines.portfolio.equity import Holdings, account_view, portfolio_of
 from statemachines.refusals import RefusalCause
 from statemachines.requests import Quote
-from statemachines.values import ACCOUNT_OF, LINEAR, SPOT, ActorName, Category, Instrument, Side
+from statemachines.values import ACCOUNT_OF, LINEAR, SPOT, Account, ActorName, Category, Instrument, Side
 
 ZERO = Decimal(0)
 
@@ -134,3 +137,11 @@ def ended(
     if outcome == "REJECTED":
         return OrderRejected(refusal=refusal, **fields)
     return IntentDone(outcome=outcome, **fields)
+
+
+def portfolio(
+    version_no: int, market_ms: int, accounts: Mapping[Account, Holdings], prices: Mapping[str, Decimal]
+) -> Portfolio:
+    """The view of all accounts at the given prices. Raises MissingPriceError."""
+    views = {account: account_view(account, held, prices) for account, held in accounts.items()}
+    return portfolio_of(version_no, market_ms, views, prices)

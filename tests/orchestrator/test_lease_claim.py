@@ -59,39 +59,45 @@ def holder(url: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def test_the_second_launch_waits_says_whose_the_database_is_and_takes_over_at_its_end(
-    tmp_path: Path,
-    database_url: str,  # noqa: F811 - the fixture
-) -> None:
+@pytest.fixture
+def two(tmp_path: Path, database_url: str) -> Iterator[tuple[Launch, Launch, threading.Thread]]:  # noqa: F811
+    """The first launch has the lease, the second reports it and waits on the thread."""
     first, second = Launch(tmp_path / "first"), Launch(tmp_path / "second")
     with first.starting(database_url) as working:
         working.join(10.0)
         with second.starting(database_url) as waiting:
             until(lambda: bool(second.notices.shown()))
-            (sentence,) = second.notices.shown()
-            assert sentence.startswith(SENTENCE) and str((tmp_path / "first").resolve()) in sentence
-            assert "`eternal stop` there" in sentence and "takes over" in sentence
-            waiting.join(0.5)
-            assert waiting.is_alive() and str(tmp_path / "first") in holder(database_url)
-            first.claim.release()
-            waiting.join(10.0)
-            assert not waiting.is_alive() and second.notices.shown() == []
-            assert str(tmp_path / "second") in holder(database_url)
+            yield first, second, waiting
+
+
+def test_the_second_launch_waits_says_whose_the_database_is_and_takes_over_at_its_end(
+    two: tuple[Launch, Launch, threading.Thread],
+    tmp_path: Path,
+    database_url: str,  # noqa: F811 - the fixture
+) -> None:
+    first, second, waiting = two
+    (sentence,) = second.notices.shown()
+    assert sentence.startswith(SENTENCE) and str((tmp_path / "first").resolve()) in sentence
+    assert "`eternal stop` there" in sentence and "takes over" in sentence
+    waiting.join(0.5)
+    assert waiting.is_alive() and str(tmp_path / "first") in holder(database_url)
+    first.claim.release()
+    waiting.join(10.0)
+    assert not waiting.is_alive() and second.notices.shown() == []
+    assert str(tmp_path / "second") in holder(database_url)
 
 
 def test_a_waiting_start_can_be_broken_off_and_leaves_the_lease_alone(
+    two: tuple[Launch, Launch, threading.Thread],
     tmp_path: Path,
     database_url: str,  # noqa: F811 - the fixture
 ) -> None:
-    first, second = Launch(tmp_path / "first"), Launch(tmp_path / "second")
-    with first.starting(database_url) as working:
-        working.join(10.0)
-        with second.starting(database_url) as waiting:
-            until(lambda: bool(second.notices.shown()))
-            second.is_stopping = True
-            waiting.join(10.0)
-            assert not waiting.is_alive()
-        assert str(tmp_path / "first") in holder(database_url)
+    _first, second, waiting = two
+    second.is_stopping = True
+    waiting.join(10.0)
+    assert not waiting.is_alive()
+    second.claim.release()  # as at the end of every launch
+    assert str(tmp_path / "first") in holder(database_url)
 
 
 def test_a_launch_that_lost_the_lease_reports_it_and_has_it_back_when_the_other_one_has_ended(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from statemachines.commands import Command, Commands, JournalEntry, Send
+from statemachines.commands import Command, JournalEntry, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, Reconciled, TransferEnded, TransferOrdered
 from statemachines.messages.control import AssessRisk, CycleDone, RiskAssessed, RiskState, RunCycle
@@ -17,10 +17,12 @@ from statemachines.messages.market import DayClosed
 from statemachines.orchestration.allocation.parameters import AllocationParameters, RegimeParameters
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters
-from statemachines.portfolio.equity import Holdings, build_portfolio
+from statemachines.portfolio.equity import Holdings
 from statemachines.values import ACCOUNT_OF, DAY_MS, Account, ActorName
-from tests.kit.core import Core, recorded
+from tests.kit import builders
+from tests.kit.core import recorded
 from tests.statemachines.orchestration.allocation.bars import bar
+from tests.statemachines.orchestration.answered import Answered
 
 DAY0 = 20_000 * DAY_MS
 ZERO = Decimal(0)
@@ -44,8 +46,8 @@ class Giving:
     is_silent: bool = False
 
 
-class Bank(Core[OrchestratorLogic]):
-    """`restart_before(n)`: whether the logic is rebuilt before its n-th step. `bars` are what the store holds."""
+class Bank(Answered):
+    """`bars` are what the store holds."""
 
     def __init__(
         self,
@@ -59,30 +61,11 @@ class Bank(Core[OrchestratorLogic]):
         self.bars: list[BarFact] = []
         self.made: dict[str, TransferOrdered] = {}
         self.waiting: list[FreeCapital] = []
-        self.inbox: list[Body] = []
-        self.steps = 0
         self.version = 0
-        self._restart_before = restart_before
-        super().__init__(lambda: OrchestratorLogic(parameters, "abc123"), DAY0)
+        super().__init__(lambda: OrchestratorLogic(parameters, "abc123"), DAY0, restart_before)
         self.tell(Reconciled(market_ms=self.now_ms, reason="start", discrepancies=0), self.portfolio())
 
     # --- driving ---
-
-    def tell(self, *bodies: Body) -> None:
-        self.inbox += bodies
-        self._drain()
-        self.run_due(between=self._drain)
-
-    def _drain(self) -> None:
-        while self.inbox:
-            self.deliver(self.inbox.pop(0))
-
-    def step(self, decide: Callable[[], Commands]) -> Commands:
-        self.steps += 1
-        if self._restart_before(self.steps):
-            self.restart()
-            self.logic.begin(self.now_ms)
-        return super().step(decide)
 
     def warm(self) -> None:
         self.logic.warm(recorded(self.bars, self.logic.history_needed()))
@@ -109,7 +92,7 @@ class Bank(Core[OrchestratorLogic]):
     def portfolio(self) -> Body:
         self.version += 1
         accounts = {account: Holdings({"USDT": amount}, {}) for account, amount in self.balances.items()}
-        return build_portfolio(self.version, self.now_ms, accounts, {})
+        return builders.portfolio(self.version, self.now_ms, accounts, {})
 
     # --- answering ---
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from statemachines.commands import Alert, AlertEnded, Command, Commands, JournalEntry, Record, Remark, Send
+from statemachines.commands import Alert, AlertEnded, Command, JournalEntry, Record, Remark, Send
 from statemachines.conditions import Conditions
 from statemachines.facts import AlertFact
 from statemachines.messages.accounts import FundingPaid, Reconciled, TransferEnded, TransferOrdered, TransferWanted
@@ -30,45 +30,23 @@ from statemachines.messages.orders import OrderDenied
 from statemachines.orchestration.daily_cycle import CYCLE_TABLE, Stage
 from statemachines.orchestration.logic import OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters
-from statemachines.portfolio.equity import Holdings, build_portfolio
+from statemachines.portfolio.equity import Holdings
 from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Account, ActorName, Side
 from tests.kit import builders
-from tests.kit.core import Core
+from tests.statemachines.orchestration.answered import Answered
 
 DAY0 = 20_000 * DAY_MS
 CYCLE = [ActorName.CORE_HODL, ActorName.TREND_1, ActorName.TREND_2, ActorName.TACTICAL]
 
 
-class World(Core[OrchestratorLogic]):
-    """Plays risk manager, engines and order manager around the logic.
-
-    `restart_before(n)` tells whether the logic is rebuilt from its rows before its n-th step.
-    """
+class World(Answered):
+    """Plays risk manager, engines and order manager around the logic."""
 
     def __init__(self, restart_before: Callable[[int], bool] = lambda _n: False) -> None:
-        super().__init__(OrchestratorLogic, DAY0)
+        super().__init__(OrchestratorLogic, DAY0, restart_before)
         self.risk = "NORMAL"
         self.silent: set[ActorName] = set()
         self.failing: set[str] = set()
-        self.inbox: list[Body] = []
-        self.steps = 0
-        self._restart_before = restart_before
-
-    def tell(self, *bodies: Body) -> None:
-        self.inbox += bodies
-        self._drain()
-        self.run_due(between=self._drain)
-
-    def _drain(self) -> None:
-        while self.inbox:
-            self.deliver(self.inbox.pop(0))
-
-    def step(self, decide: Callable[[], Commands]) -> Commands:
-        self.steps += 1
-        if self._restart_before(self.steps):
-            self.restart()
-            self.logic.begin(self.now_ms)
-        return super().step(decide)
 
     def act(self, command: Command) -> None:
         if isinstance(command, Send):
@@ -104,7 +82,7 @@ class World(Core[OrchestratorLogic]):
 
 def portfolio(now_ms: int) -> Body:
     accounts = {account: Holdings({"USDT": Decimal(20_000)}, {}) for account in ACCOUNT_OF.values()}
-    return build_portfolio(now_ms // HOUR_MS, now_ms, accounts, {})
+    return builders.portfolio(now_ms // HOUR_MS, now_ms, accounts, {})
 
 
 def wish(number: int) -> TransferWanted:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, TransferEnded
-from statemachines.portfolio.equity import Holdings, MissingPriceError, build_portfolio, equity_usdt
+from statemachines.portfolio.equity import Holdings, MissingPriceError, equity_usdt
 from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.values import HOUR_MS, Account
 from tests.kit import builders
@@ -52,7 +52,7 @@ def test_portfolio_equity_is_the_exact_sum_of_its_accounts(rows: list[tuple[Deci
         account: Holdings({"USDT": cash, "BTC": coin}, {"ETHUSDT": (position, Decimal(3000))})
         for account, (cash, coin, position) in zip(Account, rows, strict=False)
     }
-    portfolio = build_portfolio(1, 0, accounts, PRICES)
+    portfolio = builders.portfolio(1, 0, accounts, PRICES)
     assert portfolio.equity_usdt == sum(view.equity_usdt for view in portfolio.accounts.values())
     exact = sum(c + b * PRICES["spot:BTCUSDT"] + p * (PRICES["linear:ETHUSDT"] - 3000) for c, b, p in rows)
     assert portfolio.equity_usdt == exact

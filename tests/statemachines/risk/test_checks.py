@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from statemachines.limits.leverage import Exposure, liquidation_buffer
-from statemachines.portfolio.equity import Holdings, build_portfolio
+from statemachines.portfolio.equity import Holdings
 from statemachines.risk.checks import judge
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending
@@ -71,7 +71,7 @@ def order(
         maintenance_margin={"BTCUSDT": Decimal("0.005"), "ETHUSDT": Decimal("0.01")},
         price=PRICES[f"{category}:{symbol}"],
         price_ms=NOW - HOUR_MS,
-        portfolio=build_portfolio(7, NOW, accounts, PRICES),
+        portfolio=builders.portfolio(7, NOW, accounts, PRICES),
         unknown=(),
         held=held,
         pending=Pending(),
