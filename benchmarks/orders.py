@@ -172,9 +172,10 @@ class Load:
         before, begun = self._costs(), time.monotonic()
         load()
         self._await_acknowledged()
+        after = self._costs()  # by then every process has written its stamps
         found = figures(_since(self._reader.read(), begun))
         print(f"measured: {found}", flush=True)  # a later part may fail
-        return found | _per_order(before, self._costs(), found["acknowledged"])
+        return found | _per_order(before, after, found["acknowledged"])
 
     def killed(self, number: int) -> Mapping[str, float]:
         """Kill the order manager in the middle of a burst; when all is at rest, judge by the exchange's own list."""
