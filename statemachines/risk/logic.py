@@ -190,8 +190,9 @@ class RiskManagerLogic:
 
     def _intent(self, intent: Intent, now_ms: int) -> Commands:
         if intent.engine not in self._parameters.engines:
-            reason = f"{intent.engine} is not an engine that may trade; allowed: {sorted(self._parameters.engines)}"
-            return denied(intent, (Refusal("ownership", reason),))
+            engines = ", ".join(sorted(self._parameters.engines))
+            reason = f"{intent.engine} is not an engine that may trade; allowed: {engines}"
+            return denied(intent, (Refusal("ownership", engines, str(intent.engine), reason),))
         instrument = self._current.instrument(intent.category, intent.symbol)
 
         def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:

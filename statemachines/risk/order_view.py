@@ -18,13 +18,26 @@ from statemachines.values import LINEAR, SPOT, Account, Category, Instrument, Si
 
 ZERO = Decimal(0)
 _DIGITS = Decimal("0.0001")
+HEDGED: frozenset[Account] = frozenset({Account.FUNDING})
+"""Accounts whose entries are pairs of a coin and a short of the same size (FU-4)."""
+
+
+Figure = Decimal | int | str
+"""A limit or what was compared with it: an amount, a time in milliseconds, or a name."""
 
 
 class Refusal(NamedTuple):
-    """Why an order may not be sent: the check's name and a sentence with the numbers."""
+    """Why an order may not be sent (RM-1): the check's name (the code of the refusal), the limit that it applies, the
+    value that was compared with it (each in the unit that the sentence names), and the sentence."""
 
     check: str
+    limit: Figure
+    value: Figure
     reason: str
+
+    def as_data(self) -> dict[str, str]:
+        """For the journal: code, limit and value as text."""
+        return {"check": self.check, "limit": _figure(self.limit), "value": _figure(self.value)}
 
 
 class OpenIntent(NamedTuple):
@@ -53,6 +66,7 @@ class Pending:
     def __init__(self) -> None:
         self._quantities: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
+        self._exposure: dict[tuple[Account, Side], Decimal] = {}
         self._notional = ZERO
 
     def add(self, intent: OpenIntent) -> None:
@@ -75,6 +89,18 @@ class Pending:
         """New risk that approved intents of all accounts may still take, at their reference prices."""
         return self._notional
 
+    def exposure_usdt(self, side: Side) -> Decimal:
+        """R4: by how much the new risk that is approved may still move the exposure of all accounts to one side. Orders
+        of the other side may not fill and are not counted against it, except those of an account of hedged pairs, whose
+        two legs are approved together and net out."""
+        return sum((self._reach(account, side) for account in {account for account, _ in self._exposure}), ZERO)
+
+    def _reach(self, account: Account, side: Side) -> Decimal:
+        reach = self._exposure.get((account, side), ZERO)
+        if account not in HEDGED:
+            return reach
+        return max(ZERO, reach - self._exposure.get((account, side.opposite), ZERO))
+
     def committed_usdt(self, account: Account) -> Decimal:
         """Cash that approved spot purchases may still take, at their reference prices."""
         return self._committed.get(account, ZERO)
@@ -83,7 +109,9 @@ class Pending:
         if intent.reduce_only:
             return
         if not intent.is_reducing:
-            self._notional += quantity * intent.price
+            notional, exposed = quantity * intent.price, (intent.account, intent.side)
+            self._notional += notional
+            self._exposure[exposed] = self._exposure.get(exposed, ZERO) + notional
         key = (intent.account, intent.category, intent.symbol, intent.side)
         self._quantities[key] = self._quantities.get(key, ZERO) + quantity
         if self._quantities[key] == ZERO:
@@ -181,6 +209,10 @@ def position_after(order: OrderView, symbol: str) -> Decimal:
         for side in Side
     }
     return max(held, held + reach[Side.BUY], held - reach[Side.SELL], key=lambda one: (abs(one), one < ZERO))
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure:f}" if isinstance(figure, Decimal) else str(figure)
 
 
 def percent(fraction: Decimal) -> str:

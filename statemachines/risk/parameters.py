@@ -217,6 +217,15 @@ class RiskParameters(ParameterModel):
     """Most that all engines together may hold in coins and positions; in profile live the smaller of it and
     live.canary_limit_usdt counts (RM-1)."""
 
+    max_exposure_of_portfolio: Annotated[
+        Decimal, Field(gt=0, le=MAX_LEVERAGE), Unit("multiples of the portfolio's equity")
+    ] = Decimal("1.25")
+    """Most that all accounts together may be exposed to one side, coins and perpetuals of all engines added with their
+    signs; an entry that would pass it is refused (RM-1, R4)."""
+
+    exposure_limited: EngineNames = (ActorName.TREND_1, ActorName.TREND_2)
+    """Engines whose entries that limit refuses (R4)."""
+
     price_collar: Part = Decimal("0.10")
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
