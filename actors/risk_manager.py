@@ -22,6 +22,7 @@ from statemachines.messages.market import (
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
+    WithdrawalsSeen,
 )
 from statemachines.messages.orders import (
     Approved,
@@ -78,6 +79,7 @@ SPECS = (
             DayClosed,
             FundingSettled,
             InsuranceSeen,
+            WithdrawalsSeen,
             DataUnusable,
             InstrumentsKnown,
             Intent,

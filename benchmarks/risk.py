@@ -1,6 +1,6 @@
 """The pre-trade decision (RM-1): an intent with all checks, five sub-accounts holding, 100 open orders.
 
-`python -m benchmarks.risk`: intents of all five engines reach the risk manager's logic, one at a time; each passes every
+`python -m benchmarks.risk`: intents of all five engines reach the risk manager, one at a time; each passes every
 check and is approved, and ends before the next one, so that 100 orders are always open. "Decision" is what stands
 between an intent and its verdict: the view of all accounts, all checks, the verdict with its journal entry and message.
 After each fill the view is built anew; that decision is measured apart. The limit of both is 0.2 ms at p99. The peer of
@@ -57,7 +57,10 @@ HOLDINGS: dict[Account, tuple[dict[str, Decimal], dict[str, tuple[Decimal, Decim
     Account.TREND_2: ({"USDT": Decimal(500_000)}, TREND_POSITIONS),
     Account.FUNDING: (
         {"USDT": Decimal(400_000), "BTC": Decimal("0.1"), "ETH": Decimal(2), "SOL": Decimal(40)},
-        {symbol: (-quantity, PRICES[symbol]) for symbol, quantity in zip(PRICES, map(Decimal, ("0.1", "2", "40")))},
+        {
+            symbol: (-quantity, PRICES[symbol])
+            for symbol, quantity in zip(PRICES, map(Decimal, ("0.1", "2", "40")), strict=True)
+        },
     ),
     Account.TACTICAL: ({"USDT": Decimal(200_000), "BTC": Decimal("0.5")}, {}),
 }

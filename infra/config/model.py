@@ -198,8 +198,10 @@ class EternalConfig(BaseSettings):
 
     @property
     def market_data_in_force(self) -> MarketDataParameters:
-        """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3)."""
-        return self.market_data.model_copy(update={"stale_quote_ms": None}) if self.is_simulated else self.market_data
+        """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3), and a reading a
+        minute would let no hour pass in one step."""
+        lockstep: dict[str, Any] = {"stale_quote_ms": None, "solvency_every_ms": None}
+        return self.market_data.model_copy(update=lockstep) if self.is_simulated else self.market_data
 
     def in_force(self, section: str) -> Any:
         """The parameters of a section as they apply in this profile; `section` is its path, as `engines.trend_1`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
+from statemachines.facts import SwitchReading
 from statemachines.messages.envelope import Body
 from statemachines.values import ActorName, Foundation
 
@@ -90,6 +91,8 @@ class ReadingChanged(Body):
     switch: str
     is_bad: bool
     reason: str
+    readings: tuple[SwitchReading, ...] = ()
+    """Those that tripped it, oldest first; none when it ends."""
 
 
 class DatabaseOutage(Body):

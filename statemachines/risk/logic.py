@@ -13,7 +13,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, ReadingChanged, RiskAssessed
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -23,12 +23,13 @@ from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
-from statemachines.risk.measurements import Results
+from statemachines.risk.measurements import RESULTS, Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
+from statemachines.risk.readings.switchboard import Switchboard
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
 from statemachines.risk.unusable_markets import UnusableMarkets
-from statemachines.state_store import PLAIN
+from statemachines.state_store import StateDialect
 from statemachines.values import (
     DAILY,
     ENGINE_OF,
@@ -56,7 +57,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = PLAIN
+    dialect = StateDialect(RESULTS)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -65,6 +66,7 @@ class RiskManagerLogic:
         self._gate = IntentGate(self._parameters)
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
+        self._switches = Switchboard(self._parameters, self._states)
         self._unusable = UnusableMarkets()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
@@ -93,6 +95,7 @@ class RiskManagerLogic:
         whole = {
             "prices": self._book.restore_prices,
             "results": self._results.restore,
+            "switches": self._switches.restore,
             "unusable": self._unusable.restore,
             "control": self._restore_control,
         }
@@ -161,14 +164,12 @@ class RiskManagerLogic:
                 return self._data_unusable(body)
             case ComponentChanged():
                 return self._component(body, now_ms)
-            case ReadingChanged():
-                return self._states.take_reading(body.switch, body.reason, now_ms, is_bad=body.is_bad)
             case OperatorCommand():
                 return self._operator(body, now_ms)
             case AssessRisk():
                 return self._assess(body, now_ms)
             case _:
-                return []
+                return self._switches.take(body, now_ms)
 
     def tick(self, now_ms: int) -> Commands:
         """Measure a daily close, publish the portfolio, relax risk states by rule: in this order."""
@@ -251,8 +252,8 @@ class RiskManagerLogic:
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
-        self._touch(*_engine_rows(body.engine), "results")
-        return self._results.take_ended(body, now_ms)
+        self._touch(*_engine_rows(body.engine))
+        return self._switches.take_ended(body, now_ms)
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
         self._unusable.take(body)
@@ -297,8 +298,8 @@ class RiskManagerLogic:
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
         self._current.is_reconciled = True
         self._broadcast_ms = now_ms
-        self._touch("control", "results")
-        return self._results.take_reconciled(body)
+        self._touch("control")
+        return self._switches.take_reconciled(body, now_ms)
 
     # --- publishing ---
 
@@ -373,12 +374,15 @@ class RiskManagerLogic:
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
         keys += [f"scope:{one}" for one in self._states.machines]
-        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
+        return [
+            self._row(key) for key in (*keys, "prices", "results", "switches", "instruments", "unusable", "control")
+        ]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
         self._states.dirty.clear()
+        self._dirty |= self._switches.taken_rows()
         rows = [self._row(key) for key in sorted(self._dirty)]
         self._dirty.clear()
         return rows
@@ -395,11 +399,12 @@ class RiskManagerLogic:
         data = {
             "prices": self._book.price_data,
             "results": self._results.to_data,
+            "switches": self._switches.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
             "unusable": self._unusable.as_data,
             "control": self._control_data,
         }[kind]()
-        return StateRow(key, "", SCHEMA, data)
+        return StateRow(key, "", RESULTS.schema if key == RESULTS.prefix else SCHEMA, data)
 
     def _control_data(self) -> dict[str, Any]:
         return {

@@ -31,6 +31,7 @@ from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import HttpJson
 from statemachines.actor_logic import NO_LOOKAHEAD
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import BarFrame, QuoteFrame
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
@@ -40,7 +41,6 @@ from statemachines.requests import (
     AmendOrder,
     BarsRead,
     CancelOrder,
-    FeedRead,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
@@ -51,7 +51,6 @@ from statemachines.requests import (
     Quote,
     ReadAccount,
     ReadBars,
-    ReadFeed,
     ReadFunding,
     ReadMarket,
     Refused,
