@@ -289,6 +289,10 @@ class OperatorService:
         """Differences between our books and the exchange (OR-9)."""
         return await self._page(lists.DISCREPANCIES, before, limit, self._queries.discrepancies)
 
+    async def switch_trips(self, before: str | None = None, limit: int = 100) -> Row:
+        """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
+        return await self._page(lists.SWITCH_TRIPS, before, limit, self._queries.switch_trips)
+
     async def switches(self) -> list[Row]:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
         return await self._list(self._queries.switches)

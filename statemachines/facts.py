@@ -243,8 +243,10 @@ class SwitchReading(Frozen):
 
 
 class SwitchTripFact(Fact):
-    """An automatic switch has tripped (RM-4): its effect on which scopes, and the readings that tripped it. `subject`
-    is what was read, where there are several (an account), else "". `ended_ms`: when its readings were good again."""
+    """An automatic switch has tripped (RM-4), with its effect on which scopes and the readings that tripped it.
+
+    `subject` is what was read, where there are several (an account), else "". `ended_ms`: when its readings were good
+    again."""
 
     TABLE = "switch_trips"
     KEY = ("trip_id",)

@@ -240,6 +240,29 @@ class Discrepancy(Model):
     found_ms: Ms
 
 
+class SwitchReading(Model):
+    """One reading that tripped a switch: where and what was measured, the limit, and how long before the trip."""
+
+    source: str
+    value: str
+    limit: str
+    age_ms: int
+
+
+class SwitchTrip(Model):
+    """An automatic switch that has tripped (RM-4): its effect, why, and the readings. `ended_ms` is null while it
+    lasts; what a state needs to return after that is in `/switches` and the operations manual."""
+
+    trip_id: str
+    switch: str
+    subject: str
+    effect: str
+    reason: str
+    readings: list[SwitchReading]
+    tripped_ms: Ms
+    ended_ms: Ms | None
+
+
 class Switch(Model):
     """A control state as it was set (RM-2, RM-5); what is in force for an engine is the stricter of GLOBAL and its own
     (`/overview`)."""

@@ -59,6 +59,7 @@ ANSWERS: dict[str, Any] = {
     "/alerts": models.Page[trade_models.Alert],
     "/summaries": models.Page[trade_models.Summary],
     "/discrepancies": models.Page[trade_models.Discrepancy],
+    "/switch-trips": models.Page[trade_models.SwitchTrip],
     "/switches": list[trade_models.Switch],
 }
 

@@ -63,6 +63,7 @@ PATHS = (
     "/alerts",
     "/summaries",
     "/discrepancies",
+    "/switch-trips",
     "/switches",
 )
 
