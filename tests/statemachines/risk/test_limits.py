@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from statemachines.portfolio.equity import Holdings
-from statemachines.risk import checks
+from statemachines.risk import checks, exposure_checks
 from statemachines.risk.checks import INTEGRITY, LIMITS, Check, judge
 from statemachines.risk.machine import RiskStateName
-from statemachines.risk.order_view import OrderView, Refusal
-from statemachines.values import HOUR_MS, Account, ActorName, Side
+from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
+from statemachines.values import HOUR_MS, LINEAR, SPOT, Account, ActorName, Side
 from tests.statemachines.risk.test_checks import NOW, P, holdings, limited, order, pending, with_position
 
 D = Decimal
@@ -127,40 +127,41 @@ TABLE = (
         checks.check_price_collar, "price_collar", reference, "45001", "45000", "44999.5", D("0.10"), D("0.10001"),
     ),
     Limit(
-        checks.check_equity, "equity",
+        exposure_checks.check_equity, "equity",
         lambda cash: order(accounts=holdings() | {Account.TREND_1: Holdings({"USDT": D(cash)}, {})}, quantity="0.001"),
         "1000", "51", "0", D(0), D(0),
     ),
     Limit(
-        checks.check_capital_limit, "capital_limit", lambda limit: order(parameters=limited(limit)),
+        exposure_checks.check_capital_limit, "capital_limit", lambda limit: order(parameters=limited(limit)),
         "5001", "5000", "4999", D(4999), D(5000),
     ),
     Limit(
-        checks.check_size, "size", lambda quantity: order(quantity=quantity),
+        exposure_checks.check_size, "size", lambda quantity: order(quantity=quantity),
         "0.199", "0.2", "0.201", D(10_000), D(10_050),
     ),
     Limit(
-        checks.check_position, "position", lambda quantity: order(ActorName.FUNDING, quantity=quantity),
+        exposure_checks.check_position, "position", lambda quantity: order(ActorName.FUNDING, quantity=quantity),
         "0.009", "0.010", "0.011", D(510), D(550),
     ),
     Limit(
-        checks.check_asset_leverage, "leverage",
+        exposure_checks.check_asset_leverage, "leverage",
         lambda quantity: order(quantity=quantity, accounts=with_position("0.1")),
         "0.099", "0.1", "0.101", D(10_000), D(10_050),
     ),
     Limit(
-        checks.check_total_leverage, "leverage",
+        exposure_checks.check_total_leverage, "leverage",
         lambda quantity: order(quantity=quantity, accounts=with_position("4", "ETHUSDT")),
         "0.179", "0.18", "0.181", D(19_000), D(19_050),
     ),
     Limit(
-        checks.check_exposure, "exposure", exposed, "1.39", "1.4", "1.41", D(125_000), D(125_500),
+        exposure_checks.check_exposure, "exposure", exposed, "1.39", "1.4", "1.41", D(125_000), D(125_500),
     ),
     Limit(
-        checks.check_concentration, "concentration", concentration, "0.09", "0.1", "0.101", D(45_000), D(45_050),
+        exposure_checks.check_concentration, "concentration", concentration,
+        "0.09", "0.1", "0.101", D(45_000), D(45_050),
     ),
     Limit(
-        checks.check_cash_buffer, "cash_buffer", lambda cash: spot_buy(ActorName.TACTICAL, "0.1", cash),
+        exposure_checks.check_cash_buffer, "cash_buffer", lambda cash: spot_buy(ActorName.TACTICAL, "0.1", cash),
         "5001", "5000", "4999", D(0), D(-1),
     ),
     Limit(
@@ -168,6 +169,10 @@ TABLE = (
         118, 119, 120, P.max_orders_per_minute, None,
     ),
 )  # fmt: skip
+
+
+def _row(code: str) -> Limit:
+    return next(row for row in TABLE if row.code == code)
 
 
 def refusals(row: Limit, given: Any) -> list[Refusal]:
@@ -191,7 +196,7 @@ def test_at_the_limit_just_below_and_just_above(row: Limit) -> None:
 
 def test_every_check_has_a_row_or_a_table_of_its_own() -> None:
     """The liquidation buffer's limit is no round number: `test_the_liquidation_buffer_at_its_limit`."""
-    named = {row.check for row in TABLE} | {checks.check_liquidation_buffer}
+    named = {row.check for row in TABLE} | {exposure_checks.check_liquidation_buffer}
     assert {*INTEGRITY, *LIMITS} == named
 
 
@@ -239,7 +244,7 @@ def test_every_refusal_is_typed_and_goes_into_the_journal() -> None:
 
 def test_r4_two_engines_long_btc_count_together_and_a_hedged_pair_counts_nothing() -> None:
     view = exposed("1.41")
-    assert refusals(TABLE[18], "1.41")
+    assert refusals(_row("exposure"), "1.41")
     assert view.portfolio is not None
     accounts = dict(view.portfolio.accounts)
     hedged = accounts[Account.FUNDING].model_copy(
@@ -271,16 +276,22 @@ def test_r4_approved_orders_of_all_engines_count_on_their_side(change: dict[str,
 
 
 def test_r4_the_legs_of_a_pair_under_way_net_out() -> None:
-    view = exposed("1.39")
-    pair = pending(account=Account.FUNDING, category="spot", remaining=D("0.5"))
-    short = pending(account=Account.FUNDING, side=Side.SELL, remaining=D("0.5"))
-    assert pair.exposure_usdt(Side.BUY) == D(25_000) and short.exposure_usdt(Side.SELL) == D(25_000)
-    both = pending(account=Account.FUNDING, category="spot", remaining=D("0.5"))
-    both._exposure.update(short._exposure)
+    view, half = exposed("1.39"), D("0.5")
+    legs = [
+        OpenIntent("funding-1", Account.FUNDING, SPOT, "BTCUSDT", Side.BUY, half, D(50_000), False, False),
+        OpenIntent("funding-2", Account.FUNDING, LINEAR, "BTCUSDT", Side.SELL, half, D(50_000), False, False),
+    ]
+    both = Pending()
+    both.add(legs[0])
+    assert both.exposure_usdt(Side.BUY) == D(25_000) and both.exposure_usdt(Side.SELL) == 0
+    both.add(legs[1])
     assert both.exposure_usdt(Side.BUY) == 0 == both.exposure_usdt(Side.SELL)
     assert "exposure" not in {
         one.check for one in judge(order(quantity="0.1", portfolio=view.portfolio, pending=both)).refusals
     }
+    both.remove(legs[0])
+    both.remove(legs[1])
+    assert both.exposure_usdt(Side.BUY) == 0 == both.exposure_usdt(Side.SELL)
 
 
 def test_r4_binds_trend_alone_and_a_short_that_brings_the_exposure_back_passes() -> None:
