@@ -29,7 +29,8 @@ class AssessRisk(Body):
 
 
 class RiskAssessed(Body):
-    """The risk manager's assessment of the day: unless `state` is NORMAL, engines are run without entries."""
+    """The risk manager's assessment of the day: in NORMAL and CAUTION engines may enter, otherwise they are run
+    without entries; capital moves in NORMAL alone (R2)."""
 
     KIND = "risk_assessed"
     day_ms: int

@@ -13,7 +13,7 @@ from statemachines.funding.parameters import FundingParameters
 from statemachines.limits.insurance_fund import InsuranceLimits
 from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, OneOf, Order
-from statemachines.limits.shared_defaults import MAX_SLIPPAGE
+from statemachines.limits.shared_defaults import CAUTION_SIZE_FACTOR, MAX_SLIPPAGE
 from statemachines.parameters import (
     Allowed,
     EngineName,
@@ -292,7 +292,7 @@ class RiskParameters(ParameterModel):
     ] = 120
     """Most intents that add risk (RM-1)."""
 
-    caution_size_factor: Part = Decimal("0.5")
+    caution_size_factor: Part = CAUTION_SIZE_FACTOR
     """What sizes are multiplied by in CAUTION (RM-3, R2)."""
 
     calm_ms: Milliseconds = DAY_MS

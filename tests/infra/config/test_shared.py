@@ -51,8 +51,11 @@ def test_slippage_fee_and_a_makers_life_have_one_setting() -> None:
         settings=["orders.max_slippage=0.01", "funding.spot_fee_rate=0.002", "core_hodl.maker_life_h=6"]
     )
     assert config.risk_in_force.slippage_limit == config.orders_in_force.max_slippage == Decimal("0.01")
-    assert config.tactical_in_force.max_slippage == Decimal("0.01")
-    assert config.tactical_in_force.spot_fee_rate == Decimal("0.002")
+    assert load_config(settings=["risk.caution_size_factor=0.25"]).in_force(
+        "engines.core_hodl"
+    ).caution_size_factor == Decimal("0.25")
+    assert config.in_force("engines.tactical").max_slippage == Decimal("0.01")
+    assert config.in_force("engines.tactical").spot_fee_rate == Decimal("0.002")
     assert config.orders_in_force.maker_expiry_ms == 6 * 3_600_000
 
 
@@ -99,7 +102,7 @@ def test_the_defaults_of_both_parts_are_equal() -> None:
     """What the risk manager is made with in a test is what it is given by the configuration."""
     config = EternalConfig()
     assert config.risk_in_force == config.risk
-    assert config.orders_in_force == config.orders and config.tactical_in_force == config.engines.tactical
+    assert config.orders_in_force == config.orders and config.in_force("engines.tactical") == config.engines.tactical
     funding = config.risk.engines[ActorName.FUNDING]
     assert funding.max_asset_of_equity == Decimal("0.051") and funding.max_total_leverage == 1
 
