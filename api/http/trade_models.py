@@ -104,6 +104,8 @@ class Portfolio(Model):
     version: int | None
     market_ms: Ms | None
     equity_usdt: Money | None
+    exposure_usdt: Money | None = Field(description="signed, of all accounts together; hedged pairs net out (R4)")
+    exposure_by_coin: dict[str, Money]
     accounts: list[AccountView]
     prices: dict[str, str]
 

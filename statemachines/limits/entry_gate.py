@@ -53,7 +53,7 @@ def barring_scope(scopes: Iterable[ScopeState], at_ms: int) -> ScopeState | None
 
 
 def caution_factor(states: Iterable[str], factor: Decimal) -> Decimal:
-    """R2: the factor on the size of an entry under these states, where an engine knows the states alone."""
+    """R2: the factor on the size of an entry under these states, where an engine is given the states alone."""
     return factor if any(state == "CAUTION" for state in states) else Decimal(1)
 
 

@@ -132,7 +132,8 @@ def check_fresh_data(order: OrderView) -> Refusal | None:
 
 
 def check_instrument_rules(order: OrderView) -> Refusal | None:
-    """RM-1 instrument rules: lot, tick and minimum of the venue; above its maximum an order is sliced (X4)."""
+    """RM-1 instrument rules: lot and minimum of the venue; above its maximum an order is sliced (X4). No price of an
+    entry can be off the tick: the approval's worst price and every quote are rounded to it."""
     intent, instrument = order.intent, order.instrument
     if instrument is None:
         return None

@@ -27,7 +27,7 @@ CONFIRMED_AFTER_MS = MINUTE_MS
 """R2: two readings a minute apart."""
 
 CHANGE = Decimal("0.001")
-"""A balance that differs by less of itself is the same: a pool that moves by the minute is not told each time."""
+"""A balance that differs by less of itself is the same: a pool that moves by the minute is not reported each time."""
 
 FAILURES_UNTIL_UNREAD = 3
 """So many failed readings running count as unreadable: missing data halts entries."""
