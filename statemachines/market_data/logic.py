@@ -24,6 +24,7 @@ from statemachines.market_data.progress import Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import NewestQuotes
 from statemachines.market_data.settlements import Settlements
+from statemachines.market_data.solvency import SolvencyWatch
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
     BarFrame,
@@ -47,7 +48,6 @@ from statemachines.requests import (
     SetAside,
 )
 from statemachines.solvency.terms import SolvencyRead
-from statemachines.solvency.watch import SolvencyWatch
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData
 from statemachines.values import DAILY, DAY_MS, HOUR_MS, HOURLY, LINEAR, ActorName, Instrument

@@ -1,4 +1,4 @@
-"""Whether the exchange can pay: its insurance fund (FU-9) and whether coins can be withdrawn (CH-9), read regularly.
+"""Whether the exchange can pay, in the core's own terms: the insurance fund (FU-9), the status of withdrawals (CH-9).
 
-Not here: what follows from a reading. The risk manager's switches and the engines decide that.
+No decision belongs here: when it is read is market data's, what a reading means the risk manager's and the engine's.
 """

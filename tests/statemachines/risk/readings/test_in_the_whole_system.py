@@ -12,7 +12,7 @@ from infra.backtest.system import InProcessSystem
 from infra.simulator.faults.catalogue import InsuranceFundFall, WithdrawalSuspension
 from statemachines.commands import JournalEntry
 from statemachines.facts import AlertFact, SwitchFact, SwitchTripFact
-from statemachines.solvency.watch import SolvencyWatch
+from statemachines.market_data.solvency import SolvencyWatch
 from statemachines.values import DAY_MS, HOUR_MS, MINUTE_MS, ActorName
 from tests.simulation.whole import build, instant, synthetic
 

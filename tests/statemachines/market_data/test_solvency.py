@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from statemachines.commands import Alert, AlertEnded, Command, Send
+from statemachines.market_data.solvency import FAILURES_UNTIL_UNREAD, REGULAR_MS, SolvencyWatch
 from statemachines.messages.market import DataUnusable, InsuranceSeen, WithdrawalsSeen
 from statemachines.requests import WHOLE_ACCOUNT
 from statemachines.solvency.terms import COINS, INSURANCE, CoinWithdrawals, SolvencyRead
-from statemachines.solvency.watch import FAILURES_UNTIL_UNREAD, REGULAR_MS, SolvencyWatch
 from statemachines.unusable_data import UnusableData
 from statemachines.values import HOUR_MS, MINUTE_MS
 
