@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import count
+from typing import NamedTuple
 
 from benchmarks.common import print_machine, print_table
 from statemachines.commands import Send
@@ -208,17 +209,26 @@ def _base36(number: int) -> str:
             return text
 
 
-def decisions(scene: Scene, number: int, *, after_fill: bool) -> list[float]:
-    """Milliseconds of each decision."""
-    found: list[float] = []
+class Times(NamedTuple):
+    """Milliseconds of each decision: by the clock on the wall, and of processor time, without the waits for it."""
+
+    wall: list[float]
+    processor: list[float]
+
+
+def decisions(scene: Scene, number: int, *, after_fill: bool) -> Times:
+    """Decide on so many intents, one after the other."""
+    found = Times([], [])
     for turn in range(number):
         intent = scene.intent(turn)
         if after_fill:
             scene.fill(intent)
         message = scene.envelope(intent)
-        begun = time.perf_counter_ns()
+        begun, begun_cpu = time.perf_counter_ns(), time.thread_time_ns()
         made = scene.logic.handle(message)
-        found.append((time.perf_counter_ns() - begun) / 1e6)
+        ended_cpu, ended = time.thread_time_ns(), time.perf_counter_ns()
+        found.wall.append((ended - begun) / 1e6)
+        found.processor.append((ended_cpu - begun_cpu) / 1e6)
         assert any(isinstance(one, Send) and isinstance(one.body, Approved) for one in made), made
         scene.logic.dirty()
         scene.end(intent)
@@ -262,12 +272,14 @@ def main() -> int:
     plain = decisions(scene, options.decisions, after_fill=False)
     anew = decisions(scene, options.decisions, after_fill=True)
     rows = [
-        _row("decision", plain),
-        _row("decision, first one after a fill", anew),
+        _row("decision", plain.wall),
+        _row("  processor time", plain.processor),
+        _row("decision, first one after a fill", anew.wall),
+        _row("  processor time", anew.processor),
         _row("peer: an intent read from JSON", readings(scene, options.decisions)),
     ]
     print_table(("milliseconds", "min", "p50", "p95", "p99", "max"), rows)
-    p99 = max(sorted(one)[int(len(one) * 0.99)] for one in (plain, anew))
+    p99 = max(sorted(one)[int(len(one) * 0.99)] for one in (plain.wall, anew.wall))
     print(f"p99 {p99:.3f} ms, limit {LIMIT_MS} ms: {'kept' if p99 < LIMIT_MS else 'NOT KEPT'}")
     return 0 if p99 < LIMIT_MS else 1
 

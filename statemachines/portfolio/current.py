@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.portfolio.equity import account_view, portfolio_of, price_key
+from statemachines.portfolio.exposure import Totals, account_totals, totals_of
 from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.values import LINEAR, SPOT, Account, Category, Instrument
 
@@ -25,6 +26,7 @@ class CurrentPortfolio:
         """Number of the newest version published."""
         self.is_reconciled = False
         self._views: dict[Account, AccountView] = {}
+        self._totals: dict[Account, Totals] = {}
         self._whole: Portfolio | None = None
         self._missing: Sequence[str] | None = None
 
@@ -32,8 +34,10 @@ class CurrentPortfolio:
         """What is known of an account, or (None) of prices, instruments or all accounts, is different now."""
         if account is None:
             self._views.clear()
+            self._totals.clear()
         else:
             self._views.pop(account, None)
+            self._totals.pop(account, None)
         self._whole = self._missing = None
 
     def take_instruments(self, instruments: Iterable[Instrument]) -> None:
@@ -70,6 +74,13 @@ class CurrentPortfolio:
                     self._views[account] = account_view(account, held, prices)
             self._whole = portfolio_of(self.version, now_ms, self._views, prices)
         return self._whole
+
+    def totals(self, portfolio: Portfolio) -> Totals:
+        """What the accounts of the current portfolio hold together."""
+        for account, view in portfolio.accounts.items():
+            if account not in self._totals:
+                self._totals[account] = account_totals(view, portfolio.prices)
+        return totals_of(self._totals.values())
 
     def next_version(self, now_ms: int) -> Portfolio | None:
         """The portfolio under a new version number; None while it is not known."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from statemachines.messages.accounts import AccountView
 from statemachines.portfolio.equity import USDT, MissingPriceError, Prices, price_key, spot_key
@@ -26,6 +27,40 @@ def exposure_usdt_by_coin(accounts: Mapping[Account, AccountView], prices: Price
                 coin = symbol.removesuffix(USDT)
                 found[coin] = found.get(coin, ZERO) + quantity * _price(price_key(LINEAR, symbol), prices)
     return found
+
+
+class Totals(NamedTuple):
+    """What accounts hold in coins and perpetuals, in USDT: gross (both legs of a pair count) and signed (R4)."""
+
+    gross_usdt: Decimal
+    signed_usdt: Decimal
+
+
+def account_totals(view: AccountView, prices: Prices) -> Totals:
+    """The totals of one account at the last closed prices; a debt in a coin is no holding, but it is exposure. Raises
+    MissingPriceError."""
+    gross = signed = ZERO
+    for coin, amount in view.coins.items():
+        if coin != USDT and amount:
+            value = amount * _price(spot_key(coin), prices)
+            signed += value
+            if value > ZERO:
+                gross += value
+    for symbol, (quantity, _) in view.positions.items():
+        if quantity:
+            value = quantity * _price(price_key(LINEAR, symbol), prices)
+            signed += value
+            gross += abs(value)
+    return Totals(gross, signed)
+
+
+def totals_of(parts: Iterable[Totals]) -> Totals:
+    """The totals of several accounts."""
+    gross = signed = ZERO
+    for part in parts:
+        gross += part.gross_usdt
+        signed += part.signed_usdt
+    return Totals(gross, signed)
 
 
 def total_exposure_usdt(accounts: Mapping[Account, AccountView], prices: Prices) -> Decimal:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from statemachines.limits.leverage import liquidation_buffer
-from statemachines.messages.accounts import AccountView
-from statemachines.portfolio.equity import price_key, spot_key
-from statemachines.portfolio.exposure import total_exposure_usdt
 from statemachines.risk.order_view import (
     OrderView,
     Refusal,
@@ -49,10 +45,10 @@ def check_size(order: OrderView) -> Refusal | None:
 def check_capital_limit(order: OrderView) -> Refusal | None:
     """The canary limit of profile live: the holdings of all engines, their pending purchases and this order must be
     within the operator's limit. A hedged pair counts with both legs."""
-    most, portfolio = order.parameters.capital_limit_usdt, order.portfolio
-    if most is None or portfolio is None:
+    most = order.parameters.capital_limit_usdt
+    if most is None or order.held_in_all is None:
         return None
-    held = sum((_gross_usdt(view, portfolio.prices) for view in portfolio.accounts.values()), ZERO)
+    held = order.held_in_all.gross_usdt
     pending = order.pending.notional_usdt()
     after = held + pending + order.notional_usdt
     if after <= most:
@@ -64,12 +60,6 @@ def check_capital_limit(order: OrderView) -> Refusal | None:
         f"all engines would hold {usdt(after)} ({usdt(held)} now, {usdt(pending)} under way), above the limit of "
         f"{usdt(most)}; the operator raises it with live.canary_limit_usdt",
     )
-
-
-def _gross_usdt(view: AccountView, prices: Mapping[str, Decimal]) -> Decimal:
-    coins = (amount * prices[spot_key(coin)] for coin, amount in view.coins.items() if coin != "USDT" and amount > 0)
-    positions = (abs(size) * prices[price_key(LINEAR, symbol)] for symbol, (size, _) in view.positions.items() if size)
-    return sum(coins, ZERO) + sum(positions, ZERO)
 
 
 def check_position(order: OrderView) -> Refusal | None:
@@ -162,9 +152,9 @@ def check_exposure(order: OrderView) -> Refusal | None:
     """RM-1, R4: the signed exposure of all accounts together, approved orders included, at most 125 % of the
     portfolio's equity; an entry of TREND that would pass it is refused, not shrunk. At the limit it is allowed."""
     portfolio, intent, multiple = order.portfolio, order.intent, order.parameters.max_exposure_of_portfolio
-    if portfolio is None or intent.engine not in order.parameters.exposure_limited:
+    if portfolio is None or order.held_in_all is None or intent.engine not in order.parameters.exposure_limited:
         return None
-    held = total_exposure_usdt(portfolio.accounts, portfolio.prices)
+    held = order.held_in_all.signed_usdt
     pending = order.pending.exposure_usdt(intent.side)
     after = held + intent.side.sign * (pending + order.notional_usdt)
     most = multiple * portfolio.equity_usdt

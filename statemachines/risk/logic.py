@@ -234,6 +234,7 @@ class RiskManagerLogic:
             orders_this_minute=orders,
             is_repeat=is_repeat,
             unusable=self._unusable.why(intent, instrument),
+            totals=None if portfolio is None else self._current.totals(portfolio),
         )
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:

@@ -12,6 +12,7 @@ from statemachines.limits.leverage import Exposure
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import price_key
+from statemachines.portfolio.exposure import Totals, account_totals, totals_of
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.parameters import EngineLimits, RiskParameters
 from statemachines.values import LINEAR, SPOT, Account, Category, Instrument, Side
@@ -128,7 +129,8 @@ class OrderView:
     `price` is the symbol's last closed price and `price_ms` the time of that close; `portfolio` is None as long as it
     is not known, with the reasons as sentences in `unknown`; `held` is the account's holding of the symbol (signed
     position or coins), known even when prices are missing; `pending` is what approved intents of all engines may still
-    execute; `unusable` lists why the exchange's data about the symbol cannot be used.
+    execute; `unusable` lists why the exchange's data about the symbol cannot be used; `totals` are those of the
+    portfolio, where they are known already.
     """
 
     intent: Intent
@@ -149,6 +151,14 @@ class OrderView:
     orders_this_minute: int
     is_repeat: bool
     unusable: Sequence[str] = ()
+    totals: Totals | None = None
+
+    @cached_property
+    def held_in_all(self) -> Totals | None:
+        """What all accounts hold together: `totals`, or computed from the portfolio; None while it is not known."""
+        if self.totals is not None or self.portfolio is None:
+            return self.totals
+        return totals_of(account_totals(one, self.portfolio.prices) for one in self.portfolio.accounts.values())
 
     @property
     def account(self) -> AccountView | None:
