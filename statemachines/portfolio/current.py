@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.portfolio.equity import account_view, portfolio_of, price_key
@@ -46,6 +47,14 @@ class CurrentPortfolio:
         linear = (one for one in self.instruments.values() if one.category == LINEAR)
         self.margin_rates = {one.symbol: one.maintenance_margin_rate for one in linear}
         self.changed()
+
+    def instruments_data(self) -> dict[str, Any]:
+        """JSON values; `restore_instruments` is its inverse."""
+        return {key: one.model_dump(mode="json") for key, one in sorted(self.instruments.items())}
+
+    def restore_instruments(self, data: Mapping[str, Any]) -> None:
+        """Restore from the result of `instruments_data`."""
+        self.take_instruments(Instrument.model_validate(one) for one in data.values())
 
     def instrument(self, category: Category, symbol: str) -> Instrument | None:
         """The rules of a symbol; None while they are not known."""

@@ -6,7 +6,7 @@ close, publishing the portfolio) is done in its tick, which precedes the engines
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
@@ -17,6 +17,7 @@ from statemachines.messages.control import AssessRisk, ComponentChanged, Operato
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
+from statemachines.performance.tracker import PerformanceTracker
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
@@ -68,10 +69,20 @@ class RiskManagerLogic:
         self._results = Results(self._parameters, self._states)
         self._switches = Switchboard(self._parameters, self._states)
         self._unusable = UnusableMarkets()
+        self._performance = PerformanceTracker()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
         self._foreign: list[str] = []
         self._dirty: set[str] = set()
+        self._whole: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], None]]] = {
+            "prices": (self._book.price_data, self._book.restore_prices),
+            "results": (self._results.to_data, self._results.restore),
+            "switches": (self._switches.to_data, self._switches.restore),
+            "instruments": (self._current.instruments_data, self._current.restore_instruments),
+            "unusable": (self._unusable.as_data, self._unusable.restore),
+            "closes": (self._performance.closes_data, self._performance.restore_closes),
+            "control": (self._control_data, self._restore_control),
+        }
 
     # --- the ActorLogic protocol: start and state ---
 
@@ -92,25 +103,18 @@ class RiskManagerLogic:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
-        whole = {
-            "prices": self._book.restore_prices,
-            "results": self._results.restore,
-            "switches": self._switches.restore,
-            "unusable": self._unusable.restore,
-            "control": self._restore_control,
-        }
         for key, row in rows.items():
             kind, _, which = key.partition(":")
-            if kind in whole:
-                whole[kind](row.data)
+            if kind in self._whole:
+                self._whole[kind][1](row.data)
             elif kind == "account":
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
                 self._gate.restore(ActorName(which), row.data)
+            elif kind == "performance":
+                self._performance.restore_engine(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
-            elif kind == "instruments":
-                self._current.take_instruments(Instrument.model_validate(one) for one in row.data.values())
         self._current.changed()
 
     def begin(self, now_ms: int) -> Commands:
@@ -148,7 +152,8 @@ class RiskManagerLogic:
                 return []
             case FundingPaid():
                 self._book.take_funding(body)
-                self._touch(f"account:{body.account}")
+                self._performance.take_funding(body)
+                self._touch(f"account:{body.account}", *_performance_rows(body.engine))
                 return []
             case BalancesKnown():
                 return self._balances(body, message.cause)
@@ -247,8 +252,8 @@ class RiskManagerLogic:
         instrument = self._current.instrument(fill.category, fill.symbol)
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
-        self._gate.take_fill(fill)
-        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
+        self._performance.take_fill(fill, self._gate.take_fill(fill))
+        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine), *_performance_rows(fill.engine))
         return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
@@ -275,7 +280,8 @@ class RiskManagerLogic:
 
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
-        self._touch(f"account:{body.account}")
+        self._performance.take_balances(body)
+        self._touch(f"account:{body.account}", *_performance_rows(ENGINE_OF.get(body.account)))
         foreign = self._book.foreign(self._current.valued_coins())
         if not self._current.instruments or foreign == self._foreign:
             return []
@@ -294,6 +300,8 @@ class RiskManagerLogic:
         if not body.succeeded:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
+        self._performance.take_transfer(body, self._book.prices)
+        self._touch(*(row for engine in engines for row in _performance_rows(engine)))
         return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
@@ -324,10 +332,12 @@ class RiskManagerLogic:
         close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
         commands: Commands = []
         if close_ms is not None:
+            records = self._performance.close(portfolio, self._book, close_ms)
             commands = self._results.measure(portfolio, self._book, self._current.instruments, close_ms)
             commands += self._states.tick(now_ms)
-            commands.append(Record(portfolio_fact(portfolio)))
-            self._touch("results", *(f"account:{account}" for account in Account))
+            commands += [Record(fact) for fact in (portfolio_fact(portfolio), *records)]
+            self._touch("results", "closes", *(f"account:{account}" for account in Account))
+            self._touch(*(row for engine in ENGINES for row in _performance_rows(engine)))
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
@@ -374,10 +384,8 @@ class RiskManagerLogic:
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
-        keys += [f"scope:{one}" for one in self._states.machines]
-        return [
-            self._row(key) for key in (*keys, "prices", "results", "switches", "instruments", "unusable", "control")
-        ]
+        keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
+        return [self._row(key) for key in (*keys, *self._whole)]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -394,18 +402,12 @@ class RiskManagerLogic:
             return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
+        if kind == "performance":
+            return StateRow(key, "", SCHEMA, self._performance.engine_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
-        data = {
-            "prices": self._book.price_data,
-            "results": self._results.to_data,
-            "switches": self._switches.to_data,
-            "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
-            "unusable": self._unusable.as_data,
-            "control": self._control_data,
-        }[kind]()
-        return StateRow(key, "", RESULTS.schema if key == RESULTS.prefix else SCHEMA, data)
+        return StateRow(key, "", RESULTS.schema if key == RESULTS.prefix else SCHEMA, self._whole[kind][0]())
 
     def _control_data(self) -> dict[str, Any]:
         return {
@@ -433,6 +435,10 @@ def _category(text: str) -> Category:
 def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
     """The intent gate's row of an engine; none for orders that belong to no engine (adopted ones)."""
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
+
+
+def _performance_rows(engine: ActorName | None) -> tuple[str, ...]:
+    return (f"performance:{engine}",) if engine in ENGINES else ()
 
 
 __all__ = ["SCOPES", "RiskManagerLogic"]
