@@ -19,6 +19,7 @@ from statemachines.values import LINEAR, SPOT, Account, Category, Instrument, Si
 
 ZERO = Decimal(0)
 _DIGITS = Decimal("0.0001")
+_FLAT = (ZERO, ZERO)
 HEDGED: frozenset[Account] = frozenset({Account.FUNDING})
 """Accounts whose entries are pairs of a coin and a short of the same size (FU-4)."""
 
@@ -67,7 +68,8 @@ class Pending:
     def __init__(self) -> None:
         self._quantities: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
-        self._exposure: dict[tuple[Account, Side], Decimal] = {}
+        self._exposed = dict.fromkeys(Side, ZERO)
+        self._hedged = ZERO
         self._notional = ZERO
 
     def add(self, intent: OpenIntent) -> None:
@@ -94,13 +96,8 @@ class Pending:
         """R4: by how much the new risk that is approved may still move the exposure of all accounts to one side. Orders
         of the other side may not fill and are not counted against it, except those of an account of hedged pairs, whose
         two legs are approved together and net out."""
-        return sum((self._reach(account, side) for account in {account for account, _ in self._exposure}), ZERO)
-
-    def _reach(self, account: Account, side: Side) -> Decimal:
-        reach = self._exposure.get((account, side), ZERO)
-        if account not in HEDGED:
-            return reach
-        return max(ZERO, reach - self._exposure.get((account, side.opposite), ZERO))
+        hedged = side.sign * self._hedged
+        return self._exposed[side] + (hedged if hedged > ZERO else ZERO)
 
     def committed_usdt(self, account: Account) -> Decimal:
         """Cash that approved spot purchases may still take, at their reference prices."""
@@ -110,9 +107,12 @@ class Pending:
         if intent.reduce_only:
             return
         if not intent.is_reducing:
-            notional, exposed = quantity * intent.price, (intent.account, intent.side)
+            notional = quantity * intent.price
             self._notional += notional
-            self._exposure[exposed] = self._exposure.get(exposed, ZERO) + notional
+            if intent.account in HEDGED:
+                self._hedged += intent.side.sign * notional
+            else:
+                self._exposed[intent.side] += notional
         key = (intent.account, intent.category, intent.symbol, intent.side)
         self._quantities[key] = self._quantities.get(key, ZERO) + quantity
         if self._quantities[key] == ZERO:
@@ -210,15 +210,17 @@ def is_risk_reducing(order: OrderView) -> bool:
 def position_after(order: OrderView, symbol: str) -> Decimal:
     """Largest linear position of the account in `symbol` that open intents and this order can lead to, signed: of a
     long and a short of the same size the short, which is nearer to liquidation."""
-    account, intent = order.account, order.intent
+    account, intent, pending = order.account, order.intent, order.pending
     assert account is not None
-    held = account.positions.get(symbol, (ZERO, ZERO))[0]
-    reach = {
-        side: order.pending.quantity(intent.account, LINEAR, symbol, side)
-        + (intent.quantity if intent.symbol == symbol and intent.side is side else ZERO)
-        for side in Side
-    }
-    return max(held, held + reach[Side.BUY], held - reach[Side.SELL], key=lambda one: (abs(one), one < ZERO))
+    held = account.positions.get(symbol, _FLAT)[0]
+    up = held + pending.quantity(intent.account, LINEAR, symbol, Side.BUY)
+    down = held - pending.quantity(intent.account, LINEAR, symbol, Side.SELL)
+    if intent.symbol == symbol and intent.side is Side.BUY:
+        up += intent.quantity
+    elif intent.symbol == symbol:
+        down -= intent.quantity
+    # A purchase only raises the position and a sale only lowers it, so `held` lies between both.
+    return down if abs(down) > abs(up) or (abs(down) == abs(up) and down < ZERO) else up
 
 
 def _figure(figure: Figure) -> str:

@@ -11,16 +11,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from statemachines.portfolio.equity import Holdings
 from statemachines.risk import checks, exposure_checks
 from statemachines.risk.checks import INTEGRITY, LIMITS, Check, judge
 from statemachines.risk.machine import RiskStateName
-from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
+from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal, position_after
 from statemachines.values import HOUR_MS, LINEAR, SPOT, Account, ActorName, Side
 from tests.statemachines.risk.test_checks import NOW, P, holdings, limited, order, pending, with_position
 
 D = Decimal
+FUNDED = Account.FUNDING
 Build = Callable[[Any], OrderView]
 
 
@@ -300,3 +303,43 @@ def test_r4_binds_trend_alone_and_a_short_that_brings_the_exposure_back_passes()
     assert "exposure" not in {one.check for one in judge(short).refusals}
     core = order(ActorName.CORE_HODL, quantity="0.01", category="spot", portfolio=view.portfolio)
     assert "exposure" not in {one.check for one in judge(core).refusals}
+
+
+LEG = st.tuples(
+    st.sampled_from([Account.TREND_1, Account.TREND_2, Account.FUNDING, Account.CORE_HODL]),
+    st.sampled_from([SPOT, LINEAR]),
+    st.sampled_from([*Side]),
+    st.integers(1, 9),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(st.lists(LEG, max_size=12), st.sets(st.integers(0, 11)), st.integers(-9, 9))
+def test_the_sums_of_what_is_under_way_are_those_of_a_count_from_the_beginning(
+    legs: list[tuple[Account, Any, Side, int, bool, bool]], ended: set[int], held: int
+) -> None:
+    """The sums are kept up with every order; whatever began and ended, they equal a fresh count."""
+    opened = [
+        OpenIntent(f"x-{n}", account, category, "BTCUSDT", side, D(size), D(100), only, reducing)
+        for n, (account, category, side, size, only, reducing) in enumerate(legs)
+    ]
+    under_way = Pending()
+    for one in opened:
+        under_way.add(one)
+    left = [one for n, one in enumerate(opened) if n not in ended]
+    for n, one in enumerate(opened):
+        if n in ended:
+            under_way.remove(one)
+    counted = [one for one in left if not one.reduce_only and not one.is_reducing]
+    for side in Side:
+        plain = sum((one.remaining * 100 for one in counted if one.account != FUNDED and one.side is side), D(0))
+        pairs = sum((side.sign * one.side.sign * one.remaining * 100 for one in counted if one.account == FUNDED), D(0))
+        assert under_way.exposure_usdt(side) == plain + max(D(0), pairs)
+    view = order(quantity="2", accounts=with_position(str(held)), pending=under_way)
+    reach = {side: D(2) if side is Side.BUY else D(0) for side in Side}
+    for one in left:
+        if (one.account, one.category) == (Account.TREND_1, LINEAR) and not one.reduce_only:
+            reach[one.side] += one.remaining
+    possible = (D(held), held + reach[Side.BUY], held - reach[Side.SELL])
+    assert position_after(view, "BTCUSDT") == max(possible, key=lambda size: (abs(size), size < 0))
