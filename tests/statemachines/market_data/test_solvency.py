@@ -7,13 +7,15 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD
 from statemachines.commands import Alert, AlertEnded, Command, Send
 from statemachines.market_data.solvency import FAILURES_UNTIL_UNREAD, REGULAR_MS, SolvencyWatch
 from statemachines.messages.market import DataUnusable, InsuranceSeen, WithdrawalsSeen
-from statemachines.requests import WHOLE_ACCOUNT
+from statemachines.requests import WHOLE_ACCOUNT, Unknown
 from statemachines.solvency.terms import COINS, INSURANCE, CoinWithdrawals, SolvencyRead
 from statemachines.unusable_data import UnusableData
 from statemachines.values import HOUR_MS, MINUTE_MS
+from tests.statemachines.market_data.world import D0, PARAMETERS, World, started
 
 T0 = 20_000 * 24 * HOUR_MS
 
@@ -129,3 +131,54 @@ def test_an_exchange_that_shows_none_of_it_is_told_once_and_halts_nothing() -> N
     assert [one.condition for one in first if isinstance(one, Alert)] == ["solvency-access"] and not unusable(first)
     assert ours.take(blind, T0 + REGULAR_MS) == []
     assert any(isinstance(one, AlertEnded) for one in ours.take(read(), T0 + 2 * REGULAR_MS))
+
+
+# --- within market data ---
+
+
+def asked(world: World) -> int:
+    return sum(request.kind == "read_solvency" for request in world.exchange.asked)
+
+
+def test_market_data_reads_it_at_the_start_and_at_every_settlement_in_lockstep() -> None:
+    world = started(D0 + 90 * MINUTE_MS)
+    counts = [asked(world)]
+    for hour in range(2, 26):
+        world.bars(D0 + hour * HOUR_MS)
+        counts.append(asked(world))
+    assert counts == [1] * 7 + [2] * 8 + [3] * 8 + [4] * 2
+    assert [type(body) for _, body in world.sent].count(WithdrawalsSeen) == 3, "at 01:30, not yet at 08:00, at 16 and 24:00"
+
+
+def test_a_change_is_confirmed_a_minute_later_and_no_hour_is_skipped_meanwhile() -> None:
+    world = started(D0 + 90 * MINUTE_MS)
+    world.exchange.replace["read_solvency"] = lambda _request: read("600", suspended="USDT")
+    for hour in range(2, 9):
+        world.bars(D0 + hour * HOUR_MS)
+    due = world.logic.deadline()
+    assert due == D0 + 8 * HOUR_MS + MINUTE_MS and world.logic.lookahead() == NO_LOOKAHEAD
+    world.next_tick()
+    assert world.logic.deadline() == D0 + 9 * HOUR_MS + 5_000 and world.logic.lookahead() == ENDLESS_LOOKAHEAD
+    seen = [body.market_ms for _, body in world.sent if isinstance(body, WithdrawalsSeen)][-2:]
+    assert seen == [D0 + 8 * HOUR_MS, D0 + 8 * HOUR_MS + MINUTE_MS], "R2: two readings a minute apart"
+
+
+def test_on_a_real_exchange_market_data_reads_it_every_minute_even_if_it_fails() -> None:
+    world = World(parameters=PARAMETERS.model_copy(update={"solvency_every_ms": MINUTE_MS}))
+    world.start(D0 + 90 * MINUTE_MS)
+    world.exchange.replace["read_solvency"] = lambda _request: Unknown(why="no answer")
+    for _ in range(5):
+        world.next_tick()
+    assert asked(world) == 6 and world.now_ms == D0 + 95 * MINUTE_MS
+    assert {alert.title for alert in world.alerts} == {
+        f"market data: data of {what} cannot be used" for what in ("account FUNDING", *COINS)
+    }
+
+
+def test_a_new_incarnation_reads_it_again() -> None:
+    world = started(D0 + 90 * MINUTE_MS)
+    world.exchange.replace["read_solvency"] = lambda _request: read(suspended="ETH")
+    world.start(D0 + 100 * MINUTE_MS)
+    assert world.logic.deadline() == D0 + 101 * MINUTE_MS
+    world.next_tick()
+    assert [body.market_ms for _, body in world.sent if isinstance(body, WithdrawalsSeen)][-1] == D0 + 101 * MINUTE_MS
