@@ -10,13 +10,13 @@ the same run is the reading of one intent from its JSON text, which every messag
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import count
 from typing import NamedTuple
 
+from actors.runtime.ray_runtime import collect_less
 from benchmarks.common import print_machine, print_table
 from statemachines.commands import Send
 from statemachines.facts import BarFact
@@ -266,9 +266,8 @@ def main() -> int:
     scene = Scene()
     print_machine(f"The pre-trade decision: {scene.checks} checks, 5 sub-accounts, {OPEN_ORDERS} open orders")
     decisions(scene, options.decisions // 20, after_fill=True)
-    # An actor collects garbage seldom, and what its start has loaded is never looked at again.
-    gc.collect()
-    gc.freeze()
+    # As an actor's process does: garbage is collected seldom, and what its start has loaded is never looked at again.
+    collect_less()
     plain = decisions(scene, options.decisions, after_fill=False)
     anew = decisions(scene, options.decisions, after_fill=True)
     rows = [

@@ -28,6 +28,7 @@ class CurrentPortfolio:
         self.is_reconciled = False
         self._views: dict[Account, AccountView] = {}
         self._totals: dict[Account, Totals] = {}
+        self._total: Totals | None = None
         self._whole: Portfolio | None = None
         self._missing: Sequence[str] | None = None
 
@@ -39,7 +40,7 @@ class CurrentPortfolio:
         else:
             self._views.pop(account, None)
             self._totals.pop(account, None)
-        self._whole = self._missing = None
+        self._whole = self._missing = self._total = None
 
     def take_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Add or replace instruments."""
@@ -86,10 +87,12 @@ class CurrentPortfolio:
 
     def totals(self, portfolio: Portfolio) -> Totals:
         """What the accounts of the current portfolio hold together."""
-        for account, view in portfolio.accounts.items():
-            if account not in self._totals:
-                self._totals[account] = account_totals(view, portfolio.prices)
-        return totals_of(self._totals.values())
+        if self._total is None:
+            for account, view in portfolio.accounts.items():
+                if account not in self._totals:
+                    self._totals[account] = account_totals(view, portfolio.prices)
+            self._total = totals_of(self._totals.values())
+        return self._total
 
     def next_version(self, now_ms: int) -> Portfolio | None:
         """The portfolio under a new version number; None while it is not known."""

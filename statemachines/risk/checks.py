@@ -219,4 +219,5 @@ def judge(order: OrderView) -> Verdict:
 
 
 def _refusals(checks: Sequence[Check], order: OrderView) -> tuple[Refusal, ...]:
-    return tuple(refusal for check in checks if (refusal := check(order)) is not None)
+    found = [check(order) for check in checks]
+    return tuple(refusal for refusal in found if refusal is not None) if any(found) else ()

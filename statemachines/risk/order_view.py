@@ -69,6 +69,7 @@ class Pending:
         self._quantities: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
         self._exposed = dict.fromkeys(Side, ZERO)
+        self._linear: dict[Account, set[str]] = {}
         self._hedged = ZERO
         self._notional = ZERO
 
@@ -86,7 +87,7 @@ class Pending:
 
     def linear_symbols(self, account: Account) -> set[str]:
         """Perpetuals whose positions the account's approved intents may still change."""
-        return {symbol for owner, category, symbol, _ in self._quantities if owner == account and category == LINEAR}
+        return self._linear.get(account, set())
 
     def notional_usdt(self) -> Decimal:
         """New risk that approved intents of all accounts may still take, at their reference prices."""
@@ -103,6 +104,13 @@ class Pending:
         """Cash that approved spot purchases may still take, at their reference prices."""
         return self._committed.get(account, ZERO)
 
+    def _keep_linear(self, intent: OpenIntent) -> None:
+        symbols = self._linear.setdefault(intent.account, set())
+        if any((intent.account, LINEAR, intent.symbol, side) in self._quantities for side in Side):
+            symbols.add(intent.symbol)
+        else:
+            symbols.discard(intent.symbol)
+
     def _count(self, intent: OpenIntent, quantity: Decimal) -> None:
         if intent.reduce_only:
             return
@@ -117,6 +125,8 @@ class Pending:
         self._quantities[key] = self._quantities.get(key, ZERO) + quantity
         if self._quantities[key] == ZERO:
             del self._quantities[key]
+        if intent.category == LINEAR:
+            self._keep_linear(intent)
         if intent.category == SPOT and intent.side is Side.BUY:
             cash = self._committed.get(intent.account, ZERO) + quantity * intent.price
             self._committed[intent.account] = cash

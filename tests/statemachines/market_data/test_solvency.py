@@ -147,7 +147,9 @@ def test_market_data_reads_it_at_the_start_and_at_every_settlement_in_lockstep()
         world.bars(D0 + hour * HOUR_MS)
         counts.append(asked(world))
     assert counts == [1] * 7 + [2] * 8 + [3] * 8 + [4] * 2
-    assert [type(body) for _, body in world.sent].count(WithdrawalsSeen) == 3, "at 01:30, not yet at 08:00, at 16 and 24:00"
+    assert [type(body) for _, body in world.sent].count(WithdrawalsSeen) == 3, (
+        "at 01:30, not yet at 08:00, at 16 and 24:00"
+    )
 
 
 def test_a_change_is_confirmed_a_minute_later_and_no_hour_is_skipped_meanwhile() -> None:

@@ -341,5 +341,7 @@ def test_the_sums_of_what_is_under_way_are_those_of_a_count_from_the_beginning(
     for one in left:
         if (one.account, one.category) == (Account.TREND_1, LINEAR) and not one.reduce_only:
             reach[one.side] += one.remaining
+    moving = [one for one in left if (one.account, one.category) == (Account.TREND_1, LINEAR) and not one.reduce_only]
+    assert under_way.linear_symbols(Account.TREND_1) == {one.symbol for one in moving}
     possible = (D(held), held + reach[Side.BUY], held - reach[Side.SELL])
     assert position_after(view, "BTCUSDT") == max(possible, key=lambda size: (abs(size), size < 0))
