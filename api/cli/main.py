@@ -142,6 +142,20 @@ def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
 
 
 @app.command()
+def deadman(
+    profile: Annotated[str | None, typer.Option(help="demo, testnet or live")] = None,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run the dead-man switch alone, on another machine than the system: from its database and the exchange."""
+    from api.cli.deadman import watch_from_elsewhere
+
+    config = _config({} if profile is None else {"profile": profile}, settings, data, config_file)
+    watch_from_elsewhere(_with_whole_paths(config))
+
+
+@app.command()
 def control(
     action: Annotated[
         str, typer.Argument(help="pause, resume, reduce_only, halt, normal; reset for a FAULTED component")
@@ -209,6 +223,9 @@ def reset(
         _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Discard all of {folder}?", abort=True)
+    from api.launch.deadman.guard import end_left_over
+
+    end_left_over(folder)
     if not config.database_folder.is_symlink():
         from infra.database.server.embedded import EmbeddedPostgres
 

@@ -85,6 +85,13 @@ def stop_running(data_folder: Path) -> str:
     """
     pid = running_pid(data_folder)
     if pid is None:
+        from api.launch.deadman.guard import end_left_over
+
+        if end_left_over(data_folder):
+            return (
+                f"No system runs on {data_folder}, but the dead-man switch of a run that had ended without order was "
+                "still at work; it has ended. Entry orders that it had not cancelled yet are still open."
+            )
         raise RunningError(f"No system runs on {data_folder}; nothing was stopped.")
     since = begun(pid)
     with contextlib.suppress(ProcessLookupError):
