@@ -1,6 +1,6 @@
 """The dead-man switch (RM-4): decides when the system is silent, when to look at the accounts, and what to report.
 
-It is told what it read and when, on a clock that no one can set, and judges a beat by its being another one than
+It is given what was read and when, on a clock that no one can set, and judges a beat by its being another one than
 before: the clocks of the orchestrator, of the database and of the file system say nothing here. Silence is silence of
 all sources: a database that is away does not trip it while the file is written, nor a full disk while the database is.
 A source that cannot be read brings no beat.
@@ -83,7 +83,7 @@ class DeadManSwitch:
         """Whether the accounts are to be looked at now."""
         return self.state in (_STATE.CANCELLING, _STATE.CANCELLED) and now_s >= self._next_s
 
-    # --- what it is told ---
+    # --- what is passed to it ---
 
     def look(self, heard: Mapping[str, Beat | None], now_s: float) -> JournalEntry | None:
         """Take what every source says now (None: nothing that can be read); the transition, if there is one."""
@@ -201,7 +201,7 @@ class DeadManSwitch:
     # --- durable form ---
 
     def to_data(self) -> dict[str, Any]:
-        """What a restarted process resumes from, as JSON values; instants are of the clock it was told."""
+        """What a restarted process resumes from, as JSON values; instants are of the clock it was given."""
         return {
             "state": self.state.value,
             "seen": {source: list(beat) for source, beat in self._seen.items() if beat is not None},

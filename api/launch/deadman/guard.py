@@ -101,7 +101,7 @@ class DeadManGuard:
             alert(f"The dead-man switch {trouble}; it watches again.")
 
     def stop(self) -> None:
-        """The actors have ended by the operator's will: the last beat says so, and the process is ended."""
+        """The actors have ended by the operator's will: the last beat states it, and the process is ended."""
         writer, self._writer = self._writer, None
         if writer is not None:
             beat = Beat(f"launch:{self._run.number}:stopped", BeatState.STOPPED)

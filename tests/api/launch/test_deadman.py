@@ -185,7 +185,7 @@ def guard(folder: Path, notices: Notices, monkeypatch: pytest.MonkeyPatch, **cha
 
 
 def test_live_does_not_start_without_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CredentialsError, match="dead_man.started_by_run"):
+    with pytest.raises(CredentialsError, match=r"dead_man\.started_by_run"):
         guard(tmp_path, Notices(), monkeypatch, profile=Profile.LIVE).prepare("http://127.0.0.1:1", {}, None)
 
 

@@ -32,8 +32,8 @@ def place_all(http: HTTP, installation: str) -> tuple[set[str], set[str]]:
     exit_ = {**linear, "side": "Sell", "orderType": "Limit", "qty": "0.005", "price": high, "reduceOnly": True}
     waiting = {**stop, "side": "Buy", "triggerPrice": high, "triggerDirection": 1, "reduceOnly": False}
     http.place_order(**linear, side="Buy", orderType="Market", qty="0.02")
-    entries = {link(installation, 1): maker, link(installation, 2): spot}
-    others = {
+    entries: dict[str, dict[str, Any]] = {link(installation, 1): maker, link(installation, 2): spot}
+    others: dict[str, dict[str, Any]] = {
         link(installation, 3): stop,
         link(installation, 4): exit_,
         link(installation, 5): waiting,

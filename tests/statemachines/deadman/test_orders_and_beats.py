@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -27,28 +28,52 @@ def order(
     return RestingOrder(link, category, "BTCUSDT", reduces, waits, closes)
 
 
-@pytest.mark.parametrize(
-    ("one", "expected"),
-    [
-        (order(), True),
-        (order(category="spot"), True),
-        (order(client_order_id("abc123", "funding-zz", 12)), True),
-        (order(client_order_id("abc123", "risk-manager-1", 1)), True),
-        (order(reduces=True), False),
-        (order(waits=True), False),
-        (order(waits=True, category="spot"), False),
-        (order(closes=True), False),
-        (order(reduces=True, waits=True, closes=True), False),
-        (order(""), False),
-        (order("my-own-order-1"), False),
-        (order(client_order_id("abc124", "trend-1-5", 1)), False),
-        (order(OURS + "x"), False),
-        (order("abc123zz5-1"), False),
-    ],
+TABLE = (
+    (order(), True),
+    (order(category="spot"), True),
+    (order(client_order_id("abc123", "funding-zz", 12)), True),
+    (order(client_order_id("abc123", "risk-manager-1", 1)), True),
+    (order(reduces=True), False),
+    (order(waits=True), False),
+    (order(waits=True, category="spot"), False),
+    (order(closes=True), False),
+    (order(reduces=True, waits=True, closes=True), False),
+    (order(""), False),
+    (order("my-own-order-1"), False),
+    (order(client_order_id("abc124", "trend-1-5", 1)), False),
+    (order(OURS + "x"), False),
+    (order("abc123zz5-1"), False),
 )
+
+
+@pytest.mark.parametrize(("one", "expected"), TABLE)
 def test_rm4_entry_orders_of_ours_and_no_others(one: RestingOrder, expected: bool) -> None:
     """Never a stop, never a reduce-only order, never an order of anyone else: a person's, another installation's."""
     assert is_entry(INSTALLATION, one) is expected
+
+
+PLANTED: dict[str, Callable[[RestingOrder], bool]] = {
+    "stops are cancelled": lambda one: is_entry(INSTALLATION, one._replace(is_conditional=False)),
+    "reduce-only orders are cancelled": lambda one: is_entry(INSTALLATION, one._replace(is_reduce_only=False)),
+    "closing orders are cancelled": lambda one: is_entry(INSTALLATION, one._replace(closes_position=False)),
+    "another installation's are cancelled": lambda one: is_entry(one.client_order_id[:6] or "abc123", one),
+    "whatever begins as ours is cancelled": lambda one: is_entry(
+        INSTALLATION, one._replace(client_order_id=OURS if one.client_order_id[:6] == INSTALLATION else "")
+    ),
+    "spot stands": lambda one: one.category != "spot" and is_entry(INSTALLATION, one),
+    "nothing is cancelled": lambda _one: False,
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_defect_in_what_is_cancelled_is_found(name: str) -> None:
+    def wrong(one: RestingOrder) -> bool:
+        try:
+            return PLANTED[name](one)
+        except ValueError:
+            return False
+
+    assert any(wrong(one) is not expected for one, expected in TABLE)
 
 
 @given(st.text(max_size=40), st.booleans(), st.booleans(), st.booleans())

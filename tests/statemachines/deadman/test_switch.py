@@ -71,7 +71,7 @@ class Bench:
 
 # --- what counts as silence: the table, and planted defects that it must find ---
 
-TABLE: tuple[tuple[str, float, Heard, Sequence[Heard], DeadManState], ...] = (
+TABLE: tuple[tuple[str, float, Heard, Sequence[str], DeadManState], ...] = (
     ("just below the limit", SILENCE_S - 0.001, heard(running(1), running(1)), (), W),
     ("at the limit", SILENCE_S, heard(running(1), running(1)), (), CANCELLING),
     ("just above the limit", SILENCE_S + 0.001, heard(running(1), running(1)), (), CANCELLING),
@@ -86,7 +86,7 @@ TABLE: tuple[tuple[str, float, Heard, Sequence[Heard], DeadManState], ...] = (
 )  # fmt: skip
 
 
-def outcome(kind: type[DeadManSwitch], seconds: float, said: Heard, living: Sequence[Any]) -> DeadManState:
+def outcome(kind: type[DeadManSwitch], seconds: float, said: Heard, living: Sequence[str]) -> DeadManState:
     """What the switch is doing after so many seconds in which the `living` sources bring new beats."""
     bench, number = Bench(kind), 1
     bench.look(0, said)
@@ -356,11 +356,10 @@ _STEP = st.tuples(
 def test_any_sequence_it_cancels_in_silence_only_and_its_alert_is_open_exactly_then(
     steps: list[tuple[float, str, bool]],
 ) -> None:
-    bench, number = Bench(), 0
+    bench = Bench()
     said: dict[str, Beat | None] = {"file": None, "database": None}
     last_s = bench.now_s
-    for after_s, what, is_clean in steps:
-        number += 1
+    for number, (after_s, what, is_clean) in enumerate(steps):
         match what:
             case "file" | "database":
                 said[what] = running(number)
