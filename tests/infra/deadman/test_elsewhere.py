@@ -20,6 +20,11 @@ ROOT = Path(__file__).parents[3]
 SILENCE_S = 15
 
 
+def alerts(url: str) -> list[tuple[str, str]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT actor, state FROM alerts").fetchall()
+
+
 @pytest.mark.slow
 def test_rm4_it_cancels_by_what_the_database_says_alone(tmp_path: Path, database_url: str) -> None:
     """The beats end; the system is started again, and ended in order, which is no silence."""
@@ -29,7 +34,7 @@ def test_rm4_it_cancels_by_what_the_database_says_alone(tmp_path: Path, database
     assert row is not None
     exchange = SimulatorProcess(tmp_path / "state")
     log = tmp_path / "log"
-    keys = {}
+    keys: dict[str, str] = {}
     for one in exchange.keys["dead_man"]:
         stem = f"BYBIT_DEAD_MAN_{one['name'].replace('-', '_')}"
         keys |= {f"{stem}_API_KEY": one["api_key"], f"{stem}_API_SECRET": one["api_secret"]}
@@ -52,9 +57,7 @@ def test_rm4_it_cancels_by_what_the_database_says_alone(tmp_path: Path, database
         wait_for(lambda: not entries & open_links(http), "the entries' end", 60)
         assert time.monotonic() - since > SILENCE_S - 2 and open_links(http) == others
         wait_for(lambda: "(none_left)" in log.read_text(), "the exchange's word")
-        with psycopg.connect(database_url) as connection:
-            alerts = connection.execute("SELECT actor, state FROM alerts").fetchall()
-        assert alerts == [("dead-man-switch", "changed")]
+        wait_for(lambda: alerts(database_url) == [("dead-man-switch", "changed")], "the alert")
         writer.beat(Beat("2:1", BeatState.RUNNING), 5)
         wait_for(lambda: "(beat)" in log.read_text(), "its readiness")
         writer.beat(Beat("launch:2:stopped", BeatState.STOPPED), 5)
