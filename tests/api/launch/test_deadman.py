@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,16 @@ from infra.secrets.server import SecretsServer
 from statemachines.deadman.beats import BeatState
 from statemachines.deadman.parameters import DeadManParameters
 from statemachines.values import ACCOUNT_OF, Account
-from tests.waiting import until
+from tests.conformance.process import wait_for
 
 SECRET = "a-secret-of-the-switch"
 KEYS = {account.value: {"api_key": "k", "api_secret": SECRET, "uid": None} for account in ACCOUNT_OF.values()}
 NOWHERE = "postgresql://nobody:a-password@127.0.0.1:1/none"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """A process begins in seconds on an idle machine; on a busy one it is waited for."""
+    wait_for(condition, "what the process does", 90)
 
 
 class Launch:
