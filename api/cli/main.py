@@ -17,6 +17,7 @@ from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
+from api.cli.policy import policy_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -52,6 +53,7 @@ app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(exchange_app, name="exchange")
+app.add_typer(policy_app, name="policy")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]

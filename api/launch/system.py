@@ -31,6 +31,7 @@ from api.launch.ray_process import RayProcess
 from api.launch.ray_protocol import AlertTaken, Heard, Occupied, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
+from api.policies import InForce, take_in_force
 from api.running_system import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
@@ -280,7 +281,8 @@ class System:
         from infra.database.installation import bind
         from infra.database.registers import record_configuration
 
-        config, credentials = self.config, self._credentials
+        in_force = self._take_policy()
+        config, credentials = in_force.config, self._credentials
         exchange_url, instance = "", config.profile.value
         if self._exchange is not None:
             exchange_url, instance = self._exchange.url, self._exchange.instance
@@ -291,7 +293,8 @@ class System:
         self._dead_man.prepare(rest, credentials.uids(), None if self._exchange is None else self._exchange.keys_file)
         with told_as_sentence():
             installation = bind(self.database_url, config.profile.value, instance, uids)
-            record_configuration(self.database_url, config.public(), "launch", "start")
+            reason = f"start with policy version {in_force.version.version}"
+            record_configuration(self.database_url, config.public(), "launch", reason)
         assert self._counter is not None
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.
@@ -304,6 +307,15 @@ class System:
             ray_dashboard=self.dashboard_url,
             market_label=self.market_label,
         )
+
+    def _take_policy(self) -> InForce:
+        """The configuration under the newest version of the policy (RM-6); what it overrides is reported."""
+        with told_as_sentence():
+            found = take_in_force(self.database_url, self.config)
+        if found.notice:
+            _log.warning("%s", found.notice)
+            self.notices.begin("policy", found.notice)
+        return found
 
     def publish(self, overview: Mapping[str, Any]) -> None:
         """What `eternal run` shows now: `eternal status` asks for it when the API is away."""

@@ -24,7 +24,7 @@ from infra.config.sections import (
     NamedPath,
     RayConfig,
 )
-from infra.config.shared import in_force, without_shared
+from infra.config.shared import in_force, with_sets_in_order, without_shared
 from infra.database.retention import RetentionPolicy
 from statemachines.deadman.parameters import DeadManParameters
 from statemachines.execution.parameters import OrderParameters
@@ -235,5 +235,6 @@ class EternalConfig(BaseSettings):
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""
         document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url", "owner_url"}})
+        document = with_sets_in_order(self, document)
         document["database"]["embedded"] = self.database.url is None
         return without_shared(self, document)

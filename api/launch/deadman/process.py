@@ -43,6 +43,7 @@ class DeadManProcess:
         self._begun_s = 0.0
         self._failures = 0
         self._frozen_looks = 0
+        self._trouble = ""
         self._marked: float | None = None
         self._marked_s = 0.0
 
@@ -86,13 +87,15 @@ class DeadManProcess:
         if code is None:
             child.kill()
             child.wait()
+        self._trouble = self._trouble or trouble  # of one that waits for its turn, what was found first
         if self._failures and lived_s < RETRY.pause_s(self._failures):
             return ""
+        found, self._trouble = self._trouble, ""
         self._failures += 1
         self._close()
         self.start()
         self.restarts += 1
-        return trouble
+        return found
 
     def _standing(self, pid: int, now_s: float) -> str:
         self._frozen_looks = self._frozen_looks + 1 if is_stopped(pid) else 0
