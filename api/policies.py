@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
-from infra.database import policies
-from infra.database.policies import Origin, PolicyVersion
+from infra.database import registers
+from infra.database.registers import Origin, PolicyVersion
 from infra.faults import OperatorError
 
 LAUNCH = "launch"
@@ -57,11 +57,11 @@ def take_in_force(url: str, config: EternalConfig) -> InForce:
         PolicyError: this program cannot use the newest version.
     """
     own = policy_of(config)
-    last = policies.newest(url)
+    last = registers.newest_policy(url)
     if last is None or (last.origin == "configuration" and last.policy != own):
         reason = "the first start" if last is None else "the configuration was changed"
         after = 0 if last is None else last.version
-        return InForce(config, policies.record(url, after, own, LAUNCH, reason, "configuration"), ())
+        return InForce(config, registers.record_policy(url, after, own, LAUNCH, reason, "configuration"), ())
     if last.origin == "configuration":
         return InForce(config, last, ())
     try:
@@ -77,7 +77,7 @@ def take_in_force(url: str, config: EternalConfig) -> InForce:
 
 def newest_of(url: str) -> PolicyVersion:
     """The newest version. Raises PolicyError: there is none yet."""
-    found = policies.newest(url)
+    found = registers.newest_policy(url)
     if found is None:
         raise PolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
     return found
@@ -85,7 +85,7 @@ def newest_of(url: str) -> PolicyVersion:
 
 def version_of(url: str, number: int) -> PolicyVersion:
     """The version of this number. Raises PolicyError: there is none."""
-    found = policies.version(url, number)
+    found = registers.policy_version(url, number)
     if found is None:
         last = newest_of(url).version
         raise PolicyError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
@@ -119,7 +119,7 @@ def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
         raise PolicyError(
             f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
         )
-    return policies.record(url, change.after, change.policy, who, reason.strip(), change.origin)
+    return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
 
 
 def shown(found: Sequence[Difference]) -> str:

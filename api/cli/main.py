@@ -225,7 +225,7 @@ def reset(
         _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Discard all of {folder}?", abort=True)
-    from api.launch.deadman.guard import end_left_over
+    from infra.deadman.left_over import end_left_over
 
     end_left_over(folder)
     if not config.database_folder.is_symlink():

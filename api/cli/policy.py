@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.policies import Change
     from infra.config import EternalConfig
     from infra.config.policy import Difference
-    from infra.database.policies import PolicyVersion
+    from infra.database.registers import PolicyVersion
 
 policy_app = typer.Typer(no_args_is_help=True, help="Limits, weights and parameters as versions (RM-6).")
 
@@ -58,10 +58,10 @@ def show(
 def history(as_json: Json = False, data: Folder = None, config_file: ConfigFile = None) -> None:
     """List the newest 50 versions with who, when, why and the number of settings that each changed."""
     from infra.config.policy import differences
-    from infra.database import policies
+    from infra.database import registers
 
     with _database(_config(data, config_file)) as url:
-        found = policies.history(url, 51)
+        found = registers.policy_history(url, 51)
     older = {one.version: one.policy for one in found}
     rows = [
         (one, None if one.version - 1 not in older else differences(older[one.version - 1], one.policy))

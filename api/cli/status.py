@@ -85,7 +85,7 @@ def stop_running(data_folder: Path) -> str:
     """
     pid = running_pid(data_folder)
     if pid is None:
-        from api.launch.deadman.guard import end_left_over
+        from infra.deadman.left_over import end_left_over
 
         if end_left_over(data_folder):
             return (

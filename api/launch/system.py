@@ -40,7 +40,7 @@ from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.database.launch import Database, open_database, told_as_sentence
 from infra.database.server.embedded import EmbeddedPostgres
-from infra.deadman.process import NAME as DEAD_MAN_ROLE
+from infra.deadman.left_over import NAME as DEAD_MAN_ROLE
 from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
 from infra.processes.ports import PortTakenError, free_port, require_free

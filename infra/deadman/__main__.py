@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.bybit.credentials import from_plain
-from infra.deadman.process import NAME, Place, watch
+from infra.deadman.left_over import NAME
+from infra.deadman.process import Place, watch
 from infra.faults import OperatorError
 from infra.proxy import proxy_address
 from infra.secrets.server import SecretsUnavailableError, fetch

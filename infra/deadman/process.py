@@ -20,9 +20,6 @@ from infra.deadman.watch import Watch
 from infra.proxy import ProxyAddress
 from orchestrator.lease import elapsed_s
 
-NAME = "dead-man-switch"
-"""Its name where the launch hands out secrets, and the role of its process."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:

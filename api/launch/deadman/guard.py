@@ -20,16 +20,14 @@ from api.launch.notices import Notices
 from infra.bybit.credentials import DEAD_MAN, Credentials, CredentialsError, from_environment, from_simulator
 from infra.config import EternalConfig, Profile
 from infra.deadman.beats import BeatWriter
-from infra.deadman.process import NAME as ROLE
-from infra.processes.environment import Run, folder_mark
-from infra.processes.table import kill_marked, marked
+from infra.deadman.left_over import NAME, end_left_over
+from infra.processes.environment import Run
 from statemachines.deadman.beats import Beat, BeatState
 from statemachines.values import Account
 
 _log = logging.getLogger(__name__)
 
 NOTICE = "dead-man switch"
-LEFTOVERS_S = 5.0
 LAST_BEAT_S = 1.0
 """A database that hangs must not keep the system from its end: the file says it all the same."""
 
@@ -86,7 +84,7 @@ class DeadManGuard:
     def secrets(self, database_url: str) -> Mapping[str, Any]:
         """What the process gets, and nothing else. Raises KeyError: there is none that may have it."""
         if not self._credentials.keys:
-            raise KeyError(ROLE)
+            raise KeyError(NAME)
         proxy = self._config.live.proxy_url
         return {
             "database_url": database_url,
@@ -132,12 +130,3 @@ def keys_problem(found: Credentials, profile: Profile) -> str:
         "_API_SECRET (a key of its own that may trade and not withdraw), or run `eternal deadman` on another machine "
         "and set dead_man.started_by_run to false here."
     )
-
-
-def end_left_over(data_folder: Path) -> int:
-    """End the dead-man switches that earlier runs on this data folder have left; how many there were."""
-    mark = folder_mark(data_folder)
-    found = sum(process.role == ROLE for process in marked(mark))
-    if found:
-        kill_marked(mark, (ROLE,), LEFTOVERS_S)
-    return found

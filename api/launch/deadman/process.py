@@ -11,8 +11,8 @@ from typing import IO
 
 from actors.runtime.granted_time import GrantedTime
 from infra.config import EternalConfig
+from infra.deadman.left_over import NAME
 from infra.deadman.memory import LOCK_FILE
-from infra.deadman.process import NAME as ROLE
 from infra.processes.environment import Run, child_environment
 from infra.processes.table import is_stopped
 from statemachines.backoff import Backoff
@@ -65,7 +65,7 @@ class DeadManProcess:
             stdin=subprocess.DEVNULL,
             stdout=self._log_file,
             stderr=self._log_file,
-            env=child_environment(self._run, ROLE),
+            env=child_environment(self._run, NAME),
             start_new_session=True,
         )
         self._begun_s = self._marked_s = self._granted.now_s()

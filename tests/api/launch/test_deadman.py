@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from actors.runtime.granted_time import GrantedTime
 from api.cli.deadman import DeadManError, watch_from_elsewhere
 from api.cli.status import RunningError, stop_running
-from api.launch.deadman.guard import DeadManGuard, end_left_over, keys_problem
+from api.launch.deadman.guard import DeadManGuard, keys_problem
 from api.launch.deadman.process import RETRY, DeadManProcess
 from api.launch.notices import Notices
 from infra.bybit.credentials import AccountKey, Credentials, CredentialsError
@@ -24,7 +24,7 @@ from infra.config import EternalConfig, Profile
 from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.deadman.beats import file_source
-from infra.deadman.process import NAME
+from infra.deadman.left_over import NAME, end_left_over
 from infra.processes.environment import Run, folder_mark
 from infra.processes.table import is_alive, is_stopped, marked
 from infra.secrets.server import SecretsServer

@@ -16,8 +16,8 @@ from api.cli.main import app
 from api.policies import PolicyError, back_to, back_to_configuration, by_settings, record, take_in_force
 from infra.config import EternalConfig, load_config
 from infra.config.policy import policy_of
-from infra.database import policies
-from infra.database.policies import PolicyChangedError
+from infra.database import registers
+from infra.database.registers import PolicyChangedError
 from infra.database.roles import APPLICATION, as_role
 from infra.faults import ConfigurationError
 from tests.database import database_url, postgres_server
@@ -69,7 +69,7 @@ def test_a_rollback_is_a_new_version_and_nothing_is_removed(database_url: str) -
     last = record(database_url, back_to_configuration(database_url, config()), "bob", "the file again")
     assert (last.version, last.origin, last.policy) == (5, "configuration", policy_of(config()))
     assert take_in_force(database_url, config("risk.price_collar=0.05")).config.risk.price_collar == Decimal("0.05")
-    assert [one.version for one in policies.history(database_url)] == [6, 5, 4, 3, 2, 1]
+    assert [one.version for one in registers.policy_history(database_url)] == [6, 5, 4, 3, 2, 1]
 
 
 def test_of_two_changes_made_for_one_version_the_second_is_refused(database_url: str) -> None:
@@ -78,7 +78,7 @@ def test_of_two_changes_made_for_one_version_the_second_is_refused(database_url:
     record(database_url, first, "ada", "first")
     with pytest.raises(PolicyChangedError, match=r"newest version is 2 of ada \(first\).*for version 1"):
         record(database_url, second, "bob", "second")
-    assert len(policies.history(database_url)) == 2
+    assert len(registers.policy_history(database_url)) == 2
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_is_refused_records_nothing(database_url: str, work: Callable[[str]
     take_in_force(database_url, config())
     with pytest.raises((PolicyError, ConfigurationError), match=told):
         work(database_url)
-    assert len(policies.history(database_url)) == 1
+    assert len(registers.policy_history(database_url)) == 1
 
 
 def _now(url: str) -> str:
@@ -108,7 +108,7 @@ def _now(url: str) -> str:
 def test_a_version_that_this_program_cannot_use_keeps_it_from_starting_and_can_be_left(database_url: str) -> None:
     take_in_force(database_url, config())
     odd = {**policy_of(config()), "risk": {**policy_of(config())["risk"], "moods": 1}}
-    policies.record(database_url, 1, odd, "a later program", "moods", "operator")
+    registers.record_policy(database_url, 1, odd, "a later program", "moods", "operator")
     with pytest.raises(PolicyError, match=r"Policy version 2 of a later program \(moods\) cannot be used.*moods"):
         take_in_force(database_url, config())
     record(database_url, back_to_configuration(database_url, config()), "ada", "an older program runs")
