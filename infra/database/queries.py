@@ -70,6 +70,7 @@ TRANSFERS = _key("requested_ms", "transfer_id")
 ALERTS = _key("market_ms", "alert_id")
 DISCREPANCIES = _key("found_ms", "discrepancy_id")
 SUMMARIES = _key("day_ms")
+PERFORMANCE = _key("day_ms", "engine")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
 
@@ -285,6 +286,20 @@ class Queries:
     def summaries(self, before: Place = SUMMARIES.newest, limit: int = 100) -> list[Row]:
         """Daily summaries (OR-3)."""
         return self._page(SUMMARIES, "SELECT * FROM daily_summaries WHERE true", before, limit)
+
+    def performance(self, engine: str | None = None, before: Place = PERFORMANCE.newest, limit: int = 100) -> list[Row]:
+        """What every engine and "total" achieved, by day (P4)."""
+        return self._page(
+            PERFORMANCE,
+            "SELECT * FROM performance WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)",
+            before,
+            limit,
+            engine=engine,
+        )
+
+    def all_performance(self) -> list[Row]:
+        """Every day of every engine, newest first."""
+        return self._rows("SELECT * FROM performance ORDER BY day_ms DESC, engine")
 
     def operator_command(self, command_id: str) -> Row | None:
         """The operator's command of this id, as it was carried out; None when there was none."""

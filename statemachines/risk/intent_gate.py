@@ -116,12 +116,15 @@ class IntentGate:
 
     # --- progress of approved intents ---
 
-    def take_fill(self, fill: Fill) -> None:
-        """Part of an approved intent is now part of the holdings instead."""
+    def take_fill(self, fill: Fill) -> Decimal | None:
+        """Part of an approved intent is now part of the holdings instead. Returns the price at which the intent was
+        decided; None for one that is not open."""
         open_intent = self._open.get(fill.intent_id)
-        if open_intent is not None:
-            left = max(Decimal(0), open_intent.remaining - fill.quantity)
-            self._keep(open_intent._replace(remaining=left))
+        if open_intent is None:
+            return None
+        left = max(Decimal(0), open_intent.remaining - fill.quantity)
+        self._keep(open_intent._replace(remaining=left))
+        return open_intent.price
 
     def take_done(self, intent_id: str) -> None:
         """The intent has ended: it no longer counts as exposure."""

@@ -17,6 +17,7 @@ from statemachines.messages.control import AssessRisk, ComponentChanged, Operato
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
+from statemachines.performance.tracker import PerformanceTracker
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
@@ -66,6 +67,7 @@ class RiskManagerLogic:
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
         self._unusable = UnusableMarkets()
+        self._performance = PerformanceTracker()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
         self._foreign: list[str] = []
@@ -94,6 +96,7 @@ class RiskManagerLogic:
             "prices": self._book.restore_prices,
             "results": self._results.restore,
             "unusable": self._unusable.restore,
+            "closes": self._performance.restore_closes,
             "control": self._restore_control,
         }
         for key, row in rows.items():
@@ -104,6 +107,8 @@ class RiskManagerLogic:
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
                 self._gate.restore(ActorName(which), row.data)
+            elif kind == "performance":
+                self._performance.restore_engine(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
             elif kind == "instruments":
@@ -145,7 +150,8 @@ class RiskManagerLogic:
                 return []
             case FundingPaid():
                 self._book.take_funding(body)
-                self._touch(f"account:{body.account}")
+                self._performance.take_funding(body)
+                self._touch(f"account:{body.account}", *_performance_rows(body.engine))
                 return []
             case BalancesKnown():
                 return self._balances(body, message.cause)
@@ -244,8 +250,8 @@ class RiskManagerLogic:
         instrument = self._current.instrument(fill.category, fill.symbol)
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
-        self._gate.take_fill(fill)
-        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
+        self._performance.take_fill(fill, self._gate.take_fill(fill))
+        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine), *_performance_rows(fill.engine))
         return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
@@ -272,7 +278,8 @@ class RiskManagerLogic:
 
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
-        self._touch(f"account:{body.account}")
+        self._performance.take_balances(body)
+        self._touch(f"account:{body.account}", *_performance_rows(ENGINE_OF.get(body.account)))
         foreign = self._book.foreign(self._current.valued_coins())
         if not self._current.instruments or foreign == self._foreign:
             return []
@@ -291,6 +298,8 @@ class RiskManagerLogic:
         if not body.succeeded:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
+        self._performance.take_transfer(body, self._book.prices)
+        self._touch(*(row for engine in engines for row in _performance_rows(engine)))
         return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
@@ -321,10 +330,12 @@ class RiskManagerLogic:
         close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
         commands: Commands = []
         if close_ms is not None:
+            records = self._performance.close(portfolio, self._book, close_ms)
             commands = self._results.measure(portfolio, self._book, self._current.instruments, close_ms)
             commands += self._states.tick(now_ms)
-            commands.append(Record(portfolio_fact(portfolio)))
-            self._touch("results", *(f"account:{account}" for account in Account))
+            commands += [Record(fact) for fact in (portfolio_fact(portfolio), *records)]
+            self._touch("results", "closes", *(f"account:{account}" for account in Account))
+            self._touch(*(row for engine in ENGINES for row in _performance_rows(engine)))
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
@@ -371,8 +382,8 @@ class RiskManagerLogic:
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
-        keys += [f"scope:{one}" for one in self._states.machines]
-        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
+        keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
+        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "closes", "control")]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -388,6 +399,8 @@ class RiskManagerLogic:
             return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
+        if kind == "performance":
+            return StateRow(key, "", SCHEMA, self._performance.engine_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
@@ -396,6 +409,7 @@ class RiskManagerLogic:
             "results": self._results.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
             "unusable": self._unusable.as_data,
+            "closes": self._performance.closes_data,
             "control": self._control_data,
         }[kind]()
         return StateRow(key, "", SCHEMA, data)
@@ -426,6 +440,10 @@ def _category(text: str) -> Category:
 def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
     """The intent gate's row of an engine; none for orders that belong to no engine (adopted ones)."""
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
+
+
+def _performance_rows(engine: ActorName | None) -> tuple[str, ...]:
+    return (f"performance:{engine}",) if engine in ENGINES else ()
 
 
 __all__ = ["SCOPES", "RiskManagerLogic"]
