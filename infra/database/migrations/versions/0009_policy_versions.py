@@ -1,6 +1,6 @@
 """The policy has versions of its own: limits, weights and parameters, with who, when and why
 
-Revision: 0008 (after 0007), 2026-11-29 09:20:00
+Revision: 0009 (after 0008), 2026-11-29 09:20:00
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0008"
-down_revision: str | None = "0007"
+revision: str = "0009"
+down_revision: str | None = "0008"
 branch_labels: None = None
 depends_on: None = None
 
