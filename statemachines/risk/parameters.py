@@ -42,7 +42,7 @@ TrippedLevel = Annotated[Level, OneOf(tuple(one for one in Level if one is not L
 
 
 class Switch(StrEnum):
-    """The automatic switches of RM-4. (The dead-man switch is a process of its own.)"""
+    """The automatic switches of RM-4; the dead-man switch is a process of its own."""
 
     RECONCILIATION_MISMATCH = "reconciliation_mismatch"
     ORDERS_REJECTED = "orders_rejected"

@@ -1,6 +1,6 @@
 """Automatic switches that have tripped, with the readings that tripped them
 
-Revision: 0009 (after 0008), 2026-11-29 09:00:00
+Revision: 0010 (after 0009), 2026-11-29 09:00:00
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0009"
-down_revision: str | None = "0008"
+revision: str = "0010"
+down_revision: str | None = "0009"
 branch_labels: None = None
 depends_on: None = None
 
