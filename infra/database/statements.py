@@ -52,6 +52,13 @@ ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.ho
 RETURNING epoch"""
 """A grant that waits for a claim under way and has no row when the lease is not of that orchestrator any more."""
 
+EPOCH = "SELECT epoch, NULL, NULL FROM actors WHERE actor = %s"
+
+FENCE = """
+SELECT epoch, s.scope, s.state FROM actors LEFT JOIN switches s ON s.scope = ANY(%s) AND s.state = ANY(%s)
+WHERE actor = %s"""
+"""The epoch and the switches that forbid new risk, in the one round trip before a write to the exchange."""
+
 GUARD = """
 WITH mine AS (
     UPDATE actors SET commit_no = %s, next_seq = %s, market_ms = %s, committed_at = now(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
-from actors.runtime.ports import ExchangePort, Report
+from actors.runtime.ports import ExchangePort, Fence, Report
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.messages.orders import ResponseReceived
@@ -78,7 +78,9 @@ class Lanes(Generic[V]):
         self.answers: dict[str, ExchangeResponse] = {}
         self.fenced = threading.Event()
         self._come = threading.Condition()
-        self.lanes = ExchangeDispatcher(venue, holds, still_needed, self._take, lambda _why: self.fenced.set())
+        self.lanes = ExchangeDispatcher(
+            venue, lambda _gates: Fence(holds()), still_needed, self._take, lambda _why: self.fenced.set()
+        )
 
     def _take(self, key: str, answer: ResponseReceived) -> None:
         with self._come:

@@ -177,7 +177,7 @@ class Scheduler:
         answers: deque[tuple[str, ResponseReceived]] = deque()
         dispatcher = ExchangeDispatcher(
             self._exchange,
-            durable.holds,
+            durable.fence,
             durable.logic.still_needed,
             lambda key, body: answers.append((key, body)),
             partial(self._fenced, name, epoch),
