@@ -14,15 +14,15 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.actions import ACTIONS, FLATTEN, RESET
 from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
+from statemachines.limits.entry_gate import GLOBAL_SCOPE
+from statemachines.limits.operator_scopes import SCOPES, allowed_scopes
 from statemachines.messages.control import ComponentReset, OperatorCommand
-from statemachines.risk.risk_states import SCOPES
 from statemachines.values import ActorName
 
-ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")
-RESET = "reset"
 COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
 CONTENT = ("action", "scope", "reason", "who")
 """What a command is, beside its id."""
@@ -64,8 +64,9 @@ class CommandIdTakenError(Exception):
 class ControlRequest(BaseModel):
     """A command of the operator: action, scope and reason.
 
-    `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, normal (ends everything, and drawdowns are
-    measured anew), or reset (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
+    `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, flatten (a halt that also closes the
+    derivatives of one engine, or all with GLOBAL), normal (ends everything, and drawdowns are measured anew), or reset
+    (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
     `command_id` makes a repeated request harmless; one is made when it is missing.
     """
 
@@ -157,7 +158,7 @@ class CommandService:
 def _check(request: ControlRequest) -> None:
     if request.action not in (*ACTIONS, RESET):
         raise BadValueError("action", request.action, (*ACTIONS, RESET))
-    allowed = COMPONENTS if request.action == RESET else SCOPES
+    allowed = COMPONENTS if request.action == RESET else allowed_scopes(request.action)
     if request.scope not in allowed:
         raise BadValueError("scope", request.scope, allowed)
 
@@ -165,6 +166,9 @@ def _check(request: ControlRequest) -> None:
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
         return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} shows the effect."
+    if request.action == FLATTEN:
+        which = "all derivatives" if request.scope == GLOBAL_SCOPE else request.scope
+        return f"flatten of {which} is committed; /switches shows how far it is, and FLAT once the exchange proves it."
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
     return f"{request.action} of {request.scope} is committed; /switches shows what is in force.{only}"
 

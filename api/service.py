@@ -289,6 +289,10 @@ class OperatorService:
         """Differences between our books and the exchange (OR-9)."""
         return await self._page(lists.DISCREPANCIES, before, limit, self._queries.discrepancies)
 
+    async def operator_commands(self, before: str | None = None, limit: int = 100) -> Row:
+        """What was commanded, by whom, when and why (RM-5)."""
+        return await self._page(lists.COMMANDS, before, limit, self._queries.operator_commands)
+
     async def switches(self) -> list[Row]:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
         return await self._list(self._queries.switches)

@@ -191,7 +191,7 @@ def _add_control(app: FastAPI, commands: CommandService) -> None:
     @app.post(
         "/control",
         tags=["control"],
-        summary="Pause, resume, reduce only, halt, back to normal; or try a FAULTED component again",
+        summary="Pause, resume, reduce only, halt, flatten, back to normal; or try a FAULTED component again",
         dependencies=[Depends(BEARER)],
         responses=REFUSALS | CONFLICT,
     )
@@ -363,6 +363,11 @@ def _add_happenings(get: Get, service: OperatorService) -> None:
     async def discrepancies(before: Before = None, limit: Limit = 100) -> Any:
         """What reconciliation has found (OR-9)."""
         return await service.discrepancies(before, limit)
+
+    @get("history", "/control/history", "What was commanded", models.Page[trade_models.OperatorCommandRow])
+    async def commands(before: Before = None, limit: Limit = 100) -> Any:
+        """Every command of the operator, and of an actor in his place: who, when and why (RM-5). Kept for good."""
+        return await service.operator_commands(before, limit)
 
     @get("history", "/switches", "Control states in force", list[trade_models.Switch])
     async def switches() -> Any:

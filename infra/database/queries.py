@@ -70,6 +70,7 @@ TRANSFERS = _key("requested_ms", "transfer_id")
 ALERTS = _key("market_ms", "alert_id")
 DISCREPANCIES = _key("found_ms", "discrepancy_id")
 SUMMARIES = _key("day_ms")
+COMMANDS = _key("given_ms", "command_id")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
 
@@ -292,8 +293,17 @@ class Queries:
             self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
         )
 
+    def operator_commands(self, before: Place = COMMANDS.newest, limit: int = 100) -> list[Row]:
+        """The operator's commands, and those that actors gave in his place (RM-5)."""
+        return self._page(COMMANDS, "SELECT * FROM operator_commands WHERE true", before, limit)
+
     def switches(self) -> list[Row]:
-        return self._rows("SELECT * FROM switches ORDER BY scope")
+        """The control states, each with the procedure that makes its engine flat, if there was one (R3)."""
+        return self._rows(
+            """SELECT s.*, nullif(m.state, 'IDLE') AS flatten, m.data -> 'left' AS flatten_left
+               FROM switches s LEFT JOIN machine_states m ON m.actor = 'risk-manager' AND m.key = 'flatten:' || s.scope
+               ORDER BY s.scope"""
+        )
 
     def events(
         self, kind: str | None = None, trace: str | None = None, before: Place = EVENTS.newest, limit: int = 100

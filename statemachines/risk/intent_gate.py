@@ -114,6 +114,10 @@ class IntentGate:
             if i.account == ACCOUNT_OF[engine] and not i.is_reducing
         ]
 
+    def has_new_risk(self, engine: ActorName) -> bool:
+        """Whether an approved intent of this engine may still open or enlarge something."""
+        return any(i.account == ACCOUNT_OF[engine] and not i.is_reducing for i in self._open.values())
+
     # --- progress of approved intents ---
 
     def take_fill(self, fill: Fill) -> None:

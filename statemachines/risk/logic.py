@@ -13,7 +13,14 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, ReadingChanged, RiskAssessed
+from statemachines.messages.control import (
+    AssessRisk,
+    ComponentChanged,
+    FlatnessRead,
+    OperatorCommand,
+    ReadingChanged,
+    RiskAssessed,
+)
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -24,13 +31,16 @@ from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import Results
+from statemachines.risk.operator.carry_out import carry_out
+from statemachines.risk.operator.flattening import Flattening
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
-from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.risk.risk_states import RiskStates
 from statemachines.risk.unusable_markets import UnusableMarkets
 from statemachines.state_store import PLAIN
 from statemachines.values import (
     DAILY,
+    DERIVATIVE_ENGINES,
     ENGINE_OF,
     ENGINES,
     HOURLY,
@@ -65,6 +75,7 @@ class RiskManagerLogic:
         self._gate = IntentGate(self._parameters)
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
+        self._flattening = Flattening(self._gate, self._current)
         self._unusable = UnusableMarkets()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
@@ -106,6 +117,8 @@ class RiskManagerLogic:
                 self._gate.restore(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
+            elif kind == "flatten":
+                self._flattening.restore(ActorName(which), row.state, row.data)
             elif kind == "instruments":
                 self._current.take_instruments(Instrument.model_validate(one) for one in row.data.values())
         self._current.changed()
@@ -164,7 +177,10 @@ class RiskManagerLogic:
             case ReadingChanged():
                 return self._states.take_reading(body.switch, body.reason, now_ms, is_bad=body.is_bad)
             case OperatorCommand():
-                return self._operator(body, now_ms)
+                self._touch("control", "results")
+                return carry_out(body, self._states, self._results, self._flattening, now_ms)
+            case FlatnessRead():
+                return self._flattening.take_reading(body, now_ms)
             case AssessRisk():
                 return self._assess(body, now_ms)
             case _:
@@ -176,12 +192,14 @@ class RiskManagerLogic:
         due_ms = self._states.deadline()
         if due_ms is not None and due_ms + CALM_GRACE_MS <= now_ms:
             commands += self._states.tick(now_ms)
-        return commands
+        return commands + self._flattening.tick(now_ms)
 
     def deadline(self) -> int | None:
         """The earliest of: a portfolio to publish (once it is known), a risk state that may be relaxed by rule."""
         calm_ms = self._states.deadline()
         waiting = [] if calm_ms is None else [calm_ms + CALM_GRACE_MS]
+        if (flatten_ms := self._flattening.deadline()) is not None:
+            waiting.append(flatten_ms)
         if self._broadcast_ms is not None and not self._current.missing():
             waiting.append(self._broadcast_ms)
         return min(waiting, default=None)
@@ -251,7 +269,7 @@ class RiskManagerLogic:
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
         self._touch(*_engine_rows(body.engine), "results")
-        return self._results.take_ended(body, now_ms)
+        return self._results.take_ended(body, now_ms) + self._flattening.progress(now_ms)
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
         self._unusable.take(body)
@@ -350,16 +368,6 @@ class RiskManagerLogic:
         reason = f"OR-8: {body.component} is FAULTED: {body.reason}"
         return self._states.demand(scope, f"{COMPONENT_RULE}:{body.component}", Level.REDUCE_ONLY, reason, now_ms)
 
-    def _operator(self, body: OperatorCommand, now_ms: int) -> Commands:
-        is_new = body.command_id not in self._states.commands_seen
-        commands = self._states.operate(body, now_ms)
-        if is_new:
-            commands.append(Record(recorded(body, now_ms)))
-        if is_new and body.action == "normal":
-            self._results.rebase(body.scope)
-        self._touch("control", "results")
-        return commands
-
     # --- durability ---
 
     def _touch(self, *keys: str) -> None:
@@ -371,13 +379,15 @@ class RiskManagerLogic:
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
-        keys += [f"scope:{one}" for one in self._states.machines]
+        keys += [f"scope:{one}" for one in self._states.machines] + [f"flatten:{one}" for one in DERIVATIVE_ENGINES]
         return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
+        self._dirty |= {f"flatten:{engine}" for engine in self._flattening.dirty}
         self._states.dirty.clear()
+        self._flattening.dirty.clear()
         rows = [self._row(key) for key in sorted(self._dirty)]
         self._dirty.clear()
         return rows
@@ -388,9 +398,9 @@ class RiskManagerLogic:
             return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
-        if kind == "scope":
-            state, data = self._states.to_data(which)
-            return StateRow(key, state, SCHEMA, data)
+        if kind in ("scope", "flatten"):
+            own = self._states.to_data(which) if kind == "scope" else self._flattening.to_data(ActorName(which))
+            return StateRow(key, own[0], SCHEMA, own[1])
         data = {
             "prices": self._book.price_data,
             "results": self._results.to_data,
@@ -428,4 +438,4 @@ def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
     return (f"engine:{issuer}",) if issuer in ENGINES else ()
 
 
-__all__ = ["SCOPES", "RiskManagerLogic"]
+__all__ = ["RiskManagerLogic"]
