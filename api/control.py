@@ -19,7 +19,7 @@ from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
-from statemachines.limits.operator_scopes import SCOPES, allowed_scopes
+from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
 from statemachines.messages.control import ComponentReset, OperatorCommand
 from statemachines.values import ActorName
 
@@ -152,7 +152,14 @@ class CommandService:
             scope=request.scope,
             reason=request.reason,
         )
-        self._send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), natural_id))
+        call = ("command", (body.KIND, body.model_dump(mode="json"), natural_id))
+        try:
+            self._send(ActorName.RISK_MANAGER, *call)
+        except ControlUnavailableError:
+            if request.action not in RESTRICTS:
+                raise
+            # What forbids new risk must not wait for one actor: the orchestrator puts it in force (held_commands).
+            self._send(ActorName.ORCHESTRATOR, *call)
 
 
 def _check(request: ControlRequest) -> None:

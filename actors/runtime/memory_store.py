@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from actors.runtime.ports import (
     Loaded,
 )
 from statemachines.actor_logic import StateRow
-from statemachines.facts import BarFact, Fact, SwitchFact
+from statemachines.facts import BarFact, Fact, HeldCommandFact, OperatorCommandFact, SwitchFact
 from statemachines.limits.entry_gate import scopes_of
 from statemachines.values import ActorName
 
@@ -209,11 +209,14 @@ class MemoryStore:
     def _is_blocked(self, row: ExchangeCallRow) -> bool:
         return row.call.gate is not None and bool(self._forbidding(scopes_of(row.call.gate)))
 
-    def _forbidding(self, scopes: Iterable[str]) -> dict[str, str]:
+    def _forbidding(self, scopes: Collection[str]) -> dict[str, str]:
         """Those of the scopes whose switch forbids new risk, with its state."""
-        switches = self._facts[SwitchFact.TABLE]
-        found = [(scope, switches.get((scope,))) for scope in scopes]
-        return {s: one.state for s, one in found if isinstance(one, SwitchFact) and one.state in BLOCKING}
+        carried_out = self._facts[OperatorCommandFact.TABLE]
+        switches = [one for one in self._facts[SwitchFact.TABLE].values() if isinstance(one, SwitchFact)]
+        held = [one for one in self._facts[HeldCommandFact.TABLE].values() if isinstance(one, HeldCommandFact)]
+        waiting = [one for one in held if (one.command_id,) not in carried_out]
+        states = [(one.scope, str(one.state)) for one in switches] + [(one.scope, str(one.state)) for one in waiting]
+        return {scope: state for scope, state in states if scope in scopes and state in BLOCKING}
 
 
 def _has_arrived(envelope: EnvelopeDict, acknowledged: dict[str, int]) -> bool:

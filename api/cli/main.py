@@ -169,7 +169,8 @@ def control(
         show_commands(data, config_file, limit)
         return
     if action not in EFFECTS:
-        _refuse(f"action {action!r} does not exist; allowed: {HISTORY}, or\n{listed()}")
+        names = ", ".join((*EFFECTS, HISTORY))
+        _refuse(f"action {action!r} does not exist; allowed: {names}. What each does:\n{listed()}")
     if reason is None:
         _refuse(f"{action} requires a reason, which is journalled: --reason TEXT. Nothing was done.")
     from api.cli.client import send_command

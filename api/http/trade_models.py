@@ -256,7 +256,7 @@ class Switch(Model):
 
 
 class OperatorCommandRow(Model):
-    """A command as it was carried out (RM-5, OR-8); `command_id` belongs to it for ever."""
+    """A command as it was carried out (RM-5, OR-8); `command_id` belongs to it permanently."""
 
     command_id: str
     action: str

@@ -20,6 +20,7 @@ from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
 from infra.faults import OperatorError
+from statemachines.risk.machine import STRICTNESS
 
 LOG = logging.getLogger(__name__)
 
@@ -72,6 +73,14 @@ DISCREPANCIES = _key("found_ms", "discrepancy_id")
 SUMMARIES = _key("day_ms")
 COMMANDS = _key("given_ms", "command_id")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
+
+
+HELD: LiteralString = """(SELECT * FROM held_commands h
+    WHERE NOT EXISTS (SELECT FROM operator_commands c WHERE c.command_id = h.command_id)) AS held"""
+"""Commands that were accepted in the risk manager's place and that it has not carried out yet (RM-5)."""
+
+COMMANDED: LiteralString = f"""(SELECT command_id, action, scope, reason, who, given_ms FROM operator_commands
+    UNION ALL SELECT DISTINCT command_id, action, asked_scope, reason, who, given_ms FROM {HELD}) AS commanded"""
 
 
 class QueryUnavailableError(OperatorError):
@@ -289,16 +298,25 @@ class Queries:
 
     def operator_command(self, command_id: str) -> Row | None:
         """The operator's command of this id, as it was carried out; None when there was none."""
-        return _first(
-            self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
-        )
+        return _first(self._rows(f"SELECT * FROM {COMMANDED} WHERE command_id = %(command_id)s", command_id=command_id))
 
     def operator_commands(self, before: Place = COMMANDS.newest, limit: int = 100) -> list[Row]:
         """The operator's commands, and those that actors gave in his place (RM-5)."""
-        return self._page(COMMANDS, "SELECT * FROM operator_commands WHERE true", before, limit)
+        return self._page(COMMANDS, f"SELECT * FROM {COMMANDED} WHERE true", before, limit)
 
     def switches(self) -> list[Row]:
-        """The control states, each with the procedure that makes its engine flat, if there was one (R3)."""
+        """The control states, each with the procedure that makes its engine flat, if there was one (R3). A command that
+        the risk manager was not there to carry out is in force as well (RM-5): the stricter state is shown."""
+        found = {row["scope"]: row for row in self._switches()}
+        for held in self._rows(f"SELECT * FROM {HELD} ORDER BY given_ms, scope"):
+            shown = {name: held[name] for name in ("scope", "state", "reason", "who")}
+            row = {**shown, "changed_ms": held["given_ms"], "flatten": None, "flatten_left": None}
+            known = found.get(held["scope"])
+            if known is None or STRICTNESS.index(known["state"]) < STRICTNESS.index(held["state"]):
+                found[held["scope"]] = row
+        return [found[scope] for scope in sorted(found)]
+
+    def _switches(self) -> list[Row]:
         return self._rows(
             """SELECT s.*, nullif(m.state, 'IDLE') AS flatten, m.data -> 'left' AS flatten_left
                FROM switches s LEFT JOIN machine_states m ON m.actor = 'risk-manager' AND m.key = 'flatten:' || s.scope

@@ -120,7 +120,8 @@ class OperatorCommand(Body):
 
 
 class FlattenOrdered(Body):
-    """The operator wants the engine flat (RM-5, R3): it closes all it holds now, by market; a repeat does no harm."""
+    """The operator requires the engine to be flat (RM-5, R3): it closes all it holds now, by market. A repeat does no
+    harm."""
 
     KIND = "flatten_ordered"
     engine: ActorName

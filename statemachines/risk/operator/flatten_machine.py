@@ -1,6 +1,6 @@
 """The procedure that makes one engine flat (RM-5, R3): its table, its durable fields and its decisions.
 
-"Flat" is never assumed: the engine is told to close what it holds, and the exchange's own lists are read until two of
+"Flat" is never assumed: the engine is ordered to close what it holds, and the exchange's own lists are read until two of
 them, 5 s apart, show neither a position but dust nor an open order. It survives a crash at any step: a reading that was
 lost is made again, and an order to the engine is a message that is delivered until it is committed.
 """
@@ -20,9 +20,9 @@ PROOF_MS = 5 * SECOND_MS
 ANSWER_MS = 15 * SECOND_MS
 """A reading that has not come after this time is requested again: it was lost, or the order manager was down."""
 OVERDUE_MS = MINUTE_MS
-"""An engine that is not flat after this time is an alert; closing and reading go on."""
+"""An engine that is not flat after this time is an alert; closing and reading continue."""
 RETRY_MS = 30 * SECOND_MS
-"""The pause between two attempts after that; each tells the engine again to close what it holds."""
+"""The pause between two attempts after that; each orders the engine again to close what it holds."""
 
 
 class FlattenState(StrEnum):
@@ -116,7 +116,7 @@ class FlattenMachine(StateMachine[FlattenState]):
         """The operator's command; `is_working`: an order for new risk is open. Under way: only recorded."""
         if self.is_under_way:
             self.due_ms = None if self.state is _S.CANCELLING else now_ms
-            return [self.remark("request", f"{reason}: already {self.state}; the engine is told again", {})]
+            return [self.remark("request", f"{reason}: already {self.state}; the engine is ordered again", {})]
         self.command_id, self.reason, self.requested_ms = command_id, reason, now_ms
         self.flat_ms, self.left = None, []
         first = self.fire("request", reason, {"command_id": command_id})

@@ -1,4 +1,4 @@
-"""The procedures of all engines that hold derivatives: what is sent and told while they become flat (RM-5, R3)."""
+"""The procedures of all engines that hold derivatives: what is sent, and what the operator learns, while they become flat (RM-5, R3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Flattening:
         self.dirty: set[ActorName] = set()
 
     def begin(self, command: OperatorCommand, engines: Sequence[ActorName], now_ms: int) -> Commands:
-        """The operator's command: the engines are told to close all they hold, and the exchange is read until it shows
+        """The operator's command: the engines are ordered to close all they hold, and the exchange is read until it shows
         that they do not hold anything any more."""
         reason = f"{command.who}: {command.reason}"
         commands: Commands = []
@@ -128,7 +128,7 @@ def _condition(engine: ActorName) -> str:
 
 def _alert(machine: FlattenMachine, what: str) -> Alert:
     text = (
-        f"{machine.key}: {what}. The engine is told again and the exchange is read every 30 s until it is flat. Check "
+        f"{machine.key}: {what}. The engine is ordered again to close and the exchange is read every 30 s until it is flat. Check "
         "that the engine and the exchange work; what the engine does not know as its own, it does not close: close it "
         "by hand at the exchange."
     )
