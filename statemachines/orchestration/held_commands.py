@@ -32,8 +32,8 @@ def hold(command: OperatorCommand, now_ms: int) -> Commands:
     ]
     alert = (
         f"{text}. The risk manager did not answer: the command forbids new risk from now on, and the rest of it "
-        "(cancels, closing) is done as soon as the risk manager is back. See /health; if it stays away, cancel and close "
-        "by hand."
+        "(cancels, closing) is done as soon as the risk manager is back. See /health; if it stays away, cancel and "
+        "close by hand."
     )
     return [
         Remark("operator", command.action, f"{text}: held until the risk manager carries it out"),

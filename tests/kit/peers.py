@@ -77,9 +77,15 @@ class Lanes(Generic[V]):
         self.venue = venue
         self.answers: dict[str, ExchangeResponse] = {}
         self.fenced = threading.Event()
+        self.switches: dict[str, str] = {}
+        """Scopes whose switch forbids new risk now."""
         self._come = threading.Condition()
         self.lanes = ExchangeDispatcher(
-            venue, lambda _gates: Fence(holds()), still_needed, self._take, lambda _why: self.fenced.set()
+            venue,
+            lambda _gates: Fence(holds(), self.switches),
+            still_needed,
+            self._take,
+            lambda _why: self.fenced.set(),
         )
 
     def _take(self, key: str, answer: ResponseReceived) -> None:

@@ -1,8 +1,8 @@
 """The procedure that makes one engine flat (RM-5, R3): its table, its durable fields and its decisions.
 
-"Flat" is never assumed: the engine is ordered to close what it holds, and the exchange's own lists are read until two of
-them, 5 s apart, show neither a position but dust nor an open order. It survives a crash at any step: a reading that was
-lost is made again, and an order to the engine is a message that is delivered until it is committed.
+"Flat" is never assumed: the engine is ordered to close what it holds, and the exchange's own lists are read until two
+of them, 5 s apart, show neither a position but dust nor an open order. It survives a crash at any step: a reading that
+was lost is made again, and an order to the engine is a message that is delivered until it is committed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The procedures of all engines that hold derivatives: what is sent, and what the operator learns, while they become flat (RM-5, R3)."""
+"""The procedures of all engines that hold derivatives: messages and alerts while they become flat (RM-5, R3)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Flattening:
         self.dirty: set[ActorName] = set()
 
     def begin(self, command: OperatorCommand, engines: Sequence[ActorName], now_ms: int) -> Commands:
-        """The operator's command: the engines are ordered to close all they hold, and the exchange is read until it shows
-        that they do not hold anything any more."""
+        """The operator's command: the engines are ordered to close all they hold, and the exchange is read until it
+        shows that they do not hold anything any more."""
         reason = f"{command.who}: {command.reason}"
         commands: Commands = []
         for engine in engines:
@@ -128,8 +128,8 @@ def _condition(engine: ActorName) -> str:
 
 def _alert(machine: FlattenMachine, what: str) -> Alert:
     text = (
-        f"{machine.key}: {what}. The engine is ordered again to close and the exchange is read every 30 s until it is flat. Check "
-        "that the engine and the exchange work; what the engine does not know as its own, it does not close: close it "
-        "by hand at the exchange."
+        f"{machine.key}: {what}. The engine is ordered again to close and the exchange is read every 30 s until it is "
+        "flat. Check that the engine and the exchange work; what the engine does not know as its own, it does not "
+        "close: close it by hand at the exchange."
     )
     return Alert("critical", f"{machine.key} is not flat", text, _condition(ActorName(machine.key)))
