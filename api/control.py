@@ -28,6 +28,7 @@ CONTENT = ("action", "scope", "reason", "who")
 """What a command is, beside its id."""
 
 LOCKS = 64
+DEFAULT_WHO = "operator"
 
 
 def _printable(value: object) -> object:
@@ -77,7 +78,12 @@ class ControlRequest(BaseModel):
         default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
     )
     reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
-    who: Printable = Field(default="operator", min_length=1, max_length=60)
+    who: Printable = Field(
+        default=DEFAULT_WHO,
+        min_length=1,
+        max_length=60,
+        description="noted behind the name of the token's holder, who is the one that gave the command",
+    )
     command_id: Printable | None = Field(default=None, min_length=1, max_length=64)
 
 
@@ -111,13 +117,15 @@ class CommandService:
         # Two requests with one id are taken one after the other; others do not wait for each other.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
-    def carry_out(self, request: ControlRequest) -> ControlAnswer:
-        """Check and hand over; a command that was carried out before is answered as it was then.
+    def carry_out(self, request: ControlRequest, holder: str) -> ControlAnswer:
+        """Check and hand over; a command that was carried out before is answered as it was then. `holder` is who
+        presented the credential: the record names that person, and behind it what the request says of itself.
 
         Raises BadValueError for an action or a scope that does not exist, CommandIdTakenError for an id that belongs to
         another command, ControlUnavailableError when it was not taken, or it is not known whether it was.
         """
         _check(request)
+        request = request.model_copy(update={"who": _attributed(holder, request.who)})
         command_id = request.command_id or uuid.uuid4().hex
         answer = ControlAnswer(command_id=command_id, accepted=True, text=_told(request))
         with self._locks[hash(command_id) % LOCKS]:
@@ -156,10 +164,14 @@ class CommandService:
         try:
             self._send(ActorName.RISK_MANAGER, *call)
         except ControlUnavailableError:
-            if request.action not in RESTRICTS:
+            if request.action not in RESTRICTS or self._earlier(command_id) is not None:
                 raise
             # What forbids new risk must not wait for one actor: the orchestrator puts it in force (held_commands).
             self._send(ActorName.ORCHESTRATOR, *call)
+
+
+def _attributed(holder: str, claimed: str) -> str:
+    return holder if claimed in ("", holder, DEFAULT_WHO) else f"{holder} ({claimed})"
 
 
 def _check(request: ControlRequest) -> None:

@@ -25,7 +25,7 @@ from api.control import (
 )
 from api.http import models, trade_models
 from api.http.dashboard import Dashboard, add_dashboard
-from api.http.gate import Credential, Gate
+from api.http.gate import HOLDER, Credential, Gate
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.query_arguments import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
@@ -195,10 +195,11 @@ def _add_control(app: FastAPI, commands: CommandService) -> None:
         dependencies=[Depends(BEARER)],
         responses=REFUSALS | CONFLICT,
     )
-    def control(request: ControlRequest) -> ControlAnswer:
+    def control(request: ControlRequest, received: Request) -> ControlAnswer:
         """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
-        why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it."""
-        return commands.carry_out(request)
+        why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it. Who gave it is the
+        holder of the token; `who` is only noted behind that name."""
+        return commands.carry_out(request, received.scope[HOLDER])
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:
