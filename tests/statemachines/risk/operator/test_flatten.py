@@ -28,7 +28,7 @@ S = FlattenState
 
 
 class Operated(World):
-    """The risk manager, and the operator who flattens TREND-1 at T0."""
+    """The risk manager, and the operator who flattens TREND-1 at the begin."""
 
     def open_and_flatten(self, scope: str = TREND, *, working: bool = False) -> Operated:
         self.open()
