@@ -105,11 +105,11 @@ class Books:
             if int(row["createdTime"]) >= since_ms
         ]
 
-    def blocked(self) -> int:
-        """Requests that a switch has kept from being sent so far, in the commit or right before the write."""
+    def approved(self) -> int:
+        """Intents that the risk manager has approved so far."""
         with self._drill.database() as connection:
             row = connection.execute(
-                "SELECT count(*) FROM journal WHERE trigger = 'block' AND machine_table = 'order'"
+                "SELECT count(*) FROM journal WHERE trigger = 'approve' AND machine_table = 'intent'"
             ).fetchone()
         assert row is not None
         return int(row[0])

@@ -35,11 +35,11 @@ def test_rm5_after_a_halt_no_order_reaches_the_exchange_also_while_the_order_man
         try:
             late_ms = _halt_alive(drill, feeder, books)
             drill.control("normal", "GLOBAL", "the next part")
-            blocked = _halt_while_dead(drill, feeder, books)
+            kept = _halt_while_dead(drill, feeder, books)
         finally:
             feeder.end()
     with capsys.disabled():
-        print(f"\nnewest order {late_ms} ms after the halt's commit was answered; {blocked} requests blocked")  # noqa: T201
+        print(f"\nnewest order {late_ms} ms after the halt's commit was answered; {kept} approved orders kept back")  # noqa: T201
 
 
 def _halt_alive(drill: Drill, feeder: Feeder, books: Books) -> int:
@@ -58,8 +58,8 @@ def _halt_alive(drill: Drill, feeder: Feeder, books: Books) -> int:
 
 
 def _halt_while_dead(drill: Drill, feeder: Feeder, books: Books) -> int:
-    """How many requests the switch has blocked at the order manager's return."""
-    since_ms, before = books.exchange_ms(), books.blocked()
+    """How many orders were approved before the halt, waited for the order manager and never left."""
+    since_ms, before = books.exchange_ms(), books.approved()
     feeder.begin(SHAPE)
     drill.wait("orders at the exchange", lambda: len(books.created_ms(since_ms)) >= ENOUGH)
     pid = drill.pid(ActorName.ORDER_MANAGER)
@@ -71,9 +71,9 @@ def _halt_while_dead(drill: Drill, feeder: Feeder, books: Books) -> int:
     drill.wait("the end of the burst", lambda: feeder.is_done and _is_done(books))
     created = books.created_ms(since_ms)
     assert max(created) <= answered_ms, f"an order was created {max(created) - answered_ms} ms after the halt"
-    blocked = books.blocked() - before
-    assert blocked > 0, "nothing waited for the order manager: nothing is proven"
-    return blocked
+    kept = books.approved() - before - len(created)
+    assert kept > 0, "nothing waited for the order manager: nothing is proven"
+    return kept
 
 
 def _is_done(books: Books) -> bool:

@@ -1,1 +1,1 @@
-"""The whole system under a seeded schedule of faults: one process, no threads, no wall clock (DESIGN 7, level 4)."""
+"""Runs with an operator: his commands amid crashes, outages and faults of the exchange (RM-5, R3)."""
