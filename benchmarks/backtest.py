@@ -42,7 +42,7 @@ def main() -> None:
     print_machine("Backtest")
     rows = [_measured("(a) TREND, synthetic", TREND, None, 0, options.years * 365)]
     if options.history is not None:
-        start, end = _ms(options.start), _ms(options.end)
+        start, end = day_ms(options.start), day_ms(options.end)
         middle = start + (end - start) // 2 // 86_400_000 * 86_400_000
         for label, first, last in (
             ("(b) all engines, recorded", start, end),
@@ -69,7 +69,7 @@ def _run(
 ) -> tuple[int, int, int, float, float]:
     market: Market
     if history is None:
-        market = SyntheticMarket(DEFAULT_SEED, _ms(date(2015, 1, 1)), end)
+        market = SyntheticMarket(DEFAULT_SEED, day_ms(date(2015, 1, 1)), end)
     else:
         market = HistoryMarket(history, start, end)
     test = Backtest(BacktestPlan(market, EternalConfig(), engines), logics)
@@ -86,7 +86,8 @@ def _run(
     return record.facts.hours, bars, record.fills.height, seconds, memory
 
 
-def _ms(day: date) -> int:
+def day_ms(day: date) -> int:
+    """The day's first instant, UTC, in milliseconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 

@@ -23,11 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     `--soak`: as many futures and interruptions as were promised, and the tests with the mark `soak`; without it
     an eighth of the former and none of the latter (`make soak`).
     `--fast`: no Ray, no database, nothing that is marked as slow (`make test-fast`).
-    `--spent=FILE`: show the time per folder against its budget; FILE keeps it for the next run, which adds to it."""
+    `--spent=FILE`: add the seconds of each test to FILE, for `python -m tests.budget FILE`."""
     parser.addoption("--fuzz", type=int, default=0, help="cases of each fuzz test (default: a quick share)")
     parser.addoption("--soak", action="store_true", help="all cases of the long tests (default: an eighth)")
     parser.addoption("--fast", action="store_true", help="no Ray, no database, nothing slow; shows the time it took")
-    parser.addoption("--spent", metavar="FILE", help="show the time per folder, added to that in FILE")
+    parser.addoption("--spent", metavar="FILE", help="add the seconds of each test to FILE")
 
 
 def pytest_configure(config: pytest.Config) -> None:

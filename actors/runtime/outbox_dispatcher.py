@@ -25,6 +25,9 @@ RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 REPORTS_LINGER_S = 0.1
 """Under load, reports of what has happened reach the same recipient at most so often."""
 
+SUMMARY_LINGER_S = 0.5
+"""The same for the orchestrator, which trades on no report: it counts them for its summary."""
+
 
 class Peers(Protocol):
     """Other actors, found by name at every call, since a recreated actor has a new handle."""
@@ -84,7 +87,8 @@ class OutboxDispatcher:
     def may_wait(self, batch: Sequence[EnvelopeDict]) -> bool:
         """Under load: whether a batch that only reports waits for more. Each delivery costs its recipient a decision
         and a commit."""
-        if len(batch) == GROUP_LIMIT or time.monotonic() - self._ended_at >= REPORTS_LINGER_S:
+        linger_s = SUMMARY_LINGER_S if self._recipient == ActorName.ORCHESTRATOR else REPORTS_LINGER_S
+        if len(batch) == GROUP_LIMIT or time.monotonic() - self._ended_at >= linger_s:
             return False
         return all(can_wait(envelope) for envelope in batch)
 

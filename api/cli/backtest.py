@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from api.cli.days import OptionError, parse_day, start_ms
 from api.json_values import day_of
 from api.logics import logics
+from infra.backtest.deposits import Period, RegularDeposit
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest
@@ -32,6 +33,7 @@ from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.judge import Coverage
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
+from infra.simulator.venue.money import USDT_UNIT
 from statemachines.values import DAY_MS, ENGINES, ActorName
 
 NAMES: dict[str, tuple[ActorName, ...]] = {
@@ -61,6 +63,7 @@ class Options:
     last: str | None
     engines: str | None
     capital: str
+    deposit: str | None
     fees: str | None
     slippage_bps: str
     seed: int
@@ -94,9 +97,10 @@ def _run(plan: BacktestPlan, out: Path, stopped: _Stop) -> int:
     facts = record.facts
     total = record.equity.filter(record.equity["engine"] == "TOTAL")["equity_usdt"]
     ended = "completed" if facts.is_complete else f"ended early, on {day_of(facts.ended_ms)}"
+    paid_in = f", {facts.paid_in_usdt:,.2f} USDT paid in" if facts.paid_in_usdt else ""
     console.print(
         f"The run {ended}: {facts.hours:,} market hours in {facts.wall_s:,.1f} s, {record.fills.height:,} fills, "
-        f"equity {total[0]:,.2f} -> {total[-1]:,.2f} USDT."
+        f"equity {total[0]:,.2f} -> {total[-1]:,.2f} USDT{paid_in}."
     )
     for fault in facts.ledger_faults:
         console.print(f"FAULT: {fault}")
@@ -113,6 +117,7 @@ def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
         config=config,
         engines=_engines(options.engines, config.orchestrator.weights),
         capital_usdt=_decimal("--capital", options.capital, Decimal(1_000), Decimal(10**9)),
+        deposit=_deposit(options.deposit),
         fees=_fees(options.fees),
         slippage=_decimal("--slippage-bps", options.slippage_bps, Decimal(0), Decimal(MAX_SLIPPAGE_BPS)) / 10_000,
         missing_inputs=missing,
@@ -167,6 +172,20 @@ def _engines(text: str | None, weights: Mapping[ActorName, Decimal]) -> tuple[Ac
             )
         chosen.update(NAMES[name])
     return tuple(engine for engine in ENGINES if engine in chosen)
+
+
+def _deposit(text: str | None) -> RegularDeposit | None:
+    if text is None:
+        return None
+    amount, slash, period = text.partition("/")
+    if not slash or period not in set(Period):
+        raise OptionError(
+            f"--deposit {text!r} is refused; an amount of USDT per {', '.join(Period)} is allowed, e.g. 1000/month."
+        )
+    usdt = _decimal("--deposit", amount, Decimal(1), Decimal(10**9))
+    if usdt != usdt.quantize(USDT_UNIT):
+        raise OptionError(f"--deposit {usdt} has more than the eight decimals that USDT has.")
+    return RegularDeposit(usdt, Period(period))
 
 
 def _fees(text: str | None) -> FeeConfig:

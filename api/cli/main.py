@@ -252,6 +252,7 @@ def backtest(
     last: Annotated[str | None, typer.Option("--to", help="last market day")] = None,
     engines: Annotated[str | None, typer.Option(help="e.g. trend,funding; all four without it")] = None,
     capital: Annotated[str, typer.Option(help="USDT at the start")] = "100000",
+    deposit: Annotated[str | None, typer.Option(help="USDT paid in each day, week or month, e.g. 1000/month")] = None,
     fees: Annotated[str | None, typer.Option(help="spot taker, maker, perpetual taker, maker; VIP 0 without")] = None,
     slippage_bps: Annotated[str, typer.Option(help="what a taker pays, hundredths of a per cent of the price")] = "2",
     seed: Annotated[int, typer.Option(help="seed of the synthetic market")] = 2,
@@ -263,7 +264,7 @@ def backtest(
     config = _config({}, settings, None, config_file)
     from api.cli.backtest import Options, run_backtest
 
-    options = Options(history, first, last, engines, capital, fees, slippage_bps, seed, out)
+    options = Options(history, first, last, engines, capital, deposit, fees, slippage_bps, seed, out)
     raise typer.Exit(run_backtest(options, config))
 
 

@@ -64,10 +64,10 @@ class Housekeeping:
             self._retention.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Wait for a retention under way: each of its months is moved in one transaction."""
+        """Wait for a retention under way: each of its months is moved in one transaction; then for a sign of life."""
         if self._retention is not None:
             self._retention.join(timeout_s)
-        self._heartbeats.close()
+        self._heartbeats.close(timeout_s)
 
     def _beat(self, status: Mapping[str, Any], market_ms: int) -> None:
         for row in status.get("components", ()):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from infra.backtest.deposits import RegularDeposit
 from infra.config import ConfigurationError, EternalConfig
 from infra.simulator.config import AccountConfig, FeeConfig, SimConfig, default_accounts, with_further
 from infra.simulator.market.port import Market
@@ -26,8 +27,8 @@ class BacktestPlan:
     """`config` carries the rules' parameters, from whatever source.
 
     The engines that run share the whole capital in the proportions of OR-1; the others are switched off and have none.
-    `slippage` is a fraction of the price, paid by takers. `command` is what the user typed, `data_hash` the digest of
-    the history files, `commit` the code's.
+    `slippage` is a fraction of the price, paid by takers; `deposit` comes into the master account from outside.
+    `command` is what the user typed, `data_hash` the digest of the history files, `commit` the code's.
 
     Raises:
         ConfigurationError: the engines have no weight, so that there is nothing to share the capital by.
@@ -39,6 +40,7 @@ class BacktestPlan:
     capital_usdt: Decimal = DEFAULT_CAPITAL_USDT
     fees: FeeConfig = field(default_factory=FeeConfig)
     slippage: Decimal = DEFAULT_SLIPPAGE
+    deposit: RegularDeposit | None = None
     missing_inputs: tuple[str, ...] = ()
     is_synthetic: bool = False
     command: str = ""

@@ -14,7 +14,7 @@ import polars as pl
 
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, JournalRow
-from infra.backtest.records import RULE_ID
+from infra.backtest.records import OUTSIDE, RULE_ID
 from statemachines.facts import (
     BarFact,
     DiscrepancyFact,
@@ -141,6 +141,8 @@ class RecordingStore(MemoryStore):
                 self._posting(fact)
             case TransferFact():
                 self._transfer(fact)
+            case DiscrepancyFact() if fact.kind == "deposit":
+                pass  # expected: its posting becomes a row
             case DiscrepancyFact():
                 what = f"{fact.account}: {fact.kind} of {fact.subject}, ours {fact.ours}, the exchange's {fact.theirs}"
                 self.faults.append(f"discrepancy at {fact.found_ms}: {what}; {fact.resolution}")
@@ -210,6 +212,12 @@ class RecordingStore(MemoryStore):
         for line in fact.lines:
             sums[line.coin] += line.amount
         self.faults += [f"posting {fact.posting_id} leaves {total} {coin}" for coin, total in sums.items() if total]
+        if fact.kind == "deposit":
+            self._rows["transfers"] += [
+                (fact.posted_ms, OUTSIDE, line.account, float(line.amount), "OR-5 deposit", line.coin,
+                 float(line.amount), "")
+                for line in fact.lines if line.ledger_account == "wallet"
+            ]  # fmt: skip
         if fact.kind == "funding":
             symbol = fact.description.removeprefix("funding of ").split(" ", 1)[0]
             for line in fact.lines:

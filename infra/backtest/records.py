@@ -20,6 +20,9 @@ RULE_ID = re.compile(r"\b(?:P\d+|(?:CH|TR|FU|TA|OR|RM|EX|DA|IF|DE)-\d+)\b")
 """Requirement IDs as reasons name them."""
 
 TOTAL = "TOTAL"
+OUTSIDE = "outside"
+"""Where a deposit comes from."""
+
 ENGINES: tuple[str, ...] = tuple(str(account) for account in ACCOUNT_OF.values())
 
 EQUITY = {
@@ -28,7 +31,7 @@ EQUITY = {
     "equity_usdt": pl.Float64,
     "cash_usdt": pl.Float64,  # USDT not invested
     "exposure_usdt": pl.Float64,  # gross notional of positions and coins at the close, at market
-    "net_flow_usdt": pl.Float64,  # transfers in less out since the row before, coins at their price; TOTAL: 0
+    "net_flow_usdt": pl.Float64,  # transfers in less out since the row before, coins at their price; deposits
 }
 PRICES = {"ts_ms": pl.Int64, "symbol": pl.String, "close": pl.Float64}  # spot, daily closes, ts_ms as in EQUITY
 FILLS = {
@@ -88,6 +91,7 @@ REFUSALS = {
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What was run. `missing_inputs`: sentences about rules that were inactive because their history is missing;
+    `deposit`: what comes in regularly as a sentence, "" for nothing; `paid_in_usdt`: all that came in after the start;
     `costs`: fees and slippage as modelled; `settings`: every parameter that differs from the specification's, from
     whatever source; `configuration`: all of them, without secrets; `is_synthetic`: the market is invented; `version`,
     `commit`: of the code; `active_from_ms`: since when the market has what an engine trades on (engines for which it
@@ -113,6 +117,8 @@ class RunFacts:
     version: str = ""
     commit: str = ""
     data_hash: str = ""
+    deposit: str = ""
+    paid_in_usdt: float = 0.0
     configuration: dict[str, Any] = field(default_factory=dict)
     active_from_ms: dict[str, int] | None = None
 

@@ -28,6 +28,7 @@ from infra.simulator.venue.model import Account
 from infra.simulator.venue.state import Venue
 from statemachines.actor_logic import ActorLogic
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, HOUR_MS, SPOT, ActorName
+from statemachines.values import Account as CoreAccount
 
 INSTALLATION = "000000"
 """Begins the order ids of every backtest, so that equal runs have equal ids."""
@@ -53,6 +54,8 @@ class Backtest:
         self._system = InProcessSystem(exchange, table, self._store)
         self._equity: list[tuple[Any, ...]] = []
         self._prices: list[tuple[Any, ...]] = []
+        self._paid_in = Decimal(0)
+        self._unmarked = Decimal(0)
         self._wall_s = 0.0
         self._is_complete = False
 
@@ -69,6 +72,8 @@ class Backtest:
         self._system.start()
         day_ms = market.start_ms
         while not is_stopped():
+            if day_ms > market.start_ms:
+                self._pay_in(day_ms)
             day_ms += DAY_MS - day_ms % DAY_MS
             if day_ms >= market.end_ms:
                 self._system.run()
@@ -80,6 +85,14 @@ class Backtest:
             progress(self._system.exchange.market_time)
             if self._is_complete:
                 return
+
+    def _pay_in(self, day_ms: int) -> None:
+        """OR-5: what comes in from outside after the day's close; the system sees it in the exchange's records."""
+        deposit = self._plan.deposit
+        if deposit is not None and deposit.is_due(day_ms):
+            self._system.exchange.deposit(CoreAccount.MASTER, "USDT", deposit.amount_usdt)
+            self._paid_in += deposit.amount_usdt
+            self._unmarked += deposit.amount_usdt
 
     def record(self) -> RunRecord:
         """The tables of what was run so far."""
@@ -93,6 +106,8 @@ class Backtest:
             to_ms=plan.market.end_ms,
             ended_ms=ended_ms,
             capital_usdt=float(plan.capital_usdt),
+            deposit=str(plan.deposit or ""),
+            paid_in_usdt=float(self._paid_in),
             engines=tuple(ACCOUNT_OF[engine].value for engine in plan.engines),
             settings=_differences(plan.config),
             version=version_of_the_code(),
@@ -124,13 +139,15 @@ class Backtest:
         venue = self._system.exchange.venue
         now_ms = self._system.exchange.market_time
         whole = [Decimal(0), Decimal(0), Decimal(0)]
+        paid_in, self._unmarked = self._unmarked, Decimal(0)
         for account in venue.accounts.values():
             equity = margin(venue, account).equity + value_usdt(venue, account)
             figures = (equity, account.balance("USDT"), _exposure(venue, account))
             whole = [total + figure for total, figure in zip(whole, figures, strict=True)]
             flow = self._store.flows.pop(account.name, Decimal(0))
+            flow += paid_in if account.name == CoreAccount.MASTER else 0
             self._equity.append((now_ms, account.name, *map(float, figures), float(flow)))
-        self._equity.append((now_ms, records.TOTAL, *map(float, whole), 0.0))
+        self._equity.append((now_ms, records.TOTAL, *map(float, whole), float(paid_in)))
         for spec in venue.prices.listed(now_ms):
             if spec.category == SPOT:
                 self._prices.append((now_ms, spec.symbol, float(venue.prices.last(SPOT, spec.symbol))))

@@ -68,9 +68,13 @@ class Heartbeats:
                 raise
             return True
 
-    def close(self) -> None:
-        with self._guard:
-            self._close()
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Give the connection back. A sign of life that waits for a frozen server keeps it: it ends with the server."""
+        if self._guard.acquire(timeout=timeout_s):
+            try:
+                self._close()
+            finally:
+                self._guard.release()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -276,7 +276,7 @@ OPTIONS = {
     "doctor": ("--config", "--data"),
     "reset": ("--data", "--config"),
     "control": ("--scope", "--reason", "--data"),
-    "backtest": ("--from", "--to", "--engines", "--capital", "--fees", "--slippage-bps", "--set"),
+    "backtest": ("--from", "--to", "--engines", "--capital", "--deposit", "--fees", "--slippage-bps", "--set"),
     "run": ("--profile", "--set", "--config", "--from", "--to", "--pace", "--seed", "--history"),
     "history": ("--from", "--to", "--symbols"),
 }

@@ -33,7 +33,7 @@ from typing import IO, Literal
 import psycopg
 
 from actors.runtime.granted_time import GrantedTime
-from infra.database.server.cluster import HOST, PASSWORD_FILE, PROCESS_ROLE, Cluster
+from infra.database.server.cluster import HOST, PASSWORD_FILE, Cluster
 from infra.database.server.files import (
     FALLBACK,
     EmbeddedDatabaseError,
@@ -42,11 +42,11 @@ from infra.database.server.files import (
     reachable_server,
     server_user,
 )
-from infra.database.server.processes import POLL_S, is_server_of, stop_process
+from infra.database.server.processes import POLL_S, is_server_of, processes_on, stop_process
 from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run
 from infra.processes.ports import free_port, is_free
-from infra.processes.table import is_stopped, marked
+from infra.processes.table import is_stopped
 
 LOG = logging.getLogger(__name__)
 
@@ -197,8 +197,7 @@ class EmbeddedPostgres:
     def _end_frozen_processes(self) -> None:
         """A process of the server that is stopped at two looks in a row is ended: it would hold its locks, and its
         clients would wait without end. PostgreSQL then recovers by itself, or the server is started again."""
-        ours = {process.pid for process in marked(self._run.prefix) if process.role == PROCESS_ROLE}
-        frozen = frozenset(pid for pid in ours if is_stopped(pid))
+        frozen = frozenset(pid for pid in processes_on(self._opened.data) if is_stopped(pid))
         for pid in frozen & self._frozen:
             LOG.warning("Process %d of the database server is frozen; it is ended.", pid)
             with contextlib.suppress(ProcessLookupError):
@@ -253,6 +252,7 @@ class EmbeddedPostgres:
         granted, is_reset = GrantedTime(), False
         while True:
             _stop_orphan(cluster, self._child)
+            _end_remains(cluster)
             if self._is_ending.is_set():
                 raise EmbeddedDatabaseError(f"the start of the database in {cluster.home} was broken off.")
             self._child = cluster.spawn(self._port)
@@ -317,6 +317,16 @@ class EmbeddedPostgres:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if not found:
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
+
+
+def _end_remains(cluster: Cluster) -> None:
+    """End frozen parts of a server that has ended: those that run notice it and end, a frozen one would hold the shared
+    memory without end, and no new server would start."""
+    for pid in processes_on(cluster.data):
+        if is_stopped(pid):
+            LOG.warning("Process %d of a database server that has ended is frozen; it is ended.", pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _stop_orphan(cluster: Cluster, child: subprocess.Popen[bytes] | None) -> None:

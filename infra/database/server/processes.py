@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,6 +35,21 @@ def is_server_of(pid: int, data: Path) -> bool:
     """Whether the process lives (a zombie does not) and is a postgres started on `data`."""
     state, command = _look_up(pid)
     return bool(state) and not state.startswith("Z") and "postgres" in command and str(data) in command
+
+
+def processes_on(data: Path) -> list[int]:
+    """Every living process of a postgres on these files, its parts included, in no order.
+
+    A part overwrites its environment and its command line, and once the server is gone it is no child of ours; but each
+    works in the folder of the data. Where there is no /proc (macOS) none is found.
+    """
+    home = os.path.realpath(data)
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+            if os.readlink(folder / "cwd") == home and "postgres" in (folder / "comm").read_text():
+                found.append(int(folder.name))
+    return found
 
 
 def _look_up(pid: int) -> tuple[str, str]:

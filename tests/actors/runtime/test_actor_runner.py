@@ -346,6 +346,22 @@ def test_under_load_reports_wait_for_each_other_and_travel_at_once_with_what_is_
         host.stop()
 
 
+@pytest.mark.parametrize(("recipient", "waits"), [(ActorName.ORCHESTRATOR, True), (ActorName.RISK_MANAGER, False)])
+def test_reports_for_the_summary_wait_longer_than_those_that_are_traded_on(
+    monkeypatch: pytest.MonkeyPatch, recipient: ActorName, waits: bool
+) -> None:
+    monkeypatch.setattr(outbox_dispatcher, "REPORTS_LINGER_S", 0.0)
+    dispatcher = outbox_dispatcher.OutboxDispatcher(
+        ActorName.ORDER_MANAGER, recipient, _Taking(), lambda _to, _cursor: None, lambda _to, _count, _taken: None
+    )
+    try:
+        dispatcher.is_back()
+        assert dispatcher.may_wait([{"kind": "fill", "seq": 1}]) is waits
+        assert not dispatcher.may_wait([{"kind": "fill", "seq": 1}, {"kind": "operator_command", "seq": 2}])
+    finally:
+        dispatcher.stop()
+
+
 @pytest.mark.usefixtures("under_load")
 def test_reports_that_wait_leave_by_themselves() -> None:
     peers = _Taking()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from actors.runtime.in_process import EndlessRepetitionError
 from actors.runtime.memory_store import MemoryStore
 from api.logics import logics
+from infra.backtest.deposits import Period, RegularDeposit
 from infra.backtest.plan import BacktestPlan
-from infra.backtest.records import TOTAL, RunRecord
+from infra.backtest.records import OUTSIDE, TOTAL, RunRecord
+from infra.backtest.report.analysis import analyse
 from infra.backtest.runner import INSTALLATION, Backtest
 from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
@@ -104,6 +107,37 @@ def test_transfers_and_flows_of_the_engines_agree(whole: RunRecord) -> None:
         moved -= float(whole.transfers.filter(pl.col("source") == engine)["amount_usdt"].sum())
         assert flows == pytest.approx(moved, abs=1e-6)
     assert whole.transfers.height > 0
+
+
+def test_or5_regular_deposits_reach_the_engines_and_are_no_profit() -> None:
+    """Three Mondays; what was paid in is a flow and no profit."""
+    weekly = RegularDeposit(Decimal(2_000), Period.WEEK)
+    record = run(replace(plan(), deposit=weekly))
+    paid_in = record.transfers.filter(pl.col("source") == OUTSIDE)
+    assert paid_in["amount_usdt"].to_list() == [2_000.0] * 3 and record.facts.paid_in_usdt == 6_000
+    assert total(record)["net_flow_usdt"].sum() == 6_000
+    given = record.transfers.filter((pl.col("source") == "MASTER") & pl.col("reason").str.contains("OR-5"))
+    assert given["amount_usdt"].sum() == pytest.approx(6_000, abs=0.01)
+    assert record.facts.ledger_faults == ()
+    book = analyse(record).books[TOTAL]
+    assert book.flow_usdt == 6_000
+    assert book.profit_usdt == pytest.approx(book.end_usdt - 106_000)
+
+
+@pytest.mark.parametrize(
+    ("period", "day", "is_due"),
+    [
+        (Period.DAY, "2025-01-02", True),
+        (Period.WEEK, "2025-01-06", True),
+        (Period.WEEK, "2025-01-05", False),
+        (Period.WEEK, "2025-01-07", False),
+        (Period.MONTH, "2025-02-01", True),
+        (Period.MONTH, "2025-01-31", False),
+        (Period.MONTH, "2025-02-02", False),
+    ],
+)
+def test_a_regular_deposit_comes_in_when_its_period_begins(period: Period, day: str, is_due: bool) -> None:
+    assert RegularDeposit(Decimal(1), period).is_due(instant(day)) is is_due
 
 
 def test_the_books_balance_and_decisions_name_their_rules(whole: RunRecord) -> None:

@@ -8,15 +8,23 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from infra.database import registers
+from infra.database.migrations import upgrade
+from infra.database.registers import Heartbeats, write_heartbeat
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.server.files import EmbeddedDatabaseError, packaged_server
+from infra.database.server.processes import processes_on
+from infra.processes.table import is_stopped
 from tests.database import open_temporary_folder
+from tests.waiting import until
 
 pytestmark = pytest.mark.database
 
@@ -40,6 +48,12 @@ def write_note(url: str, text: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS notes (text text)")
         connection.execute("INSERT INTO notes VALUES (%s)", (text,))
+
+
+def freeze(pids: Iterable[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda pid=pid: is_stopped(pid))  # type: ignore[misc]
 
 
 def read_notes(url: str) -> list[str]:
@@ -66,6 +80,59 @@ def test_killed_it_is_restarted_on_the_same_address_with_its_data(server: Embedd
         assert server.url == url
         assert read_notes(url) == ["kept"]
     assert server.ensure_running() is False
+
+
+def test_a_server_whose_parts_freeze_after_it_comes_back(server: EmbeddedPostgres, folder: Path) -> None:
+    """The story: a machine was suspended between two looks. The server was ended at the second one, its parts, frozen
+    by then and no longer its children, held the shared memory, and no new server could start."""
+    write_note(server.url, "kept")
+    with psycopg.connect(server.url):
+        assert server.pid is not None
+        freeze([server.pid])
+        assert server.ensure_running() is False
+        freeze(pid for pid in processes_on(server.home / "data") if pid != server.pid)
+        assert server.ensure_running() is True
+    assert read_notes(server.url) == ["kept"]
+
+
+def test_frozen_parts_of_a_killed_server_do_not_keep_the_next_from_starting(server: EmbeddedPostgres) -> None:
+    write_note(server.url, "kept")
+    with psycopg.connect(server.url):
+        killed = server.pid
+        assert killed is not None
+        freeze(pid for pid in processes_on(server.home / "data") if pid != killed)
+        os.kill(killed, signal.SIGKILL)
+        await_end(killed)
+        assert server.ensure_running() is True
+    assert read_notes(server.url) == ["kept"]
+
+
+def test_the_end_does_not_wait_for_a_sign_of_life_to_a_frozen_server(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The story: a launch whose database was frozen could not be ended."""
+    write_note(server.url, "kept")
+    upgrade(server.url)
+    beats = Heartbeats(server.url)
+    assert beats.beat("toy", "RUNNING", 0)
+    frozen = processes_on(server.home / "data")
+    freeze(frozen)
+    has_begun = threading.Event()
+
+    def write(*arguments: Any) -> None:
+        has_begun.set()
+        write_heartbeat(*arguments)
+
+    monkeypatch.setattr(registers, "write_heartbeat", write)
+    stuck = threading.Thread(target=beats.beat, args=("toy", "RUNNING", 1), daemon=True)
+    stuck.start()
+    assert has_begun.wait(10)
+    beats.close(0.1)
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    stuck.join(30)
+    assert not stuck.is_alive()
+    beats.close()
 
 
 def test_stopped_and_started_again_it_keeps_data_and_port(folder: Path) -> None:

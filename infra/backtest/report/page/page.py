@@ -74,9 +74,10 @@ def _embedded(value: object) -> str:
 def _subtitle(run: Analysis) -> str:
     facts = run.record.facts
     engines = ", ".join(facts.engines)
+    paid_in = f" and {facts.deposit}" if facts.deposit else ""
     return (
         f'<p class="muted">{escape(facts.market)}, {day(facts.from_ms)} to {day(facts.ended_ms - 1)}, '
-        f"{usdt(facts.capital_usdt)} USDT; {escape(engines)}</p>"
+        f"{usdt(facts.capital_usdt)} USDT{escape(paid_in)}; {escape(engines)}</p>"
     )
 
 
@@ -213,6 +214,7 @@ def _run(run: Analysis) -> str:
         "Run": f"{count(facts['hours'])} market hours in {usdt(facts['wall_s'], 1)} s, "
         + ("complete" if facts["is_complete"] else "ended early"),
         "Capital": f"{usdt(facts['capital_usdt'])} USDT",
+        "Paid in": f"{facts['deposit']}: {usdt(facts['paid_in_usdt'])} USDT in all" if facts["deposit"] else "nothing",
         **{name.capitalize(): text for name, text in facts["costs"].items()},
         "Settings": "; ".join(f"{name} = {value}" for name, value in facts["settings"].items()) or "as specified",
         "Inputs": " ".join(facts["missing_inputs"]) or "no input was missing",
