@@ -86,7 +86,8 @@ class TokenFile:
         return self._token.matches(presented)
 
     def holder(self, presented: str) -> str | None:
-        """Whose token this is, None when it is no token of this system: the credential says who acts, never a field of a request."""
+        """Whose token this is, None when it is no token of this system: the credential says who acts, never a field of
+        a request."""
         if self.matches(presented):
             return OPERATOR
         return next((name for name, token in self._persons() if token.matches(presented)), None)

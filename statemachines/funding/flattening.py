@@ -9,10 +9,9 @@ from statemachines.funding.rules import ExitReason
 
 
 def flatten(pair_orders: PairOrders, reason: str, now_ms: int) -> None:
-    """Close every pair, whatever it is doing: no further slice, orders under way are withdrawn, an exit that waits for
-    fresh prices or for its next attempt is sent now. A repeat repeats only what still waits."""
+    """Close every pair, whatever it is doing: orders under way are withdrawn, no further slice follows, an exit that
+    waits for fresh prices or for its next attempt is sent now. A repeat repeats only what still waits."""
     for asset in pair_orders.parameters.assets:
-        pair_orders.end_slices(asset, reason)
         row, market = pair_orders.assets[asset], pair_orders.market(asset)
         operation = row.pair.operation
         if row.state is FundingState.EXIT:

@@ -114,6 +114,17 @@ class Books:
         assert row is not None
         return int(row[0])
 
+    def commands(self) -> list[tuple[str, str]]:
+        """Action and reason of the operator's commands that the risk manager has carried out, in their order."""
+        with self._drill.database() as connection:
+            query = "SELECT action, reason FROM operator_commands WHERE scope = 'GLOBAL' ORDER BY given_ms"
+            return [(action, reason) for action, reason in connection.execute(query).fetchall()]
+
+    def held(self) -> list[str]:
+        """The reasons of the commands that the orchestrator has accepted."""
+        with self._drill.database() as connection:
+            return [reason for (reason,) in connection.execute("SELECT reason FROM held_commands").fetchall()]
+
     def records(self, name: ActorName, before: Tally, now: Tally, since_ms: int) -> Records:
         """Everything about the intents of one engine since an earlier tally, taken at `since_ms` of the exchange."""
         issued = [intent_id(name, number) for number in range(before.intents + 1, now.intents + 1)]

@@ -36,6 +36,8 @@ def test_rm5_after_a_halt_no_order_reaches_the_exchange_also_while_the_order_man
             late_ms = _halt_alive(drill, feeder, books)
             drill.control("normal", "GLOBAL", "the next part")
             kept = _halt_while_dead(drill, feeder, books)
+            drill.control("normal", "GLOBAL", "the last part")
+            _halt_without_the_risk_manager(drill, feeder, books)
         finally:
             feeder.end()
     with capsys.disabled():
@@ -74,6 +76,23 @@ def _halt_while_dead(drill: Drill, feeder: Feeder, books: Books) -> int:
     kept = books.approved() - before - len(created)
     assert kept > 0, "nothing waited for the order manager: nothing is proven"
     return kept
+
+
+def _halt_without_the_risk_manager(drill: Drill, feeder: Feeder, books: Books) -> None:
+    """The actor that owns the switches is the dead one: the orchestrator accepts the halt, and hands it over later."""
+    since_ms, name = books.exchange_ms(), ActorName.RISK_MANAGER
+    feeder.begin(SHAPE)
+    drill.wait("orders at the exchange", lambda: len(books.created_ms(since_ms)) >= ENOUGH)
+    pid = drill.pid(name)
+    os.kill(pid, signal.SIGKILL)
+    drill.control("halt", "GLOBAL", "the risk manager is dead")
+    answered_ms = books.exchange_ms()
+    drill.wait("its return", lambda: drill.is_running(name) and drill.pid(name) not in (0, pid))
+    drill.wait("the end of the burst", lambda: feeder.is_done and _is_done(books))
+    late_ms = max(books.created_ms(since_ms)) - answered_ms
+    assert late_ms <= IN_FORCE_MS, f"an order was created {late_ms} ms after the halt was answered"
+    drill.wait("the handing over", lambda: books.commands()[-1:] == [("halt", "the risk manager is dead")])
+    assert books.held() == ["the risk manager is dead"], "it did not go to the orchestrator: nothing is proven"
 
 
 def _is_done(books: Books) -> bool:

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Commands, Send
 from statemachines.facts import OperatorCommandFact
+from statemachines.fsm import Row, Table
 from statemachines.limits.entry_gate import permits_entries
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, scopes_for
 from statemachines.messages.control import FlattenOrdered, OperatorCommand, ReadingChanged, RiskState
 from statemachines.messages.orders import Approved, OrderDenied, Withdraw
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.values import DERIVATIVE_ENGINES, ENGINES, HOUR_MS, MINUTE_MS, ActorName, Side
-from tests.statemachines.risk.world import T0, World, hour, intent
+from tests.kit.builders import intent
+from tests.statemachines.risk.world import T0, World, hour
 
 ACTIONS = ("pause", "resume", "reduce_only", "halt", "flatten", "normal")
 TREND = "trend-1"
@@ -183,9 +185,9 @@ def test_the_property_finds_a_machine_that_leaves_halted_after_a_calm_day(monkey
             self.demands.clear()
 
     table = module.RISK_TABLE
-    rows = (*table.rows, module.Row("calm", module.RiskStateName.HALTED, module.RiskStateName.NORMAL, "planted"))
+    rows = (*table.rows, Row("calm", module.RiskStateName.HALTED, module.RiskStateName.NORMAL, "planted"))
     monkeypatch.setattr(module.RiskMachine, "_watch_calm", careless)
-    monkeypatch.setattr(module.RiskMachine, "TABLE", module.Table("risk", table.initial, rows, table.russian))
+    monkeypatch.setattr(module.RiskMachine, "TABLE", Table("risk", table.initial, rows, table.russian))
     world = World().open()
     world.tell(command("halt"), T0)
     world.tell(hour(T0 + 25 * HOUR_MS), T0 + 25 * HOUR_MS, "market-data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,9 @@ from statemachines.risk.operator.flatten_machine import (
     FlattenState,
 )
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, Account, ActorName, Side
+from tests.kit.builders import intent
 from tests.statemachines.risk.operator.test_commands import TREND, command
-from tests.statemachines.risk.world import T0, World, intent
+from tests.statemachines.risk.world import T0, World
 
 LOT = Decimal("0.001")
 """Of the perpetuals of this world; less than that is dust (X1)."""
@@ -49,7 +51,7 @@ class Operated(World):
         positions: Mapping[str, str] | None = None,
         coins: Mapping[str, str] | None = None,
         engine: ActorName = ActorName.TREND_1,
-        **changes: object,
+        **changes: Any,
     ) -> None:
         """The newest reading of the engine's account, made and answered at `now_ms`."""
         account = ACCOUNT_OF[engine]
@@ -106,7 +108,7 @@ def test_r3_the_second_query_counts_from_five_seconds_on(apart_ms: int, stage: s
     ],
 )
 def test_r3_what_counts_as_flat(
-    positions: dict[str, str], coins: dict[str, str], changes: dict[str, object], is_flat: bool
+    positions: dict[str, str], coins: dict[str, str], changes: dict[str, Any], is_flat: bool
 ) -> None:
     world = Operated().open_and_flatten()
     world.answer(T0, positions, coins, **changes)
