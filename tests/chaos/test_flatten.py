@@ -19,7 +19,7 @@ from statemachines.values import ACCOUNT_OF, DERIVATIVE_ENGINES, LINEAR, ActorNa
 from tests.chaos.rig import Drill, drill_folder, make_config, running
 from tests.simulation.whole import instant
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.drill, pytest.mark.timeout(600)]
 
 PACE_S = Decimal("1.5")
 """Least seconds per market day: the market must last until the proof, which takes market time."""

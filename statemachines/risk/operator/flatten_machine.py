@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from statemachines.backoff import Backoff
 from statemachines.commands import JournalEntry, JournalLine
 from statemachines.fsm import Row, StateMachine, Table
 from statemachines.values import MINUTE_MS, SECOND_MS
@@ -21,8 +22,8 @@ ANSWER_MS = 15 * SECOND_MS
 """A reading that has not come after this time is requested again: it was lost, or the order manager was down."""
 OVERDUE_MS = MINUTE_MS
 """An engine that is not flat after this time is an alert; closing and reading continue."""
-RETRY_MS = 30 * SECOND_MS
-"""The pause between two attempts after that; each orders the engine again to close what it holds."""
+RETRY = Backoff((30.0, 60.0, 120.0, 300.0), 600.0)
+"""The pauses between two attempts after that; each orders the engine again to close what it holds."""
 
 
 class FlattenState(StrEnum):
@@ -80,7 +81,8 @@ class FlattenMachine(StateMachine[FlattenState]):
     """One engine's procedure; `key` is the engine's name.
 
     `number` is that of the newest reading requested; an answer with another one is not awaited any more. `due_ms` is
-    when the next reading is requested, `flat_ms` when the first flat one was made, `left` what the newest has shown.
+    when the next reading is requested, `flat_ms` when the first flat one was made, `left` what the newest has shown,
+    `retries` counts the attempts since it has FAILED.
     """
 
     TABLE = FLATTEN_TABLE
@@ -94,6 +96,7 @@ class FlattenMachine(StateMachine[FlattenState]):
         self.due_ms: int | None = None
         self.flat_ms: int | None = None
         self.left: list[str] = []
+        self.retries = 0
 
     # --- views ---
 
@@ -135,7 +138,8 @@ class FlattenMachine(StateMachine[FlattenState]):
     def next_reading(self, now_ms: int) -> int:
         """A reading is requested now: its number."""
         self.number += 1
-        self.due_ms = now_ms + ANSWER_MS
+        self.retries += self.state is _S.FAILED
+        self.due_ms = now_ms + max(ANSWER_MS, self._pause_ms())
         return self.number
 
     def awaits(self, number: int) -> bool:
@@ -144,7 +148,7 @@ class FlattenMachine(StateMachine[FlattenState]):
 
     def unread(self, why: str, now_ms: int) -> JournalLine:
         """The exchange could not be read, which proves nothing."""
-        self.due_ms = now_ms + PROOF_MS
+        self.due_ms = now_ms + self._pause_ms()
         return self.remark("unread", f"the account could not be read: {why}", {})
 
     def judge(self, left: Sequence[str], read_ms: int, now_ms: int) -> list[JournalLine]:
@@ -152,7 +156,7 @@ class FlattenMachine(StateMachine[FlattenState]):
         before, self.left = self.left, list(left)
         if left:
             self.flat_ms = None
-            self.due_ms = now_ms + (RETRY_MS if self.state is _S.FAILED else PROOF_MS)
+            self.due_ms = now_ms + self._pause_ms()
             text = f"the exchange still shows {'; '.join(left)}"
             if self.state is _S.VERIFYING:
                 return [self.fire("not_flat", text, {})]
@@ -167,9 +171,12 @@ class FlattenMachine(StateMachine[FlattenState]):
         self.due_ms = None
         return [self.fire("prove", f"two queries {apart_s:g} s apart show no position but dust and no open order", {})]
 
+    def _pause_ms(self) -> int:
+        return int(RETRY.pause_s(self.retries) * SECOND_MS) if self.state is _S.FAILED and self.retries else PROOF_MS
+
     def overdue(self, now_ms: int) -> JournalEntry:
         """Patience has ended: the operator must know."""
-        self.due_ms = now_ms
+        self.due_ms, self.retries = now_ms, 0
         shown = "; ".join(self.left) or "its orders have not ended, or the account has not been read"
         return self.fire("overdue", f"not flat {OVERDUE_MS // SECOND_MS} s after the command: {shown}", {})
 
@@ -190,6 +197,7 @@ class FlattenMachine(StateMachine[FlattenState]):
             "due_ms": self.due_ms,
             "flat_ms": self.flat_ms,
             "left": self.left,
+            "retries": self.retries,
         }
 
     @classmethod
@@ -200,4 +208,5 @@ class FlattenMachine(StateMachine[FlattenState]):
         made.command_id, made.reason = data["command_id"], data["reason"]
         made.requested_ms, made.number = data["requested_ms"], data["number"]
         made.due_ms, made.flat_ms, made.left = data["due_ms"], data["flat_ms"], list(data["left"])
+        made.retries = data["retries"]
         return made

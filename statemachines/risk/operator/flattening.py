@@ -128,8 +128,8 @@ def _condition(engine: ActorName) -> str:
 
 def _alert(machine: FlattenMachine, what: str) -> Alert:
     text = (
-        f"{machine.key}: {what}. The engine is ordered again to close and the exchange is read every 30 s until it is "
-        "flat. Check that the engine and the exchange work; what the engine does not know as its own, it does not "
-        "close: close it by hand at the exchange."
+        f"{machine.key}: {what}. The engine is ordered to close again and the exchange is read, after 30 s and "
+        "then with growing pauses, until it is flat. Check that the engine and the exchange work. What the engine does "
+        "not know as its own it does not close: close that by hand at the exchange."
     )
     return Alert("critical", f"{machine.key} is not flat", text, _condition(ActorName(machine.key)))

@@ -16,7 +16,7 @@ from tests.chaos.orders.feeder import Feeder, Shape
 from tests.chaos.orders.system import BurstAssembly, BurstSystem, make_config
 from tests.chaos.rig import Drill, drill_folder, running
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.drill, pytest.mark.timeout(600)]
 
 IN_FORCE_MS = 1_000
 """RM-5: within one second of the commit."""

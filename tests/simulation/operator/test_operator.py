@@ -14,16 +14,18 @@ import pytest
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.ports import Commit, Fence
 from statemachines.commands import JournalLine
+from statemachines.facts import AlertFact
 from statemachines.requests import AmendOrder, OrderWrite, PlaceOrder
 from statemachines.risk import machine
 from statemachines.risk.operator import flattening
+from statemachines.trend.position_orders import PositionOrders
 from statemachines.values import HOUR_MS, ActorName
 from tests.simulation.faults.choices import Chooser, Dice, Script
 from tests.simulation.faults.invariants import ViolationError
 from tests.simulation.faults.world import OPENINGS, opening
 from tests.simulation.operator.world import Given, OperatedWorld, drawn
 
-BUDGET_S = 25.0
+BUDGET_S = 12.0
 MIN_SEEDS = 5
 TRENDS_ENTERED = "stops are hit"
 PAIRS_OPENED = "the trends are entered and the tranches begin"
@@ -84,6 +86,26 @@ def test_rm5_what_is_durable_and_waits_to_be_sent_does_not_leave_after_the_halt(
         ambushed += world.operator.is_ambushed
         assert not world.operator.is_ambushed or world.in_force()["GLOBAL"] == "HALTED"
     assert ambushed, "no such request ever waited"
+
+
+def deaf_engines() -> Iterator[OperatedWorld]:
+    """Engines that do not react to the order to close: hung, or faulty."""
+    with (
+        patch.object(PositionOrders, "flatten", lambda *_: []),
+        patch("statemachines.funding.engine.flatten", lambda *_: None),
+    ):
+        yield run(TRENDS_ENTERED, [Given(1, "flatten", "GLOBAL")], Script(()))
+
+
+def test_r3_an_engine_that_does_not_react_is_never_called_flat_while_it_holds_something() -> None:
+    """It is FAILED, with an alert that stays open; it stands HALTED all the same."""
+    (world,) = deaf_engines()
+    alerts = [fact for fact in world.store.memory.facts("alerts") if isinstance(fact, AlertFact)]
+    holding = [engine for engine, stage in world.stages().items() if [*world.left(engine)]]
+    assert holding
+    for engine in holding:
+        assert world.stages()[engine] == "FAILED" and world.in_force()[engine] == "HALTED"
+        assert [one.state for one in alerts if one.condition == f"flatten:{engine}"] in (["open"], ["changed"])
 
 
 # --- planted defects ---
@@ -170,7 +192,7 @@ REFUSED = "a refused order reached the exchange"
         (the_fence_reads_the_epoch_only, ambush(PlaceOrder), REFUSED),
         (a_new_quote_is_not_gated, ambush(AmendOrder), REFUSED),
         (halted_calms_down, seeds, "HALTED is left by the operator only"),
-        (flat_is_assumed, seeds, "flat is proven"),
+        (flat_is_assumed, deaf_engines, "flat is proven"),
     ],
 )
 def test_a_planted_defect_is_found(

@@ -16,7 +16,7 @@ from statemachines.risk.operator.flatten_machine import (
     FLATTEN_TABLE,
     OVERDUE_MS,
     PROOF_MS,
-    RETRY_MS,
+    RETRY,
     FlattenState,
 )
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, Account, ActorName, Side
@@ -162,10 +162,13 @@ def test_rm5_not_flat_in_time_is_an_alert_and_is_retried_until_it_is(restarts: b
     now_ms = T0 + OVERDUE_MS
     world.answer(now_ms, {"BTCUSDT": "0.5"})
     assert "position 0.5 BTCUSDT" in world.alerts[-1].text
-    now_ms += RETRY_MS
-    world.settle(now_ms)
-    assert len(world.bodies(FlattenOrdered)) == orders + 2
-    world.answer(now_ms)
+    for number in (1, 2, 3):
+        now_ms += int(RETRY.pause_s(number) * SECOND_MS)
+        world.settle(now_ms - 1)
+        assert len(world.bodies(FlattenOrdered)) == orders + number
+        world.settle(now_ms)
+        assert len(world.bodies(FlattenOrdered)) == orders + number + 1
+        world.answer(now_ms, {"BTCUSDT": "0.5"} if number < 3 else {})
     world.settle(now_ms + PROOF_MS)
     world.answer(now_ms + PROOF_MS)
     assert world.stage() == "FLAT" and "flatten:trend-1" not in world.conditions.open
@@ -179,6 +182,12 @@ def test_r3_what_shows_up_again_between_the_two_queries_is_an_alert_and_closed_a
     world.answer(T0 + PROOF_MS, {"BTCUSDT": "2"})
     assert world.stage() == "CLOSING" and "trend-1 is not flat any more" in world.titles()
     assert len(world.bodies(FlattenOrdered)) == orders + 1
+    world.settle(T0 + 2 * PROOF_MS)
+    world.answer(T0 + 2 * PROOF_MS)
+    assert world.stage() == "VERIFYING", "the five seconds begin again"
+    world.settle(T0 + 3 * PROOF_MS)
+    world.answer(T0 + 3 * PROOF_MS)
+    assert world.stage() == "FLAT"
 
 
 def test_a_query_that_failed_proves_nothing() -> None:
