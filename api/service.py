@@ -24,6 +24,7 @@ from infra.database.queries import PageKey, Place, Queries, QueryUnavailableErro
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.facts import PostingFact
 from statemachines.messages.kinds import BODIES
+from statemachines.performance.tracker import TOTAL
 from statemachines.values import ENGINES, Account, ActorName
 
 Row = dict[str, Any]
@@ -35,6 +36,9 @@ OVERVIEW_FRESH_S = 0.8
 
 ACTORS = tuple(str(name) for name in ActorName)
 ENGINE_NAMES = frozenset(str(engine) for engine in ENGINES)
+RECORDED = ENGINE_NAMES | {TOTAL}
+"""Whose performance is on record."""
+
 ORDER_STATES = frozenset(state.value for state in OrderState)
 OPEN_ANY = "OPEN_ANY"
 """Stands for every state of an order that is not an end."""
@@ -284,6 +288,24 @@ class OperatorService:
     async def summaries(self, before: str | None = None, limit: int = 100) -> Row:
         """Daily summaries (OR-3)."""
         return await self._page(lists.SUMMARIES, before, limit, self._queries.summaries)
+
+    async def equity(self, engine: str | None = None, before: str | None = None, limit: int = 100) -> Row:
+        """Equity, flows and return of every engine and of the whole, by day (P4)."""
+        one_of("engine", engine, RECORDED)
+        return await self._page(
+            lists.PERFORMANCE, before, limit, lambda start, size: self._queries.performance(engine, start, size)
+        )
+
+    async def performance(self) -> list[Row]:
+        """The rolling figures of every engine and of the whole (P4)."""
+        from infra.rolling import rolling  # numpy: only who asks needs it
+
+        rows = await self._read(self._queries.all_performance)
+        names = sorted({row["engine"] for row in rows})
+        found: list[Row] = plain(
+            [{"engine": name, "windows": rolling([row for row in rows if row["engine"] == name])} for name in names]
+        )
+        return found
 
     async def discrepancies(self, before: str | None = None, limit: int = 100) -> Row:
         """Differences between our books and the exchange (OR-9)."""

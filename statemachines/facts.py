@@ -190,6 +190,32 @@ class TransferFact(Fact):
     updated_ms: int
 
 
+class PerformanceFact(Fact):
+    """What an engine, or "total", achieved on one market day (P4), in USDT.
+
+    `day_return` is a fraction, without `flow_usdt` (money that came in less money that went out); None on the first
+    day and where nothing was invested. `staked_usdt` is the value at the close, `earned_usdt` what staking brought
+    (CH-11); the others as in `statemachines.performance.tally.Tally`.
+    """
+
+    TABLE = "performance"
+    KEY = ("day_ms", "engine")
+
+    day_ms: int
+    engine: str
+    equity_usdt: Decimal
+    flow_usdt: Decimal
+    day_return: Decimal | None
+    staked_usdt: Decimal
+    turnover_usdt: Decimal
+    decided_usdt: Decimal
+    slippage_usdt: Decimal
+    fees_usdt: Decimal
+    funding_usdt: Decimal
+    harvest_usdt: Decimal
+    earned_usdt: Decimal
+
+
 class SummaryFact(Fact):
     """The daily summary (OR-3): what happened on one market day."""
 

@@ -31,6 +31,7 @@ from api.query_arguments import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
 from infra.faults import continued
+from statemachines.performance.tracker import TOTAL
 from statemachines.values import ENGINES, ActorName
 
 STATIC = Path(__file__).parent / "static"
@@ -82,6 +83,7 @@ TEXT: dict[str, Any] = {"content": {kind: {"schema": {"type": "string"}} for kin
 Before = Annotated[str | None, Query(max_length=400, description="the `next` of the page before; absent: the newest")]
 Limit = Annotated[int, Query(description="rows at most, 1 to 1000")]
 Engine = Annotated[str | None, Query(description=f"{', '.join(ENGINES[:-1])} or {ENGINES[-1]}")]
+Recorded = Annotated[str | None, Query(description=f"{', '.join(ENGINES)} or {TOTAL}")]
 Get = Callable[..., Callable[[Any], Any]]
 
 
@@ -359,6 +361,17 @@ def _add_happenings(get: Get, service: OperatorService) -> None:
     async def summaries(before: Before = None, limit: Limit = 100) -> Any:
         """One per market day (OR-3)."""
         return await service.summaries(before, limit)
+
+    @get("history", "/equity", "Equity by day", models.Page[trade_models.PerformanceDay])
+    async def equity(engine: Recorded = None, before: Before = None, limit: Limit = 100) -> Any:
+        """Equity, flows, return and costs of every engine and of the whole, one row per market day (P4)."""
+        return await service.equity(engine, before, limit)
+
+    @get("history", "/performance", "Rolling figures", list[trade_models.EnginePerformance])
+    async def performance() -> Any:
+        """Return, risk, costs and yields of every engine and of the whole over the newest 7, 30, 90 and 365 days and
+        over all (P4)."""
+        return await service.performance()
 
     @get("history", "/discrepancies", "Books against exchange", models.Page[trade_models.Discrepancy])
     async def discrepancies(before: Before = None, limit: Limit = 100) -> Any:

@@ -227,6 +227,62 @@ class Summary(Model):
     data: Json
 
 
+class PerformanceDay(Model):
+    """What an engine, or "total", achieved on one market day (P4)."""
+
+    day_ms: Ms
+    engine: str
+    equity_usdt: Money = Field(description="at the close")
+    flow_usdt: Money = Field(description="money that came in less money that went out")
+    day_return: Money | None = Field(description="a fraction, without the flows; null where nothing was invested")
+    staked_usdt: Money = Field(description="in Earn at the close")
+    turnover_usdt: Money
+    decided_usdt: Money = Field(description="turnover of the fills whose decision's price is known")
+    slippage_usdt: Money = Field(description="paid against the price of the decision; negative: gained")
+    fees_usdt: Money
+    funding_usdt: Money = Field(description="received less paid")
+    harvest_usdt: Money = Field(description="given to others by OR-4; negative: received")
+    earned_usdt: Money = Field(description="by staking (CH-11)")
+
+
+Ratio = float | None
+
+
+class Window(Model):
+    """Figures over the newest days; ratios are fractions, null where they are not defined."""
+
+    window_days: int | None = Field(description="null: all days")
+    first_day_ms: Ms
+    last_day_ms: Ms
+    days: int
+    equity_usdt: Money
+    flow_usdt: Money
+    turnover_usdt: Money
+    fees_usdt: Money
+    slippage_usdt: Money
+    funding_usdt: Money
+    harvest_usdt: Money
+    earned_usdt: Money
+    total_return: Ratio = Field(description="time-weighted: flows are no profit")
+    return_a_year: Ratio = Field(description="from a year on")
+    volatility: Ratio = Field(description="of a year")
+    sharpe: Ratio
+    sortino: Ratio
+    deepest_fall: Ratio = Field(description="negative")
+    present_fall: Ratio = Field(description="below the highest close of the window; 0 or negative")
+    turnover_a_year: Ratio = Field(description="times the mean equity")
+    slippage_of_turnover: Ratio
+    funding_yield: Ratio = Field(description="of a year, of the mean equity")
+    staking_yield: Ratio = Field(description="of a year, of what was staked")
+
+
+class EnginePerformance(Model):
+    """The rolling figures of an engine, or of "total"."""
+
+    engine: str
+    windows: list[Window] = Field(description="7, 30, 90, 365 days, as far as there are so many; then all")
+
+
 class Discrepancy(Model):
     """A difference between our books and the exchange (OR-9)."""
 

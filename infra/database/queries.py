@@ -19,8 +19,8 @@ from psycopg.rows import dict_row
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
+from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.faults import OperatorError
-from statemachines.risk.machine import STRICTNESS
 
 LOG = logging.getLogger(__name__)
 
@@ -72,15 +72,8 @@ ALERTS = _key("market_ms", "alert_id")
 DISCREPANCIES = _key("found_ms", "discrepancy_id")
 SUMMARIES = _key("day_ms")
 COMMANDS = _key("given_ms", "command_id")
+PERFORMANCE = _key("day_ms", "engine")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
-
-
-HELD: LiteralString = """(SELECT * FROM held_commands h
-    WHERE NOT EXISTS (SELECT FROM operator_commands c WHERE c.command_id = h.command_id)) AS held"""
-"""Commands that were accepted in the risk manager's place and that it has not carried out yet (RM-5)."""
-
-COMMANDED: LiteralString = f"""(SELECT command_id, action, scope, reason, who, given_ms FROM operator_commands
-    UNION ALL SELECT DISTINCT command_id, action, asked_scope, reason, who, given_ms FROM {HELD}) AS commanded"""
 
 
 class QueryUnavailableError(OperatorError):
@@ -296,6 +289,20 @@ class Queries:
         """Daily summaries (OR-3)."""
         return self._page(SUMMARIES, "SELECT * FROM daily_summaries WHERE true", before, limit)
 
+    def performance(self, engine: str | None = None, before: Place = PERFORMANCE.newest, limit: int = 100) -> list[Row]:
+        """What every engine and "total" achieved, by day (P4)."""
+        return self._page(
+            PERFORMANCE,
+            "SELECT * FROM performance WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)",
+            before,
+            limit,
+            engine=engine,
+        )
+
+    def all_performance(self) -> list[Row]:
+        """Every day of every engine, newest first."""
+        return self._rows("SELECT * FROM performance ORDER BY day_ms DESC, engine")
+
     def operator_command(self, command_id: str) -> Row | None:
         """The operator's command of this id, as it was carried out; None when there was none."""
         return _first(self._rows(f"SELECT * FROM {COMMANDED} WHERE command_id = %(command_id)s", command_id=command_id))
@@ -305,23 +312,8 @@ class Queries:
         return self._page(COMMANDS, f"SELECT * FROM {COMMANDED} WHERE true", before, limit)
 
     def switches(self) -> list[Row]:
-        """The control states, each with the procedure that makes its engine flat, if there was one (R3). A command that
-        the risk manager was not there to carry out is in force as well (RM-5): the stricter state is shown."""
-        found = {row["scope"]: row for row in self._switches()}
-        for held in self._rows(f"SELECT * FROM {HELD} ORDER BY given_ms, scope"):
-            shown = {name: held[name] for name in ("scope", "state", "reason", "who")}
-            row = {**shown, "changed_ms": held["given_ms"], "flatten": None, "flatten_left": None}
-            known = found.get(held["scope"])
-            if known is None or STRICTNESS.index(known["state"]) < STRICTNESS.index(held["state"]):
-                found[held["scope"]] = row
-        return [found[scope] for scope in sorted(found)]
-
-    def _switches(self) -> list[Row]:
-        return self._rows(
-            """SELECT s.*, nullif(m.state, 'IDLE') AS flatten, m.data -> 'left' AS flatten_left
-               FROM switches s LEFT JOIN machine_states m ON m.actor = 'risk-manager' AND m.key = 'flatten:' || s.scope
-               ORDER BY s.scope"""
-        )
+        """The control states in force, each with the procedure that makes its engine flat, if there was one (R3)."""
+        return in_force(self._rows(SWITCHES), self._rows(f"SELECT * FROM {HELD} ORDER BY given_ms, scope"))
 
     def events(
         self, kind: str | None = None, trace: str | None = None, before: Place = EVENTS.newest, limit: int = 100

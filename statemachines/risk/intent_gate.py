@@ -15,7 +15,7 @@ from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.intent_verdict import IntentVerdict
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
-from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
+from statemachines.values import ACCOUNT_OF, ENGINES, MINUTE_MS, Account, ActorName, Instrument, Side
 
 Surroundings = Callable[[Intent, bool, int, Pending], OrderView]
 """Builds the view of one intent from: the intent, whether it is a repeat, orders this minute, pending intents."""
@@ -120,12 +120,15 @@ class IntentGate:
 
     # --- progress of approved intents ---
 
-    def take_fill(self, fill: Fill) -> None:
-        """Part of an approved intent is now part of the holdings instead."""
+    def take_fill(self, fill: Fill) -> Decimal | None:
+        """Part of an approved intent is now part of the holdings instead. Returns the price at which the intent was
+        decided; None for one that is not open."""
         open_intent = self._open.get(fill.intent_id)
-        if open_intent is not None:
-            left = max(Decimal(0), open_intent.remaining - fill.quantity)
-            self._keep(open_intent._replace(remaining=left))
+        if open_intent is None:
+            return None
+        left = max(Decimal(0), open_intent.remaining - fill.quantity)
+        self._keep(open_intent._replace(remaining=left))
+        return open_intent.price
 
     def take_done(self, intent_id: str) -> None:
         """The intent has ended: it no longer counts as exposure."""
@@ -189,6 +192,11 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
     )
     note = verdict_on(intent).fire("deny", "; ".join(reasons), {"intent_id": intent.intent_id, "checks": list(checks)})
     return [note, Send(body)]
+
+
+def gate_rows(issuer: ActorName) -> tuple[str, ...]:
+    """The key of an engine's row; none for orders that belong to no engine (adopted ones)."""
+    return (f"engine:{issuer}",) if issuer in ENGINES else ()
 
 
 def verdict_on(intent: Intent) -> IntentVerdict:

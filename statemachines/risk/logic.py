@@ -24,11 +24,12 @@ from statemachines.messages.control import (
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
+from statemachines.performance.tracker import PerformanceTracker
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
-from statemachines.risk.intent_gate import IntentGate, denied
+from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import Results
 from statemachines.risk.operator.carry_out import carry_out
@@ -40,7 +41,6 @@ from statemachines.risk.unusable_markets import UnusableMarkets
 from statemachines.state_store import PLAIN
 from statemachines.values import (
     DAILY,
-    DERIVATIVE_ENGINES,
     ENGINE_OF,
     ENGINES,
     HOURLY,
@@ -77,6 +77,7 @@ class RiskManagerLogic:
         self._results = Results(self._parameters, self._states)
         self._flattening = Flattening(self._gate, self._current)
         self._unusable = UnusableMarkets()
+        self._performance = PerformanceTracker()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
         self._foreign: list[str] = []
@@ -105,6 +106,7 @@ class RiskManagerLogic:
             "prices": self._book.restore_prices,
             "results": self._results.restore,
             "unusable": self._unusable.restore,
+            "closes": self._performance.restore_closes,
             "control": self._restore_control,
         }
         for key, row in rows.items():
@@ -115,10 +117,12 @@ class RiskManagerLogic:
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
                 self._gate.restore(ActorName(which), row.data)
+            elif kind == "performance":
+                self._performance.restore_engine(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
             elif kind == "flatten":
-                self._flattening.restore(ActorName(which), row.state, row.data)
+                self._flattening.restore(ActorName(which), row)
             elif kind == "instruments":
                 self._current.take_instruments(Instrument.model_validate(one) for one in row.data.values())
         self._current.changed()
@@ -158,7 +162,8 @@ class RiskManagerLogic:
                 return []
             case FundingPaid():
                 self._book.take_funding(body)
-                self._touch(f"account:{body.account}")
+                self._performance.take_funding(body)
+                self._touch(f"account:{body.account}", *_performance_rows(body.engine))
                 return []
             case BalancesKnown():
                 return self._balances(body, message.cause)
@@ -262,13 +267,13 @@ class RiskManagerLogic:
         instrument = self._current.instrument(fill.category, fill.symbol)
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
-        self._gate.take_fill(fill)
-        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine))
+        self._performance.take_fill(fill, self._gate.take_fill(fill))
+        self._touch(f"account:{fill.account}", *gate_rows(fill.engine), *_performance_rows(fill.engine))
         return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
-        self._touch(*_engine_rows(body.engine), "results")
+        self._touch(*gate_rows(body.engine), "results")
         return self._results.take_ended(body, now_ms) + self._flattening.progress(now_ms)
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
@@ -290,7 +295,8 @@ class RiskManagerLogic:
 
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
-        self._touch(f"account:{body.account}")
+        self._performance.take_balances(body)
+        self._touch(f"account:{body.account}", *_performance_rows(ENGINE_OF.get(body.account)))
         foreign = self._book.foreign(self._current.valued_coins())
         if not self._current.instruments or foreign == self._foreign:
             return []
@@ -309,6 +315,8 @@ class RiskManagerLogic:
         if not body.succeeded:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
+        self._performance.take_transfer(body, self._book.prices)
+        self._touch(*(row for engine in engines for row in _performance_rows(engine)))
         return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
@@ -339,10 +347,12 @@ class RiskManagerLogic:
         close_ms, self._broadcast_ms, self._close_ms = self._close_ms, None, None
         commands: Commands = []
         if close_ms is not None:
+            records = self._performance.close(portfolio, self._book, close_ms)
             commands = self._results.measure(portfolio, self._book, self._current.instruments, close_ms)
             commands += self._states.tick(now_ms)
-            commands.append(Record(portfolio_fact(portfolio)))
-            self._touch("results", *(f"account:{account}" for account in Account))
+            commands += [Record(fact) for fact in (portfolio_fact(portfolio), *records)]
+            self._touch("results", "closes", *(f"account:{account}" for account in Account))
+            self._touch(*(row for engine in ENGINES for row in _performance_rows(engine)))
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
@@ -379,18 +389,17 @@ class RiskManagerLogic:
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
-        keys += [f"scope:{one}" for one in self._states.machines] + [f"flatten:{one}" for one in DERIVATIVE_ENGINES]
-        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "control")]
+        keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
+        keys += ["prices", "results", "instruments", "unusable", "closes", "control"]
+        return [*map(self._row, keys), *self._flattening.rows()]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
-        self._dirty |= {f"flatten:{engine}" for engine in self._flattening.dirty}
         self._states.dirty.clear()
-        self._flattening.dirty.clear()
         rows = [self._row(key) for key in sorted(self._dirty)]
         self._dirty.clear()
-        return rows
+        return [*rows, *self._flattening.dirty()]
 
     def _row(self, key: str) -> StateRow:
         kind, _, which = key.partition(":")
@@ -398,14 +407,17 @@ class RiskManagerLogic:
             return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
-        if kind in ("scope", "flatten"):
-            own = self._states.to_data(which) if kind == "scope" else self._flattening.to_data(ActorName(which))
-            return StateRow(key, own[0], SCHEMA, own[1])
+        if kind == "performance":
+            return StateRow(key, "", SCHEMA, self._performance.engine_data(ActorName(which)))
+        if kind == "scope":
+            state, data = self._states.to_data(which)
+            return StateRow(key, state, SCHEMA, data)
         data = {
             "prices": self._book.price_data,
             "results": self._results.to_data,
             "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
             "unusable": self._unusable.as_data,
+            "closes": self._performance.closes_data,
             "control": self._control_data,
         }[kind]()
         return StateRow(key, "", SCHEMA, data)
@@ -433,9 +445,5 @@ def _category(text: str) -> Category:
     return SPOT if text == SPOT else LINEAR
 
 
-def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
-    """The intent gate's row of an engine; none for orders that belong to no engine (adopted ones)."""
-    return (f"engine:{issuer}",) if issuer in ENGINES else ()
-
-
-__all__ = ["RiskManagerLogic"]
+def _performance_rows(engine: ActorName | None) -> tuple[str, ...]:
+    return (f"performance:{engine}",) if engine in ENGINES else ()

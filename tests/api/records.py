@@ -14,6 +14,7 @@ from statemachines.facts import (
     DiscrepancyFact,
     ExecutionFact,
     OperatorCommandFact,
+    PerformanceFact,
     PortfolioFact,
     PositionFact,
     PostingFact,
@@ -91,11 +92,12 @@ def _write(store: PostgresStore) -> None:
         facts=[rows.order(STOP, "OPEN", FILL, HOUR_MS + 1), *_money()],
     )
     summary = SummaryFact(day_ms=DAY_MS, completed_ms=2 * DAY_MS, data={"fills": 1})
+    days = [performance_day(engine, day) for engine in ("trend-1", "total") for day in range(40)]
     account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
     view = PortfolioFact(
         version=1, market_ms=HOUR_MS, equity_usdt=Decimal("100000.00"), data={"accounts": {"TREND-1": account}}
     )
-    Pen(store, "risk-manager").write(facts=[ALERT, summary, view, switch("GLOBAL", "CAUTION")])
+    Pen(store, "risk-manager").write(facts=[ALERT, summary, view, switch("GLOBAL", "CAUTION"), *days])
 
 
 def _money() -> list[Any]:
@@ -122,3 +124,22 @@ def _money() -> list[Any]:
 def _note(machine: str, source: str, dest: str, reason: str, cause: str, trace: str) -> JournalRow:
     note = JournalEntry(machine, "order", source, dest, reason, {"close": Decimal("58420.5")})
     return JournalRow(HOUR_MS, cause, trace, note)
+
+
+def performance_day(engine: str, day: int) -> PerformanceFact:
+    """A day on which the engine gained one per cent; on the first it had nothing to gain from."""
+    return PerformanceFact(
+        day_ms=day * DAY_MS,
+        engine=engine,
+        equity_usdt=Decimal(1_000),
+        flow_usdt=Decimal(0),
+        day_return=Decimal("0.01") if day else None,
+        staked_usdt=Decimal(0),
+        turnover_usdt=Decimal(100),
+        decided_usdt=Decimal(50),
+        slippage_usdt=Decimal("0.05"),
+        fees_usdt=Decimal("0.1"),
+        funding_usdt=Decimal(1),
+        harvest_usdt=Decimal(0),
+        earned_usdt=Decimal(0),
+    )

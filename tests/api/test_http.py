@@ -58,6 +58,8 @@ ANSWERS: dict[str, Any] = {
     "/events": models.Page[trade_models.Event],
     "/alerts": models.Page[trade_models.Alert],
     "/summaries": models.Page[trade_models.Summary],
+    "/equity": models.Page[trade_models.PerformanceDay],
+    "/performance": list[trade_models.EnginePerformance],
     "/discrepancies": models.Page[trade_models.Discrepancy],
     "/switches": list[trade_models.Switch],
 }

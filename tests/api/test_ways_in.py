@@ -62,6 +62,8 @@ PATHS = (
     "/events",
     "/alerts",
     "/summaries",
+    "/equity",
+    "/performance",
     "/discrepancies",
     "/switches",
 )

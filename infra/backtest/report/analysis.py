@@ -10,12 +10,12 @@ from infra.backtest.records import RunRecord
 from infra.backtest.report.books import Book, books_of
 from infra.backtest.report.capacity import CapacityLine, capacity_of
 from infra.backtest.report.crises import Crisis, deepest_falls, known_crises
-from infra.backtest.report.metrics import Performance, performance
 from infra.backtest.report.months import Months, months_of
 from infra.backtest.report.rules import RuleCount, count_rules, refusals_by_reason
 from infra.backtest.report.series import Days, build
 from infra.backtest.report.states import Stay, stays_of
 from infra.backtest.report.trades import Legs, Trade, TradeStats, accumulation, legs_of, stats_by_engine, trades_of
+from infra.returns import Performance, performance
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from infra.backtest.records import ENGINES, TOTAL, RunRecord
-from infra.backtest.report.metrics import DAYS_PER_YEAR, SMALLEST_BASE_USDT, Floats
 from infra.backtest.report.series import Account, Days
+from infra.returns import DAYS_PER_YEAR, SMALLEST_BASE_USDT, Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from infra.backtest.report.formatting import percent
-from infra.backtest.report.metrics import drawdowns, falls, growth
 from infra.backtest.report.series import BTC_HOLD, CASH, Days
+from infra.returns import drawdowns, falls, growth
 
 KNOWN = (
     ("2018", "2018-01-01", "2018-12-31"),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from infra.backtest.records import ENGINES, TOTAL, RunRecord
-from infra.backtest.report.metrics import SMALLEST_BASE_USDT, Floats, daily_returns, drawdowns, growth
+from infra.returns import SMALLEST_BASE_USDT, Floats, daily_returns, drawdowns, growth
 
 Ints = npt.NDArray[np.int64]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, Send
 from statemachines.messages.control import FlatnessRead, FlatnessWanted, FlattenOrdered, OperatorCommand
 from statemachines.portfolio.current import CurrentPortfolio
@@ -13,15 +13,19 @@ from statemachines.risk.operator.flatness import paired_coins, what_is_left
 from statemachines.risk.operator.flatten_machine import READING, FlattenMachine, FlattenState
 from statemachines.values import ACCOUNT_OF, DERIVATIVE_ENGINES, ENGINE_OF, ActorName
 
+SCHEMA = 1
+PREFIX = "flatten:"
+"""With which the keys of its rows begin."""
+
 
 class Flattening:
-    """One machine per engine that holds derivatives; `dirty` names those that have changed."""
+    """One machine per engine that holds derivatives."""
 
     def __init__(self, gate: IntentGate, current: CurrentPortfolio) -> None:
         self._gate = gate
         self._current = current
         self.machines = {engine: FlattenMachine(engine) for engine in DERIVATIVE_ENGINES}
-        self.dirty: set[ActorName] = set()
+        self._dirty: set[ActorName] = set()
 
     def begin(self, command: OperatorCommand, engines: Sequence[ActorName], now_ms: int) -> Commands:
         """The operator's command: the engines are ordered to close all they hold, and the exchange is read until it
@@ -99,22 +103,27 @@ class Flattening:
 
     # --- durability ---
 
-    def keys(self) -> Iterable[ActorName]:
-        return self.machines
+    def rows(self) -> list[StateRow]:
+        """One row per engine."""
+        return [self._row(engine) for engine in self.machines]
 
-    def to_data(self, engine: ActorName) -> tuple[str, dict[str, Any]]:
-        """State and data of one engine's row."""
+    def dirty(self) -> list[StateRow]:
+        """Rows changed since the last call, in a fixed order."""
+        changed, self._dirty = self._dirty, set()
+        return [self._row(engine) for engine in self.machines if engine in changed]
+
+    def _row(self, engine: ActorName) -> StateRow:
         machine = self.machines[engine]
-        return machine.state.value, machine.to_data()
+        return StateRow(f"{PREFIX}{engine}", machine.state.value, SCHEMA, machine.to_data())
 
-    def restore(self, engine: ActorName, state: str, data: Mapping[str, Any]) -> None:
+    def restore(self, engine: ActorName, row: StateRow) -> None:
         """Restore one engine's row. Raises UnknownStateError."""
-        self.machines[engine] = FlattenMachine.from_row(engine, state, data)
+        self.machines[engine] = FlattenMachine.from_row(engine, row.state, row.data)
 
     # --- internals ---
 
     def _changed(self, engine: ActorName) -> FlattenMachine:
-        self.dirty.add(engine)
+        self._dirty.add(engine)
         return self.machines[engine]
 
     def _order(self, machine: FlattenMachine) -> Send:

@@ -7,8 +7,9 @@ long recoveries take is printed; `make recovery` judges it.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tests.chaos.orders.campaign import Campaign, Findings, summary
 from tests.chaos.orders.feeder import Feeder, Shape
@@ -20,14 +21,27 @@ KILLS_A_SYSTEM = 50
 """Then a new one begins: the simulated exchange keeps every order, and repeats its log of inputs when it is killed."""
 
 
-def campaign(blows: Sequence[Blow], seed: int, findings: Findings, tell: Callable[[str], None]) -> None:
-    """Carry out the blows on a system of their own."""
-    with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
-        feeder = Feeder(drill.system)
-        try:
-            Campaign(drill, feeder, Shape(), findings, tell).run(blows)
-        finally:
-            feeder.end()
+def tell(line: str) -> None:
+    """Print at once: a run takes long."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def campaign(blows: Sequence[Blow], seed: int) -> Findings:
+    """Carry out the blows on a system of their own, in a process of its own: Ray's client library takes one cluster's
+    token for the life of its process."""
+    findings = Findings()
+    try:
+        with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
+            feeder = Feeder(drill.system)
+            try:
+                Campaign(drill, feeder, Shape(), findings, tell).run(blows)
+            finally:
+                feeder.end()
+    except AssertionError as error:
+        findings.stranded.append(str(error))
+        tell(f"      {error}")
+    return findings
 
 
 def main() -> int:
@@ -38,10 +52,6 @@ def main() -> int:
     parser.add_argument("--victim", action="append", choices=list(VICTIMS), help="only this kind; may be repeated")
     options = parser.parse_args()
 
-    def tell(line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
     for text in OVERRIDES:
         tell(f"override  {text}")
     for text in PROBES:
@@ -49,11 +59,9 @@ def main() -> int:
     findings = Findings()
     blows = draw(options.kills, options.seed, options.victim or tuple(VICTIMS))
     for first in range(0, len(blows), KILLS_A_SYSTEM):
-        try:
-            campaign(blows[first : first + KILLS_A_SYSTEM], options.seed + first, findings, tell)
-        except AssertionError as error:
-            findings.stranded.append(str(error))
-            tell(f"      {error}")
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            findings.add(pool.apply(campaign, (blows[first : first + KILLS_A_SYSTEM], options.seed + first)))
+        if findings.stranded:
             break
     for line in summary(findings):
         tell(line)

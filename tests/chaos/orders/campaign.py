@@ -53,6 +53,13 @@ class Findings:
     stranded: list[str] = field(default_factory=list)
     not_executed: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Findings) -> None:
+        """What another system showed."""
+        self.trials += other.trials
+        self.ledger += other.ledger
+        self.stranded += other.stranded
+        self.not_executed.update(other.not_executed)
+
     @property
     def is_clean(self) -> bool:
         """At least one blow, nothing lost, nothing doubled, every record equal, everything back."""

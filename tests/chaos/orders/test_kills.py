@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.orders.__main__ import campaign
-from tests.chaos.orders.campaign import Findings, summary
+from tests.chaos.orders.campaign import summary
 from tests.chaos.orders.victims import draw
 
 SEED, KILLS = 3, 4
@@ -15,9 +15,8 @@ SEED, KILLS = 3, 4
 @pytest.mark.drill
 @pytest.mark.timeout(600)
 def test_kills_in_the_middle_of_bursts_lose_nothing_and_double_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    findings = Findings()
     with capsys.disabled():
-        campaign(draw(KILLS, SEED), SEED, findings, print)
+        findings = campaign(draw(KILLS, SEED), SEED)
     assert len(findings.trials) == KILLS
     assert findings.is_clean, summary(findings)
     assert sum(one.orders for one in findings.trials) > 0

@@ -57,10 +57,13 @@ class Blow:
 
     kind: str
     name: str
-    find: Find
     number: signal.Signals
     at: float
     delay_s: float
+
+    def find(self, drill: Drill) -> int | None:
+        """The victim's process id now."""
+        return VICTIMS[self.kind][self.name](drill)
 
     @property
     def label(self) -> str:
@@ -86,8 +89,8 @@ def draw(count: int, seed: int, kinds: Sequence[str] = tuple(VICTIMS)) -> list[B
     dice, found = random.Random(seed), list[Blow]()
     for _ in range(count):
         kind = dice.choice(list(kinds))
-        name, find = dice.choice(list(VICTIMS[kind].items()))
+        name = dice.choice(list(VICTIMS[kind]))
         found.append(
-            Blow(kind, name, find, dice.choice((KILL, FREEZE)), dice.uniform(0, LATEST), dice.uniform(0, MAX_DELAY_S))
+            Blow(kind, name, dice.choice((KILL, FREEZE)), dice.uniform(0, LATEST), dice.uniform(0, MAX_DELAY_S))
         )
     return found

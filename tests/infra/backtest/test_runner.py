@@ -21,8 +21,8 @@ from infra.backtest.system import InProcessSystem
 from infra.config import EternalConfig
 from infra.simulator.api import ApiRequest, Exchange
 from infra.simulator.market.synthetic import SyntheticMarket
-from statemachines.facts import ExecutionFact
-from statemachines.values import DAY_MS, ENGINES, ActorName
+from statemachines.facts import ExecutionFact, PerformanceFact
+from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, ActorName
 from tests.simulation.whole import instant
 
 pytestmark = pytest.mark.slow
@@ -86,6 +86,23 @@ def test_it_decides_and_fills_exactly_as_the_system_that_keeps_everything(whole:
     ]
     assert expected, "a run that traded nothing proves nothing"
     assert whole.fills.select("ts_ms", "order_id", "quantity", "price").rows() == expected
+    assert_performance_is_the_exchange_s(whole, store)
+
+
+def assert_performance_is_the_exchange_s(whole: RunRecord, store: MemoryStore) -> None:
+    """P4: what the risk manager records by day is what the exchange itself says, to a tenth of a per cent."""
+    recorded = [fact for fact in store.facts("performance") if isinstance(fact, PerformanceFact)]
+    assert len(recorded) == (DAYS - 1) * (len(ENGINES) + 1), "the market ends at the last close"
+    shown = {(row["ts_ms"] - DAY_MS, row["engine"]): row for row in whole.equity.iter_rows(named=True)}
+    names = {str(engine): str(ACCOUNT_OF[engine]) for engine in ENGINES} | {"total": TOTAL}
+    for fact in recorded:
+        theirs = shown[fact.day_ms, names[fact.engine]]
+        assert float(fact.equity_usdt) == pytest.approx(theirs["equity_usdt"], rel=1e-3, abs=1.0), fact
+    total_fees = sum(float(fact.fees_usdt) for fact in recorded if fact.engine == "total")
+    before_ms = recorded[-1].day_ms + DAY_MS
+    paid = whole.fills.filter(pl.col("ts_ms") < before_ms)["fee_usdt"].sum()
+    assert total_fees == pytest.approx(paid, rel=1e-6)
+    assert any(fact.slippage_usdt for fact in recorded) and any(fact.funding_usdt for fact in recorded)
 
 
 def test_every_day_has_the_equity_of_every_account_and_their_sum(whole: RunRecord) -> None:

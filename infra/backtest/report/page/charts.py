@@ -14,9 +14,9 @@ import numpy as np
 from infra.backtest.records import ENGINES, TOTAL
 from infra.backtest.report.analysis import Analysis
 from infra.backtest.report.books import share
-from infra.backtest.report.metrics import Floats
 from infra.backtest.report.page.style import COLOURS, DASHES, INK, MUTED, RULE
 from infra.backtest.report.series import MASTER, Account
+from infra.returns import Floats
 
 DAYS = "@days"
 DIGITS = 5

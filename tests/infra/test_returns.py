@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.backtest.report.metrics import daily_returns, drawdowns, falls, growth, performance
+from infra.returns import daily_returns, drawdowns, falls, growth, performance
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

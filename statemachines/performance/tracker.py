@@ -1,0 +1,175 @@
+"""The daily record of every engine and of the whole (P4): equity without flows, costs, yields.
+
+The risk manager gives it what it receives in any case and asks for the records at each daily close, before its flows
+are reset; so equity and flows are those of RM-3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from statemachines.facts import PerformanceFact
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
+from statemachines.messages.orders import Fill
+from statemachines.performance.tally import ZERO, Tally
+from statemachines.portfolio.equity import USDT, coin_value_usdt, spot_key
+from statemachines.portfolio.holdings import AccountHoldings
+from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINE_OF, ENGINES, ActorName, Side
+
+TOTAL = "total"
+"""The whole: all accounts, with what lies in the master account."""
+
+HARVEST = "OR-4"
+"""How the purpose of a transfer begins that trims an engine back to its weight."""
+
+
+class Staking(NamedTuple):
+    """What is staked at the close, and what it has earned since the last one, USDT (CH-11)."""
+
+    staked_usdt: Decimal = ZERO
+    earned_usdt: Decimal = ZERO
+
+
+class PerformanceTracker:
+    """Mutable; durable as one row for each engine and one for the closes."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[ActorName, Tally] = {}
+        self._staked: dict[ActorName, dict[str, Decimal]] = {}
+        self._earned: dict[ActorName, dict[str, Decimal]] = {}
+        self._counted: dict[ActorName, dict[str, Decimal]] = {}
+        self._equity_usdt: dict[str, Decimal] = {}
+
+    # --- what happens between two closes ---
+
+    def take_fill(self, body: Fill, decided_price: Decimal | None) -> None:
+        """A fill; `decided_price` is the price at which its order was decided, None where that is not known."""
+        if body.engine not in ENGINES:
+            return
+        tally, value = self._tally(body.engine), body.quantity * body.price
+        tally.turnover_usdt += value
+        tally.fees_usdt += body.fee if body.fee_coin == USDT else body.fee * body.price
+        if decided_price is not None:
+            tally.decided_usdt += value
+            tally.slippage_usdt += (body.price - decided_price) * body.quantity * (1 if body.side is Side.BUY else -1)
+
+    def take_funding(self, body: FundingPaid) -> None:
+        """A funding settlement."""
+        if body.engine in ENGINES:
+            self._tally(body.engine).funding_usdt += body.amount_usdt
+
+    def take_transfer(self, body: TransferEnded, prices: Mapping[str, Decimal]) -> None:
+        """A movement between accounts; `prices` value a coin that moved."""
+        if not body.succeeded or not body.purpose.startswith(HARVEST):
+            return
+        if body.coin != USDT and spot_key(body.coin) not in prices:
+            return
+        value = coin_value_usdt(body.coin, body.amount, prices)
+        for account, amount in ((body.from_account, value), (body.to_account, -value)):
+            if account in ENGINE_OF:
+                self._tally(ENGINE_OF[account]).harvest_usdt += amount
+
+    def take_balances(self, body: BalancesKnown) -> None:
+        """What is staked, and what staking has earned since the first start; it is valued at the close."""
+        engine = ENGINE_OF.get(body.account)
+        if engine is None or not (body.staked or body.earned or engine in self._earned):
+            return
+        self._staked[engine], self._earned[engine] = dict(body.staked), dict(body.earned)
+
+    # --- the close ---
+
+    def close(self, portfolio: Portfolio, book: AccountHoldings, close_ms: int) -> list[PerformanceFact]:
+        """The records of the day that has ended, and a new beginning. `book` still has the flows since the last one."""
+        facts, whole, whole_staking = [], Tally(), Staking()
+        for engine in ENGINES:
+            account = ACCOUNT_OF[engine]
+            tally = self._tallies.get(engine, Tally())
+            staking = Staking(
+                _value(self._staked.get(engine, {}), portfolio.prices), _value(self._gained(engine), portfolio.prices)
+            )
+            equity_usdt = portfolio.accounts[account].equity_usdt
+            flow_usdt = book.flow_usdt([account])
+            facts.append(self._record(str(engine), equity_usdt, flow_usdt, tally, staking, close_ms))
+            whole.add(tally)
+            whole_staking = Staking(*(x + y for x, y in zip(whole_staking, staking, strict=True)))
+        flow_usdt = book.flow_usdt(portfolio.accounts)
+        facts.append(self._record(TOTAL, portfolio.equity_usdt, flow_usdt, whole, whole_staking, close_ms))
+        self._tallies.clear()
+        self._counted = {engine: dict(coins) for engine, coins in self._earned.items()}
+        return facts
+
+    def _gained(self, engine: ActorName) -> dict[str, Decimal]:
+        """Coins earned since the last close."""
+        counted = self._counted.get(engine, {})
+        return {coin: amount - counted.get(coin, ZERO) for coin, amount in self._earned.get(engine, {}).items()}
+
+    def _record(
+        self, name: str, equity_usdt: Decimal, flow_usdt: Decimal, tally: Tally, staking: Staking, close_ms: int
+    ) -> PerformanceFact:
+        before, self._equity_usdt[name] = self._equity_usdt.get(name), equity_usdt
+        return PerformanceFact(
+            day_ms=close_ms - DAY_MS,
+            engine=name,
+            equity_usdt=equity_usdt,
+            flow_usdt=flow_usdt,
+            day_return=None if before is None else day_return(before, equity_usdt, flow_usdt),
+            staked_usdt=staking.staked_usdt,
+            earned_usdt=staking.earned_usdt,
+            turnover_usdt=tally.turnover_usdt,
+            decided_usdt=tally.decided_usdt,
+            slippage_usdt=tally.slippage_usdt,
+            fees_usdt=tally.fees_usdt,
+            funding_usdt=tally.funding_usdt,
+            harvest_usdt=tally.harvest_usdt,
+        )
+
+    def _tally(self, engine: ActorName) -> Tally:
+        return self._tallies.setdefault(engine, Tally())
+
+    # --- durability ---
+
+    def engine_data(self, engine: ActorName) -> dict[str, Any]:
+        """The durable state of one engine since the last close."""
+        return {
+            "tally": self._tallies.get(engine, Tally()).to_data(),
+            "staked": _texts(self._staked.get(engine, {})),
+            "earned": _texts(self._earned.get(engine, {})),
+            "counted": _texts(self._counted.get(engine, {})),
+        }
+
+    def restore_engine(self, engine: ActorName, data: Mapping[str, Any]) -> None:
+        """Restore from the result of `engine_data`."""
+        if data["tally"]:
+            self._tallies[engine] = Tally.of(data["tally"])
+        for kept, name in ((self._staked, "staked"), (self._earned, "earned"), (self._counted, "counted")):
+            if data[name]:
+                kept[engine] = _decimals(data[name])
+
+    def closes_data(self) -> dict[str, Any]:
+        """The durable state of the last close."""
+        return {"equity_usdt": _texts(self._equity_usdt)}
+
+    def restore_closes(self, data: Mapping[str, Any]) -> None:
+        """Restore from the result of `closes_data`."""
+        self._equity_usdt = _decimals(data["equity_usdt"])
+
+
+def day_return(before_usdt: Decimal, equity_usdt: Decimal, flow_usdt: Decimal) -> Decimal | None:
+    """The day's return as a fraction: equity now over equity at the last close with the flows since, less 1, as RM-3
+    measures it. None where nothing was invested."""
+    base = before_usdt + flow_usdt
+    return equity_usdt / base - 1 if base > ZERO else None
+
+
+def _value(coins: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:
+    return sum((coin_value_usdt(coin, amount, prices) for coin, amount in coins.items() if amount), ZERO)
+
+
+def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: str(amount) for name, amount in sorted(amounts.items())}
+
+
+def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(text) for name, text in texts.items()}
