@@ -66,6 +66,12 @@ def _movement_table() -> Table[Any]:
     return MOVEMENT_TABLE
 
 
+def _dead_man_table() -> Table[Any]:
+    from statemachines.deadman.machine import DEAD_MAN_TABLE
+
+    return DEAD_MAN_TABLE
+
+
 SPECS = (
     ActorSpec(
         name=ActorName.ORCHESTRATOR,
@@ -112,6 +118,12 @@ SPECS = (
                 about="OR-2: the regime of the market that rules the engines' weights.",
                 table=_regime_table,
                 rows="allocation",
+            ),
+            MachineSpec(
+                name="dead-man-switch",
+                about="RM-4: a process of its own that listens to the orchestrator's beats.",
+                table=_dead_man_table,
+                rows=None,
             ),
         ),
     ),

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.ports import LeaseRegister, LockstepPort, MarketClock, Store, StreamsPort
+from actors.runtime.ports import BeatPort, LeaseRegister, LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
 from infra.secrets.server import fetch
 from statemachines.supervision.policy import SupervisionPolicy
@@ -110,6 +110,11 @@ class SystemAssembly:
         from infra.database.lease import PostgresLease
 
         return PostgresLease(self.database_url(ActorName.ORCHESTRATOR))
+
+    def beats(self) -> BeatPort:
+        from infra.deadman.beats import BeatWriter
+
+        return BeatWriter(self.config.data_folder, self.database_url(ActorName.ORCHESTRATOR))
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:
         if not self.config.is_simulated:

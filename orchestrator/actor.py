@@ -25,6 +25,7 @@ from actors.runtime.ports import (
 )
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
 from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
+from orchestrator.heart import Heart
 from orchestrator.lease import Lease
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
@@ -58,6 +59,7 @@ class Orchestrator:
         self._runner: ActorRunner | None = None
         self._driver: LockstepDriver | None = None
         self._supervision: Supervision | None = None
+        self._heart: Heart | None = None
         self._boot_error = ""
         self._commands = 0
         self._outages = OutageWatch()
@@ -117,6 +119,8 @@ class Orchestrator:
             )
         runner.start(lease.epoch, market_ms)
         self._runner = runner
+        self._heart = Heart(self._assembly.beats(), runner.health)
+        self._heart.start()
         if lockstep is None:
             self._exchange_watch = self._assembly.exchange_watch()
         if self._outage is not None:
@@ -277,7 +281,9 @@ class Orchestrator:
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def stop(self) -> None:
-        """End supervision and lockstep; the actors stay as they are."""
+        """End beats, supervision and lockstep; the actors stay as they are."""
+        if self._heart is not None:
+            self._heart.stop()
         if self._supervision is not None:
             self._supervision.stop()
         if self._driver is not None:

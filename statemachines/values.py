@@ -75,6 +75,7 @@ class Foundation(StrEnum):
     DATABASE = "database"
     EXCHANGE = "exchange"
     RAY = "ray"
+    DEAD_MAN = "dead-man-switch"
 
 
 IDENTITY_OF: dict[ActorName, EngineIdentity] = {ActorName(engine.name): engine for engine in IDENTITIES}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow
 from statemachines.commands import ExchangeCall, JournalLine
+from statemachines.deadman.beats import Beat
 from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.limits.entry_gate import scopes_of
@@ -51,6 +52,14 @@ class LeaseHeldError(Exception):
 
     def __reduce__(self) -> tuple[type[LeaseHeldError], tuple[str, float]]:
         return type(self), (self.holder, self.lease_s)
+
+
+class BeatPort(Protocol):
+    """Where the orchestrator's beats go, for the dead-man switch (RM-4)."""
+
+    def beat(self, beat: Beat, market_ms: int) -> None:
+        """Write one beat to every place; what fails is logged, and nothing is raised."""
+        ...
 
 
 class ActorGoneError(Exception):

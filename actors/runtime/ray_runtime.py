@@ -22,6 +22,7 @@ from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
 from actors.runtime.ports import (
     ActorGoneError,
+    BeatPort,
     EnvelopeDict,
     LeaseRegister,
     LockstepPort,
@@ -68,6 +69,10 @@ class Assembly(Protocol):
 
     def lease(self) -> LeaseRegister:
         """The lease on the database, for the orchestrator."""
+        ...
+
+    def beats(self) -> BeatPort:
+        """Where the orchestrator's beats go."""
         ...
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:

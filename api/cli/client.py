@@ -101,7 +101,7 @@ def send_command(place: Place, action: str, scope: str, reason: str, command_id:
     """
     _demand_running(place)
     name = uuid.uuid4().hex if command_id is None else command_id
-    body = {"action": action, "scope": scope, "reason": reason, "who": _who(), "command_id": name}
+    body = {"action": action, "scope": scope, "reason": reason, "who": user_name(), "command_id": name}
     again = f"To give this very command again, which is safe, add: --command-id {shlex.quote(name)}"
     try:
         status, answer = ask(place, "POST", "/control", body)
@@ -128,7 +128,7 @@ def sentence_of(status: int, body: Any) -> str:
     return str(answer or f"the interface answered with status {status}")
 
 
-def _who() -> str:
+def user_name() -> str:
     """Who gives the command, for the journal."""
     with contextlib.suppress(KeyError, OSError):  # an account without a name, as in some containers
         name = "".join(letter for letter in getpass.getuser() if letter.isprintable())

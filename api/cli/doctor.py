@@ -40,6 +40,7 @@ def examine(config: EternalConfig) -> list[Finding]:
         _database(config, pid),
         _exchange(config),
         _keys(config),
+        _dead_man(config),
     ]
 
 
@@ -214,3 +215,33 @@ def _keys(config: EternalConfig) -> Finding:
     except AdmissionError as error:
         return Finding("keys", False, str(error))
     return Finding("keys", True, "one for each account, each able to do its work and none able to withdraw.")
+
+
+def _dead_man(config: EternalConfig) -> Finding:
+    what = "dead-man switch"
+    if config.is_simulated:
+        return Finding(what, True, "the simulated exchange makes its keys.")
+    if not config.dead_man.started_by_run:
+        return Finding(what, True, "is not started here; `eternal deadman` runs it on another machine.")
+    from api.launch.deadman.guard import keys_problem
+    from infra.bybit.credentials import DEAD_MAN, CredentialsError, from_environment
+
+    try:
+        credentials = from_environment(os.environ, DEAD_MAN)
+    except CredentialsError as error:
+        return Finding(what, False, str(error))
+    if problem := keys_problem(credentials, config.profile):
+        return Finding(what, False, problem)
+    if not credentials.keys:
+        return Finding(what, True, f"none: {DEAD_MAN}_<ACCOUNT>_API_KEY and _API_SECRET are not set.")
+    from api.assembly import TRADING
+    from infra.bybit.admission import AdmissionError, admit_dead_man
+    from infra.bybit.endpoints import endpoints
+    from infra.bybit.session import HttpSessions
+
+    rest = endpoints(config.profile.value, config.addresses.exchange).rest
+    try:
+        admit_dead_man(HttpSessions(credentials, rest, proxy=config.live.proxy()), TRADING, credentials.uids())
+    except AdmissionError as error:
+        return Finding(what, False, str(error))
+    return Finding(what, True, "has a key of its own for each account, able to cancel and not to withdraw.")

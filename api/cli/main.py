@@ -17,6 +17,7 @@ from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
+from api.cli.policy import policy_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -52,6 +53,7 @@ app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(exchange_app, name="exchange")
+app.add_typer(policy_app, name="policy")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
@@ -139,6 +141,20 @@ def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     from api.running_system import find_place
 
     typer.echo(stop_running(find_place(data, config_file).data_folder))
+
+
+@app.command()
+def deadman(
+    profile: Annotated[str | None, typer.Option(help="demo, testnet or live")] = None,
+    settings: Settings = None,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Run the dead-man switch alone, on another machine than the system: from its database and the exchange."""
+    from api.cli.deadman import watch_from_elsewhere
+
+    config = _config({} if profile is None else {"profile": profile}, settings, data, config_file)
+    watch_from_elsewhere(_with_whole_paths(config))
 
 
 @app.command()
@@ -232,6 +248,9 @@ def reset(
         _refuse(f"A system runs on {folder} (process {pid}); end it first: eternal stop.")
     if not yes:
         typer.confirm(f"Discard all of {folder}?", abort=True)
+    from infra.deadman.left_over import end_left_over
+
+    end_left_over(folder)
     if not config.database_folder.is_symlink():
         from infra.database.server.embedded import EmbeddedPostgres
 

@@ -85,6 +85,13 @@ def stop_running(data_folder: Path) -> str:
     """
     pid = running_pid(data_folder)
     if pid is None:
+        from infra.deadman.left_over import end_left_over
+
+        if end_left_over(data_folder):
+            return (
+                f"No system runs on {data_folder}, but the dead-man switch of a run that had ended without order was "
+                "still at work; it has ended. Entry orders that it had not cancelled yet are still open."
+            )
         raise RunningError(f"No system runs on {data_folder}; nothing was stopped.")
     since = begun(pid)
     with contextlib.suppress(ProcessLookupError):
@@ -141,15 +148,15 @@ def overview_from_database(config: EternalConfig, why: str) -> dict[str, Any]:
         service.close()
 
 
-def database_url(config: EternalConfig) -> str:
-    """The URL of the running system's database for reading, with its password: never to be shown.
+def database_url(config: EternalConfig, role: str = "eternal_reader") -> str:
+    """The URL of the running system's database for this role, with its password: never to be shown. A database of your
+    own has the login of its URL.
 
     Raises:
         RunningError: the embedded database has never been started.
     """
     if config.database.url is not None:
         return config.database.url.get_secret_value()
-    from infra.database.roles import READER
     from infra.database.server.cluster import HOST, PASSWORD_FILE
     from infra.database.server.embedded import DATABASE
     from infra.database.server.files import reachable_home, server_user
@@ -157,9 +164,9 @@ def database_url(config: EternalConfig) -> str:
     home = reachable_home(config.database_folder, server_user())
     port = config.database.port or read_port(home / "port")
     try:
-        password = (home / f"{PASSWORD_FILE}-{READER}").read_text(encoding="utf-8").strip()
+        password = (home / f"{PASSWORD_FILE}-{role}").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         password = ""
     if port is None or not password:
         raise RunningError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
-    return f"postgresql://{READER}:{password}@{HOST}:{port}/{DATABASE}"
+    return f"postgresql://{role}:{password}@{HOST}:{port}/{DATABASE}"

@@ -12,26 +12,26 @@ import logging
 import os
 import signal
 import threading
-import time
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
+from api.launch.deadman.guard import DeadManGuard
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
 from api.launch.lease_claim import LeaseClaim
 from api.launch.ledger_desk import LEDGER_CHECK, LedgerDesk, check_running
 from api.launch.newest_status import NewestStatus, ShownOverview
-from api.launch.notices import Notices
+from api.launch.notices import LaunchAlerts, Notices
 from api.launch.orchestrator_watch import OrchestratorWatch
 from api.launch.ray_process import ROLE as RAY_ROLE
 from api.launch.ray_process import RayProcess
-from api.launch.ray_protocol import AlertTaken, Heard, Occupied, RaiseAlert, Silent, SpawnOrchestrator
+from api.launch.ray_protocol import AlertTaken, Heard, Occupied, Silent, SpawnOrchestrator
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
+from api.policies import InForce, take_in_force
 from api.running_system import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
@@ -40,6 +40,7 @@ from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.database.launch import Database, open_database, told_as_sentence
 from infra.database.server.embedded import EmbeddedPostgres
+from infra.deadman.left_over import NAME as DEAD_MAN_ROLE
 from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
 from infra.processes.ports import PortTakenError, free_port, require_free
@@ -53,8 +54,6 @@ LOOK_S = 0.05
 LEFTOVERS_S = 5.0
 JOIN_S = 1.0
 HOUSEKEEPING_END_S = 1.0
-ALERT_AGAIN_S = 3.0
-MAX_ALERTS = 100
 
 
 class StartBrokenOffError(Exception):
@@ -89,9 +88,8 @@ class System:
         self._keepers: list[Keeper] = []
         self._housekeeping: Housekeeping | None = None
         self._claim: LeaseClaim | None = None
-        self._alerts: deque[RaiseAlert] = deque(maxlen=MAX_ALERTS)
-        self._alert_number = 0
-        self._alert_sent_at = 0.0
+        self._alerts = LaunchAlerts(self.run.number, self.notices)
+        self._dead_man = DeadManGuard(config, self.run, self._granted, self.notices)
         self._ray_loss = ""
         self._frozen_looks = 0
         self._ledger_desk = LedgerDesk(
@@ -167,14 +165,18 @@ class System:
         self._counter = SecretsServer(config.data_folder, self.secrets_for)
         self._start_side_by_side(self._make_keepers())
         self._admit_and_bind()
-        self._spawn_orchestrator(replace=not self.ray.is_ours)  # one that an earlier run left has its addresses
         assert self._database is not None
+        self._dead_man.begin(self._database.url, self._counter.path.resolve())
+        self._spawn_orchestrator(replace=not self.ray.is_ours)  # one that an earlier run left has its addresses
         self._housekeeping = Housekeeping(
-            self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._say
+            self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._alerts.say
         )
-        keeper = Keeper("housekeeping", lambda: None, self._look_after_the_house)
-        self._keepers.append(keeper)
-        keeper.begin()
+        for keeper in (
+            Keeper("housekeeping", lambda: None, self._look_after_the_house),
+            Keeper("dead-man switch", lambda: None, self._look_after_the_dead_man_switch),
+        ):
+            self._keepers.append(keeper)
+            keeper.begin()
 
     def stop(self) -> None:
         """End everything that we started, actors first, the database last; also in the middle of a start. What cannot
@@ -185,6 +187,7 @@ class System:
         housekeeping = self._housekeeping
         for part, end in (
             ("Ray", None if self._ray is None else self._ray.stop),
+            ("the dead-man switch", self._dead_man.stop),
             ("the exchange", None if self._exchange is None else self._exchange.stop),
             ("the lease", None if self._claim is None else self._claim.release),
             ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
@@ -200,7 +203,7 @@ class System:
             if not keeper.join(JOIN_S):
                 _log.warning("%s is still at work; its processes are ended", keeper.name)
         # What a keeper may have started in the very last moment.
-        left = kill_marked(self.run.prefix, (RAY_ROLE, EXCHANGE_ROLE), JOIN_S)
+        left = kill_marked(self.run.prefix, (RAY_ROLE, EXCHANGE_ROLE, DEAD_MAN_ROLE), JOIN_S)
         if left:
             _log.error("processes do not end: %s", [process.pid for process in left])
 
@@ -278,7 +281,8 @@ class System:
         from infra.database.installation import bind
         from infra.database.registers import record_configuration
 
-        config, credentials = self.config, self._credentials
+        in_force = self._take_policy()
+        config, credentials = in_force.config, self._credentials
         exchange_url, instance = "", config.profile.value
         if self._exchange is not None:
             exchange_url, instance = self._exchange.url, self._exchange.instance
@@ -286,9 +290,11 @@ class System:
         rest = endpoints(config.profile.value, config.addresses.exchange, exchange_url).rest
         sessions = HttpSessions(credentials, rest, proxy=config.live.proxy())
         admit(sessions, (Account.MASTER, *TRADING), credentials.uids(), config.market_data.linear_symbols)
+        self._dead_man.prepare(rest, credentials.uids(), None if self._exchange is None else self._exchange.keys_file)
         with told_as_sentence():
             installation = bind(self.database_url, config.profile.value, instance, uids)
-            record_configuration(self.database_url, config.public(), "launch", "start")
+            reason = f"start with policy version {in_force.version.version}"
+            record_configuration(self.database_url, config.public(), "launch", reason)
         assert self._counter is not None
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.
@@ -301,6 +307,15 @@ class System:
             ray_dashboard=self.dashboard_url,
             market_label=self.market_label,
         )
+
+    def _take_policy(self) -> InForce:
+        """The configuration under the newest version of the policy (RM-6); what it overrides is reported."""
+        with told_as_sentence():
+            found = take_in_force(self.database_url, self.config)
+        if found.notice:
+            _log.warning("%s", found.notice)
+            self.notices.begin("policy", found.notice)
+        return found
 
     def publish(self, overview: Mapping[str, Any]) -> None:
         """What `eternal run` shows now: `eternal status` asks for it when the API is away."""
@@ -317,6 +332,8 @@ class System:
             raise KeyError(name)
         if name.startswith(LEDGER_CHECK):
             return self._ledger_desk.answer(name)
+        if name == DEAD_MAN_ROLE:
+            return self._dead_man.secrets(self._database.url)
         url = self._database.reader_url if name == ActorName.API else self._database.url
         return secrets_of(name, self.config, url, self._credentials)
 
@@ -325,12 +342,12 @@ class System:
     def _look_after_the_database(self) -> None:
         assert self._database is not None
         if self._database.ensure_running():
-            self._alert(Foundation.DATABASE, "The database server had died or was frozen; it runs again.")
+            self._alerts.alert(Foundation.DATABASE, "The database server had died or was frozen; it runs again.")
 
     def _look_after_the_exchange(self) -> None:
         assert self._exchange is not None
         if trouble := self._exchange.ensure_running():
-            self._alert(
+            self._alerts.alert(
                 Foundation.EXCHANGE, f"The simulated exchange {trouble}; it runs again at the same market instant."
             )
 
@@ -341,7 +358,7 @@ class System:
             self._restart_ray(loss)
         elif self._assembly is not None:
             self._look_after_the_orchestrator()
-            self._send_next_alert()
+            self._alerts.send_next(self.ray.send)
 
     def _restart_ray(self, loss: str) -> None:
         """Raises RayError when it does not come back yet: the keeper tries again with growing delay."""
@@ -360,7 +377,7 @@ class System:
             else "the cluster was joined again, and its actors were adopted or recreated"
         )
         self.notices.end("ray")
-        self._alert(Foundation.RAY, f"{self._ray_loss}; {done}.")
+        self._alerts.alert(Foundation.RAY, f"{self._ray_loss}; {done}.")
         self._ray_loss = ""
         if self._assembly is not None:
             self._watch = OrchestratorWatch()
@@ -378,11 +395,9 @@ class System:
                     _log.info("the orchestrator did not answer: %s", reason)
                     self._watch.silent(now_s, is_gone=is_gone)
                 case Occupied(text):
-                    self._say(text)
+                    self._alerts.say(text)
                 case AlertTaken(number):
-                    if self._alerts and self._alerts[0].number == number:
-                        self._alerts.popleft()
-                        self._alert_sent_at = 0.0
+                    self._alerts.taken(number)
                 case _:
                     pass
 
@@ -396,7 +411,7 @@ class System:
         if self._watch.is_hopeless and self.ray.is_ours:
             self._restart_ray("the orchestrator has not come back")
             return
-        self._alert(ActorName.ORCHESTRATOR, f"The orchestrator has failed ({trouble}); it is replaced.")
+        self._alerts.alert(ActorName.ORCHESTRATOR, f"The orchestrator has failed ({trouble}); it is replaced.")
         self._watch.created(now_s, is_replacement=True)
         self.ray.send(SpawnOrchestrator(self._assembly, replace=True))
 
@@ -410,7 +425,8 @@ class System:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self._frozen_looks = 0
-        self._alert(ActorName.ORCHESTRATOR, "The orchestrator has failed (its process was frozen); it is replaced.")
+        text = "The orchestrator has failed (its process was frozen); it is replaced."
+        self._alerts.alert(ActorName.ORCHESTRATOR, text)
         self._watch.created(self._granted.now_s(), is_replacement=True)
         return True
 
@@ -418,30 +434,12 @@ class System:
         self._watch.created(self._granted.now_s(), is_replacement=False)
         self.ray.send(SpawnOrchestrator(self._assembly, replace=replace))
 
+    def _look_after_the_dead_man_switch(self) -> None:
+        self._dead_man.look(lambda text: self._alerts.alert(Foundation.DEAD_MAN, text))
+
     def _look_after_the_house(self) -> None:
         if self._housekeeping is not None and (status := self._newest.news()) is not None:
             self._housekeeping.look(status)
-
-    # --- notices for the operator ---
-
-    def _alert(
-        self, component: Foundation | ActorName, text: str, severity: Literal["warning", "critical"] = "warning"
-    ) -> None:
-        """Say it, and have the orchestrator commit it as an alert as soon as there is one that can."""
-        self._say(text)
-        number = self._alert_number = self._alert_number + 1
-        natural_id = f"launch:{self.run.number}:{number}"
-        sentence = f"{text} No action is required."
-        self._alerts.append(RaiseAlert(number, natural_id, str(component), severity, sentence))
-
-    def _send_next_alert(self) -> None:
-        if self._alerts and time.monotonic() - self._alert_sent_at > ALERT_AGAIN_S:
-            self._alert_sent_at = time.monotonic()
-            self.ray.send(self._alerts[0])
-
-    def _say(self, sentence: str) -> None:
-        _log.warning("%s", sentence)
-        self.notices.say(sentence)
 
     # --- the port ---
 

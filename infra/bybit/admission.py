@@ -29,6 +29,8 @@ PERPETUALS = MarketDataParameters().linear_symbols
 
 MARGIN_MODE = "REGULAR_MARGIN"
 TRADING = (("ContractTrade", "Order"), ("ContractTrade", "Position"), ("Spot", "SpotTrade"))
+CANCELLING = (("ContractTrade", "Order"), ("Spot", "SpotTrade"))
+"""What a key of the dead-man switch needs."""
 MOVING = (("Wallet", "AccountTransfer"), ("Wallet", "SubMemberTransfer"))
 WITHDRAWING = (("Wallet", "Withdraw"),)
 NEVER_YEAR = 1970
@@ -68,8 +70,33 @@ def admit(
         raise AdmissionError("\n".join(found))
 
 
-def key_problems(account: Account, key: Row, uid: int | None, now: datetime) -> list[str]:
-    """Sentences about one key: too much, too little, another account's, or past its end at `now`.
+def admit_dead_man(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account, int]) -> None:
+    """Look at the dead-man switch's own keys (RM-4).
+
+    Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
+    """
+    caller = Caller(sessions, None)
+    now = datetime.now(UTC)
+    found: list[str] = []
+    for account in accounts:
+        try:
+            key = caller.result(account, "key", lambda session: session.get_api_key_information())
+            found += key_problems(account, key, uids.get(account), now, CANCELLING)
+        except (GatewayError, UnparsableError) as error:
+            found.append(f"{account}: what its key may do could not be learnt: {error}")
+    if found:
+        raise AdmissionError("\n".join(f"Dead-man switch, {one}" for one in found))
+
+
+def key_problems(
+    account: Account,
+    key: Row,
+    uid: int | None,
+    now: datetime,
+    needed: Sequence[tuple[str, str]] | None = None,
+) -> list[str]:
+    """Sentences about one key: too much, too little, another account's, or past its end at `now`. Without `needed` it
+    needs what the system does with the account.
 
     Raises UnparsableError.
     """
@@ -87,7 +114,8 @@ def key_problems(account: Account, key: Row, uid: int | None, now: datetime) -> 
         found.append(f"{account}: its key expired at {expires:%Y-%m-%d %H:%M} UTC; make a new one.")
     if key.integer("readOnly") != 0:
         found.append(f"{account}: its key may only read; make one that may trade.")
-    needed = MOVING if account is Account.MASTER else TRADING
+    if needed is None:
+        needed = MOVING if account is Account.MASTER else TRADING
     lacking = [f"{group}.{name}" for group, name in needed if name not in _permissions(groups, group)]
     if lacking:
         found.append(f"{account}: its key lacks {', '.join(lacking)}; add what is missing on the exchange's key page.")

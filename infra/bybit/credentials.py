@@ -13,6 +13,9 @@ from pydantic import SecretStr
 from infra.faults import OperatorError
 from statemachines.values import Account
 
+SYSTEM, DEAD_MAN = "BYBIT", "BYBIT_DEAD_MAN"
+"""What the variables of the system's own keys and of the dead-man switch's begin with."""
+
 
 class CredentialsError(OperatorError):
     """Keys are missing or unreadable; the program does not start. The text names places, never values."""
@@ -71,8 +74,8 @@ def from_plain(keys: Mapping[str, Mapping[str, Any]], simulator_token: str | Non
     )
 
 
-def from_simulator(path: Path) -> Credentials:
-    """Keys from the simulated exchange's `keys.json`.
+def from_simulator(path: Path, of: str = "accounts") -> Credentials:
+    """Keys from the simulated exchange's `keys.json`; with `of` "dead_man" those of the dead-man switch.
 
     Raises:
         CredentialsError: the file is missing or not of the expected form.
@@ -81,9 +84,9 @@ def from_simulator(path: Path) -> Credentials:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CredentialsError(f"the key file {path} cannot be read: {type(error).__name__}.") from None
-    accounts = data.get("accounts") if isinstance(data, dict) else None
+    accounts = data.get(of) if isinstance(data, dict) else None
     if not isinstance(accounts, list):
-        raise CredentialsError(f"the key file {path} has no list 'accounts'.")
+        raise CredentialsError(f"the key file {path} has no list {of!r}.")
     known = {account.value for account in Account}
     keys: dict[Account, AccountKey] = {}
     for position, row in enumerate(accounts):
@@ -96,18 +99,19 @@ def from_simulator(path: Path) -> Credentials:
             raise CredentialsError(
                 f"the key file {path}: account {position} needs name, uid, api_key and api_secret."
             ) from None
-    token = data.get("sim_token")
+    token = data.get("sim_token") if of == "accounts" else None
     return Credentials(keys, SecretStr(token) if isinstance(token, str) else None)
 
 
-def from_environment(environment: Mapping[str, str]) -> Credentials:
-    """Keys from variables `BYBIT_<ACCOUNT>_API_KEY`, `_API_SECRET` and `_UID` (account with `_` for `-`).
+def from_environment(environment: Mapping[str, str], prefix: str = SYSTEM) -> Credentials:
+    """Keys from variables `BYBIT_<ACCOUNT>_API_KEY`, `_API_SECRET` and `_UID` (account with `_` for `-`); with another
+    prefix (`DEAD_MAN`) those that begin with it.
 
     Accounts without variables are left out; half a pair is an error (CredentialsError).
     """
     keys: dict[Account, AccountKey] = {}
     for account in Account:
-        stem = f"BYBIT_{account.value.replace('-', '_')}"
+        stem = f"{prefix}_{account.value.replace('-', '_')}"
         key, secret = environment.get(f"{stem}_API_KEY", ""), environment.get(f"{stem}_API_SECRET", "")
         uid = environment.get(f"{stem}_UID", "")
         if bool(key) != bool(secret):

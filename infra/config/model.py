@@ -24,8 +24,9 @@ from infra.config.sections import (
     NamedPath,
     RayConfig,
 )
-from infra.config.shared import in_force, without_shared
+from infra.config.shared import in_force, with_sets_in_order, without_shared
 from infra.database.retention import RetentionPolicy
+from statemachines.deadman.parameters import DeadManParameters
 from statemachines.execution.parameters import OrderParameters
 from statemachines.limits.parameter_checks import ContradictionError
 from statemachines.market_data.parameters import MarketDataParameters
@@ -108,6 +109,9 @@ class EternalConfig(BaseSettings):
 
     market_data: MarketDataParameters = Field(default_factory=MarketDataParameters)
     """What is read from the exchange and how it is judged (DA-1, DA-3)."""
+
+    dead_man: DeadManParameters = Field(default_factory=DeadManParameters)
+    """The dead-man switch (RM-4)."""
 
     supervision: SupervisionPolicy = Field(default_factory=SupervisionPolicy)
     """How often and how fast a component is restarted (OR-8)."""
@@ -231,5 +235,6 @@ class EternalConfig(BaseSettings):
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""
         document: dict[str, Any] = self.model_dump(mode="json", exclude={"database": {"url", "owner_url"}})
+        document = with_sets_in_order(self, document)
         document["database"]["embedded"] = self.database.url is None
         return without_shared(self, document)

@@ -73,6 +73,20 @@ def without_shared(model: BaseModel, document: dict[str, Any]) -> dict[str, Any]
     return shown
 
 
+def with_sets_in_order(value: Any, shown: Any) -> Any:
+    """`value` as `shown` shows it, its sets as sorted lists: their own order is another one in every process, and what
+    is recorded would differ without a change."""
+    if isinstance(value, frozenset):
+        return sorted(shown, key=str)
+    if isinstance(value, BaseModel):
+        return {name: with_sets_in_order(getattr(value, name), one) for name, one in shown.items()}
+    if isinstance(value, Mapping):
+        return {str(key): with_sets_in_order(one, shown[str(key)]) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [with_sets_in_order(one, two) for one, two in zip(value, shown, strict=True)]
+    return shown
+
+
 def _paths(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, value in tree.items():
         yield (*path, str(name))

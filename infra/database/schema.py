@@ -204,6 +204,18 @@ CONFIG_VERSIONS = Table(
     comment="Configuration as it was in force (DA-5, RM-6).",
 )
 
+POLICY_VERSIONS = Table(
+    "policy_versions",
+    METADATA,
+    Column("version", BIGINT, primary_key=True, autoincrement=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+    Column("who", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Column("origin", TEXT, nullable=False, comment="configuration, operator or rollback"),
+    Column("policy", JSONB, nullable=False),
+    comment="Limits, weights and parameters as they were set (RM-6); the newest version applies.",
+)
+
 INSTALLATION = Table(
     "installation",
     METADATA,

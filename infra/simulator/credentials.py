@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.files import write_secret
-from infra.simulator.api.keys import OF_OWNER, TRADE, TRANSFER, WITHDRAW, ApiKey
+from infra.simulator.api.keys import OF_DEAD_MAN, OF_OWNER, ORDERS, TRADE, TRANSFER, WITHDRAW, ApiKey
 from infra.simulator.config import MASTER, AccountConfig, default_accounts, with_further
 from infra.simulator.venue.errors import VenueError
 
@@ -47,6 +47,9 @@ def load_or_create(folder: Path, further: Sequence[str] = ()) -> Credentials:
     if not path.exists():
         write_secret(path, json.dumps(_new(further), indent=1), replace=False)
     data = json.loads(path.read_text())
+    if "dead_man" not in data:  # folders of earlier versions
+        data["dead_man"] = _of_dead_man(data["accounts"])
+        write_secret(path, json.dumps(data, indent=1))
     opened = {one["name"] for one in data["accounts"]}
     if lacking := [name for name in further if name not in opened]:
         raise ValueError(
@@ -69,6 +72,10 @@ def load_or_create(folder: Path, further: Sequence[str] = ()) -> Credentials:
         keys[owner["api_key"]] = ApiKey(
             owner["name"], owner["uid"], owner["api_key"], owner["api_secret"], False, scopes, OF_OWNER
         )
+    for one in data["dead_man"]:
+        keys[one["api_key"]] = ApiKey(
+            one["name"], one["uid"], one["api_key"], one["api_secret"], False, ORDERS, OF_DEAD_MAN
+        )
     return Credentials(data["instance"], data["sim_token"], accounts, keys)
 
 
@@ -76,13 +83,20 @@ def _pair() -> dict[str, str]:
     return {"api_key": secrets.token_hex(9), "api_secret": secrets.token_hex(18)}
 
 
+def _of_dead_man(accounts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A second key of every sub-account, for a dead-man switch."""
+    return [{"name": one["name"], "uid": one["uid"], **_pair()} for one in accounts if one["name"] != MASTER]
+
+
 def _new(further: Sequence[str]) -> dict[str, Any]:
     accounts = with_further(default_accounts(10_000_000 + secrets.randbelow(80_000_000)), further)
     master = next(one for one in accounts if one.is_master)
+    opened = [{"name": one.name, "uid": one.uid, **_pair()} for one in accounts]
     return {
         "instance": secrets.token_hex(8),
         "sim_token": secrets.token_hex(16),
-        "accounts": [{"name": one.name, "uid": one.uid, **_pair()} for one in accounts],
+        "accounts": opened,
+        "dead_man": _of_dead_man(opened),
         "read_only": {"name": master.name, "uid": master.uid, **_pair()},
         # For people who try out withdrawals; the trading system is given none of it.
         "owner": {"name": master.name, "uid": master.uid, **_pair()},

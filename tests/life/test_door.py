@@ -150,7 +150,7 @@ def test_no_process_carries_a_secret_that_is_not_its_own(system: Started) -> Non
     secrets = {*PLANTED.values(), *_database_passwords(system), token, *_exchange_keys(system)}
     children = system.processes()
     roles = {process.role for process in children}
-    assert roles == {"database", "exchange", "ray"}
+    assert roles == {"database", "exchange", "ray", "dead-man-switch"}
     assert sum("ray::" in process.command for process in children) >= 10, "every actor is looked at"
     for process in children:
         seen = Path(f"/proc/{process.pid}/environ").read_bytes() + Path(f"/proc/{process.pid}/cmdline").read_bytes()

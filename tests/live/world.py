@@ -126,8 +126,10 @@ def settings_of(url: str) -> list[str]:
 def keys_of(path: Path) -> Mapping[str, str]:
     """The exchange's keys as an operator would set them in the environment."""
     found: dict[str, str] = {}
-    for one in json.loads(path.read_text())["accounts"]:
-        stem = f"BYBIT_{one['name'].replace('-', '_')}"
+    made = json.loads(path.read_text())
+    named = [("BYBIT", one) for one in made["accounts"]] + [("BYBIT_DEAD_MAN", one) for one in made["dead_man"]]
+    for prefix, one in named:
+        stem = f"{prefix}_{one['name'].replace('-', '_')}"
         found |= {
             f"{stem}_API_KEY": one["api_key"], f"{stem}_API_SECRET": one["api_secret"], f"{stem}_UID": str(one["uid"])
         }  # fmt: skip

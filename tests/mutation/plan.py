@@ -58,6 +58,7 @@ PARTS = (
         ),
     ),
     Part(("statemachines/risk",), ("tests/statemachines/risk",)),
+    Part(("statemachines/deadman",), ("tests/statemachines/deadman",)),
     Part(("statemachines/execution",), ("tests/statemachines/execution",)),
     Part(
         ("statemachines/ledger", "statemachines/portfolio", "statemachines/supervision", "statemachines/orchestration"),

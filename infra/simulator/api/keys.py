@@ -29,6 +29,8 @@ TRANSFER: Mapping[str, tuple[str, ...]] = MappingProxyType({"Wallet": ("AccountT
 WITHDRAW: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"Wallet": ("AccountTransfer", "SubMemberTransfer", "Withdraw")}
 )
+ORDERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"ContractTrade": ("Order",), "Spot": ("SpotTrade",)})
+"""Enough to list and cancel orders: the keys of a dead-man switch."""
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **TRADE,
@@ -47,7 +49,7 @@ DAY_MS = 86_400_000
 UNBOUND_DAYS = 90
 """How long a key without bound addresses lives."""
 
-CONFIGURED, OF_OWNER = 0, -1
+CONFIGURED, OF_OWNER, OF_DEAD_MAN = 0, -1, -2
 """Numbers of keys that were not made by request: those of the keys file."""
 
 

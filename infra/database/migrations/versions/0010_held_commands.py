@@ -1,6 +1,6 @@
 """Commands that restrict are in force from the orchestrator's commit on while the risk manager is away
 
-Revision: 0009 (after 0008), 2026-11-29 08:55:00
+Revision: 0010 (after 0009), 2026-11-29 08:55:00
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0009"
-down_revision: str | None = "0008"
+revision: str = "0010"
+down_revision: str | None = "0009"
 branch_labels: None = None
 depends_on: None = None
 

@@ -1,0 +1,204 @@
+"""`eternal policy`: limits, weights and parameters as versions: shown, compared, set, taken back (RM-6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.faults import OperatorError
+
+if TYPE_CHECKING:
+    from api.policies import Change
+    from infra.config import EternalConfig
+    from infra.config.policy import Difference
+    from infra.database.registers import PolicyVersion
+
+policy_app = typer.Typer(no_args_is_help=True, help="Limits, weights and parameters as versions (RM-6).")
+
+Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (default eternal.toml, if there is one)")]
+Assignments = Annotated[list[str], typer.Argument(help="section.field=value, may be repeated")]
+Reason = Annotated[str, typer.Option(help="why; it is recorded")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+Json = Annotated[bool, typer.Option("--json", help="as JSON")]
+IN_FORCE = "It applies from the next start of the system on."
+
+
+class PolicyOptionsError(OperatorError):
+    """The options of the command contradict each other."""
+
+
+@policy_app.command()
+def show(
+    number: Annotated[int | None, typer.Option("--version", help="an earlier version; the newest without it")] = None,
+    as_json: Json = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show a version: who set it, when and why, and every setting."""
+    from api.policies import newest_of, text_of, version_of
+    from infra.config.policy import differences
+
+    with _database(_config(data, config_file)) as url:
+        found = newest_of(url) if number is None else version_of(url, number)
+    if as_json:
+        typer.echo(json.dumps({**_head(found), "policy": found.policy}, indent=1, ensure_ascii=False))
+        return
+    typer.echo(_line(found))
+    for one in differences({}, found.policy):
+        typer.echo(f"{one.setting} = {text_of(one.after)}")
+
+
+@policy_app.command()
+def history(as_json: Json = False, data: Folder = None, config_file: ConfigFile = None) -> None:
+    """List the newest 50 versions with who, when, why and the number of settings that each changed."""
+    from infra.config.policy import differences
+    from infra.database import registers
+
+    with _database(_config(data, config_file)) as url:
+        found = registers.policy_history(url, 51)
+    older = {one.version: one.policy for one in found}
+    rows = [
+        (one, None if one.version - 1 not in older else differences(older[one.version - 1], one.policy))
+        for one in found[:50]
+    ]
+    if as_json:
+        shown = [{**_head(one), "differences": _plain(changes or [])} for one, changes in rows]
+        typer.echo(json.dumps(shown, indent=1, ensure_ascii=False))
+        return
+    for one, changes in rows:
+        typer.echo(f"{_line(one)}{'' if changes is None else f' [{len(changes)} settings]'}")
+
+
+@policy_app.command()
+def diff(
+    settings: Annotated[list[str] | None, typer.Argument(help="section.field=value: what these would change")] = None,
+    first: Annotated[int | None, typer.Option("--from", help="a version; without it the newest")] = None,
+    second: Annotated[int | None, typer.Option("--to", help="a version; without it the configuration")] = None,
+    as_json: Json = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Compare the newest version with the configuration, two versions, or validate settings and show what they change.
+    Nothing is recorded."""
+    from api.policies import by_settings, newest_of, version_of
+    from infra.config.policy import differences, policy_of
+
+    if settings and (first is not None or second is not None):
+        raise PolicyOptionsError("settings and --from or --to exclude each other: settings change the newest version.")
+    config = _config(data, config_file)
+    with _database(config) as url:
+        if settings:
+            found = by_settings(url, config, settings).differences
+        else:
+            before = newest_of(url) if first is None else version_of(url, first)
+            after = policy_of(config) if second is None else version_of(url, second).policy
+            found = differences(before.policy, after)
+    if as_json:
+        typer.echo(json.dumps(_plain(found), indent=1, ensure_ascii=False))
+        return
+    _print(found)
+
+
+@policy_app.command("set")
+def set_(
+    settings: Assignments, reason: Reason, yes: Yes = False, data: Folder = None, config_file: ConfigFile = None
+) -> None:
+    """Record a new version with these settings, validated like the configuration. It applies from the next start on."""
+    from api.policies import by_settings
+
+    config = _config(data, config_file)
+    with _database(config) as url:
+        _record(url, by_settings(url, config, settings), reason, yes=yes)
+
+
+@policy_app.command()
+def rollback(
+    reason: Reason,
+    number: Annotated[int | None, typer.Argument(help="the version to return to")] = None,
+    to_configuration: Annotated[
+        bool, typer.Option("--to-configuration", help="let the configuration be the source again")
+    ] = False,
+    yes: Yes = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Record an earlier version, or the configuration's policy, as a new version; nothing recorded is ever removed."""
+    from api.policies import back_to, back_to_configuration
+
+    if (number is None) is not to_configuration:
+        raise PolicyOptionsError("give the number of a version, or --to-configuration.")
+    config = _config(data, config_file)
+    with _database(config) as url:
+        change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
+        _record(url, change, reason, yes=yes)
+
+
+def _record(url: str, change: Change, reason: str, *, yes: bool) -> None:
+    from api.cli.client import user_name
+    from api.policies import record
+
+    _print(change.differences)
+    if not yes:
+        typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
+    made = record(url, change, user_name(), reason)
+    typer.echo(f"Policy version {made.version} is recorded. {IN_FORCE}")
+
+
+def _print(found: Any) -> None:
+    from api.policies import text_of
+
+    if not found:
+        typer.echo("There is no difference.")
+    for one in found:
+        typer.echo(f"{one.setting}: {text_of(one.before)} -> {text_of(one.after)}")
+
+
+def _line(one: PolicyVersion) -> str:
+    return f"version {one.version}, {one.recorded_at:%Y-%m-%d %H:%M:%S} UTC, {one.origin}, by {one.who}: {one.reason}"
+
+
+def _head(one: PolicyVersion) -> dict[str, Any]:
+    return {
+        "version": one.version,
+        "recorded_at": one.recorded_at.isoformat(),
+        "origin": one.origin,
+        "who": one.who,
+        "reason": one.reason,
+    }
+
+
+def _plain(found: list[Difference] | Any) -> list[dict[str, Any]]:
+    return [one._asdict() for one in found]
+
+
+def _config(data: Path | None, file: Path | None) -> EternalConfig:
+    from infra.config import load_config
+
+    return load_config({} if data is None else {"data_folder": str(data)}, (), file)
+
+
+@contextmanager
+def _database(config: EternalConfig) -> Iterator[str]:
+    """The URL of the database for appending; an embedded one of a stopped system is started for it."""
+    from api.cli.ledger_sources import database_of
+    from api.cli.status import database_url, running_pid
+    from infra.database.launch import told_as_sentence
+    from infra.database.migrations import upgrade
+    from infra.database.roles import APPLICATION
+
+    section = config.database
+    with told_as_sentence():
+        if section.url is not None:
+            yield (section.owner_url or section.url).get_secret_value()
+        elif running_pid(config.data_folder) is not None:
+            yield database_url(config, APPLICATION)
+        else:
+            with database_of(config) as url:
+                upgrade(url)
+                yield url

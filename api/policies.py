@@ -1,0 +1,141 @@
+"""The policy in force (RM-6): which one a start takes, and the operator's changes to it, for every way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from infra.config import EternalConfig
+from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
+from infra.database import registers
+from infra.database.registers import Origin, PolicyVersion
+from infra.faults import OperatorError
+
+LAUNCH = "launch"
+SHOWN = 5
+LEAST_REASON = 3
+
+
+class PolicyError(OperatorError):
+    """The policy cannot be shown or changed so; the text says why, and nothing was recorded."""
+
+
+class InForce(NamedTuple):
+    """What a start works with: the configuration under the newest version, and what the configuration file has
+    differently (nothing when the version is the file's own)."""
+
+    config: EternalConfig
+    version: PolicyVersion
+    overridden: Sequence[Difference]
+
+    @property
+    def notice(self) -> str:
+        """What the operator has to know of the difference, as sentences; "" when there is none."""
+        if not self.overridden:
+            return ""
+        return (
+            f"Policy version {self.version.version}, set by {self.version.who} ({self.version.reason}), is in force. "
+            f"{len(self.overridden)} settings of the configuration differ and do not apply: "
+            f"{shown(self.overridden)}. `eternal policy rollback --to-configuration` makes the configuration apply."
+        )
+
+
+class Change(NamedTuple):
+    """A change that was validated and can be recorded: `policy` would follow version `after`."""
+
+    after: int
+    policy: Policy
+    differences: Sequence[Difference]
+    origin: Origin
+
+
+def take_in_force(url: str, config: EternalConfig) -> InForce:
+    """The policy for this start. The configuration is the source until the operator has set a version; from then on
+    the newest version applies.
+
+    Raises:
+        PolicyError: this program cannot use the newest version.
+    """
+    own = policy_of(config)
+    last = registers.newest_policy(url)
+    if last is None or (last.origin == "configuration" and last.policy != own):
+        reason = "the first start" if last is None else "the configuration was changed"
+        after = 0 if last is None else last.version
+        return InForce(config, registers.record_policy(url, after, own, LAUNCH, reason, "configuration"), ())
+    if last.origin == "configuration":
+        return InForce(config, last, ())
+    try:
+        effective = with_policy(config, last.policy, f"policy version {last.version}")
+    except OperatorError as error:
+        raise PolicyError(
+            f"Policy version {last.version} of {last.who} ({last.reason}) cannot be used: {error} Nothing was started. "
+            "Change what it names with `eternal policy set`, or take the configuration's policy with `eternal policy "
+            "rollback --to-configuration`."
+        ) from None
+    return InForce(effective, last, differences(policy_of(effective), own))
+
+
+def newest_of(url: str) -> PolicyVersion:
+    """The newest version. Raises PolicyError: there is none yet."""
+    found = registers.newest_policy(url)
+    if found is None:
+        raise PolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
+    return found
+
+
+def version_of(url: str, number: int) -> PolicyVersion:
+    """The version of this number. Raises PolicyError: there is none."""
+    found = registers.policy_version(url, number)
+    if found is None:
+        last = newest_of(url).version
+        raise PolicyError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
+    return found
+
+
+def by_settings(url: str, config: EternalConfig, settings: Sequence[str]) -> Change:
+    """The newest version with these settings. Raises ConfigurationError and PolicyError."""
+    last = newest_of(url)
+    return _change(last, changed(config, last.policy, settings), "operator")
+
+
+def back_to(url: str, config: EternalConfig, number: int) -> Change:
+    """An earlier version again, as a new one. Raises ConfigurationError and PolicyError."""
+    wanted = version_of(url, number)
+    policy = policy_of(with_policy(config, wanted.policy, f"policy version {number}"))
+    return _change(newest_of(url), policy, "rollback")
+
+
+def back_to_configuration(url: str, config: EternalConfig) -> Change:
+    """The configuration's own policy: from then on the configuration is the source again. Raises PolicyError."""
+    last = newest_of(url)
+    if last.origin == "configuration" and last.policy == policy_of(config):
+        raise PolicyError(f"The configuration's policy applies already, as version {last.version}.")
+    return Change(last.version, policy_of(config), differences(last.policy, policy_of(config)), "configuration")
+
+
+def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
+    """Commit a change. Raises PolicyChangedError, and PolicyError for a reason that says nothing."""
+    if len(reason.strip()) < LEAST_REASON or not reason.isprintable():
+        raise PolicyError(
+            f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
+        )
+    return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
+
+
+def shown(found: Sequence[Difference]) -> str:
+    """The first differences, as a clause."""
+    parts = [f"{one.setting} {text_of(one.before)}, configuration {text_of(one.after)}" for one in found[:SHOWN]]
+    more = len(found) - SHOWN
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def text_of(value: Any) -> str:
+    """A setting's value for people."""
+    return "not set" if value is None else str(value)
+
+
+def _change(last: PolicyVersion, policy: Policy, origin: Origin) -> Change:
+    found = differences(last.policy, policy)
+    if not found:
+        raise PolicyError(f"Nothing would change: policy version {last.version} has these settings already.")
+    return Change(last.version, policy, found, origin)

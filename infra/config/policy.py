@@ -1,0 +1,101 @@
+"""The policy (RM-6): the sections of the configuration that say how much is risked and by which rules.
+
+Only these can be changed by `eternal policy`; where the system runs, its keys and its ports stay in the configuration.
+A policy is a document of JSON values as `EternalConfig.public` shows them, and is validated as a part of the whole
+configuration: by the same models, bounds and demands of one section on another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from infra.config.errors import explain
+from infra.config.load import parse_setting
+from infra.config.model import EternalConfig
+from infra.config.names import canonical
+from infra.config.shared import refusals
+from infra.config.sources import merged
+from infra.faults import ConfigurationError
+
+SECTIONS = ("engines", "risk", "orders", "orchestrator")
+"""Limits, weights and the engines' parameters."""
+
+Policy = Mapping[str, Any]
+
+
+class Difference(NamedTuple):
+    """One setting that two policies have differently, by its dotted name; None where one of them lacks it."""
+
+    setting: str
+    before: Any
+    after: Any
+
+
+def policy_of(config: EternalConfig) -> dict[str, Any]:
+    """The policy that a configuration holds."""
+    document = config.public()
+    return {name: document[name] for name in SECTIONS}
+
+
+def with_policy(config: EternalConfig, policy: Policy, origin: str) -> EternalConfig:
+    """The configuration with this policy in place of its own. A setting that the policy lacks, as one of an earlier
+    version does, keeps the configuration's value. `origin` names the policy in refusals.
+
+    Raises:
+        ConfigurationError: it is none that this configuration could hold; one sentence per problem.
+    """
+    if foreign := sorted(set(policy) - set(SECTIONS)):
+        raise ConfigurationError(
+            [f"{one} (set in {origin}) is refused: a policy has the sections {', '.join(SECTIONS)}." for one in foreign]
+        )
+    others = {name: getattr(config, name) for name in EternalConfig.model_fields if name not in SECTIONS}
+    values = merged(policy_of(config), policy)
+    try:
+        return EternalConfig(**others, **values)
+    except ValidationError as error:
+        raise explain(error, EternalConfig, [(origin, values)]) from None
+
+
+def changed(config: EternalConfig, policy: Policy, settings: Sequence[str]) -> dict[str, Any]:
+    """The policy with settings as on the command line (`risk.price_collar=0.01`, `trend.…=…`), validated.
+
+    Raises:
+        ConfigurationError: a setting is none of a policy, or is refused; one sentence per problem.
+    """
+    origin = "the command line"
+    given: dict[str, Any] = {}
+    for setting in settings:
+        given = merged(given, canonical(parse_setting(setting), origin))
+    if wrong := refusals(EternalConfig, [(origin, given)]):
+        raise ConfigurationError(wrong)
+    if foreign := sorted(set(given) - set(SECTIONS)):
+        raise ConfigurationError(
+            [
+                f"{one} (set in {origin}) is refused: a policy has the sections {', '.join(SECTIONS)}; other settings "
+                "are set in the configuration file and apply from the next start on."
+                for one in foreign
+            ]
+        )
+    return policy_of(with_policy(config, merged(policy, given), origin))
+
+
+def differences(before: Policy, after: Policy) -> list[Difference]:
+    """What differs, by the dotted names of the settings, in their order."""
+    first, second = dict(_settings(before)), dict(_settings(after))
+    return [
+        Difference(name, first.get(name), second.get(name))
+        for name in sorted(first.keys() | second.keys())
+        if first.get(name) != second.get(name)
+    ]
+
+
+def _settings(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(value, Mapping):
+            yield from _settings(value, here)
+        else:
+            yield here, value
