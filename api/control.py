@@ -14,11 +14,11 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.actions import ACTIONS, FLATTEN, RESET
 from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
+from statemachines.limits.operator_actions import ACTIONS, FLATTEN, RESET
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
 from statemachines.messages.control import ComponentReset, OperatorCommand
 from statemachines.values import ActorName

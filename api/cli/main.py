@@ -177,7 +177,7 @@ def control(
     config_file: ConfigFile = None,
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, flatten, or back to normal."""
-    from api.actions import EFFECTS, FLATTEN, HISTORY, listed
+    from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, listed
 
     if action == HISTORY:
         from api.cli.commands import show_commands

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import typer.main
 
-from api.actions import EFFECTS, HISTORY
 from api.cli.main import app
 from api.http.app import create_app
 from infra.backtest.report.rules import UNBUILT
 from infra.config import EternalConfig
+from statemachines.limits.operator_actions import EFFECTS, HISTORY
 from tests.docs.citations import (
     anchors,
     broken_links,

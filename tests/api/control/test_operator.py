@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from api.actions import ACTIONS
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import TokenFile
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
+from statemachines.limits.operator_actions import ACTIONS
 from statemachines.limits.operator_scopes import RESTRICTS
 from statemachines.messages.control import OperatorCommand
 from statemachines.values import ActorName
