@@ -20,6 +20,7 @@ from statemachines.messages.control import (
     ComponentAlert,
     ComponentChanged,
     CycleDone,
+    OperatorCommand,
     ReadingChanged,
     RiskAssessed,
     RiskState,
@@ -97,7 +98,7 @@ SPECS = (
             TransferEnded,
             ComponentAlert,
         ),
-        sends=(AssessRisk, RunCycle, FreeCapital, TransferOrdered, ComponentChanged, ReadingChanged),
+        sends=(AssessRisk, RunCycle, FreeCapital, TransferOrdered, ComponentChanged, ReadingChanged, OperatorCommand),
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(

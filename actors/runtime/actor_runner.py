@@ -119,7 +119,7 @@ class ActorRunner:
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
                 parts.exchange,
-                durable.holds,
+                durable.fence,
                 parts.logic.still_needed,
                 self._answered,
                 self._fenced,

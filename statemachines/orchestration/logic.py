@@ -28,6 +28,7 @@ from statemachines.messages.control import (
     ComponentReset,
     CycleDone,
     DatabaseOutage,
+    OperatorCommand,
     ReadingChanged,
     RiskAssessed,
     RiskState,
@@ -39,6 +40,7 @@ from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRe
 from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
+from statemachines.orchestration.held_commands import hold
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import requests
@@ -161,12 +163,12 @@ class OrchestratorLogic:
                 return self._component_changed(body, now_ms)
             case ReadingChanged():
                 return [Remark(body.switch, "reading", body.reason, {"is_bad": body.is_bad}), Send(body)]
-            case DatabaseOutage():
-                return [outage_alert(body)]
+            case OperatorCommand():
+                return hold(body, now_ms)
+            case DatabaseOutage() | ComponentAlert():
+                return [outage_alert(body) if isinstance(body, DatabaseOutage) else component_alert(body)]
             case ComponentReset():
                 return self._component_reset(body, now_ms)
-            case ComponentAlert():
-                return [component_alert(body)]
             case Fill():
                 self._tally.take_fill(body)
             case IntentDone() | OrderRejected():
