@@ -28,6 +28,7 @@ from statemachines.messages.control import (
     ComponentReset,
     CycleDone,
     DatabaseOutage,
+    PolicyRecorded,
     ReadingChanged,
     RiskAssessed,
     RiskState,
@@ -40,6 +41,8 @@ from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.parameters import OrchestratorParameters
+from statemachines.orchestration.policy_delivery import KEY as POLICY
+from statemachines.orchestration.policy_delivery import PolicyDelivery
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import requests
 from statemachines.state_store import RowKind, StateDialect
@@ -65,6 +68,7 @@ class OrchestratorLogic:
         self._cycle = DailyCycle()
         self._capital = Capital(self._parameters, installation)
         self._transfers = self._capital.transfers
+        self._policy = PolicyDelivery()
         self._tally = Tally()
         self._portfolio: Portfolio | None = None
         self._components: dict[str, str] = {}
@@ -97,6 +101,8 @@ class OrchestratorLogic:
                 self._transfers.restore(row.data)
             elif key == "allocation":
                 self._capital.tracker.restore(row.state, row.data)
+            elif key == POLICY:
+                self._policy.restore(row.state, row.data)
             elif key == "tally":
                 self._tally.restore(row.data)
             elif key == "portfolio":
@@ -161,6 +167,10 @@ class OrchestratorLogic:
                 return self._component_changed(body, now_ms)
             case ReadingChanged():
                 return [Remark(body.switch, "reading", body.reason, {"is_bad": body.is_bad}), Send(body)]
+            case PolicyRecorded():
+                self._touch(POLICY)
+                self._wake(now_ms)
+                return self._policy.take(body)
             case DatabaseOutage():
                 return [outage_alert(body)]
             case ComponentReset():
@@ -264,6 +274,10 @@ class OrchestratorLogic:
 
     def _step(self, now_ms: int) -> Commands:
         cycle = self._cycle
+        if self._policy.is_due(cycle.stage):
+            self._touch(POLICY)
+            self._wake(now_ms)
+            return self._policy.deliver()
         if cycle.is_overtaken:
             return self._overtaken(now_ms)
         match cycle.stage:
@@ -399,7 +413,7 @@ class OrchestratorLogic:
         data["transfers"] = {"under_way": self._transfers.under_way, "owed": self._transfers.owed()}
         self._tally.clear()
         self._touch("cycle", "tally")
-        if cycle.next_day_ms is not None:
+        if cycle.next_day_ms is not None or self._policy.is_due(Stage.IDLE):
             self._wake(now_ms)
         reason = (
             f"day {cycle.day_ms}: equity {data['equity_usdt']} USDT, idle cash {data['cash_idle_usdt']} USDT, "
@@ -418,7 +432,8 @@ class OrchestratorLogic:
         self._dirty.update(keys)
 
     def rows(self) -> Iterable[StateRow]:
-        known = () if self._portfolio is None else ("portfolio",)
+        known = [] if self._portfolio is None else ["portfolio"]
+        known += [POLICY] if self._policy.is_known else []
         return [self._row(key) for key in ("cycle", "transfers", "allocation", "tally", "control", *known)]
 
     def dirty(self) -> Sequence[StateRow]:
@@ -434,6 +449,8 @@ class OrchestratorLogic:
             return StateRow(key, "", requests.SCHEMA, self._transfers.to_data())
         if key == "allocation":
             return self._capital.allocation_row(key)
+        if key == POLICY:
+            return self._policy.row()
         if key == "tally":
             return StateRow(key, "", SCHEMA, self._tally.to_data())
         if key == "portfolio":
