@@ -15,6 +15,7 @@ from statemachines.messages.market import (
     InstrumentsKnown,
     InsuranceSeen,
     QuotesSeen,
+    WithdrawalsSeen,
 )
 from statemachines.values import ActorName
 
@@ -62,6 +63,7 @@ SPECS = (
             DayClosed,
             FundingSettled,
             InsuranceSeen,
+            WithdrawalsSeen,
             QuotesSeen,
             InstrumentsKnown,
             DataUnusable,

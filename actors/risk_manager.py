@@ -22,6 +22,7 @@ from statemachines.messages.market import (
     FundingSettled,
     InstrumentsKnown,
     InsuranceSeen,
+    WithdrawalsSeen,
 )
 from statemachines.messages.orders import (
     Approved,
@@ -58,6 +59,12 @@ def _table() -> Table[Any]:
     return RISK_TABLE
 
 
+def _switch_table() -> Table[Any]:
+    from statemachines.risk.readings.switch_machine import SWITCH_TABLE
+
+    return SWITCH_TABLE
+
+
 def _verdict_table() -> Table[Any]:
     from statemachines.risk.intent_verdict import VERDICT_TABLE
 
@@ -78,6 +85,7 @@ SPECS = (
             DayClosed,
             FundingSettled,
             InsuranceSeen,
+            WithdrawalsSeen,
             DataUnusable,
             InstrumentsKnown,
             Intent,
@@ -101,6 +109,12 @@ SPECS = (
         machines=(
             MachineSpec(
                 name="risk", about="RM-2: one machine for the whole system (GLOBAL) and one per engine.", table=_table
+            ),
+            MachineSpec(
+                name="switch",
+                about="RM-4: one automatic switch, from its readings to its trip.",
+                table=_switch_table,
+                rows=None,
             ),
             MachineSpec(
                 name="intent",

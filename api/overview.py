@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 from api import machines
 from api.json_values import day_of
 from api.snapshot import Snapshot
+from statemachines.messages.accounts import AccountView
+from statemachines.portfolio.exposure import exposure_usdt_by_coin
 from statemachines.risk.machine import GLOBAL, RiskStateName, stricter
-from statemachines.values import ACCOUNT_OF, ENGINES, ActorName
+from statemachines.values import ACCOUNT_OF, ENGINES, Account, ActorName
 
 Row = dict[str, Any]
 
@@ -91,6 +94,32 @@ def _last_sign(durable: Mapping[str, Any]) -> Mapping[str, Any]:
         "state_ru": machines.russian("component", state) or state,
         "reason": f"as of {age_s:.0f} s ago; the orchestrator cannot be reached",
         "health": durable.get("heartbeat_detail") or {},
+    }
+
+
+def portfolio_view(row: Mapping[str, Any] | None) -> Row:
+    """The newest portfolio, with the exposure of all accounts per coin and in total (R4)."""
+    if row is None:
+        return {
+            "version": None,
+            "market_ms": None,
+            "equity_usdt": None,
+            "exposure_usdt": None,
+            "exposure_by_coin": {},
+            "accounts": [],
+            "prices": {},
+        }
+    accounts, prices = row["data"].get("accounts", {}), row["data"].get("prices", {})
+    views = {Account(name): AccountView.model_validate(one) for name, one in accounts.items()}
+    by_coin = exposure_usdt_by_coin(views, {key: Decimal(price) for key, price in prices.items()})
+    return {
+        "version": row["version"],
+        "market_ms": row["market_ms"],
+        "equity_usdt": row["equity_usdt"],
+        "exposure_usdt": sum(by_coin.values(), Decimal(0)),
+        "exposure_by_coin": dict(sorted(by_coin.items())),
+        "accounts": [accounts[name] for name in sorted(accounts)],
+        "prices": prices,
     }
 
 

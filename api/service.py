@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from api import machines
 from api.health import Limits, reasons
 from api.json_values import plain
-from api.overview import actor_row, engine_rows, market_view
+from api.overview import actor_row, engine_rows, market_view, portfolio_view
 from api.paging import decode, page_of
 from api.query_arguments import LINK_ID, BadValueError, UnknownNameError, identifier, limit_of, one_of
 from api.snapshot import Snapshot, SnapshotSource
@@ -231,20 +231,7 @@ class OperatorService:
 
     async def portfolio(self) -> Row:
         """The newest portfolio with equity per engine; `version` is None before the first one."""
-        row = await self._read(self._queries.portfolio)
-        empty: Row = {"version": None, "market_ms": None, "equity_usdt": None, "accounts": [], "prices": {}}
-        if row is None:
-            return empty
-        accounts = row["data"].get("accounts", {})
-        found: Row = plain(
-            {
-                "version": row["version"],
-                "market_ms": row["market_ms"],
-                "equity_usdt": row["equity_usdt"],
-                "accounts": [accounts[name] for name in sorted(accounts)],
-                "prices": row["data"].get("prices", {}),
-            }
-        )
+        found: Row = plain(portfolio_view(await self._read(self._queries.portfolio)))
         return found
 
     async def ledger(
@@ -310,6 +297,10 @@ class OperatorService:
     async def discrepancies(self, before: str | None = None, limit: int = 100) -> Row:
         """Differences between our books and the exchange (OR-9)."""
         return await self._page(lists.DISCREPANCIES, before, limit, self._queries.discrepancies)
+
+    async def switch_trips(self, before: str | None = None, limit: int = 100) -> Row:
+        """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
+        return await self._page(lists.SWITCH_TRIPS, before, limit, self._queries.switch_trips)
 
     async def switches(self) -> list[Row]:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""

@@ -258,6 +258,36 @@ class SwitchFact(Fact):
     changed_ms: int
 
 
+class SwitchReading(Frozen):
+    """One reading of an automatic switch, as evidence: what was measured where, and the limit it was compared with, in
+    the unit that the texts name. `age_ms`: how long before the switch tripped it was taken."""
+
+    source: str
+    value: str
+    limit: str
+    age_ms: int = 0
+
+
+class SwitchTripFact(Fact):
+    """An automatic switch has tripped (RM-4), with its effect on which scopes and the readings that tripped it.
+
+    `subject` is what was read, where there are several (an account), else "". `ended_ms`: when its readings were good
+    again."""
+
+    TABLE = "switch_trips"
+    KEY = ("trip_id",)
+    ONCE = False
+
+    trip_id: str
+    switch: str
+    subject: str
+    effect: str
+    reason: str
+    readings: list[SwitchReading]
+    tripped_ms: int
+    ended_ms: int | None = None
+
+
 class OperatorCommandFact(Fact):
     """A command of the operator (RM-5, OR-8) as it was carried out; `command_id` is never reused.
 

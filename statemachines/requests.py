@@ -13,6 +13,8 @@ from pydantic import Field
 
 from statemachines.earn.terms import EarnReading, LookUpStaking, StakeCoins, StakingStatus
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.feeds.terms import FeedRead, ReadFeed
+from statemachines.solvency.terms import ReadSolvency, SolvencyRead
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account, Category, Frozen, Instrument, Side
 
@@ -169,13 +171,6 @@ class ReadFunding(Frozen):
     until_ms: int
 
 
-class ReadFeed(Frozen):
-    """Read the external values (Fear & Greed, DVOL) published by `market_ms`."""
-
-    kind: Literal["read_feed"] = "read_feed"
-    market_ms: int
-
-
 ExchangeRequest = Annotated[
     PlaceOrder
     | CancelOrder
@@ -190,7 +185,8 @@ ExchangeRequest = Annotated[
     | ReadMarket
     | ReadBars
     | ReadFunding
-    | ReadFeed,
+    | ReadFeed
+    | ReadSolvency,
     Field(discriminator="kind"),
 ]
 
@@ -295,6 +291,8 @@ SetAsideKind = Literal[
     "instrument",
     "status",
     "funding_rate",
+    "insurance",
+    "withdrawals",
     "frame",
 ]
 """What a row of a response or a frame describes."""
@@ -418,18 +416,6 @@ class FundingRead(Frozen):
     set_aside: tuple[SetAside, ...] = ()
 
 
-class FeedRead(Frozen):
-    """External values with their publication times; None where a source has nothing valid (DA-2), with the reason in
-    `reason`."""
-
-    kind: Literal["feed_read"] = "feed_read"
-    fear_greed: int | None = None
-    fear_greed_ms: int | None = None
-    dvol: Decimal | None = None
-    dvol_ms: int | None = None
-    reason: str = ""
-
-
 ExchangeResponse = Annotated[
     Accepted
     | Refused
@@ -444,6 +430,7 @@ ExchangeResponse = Annotated[
     | MarketSnapshot
     | BarsRead
     | FundingRead
-    | FeedRead,
+    | FeedRead
+    | SolvencyRead,
     Field(discriminator="kind"),
 ]

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from api.cli.status import RunningError, database_url, running_pid, write_pid
 from api.ledger.exchange import exchange_records
 from infra.bybit.credentials import from_environment, from_simulator
-from infra.bybit.ledger_reading import ExchangeRecords
+from infra.bybit.readers.ledger_reading import ExchangeRecords
 from infra.config import EternalConfig
 from infra.data_folder import demand_data_folder
 from infra.ownership import is_missing

@@ -377,6 +377,11 @@ def _add_happenings(get: Get, service: OperatorService) -> None:
         """What reconciliation has found (OR-9)."""
         return await service.discrepancies(before, limit)
 
+    @get("history", "/switch-trips", "Automatic switches", models.Page[trade_models.SwitchTrip])
+    async def switch_trips(before: Before = None, limit: Limit = 100) -> Any:
+        """Automatic switches that have tripped, newest first, each with the readings that tripped it (RM-4)."""
+        return await service.switch_trips(before, limit)
+
     @get("history", "/switches", "Control states in force", list[trade_models.Switch])
     async def switches() -> Any:
         """GLOBAL and per engine; without a row everything is NORMAL (RM-2, RM-5)."""

@@ -104,6 +104,8 @@ class Portfolio(Model):
     version: int | None
     market_ms: Ms | None
     equity_usdt: Money | None
+    exposure_usdt: Money | None = Field(description="signed, of all accounts together; hedged pairs net out (R4)")
+    exposure_by_coin: dict[str, Money]
     accounts: list[AccountView]
     prices: dict[str, str]
 
@@ -294,6 +296,29 @@ class Discrepancy(Model):
     theirs: str
     resolution: str
     found_ms: Ms
+
+
+class SwitchReading(Model):
+    """One reading that tripped a switch: where and what was measured, the limit, and how long before the trip."""
+
+    source: str
+    value: str
+    limit: str
+    age_ms: int
+
+
+class SwitchTrip(Model):
+    """An automatic switch that has tripped (RM-4): its effect, why, and the readings. `ended_ms` is null while it
+    lasts; what a state needs to return after that is in `/switches` and the operations manual."""
+
+    trip_id: str
+    switch: str
+    subject: str
+    effect: str
+    reason: str
+    readings: list[SwitchReading]
+    tripped_ms: Ms
+    ended_ms: Ms | None
 
 
 class Switch(Model):

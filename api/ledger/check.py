@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from infra.bybit.errors import GatewayError
-from infra.bybit.ledger_reading import AccountRecord, ExchangeRecords
 from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.readers.ledger_reading import AccountRecord, ExchangeRecords
 from infra.database.ledger_rows import LedgerRows, reading
 from infra.faults import OperatorError
 from statemachines.execution.reconciliation.positions import AVERAGE_TOLERANCE

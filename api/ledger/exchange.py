@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from api.ledger.check import LIVE_LAG_MS
 from infra.bybit.credentials import Credentials
-from infra.bybit.ledger_reading import ExchangeRecords
+from infra.bybit.readers.ledger_reading import ExchangeRecords
 from infra.config import EternalConfig
 from infra.faults import OperatorError
 

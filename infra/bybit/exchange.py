@@ -23,23 +23,23 @@ from infra.bybit.orders.batches import all_legs, leg_outcomes
 from infra.bybit.orders.bodies import InvalidRequest, body_of, leg_of
 from infra.bybit.parsing.fields import UnparsableError, plain
 from infra.bybit.parsing.rows import parse_transfer_status
+from infra.bybit.readers.solvency import SolvencyReader
 from infra.bybit.session import Sessions
 from statemachines.earn.terms import LookUpStaking, StakeCoins
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.requests import (
     Accepted,
     AmendOrder,
     CancelOrder,
     ExchangeRequest,
     ExchangeResponse,
-    FeedRead,
     LookUpOrder,
     LookUpTransfer,
     OrderWrite,
     PlaceOrder,
     ReadAccount,
     ReadBars,
-    ReadFeed,
     ReadFunding,
     ReadMarket,
     Refused,
@@ -47,6 +47,7 @@ from statemachines.requests import (
     TransferFunds,
     Unknown,
 )
+from statemachines.solvency.terms import ReadSolvency
 from statemachines.values import LINEAR, Account, Category
 
 _CALLS: Mapping[str, tuple[str, Purpose]] = {
@@ -80,6 +81,7 @@ class BybitExchange:
         self._earn = EarnGateway(self._caller, clock)
         self._accounts = AccountReader(self._caller, clock)
         self._reader = MarketReader(self._caller, clock, symbols)
+        self._solvency = SolvencyReader(self._caller, clock)
         self._uids = dict(uids)
         self._read_feed = read_feed
         self._look_ups = LookUps(self._caller, self._accounts, look_up_pause_s, pause)
@@ -115,6 +117,8 @@ class BybitExchange:
                     return self._reader.bars(account, request)
                 case ReadFunding():
                     return self._reader.funding(account, request)
+                case ReadSolvency():
+                    return self._solvency.read(account, request)
                 case ReadFeed():
                     return self._read_feed(request.market_ms)
         except InvalidRequest as error:

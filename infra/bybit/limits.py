@@ -56,6 +56,7 @@ def _bybit_quotas() -> dict[str, Quota]:
         "transfer-query": 5,
         "earn": 5,
         "account": 50,
+        "coin-info": 5,
     }
     return {group: Quota(calls=calls) for group, calls in per_second.items()}
 

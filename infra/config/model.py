@@ -34,7 +34,6 @@ from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.parameters import section_of
 from statemachines.risk.parameters import RiskParameters, with_engine
 from statemachines.supervision.policy import SupervisionPolicy
-from statemachines.tactical.parameters import TacticalParameters
 
 LIVE_RECONCILE_MS = 60_000
 
@@ -138,7 +137,8 @@ class EternalConfig(BaseSettings):
         """What no section can check alone, and each part's parameters as they will apply."""
         if problems := contradictions(self):
             raise ContradictionError(problems)
-        _ = self.risk_in_force, self.orders_in_force, self.tactical_in_force
+        _ = self.risk_in_force, self.orders_in_force
+        _ = [self.in_force(f"engines.{name}") for name in ("core_hodl", "tactical")]
         return self
 
     @classmethod
@@ -197,13 +197,19 @@ class EternalConfig(BaseSettings):
             for name, one in self.risk.engines.items()
         }
         risk = in_force(self.risk, self)
+        fund = in_force(risk.switches.insurance_fund, self)
+        switches = risk.switches.model_copy(update={"insurance_fund": fund})
         limits = [one for one in (self.capital_limit_usdt, self.risk.capital_limit_usdt) if one is not None]
-        return risk.model_copy(update={"engines": engines, "capital_limit_usdt": min(limits, default=None)})
+        return risk.model_copy(
+            update={"engines": engines, "switches": switches, "capital_limit_usdt": min(limits, default=None)}
+        )
 
     @property
     def market_data_in_force(self) -> MarketDataParameters:
-        """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3)."""
-        return self.market_data.model_copy(update={"stale_quote_ms": None}) if self.is_simulated else self.market_data
+        """In lockstep the age of quotes says nothing: they come when something can happen (DESIGN 3), and a reading a
+        minute would let no hour pass in one step."""
+        lockstep: dict[str, Any] = {"stale_quote_ms": None, "solvency_every_ms": None}
+        return self.market_data.model_copy(update=lockstep) if self.is_simulated else self.market_data
 
     def in_force(self, section: str) -> Any:
         """The parameters of a section as they apply in this profile; `section` is its path, as `engines.trend_1`."""
@@ -214,8 +220,8 @@ class EternalConfig(BaseSettings):
                 return self.market_data_in_force
             case "orders":
                 return self.orders_in_force
-            case "engines.tactical":
-                return self.tactical_in_force
+            case "engines.core_hodl" | "engines.tactical":
+                return in_force(reduce(getattr, section.split("."), self), self)
         return reduce(getattr, section.split("."), self)
 
     @property
@@ -226,11 +232,6 @@ class EternalConfig(BaseSettings):
         if self.is_simulated or orders.reconcile_every_ms:
             return orders
         return orders.model_copy(update={"reconcile_every_ms": LIVE_RECONCILE_MS})
-
-    @property
-    def tactical_in_force(self) -> TacticalParameters:
-        """TACTICAL's parameters with the slippage and the fee that are set for all."""
-        return in_force(self.engines.tactical, self)
 
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""

@@ -69,6 +69,7 @@ POSTINGS = _key("posted_ms", "posting_id")
 TRANSFERS = _key("requested_ms", "transfer_id")
 ALERTS = _key("market_ms", "alert_id")
 DISCREPANCIES = _key("found_ms", "discrepancy_id")
+SWITCH_TRIPS = _key("tripped_ms", "trip_id")
 SUMMARIES = _key("day_ms")
 PERFORMANCE = _key("day_ms", "engine")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
@@ -306,6 +307,10 @@ class Queries:
         return _first(
             self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
         )
+
+    def switch_trips(self, before: Place = SWITCH_TRIPS.newest, limit: int = 100) -> list[Row]:
+        """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
+        return self._page(SWITCH_TRIPS, "SELECT * FROM switch_trips WHERE true", before, limit)
 
     def switches(self) -> list[Row]:
         return self._rows("SELECT * FROM switches ORDER BY scope")

@@ -4,7 +4,8 @@ The plan, by market time, so that it holds for decades:
 
 | Rows | In the database | Afterwards |
 |---|---|---|
-| machine states, bars, funding rates, orders, executions, positions, postings, transfers, switches | unlimited | - |
+| machine states, bars, funding rates, orders, executions, positions, postings, transfers | unlimited | - |
+| switches and their trips | unlimited | - |
 | journal | `journal_months` whole months | `journal-YYYY-MM.jsonl.gz`, one decision per line |
 | outbox (only what every recipient has acknowledged) | `messages_days` | `outbox-YYYY-MM.jsonl.gz`, likewise |
 | exchange_calls (only answered ones) | `messages_days` | `exchange_calls-YYYY-MM.jsonl.gz`, likewise |

@@ -40,7 +40,7 @@ APPEND_ONLY = frozenset(
 
 REPLACED = frozenset(
     {"actors", "leases", "machine_states", "exchange_calls", "heartbeats", "installation"}
-    | {"orders", "positions", "transfers", "discrepancies", "switches", "alerts"}
+    | {"orders", "positions", "transfers", "discrepancies", "switches", "switch_trips", "alerts"}
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
 

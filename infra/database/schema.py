@@ -252,6 +252,7 @@ _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "portfolio_versions": (("market_ms",),),
     "transfers": (("requested_ms",),),
     "discrepancies": (("found_ms",),),
+    "switch_trips": (("tripped_ms",),),
     "alerts": (("market_ms",),),
 }
 

@@ -7,7 +7,7 @@ import logging
 from infra.feeds.dvol import DvolFeed
 from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.source import Reading
-from statemachines.requests import FeedRead
+from statemachines.feeds.terms import FeedRead
 
 _log = logging.getLogger(__name__)
 

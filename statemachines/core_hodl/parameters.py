@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from statemachines.limits.parameter_checks import Order
-from statemachines.limits.shared_defaults import MAKER_LIFE_H
-from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, Unit
+from statemachines.limits.shared_defaults import CAUTION_SIZE_FACTOR, MAKER_LIFE_H
+from statemachines.parameters import Coin, ParameterModel, PositiveUsdt, SetBy, Unit
 from statemachines.values import HOUR_MS, SPOT
 
 HOURS_PER_DAY = 24
@@ -92,6 +92,9 @@ class CoreHodlParameters(ParameterModel):
 
     cash_alert: Fraction = Decimal("0.025")
     """Cash below this part of the engine raises an alert (CH-7, C7)."""
+
+    caution_size_factor: Annotated[Fraction, SetBy("risk.caution_size_factor")] = CAUTION_SIZE_FACTOR
+    """What a tranche is multiplied by in CAUTION; what is not bought stays with its plan (R2)."""
 
     suspend_fall: Fraction = Decimal("0.70")
     """A close further than this below the highest daily close suspends rebalancing (CH-8, C8)."""

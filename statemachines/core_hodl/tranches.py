@@ -10,6 +10,7 @@ from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.rules import Valuation, affordable, cap_usdt, spendable_usdt, targets
 from statemachines.core_hodl.state import ZERO, Purpose
 from statemachines.core_hodl.tranche_plans import Plan, build_tranche, planned_usdt, proportions
+from statemachines.limits.entry_gate import caution_factor
 from statemachines.values import Side
 
 
@@ -76,9 +77,12 @@ class Buying:
         now_ms: int,
         plan: int = 0,
     ) -> Decimal:
-        """Send the purchases, deduct them from `rooms` and return their cost at the last close."""
+        """Send the purchases, deduct them from `rooms` and return their cost at the last close. In CAUTION half of each
+        is bought (R2)."""
         spent = ZERO
-        for asset, amount in affordable(amounts, rooms, budget).items():
+        factor = caution_factor(self.engine_orders.engine.risk.values(), self.parameters.caution_size_factor)
+        wanted = {asset: amount * factor for asset, amount in amounts.items()}
+        for asset, amount in affordable(wanted, rooms, budget).items():
             text = f"{usdt(amount)} of {asset}: {reason}"
             quantity = self.engine_orders.send(purpose, asset, Side.BUY, amount, text, now_ms, plan)
             cost = quantity * self.engine_orders.holdings.prices[asset]

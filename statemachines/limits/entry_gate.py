@@ -52,6 +52,11 @@ def barring_scope(scopes: Iterable[ScopeState], at_ms: int) -> ScopeState | None
     return None
 
 
+def caution_factor(states: Iterable[str], factor: Decimal) -> Decimal:
+    """R2: the factor on the size of an entry under these states, where an engine is given the states alone."""
+    return factor if any(state == "CAUTION" for state in states) else Decimal(1)
+
+
 def entry_size_factor(factors: Iterable[Decimal]) -> Decimal:
     """RM-3: the factor on the size of an entry: the smallest factor in force, never above 1."""
     return min((Decimal(1), *factors))

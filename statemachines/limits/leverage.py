@@ -53,10 +53,12 @@ def liquidation_buffer(equity_usdt: Decimal, exposures: Iterable[Exposure]) -> D
 
     The margin is taken at the mark of the liquidation: it grows with a short's loss and shrinks with a long's.
     """
-    held = [one for one in exposures if one.quantity != ZERO]
-    if not held:
-        return None
-    total = sum((one.notional_usdt for one in held), ZERO)
-    margin = sum((one.notional_usdt * one.maintenance_margin_rate for one in held), ZERO)
-    signed = sum((one.quantity * one.price * one.maintenance_margin_rate for one in held), ZERO)
-    return (equity_usdt - margin) / (total - signed)
+    total = margin = signed = ZERO
+    for quantity, price, rate in exposures:
+        if quantity == ZERO:
+            continue
+        value = quantity * price
+        total += abs(value)
+        margin += abs(value) * rate
+        signed += value * rate
+    return None if total == ZERO else (equity_usdt - margin) / (total - signed)

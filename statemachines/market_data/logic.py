@@ -13,8 +13,10 @@ from typing import Any
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Send
 from statemachines.facts import BarFact
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.market_data.backfill import bars_to_read, funding_to_read
 from statemachines.market_data.bars import PendingBars
+from statemachines.market_data.external_values import ExternalValues
 from statemachines.market_data.instruments import InstrumentRules
 from statemachines.market_data.machine import MarketDataMachine, MarketDataState
 from statemachines.market_data.parameters import INTERVALS, MarketDataParameters, Series, series_name
@@ -22,6 +24,7 @@ from statemachines.market_data.progress import Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import NewestQuotes
 from statemachines.market_data.settlements import Settlements
+from statemachines.market_data.solvency import SolvencyWatch
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
     BarFrame,
@@ -38,14 +41,13 @@ from statemachines.refusals import outcome_in_words
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,
-    FeedRead,
     FundingRead,
     MarketSnapshot,
-    ReadFeed,
     ReadFunding,
     ReadMarket,
     SetAside,
 )
+from statemachines.solvency.terms import SolvencyRead
 from statemachines.state_store import StateDialect
 from statemachines.unusable_data import UnusableData
 from statemachines.values import DAILY, DAY_MS, HOUR_MS, HOURLY, LINEAR, ActorName, Instrument
@@ -55,8 +57,8 @@ MACHINE = "market-data"
 """The name of the actor's machine in the journal."""
 INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
-FEED, RULES = "feed", "rules"
-"""Conditions: an external source gives no value; the instrument rules cannot be read."""
+RULES = "rules"
+"""Condition: the instrument rules cannot be read."""
 
 _BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
 _OF_INSTANT: frozenset[str] = frozenset({"repair", "settlement", "feed"})
@@ -85,7 +87,8 @@ class MarketDataLogic:
         self._rules = InstrumentRules(self._parameters.symbols, self._unusable)
         age_ms = self._parameters.stale_quote_ms
         self._quotes = NewestQuotes(self._counters, self._unusable, self._settlements, age_ms)
-        self._feed_reason = ""
+        self._external = ExternalValues()
+        self._solvency = SolvencyWatch(self._linear, self._parameters.solvency_every_ms, self._unusable)
         self._recorded: dict[tuple[Series, str], int] = {}
         self._pending: dict[str, Pending] = {}
         self._instant: Instant | None = None
@@ -125,7 +128,7 @@ class MarketDataLogic:
             self._asked = int(data["asked"])
             self._counters.load(data["counts"])
             self._settlements.load(data["last_rates"])
-            self._feed_reason = str(data["feed_reason"])
+            self._external.reason = str(data["feed_reason"])
             self._unusable.load(data["unusable"])
             # An initial backfill that never ended starts over: nothing was announced yet.
             self._has_history = bool(data["has_history"])
@@ -159,17 +162,21 @@ class MarketDataLogic:
         """Five seconds after the next close; None while responses are pending, as their arrival continues the work."""
         if not self.is_ready or (self._instant is not None and self._instant.waiting):
             return None
-        return self._announced_ms + HOUR_MS + self._parameters.missing_after_ms
+        close_ms = self._announced_ms + HOUR_MS + self._parameters.missing_after_ms
+        return min(close_ms, self._solvency.due_ms or close_ms)
 
     def tick(self, now_ms: int) -> Commands:
-        """The time limit for late bars has passed."""
+        """The time limit for late bars has passed, or the exchange's solvency is to be read."""
         self._now_ms = max(self._now_ms, now_ms)
-        return self._advance(waited=True)
+        asked: Commands = []
+        if self._solvency.is_due(now_ms):
+            asked.append(self._ask("solvency", self._solvency.request))
+        return asked + self._advance(waited=True)
 
     def lookahead(self) -> Lookahead:
         """Once ready, an hour's bars may arrive late and together with later ones, as long as all of them arrive. The
         exchange delays no hour that lacks a bar, in which a rate settles or in which a day closes."""
-        return ENDLESS_LOOKAHEAD if self.is_ready else NO_LOOKAHEAD
+        return ENDLESS_LOOKAHEAD if self.is_ready and self._solvency.due_ms is None else NO_LOOKAHEAD
 
     def still_needed(self, ask: ExchangeCall) -> bool:
         return ask.key in self._pending
@@ -193,7 +200,7 @@ class MarketDataLogic:
                 "asked": self._asked,
                 "counts": self._counters.as_dict(),
                 "last_rates": self._settlements.dump(),
-                "feed_reason": self._feed_reason,
+                "feed_reason": self._external.reason,
                 "unusable": self._unusable.dump(),
                 "active": sorted(series_name(series) for series in self._pending_bars.active),
                 "missed_hours": {series_name(s): n for s, n in sorted(self._pending_bars.missed_hours.items())},
@@ -263,6 +270,10 @@ class MarketDataLogic:
                     commands += self._ask_again(pending, "a settled rate is not published yet")
             case (("market" | "refresh"), MarketSnapshot()):
                 commands = self._take_market(outcome, pending)
+            case "solvency", SolvencyRead():
+                commands = self._solvency.take(outcome, self._now_ms)
+            case "solvency", _:
+                commands = self._solvency.failed(outcome_in_words(outcome), self._now_ms)
             case "feed", FeedRead():
                 commands = self._take_feed(outcome)
             case _:
@@ -323,24 +334,9 @@ class MarketDataLogic:
         return commands
 
     def _take_feed(self, read: FeedRead) -> Commands:
-        """DA-2: the value of a source that is down is absent, which is reported once; the rules apply to what
-        remains."""
         if self._instant is not None:
             self._instant.feed = read
-        absent = [name for name, value in (("Fear & Greed", read.fear_greed), ("DVOL", read.dvol)) if value is None]
-        names = ", ".join(absent)
-        if names == self._feed_reason:
-            return []  # reported once; the wording of the reason may differ from day to day
-        self._feed_reason = names
-        if not absent:
-            text = "all external sources respond again"
-            return [self._machine.remark("feed", text, {}), AlertEnded(FEED, text)]
-        text = (
-            f"{read.reason}. The last values remain in use until they are too old for the rules that read them "
-            "(A5, A6). Check the source if this persists."
-        )
-        note = self._machine.remark("feed", read.reason, {})
-        return [note, Alert("warning", "An external source gives no value", text, FEED)]
+        return self._external.take(read, self._machine)
 
     def _ask_again(self, pending: Pending, why: str) -> Commands:
         """Repeat the request after a delay. A backfill keeps retrying; other data is finally reported as missing."""
@@ -377,6 +373,7 @@ class MarketDataLogic:
         if is_backfilling and not any(p.purpose in _BACKFILL for p in self._pending.values()):
             reason = f"the history is complete up to {self._read_until_ms}"
             commands.append(self._machine.fire("backfilled", reason, {"until_ms": self._read_until_ms}))
+            commands.append(self._ask("solvency", self._solvency.request))
             self._has_history = True
         while self.is_ready:
             if self._instant is None or self._instant.close_ms <= self._announced_ms:
@@ -432,6 +429,8 @@ class MarketDataLogic:
             # A reading that is still being repeated for the previous day is superseded.
             self._pending = {key: one for key, one in self._pending.items() if one.purpose != "refresh"}
             commands += [Send(day), self._ask("refresh", ReadMarket())]
+        if self._solvency.is_due_at_close(at):
+            commands.append(self._ask("solvency", self._solvency.request))
         commands += self._pending_bars.close(at)
         self._quotes.count_stale(self._pending_bars.active, at)
         self._announced_ms = at

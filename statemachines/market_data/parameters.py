@@ -62,6 +62,10 @@ class MarketDataParameters(ParameterModel):
     stale_quote_ms: Annotated[int, Field(gt=0, le=DAY_MS)] | None = Field(default=10 * MINUTE_MS)
     """Greatest age of a quote; not judged in lockstep, where quotes come when something can happen (DA-3)."""
 
+    solvency_every_ms: Annotated[int, Field(ge=MINUTE_MS, le=DAY_MS)] | None = Field(default=MINUTE_MS)
+    """How often the exchange's insurance fund and withdrawal status are read; in lockstep every eight hours of market
+    time, and a minute after a change (FU-9, CH-9)."""
+
     outlier_hourly: Change = Decimal("0.25")
     """An hourly close that differs by more is flagged; it is never dropped, since real markets do that (DA-3)."""
 

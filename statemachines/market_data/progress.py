@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from statemachines.requests import ExchangeRequest, FeedRead
+from statemachines.feeds.terms import FeedRead
+from statemachines.requests import (
+    ExchangeRequest,
+)
 
-Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh"]
+Purpose = Literal["bars", "funding", "market", "repair", "settlement", "feed", "refresh", "solvency"]
 
 
 @dataclass(frozen=True, slots=True)

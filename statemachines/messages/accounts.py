@@ -88,13 +88,16 @@ class StakingReported(Body):
 
 
 class Reconciled(Body):
-    """The order manager has compared its accounts with the exchange (OR-9); `discrepancies` counts the differences."""
+    """The order manager has compared its accounts with the exchange (OR-9); `discrepancies` counts the differences,
+    `by_account` those of each account that could be compared: one that was busy or unreadable is absent. `details` are
+    sentences, each of which begins with its account."""
 
     KIND = "reconciled"
     market_ms: int
     reason: str
     discrepancies: int
     details: tuple[str, ...] = ()
+    by_account: dict[Account, int] = Field(default_factory=dict)
 
 
 class AccountView(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
+from statemachines.facts import SwitchReading
 from statemachines.messages.envelope import Body
 from statemachines.values import ActorName, Foundation
 
@@ -28,7 +29,8 @@ class AssessRisk(Body):
 
 
 class RiskAssessed(Body):
-    """The risk manager's assessment of the day: unless `state` is NORMAL, engines are run without entries."""
+    """The risk manager's assessment of the day: in NORMAL and CAUTION engines may enter, otherwise they are run
+    without entries; capital moves in NORMAL alone (R2)."""
 
     KIND = "risk_assessed"
     day_ms: int
@@ -90,6 +92,8 @@ class ReadingChanged(Body):
     switch: str
     is_bad: bool
     reason: str
+    readings: tuple[SwitchReading, ...] = ()
+    """Those that tripped it, oldest first; none when it ends."""
 
 
 class DatabaseOutage(Body):

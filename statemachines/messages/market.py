@@ -7,6 +7,7 @@ from decimal import Decimal
 from statemachines.facts import BarFact
 from statemachines.messages.envelope import Body
 from statemachines.requests import Quote, SetAside
+from statemachines.solvency.terms import CoinWithdrawals
 from statemachines.values import Account, Category, Instrument
 
 
@@ -54,6 +55,14 @@ class InsuranceSeen(Body):
 
     KIND = "insurance_seen"
     balance_usdt: Decimal
+    market_ms: int
+
+
+class WithdrawalsSeen(Body):
+    """A reading of the exchange's withdrawal status at `market_ms` (CH-9); a coin that could not be read is absent."""
+
+    KIND = "withdrawals_seen"
+    coins: tuple[CoinWithdrawals, ...]
     market_ms: int
 
 

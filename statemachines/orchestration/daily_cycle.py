@@ -42,8 +42,10 @@ CYCLE_TABLE: Table[Stage] = Table(
         Row("day_closed", _S.IDLE, _S.REFRESH, "OR-3: a market day has ended"),
         Row("refreshed", _S.REFRESH, _S.RISK, "OR-3: market data refreshed, assess risk"),
         Row("risk_normal", _S.RISK, _S.ENGINES, "OR-3: run each engine"),
-        Row("risk_action", _S.RISK, _S.PROTECTION, "OR-3: unless NORMAL, execute the risk action and stop"),
+        Row("risk_caution", _S.RISK, _S.ENGINES, "R2: GLOBAL CAUTION: the cycle runs, entries are halved"),
+        Row("risk_action", _S.RISK, _S.PROTECTION, "OR-3: no entries are allowed: execute the risk action and stop"),
         Row("engines_done", _S.ENGINES, _S.CAPITAL, "OR-3: rebalance capital"),
+        Row("capital_rests", _S.ENGINES, _S.SUMMARY, "R2: GLOBAL CAUTION: capital rests"),
         Row("protected", _S.PROTECTION, _S.SUMMARY, "OR-3: stopped, only the summary follows"),
         Row("capital_moved", _S.CAPITAL, _S.SUMMARY, "OR-3: daily summary"),
         *(Row("overtaken", s, _S.SUMMARY, "the next day has closed: this cycle ends unfinished") for s in _OPEN),
@@ -118,6 +120,19 @@ class DailyCycle:
     def fire(self, trigger: str, reason: str) -> JournalEntry:
         """Move along the table. Raises IllegalTransitionError when there is no such row."""
         return self.machine.fire(trigger, reason, {"day_ms": self.day_ms})
+
+    def run_engines(self) -> JournalEntry:
+        """RISK → ENGINES: every engine may enter, in CAUTION at half size (R2)."""
+        if self.risk_state == "NORMAL":
+            return self.fire("risk_normal", self.risk_reason)
+        return self.fire("risk_caution", f"{self.risk_reason}; entries are made at half size, capital is not moved")
+
+    def engines_have_run(self) -> JournalEntry:
+        """All engines have run: capital is moved in a NORMAL state alone (R2, O6)."""
+        reason = f"all engines have run: {', '.join(self.outcomes) or 'none'}"
+        if self.stage is Stage.PROTECTION:
+            return self.fire("protected", reason)
+        return self.fire("engines_done" if self.risk_state == "NORMAL" else "capital_rests", reason)
 
     def stay(self, trigger: str, reason: str, **data: Any) -> Remark:
         """A decision without a transition."""

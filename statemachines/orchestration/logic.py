@@ -314,10 +314,10 @@ class OrchestratorLogic:
         self._wake(now_ms)
         # Engines act on the capital at the cycle's start (O7).
         cycle.equity_usdt = None if self._portfolio is None else self._portfolio.equity_usdt
-        if cycle.risk_state == "NORMAL":
+        if permits_entries(cycle.risk_state):
             cycle.queue = [str(engine) for engine in self._parameters.cycle]
-            ended = AlertEnded(RISK_CONDITION, "the state is NORMAL; engines may open positions again.")
-            return [cycle.fire("risk_normal", cycle.risk_reason), ended]
+            text = f"the state is {cycle.risk_state}; engines may open positions again."
+            return [cycle.run_engines(), AlertEnded(RISK_CONDITION, text)]
         cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
         text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
         title = "The daily cycle stops after the risk check"
@@ -336,8 +336,7 @@ class OrchestratorLogic:
         next_engine = cycle.next_engine()
         if next_engine is None:
             self._wake(now_ms)
-            trigger = "engines_done" if cycle.stage is Stage.ENGINES else "protected"
-            return [cycle.fire(trigger, f"all engines have run: {', '.join(cycle.outcomes) or 'none'}")]
+            return [cycle.engines_have_run()]
         if self._components.get(str(next_engine)) == FAULTED:
             self._wake(now_ms)
             return self._skip(next_engine, "it is FAULTED")

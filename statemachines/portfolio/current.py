@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.portfolio.equity import account_view, portfolio_of, price_key
+from statemachines.portfolio.exposure import Totals, account_totals, totals_of
 from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.values import LINEAR, SPOT, Account, Category, Instrument
 
@@ -25,6 +27,8 @@ class CurrentPortfolio:
         """Number of the newest version published."""
         self.is_reconciled = False
         self._views: dict[Account, AccountView] = {}
+        self._totals: dict[Account, Totals] = {}
+        self._total: Totals | None = None
         self._whole: Portfolio | None = None
         self._missing: Sequence[str] | None = None
 
@@ -32,9 +36,11 @@ class CurrentPortfolio:
         """What is known of an account, or (None) of prices, instruments or all accounts, is different now."""
         if account is None:
             self._views.clear()
+            self._totals.clear()
         else:
             self._views.pop(account, None)
-        self._whole = self._missing = None
+            self._totals.pop(account, None)
+        self._whole = self._missing = self._total = None
 
     def take_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Add or replace instruments."""
@@ -42,6 +48,14 @@ class CurrentPortfolio:
         linear = (one for one in self.instruments.values() if one.category == LINEAR)
         self.margin_rates = {one.symbol: one.maintenance_margin_rate for one in linear}
         self.changed()
+
+    def instruments_data(self) -> dict[str, Any]:
+        """JSON values; `restore_instruments` is its inverse."""
+        return {key: one.model_dump(mode="json") for key, one in sorted(self.instruments.items())}
+
+    def restore_instruments(self, data: Mapping[str, Any]) -> None:
+        """Restore from the result of `instruments_data`."""
+        self.take_instruments(Instrument.model_validate(one) for one in data.values())
 
     def instrument(self, category: Category, symbol: str) -> Instrument | None:
         """The rules of a symbol; None while they are not known."""
@@ -70,6 +84,15 @@ class CurrentPortfolio:
                     self._views[account] = account_view(account, held, prices)
             self._whole = portfolio_of(self.version, now_ms, self._views, prices)
         return self._whole
+
+    def totals(self, portfolio: Portfolio) -> Totals:
+        """What the accounts of the current portfolio hold together."""
+        if self._total is None:
+            for account, view in portfolio.accounts.items():
+                if account not in self._totals:
+                    self._totals[account] = account_totals(view, portfolio.prices)
+            self._total = totals_of(self._totals.values())
+        return self._total
 
     def next_version(self, now_ms: int) -> Portfolio | None:
         """The portfolio under a new version number; None while it is not known."""

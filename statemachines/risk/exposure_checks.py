@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from statemachines.limits.leverage import liquidation_buffer
-from statemachines.messages.accounts import AccountView
-from statemachines.portfolio.equity import price_key, spot_key
 from statemachines.risk.order_view import (
     OrderView,
     Refusal,
@@ -24,7 +21,8 @@ def check_equity(order: OrderView) -> Refusal | None:
     account = order.account
     if account is None or account.equity_usdt > ZERO:
         return None
-    return Refusal("equity", f"equity of {account.account} is {account.equity_usdt:f} USDT; it must be above 0")
+    text = f"equity of {account.account} is {account.equity_usdt:f} USDT; it must be above 0"
+    return Refusal("equity", ZERO, account.equity_usdt, text)
 
 
 def check_size(order: OrderView) -> Refusal | None:
@@ -37,6 +35,8 @@ def check_size(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "size",
+        most,
+        order.notional_usdt,
         f"order of {usdt(order.notional_usdt)} is above {usdt(most)} "
         f"({order.limits.max_order_of_equity} of the equity {usdt(account.equity_usdt)})",
     )
@@ -45,25 +45,21 @@ def check_size(order: OrderView) -> Refusal | None:
 def check_capital_limit(order: OrderView) -> Refusal | None:
     """The canary limit of profile live: the holdings of all engines, their pending purchases and this order must be
     within the operator's limit. A hedged pair counts with both legs."""
-    most, portfolio = order.parameters.capital_limit_usdt, order.portfolio
-    if most is None or portfolio is None:
+    most = order.parameters.capital_limit_usdt
+    if most is None or order.held_in_all is None:
         return None
-    held = sum((_gross_usdt(view, portfolio.prices) for view in portfolio.accounts.values()), ZERO)
+    held = order.held_in_all.gross_usdt
     pending = order.pending.notional_usdt()
     after = held + pending + order.notional_usdt
     if after <= most:
         return None
     return Refusal(
         "capital_limit",
+        most,
+        after,
         f"all engines would hold {usdt(after)} ({usdt(held)} now, {usdt(pending)} under way), above the limit of "
         f"{usdt(most)}; the operator raises it with live.canary_limit_usdt",
     )
-
-
-def _gross_usdt(view: AccountView, prices: Mapping[str, Decimal]) -> Decimal:
-    coins = (amount * prices[spot_key(coin)] for coin, amount in view.coins.items() if coin != "USDT" and amount > 0)
-    positions = (abs(size) * prices[price_key(LINEAR, symbol)] for symbol, (size, _) in view.positions.items() if size)
-    return sum(coins, ZERO) + sum(positions, ZERO)
 
 
 def check_position(order: OrderView) -> Refusal | None:
@@ -75,6 +71,8 @@ def check_position(order: OrderView) -> Refusal | None:
         selling = order.pending.quantity(intent.account, SPOT, intent.symbol, Side.SELL)
         return Refusal(
             "position",
+            order.held,
+            intent.quantity + selling,
             f"sale of {intent.quantity} {instrument.base_coin} with {order.held} held and {selling} being sold",
         )
     share = order.limits.max_asset_of_equity
@@ -90,6 +88,8 @@ def check_position(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "position",
+        most,
+        after,
         f"{intent.category} {intent.symbol} would be {usdt(after)}, above {usdt(most)} "
         f"({share} of the equity {usdt(account.equity_usdt)})",
     )
@@ -104,6 +104,8 @@ def check_asset_leverage(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "leverage",
+        limits.max_asset * order.account.equity_usdt,
+        notional,
         f"{order.intent.symbol} would be {usdt(notional)}, above {limits.max_asset} × "
         f"the equity {usdt(order.account.equity_usdt)}",
     )
@@ -119,6 +121,8 @@ def check_total_leverage(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "leverage",
+        limits.max_total * order.account.equity_usdt,
+        notional,
         f"the whole exposure would be {usdt(notional)}, above {limits.max_total} × "
         f"the equity {usdt(order.account.equity_usdt)}",
     )
@@ -131,13 +135,37 @@ def check_liquidation_buffer(order: OrderView) -> Refusal | None:
     exposures = order.linear_exposures_after
     unknown = sorted(symbol for symbol in exposures if symbol not in order.maintenance_margin)
     if unknown:
-        return Refusal("leverage", f"the maintenance margin rates of {unknown} are not known")
+        text = f"the maintenance margin rates of {unknown} are not known"
+        return Refusal("leverage", "known maintenance margin rates", ", ".join(unknown), text)
     buffer, limits = liquidation_buffer(order.account.equity_usdt, exposures.values()), order.limits.exposure_limits
     if buffer is None or limits.allows_buffer(buffer):
         return None
     return Refusal(
         "leverage",
+        limits.min_liquidation_buffer,
+        buffer,
         f"the liquidation buffer would be {percent(buffer)}; it must be above {percent(limits.min_liquidation_buffer)}",
+    )
+
+
+def check_exposure(order: OrderView) -> Refusal | None:
+    """RM-1, R4: the signed exposure of all accounts together, approved orders included, at most 125 % of the
+    portfolio's equity; an entry of TREND that would pass it is refused, not shrunk. At the limit it is allowed."""
+    portfolio, intent, multiple = order.portfolio, order.intent, order.parameters.max_exposure_of_portfolio
+    if portfolio is None or order.held_in_all is None or intent.engine not in order.parameters.exposure_limited:
+        return None
+    held = order.held_in_all.signed_usdt
+    pending = order.pending.exposure_usdt(intent.side)
+    after = held + intent.side.sign * (pending + order.notional_usdt)
+    most = multiple * portfolio.equity_usdt
+    if abs(after) <= most or abs(after) <= abs(held):
+        return None
+    return Refusal(
+        "exposure",
+        most,
+        after,
+        f"the exposure of all accounts would be {usdt(after)} ({usdt(held)} now, {usdt(pending)} under way), beyond "
+        f"{usdt(most)} ({multiple} × the portfolio {usdt(portfolio.equity_usdt)})",
     )
 
 
@@ -157,6 +185,8 @@ def check_concentration(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "concentration",
+        most,
+        value,
         f"{instrument.base_coin} would be {usdt(value)}, above {usdt(most)} ({percent(share)} of the portfolio "
         f"{usdt(portfolio.equity_usdt)})",
     )
@@ -174,6 +204,8 @@ def check_cash_buffer(order: OrderView) -> Refusal | None:
         return None
     return Refusal(
         "cash_buffer",
+        least,
+        left,
         f"the purchase of {usdt(order.notional_usdt)} would leave {usdt(left)} of {usdt(account.cash_usdt)} "
         f"({usdt(committed)} is committed); at least {usdt(least)} must stay",
     )

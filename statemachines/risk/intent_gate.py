@@ -46,7 +46,7 @@ class IntentGate:
         try:
             counter = parse_intent_id(intent.intent_id).number
         except ValueError as error:
-            return denied(intent, (Refusal("duplicate", str(error)),))
+            return denied(intent, (Refusal("duplicate", "an id of this engine", intent.intent_id, str(error)),))
         window = self._seen.setdefault(intent.engine, RepeatWindow())
         order = view(intent, window.is_repeat(counter), self._this_minute(intent.engine, now_ms), self._pending)
         verdict = judge(order)
@@ -186,7 +186,12 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
     body = OrderDenied(
         intent_id=intent.intent_id, engine=intent.engine, retry_of=intent.retry_of, reasons=reasons, checks=checks
     )
-    note = verdict_on(intent).fire("deny", "; ".join(reasons), {"intent_id": intent.intent_id, "checks": list(checks)})
+    data = {
+        "intent_id": intent.intent_id,
+        "checks": list(checks),
+        "refusals": [refusal.as_data() for refusal in refusals],
+    }
+    note = verdict_on(intent).fire("deny", "; ".join(reasons), data)
     return [note, Send(body)]
 
 

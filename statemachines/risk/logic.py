@@ -6,14 +6,14 @@ close, publishing the portfolio) is done in its tick, which precedes the engines
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, ReadingChanged, RiskAssessed
+from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -24,12 +24,13 @@ from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
-from statemachines.risk.measurements import Results
+from statemachines.risk.measurements import RESULTS, Results
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
+from statemachines.risk.readings.switchboard import Switchboard
 from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
 from statemachines.risk.unusable_markets import UnusableMarkets
-from statemachines.state_store import PLAIN
+from statemachines.state_store import StateDialect
 from statemachines.values import (
     DAILY,
     ENGINE_OF,
@@ -57,7 +58,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = PLAIN
+    dialect = StateDialect(RESULTS)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -66,12 +67,22 @@ class RiskManagerLogic:
         self._gate = IntentGate(self._parameters)
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
+        self._switches = Switchboard(self._parameters, self._states)
         self._unusable = UnusableMarkets()
         self._performance = PerformanceTracker()
         self._broadcast_ms: int | None = None
         self._close_ms: int | None = None
         self._foreign: list[str] = []
         self._dirty: set[str] = set()
+        self._whole: dict[str, tuple[Callable[[], dict[str, Any]], Callable[[Mapping[str, Any]], None]]] = {
+            "prices": (self._book.price_data, self._book.restore_prices),
+            "results": (self._results.to_data, self._results.restore),
+            "switches": (self._switches.to_data, self._switches.restore),
+            "instruments": (self._current.instruments_data, self._current.restore_instruments),
+            "unusable": (self._unusable.as_data, self._unusable.restore),
+            "closes": (self._performance.closes_data, self._performance.restore_closes),
+            "control": (self._control_data, self._restore_control),
+        }
 
     # --- the ActorLogic protocol: start and state ---
 
@@ -92,17 +103,10 @@ class RiskManagerLogic:
 
     def restore(self, rows: Mapping[str, StateRow]) -> None:
         """Restore all rows; a missing row means a first start of that part. Raises UnreadableRowError."""
-        whole = {
-            "prices": self._book.restore_prices,
-            "results": self._results.restore,
-            "unusable": self._unusable.restore,
-            "closes": self._performance.restore_closes,
-            "control": self._restore_control,
-        }
         for key, row in rows.items():
             kind, _, which = key.partition(":")
-            if kind in whole:
-                whole[kind](row.data)
+            if kind in self._whole:
+                self._whole[kind][1](row.data)
             elif kind == "account":
                 self._book.restore_account(Account(which), row.data)
             elif kind == "engine":
@@ -111,8 +115,6 @@ class RiskManagerLogic:
                 self._performance.restore_engine(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
-            elif kind == "instruments":
-                self._current.take_instruments(Instrument.model_validate(one) for one in row.data.values())
         self._current.changed()
 
     def begin(self, now_ms: int) -> Commands:
@@ -167,14 +169,12 @@ class RiskManagerLogic:
                 return self._data_unusable(body)
             case ComponentChanged():
                 return self._component(body, now_ms)
-            case ReadingChanged():
-                return self._states.take_reading(body.switch, body.reason, now_ms, is_bad=body.is_bad)
             case OperatorCommand():
                 return self._operator(body, now_ms)
             case AssessRisk():
                 return self._assess(body, now_ms)
             case _:
-                return []
+                return self._switches.take(body, now_ms)
 
     def tick(self, now_ms: int) -> Commands:
         """Measure a daily close, publish the portfolio, relax risk states by rule: in this order."""
@@ -196,8 +196,9 @@ class RiskManagerLogic:
 
     def _intent(self, intent: Intent, now_ms: int) -> Commands:
         if intent.engine not in self._parameters.engines:
-            reason = f"{intent.engine} is not an engine that may trade; allowed: {sorted(self._parameters.engines)}"
-            return denied(intent, (Refusal("ownership", reason),))
+            engines = ", ".join(sorted(self._parameters.engines))
+            reason = f"{intent.engine} is not an engine that may trade; allowed: {engines}"
+            return denied(intent, (Refusal("ownership", engines, str(intent.engine), reason),))
         instrument = self._current.instrument(intent.category, intent.symbol)
 
         def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
@@ -238,6 +239,7 @@ class RiskManagerLogic:
             orders_this_minute=orders,
             is_repeat=is_repeat,
             unusable=self._unusable.why(intent, instrument),
+            totals=None if portfolio is None else self._current.totals(portfolio),
         )
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
@@ -256,8 +258,8 @@ class RiskManagerLogic:
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
-        self._touch(*_engine_rows(body.engine), "results")
-        return self._results.take_ended(body, now_ms)
+        self._touch(*_engine_rows(body.engine))
+        return self._switches.take_ended(body, now_ms)
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
         self._unusable.take(body)
@@ -305,8 +307,8 @@ class RiskManagerLogic:
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
         self._current.is_reconciled = True
         self._broadcast_ms = now_ms
-        self._touch("control", "results")
-        return self._results.take_reconciled(body)
+        self._touch("control")
+        return self._switches.take_reconciled(body, now_ms)
 
     # --- publishing ---
 
@@ -383,12 +385,13 @@ class RiskManagerLogic:
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
         keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
-        return [self._row(key) for key in (*keys, "prices", "results", "instruments", "unusable", "closes", "control")]
+        return [self._row(key) for key in (*keys, *self._whole)]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
         self._dirty |= {f"scope:{scope}" for scope in self._states.dirty}
         self._states.dirty.clear()
+        self._dirty |= self._switches.taken_rows()
         rows = [self._row(key) for key in sorted(self._dirty)]
         self._dirty.clear()
         return rows
@@ -404,15 +407,7 @@ class RiskManagerLogic:
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
-        data = {
-            "prices": self._book.price_data,
-            "results": self._results.to_data,
-            "instruments": lambda: {k: i.model_dump(mode="json") for k, i in sorted(self._current.instruments.items())},
-            "unusable": self._unusable.as_data,
-            "closes": self._performance.closes_data,
-            "control": self._control_data,
-        }[kind]()
-        return StateRow(key, "", SCHEMA, data)
+        return StateRow(key, "", RESULTS.schema if key == RESULTS.prefix else SCHEMA, self._whole[kind][0]())
 
     def _control_data(self) -> dict[str, Any]:
         return {

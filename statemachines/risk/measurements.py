@@ -1,4 +1,4 @@
-"""The risk manager's measurements: drawdown at daily closes (RM-3) and the readings of automatic switches (RM-4)."""
+"""The risk manager's measurements: drawdown at daily closes (RM-3)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, Remark
-from statemachines.messages.accounts import Portfolio, Reconciled
-from statemachines.messages.orders import IntentEnded, OrderDenied, OrderRejected
+from statemachines.messages.accounts import Portfolio
 from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.risk.drawdown import (
     Track,
@@ -18,27 +18,31 @@ from statemachines.risk.drawdown import (
     one_day_fall,
     rebased,
 )
-from statemachines.risk.machine import GLOBAL, Level
+from statemachines.risk.machine import Level
 from statemachines.risk.order_view import percent, usdt
-from statemachines.risk.parameters import DrawdownGroup, RiskParameters, Switch
+from statemachines.risk.parameters import DrawdownGroup, RiskParameters
 from statemachines.risk.risk_states import RiskStates
 from statemachines.risk.standstill import Standstill, is_flat, next_standstill
-from statemachines.risk.switches import (
-    DecidedOrder,
-    are_orders_rejected,
-    fresh_rejections,
-    is_reconciliation_off,
-    next_streak,
-    with_decided,
-)
+from statemachines.state_store import RowKind
 from statemachines.values import ACCOUNT_OF, DAY_MS, Instrument
 
 ZERO = Decimal(0)
 DRAWDOWN_RULE = "drawdown"
 
 
+def _results_1(row: StateRow) -> StateRow:
+    """Schema 1 held the streaks of RM-4 too, which have a row of their own now. A streak begins anew: the difference of
+    one comparison, or up to 50 orders, are counted again."""
+    data = {name: value for name, value in row.data.items() if name not in ("streaks", "decided", "rejects")}
+    return row._replace(schema=2, data={"standstills": {}} | data)
+
+
+RESULTS = RowKind("results", 2, {1: _results_1})
+"""The row of the measurements, and its former shape."""
+
+
 class Results:
-    """Track records of the engine groups, the portfolio at the last close, and streaks of bad readings."""
+    """Track records of the engine groups, and the portfolio at the last close."""
 
     def __init__(self, parameters: RiskParameters, states: RiskStates) -> None:
         self._parameters = parameters
@@ -47,8 +51,6 @@ class Results:
         self.standstills: dict[str, Standstill] = {}
         self.alerted: set[str] = set()
         self.close_equity_usdt: Decimal | None = None
-        self.streaks: dict[str, int] = {}
-        self.decided: list[DecidedOrder] = []
 
     # --- RM-3, at a daily close ---
 
@@ -151,40 +153,6 @@ class Results:
                 self.tracks[name] = rebased(self.tracks[name])
                 self.standstills[name] = self.standstills.get(name, Standstill())._replace(since_ms=None)
 
-    # --- RM-4, switches whose readings the risk manager has ---
-
-    def take_reconciled(self, body: Reconciled) -> Commands:
-        """A reading of the mismatch switch: the second reconciliation in a row that finds differences trips it."""
-        is_bad = is_reconciliation_off(body.discrepancies, self._parameters)
-        reason = f"RM-4: reconciliation found {body.discrepancies} differences again: {'; '.join(body.details[:3])}"
-        return self._reading(Switch.RECONCILIATION_MISMATCH, is_bad, reason, body.market_ms)
-
-    def take_ended(self, body: IntentEnded, now_ms: int) -> Commands:
-        """Evaluate the reject switch after every order that the exchange has decided on; the share is over many orders
-        (R2)."""
-        if isinstance(body, OrderDenied):
-            return []
-        rejection = ""
-        if isinstance(body, OrderRejected):
-            rejection = f"{body.retry_of or body.intent_id}: {body.refusal_code or body.reason}"
-        order = DecidedOrder(now_ms, rejection)
-        self.decided = with_decided(self.decided, order, self._parameters)
-        if not are_orders_rejected(self.decided, now_ms, self._parameters):
-            return []
-        rejected = fresh_rejections(self.decided, now_ms, self._parameters)
-        reason = f"RM-4: {rejected} of the last {len(self.decided)} orders were rejected within the hour"
-        self.decided = []
-        policy = self._parameters.switches.orders_rejected
-        return self._states.demand_once(GLOBAL, Switch.ORDERS_REJECTED, policy.level, reason, now_ms)
-
-    def _reading(self, switch: Switch, is_bad: bool, reason: str, now_ms: int) -> Commands:
-        policy = self._parameters.switches.reconciliation_mismatch
-        streak = next_streak(policy, self.streaks.get(switch, 0), is_bad)
-        self.streaks[switch] = 0 if streak.trips else streak.readings
-        if not streak.trips:
-            return []
-        return self._states.demand_once(GLOBAL, switch, policy.level, reason, now_ms)
-
     # --- durability ---
 
     def to_data(self) -> dict[str, Any]:
@@ -194,8 +162,6 @@ class Results:
             "standstills": {name: list(one) for name, one in sorted(self.standstills.items())},
             "alerted": sorted(self.alerted),
             "close_equity_usdt": _text(self.close_equity_usdt),
-            "streaks": dict(sorted(self.streaks.items())),
-            "decided": [list(order) for order in self.decided],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -203,13 +169,9 @@ class Results:
         for name, (result, peak, equity) in data["tracks"].items():
             if name in self.tracks:
                 self.tracks[name] = Track(Decimal(result), Decimal(peak), _decimal(equity))
-        # Rows of an earlier version lack them: the 30 days are counted from here on.
-        self.standstills = {name: Standstill(*one) for name, one in data.get("standstills", {}).items()}
+        self.standstills = {name: Standstill(*one) for name, one in data["standstills"].items()}
         self.alerted = set(data["alerted"])
         self.close_equity_usdt = _decimal(data["close_equity_usdt"])
-        self.streaks = {name: int(count) for name, count in data["streaks"].items()}
-        # Rows of an earlier version hold flags without an age: a rejection of unknown age does not count.
-        self.decided = [DecidedOrder(int(at_ms), str(text)) for at_ms, text in data.get("decided", [])]
 
 
 def _text(value: Decimal | None) -> str | None:

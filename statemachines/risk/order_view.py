@@ -12,19 +12,34 @@ from statemachines.limits.leverage import Exposure
 from statemachines.messages.accounts import AccountView, Portfolio
 from statemachines.messages.orders import Intent
 from statemachines.portfolio.equity import price_key
+from statemachines.portfolio.exposure import Totals, account_totals, totals_of
 from statemachines.risk.machine import RiskStateName
 from statemachines.risk.parameters import EngineLimits, RiskParameters
 from statemachines.values import LINEAR, SPOT, Account, Category, Instrument, Side
 
 ZERO = Decimal(0)
 _DIGITS = Decimal("0.0001")
+_FLAT = (ZERO, ZERO)
+HEDGED: frozenset[Account] = frozenset({Account.FUNDING})
+"""Accounts whose entries are pairs of a coin and a short of the same size (FU-4)."""
+
+
+Figure = Decimal | int | str
+"""A limit or what was compared with it: an amount, a time in milliseconds, or a name."""
 
 
 class Refusal(NamedTuple):
-    """Why an order may not be sent: the check's name and a sentence with the numbers."""
+    """Why an order may not be sent (RM-1): the check's name (the code of the refusal), the limit that it applies, the
+    value that was compared with it (each in the unit that the sentence names), and the sentence."""
 
     check: str
+    limit: Figure
+    value: Figure
     reason: str
+
+    def as_data(self) -> dict[str, str]:
+        """For the journal: code, limit and value as text."""
+        return {"check": self.check, "limit": _figure(self.limit), "value": _figure(self.value)}
 
 
 class OpenIntent(NamedTuple):
@@ -53,6 +68,9 @@ class Pending:
     def __init__(self) -> None:
         self._quantities: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
+        self._exposed = dict.fromkeys(Side, ZERO)
+        self._linear: dict[Account, set[str]] = {}
+        self._hedged = ZERO
         self._notional = ZERO
 
     def add(self, intent: OpenIntent) -> None:
@@ -69,25 +87,46 @@ class Pending:
 
     def linear_symbols(self, account: Account) -> set[str]:
         """Perpetuals whose positions the account's approved intents may still change."""
-        return {symbol for owner, category, symbol, _ in self._quantities if owner == account and category == LINEAR}
+        return self._linear.get(account, set())
 
     def notional_usdt(self) -> Decimal:
         """New risk that approved intents of all accounts may still take, at their reference prices."""
         return self._notional
 
+    def exposure_usdt(self, side: Side) -> Decimal:
+        """R4: by how much the new risk that is approved may still move the exposure of all accounts to one side. Orders
+        of the other side may not fill and are not counted against it, except those of an account of hedged pairs, whose
+        two legs are approved together and net out."""
+        hedged = side.sign * self._hedged
+        return self._exposed[side] + (hedged if hedged > ZERO else ZERO)
+
     def committed_usdt(self, account: Account) -> Decimal:
         """Cash that approved spot purchases may still take, at their reference prices."""
         return self._committed.get(account, ZERO)
+
+    def _keep_linear(self, intent: OpenIntent) -> None:
+        symbols = self._linear.setdefault(intent.account, set())
+        if any((intent.account, LINEAR, intent.symbol, side) in self._quantities for side in Side):
+            symbols.add(intent.symbol)
+        else:
+            symbols.discard(intent.symbol)
 
     def _count(self, intent: OpenIntent, quantity: Decimal) -> None:
         if intent.reduce_only:
             return
         if not intent.is_reducing:
-            self._notional += quantity * intent.price
+            notional = quantity * intent.price
+            self._notional += notional
+            if intent.account in HEDGED:
+                self._hedged += intent.side.sign * notional
+            else:
+                self._exposed[intent.side] += notional
         key = (intent.account, intent.category, intent.symbol, intent.side)
         self._quantities[key] = self._quantities.get(key, ZERO) + quantity
         if self._quantities[key] == ZERO:
             del self._quantities[key]
+        if intent.category == LINEAR:
+            self._keep_linear(intent)
         if intent.category == SPOT and intent.side is Side.BUY:
             cash = self._committed.get(intent.account, ZERO) + quantity * intent.price
             self._committed[intent.account] = cash
@@ -100,7 +139,8 @@ class OrderView:
     `price` is the symbol's last closed price and `price_ms` the time of that close; `portfolio` is None as long as it
     is not known, with the reasons as sentences in `unknown`; `held` is the account's holding of the symbol (signed
     position or coins), known even when prices are missing; `pending` is what approved intents of all engines may still
-    execute; `unusable` lists why the exchange's data about the symbol cannot be used.
+    execute; `unusable` lists why the exchange's data about the symbol cannot be used; `totals` are those of the
+    portfolio, where they are known already.
     """
 
     intent: Intent
@@ -121,6 +161,14 @@ class OrderView:
     orders_this_minute: int
     is_repeat: bool
     unusable: Sequence[str] = ()
+    totals: Totals | None = None
+
+    @cached_property
+    def held_in_all(self) -> Totals | None:
+        """What all accounts hold together: `totals`, or computed from the portfolio; None while it is not known."""
+        if self.totals is not None or self.portfolio is None:
+            return self.totals
+        return totals_of(account_totals(one, self.portfolio.prices) for one in self.portfolio.accounts.values())
 
     @property
     def account(self) -> AccountView | None:
@@ -172,15 +220,21 @@ def is_risk_reducing(order: OrderView) -> bool:
 def position_after(order: OrderView, symbol: str) -> Decimal:
     """Largest linear position of the account in `symbol` that open intents and this order can lead to, signed: of a
     long and a short of the same size the short, which is nearer to liquidation."""
-    account, intent = order.account, order.intent
+    account, intent, pending = order.account, order.intent, order.pending
     assert account is not None
-    held = account.positions.get(symbol, (ZERO, ZERO))[0]
-    reach = {
-        side: order.pending.quantity(intent.account, LINEAR, symbol, side)
-        + (intent.quantity if intent.symbol == symbol and intent.side is side else ZERO)
-        for side in Side
-    }
-    return max(held, held + reach[Side.BUY], held - reach[Side.SELL], key=lambda one: (abs(one), one < ZERO))
+    held = account.positions.get(symbol, _FLAT)[0]
+    up = held + pending.quantity(intent.account, LINEAR, symbol, Side.BUY)
+    down = held - pending.quantity(intent.account, LINEAR, symbol, Side.SELL)
+    if intent.symbol == symbol and intent.side is Side.BUY:
+        up += intent.quantity
+    elif intent.symbol == symbol:
+        down -= intent.quantity
+    # A purchase only raises the position and a sale only lowers it, so `held` lies between both.
+    return down if abs(down) > abs(up) or (abs(down) == abs(up) and down < ZERO) else up
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure:f}" if isinstance(figure, Decimal) else str(figure)
 
 
 def percent(fraction: Decimal) -> str:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
+from statemachines.limits.insurance_fund import InsuranceLimits
 from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, OneOf, Order
-from statemachines.limits.shared_defaults import MAX_SLIPPAGE
+from statemachines.limits.shared_defaults import CAUTION_SIZE_FACTOR, MAX_SLIPPAGE
 from statemachines.parameters import (
     Allowed,
     EngineName,
@@ -41,13 +42,15 @@ TrippedLevel = Annotated[Level, OneOf(tuple(one for one in Level if one is not L
 
 
 class Switch(StrEnum):
-    """The automatic switches that exist; those of RM-4 that are missing here are not built."""
+    """The automatic switches of RM-4; the dead-man switch is a process of its own."""
 
     RECONCILIATION_MISMATCH = "reconciliation_mismatch"
     ORDERS_REJECTED = "orders_rejected"
     EXCHANGE_UNREACHABLE = "exchange_unreachable"
     MARKET_DATA_STALE = "market_data_stale"
     CLOCK_OFF = "clock_off"
+    WITHDRAWALS_SUSPENDED = "withdrawals_suspended"
+    INSURANCE_FUND = "insurance_fund"
 
 
 class EngineLimits(ParameterModel):
@@ -128,6 +131,42 @@ class StreakPolicy(SwitchPolicy):
     """Bad readings running after which it trips, never one (RM-4)."""
 
 
+class WithdrawalPolicy(StreakPolicy):
+    """Withdrawals of BTC, ETH or USDT are suspended at the exchange on all chains: CORE-HODL stops (CH-9, R2)."""
+
+    level: TrippedLevel = Level.HALTED
+    """The risk state of CORE-HODL that it trips (CH-9, R2)."""
+
+    global_level: TrippedLevel = Level.CAUTION
+    """The risk state of GLOBAL that it trips (R2)."""
+
+    apart_ms: Annotated[int, Field(ge=0, le=HOUR_MS)] = MINUTE_MS
+    """Bad readings that follow each other sooner count as one (R2)."""
+
+
+class InsurancePolicy(SwitchPolicy):
+    """The exchange's insurance fund is depleted: FUNDING takes no new risk; that it closes its pairs is the engine's
+    own rule, with the same limits (FU-9, R2)."""
+
+    fall: Annotated[Part, SetBy("engines.funding.insurance_fall")] = FundingParameters().insurance_fall
+    """A fall by more than this trips it (FU-9)."""
+
+    window_h: Annotated[int, Field(ge=1, le=168), SetBy("engines.funding.insurance_window_h")] = (
+        FundingParameters().insurance_window_h
+    )
+    """Hours within which the fall is measured (FU-9)."""
+
+    consecutive: Annotated[int, Field(ge=1, le=10), Readings, SetBy("engines.funding.insurance_readings")] = (
+        FundingParameters().insurance_readings
+    )
+    """Readings that must all show the fall (FU-9, RM-4)."""
+
+    @property
+    def limits(self) -> InsuranceLimits:
+        """FU-9 as one value."""
+        return InsuranceLimits(self.fall, self.window_h, self.consecutive)
+
+
 class ReadingPolicies(ParameterModel):
     """Readings of the exchange: GLOBAL is REDUCE_ONLY while one of them is bad. All durations are wall time."""
 
@@ -149,10 +188,17 @@ class ReadingPolicies(ParameterModel):
 
 
 class SwitchPolicies(ParameterModel):
-    """The automatic switches that exist; those of RM-4 that are missing here are not built."""
+    """The automatic switches (RM-4, R2)."""
 
-    reconciliation_mismatch: StreakPolicy = StreakPolicy()
-    """Reconciliation finds more differences than `mismatch_tolerance` (RM-4)."""
+    reconciliation_mismatch: StreakPolicy = StreakPolicy(level=Level.HALTED)
+    """Reconciliation finds more differences of an account than `mismatch_tolerance`; it trips the account's engine
+    (RM-4, R2)."""
+
+    withdrawals_suspended: WithdrawalPolicy = WithdrawalPolicy()
+    """Withdrawals are suspended at the exchange (CH-9, R2)."""
+
+    insurance_fund: InsurancePolicy = InsurancePolicy()
+    """The exchange's insurance fund is depleted (FU-9, R2)."""
 
     orders_rejected: SwitchPolicy = SwitchPolicy()
     """More than `reject_share` of the last `reject_window` orders are rejected; that many readings are its streak
@@ -217,6 +263,15 @@ class RiskParameters(ParameterModel):
     """Most that all engines together may hold in coins and positions; in profile live the smaller of it and
     live.canary_limit_usdt counts (RM-1)."""
 
+    max_exposure_of_portfolio: Annotated[
+        Decimal, Field(gt=0, le=MAX_LEVERAGE), Unit("multiples of the portfolio's equity")
+    ] = Decimal("1.25")
+    """Most that all accounts together may be exposed to one side, coins and perpetuals of all engines added with their
+    signs; an entry that would pass it is refused (RM-1, R4)."""
+
+    exposure_limited: EngineNames = (ActorName.TREND_1, ActorName.TREND_2)
+    """Engines whose entries that limit refuses (R4)."""
+
     price_collar: Part = Decimal("0.10")
     """Furthest that the reference price of an order may be from the last closed price, and the worst price that an
     approval lets through (RM-1)."""
@@ -237,7 +292,7 @@ class RiskParameters(ParameterModel):
     ] = 120
     """Most intents that add risk (RM-1)."""
 
-    caution_size_factor: Part = Decimal("0.5")
+    caution_size_factor: Part = CAUTION_SIZE_FACTOR
     """What sizes are multiplied by in CAUTION (RM-3, R2)."""
 
     calm_ms: Milliseconds = DAY_MS

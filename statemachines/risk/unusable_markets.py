@@ -29,6 +29,8 @@ class UnusableMarkets:
 
     def why(self, intent: Intent, instrument: Instrument | None) -> tuple[str, ...]:
         """Why the data of an intent's market, account or coins (reported without a category) cannot be used."""
+        if not self._reasons:
+            return ()
         coins = () if instrument is None else (instrument.base_coin, instrument.quote_coin)
         whole = f"{WHOLE_ACCOUNT}:{intent.account}"
         keys = (price_key(intent.category, intent.symbol), whole, *(f":{coin}" for coin in coins))

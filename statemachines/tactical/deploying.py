@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from statemachines.limits.entry_gate import ScopeState, barring_scope
+from statemachines.limits.entry_gate import ScopeState, barring_scope, caution_factor
 from statemachines.messages.control import RunCycle
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.inactive_rules import source_alerts
@@ -110,12 +110,14 @@ class Deploying:
         return None if bar is None else f"risk state {bar.state} of {bar.scope} (RM-2)"
 
     def _deploy(self, candidate: DeploymentCandidate, capital: Capital, day_ms: int, now_ms: int) -> None:
-        """TA-4: 80 % BTC, 20 % ETH at market. Level and date are recorded with the orders, in one commit (TA-9)."""
+        """TA-4: 80 % BTC, 20 % ETH at market. Level and date are recorded with the orders, in one commit (TA-9). In
+        CAUTION half of it is bought (R2); the other half is free cash, not part of level 1's reserve."""
         key, engine = self.engine_orders.upcoming.key, self.engine_orders.engine
         level = _LEVEL_OF.get(candidate.trigger)
         data = {"trigger": candidate.trigger.value, "amount_usdt": str(candidate.amount_usdt), "day_ms": day_ms}
         self.engine_orders.decide(key, "detect", f"{candidate.trigger.value}: {candidate.sentence}", data)
-        amount = payable(candidate.amount_usdt, capital.cash_usdt, self.parameters)
+        factor = caution_factor(engine.risk.values(), self.parameters.caution_size_factor)
+        amount = payable(candidate.amount_usdt * factor, capital.cash_usdt, self.parameters)
         budgets = {coin: amount * share for coin, share in self.parameters.shares.items() if share > 0}
         wanted = self.engine_orders.possible({coin: usdt / engine.prices[coin] for coin, usdt in budgets.items()})
         if not wanted:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from statemachines.limits.parameter_checks import Order, in_words
-from statemachines.limits.shared_defaults import MAX_SLIPPAGE, SPOT_TAKER_FEE
+from statemachines.limits.shared_defaults import CAUTION_SIZE_FACTOR, MAX_SLIPPAGE, SPOT_TAKER_FEE
 from statemachines.parameters import Coin, FeeRate, ParameterModel, PositiveUsdt, SetBy, Unit
 from statemachines.values import SPOT
 
@@ -82,6 +82,9 @@ class TacticalParameters(ParameterModel):
 
     spot_fee_rate: Annotated[FeeRate, SetBy("engines.funding.spot_fee_rate")] = SPOT_TAKER_FEE
     """The venue's taker fee on spot; what it may take stays in cash (A2)."""
+
+    caution_size_factor: Annotated[Fraction, SetBy("risk.caution_size_factor")] = CAUTION_SIZE_FACTOR
+    """What a deployment is multiplied by in CAUTION (R2)."""
 
     min_deployment_usdt: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(100)
     """Smallest deployment; a smaller one waits (A3)."""

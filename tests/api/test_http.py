@@ -61,6 +61,7 @@ ANSWERS: dict[str, Any] = {
     "/equity": models.Page[trade_models.PerformanceDay],
     "/performance": list[trade_models.EnginePerformance],
     "/discrepancies": models.Page[trade_models.Discrepancy],
+    "/switch-trips": models.Page[trade_models.SwitchTrip],
     "/switches": list[trade_models.Switch],
 }
 

@@ -27,7 +27,7 @@ from api.ledger.period import Period
 from api.logics import logics
 from infra.backtest.system import DirectExchange, InProcessSystem
 from infra.bybit.credentials import Credentials
-from infra.bybit.ledger_reading import ExchangeRecords
+from infra.bybit.readers.ledger_reading import ExchangeRecords
 from infra.bybit.session import DirectSessions
 from infra.config import EternalConfig
 from infra.database import connection, ledger_rows

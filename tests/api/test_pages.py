@@ -25,6 +25,8 @@ from statemachines.facts import (
     OrderFact,
     PostingFact,
     PostingLine,
+    SwitchReading,
+    SwitchTripFact,
     TransferFact,
 )
 from statemachines.values import ActorName, Side
@@ -68,6 +70,10 @@ def facts(number: int, at_ms: int) -> list[Fact]:
             alert_id=f"a{name}", actor=ActorName.TREND_1, severity="info", title="", text="", state="open",
             market_ms=at_ms, changed_ms=at_ms,
         ),
+        SwitchTripFact(
+            trip_id=f"s{name}", switch="clock_off", subject="", effect="", reason="", tripped_ms=at_ms,
+            readings=[SwitchReading(source="clock", value="2000 ms", limit="1000 ms")],
+        ),
         DiscrepancyFact(
             discrepancy_id=f"d{name}", account="TREND-1", kind="order", subject="", ours="", theirs="", resolution="",
             found_ms=at_ms,
@@ -104,6 +110,7 @@ def test_every_row_comes_exactly_once(client: TestClient, limit: int) -> None:
         "/transfers": ("transfer_id",),
         "/alerts": ("alert_id",),
         "/discrepancies": ("discrepancy_id",),
+        "/switch-trips": ("trip_id",),
         "/events": ("id",),
         "/actors/order-manager/transitions": ("id",),
         "/ledger": ("posting_id",),

@@ -65,6 +65,7 @@ PATHS = (
     "/equity",
     "/performance",
     "/discrepancies",
+    "/switch-trips",
     "/switches",
 )
 

@@ -74,7 +74,9 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
         if report.quantity:
             _set_position(context, books, report.symbol, adopted(report.quantity, report.average_price), snapshot)
             theirs = f"{report.quantity} at {report.average_price}"
-            findings.append(Finding(account, "position", report.symbol, "none", theirs, "adopted at the first start"))
+            findings.append(
+                Finding(account, "external_position", report.symbol, "none", theirs, "adopted at the first start")
+            )
     findings += _adopt_orders(context, books, snapshot, [])
     books.changed()
     return findings

@@ -13,6 +13,7 @@ Kind = Literal[
     "order",
     "own_order",
     "position",
+    "external_position",
     "average_price",
     "balance",
     "earn",
@@ -29,6 +30,9 @@ RECOVERED: frozenset[Kind] = frozenset(
 )
 """Kinds that the exchange's own records explain: they are listed but do not count as mismatches (RM-4)."""
 
+EXTERNAL: frozenset[Kind] = frozenset({"order", "external_position"})
+"""Orders and positions that are none of ours: they alert, they are no mismatch (R2)."""
+
 
 class Finding(NamedTuple):
     """One difference: our value, the exchange's value, and the resolution."""
@@ -43,7 +47,7 @@ class Finding(NamedTuple):
     @property
     def is_mismatch(self) -> bool:
         """Whether the difference is unexplained and counts as a mismatch."""
-        return self.kind not in RECOVERED
+        return self.kind not in RECOVERED | EXTERNAL
 
     def sentence(self) -> str:
         """For alerts and reports."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.findings import Finding, Kind
 from statemachines.ledger.positions import Position, adopted
 from statemachines.requests import PositionReport
 from statemachines.values import Account
@@ -35,15 +35,17 @@ def compare_positions(
         report = shown.get(symbol)
         quantity = report.quantity if report else Decimal(0)
         average = report.average_price if report else Decimal(0)
+        kind: Kind
         if held.quantity != quantity:
-            kind, resolution = "position", "the exchange's position adopted as EXTERNAL"
+            kind = "position" if held.quantity else "external_position"
+            resolution = "the exchange's position adopted as EXTERNAL"
         elif quantity and abs(held.average_price - average) > average * AVERAGE_TOLERANCE:
             kind, resolution = "average_price", "the exchange's average price adopted"
         else:
             continue
         finding = Finding(
             account,
-            "position" if kind == "position" else "average_price",
+            kind,
             symbol,
             f"{held.quantity} at {held.average_price:.8f}",
             f"{quantity} at {average}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -69,6 +70,8 @@ class Run:
     readings: dict[Account, Reading] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     changed: dict[Account, None] = field(default_factory=dict)
+    left: set[Account] = field(default_factory=set)
+    """Accounts whose money could not be compared: busy, or with unreadable rows."""
 
 
 class Reconciler:
@@ -286,6 +289,8 @@ class Reconciler:
             # A second reading confirms or drops them; until then the correct balances are unknown.
             if reading.number < context.parameters.max_readings:
                 self._read(running, account, reading.number + 1, 0, 0.0)
+            else:
+                running.left.add(account)
             return
         if self._is_audited_again(running, reading, snapshot):
             return
@@ -295,6 +300,7 @@ class Reconciler:
         if lacks_executions(snapshot):
             text = f"{account} has unreadable executions; its money is compared once they can be read"
             context.remark(str(account), "unread", text)
+            running.left.add(account)
             return
         positions, balances = comparison.differences(context, snapshot)
         if positions or balances:
@@ -344,6 +350,7 @@ class Reconciler:
             self._read(running, account, reading.number + 1, 0, 0.0)
             return True
         if busy:
+            running.left.add(account)
             text = f"{account} was busy during {reading.number} readings; its money is compared in the next pass"
             context.remark(str(account), "busy", text)
         return busy
@@ -368,6 +375,7 @@ class Reconciler:
                 reason=running.reason,
                 discrepancies=len(mismatches),
                 details=tuple(details[:MAX_DETAILS]),
+                by_account=_by_account(running.left, mismatches),
             )
         )
         for account in Account if running.reason == START else running.changed:
@@ -389,6 +397,10 @@ class Reconciler:
             running.reason,
             f"{len(Account)} accounts compared: {len(mismatches)} differences, {explained} late bookings",
         )
+        external = [finding.sentence() for finding in running.findings if finding.kind == "external_position"]
+        if external:
+            text = f"{'; '.join(external)}. They are shown and left unchanged. Find out who trades in these accounts."
+            context.alert("critical", f"{len(external)} positions are none of ours", text)
         if mismatches:
             context.alert(
                 "critical",
@@ -396,6 +408,12 @@ class Reconciler:
                 "; ".join(finding.sentence() for finding in mismatches[:MAX_DETAILS])
                 + ". Our accounts were corrected to the exchange's figures; find out why they differed.",
             )
+
+
+def _by_account(left: set[Account], mismatches: list[Finding]) -> dict[Account, int]:
+    """The differences of each account; one that has some counts even if the rest of it could not be compared."""
+    counts = Counter(finding.account for finding in mismatches)
+    return {account: counts[account] for account in Account if counts[account] or account not in left}
 
 
 def _explained(findings: list[Finding]) -> list[Finding]:

@@ -31,6 +31,7 @@ from infra.feeds.fear_greed import FearGreedFeed
 from infra.feeds.feeds import Feeds
 from infra.feeds.source import HttpJson
 from statemachines.actor_logic import NO_LOOKAHEAD
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import BarFrame, QuoteFrame
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
@@ -40,7 +41,6 @@ from statemachines.requests import (
     AmendOrder,
     BarsRead,
     CancelOrder,
-    FeedRead,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
@@ -51,7 +51,6 @@ from statemachines.requests import (
     Quote,
     ReadAccount,
     ReadBars,
-    ReadFeed,
     ReadFunding,
     ReadMarket,
     Refused,
@@ -60,6 +59,7 @@ from statemachines.requests import (
     TransferState,
     VenueOrderStatus,
 )
+from statemachines.solvency.terms import COINS, ReadSolvency, SolvencyRead
 from statemachines.values import DAY_MS, HOUR_MS, Account, Category, Side
 from tests.infra.bybit.venue import order_of
 
@@ -194,6 +194,9 @@ def test_reads(simulator: Simulator) -> None:
     feed = perform(Account.MASTER, ReadFeed(market_ms=START))
     assert isinstance(feed, FeedRead) and feed.reason == ""
     assert feed.fear_greed_ms == START - DAY_MS and feed.dvol_ms == START
+    solvency = perform(Account.MASTER, ReadSolvency(coins=COINS, symbols=("BTCUSDT",)))
+    assert isinstance(solvency, SolvencyRead) and not solvency.unread and not solvency.no_access
+    assert solvency.insurance_usdt == 500_000_000 and len(solvency.withdrawals) == len(COINS)
 
 
 def test_orders_and_transfers(simulator: Simulator) -> None:

@@ -10,20 +10,19 @@ import pytest
 import requests
 
 from infra.bybit.orders.bodies import InvalidRequest, order_body
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.requests import (
     Accepted,
     AccountSnapshot,
     AmendOrder,
     BarsRead,
     CancelOrder,
-    FeedRead,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,
     PlaceOrder,
     ReadAccount,
     ReadBars,
-    ReadFeed,
     ReadFunding,
     Refused,
     SetLeverage,

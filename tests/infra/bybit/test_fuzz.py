@@ -22,6 +22,7 @@ from infra.bybit.session import DirectSessions
 from infra.bybit.streams.book import BookGapError
 from infra.bybit.streams.frames import PublicFrames, moment_ms, parse_private_frame
 from infra.simulator.api import ApiRequest
+from statemachines.feeds.terms import FeedRead
 from statemachines.messages.market import BarFrame, QuoteFrame, RowsSetAside
 from statemachines.messages.orders import ExecutionFrame, OrderFrame
 from statemachines.requests import (
@@ -30,7 +31,6 @@ from statemachines.requests import (
     AmendOrder,
     BarsRead,
     CancelOrder,
-    FeedRead,
     FundingRead,
     LookUpOrder,
     LookUpTransfer,

@@ -184,6 +184,7 @@ def test_the_configured_quotas_are_those_of_the_exchange() -> None:
         **{"create-batch.spot": 20, "amend-batch.spot": 20, "cancel-batch.spot": 20},
         **dict.fromkeys(("orders", "history", "executions", "positions", "wallet", "account"), 50),
         "transactions": 25,
+        "coin-info": 5,
         "earn": 5,  # not in the exchange's table (bybit-v5 4.6)
     }
     assert {quota.seconds for quota in RateLimits().groups.values()} == {1.0}

@@ -18,7 +18,11 @@ from infra.bybit.credentials import AccountKey, Credentials, CredentialsError, f
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.lockstep import SimulatorLockstep
 from infra.bybit.session import DirectSession, GatewaySession, HttpSessions
-from statemachines.requests import FeedRead, PlaceOrder, Refused
+from statemachines.feeds.terms import FeedRead
+from statemachines.requests import (
+    PlaceOrder,
+    Refused,
+)
 from statemachines.values import Account, Side
 from tests.infra.answering import answering
 from tests.kit.peers import StandingClock

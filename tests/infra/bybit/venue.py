@@ -9,7 +9,10 @@ from typing import Any
 from actors.runtime.ports import MarketClock
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.session import DirectSessions, Handle
-from statemachines.requests import FeedRead, PlaceOrder
+from statemachines.feeds.terms import FeedRead
+from statemachines.requests import (
+    PlaceOrder,
+)
 from statemachines.values import DAY_MS, Account, Category, Side
 from tests.kit.peers import StandingClock
 

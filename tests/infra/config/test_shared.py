@@ -51,9 +51,20 @@ def test_slippage_fee_and_a_makers_life_have_one_setting() -> None:
         settings=["orders.max_slippage=0.01", "funding.spot_fee_rate=0.002", "core_hodl.maker_life_h=6"]
     )
     assert config.risk_in_force.slippage_limit == config.orders_in_force.max_slippage == Decimal("0.01")
-    assert config.tactical_in_force.max_slippage == Decimal("0.01")
-    assert config.tactical_in_force.spot_fee_rate == Decimal("0.002")
+    assert load_config(settings=["risk.caution_size_factor=0.25"]).in_force(
+        "engines.core_hodl"
+    ).caution_size_factor == Decimal("0.25")
+    assert config.in_force("engines.tactical").max_slippage == Decimal("0.01")
+    assert config.in_force("engines.tactical").spot_fee_rate == Decimal("0.002")
     assert config.orders_in_force.maker_expiry_ms == 6 * 3_600_000
+
+
+def test_the_insurance_fund_has_one_limit() -> None:
+    """FU-9: FUNDING leaves and the risk manager bars its entries at the same fall."""
+    config = load_config(settings=["funding.insurance_fall=0.2", "funding.insurance_window_h=12"])
+    fund = config.risk_in_force.switches.insurance_fund
+    assert (fund.fall, fund.window_h, fund.consecutive) == (Decimal("0.2"), 12, 2)
+    assert fund.limits == config.engines.funding.insurance_limits
 
 
 def test_tactical_is_made_with_the_shared_limits() -> None:
@@ -75,6 +86,8 @@ def test_tactical_is_made_with_the_shared_limits() -> None:
         ("tactical.spot_fee_rate=0.01", "set once, as engines.funding.spot_fee_rate"),
         ("orders.maker_expiry_ms=1", "set once, as engines.core_hodl.maker_life_h"),
         ("risk.insurance_fund_fall=0.2", "set once, as engines.funding.insurance_fall"),
+        ("risk.switches.insurance_fund.fall=0.2", "set once, as engines.funding.insurance_fall"),
+        ("tactical.caution_size_factor=0.2", "set once, as risk.caution_size_factor"),
     ],
 )
 def test_the_second_name_is_refused_and_names_the_one_to_use(setting: str, instead: str) -> None:
@@ -99,7 +112,7 @@ def test_the_defaults_of_both_parts_are_equal() -> None:
     """What the risk manager is made with in a test is what it is given by the configuration."""
     config = EternalConfig()
     assert config.risk_in_force == config.risk
-    assert config.orders_in_force == config.orders and config.tactical_in_force == config.engines.tactical
+    assert config.orders_in_force == config.orders and config.in_force("engines.tactical") == config.engines.tactical
     funding = config.risk.engines[ActorName.FUNDING]
     assert funding.max_asset_of_equity == Decimal("0.051") and funding.max_total_leverage == 1
 

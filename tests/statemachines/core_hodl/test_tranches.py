@@ -17,6 +17,7 @@ from tests.statemachines.core_hodl.world import (
     built_world,
     day,
     hanging,
+    risk,
     sum_of,
     world,
 )
@@ -55,6 +56,20 @@ def test_ch6_days_without_a_cycle_lengthen_the_build_and_lose_no_tranche() -> No
     assert len(made.intents("tranche")) == 60
     assert made.state == "ACCUMULATION"
     assert made.triggers("built") == [(day(34), "built")]
+
+
+def test_r2_in_caution_half_of_a_tranche_is_bought_and_the_rest_is_spread_over_the_others() -> None:
+    calm, cautious = world("60000"), world("60000")
+    cautious.tell(risk("CAUTION"))
+    for made in (calm, cautious):
+        made.run_day(START, CLOSES)
+    for coin in ("BTC", "ETH"):
+        whole, half = sum_of(calm.intents("tranche"), coin), sum_of(cautious.intents("tranche"), coin)
+        assert half == pytest.approx(whole / 2, abs=D("0.001")), coin
+    cautious.tell(risk("NORMAL"))
+    for number in range(1, 30):
+        cautious.run_day(day(number), CLOSES)
+    assert sum_of(cautious.intents("tranche"), "BTC") == pytest.approx(D("3.8"), abs=D("0.02"))
 
 
 def test_ch6_what_expired_is_carried_on_and_never_bought_twice() -> None:

@@ -239,7 +239,9 @@ def day(number: int) -> int:
     return START + number * DAY_MS
 
 
-def risk(state: Literal["NORMAL", "HALTED", "REDUCE_ONLY"], scope: str = "GLOBAL", reason: str = "test") -> RiskState:
+def risk(
+    state: Literal["NORMAL", "CAUTION", "HALTED", "REDUCE_ONLY"], scope: str = "GLOBAL", reason: str = "test"
+) -> RiskState:
     return RiskState(scope=scope, state=state, size_factor=Decimal(1), reason=reason)
 
 

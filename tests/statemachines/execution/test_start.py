@@ -218,13 +218,14 @@ def test_or9_orders_and_positions_unknown_to_us_are_adopted_and_left_alone() -> 
     (order,) = rig.recorded(OrderFact)
     assert order.engine == "EXTERNAL" and order.state == "New"
     assert {(fact.kind, fact.subject) for fact in rig.recorded(DiscrepancyFact)} == {
-        ("position", "BTCUSDT"), ("order", "by-hand")}  # fmt: skip
-    assert rig.bodies(Reconciled)[0].discrepancies == 2
+        ("external_position", "BTCUSDT"), ("order", "by-hand")}  # fmt: skip
+    assert rig.bodies(Reconciled)[0].discrepancies == 0, "R2: what is none of ours alerts, it is no mismatch"
+    assert any("positions are none of ours" in alert.title for alert in rig.alerts)
     assert exchange.orders["by-hand"].status is VenueOrderStatus.NEW
     day(rig)
     rig.crash()
     rig.settle()
-    assert [body.discrepancies for body in rig.bodies(Reconciled)] == [2, 0, 0]
+    assert [body.discrepancies for body in rig.bodies(Reconciled)] == [0, 0, 0]
 
 
 def test_frames_before_the_first_reading_wait_and_count_once() -> None:

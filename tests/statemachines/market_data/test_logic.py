@@ -12,6 +12,7 @@ from statemachines.commands import (
     Send,
 )
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.feeds.terms import FeedRead
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
     BarFrame,
@@ -25,7 +26,6 @@ from statemachines.messages.market import (
 from statemachines.messages.orders import ResponseReceived
 from statemachines.requests import (
     BarsRead,
-    FeedRead,
     FundingRead,
     MarketSnapshot,
     ReadBars,

@@ -12,6 +12,7 @@ from statemachines.commands import (
     ExchangeCall,
 )
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.feeds.terms import FeedRead, ReadFeed
 from statemachines.market_data.logic import MarketDataLogic
 from statemachines.market_data.parameters import MarketDataParameters
 from statemachines.messages.envelope import Body, Envelope
@@ -23,15 +24,14 @@ from statemachines.requests import (
     BarsRead,
     ExchangeRequest,
     ExchangeResponse,
-    FeedRead,
     FundingRead,
     MarketSnapshot,
     Quote,
     ReadBars,
-    ReadFeed,
     ReadFunding,
     ReadMarket,
 )
+from statemachines.solvency.terms import CoinWithdrawals, ReadSolvency, SolvencyRead
 from statemachines.values import DAY_MS, HOUR_MS, Category, Instrument
 from tests.kit import builders
 from tests.kit.core import Core
@@ -39,7 +39,12 @@ from tests.kit.core import Core
 D0 = 1_700_006_400_000 // DAY_MS * DAY_MS
 SYMBOLS: tuple[tuple[Category, str], ...] = (("spot", "BTCUSDT"), ("linear", "BTCUSDT"))
 PARAMETERS = MarketDataParameters(
-    symbols=SYMBOLS, daily_backfill_default=3, hourly_backfill=4, daily_backfill={}, inactive_after_hours=24
+    symbols=SYMBOLS,
+    daily_backfill_default=3,
+    hourly_backfill=4,
+    daily_backfill={},
+    inactive_after_hours=24,
+    solvency_every_ms=None,
 )
 
 
@@ -110,6 +115,9 @@ class Exchange:
                 return FeedRead(
                     fear_greed=20, fear_greed_ms=request.market_ms - DAY_MS, reason="DVOL is not configured"
                 )
+            case ReadSolvency():
+                coins = tuple(CoinWithdrawals(coin=coin, chains=2, open_chains=2) for coin in request.coins)
+                return SolvencyRead(market_ms=0, insurance_usdt=Decimal(1_000), withdrawals=coins)
         raise AssertionError(f"{request.kind} is not market data")
 
 

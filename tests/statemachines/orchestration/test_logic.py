@@ -154,7 +154,22 @@ def test_or3_a_day_is_never_run_twice() -> None:
     assert len(world.summaries()) == 1 and len(world.bodies(RunCycle)) == 4
 
 
-@pytest.mark.parametrize("state", ["CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"])
+def test_r2_in_caution_the_cycle_runs_and_capital_rests() -> None:
+    """GLOBAL CAUTION (CH-9): the engines may enter, at half size, and no transfer is made before the next NORMAL cycle.
+    Before, the cycle stopped as in REDUCE_ONLY."""
+    world = World().open()
+    world.risk = "CAUTION"
+    world.tell(wish(1))
+    world.close_day()
+    assert world.stages() == ["REFRESH", "RISK", "ENGINES", "SUMMARY", "IDLE"]
+    assert len(world.bodies(RunCycle)) == 4 and all(r.entries_allowed for r in world.bodies(RunCycle))
+    assert not world.bodies(TransferOrdered)
+    world.risk = "NORMAL"
+    world.close_day()
+    assert len(world.bodies(TransferOrdered)) == 1
+
+
+@pytest.mark.parametrize("state", ["REDUCE_ONLY", "HALTED", "PAUSED"])
 def test_or3_unless_normal_the_risk_action_is_executed_and_the_cycle_stops(state: str) -> None:
     world = World().open()
     world.risk = state

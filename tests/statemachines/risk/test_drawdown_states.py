@@ -163,9 +163,9 @@ def test_rm4_a_second_mismatch_in_a_row_trips_never_one() -> None:
     assert not facts(world.tell(reconciled(T0 + 2, 0), T0 + 2), "switches")
     world.tell(reconciled(T0 + 3, 1), T0 + 3)
     (fact,) = facts(world.tell(reconciled(T0 + 4, 1), T0 + 4), "switches")
-    assert (fact.scope, fact.state) == ("GLOBAL", "REDUCE_ONLY")
+    assert (fact.scope, fact.state) == ("trend-1", "HALTED"), "R2: the account's engine"
     world.settle(T0 + 4 + DAY_MS + HOUR_MS)
-    assert world.state("GLOBAL") == "NORMAL"
+    assert world.state("trend-1") == "HALTED" and world.state("GLOBAL") == "NORMAL"
 
 
 def test_rm4_many_rejections_trip() -> None:

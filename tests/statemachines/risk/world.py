@@ -62,8 +62,11 @@ def balances(account: Account, cash: str, **coins: str) -> BalancesKnown:
     )
 
 
-def reconciled(now_ms: int, discrepancies: int = 0) -> Reconciled:
-    return Reconciled(market_ms=now_ms, reason="start", discrepancies=discrepancies)
+def reconciled(now_ms: int, discrepancies: int = 0, account: Account = Account.TREND_1) -> Reconciled:
+    """A comparison of all accounts, with the differences all in one of them."""
+    found = dict.fromkeys(Account, 0) | {account: discrepancies}
+    details = tuple(f"{account} position BTCUSDT: difference {n}" for n in range(discrepancies))
+    return Reconciled(market_ms=now_ms, reason="start", discrepancies=discrepancies, details=details, by_account=found)
 
 
 def fill(order: Intent, now_ms: int, quantity: str, position: str, cash: str, price: str = "1000") -> Fill:

@@ -396,6 +396,20 @@ def test_risk_states_bar_deployments() -> None:
     assert market.deployed() == ["TA-1 level 1"]
 
 
+def test_r2_in_caution_half_is_deployed() -> None:
+    """The other half is free cash: level 1's reserve is what it would have been."""
+    sizes = []
+    for state in ("NORMAL", "CAUTION"):
+        market = Market()
+        market.world.tell(RiskState(scope="GLOBAL", state=state, size_factor=D(1), reason="test"))
+        market.close(5_000)
+        assert market.deployed() == ["TA-1 level 1"]
+        (reserve,) = [D(str(n.data["reserve_usdt"])) for n in market.world.notes if n.trigger == "deploy"]
+        sizes.append((sum(one.quantity * one.reference_price for one in market.intents()), reserve))
+    (whole, reserve), (half, same_reserve) = sizes
+    assert half == pytest.approx(whole / 2, rel=D("0.001")) and reserve == same_reserve > 0
+
+
 def test_every_cycle_is_answered_once() -> None:
     """OR-3."""
     market = Market()

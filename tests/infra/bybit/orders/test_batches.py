@@ -22,12 +22,12 @@ from infra.bybit.parsing.fields import Row
 from infra.bybit.session import DirectSessions
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import BatchKind
+from statemachines.feeds.terms import FeedRead
 from statemachines.requests import (
     Accepted,
     AmendOrder,
     CancelOrder,
     ExchangeResponse,
-    FeedRead,
     OrderWrite,
     PlaceOrder,
     Refused,
