@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from actors.runtime.policies.ports import UnusablePolicyError
 from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
+from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
 from infra.faults import OperatorError
+from statemachines.messages.control import PolicyRecorded
 
 LAUNCH = "launch"
 SHOWN = 5
@@ -38,6 +41,32 @@ class InForce(NamedTuple):
             f"{len(self.overridden)} settings of the configuration differ and do not apply: "
             f"{shown(self.overridden)}. `eternal policy rollback --to-configuration` makes the configuration apply."
         )
+
+
+class PolicyWatch:
+    """Implements `actors.runtime.policies.ports.PolicyWatchPort`: versions recorded after that of the system's start,
+    `started`."""
+
+    def __init__(self, url: str, config: EternalConfig, started: int) -> None:
+        self._url, self._config, self._newest = url, config, started
+        self._line = Line(url, "policy watch")
+
+    def newer(self) -> PolicyRecorded | None:
+        """The newest version, once. Raises UnusablePolicyError and StoreUnavailableError."""
+        newest = self._line.perform(registers.newest_version)
+        if newest <= self._newest:
+            return None
+        found = self._line.perform(lambda connection: registers.read_version(connection, newest))
+        assert found is not None
+        self._newest = newest
+        try:
+            with_policy(self._config, found.policy, f"policy version {newest}")
+        except OperatorError as error:
+            raise UnusablePolicyError(
+                f"Policy version {newest} of {found.who} ({found.reason}) cannot be used by the running program: "
+                f"{error} The version before stays in force; correct the setting with `eternal policy set`."
+            ) from None
+        return PolicyRecorded(version=newest, policy=dict(found.policy), who=found.who, reason=found.reason)
 
 
 class Change(NamedTuple):

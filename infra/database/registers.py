@@ -15,6 +15,7 @@ from infra.database.connection import connect
 from infra.database.outage import is_outage
 from infra.database.statements import to_json
 from infra.faults import OperatorError
+from statemachines.policy.held import KEY as HELD
 
 BEAT = """
 INSERT INTO heartbeats (component, state, market_ms, detail) VALUES (%s, %s, %s, %s)
@@ -127,8 +128,28 @@ def policy_history(url: str, limit: int = 50) -> list[PolicyVersion]:
 
 def policy_version(url: str, number: int) -> PolicyVersion | None:
     """The version of this number; None if there is none."""
-    with connect(url, "policy") as connection, _cursor(connection) as cursor:
+    with connect(url, "policy") as connection:
+        return read_version(connection, number)
+
+
+def read_version(connection: psycopg.Connection[Any], number: int) -> PolicyVersion | None:
+    """The version of this number; None if there is none."""
+    with _cursor(connection) as cursor:
         return cursor.execute(_ONE, (number,)).fetchone()
+
+
+def newest_version(connection: psycopg.Connection[Any]) -> int:
+    """The number of the newest version; 0 before the first start."""
+    found = connection.execute("SELECT coalesce(max(version), 0) FROM policy_versions").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def held_policies(url: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """What every actor holds, by its name: state and document of its row (`statemachines.policy.held`)."""
+    with connect(url, "policy") as connection:
+        rows = connection.execute("SELECT actor, state, data FROM machine_states WHERE key = %s", (HELD,)).fetchall()
+    return {actor: (state, data) for actor, state, data in rows}
 
 
 def record_policy(

@@ -32,11 +32,11 @@ from statemachines.messages.control import (
     ReadingChanged,
     RiskAssessed,
     RiskState,
-    RunCycle,
 )
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
+from statemachines.orchestration import engine_turns
 from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
@@ -332,43 +332,22 @@ class OrchestratorLogic:
                 return []
             cycle.waiting_for = None
             self._wake(now_ms)
-            return self._skip(engine, "it became FAULTED before its part had ended")
+            return engine_turns.skip(cycle, engine, "it became FAULTED before its part had ended")
         next_engine = cycle.next_engine()
         if next_engine is None:
             self._wake(now_ms)
             return [cycle.engines_have_run()]
         if self._components.get(str(next_engine)) == FAULTED:
             self._wake(now_ms)
-            return self._skip(next_engine, "it is FAULTED")
+            return engine_turns.skip(cycle, next_engine, "it is FAULTED")
         if cycle.equity_usdt is None:
             self._wake(now_ms)
-            return self._skip(next_engine, "the portfolio is not known, so there is no target for it")
+            return engine_turns.skip(cycle, next_engine, "the portfolio is not known, so there is no target for it")
         return self._run(next_engine)
 
     def _run(self, engine: ActorName) -> Commands:
-        cycle = self._cycle
-        assert cycle.equity_usdt is not None
         own_state = self._risk_states.get(str(engine), "NORMAL")
-        entries_allowed = cycle.stage is Stage.ENGINES and permits_entries(own_state)
-        target = self._capital.weights(cycle.day_ms)[engine] * cycle.equity_usdt
-        cycle.waiting_for = str(engine)
-        body = RunCycle(
-            day_ms=cycle.day_ms,
-            close_ms=cycle.close_ms,
-            engine=engine,
-            target_usdt=target,
-            portfolio_usdt=cycle.equity_usdt,
-            entries_allowed=entries_allowed,
-        )
-        may = (
-            "entries allowed" if entries_allowed else f"no entries (risk {cycle.risk_state}, its own state {own_state})"
-        )
-        reason = f"{engine}: target {target:f} of {cycle.equity_usdt:f} USDT, {may}"
-        return [cycle.stay("run_engine", reason, engine=str(engine), target_usdt=str(target)), Send(body)]
-
-    def _skip(self, engine: ActorName, why: str) -> Commands:
-        self._cycle.outcomes[str(engine)] = f"skipped: {why}"
-        return [self._cycle.stay("skip_engine", f"{engine} is skipped: {why}", engine=str(engine))]
+        return engine_turns.run(self._cycle, engine, own_state, self._capital.weights(self._cycle.day_ms)[engine])
 
     def _move_capital(self, now_ms: int) -> Commands:
         cycle = self._cycle

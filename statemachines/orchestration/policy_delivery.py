@@ -66,7 +66,9 @@ class PolicyDelivery:
         if body.version <= self._newest:
             return [self._machine.remark("repeat", f"version {body.version} was recorded before", data)]
         self._newest, self._waiting = body.version, body
-        reason = f"version {body.version} of {body.who} ({body.reason}) is recorded and waits for the time between cycles"
+        reason = (
+            f"version {body.version} of {body.who} ({body.reason}) is recorded and waits for the time between cycles"
+        )
         return [self._machine.fire("record", reason, data)]
 
     def is_due(self, stage: Stage) -> bool:

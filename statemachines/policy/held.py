@@ -85,9 +85,7 @@ class HeldPolicy:
         data = {"version": body.version, "who": body.who, "newest": newest}
         if body.version <= newest:
             return [self._machine.remark("repeat", f"version {body.version} is not newer than {newest}", data)]
-        self.next = Version(
-            body.version, body.policy, body.who, body.reason, message.id, message.trace or message.id
-        )
+        self.next = Version(body.version, body.policy, body.who, body.reason, message.id, message.trace or message.id)
         self.is_dirty = True
         reason = f"version {body.version} of {body.who} ({body.reason}) waits; {self.current.number} is in force"
         return [self._machine.fire("take", reason, data)]
