@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
 from statemachines.messages.accounts import CapitalFreed, TransferWanted
-from statemachines.messages.control import CycleDone
+from statemachines.messages.control import CycleDone, FlattenOrdered
 from statemachines.messages.market import BarsClosed, FundingSettled, InsuranceSeen, QuotesSeen
 from statemachines.messages.orders import Intent, Withdraw
 from statemachines.values import ActorName
@@ -57,7 +57,7 @@ SPECS = (
         logic=_logic,
         actor_class=Funding,
         subscribes=(*EVERY_ENGINE, BarsClosed, FundingSettled, InsuranceSeen, QuotesSeen),
-        subscribes_own=EVERY_ENGINES_OWN,
+        subscribes_own=(*EVERY_ENGINES_OWN, FlattenOrdered),
         sends=(Intent, Withdraw, TransferWanted, CapitalFreed, CycleDone),
         machines=(
             MachineSpec(

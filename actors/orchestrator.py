@@ -20,6 +20,7 @@ from statemachines.messages.control import (
     ComponentAlert,
     ComponentChanged,
     CycleDone,
+    OperatorCommand,
     ParametersChanged,
     ReadingChanged,
     RiskAssessed,
@@ -110,7 +111,16 @@ SPECS = (
             TransferEnded,
             ComponentAlert,
         ),
-        sends=(AssessRisk, RunCycle, FreeCapital, TransferOrdered, ComponentChanged, ReadingChanged, ParametersChanged),
+        sends=(
+            AssessRisk,
+            RunCycle,
+            FreeCapital,
+            TransferOrdered,
+            ComponentChanged,
+            ReadingChanged,
+            OperatorCommand,
+            ParametersChanged,
+        ),
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(

@@ -16,7 +16,7 @@ from statemachines.messages.accounts import (
     TransferEnded,
     TransferOrdered,
 )
-from statemachines.messages.control import OperatorCommand
+from statemachines.messages.control import FlatnessRead, FlatnessWanted, OperatorCommand
 from statemachines.messages.market import DataUnusable, DayClosed, FiltersRefused, InstrumentsKnown, QuotesSeen
 from statemachines.messages.orders import (
     Approved,
@@ -79,7 +79,15 @@ SPECS = (
         logic=_logic,
         actor_class=OrderManager,
         # Withdrawals and moved stops come addressed to it by the risk manager.
-        subscribes=(Approved, TransferOrdered, StakingOrdered, DayClosed, InstrumentsKnown, QuotesSeen),
+        subscribes=(
+            Approved,
+            TransferOrdered,
+            StakingOrdered,
+            FlatnessWanted,
+            DayClosed,
+            InstrumentsKnown,
+            QuotesSeen,
+        ),
         sends=(
             Fill,
             IntentWorking,
@@ -95,6 +103,7 @@ SPECS = (
             StakingReported,
             FiltersRefused,
             DataUnusable,
+            FlatnessRead,
             OperatorCommand,
         ),
         machines=(

@@ -10,6 +10,9 @@ from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfoli
 from statemachines.messages.control import (
     AssessRisk,
     ComponentChanged,
+    FlatnessRead,
+    FlatnessWanted,
+    FlattenOrdered,
     OperatorCommand,
     ReadingChanged,
     RiskAssessed,
@@ -29,7 +32,6 @@ from statemachines.messages.orders import (
     Fill,
     Intent,
     IntentDone,
-    IntentWorking,
     MoveStop,
     OrderDenied,
     OrderRejected,
@@ -63,6 +65,12 @@ def _switch_table() -> Table[Any]:
     from statemachines.risk.readings.switch_machine import SWITCH_TABLE
 
     return SWITCH_TABLE
+
+
+def _flatten_table() -> Table[Any]:
+    from statemachines.risk.operator.flatten_machine import FLATTEN_TABLE
+
+    return FLATTEN_TABLE
 
 
 def _verdict_table() -> Table[Any]:
@@ -103,10 +111,26 @@ SPECS = (
             ComponentChanged,
             ReadingChanged,
             OperatorCommand,
+            FlatnessRead,
         ),
-        subscribes_own=(IntentWorking,),  # it issues the intents of the operator's flatten commands
-        sends=(Approved, OrderDenied, Withdraw, MoveStop, Portfolio, RiskState, RiskAssessed),
+        sends=(
+            Approved,
+            OrderDenied,
+            Withdraw,
+            MoveStop,
+            Portfolio,
+            RiskState,
+            RiskAssessed,
+            FlattenOrdered,
+            FlatnessWanted,
+        ),
         machines=(
+            MachineSpec(
+                name="flatten",
+                about="RM-5, R3: making an engine that holds derivatives flat, proven by the exchange's own lists.",
+                table=_flatten_table,
+                rows="flatten:",
+            ),
             MachineSpec(
                 name="risk", about="RM-2: one machine for the whole system (GLOBAL) and one per engine.", table=_table
             ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
 from statemachines.messages.accounts import CapitalFreed
-from statemachines.messages.control import CycleDone, OperatorCommand
+from statemachines.messages.control import CycleDone, FlattenOrdered, OperatorCommand
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import Intent, MoveStop, PositionUnprotected, Withdraw
 from statemachines.values import ActorName
@@ -75,7 +75,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_1),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected),
+        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected, FlattenOrdered),
         sends=_SENDS,
         machines=_MACHINES,
     ),
@@ -89,7 +89,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_2),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected),
+        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected, FlattenOrdered),
         sends=_SENDS,
         machines=_MACHINES,
     ),

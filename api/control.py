@@ -17,17 +17,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
+from statemachines.limits.entry_gate import GLOBAL_SCOPE
+from statemachines.limits.operator_actions import ACTIONS, FLATTEN, RESET
+from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
 from statemachines.messages.control import ComponentReset, OperatorCommand
-from statemachines.risk.risk_states import SCOPES
 from statemachines.values import ActorName
 
-ACTIONS = ("pause", "resume", "reduce_only", "halt", "normal")
-RESET = "reset"
 COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
 CONTENT = ("action", "scope", "reason", "who")
 """What a command is, beside its id."""
 
 LOCKS = 64
+DEFAULT_WHO = "operator"
 
 
 def _printable(value: object) -> object:
@@ -64,8 +65,9 @@ class CommandIdTakenError(Exception):
 class ControlRequest(BaseModel):
     """A command of the operator: action, scope and reason.
 
-    `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, normal (ends everything, and drawdowns are
-    measured anew), or reset (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
+    `action`: pause (no new risk), resume (ends a pause), reduce_only, halt, flatten (a halt that also closes the
+    derivatives of one engine, or all with GLOBAL), normal (ends everything, and drawdowns are measured anew), or reset
+    (a FAULTED component is tried again). `scope`: GLOBAL or an engine; for reset a component.
     `command_id` makes a repeated request harmless; one is made when it is missing.
     """
 
@@ -76,7 +78,12 @@ class ControlRequest(BaseModel):
         default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
     )
     reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
-    who: Printable = Field(default="operator", min_length=1, max_length=60)
+    who: Printable = Field(
+        default=DEFAULT_WHO,
+        min_length=1,
+        max_length=60,
+        description="noted behind the name of the token's holder, who is the one that gave the command",
+    )
     command_id: Printable | None = Field(default=None, min_length=1, max_length=64)
 
 
@@ -110,13 +117,15 @@ class CommandService:
         # Two requests with one id are taken one after the other; others do not wait for each other.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
-    def carry_out(self, request: ControlRequest) -> ControlAnswer:
-        """Check and hand over; a command that was carried out before is answered as it was then.
+    def carry_out(self, request: ControlRequest, holder: str) -> ControlAnswer:
+        """Check and hand over; a command that was carried out before is answered as it was then. `holder` is who
+        presented the credential: the record names that person, and behind it what the request says of itself.
 
         Raises BadValueError for an action or a scope that does not exist, CommandIdTakenError for an id that belongs to
         another command, ControlUnavailableError when it was not taken, or it is not known whether it was.
         """
         _check(request)
+        request = request.model_copy(update={"who": _attributed(holder, request.who)})
         command_id = request.command_id or uuid.uuid4().hex
         answer = ControlAnswer(command_id=command_id, accepted=True, text=_told(request))
         with self._locks[hash(command_id) % LOCKS]:
@@ -151,13 +160,24 @@ class CommandService:
             scope=request.scope,
             reason=request.reason,
         )
-        self._send(ActorName.RISK_MANAGER, "command", (body.KIND, body.model_dump(mode="json"), natural_id))
+        call = ("command", (body.KIND, body.model_dump(mode="json"), natural_id))
+        try:
+            self._send(ActorName.RISK_MANAGER, *call)
+        except ControlUnavailableError:
+            if request.action not in RESTRICTS or self._earlier(command_id) is not None:
+                raise
+            # What forbids new risk must not wait for one actor: the orchestrator puts it in force (held_commands).
+            self._send(ActorName.ORCHESTRATOR, *call)
+
+
+def _attributed(holder: str, claimed: str) -> str:
+    return holder if claimed in ("", holder, DEFAULT_WHO) else f"{holder} ({claimed})"
 
 
 def _check(request: ControlRequest) -> None:
     if request.action not in (*ACTIONS, RESET):
         raise BadValueError("action", request.action, (*ACTIONS, RESET))
-    allowed = COMPONENTS if request.action == RESET else SCOPES
+    allowed = COMPONENTS if request.action == RESET else allowed_scopes(request.action)
     if request.scope not in allowed:
         raise BadValueError("scope", request.scope, allowed)
 
@@ -165,6 +185,9 @@ def _check(request: ControlRequest) -> None:
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
         return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} shows the effect."
+    if request.action == FLATTEN:
+        which = "all derivatives" if request.scope == GLOBAL_SCOPE else request.scope
+        return f"flatten of {which} is committed; /switches shows how far it is, and FLAT once the exchange proves it."
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
     return f"{request.action} of {request.scope} is committed; /switches shows what is in force.{only}"
 

@@ -302,6 +302,10 @@ class OperatorService:
         """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
         return await self._page(lists.SWITCH_TRIPS, before, limit, self._queries.switch_trips)
 
+    async def operator_commands(self, before: str | None = None, limit: int = 100) -> Row:
+        """What was commanded, by whom, when and why (RM-5)."""
+        return await self._page(lists.COMMANDS, before, limit, self._queries.operator_commands)
+
     async def switches(self) -> list[Row]:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
         return await self._list(self._queries.switches)

@@ -237,9 +237,11 @@ class Orchestrator:
         """An actor has fallen idle (lockstep)."""
         self.take_report(name, report)
 
-    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
-        self._ready().command(parse_body(kind, body), natural_id)
+        """The operator's command while the risk manager is away (RM-5); returns once it is committed."""
+        market_ms = self._driver.market_ms if self._driver is not None else 0
+        self._ready().command(parse_body(kind, body), natural_id, market_ms)
 
     @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
     def reset(self, body: dict[str, Any], natural_id: str) -> None:

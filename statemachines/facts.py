@@ -305,6 +305,26 @@ class OperatorCommandFact(Fact):
     given_ms: int
 
 
+class HeldCommandFact(Fact):
+    """A command that forbids new risk, accepted by the orchestrator in the risk manager's place (RM-5).
+
+    It is in force as a switch in `state` for `scope` from this commit on, until the risk manager has carried the
+    command out: then a row of `operator_commands` has the same `command_id`. `asked_scope` is the command's own scope.
+    """
+
+    TABLE = "held_commands"
+    KEY = ("command_id", "scope")
+
+    command_id: str
+    scope: str
+    state: Literal["REDUCE_ONLY", "HALTED", "PAUSED"]
+    action: str
+    asked_scope: str
+    reason: str
+    who: str
+    given_ms: int
+
+
 class AlertFact(Fact):
     """A condition that concerns the operator, or an event (then `condition` is empty and it ends immediately).
 

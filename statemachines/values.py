@@ -82,9 +82,11 @@ IDENTITY_OF: dict[ActorName, EngineIdentity] = {ActorName(engine.name): engine f
 ENGINES: tuple[ActorName, ...] = tuple(IDENTITY_OF)
 ACCOUNT_OF: dict[ActorName, Account] = {name: Account(engine.account) for name, engine in IDENTITY_OF.items()}
 SLEEVE_OF: dict[ActorName, Sleeve] = {name: Sleeve[engine.sleeve_key] for name, engine in IDENTITY_OF.items()}
-PERPETUAL_ACCOUNTS: tuple[Account, ...] = tuple(
-    ACCOUNT_OF[name] for name, engine in IDENTITY_OF.items() if engine.trades_perpetuals
+DERIVATIVE_ENGINES: tuple[ActorName, ...] = tuple(
+    name for name, engine in IDENTITY_OF.items() if engine.trades_perpetuals
 )
+"""The engines that hold derivatives: those that can be flattened (R3)."""
+PERPETUAL_ACCOUNTS: tuple[Account, ...] = tuple(ACCOUNT_OF[name] for name in DERIVATIVE_ENGINES)
 """The accounts that trade perpetuals; the others hold spot only."""
 ENGINE_OF: dict[Account, ActorName] = {account: engine for engine, account in ACCOUNT_OF.items()}
 EARN_ACCOUNT = Account.CORE_HODL

@@ -121,7 +121,7 @@ class ActorRunner:
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
                 parts.exchange,
-                durable.holds,
+                durable.fence,
                 durable.still_needed,
                 self._answered,
                 self._fenced,

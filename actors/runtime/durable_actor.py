@@ -7,14 +7,14 @@ only then act**. The durable actor is synchronous and owns no thread; a runtime 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 from actors.runtime.envelopes import as_json, message_of
 from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.policies.switch import PolicySwitch, bring_back, warm
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow, Store
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Fence, JournalRow, Store
 from actors.runtime.routing import EPHEMERAL, recipients
 from actors.runtime.step import GROUP_LIMIT, Batch, Effects, Item, Source, is_needed, number_messages, replace_older
 from statemachines.actor_logic import (
@@ -442,6 +442,7 @@ class DurableActor:
         """Whether a delayed request is still needed, by the logic of the policy in force."""
         return self.logic.still_needed(call)
 
-    def holds(self) -> bool:
-        """Whether this incarnation may still write to the exchange; asked before every write (fencing)."""
-        return self._store.holds(self.name, self.epoch)
+    def fence(self, gates: Collection[str] = ()) -> Fence:
+        """Whether this incarnation may still write to the exchange, and which switches forbid new risk of `gates`;
+        asked before every write."""
+        return self._store.fence(self.name, self.epoch, gates)

@@ -1,7 +1,7 @@
 """Request queues to the exchange: one per account, cancels first; every outcome comes back as an answer.
 
-A request runs at most once here. Before each call the epoch is checked (fencing), once for all orders of a batch; a
-delayed request (EX-4) waits in wall time and is dropped when it is no longer wanted.
+A request runs at most once here. Before each call one query reads the epoch (fencing) and the switches (RM-5), once for
+all orders of a batch; a delayed request (EX-4) waits in wall time and is dropped when it is no longer wanted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from actors.runtime.ports import ExchangePort, StoreUnavailableError
+from actors.runtime.ports import ExchangePort, Fence, StoreUnavailableError
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import RequestQueue
 from statemachines.messages.orders import ResponseReceived
@@ -38,7 +38,7 @@ class ExchangeDispatcher:
     def __init__(
         self,
         exchange: ExchangePort,
-        holds: Callable[[], bool],
+        fence: Callable[[Collection[str]], Fence],
         still_needed: Callable[[ExchangeCall], bool],
         answered: Callable[[str, ResponseReceived], None],
         fenced: Callable[[str], None],
@@ -47,7 +47,7 @@ class ExchangeDispatcher:
         is_lockstep: bool = False,
     ) -> None:
         self._exchange = exchange
-        self._holds = holds
+        self._fence = fence
         self._still_needed = still_needed
         self._answered = answered
         self._fenced = fenced
@@ -87,21 +87,27 @@ class ExchangeDispatcher:
             return [Dropped()]
         account = Account(calls[0].account)
         try:
-            refusal = self._exchange.await_turn(account, [call.request for call in calls]) or self._confirm(calls)
+            refusal = self._exchange.await_turn(account, [call.request for call in calls])
             if refusal is not None:
                 return [refusal] * len(calls)
+            refusals = self._confirm(calls)
             if self._stopped.is_set():
                 return []
-            if len(calls) == 1:
-                return [self._exchange.perform(account, calls[0].request)]
-            outcomes = self._together(account, calls)
-            if len(outcomes) != len(calls):
-                raise ValueError(f"{len(outcomes)} outcomes for {len(calls)} requests")
-            return outcomes
+            allowed = [call for call, refused in zip(calls, refusals, strict=True) if refused is None]
+            outcomes = iter(self._performed(account, allowed))
+            return [next(outcomes) if refused is None else refused for refused in refusals]
         except Exception as error:  # noqa: BLE001 - an outcome that is not known must be looked up, not lost
             # The gateway answers refusals itself; what still escapes may have landed or not.
             _log.exception("%s failed in a way the gateway does not know", _named(calls))
             return [Unknown(why=f"{type(error).__name__} while performing {calls[0].request.kind}")] * len(calls)
+
+    def _performed(self, account: Account, calls: Sequence[ExchangeCall]) -> Sequence[ExchangeResponse]:
+        if len(calls) < 2:
+            return [self._exchange.perform(account, call.request) for call in calls]
+        outcomes = self._together(account, calls)
+        if len(outcomes) != len(calls):
+            raise ValueError(f"{len(outcomes)} outcomes for {len(calls)} requests")
+        return outcomes
 
     def _together(self, account: Account, calls: Sequence[ExchangeCall]) -> Sequence[ExchangeResponse]:
         look_ups = [call.request for call in calls if isinstance(call.request, LookUpOrder)]
@@ -111,25 +117,34 @@ class ExchangeDispatcher:
             account, [call.request for call in calls if isinstance(call.request, OrderWrite)]
         )
 
-    def _confirm(self, calls: Sequence[ExchangeCall]) -> Blocked | None:
+    def _confirm(self, calls: Sequence[ExchangeCall]) -> Sequence[Blocked | None]:
         """Wait until the database confirms our epoch: a restart of it must not change what was decided. Nothing was
-        sent yet, so waiting is safe; only new risk has a time limit, since its price goes stale."""
+        sent yet, so waiting is safe; only new risk has a time limit, since its price goes stale. Answers per call why
+        it must not leave: a switch may have been turned since it was committed (RM-5)."""
+        gates = frozenset(call.gate for call in calls if call.gate is not None)
         until = time.monotonic() + CONFIRM_S
         while not self._stopped.is_set():
             try:
-                if not self._holds():
+                fence = self._fence(gates)
+                if not fence.is_held:
                     self._stopped.set()
                     self._fenced(f"epoch lost before {_named(calls)}; nothing was sent")
-                return None
+                return [_blocked(fence.refusal(call.gate)) for call in calls]
             except StoreUnavailableError as error:
                 if calls[0].gate is not None and time.monotonic() > until:
-                    return Blocked(why=f"the database could not confirm our epoch ({error}); nothing was sent")
+                    why = f"the database could not confirm our epoch ({error}); nothing was sent"
+                    return [Blocked(why=why)] * len(calls)
                 _log.info("%s waits for the database: %s", _named(calls), error)
                 self._stopped.wait(self._confirm_pause_s)
             except Exception as error:  # noqa: BLE001 - a queue whose thread ended silently would block its account
                 _log.exception("the epoch could not be checked before %s", _named(calls))
-                return Blocked(why=f"{type(error).__name__} while our epoch was checked; nothing was sent")
-        return None
+                why = f"{type(error).__name__} while our epoch was checked; nothing was sent"
+                return [Blocked(why=why)] * len(calls)
+        return [None] * len(calls)
+
+
+def _blocked(why: str | None) -> Blocked | None:
+    return None if why is None else Blocked(why=why)
 
 
 def _named(calls: Sequence[ExchangeCall]) -> str:

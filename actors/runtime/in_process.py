@@ -21,7 +21,7 @@ from statemachines.actor_logic import ActorLogic
 from statemachines.commands import ExchangeCall
 from statemachines.messages.envelope import Body
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import Dropped
+from statemachines.requests import Blocked, Dropped
 from statemachines.values import Account, ActorName
 
 MAX_DELAYED = 3_000
@@ -161,6 +161,9 @@ class InProcessRuntime:
             self._delayed += 1
             if self._delayed > MAX_DELAYED:
                 raise EndlessRepetitionError(f"{durable.name} repeats {call.request.kind} ({call.key}) without end")
+        if call.gate is not None and (why := durable.fence((call.gate,)).refusal(call.gate)) is not None:
+            durable.answer(call.key, ResponseReceived(key=call.key, account=call.account, outcome=Blocked(why=why)))
+            return
         self.performed += 1
         probe = self._probe or (lambda _actor, _point: None)
         probe(durable.name, "before perform")

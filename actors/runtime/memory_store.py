@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,15 @@ from actors.runtime.ports import (
     Commit,
     EnvelopeDict,
     ExchangeCallRow,
+    Fence,
     FencedError,
     JournalRow,
     LeaseHeldError,
     Loaded,
 )
 from statemachines.actor_logic import StateRow
-from statemachines.facts import BarFact, Fact, SwitchFact
+from statemachines.facts import BarFact, Fact, HeldCommandFact, OperatorCommandFact, SwitchFact
+from statemachines.limits.entry_gate import scopes_of
 from statemachines.values import ActorName
 
 BLOCKING = frozenset({"PAUSED", "REDUCE_ONLY", "HALTED"})
@@ -132,6 +134,9 @@ class MemoryStore:
     def holds(self, actor: str, epoch: int) -> bool:
         return self._actors[actor].epoch == epoch
 
+    def fence(self, actor: str, epoch: int, gates: Collection[str] = ()) -> Fence:
+        return Fence(self.holds(actor, epoch), self._forbidding({scope for gate in gates for scope in scopes_of(gate)}))
+
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
         return frozenset(natural_ids) & self._actors[actor].known
 
@@ -202,14 +207,16 @@ class MemoryStore:
             del series[next(iter(series))]
 
     def _is_blocked(self, row: ExchangeCallRow) -> bool:
-        if row.call.gate is None:
-            return False
-        switches = self._facts[SwitchFact.TABLE]
-        for scope in ("GLOBAL", str(row.call.gate)):
-            switch = switches.get((scope,))
-            if isinstance(switch, SwitchFact) and switch.state in BLOCKING:
-                return True
-        return False
+        return row.call.gate is not None and bool(self._forbidding(scopes_of(row.call.gate)))
+
+    def _forbidding(self, scopes: Collection[str]) -> dict[str, str]:
+        """Those of the scopes whose switch forbids new risk, with its state."""
+        carried_out = self._facts[OperatorCommandFact.TABLE]
+        switches = [one for one in self._facts[SwitchFact.TABLE].values() if isinstance(one, SwitchFact)]
+        held = [one for one in self._facts[HeldCommandFact.TABLE].values() if isinstance(one, HeldCommandFact)]
+        waiting = [one for one in held if (one.command_id,) not in carried_out]
+        states = [(one.scope, str(one.state)) for one in switches] + [(one.scope, str(one.state)) for one in waiting]
+        return {scope: state for scope, state in states if scope in scopes and state in BLOCKING}
 
 
 def _has_arrived(envelope: EnvelopeDict, acknowledged: dict[str, int]) -> bool:

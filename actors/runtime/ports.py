@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from statemachines.commands import ExchangeCall, JournalLine
 from statemachines.deadman.beats import Beat
 from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
+from statemachines.limits.entry_gate import scopes_of
 from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, ExchangeResponse, LookUpOrder, OrderWrite
@@ -126,6 +127,22 @@ class Loaded:
     pending: Sequence[ExchangeCallRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What the database says right before a write to the exchange. `switches`: scope and state of those that forbid
+    new risk at this moment (RM-5), of the scopes asked for."""
+
+    is_held: bool
+    switches: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(self, gate: str | None) -> str | None:
+        """Why a request with this gate must not leave; None when it may, and always for one without a gate."""
+        scope = None if gate is None else next((one for one in scopes_of(gate) if one in self.switches), None)
+        if scope is None:
+            return None
+        return f"{scope} is {self.switches[scope]}: new risk of {gate} is forbidden; the request was not sent"
+
+
 class Store(Protocol):
     """The database as the durable actor sees it."""
 
@@ -154,7 +171,13 @@ class Store(Protocol):
         ...
 
     def holds(self, actor: str, epoch: int) -> bool:
-        """Whether this epoch is still the newest (asked before each exchange write)."""
+        """Whether this epoch is still the newest."""
+        ...
+
+    def fence(self, actor: str, epoch: int, gates: Collection[str] = ()) -> Fence:
+        """Asked before each exchange write, in one query: whether this epoch is still the newest, and the switches that
+        forbid new risk of the `gates` (engines). So a request that was durable before a switch and waited for its turn
+        does not leave after it."""
         ...
 
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:

@@ -77,7 +77,7 @@ def read_overview(place: Place) -> dict[str, Any]:
     _demand_running(place)
     status, body = ask(place, "GET", "/overview")
     if status != http.client.OK or not isinstance(body, dict):
-        raise Unanswered(_sentence(status, body))
+        raise Unanswered(sentence_of(status, body))
     return body
 
 
@@ -111,9 +111,9 @@ def send_command(place: Place, action: str, scope: str, reason: str, command_id:
             f"`eternal status` shows it. {again}"
         ) from error
     if status == http.client.SERVICE_UNAVAILABLE:
-        raise RunningError(f"{_sentence(status, answer)} {again}")
+        raise RunningError(f"{sentence_of(status, answer)} {again}")
     if status != http.client.OK:
-        raise RunningError(_sentence(status, answer))
+        raise RunningError(sentence_of(status, answer))
     return f"{answer['text']} (command_id {answer['command_id']})"
 
 
@@ -122,7 +122,8 @@ def _demand_running(place: Place) -> None:
         raise RunningError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
 
 
-def _sentence(status: int, body: Any) -> str:
+def sentence_of(status: int, body: Any) -> str:
+    """Why a request was refused."""
     answer = body.get("error") if isinstance(body, dict) else None
     return str(answer or f"the interface answered with status {status}")
 

@@ -160,24 +160,47 @@ def deadman(
 @app.command()
 def control(
     action: Annotated[
-        str, typer.Argument(help="pause, resume, reduce_only, halt, normal; reset for a FAULTED component")
+        str,
+        typer.Argument(
+            help="pause, resume, reduce_only, halt, flatten, normal; reset for a FAULTED component; history shows what "
+            "was commanded"
+        ),
     ],
-    reason: Annotated[str, typer.Option(help="why; it is journalled")],
+    reason: Annotated[str | None, typer.Option(help="why; it is journalled; every action requires it")] = None,
     scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
     command_id: Annotated[
         str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    limit: Annotated[int, typer.Option(help="of the history: how many commands, newest first")] = 20,
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Give the running system a command: no new risk, only reduce, halt, or back to normal."""
+    """Give the running system a command: no new risk, only reduce, halt, flatten, or back to normal."""
+    from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, listed
+
+    if action == HISTORY:
+        from api.cli.commands import show_commands
+
+        show_commands(data, config_file, limit)
+        return
+    if action not in EFFECTS:
+        names = ", ".join((*EFFECTS, HISTORY))
+        _refuse(f"action {action!r} does not exist; allowed: {names}. What each does:\n{listed()}")
+    if reason is None:
+        _refuse(f"{action} requires a reason, which is journalled: --reason TEXT. Nothing was done.")
     from api.cli.client import send_command
     from api.running_system import find_place
 
     place = find_place(data, config_file)
     if not yes:
-        typer.confirm(f"{action} {scope}?", abort=True)
+        typer.echo(f"{action}: {EFFECTS[action]}.")
+        if action == FLATTEN:
+            words = f"{action} {scope}"
+            if typer.prompt(f"Type '{words}' to continue").strip() != words:
+                _refuse("Nothing was done.")
+        else:
+            typer.confirm(f"{action} {scope}?", abort=True)
     typer.echo(send_command(place, action, scope, reason, command_id))
 
 

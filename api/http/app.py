@@ -25,7 +25,7 @@ from api.control import (
 )
 from api.http import models, trade_models
 from api.http.dashboard import Dashboard, add_dashboard
-from api.http.gate import Credential, Gate
+from api.http.gate import HOLDER, Credential, Gate
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.query_arguments import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
@@ -193,14 +193,15 @@ def _add_control(app: FastAPI, commands: CommandService) -> None:
     @app.post(
         "/control",
         tags=["control"],
-        summary="Pause, resume, reduce only, halt, back to normal; or try a FAULTED component again",
+        summary="Pause, resume, reduce only, halt, flatten, back to normal; or try a FAULTED component again",
         dependencies=[Depends(BEARER)],
         responses=REFUSALS | CONFLICT,
     )
-    def control(request: ControlRequest) -> ControlAnswer:
+    def control(request: ControlRequest, received: Request) -> ControlAnswer:
         """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
-        why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it."""
-        return commands.carry_out(request)
+        why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it. Who gave it is the
+        holder of the token; `who` is only noted behind that name."""
+        return commands.carry_out(request, received.scope[HOLDER])
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:
@@ -381,6 +382,11 @@ def _add_happenings(get: Get, service: OperatorService) -> None:
     async def switch_trips(before: Before = None, limit: Limit = 100) -> Any:
         """Automatic switches that have tripped, newest first, each with the readings that tripped it (RM-4)."""
         return await service.switch_trips(before, limit)
+
+    @get("history", "/control/history", "What was commanded", models.Page[trade_models.OperatorCommandRow])
+    async def commands(before: Before = None, limit: Limit = 100) -> Any:
+        """Every command of the operator, and of an actor in his place: who, when and why (RM-5). Kept for good."""
+        return await service.operator_commands(before, limit)
 
     @get("history", "/switches", "Control states in force", list[trade_models.Switch])
     async def switches() -> Any:

@@ -26,10 +26,16 @@ UNAUTHORISED = (
 )
 
 
+HOLDER = "eternal.holder"
+"""The key of an allowed request's scope that says who presented the token."""
+
+
 class Credential(Protocol):
     """What opens the interface."""
 
-    def matches(self, presented: str) -> bool: ...
+    def holder(self, presented: str) -> str | None:
+        """Whose token this is; None when it opens nothing."""
+        ...
 
 
 class Gate:
@@ -56,7 +62,8 @@ class Gate:
         if scope["type"] != "http":
             return  # there are no web sockets; the server ends the handshake
         answer = self._with_headers(send)
-        if scope["path"] not in self._open_paths and not self._is_allowed(scope):
+        holder = None if scope["path"] in self._open_paths else self._holder(scope)
+        if scope["path"] not in self._open_paths and holder is None:
             await _refuse(answer, 401, UNAUTHORISED, (b"www-authenticate", b"Bearer"))
             return
         try:
@@ -69,13 +76,13 @@ class Gate:
             return
         if body is None:
             return  # the client is gone
-        await self._app(scope, _replay(body, receive), answer)
+        await self._app({**scope, HOLDER: holder}, _replay(body, receive), answer)
 
-    def _is_allowed(self, scope: Scope) -> bool:
+    def _holder(self, scope: Scope) -> str | None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(given) != 1 or given[0][: len(PREFIX)].lower() != PREFIX:
-            return False
-        return self._credential.matches(given[0][len(PREFIX) :].decode("latin-1").strip())
+            return None
+        return self._credential.holder(given[0][len(PREFIX) :].decode("latin-1").strip())
 
     def _with_headers(self, send: Send) -> Send:
         async def answer(event: Event) -> None:

@@ -330,3 +330,18 @@ class Switch(Model):
     reason: str
     who: str
     changed_ms: Ms
+    flatten: str | None = Field(
+        description="how far making this engine flat is (machine `flatten`); null when it was never commanded"
+    )
+    flatten_left: list[str] | None = Field(description="what the exchange showed at its newest reading, dust excepted")
+
+
+class OperatorCommandRow(Model):
+    """A command as it was carried out (RM-5, OR-8); `command_id` belongs to it permanently."""
+
+    command_id: str
+    action: str
+    scope: str
+    reason: str
+    who: str
+    given_ms: Ms

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
+from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.faults import OperatorError
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ ALERTS = _key("market_ms", "alert_id")
 DISCREPANCIES = _key("found_ms", "discrepancy_id")
 SWITCH_TRIPS = _key("tripped_ms", "trip_id")
 SUMMARIES = _key("day_ms")
+COMMANDS = _key("given_ms", "command_id")
 PERFORMANCE = _key("day_ms", "engine")
 EVENTS = PageKey(("market_ms", "sender", "seq"), (int, str, int))
 
@@ -304,16 +306,19 @@ class Queries:
 
     def operator_command(self, command_id: str) -> Row | None:
         """The operator's command of this id, as it was carried out; None when there was none."""
-        return _first(
-            self._rows("SELECT * FROM operator_commands WHERE command_id = %(command_id)s", command_id=command_id)
-        )
+        return _first(self._rows(f"SELECT * FROM {COMMANDED} WHERE command_id = %(command_id)s", command_id=command_id))
+
+    def operator_commands(self, before: Place = COMMANDS.newest, limit: int = 100) -> list[Row]:
+        """The operator's commands, and those that actors gave in his place (RM-5)."""
+        return self._page(COMMANDS, f"SELECT * FROM {COMMANDED} WHERE true", before, limit)
 
     def switch_trips(self, before: Place = SWITCH_TRIPS.newest, limit: int = 100) -> list[Row]:
         """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
         return self._page(SWITCH_TRIPS, "SELECT * FROM switch_trips WHERE true", before, limit)
 
     def switches(self) -> list[Row]:
-        return self._rows("SELECT * FROM switches ORDER BY scope")
+        """The control states in force, each with the procedure that makes its engine flat, if there was one (R3)."""
+        return in_force(self._rows(SWITCHES), self._rows(f"SELECT * FROM {HELD} ORDER BY given_ms, scope"))
 
     def events(
         self, kind: str | None = None, trace: str | None = None, before: Place = EVENTS.newest, limit: int = 100

@@ -34,7 +34,8 @@ READER = "eternal_reader"
 ROLES = (APPLICATION, RETENTION, READER)
 
 APPEND_ONLY = frozenset(
-    {"journal", "postings", "posting_lines", "executions", "config_versions", "policy_versions", "operator_commands"}
+    {"journal", "postings", "posting_lines", "executions", "config_versions", "policy_versions"}
+    | {"operator_commands", "held_commands"}
 )
 """What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 

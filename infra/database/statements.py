@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow
 from infra.database.columns import fact_columns
 from statemachines.actor_logic import StateRow
-from statemachines.facts import Fact, PostingFact, SwitchFact
+from statemachines.facts import Fact, HeldCommandFact, PostingFact, SwitchFact
 
 BLOCKING_STATES = ("HALTED", "PAUSED", "REDUCE_ONLY")
 """Switch states in which a gated request must not leave (RM-2, RM-5)."""
@@ -52,6 +52,17 @@ ON CONFLICT (actor) DO UPDATE SET epoch = actors.epoch + 1, holder = excluded.ho
 RETURNING epoch"""
 """A grant that waits for a claim under way and has no row when the lease is not of that orchestrator any more."""
 
+IN_FORCE = """(SELECT scope, state FROM switches UNION ALL SELECT scope, state FROM held_commands h
+        WHERE NOT EXISTS (SELECT FROM operator_commands c WHERE c.command_id = h.command_id))"""
+"""The switches, and the commands that the risk manager was not there to carry out (RM-5)."""
+
+EPOCH = "SELECT epoch, NULL, NULL FROM actors WHERE actor = %s"
+
+FENCE = f"""
+SELECT epoch, s.scope, s.state FROM actors LEFT JOIN {IN_FORCE} s ON s.scope = ANY(%s) AND s.state = ANY(%s)
+WHERE actor = %s"""
+"""The epoch and the switches that forbid new risk, in the one round trip before a write to the exchange."""
+
 GUARD = """
 WITH mine AS (
     UPDATE actors SET commit_no = %s, next_seq = %s, market_ms = %s, committed_at = now(),
@@ -81,7 +92,7 @@ FROM json_to_recordset(%s::json) AS new (seq bigint, id text, recipients text[],
 
 ANSWERED = "UPDATE exchange_calls SET status = 'ANSWERED' WHERE actor = %s AND key = ANY(%s::text[])"
 
-EXCHANGE_CALLS = """
+EXCHANGE_CALLS = f"""
 WITH added AS (
     INSERT INTO exchange_calls (actor, key, commit_no, position, account, kind, request, gate, delay_s, status,
         blocked_by, market_ms, cause, trace)
@@ -90,7 +101,7 @@ WITH added AS (
     FROM json_to_recordset(%s::json) AS new (key text, position integer, account text, kind text, request json,
         gate text, delay_s double precision, market_ms bigint, cause text, trace text)
     LEFT JOIN LATERAL (
-        SELECT scope || ' ' || s.state AS name FROM switches s
+        SELECT scope || ' ' || s.state AS name FROM {IN_FORCE} s
         WHERE gate IS NOT NULL AND scope IN ('GLOBAL', gate) AND s.state = ANY(%s::text[])
         ORDER BY scope LIMIT 1
     ) AS switch ON true
@@ -123,7 +134,7 @@ def commit_statements(commit: Commit) -> list[Statement]:
     """The statements of one commit, without BEGIN and COMMIT, in the order in which they must run."""
     actor, number, market_ms = commit.actor, commit.number, commit.market_ms
     found = []
-    if any(isinstance(fact, SwitchFact) for fact in commit.facts):
+    if any(isinstance(fact, SwitchFact | HeldCommandFact) for fact in commit.facts):
         found.append(Statement("SELECT pg_advisory_xact_lock(%s)", [SWITCH_LOCK]))
     elif any(row.call.gate is not None for row in commit.calls):
         found.append(Statement("SELECT pg_advisory_xact_lock_shared(%s)", [SWITCH_LOCK]))

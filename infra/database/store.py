@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from pydantic import TypeAdapter
 
-from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, FencedError, Loaded
+from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Fence, FencedError, Loaded
 from infra.database.connection import Line
-from infra.database.statements import GRANT, GRANT_UNDER, commit_statements, to_json
+from infra.database.statements import (
+    BLOCKING_STATES,
+    EPOCH,
+    FENCE,
+    GRANT,
+    GRANT_UNDER,
+    commit_statements,
+    to_json,
+)
 from statemachines.actor_logic import StateRow
 from statemachines.commands import ExchangeCall
 from statemachines.facts import BarFact
+from statemachines.limits.entry_gate import scopes_of
 from statemachines.requests import ExchangeRequest
 from statemachines.values import ActorName
 
@@ -80,9 +89,13 @@ class PostgresStore:
         return self._perform(lambda connection: _commit(connection, commit))
 
     def holds(self, actor: str, epoch: int) -> bool:
-        query = "SELECT epoch FROM actors WHERE actor = %s"
-        row = self._fence.perform(lambda connection: connection.execute(query, (actor,)).fetchone())
-        return row is not None and int(row[0]) == epoch
+        return self.fence(actor, epoch).is_held
+
+    def fence(self, actor: str, epoch: int, gates: Collection[str] = ()) -> Fence:
+        scopes = sorted({scope for gate in gates for scope in scopes_of(gate)})
+        query = (FENCE, (scopes, list(BLOCKING_STATES), actor)) if scopes else (EPOCH, (actor,))
+        rows = self._fence.perform(lambda connection: connection.execute(*query).fetchall())
+        return Fence(bool(rows) and int(rows[0][0]) == epoch, {row[1]: row[2] for row in rows if row[1] is not None})
 
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
         if not natural_ids:

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall
-from statemachines.execution import fills, lifecycle, order_reports, responses, resurrected_orders, staking, transfers
+from statemachines.execution import (
+    fills,
+    flatness,
+    lifecycle,
+    order_reports,
+    responses,
+    resurrected_orders,
+    staking,
+    transfers,
+)
 from statemachines.execution.completion import finish
 from statemachines.execution.context import DIALECT, ExecutionContext
 from statemachines.execution.orders.order_ids import client_order_id
@@ -19,6 +28,7 @@ from statemachines.execution.reconciliation.reconciler import DAY, Reconciler
 from statemachines.execution.styles import stops
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import StakingOrdered, TransferOrdered
+from statemachines.messages.control import FlatnessWanted
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown, QuotesSeen, RowsSetAside
 from statemachines.messages.orders import (
@@ -87,6 +97,8 @@ class OrderManagerLogic:
                 transfers.take_order(context, body)
             case StakingOrdered():
                 staking.take_order(context, body)
+            case FlatnessWanted():
+                flatness.take_wanted(context, body)
             case DayClosed():
                 self._reconciler.request(DAY)
                 if context.is_started:
@@ -158,6 +170,8 @@ class OrderManagerLogic:
             transfers.take_answer(self._context, subject, body.key, body.outcome)
         elif topic in (Topic.STAKE, Topic.STAKE_LOOK):
             staking.take_answer(self._context, subject, body.key, body.outcome)
+        elif topic is Topic.FLATNESS:
+            flatness.take_answer(self._context, subject, body.outcome)
         elif isinstance(body.outcome, Dropped):
             return
         elif topic is Topic.LEVERAGE:

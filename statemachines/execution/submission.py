@@ -142,7 +142,7 @@ def cancel(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, de
 
 
 def amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, delay_s: float = 0.0) -> None:
-    """Request the values in `order.amended`."""
+    """Request the values in `order.amended`; gated like the order: a new quote of an entry is new risk (RM-5)."""
     request = AmendOrder(
         client_order_id=order.client_order_id,
         category=order.category,
@@ -151,9 +151,8 @@ def amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, del
         trigger_price=order.amended.get("trigger_price"),
         quantity=order.amended.get("quantity"),
     )
-    context.call_exchange(
-        parent.requests.next_key(order.client_order_id, Topic.AMEND), order.account, request, None, delay_s
-    )
+    key = parent.requests.next_key(order.client_order_id, Topic.AMEND)
+    context.call_exchange(key, order.account, request, gate_of(parent.intent), delay_s)
     context.touch(parent)
 
 

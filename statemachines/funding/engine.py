@@ -14,6 +14,7 @@ from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
 from statemachines.funding.evaluation import SCOPES, Evaluator
+from statemachines.funding.flattening import flatten
 from statemachines.funding.giving import Giving
 from statemachines.funding.intake import Intake
 from statemachines.funding.machine import EvaluationMachine, EvaluationStage
@@ -29,7 +30,7 @@ from statemachines.messages.accounts import (
     TransferEnded,
     TransferWanted,
 )
-from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.control import CycleDone, FlattenOrdered, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import (
     BarsClosed,
@@ -136,6 +137,8 @@ class FundingEngine:
             case TransferEnded() if body.from_account is Account.FUNDING:
                 self._intake.transferred(body)
                 self._pair_orders.capital_moved(body)
+            case FlattenOrdered() if body.engine is self.name:
+                flatten(self._pair_orders, body.reason, now_ms)
             case FreeCapital() if body.engine is self.name:
                 self._pair_orders.ask(body, now_ms)
             case QuotesSeen() if self.parameters.basis_check == "minute":

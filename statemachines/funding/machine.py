@@ -36,7 +36,7 @@ TABLE: Table[FundingState] = Table(
         Row("opportunity", _S.MONITORING, _S.OPPORTUNITY_DETECTED, "FU-2 holds"),
         Row("enter", _S.OPPORTUNITY_DETECTED, _S.ENTRY, "FU-4: both legs sent"),
         Row("hedged", _S.ENTRY, _S.FUNDING_COLLECTION, "FU-4: both legs filled within the tolerance"),
-        Row("leave", _S.FUNDING_COLLECTION, _S.EXIT, "FU-3 basis, FU-8, FU-9, short lost"),
+        Row("leave", _S.FUNDING_COLLECTION, _S.EXIT, "FU-3 basis, FU-8, FU-9, short lost; RM-5: the operator"),
         Row("max_hold", _S.FUNDING_COLLECTION, _S.MAX_HOLD_DAYS, "FU-3: 14 days"),
         Row("negative", _S.FUNDING_COLLECTION, _S.FUNDING_NEGATIVE, "FU-3: settled rate below 0"),
         Row("close", _S.MAX_HOLD_DAYS, _S.EXIT, "FU-3: 14 days"),
@@ -45,7 +45,7 @@ TABLE: Table[FundingState] = Table(
         # transitions that practice adds
         Row("decline", _S.OPPORTUNITY_DETECTED, _S.MONITORING, "FU-7, RM-3: no room, no capital or entries blocked"),
         Row("not_filled", _S.ENTRY, _S.MONITORING, "RM-1, EX-3: both legs denied or unfilled, nothing is held"),
-        Row("unwind", _S.ENTRY, _S.EXIT, "FU-4: one leg cannot be filled, the other is unwound"),
+        Row("unwind", _S.ENTRY, _S.EXIT, "FU-4: one leg cannot be filled, the other is unwound; RM-5: the operator"),
         Row("roll", _S.MAX_HOLD_DAYS, _S.FUNDING_COLLECTION, "F6: on_max_hold = roll"),
         Row("stray_fill", _S.MONITORING, _S.EXIT, "EX-1: a fill after the end of its order is legal"),
     ],

@@ -237,9 +237,12 @@ class PairOrders(EngineRows[EngineRow]):
         operation = row.pair.operation
         if operation is None or market is None:
             return
+        if operation.ended and row.exit_reason is ExitReason.FLATTEN and row.state is not FundingState.EXIT:
+            self._fire_exit(asset, now_ms)  # what the operation would do next is not wanted any more
+            return
         step = next_step(row.pair, market, now_ms, self.parameters)
         if step.what is Next.WITHDRAW:
-            self._withdraw(asset, operation)
+            self.withdraw(asset, operation, f"not filled within {self.parameters.leg_timeout_s} s (FU-4)")
         elif step.what is Next.SEND:
             self.send(asset, operation.action, step.orders, self._again(asset), now_ms)
         elif step.what is Next.UNWIND:
@@ -247,12 +250,12 @@ class PairOrders(EngineRows[EngineRow]):
         elif step.what in (Next.DONE, Next.NOTHING_FILLED):
             self._end(asset, operation, step.what, now_ms)
 
-    def _withdraw(self, asset: str, operation: Operation) -> None:
+    def withdraw(self, asset: str, operation: Operation, reason: str) -> None:
+        """Cancel what is still working of the operation."""
         for leg in operation.legs:
             if leg.ended or leg.withdrawn:
                 continue
             operation = operation.with_leg(leg.model_copy(update={"withdrawn": True}))
-            reason = f"not filled within {self.parameters.leg_timeout_s} s (FU-4)"
             self.out.append(Send(Withdraw(intent_id=leg.intent_id, engine=ActorName.FUNDING, reason=reason)))
         pair = self.assets[asset].pair
         self.set(asset, pair=pair.model_copy(update={"operation": operation}))
@@ -343,7 +346,7 @@ class PairOrders(EngineRows[EngineRow]):
         row, market = self.assets[asset], self.market(asset)
         if row.state is not FundingState.EXIT or row.pair.operation is not None or market is None:
             return
-        if not (row.fresh or immediately):
+        if not (row.fresh or immediately or row.exit_reason is ExitReason.FLATTEN):
             return
         self.send(asset, Action.EXIT, closing_orders(row.pair, market), row.exit_sentence, now_ms)
 

@@ -18,6 +18,7 @@ DAY_SETTLEMENTS = 3
 class ExitReason(StrEnum):
     """Why a pair is closed; the rules' reasons in their order of precedence at one instant (D5)."""
 
+    FLATTEN = "RM-5 the operator flattens"
     INSURANCE = "FU-9 insurance fund depleted"
     ALL_OUT = "FU-8 negative periods in a row"
     NEGATIVE = "FU-3 negative rate"

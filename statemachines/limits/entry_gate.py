@@ -29,9 +29,9 @@ class ScopeState(NamedTuple):
         return not permits_entries(self.state)
 
 
-def scopes_of(engine: ActorName) -> tuple[str, str]:
+def scopes_of(engine: ActorName | str) -> tuple[str, str]:
     """The scopes whose states apply to an engine (RM-2)."""
-    return GLOBAL_SCOPE, engine.value
+    return GLOBAL_SCOPE, str(engine)
 
 
 def permits_entries(state: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
+from pydantic import Field
+
 from statemachines.facts import SwitchReading
 from statemachines.messages.envelope import Body
-from statemachines.values import ActorName, Foundation
+from statemachines.values import Account, ActorName, Foundation
 
 
 class RiskState(Body):
@@ -110,14 +112,49 @@ class DatabaseOutage(Body):
 
 
 class OperatorCommand(Body):
-    """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent."""
+    """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent. `flatten` of GLOBAL is of
+    every engine that holds derivatives (R3)."""
 
     KIND = "operator_command"
     command_id: str
     who: str
-    action: Literal["pause", "resume", "reduce_only", "halt", "normal"]
+    action: Literal["pause", "resume", "reduce_only", "halt", "normal", "flatten"]
     scope: str
     reason: str
+
+
+class FlattenOrdered(Body):
+    """The operator requires the engine to be flat (RM-5, R3): it closes all it holds now, by market. A repeat does no
+    harm."""
+
+    KIND = "flatten_ordered"
+    engine: ActorName
+    command_id: str
+    reason: str
+
+
+class FlatnessWanted(Body):
+    """The risk manager asks for a fresh reading of an account's own lists at the exchange (R3)."""
+
+    KIND = "flatness_wanted"
+    account: Account
+    number: int
+
+
+class FlatnessRead(Body):
+    """What the exchange lists for an account at `market_ms` (R3): positions (signed, base coin) by symbol, balances by
+    coin, and its open orders, of which at most 20 are described. `problem`: why it could not be read, or not all of it;
+    then the lists are not to be used."""
+
+    KIND = "flatness_read"
+    account: Account
+    number: int
+    market_ms: int
+    positions: dict[str, Decimal] = Field(default_factory=dict)
+    coins: dict[str, Decimal] = Field(default_factory=dict)
+    orders: tuple[str, ...] = ()
+    order_count: int = 0
+    problem: str = ""
 
 
 class ComponentReset(Body):

@@ -28,6 +28,7 @@ from statemachines.messages.control import (
     ComponentReset,
     CycleDone,
     DatabaseOutage,
+    OperatorCommand,
     PolicyRecorded,
     ReadingChanged,
     RiskAssessed,
@@ -40,6 +41,7 @@ from statemachines.orchestration import engine_turns
 from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
+from statemachines.orchestration.held_commands import hold
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.orchestration.policy_delivery import KEY as POLICY
 from statemachines.orchestration.policy_delivery import PolicyDelivery
@@ -171,12 +173,12 @@ class OrchestratorLogic:
                 self._touch(POLICY)
                 self._wake(now_ms)
                 return self._policy.take(body)
-            case DatabaseOutage():
-                return [outage_alert(body)]
+            case OperatorCommand():
+                return hold(body, now_ms)
+            case DatabaseOutage() | ComponentAlert():
+                return [outage_alert(body) if isinstance(body, DatabaseOutage) else component_alert(body)]
             case ComponentReset():
                 return self._component_reset(body, now_ms)
-            case ComponentAlert():
-                return [component_alert(body)]
             case Fill():
                 self._tally.take_fill(body)
             case IntentDone() | OrderRejected():

@@ -15,7 +15,7 @@ from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.intent_verdict import IntentVerdict
 from statemachines.risk.order_view import OpenIntent, OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
-from statemachines.values import ACCOUNT_OF, MINUTE_MS, Account, ActorName, Instrument, Side
+from statemachines.values import ACCOUNT_OF, ENGINES, MINUTE_MS, Account, ActorName, Instrument, Side
 
 Surroundings = Callable[[Intent, bool, int, Pending], OrderView]
 """Builds the view of one intent from: the intent, whether it is a repeat, orders this minute, pending intents."""
@@ -114,6 +114,10 @@ class IntentGate:
             if i.account == ACCOUNT_OF[engine] and not i.is_reducing
         ]
 
+    def has_new_risk(self, engine: ActorName) -> bool:
+        """Whether an approved intent of this engine may still open or enlarge something."""
+        return any(i.account == ACCOUNT_OF[engine] and not i.is_reducing for i in self._open.values())
+
     # --- progress of approved intents ---
 
     def take_fill(self, fill: Fill) -> Decimal | None:
@@ -193,6 +197,11 @@ def denied(intent: Intent, refusals: Sequence[Refusal]) -> Commands:
     }
     note = verdict_on(intent).fire("deny", "; ".join(reasons), data)
     return [note, Send(body)]
+
+
+def gate_rows(issuer: ActorName) -> tuple[str, ...]:
+    """The key of an engine's row; none for orders that belong to no engine (adopted ones)."""
+    return (f"engine:{issuer}",) if issuer in ENGINES else ()
 
 
 def verdict_on(intent: Intent) -> IntentVerdict:

@@ -13,7 +13,13 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
-from statemachines.messages.control import AssessRisk, ComponentChanged, OperatorCommand, RiskAssessed
+from statemachines.messages.control import (
+    AssessRisk,
+    ComponentChanged,
+    FlatnessRead,
+    OperatorCommand,
+    RiskAssessed,
+)
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
@@ -22,13 +28,15 @@ from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
-from statemachines.risk.intent_gate import IntentGate, denied
+from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
 from statemachines.risk.machine import GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import RESULTS, Results
+from statemachines.risk.operator.carry_out import carry_out
+from statemachines.risk.operator.flattening import Flattening
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.readings.switchboard import Switchboard
-from statemachines.risk.risk_states import SCOPES, RiskStates, recorded
+from statemachines.risk.risk_states import RiskStates
 from statemachines.risk.unusable_markets import UnusableMarkets
 from statemachines.state_store import StateDialect
 from statemachines.values import (
@@ -68,6 +76,7 @@ class RiskManagerLogic:
         self._states = RiskStates(self._parameters, self._gate)
         self._results = Results(self._parameters, self._states)
         self._switches = Switchboard(self._parameters, self._states)
+        self._flattening = Flattening(self._gate, self._current)
         self._unusable = UnusableMarkets()
         self._performance = PerformanceTracker()
         self._broadcast_ms: int | None = None
@@ -115,6 +124,8 @@ class RiskManagerLogic:
                 self._performance.restore_engine(ActorName(which), row.data)
             elif kind == "scope":
                 self._states.restore(which, row.state, row.data)
+            elif kind == "flatten":
+                self._flattening.restore(ActorName(which), row)
         self._current.changed()
 
     def begin(self, now_ms: int) -> Commands:
@@ -170,7 +181,10 @@ class RiskManagerLogic:
             case ComponentChanged():
                 return self._component(body, now_ms)
             case OperatorCommand():
-                return self._operator(body, now_ms)
+                self._touch("control", "results")
+                return carry_out(body, self._states, self._results, self._flattening, now_ms)
+            case FlatnessRead():
+                return self._flattening.take_reading(body, now_ms)
             case AssessRisk():
                 return self._assess(body, now_ms)
             case _:
@@ -182,12 +196,14 @@ class RiskManagerLogic:
         due_ms = self._states.deadline()
         if due_ms is not None and due_ms + CALM_GRACE_MS <= now_ms:
             commands += self._states.tick(now_ms)
-        return commands
+        return commands + self._flattening.tick(now_ms)
 
     def deadline(self) -> int | None:
         """The earliest of: a portfolio to publish (once it is known), a risk state that may be relaxed by rule."""
         calm_ms = self._states.deadline()
         waiting = [] if calm_ms is None else [calm_ms + CALM_GRACE_MS]
+        if (flatten_ms := self._flattening.deadline()) is not None:
+            waiting.append(flatten_ms)
         if self._broadcast_ms is not None and not self._current.missing():
             waiting.append(self._broadcast_ms)
         return min(waiting, default=None)
@@ -253,13 +269,13 @@ class RiskManagerLogic:
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
         self._performance.take_fill(fill, self._gate.take_fill(fill))
-        self._touch(f"account:{fill.account}", *_engine_rows(fill.engine), *_performance_rows(fill.engine))
+        self._touch(f"account:{fill.account}", *gate_rows(fill.engine), *_performance_rows(fill.engine))
         return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
         self._gate.take_done(body.intent_id)
-        self._touch(*_engine_rows(body.engine))
-        return self._switches.take_ended(body, now_ms)
+        self._touch(*gate_rows(body.engine))
+        return self._switches.take_ended(body, now_ms) + self._flattening.progress(now_ms)
 
     def _data_unusable(self, body: DataUnusable) -> Commands:
         self._unusable.take(body)
@@ -363,16 +379,6 @@ class RiskManagerLogic:
         reason = f"OR-8: {body.component} is FAULTED: {body.reason}"
         return self._states.demand(scope, f"{COMPONENT_RULE}:{body.component}", Level.REDUCE_ONLY, reason, now_ms)
 
-    def _operator(self, body: OperatorCommand, now_ms: int) -> Commands:
-        is_new = body.command_id not in self._states.commands_seen
-        commands = self._states.operate(body, now_ms)
-        if is_new:
-            commands.append(Record(recorded(body, now_ms)))
-        if is_new and body.action == "normal":
-            self._results.rebase(body.scope)
-        self._touch("control", "results")
-        return commands
-
     # --- durability ---
 
     def _touch(self, *keys: str) -> None:
@@ -385,7 +391,8 @@ class RiskManagerLogic:
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
         keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
-        return [self._row(key) for key in (*keys, *self._whole)]
+        keys += self._whole
+        return [*map(self._row, keys), *self._flattening.rows()]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -394,7 +401,7 @@ class RiskManagerLogic:
         self._dirty |= self._switches.taken_rows()
         rows = [self._row(key) for key in sorted(self._dirty)]
         self._dirty.clear()
-        return rows
+        return [*rows, *self._flattening.dirty()]
 
     def _row(self, key: str) -> StateRow:
         kind, _, which = key.partition(":")
@@ -432,13 +439,5 @@ def _category(text: str) -> Category:
     return SPOT if text == SPOT else LINEAR
 
 
-def _engine_rows(issuer: ActorName) -> tuple[str, ...]:
-    """The intent gate's row of an engine; none for orders that belong to no engine (adopted ones)."""
-    return (f"engine:{issuer}",) if issuer in ENGINES else ()
-
-
 def _performance_rows(engine: ActorName | None) -> tuple[str, ...]:
     return (f"performance:{engine}",) if engine in ENGINES else ()
-
-
-__all__ = ["SCOPES", "RiskManagerLogic"]

@@ -14,6 +14,7 @@ from typing import Any
 from statemachines.commands import JournalEntry, JournalLine, Remark
 from statemachines.fsm import Row, StateMachine, Table
 from statemachines.limits.entry_gate import GLOBAL_SCOPE, permits_entries
+from statemachines.limits.operator_scopes import FLATTEN
 
 GLOBAL = GLOBAL_SCOPE
 
@@ -231,7 +232,7 @@ class RiskMachine(StateMachine[RiskStateName]):
             return self._operator_pause(text, who, now_ms)
         if action == "resume":
             return self._operator_resume(text, who, now_ms)
-        level = Level.HALTED if action == "halt" else Level.REDUCE_ONLY
+        level = Level.HALTED if action in ("halt", FLATTEN) else Level.REDUCE_ONLY
         self.demands[OPERATOR_RULE] = level
         if self.state is _S.HALTED and level is Level.REDUCE_ONLY:
             notes: list[JournalLine] = [self._move("operator_reduce_only", text, who, now_ms)]

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
-from statemachines.facts import OperatorCommandFact, SwitchFact
+from statemachines.facts import SwitchFact
 from statemachines.limits.entry_gate import permits_entries
+from statemachines.limits.operator_scopes import SCOPES, allowed_scopes, scopes_for
 from statemachines.messages.control import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentGate
 from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
@@ -16,7 +17,6 @@ from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.switches import size_factor
 from statemachines.values import ENGINES, ActorName
 
-SCOPES: tuple[str, ...] = (GLOBAL, *(str(engine) for engine in ENGINES))
 COMMANDS_KEPT = 200
 """Number of operator command ids kept, so that a repeat changes nothing (RM-5)."""
 
@@ -90,17 +90,22 @@ class RiskStates:
         return min((due for m in self.machines.values() if (due := m.deadline()) is not None), default=None)
 
     def operate(self, command: OperatorCommand, now_ms: int) -> Commands:
-        """RM-5: carry out an operator's command once; repeats and unknown scopes change nothing."""
+        """RM-5: carry out an operator's command once; repeats and scopes that it is not for change nothing."""
         if command.command_id in self.commands_seen:
             text = f"command {command.command_id} of {command.who} has already been carried out"
             return [Remark("operator", command.action, text, {"command_id": command.command_id})]
         self.commands_seen = [*self.commands_seen, command.command_id][-COMMANDS_KEPT:]
-        if command.scope not in self.machines:
-            text = f"{command.who}: scope {command.scope!r} is not known; allowed: {list(SCOPES)}"
+        scopes = scopes_for(command.action, command.scope)
+        if not scopes:
+            allowed = list(allowed_scopes(command.action))
+            text = f"{command.who}: {command.action} of {command.scope!r} is not possible; allowed: {allowed}"
             note = Remark("operator", command.action, text, {"command_id": command.command_id})
             return [note, Alert("warning", "Operator command refused", text)]
+        return [note for scope in scopes for note in self._operate(scope, command, now_ms)]
+
+    def _operate(self, scope: str, command: OperatorCommand, now_ms: int) -> Commands:
         return self._change(
-            command.scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
+            scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
         )
 
     def _change(self, scope: str, change: Change) -> Commands:
@@ -153,18 +158,6 @@ class RiskStates:
     def restore(self, scope: str, state: str, data: Mapping[str, Any]) -> None:
         """Restore one scope's row."""
         self.machines[scope] = RiskMachine.from_row(scope, self._parameters.calm_ms, state, data)
-
-
-def recorded(command: OperatorCommand, now_ms: int) -> OperatorCommandFact:
-    """The command as a row of the register of all commands."""
-    return OperatorCommandFact(
-        command_id=command.command_id,
-        action=command.action,
-        scope=command.scope,
-        reason=command.reason,
-        who=command.who,
-        given_ms=now_ms,
-    )
 
 
 def _engines(scope: str) -> tuple[ActorName, ...]:

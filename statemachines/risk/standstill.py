@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from statemachines.messages.accounts import AccountView
-from statemachines.portfolio.equity import USDT, price_key
+from statemachines.portfolio.remaining import holdings_left
 from statemachines.risk.parameters import RiskParameters
-from statemachines.values import LINEAR, SPOT, Instrument
+from statemachines.values import Instrument
 
 
 class Standstill(NamedTuple):
@@ -49,15 +49,5 @@ def is_flat(view: AccountView, instruments: Mapping[str, Instrument], prices: Ma
 
     `instruments` and `prices` are keyed "category:symbol". A holding that cannot be assessed counts as held.
     """
-    for symbol, (size, _) in view.positions.items():
-        contract = instruments.get(price_key(LINEAR, symbol))
-        if size and (contract is None or abs(size) >= max(contract.min_qty, contract.qty_step)):
-            return False
-    for coin, amount in view.coins.items():
-        if coin == USDT or amount <= 0:
-            continue
-        key = price_key(SPOT, f"{coin}{USDT}")
-        pair, price = instruments.get(key), prices.get(key)
-        if pair is None or price is None or pair.tradable(pair.floor_qty(amount), price):
-            return False
-    return True
+    positions = {symbol: size for symbol, (size, _) in view.positions.items()}
+    return not holdings_left(positions, view.coins, instruments, prices)

@@ -16,7 +16,7 @@ from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Commands, ExchangeCall, Remark, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, FreeCapital, Portfolio, TransferEnded
-from statemachines.messages.control import CycleDone, RiskState, RunCycle
+from statemachines.messages.control import CycleDone, FlattenOrdered, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
@@ -167,6 +167,8 @@ class TrendEngine:
                 )
             case RunCycle() as run if run.engine == self.name:
                 return self._giving.end(self._all()) + self._run_cycle(run, now_ms)
+            case FlattenOrdered() as flatten if flatten.engine == self.name:
+                return self._each(lambda position: position.flatten(flatten.reason, now_ms))
             case FreeCapital() as asked if asked.engine == self.name:
                 return self._giving.asked(asked, now_ms)
             case TransferEnded() as moved if moved.from_account == self._account:

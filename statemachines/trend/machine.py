@@ -34,7 +34,7 @@ TREND_TABLE: Table[TrendState] = Table(
         Row("rescan", S.NO_TRADE, S.SCANNING, "the next daily close is evaluated independently"),
         Row("order", S.SIGNAL_DETECTED, S.ENTRY, "TR-8: the entry is requested"),
         Row("fill", S.ENTRY, S.IN_POSITION, "the entry has ended with a position, its hard stop is requested"),
-        Row("exit", S.IN_POSITION, S.EXIT, "TR-4, TR-7, TR-14: closed by rule"),
+        Row("exit", S.IN_POSITION, S.EXIT, "TR-4, TR-7, TR-14: closed by rule; RM-5: by the operator"),
         Row("hard_stop", S.ENTRY, S.STOP_TRIGGERED, "TR-5: the stop fired while the entry was still filling"),
         Row("hard_stop", S.IN_POSITION, S.STOP_TRIGGERED, "TR-5"),
         Row("trailing_stop", S.IN_POSITION, S.TRAILING_STOP, "TR-6"),
@@ -43,7 +43,7 @@ TREND_TABLE: Table[TrendState] = Table(
         Row("closed", S.EXIT, S.SCANNING, "flat, and no order of the position is open"),
         # Transitions that practice adds to the diagram.
         Row("refuse", S.ENTRY, S.NO_TRADE, "the entry was denied (RM-1), rejected, or ended without a fill"),
-        Row("exit", S.ENTRY, S.EXIT, "closed before the entry has ended: its stop cannot be held"),
+        Row("exit", S.ENTRY, S.EXIT, "closed before the entry has ended: its stop cannot be held, or RM-5"),
         Row("stray", S.SCANNING, S.EXIT, "EX-1: a fill after the entry's end is legal; the remnant is closed"),
     ],
     {
@@ -93,7 +93,7 @@ class TrendMachine(StateMachine[TrendState]):
         return self.fire("refuse", reason, data)
 
     def exit(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:
-        """The position is closed by rule (TR-4, TR-7, TR-14)."""
+        """The position is closed by rule (TR-4, TR-7, TR-14) or by the operator (RM-5)."""
         return self.fire("exit", reason, data)
 
     def hard_stop(self, reason: str, data: Mapping[str, Any]) -> JournalEntry:

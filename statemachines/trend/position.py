@@ -73,7 +73,8 @@ class Position:
     def leave(self, rule: str, reason: str, decided_ms: int, now_ms: int) -> Commands:
         """Close the position at market; the stop rests until it is flat. No further entry at `decided_ms` (T2).
 
-        `rule` is the rule's ID, UNPROTECTED (the stop cannot be held) or EXTERNAL (not caused by this system).
+        `rule` is the rule's ID (RM-5: the operator), UNPROTECTED (the stop cannot be held) or EXTERNAL (not caused by
+        this system).
         """
         t = self.trade
         t.blocked_through_ms = max(t.blocked_through_ms, decided_ms)

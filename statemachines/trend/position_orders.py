@@ -80,6 +80,15 @@ class PositionOrders(Position):
         self.trade.cut, self.trade.cut_gives = intent.intent_id, True
         return [self.machine.remark("give", reason, {"quantity": plain(quantity)}), Send(intent)]
 
+    def flatten(self, reason: str, now_ms: int) -> Commands:
+        """RM-5, R3: close the position now; an exit that pauses between two attempts is tried again at once."""
+        if self.machine.state in (TrendState.ENTRY, TrendState.IN_POSITION):
+            return self.leave("RM-5", reason, now_ms, now_ms)
+        if not self.is_leaving or self.trade.retry_ms is None:
+            return []
+        self.trade.retry_ms = None
+        return self._settle(now_ms)
+
     def close_day(self, close: Decimal, close_ms: int) -> None:
         """T4, T6: one more daily close since the entry."""
         t = self.trade

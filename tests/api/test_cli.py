@@ -340,3 +340,17 @@ def test_the_doctor_takes_a_profile(tmp_path: Path) -> None:
     result = call("doctor", "--profile", "testnet", "--data", str(tmp_path / "data"))
     assert "BYBIT_" in result.output, result.output
     refused(call("doctor", "--profile", "nonsense", "--data", str(tmp_path / "data")), "profile", "nonsense")
+
+
+@pytest.mark.parametrize("more", [[], ["--reason", "x"], ["--yes"]])
+def test_an_unknown_action_is_named_first_with_those_that_exist(more: list[str]) -> None:
+    """`eternal control nonsense` asked for --reason, and only then said that there is no such action."""
+    result = CliRunner().invoke(app, ["control", "nonsense", *more])
+    assert result.exit_code == 2
+    assert "action 'nonsense' does not exist; allowed: pause, resume, reduce_only, halt, flatten" in result.output
+    assert "at market" in result.output, "what each does is said too"
+
+
+def test_an_action_without_a_reason_is_a_sentence() -> None:
+    result = CliRunner().invoke(app, ["control", "halt"])
+    assert result.exit_code == 2 and "halt requires a reason" in result.output

@@ -304,6 +304,17 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
         assert blank.exit_code == 2 and "command_id" in blank.output and "blank" in blank.output
         nonsense = CliRunner().invoke(app, ["control", "explode", *given[2:], "--yes"])
         assert nonsense.exit_code == 2 and "allowed: pause, resume" in nonsense.output
+        flatten = ["control", "flatten", *given[2:]]
+        half = CliRunner().invoke(app, flatten, input="y\n")
+        assert half.exit_code == 2 and "at market" in half.output, "a flatten is typed out, not waved through"
+        history = CliRunner().invoke(app, ["control", "history", "--data", str(config.data_folder)])
+        assert history.exit_code == 0, history.output
+        first = history.output.splitlines()[0]
+        assert (
+            "pause" in first and "trend-1" in first and first.endswith("operator (katya, command line): bank holiday")
+        )
+        too_many = CliRunner().invoke(app, ["control", "history", "--limit", "0", "--data", str(config.data_folder)])
+        assert too_many.exit_code == 2 and "limit 0" in too_many.output
     finally:
         server.should_exit = True
         child.terminate()
@@ -313,7 +324,7 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
     assert len(calls) == 2
     actor, method, (_kind, body, _natural_id) = calls[0]
     assert (actor, method) == ("risk-manager", "command")
-    assert (body["who"], body["reason"]) == ("katya, command line", "bank holiday")
+    assert (body["who"], body["reason"]) == ("operator (katya, command line)", "bank holiday")
 
 
 def test_a_lost_answer_is_told_with_the_id_to_repeat_it_with_and_no_class_name(config: EternalConfig) -> None:

@@ -12,10 +12,10 @@ import pytest
 import typer.main
 
 from api.cli.main import app
-from api.control import ACTIONS, RESET
 from api.http.app import create_app
 from infra.backtest.report.rules import UNBUILT
 from infra.config import EternalConfig
+from statemachines.limits.operator_actions import EFFECTS, HISTORY
 from tests.docs.citations import (
     anchors,
     broken_links,
@@ -166,7 +166,7 @@ def _problem(words: list[str]) -> str:
     unknown = [word for word in rest if word.startswith("--") and word.partition("=")[0] not in allowed]
     if unknown:
         return f"{told}: there is no option {unknown[0]!r}"
-    if command.name == "control" and rest and rest[0] not in (*ACTIONS, RESET):
+    if command.name == "control" and rest and rest[0] not in (*EFFECTS, HISTORY):
         return f"{told}: there is no action {rest[0]!r}"
     return ""
 
@@ -214,13 +214,13 @@ def test_a_planted_command_is_found() -> None:
     shown = [
         "eternal run --profile paper",
         "eternal status --loud  # no",
-        "eternal control flatten --reason x",
+        "eternal control dance --reason x",
         "eternal",
     ]
     text = "`eternal flatten`, `eternal history check x`\n```\n" + "\n".join(shown) + "\n```\n"
     assert [problem for words in commands(text, "eternal") if (problem := _problem(words))] == [
         "eternal status --loud: there is no option '--loud'",
-        "eternal control flatten --reason x: there is no action 'flatten'",
+        "eternal control dance --reason x: there is no action 'dance'",
         "eternal flatten: there is no command 'flatten'",
     ]
 

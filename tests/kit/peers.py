@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
-from actors.runtime.ports import ExchangePort, Report
+from actors.runtime.ports import ExchangePort, Fence, Report
 from statemachines.commands import ExchangeCall
 from statemachines.execution.orders.request_queue import MAX_BATCH, BatchKind
 from statemachines.messages.orders import ResponseReceived
@@ -77,8 +77,16 @@ class Lanes(Generic[V]):
         self.venue = venue
         self.answers: dict[str, ExchangeResponse] = {}
         self.fenced = threading.Event()
+        self.switches: dict[str, str] = {}
+        """Scopes whose switch forbids new risk now."""
         self._come = threading.Condition()
-        self.lanes = ExchangeDispatcher(venue, holds, still_needed, self._take, lambda _why: self.fenced.set())
+        self.lanes = ExchangeDispatcher(
+            venue,
+            lambda _gates: Fence(holds(), self.switches),
+            still_needed,
+            self._take,
+            lambda _why: self.fenced.set(),
+        )
 
     def _take(self, key: str, answer: ResponseReceived) -> None:
         with self._come:

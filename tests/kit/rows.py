@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Store
 from statemachines.commands import ExchangeCall
-from statemachines.facts import AlertFact, BarFact, OrderFact, SwitchFact
+from statemachines.facts import AlertFact, BarFact, HeldCommandFact, OperatorCommandFact, OrderFact, SwitchFact
 from statemachines.requests import (
     ExchangeRequest,
     PlaceOrder,
@@ -68,6 +68,25 @@ def row(key: str, request: ExchangeRequest, gate: ActorName | None = None, delay
 
 def switch(scope: str, state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"]) -> SwitchFact:
     return SwitchFact(scope=scope, state=state, reason="a test turns it", who="test", changed_ms=1)
+
+
+def held(command_id: str, scope: str, state: Literal["REDUCE_ONLY", "HALTED", "PAUSED"]) -> HeldCommandFact:
+    return HeldCommandFact(
+        command_id=command_id,
+        scope=scope,
+        state=state,
+        action="halt",
+        asked_scope=scope,
+        reason="a test turns it",
+        who="test",
+        given_ms=1,
+    )
+
+
+def carried_out(command_id: str) -> OperatorCommandFact:
+    return OperatorCommandFact(
+        command_id=command_id, action="halt", scope="GLOBAL", reason="a test turns it", who="test", given_ms=2
+    )
 
 
 def bar(hour: int, close: str = "100.5", symbol: str = "BTCUSDT") -> BarFact:

@@ -2,7 +2,7 @@
 
 `<link id>:<place|cancel|amend|look>:<n>`, `transfer:<id>:<n>`, `transfer-look:<id>:<n>`, `stake:<id>:<n>`,
 `stake-look:<id>:<n>`, `account:<name>:<n>`, `market:<n>`, `leverage:<account>:<symbol>:<n>`,
-`resurrected:<link id>:<n>`.
+`resurrected:<link id>:<n>`, `flatness:<account>:<number>:<n>`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Topic(StrEnum):
     MARKET = "market"
     LEVERAGE = "leverage"
     RESURRECTED = "resurrected"
+    FLATNESS = "flatness"
 
 
 _FORMER_NAMES = {"revenant": Topic.RESURRECTED}

@@ -23,7 +23,7 @@ from statemachines.requests import (
     TransferFunds,
 )
 from statemachines.values import HOUR_MS, Account, ActorName
-from tests.kit.rows import ACTOR, Pen, bar, envelope, place, row, switch
+from tests.kit.rows import ACTOR, Pen, bar, carried_out, envelope, held, place, row, switch
 
 OpenStore = Callable[[], Store]
 
@@ -256,6 +256,61 @@ class StoreSuite:
         assert pen.write(facts=[switch("GLOBAL", "PAUSED")], calls=[place("one", ActorName.FUNDING)]) == {"one"}
 
     # --- bars ---
+
+    # --- the fence before each write ---
+
+    @pytest.mark.parametrize(
+        ("scope", "state", "refuses"),
+        [
+            ("GLOBAL", "HALTED", True),
+            ("trend-1", "HALTED", True),
+            ("trend-1", "PAUSED", True),
+            ("trend-1", "REDUCE_ONLY", True),
+            ("trend-1", "CAUTION", False),
+            ("trend-1", "NORMAL", False),
+            ("trend-2", "HALTED", False),
+        ],
+    )
+    def test_rm5_the_fence_names_the_switch_that_forbids_a_request_that_was_durable_before_it(
+        self,
+        open_store: OpenStore,
+        scope: str,
+        state: Literal["NORMAL", "CAUTION", "REDUCE_ONLY", "HALTED", "PAUSED"],
+        refuses: bool,
+    ) -> None:
+        pen = Pen(open_store())
+        assert pen.write(calls=[place("one", ActorName.TREND_1)]) == frozenset()
+        assert pen.store.fence(ACTOR, pen.epoch, ("trend-1",)).refusal("trend-1") is None
+        Pen(open_store(), "risk-manager").write(facts=[switch(scope, state)])
+        fence = pen.store.fence(ACTOR, pen.epoch, ("trend-1",))
+        assert fence.is_held
+        why = fence.refusal("trend-1")
+        assert (why is not None) is refuses and (why is None or f"{scope} is {state}" in why)
+        assert fence.refusal(None) is None, "what reduces risk always passes"
+        assert pen.store.fence(ACTOR, pen.epoch).switches == {}, "without a gate no switch is read"
+
+    def test_a_stale_epoch_is_not_held_whatever_is_asked(self, open_store: OpenStore) -> None:
+        old = Pen(open_store())
+        Pen(open_store())
+        assert not old.store.fence(ACTOR, old.epoch).is_held
+        assert not old.store.fence(ACTOR, old.epoch, ("trend-1", "funding")).is_held
+        assert not old.store.fence("nobody", 1, ("trend-1",)).is_held
+
+    def test_rm5_a_held_command_is_in_force_until_the_risk_manager_has_carried_it_out(
+        self, open_store: OpenStore
+    ) -> None:
+        """Accepted by the orchestrator while the risk manager was away; its own switch row says NORMAL meanwhile."""
+        pen, risk = Pen(open_store()), Pen(open_store(), "risk-manager")
+        risk.write(facts=[switch("trend-1", "NORMAL")])
+        Pen(open_store(), "orchestrator").write(facts=[held("c-1", "trend-1", "HALTED")])
+        assert pen.write(calls=[place("one", ActorName.TREND_1)]) == {"one"}
+        assert pen.store.fence(ACTOR, pen.epoch, ("trend-1",)).switches == {"trend-1": "HALTED"}
+        assert pen.write(calls=[place("two", ActorName.TREND_2)]) == frozenset()
+        risk.write(facts=[carried_out("c-2"), switch("trend-1", "NORMAL")])
+        assert pen.write(calls=[place("three", ActorName.TREND_1)]) == {"three"}, "another command was carried out"
+        risk.write(facts=[carried_out("c-1"), switch("trend-1", "NORMAL")])
+        assert pen.write(calls=[place("four", ActorName.TREND_1)]) == frozenset()
+        assert pen.store.fence(ACTOR, pen.epoch, ("trend-1",)).switches == {}
 
     def test_the_newest_closed_bars_come_oldest_first(self, open_store: OpenStore) -> None:
         pen = Pen(open_store(), "market-data")

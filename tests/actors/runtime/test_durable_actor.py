@@ -111,7 +111,7 @@ def test_a_stale_twin_commits_nothing_and_is_told_to_stop() -> None:
     while old.has_work:
         old.step()
     runtime.start_actor(ActorName.TACTICAL, 0)
-    assert not old.holds()
+    assert not old.fence().is_held
     pump = DurableActor(Pump(), store, store.grant("orchestrator", "test"))
     pump.start(0)
     pump.step()

@@ -18,7 +18,15 @@ from statemachines.facts import SwitchFact
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import FundingSettled
 from statemachines.messages.orders import ResponseReceived
-from statemachines.requests import Accepted, CancelOrder, ExchangeRequest, ExchangeResponse, OrderWrite, PlaceOrder
+from statemachines.requests import (
+    Accepted,
+    Blocked,
+    CancelOrder,
+    ExchangeRequest,
+    ExchangeResponse,
+    OrderWrite,
+    PlaceOrder,
+)
 from statemachines.values import Account, ActorName, Side
 from tests.actors.runtime.toy import Toy
 from tests.kit.peers import Lanes, OneByOne
@@ -267,3 +275,50 @@ def test_an_idle_lane_sends_at_once_and_a_busy_one_waits_for_company(monkeypatch
     rig.wait(22)
     assert rig.venue.performed == ["place_order o0", "place_order exit"], "an exit never waits"
     assert [len(batch) for batch in rig.venue.batches] == [20], "a full batch does not wait any longer"
+
+
+# --- switches (RM-5) ---
+
+
+def reducing(links: Sequence[str]) -> list[ExchangeCall]:
+    return [ExchangeCall(link, "TREND-1", place(link).model_copy(update={"category": "linear"})) for link in links]
+
+
+@pytest.mark.parametrize("scope", ["GLOBAL", "trend-1"])
+def test_rm5_a_request_that_was_durable_before_the_switch_is_not_sent_after_it(scope: str) -> None:
+    """It had passed the gate of its commit and waited for its turn (a rate limit, EX-4's delay, a queue)."""
+    rig = Lanes(BatchVenue())
+    rig.venue.open.set()
+    rig.switches = {scope: "HALTED"}
+    rig.lanes.perform(perps(["a"]))
+    rig.lanes.perform(perps(["b", "c"]))
+    assert rig.venue.performed == [] and rig.venue.batches == []
+    assert {rig.answers[key].kind for key in "abc"} == {"blocked"}
+    assert rig.answers["a"] == Blocked(
+        why=f"{scope} is HALTED: new risk of trend-1 is forbidden; the request was not sent"
+    )
+
+
+def test_rm5_another_engines_switch_stops_nothing_and_reductions_and_cancels_always_pass() -> None:
+    rig = Lanes(BatchVenue())
+    rig.venue.open.set()
+    rig.switches = {"trend-2": "HALTED"}
+    rig.lanes.perform(perps(["a"]))
+    rig.switches = {"GLOBAL": "HALTED"}
+    rig.lanes.perform(reducing(["b"]))
+    rig.lanes.perform([ExchangeCall("c", "TREND-1", CancelOrder(client_order_id="c", category="linear", symbol="X"))])
+    assert {key: answer.kind for key, answer in rig.answers.items()} == dict.fromkeys("abc", "accepted")
+
+
+def test_rm5_of_a_mixed_batch_only_what_the_switch_allows_is_sent_each_with_its_own_outcome() -> None:
+    """Amendments of stops and of entries may travel together."""
+    rig = Lanes(BatchVenue())
+    rig.venue.open.set()
+    rig.switches = {"trend-1": "PAUSED"}
+    outcomes = rig.lanes.perform([*perps(["a"]), *reducing(["b", "c"]), *perps(["d"])])
+    assert rig.venue.batches == [["b", "c"]]
+    assert [outcome.kind for outcome in outcomes] == ["blocked", "accepted", "accepted", "blocked"]
+    assert rig.answers["b"] == Accepted(venue_order_id="b") and rig.answers["d"].kind == "blocked"
+    outcomes = rig.lanes.perform([*perps(["e"]), *reducing(["f"])])
+    assert [outcome.kind for outcome in outcomes] == ["blocked", "accepted"]
+    assert rig.venue.performed[-1] == "place_order f", "one that is left travels alone"

@@ -9,39 +9,14 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import sys
-from collections.abc import Sequence
 
-from tests.chaos.orders.campaign import Campaign, Findings, summary
-from tests.chaos.orders.feeder import Feeder, Shape
-from tests.chaos.orders.system import OVERRIDES, PROBES, BurstAssembly, BurstSystem, make_config
-from tests.chaos.orders.victims import VICTIMS, Blow, draw
-from tests.chaos.rig import drill_folder, running
+from tests.chaos.orders.campaign import Findings, summary
+from tests.chaos.orders.one_system import campaign, tell
+from tests.chaos.orders.system import OVERRIDES, PROBES
+from tests.chaos.orders.victims import VICTIMS, draw
 
 KILLS_A_SYSTEM = 50
 """Then a new one begins: the simulated exchange keeps every order, and repeats its log of inputs when it is killed."""
-
-
-def tell(line: str) -> None:
-    """Print at once: a run takes long."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def campaign(blows: Sequence[Blow], seed: int) -> Findings:
-    """Carry out the blows on a system of their own, in a process of its own: Ray's client library takes one cluster's
-    token for the life of its process."""
-    findings = Findings()
-    try:
-        with drill_folder() as folder, running(make_config(folder, seed), BurstAssembly, BurstSystem) as drill:
-            feeder = Feeder(drill.system)
-            try:
-                Campaign(drill, feeder, Shape(), findings, tell).run(blows)
-            finally:
-                feeder.end()
-    except AssertionError as error:
-        findings.stranded.append(str(error))
-        tell(f"      {error}")
-    return findings
 
 
 def main() -> int:

@@ -88,6 +88,43 @@ class Books:
             ).fetchall()
         return sum(data["intents"] for (data,) in rows), sum(data["ended"] for (data,) in rows)
 
+    def exchange_ms(self) -> int:
+        """The exchange's time now."""
+        exchange = self._drill.system.exchange
+        assert exchange is not None
+        answer = httpx.get(f"{exchange.url}{TIME_PATH}", timeout=ANSWER_S, trust_env=False).raise_for_status()
+        return int(answer.json()["time"])
+
+    def created_ms(self, since_ms: int) -> list[int]:
+        """When each order of the bursting engines was created at the exchange, by its own lists."""
+        return [
+            int(row["createdTime"])
+            for name in LOTS
+            for ask in (self._session(name).get_order_history, self._session(name).get_open_orders)
+            for row in _pages(ask, since_ms, PAGE_ORDERS)
+            if int(row["createdTime"]) >= since_ms
+        ]
+
+    def approved(self) -> int:
+        """Intents that the risk manager has approved so far."""
+        with self._drill.database() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM journal WHERE trigger = 'approve' AND machine_table = 'intent'"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def commands(self) -> list[tuple[str, str]]:
+        """Action and reason of the operator's commands that the risk manager has carried out, in their order."""
+        with self._drill.database() as connection:
+            query = "SELECT action, reason FROM operator_commands WHERE scope = 'GLOBAL' ORDER BY given_ms"
+            return [(action, reason) for action, reason in connection.execute(query).fetchall()]
+
+    def held(self) -> list[str]:
+        """The reasons of the commands that the orchestrator has accepted."""
+        with self._drill.database() as connection:
+            return [reason for (reason,) in connection.execute("SELECT reason FROM held_commands").fetchall()]
+
     def records(self, name: ActorName, before: Tally, now: Tally, since_ms: int) -> Records:
         """Everything about the intents of one engine since an earlier tally, taken at `since_ms` of the exchange."""
         issued = [intent_id(name, number) for number in range(before.intents + 1, now.intents + 1)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.orders.__main__ import campaign
 from tests.chaos.orders.campaign import summary
+from tests.chaos.orders.one_system import campaign
 from tests.chaos.orders.victims import draw
 
 SEED, KILLS = 3, 4

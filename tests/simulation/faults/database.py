@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from actors.runtime.memory_store import MemoryStore
-from actors.runtime.ports import Commit, FencedError, Loaded, StoreUnavailableError
+from actors.runtime.ports import Commit, Fence, FencedError, Loaded, StoreUnavailableError
 from statemachines.facts import BarFact
 from tests.simulation.faults.choices import Chooser
 from tests.simulation.faults.points import Fault, Point
@@ -48,6 +48,9 @@ class FailingStore:
         if self._may_fail(Point.EPOCH, actor) is Fault.FENCED:
             self.memory.grant(actor, "another")
         return self.memory.holds(actor, epoch)
+
+    def fence(self, actor: str, epoch: int, gates: Collection[str] = ()) -> Fence:
+        return Fence(self.holds(actor, epoch), self.memory.fence(actor, epoch, gates).switches)
 
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
         self._may_fail(Point.IS_KNOWN, actor)

@@ -147,7 +147,7 @@ class Scheduler:
         for name, living in self.living.items():
             durable = living.durable
             if durable.has_work:
-                found.append(Act(name, partial(self._step, living)))
+                found.append(Act(name, partial(self.step, living)))
             elif not living.has_recovered and not durable.pending and not living.answers:
                 living.has_recovered = True
                 return self._acts()
@@ -177,7 +177,7 @@ class Scheduler:
         answers: deque[tuple[str, ResponseReceived]] = deque()
         dispatcher = ExchangeDispatcher(
             self._exchange,
-            durable.holds,
+            durable.fence,
             durable.logic.still_needed,
             lambda key, body: answers.append((key, body)),
             partial(self._fenced, name, epoch),
@@ -199,7 +199,8 @@ class Scheduler:
         if choice is not None:
             raise DeathError(name, choice.fault is Fault.POWER_LOSS)
 
-    def _step(self, living: Living) -> None:
+    def step(self, living: Living) -> None:
+        """One turn of an actor: decide, commit, and put its requests into their lanes."""
         durable = living.durable
         self._may_die(Point.BEFORE_DECIDE, durable.name)
         try:

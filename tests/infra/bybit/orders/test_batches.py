@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pybit.exceptions import FailedRequestError
 
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
+from actors.runtime.ports import Fence
 from infra.bybit.errors import Purpose
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.limits import RateLimiter, RateLimits
@@ -374,11 +375,11 @@ def test_nothing_waits_between_the_fence_and_the_write(size: int) -> None:
         limiter=RateLimiter(RateLimits(), clock=lambda: 0.0, sleep=lambda _seconds: events.append("waited")),
     )
 
-    def holds() -> bool:
+    def fence(_gates: Collection[str]) -> Fence:
         events.append("confirmed")
-        return True
+        return Fence(is_held=True)
 
-    lanes = ExchangeDispatcher(exchange, holds, lambda _call: True, lambda _key, _body: None, events.append)
+    lanes = ExchangeDispatcher(exchange, fence, lambda _call: True, lambda _key, _body: None, events.append)
     most = 9 // size
     for number in range(most + 1):
         links = [f"o{number}-{leg}" for leg in range(size)]

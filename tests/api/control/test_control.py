@@ -40,9 +40,10 @@ class Actors(Queries):
         self.away = away
         self.silent = False
         self.unreadable = False
+        self.absent: set[ActorName] = set()
 
     def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
-        if self.away:
+        if self.away or actor in self.absent:
             raise ControlUnavailableError(f"There is no {actor} just now.")
         self.calls.append((actor, method, arguments))
         body = arguments[1] if method == "command" else {**arguments[0], "action": "reset"}
@@ -97,7 +98,7 @@ def test_reset_reaches_the_orchestrator() -> None:
     assert post(actors, action="reset", scope="funding", reason="mended", who="K").status_code == 200
     ((actor, method, (body, natural_id)),) = actors.calls
     assert (actor, method, natural_id) == (ActorName.ORCHESTRATOR, "reset", f"operator:{body['command_id']}")
-    assert (body["component"], body["who"], body["reason"]) == ("funding", "K", "mended")
+    assert (body["component"], body["who"], body["reason"]) == ("funding", "operator (K)", "mended")
 
 
 @pytest.mark.parametrize(
@@ -218,10 +219,18 @@ class Living:
             store.close()
         self._stores.clear()
 
+    def kill(self, name: ActorName) -> None:
+        self._hosts.pop(name).stop()
+
+    def deliver(self, name: ActorName, body: OperatorCommand) -> None:
+        self._hosts[name].command(body, f"delivered:{body.command_id}")
+
     def tell_orchestrator(self, body: ComponentChanged) -> None:
         self._hosts[ActorName.ORCHESTRATOR].command(body, f"test:{body.state}")
 
     def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        if actor not in self._hosts:
+            raise ControlUnavailableError(f"There is no {actor} just now.")
         if method == "reset":
             body, natural_id = arguments
             self._hosts[actor].command(ComponentReset.model_validate(body), natural_id)
@@ -251,7 +260,7 @@ HALT = {"action": "halt", "scope": "GLOBAL", "reason": "the exchange is down", "
         ({"action": "pause"}, ["action was 'halt' and is 'pause'"]),
         ({"scope": "trend-1"}, ["scope was 'GLOBAL' and is 'trend-1'"]),
         ({"reason": "another"}, ["reason was 'the exchange is down' and is 'another'"]),
-        ({"who": "bob"}, ["who was 'alice' and is 'bob'"]),
+        ({"who": "bob"}, ["who was 'operator (alice)' and is 'operator (bob)'"]),
         ({"action": "reset", "scope": "funding"}, ["action was 'halt'", "scope was 'GLOBAL' and is 'funding'"]),
     ],
 )
@@ -346,9 +355,9 @@ def test_who_paused_is_named_once(database_url: str, living: Living) -> None:  #
     pause = HALT | {"action": "pause", "scope": "trend-1", "reason": "bank holiday"}
     assert give(database_url, living, **pause).status_code == 200
     (sentence,) = _trading(Queries(database_url).switches())
-    assert "PAUSED since 1970-01-01 12:00 UTC by alice (bank holiday)." in sentence
+    assert "PAUSED since 1970-01-01 12:00 UTC by operator (alice) (bank holiday)." in sentence
     assert sentence.count("alice") == 1
     (alert,) = Queries(database_url).alerts()
-    assert alert["text"].startswith("alice: bank holiday. ")
+    assert alert["text"].startswith("operator (alice): bank holiday. ")
     (line,) = Queries(database_url).journal(machine="trend-1")
-    assert line["reason"] == "alice: pause trend-1: bank holiday", "the journal's line stands alone"
+    assert line["reason"] == "operator (alice): pause trend-1: bank holiday", "the journal's line stands alone"
