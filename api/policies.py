@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from actors.runtime.policies.ports import UnusablePolicyError
@@ -149,6 +149,34 @@ def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
             f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
         )
     return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
+
+
+def holders_of(url: str) -> list[dict[str, Any]]:
+    """By actor the version in force, the one that waits, and the newest that it could not apply."""
+    from infra.database.queries import Queries
+
+    queries = Queries(url)
+    try:
+        return list(queries.policies()["actors"])
+    finally:
+        queries.close()
+
+
+def where_in_force(holders: Sequence[Mapping[str, Any]], version: int) -> str:
+    """Where a version is in force, as sentences."""
+    missing = [one for one in holders if one["version"] < version and one["refused"] != version]
+    refused = [one["actor"] for one in holders if one["refused"] == version]
+    has_it = [one["actor"] for one in holders if one["version"] >= version]
+    sentences = []
+    if has_it:
+        all_of_them = "every actor" if len(has_it) == len(holders) else ", ".join(has_it)
+        sentences.append(f"It is in force at {all_of_them}.")
+    if refused:
+        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (/alerts).")
+    if missing:
+        named = ", ".join(f"{one['actor']} (version {one['version']})" for one in missing)
+        sentences.append(f"It is not in force yet at {named}.")
+    return " ".join(sentences)
 
 
 def shown(found: Sequence[Difference]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,13 @@ Assignments = Annotated[list[str], typer.Argument(help="section.field=value, may
 Reason = Annotated[str, typer.Option(help="why; it is recorded")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
-IN_FORCE = "It applies from the next start of the system on."
+STOPPED = (
+    "No system runs on this data folder; it applies from the next start on."
+)
+WAIT_S = 10.0
+"""How long a change is watched on its way to the actors; a daily cycle under way may take longer."""
+
+LOOK_S = 0.25
 
 
 class PolicyOptionsError(OperatorError):
@@ -41,15 +48,20 @@ def show(
     config_file: ConfigFile = None,
 ) -> None:
     """Show a version: who set it, when and why, and every setting."""
-    from api.policies import newest_of, text_of, version_of
+    from api.policies import holders_of, newest_of, text_of, version_of, where_in_force
     from infra.config.policy import differences
 
-    with _database(_config(data, config_file)) as url:
+    config = _config(data, config_file)
+    with _database(config) as url:
         found = newest_of(url) if number is None else version_of(url, number)
+        holders = holders_of(url)
     if as_json:
-        typer.echo(json.dumps({**_head(found), "policy": found.policy}, indent=1, ensure_ascii=False))
+        whole = {**_head(found), "policy": found.policy, "actors": holders}
+        typer.echo(json.dumps(whole, indent=1, ensure_ascii=False))
         return
     typer.echo(_line(found))
+    if number is None and _is_running(config):
+        typer.echo(where_in_force(holders, found.version))
     for one in differences({}, found.policy):
         typer.echo(f"{one.setting} = {text_of(one.after)}")
 
@@ -109,12 +121,13 @@ def diff(
 def set_(
     settings: Assignments, reason: Reason, yes: Yes = False, data: Folder = None, config_file: ConfigFile = None
 ) -> None:
-    """Record a new version with these settings, validated like the configuration. It applies from the next start on."""
+    """Record a new version with these settings, validated like the configuration. A running system takes it between two
+    daily cycles, a stopped one at its next start."""
     from api.policies import by_settings
 
     config = _config(data, config_file)
     with _database(config) as url:
-        _record(url, by_settings(url, config, settings), reason, yes=yes)
+        _record(url, config, by_settings(url, config, settings), reason, yes=yes)
 
 
 @policy_app.command()
@@ -136,10 +149,10 @@ def rollback(
     config = _config(data, config_file)
     with _database(config) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
-        _record(url, change, reason, yes=yes)
+        _record(url, config, change, reason, yes=yes)
 
 
-def _record(url: str, change: Change, reason: str, *, yes: bool) -> None:
+def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes: bool) -> None:
     from api.cli.client import user_name
     from api.policies import record
 
@@ -147,7 +160,31 @@ def _record(url: str, change: Change, reason: str, *, yes: bool) -> None:
     if not yes:
         typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
     made = record(url, change, user_name(), reason)
-    typer.echo(f"Policy version {made.version} is recorded. {IN_FORCE}")
+    reached = _watch(url, made.version) if _is_running(config) else STOPPED
+    typer.echo(f"Policy version {made.version} is recorded. {reached}")
+
+
+def _is_running(config: EternalConfig) -> bool:
+    from api.cli.status import running_pid
+
+    return running_pid(config.data_folder) is not None
+
+
+def _watch(url: str, version: int, wait_s: float = WAIT_S) -> str:
+    """Where the version is in force, once it is everywhere or after `wait_s` seconds, as sentences."""
+    from api.policies import holders_of, where_in_force
+
+    until = time.monotonic() + wait_s
+    while True:
+        holders = holders_of(url)
+        if holders and all(one["version"] >= version or one["refused"] == version for one in holders):
+            return where_in_force(holders, version)
+        if time.monotonic() > until:
+            return (
+                f"{where_in_force(holders, version)} The system takes it between two daily cycles, without a restart; "
+                "`eternal policy show` shows where it is in force."
+            )
+        time.sleep(LOOK_S)
 
 
 def _print(found: Any) -> None:

@@ -15,7 +15,6 @@ from infra.database.connection import connect
 from infra.database.outage import is_outage
 from infra.database.statements import to_json
 from infra.faults import OperatorError
-from statemachines.policy.held import KEY as HELD
 
 BEAT = """
 INSERT INTO heartbeats (component, state, market_ms, detail) VALUES (%s, %s, %s, %s)
@@ -143,13 +142,6 @@ def newest_version(connection: psycopg.Connection[Any]) -> int:
     found = connection.execute("SELECT coalesce(max(version), 0) FROM policy_versions").fetchone()
     assert found is not None
     return int(found[0])
-
-
-def held_policies(url: str) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """What every actor holds, by its name: state and document of its row (`statemachines.policy.held`)."""
-    with connect(url, "policy") as connection:
-        rows = connection.execute("SELECT actor, state, data FROM machine_states WHERE key = %s", (HELD,)).fetchall()
-    return {actor: (state, data) for actor, state, data in rows}
 
 
 def record_policy(
