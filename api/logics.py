@@ -36,13 +36,14 @@ class PolicyLogics:
 
     def logic(self, actor: ActorName, policy: Document) -> ActorLogic:
         """A new logic with the actor's parameters under the policy. Raises UnusablePolicyError."""
-        return make_logic(actor, self._parameters(actor, policy), self._installation_id)
+        return make_logic(actor, self.parameters(actor, policy), self._installation_id)
 
     def concerns(self, actor: ActorName, before: Document, after: Document) -> bool:
         """Whether the actor's own parameters differ. Raises UnusablePolicyError."""
-        return bool(self._parameters(actor, before) != self._parameters(actor, after))
+        return bool(self.parameters(actor, before) != self.parameters(actor, after))
 
-    def _parameters(self, actor: ActorName, policy: Document) -> Any:
+    def parameters(self, actor: ActorName, policy: Document) -> Any:
+        """The actor's parameters under the policy. Raises UnusablePolicyError."""
         config = self._config
         if policy is not None:
             from infra.config.policy import with_policy  # only a change of the policy needs it

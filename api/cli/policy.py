@@ -14,6 +14,7 @@ import typer
 from infra.faults import OperatorError
 
 if TYPE_CHECKING:
+    from api.cli.policy_trial import Effects
     from api.policies import Change
     from infra.config import EternalConfig
     from infra.config.policy import Difference
@@ -26,10 +27,9 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (de
 Assignments = Annotated[list[str], typer.Argument(help="section.field=value, may be repeated")]
 Reason = Annotated[str, typer.Option(help="why; it is recorded")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="record nothing; say what it would do now")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
-STOPPED = (
-    "No system runs on this data folder; it applies from the next start on."
-)
+STOPPED = "No system runs on this data folder; it applies from the next start on."
 WAIT_S = 10.0
 """How long a change is watched on its way to the actors; a daily cycle under way may take longer."""
 
@@ -106,28 +106,49 @@ def diff(
     config = _config(data, config_file)
     with _database(config) as url:
         if settings:
-            found = by_settings(url, config, settings).differences
+            change = by_settings(url, config, settings)
+            found = change.differences
+            effects = _effects(url, config, change)
         else:
+            effects = None
             before = newest_of(url) if first is None else version_of(url, first)
             after = policy_of(config) if second is None else version_of(url, second).policy
             found = differences(before.policy, after)
     if as_json:
-        typer.echo(json.dumps(_plain(found), indent=1, ensure_ascii=False))
+        shown: Any = _plain(found)
+        if effects is not None:
+            shown = {"differences": shown, "effects": effects.as_json()}
+        typer.echo(json.dumps(shown, indent=1, ensure_ascii=False))
         return
     _print(found)
+    _print_effects(effects)
 
 
 @policy_app.command("set")
 def set_(
-    settings: Assignments, reason: Reason, yes: Yes = False, data: Folder = None, config_file: ConfigFile = None
+    settings: Assignments,
+    reason: Annotated[str | None, typer.Option(help="why; it is recorded")] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """Record a new version with these settings, validated like the configuration. A running system takes it between two
     daily cycles, a stopped one at its next start."""
     from api.policies import by_settings
 
+    if reason is None and not dry_run:
+        raise PolicyOptionsError("--reason is missing: a change is recorded with the reason for it.")
     config = _config(data, config_file)
     with _database(config) as url:
-        _record(url, config, by_settings(url, config, settings), reason, yes=yes)
+        change = by_settings(url, config, settings)
+        if dry_run:
+            _print(change.differences)
+            _print_effects(_effects(url, config, change))
+            typer.echo("Nothing was recorded.")
+            return
+        assert reason is not None
+        _record(url, config, change, reason, yes=yes)
 
 
 @policy_app.command()
@@ -138,6 +159,7 @@ def rollback(
         bool, typer.Option("--to-configuration", help="let the configuration be the source again")
     ] = False,
     yes: Yes = False,
+    dry_run: DryRun = False,
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
@@ -149,6 +171,11 @@ def rollback(
     config = _config(data, config_file)
     with _database(config) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
+        if dry_run:
+            _print(change.differences)
+            _print_effects(_effects(url, config, change))
+            typer.echo("Nothing was recorded.")
+            return
         _record(url, config, change, reason, yes=yes)
 
 
@@ -160,7 +187,7 @@ def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes
     if not yes:
         typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
     made = record(url, change, user_name(), reason)
-    reached = _watch(url, made.version) if _is_running(config) else STOPPED
+    reached = watched(url, made.version) if _is_running(config) else STOPPED
     typer.echo(f"Policy version {made.version} is recorded. {reached}")
 
 
@@ -170,7 +197,7 @@ def _is_running(config: EternalConfig) -> bool:
     return running_pid(config.data_folder) is not None
 
 
-def _watch(url: str, version: int, wait_s: float = WAIT_S) -> str:
+def watched(url: str, version: int, wait_s: float = WAIT_S) -> str:
     """Where the version is in force, once it is everywhere or after `wait_s` seconds, as sentences."""
     from api.policies import holders_of, where_in_force
 
@@ -185,6 +212,18 @@ def _watch(url: str, version: int, wait_s: float = WAIT_S) -> str:
                 "`eternal policy show` shows where it is in force."
             )
         time.sleep(LOOK_S)
+
+
+def _effects(url: str, config: EternalConfig, change: Change) -> Effects | None:
+    from api.cli.policy_trial import effects
+    from api.policies import newest_of
+
+    return effects(url, config, newest_of(url).policy, change.policy)
+
+
+def _print_effects(found: Effects | None) -> None:
+    for line in [] if found is None else found.lines():
+        typer.echo(line)
 
 
 def _print(found: Any) -> None:

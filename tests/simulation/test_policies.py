@@ -23,6 +23,8 @@ from statemachines.values import DAY_MS, HOUR_MS, ActorName
 from tests.kit.journals import RECOVERING, first_difference, from_memory, without_versions
 from tests.simulation.whole import INSTALLATION, synthetic
 
+pytestmark = pytest.mark.slow
+
 DAYS, CHANGED_ON = 12, 5
 CONFIG = EternalConfig()
 
