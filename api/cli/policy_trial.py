@@ -16,7 +16,7 @@ from infra.database.store import PostgresStore
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.policy.trial import RefusedOrder, capital_moves, open_intents, refused_orders
 from statemachines.risk.logic import RiskManagerLogic
-from statemachines.state_store import UnreadableRowError
+from statemachines.state_store import UnreadableRowError, cause_of
 from statemachines.values import ActorName
 
 
@@ -97,8 +97,11 @@ def effects(url: str, config: EternalConfig, before: Policy, after: Policy) -> E
                 risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (before, after)]
             elif logics.concerns(name, before, after):
                 made(name, after)
-        except (UnreadableRowError, UnusablePolicyError) as error:
+        except UnusablePolicyError as error:
             cannot[str(name)] = str(error)
+        except UnreadableRowError as error:
+            cannot[str(name)] = cause_of(error)
+    store.close()
     intents = open_intents(rows.get(ActorName.ORDER_MANAGER, {}))
     refused = refused_orders(risk[0], risk[1], intents, market_ms.get(ActorName.RISK_MANAGER, 0)) if risk else []
     now, then = (_moves(logics, policy, rows.get(ActorName.ORCHESTRATOR, {})) for policy in (before, after))

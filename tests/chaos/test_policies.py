@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from datetime import date
 from decimal import Decimal
 
@@ -30,7 +29,6 @@ def test_a_limit_set_while_the_system_runs_refuses_the_next_order_also_after_the
         drill.until(instant(CHANGED_FROM))
         url = drill.system.database_url
         config = drill.system.config
-        began = time.monotonic()
         record(url, by_settings(url, config, ["risk.capital_limit_usdt=1000"]), "ada", "a drill")
         drill.wait("the version at every actor", lambda: _versions(drill) == dict.fromkeys(map(str, START_ORDER), 2))
 

@@ -18,7 +18,7 @@ from statemachines.conditions import KEY as CONDITIONS_KEY
 from statemachines.facts import BarFact
 from statemachines.messages.envelope import Envelope
 from statemachines.policy.held import KEY, HeldPolicy
-from statemachines.state_store import UnreadableRowError, restore
+from statemachines.state_store import UnreadableRowError, cause_of, restore
 from statemachines.values import ActorName
 
 OF_THE_SHELL = (CONDITIONS_KEY, KEY)
@@ -92,8 +92,10 @@ class PolicySwitch:
                 return None, held.apply()
             logic = port.logic(self._actor, held.next.policy)
             bring_back(logic, store.load(self._actor, epoch).states, store, market_ms)
-        except (UnusablePolicyError, UnreadableRowError) as error:
+        except UnusablePolicyError as error:
             return None, held.refuse(str(error))
+        except UnreadableRowError as error:
+            return None, held.refuse(cause_of(error))
         return logic, [*held.apply(), *logic.begin(market_ms)]
 
     @property
