@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from actors.runtime.durable_actor import DurableActor
 from actors.runtime.policies.ports import UnusablePolicyError
-from api.cli import policy as command
+from api.cli.policies import commands as command
 from api.http.app import create_app
 from api.logics import PolicyLogics
 from api.policies import PolicyWatch, by_settings, holders_of, record, take_in_force, where_in_force

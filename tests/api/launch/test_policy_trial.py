@@ -17,7 +17,7 @@ from infra.database import registers
 from infra.database.store import PostgresStore
 from statemachines.values import DAY_MS
 from tests.database import database_url, postgres_server
-from tests.simulation.test_policies import Changing
+from tests.simulation.policies.test_in_mid_run import Changing
 
 __all__ = ["database_url", "postgres_server"]
 

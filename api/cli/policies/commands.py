@@ -14,7 +14,7 @@ import typer
 from infra.faults import OperatorError
 
 if TYPE_CHECKING:
-    from api.cli.policy_trial import Effects
+    from api.cli.policies.trial import Effects
     from api.policies import Change
     from infra.config import EternalConfig
     from infra.config.policy import Difference
@@ -215,7 +215,7 @@ def watched(url: str, version: int, wait_s: float = WAIT_S) -> str:
 
 
 def _effects(url: str, config: EternalConfig, change: Change) -> Effects | None:
-    from api.cli.policy_trial import effects
+    from api.cli.policies.trial import effects
     from api.policies import newest_of
 
     return effects(url, config, newest_of(url).policy, change.policy)
