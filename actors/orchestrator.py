@@ -21,6 +21,7 @@ from statemachines.messages.control import (
     ComponentChanged,
     CycleDone,
     OperatorCommand,
+    ParametersChanged,
     ReadingChanged,
     RiskAssessed,
     RiskState,
@@ -66,6 +67,18 @@ def _movement_table() -> Table[Any]:
     return MOVEMENT_TABLE
 
 
+def _policy_table() -> Table[Any]:
+    from statemachines.policy.machine import POLICY_TABLE
+
+    return POLICY_TABLE
+
+
+def _delivery_table() -> Table[Any]:
+    from statemachines.orchestration.policy_delivery import DELIVERY_TABLE
+
+    return DELIVERY_TABLE
+
+
 def _dead_man_table() -> Table[Any]:
     from statemachines.deadman.machine import DEAD_MAN_TABLE
 
@@ -98,7 +111,16 @@ SPECS = (
             TransferEnded,
             ComponentAlert,
         ),
-        sends=(AssessRisk, RunCycle, FreeCapital, TransferOrdered, ComponentChanged, ReadingChanged, OperatorCommand),
+        sends=(
+            AssessRisk,
+            RunCycle,
+            FreeCapital,
+            TransferOrdered,
+            ComponentChanged,
+            ReadingChanged,
+            OperatorCommand,
+            ParametersChanged,
+        ),
         machines=(
             MachineSpec(name="daily-cycle", about="OR-3: one cycle per market day.", table=_cycle_table),
             MachineSpec(
@@ -118,6 +140,18 @@ SPECS = (
                 about="OR-2: the regime of the market that rules the engines' weights.",
                 table=_regime_table,
                 rows="allocation",
+            ),
+            MachineSpec(
+                name="policy-delivery",
+                about="RM-6: a version of the policy goes to every actor between two daily cycles.",
+                table=_delivery_table,
+                rows="policy-delivery",
+            ),
+            MachineSpec(
+                name="policy",
+                about="RM-6: the version of the policy that an actor decides by; every actor has one.",
+                table=_policy_table,
+                rows=None,
             ),
             MachineSpec(
                 name="dead-man-switch",

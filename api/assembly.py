@@ -22,6 +22,7 @@ from statemachines.values import ACCOUNT_OF, Account, ActorName
 if TYPE_CHECKING:
     from actors.runtime.actor_runner import Parts
     from actors.runtime.outbox_dispatcher import Peers
+    from actors.runtime.policies.ports import PolicyPort, PolicyWatchPort
     from infra.bybit.clock import LiveClock
     from infra.bybit.credentials import Credentials
     from infra.bybit.endpoints import Endpoints
@@ -78,6 +79,8 @@ class SystemAssembly:
     api_port: int
     ray_dashboard: str
     market_label: str
+    policy_version: int
+    """The version of the policy in `config` (RM-6); 0: there are none, and nothing changes while the system runs."""
 
     # --- Assembly ---
 
@@ -94,12 +97,26 @@ class SystemAssembly:
             peers,
             self.clock(name),
             is_lockstep=self.config.is_simulated,
+            policies=self.policies(),
         )
 
     def logic(self, name: ActorName) -> ActorLogic:
         from api.logics import logics
 
         return logics(self.config, self.installation_id)[name]()
+
+    def policies(self) -> PolicyPort | None:
+        from api.logics import PolicyLogics
+
+        version = self.policy_version
+        return PolicyLogics(self.config, self.installation_id, version) if version else None
+
+    def policy_watch(self) -> PolicyWatchPort | None:
+        if not self.policy_version:
+            return None
+        from api.policies import PolicyWatch
+
+        return PolicyWatch(self.database_url(ActorName.ORCHESTRATOR), self.config, self.policy_version)
 
     def store(self, name: ActorName) -> Store:
         from infra.database.store import PostgresStore

@@ -65,6 +65,7 @@ def actor_row(name: str, snapshot: Snapshot, actors: Sequence[Mapping[str, Any]]
         "inbox": health.get("inbox"),
         "pending_requests": health.get("pending_requests"),
         "undelivered": health.get("undelivered"),
+        "policy_version": health.get("policy_version"),
         "market_ms": durable.get("market_ms") or health.get("market_ms"),
     }
 

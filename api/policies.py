@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from actors.runtime.policies.ports import UnusablePolicyError
 from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
+from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
 from infra.faults import OperatorError
+from statemachines.messages.control import PolicyRecorded
 
 LAUNCH = "launch"
 SHOWN = 5
@@ -38,6 +41,32 @@ class InForce(NamedTuple):
             f"{len(self.overridden)} settings of the configuration differ and do not apply: "
             f"{shown(self.overridden)}. `eternal policy rollback --to-configuration` makes the configuration apply."
         )
+
+
+class PolicyWatch:
+    """Implements `actors.runtime.policies.ports.PolicyWatchPort`: versions recorded after that of the system's start,
+    `started`."""
+
+    def __init__(self, url: str, config: EternalConfig, started: int) -> None:
+        self._url, self._config, self._newest = url, config, started
+        self._line = Line(url, "policy watch")
+
+    def newer(self) -> PolicyRecorded | None:
+        """The newest version, once. Raises UnusablePolicyError and StoreUnavailableError."""
+        newest = self._line.perform(registers.newest_version)
+        if newest <= self._newest:
+            return None
+        found = self._line.perform(lambda connection: registers.read_version(connection, newest))
+        assert found is not None
+        self._newest = newest
+        try:
+            with_policy(self._config, found.policy, f"policy version {newest}")
+        except OperatorError as error:
+            raise UnusablePolicyError(
+                f"Policy version {newest} of {found.who} ({found.reason}) cannot be used by the running program: "
+                f"{error} The version before stays in force; correct the setting with `eternal policy set`."
+            ) from None
+        return PolicyRecorded(version=newest, policy=dict(found.policy), who=found.who, reason=found.reason)
 
 
 class Change(NamedTuple):
@@ -120,6 +149,34 @@ def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
             f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
         )
     return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
+
+
+def holders_of(url: str) -> list[dict[str, Any]]:
+    """By actor the version in force, the one that waits, and the newest that it could not apply."""
+    from infra.database.queries import Queries
+
+    queries = Queries(url)
+    try:
+        return list(queries.policies()["actors"])
+    finally:
+        queries.close()
+
+
+def where_in_force(holders: Sequence[Mapping[str, Any]], version: int) -> str:
+    """Where a version is in force, as sentences."""
+    missing = [one for one in holders if one["version"] < version and one["refused"] != version]
+    refused = [one["actor"] for one in holders if one["refused"] == version]
+    has_it = [one["actor"] for one in holders if one["version"] >= version]
+    sentences = []
+    if has_it:
+        all_of_them = "every actor" if len(has_it) == len(holders) else ", ".join(has_it)
+        sentences.append(f"It is in force at {all_of_them}.")
+    if refused:
+        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (/alerts).")
+    if missing:
+        named = ", ".join(f"{one['actor']} (version {one['version']})" for one in missing)
+        sentences.append(f"It is not in force yet at {named}.")
+    return " ".join(sentences)
 
 
 def shown(found: Sequence[Difference]) -> str:

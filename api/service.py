@@ -310,6 +310,12 @@ class OperatorService:
         """The control state of everything (GLOBAL) and of each engine (RM-2, RM-5)."""
         return await self._list(self._queries.switches)
 
+    async def policies(self) -> Row:
+        """The newest versions of the policy, the newest one's settings, and the version in force at every actor
+        (RM-6)."""
+        found: Row = plain(await self._read(self._queries.policies))
+        return found
+
     # --- inside ---
 
     def _actor_name(self, name: str) -> str:

@@ -29,6 +29,7 @@ from orchestrator.heart import Heart
 from orchestrator.lease import Lease
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
+from orchestrator.policy_watch import PolicyWatch
 from orchestrator.quiescence import QuiescenceTracker
 from orchestrator.supervision import Supervision
 from statemachines.messages.control import (
@@ -36,6 +37,7 @@ from statemachines.messages.control import (
     ComponentChanged,
     ComponentReset,
     DatabaseOutage,
+    PolicyRecorded,
     ReadingChanged,
 )
 from statemachines.messages.kinds import parse_body
@@ -60,6 +62,7 @@ class Orchestrator:
         self._driver: LockstepDriver | None = None
         self._supervision: Supervision | None = None
         self._heart: Heart | None = None
+        self._policy_watch: PolicyWatch | None = None
         self._boot_error = ""
         self._commands = 0
         self._outages = OutageWatch()
@@ -135,6 +138,9 @@ class Orchestrator:
         waits = {name: SPEC_OF[name].waits_for for name in components}
         self._supervision = Supervision(waits, supervisor, launcher, store, self, self.market_ms, lease, self._fenced)
         self._supervision.start()
+        if (port := self._assembly.policy_watch()) is not None:
+            self._policy_watch = PolicyWatch(port, self._policy_recorded, self._policy_unusable)
+            self._policy_watch.start()
         if self._driver is not None:
             self._driver.start()
             self._driver.open()
@@ -193,6 +199,15 @@ class Orchestrator:
         if self._exchange_watch is not None:
             for change in self._exchange_watch.look(healths, time.monotonic()):
                 self._tell(change)
+
+    def _policy_recorded(self, body: PolicyRecorded) -> None:
+        now_ms = self._driver.market_ms if self._driver is not None else 0
+        self._ready().inform(body, f"policy:{body.version}", now_ms)
+
+    def _policy_unusable(self, text: str) -> None:
+        runner, body = self._ready(), ComponentAlert(component=self._name, severity="critical", text=text)
+        now_ms = self._driver.market_ms if self._driver is not None else 0
+        runner.inform(body, f"policy-unusable:{runner.epoch}:{text[:40]}", now_ms)
 
     def _tell(self, body: ComponentChanged | ComponentAlert | DatabaseOutage | ReadingChanged | None) -> None:
         if self._runner is not None and body is not None:
@@ -284,6 +299,8 @@ class Orchestrator:
         """End beats, supervision and lockstep; the actors stay as they are."""
         if self._heart is not None:
             self._heart.stop()
+        if self._policy_watch is not None:
+            self._policy_watch.stop()
         if self._supervision is not None:
             self._supervision.stop()
         if self._driver is not None:

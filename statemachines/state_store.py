@@ -86,6 +86,11 @@ PLAIN = StateDialect()
 ADVICE = "Restore a backup (docs/operations.md); on the simulated exchange `eternal reset` discards all state."
 
 
+def cause_of(error: UnreadableRowError) -> str:
+    """What is wrong with the row, without the advice for a start that fails on it."""
+    return str(error).removesuffix(ADVICE).rstrip()
+
+
 class Durable(Protocol):
     """An object that is restored from rows and can return its current rows at any time."""
 

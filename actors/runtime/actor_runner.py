@@ -20,6 +20,7 @@ from typing import Any
 from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
 from actors.runtime.outbox_dispatcher import REPORTS_LINGER_S, RETRY_DELAYS_S, OutboxDispatcher, Peers, is_quote
+from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.ports import (
     EnvelopeDict,
     ExchangePort,
@@ -62,6 +63,7 @@ class Parts:
     peers: Peers
     clock: MarketClock
     is_lockstep: bool = True
+    policies: PolicyPort | None = None
 
 
 class ActorRunner:
@@ -112,7 +114,7 @@ class ActorRunner:
         """
         self._state = "RECOVERING"
         parts = self._parts
-        durable = DurableActor(parts.logic, parts.store, epoch)
+        durable = DurableActor(parts.logic, parts.store, epoch, policies=parts.policies)
         durable.start(now_ms)
         self._durable = durable
         self._machine_states = {key: row.state for key, row in durable.restored.items()}
@@ -120,7 +122,7 @@ class ActorRunner:
             self._exchange_dispatcher = ExchangeDispatcher(
                 parts.exchange,
                 durable.fence,
-                parts.logic.still_needed,
+                durable.still_needed,
                 self._answered,
                 self._fenced,
                 is_lockstep=parts.is_lockstep,
@@ -204,6 +206,7 @@ class ActorRunner:
             "pending_requests": len(durable.pending) if durable else 0,
             "undelivered": len(durable.outbox) if durable else 0,
             "deadline_ms": durable.deadline() if durable else None,
+            "policy_version": durable.policy.version if durable else 0,
             "stream_faults": list(streams.faults()) if streams else [],
             "silence_s": dict(streams.silence_s()) if streams else {},
             "data_age_s": dict(streams.data_age_s()) if streams else {},

@@ -12,14 +12,15 @@ from itertools import islice
 from typing import Any
 
 from actors.runtime.envelopes import as_json, message_of
+from actors.runtime.policies.ports import PolicyPort
+from actors.runtime.policies.switch import PolicySwitch, bring_back, warm
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Fence, JournalRow, Store
 from actors.runtime.routing import EPHEMERAL, recipients
-from actors.runtime.step import GROUP_LIMIT, Batch, Effects, Item, Source, is_needed
+from actors.runtime.step import GROUP_LIMIT, Batch, Effects, Item, Source, is_needed, number_messages, replace_older
 from statemachines.actor_logic import (
     ENDLESS_LOOKAHEAD,
     ActorLogic,
     HasLookahead,
-    HistoryNeed,
     LoadsHistoryLate,
     Lookahead,
     StateRow,
@@ -27,10 +28,11 @@ from statemachines.actor_logic import (
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, JournalEntry, Record, Remark, Send
 from statemachines.conditions import KEY as CONDITIONS_KEY
 from statemachines.conditions import Conditions
-from statemachines.facts import BarFact
+from statemachines.messages.control import ParametersChanged
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.messages.orders import ResponseReceived
+from statemachines.policy.held import KEY as POLICY_KEY
 from statemachines.requests import Blocked, Unknown
 from statemachines.state_store import restore
 from statemachines.values import ActorName
@@ -61,8 +63,8 @@ class DurableActor:
         epoch: int,
         probe: Callable[[str], None] | None = None,
         encode: Callable[[Body], Any] = as_json,
+        policies: PolicyPort | None = None,
     ) -> None:
-        self.logic = logic
         self.name: ActorName = logic.name
         self.epoch = epoch
         self.market_ms = 0
@@ -77,8 +79,8 @@ class DurableActor:
         self.pending: dict[str, ExchangeCallRow] = {}
         self.restored: dict[str, StateRow] = {}
         self.quotes_taken: dict[str, int] = {}
-        self._patient = logic if isinstance(logic, HasLookahead) else None
-        self._late = logic if isinstance(logic, LoadsHistoryLate) else None
+        self.policy = PolicySwitch(self.name, policies)
+        self._adopt(logic)
         self._store = store
         self._encode = encode
         self._inbox: deque[Item] = deque()
@@ -93,13 +95,18 @@ class DurableActor:
         self._probe = probe
         self._conditions = Conditions(self.name)
 
+    def _adopt(self, logic: ActorLogic) -> None:
+        self.logic = logic
+        self._patient = logic if isinstance(logic, HasLookahead) else None
+        self._late = logic if isinstance(logic, LoadsHistoryLate) else None
+
     # --- life ---
 
     def start(self, now_ms: int) -> None:
         """Load the durable state, bring the logic back, and queue what was left open.
 
         `now_ms` is market time. Requests found without an answer are answered `Unknown`: the durable actor never
-        performs them again. Raises FencedError and StoreUnavailableError.
+        performs them again. Raises FencedError, StoreUnavailableError, UnreadableRowError and UnusablePolicyError.
         """
         loaded = self._store.load(self.name, self.epoch)
         self.number, self.next_seq = loaded.number, loaded.next_seq
@@ -112,11 +119,11 @@ class DurableActor:
         self.pending = {row.call.key: row for row in loaded.pending}
         self._check_store_for_known = loaded.number > 0
         self.restored = dict(loaded.states)
-        states = dict(loaded.states)
-        conditions = {CONDITIONS_KEY: states.pop(CONDITIONS_KEY)} if CONDITIONS_KEY in states else {}
+        if (logic := self.policy.started(loaded.states.get(POLICY_KEY))) is not None:
+            self._adopt(logic)
+        conditions = {key: row for key, row in loaded.states.items() if key == CONDITIONS_KEY}
         restore(self.name, self._conditions, conditions)
-        restore(self.name, self.logic, states, self.logic.dialect)
-        self._warm(self.market_ms)
+        bring_back(self.logic, loaded.states, self._store, self.market_ms)
         batch = Batch(self.next_seq)
         self._take(batch, self.logic.begin(self.market_ms), f"begin:{self.epoch}", f"begin:{self.epoch}")
         for row in loaded.pending:
@@ -126,14 +133,6 @@ class DurableActor:
             )
         self._begun = batch
         self._due_since = (self.logic.deadline(), "", "")
-
-    def _warm(self, last_start_ms: int) -> None:
-        needs = self.logic.history_needed()
-        bars: dict[HistoryNeed, Sequence[BarFact]] = {}
-        for need in needs:
-            bars[need] = self._store.closed_bars(need.category, need.symbol, need.interval, last_start_ms, need.bars)
-        if needs:
-            self.logic.warm(bars)
 
     # --- inbox ---
 
@@ -180,7 +179,8 @@ class DurableActor:
     @property
     def has_work(self) -> bool:
         """Whether `step` would do anything."""
-        return bool(self._inbox) or self._retry is not None or self._begun is not None
+        is_pending = self._retry is not None or self._begun is not None
+        return bool(self._inbox) or is_pending or self.policy.is_due(is_at_rest=not self.pending)
 
     def awaits(self, natural_id: str) -> bool:
         """Whether a fact given to this actor is still in the inbox, neither committed nor dropped as a repeat."""
@@ -234,6 +234,8 @@ class DurableActor:
         return effects
 
     def _decide(self) -> Batch:
+        if self._begun is None and self.policy.is_due(is_at_rest=not self.pending):
+            return self._change_policy()
         items = list(islice(self._inbox, GROUP_LIMIT))
         # The store may be away: nothing is taken out of the inbox before it has answered.
         repeats = self._repeats(items)
@@ -265,19 +267,35 @@ class DurableActor:
                 batch.known.append(item.natural_id)
                 repeats.add(item.natural_id)
             trace = message.trace or message.id
+            if isinstance(message.body, ParametersChanged):
+                self._take(batch, self.policy.take(message), message.id, trace)
+                break  # it is in force before the messages behind it, unless a request is under way
             if self._late is not None and (last_start_ms := self._late.history_before(message.body)) is not None:
-                self._warm(last_start_ms)
+                warm(self.logic, self._store, last_start_ms)
             self._take(batch, self.logic.handle(message), message.id, trace)
             self._remember_origin(message.id, trace)
         if batch.quotes is not None:
             # One message for all quotes of the step: each would cost a call per recipient.
             self._address(batch, Send(batch.quotes), batch.quotes_cause, batch.quotes_cause)
-        self._number(batch)
-        batch.states = list(self.logic.dirty())
+        return self._gathered(batch)
+
+    def _gathered(self, batch: Batch) -> Batch:
+        number_messages(batch, self.name, self.last_sent, self._encode)
+        batch.states = [*self.logic.dirty(), *self.policy.dirty()]
         if self._conditions.is_dirty:
             self._conditions.is_dirty = False
             batch.states.extend(self._conditions.rows())
         return batch
+
+    def _change_policy(self) -> Batch:
+        """A step of its own: what the logic before has decided is committed, and nothing of its rows is unsaved."""
+        batch, (cause, trace) = Batch(self.next_seq), self.policy.origin
+        logic, commands = self.policy.change(self._store, self.epoch, self.market_ms)
+        if logic is not None:
+            self._adopt(logic)
+            self._due_since = (logic.deadline(), cause, trace)
+        self._take(batch, commands, cause, trace)
+        return self._gathered(batch)
 
     def _remember_origin(self, cause: str, trace: str) -> None:
         """What set the present deadline: a tick is caused by the message that asked for it (P5)."""
@@ -309,10 +327,13 @@ class DurableActor:
                     batch.quotes_cause = cause
                 case Send():
                     self._address(batch, command, cause, trace)
+                    if isinstance(command.body, ParametersChanged):
+                        own = Envelope(cause, self.name, self.market_ms, cause, trace, command.body)
+                        self._take(batch, self.policy.take(own), cause, trace)
                 case ExchangeCall():
                     batch.calls.append(ExchangeCallRow(command, cause, trace, self.market_ms))
                 case JournalEntry() | Remark():
-                    batch.journal.append(JournalRow(self.market_ms, cause, trace, command))
+                    batch.journal.append(JournalRow(self.market_ms, cause, trace, self.policy.quoted(command)))
                 case Record():
                     batch.facts.append(command.fact)
                 case Alert() | AlertEnded():
@@ -344,18 +365,8 @@ class DurableActor:
             batch.ephemeral.append((to, envelope))
         elif to:
             if send.body.REPLACES_OLDER:
-                _replace_older(batch.outbox, envelope)
+                replace_older(batch.outbox, envelope)
             batch.outbox.append(envelope)
-
-    def _number(self, batch: Batch) -> None:
-        """Draw the sequence of every message that the step leaves: gapless, inside the sender's commit."""
-        for envelope in batch.outbox:
-            sequence = batch.next_seq
-            batch.next_seq += 1
-            envelope["id"], envelope["seq"] = f"{self.name}:{sequence}", sequence
-            envelope["prev"] = {name: batch.last_sent.get(name, self.last_sent.get(name, 0)) for name in envelope["to"]}
-            batch.last_sent.update(dict.fromkeys(envelope["to"], sequence))
-            envelope["body"] = self._encode(envelope["body"])
 
     def _commit_of(self, batch: Batch) -> Commit:
         return Commit(
@@ -427,16 +438,11 @@ class DurableActor:
         """The machines' states that the last step committed."""
         return {row.key: row.state for row in self._batch.states}
 
+    def still_needed(self, call: ExchangeCall) -> bool:
+        """Whether a delayed request is still needed, by the logic of the policy in force."""
+        return self.logic.still_needed(call)
+
     def fence(self, gates: Collection[str] = ()) -> Fence:
         """Whether this incarnation may still write to the exchange, and which switches forbid new risk of `gates`;
         asked before every write."""
         return self._store.fence(self.name, self.epoch, gates)
-
-
-def _replace_older(outbox: list[EnvelopeDict], newest: EnvelopeDict) -> None:
-    """Take an older message of the same kind out of a step's outbox; the newest goes to its recipients too."""
-    for place, older in enumerate(outbox):
-        if older["kind"] == newest["kind"]:
-            newest["to"] = list(dict.fromkeys([*older["to"], *newest["to"]]))
-            del outbox[place]
-            return

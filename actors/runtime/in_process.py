@@ -13,6 +13,7 @@ from functools import partial
 
 from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.envelopes import as_it_is
+from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.ports import ExchangePort, Store
 from actors.runtime.registry import START_ORDER
 from actors.runtime.step import Effects
@@ -51,7 +52,9 @@ class InProcessRuntime:
         exchange: ExchangePort,
         frames: Callable[[], Sequence[StreamEvent]],
         probe: Callable[[ActorName, str], None] | None = None,
+        policies: PolicyPort | None = None,
     ) -> None:
+        self._policies = policies
         self._factories = dict(logics)
         self._store = store
         self._exchange = exchange
@@ -74,7 +77,7 @@ class InProcessRuntime:
         """(Re)start one actor as a new incarnation from its durable state."""
         epoch = self._store.grant(name, "in-process")
         probe = None if self._probe is None else partial(self._probe, name)
-        durable = DurableActor(self._factories[name](), self._store, epoch, probe, as_it_is)
+        durable = DurableActor(self._factories[name](), self._store, epoch, probe, as_it_is, self._policies)
         self._calls[name] = deque()
         durable.start(now_ms)
         self.durables[name] = durable

@@ -20,6 +20,7 @@ from ray.util.metrics import Gauge
 
 from actors.runtime.actor_runner import ActorRunner, Parts
 from actors.runtime.outbox_dispatcher import Peers
+from actors.runtime.policies.ports import PolicyWatchPort
 from actors.runtime.ports import (
     ActorGoneError,
     BeatPort,
@@ -73,6 +74,10 @@ class Assembly(Protocol):
 
     def beats(self) -> BeatPort:
         """Where the orchestrator's beats go."""
+        ...
+
+    def policy_watch(self) -> PolicyWatchPort | None:
+        """The versions of the policy that are recorded while the system runs (RM-6); None without policies."""
         ...
 
     def lockstep(self, name: ActorName) -> LockstepPort | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from actors.runtime.registry import SPECS
-from actors.runtime.spec import ActorSpec
+from actors.runtime.spec import EVERY_ACTOR, ActorSpec
 from statemachines.commands import Send
 from statemachines.messages.envelope import Body
 from statemachines.values import ENGINE_OF, Account, ActorName
@@ -26,7 +26,8 @@ def routes_of(specs: Iterable[ActorSpec]) -> Routes:
     """The table that follows from what the actors subscribe to."""
     found: dict[str, tuple[Route, ...]] = {}
     for spec in specs:
-        for kinds, is_own in ((spec.subscribes, False), (spec.subscribes_own, True)):
+        everyones = EVERY_ACTOR if spec.logic is not None else ()
+        for kinds, is_own in ((spec.subscribes, False), (spec.subscribes_own, True), (everyones, False)):
             for kind in kinds:
                 found[kind.KIND] = (*found.get(kind.KIND, ()), Route(spec.name, is_own))
     return found

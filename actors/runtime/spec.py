@@ -15,7 +15,7 @@ from typing import Any
 from statemachines.actor_logic import ActorLogic
 from statemachines.fsm import Table
 from statemachines.messages.accounts import BalancesKnown, FreeCapital, FundingPaid, Portfolio, TransferEnded
-from statemachines.messages.control import RiskState, RunCycle
+from statemachines.messages.control import ParametersChanged, RiskState, RunCycle
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import DayClosed, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentDone, IntentWorking, OrderDenied, OrderRejected
@@ -99,6 +99,9 @@ class ActorSpec:
         """Its place in the start order: by stage, engines by their own order."""
         return self.stage, ENGINES.index(self.name) if self.name in ENGINES else 0, self.name
 
+
+EVERY_ACTOR: Kinds = (ParametersChanged,)
+"""What every actor with a logic is sent; its durable actor takes it, not the logic (RM-6)."""
 
 EVERY_ENGINE: Kinds = (DayClosed, InstrumentsKnown, Portfolio, RiskState)
 """What every engine subscribes to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, JournalRow
 from statemachines.commands import ExchangeCall
 from statemachines.facts import Fact
-from statemachines.messages.envelope import Envelope
+from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import QuotesSeen
 from statemachines.values import ActorName
 
@@ -95,6 +95,28 @@ def is_needed(commit: Commit) -> bool:
         or commit.journal
         or commit.facts
     )
+
+
+def replace_older(outbox: list[EnvelopeDict], newest: EnvelopeDict) -> None:
+    """Take an older message of the same kind out of a step's outbox; the newest goes to its recipients too."""
+    for place, older in enumerate(outbox):
+        if older["kind"] == newest["kind"]:
+            newest["to"] = list(dict.fromkeys([*older["to"], *newest["to"]]))
+            del outbox[place]
+            return
+
+
+def number_messages(
+    batch: Batch, sender: ActorName, last_sent: Mapping[str, int], encode: Callable[[Body], Any]
+) -> None:
+    """Draw the sequence of every message that the step leaves: gapless, inside the sender's commit."""
+    for envelope in batch.outbox:
+        sequence = batch.next_seq
+        batch.next_seq += 1
+        envelope["id"], envelope["seq"] = f"{sender}:{sequence}", sequence
+        envelope["prev"] = {name: batch.last_sent.get(name, last_sent.get(name, 0)) for name in envelope["to"]}
+        batch.last_sent.update(dict.fromkeys(envelope["to"], sequence))
+        envelope["body"] = encode(envelope["body"])
 
 
 LOAD_STEPS = 8

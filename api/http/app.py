@@ -388,6 +388,11 @@ def _add_happenings(get: Get, service: OperatorService) -> None:
         """Every command of the operator, and of an actor in his place: who, when and why (RM-5). Kept for good."""
         return await service.operator_commands(before, limit)
 
+    @get("history", "/policies", "Versions of the policy", trade_models.Policies)
+    async def policies() -> Any:
+        """Limits, weights and parameters: the newest 50 versions, and the version in force at every actor (RM-6)."""
+        return await service.policies()
+
     @get("history", "/switches", "Control states in force", list[trade_models.Switch])
     async def switches() -> Any:
         """GLOBAL and per engine; without a row everything is NORMAL (RM-2, RM-5)."""

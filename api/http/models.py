@@ -65,6 +65,7 @@ class Actor(Model):
     inbox: int | None = Field(description="messages waiting")
     pending_requests: int | None = Field(description="requests to the exchange without an answer")
     undelivered: int | None = Field(description="messages that not every recipient has committed")
+    policy_version: int | None = Field(description="the version of the policy that it decides by (RM-6)")
     market_ms: Ms | None
 
 

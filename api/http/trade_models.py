@@ -345,3 +345,30 @@ class OperatorCommandRow(Model):
     reason: str
     who: str
     given_ms: Ms
+
+
+class PolicyVersion(Model):
+    """A version of the policy: limits, weights and parameters (RM-6)."""
+
+    version: int
+    recorded_at: str
+    who: str
+    reason: str
+    origin: str = Field(description="configuration, operator or rollback")
+
+
+class PolicyHolder(Model):
+    """The version that an actor decides by, one that waits to replace it, and the newest that it could not apply."""
+
+    actor: str
+    version: int
+    waiting: int | None
+    refused: int | None
+
+
+class Policies(Model):
+    """The newest 50 versions, newest first; the settings of the newest; what every actor holds."""
+
+    versions: list[PolicyVersion]
+    policy: Json
+    actors: list[PolicyHolder]

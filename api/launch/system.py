@@ -306,6 +306,7 @@ class System:
             api_port=self.api_port,
             ray_dashboard=self.dashboard_url,
             market_label=self.market_label,
+            policy_version=in_force.version.version,
         )
 
     def _take_policy(self) -> InForce:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.runtime.durable_actor import DurableActor
 from actors.runtime.in_process import InProcessRuntime, StreamEvent
+from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.ports import Store
 from actors.runtime.registry import TURN_ORDER
 from infra.backtest.view import MarketView
@@ -94,6 +95,7 @@ class InProcessSystem:
         logics: Mapping[ActorName, Callable[[], ActorLogic]],
         store: Store,
         probe: Callable[[ActorName, str], None] | None = None,
+        policies: PolicyPort | None = None,
     ) -> None:
         self.exchange = exchange
         self._direct = DirectExchange(exchange)
@@ -101,7 +103,7 @@ class InProcessSystem:
         self._early: list[StreamEvent] = []
         self._is_subscribed = False
         self._rule = LockstepRule(TURN_ORDER)
-        self.runtime = InProcessRuntime(logics, store, self._direct.gateway(), self._frames, probe)
+        self.runtime = InProcessRuntime(logics, store, self._direct.gateway(), self._frames, probe, policies)
 
     def start(self) -> None:
         """Subscribe as the streams would, then start and settle every actor; also after a crash of all of them."""

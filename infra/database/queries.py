@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
+from infra.database.reading import policies
 from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.faults import OperatorError
 
@@ -315,6 +316,10 @@ class Queries:
     def switch_trips(self, before: Place = SWITCH_TRIPS.newest, limit: int = 100) -> list[Row]:
         """Automatic switches that have tripped, with the readings that tripped them (RM-4)."""
         return self._page(SWITCH_TRIPS, "SELECT * FROM switch_trips WHERE true", before, limit)
+
+    def policies(self) -> Row:
+        """The newest versions of the policy, and what every actor holds of them (RM-6)."""
+        return policies.policies(self._rows)
 
     def switches(self) -> list[Row]:
         """The control states in force, each with the procedure that makes its engine flat, if there was one (R3)."""

@@ -127,8 +127,21 @@ def policy_history(url: str, limit: int = 50) -> list[PolicyVersion]:
 
 def policy_version(url: str, number: int) -> PolicyVersion | None:
     """The version of this number; None if there is none."""
-    with connect(url, "policy") as connection, _cursor(connection) as cursor:
+    with connect(url, "policy") as connection:
+        return read_version(connection, number)
+
+
+def read_version(connection: psycopg.Connection[Any], number: int) -> PolicyVersion | None:
+    """The version of this number; None if there is none."""
+    with _cursor(connection) as cursor:
         return cursor.execute(_ONE, (number,)).fetchone()
+
+
+def newest_version(connection: psycopg.Connection[Any]) -> int:
+    """The number of the newest version; 0 before the first start."""
+    found = connection.execute("SELECT coalesce(max(version), 0) FROM policy_versions").fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def record_policy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -165,3 +165,20 @@ class ComponentReset(Body):
     who: str
     component: ActorName
     reason: str
+
+
+class PolicyRecorded(Body):
+    """A version of the policy was recorded while the system runs (RM-6); the orchestrator hands it on between two daily
+    cycles. `policy` is the whole document, JSON values only, and was validated."""
+
+    KIND = "policy_recorded"
+    version: int
+    policy: dict[str, Any]
+    who: str
+    reason: str
+
+
+class ParametersChanged(PolicyRecorded):
+    """The version of the policy that every actor takes, each in a commit of its own (RM-6)."""
+
+    KIND = "parameters_changed"

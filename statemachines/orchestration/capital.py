@@ -86,6 +86,12 @@ class Capital:
             commands += self._request(day_ms, giver, moves, portfolio.equity_usdt, faulted)
         return commands
 
+    def preview(self, portfolio: Portfolio) -> list[EngineMove]:
+        """What a close now would move if the regime stayed (RM-6: a change on trial); nothing changes."""
+        step = self.tracker.next_step(0)
+        on_the_way = [_on_the_way(movement, portfolio) for movement in self.transfers.open()]
+        return self._treasury.decide(step, step.after, portfolio, on_the_way).moves
+
     def _request(
         self,
         day_ms: int,

@@ -29,19 +29,22 @@ from statemachines.messages.control import (
     CycleDone,
     DatabaseOutage,
     OperatorCommand,
+    PolicyRecorded,
     ReadingChanged,
     RiskAssessed,
     RiskState,
-    RunCycle,
 )
 from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
+from statemachines.orchestration import engine_turns
 from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.held_commands import hold
 from statemachines.orchestration.parameters import OrchestratorParameters
+from statemachines.orchestration.policy_delivery import KEY as POLICY
+from statemachines.orchestration.policy_delivery import PolicyDelivery
 from statemachines.orchestration.summary import Tally, summary_data
 from statemachines.orchestration.transfers import requests
 from statemachines.state_store import RowKind, StateDialect
@@ -67,6 +70,7 @@ class OrchestratorLogic:
         self._cycle = DailyCycle()
         self._capital = Capital(self._parameters, installation)
         self._transfers = self._capital.transfers
+        self._policy = PolicyDelivery()
         self._tally = Tally()
         self._portfolio: Portfolio | None = None
         self._components: dict[str, str] = {}
@@ -99,6 +103,8 @@ class OrchestratorLogic:
                 self._transfers.restore(row.data)
             elif key == "allocation":
                 self._capital.tracker.restore(row.state, row.data)
+            elif key == POLICY:
+                self._policy.restore(row.state, row.data)
             elif key == "tally":
                 self._tally.restore(row.data)
             elif key == "portfolio":
@@ -163,6 +169,10 @@ class OrchestratorLogic:
                 return self._component_changed(body, now_ms)
             case ReadingChanged():
                 return [Remark(body.switch, "reading", body.reason, {"is_bad": body.is_bad}), Send(body)]
+            case PolicyRecorded():
+                self._touch(POLICY)
+                self._wake(now_ms)
+                return self._policy.take(body)
             case OperatorCommand():
                 return hold(body, now_ms)
             case DatabaseOutage() | ComponentAlert():
@@ -266,6 +276,10 @@ class OrchestratorLogic:
 
     def _step(self, now_ms: int) -> Commands:
         cycle = self._cycle
+        if self._policy.is_due(cycle.stage):
+            self._touch(POLICY)
+            self._wake(now_ms)
+            return self._policy.deliver()
         if cycle.is_overtaken:
             return self._overtaken(now_ms)
         match cycle.stage:
@@ -320,43 +334,22 @@ class OrchestratorLogic:
                 return []
             cycle.waiting_for = None
             self._wake(now_ms)
-            return self._skip(engine, "it became FAULTED before its part had ended")
+            return engine_turns.skip(cycle, engine, "it became FAULTED before its part had ended")
         next_engine = cycle.next_engine()
         if next_engine is None:
             self._wake(now_ms)
             return [cycle.engines_have_run()]
         if self._components.get(str(next_engine)) == FAULTED:
             self._wake(now_ms)
-            return self._skip(next_engine, "it is FAULTED")
+            return engine_turns.skip(cycle, next_engine, "it is FAULTED")
         if cycle.equity_usdt is None:
             self._wake(now_ms)
-            return self._skip(next_engine, "the portfolio is not known, so there is no target for it")
+            return engine_turns.skip(cycle, next_engine, "the portfolio is not known, so there is no target for it")
         return self._run(next_engine)
 
     def _run(self, engine: ActorName) -> Commands:
-        cycle = self._cycle
-        assert cycle.equity_usdt is not None
         own_state = self._risk_states.get(str(engine), "NORMAL")
-        entries_allowed = cycle.stage is Stage.ENGINES and permits_entries(own_state)
-        target = self._capital.weights(cycle.day_ms)[engine] * cycle.equity_usdt
-        cycle.waiting_for = str(engine)
-        body = RunCycle(
-            day_ms=cycle.day_ms,
-            close_ms=cycle.close_ms,
-            engine=engine,
-            target_usdt=target,
-            portfolio_usdt=cycle.equity_usdt,
-            entries_allowed=entries_allowed,
-        )
-        may = (
-            "entries allowed" if entries_allowed else f"no entries (risk {cycle.risk_state}, its own state {own_state})"
-        )
-        reason = f"{engine}: target {target:f} of {cycle.equity_usdt:f} USDT, {may}"
-        return [cycle.stay("run_engine", reason, engine=str(engine), target_usdt=str(target)), Send(body)]
-
-    def _skip(self, engine: ActorName, why: str) -> Commands:
-        self._cycle.outcomes[str(engine)] = f"skipped: {why}"
-        return [self._cycle.stay("skip_engine", f"{engine} is skipped: {why}", engine=str(engine))]
+        return engine_turns.run(self._cycle, engine, own_state, self._capital.weights(self._cycle.day_ms)[engine])
 
     def _move_capital(self, now_ms: int) -> Commands:
         cycle = self._cycle
@@ -400,7 +393,7 @@ class OrchestratorLogic:
         data["transfers"] = {"under_way": self._transfers.under_way, "owed": self._transfers.owed()}
         self._tally.clear()
         self._touch("cycle", "tally")
-        if cycle.next_day_ms is not None:
+        if cycle.next_day_ms is not None or self._policy.is_due(Stage.IDLE):
             self._wake(now_ms)
         reason = (
             f"day {cycle.day_ms}: equity {data['equity_usdt']} USDT, idle cash {data['cash_idle_usdt']} USDT, "
@@ -419,7 +412,8 @@ class OrchestratorLogic:
         self._dirty.update(keys)
 
     def rows(self) -> Iterable[StateRow]:
-        known = () if self._portfolio is None else ("portfolio",)
+        known = [] if self._portfolio is None else ["portfolio"]
+        known += [POLICY] if self._policy.is_known else []
         return [self._row(key) for key in ("cycle", "transfers", "allocation", "tally", "control", *known)]
 
     def dirty(self) -> Sequence[StateRow]:
@@ -435,6 +429,8 @@ class OrchestratorLogic:
             return StateRow(key, "", requests.SCHEMA, self._transfers.to_data())
         if key == "allocation":
             return self._capital.allocation_row(key)
+        if key == POLICY:
+            return self._policy.row()
         if key == "tally":
             return StateRow(key, "", SCHEMA, self._tally.to_data())
         if key == "portfolio":

@@ -59,6 +59,15 @@ class IntentGate:
         assert instrument is not None
         return self._approve(intent, verdict, instrument, order, now_ms, mean_volume)
 
+    def recheck(self, intent: Intent, view: Surroundings) -> Sequence[Refusal]:
+        """What would be refused of an approved intent if it were proposed now; nothing changes. What the others may
+        still fill counts, its own part does not, and neither does the rate of orders."""
+        others = Pending()
+        for one in self._open.values():
+            if one.intent_id != intent.intent_id:
+                others.add(one)
+        return judge(view(intent, False, 0, others)).refusals
+
     def _approve(
         self,
         intent: Intent,

@@ -7,6 +7,7 @@ close, publishing the portfolio) is done in its tick, which precedes the engines
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from statemachines.actor_logic import HistoryNeed, StateRow
@@ -50,7 +51,6 @@ from statemachines.values import (
     Account,
     ActorName,
     Category,
-    Instrument,
 )
 
 SCHEMA = 1
@@ -211,28 +211,26 @@ class RiskManagerLogic:
     # --- intents ---
 
     def _intent(self, intent: Intent, now_ms: int) -> Commands:
-        if intent.engine not in self._parameters.engines:
-            engines = ", ".join(sorted(self._parameters.engines))
-            reason = f"{intent.engine} is not an engine that may trade; allowed: {engines}"
-            return denied(intent, (Refusal("ownership", engines, str(intent.engine), reason),))
+        if foreign := self._ownership(intent):
+            return denied(intent, foreign)
         instrument = self._current.instrument(intent.category, intent.symbol)
-
-        def view(_: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
-            return self._view(intent, instrument, now_ms, is_repeat, orders, pending)
-
         self._touch(f"engine:{intent.engine}")
         volume = self._book.volumes.mean(intent.category, intent.symbol)
-        return self._gate.decide(intent, instrument, now_ms, view, volume)
+        return self._gate.decide(intent, instrument, now_ms, partial(self._view, now_ms), volume)
 
-    def _view(
-        self,
-        intent: Intent,
-        instrument: Instrument | None,
-        now_ms: int,
-        is_repeat: bool,
-        orders: int,
-        pending: Pending,
-    ) -> OrderView:
+    def recheck(self, intent: Intent, now_ms: int) -> Sequence[Refusal]:
+        """What these limits would refuse of an approved intent now; nothing changes (RM-6: a change on trial)."""
+        return self._ownership(intent) or self._gate.recheck(intent, partial(self._view, now_ms))
+
+    def _ownership(self, intent: Intent) -> tuple[Refusal, ...]:
+        if intent.engine in self._parameters.engines:
+            return ()
+        engines = ", ".join(sorted(self._parameters.engines))
+        reason = f"{intent.engine} is not an engine that may trade; allowed: {engines}"
+        return (Refusal("ownership", engines, str(intent.engine), reason),)
+
+    def _view(self, now_ms: int, intent: Intent, is_repeat: bool, orders: int, pending: Pending) -> OrderView:
+        instrument = self._current.instrument(intent.category, intent.symbol)
         portfolio = self._current.view(now_ms)
         last = self._book.price_of(intent.category, intent.symbol)
         engine = self._states.machines[str(intent.engine)]

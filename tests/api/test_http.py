@@ -62,6 +62,7 @@ ANSWERS: dict[str, Any] = {
     "/performance": list[trade_models.EnginePerformance],
     "/discrepancies": models.Page[trade_models.Discrepancy],
     "/switch-trips": models.Page[trade_models.SwitchTrip],
+    "/policies": trade_models.Policies,
     "/switches": list[trade_models.Switch],
 }
 

@@ -64,6 +64,7 @@ PATHS = (
     "/summaries",
     "/equity",
     "/performance",
+    "/policies",
     "/discrepancies",
     "/switch-trips",
     "/switches",

@@ -113,14 +113,19 @@ class RegimeTracker:
     def _judge(self, reading: RegimeReading) -> Commands:
         before = self._weights
         notes: Commands = [self._count(reading)]
-        self._weights = paced(before, goal(self.regime, self._default, self._p.regime), self._p.max_shift)
-        self.step = WeightStep(reading.day_ms, before, self._weights)
+        self.step = self.next_step(reading.day_ms)
+        self._weights = self.step.after
         if self.step.is_moving:
             points = moved(before, self._weights) * 100
             way = f"{_shown(before)} to {_shown(self._weights)}"
             text = f"weights move by {points:.2f} points toward {self.regime}: {way} (O2)"
             notes.append(self._remark("weights", text, {"day_ms": reading.day_ms, **_texts(self._weights)}))
         return notes
+
+    def next_step(self, day_ms: int) -> WeightStep:
+        """What a close would do to the weights if the regime stayed; nothing changes."""
+        after = paced(self._weights, goal(self.regime, self._default, self._p.regime), self._p.max_shift)
+        return WeightStep(day_ms, self._weights, after)
 
     def _count(self, reading: RegimeReading) -> JournalLine:
         """O1: count the close; the regime changes with the last close of the dwell. Returns the journal's line."""

@@ -23,6 +23,7 @@ FROM_OUTSIDE = {
     "execution_frame",
     "feed_frame",
     "order_frame",
+    "policy_recorded",
     "quote_frame",
     "rows_set_aside",
     "stream_restored",

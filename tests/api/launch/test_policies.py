@@ -141,7 +141,10 @@ def test_the_commands_of_the_operator(database_url: str, tmp_path: Path, monkeyp
     assert policy("diff", "risk.price_collar=7")[0] == 2
     assert policy("set", COLLAR, "--reason", "wide books", given="n\n")[0] == 1, "it asks"
     code, text = policy("set", COLLAR, "--reason", "wide books", "--yes")
-    assert code == 0 and "version 2 is recorded. It applies from the next start" in text
+    assert (
+        code == 0
+        and "version 2 is recorded. No system runs on this data folder; it applies from the next start" in text
+    )
     assert policy("diff") == (0, f"risk.price_collar: 0.02 -> {before}\n")
     code, text = policy("history")
     assert code == 0 and "version 2" in text and "wide books [1 settings]" in text and "version 1" in text

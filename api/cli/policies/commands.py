@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from infra.faults import OperatorError
 
 if TYPE_CHECKING:
+    from api.cli.policies.trial import Effects
     from api.policies import Change
     from infra.config import EternalConfig
     from infra.config.policy import Difference
@@ -25,8 +27,13 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (de
 Assignments = Annotated[list[str], typer.Argument(help="section.field=value, may be repeated")]
 Reason = Annotated[str, typer.Option(help="why; it is recorded")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="record nothing; say what it would do now")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]
-IN_FORCE = "It applies from the next start of the system on."
+STOPPED = "No system runs on this data folder; it applies from the next start on."
+WAIT_S = 10.0
+"""How long a change is watched on its way to the actors; a daily cycle under way may take longer."""
+
+LOOK_S = 0.25
 
 
 class PolicyOptionsError(OperatorError):
@@ -41,15 +48,20 @@ def show(
     config_file: ConfigFile = None,
 ) -> None:
     """Show a version: who set it, when and why, and every setting."""
-    from api.policies import newest_of, text_of, version_of
+    from api.policies import holders_of, newest_of, text_of, version_of, where_in_force
     from infra.config.policy import differences
 
-    with _database(_config(data, config_file)) as url:
+    config = _config(data, config_file)
+    with _database(config) as url:
         found = newest_of(url) if number is None else version_of(url, number)
+        holders = holders_of(url)
     if as_json:
-        typer.echo(json.dumps({**_head(found), "policy": found.policy}, indent=1, ensure_ascii=False))
+        whole = {**_head(found), "policy": found.policy, "actors": holders}
+        typer.echo(json.dumps(whole, indent=1, ensure_ascii=False))
         return
     typer.echo(_line(found))
+    if number is None and _is_running(config):
+        typer.echo(where_in_force(holders, found.version))
     for one in differences({}, found.policy):
         typer.echo(f"{one.setting} = {text_of(one.after)}")
 
@@ -94,27 +106,49 @@ def diff(
     config = _config(data, config_file)
     with _database(config) as url:
         if settings:
-            found = by_settings(url, config, settings).differences
+            change = by_settings(url, config, settings)
+            found = change.differences
+            effects = _effects(url, config, change)
         else:
+            effects = None
             before = newest_of(url) if first is None else version_of(url, first)
             after = policy_of(config) if second is None else version_of(url, second).policy
             found = differences(before.policy, after)
     if as_json:
-        typer.echo(json.dumps(_plain(found), indent=1, ensure_ascii=False))
+        shown: Any = _plain(found)
+        if effects is not None:
+            shown = {"differences": shown, "effects": effects.as_json()}
+        typer.echo(json.dumps(shown, indent=1, ensure_ascii=False))
         return
     _print(found)
+    _print_effects(effects)
 
 
 @policy_app.command("set")
 def set_(
-    settings: Assignments, reason: Reason, yes: Yes = False, data: Folder = None, config_file: ConfigFile = None
+    settings: Assignments,
+    reason: Annotated[str | None, typer.Option(help="why; it is recorded")] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    data: Folder = None,
+    config_file: ConfigFile = None,
 ) -> None:
-    """Record a new version with these settings, validated like the configuration. It applies from the next start on."""
+    """Record a new version with these settings, validated like the configuration. A running system takes it between two
+    daily cycles, a stopped one at its next start."""
     from api.policies import by_settings
 
+    if reason is None and not dry_run:
+        raise PolicyOptionsError("--reason is missing: a change is recorded with the reason for it.")
     config = _config(data, config_file)
     with _database(config) as url:
-        _record(url, by_settings(url, config, settings), reason, yes=yes)
+        change = by_settings(url, config, settings)
+        if dry_run:
+            _print(change.differences)
+            _print_effects(_effects(url, config, change))
+            typer.echo("Nothing was recorded.")
+            return
+        assert reason is not None
+        _record(url, config, change, reason, yes=yes)
 
 
 @policy_app.command()
@@ -125,6 +159,7 @@ def rollback(
         bool, typer.Option("--to-configuration", help="let the configuration be the source again")
     ] = False,
     yes: Yes = False,
+    dry_run: DryRun = False,
     data: Folder = None,
     config_file: ConfigFile = None,
 ) -> None:
@@ -136,10 +171,15 @@ def rollback(
     config = _config(data, config_file)
     with _database(config) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
-        _record(url, change, reason, yes=yes)
+        if dry_run:
+            _print(change.differences)
+            _print_effects(_effects(url, config, change))
+            typer.echo("Nothing was recorded.")
+            return
+        _record(url, config, change, reason, yes=yes)
 
 
-def _record(url: str, change: Change, reason: str, *, yes: bool) -> None:
+def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes: bool) -> None:
     from api.cli.client import user_name
     from api.policies import record
 
@@ -147,7 +187,43 @@ def _record(url: str, change: Change, reason: str, *, yes: bool) -> None:
     if not yes:
         typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
     made = record(url, change, user_name(), reason)
-    typer.echo(f"Policy version {made.version} is recorded. {IN_FORCE}")
+    reached = watched(url, made.version) if _is_running(config) else STOPPED
+    typer.echo(f"Policy version {made.version} is recorded. {reached}")
+
+
+def _is_running(config: EternalConfig) -> bool:
+    from api.cli.status import running_pid
+
+    return running_pid(config.data_folder) is not None
+
+
+def watched(url: str, version: int, wait_s: float = WAIT_S) -> str:
+    """Where the version is in force, once it is everywhere or after `wait_s` seconds, as sentences."""
+    from api.policies import holders_of, where_in_force
+
+    until = time.monotonic() + wait_s
+    while True:
+        holders = holders_of(url)
+        if holders and all(one["version"] >= version or one["refused"] == version for one in holders):
+            return where_in_force(holders, version)
+        if time.monotonic() > until:
+            return (
+                f"{where_in_force(holders, version)} The system takes it between two daily cycles, without a restart; "
+                "`eternal policy show` shows where it is in force."
+            )
+        time.sleep(LOOK_S)
+
+
+def _effects(url: str, config: EternalConfig, change: Change) -> Effects | None:
+    from api.cli.policies.trial import effects
+    from api.policies import newest_of
+
+    return effects(url, config, newest_of(url).policy, change.policy)
+
+
+def _print_effects(found: Effects | None) -> None:
+    for line in [] if found is None else found.lines():
+        typer.echo(line)
 
 
 def _print(found: Any) -> None:

@@ -1,0 +1,115 @@
+"""`eternal policy diff` and `set --dry-run`: what a change would do now, decided on the rows in the database (RM-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from actors.runtime.policies.ports import UnusablePolicyError
+from actors.runtime.policies.switch import bring_back
+from actors.runtime.registry import START_ORDER
+from api.logics import PolicyLogics
+from infra.config import EternalConfig
+from infra.config.policy import Policy
+from infra.database.queries import Queries
+from infra.database.store import PostgresStore
+from statemachines.actor_logic import ActorLogic, StateRow
+from statemachines.policy.trial import RefusedOrder, capital_moves, open_intents, refused_orders
+from statemachines.risk.logic import RiskManagerLogic
+from statemachines.state_store import UnreadableRowError, cause_of
+from statemachines.values import ActorName
+
+
+class Effects(NamedTuple):
+    """What a change would do now. `cannot` names the actors that could not apply it, with the reason; `moves` and
+    `moves_now` are the capital that a daily close would move with the change and without it."""
+
+    orders: int
+    refused: list[RefusedOrder]
+    moves: list[str]
+    moves_now: list[str]
+    cannot: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = [f"{name} could not apply it: {why}" for name, why in self.cannot.items()]
+        found.append(f"Orders under way: {self.orders}; it would refuse {len(self.refused)}.")
+        for intent, refusals in self.refused:
+            what = f"{intent.engine} {intent.side} {intent.quantity:f} {intent.category} {intent.symbol}"
+            found.append(f"  {what}: " + "; ".join(f"{one.check}: {one.reason}" for one in refusals))
+        if self.moves == self.moves_now:
+            found.append("A daily close now would move the same capital as without it.")
+        else:
+            found.append(f"A daily close now would move: {'; '.join(self.moves) or 'nothing'}.")
+            found.append(f"Without the change: {'; '.join(self.moves_now) or 'nothing'}.")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "orders": self.orders,
+            "refused": [
+                {
+                    "intent_id": one.intent.intent_id,
+                    "engine": str(one.intent.engine),
+                    "refusals": [refusal.as_data() for refusal in one.refusals],
+                }
+                for one in self.refused
+            ],
+            "moves": self.moves,
+            "moves_now": self.moves_now,
+            "cannot_apply": self.cannot,
+        }
+
+
+def effects(url: str, config: EternalConfig, before: Policy, after: Policy) -> Effects | None:
+    """What the change would do now; None when no actor has ever run on this database.
+
+    Raises:
+        QueryUnavailableError: the database cannot be read now.
+        UnreadableRowError: the rows are of another version of the program.
+        UnusablePolicyError: this program cannot use `before` or `after`.
+    """
+    queries = Queries(url)
+    try:
+        states, actors = queries.states(), queries.actors()
+    finally:
+        queries.close()
+    if not states:
+        return None
+    rows: dict[str, dict[str, StateRow]] = {}
+    for row in states:
+        one = StateRow(row["key"], row["state"], row["schema"], row["data"])
+        rows.setdefault(row["actor"], {})[row["key"]] = one
+    market_ms = {row["actor"]: int(row["market_ms"]) for row in actors}
+    logics, store = PolicyLogics(config, "", 0), PostgresStore(url)
+
+    def made(name: ActorName, policy: Policy) -> ActorLogic:
+        logic = logics.logic(name, policy)
+        bring_back(logic, rows.get(name, {}), store, market_ms.get(name, 0))
+        return logic
+
+    cannot: dict[str, str] = {}
+    risk: list[RiskManagerLogic] = []
+    for name in START_ORDER:
+        try:
+            if name is ActorName.RISK_MANAGER:
+                risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (before, after)]
+            elif logics.concerns(name, before, after):
+                made(name, after)
+        except UnusablePolicyError as error:
+            cannot[str(name)] = str(error)
+        except UnreadableRowError as error:
+            cannot[str(name)] = cause_of(error)
+    store.close()
+    intents = open_intents(rows.get(ActorName.ORDER_MANAGER, {}))
+    refused = refused_orders(risk[0], risk[1], intents, market_ms.get(ActorName.RISK_MANAGER, 0)) if risk else []
+    now, then = (_moves(logics, policy, rows.get(ActorName.ORCHESTRATOR, {})) for policy in (before, after))
+    return Effects(len(intents), refused, then, now, cannot)
+
+
+def _moves(logics: PolicyLogics, policy: Policy, rows: Mapping[str, StateRow]) -> list[str]:
+    return [
+        f"{move.amount_usdt:.2f} USDT from {move.giver or 'the master account'} to {move.receiver} ({move.rule})"
+        for move in capital_moves(logics.parameters(ActorName.ORCHESTRATOR, policy), rows)
+    ]
