@@ -322,11 +322,12 @@ class EmbeddedPostgres:
 def _end_remains(cluster: Cluster) -> None:
     """End frozen parts of a server that has ended: those that run notice it and end, a frozen one would hold the shared
     memory without end, and no new server would start."""
-    for pid in processes_on(cluster.data):
-        if is_stopped(pid):
-            LOG.warning("Process %d of a database server that has ended is frozen; it is ended.", pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    frozen = [pid for pid in processes_on(cluster.data) if is_stopped(pid)]
+    for pid in frozen:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if frozen:
+        LOG.warning("%d frozen processes of a database server that has ended are ended.", len(frozen))
 
 
 def _stop_orphan(cluster: Cluster, child: subprocess.Popen[bytes] | None) -> None:
