@@ -22,6 +22,7 @@ from statemachines.messages.control import ReadingChanged
 from statemachines.messages.envelope import Body
 from statemachines.messages.market import InsuranceSeen, WithdrawalsSeen
 from statemachines.messages.orders import IntentEnded, OrderDenied, OrderRejected
+from statemachines.refusals import RefusalCause
 from statemachines.risk.machine import GLOBAL, Level
 from statemachines.risk.parameters import RiskParameters, Switch
 from statemachines.risk.readings.switch_machine import AutomaticSwitch, Outcome, Reading
@@ -106,7 +107,7 @@ class Switchboard:
     def take_ended(self, body: IntentEnded, now_ms: int) -> Commands:
         """Evaluate the reject switch after every order that the exchange has decided on; the share is over many orders
         (R2)."""
-        if isinstance(body, OrderDenied):
+        if isinstance(body, OrderDenied) or _never_arrived(body):
             return []
         rejection = ""
         if isinstance(body, OrderRejected):
@@ -243,3 +244,9 @@ class Switchboard:
         self._switches = {key: AutomaticSwitch.from_data(key, one) for key, one in data["switches"].items()}
         self.decided = [DecidedOrder(int(at_ms), str(text)) for at_ms, text in data["decided"]]
         self._fund = [InsuranceReading(int(at_ms), Decimal(balance)) for at_ms, balance in data["fund"]]
+
+
+def _never_arrived(body: IntentEnded) -> bool:
+    """Whether the exchange has decided nothing: it refused the connection, so that the order was not sent. That is no
+    rejection: an exchange that comes back after a restart would otherwise forbid new risk for a day."""
+    return isinstance(body, OrderRejected) and not body.refusal_code and body.refusal is RefusalCause.PASSING

@@ -8,6 +8,7 @@ import pytest
 
 from statemachines.commands import Alert
 from statemachines.messages.accounts import TransferEnded
+from statemachines.refusals import RefusalCause
 from statemachines.values import DAY_MS, HOUR_MS, Account, ActorName
 from tests.kit.builders import intent
 from tests.statemachines.risk.test_logic import command, done
@@ -176,6 +177,19 @@ def test_rm4_many_rejections_trip() -> None:
     world = World().open()
     spread = [facts(world.tell(done(n, "REJECTED"), T0 + n * HOUR_MS // 9), "switches") for n in range(60)]
     assert not any(spread)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "trips"),
+    [(0, RefusalCause.PASSING, False), (10006, RefusalCause.PASSING, True), (0, RefusalCause.OTHER, True)],
+)
+def test_rm4_an_order_that_never_arrived_is_no_rejection(code: int, cause: RefusalCause, trips: bool) -> None:
+    """The exchange came back after a restart; eleven orders that it had refused the connection for forbade all new risk
+    for a day. What it has refused itself counts, by a code or by its report of the order."""
+    world = World().open()
+    refused = {"refusal_code": code, "refusal": cause}
+    found = [facts(world.tell(done(n, "REJECTED").model_copy(update=refused), T0), "switches") for n in range(11)]
+    assert bool(found[-1]) is trips
 
 
 def test_rm4_an_exit_refused_for_days_is_one_rejection() -> None:
