@@ -203,8 +203,7 @@ class FlattenMachine(StateMachine[FlattenState]):
     @classmethod
     def from_row(cls, key: str, state: str, data: Mapping[str, Any]) -> FlattenMachine:
         """The procedure restored from a durable row. Raises UnknownStateError."""
-        made = cls(key)
-        made._state = made._known(state)
+        made = cls.restored(key, state)
         made.command_id, made.reason = data["command_id"], data["reason"]
         made.requested_ms, made.number = data["requested_ms"], data["number"]
         made.due_ms, made.flat_ms, made.left = data["due_ms"], data["flat_ms"], list(data["left"])

@@ -41,8 +41,10 @@ WITHOUT_EFFECT_HERE = (Latency, NoPong, ClockSkew, FrozenBook)
 
 OPEN_BY_RULE: Mapping[str, frozenset[str]] = {
     "reject-storm": frozenset({"funds:"}),
+    "withdrawal-suspension": frozenset({"state:core-hodl", "stopped"}),
 }
-"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order."""
+"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order. CH-9: CORE
+stands HALTED until the operator acts."""
 
 
 class FaultyExchange(Exchange):
