@@ -118,8 +118,7 @@ class WatchedWorld(ScenarioWorld, OperatedWorld):
         )
         living = self.living[ActorName.RISK_MANAGER]
         living.durable.take_fact(body, f"operator:{name}", self.now_ms())
-        while living.durable.has_work and not self._is_accepted(name):
-            self.scheduler.step(living)  # what came before it is decided first
+        self.scheduler.step(living)
         assert self._is_accepted(name), f"{action} of {scope} was not accepted"
 
     def restart(self) -> None:
