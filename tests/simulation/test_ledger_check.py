@@ -13,7 +13,7 @@ from statemachines.facts import AlertFact
 from statemachines.ledger.check import LedgerEntry
 from statemachines.ledger.postings import FEES, WALLET
 from statemachines.values import DAY_MS, Account
-from tests.simulation.ledger_checks import check, entries_of
+from tests.simulation.crash_day.ledger_checks import check, entries_of
 from tests.simulation.whole import build, synthetic
 
 D = Decimal

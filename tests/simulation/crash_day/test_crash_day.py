@@ -21,11 +21,11 @@ from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.facts import OrderFact, TransferFact
 from statemachines.risk.parameters import Switch
 from statemachines.values import DERIVATIVE_ENGINES, Account, ActorName
+from tests.simulation.crash_day.ledger_checks import check, entries_of
 from tests.simulation.crash_day.world import WatchedWorld
 from tests.simulation.faults.defects import settlements_are_not_posted
 from tests.simulation.faults.invariants import Invariants, ViolationError, is_healthy
 from tests.simulation.faults.world import opening
-from tests.simulation.ledger_checks import check, entries_of
 from tests.simulation.operator.test_operator import halted_calms_down
 from tests.simulation.whole import instant
 
