@@ -41,8 +41,10 @@ WITHOUT_EFFECT_HERE = (Latency, NoPong, ClockSkew, FrozenBook)
 
 OPEN_BY_RULE: Mapping[str, frozenset[str]] = {
     "reject-storm": frozenset({"funds:"}),
+    "withdrawal-suspension": frozenset({"stopped"}),
 }
-"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order."""
+"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order. CH-9, R2:
+CORE-HODL stands HALTED after withdrawals were suspended, until the operator ends it."""
 
 
 class FaultyExchange(Exchange):
