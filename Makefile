@@ -10,7 +10,7 @@ KILLS ?= 200
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos chaos-orders recovery drill drill-load drill-cluster replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos chaos-orders recovery drill drills drill-load drill-cluster replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -84,6 +84,10 @@ recovery: $(VENV)/.dev-ready ## kill each part of a running system TRIALS=50 tim
 
 drill: $(VENV)/.dev-ready ## the whole system in one process under SCENARIO=NAME (default: all), each with SEEDS of its chances
 	$(BIN)/python -m tests.simulation.scenarios.drill $(SCENARIO) --seeds $(if $(filter 1000,$(SEEDS)),20,$(SEEDS)) $(ARGS)
+
+drills: $(VENV)/.dev-ready ## the operator's drills: a day that falls 40 %, halt, flatten, restart, resume; in one process, then on the real system
+	$(BIN)/python -m pytest tests/simulation/crash_day tests/layers $(ARGS)
+	$(BIN)/python -m pytest -m drill tests/chaos/test_crash_day.py tests/chaos/test_flatten.py tests/chaos/orders/test_halt.py $(ARGS)
 
 drill-load: $(VENV)/.dev-ready ## ten starts in a row on a machine that is overloaded fifteenfold; each must succeed without an alert
 	$(BIN)/python -m tests.chaos.load $(ARGS)

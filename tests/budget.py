@@ -28,6 +28,7 @@ BUDGET_S: Mapping[str, int] = {
     "house": 10,
     "infra": 320,
     "kit": 5,
+    "layers": 50,
     "life": 230,
     "live": 200,
     "orchestrator": 30,

@@ -36,6 +36,7 @@ LONG_PATIENCE_S = 300.0
 GOING_PATIENCE_S = 5.0
 POLL_S = 0.05
 HOURS_THAT_PROVE = 2
+MOST_STEPS = 1_000
 START = date(2025, 1, 1)
 
 
@@ -190,7 +191,7 @@ class Drill:
         """Until market time moves again, by the exchange itself: a step may have been under way at the fault, a second
         hour needs every part of the system."""
         goal = before_ms + HOURS_THAT_PROVE * HOUR_MS
-        self.wait(f"{what}: market time moving again", lambda: self._exchange_ms() >= goal or self.system.has_ended)
+        self.wait(f"{what}: market time moving again", lambda: self.exchange_ms() >= goal or self.system.has_ended)
 
     def _present_ms(self) -> int:
         """Market time at the exchange, once it answers."""
@@ -198,13 +199,13 @@ class Drill:
 
         def is_known() -> bool:
             nonlocal found
-            found = self._exchange_ms()
+            found = self.exchange_ms()
             return found > 0
 
         self.wait("an answer of the exchange", is_known)
         return found
 
-    def _exchange_ms(self) -> int:
+    def exchange_ms(self) -> int:
         """Market time at the exchange now; 0 while it does not answer. The system's status is up to a second old."""
         exchange = self.system.exchange
         assert exchange is not None
@@ -217,6 +218,19 @@ class Drill:
             )
         except httpx.HTTPError:
             return 0
+
+    def let_pass(self, until_ms: int) -> None:
+        """Move market time by hand, while lockstep cannot because streams are away."""
+        exchange = self.system.exchange
+        assert exchange is not None
+        for _ in range(MOST_STEPS):
+            status = httpx.get(f"{exchange.url}/sim/status", headers=self._sim_token(), timeout=30, trust_env=False)
+            if status.raise_for_status().json()["market_time"] >= until_ms:
+                return
+            body = {"step": status.json()["step"], "until": until_ms, "handled": None}
+            url = f"{exchange.url}/sim/advance"
+            httpx.post(url, json=body, headers=self._sim_token(), timeout=30, trust_env=False).raise_for_status()
+        raise AssertionError(f"{MOST_STEPS} steps did not lead to {until_ms}")
 
     def _sim_token(self) -> dict[str, str]:
         exchange = self.system.exchange

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from actors.runtime.memory_store import MemoryStore
-from infra.backtest.system import DirectExchange, InProcessSystem
-from infra.bybit.account import AccountReader
-from infra.bybit.caller import Caller
-from infra.bybit.session import DirectSessions
-from statemachines.facts import AlertFact, PostingFact
-from statemachines.ledger.check import AccountCheck, LedgerEntry, check_account
+from infra.backtest.system import InProcessSystem
+from statemachines.facts import AlertFact
+from statemachines.ledger.check import LedgerEntry
 from statemachines.ledger.postings import FEES, WALLET
-from statemachines.requests import ReadAccount
 from statemachines.values import DAY_MS, Account
+from tests.simulation.crash_day.ledger_checks import check, entries_of
 from tests.simulation.whole import build, synthetic
 
 D = Decimal
@@ -53,37 +49,13 @@ def moved() -> tuple[InProcessSystem, MemoryStore]:
     return system, store
 
 
-def entries_of(store: MemoryStore, account: Account) -> list[LedgerEntry]:
-    found = []
-    for fact in store.facts(PostingFact.TABLE):
-        assert isinstance(fact, PostingFact)
-        lines: dict[tuple[str, str], Decimal] = {}
-        for line in fact.lines:
-            if line.account == account:
-                key = (line.ledger_account, line.coin)
-                lines[key] = lines.get(key, D(0)) + line.amount
-        if lines:
-            found.append(LedgerEntry(fact.posting_id, fact.kind, fact.posted_ms, lines))
-    return found
-
-
-def check(system: InProcessSystem, entries: list[LedgerEntry], account: Account, as_of_ms: int = 0) -> AccountCheck:
-    direct = DirectExchange(system.exchange)
-    reader = AccountReader(Caller(DirectSessions(direct.handle), None), direct)
-    aside: list[Any] = []
-    rows = reader.transactions(account, 0, aside)
-    snapshot = direct.gateway().perform(account, ReadAccount(executions_since_ms=direct.now_ms()))
-    assert not aside
-    return check_account(account, entries, rows, snapshot.balances, as_of_ms or direct.now_ms())  # type: ignore[union-attr]
-
-
 def test_or6_every_account_agrees_with_the_exchange_to_the_last_unit(
     moved: tuple[InProcessSystem, MemoryStore],
 ) -> None:
     system, store = moved
     compared = 0
     for account in Account:
-        result = check(system, entries_of(store, account), account)
+        result = check(system.exchange, entries_of(store, account), account)
         assert result.differences == [], account
         # What came into the master account was distributed to the last unit (OR-5).
         assert (result.figures or account is Account.MASTER) and all(figure.is_equal for figure in result.figures)
@@ -100,7 +72,7 @@ def test_or6_the_check_holds_at_any_instant_of_a_running_system(moved: tuple[InP
     for days in (4, 8, 16):
         at_ms = system.exchange.venue.market.start_ms + days * DAY_MS - 1
         for account in Account:
-            assert check(system, entries_of(store, account), account, at_ms).differences == []
+            assert check(system.exchange, entries_of(store, account), account, at_ms).differences == []
 
 
 def _trade(entries: list[LedgerEntry]) -> LedgerEntry:
@@ -169,6 +141,6 @@ def test_a_planted_defect_is_named(
     account = Account.FUNDING if plant is _transfer_removed else Account.TREND_1
     entries = entries_of(store, account)
     name, fault = plant(entries)
-    found = [one for one in check(system, entries, account).differences if one.entry]
+    found = [one for one in check(system.exchange, entries, account).differences if one.entry]
     assert len(found) == 1, found
     assert found[0].fault == fault and name in f"{found[0].entry} {found[0].text}" and found[0].time_ms > 0

@@ -64,6 +64,11 @@ class FailingStreams:
             self._queues.setdefault(name, deque()).append(report)
 
     @property
+    def cut(self) -> frozenset[str]:
+        """Names of the connections that are down."""
+        return frozenset(self._cut)
+
+    @property
     def is_late(self) -> bool:
         return bool(self._late)
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from pybit.exceptions import FailedRequestError
@@ -41,10 +41,10 @@ WITHOUT_EFFECT_HERE = (Latency, NoPong, ClockSkew, FrozenBook)
 
 OPEN_BY_RULE: Mapping[str, frozenset[str]] = {
     "reject-storm": frozenset({"funds:"}),
-    "withdrawal-suspension": frozenset({"state:core-hodl", "stopped"}),
+    "withdrawal-suspension": frozenset({"stopped"}),
 }
-"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order. CH-9: CORE
-stands HALTED until the operator acts."""
+"""EX-4: what was refused for lack of funds is not repeated; the alert stays until the account's next order. CH-9, R2:
+CORE-HODL stands HALTED after withdrawals were suspended, until the operator ends it."""
 
 
 class FaultyExchange(Exchange):
@@ -112,17 +112,27 @@ class ScenarioStreams(FailingStreams):
 class ScenarioWorld(World):
     """One run under a scenario. `struck` counts by kind how often each fault did something."""
 
+    stretch: ClassVar[int] = STRETCH
+    """How many times as long the scenario's seconds are."""
+
+    closed_acts: ClassVar[int] = CLOSED_ACTS
+    """Acts at one instant while the exchange answers nothing."""
+
     def __init__(self, begun: Opening, scenario: Scenario) -> None:
         self._scenario = scenario
         self.struck: dict[str, int] = {}
         super().__init__(begun, Script(()))
 
     def open_exchange(self, begun: Opening) -> Exchange:
-        exchange = FaultyExchange(market(), begun.config, state=json.loads(begun.exchange))
-        coming = self._scenario.occurrences(exchange.market_time, STRETCH)
+        exchange = self.new_exchange(begun)
+        coming = self._scenario.occurrences(exchange.market_time, self.stretch)
         self.injection = Injection(lambda: exchange.venue, exchange.intervene, coming, self._scenario.seed)
         exchange.injection = self.injection
         return exchange
+
+    def new_exchange(self, begun: Opening) -> FaultyExchange:
+        """The exchange, still without its faults."""
+        return FaultyExchange(market(), begun.config, state=json.loads(begun.exchange))
 
     def configured(self) -> EternalConfig:
         """With continuous reconciliation as in live, where a minute is an hour here."""
@@ -147,7 +157,7 @@ class ScenarioWorld(World):
         """While nothing answers, actors repeat their reads without end: their pauses are of wall time, and there
         is none of it here. Then time moves although they do not rest."""
         is_closed = bool(self.injection.desk.of(Maintenance))
-        self.scheduler.max_acts = CLOSED_ACTS if is_closed else MAX_ACTS
+        self.scheduler.max_acts = self.closed_acts if is_closed else MAX_ACTS
         try:
             super()._settle()
         except EndlessError:
