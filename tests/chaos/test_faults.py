@@ -119,7 +119,7 @@ def test_with_one_engine_faulted_the_others_trade_on() -> None:
     assert {name for (name,) in engines} == {"core-hodl", "trend-1", "trend-2"}
     assert {name for (name,) in done} == {"core-hodl", "trend-1", "trend-2", "tactical"}
     assert switch == ("REDUCE_ONLY",)
-    assert paused == ("PAUSED", "drill")
+    assert paused == ("PAUSED", "operator (drill)"), "who: the credential, then whom the request names"
     assert any("FAULTED" in text for (text,) in alerts)
     assert books.faults() == []
 
