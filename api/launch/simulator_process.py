@@ -19,7 +19,7 @@ from actors.runtime.granted_time import GrantedTime
 from infra.config import EternalConfig
 from infra.faults import OperatorError
 from infra.processes.environment import Run, child_environment
-from infra.processes.table import cpu_s, is_stopped
+from infra.processes.table import cpu_s, end_child, is_stopped
 from statemachines.values import ACCOUNT_OF
 
 _log = logging.getLogger(__name__)
@@ -170,14 +170,7 @@ class SimulatorProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        child.terminate()
-        if is_stopped(child.pid):
-            child.kill()
-        try:
-            child.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        end_child(child, STOP_TIMEOUT_S)
         if child.stdout is not None:
             child.stdout.close()
         self._close()

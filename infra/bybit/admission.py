@@ -5,7 +5,7 @@ A key that can do less than its work fails later and half-way; a key that can wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -53,21 +53,18 @@ def admit(
     Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
     """
     caller = Caller(sessions, None)
-    now = datetime.now(UTC)
-    found: list[str] = []
-    for account in accounts:
-        try:
-            key = caller.result(account, "key", lambda session: session.get_api_key_information())
-            found += key_problems(account, key, uids.get(account), now)
-            if account is not Account.MASTER:
-                state = caller.result(account, "account", lambda session: session.get_account_info())
-                found += account_problems(account, state)
-            if account in PERPETUAL_ACCOUNTS:
-                found += mode_problems(account, caller, perpetuals)
-        except (GatewayError, UnparsableError) as error:
-            found.append(f"{account}: what its key may do could not be learnt: {error}")
-    if found:
-        raise AdmissionError("\n".join(found))
+
+    def look(account: Account, key: Row, now: datetime) -> list[str]:
+        found = key_problems(account, key, uids.get(account), now)
+        if account is not Account.MASTER:
+            state = caller.result(account, "account", lambda session: session.get_account_info())
+            found += account_problems(account, state)
+        if account in PERPETUAL_ACCOUNTS:
+            found += mode_problems(account, caller, perpetuals)
+        return found
+
+    if problems := _problems(caller, accounts, look):
+        raise AdmissionError("\n".join(problems))
 
 
 def admit_dead_man(sessions: Sessions, accounts: Sequence[Account], uids: Mapping[Account, int]) -> None:
@@ -75,17 +72,28 @@ def admit_dead_man(sessions: Sessions, accounts: Sequence[Account], uids: Mappin
 
     Raises AdmissionError with everything that is wrong, or because an answer could not be had or read.
     """
-    caller = Caller(sessions, None)
+
+    def look(account: Account, key: Row, now: datetime) -> list[str]:
+        return key_problems(account, key, uids.get(account), now, CANCELLING)
+
+    if problems := _problems(Caller(sessions, None), accounts, look):
+        raise AdmissionError("\n".join(f"Dead-man switch, {one}" for one in problems))
+
+
+def _problems(
+    caller: Caller, accounts: Sequence[Account], look: Callable[[Account, Row, datetime], list[str]]
+) -> list[str]:
+    """What `look` finds about every account and its key, at one instant; an answer that could not be had or read is a
+    problem of its account."""
     now = datetime.now(UTC)
     found: list[str] = []
     for account in accounts:
         try:
             key = caller.result(account, "key", lambda session: session.get_api_key_information())
-            found += key_problems(account, key, uids.get(account), now, CANCELLING)
+            found += look(account, key, now)
         except (GatewayError, UnparsableError) as error:
             found.append(f"{account}: what its key may do could not be learnt: {error}")
-    if found:
-        raise AdmissionError("\n".join(f"Dead-man switch, {one}" for one in found))
+    return found
 
 
 def key_problems(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -122,6 +123,18 @@ def _mark_of(pid: int) -> str:
             return mark
         pid = _state_and_parent(pid)[1]
     return ""
+
+
+def end_child(child: subprocess.Popen[bytes], timeout_s: float) -> None:
+    """End a child and reap it: politely first; one that is frozen, or does not obey within the time, is killed."""
+    child.terminate()
+    if is_stopped(child.pid):
+        child.kill()
+    try:
+        child.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def cpu_s(pids: Iterable[int]) -> float:

@@ -26,7 +26,6 @@ class Tally:
     fees_usdt: Decimal = ZERO
     funding_usdt: Decimal = ZERO
     harvest_usdt: Decimal = ZERO
-    earned_usdt: Decimal = ZERO
 
     def add(self, other: Tally) -> None:
         """Add another one's sums."""

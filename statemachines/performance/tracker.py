@@ -15,7 +15,7 @@ from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfoli
 from statemachines.messages.orders import Fill
 from statemachines.performance.tally import ZERO, Tally
 from statemachines.portfolio.equity import USDT, coin_value_usdt, spot_key
-from statemachines.portfolio.holdings import AccountHoldings
+from statemachines.portfolio.holdings import AccountHoldings, decimals_of, texts_of
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINE_OF, ENGINES, ActorName, Side
 
 TOTAL = "total"
@@ -134,9 +134,9 @@ class PerformanceTracker:
         """The durable state of one engine since the last close."""
         return {
             "tally": self._tallies.get(engine, Tally()).to_data(),
-            "staked": _texts(self._staked.get(engine, {})),
-            "earned": _texts(self._earned.get(engine, {})),
-            "counted": _texts(self._counted.get(engine, {})),
+            "staked": texts_of(self._staked.get(engine, {})),
+            "earned": texts_of(self._earned.get(engine, {})),
+            "counted": texts_of(self._counted.get(engine, {})),
         }
 
     def restore_engine(self, engine: ActorName, data: Mapping[str, Any]) -> None:
@@ -145,15 +145,15 @@ class PerformanceTracker:
             self._tallies[engine] = Tally.of(data["tally"])
         for kept, name in ((self._staked, "staked"), (self._earned, "earned"), (self._counted, "counted")):
             if data[name]:
-                kept[engine] = _decimals(data[name])
+                kept[engine] = decimals_of(data[name])
 
     def closes_data(self) -> dict[str, Any]:
         """The durable state of the last close."""
-        return {"equity_usdt": _texts(self._equity_usdt)}
+        return {"equity_usdt": texts_of(self._equity_usdt)}
 
     def restore_closes(self, data: Mapping[str, Any]) -> None:
         """Restore from the result of `closes_data`."""
-        self._equity_usdt = _decimals(data["equity_usdt"])
+        self._equity_usdt = decimals_of(data["equity_usdt"])
 
 
 def day_return(before_usdt: Decimal, equity_usdt: Decimal, flow_usdt: Decimal) -> Decimal | None:
@@ -164,12 +164,4 @@ def day_return(before_usdt: Decimal, equity_usdt: Decimal, flow_usdt: Decimal) -
 
 
 def _value(coins: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:
-    return sum((coin_value_usdt(coin, amount, prices) for coin, amount in coins.items() if amount), ZERO)
-
-
-def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
-    return {name: str(amount) for name, amount in sorted(amounts.items())}
-
-
-def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {name: Decimal(text) for name, text in texts.items()}
+    return sum((coin_value_usdt(coin, amount, prices) for coin, amount in coins.items()), ZERO)

@@ -164,19 +164,19 @@ class AccountHoldings:
         """The durable state of one account."""
         return {
             "known": account in self._balances,
-            "balances": _texts(self._balances.get(account, {})),
+            "balances": texts_of(self._balances.get(account, {})),
             "positions": {s: [str(q), str(p)] for s, (q, p) in sorted(self._positions.get(account, {}).items())},
             "cause": self._balances_cause.get(account, ""),
-            "flows": _texts(self.flows.get(account, {})),
+            "flows": texts_of(self.flows.get(account, {})),
         }
 
     def restore_account(self, account: Account, data: Mapping[str, Any]) -> None:
         """Restore from the result of `account_data`."""
         if data["flows"]:
-            self.flows[account] = _decimals(data["flows"])
+            self.flows[account] = decimals_of(data["flows"])
         if not data["known"]:
             return
-        self._balances[account] = _decimals(data["balances"])
+        self._balances[account] = decimals_of(data["balances"])
         self._positions[account] = {s: (Decimal(q), Decimal(p)) for s, (q, p) in data["positions"].items()}
         self._balances_cause[account] = str(data["cause"])
 
@@ -190,11 +190,13 @@ class AccountHoldings:
             self.prices[key], self.price_ms[key] = Decimal(price), int(close_ms)
 
 
-def _texts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+def texts_of(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    """Amounts by name as a durable row keeps them."""
     return {coin: str(amount) for coin, amount in sorted(amounts.items())}
 
 
-def _decimals(texts: Mapping[str, str]) -> dict[str, Decimal]:
+def decimals_of(texts: Mapping[str, str]) -> dict[str, Decimal]:
+    """From the result of `texts_of`."""
     return {coin: Decimal(text) for coin, text in texts.items()}
 
 

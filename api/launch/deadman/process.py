@@ -14,7 +14,7 @@ from infra.config import EternalConfig
 from infra.deadman.left_over import NAME
 from infra.deadman.memory import LOCK_FILE
 from infra.processes.environment import Run, child_environment
-from infra.processes.table import is_stopped
+from infra.processes.table import end_child, is_stopped
 from statemachines.backoff import Backoff
 
 LOG_FILE = "dead-man.log"
@@ -113,14 +113,7 @@ class DeadManProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        child.terminate()
-        if is_stopped(child.pid):
-            child.kill()
-        try:
-            child.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        end_child(child, STOP_TIMEOUT_S)
         self._close()
 
     def _close(self) -> None:
