@@ -31,6 +31,7 @@ from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.ticks import TickMarket
 from infra.simulator.server import make_app, start
+from infra.simulator.snapshots import PR_SET_PDEATHSIG
 from infra.simulator.venue.state import Venue
 from infra.simulator.wall_clock import TICK_MS, WallClock, wall_ms
 
@@ -44,8 +45,6 @@ DEFAULT_IMPACT = "0.0001"
 LARGEST_IMPACT = Decimal("0.01")
 SYNTHETIC_DAYS = 400
 """How long a synthetic market by the wall clock lasts unless `--to` says otherwise."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class UsageError(ValueError):
@@ -104,7 +103,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 def _end_with_parent() -> None:
     """Stop when the process that started this one is gone, however it ended."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _described(market: Mapping[str, Any]) -> str:
