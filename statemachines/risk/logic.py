@@ -13,7 +13,14 @@ from typing import Any
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    FundingPaid,
+    Portfolio,
+    Reconciled,
+    StakingForgone,
+    TransferEnded,
+)
 from statemachines.messages.control import (
     AssessRisk,
     ComponentChanged,
@@ -24,7 +31,7 @@ from statemachines.messages.control import (
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
-from statemachines.performance.tracker import PerformanceTracker
+from statemachines.performance.tracker import PERFORMANCE, PerformanceTracker
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
@@ -66,7 +73,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = StateDialect(RESULTS)
+    dialect = StateDialect(RESULTS, PERFORMANCE)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -168,6 +175,10 @@ class RiskManagerLogic:
                 return []
             case BalancesKnown():
                 return self._balances(body, message.cause)
+            case StakingForgone():
+                self._performance.take_forgone(body)
+                self._touch(*_performance_rows(ENGINE_OF.get(body.account)))
+                return []
             case TransferEnded():
                 return self._transfer(body, message.cause, now_ms)
             case Reconciled():
@@ -408,7 +419,7 @@ class RiskManagerLogic:
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "performance":
-            return StateRow(key, "", SCHEMA, self._performance.engine_data(ActorName(which)))
+            return StateRow(key, "", PERFORMANCE.schema, self._performance.engine_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
