@@ -67,7 +67,7 @@ def lines(found: list[Episode], orders: int, limit_ms: float) -> list[str]:
 
 
 class Machine(NamedTuple):
-    """Processor seconds of the whole machine so far: used by anybody, taken by the host, waited for a disk."""
+    """Processor seconds of the whole machine so far: used by any process, taken by the host, waited for a disk."""
 
     used_s: float
     stolen_s: float

@@ -23,7 +23,8 @@ import uvloop
 
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.child_writer import PR_SET_PDEATHSIG
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.fault_targets import check_scenario
 from infra.simulator.faults.scenario import Occurrence, find
 from infra.simulator.market.history import HistoryMarket
@@ -31,7 +32,6 @@ from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.ticks import TickMarket
 from infra.simulator.server import make_app, start
-from infra.simulator.snapshots import PR_SET_PDEATHSIG
 from infra.simulator.venue.state import Venue
 from infra.simulator.wall_clock import TICK_MS, WallClock, wall_ms
 

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from infra.simulator.api.shapes.frames import PRIVATE, Frame
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.faults.desk import Connection as At
 from infra.simulator.injection import Injection
 

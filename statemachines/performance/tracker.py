@@ -208,5 +208,11 @@ def _before_forgone(row: StateRow) -> StateRow:
     return StateRow(row.key, row.state, 2, data)
 
 
-PERFORMANCE = RowKind("performance:", 2, {1: _before_forgone})
+PREFIX = "performance:"
+PERFORMANCE = RowKind(PREFIX, 2, {1: _before_forgone})
 """The rows of the engines, and their former shape."""
+
+
+def rows_of(*engines: ActorName | None) -> tuple[str, ...]:
+    """The keys of the rows of these; none for an actor that is no engine."""
+    return tuple(f"{PREFIX}{one}" for one in engines if one in ENGINES)

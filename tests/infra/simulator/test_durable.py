@@ -13,7 +13,7 @@ import pytest
 from infra.simulator.api import ApiRequest
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS
 from infra.simulator.ratelimit import RateLimiter
 from infra.simulator.venue.snapshot import SnapshotError
@@ -63,7 +63,7 @@ def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: P
 def _ends_in_the_child(durable: DurableExchange, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The snapshot's child dies `at` this function of its work."""
     with monkeypatch.context() as patched:
-        patched.setattr(f"infra.simulator.durable.{at}", lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL))
+        patched.setattr(f"infra.simulator.disk.durable.{at}", lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL))
         durable.keep_snapshots()
 
 
@@ -114,7 +114,7 @@ def test_a_snapshot_takes_no_time_of_the_exchange_and_its_writer_holds_nothing_o
     with (tmp_path / "held").open("w"):
         begun = time.monotonic()
         with monkeypatch.context() as patched:
-            patched.setattr("infra.simulator.durable.write_whole", lambda *_: time.sleep(60))
+            patched.setattr("infra.simulator.disk.durable.write_whole", lambda *_: time.sleep(60))
             durable.keep_snapshots()
         assert time.monotonic() - begun < 5
         (pid,) = _children() - before

@@ -17,7 +17,7 @@ from infra.simulator.api import ApiRequest
 from infra.simulator.api.keys import DAY_MS, UNBOUND_DAYS, ApiKey
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials, load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.server import make_app
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.surroundings.custody import CONFIRMED_AFTER_MS

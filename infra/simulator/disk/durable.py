@@ -25,8 +25,8 @@ from infra.simulator.api.keys import CONFIGURED, ApiKey
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
+from infra.simulator.disk.child_writer import ChildWriter, Writing
 from infra.simulator.market.port import Market
-from infra.simulator.snapshots import ChildWriter, Writing
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
 from infra.simulator.venue.orders.incidents import Incident
