@@ -48,6 +48,7 @@ CYCLE_TABLE: Table[Stage] = Table(
         Row("capital_rests", _S.ENGINES, _S.SUMMARY, "R2: GLOBAL CAUTION: capital rests"),
         Row("protected", _S.PROTECTION, _S.SUMMARY, "OR-3: stopped, only the summary follows"),
         Row("capital_moved", _S.CAPITAL, _S.SUMMARY, "OR-3: daily summary"),
+        Row("capital_rests", _S.CAPITAL, _S.SUMMARY, "R2, O6: GLOBAL has left NORMAL since the risk check"),
         *(Row("overtaken", s, _S.SUMMARY, "the next day has closed: this cycle ends unfinished") for s in _OPEN),
         Row("summarised", _S.SUMMARY, _S.IDLE, "OR-3: the day is complete, exactly once"),
     ),

@@ -354,6 +354,9 @@ class OrchestratorLogic:
     def _move_capital(self, now_ms: int) -> Commands:
         cycle = self._cycle
         self._touch("cycle", "transfers")
+        if cycle.transfers is None and (state := self._risk_states.get(GLOBAL, NORMAL)) != NORMAL:
+            self._wake(now_ms)
+            return [cycle.fire("capital_rests", f"GLOBAL has become {state} since the risk check (R2, O6)")]
         if cycle.transfers is None:
             faulted = frozenset(name for name, state in self._components.items() if state == FAULTED)
             decided = self._capital.decide(cycle.day_ms, self._portfolio, faulted)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statemachines.commands import Remark
+from statemachines.commands import Command, Remark, Send
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferWanted
-from statemachines.messages.control import ComponentChanged, RunCycle
+from statemachines.messages.control import ComponentChanged, RiskState, RunCycle
 from statemachines.orchestration.allocation.regime_machine import Regime
 from statemachines.values import ACCOUNT_OF, Account, ActorName
 from tests.statemachines.orchestration.bank import QUICK, Bank
@@ -158,6 +158,33 @@ def test_r2_what_is_freed_while_risk_is_not_normal_waits_for_the_next_normal_cyc
     bank.set_risk("NORMAL")
     bank.close_day(100)
     assert bank.share(A.TREND_1, A.TREND_2) == pytest.approx(20)
+
+
+class Interrupted(Bank):
+    """GLOBAL changes while the last engine of the cycle decides, after the risk check."""
+
+    becomes = "HALTED"
+
+    def act(self, command: Command) -> None:
+        body = command.body if isinstance(command, Send) else None
+        if isinstance(body, RunCycle) and body.engine is ActorName.TACTICAL:
+            state = RiskState(scope="GLOBAL", state=self.becomes, size_factor=D(1), reason="the operator")  # type: ignore[arg-type]
+            self.inbox.append(state)
+        super().act(command)
+
+
+@pytest.mark.parametrize("state", ["HALTED", "PAUSED", "REDUCE_ONLY", "CAUTION"])
+def test_r2_a_halt_between_the_risk_check_and_the_capital_stage_lets_capital_rest(state: str) -> None:
+    bank = Interrupted()
+    trend_up(bank)
+    bank.balances[A.MASTER] += 1_000
+    bank.becomes = state
+    bank.close_day(100)
+    assert bank.moves() == [] and not bank.bodies(FreeCapital), "HALTED, and capital moved all the same"
+    assert bank.balances[A.MASTER] == 1_000
+    bank.becomes = "NORMAL"
+    bank.close_day(100)
+    assert bank.share(A.TREND_1, A.TREND_2) == pytest.approx(20) and bank.balances[A.MASTER] < 1
 
 
 def test_or1_an_engine_whose_weight_was_set_to_0_gives_what_it_holds() -> None:
