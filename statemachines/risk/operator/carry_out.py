@@ -32,7 +32,8 @@ def _follow_up(command: OperatorCommand, flattening: Flattening, now_ms: int) ->
         engines = [ActorName(scope) for scope in scopes_for(FLATTEN, command.scope)]
         return flattening.begin(command, engines, now_ms)
     if command.action in ("normal", "reduce_only"):
-        return flattening.abandon(command.scope, f"{command.who}: {command.action}: {command.reason}")
+        reason = f"{command.who}: {command.action}: {command.reason}"
+        return flattening.halt_ended(command.scope, reason, may_enter=command.action == "normal")
     return []
 
 

@@ -63,6 +63,7 @@ FLATTEN_TABLE: Table[FlattenState] = Table(
         Row("overdue", _S.CANCELLING, _S.FAILED, "RM-5: not flat in time: alert; it is retried"),
         Row("overdue", _S.CLOSING, _S.FAILED, "RM-5: not flat in time: alert; it is retried"),
         *(Row("abandon", state, _S.ABANDONED, "RM-5: the operator has ended HALTED meanwhile") for state in _UNDER_WAY),
+        Row("end", _S.FLAT, _S.IDLE, "RM-5: the command normal: the engine may hold positions again"),
     ),
     {
         _S.IDLE: "Не запрошено",
@@ -184,6 +185,10 @@ class FlattenMachine(StateMachine[FlattenState]):
         """The operator has ended HALTED: nothing is verified any more."""
         self.due_ms = self.flat_ms = None
         return self.fire("abandon", reason, {})
+
+    def end(self, reason: str) -> JournalEntry:
+        """The engine trades again: what was proven says nothing of what it holds from now on."""
+        return self.fire("end", reason, {})
 
     # --- durability ---
 

@@ -39,10 +39,15 @@ class Flattening:
             commands.append(self._order(machine))
         return commands
 
-    def abandon(self, scope: str, reason: str) -> Commands:
-        """The operator has ended HALTED of an engine that is not proven flat yet."""
+    def halt_ended(self, scope: str, reason: str, *, may_enter: bool) -> Commands:
+        """The operator has ended HALTED: what is not proven flat yet is abandoned; an engine that was proven flat and
+        may make entries again is not said to be flat any more."""
         engine = next((one for one in self.machines if one == scope), None)
-        if engine is None or not self.machines[engine].is_under_way:
+        if engine is None:
+            return []
+        if may_enter and self.machines[engine].state is FlattenState.FLAT:
+            return [self._changed(engine).end(reason)]
+        if not self.machines[engine].is_under_way:
             return []
         note = self._changed(engine).abandon(reason)
         return [note, AlertEnded(_condition(engine), "the operator has ended HALTED; nothing is verified any more")]
@@ -80,6 +85,9 @@ class Flattening:
             return [machine.unread(read.problem, now_ms)]
         current = self._current
         left = what_is_left(read, paired_coins(engine), current.instruments, current.holdings.prices)
+        if self._gate.has_new_risk(engine):
+            # Its outcome is not known yet: it can reach the exchange after both readings.
+            left.append("an order for new risk whose end is not known")
         was_verifying = machine.state is FlattenState.VERIFYING
         notes = machine.judge(left, read.market_ms, now_ms)
         commands: Commands = [*notes]

@@ -19,7 +19,7 @@ from statemachines.risk.operator.flatten_machine import (
     RETRY,
     FlattenState,
 )
-from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, Account, ActorName, Side
+from statemachines.values import ACCOUNT_OF, LINEAR, MINUTE_MS, SECOND_MS, Account, ActorName, Side
 from tests.kit.builders import intent
 from tests.statemachines.risk.operator.test_commands import TREND, command
 from tests.statemachines.risk.world import T0, World
@@ -27,6 +27,16 @@ from tests.statemachines.risk.world import T0, World
 LOT = Decimal("0.001")
 """Of the perpetuals of this world; less than that is dust (X1)."""
 S = FlattenState
+ENTRY_ENDED = IntentDone(
+    intent_id="trend-1-1",
+    engine=ActorName.TREND_1,
+    account=Account.TREND_1,
+    category=LINEAR,
+    symbol="BTCUSDT",
+    side=Side.BUY,
+    outcome="CANCELLED",
+    reason="withdrawn",
+)
 
 
 class Operated(World):
@@ -130,17 +140,7 @@ def test_rm5_what_is_open_for_new_risk_ends_before_it_counts_as_closing() -> Non
     world = Operated().open_and_flatten(working=True)
     assert world.stage() == "CANCELLING" and world.wanted() == []
     assert world.bodies(FlattenOrdered), "the engine is ordered at once; its own machine waits for the entry's end"
-    done = IntentDone(
-        intent_id="trend-1-1",
-        engine=ActorName.TREND_1,
-        account=Account.TREND_1,
-        category=LINEAR,
-        symbol="BTCUSDT",
-        side=Side.BUY,
-        outcome="CANCELLED",
-        reason="withdrawn",
-    )
-    world.tell(done, T0 + SECOND_MS)
+    world.tell(ENTRY_ENDED, T0 + SECOND_MS)
     assert world.stage() == "CLOSING" and len(world.wanted()) == 1
 
 
@@ -262,3 +262,36 @@ def test_planted_one_query_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     world.answer(T0)
     world.answer(T0)
     assert world.stage() == "FLAT", "this is what the test of 4.999 s would show"
+
+
+def test_r3_an_order_for_new_risk_whose_end_is_not_known_keeps_flat_from_being_said() -> None:
+    """Its placement was answered "unknown": it is in none of the exchange's lists, and landed after FLAT was said."""
+    world = Operated().open_and_flatten(working=True)
+    world.settle(T0 + OVERDUE_MS)
+    assert world.stage() == "FAILED"
+    now_ms = T0 + OVERDUE_MS
+    for _ in range(3):
+        world.answer(now_ms)
+        now_ms += int(RETRY.pause_s(4) * SECOND_MS)
+        world.settle(now_ms)
+    assert world.stage() == "FAILED" and "order for new risk" in world.alerts[-1].text
+    world.tell(ENTRY_ENDED, now_ms)
+    world.answer(now_ms)
+    world.settle(now_ms + PROOF_MS)
+    world.answer(now_ms + PROOF_MS)
+    assert world.stage() == "FLAT"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_engine_that_may_enter_again_is_not_said_to_be_flat(restarts: bool) -> None:
+    """/switches showed FLAT beside the positions that it took after the command `normal`."""
+    world = Operated(restarts=restarts).open_and_flatten()
+    world.answer(T0)
+    world.settle(T0 + PROOF_MS)
+    world.answer(T0 + PROOF_MS)
+    world.tell(command("reduce_only", command_id="c2"), T0 + MINUTE_MS)
+    assert world.stage() == "FLAT", "nothing can have been opened"
+    world.tell(command("normal", command_id="c3"), T0 + MINUTE_MS)
+    assert world.stage() == "IDLE" and world.state(TREND) == "NORMAL"
+    world.tell(command("flatten", command_id="c4"), T0 + 2 * MINUTE_MS)
+    assert world.stage() == "CLOSING"
