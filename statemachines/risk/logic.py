@@ -136,8 +136,9 @@ class RiskManagerLogic:
         self._current.changed()
 
     def begin(self, now_ms: int) -> Commands:
-        """No requests: all input comes from the order manager and market data."""
-        return []
+        """No requests: all input comes from the order manager and market data. Engines keep the size factor that they
+        were sent last, so that of these parameters is sent again (RM-6)."""
+        return self._states.factors()
 
     def still_needed(self, ask: ExchangeCall) -> bool:
         """False: the risk manager sends no requests to the exchange."""

@@ -144,6 +144,12 @@ class RiskStates:
         to = () if machine.scope == GLOBAL else (ActorName(machine.scope), ActorName.ORCHESTRATOR)
         return Send(body, to=to)
 
+    def factors(self) -> Commands:
+        """RM-6: the size factor of each scope for which it follows from the parameters: a change of the policy would
+        otherwise wait for the next change of the state."""
+        cautious = [one for one in self.machines.values() if one.state is RiskStateName.CAUTION]
+        return [self._message(machine, machine.explanation) for machine in cautious]
+
     def size_factor(self, scope: str) -> Decimal:
         """The factor on entries' sizes that one scope's state requires (RM-3)."""
         return size_factor(self.machines[scope].state, self._parameters)

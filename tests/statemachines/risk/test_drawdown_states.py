@@ -9,8 +9,11 @@ import pytest
 from statemachines.commands import Alert
 from statemachines.messages.accounts import TransferEnded
 from statemachines.refusals import RefusalCause
+from statemachines.risk.logic import RiskManagerLogic
+from statemachines.risk.parameters import RiskParameters
 from statemachines.values import DAY_MS, HOUR_MS, Account, ActorName
 from tests.kit.builders import intent
+from tests.kit.restoring import restore_logic
 from tests.statemachines.risk.test_logic import command, done
 from tests.statemachines.risk.world import T0, World, balances, close, facts, fill, lose, reconciled, sends, sent
 
@@ -199,3 +202,18 @@ def test_rm4_an_exit_refused_for_days_is_one_rejection() -> None:
     for n in range(200):
         one = done(n, "REJECTED").model_copy(update={"retry_of": "trend-1-1", "refusal_code": 110074})
         assert not facts(world.tell(one, T0 + n), "switches")
+
+
+def test_rm6_a_changed_size_factor_reaches_the_engines_that_stand_in_caution() -> None:
+    """TREND and FUNDING keep the factor that they were sent; CORE and TACTICAL took the new one at once, and decisions
+    under one version of the policy were made by two."""
+    world = World().open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, "11900")
+    close(world, 2)
+    later = RiskManagerLogic(RiskParameters(caution_size_factor=Decimal("0.25")))
+    restore_logic(later, world.rows)
+    commands = later.begin(world.now_ms)
+    assert [one.to[0] for one in sends(commands, "risk_state")] == [ActorName.TREND_1, ActorName.TREND_2]
+    assert [body.size_factor for body in sent(commands, "risk_state")] == [Decimal("0.25")] * 2
+    assert not World().open().logic.begin(T0), "in any other state it does not depend on the policy"
