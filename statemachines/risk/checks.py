@@ -46,17 +46,13 @@ def check_duplicate(order: OrderView) -> Refusal | None:
 
 
 def check_ownership(order: OrderView) -> Refusal | None:
-    """RM-1: an engine trades only its own account and its own instruments (chapter 1)."""
+    """RM-1: an engine trades only its own account (chapter 1)."""
     intent = order.intent
-    if ACCOUNT_OF.get(intent.engine) != intent.account:
-        own = str(ACCOUNT_OF.get(intent.engine, "none"))
-        text = f"{intent.engine} may not trade account {intent.account}; allowed: {own}"
-        return Refusal("ownership", own, str(intent.account), text)
-    key = price_key(intent.category, intent.symbol)
-    if key in order.limits.universe:
+    if ACCOUNT_OF.get(intent.engine) == intent.account:
         return None
-    universe = sorted(order.limits.universe)
-    return Refusal("ownership", ", ".join(universe), key, f"{intent.engine} may not trade {key}; allowed: {universe}")
+    own = str(ACCOUNT_OF.get(intent.engine, "none"))
+    text = f"{intent.engine} may not trade account {intent.account}; allowed: {own}"
+    return Refusal("ownership", own, str(intent.account), text)
 
 
 def check_instrument_known(order: OrderView) -> Refusal | None:
@@ -83,6 +79,17 @@ def check_instrument_known(order: OrderView) -> Refusal | None:
 
 
 # --- new risk only ---
+
+
+def check_universe(order: OrderView) -> Refusal | None:
+    """RM-1: an engine opens only its own instruments (chapter 1). What it holds of one that a change of the policy has
+    taken from it is closed all the same: reductions always pass."""
+    intent = order.intent
+    key = price_key(intent.category, intent.symbol)
+    if key in order.limits.universe:
+        return None
+    universe = sorted(order.limits.universe)
+    return Refusal("ownership", ", ".join(universe), key, f"{intent.engine} may not trade {key}; allowed: {universe}")
 
 
 def check_engine_active(order: OrderView) -> Refusal | None:
@@ -181,6 +188,7 @@ def check_order_rate(order: OrderView) -> Refusal | None:
 
 INTEGRITY: tuple[Check, ...] = (check_duplicate, check_ownership, check_instrument_known)
 LIMITS: tuple[Check, ...] = (
+    check_universe,
     check_portfolio_known,
     check_engine_active,
     check_one_day_fall,

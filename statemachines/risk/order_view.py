@@ -62,11 +62,12 @@ PendingKey = tuple[Account, Category, str, Side]
 class Pending:
     """What approved intents that have not ended may still fill, kept as sums so that a burst of orders stays cheap.
 
-    Reduce-only intents cannot add to a position and are left out. Mutable; maintained by `IntentGate`.
+    Reduce-only intents cannot add to a position and are counted apart. Mutable; maintained by `IntentGate`.
     """
 
     def __init__(self) -> None:
         self._quantities: dict[PendingKey, Decimal] = {}
+        self._closing: dict[PendingKey, Decimal] = {}
         self._committed: dict[Account, Decimal] = {}
         self._exposed = dict.fromkeys(Side, ZERO)
         self._linear: dict[Account, set[str]] = {}
@@ -84,6 +85,10 @@ class Pending:
     def quantity(self, account: Account, category: Category, symbol: str, side: Side) -> Decimal:
         """Quantity that may still be filled of one account, symbol and side."""
         return self._quantities.get((account, category, symbol, side), ZERO)
+
+    def closing(self, account: Account, symbol: str, side: Side) -> Decimal:
+        """Quantity that reduce-only orders of one account, perpetual and side may still close."""
+        return self._closing.get((account, LINEAR, symbol, side), ZERO)
 
     def linear_symbols(self, account: Account) -> set[str]:
         """Perpetuals whose positions the account's approved intents may still change."""
@@ -112,7 +117,9 @@ class Pending:
             symbols.discard(intent.symbol)
 
     def _count(self, intent: OpenIntent, quantity: Decimal) -> None:
+        key = (intent.account, intent.category, intent.symbol, intent.side)
         if intent.reduce_only:
+            _add(self._closing, key, quantity)
             return
         if not intent.is_reducing:
             notional = quantity * intent.price
@@ -121,10 +128,7 @@ class Pending:
                 self._hedged += intent.side.sign * notional
             else:
                 self._exposed[intent.side] += notional
-        key = (intent.account, intent.category, intent.symbol, intent.side)
-        self._quantities[key] = self._quantities.get(key, ZERO) + quantity
-        if self._quantities[key] == ZERO:
-            del self._quantities[key]
+        _add(self._quantities, key, quantity)
         if intent.category == LINEAR:
             self._keep_linear(intent)
         if intent.category == SPOT and intent.side is Side.BUY:
@@ -214,7 +218,8 @@ def is_risk_reducing(order: OrderView) -> bool:
         return intent.side is Side.SELL and intent.quantity + same_side <= held + bought
     if held * intent.side.sign >= ZERO:
         return False
-    return intent.quantity + same_side <= abs(held)
+    closing = order.pending.closing(intent.account, intent.symbol, intent.side)  # a stop may fill before this one
+    return intent.quantity + same_side + closing <= abs(held)
 
 
 def position_after(order: OrderView, symbol: str) -> Decimal:
@@ -231,6 +236,12 @@ def position_after(order: OrderView, symbol: str) -> Decimal:
         down -= intent.quantity
     # A purchase only raises the position and a sale only lowers it, so `held` lies between both.
     return down if abs(down) > abs(up) or (abs(down) == abs(up) and down < ZERO) else up
+
+
+def _add(sums: dict[PendingKey, Decimal], key: PendingKey, quantity: Decimal) -> None:
+    sums[key] = sums.get(key, ZERO) + quantity
+    if sums[key] == ZERO:
+        del sums[key]
 
 
 def _figure(figure: Figure) -> str:

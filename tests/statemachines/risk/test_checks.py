@@ -304,6 +304,30 @@ def test_rm1_reductions_are_never_refused() -> None:
     assert judge(sale) == ((), True)
 
 
+def test_rm1_an_order_beside_a_stop_of_the_same_position_is_no_reduction_unless_it_is_reduce_only() -> None:
+    """The stop fills first, and the order that was let through as a reduction opens the opposite position."""
+    stop = pending(side=Side.SELL, remaining=Decimal("0.1"), reduce_only=True, is_reducing=True)
+    accounts = with_position("0.1")
+    closing = order(side=Side.SELL, quantity="0.1", accounts=accounts, pending=stop, **EVERYTHING_WRONG)
+    assert "engine_active" in refused(closing)
+    assert judge(replace(closing, intent=closing.intent.model_copy(update={"reduce_only": True}))).is_reducing
+    smaller = pending(side=Side.SELL, remaining=Decimal("0.04"), reduce_only=True, is_reducing=True)
+    rest = order(side=Side.SELL, quantity="0.06", accounts=accounts, pending=smaller, **EVERYTHING_WRONG)
+    assert judge(rest).is_reducing
+
+
+def test_rm1_what_is_held_of_an_instrument_that_the_policy_has_taken_away_is_closed_and_nothing_is_opened() -> None:
+    """The engine keeps the version before, since it holds the asset; its exits and stops were refused by the newer one
+    of the risk manager."""
+    narrowed = P.engines[ActorName.TREND_1].model_copy(update={"universe": frozenset({"linear:ETHUSDT"})})
+    stop = {"style": "stop", "reduce_only": True, "trigger_price": Decimal(1)}
+    for intent in (stop, {"reduce_only": True}, {}):
+        closing = order(side=Side.SELL, accounts=with_position("0.1"), limits=narrowed, intent=intent)
+        assert judge(closing).is_reducing
+    assert refused(order(limits=narrowed)) == {"ownership"}
+    assert refused(order(side=Side.SELL, limits=narrowed)) == {"ownership"}
+
+
 def test_rm1_the_resulting_absolute_position_is_tested() -> None:
     """LESSONS: a reducing state must not let a flip or a new position through. Elsewhere it did: new positions from
     flat, and closes beyond what was held."""

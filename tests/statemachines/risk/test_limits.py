@@ -90,6 +90,10 @@ TABLE = (
         Account.TREND_1, Account.TREND_1, Account.TREND_2, "TREND-1", "TREND-2",
     ),
     Limit(
+        checks.check_universe, "ownership", lambda engine: order(engine, quantity="0.01"),
+        ActorName.TREND_1, ActorName.FUNDING, ActorName.CORE_HODL, "spot:BTCUSDT, spot:ETHUSDT", "linear:BTCUSDT",
+    ),
+    Limit(
         checks.check_instrument_known, "instrument", lambda quantity: order(quantity=quantity),
         "0.002", "0.001", "0.0009", D("0.001"), D("0.0009"),
     ),
