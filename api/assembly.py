@@ -22,7 +22,7 @@ from statemachines.values import ACCOUNT_OF, Account, ActorName
 if TYPE_CHECKING:
     from actors.runtime.actor_runner import Parts
     from actors.runtime.outbox_dispatcher import Peers
-    from actors.runtime.policies.ports import PolicyPort, PolicyWatchPort
+    from actors.runtime.policies.ports import Document, PolicyPort, PolicyWatchPort
     from infra.bybit.clock import LiveClock
     from infra.bybit.credentials import Credentials
     from infra.bybit.endpoints import Endpoints
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from infra.bybit.session import HttpSessions
     from orchestrator.exchange_watch import ExchangeWatch
     from statemachines.actor_logic import ActorLogic
+    from statemachines.risk.parameters import ReadingPolicies
 
 ALTERNATIVE_ME = "https://api.alternative.me"
 DERIBIT = "https://www.deribit.com"
@@ -152,13 +153,20 @@ class SystemAssembly:
         """RM-4's readings, taken by the one process that asks for them: often, so that they are alive."""
         if self.config.is_simulated:
             return None
+        from api.logics import PolicyLogics
         from infra.bybit.clock import READING_PERIOD_S
         from orchestrator.exchange_watch import ExchangeWatch
         from statemachines.orchestration.exchange_readings import ExchangeReadings
 
         clock = self._live_clock()
         clock.keep(READING_PERIOD_S)
-        return ExchangeWatch(ExchangeReadings(self.config.risk.switches.readings), clock)
+        port = PolicyLogics(self.config, self.installation_id, self.policy_version)
+
+        def limits(policy: Document) -> ReadingPolicies:
+            found: ReadingPolicies = port.parameters(ActorName.RISK_MANAGER, policy).switches.readings
+            return found
+
+        return ExchangeWatch(ExchangeReadings(limits(None)), clock, limits)
 
     def _live_clock(self) -> LiveClock:
         """The process's one clock of the exchange: each would measure on a thread of its own."""

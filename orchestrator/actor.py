@@ -197,10 +197,14 @@ class Orchestrator:
         own = [] if self._runner is None else [self._runner.health()]
         self._tell(self._outages.look([*healths, *own], time.time()))
         if self._exchange_watch is not None:
+            if own:  # the readings are judged by the version in force here, as every decision is (RM-6)
+                self._exchange_watch.in_force(int(own[0]["policy_version"]))
             for change in self._exchange_watch.look(healths, time.monotonic()):
                 self._tell(change)
 
     def _policy_recorded(self, body: PolicyRecorded) -> None:
+        if self._exchange_watch is not None:
+            self._exchange_watch.recorded(body.version, body.policy)
         now_ms = self._driver.market_ms if self._driver is not None else 0
         self._ready().inform(body, f"policy:{body.version}", now_ms)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from statemachines.messages.control import ReadingChanged
 from statemachines.orchestration.exchange_readings import ExchangeReadings, Readings
+from statemachines.risk.parameters import ReadingPolicies
 
 PERIOD_S = 1.0
 REST = "REST"
@@ -27,14 +28,23 @@ class ExchangeClock(Protocol):
 
 
 class ExchangeWatch:
-    """`look` takes healths and monotonic wall time and returns what is to be reported.
+    """`look` takes healths and monotonic wall time and returns what is to be reported. `limits` reads those of a
+    version of the policy from its document.
 
     An actor that is down reports no age: the last one grows on, as what it does not receive does.
     """
 
-    def __init__(self, readings: ExchangeReadings, clock: ExchangeClock) -> None:
+    def __init__(
+        self,
+        readings: ExchangeReadings,
+        clock: ExchangeClock,
+        limits: Callable[[Mapping[str, Any]], ReadingPolicies],
+    ) -> None:
         self._readings = readings
         self._clock = clock
+        self._limits = limits
+        self._recorded: dict[int, Mapping[str, Any]] = {}
+        self._version = 0
         self._looked_s = float("-inf")
         self._silence_at: dict[str, float] = {}
         self._data_at: dict[str, float] = {}
@@ -52,6 +62,16 @@ class ExchangeWatch:
         silence = {name: now_s - at for name, at in self._silence_at.items()} | {REST: self._clock.silence_s}
         ages_s = {name: now_s - at for name, at in self._data_at.items()}
         return self._readings.look(Readings(silence, ages_s, self._clock.certainly_off_ms), now_s)
+
+    def recorded(self, version: int, policy: Mapping[str, Any]) -> None:
+        """A version of the policy that is to come into force (RM-6)."""
+        self._recorded[version] = policy
+
+    def in_force(self, version: int) -> None:
+        """Judge by the limits of this version of the policy from now on; what was counted so far counts on (RM-6)."""
+        if version != self._version and version in self._recorded:
+            self._version = version
+            self._readings.policies = self._limits(self._recorded[version])
 
 
 def _note(known: dict[str, float], ages_s: Mapping[str, float], now_s: float, except_for: Iterable[str] = ()) -> None:

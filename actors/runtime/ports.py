@@ -300,6 +300,14 @@ class ReadingsWatch(Protocol):
         """What has changed; `now_s` is monotonic wall time."""
         ...
 
+    def recorded(self, version: int, policy: Mapping[str, Any]) -> None:
+        """A version of the policy that is to come into force (RM-6)."""
+        ...
+
+    def in_force(self, version: int) -> None:
+        """Judge by the limits of this version of the policy from now on (RM-6)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -18,7 +18,7 @@ class Clock:
 
 
 def watch(clock: Clock | None = None) -> ExchangeWatch:
-    return ExchangeWatch(ExchangeReadings(ReadingPolicies()), clock or Clock())
+    return ExchangeWatch(ExchangeReadings(ReadingPolicies()), clock or Clock(), ReadingPolicies.model_validate)
 
 
 MARKET_DATA = {"data_age_s": {"public spot": 0.5}, "silence_s": {"public spot": 0.5}}
@@ -59,3 +59,14 @@ def test_a_public_stream_without_data_is_stale_and_not_unreachable() -> None:
 def test_rest_that_answers_nothing_and_a_clock_that_is_off() -> None:
     clock = Clock(silence_s=31.0, certainly_off_ms=2_000)
     assert set(tripped(watch(clock), [], range(1, 4))) == {"exchange_unreachable", "clock_off"}
+
+
+def test_rm6_the_limits_of_a_later_version_apply_without_a_restart_once_it_is_in_force() -> None:
+    """They were those of the system's start for ever, while the version was said to be in force at every actor."""
+    for version, after_s in ((1, 60), (2, 20)):
+        ours = watch()
+        assert tripped(ours, [MARKET_DATA, ORDER_MANAGER], range(1, 10)) == {}
+        ours.recorded(2, {"stale_s": 20})
+        ours.in_force(version)
+        assert tripped(ours, [], range(10, 100))["market_data_stale"] == 9 + after_s + 1
+    ours.in_force(3)  # of a version that was recorded before this process began, and no later one: nothing is known
