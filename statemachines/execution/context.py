@@ -24,11 +24,10 @@ from statemachines.messages.accounts import BalancesKnown
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, Quote
-from statemachines.state_store import StateDialect
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.values import ENGINE_OF, Account, ActorName, Category, Instrument
 
 Market = tuple[Category, str]
-DIALECT = StateDialect(PARENT_ROWS, BOOK_ROWS, LOG_ROWS, unchecked=frozenset({"forgotten_ms", "horizon_ms"}))
 EXTERNAL = "EXTERNAL"
 """The engine of orders and executions that this system did not place."""
 
@@ -265,12 +264,23 @@ class ExecutionContext:
 KEY = "control"
 
 
+def _without_leverage(row: StateRow) -> StateRow:
+    """Schema 1 said of a pair that its leverage was set, but not to what: it is set again, which is harmless."""
+    return row._replace(schema=2, data={**row.data, "leverage": {}})
+
+
+CONTROL_ROWS = RowKind(KEY, 2, {1: _without_leverage})
+DIALECT = StateDialect(
+    PARENT_ROWS, BOOK_ROWS, LOG_ROWS, CONTROL_ROWS, unchecked=frozenset({"forgotten_ms", "horizon_ms"})
+)
+
+
 class Control:
-    """`next(name)` issues sequence numbers; `leverage` holds "account:symbol" pairs that the exchange has set."""
+    """`next(name)` issues sequence numbers; `leverage` holds what the exchange has set by "account:symbol"."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self.leverage: set[str] = set()
+        self.leverage: dict[str, Decimal] = {}
         self.is_dirty = False
 
     def next(self, name: str) -> int:
@@ -279,13 +289,14 @@ class Control:
         self.is_dirty = True
         return self._numbers[name]
 
-    def leverage_set(self, pair: str) -> None:
-        self.leverage.add(pair)
+    def leverage_set(self, pair: str, leverage: Decimal) -> None:
+        self.leverage[pair] = leverage
         self.is_dirty = True
 
     def row(self) -> StateRow:
         """The row in its current form."""
-        return StateRow(KEY, "", 1, {"numbers": dict(self._numbers), "leverage": sorted(self.leverage)})
+        leverage = {pair: f"{value:f}" for pair, value in sorted(self.leverage.items())}
+        return StateRow(KEY, "", CONTROL_ROWS.schema, {"numbers": dict(self._numbers), "leverage": leverage})
 
     def dirty(self) -> Iterable[StateRow]:
         """The row, if it changed since the last call."""
@@ -295,4 +306,4 @@ class Control:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         self._numbers = dict(data["numbers"])
-        self.leverage = set(data["leverage"])
+        self.leverage = {pair: Decimal(value) for pair, value in data["leverage"].items()}

@@ -141,13 +141,15 @@ class LeverageSetter:
         self._attempts: dict[str, int] = {}
 
     def begin(self) -> None:
-        """Request every pair that is listed and not set yet; a contract listed later follows when it is announced."""
+        """Request every pair that is listed and not set to this leverage yet; a contract listed later follows when it
+        is announced."""
         parameters = self._context.parameters
         for account in parameters.leverage_accounts:
             for symbol in parameters.leverage_symbols:
                 pair = f"{account}:{symbol}"
                 is_listed = (LINEAR, symbol) in self._context.instruments
-                if is_listed and pair not in self._context.control.leverage and pair not in self._pending:
+                is_set = self._context.control.leverage.get(pair) == parameters.leverage
+                if is_listed and not is_set and pair not in self._pending:
                     self._ask(pair, 0.0)
 
     def still_needed(self, pair: str, key: str) -> bool:
@@ -161,7 +163,7 @@ class LeverageSetter:
         del self._pending[pair]
         context = self._context
         if isinstance(outcome, Accepted):
-            context.control.leverage_set(pair)
+            context.control.leverage_set(pair, context.parameters.leverage)
             self._attempts.pop(pair, None)
             # The alert may be an earlier incarnation's; the end of one that is not open changes nothing.
             context.end_alert(f"leverage:{pair}", f"the exchange has set {context.parameters.leverage}")

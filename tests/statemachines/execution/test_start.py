@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.actor_logic import StateRow
+from statemachines.execution.context import DIALECT
 from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import DiscrepancyFact, ExecutionFact, OrderFact, PositionFact, PostingFact
 from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferOrdered
@@ -90,6 +92,28 @@ def test_tr9_leverage_is_set_once_for_ever() -> None:
     rig.crash()
     rig.settle()
     assert len([ask for ask in rig.asked if isinstance(ask.request, SetLeverage)]) == len(asked)
+
+
+def test_rm6_another_leverage_is_set_and_the_same_is_not() -> None:
+    """Only that a pair was set was kept, not to what: a change of the policy or of the configuration never reached the
+    exchange."""
+    rig = Rig().start()
+
+    def asked() -> list[Decimal]:
+        return [ask.request.leverage for ask in rig.asked if isinstance(ask.request, SetLeverage)]
+
+    for leverage in (D(1), D("1.0"), D(2)):
+        rig.parameters = rig.parameters.model_copy(update={"leverage": leverage})
+        rig.crash()
+        rig.settle()
+    assert asked() == [D(2)] * 3 + [D(1)] * 3 + [D(2)] * 3
+
+
+def test_what_an_earlier_version_has_set_is_set_again() -> None:
+    """It kept the pairs without their leverage; the exchange answers that nothing was modified."""
+    old = StateRow("control", "", 1, {"numbers": {"parents": 3}, "leverage": ["TREND-1:BTCUSDT"]})
+    read = DIALECT.read("order-manager", {"control": old})["control"]
+    assert read.data == {"numbers": {"parents": 3}, "leverage": {}}
 
 
 def start_without_leverage(rig: Rig) -> None:
