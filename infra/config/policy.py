@@ -16,7 +16,7 @@ from infra.config.errors import explain
 from infra.config.load import parse_setting
 from infra.config.model import EternalConfig
 from infra.config.names import canonical
-from infra.config.shared import refusals
+from infra.config.shared import model_at, refusals
 from infra.config.sources import merged
 from infra.faults import ConfigurationError
 
@@ -52,11 +52,23 @@ def with_policy(config: EternalConfig, policy: Policy, origin: str) -> EternalCo
             [f"{one} (set in {origin}) is refused: a policy has the sections {', '.join(SECTIONS)}." for one in foreign]
         )
     others = {name: getattr(config, name) for name in EternalConfig.model_fields if name not in SECTIONS}
-    values = merged(policy_of(config), policy)
+    values = _over(policy_of(config), policy)
     try:
         return EternalConfig(**others, **values)
     except ValidationError as error:
         raise explain(error, EternalConfig, [(origin, values)]) from None
+
+
+def _over(own: Mapping[str, Any], policy: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The policy over the configuration's own. A table of values, as weights by coin, is one setting: the policy's as a
+    whole, since a coin that it does not name has no weight in it."""
+    result = dict(own)
+    for name, value in policy.items():
+        here, old = (*path, name), own.get(name)
+        is_section = any(model_at(EternalConfig, one) is not None for one in (here, (*here, "")))
+        both = isinstance(value, Mapping) and isinstance(old, Mapping) and is_section
+        result[name] = _over(old, value, here) if both and isinstance(old, Mapping) else value
+    return result
 
 
 def changed(config: EternalConfig, policy: Policy, settings: Sequence[str]) -> dict[str, Any]:

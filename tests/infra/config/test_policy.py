@@ -36,6 +36,17 @@ def test_the_policy_of_a_configuration_gives_that_configuration_again() -> None:
     assert set(policy) == set(SECTIONS)
 
 
+def test_a_table_of_values_is_the_policys_as_a_whole() -> None:
+    """A coin that the configuration has got since then stayed in the version that was taken back, which lacks it."""
+    series = ["spot:BTCUSDT", "spot:ETHUSDT", "spot:SOLUSDT"]
+    later = load_config(
+        {"risk": {"engines": {"core-hodl": {"universe": series}}}},
+        ["engines.core_hodl.high_seeds_usdt.BTC=70000", "engines.core_hodl.weights.SOL=1"],
+    )
+    assert with_policy(later, policy_of(at_rest()), "policy version 1") == at_rest()
+    assert with_policy(at_rest(), policy_of(later), "policy version 2") == later
+
+
 def test_the_same_policy_is_the_same_document_in_every_process() -> None:
     """Sets came in another order with every start: each start recorded a configuration that had not changed."""
     program = "import json; from infra.config import EternalConfig; print(json.dumps(EternalConfig().public()))"
