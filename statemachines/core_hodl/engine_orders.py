@@ -94,6 +94,21 @@ class EngineOrders(EngineRows[EngineRow]):
         if EARN_KEY in rows:
             self.earn = EarnRow.model_validate(rows[EARN_KEY].data)
         self._dirty.clear()
+        self._demand_weights()
+
+    def _demand_weights(self) -> None:
+        """Raises ValueError when a coin is held or ordered that `weights` do not name: it would not be seen any more,
+        neither valued nor ever sold. Dust may stay (X1)."""
+        engine, known = self.engine, self.holdings
+        seen = {one.asset for one in engine.orders} | {one.asset for one in engine.held_sales}
+        for coin, amount in known.coins.items():
+            instrument, price = self.market.instruments.get(coin), known.prices.get(coin)
+            is_dust = instrument and price and not instrument.tradable(instrument.floor_qty(amount), price)
+            if amount and not is_dust:
+                seen.add(coin)
+        if unseen := sorted(seen - set(self.parameters.assets)):
+            named = ", ".join(self.parameters.assets)
+            raise ValueError(f"{unseen[0]} is held or ordered, and weights name only {named}")
 
     # --- journal ---
 

@@ -79,6 +79,16 @@ class EngineOrders(EngineRows[EngineRow]):
             self.deployments = {one.key: one for one in sorted(found, key=lambda one: one.number)}
             self._machines = {one.key: TacticalMachine.restored(one.key, one.state.value) for one in found}
         self._dirty.clear()
+        self._demand_shares()
+
+    def _demand_shares(self) -> None:
+        """Raises ValueError when a deployment holds or trades a coin that `shares` do not name: it has no price."""
+        for one in self.opened():
+            coins = {coin for coin, holding in one.holdings.items() if holding.net}
+            coins |= set() if one.work is None else {leg.coin for leg in one.work.legs}
+            if unseen := sorted(coins - set(self.parameters.shares)):
+                named = ", ".join(self.parameters.shares)
+                raise ValueError(f"{one.key} holds or trades {unseen[0]}, and shares name only {named}")
 
     # --- views ---
 

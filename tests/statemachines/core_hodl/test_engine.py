@@ -8,8 +8,9 @@ import pytest
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.core_hodl.engine import CoreHodlEngine
-from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.core_hodl.parameters import CoreHodlParameters, StakingParameters
 from statemachines.messages.orders import Fill
+from statemachines.state_store import UnreadableRowError
 from statemachines.values import SPOT, ActorName, Side
 from tests.kit.restoring import restore_logic
 from tests.statemachines.core_hodl.world import (
@@ -260,3 +261,14 @@ def test_a_row_of_another_schema_is_refused() -> None:
 
 def test_the_brain_is_of_its_engine() -> None:
     assert CoreHodlEngine().name is ActorName.CORE_HODL
+
+
+def test_rm6_a_coin_that_is_held_cannot_be_left_out_of_the_weights() -> None:
+    """A version of the policy without it was taken: the coins were neither valued nor ever sold any more."""
+    made = built_world()
+    only_btc = CoreHodlParameters(weights={"BTC": 1}, staking=StakingParameters(asset="BTC"))
+    with pytest.raises(UnreadableRowError, match="ETH is held or ordered, and weights name only BTC"):
+        restore_logic(CoreHodlEngine(only_btc), made.rows)
+    holdings = made.rows["HOLDINGS"]
+    dust = holdings._replace(data={**holdings.data, "coins": {**holdings.data["coins"], "ETH": "0.000001"}})
+    restore_logic(CoreHodlEngine(only_btc), {**made.rows, "HOLDINGS": dust})

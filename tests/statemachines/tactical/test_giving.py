@@ -7,8 +7,12 @@ from decimal import Decimal as D
 import pytest
 
 from statemachines.messages.accounts import CapitalFreed
+from statemachines.state_store import UnreadableRowError
+from statemachines.tactical.engine import TacticalEngine
+from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import ActorName
 from tests.kit.capital import free, moved
+from tests.kit.restoring import restore_logic
 from tests.statemachines.harness import Outcome
 from tests.statemachines.tactical.synthetic import Market
 
@@ -72,3 +76,12 @@ def test_o7_less_than_the_least_is_given_as_nothing() -> None:
     market.world.settle()
     assert answers(market) == [0]
     assert market.world.rows["RELEASES"].data == {"open": None, "kept": {}}
+
+
+def test_rm6_a_coin_that_a_deployment_holds_cannot_be_left_out_of_the_shares() -> None:
+    """A version of the policy without it was taken, and the next close found no price of it."""
+    market = Market()
+    market.close(5_000)
+    only_btc = TacticalEngine(TacticalParameters(shares={"BTC": D(1)}))
+    with pytest.raises(UnreadableRowError, match="D1 holds or trades ETH, and shares name only BTC"):
+        restore_logic(only_btc, market.world.rows)
