@@ -71,6 +71,12 @@ def bind(url: str, profile: str, exchange_instance: str, account_uids: Mapping[s
     return found
 
 
+def installation_id(url: str) -> str:
+    """The id of this database's installation."""
+    with connect(url, "installation") as connection:
+        return _read(connection).installation_id
+
+
 def _read(connection: psycopg.Connection[tuple[object, ...]], *, for_update: bool = False) -> Installation:
     query = f"{READ} FOR UPDATE" if for_update else READ
     row = connection.execute(query).fetchone()

@@ -86,11 +86,21 @@ class Capital:
             commands += self._request(day_ms, giver, moves, portfolio.equity_usdt, faulted)
         return commands
 
-    def preview(self, portfolio: Portfolio) -> list[EngineMove]:
-        """What a close now would move if the regime stayed (RM-6: a change on trial); nothing changes."""
+    def preview(self, portfolio: Portfolio, faulted: frozenset[str]) -> list[EngineMove]:
+        """What a close now would move in a NORMAL state if the regime stayed (RM-6: a change on trial); nothing
+        changes."""
         step = self.tracker.next_step(0)
         on_the_way = [_on_the_way(movement, portfolio) for movement in self.transfers.open()]
-        return self._treasury.decide(step, step.after, portfolio, on_the_way).moves
+        moves = self._treasury.decide(step, step.after, portfolio, on_the_way).moves
+        return [move for move in moves if not self._bar(move.giver, faulted)]
+
+    def _bar(self, giver: ActorName | None, faulted: frozenset[str]) -> str:
+        """Why an engine is not asked to give; "" when it is."""
+        if giver is None:
+            return ""
+        if giver in faulted:
+            return "it is FAULTED"
+        return "it is still freeing what it was asked for before" if self.transfers.is_freeing(giver) else ""
 
     def _request(
         self,
@@ -112,8 +122,7 @@ class Capital:
                     f"{rule} contribution",
                 )
             ]
-        bar = "it is FAULTED" if giver in faulted else "it is still freeing what it was asked for before"
-        if giver in faulted or self.transfers.is_freeing(giver):
+        if bar := self._bar(giver, faulted):
             total = sum((move.amount_usdt for move in moves), Decimal(0))
             text = f"{giver} is not asked for {total:f} USDT ({rule}): {bar}"
             return [Remark(MACHINE, "not_asked", text, {"engine": str(giver), "amount_usdt": f"{total:f}"})]

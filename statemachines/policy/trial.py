@@ -14,8 +14,9 @@ from statemachines.execution.orders.parent_order import ParentOrders
 from statemachines.messages.accounts import Portfolio
 from statemachines.messages.orders import Intent
 from statemachines.orchestration.allocation.moves import EngineMove
-from statemachines.orchestration.capital import Capital
+from statemachines.orchestration.capital import NORMAL, Capital
 from statemachines.orchestration.logic import DIALECT as ORCHESTRATORS
+from statemachines.orchestration.logic import GLOBAL, OrchestratorLogic
 from statemachines.orchestration.parameters import OrchestratorParameters
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.risk.order_view import Refusal
@@ -59,8 +60,20 @@ def refused_orders(
     return found
 
 
+def capital_rests(rows: Rows) -> str:
+    """The state of GLOBAL in which a daily close moves no capital (R2, O6), from the orchestrator's rows; "" in NORMAL.
+
+    Raises:
+        UnreadableRowError: the rows are of another version of the program.
+    """
+    control = ORCHESTRATORS.read(ActorName.ORCHESTRATOR, rows).get("control")
+    state = NORMAL if control is None else str(control.data["risk_states"].get(GLOBAL, NORMAL))
+    return "" if state == NORMAL else state
+
+
 def capital_moves(parameters: OrchestratorParameters, rows: Rows) -> list[EngineMove]:
-    """What a daily close now would move, from the orchestrator's rows; nothing while the portfolio is not known.
+    """What a daily close now would move in a NORMAL state of risk, from the orchestrator's rows; nothing while the
+    portfolio is not known.
 
     Raises:
         UnreadableRowError: the rows are of another version of the program.
@@ -73,4 +86,5 @@ def capital_moves(parameters: OrchestratorParameters, rows: Rows) -> list[Engine
         capital.tracker.restore(current["allocation"].state, current["allocation"].data)
     if "transfers" in current:
         capital.transfers.restore(current["transfers"].data)
-    return capital.preview(Portfolio.model_validate(current["portfolio"].data))
+    faulted = frozenset(OrchestratorLogic.faulted(current))
+    return capital.preview(Portfolio.model_validate(current["portfolio"].data), faulted)

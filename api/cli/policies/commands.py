@@ -37,7 +37,7 @@ LOOK_S = 0.25
 
 
 class PolicyOptionsError(OperatorError):
-    """The options of the command contradict each other."""
+    """The options of the command contradict each other, or an actor could not apply what they say."""
 
 
 @policy_app.command()
@@ -184,6 +184,11 @@ def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes
     from api.policies import record
 
     _print(change.differences)
+    found = _effects(url, config, change)
+    if found is not None and found.cannot:
+        raise PolicyOptionsError(
+            "\n".join([*found.obstacles(), "Nothing was recorded: the next start would fail on it."])
+        )
     if not yes:
         typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
     made = record(url, change, user_name(), reason)

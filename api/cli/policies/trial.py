@@ -5,44 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from actors.runtime.policies.ports import UnusablePolicyError
+from actors.runtime.policies.ports import Document, UnusablePolicyError
 from actors.runtime.policies.switch import bring_back
 from actors.runtime.registry import START_ORDER
 from api.logics import PolicyLogics
 from infra.config import EternalConfig
 from infra.config.policy import Policy
+from infra.database.installation import installation_id
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
+from infra.faults import OperatorError
 from statemachines.actor_logic import ActorLogic, StateRow
-from statemachines.policy.trial import RefusedOrder, capital_moves, open_intents, refused_orders
+from statemachines.policy.trial import RefusedOrder, capital_moves, capital_rests, open_intents, refused_orders
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.state_store import UnreadableRowError, cause_of
 from statemachines.values import ActorName
 
 
+class TrialError(OperatorError):
+    """What a change would do cannot be found out from these rows."""
+
+
 class Effects(NamedTuple):
     """What a change would do now. `cannot` names the actors that could not apply it, with the reason; `moves` and
-    `moves_now` are the capital that a daily close would move with the change and without it."""
+    `moves_now` are the capital that a daily close would move with the change and without it; `rests` is the state of
+    GLOBAL in which a close moves none, "" in NORMAL; `unusable` says why the version in force cannot be compared with,
+    and the configuration is instead."""
 
     orders: int
     refused: list[RefusedOrder]
     moves: list[str]
     moves_now: list[str]
     cannot: dict[str, str]
+    rests: str = ""
+    unusable: str = ""
 
     def lines(self) -> list[str]:
         """For people."""
-        found = [f"{name} could not apply it: {why}" for name, why in self.cannot.items()]
+        found = [] if not self.unusable else [f"{self.unusable} The change is compared with the configuration instead."]
+        found += self.obstacles()
         found.append(f"Orders under way: {self.orders}; it would refuse {len(self.refused)}.")
         for intent, refusals in self.refused:
             what = f"{intent.engine} {intent.side} {intent.quantity:f} {intent.category} {intent.symbol}"
             found.append(f"  {what}: " + "; ".join(f"{one.check}: {one.reason}" for one in refusals))
+        close = "A daily close now"
+        if self.rests:
+            found.append(f"GLOBAL is {self.rests}: a daily close now moves no capital.")
+            close = "In a NORMAL state it"
         if self.moves == self.moves_now:
-            found.append("A daily close now would move the same capital as without it.")
+            found.append(f"{close} would move the same capital as without it.")
         else:
-            found.append(f"A daily close now would move: {'; '.join(self.moves) or 'nothing'}.")
+            found.append(f"{close} would move: {'; '.join(self.moves) or 'nothing'}.")
             found.append(f"Without the change: {'; '.join(self.moves_now) or 'nothing'}.")
         return found
+
+    def obstacles(self) -> list[str]:
+        """The actors that could not apply the change."""
+        return [f"{name} could not apply it: {why}" for name, why in self.cannot.items()]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -58,7 +77,9 @@ class Effects(NamedTuple):
             ],
             "moves": self.moves,
             "moves_now": self.moves_now,
+            "capital_rests": self.rests,
             "cannot_apply": self.cannot,
+            "unusable": self.unusable,
         }
 
 
@@ -67,8 +88,7 @@ def effects(url: str, config: EternalConfig, before: Policy, after: Policy) -> E
 
     Raises:
         QueryUnavailableError: the database cannot be read now.
-        UnreadableRowError: the rows are of another version of the program.
-        UnusablePolicyError: this program cannot use `before` or `after`.
+        TrialError: the rows are of another version of the program.
     """
     queries = Queries(url)
     try:
@@ -82,33 +102,60 @@ def effects(url: str, config: EternalConfig, before: Policy, after: Policy) -> E
         one = StateRow(row["key"], row["state"], row["schema"], row["data"])
         rows.setdefault(row["actor"], {})[row["key"]] = one
     market_ms = {row["actor"]: int(row["market_ms"]) for row in actors}
-    logics, store = PolicyLogics(config, "", 0), PostgresStore(url)
+    try:
+        return _effects(url, config, before, after, rows, market_ms)
+    except UnreadableRowError as error:
+        raise TrialError(f"What the change would do now cannot be found out: {cause_of(error)}") from None
 
-    def made(name: ActorName, policy: Policy) -> ActorLogic:
+
+def _effects(
+    url: str,
+    config: EternalConfig,
+    before: Policy,
+    after: Policy,
+    rows: Mapping[str, Mapping[str, StateRow]],
+    market_ms: Mapping[str, int],
+) -> Effects:
+    """Raises UnreadableRowError."""
+    logics, store = PolicyLogics(config, installation_id(url), 0), PostgresStore(url)
+    present, unusable = _usable(logics, before)
+
+    def made(name: ActorName, policy: Document) -> ActorLogic:
         logic = logics.logic(name, policy)
         bring_back(logic, rows.get(name, {}), store, market_ms.get(name, 0))
         return logic
 
     cannot: dict[str, str] = {}
     risk: list[RiskManagerLogic] = []
-    for name in START_ORDER:
-        try:
-            if name is ActorName.RISK_MANAGER:
-                risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (before, after)]
-            elif logics.concerns(name, before, after):
-                made(name, after)
-        except UnusablePolicyError as error:
-            cannot[str(name)] = str(error)
-        except UnreadableRowError as error:
-            cannot[str(name)] = cause_of(error)
-    store.close()
+    try:
+        for name in START_ORDER:
+            try:
+                if name is ActorName.RISK_MANAGER:
+                    risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (present, after)]
+                elif logics.concerns(name, present, after):
+                    made(name, after)
+            except UnreadableRowError as error:
+                cannot[str(name)] = cause_of(error)
+    finally:
+        store.close()
     intents = open_intents(rows.get(ActorName.ORDER_MANAGER, {}))
     refused = refused_orders(risk[0], risk[1], intents, market_ms.get(ActorName.RISK_MANAGER, 0)) if risk else []
-    now, then = (_moves(logics, policy, rows.get(ActorName.ORCHESTRATOR, {})) for policy in (before, after))
-    return Effects(len(intents), refused, then, now, cannot)
+    own = rows.get(ActorName.ORCHESTRATOR, {})
+    now, then = (_moves(logics, policy, own) for policy in (present, after))
+    return Effects(len(intents), refused, then, now, cannot, capital_rests(own), unusable)
 
 
-def _moves(logics: PolicyLogics, policy: Policy, rows: Mapping[str, StateRow]) -> list[str]:
+def _usable(logics: PolicyLogics, policy: Policy) -> tuple[Document, str]:
+    """The policy, or None (that of the configuration) and why this program cannot use it: the change that mends it is
+    tried before it is made."""
+    try:
+        logics.parameters(ActorName.RISK_MANAGER, policy)
+    except UnusablePolicyError as error:
+        return None, f"The newest version cannot be used: {error}"
+    return policy, ""
+
+
+def _moves(logics: PolicyLogics, policy: Document, rows: Mapping[str, StateRow]) -> list[str]:
     return [
         f"{move.amount_usdt:.2f} USDT from {move.giver or 'the master account'} to {move.receiver} ({move.rule})"
         for move in capital_moves(logics.parameters(ActorName.ORCHESTRATOR, policy), rows)

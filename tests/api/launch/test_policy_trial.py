@@ -13,6 +13,7 @@ from actors.runtime.registry import START_ORDER
 from api.cli.main import app
 from api.policies import take_in_force
 from infra.config import load_config
+from infra.config.policy import policy_of
 from infra.database import registers
 from infra.database.store import PostgresStore
 from statemachines.values import DAY_MS
@@ -63,6 +64,8 @@ def test_what_a_change_would_do_is_said_and_nothing_is_recorded(
     assert "risk.capital_limit_usdt: not set -> 1000" in text and text.endswith("Nothing was recorded.\n")
     assert "Orders under way: " in text and "it would refuse 0." in text, "stops reduce risk: they always pass"
     assert "USDT from core-hodl to tactical (OR-2)" in text and "Without the change: " in text
+    code, text = policy("diff", "orders.loop_limit=7")
+    assert code == 0 and "the same capital" in text, "the order manager's logic is made of the database's installation"
     code, text = policy("diff", ONLY_ETH)
     assert code == 0 and "trend-1 could not apply it: row " in text and "backup" not in text
     code, text = policy("diff", "--json", "risk.price_collar=0.02")
@@ -72,4 +75,15 @@ def test_what_a_change_would_do_is_said_and_nothing_is_recorded(
     code, text = policy("rollback", "--to-configuration", "--reason", "the file", "--dry-run")
     assert code == 2 and "applies already" in text
     assert policy("set", "risk.price_collar=0.02")[0] == 2, "a change needs its reason"
+    code, text = policy("set", ONLY_ETH, "--reason", "no more BTC", "--yes")
+    assert code == 2 and "trend-1 could not apply it: row " in text and "Nothing was recorded" in text
     assert len(registers.policy_history(database_url)) == 1
+
+    own = policy_of(load_config())
+    odd = {**own, "risk": {**own["risk"], "moods": 1}}
+    registers.record_policy(database_url, 1, odd, "a later program", "moods", "operator")
+    code, text = policy("rollback", "1", "--reason", "an older program runs", "--dry-run")
+    assert code == 0 and "The newest version cannot be used: " in text and "moods" in text, text
+    assert "would move the same capital" in text and text.endswith("Nothing was recorded.\n")
+    assert policy("rollback", "1", "--reason", "an older program runs", "--yes")[0] == 0
+    assert [one.origin for one in registers.policy_history(database_url)] == ["rollback", "operator", "configuration"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from api.cli.policies.trial import Effects
 from statemachines.actor_logic import StateRow
 from statemachines.execution.orders.parent_order import PREFIX, SCHEMA, ParentOrder
+from statemachines.messages.control import ComponentChanged, RiskState
 from statemachines.messages.orders import Approved, Intent
 from statemachines.orchestration.parameters import OrchestratorParameters
-from statemachines.policy.trial import capital_moves, open_intents, refused_orders
+from statemachines.policy.trial import capital_moves, capital_rests, open_intents, refused_orders
 from statemachines.risk.logic import RiskManagerLogic
 from statemachines.risk.parameters import RiskParameters
 from statemachines.values import ActorName
@@ -108,3 +111,36 @@ def test_capital_moves_as_a_close_now_would_move_it() -> None:
     assert world.rows == rows
     del rows["portfolio"]
     assert capital_moves(OrchestratorParameters(weights=weights), rows) == []
+
+
+def _weights(core: str) -> OrchestratorParameters:
+    default = OrchestratorParameters()
+    taken = default.weights[ActorName.CORE_HODL] - Decimal(core)
+    changed = {
+        ActorName.CORE_HODL: Decimal(core),
+        ActorName.TACTICAL: default.weights[ActorName.TACTICAL] + taken,
+    }
+    return OrchestratorParameters(weights=dict(default.weights) | changed)
+
+
+def test_an_engine_that_a_close_would_not_ask_is_not_said_to_give() -> None:
+    """It is FAULTED: a close leaves its capital where it is."""
+    world = Orchestrated().open()
+    world.close_day()
+    assert [move.giver for move in capital_moves(_weights("0.55"), dict(world.rows))] == [ActorName.CORE_HODL]
+    world.tell(ComponentChanged(component=ActorName.CORE_HODL, state="FAULTED", reason="6 restarts"))
+    assert capital_moves(_weights("0.55"), dict(world.rows)) == []
+
+
+@pytest.mark.parametrize("state", ["NORMAL", "CAUTION", "PAUSED", "REDUCE_ONLY", "HALTED"])
+def test_in_any_state_of_global_but_normal_capital_is_said_to_rest(state: Any) -> None:
+    world = Orchestrated().open()
+    world.close_day()
+    assert capital_rests(dict(world.rows)) == ""
+    world.tell(RiskState(scope="GLOBAL", state=state, size_factor=Decimal(1), reason="a test"))
+    world.tell(RiskState(scope="trend-1", state="HALTED", size_factor=Decimal(0), reason="a test"))
+    assert capital_rests(dict(world.rows)) == ("" if state == "NORMAL" else state)
+    effects = Effects(0, [], ["5 USDT"], [], {}, capital_rests(dict(world.rows)))
+    told = " ".join(effects.lines())
+    assert ("a daily close now moves no capital" in told) is (state != "NORMAL")
+    assert ("A daily close now would move: 5 USDT." in told) is (state == "NORMAL")
