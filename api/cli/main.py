@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 import sys
@@ -62,7 +63,11 @@ LIVE_WORDS = "trade with real money"
 
 
 def main() -> None:
-    """Entry point of the program."""
+    """Entry point of the program. An argument that is no text in UTF-8 is shown escaped: a terminal cannot show it, and
+    the sentence that refuses it must be."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -239,6 +239,20 @@ MAX_CPU_S = 1.0
 """Measured: 0.3 s. The limit of half a second is `benchmarks.startup`'s; here a busy machine must not fail."""
 
 
+def test_an_argument_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
+    """Printing the question raised UnicodeEncodeError: a traceback instead of "Aborted."."""
+    program = "from api.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "control", "halt", "--scope", b"\xff", "--reason", "abc", "--data", tmp_path],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "halt \\udcff?" in done.stdout and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["status"], ["stop"], ["control", "halt", "--reason", "a test", "--yes"]])
 def test_commands_that_only_ask_load_neither_ray_nor_the_database(tmp_path: Path, command: list[str]) -> None:
     """They cost 2.2 to 2.8 s of processor time; less than half a second is the limit."""
