@@ -146,7 +146,7 @@ def _effects(
 
 
 def _usable(logics: PolicyLogics, policy: Policy) -> tuple[Document, str]:
-    """The policy, or None (that of the configuration) and why this program cannot use it: the change that mends it is
+    """The policy, or None (that of the configuration) and why this program cannot use it: the change that repairs it is
     tried before it is made."""
     try:
         logics.parameters(ActorName.RISK_MANAGER, policy)
