@@ -105,11 +105,6 @@ def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) ->
         _look_up(context, work, 0.0)
     elif refused.fault == "transient" and work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
-    elif refused.fault == "transient" and work.looks:
-        # An earlier attempt had no answer: that this one was refused says nothing about it.
-        work.reason = why
-        _move(context, work, "lose", why)
-        _look_up_later(context, work, why)
     else:
         _failed(context, work, why)
 
@@ -129,19 +124,10 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
-        # It may still land, and the engine or treasury would request it once more under another id. Under the same id
-        # it is made once, however often it is sent.
-        _count_look(context, work, "the exchange never received it")
-        send(context, work, patience_s(context, work.looks))
+        _failed(context, work, "the exchange never received it and the retries are exhausted")
 
 
 def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> None:
-    _count_look(context, work, why)
-    _look_up(context, work, patience_s(context, work.looks))
-
-
-def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None:
-    """One more look-up without a result; many of them are an alert."""
     work.looks += 1
     if work.looks == context.parameters.loop_limit:
         ordered = work.ordered
@@ -152,6 +138,7 @@ def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None
             f"({ordered.transfer_id}): {why}. The look-up is repeated until the exchange responds.",
             f"transfer:{ordered.transfer_id}",
         )
+    _look_up(context, work, patience_s(context, work.looks))
 
 
 def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
