@@ -68,9 +68,7 @@ class EarnGateway:
             yields, is_pending = (None, False) if yields_since_ms is None else self._yields(account, yields_since_ms)
         except (GatewayError, UnparsableError) as error:
             return self._unread(account, error, coins)
-        reading = EarnReading(
-            access="granted", positions=positions, yields=yields, has_pending_yields=is_pending
-        )
+        reading = EarnReading(access="granted", positions=positions, yields=yields, has_pending_yields=is_pending)
         return self._with_products(account, reading, coins)
 
     def _unread(self, account: Account, error: Exception, coins: tuple[str, ...]) -> EarnReading:

@@ -354,16 +354,18 @@ def transfer(rig: Rig, name: str, source: Account = Account.FUNDING) -> None:
 def lost_transfer(rig: Rig, name: str = "t1") -> TransferFunds:
     """A transfer that nobody answers and no look-up shows, until it ends here as failed."""
     transfer(rig, name)
+    requests: list[TransferFunds] = []
     for _ in range(4):
         (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
         request = rig.calls[key].request
         assert isinstance(request, TransferFunds)
+        requests.append(request)
         rig.answer(key, Unknown(why="time-out"))
         (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
         rig.answer(look, TransferState(status="ABSENT"))
     (end,) = [body for body in rig.bodies(TransferEnded) if body.transfer_id == name]
     assert not end.succeeded
-    return request
+    return requests[-1]
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
