@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, MachineSpec, Stage
-from statemachines.messages.accounts import CapitalFreed, EarnKnown, StakingOrdered, StakingReported
+from statemachines.messages.accounts import CapitalFreed, EarnKnown, StakingForgone, StakingOrdered, StakingReported
 from statemachines.messages.control import CycleDone
 from statemachines.messages.orders import Intent, Withdraw
 from statemachines.values import ActorName
@@ -57,7 +57,7 @@ SPECS = (
         actor_class=CoreHodl,
         subscribes=EVERY_ENGINE,
         subscribes_own=(*EVERY_ENGINES_OWN, EarnKnown, StakingReported),
-        sends=(Intent, Withdraw, StakingOrdered, CapitalFreed, CycleDone),
+        sends=(Intent, Withdraw, StakingOrdered, StakingForgone, CapitalFreed, CycleDone),
         machines=(
             MachineSpec(
                 name="core-hodl",

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from actors.runtime.actor import Actor
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    FundingPaid,
+    Portfolio,
+    Reconciled,
+    StakingForgone,
+    TransferEnded,
+)
 from statemachines.messages.control import (
     AssessRisk,
     ComponentChanged,
@@ -105,6 +112,7 @@ SPECS = (
             OrderRejected,
             FundingPaid,
             BalancesKnown,
+            StakingForgone,
             Reconciled,
             TransferEnded,
             AssessRisk,

@@ -285,12 +285,12 @@ class OperatorService:
 
     async def performance(self) -> list[Row]:
         """The rolling figures of every engine and of the whole (P4)."""
-        from infra.rolling import rolling  # numpy: only who asks needs it
+        from infra.rolling import by_policy, rolling  # numpy: only who asks needs it
 
         rows = await self._read(self._queries.all_performance)
-        names = sorted({row["engine"] for row in rows})
+        of = {name: [row for row in rows if row["engine"] == name] for name in sorted({row["engine"] for row in rows})}
         found: list[Row] = plain(
-            [{"engine": name, "windows": rolling([row for row in rows if row["engine"] == name])} for name in names]
+            [{"engine": name, "windows": rolling(own), "policies": by_policy(own)} for name, own in of.items()]
         )
         return found
 

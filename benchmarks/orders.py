@@ -47,6 +47,7 @@ from benchmarks.order_probe import (
     Stamps,
 )
 from benchmarks.processes import roles
+from benchmarks.stalls import Machine, beside, episodes, lines
 from statemachines.execution.orders.request_queue import MAX_BATCH
 from statemachines.messages.control import OperatorCommand
 from statemachines.values import ACCOUNT_OF, LINEAR, Account, ActorName
@@ -58,6 +59,9 @@ STANDING_STILL = "86400"
 ACKNOWLEDGED = STAGES[-1]
 SHOWN_ROLES = 12
 PATIENCE_S = 300.0
+LIMIT_MS = 250.0
+"""EX-7's p99; orders above it are shown by episode."""
+
 PEERS_ORDERS = 200
 """Where there is no burst whose size the peer takes."""
 
@@ -169,13 +173,16 @@ class Load:
 
     def measured(self, load: Callable[[], None]) -> Mapping[str, float]:
         """Rate, latency and cost of a load, once all of it is acknowledged."""
-        before, begun = self._costs(), time.monotonic()
+        before, machine, begun = self._costs(), Machine.now(), time.monotonic()
         load()
         self._await_acknowledged()
         after = self._costs()  # by then every process has written its stamps
-        found = figures(_since(self._reader.read(), begun))
+        stamps = _since(self._reader.read(), begun)
+        found = figures(stamps)
         print(f"measured: {found}", flush=True)  # a later part may fail
-        return found | _per_order(before, after, found["acknowledged"])
+        print("\n".join(lines(episodes(stamps, LIMIT_MS), len(stamps[ACKNOWLEDGED]), LIMIT_MS)), flush=True)
+        ours = {role: seconds - before[1].get(role, 0.0) for role, seconds in after[1].items()}
+        return found | _per_order(before, after, found["acknowledged"]) | beside(machine, Machine.now(), ours)
 
     def killed(self, number: int) -> Mapping[str, float]:
         """Kill the order manager in the middle of a burst; when all is at rest, judge by the exchange's own list."""

@@ -20,7 +20,10 @@ Row = Mapping[str, Any]
 WINDOWS_DAYS: tuple[int | None, ...] = (7, 30, 90, 365, None)
 """The newest so many days; None: all."""
 
-SUMS = ("flow_usdt", "turnover_usdt", "fees_usdt", "slippage_usdt", "funding_usdt", "harvest_usdt", "earned_usdt")
+SUMS = (
+    *("flow_usdt", "turnover_usdt", "fees_usdt", "slippage_usdt"),
+    *("funding_usdt", "harvest_usdt", "earned_usdt", "forgone_usdt"),
+)
 
 
 def rolling(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -28,6 +31,16 @@ def rolling(rows: Sequence[Row]) -> list[dict[str, Any]]:
     than it has is left out, but for the one over all days."""
     windows = [days for days in WINDOWS_DAYS if days is None or len(rows) >= days] if rows else []
     return [{"window_days": days, **figures(rows[:days])} for days in windows]
+
+
+def by_policy(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The figures of one engine over the days that closed under each version of the policy, newest version first
+    (P4, RM-6); the records newest first. A version that came back by a rollback is a version of its own."""
+    versions = sorted({row["policy_version"] for row in rows}, reverse=True)
+    return [
+        {"policy_version": version, **figures([row for row in rows if row["policy_version"] == version])}
+        for version in versions
+    ]
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Any]:

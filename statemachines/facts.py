@@ -194,8 +194,10 @@ class PerformanceFact(Fact):
     """What an engine, or "total", achieved on one market day (P4), in USDT.
 
     `day_return` is a fraction, without `flow_usdt` (money that came in less money that went out); None on the first
-    day and where nothing was invested. `staked_usdt` is the value at the close, `earned_usdt` what staking brought
-    (CH-11); the others as in `statemachines.performance.tally.Tally`.
+    day and where nothing was invested. `staked_usdt` is the value at the close, `earned_usdt` what staking brought and
+    `forgone_usdt` what coins that could have been staked and were not would have brought (CH-11); the others as in
+    `statemachines.performance.tally.Tally`. `policy_version` is the version that the risk manager decided by at the
+    close (RM-6); 0: there are no versions, as in a backtest.
     """
 
     TABLE = "performance"
@@ -214,6 +216,8 @@ class PerformanceFact(Fact):
     funding_usdt: Decimal
     harvest_usdt: Decimal
     earned_usdt: Decimal
+    forgone_usdt: Decimal
+    policy_version: int = 0
 
 
 class SummaryFact(Fact):

@@ -44,6 +44,11 @@ def cause_of(code: int, fault: Fault) -> RefusalCause:
     return RefusalCause.FUNDS if fault == "funds" else RefusalCause.OTHER
 
 
+def is_undecided(outcome: ExchangeResponse) -> bool:
+    """Whether the exchange has not decided the request: no answer, not sent, or a transient refusal (EX-4)."""
+    return isinstance(outcome, Unknown | Blocked) or (isinstance(outcome, Refused) and outcome.fault == "transient")
+
+
 def outcome_in_words(outcome: ExchangeResponse) -> str:
     """An unsuccessful outcome, as a clause."""
     match outcome:

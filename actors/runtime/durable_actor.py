@@ -335,7 +335,7 @@ class DurableActor:
                 case JournalEntry() | Remark():
                     batch.journal.append(JournalRow(self.market_ms, cause, trace, self.policy.quoted(command)))
                 case Record():
-                    batch.facts.append(command.fact)
+                    batch.facts.append(self.policy.stamped(command.fact))
                 case Alert() | AlertEnded():
                     batch.alerts += 1
                     alert_id = f"{self.name}:{self.number + 1}:{batch.alerts}"

@@ -245,15 +245,16 @@ class PerformanceDay(Model):
     funding_usdt: Money = Field(description="received less paid")
     harvest_usdt: Money = Field(description="given to others by OR-4; negative: received")
     earned_usdt: Money = Field(description="by staking (CH-11)")
+    forgone_usdt: Money = Field(description="what coins that could be staked and were not would have earned (CH-11)")
+    policy_version: int = Field(description="in force at the close; 0: there were no versions")
 
 
 Ratio = float | None
 
 
-class Window(Model):
-    """Figures over the newest days; ratios are fractions, null where they are not defined."""
+class Figures(Model):
+    """Figures over some days; ratios are fractions, null where they are not defined."""
 
-    window_days: int | None = Field(description="null: all days")
     first_day_ms: Ms
     last_day_ms: Ms
     days: int
@@ -265,6 +266,7 @@ class Window(Model):
     funding_usdt: Money
     harvest_usdt: Money
     earned_usdt: Money
+    forgone_usdt: Money
     total_return: Ratio = Field(description="time-weighted: flows are no profit")
     return_a_year: Ratio = Field(description="from a year on")
     volatility: Ratio = Field(description="of a year")
@@ -278,11 +280,24 @@ class Window(Model):
     staking_yield: Ratio = Field(description="of a year, of what was staked")
 
 
+class Window(Figures):
+    """Figures over the newest days."""
+
+    window_days: int | None = Field(description="null: all days")
+
+
+class UnderPolicy(Figures):
+    """Figures over the days that closed under one version of the policy (RM-6)."""
+
+    policy_version: int
+
+
 class EnginePerformance(Model):
-    """The rolling figures of an engine, or of "total"."""
+    """The rolling figures of an engine, or of "total", and those under each version of the policy."""
 
     engine: str
     windows: list[Window] = Field(description="7, 30, 90, 365 days, as far as there are so many; then all")
+    policies: list[UnderPolicy] = Field(description="newest version first")
 
 
 class Discrepancy(Model):

@@ -23,7 +23,8 @@ import uvloop
 
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.child_writer import PR_SET_PDEATHSIG
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.fault_targets import check_scenario
 from infra.simulator.faults.scenario import Occurrence, find
 from infra.simulator.market.history import HistoryMarket
@@ -44,8 +45,6 @@ DEFAULT_IMPACT = "0.0001"
 LARGEST_IMPACT = Decimal("0.01")
 SYNTHETIC_DAYS = 400
 """How long a synthetic market by the wall clock lasts unless `--to` says otherwise."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class UsageError(ValueError):
@@ -104,7 +103,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 def _end_with_parent() -> None:
     """Stop when the process that started this one is gone, however it ended."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _described(market: Mapping[str, Any]) -> str:

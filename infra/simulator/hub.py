@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from infra.simulator.api.shapes.frames import PRIVATE, Frame
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.faults.desk import Connection as At
 from infra.simulator.injection import Injection
 
@@ -135,8 +135,7 @@ class Hub:
                 await self._send(parcel)
                 if not parcel.done.done():
                     parcel.done.set_result(None)
-            if self.durable.due_for_snapshot():
-                self.durable.write_snapshot()
+            self.durable.keep_snapshots()
 
     async def _send(self, parcel: _Parcel) -> None:
         if parcel.only is not None and parcel.ack is not None:

@@ -19,7 +19,7 @@ from infra.simulator.body import BodyError, read_object
 from infra.simulator.config import SimConfig
 from infra.simulator.control import Control, sentences
 from infra.simulator.credentials import Credentials
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.entrance import Entrance
 from infra.simulator.fault_control import FaultControl
 from infra.simulator.faults.desk import asked_of

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from statemachines.commands import Send
 from statemachines.core_hodl import rules
 from statemachines.core_hodl.capital_flows import Capital
 from statemachines.core_hodl.engine_orders import EngineOrders
@@ -22,8 +23,9 @@ from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import ZERO, Cycle
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.core_hodl.tranches import Buying
+from statemachines.messages.accounts import StakingForgone
 from statemachines.messages.control import RunCycle
-from statemachines.values import DAY_MS, Side
+from statemachines.values import DAY_MS, Account, ActorName, Side
 
 FORGONE_STEP = Decimal("0.000000000001")
 """Yield that was not earned is counted to the 12th decimal of a coin."""
@@ -246,8 +248,10 @@ class Daily:
         held, staked = known.coins.get(p.asset, ZERO), known.staked.get(p.asset, ZERO)
         forgone = staking.forgone_a_day(held, staked, staking.rate(self.engine_orders.earn, p), p)
         if forgone:
-            total = self.engine_orders.engine.staking_forgone + forgone
-            self.engine_orders.set_engine(staking_forgone=total.quantize(FORGONE_STEP))
+            total = (self.engine_orders.engine.staking_forgone + forgone).quantize(FORGONE_STEP)
+            self.engine_orders.set_engine(staking_forgone=total)
+            report = StakingForgone(account=Account.CORE_HODL, coin=p.asset, amount=total)
+            self.engine_orders.out.append(Send(report, to=(ActorName.RISK_MANAGER,)))
 
     def _calm(self, cycle: Cycle, books: Valuation) -> staking.Calm:
         p = self.parameters

@@ -8,6 +8,7 @@ a time, so that after a downtime every missed hour and day is announced in order
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD, HistoryNeed, Lookahead, StateRow
@@ -20,9 +21,10 @@ from statemachines.market_data.external_values import ExternalValues
 from statemachines.market_data.instruments import InstrumentRules
 from statemachines.market_data.machine import MarketDataMachine, MarketDataState
 from statemachines.market_data.parameters import INTERVALS, MarketDataParameters, Series, series_name
-from statemachines.market_data.progress import Instant, Pending, Purpose
+from statemachines.market_data.progress import BACKFILL, OF_INSTANT, Instant, Pending, Purpose
 from statemachines.market_data.quality import Counters, Defect
 from statemachines.market_data.quotes import NewestQuotes
+from statemachines.market_data.repeats import READING, ended, failing, next_attempt, refresh_delay_s
 from statemachines.market_data.settlements import Settlements
 from statemachines.market_data.solvency import SolvencyWatch
 from statemachines.messages.envelope import Envelope
@@ -37,7 +39,7 @@ from statemachines.messages.market import (
     RowsSetAside,
 )
 from statemachines.messages.orders import ResponseReceived, StreamRestored
-from statemachines.refusals import outcome_in_words
+from statemachines.refusals import is_undecided, outcome_in_words
 from statemachines.requests import (
     BarsRead,
     ExchangeRequest,
@@ -59,9 +61,6 @@ INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
 RULES = "rules"
 """Condition: the instrument rules cannot be read."""
-
-_BACKFILL: frozenset[str] = frozenset({"bars", "funding", "market"})
-_OF_INSTANT: frozenset[str] = frozenset({"repair", "settlement", "feed"})
 
 
 class MarketDataLogic:
@@ -156,7 +155,8 @@ class MarketDataLogic:
         since = "the configured depth" if announced is None else str(announced)
         reason = f"reads {len(requests)} series of bars from {since} up to {self._read_until_ms}"
         data = {"series": len(requests), "until_ms": self._read_until_ms}
-        return [*commands, self._machine.fire("begin", reason, data)]
+        over = AlertEnded(READING, "a new start reads everything")
+        return [*commands, over, self._machine.fire("begin", reason, data)]
 
     def deadline(self) -> int | None:
         """Five seconds after the next close; None while responses are pending, as their arrival continues the work."""
@@ -277,8 +277,8 @@ class MarketDataLogic:
             case "feed", FeedRead():
                 commands = self._take_feed(outcome)
             case _:
-                commands = self._ask_again(pending, outcome_in_words(outcome))
-        return commands + self._advance()
+                return self._ask_again(pending, outcome_in_words(outcome), is_undecided(outcome)) + self._advance()
+        return ended(pending, self._pending.values(), self._parameters) + commands + self._advance()
 
     def _take_rates(self, read: FundingRead) -> Commands:
         for rate in read.rates:
@@ -323,12 +323,9 @@ class MarketDataLogic:
     def _read_market_again(self, pending: Pending, why: str) -> Commands:
         """Repeat the reading with growing delays until it succeeds: a day is too long to trade by outdated rules. `why`
         "": everything was readable, and the reading is repeated to detect changes."""
-        delays = self._parameters.retry_delays_s
-        beyond = pending.attempt - len(delays)
-        longest_s = self._parameters.longest_refresh_retry_s
-        delay = delays[pending.attempt - 1] if beyond <= 0 else min(delays[-1] * 2.0 ** min(beyond, 20), longest_s)
-        commands: Commands = [self._ask("refresh", ReadMarket(), pending.attempt + 1, delay)]
-        if beyond == 0 and why:
+        delay_s = refresh_delay_s(pending.attempt, self._parameters)
+        commands: Commands = [self._again(replace(pending, purpose="refresh", attempt=pending.attempt + 1), delay_s)]
+        if pending.attempt == len(self._parameters.retry_delays_s) and why:
             text = f"The instrument rules could not be read completely {pending.attempt} times: {why} It is retried."
             commands.append(Alert("warning", "Market data cannot be read", text, RULES))
         return commands
@@ -338,30 +335,24 @@ class MarketDataLogic:
             self._instant.feed = read
         return self._external.take(read, self._machine)
 
-    def _ask_again(self, pending: Pending, why: str) -> Commands:
-        """Repeat the request after a delay. A backfill keeps retrying; other data is finally reported as missing."""
+    def _ask_again(self, pending: Pending, why: str, undecided: bool = False) -> Commands:
+        """Repeat the request after a delay, or report what it would have read as missing."""
         self._counters.add(Defect.FAILED_READ)
         if pending.purpose == "refresh":
             return self._read_market_again(pending, f"{why}.")
-        delays = self._parameters.retry_delays_s
-        is_early = pending.attempt <= len(delays)
-        is_backfill = pending.purpose in _BACKFILL and pending.attempt < self._parameters.backfill_attempts
-        if is_backfill or (is_early and pending.purpose in ("repair", "settlement")):
-            delay = delays[pending.attempt - 1] if is_early else self._parameters.longest_retry_s
-            commands: Commands = [self._ask(pending.purpose, pending.request, pending.attempt + 1, delay)]
-            if pending.attempt == len(delays):
-                text = f"The request {pending.request.kind} failed {pending.attempt} times: {why}. It is retried."
-                commands.append(Alert("warning", "Market data cannot be read", text))
-            return commands
-        reason = f"the request {pending.request.kind} is abandoned after {pending.attempt} attempts: {why}"
+        repeat = next_attempt(pending, self._parameters, undecided)
+        if repeat is not None:
+            return [self._again(*repeat), *failing(pending, self._parameters, why)]
+        reason = f"the request {pending.request.kind} is abandoned after {pending.tried} attempts: {why}"
         if pending.purpose == "feed":
             return self._take_feed(FeedRead(reason=reason))
-        if pending.purpose in _BACKFILL:
+        if pending.purpose in BACKFILL:
             self._pending["given up"] = pending  # this incarnation never becomes READY: the operator must act
             return [Alert("critical", "The market's history cannot be read", f"{reason}. Nothing starts without it.")]
         text = f"{reason}. What is missing is reported as missing."
         note = self._machine.remark("give_up", reason, {})
-        return [note, Alert("warning", "Market data is incomplete", text)]
+        over = ended(pending, self._pending.values(), self._parameters)
+        return [note, *over, Alert("warning", "Market data is incomplete", text)]
 
     # --- the open instant ---
 
@@ -370,7 +361,7 @@ class MarketDataLogic:
         has passed, so bars that have not arrived are read."""
         commands: Commands = []
         is_backfilling = self._machine.state is MarketDataState.BACKFILLING
-        if is_backfilling and not any(p.purpose in _BACKFILL for p in self._pending.values()):
+        if is_backfilling and not any(p.purpose in BACKFILL for p in self._pending.values()):
             reason = f"the history is complete up to {self._read_until_ms}"
             commands.append(self._machine.fire("backfilled", reason, {"until_ms": self._read_until_ms}))
             commands.append(self._ask("solvency", self._solvency.request))
@@ -439,11 +430,14 @@ class MarketDataLogic:
 
     # --- small helpers ---
 
-    def _ask(self, purpose: Purpose, request: ExchangeRequest, attempt: int = 1, delay_s: float = 0.0) -> ExchangeCall:
+    def _ask(self, purpose: Purpose, request: ExchangeRequest) -> ExchangeCall:
+        return self._again(Pending(purpose, request), 0.0)
+
+    def _again(self, pending: Pending, delay_s: float) -> ExchangeCall:
         self._asked += 1
         self._dirty.add(STATE_KEY)
-        key = f"market-data:{self._asked}:{request.kind}"
-        self._pending[key] = Pending(purpose, request, attempt)
-        if purpose in _OF_INSTANT and self._instant is not None:
+        key = f"market-data:{self._asked}:{pending.request.kind}"
+        self._pending[key] = pending
+        if pending.purpose in OF_INSTANT and self._instant is not None:
             self._instant.waiting.add(key)
-        return ExchangeCall(key, self._parameters.account.value, request, delay_s=delay_s)
+        return ExchangeCall(key, self._parameters.account.value, pending.request, delay_s=delay_s)

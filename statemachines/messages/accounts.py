@@ -87,6 +87,16 @@ class StakingReported(Body):
     reason: str = ""
 
 
+class StakingForgone(Body):
+    """What an engine's coins that could have been staked, and were not, would have earned since its first start, in
+    coins (CH-11)."""
+
+    KIND = "staking_forgone"
+    account: Account
+    coin: str
+    amount: Decimal
+
+
 class Reconciled(Body):
     """The order manager has compared its accounts with the exchange (OR-9); `discrepancies` counts the differences,
     `by_account` those of each account that could be compared: one that was busy or unreadable is absent. `details` are

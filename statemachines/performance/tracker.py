@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+from statemachines.actor_logic import StateRow
 from statemachines.facts import PerformanceFact
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, StakingForgone, TransferEnded
 from statemachines.messages.orders import Fill
 from statemachines.performance.tally import ZERO, Tally
 from statemachines.portfolio.equity import USDT, coin_value_usdt, spot_key
 from statemachines.portfolio.holdings import AccountHoldings, decimals_of, texts_of
+from statemachines.state_store import RowKind
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINE_OF, ENGINES, ActorName, Side
 
 TOTAL = "total"
@@ -26,10 +28,35 @@ HARVEST = "OR-4"
 
 
 class Staking(NamedTuple):
-    """What is staked at the close, and what it has earned since the last one, USDT (CH-11)."""
+    """What is staked at the close, what it has earned since the last one, and what was forgone, USDT (CH-11)."""
 
     staked_usdt: Decimal = ZERO
     earned_usdt: Decimal = ZERO
+    forgone_usdt: Decimal = ZERO
+
+
+class Yield:
+    """Coins that an engine's staking has earned, or that it has forgone, since its first start."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, Decimal] = {}
+        self.counted: dict[str, Decimal] = {}
+        """Those up to the last close."""
+
+    def since(self) -> dict[str, Decimal]:
+        """Those after the last close."""
+        return {coin: amount - self.counted.get(coin, ZERO) for coin, amount in self.total.items()}
+
+    def to_data(self) -> dict[str, Any]:
+        """The durable state."""
+        return {"total": texts_of(self.total), "counted": texts_of(self.counted)}
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """From the result of `to_data`."""
+        found = cls()
+        found.total, found.counted = decimals_of(data["total"]), decimals_of(data["counted"])
+        return found
 
 
 class PerformanceTracker:
@@ -38,8 +65,8 @@ class PerformanceTracker:
     def __init__(self) -> None:
         self._tallies: dict[ActorName, Tally] = {}
         self._staked: dict[ActorName, dict[str, Decimal]] = {}
-        self._earned: dict[ActorName, dict[str, Decimal]] = {}
-        self._counted: dict[ActorName, dict[str, Decimal]] = {}
+        self._earned: dict[ActorName, Yield] = {}
+        self._forgone: dict[ActorName, Yield] = {}
         self._equity_usdt: dict[str, Decimal] = {}
 
     # --- what happens between two closes ---
@@ -76,7 +103,12 @@ class PerformanceTracker:
         engine = ENGINE_OF.get(body.account)
         if engine is None or not (body.staked or body.earned or engine in self._earned):
             return
-        self._staked[engine], self._earned[engine] = dict(body.staked), dict(body.earned)
+        self._staked[engine] = dict(body.staked)
+        self._earned.setdefault(engine, Yield()).total = dict(body.earned)
+
+    def take_forgone(self, body: StakingForgone) -> None:
+        """What coins that are not staked would have earned since the first start; it is valued at the next close."""
+        self._forgone.setdefault(ENGINE_OF[body.account], Yield()).total[body.coin] = body.amount
 
     # --- the close ---
 
@@ -87,7 +119,9 @@ class PerformanceTracker:
             account = ACCOUNT_OF[engine]
             tally = self._tallies.get(engine, Tally())
             staking = Staking(
-                _value(self._staked.get(engine, {}), portfolio.prices), _value(self._gained(engine), portfolio.prices)
+                _value(self._staked.get(engine, {}), portfolio.prices),
+                _value(self._earned.get(engine, Yield()).since(), portfolio.prices),
+                _value(self._forgone.get(engine, Yield()).since(), portfolio.prices),
             )
             equity_usdt = portfolio.accounts[account].equity_usdt
             flow_usdt = book.flow_usdt([account])
@@ -97,13 +131,9 @@ class PerformanceTracker:
         flow_usdt = book.flow_usdt(portfolio.accounts)
         facts.append(self._record(TOTAL, portfolio.equity_usdt, flow_usdt, whole, whole_staking, close_ms))
         self._tallies.clear()
-        self._counted = {engine: dict(coins) for engine, coins in self._earned.items()}
+        for one in (*self._earned.values(), *self._forgone.values()):
+            one.counted = dict(one.total)
         return facts
-
-    def _gained(self, engine: ActorName) -> dict[str, Decimal]:
-        """Coins earned since the last close."""
-        counted = self._counted.get(engine, {})
-        return {coin: amount - counted.get(coin, ZERO) for coin, amount in self._earned.get(engine, {}).items()}
 
     def _record(
         self, name: str, equity_usdt: Decimal, flow_usdt: Decimal, tally: Tally, staking: Staking, close_ms: int
@@ -117,6 +147,7 @@ class PerformanceTracker:
             day_return=None if before is None else day_return(before, equity_usdt, flow_usdt),
             staked_usdt=staking.staked_usdt,
             earned_usdt=staking.earned_usdt,
+            forgone_usdt=staking.forgone_usdt,
             turnover_usdt=tally.turnover_usdt,
             decided_usdt=tally.decided_usdt,
             slippage_usdt=tally.slippage_usdt,
@@ -135,17 +166,19 @@ class PerformanceTracker:
         return {
             "tally": self._tallies.get(engine, Tally()).to_data(),
             "staked": texts_of(self._staked.get(engine, {})),
-            "earned": texts_of(self._earned.get(engine, {})),
-            "counted": texts_of(self._counted.get(engine, {})),
+            "earned": self._earned.get(engine, Yield()).to_data(),
+            "forgone": self._forgone.get(engine, Yield()).to_data(),
         }
 
     def restore_engine(self, engine: ActorName, data: Mapping[str, Any]) -> None:
         """Restore from the result of `engine_data`."""
         if data["tally"]:
             self._tallies[engine] = Tally.of(data["tally"])
-        for kept, name in ((self._staked, "staked"), (self._earned, "earned"), (self._counted, "counted")):
-            if data[name]:
-                kept[engine] = decimals_of(data[name])
+        if data["staked"]:
+            self._staked[engine] = decimals_of(data["staked"])
+        for kept, name in ((self._earned, "earned"), (self._forgone, "forgone")):
+            if data[name]["total"]:
+                kept[engine] = Yield.of(data[name])
 
     def closes_data(self) -> dict[str, Any]:
         """The durable state of the last close."""
@@ -165,3 +198,21 @@ def day_return(before_usdt: Decimal, equity_usdt: Decimal, flow_usdt: Decimal) -
 
 def _value(coins: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:
     return sum((coin_value_usdt(coin, amount, prices) for coin, amount in coins.items()), ZERO)
+
+
+def _before_forgone(row: StateRow) -> StateRow:
+    """Schema 1 had what was earned and what of it was counted side by side, and nothing of what was forgone."""
+    data = {name: row.data[name] for name in ("tally", "staked")}
+    data["earned"] = {"total": row.data["earned"], "counted": row.data["counted"]}
+    data["forgone"] = {"total": {}, "counted": {}}
+    return StateRow(row.key, row.state, 2, data)
+
+
+PREFIX = "performance:"
+PERFORMANCE = RowKind(PREFIX, 2, {1: _before_forgone})
+"""The rows of the engines, and their former shape."""
+
+
+def rows_of(*engines: ActorName | None) -> tuple[str, ...]:
+    """The keys of the rows of these; none for an actor that is no engine."""
+    return tuple(f"{PREFIX}{one}" for one in engines if one in ENGINES)

@@ -13,7 +13,14 @@ from typing import Any
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, ExchangeCall, Record, Remark, Send
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, Reconciled, TransferEnded
+from statemachines.messages.accounts import (
+    BalancesKnown,
+    FundingPaid,
+    Portfolio,
+    Reconciled,
+    StakingForgone,
+    TransferEnded,
+)
 from statemachines.messages.control import (
     AssessRisk,
     ComponentChanged,
@@ -24,7 +31,7 @@ from statemachines.messages.control import (
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import BarsClosed, DataUnusable, DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, Withdraw
-from statemachines.performance.tracker import PerformanceTracker
+from statemachines.performance.tracker import PERFORMANCE, PerformanceTracker, rows_of
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
@@ -66,7 +73,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = StateDialect(RESULTS)
+    dialect = StateDialect(RESULTS, PERFORMANCE)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -164,10 +171,14 @@ class RiskManagerLogic:
             case FundingPaid():
                 self._book.take_funding(body)
                 self._performance.take_funding(body)
-                self._touch(f"account:{body.account}", *_performance_rows(body.engine))
+                self._touch(f"account:{body.account}", *rows_of(body.engine))
                 return []
             case BalancesKnown():
                 return self._balances(body, message.cause)
+            case StakingForgone():
+                self._performance.take_forgone(body)
+                self._touch(*rows_of(ENGINE_OF.get(body.account)))
+                return []
             case TransferEnded():
                 return self._transfer(body, message.cause, now_ms)
             case Reconciled():
@@ -267,7 +278,7 @@ class RiskManagerLogic:
         base_coin = instrument.base_coin if instrument is not None else fill.symbol.removesuffix(USDT)
         self._book.take_fill(fill, base_coin)
         self._performance.take_fill(fill, self._gate.take_fill(fill))
-        self._touch(f"account:{fill.account}", *gate_rows(fill.engine), *_performance_rows(fill.engine))
+        self._touch(f"account:{fill.account}", *gate_rows(fill.engine), *rows_of(fill.engine))
         return self._publish_to(now_ms, (fill.engine, ActorName.ORCHESTRATOR))
 
     def _done(self, body: IntentEnded, now_ms: int) -> Commands:
@@ -295,7 +306,7 @@ class RiskManagerLogic:
     def _balances(self, body: BalancesKnown, cause: str) -> Commands:
         self._book.take_balances(body, cause)
         self._performance.take_balances(body)
-        self._touch(f"account:{body.account}", *_performance_rows(ENGINE_OF.get(body.account)))
+        self._touch(f"account:{body.account}", *rows_of(ENGINE_OF.get(body.account)))
         foreign = self._book.foreign(self._current.valued_coins())
         if not self._current.instruments or foreign == self._foreign:
             return []
@@ -315,7 +326,7 @@ class RiskManagerLogic:
             return []
         engines = tuple(ENGINE_OF[account] for account in accounts if account in ENGINE_OF)
         self._performance.take_transfer(body, self._book.prices)
-        self._touch(*(row for engine in engines for row in _performance_rows(engine)))
+        self._touch(*rows_of(*engines))
         return self._publish_to(now_ms, (*engines, ActorName.ORCHESTRATOR))
 
     def _take_reconciled(self, body: Reconciled, now_ms: int) -> Commands:
@@ -351,7 +362,7 @@ class RiskManagerLogic:
             commands += self._states.tick(now_ms)
             commands += [Record(fact) for fact in (portfolio_fact(portfolio), *records)]
             self._touch("results", "closes", *(f"account:{account}" for account in Account))
-            self._touch(*(row for engine in ENGINES for row in _performance_rows(engine)))
+            self._touch(*rows_of(*ENGINES))
         return [*commands, Send(portfolio, to=(*ENGINES, ActorName.ORCHESTRATOR))]
 
     def _assess(self, body: AssessRisk, now_ms: int) -> Commands:
@@ -388,7 +399,7 @@ class RiskManagerLogic:
 
     def rows(self) -> Iterable[StateRow]:
         keys = [f"account:{one}" for one in Account] + [f"engine:{one}" for one in ENGINES]
-        keys += [f"scope:{one}" for one in self._states.machines] + [f"performance:{one}" for one in ENGINES]
+        keys += [f"scope:{one}" for one in self._states.machines] + list(rows_of(*ENGINES))
         keys += self._whole
         return [*map(self._row, keys), *self._flattening.rows()]
 
@@ -408,7 +419,7 @@ class RiskManagerLogic:
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "performance":
-            return StateRow(key, "", SCHEMA, self._performance.engine_data(ActorName(which)))
+            return StateRow(key, "", PERFORMANCE.schema, self._performance.engine_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
             return StateRow(key, state, SCHEMA, data)
@@ -435,7 +446,3 @@ class RiskManagerLogic:
 
 def _category(text: str) -> Category:
     return SPOT if text == SPOT else LINEAR
-
-
-def _performance_rows(engine: ActorName | None) -> tuple[str, ...]:
-    return (f"performance:{engine}",) if engine in ENGINES else ()

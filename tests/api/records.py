@@ -142,4 +142,6 @@ def performance_day(engine: str, day: int) -> PerformanceFact:
         funding_usdt=Decimal(1),
         harvest_usdt=Decimal(0),
         earned_usdt=Decimal(0),
+        forgone_usdt=Decimal(0),
+        policy_version=1,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.rolling import rolling
+from infra.rolling import by_policy, rolling
 from tests.api.records import performance_day
 
 
@@ -57,3 +57,13 @@ def test_a_fall_is_measured_from_the_highest_close_of_the_window() -> None:
 def test_ch11_the_yield_of_staking_is_that_of_what_was_staked() -> None:
     (found, _all) = rolling(rows(7, staked_usdt=Decimal(500), earned_usdt=Decimal("0.05")))
     assert found["staking_yield"] == pytest.approx(0.05 / 500 * 365)
+
+
+def test_the_days_under_each_version_of_the_policy_have_figures_of_their_own() -> None:
+    """P4: per parameter set; a day counts for the version that was in force at its close."""
+    before, after = rows(5, policy_version=1), rows(10, policy_version=2, forgone_usdt=Decimal("0.5"))[:5]
+    newer, older = by_policy([*after, *before])
+    assert (newer["policy_version"], newer["days"], newer["forgone_usdt"]) == (2, 5, Decimal("2.5"))
+    assert (older["policy_version"], older["days"], older["forgone_usdt"]) == (1, 5, 0)
+    assert newer["total_return"] == pytest.approx(1.01**5 - 1)
+    assert by_policy([]) == []

@@ -15,7 +15,7 @@ from actors.runtime.ports import Store
 from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
 from statemachines.commands import Commands, JournalLine
 from statemachines.conditions import KEY as CONDITIONS_KEY
-from statemachines.facts import BarFact
+from statemachines.facts import BarFact, Fact, PerformanceFact
 from statemachines.messages.envelope import Envelope
 from statemachines.policy.held import KEY, HeldPolicy
 from statemachines.state_store import UnreadableRowError, cause_of, restore
@@ -110,6 +110,12 @@ class PolicySwitch:
         if self._port is None or line.is_bookkeeping:
             return line
         return replace(line, data={**line.data, "policy_version": self.version})
+
+    def stamped(self, fact: Fact) -> Fact:
+        """A record of what was achieved, with the version that was in force (P4); others as they are."""
+        if self._port is None or not isinstance(fact, PerformanceFact):
+            return fact
+        return fact.model_copy(update={"policy_version": self.version})
 
     def dirty(self) -> Sequence[StateRow]:
         """Its row, if it has changed since the last call."""

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.server import make_app
 from tests.infra.simulator.venue.world import WAVE, TinyMarket
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import pytest
 from infra.simulator.api import ApiRequest
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS
 from infra.simulator.ratelimit import RateLimiter
 from infra.simulator.venue.snapshot import SnapshotError
 from tests.infra.simulator.venue.world import WAVE, TinyMarket
+from tests.waiting import until
 
 
 def _open(folder: Path, every: int = 5_000) -> DurableExchange:
@@ -45,15 +49,87 @@ def test_a_reopened_folder_has_the_same_state_whatever_the_snapshots(tmp_path: P
     for number in range(13):
         _trade(durable, tmp_path, number)
         durable.drain()
-        if durable.due_for_snapshot():
-            durable.write_snapshot()
+        durable.keep_snapshots()
     before = durable.exchange.dump()
     durable.close()
     again = _open(tmp_path, every)
     assert again.exchange.dump() == before
     _trade(again, tmp_path, 99)
+    again.write_snapshot()
     again.close()
     assert len(list(tmp_path.glob("inputs-*.jsonl"))) == 1
+
+
+def _ends_in_the_child(durable: DurableExchange, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The snapshot's child dies `at` this function of its work."""
+    with monkeypatch.context() as patched:
+        patched.setattr(f"infra.simulator.disk.durable.{at}", lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL))
+        durable.keep_snapshots()
+
+
+@pytest.mark.parametrize("at", ["orjson.dumps", "write_whole"])
+def test_a_snapshot_whose_writer_dies_loses_nothing_and_the_next_one_replaces_all_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    durable = _open(tmp_path, 4)
+    for number in range(3):
+        _trade(durable, tmp_path, number)
+    _ends_in_the_child(durable, at, monkeypatch)
+    _trade(durable, tmp_path, 9)  # belongs to the second log
+    assert len(list(tmp_path.glob("inputs-*.jsonl"))) == 2 and not (tmp_path / "snapshot.json").exists()
+    before = durable.exchange.dump()
+    durable.close()
+    again = _open(tmp_path, 4)
+    assert again.exchange.dump() == before
+    for number in range(20, 24):
+        _trade(again, tmp_path, number)
+        again.keep_snapshots()
+    again.close()
+    third = _open(tmp_path, 4)
+    assert third.exchange.dump() == again.exchange.dump()
+    third.close()
+    assert min(int(path.stem.removeprefix("inputs-")) for path in tmp_path.glob("inputs-*.jsonl")) > 0
+
+
+def test_a_lost_log_between_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    durable = _open(tmp_path, 4)
+    for number in range(3):
+        _trade(durable, tmp_path, number)
+    _ends_in_the_child(durable, "write_whole", monkeypatch)
+    _trade(durable, tmp_path, 9)
+    durable.close()
+    (tmp_path / "inputs-0.jsonl").unlink()
+    with pytest.raises(SnapshotError, match="inputs between them are lost"):
+        _open(tmp_path, 4)
+
+
+def test_a_snapshot_takes_no_time_of_the_exchange_and_its_writer_holds_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EX-7: with 30,000 orders an exchange that wrote its own snapshot stood still for two seconds."""
+    durable = _open(tmp_path, 4)
+    for number in range(3):
+        _trade(durable, tmp_path, number)
+    before = _children()
+    with (tmp_path / "held").open("w"):
+        begun = time.monotonic()
+        with monkeypatch.context() as patched:
+            patched.setattr("infra.simulator.disk.durable.write_whole", lambda *_: time.sleep(60))
+            durable.keep_snapshots()
+        assert time.monotonic() - begun < 5
+        (pid,) = _children() - before
+        until(lambda: all(int(fd) <= 2 for fd in os.listdir(f"/proc/{pid}/fd")))
+    _trade(durable, tmp_path, 9)
+    _trade(durable, tmp_path, 10)
+    _trade(durable, tmp_path, 11)
+    durable.keep_snapshots()
+    assert _children() - before == {pid}, "while it is at work no second one begins"
+    os.kill(pid, signal.SIGKILL)
+    _reopens_the_same(durable, tmp_path)
+
+
+def _children() -> set[int]:
+    return {int(one) for one in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
 
 
 def test_a_half_written_last_line_is_dropped(tmp_path: Path) -> None:

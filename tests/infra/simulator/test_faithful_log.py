@@ -21,7 +21,7 @@ from infra.simulator.api import ApiRequest
 from infra.simulator.api.faithful_json import UnfaithfulError, read_json
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.venue.errors import VenueError
 from tests.infra.simulator.venue.world import WAVE, TinyMarket
 

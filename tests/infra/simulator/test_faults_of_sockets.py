@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from infra.simulator.api import ApiRequest, Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials, load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.server import make_app

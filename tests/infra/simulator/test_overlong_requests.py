@@ -10,7 +10,7 @@ import pytest
 
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.server import make_app, start
 from tests.infra.simulator.venue.world import WAVE, TinyMarket
 

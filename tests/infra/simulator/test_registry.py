@@ -17,7 +17,7 @@ from infra.simulator.api import ApiRequest
 from infra.simulator.api.keys import DAY_MS, UNBOUND_DAYS, ApiKey
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials, load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.server import make_app
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.surroundings.custody import CONFIRMED_AFTER_MS
@@ -55,8 +55,7 @@ def test_a_sub_account_and_its_key_are_there_after_a_restart_and_no_secret_is_on
     rights = {"ContractTrade": ["Order", "Position"]}
     issued = _post(durable, master, "/v5/user/create-sub-api", subuid=int(made["uid"]), readOnly=0, permissions=rights)
     durable.deposit("robot001", "USDT", durable.exchange.config.default_leverage * 1000)
-    if durable.due_for_snapshot():
-        durable.write_snapshot()
+    durable.keep_snapshots()
     key = durable.exchange.keys.issued[issued["apiKey"]]
     assert key.secret == issued["secret"] and key.secret not in repr(key)
     order = {**BTC, "side": "Buy", "orderType": "Market", "qty": "0.001"}

@@ -17,7 +17,7 @@ from infra.simulator.api import ApiRequest
 from infra.simulator.api.keys import ApiKey
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials, load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.server import make_app
 from tests.infra.simulator.venue.world import WAVE, TinyMarket
 

@@ -18,7 +18,7 @@ from infra.simulator.__main__ import UsageError, _arguments, choose_market
 from infra.simulator.api.exchange import ApiRequest, Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.durable import DurableExchange
+from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.synthetic import SyntheticMarket
 from infra.simulator.market.ticks import TickMarket

@@ -13,7 +13,7 @@ from statemachines.core_hodl.parameters import CoreHodlParameters, StakingParame
 from statemachines.core_hodl.staking import decision as staking
 from statemachines.core_hodl.state import DIALECT, EarnRow
 from statemachines.earn.terms import EarnPosition, EarnProduct
-from statemachines.messages.accounts import BalancesKnown, EarnKnown, StakingOrdered, StakingReported
+from statemachines.messages.accounts import BalancesKnown, EarnKnown, StakingForgone, StakingOrdered, StakingReported
 from statemachines.messages.orders import Intent
 from statemachines.values import DAY_MS, Account, Side
 from tests.kit.restoring import restore_logic
@@ -192,6 +192,9 @@ def test_ch10_a_stable_period_stakes_80_percent_and_the_metrics_show_it() -> Non
     assert data["staked_share"] == "0.800000" and data["staking_yield_usdt"] == "10.00"
     assert data["staking_rate"] == "0.030000" and D(data["staking_forgone_usdt"]) > 0
     assert data["staking_forgone_usdt_a_year"] == "0.00"
+    forgone = [body for _, body in made.sent if isinstance(body, StakingForgone)]
+    assert forgone[-1].coin == "ETH" and D(data["staking_forgone_usdt"]) > 0
+    assert [one.amount for one in forgone] == sorted({one.amount for one in forgone}), "the total, each day it grows"
 
 
 def test_ch10_nothing_is_staked_twice_while_a_stake_is_under_way() -> None:

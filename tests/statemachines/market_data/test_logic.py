@@ -30,6 +30,7 @@ from statemachines.requests import (
     MarketSnapshot,
     ReadBars,
     ReadFunding,
+    Refused,
     Unknown,
 )
 from statemachines.values import DAY_MS, HOUR_MS, SECOND_MS
@@ -172,10 +173,10 @@ def test_a_bar_that_does_not_exist_is_listed_as_missing_and_counted() -> None:
     assert world.logic.counts["gap"] == 1
 
 
-def test_a_repair_that_cannot_be_read_is_tried_three_times_more_and_then_missing() -> None:
+def test_a_repair_that_is_refused_is_tried_three_times_more_and_then_missing() -> None:
     """EX-4's delays; DA-3: visibly."""
     world = started()
-    world.exchange.replace["read_bars"] = lambda request: Unknown(why="time-out")
+    world.exchange.replace["read_bars"] = lambda request: Refused(code=10001, message="no", fault="permanent")
     world.bars(D0 + 2 * HOUR_MS, SYMBOLS[1])
     world.next_tick()
     assert world.bodies(BarsClosed)[0].missing == ("spot:BTCUSDT",)

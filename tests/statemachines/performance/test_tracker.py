@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from statemachines.actor_logic import StateRow
 from statemachines.facts import PerformanceFact
-from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded
-from statemachines.performance.tracker import TOTAL, PerformanceTracker, day_return
+from statemachines.messages.accounts import BalancesKnown, FundingPaid, StakingForgone, TransferEnded
+from statemachines.performance.tracker import PERFORMANCE, TOTAL, PerformanceTracker, day_return
 from statemachines.portfolio.equity import account_view, portfolio_of
 from statemachines.portfolio.holdings import AccountHoldings
+from statemachines.state_store import StateDialect
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINES, Account, ActorName, Side
 from tests.kit.builders import fill
 
@@ -112,6 +114,29 @@ def test_ch11_what_staking_earns_is_counted_once_and_valued_at_the_close() -> No
     second = desk.close()["core-hodl"]
     assert (second.staked_usdt, second.earned_usdt) == (0, 200)
     assert desk.close()["core-hodl"].earned_usdt == 0
+
+
+def test_ch11_what_was_forgone_is_counted_once_and_valued_at_the_close() -> None:
+    desk = Desk()
+    for total in ("0.1", "0.25", "0.25"):  # the total so far, told again after a restart
+        desk.tracker.take_forgone(StakingForgone(account=Account.CORE_HODL, coin="ETH", amount=D(total)))
+    first = desk.close()
+    assert first["core-hodl"].forgone_usdt == first[TOTAL].forgone_usdt == 500
+    assert desk.close()["core-hodl"].forgone_usdt == 0
+    desk.tracker.take_forgone(StakingForgone(account=Account.CORE_HODL, coin="ETH", amount=D("0.26")))
+    assert desk.close()["core-hodl"].forgone_usdt == 20
+
+
+def test_the_former_row_of_an_engine_keeps_what_was_counted() -> None:
+    former = StateRow(
+        "performance:core-hodl", "", 1,
+        {"tally": {"fees_usdt": "3"}, "staked": {"ETH": "8"}, "earned": {"ETH": "0.5"}, "counted": {"ETH": "0.2"}},
+    )  # fmt: skip
+    (row,) = StateDialect(PERFORMANCE).read("risk-manager", {former.key: former}).values()
+    tracker = PerformanceTracker()
+    tracker.restore_engine(ActorName.CORE_HODL, row.data)
+    assert tracker.engine_data(ActorName.CORE_HODL) == row.data
+    assert row.data["earned"] == {"total": {"ETH": "0.5"}, "counted": {"ETH": "0.2"}} and row.schema == 2
 
 
 def test_funding_is_the_engine_s() -> None:

@@ -19,6 +19,7 @@ from statemachines.policy.held import KEY, HeldPolicy
 from statemachines.requests import Accepted
 from tests.actors.runtime.policies.limited import (
     NAME,
+    STARTED,
     UNUSABLE,
     Life,
     Limited,
@@ -29,6 +30,7 @@ from tests.actors.runtime.policies.limited import (
     scenarios,
 )
 from tests.actors.runtime.toy import fact
+from tests.api.records import performance_day
 
 POINTS = st.frozensets(st.integers(1, 60), max_size=8)
 
@@ -199,6 +201,20 @@ def test_without_policies_nothing_is_kept_and_nothing_is_quoted() -> None:
     _run(durable)
     assert KEY not in store.load(NAME, durable.epoch).states
     assert [dict(line.note.data) for line in store.journal(NAME)] == [{"limit": 10}]
+
+
+def test_a_record_of_what_was_achieved_quotes_the_version_and_other_facts_are_left() -> None:
+    """P4: per engine and parameter set."""
+    day = performance_day("trend-1", 1)
+    alert = AlertFact(
+        alert_id="a", actor=NAME, severity="info", title="t", text="t", state="open", market_ms=1, changed_ms=1
+    )
+    with_policies = switch.PolicySwitch(NAME, LimitPort())
+    assert with_policies.stamped(day.model_copy(update={"policy_version": 0})) == day.model_copy(
+        update={"policy_version": STARTED}
+    )
+    assert with_policies.stamped(alert) is alert
+    assert switch.PolicySwitch(NAME, None).stamped(day) is day
 
 
 def test_the_row_holds_what_the_machine_says() -> None:

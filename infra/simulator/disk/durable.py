@@ -1,11 +1,13 @@
 """The exchange on disk: an input log with a snapshot now and then; after SIGKILL it resumes where it was.
 
 The core is deterministic, so its state is a snapshot plus the inputs since (writes, steps, deposits). A half-written
-last line belongs to an input that was never answered and is dropped.
+last line belongs to an input that was never answered and is dropped. Each log begins where the one before ends: while a
+snapshot is being written, and after one that could not be, there are several.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,11 +25,15 @@ from infra.simulator.api.keys import CONFIGURED, ApiKey
 from infra.simulator.api.shapes.frames import Frame
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import Credentials
+from infra.simulator.disk.child_writer import ChildWriter, Writing
 from infra.simulator.market.port import Market
 from infra.simulator.venue.errors import VenueError
 from infra.simulator.venue.fast_forward import NO_LIMITS
 from infra.simulator.venue.orders.incidents import Incident
+from infra.simulator.venue.snapshot import SnapshotError
 from infra.simulator.wall_clock import WallClock, wall_ms
+
+_log = logging.getLogger(__name__)
 
 SNAPSHOT = "snapshot.json"
 SNAPSHOT_EVERY = 5_000
@@ -63,6 +69,7 @@ class DurableExchange:
             saved = orjson.loads((folder / SNAPSHOT).read_bytes())
         self._inputs: int = saved["inputs"]
         self._base: int = self._inputs
+        self._child = ChildWriter()
         self.exchange = Exchange(
             market,
             replace(config, accounts=credentials.accounts),
@@ -71,6 +78,7 @@ class DurableExchange:
             key_root=credentials.sim_token,
         )
         self._replay()
+        self._delete_logs_before(saved["inputs"])
         self._file: IO[bytes] = self._open_log()
 
     def handle(self, request: ApiRequest) -> dict[str, Any]:
@@ -153,27 +161,58 @@ class DurableExchange:
         """Put everything appended so far on the disk. May run in another thread than the writers."""
         os.fdatasync(self._file.fileno())
 
-    def due_for_snapshot(self) -> bool:
-        """Whether the log has become long enough to be replaced by a snapshot."""
-        return self._inputs - self._base >= self._every
+    def keep_snapshots(self) -> None:
+        """Begin a snapshot when the log has become long enough, and delete the logs that a finished one replaces. Does
+        not wait: a child process writes it. One that fails is reported on stderr, and the logs are kept."""
+        match self._child.look():
+            case Writing.UNDER_WAY:
+                return
+            case Writing.DONE:
+                self._delete_logs_before(self._base)
+            case Writing.FAILED:
+                _log.warning(
+                    "the snapshot at input %d could not be written; the log since the last is kept", self._base
+                )
+        if self._inputs - self._base >= self._every:
+            self._next_log()
+            self._child.begin(self._write_state)
 
     def write_snapshot(self) -> None:
-        """Replace snapshot and log atomically; the old log is deleted only when the new snapshot is on the disk."""
-        old = self._log_path()
+        """Write a snapshot now, and delete the logs that it replaces once it is on the disk."""
+        self._child.look(wait=True)
+        self._next_log()
+        self._write_state()
+        self._delete_logs_before(self._base)
+
+    def _write_state(self) -> None:
         state = orjson.dumps({"inputs": self._inputs, "state": self.exchange.dump()})
         write_whole(self._folder / SNAPSHOT, lambda draft: draft.write_bytes(state))
+
+    def _next_log(self) -> None:
+        """Begin the log of the inputs from here on; those of the log before are on the disk."""
+        if self._inputs == self._base:
+            return
+        self.sync()
         self._file.close()
         self._base = self._inputs
         self._file = self._open_log()
-        if old != self._log_path():
-            old.unlink()
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log; a snapshot under way is finished first."""
+        self._child.look(wait=True)
         self._file.close()
 
     def _log_path(self) -> Path:
         return self._folder / f"inputs-{self._base}.jsonl"
+
+    def _logs(self) -> dict[int, Path]:
+        """The logs by the number of inputs before them."""
+        return {int(path.stem.removeprefix("inputs-")): path for path in self._folder.glob("inputs-*.jsonl")}
+
+    def _delete_logs_before(self, base: int) -> None:
+        for begin, path in self._logs().items():
+            if begin < base:
+                path.unlink()
 
     def _open_log(self) -> IO[bytes]:
         file = self._log_path().open("ab", buffering=0)
@@ -185,16 +224,21 @@ class DurableExchange:
         self._inputs += 1
 
     def _replay(self) -> None:
-        path = self._log_path()
-        if not path.exists():
-            return
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
-        for line in data[:whole].splitlines():
-            self._apply(orjson.loads(line))
-            self._inputs += 1
+        logs = self._logs()
+        while (path := logs.pop(self._inputs, None)) is not None:
+            self._base = self._inputs
+            data = path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                os.truncate(path, whole)
+            for line in data[:whole].splitlines():
+                self._apply(orjson.loads(line))
+                self._inputs += 1
+        if missing := [begin for begin in logs if begin > self._base]:
+            raise SnapshotError(
+                f"The log of inputs ends at {self._inputs}, but there is one from {min(missing)} on: inputs between "
+                "them are lost."
+            )
         self.exchange.drain()
 
     def _key(self, account: str, read_only: bool, number: int) -> ApiKey:

@@ -1,0 +1,1 @@
+"""The exchange on disk: its log of inputs, and snapshots of its state."""
