@@ -14,7 +14,15 @@ from infra.bybit.readers.ledger_reading import AccountRecord, ExchangeRecords
 from infra.database.ledger_rows import LedgerRows, reading
 from infra.faults import OperatorError
 from statemachines.execution.reconciliation.positions import AVERAGE_TOLERANCE
-from statemachines.ledger.check import Difference, Figure, LedgerEntry, check_account, compare_earn, compare_positions
+from statemachines.ledger.check import (
+    Difference,
+    Figure,
+    LedgerEntry,
+    check_account,
+    compare_earn,
+    compare_positions,
+    read_from_ms,
+)
 from statemachines.ledger.exact import add
 from statemachines.portfolio.equity import USDT, Holdings, MissingPriceError, equity_usdt, spot_key
 from statemachines.values import Account
@@ -121,9 +129,7 @@ def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, 
     first_ms = max((entry.posted_ms for entry in entries if entry.kind == "opening"), default=0)
     # An opening within the lag: before it there is nothing to compare, and what it took over has no row.
     as_of_ms = max(as_of_ms, first_ms)
-    if not first_ms:
-        first_ms = min((entry.posted_ms for entry in entries), default=as_of_ms)
-    record = exchange.read(account, max(first_ms, from_ms))
+    record = exchange.read(account, read_from_ms(entries, from_ms) or as_of_ms)
     checked = check_account(account, entries, record.rows, record.balances, as_of_ms, from_ms)
     report = Report(as_of_ms, checked.entries, checked.figures, checked.differences)
     figures, differences = compare_positions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from api.ledger.beancount import instant, number
 from api.ledger.period import Period
 from infra.database.ledger_rows import LedgerRows, PostingRow
-from statemachines.ledger.postings import FEES, WALLET
+from statemachines.ledger.postings import EARN, EARN_LOCKED, FEES, WALLET
 
 COLUMNS: dict[str, str] = {
     "time_utc": "instant of the movement, ISO 8601, UTC, to the millisecond",
@@ -20,6 +20,7 @@ COLUMNS: dict[str, str] = {
     "coin": "coin that moved",
     "amount": "signed change of the wallet in this coin, the fee included",
     "fee": "part of it that is a fee: positive was paid, negative was received",
+    "earn_amount": "signed change of what is in Earn in this coin: yield paid into it, coins staked or redeemed",
     "price_usdt": "for a fill its price; else the coin's last closed spot price in USDT (1 for USDT); empty if unknown",
     "order_id": "our order id; the exchange's for an order that this system did not place",
     "trade_id": "the exchange's execution id",
@@ -32,6 +33,9 @@ COLUMNS: dict[str, str] = {
     "description": "what happened, in words; a row in suspense as it came from the exchange",
 }
 """The columns in their order, with their meaning."""
+
+_MOVED = {WALLET: 0, FEES: 1, EARN: 2, EARN_LOCKED: 2}
+"""The accounts of the ledger that a line shows, and their place in it: amount, fee, amount in Earn."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a text that a spreadsheet would take for a formula."""
@@ -75,18 +79,15 @@ def records(posting: PostingRow) -> list[dict[str, str]]:
     """The movements of one posting by account and coin; one without a movement still has a line of its own."""
     moved: dict[tuple[str, str], list[Decimal]] = {}
     for account, name, coin, amount in posting.lines:
-        if name in (WALLET, FEES):
-            sums = moved.setdefault((account, coin), [Decimal(0), Decimal(0)])
-            sums[0 if name == WALLET else 1] += amount
+        if name in _MOVED:
+            moved.setdefault((account, coin), [Decimal(0)] * 3)[_MOVED[name]] += amount
     if not moved:
         parts = posting.posting_id.split(":")
-        return [_record(posting, parts[1] if len(parts) > 1 else "", "", "", "")]
-    return [
-        _record(posting, account, coin, number(amount), number(fee)) for (account, coin), (amount, fee) in moved.items()
-    ]
+        return [_record(posting, parts[1] if len(parts) > 1 else "", "", ("", "", ""))]
+    return [_record(posting, account, coin, [number(one) for one in sums]) for (account, coin), sums in moved.items()]
 
 
-def _record(posting: PostingRow, account: str, coin: str, amount: str, fee: str) -> dict[str, str]:
+def _record(posting: PostingRow, account: str, coin: str, amounts: Sequence[str]) -> dict[str, str]:
     fill: Any = posting.execution or {}
     is_linear = fill.get("category") == "linear"
     return {
@@ -94,8 +95,9 @@ def _record(posting: PostingRow, account: str, coin: str, amount: str, fee: str)
         "account": account,
         "type": posting.kind,
         "coin": coin,
-        "amount": amount,
-        "fee": fee,
+        "amount": amounts[0],
+        "fee": amounts[1],
+        "earn_amount": amounts[2],
         "price_usdt": number(Decimal(fill["price"])) if fill else "",
         "order_id": _text(fill.get("client_order_id") or fill.get("venue_order_id") or ""),
         "trade_id": _text(fill.get("execution_id") or ""),

@@ -15,7 +15,7 @@ from infra.bybit.session import Sessions
 from statemachines.values import Account
 
 MAX_PAGES = 500
-"""A list longer than this is taken for a cursor that runs in circles."""
+"""A list longer than this is taken for one without end."""
 
 Call = Callable[[HTTP], Any]
 
@@ -94,13 +94,13 @@ class Caller:
         """All rows of a paged list; `call` gets the cursor ("" first), which is passed back unchanged. An answer that
         names another category than the one asked for says nothing about it."""
         rows: list[Any] = []
-        cursor = ""
+        cursor, given = "", set[str]()
         for _page in range(MAX_PAGES):
             result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
             if category is not None:
                 result.repeats_if_told("category", category)
             rows.extend(result.items("list"))
-            cursor = next_cursor(result)
+            cursor = next_cursor(result, given)
             if not cursor:
                 return rows
         raise TooManyPagesError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
@@ -114,9 +114,13 @@ def at_cursor(at: str) -> dict[str, str]:
 LONGEST_CURSOR = 2_000
 
 
-def next_cursor(result: Row) -> str:
-    """Where the next page begins; "" on the last one. It is opaque and goes back unchanged."""
+def next_cursor(result: Row, given: set[str]) -> str:
+    """Where the next page begins; "" on the last one. It is opaque and goes back unchanged. `given` are those of the
+    pages before: one that comes again leads in a circle."""
     cursor = result.raw("nextPageCursor") if result.has("nextPageCursor") else ""
     if not isinstance(cursor, str) or len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
         raise result.error("nextPageCursor", cursor, f"a text of at most {LONGEST_CURSOR} printable characters")
+    if cursor in given:
+        raise result.error("nextPageCursor", cursor, "another cursor than those of the pages before")
+    given.add(cursor)
     return cursor

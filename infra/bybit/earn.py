@@ -15,6 +15,7 @@ from infra.bybit.caller import MAX_PAGES, Caller, TooManyPagesError, at_cursor, 
 from infra.bybit.errors import Fault, GatewayError
 from infra.bybit.parsing.earn import (
     FLEXIBLE,
+    is_pending_yield,
     order_type,
     parse_position,
     parse_product,
@@ -64,10 +65,11 @@ class EarnGateway:
         reported in the reading and leaves what depends on it unknown."""
         try:
             positions = self._positions(account)
-            yields = None if yields_since_ms is None else self._yields(account, yields_since_ms)
+            yields, is_pending = (None, False) if yields_since_ms is None else self._yields(account, yields_since_ms)
         except (GatewayError, UnparsableError) as error:
             return self._unread(account, error, coins)
-        return self._with_products(account, EarnReading(access="granted", positions=positions, yields=yields), coins)
+        reading = EarnReading(access="granted", positions=positions, yields=yields, has_pending_yields=is_pending)
+        return self._with_products(account, reading, coins)
 
     def _unread(self, account: Account, error: Exception, coins: tuple[str, ...]) -> EarnReading:
         if isinstance(error, GatewayError) and (
@@ -97,25 +99,27 @@ class EarnGateway:
         )
         return _distinct([parse_position(row) for row in rows], lambda one: one.product_id, "position")
 
-    def _yields(self, account: Account, since_ms: int) -> tuple[EarnYield, ...]:
+    def _yields(self, account: Account, since_ms: int) -> tuple[tuple[EarnYield, ...], bool]:
+        """The payments made since an instant, and whether some of the last week are still to be made."""
         now_ms = self._clock.now_ms()
-        start, found = max(since_ms, now_ms - REACH_MS), []
+        start, found, is_pending = max(since_ms, now_ms - REACH_MS), list[EarnYield](), False
         while start <= now_ms:
             end = min(start + WINDOW_MS - 1, now_ms + READING_MS)
             rows = self._pages(account, _yields_between(start, end), yield_rows)
             found += [one for row in rows if (one := parse_yield(row, now_ms + READING_MS)) is not None]
+            is_pending |= any(is_pending_yield(row, now_ms - WINDOW_MS) for row in rows)
             start += WINDOW_MS
-        return _distinct(list(dict.fromkeys(found)), lambda one: one.yield_id, "yield")
+        return _distinct(list(dict.fromkeys(found)), lambda one: one.yield_id, "yield"), is_pending
 
     def _pages(
         self, account: Account, call: Callable[[HTTP, dict[str, str]], object], rows_of: Callable[[Row], list[Row]]
     ) -> list[Row]:
         rows: list[Row] = []
-        at = ""
+        at, given = "", set[str]()
         for _page in range(MAX_PAGES):
             result = self._caller.result(account, GROUP, lambda s, at=at: call(s, at_cursor(at)))  # type: ignore[misc]
             rows += rows_of(result)
-            at = next_cursor(result)
+            at = next_cursor(result, given)
             if not at:
                 return rows
         raise TooManyPagesError(0, f"a list of {GROUP} has more than {MAX_PAGES} pages", Fault.TRANSIENT)

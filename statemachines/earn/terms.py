@@ -68,12 +68,14 @@ class EarnYield(Frozen):
 
 class EarnReading(Frozen):
     """The Earn side of an account. `access` is "denied" when the key may not use Earn or the exchange does not offer
-    it, "unknown" when it could not be read; `problem` is then the reason. None: not known, or not requested."""
+    it, "unknown" when it could not be read; `problem` is then the reason. None: not known, or not requested.
+    `has_pending_yields`: payments are listed that have not been made yet, and that keep their instant when they are."""
 
     access: Literal["granted", "denied", "unknown"]
     problem: str = ""
     positions: tuple[EarnPosition, ...] | None = None
     yields: tuple[EarnYield, ...] | None = None
+    has_pending_yields: bool = False
     products: tuple[EarnProduct, ...] | None = None
     products_problem: str = ""
 

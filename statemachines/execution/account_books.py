@@ -60,10 +60,6 @@ class AccountBooks:
         self.activity = 0
         self.is_dirty = False
 
-    def is_booked(self, report: ExecutionReport) -> bool:
-        """Whether the execution has been booked, or is older than any that could be missing."""
-        return report.execution_id in self.deduplicator or report.executed_ms <= self.deduplicator.horizon_ms
-
     def changed(self) -> None:
         """Money or positions have changed: write the row, and treat readings under way as overlapped."""
         self.is_dirty = True

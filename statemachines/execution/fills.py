@@ -35,15 +35,13 @@ class Taken(StrEnum):
 def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_listed: bool = False) -> Taken:
     """Book a row of the execution stream or list. `is_listed`: the row is from the list that reconciliation reads."""
     books = context.books[report.account]
+    if is_booked(context, report):
+        if report.execution_id not in books.deduplicator:
+            text = f"{report.execution_id} was counted before, or is older than any that could be missing"
+            context.remark(str(report.account), "old_execution", text)
+        return Taken.KNOWN
     parts = context.ours(report.client_order_id, report.venue_order_id)
     parent = context.parents.get(parts.intent_id) if parts else None
-    if report.execution_id in books.deduplicator:
-        return Taken.KNOWN
-    if report.executed_ms <= books.deduplicator.horizon_ms and not _is_of_current_order(parent, parts):
-        context.remark(
-            str(report.account), "old_execution", f"{report.execution_id} is older than any that could be missing"
-        )
-        return Taken.KNOWN
     doubt = suspect_reports.doubt_of(context, report, parts, parent)
     if doubt.problem and not (is_listed and suspect_reports.is_confirmed(books, report)):
         suspect_reports.refuse_execution(context, books, report, doubt.problem)
@@ -67,8 +65,18 @@ def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_lis
     return Taken.CONTRADICTION if doubt.problem else Taken.BOOKED
 
 
-def _is_of_current_order(parent: ParentOrder | None, parts: ClientOrderIdParts | None) -> bool:
-    return bool(parent and parts and parent.order and parent.order.child == parts.child and not parent.is_ended)
+def is_booked(context: ExecutionContext, report: ExecutionReport) -> bool:
+    """Whether an execution was booked before, or is older than any that could be missing (EX-2). The account remembers
+    a bounded number of ids; an order under way, which may outlive them, remembers its own."""
+    deduplicator = context.books[report.account].deduplicator
+    if report.execution_id in deduplicator:
+        return True
+    parts = context.ours(report.client_order_id, report.venue_order_id)
+    parent = context.parents.get(parts.intent_id) if parts else None
+    order = parent.order if parent is not None and not parent.is_ended else None
+    if order is not None and parts is not None and order.child == parts.child:
+        return report.execution_id in order.executions
+    return report.executed_ms <= deduplicator.horizon_ms
 
 
 def _book_funding(context: ExecutionContext, report: ExecutionReport) -> None:

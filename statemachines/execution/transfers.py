@@ -26,6 +26,7 @@ from statemachines.requests import (
 from statemachines.requests import (
     TransferState as TransferStatus,
 )
+from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account
 
 _Work = TransferWork
@@ -149,6 +150,42 @@ def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> N
 
 
 def _done(context: ExecutionContext, work: TransferWork) -> None:
+    _book(context, work)
+    _end(context, work, "done", "")
+    context.publish_balances(work.ordered.from_account)
+    context.publish_balances(work.ordered.to_account)
+
+
+def take_landed(context: ExecutionContext, row: TransactionRow) -> bool:
+    """A row of the log of a transfer that ended here because the exchange did not show it, and that was made all the
+    same: an id of ours stays ours. It is booked, and its rows are expected. False when the row is of no such transfer.
+    """
+    for work in context.transfers.known():
+        is_uncertain = work.looks > 0 and work.attempts > len(context.parameters.retry_delays_s)
+        if work.state is not TransferState.FAILED or not is_uncertain or (row.time_ms or 0) < work.requested_ms:
+            continue
+        ordered = work.ordered
+        legs = {ordered.from_account: ordered.amount.copy_negate(), ordered.to_account: ordered.amount}
+        if row.coin != ordered.coin or row.change is None or legs.get(row.account) != row.change:
+            continue
+        _book(context, work)
+        work.reason = ""
+        text = f"{ordered.amount} {ordered.coin} from {ordered.from_account} to {ordered.to_account}"
+        _move(context, work, "land", f"{text} was moved after its end here")
+        context.alert(
+            "warning",
+            "a transfer that counted as failed was made",
+            f"{text} ({ordered.transfer_id}, {ordered.purpose}): the exchange had not shown it in "
+            f"{work.looks} look-ups. It was booked as the transfer that it is; what was ordered in its place meanwhile "
+            "was moved as well, which the allocation corrects. No action is required.",
+        )
+        context.publish_balances(ordered.from_account)
+        context.publish_balances(ordered.to_account)
+        return True
+    return False
+
+
+def _book(context: ExecutionContext, work: TransferWork) -> None:
     ordered = work.ordered
     post(
         context,
@@ -164,9 +201,6 @@ def _done(context: ExecutionContext, work: TransferWork) -> None:
     )
     expect_row(context, work, ordered.from_account)
     expect_row(context, work, ordered.to_account)
-    _end(context, work, "done", "")
-    context.publish_balances(ordered.from_account)
-    context.publish_balances(ordered.to_account)
 
 
 def expect_row(context: ExecutionContext, work: TransferWork, account: Account) -> None:

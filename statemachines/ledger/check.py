@@ -16,8 +16,12 @@ from statemachines.ledger.postings import EARN, FEES, FUNDING, STAKING, WALLET
 from statemachines.ledger.transaction_types import FLEXIBLE_STAKING, TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import attribute, posting_id, transaction_posting
 from statemachines.transaction_log.row import TransactionRow
+from statemachines.values import HOUR_MS
 
 ZERO = Decimal(0)
+BOOKED_WITHIN_MS = HOUR_MS
+"""How long after its row a movement may be booked: a transfer whose outcome was not known at first, say."""
+
 Lines = dict[tuple[str, str], Decimal]
 """Amounts by ledger account and coin."""
 
@@ -78,27 +82,33 @@ def check_account(
     as_of_ms: int,
     from_ms: int = 0,
 ) -> AccountCheck:
-    """Compare balances, fees, funding and every single entry. `entries` are all postings of the account; `rows` the
-    transaction log since its first entry, or since `from_ms`, without gaps until now; `wallet_now` is read after it."""
+    """Compare balances, fees, funding and every single entry. `entries` are all postings of the account, `rows` its
+    transaction log since `read_from_ms` without gaps until now; `wallet_now` is read after it."""
     check = AccountCheck()
     ours = [entry for entry in entries if entry.posted_ms <= as_of_ms]
-    opening_ms = max((entry.posted_ms for entry in ours if entry.kind == "opening"), default=0)
+    opening_ms = _opening_ms(ours)
     begin_ms = max(from_ms, opening_ms)
+    # What no entry claims up to here was there before: it is part of the opening, or of an account that was empty then.
+    before_ms = max(opening_ms or min((entry.posted_ms for entry in ours), default=0) - 1, from_ms - 1)
+    earliest_ms = read_from_ms(ours, from_ms)
     every = list(rows)
-    theirs = [row for row in every if _time(row) <= as_of_ms and _time(row) >= begin_ms]
-    _compare_entries(check, account, ours, theirs, begin_ms, opening_ms)
+    theirs = [row for row in every if row.time_ms is None or earliest_ms <= row.time_ms <= as_of_ms]
+    counted = _compare_entries(check, account, ours, theirs, begin_ms, before_ms)
     since = [row for row in every if _time(row) > as_of_ms]
     _compare_balances(check, account, ours, wallet_now, since)
     compared = [entry for entry in ours if entry.posted_ms >= begin_ms and entry.kind != "opening"]
-    # Rows at the instant of the opening that no entry claims are part of it.
-    claimed = {name for entry in compared for name in (entry.posting_id, entry.posting_id.rpartition(":")[2])}
-    counted = [
-        row for row in theirs if _time(row) > opening_ms or posting_id(row) in claimed or row.trade_id in claimed
-    ]
-    _compare_totals(check, account, "fees", compared, FEES, [(row.coin, row.fee) for row in counted])
-    funding = [(row.coin, row.funding.copy_negate()) for row in counted]
-    _compare_totals(check, account, "funding paid", compared, FUNDING, funding)
+    _compare_totals(check, account, "fees", compared, FEES, counted)
+    _compare_totals(check, account, "funding paid", compared, FUNDING, counted)
     return check
+
+
+def read_from_ms(entries: Iterable[LedgerEntry], from_ms: int = 0) -> int:
+    """From when on the log is read for `check_account`; 0 for an account without entries. A transfer is booked when its
+    outcome is known, which is after the instant of its row; an opening took over what had happened until then."""
+    ours = list(entries)
+    opening_ms = _opening_ms(ours)
+    first_ms = opening_ms or min((entry.posted_ms for entry in ours), default=0)
+    return max(opening_ms, max(from_ms, first_ms) - BOOKED_WITHIN_MS, 0)
 
 
 def compare_positions(
@@ -151,9 +161,11 @@ def _compare_entries(
     ours: Sequence[LedgerEntry],
     theirs: Sequence[TransactionRow],
     begin_ms: int,
-    opening_ms: int,
-) -> None:
-    """Every row has its entry, every entry its rows, and both say the same."""
+    before_ms: int,
+) -> list[Lines]:
+    """Every row has its entry, every entry its rows, and both say the same. Returns what the rows say that belong to
+    the entries from `begin_ms` on, or to none at all."""
+    counted: list[Lines] = []
     left = {entry.posting_id: entry for entry in ours}
     for name in _reversed(left):
         del left[name]
@@ -161,8 +173,10 @@ def _compare_entries(
         check.entries += 1
         found = _claim(account, rows, left)
         if found is None:
-            if min(_time(row) for row in rows) > opening_ms:
-                check.differences += [_missing(account, row) for row in rows if row.change or row.problem]
+            if min(_time(row) for row in rows) > before_ms:
+                missing = [row for row in rows if row.change or row.problem]
+                check.differences += [_missing(account, row) for row in missing]
+                counted += [expected_lines(row) for row in missing]
             continue
         wanted = _lines(item for row in rows for item in expected_lines(row).items())
         if found.kind == "transfer":
@@ -173,6 +187,8 @@ def _compare_entries(
                 for line in transaction_posting(rows[0], attribute(rows[0]), 0).lines
             )
         had = _lines(found.lines.items())
+        if found.posted_ms >= begin_ms and found.kind != "opening":
+            counted.append(wanted)
         if rows[0].change is None:
             check.differences.append(_unread(account, found, rows[0]))
         elif had != wanted:
@@ -181,6 +197,11 @@ def _compare_entries(
         is_due = entry.kind != "opening" and entry.posted_ms >= begin_ms
         if is_due and any(amount for (name, _coin), amount in entry.lines.items() if name == WALLET):
             check.differences.append(_surplus(account, entry))
+    return counted
+
+
+def _opening_ms(entries: Iterable[LedgerEntry]) -> int:
+    return max((entry.posted_ms for entry in entries if entry.kind == "opening"), default=0)
 
 
 def _by_entry(account: str, rows: Iterable[TransactionRow]) -> Iterable[list[TransactionRow]]:
@@ -253,10 +274,10 @@ def _compare_totals(
     what: str,
     entries: Sequence[LedgerEntry],
     ledger_account: str,
-    shown: Iterable[tuple[str, Decimal]],
+    shown: Iterable[Lines],
 ) -> None:
     ours = _lines(item for entry in entries for item in entry.lines.items() if item[0][0] == ledger_account)
-    theirs = _lines(((ledger_account, coin), amount) for coin, amount in shown if coin)
+    theirs = _lines(item for lines in shown for item in lines.items() if item[0][0] == ledger_account)
     for key in sorted({*ours, *theirs}):
         figure = Figure(account, what, key[1], ours.get(key, ZERO), theirs.get(key, ZERO))
         check.figures.append(figure)

@@ -32,7 +32,7 @@ from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, Portf
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 
 ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY = "engine", "portfolio", "instruments"
-SCHEMA = 2
+SCHEMA = 3
 
 
 def with_capital(row: StateRow) -> StateRow:
@@ -45,12 +45,18 @@ def with_capital(row: StateRow) -> StateRow:
     return row._replace(schema=2, data=data)
 
 
+def with_outside(row: StateRow) -> StateRow:
+    """Schema 2 was written by versions that did not set aside what is not ours."""
+    is_asset = row.key not in (ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY, RELEASES_KEY)
+    return row._replace(schema=3, data={**row.data, "outside": "0"} if is_asset else row.data)
+
+
 def is_idle_row(row: StateRow) -> bool:
     """Whether the row of an asset that is no longer configured has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
-DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital}), is_idle=is_idle_row)
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital, 2: with_outside}), is_idle=is_idle_row)
 
 
 class TrendEngine:

@@ -108,7 +108,7 @@ class Position:
                 return []  # a pause between attempts, or the stop is still filling: its end shows the remainder
             lots = self._in_lots(t.held)
             t.closes_rest = lots == 0
-            if t.closes_rest and t.rest_is_refused:
+            if t.closes_rest and (t.rest_is_refused or t.outside):  # quantity 0 closes what is not ours too
                 return [*self._keep_dust(), *self._settle(now_ms)]
             intent = self._orders.exit(t, lots or t.held)
             t.exit = intent.intent_id
@@ -141,18 +141,20 @@ class Position:
         t = self.trade
         t.dust, t.held = t.direction * t.held, Decimal(0)
         price = self._view.price(self.asset.symbol)
+        why = "the exchange refuses to close it" if t.rest_is_refused else "cannot be closed without what is not ours"
         text = (
-            f"{plain(t.dust)} {self.asset.symbol}, {abs(t.dust) * price:.2f} USDT, is below a lot and the exchange "
-            "refuses to close it. It stays in the account, counts in equity, and the engine continues without it. No "
+            f"{plain(t.dust)} {self.asset.symbol}, {abs(t.dust) * price:.2f} USDT, is below a lot and {why}. "
+            "It stays in the account, counts in equity, and the engine continues without it. No "
             "action is required."
         )
         data = {"dust": plain(t.dust)}
         return [self.machine.remark("dust", text, data), self._orders.alert("info", "dust is left", text)]
 
     def _hold(self, position: Decimal) -> bool:
-        """Take the account's holding after a change: dust on the position's side becomes part of it, dust on the other
-        side is offset first. False when the position has flipped."""
+        """Take the account's holding after a fill, without what is not ours: dust on the position's side becomes part
+        of it, dust on the other side is offset first. False when the position has flipped."""
         t = self.trade
+        position -= t.outside
         own = position * t.direction
         if own < 0 and abs(position) > abs(t.dust):
             return False
@@ -176,9 +178,9 @@ class Position:
         return [self._orders.end_alert(condition, text)]
 
     def _end_alerts(self) -> Commands:
-        return [
-            command for condition in tuple(self.trade.alerted) for command in self._end_alert(condition, "it is flat")
-        ]
+        """What is not ours stays reported."""
+        over = (one for one in tuple(self.trade.alerted) if one != "position" or not self.trade.outside)
+        return [command for condition in over for command in self._end_alert(condition, "it is flat")]
 
     # --- stop ---
 

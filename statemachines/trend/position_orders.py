@@ -44,6 +44,8 @@ class PositionOrders(Position):
         self.trade = Trade(
             blocked_through_ms=self.trade.blocked_through_ms,
             dust=self.trade.dust,
+            outside=self.trade.outside,
+            alerted=self.trade.alerted,
             direction=direction,
             signal_close_ms=close_ms,
             signal_atr=atr,
@@ -181,23 +183,29 @@ class PositionOrders(Position):
         return []
 
     def adopt(self, quantity: Decimal, now_ms: int) -> Commands:
-        """Adopt the exchange's position after a reconciliation (OR-9); a surplus is reported, never traded against."""
+        """Adopt the exchange's position after a reconciliation or an external fill (OR-9). What is missing is gone,
+        also while orders are under way: their fills are reported before. What is more, or of the other sign, is not
+        ours: it is reported, set aside and never traded."""
         t = self.trade
-        if quantity == self.account_quantity or t.entry or t.exit or t.cut or (t.stop is not None and t.stop.fired):
-            return self._end_alert("position", "the positions agree again") if quantity == self.account_quantity else []
-        own = quantity - t.dust
-        if t.direction * own < 0 or abs(own) > t.held:
-            if self.is_free and quantity * t.dust >= 0 and abs(quantity) < abs(t.dust):
-                t.dust = quantity  # the dust, or part of it, was closed externally
-                return []
-            text = f"the exchange holds {plain(quantity)}, this engine {plain(self.account_quantity)}"
-            return [self._raise_alert("position", "position is not ours", text)]
-        t.held = abs(own)
+        surplus = quantity - t.dust
+        if self.is_free and quantity * t.dust >= 0 and abs(quantity) < abs(t.dust):
+            t.dust, surplus = quantity, Decimal(0)  # the dust, or part of it, was closed externally
+        held = min(max(surplus * t.direction, Decimal(0)), t.held)
+        t.outside = surplus - t.direction * held or Decimal(0)
+        if t.outside:
+            text = f"the exchange holds {plain(quantity)}, this engine {plain(quantity - t.outside)}"
+            told: Commands = [self._raise_alert("position", "position is not ours", text)]
+        else:
+            told = self._end_alert("position", "the positions agree again")
+        if held == t.held:
+            return told
+        t.held = held
         if self.is_leaving:
-            return self._settle(now_ms)
+            return [*told, *self._settle(now_ms)]
         if t.held == 0:
-            return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
-        return self._guard(now_ms, f"the exchange holds only {plain(t.held)}")
+            reason = "the position no longer exists at the exchange"
+            return [*told, *self.leave("EXTERNAL", reason, now_ms - 1, now_ms)]
+        return [*told, *self._guard(now_ms, f"the exchange holds only {plain(t.held)}")]
 
     def tick(self, now_ms: int) -> Commands:
         """Perform the checks that are due: the stop's confirmation, the next attempt of an exit."""
@@ -238,17 +246,19 @@ class PositionOrders(Position):
         text = f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)} ({fill.intent_id or 'no intent'}) while flat"
         if not self._orders.is_ours(fill.intent_id):
             return [self._orders.alert("critical", "fill is not ours", text)]
-        own = fill.position_quantity - self.trade.dust
-        if fill.position_quantity == 0 or own == 0:
+        position = fill.position_quantity - self.trade.outside
+        if position in (0, self.trade.dust):
             return []
         self.trade = Trade(
             blocked_through_ms=max(self.trade.blocked_through_ms, fill.executed_ms),
-            direction=1 if fill.position_quantity > 0 else -1,
-            held=abs(fill.position_quantity),
+            direction=1 if position > 0 else -1,
+            held=abs(position),
+            outside=self.trade.outside,
+            alerted=self.trade.alerted,
             exit_rule="STRAY",
             exit_reason=text,
         )
-        note = self.machine.stray(text, {"position": plain(fill.position_quantity)})
+        note = self.machine.stray(text, {"position": plain(position)})
         return [note, self._orders.alert("warning", "late fill is closed", text), *self._settle(now_ms)]
 
     def _on_cut_done(self, done: IntentEnded, now_ms: int) -> Commands:

@@ -43,7 +43,8 @@ class Trade(BaseModel):
     `cut` are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
     `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of them;
     `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that. `dust` is
-    the signed remainder of earlier positions; it is not a position (X1). `alerted` holds the conditions with an open
+    the signed remainder of earlier positions; it is not a position (X1). `outside` is the signed part of the account's
+    position that is not ours (EXTERNAL): it is never traded (OR-9). `alerted` holds the conditions with an open
     alert. `cut_gives`: the cut gives capital (O4) and is not TR-13's. No entry is made at a daily close at or before
     `blocked_through_ms` (T2, T3).
     """
@@ -78,14 +79,17 @@ class Trade(BaseModel):
     closes_rest: bool = False
     rest_is_refused: bool = False
     dust: Decimal = Decimal(0)
+    outside: Decimal = Decimal(0)
     alerted: list[str] = Field(default_factory=list)
     retry_ms: int | None = None
     cut: str | None = None
     cut_gives: bool = False
 
     def flat(self) -> Trade:
-        """The state without a position; only what outlasts a trade is kept."""
-        return Trade(blocked_through_ms=self.blocked_through_ms, dust=self.dust)
+        """The state without a position; only what outlasts a trade is kept: alerts that have not ended, too."""
+        return Trade(
+            blocked_through_ms=self.blocked_through_ms, dust=self.dust, outside=self.outside, alerted=self.alerted
+        )
 
     @property
     def average_price(self) -> Decimal:

@@ -31,7 +31,7 @@ from infra.bybit.readers.ledger_reading import ExchangeRecords
 from infra.bybit.session import DirectSessions
 from infra.config import EternalConfig
 from infra.database import connection, ledger_rows
-from infra.database.ledger_rows import reading
+from infra.database.ledger_rows import PostingRow, reading
 from infra.database.store import PostgresStore
 from infra.faults import OperatorError
 from infra.processes.ports import free_ports
@@ -228,6 +228,23 @@ def test_the_csv_has_one_line_per_movement_with_the_realized_profit_of_each_fill
     suspense = [line for line in lines if line["type"] == "suspense"]
     assert len(suspense) == 2 and all("HYPERLINK" in line["description"] for line in suspense)
     assert not [cell for line in lines for cell in line.values() if cell.startswith(("=", "@", "+"))]
+
+
+def test_yield_that_stays_in_earn_is_income_with_coin_amount_and_price() -> None:
+    """It moves no wallet: its line had neither a coin nor an amount, and the income was missing from the sums."""
+
+    def lines(posting: PostingFact) -> list[dict[str, str]]:
+        moved = tuple((str(one.account), one.ledger_account, one.coin, one.amount) for one in posting.lines)
+        return tax_csv.records(
+            PostingRow(posting.posting_id, posting.kind, posting.posted_ms, posting.description, moved)
+        )
+
+    (paid,) = lines(postings.yield_posting(A, "y1", "ETH", D("0.00013"), DAY_ONE))
+    assert (paid["type"], paid["coin"], paid["amount"], paid["earn_amount"]) == ("earn", "ETH", "0", "0.00013")
+    (staked,) = lines(postings.staking_posting("s1", A, "ETH", D(4), DAY_ONE, "stake"))
+    assert (staked["amount"], staked["fee"], staked["earn_amount"]) == ("-4", "0", "4")
+    (nothing,) = lines(from_log(6, "BONUS", "USDT", None, DAY_ONE))
+    assert (nothing["coin"], nothing["amount"], nothing["earn_amount"]) == ("", "", "")
 
 
 def test_a_page_of_a_large_ledger_is_read_quickly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -69,6 +69,11 @@ def parse_yield(row: Row, not_after_ms: int) -> EarnYield | None:
     )
 
 
+def is_pending_yield(row: Row, since_ms: int) -> bool:
+    """Whether a payment that `parse_yield` has read is still to be made; one from before `since_ms` never will be."""
+    return _STATUSES[row.text("status")] == "PENDING" and row.instant("createdAt") >= since_ms
+
+
 def parse_status(row: Row) -> StakingStatusName:
     """The state of a staking order."""
     status = row.text("status")

@@ -34,6 +34,7 @@ TRANSFER_TABLE: Table[TransferState] = Table(
         Row("done", _S.UNKNOWN, _S.DONE, "OR-6: the look-up shows that it succeeded; it is posted"),
         Row("fail", _S.SENT, _S.FAILED, "OR-6: permanently refused; nothing was moved or booked"),
         Row("fail", _S.UNKNOWN, _S.FAILED, "OR-6: the look-up shows that it failed, or the retries are exhausted"),
+        Row("land", _S.FAILED, _S.DONE, "OR-6: the log shows that it was made after its end here; it is posted"),
     ),
     {
         _S.REQUESTED: "ПОРУЧЕН",

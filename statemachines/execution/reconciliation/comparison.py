@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from statemachines.execution import submission, suspect_reports
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
-from statemachines.execution.fills import Taken, post, take_execution
+from statemachines.execution.fills import Taken, is_booked, post, take_execution
 from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.report_checks import lacks_realized
@@ -84,8 +85,7 @@ def open_account(context: ExecutionContext, snapshot: AccountSnapshot, began_ms:
 
 def lacks_profit(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
     """Whether an execution that is not booked yet comes without its realised profit."""
-    books = context.books[snapshot.account]
-    return any(lacks_realized(row) for row in missing_executions(books.is_booked, snapshot.executions))
+    return any(lacks_realized(row) for row in missing_executions(partial(is_booked, context), snapshot.executions))
 
 
 def apply_executions(
@@ -96,7 +96,7 @@ def apply_executions(
     books = context.books[snapshot.account]
     suspect_reports.drop_unlisted(context, books, doubted_before, snapshot)
     found = []
-    for row in missing_executions(books.is_booked, snapshot.executions):
+    for row in missing_executions(partial(is_booked, context), snapshot.executions):
         taken = take_execution(context, row, is_listed=True)
         if taken in (Taken.BOOKED, Taken.CONTRADICTION):
             found.append(execution_finding(row, contradicts=taken is Taken.CONTRADICTION))

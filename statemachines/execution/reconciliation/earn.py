@@ -78,7 +78,7 @@ def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
             context.count_result(snapshot.account, one.coin, one.amount)  # part of what is held, and a result (F11)
         text = f"Earn has paid {one.amount} {one.coin}"
         context.note(str(snapshot.account), "yield", text, amount=str(one.amount), coin=one.coin)
-    return True
+    return not snapshot.earn.has_pending_yields
 
 
 def open_yields(books: AccountBooks, reading: EarnReading | None) -> None:

@@ -107,8 +107,10 @@ class Reconciler:
     def request(self, reason: str, *, follows_gap: bool = False) -> None:
         """Compare again; if a pass is under way, directly after it."""
         if self._pass is not None:
-            self._requested = "" if self._pass.reason == START else reason
-            self._gap_requested |= follows_gap and bool(self._requested)
+            if self._pass.reason != START or reason == DAY:
+                # The day's pass reads the transaction log and what Earn offers; no other one stands in for it.
+                self._requested = DAY if self._requested == DAY else reason
+                self._gap_requested |= follows_gap
             return
         if self._context.is_started:
             self._start(reason, follows_gap)

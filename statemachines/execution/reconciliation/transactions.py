@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from statemachines.execution import transfers
 from statemachines.execution.account_books import AccountBooks
 from statemachines.execution.context import ExecutionContext
 from statemachines.execution.fills import post
@@ -16,7 +17,6 @@ from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.earn import take_yields
 from statemachines.execution.reconciliation.findings import Finding, Kind
 from statemachines.execution.records.transaction_records import Correction
-from statemachines.execution.transfers import expect_row
 from statemachines.facts import PostingFact
 from statemachines.ledger.exact import add
 from statemachines.ledger.postings import DEPOSITS, WALLET, WITHDRAWALS, reversal_posting, wallet_lines
@@ -47,7 +47,7 @@ def log_since_ms(context: ExecutionContext, books: AccountBooks) -> int:
         for work in context.transfers.known():
             is_unexpected = work.requested_ms > books.reconciled_ms and work.ordered.transfer_id not in expected
             if work.state is TransferState.DONE and is_unexpected:
-                expect_row(context, work, books.account)
+                transfers.expect_row(context, work, books.account)
     return max(records.read_ms - context.parameters.reconcile_overlap_ms, 0)
 
 
@@ -69,6 +69,10 @@ def apply_transactions(context: ExecutionContext, snapshot: AccountSnapshot) -> 
             continue
         records.seen.add(row.key, row.time_ms or snapshot.market_ms)
         if _is_own(books, row) or (row.change == ZERO and not attribution.suspense_reason):
+            continue
+        if _is_transfer(row) and transfers.take_landed(context, row):
+            _is_own(books, row)  # it is one of those expected since then
+            late.setdefault(row.coin, []).append(row)
             continue
         findings.append(_book(context, row, attribution, snapshot.market_ms))
         late.setdefault(row.coin, []).append(row)

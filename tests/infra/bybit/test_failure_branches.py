@@ -54,17 +54,36 @@ def envelope(result: Any, code: int = 0, message: str = "OK") -> dict[str, Any]:
 
 
 def test_a_list_without_end_is_a_failure_not_a_part_of_it() -> None:
-    """A cursor that runs in circles."""
+    """Each page names a further one."""
     pages: list[str] = []
 
     def handle(_method: str, path: str, params: Any, _account: Any) -> Any:
         pages.append(params.get("cursor", ""))
-        return envelope({"list": [order_row(orderId=str(len(pages)))], "nextPageCursor": "again"})
+        return envelope({"list": [order_row(orderId=str(len(pages)))], "nextPageCursor": f"c{len(pages)}"})
 
     reader = AccountReader(Caller(DirectSessions(handle), None), StandingClock(NOW))
     with pytest.raises(GatewayError, match=f"more than {MAX_PAGES} pages") as raised:
         reader.open_orders(A, "linear", orderLinkId="abc-1")
     assert raised.value.fault is Fault.TRANSIENT and len(pages) == MAX_PAGES
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_cursor_that_runs_in_a_circle_is_noticed_at_once(log: bool) -> None:
+    """The pages were read over and over, up to the most that are read; of the transaction log then each half of the
+    span, and again each half of that: 15,000 requests, for which the cancels of the account waited."""
+    pages: list[str] = []
+
+    def handle(_method: str, path: str, params: Any, _account: Any) -> Any:
+        pages.append(params.get("cursor", ""))
+        return envelope({"list": [], "nextPageCursor": "b" if pages[-1] == "a" else "a"})
+
+    reader = AccountReader(Caller(DirectSessions(handle), None), StandingClock(NOW))
+    with pytest.raises(UnparsableError, match="another cursor than those of the pages before"):
+        if log:
+            reader.transactions(A, NOW - 5, [])
+        else:
+            reader.open_orders(A, "linear", orderLinkId="abc-1")
+    assert pages == ["", "a", "b"]
 
 
 class Limiter(RateLimiter):

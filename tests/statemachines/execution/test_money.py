@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
-from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored
+from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored, Withdraw
 from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
-from tests.statemachines.execution.rig import Rig
+from tests.statemachines.execution.rig import Rig, maker
 
 D = Decimal
 
@@ -229,4 +230,46 @@ def test_a_reported_profit_of_0_is_0_in_any_order_of_the_reports() -> None:
     assert rig.book(Account.TREND_1).wallet("USDT") == rig.exchange.wallets[Account.TREND_1]["USDT"]
     rig.tell(StreamRestored(stream="private"))
     rig.settle()
+    assert not [posting for posting in rig.recorded(PostingFact) if posting.kind == "adjustment"]
+
+
+def test_ex2_a_look_up_books_nothing_again_that_the_account_has_forgotten() -> None:
+    """The account remembers a bounded number of ids; an order that rests while thousands of others fill outlives them.
+    Its look-up shows all its executions, and those that were forgotten were booked a second time."""
+    rig = Rig(parameters=OrderParameters(seen_buckets=2, seen_per_bucket=2)).start()
+    rig.approve(**maker(1))
+    rig.settle()
+    (link,) = rig.exchange.orders
+    rig.exchange.fill(link, D("0.1"), maker=True)
+    rig.settle()
+    for number in range(2, 10):
+        rig.approve(number, engine=ActorName.CORE_HODL, category="spot")
+        rig.settle()
+    rig.tell(Withdraw(intent_id="core-hodl-1", engine=ActorName.CORE_HODL, reason="test"))
+    rig.answer(rig.waiting(f"{link}:cancel")[0], Unknown(why="time-out"))
+    rig.settle()
+    account = Account.CORE_HODL
+    assert rig.book(account).coins() == {c: a for c, a in rig.exchange.wallets[account].items() if a}
+    assert len(rig.bodies(Fill)) == 9 and not rig.repeated
+    (end,) = [body for body in rig.bodies(IntentEnded) if body.intent_id == "core-hodl-1"]
+    assert end.filled_quantity == D("0.1")
+
+
+def test_or9_a_missed_fill_of_a_resting_order_is_booked_however_many_fills_came_after_it() -> None:
+    """It was older than what the account remembers, and so "older than any that could be missing": the order waited for
+    it until its end, and the comparison found a difference."""
+    rig = Rig(parameters=OrderParameters(seen_buckets=2, seen_per_bucket=2)).start()
+    rig.approve(**maker(1))
+    rig.settle()
+    (link,) = rig.exchange.orders
+    rig.exchange.fill(link, D("0.1"), maker=True)
+    rig.exchange.frames.clear()  # the stream is down
+    for number in range(2, 10):
+        rig.approve(number, engine=ActorName.CORE_HODL, category="spot")
+        rig.settle()
+    rig.tell(StreamRestored(stream="private CORE-HODL"))
+    rig.settle()
+    account = Account.CORE_HODL
+    assert rig.book(account).coins() == {c: a for c, a in rig.exchange.wallets[account].items() if a}
+    assert rig.order(link).filled_quantity == D("0.1")
     assert not [posting for posting in rig.recorded(PostingFact) if posting.kind == "adjustment"]

@@ -413,3 +413,21 @@ def test_an_unknown_order_is_reported_once_however_often_it_is_shown() -> None:
     rig.crash()
     rig.settle()
     assert rig.titles() == ["unknown order on TREND-1"]
+
+
+@pytest.mark.parametrize("is_start", [False, True])
+def test_or6_the_days_pass_is_not_replaced_by_one_that_is_requested_after_it(is_start: bool) -> None:
+    """Only the day's pass reads the transaction log whatever the balances say. A row that could not be read, or a
+    stream that came back, took its place while another pass was under way: no log until the next day."""
+    rig = Rig(FakeExchange(START_MS, log=[])).start()
+    if is_start:
+        rig.crash()
+    else:
+        rig.tell(StreamRestored(stream="private TREND-1"))
+    before = len(rig.asked)
+    rig.tell(DayClosed(day_ms=START_MS, close_ms=START_MS, bars=()))
+    rig.tell(StreamRestored(stream="private TREND-2"))
+    rig.settle()
+    assert [body.reason for body in rig.bodies(Reconciled)][-1] == "day"
+    asked = [one.request for one in rig.asked[before:] if isinstance(one.request, ReadAccount)]
+    assert len([one for one in asked if one.transactions_since_ms is not None]) == len(Account)

@@ -15,7 +15,7 @@ from infra.simulator.config import SimConfig
 from infra.simulator.market.synthetic import SyntheticMarket
 from statemachines.earn.terms import EarnReading, LookUpStaking, StakeCoins, StakingStatus
 from statemachines.requests import Accepted, AccountSnapshot, ReadAccount, Refused, Unknown
-from statemachines.values import Account
+from statemachines.values import DAY_MS, Account
 from tests.infra.bybit.venue import NOW, adapter
 
 CORE = Account.CORE_HODL
@@ -85,6 +85,14 @@ def test_yield_not_paid_yet_is_no_yield_and_both_names_of_the_list_are_read() ->
     pending = {"yield": [PAID | {"id": "8", "status": "Pending"}, PAID | {"id": "9", "status": "Fail"}]}
     assert read(gateway(**{"yield": pending})[0]).yields == ()
     assert len(read(gateway(**{"yield": {"list": [PAID]}})[0]).yields or ()) == 1
+
+
+@pytest.mark.parametrize(("age_ms", "is_awaited"), [(5, True), (7 * DAY_MS - 1, True), (8 * DAY_MS, False)])
+def test_yield_that_is_still_to_be_paid_is_awaited_for_a_week(age_ms: int, is_awaited: bool) -> None:
+    row = PAID | {"status": "Pending", "createdAt": str(NOW - age_ms)}
+    found = read(gateway(**{"yield": {"yield": [row]}})[0])
+    assert (found.yields, found.has_pending_yields) == ((), is_awaited)
+    assert not read(gateway()[0]).has_pending_yields
 
 
 @pytest.mark.parametrize("code", [10005, 10032, 10017])

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.execution.parameters import OrderParameters
-from statemachines.facts import DiscrepancyFact, PostingFact
+from statemachines.facts import DiscrepancyFact, PostingFact, TransferFact
 from statemachines.ledger.transaction_types import TRANSACTION_TYPES, BookedBy, Effect, Sign
-from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferOrdered
+from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferEnded, TransferOrdered
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DayClosed
 from statemachines.portfolio.holdings import AccountHoldings
-from statemachines.requests import AccountSnapshot, ReadAccount, Unknown
+from statemachines.requests import AccountSnapshot, ReadAccount, TransferFunds, TransferState, Unknown
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.statemachines.execution.fake_exchange import FakeExchange
@@ -340,3 +340,67 @@ def test_the_rows_survive_a_snapshot_as_a_message() -> None:
     rig.exchange.transact(A, "BONUS", "USDT", D("1.5"))
     snapshot = rig.exchange.snapshot(A, 0, 0)
     assert AccountSnapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+
+def transfer(rig: Rig, name: str, source: Account = Account.FUNDING) -> None:
+    rig.tell(
+        TransferOrdered(
+            transfer_id=name, request_id=name, from_account=source, to_account=Account.TACTICAL, coin="USDT",
+            amount=D(10), purpose="FU-5",
+        )
+    )  # fmt: skip
+
+
+def lost_transfer(rig: Rig, name: str = "t1") -> TransferFunds:
+    """A transfer that nobody answers and no look-up shows, until it ends here as failed."""
+    transfer(rig, name)
+    requests: list[TransferFunds] = []
+    for _ in range(4):
+        (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
+        request = rig.calls[key].request
+        assert isinstance(request, TransferFunds)
+        requests.append(request)
+        rig.answer(key, Unknown(why="time-out"))
+        (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
+        rig.answer(look, TransferState(status="ABSENT"))
+    (end,) = [body for body in rig.bodies(TransferEnded) if body.transfer_id == name]
+    assert not end.succeeded
+    return requests[-1]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_or6_a_transfer_that_is_made_after_its_end_is_booked_as_the_transfer_that_it_is(is_replaced: bool) -> None:
+    """An id of ours stays ours. Its rows were a withdrawal that "this system did not order" and a deposit."""
+    rig = rig_with_log()
+    request = lost_transfer(rig)
+    if is_replaced:
+        transfer(rig, "t2")
+        rig.settle()
+    rig.now_ms += 1_000
+    rig.exchange.perform(Account.MASTER, request)
+    reconcile(rig)
+    assert_equal_to_the_exchange(rig)
+    kinds = [(one.posting_id, one.kind) for one in rig.recorded(PostingFact) if one.kind != "opening"]
+    assert sorted(kinds) == [("transfer:t1", "transfer"), *([("transfer:t2", "transfer")] if is_replaced else [])]
+    assert {fact.state for fact in rig.recorded(TransferFact)} == {"DONE"}
+    assert rig.titles().count("a transfer that counted as failed was made") == 1
+    assert not rig.recorded(DiscrepancyFact) and rig.bodies(Reconciled)[-1].discrepancies == 0
+    rig.crash()
+    rig.settle()
+    reconcile(rig)
+    assert_equal_to_the_exchange(rig)
+    assert len([one for one in rig.recorded(PostingFact) if one.kind != "opening"]) == len(kinds)
+
+
+def test_or6_a_lost_transfer_takes_no_row_that_belongs_to_another() -> None:
+    """The same amount is moved by its replacement, and by another account."""
+    rig = rig_with_log()
+    lost_transfer(rig)
+    transfer(rig, "t2")
+    rig.settle()
+    rig.exchange.transact(Account.TREND_1, "TRANSFER_OUT", "USDT", D(-10))
+    reconcile(rig)
+    assert_equal_to_the_exchange(rig)
+    states = {fact.transfer_id: fact.state for fact in rig.recorded(TransferFact)}
+    assert states == {"t1": "FAILED", "t2": "DONE"}
+    assert len([one for one in rig.recorded(PostingFact) if one.posting_id.startswith("log:")]) == 1
