@@ -64,7 +64,7 @@ golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and
 mutate: $(VENV)/.dev-ready ## plant a sample of small wrong changes in code that handles money; the tests must detect them
 	$(BIN)/python -m tests.mutation $(ARGS)
 
-simulate: $(VENV)/.dev-ready ## the whole system under seeded crashes, outages and exchange faults: SEEDS=1000, then planted defects
+simulate: $(VENV)/.dev-ready ## the whole system under seeded faults, money flows, commands and market moves: SEEDS=1000, then planted defects
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live profile for MINUTES=120 under a scenario of faults

@@ -12,6 +12,7 @@ from infra.simulator.faults.catalogue import Maintenance
 from statemachines.facts import SummaryFact
 from statemachines.risk.parameters import Switch
 from statemachines.values import DAY_MS, HOUR_MS
+from tests.layers.defects import a_day_that_closes_in_an_outage_is_skipped
 from tests.layers.world import BEGIN, CLOSE, LayeredWorld
 from tests.simulation.crash_day.test_crash_day import the_reading_is_not_sent_on
 
@@ -46,17 +47,22 @@ def test_l1_gone_trips_l4_leaves_l3_as_it_is_and_everything_continues_on_return(
     world.invariants.at_rest(world)
 
 
-def test_l1_gone_over_the_daily_close_the_day_runs_once_and_without_entries() -> None:
-    """OR-3, P1: the day does not wait for bars that cannot be read; nothing is decided that needs them."""
+def gone_over_the_close() -> None:
+    """Ten minutes around the daily close, and the day after it."""
     world = LayeredWorld(CLOSE - 5 * MINUTE_MS)
     world.until(CLOSE + 4 * MINUTE_MS)
-    assert world.in_force()["GLOBAL"] == "REDUCE_ONLY"
+    assert world.in_force().get("GLOBAL") == "REDUCE_ONLY", "L4 does not trip"
     world.until(CLOSE + 9 * MINUTE_MS)
     assert not world.new_risk(CLOSE - 5 * MINUTE_MS), "the switch holds for five good minutes"
     world.until(CLOSE + 26 * HOUR_MS)
-    assert days(world)[-2:] == [CLOSE - DAY_MS, CLOSE]
+    assert days(world)[-2:] == [CLOSE - DAY_MS, CLOSE], "the days did not run once each"
     assert world.new_risk(CLOSE + 23 * HOUR_MS), "nothing is traded after the return"
     world.invariants.at_rest(world)
+
+
+def test_l1_gone_over_the_daily_close_the_day_runs_once_and_without_entries() -> None:
+    """OR-3, P1: the day does not wait for bars that cannot be read; nothing is decided that needs them."""
+    gone_over_the_close()
 
 
 def days(world: LayeredWorld) -> list[int]:
@@ -74,8 +80,17 @@ def test_the_comparison_of_l3_sees_a_change() -> None:
     assert changed >= {"orchestrator", "trend-1", "core-hodl"}
 
 
-@pytest.mark.parametrize(("defect", "said"), [(the_reading_is_not_sent_on, "L4 does not trip")])
-def test_a_planted_defect_is_found(defect: Callable[[], AbstractContextManager[Any]], said: str) -> None:
+@pytest.mark.parametrize(
+    ("drill", "defect", "said"),
+    [
+        (gone_and_back, the_reading_is_not_sent_on, "L4 does not trip"),
+        (gone_over_the_close, the_reading_is_not_sent_on, "L4 does not trip"),
+        (gone_over_the_close, a_day_that_closes_in_an_outage_is_skipped, "the days did not run once each"),
+    ],
+)
+def test_a_planted_defect_is_found(
+    drill: Callable[[], object], defect: Callable[[], AbstractContextManager[Any]], said: str
+) -> None:
     LayeredWorld()  # what precedes is calm, so without the defect
     with defect(), pytest.raises(AssertionError, match=said):
-        gone_and_back()
+        drill()

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.simulator.faults.scenario import read_data
-from statemachines.messages.control import ComponentChanged
 from statemachines.values import HOUR_MS, LINEAR, ActorName
 from tests.simulation.crash_day.world import WatchedWorld
 from tests.simulation.faults.database import DeathError
 from tests.simulation.faults.invariants import Invariants
 from tests.simulation.faults.world import opening
+from tests.simulation.outside.mail import Mail
+from tests.simulation.outside.supervision import FOR_EVER, EngineSupervision
 from tests.simulation.whole import instant
 
 BUSY = "the tranches are quoted again"
@@ -29,7 +30,6 @@ L3 = (
     ActorName.TACTICAL,
 )
 OF_L4 = frozenset({"risk", "risk_states", "stopped"})
-FOR_EVER = 10**9
 
 
 class LayeredWorld(WatchedWorld):
@@ -49,6 +49,8 @@ class LayeredWorld(WatchedWorld):
             self.invariants.at_each_instant(self)
 
         self.watch = judge
+        self.mail = Mail(self.store.memory, lambda: self.living, self.now_ms)
+        self.engines = EngineSupervision(self.scheduler, self.mail.put)
 
     def take_away(self, *names: ActorName) -> None:
         """These die and are not replaced."""
@@ -62,12 +64,23 @@ class LayeredWorld(WatchedWorld):
             del self.scheduler.down[name]
         self._settle()
 
-    def report(self, name: ActorName, state: str) -> None:
-        """What the supervision reports of a component (OR-8)."""
-        self._told += 1
-        living = self.living[ActorName.ORCHESTRATOR].durable
-        body = ComponentChanged(component=name, state=state, reason="6 restarts within 300 s")
-        living.take_fact(body, f"supervision:{living.epoch}:component {self._told}", self.now_ms())
+    def fault(self, *names: ActorName) -> None:
+        """These engines are FAULTED (OR-8)."""
+        for name in names:
+            self.engines.fail(name)
+        self._deliver()
+
+    def reset(self, name: ActorName) -> None:
+        """The operator resets a FAULTED engine; it has recovered when this returns."""
+        self.engines.reset(name)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Until the orchestrator has committed what the supervision reports, also after it was replaced."""
+        while not self.mail.is_empty or self.engines.is_starting:
+            self._settle()
+            self.engines.look()
+            self.mail.deliver()
         self._settle()
 
     def rows_of_l3(self) -> Mapping[str, Any]:

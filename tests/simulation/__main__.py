@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tests.simulation.faults.campaign import MIN_HITS, Campaign, finds, run
 from tests.simulation.faults.defects import DEFECTS
 from tests.simulation.faults.trial import seeded, shrunk
+from tests.simulation.outside.defects import OUTSIDE_DEFECTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,7 @@ def _one(seed: int) -> int:
 
 def _planted() -> int:
     survivors = 0
-    for defect in DEFECTS:
+    for defect in (*DEFECTS, *OUTSIDE_DEFECTS):
         found = finds(defect)
         survivors += found is None
         verdict = f"found by seed {found[0]}: {found[1].problem[:120]}" if found else "SURVIVED"

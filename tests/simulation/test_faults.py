@@ -67,7 +67,7 @@ def test_whatever_fails_the_invariants_hold() -> None:
 def test_a_planted_defect_is_found_and_its_trace_shrinks_to_what_it_takes(
     defect: Defect, leading: frozenset[Point]
 ) -> None:
-    """`make simulate` plants ten, over all seeds; a simulation that finds none of them proves nothing."""
+    """`make simulate` plants all of them, over all seeds; a simulation that finds none proves nothing."""
     found = finds(defect, (seed for seed in range(MAX_SEEDS_PER_DEFECT) if Dice(seed).leading in leading))
     assert found is not None
     with defect():

@@ -13,6 +13,7 @@ from typing import Any
 
 from statemachines.actor_logic import StateRow
 from statemachines.commands import Alert, AlertEnded, Commands, JournalEntry, Remark, Send
+from statemachines.conditions import ONCE
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded, TransferOrdered, TransferWanted
 from statemachines.orchestration.transfers.movement import Movement, MovementState
 from statemachines.portfolio.release import request_id_of
@@ -171,7 +172,10 @@ class TransferRequests:
         return commands
 
     def take_ended(self, body: TransferEnded) -> Commands:
-        """A transfer has ended: confirmed and booked, or back to its origin."""
+        """A transfer has ended: confirmed and booked, or back to its origin.
+
+        What an engine still owes stays an open condition until it has moved. The treasury owes nothing and may never
+        move anything along this way again: its failure is an event."""
         movement = self._open.get(body.request_id)
         if movement is None or movement.transfer_id != body.transfer_id or movement.state is not MovementState.SENT:
             return [_remark(body.request_id, "ended", f"transfer {body.transfer_id} is not under way")]
@@ -185,14 +189,13 @@ class TransferRequests:
         self._failed[body.request_id] = movement.attempt
         while len(self._failed) > FINISHED_KEPT:
             del self._failed[next(iter(self._failed))]
-        whose = (
-            "the treasury decides anew" if movement.is_of_the_treasury else "the engine still owes it and asks again"
-        )
+        is_owed = not movement.is_of_the_treasury
+        whose = "the engine still owes it and asks again" if is_owed else "the treasury decides anew"
         reason = f"attempt {movement.attempt} failed: {body.reason}; {whose}"
         text = f"{movement.way} ({movement.purpose}): {reason}"
         return [
             movement.fire("failed", reason),
-            Alert("warning", "A transfer between accounts failed", text, condition),
+            Alert("warning", "A transfer between accounts failed", text, condition if is_owed else ONCE),
         ]
 
     def _end(self, movement: Movement) -> None:

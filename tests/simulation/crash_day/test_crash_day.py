@@ -26,7 +26,7 @@ from tests.simulation.crash_day.world import WatchedWorld
 from tests.simulation.faults.defects import settlements_are_not_posted
 from tests.simulation.faults.invariants import Invariants, ViolationError, is_healthy
 from tests.simulation.faults.world import opening
-from tests.simulation.operator.test_operator import halted_calms_down
+from tests.simulation.operator.defects import halted_calms_down
 from tests.simulation.whole import instant
 
 CRASH_DAY = Path(__file__).with_name("crash-day.toml")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.faults.choices import hits
 from tests.simulation.faults.defects import Defect
-from tests.simulation.faults.points import PAIRS, Pair
+from tests.simulation.faults.points import OUTSIDE, PAIRS, Pair, Situation
 from tests.simulation.faults.trial import Outcome, seeded
 from tests.simulation.faults.world import OPENINGS, opening
 
@@ -27,6 +27,9 @@ class Campaign:
     seeds: int = 0
     seconds: float = 0.0
     counts: Counter[Pair] = field(default_factory=Counter)
+    situations: Counter[str] = field(default_factory=Counter)
+    """In the midst of what something came from outside."""
+
     failed: dict[int, Outcome] = field(default_factory=dict)
 
     @property
@@ -38,8 +41,9 @@ class Campaign:
         return [pair for pair in PAIRS if self.counts[pair] < MIN_HITS]
 
     def table(self) -> str:
-        """Hits per pair, one line each."""
-        return "\n".join(f"{self.counts[pair]:7,}  {pair}" for pair in PAIRS)
+        """Hits per pair, one line each, and the situations in which something came from outside."""
+        lines = [f"{self.counts[pair]:7,}  {pair}" for pair in PAIRS]
+        return "\n".join(lines + [f"{self.situations[one]:7,}  from outside {one}" for one in Situation])
 
 
 def run(seeds: Iterable[int], seconds: float | None = None) -> Iterator[tuple[int, Outcome, Campaign]]:
@@ -49,6 +53,7 @@ def run(seeds: Iterable[int], seconds: float | None = None) -> Iterator[tuple[in
         outcome = seeded(seed)
         done.seeds += 1
         done.counts += hits(outcome.choices)
+        done.situations.update(one.who for one in outcome.choices if one.point in OUTSIDE)
         done.seconds = time.monotonic() - begun
         if outcome.violated:
             done.failed[seed] = outcome

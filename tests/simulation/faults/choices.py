@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from tests.simulation.faults.points import FAULTS, PAIRS, Fault, Pair, Point
+from tests.simulation.faults.points import FAULT_PAIRS, FAULTS, OUTSIDE, OUTSIDE_PAIRS, Fault, Pair, Point, Situation
 
 
 class Choice(NamedTuple):
@@ -72,11 +72,27 @@ SELDOM = frozenset(
 _WEIGHTS = {**dict.fromkeys(RARE, 4), Point.STAKING: 10, Point.BATCH: 2}
 """How often a point leads a seed; a stake has one occasion in its run."""
 
-_LEADING = [pair for pair in PAIRS for _ in range(_WEIGHTS.get(pair.point, 1))]
+_LEADING = [pair for pair in FAULT_PAIRS for _ in range(_WEIGHTS.get(pair.point, 1))]
 
 MAX_PER_PAIR = 4
 MOST = 40
 SHUFFLES = 0.25
+
+CALM_OUTSIDE = 0.25
+"""The share of seeds in which nothing comes from outside: what fails alone is found there."""
+
+OUTSIDE_PAIRS_OF_A_SEED = 5
+_WITH: dict[Fault, tuple[Fault, ...]] = {
+    Fault.RESET: (Fault.FAULTED,),
+    Fault.RESUME: (Fault.PAUSE,),
+    Fault.REPEAT: (Fault.HALT, Fault.NORMAL),
+    Fault.REUSE: (Fault.PAUSE,),
+}
+"""What these are nothing without."""
+
+MAX_FROM_OUTSIDE = 8
+ORDINARY_CHANCE, EVENTFUL_CHANCE = 0.001, 0.05
+"""How likely one of a seed's pairs is at an occasion: there is one after every act, of which a run has thousands."""
 
 
 def _focus_chance(point: Point) -> float:
@@ -93,10 +109,16 @@ class Dice:
         self._random = random.Random(seed)
         leading = self._random.choice(_LEADING)
         self.leading = leading.point
-        self._focus = {leading, *self._random.sample(PAIRS, FOCUS_PAIRS)}
+        self._focus = {leading, *self._random.sample(FAULT_PAIRS, FOCUS_PAIRS)}
         self._is_shuffling = self._random.random() < 0.5
         self._occasions = _Occasions()
         self._hits: Counter[Pair] = Counter()
+        # Dice of their own: what comes from outside does not change which faults a seed draws.
+        self._outside = random.Random(f"outside {seed}")
+        is_calm = self._outside.random() < CALM_OUTSIDE
+        drawn = () if is_calm else self._outside.sample(OUTSIDE_PAIRS, OUTSIDE_PAIRS_OF_A_SEED)
+        self._from_outside = {*drawn, *(Pair(one.point, other) for one in drawn for other in _WITH.get(one.fault, ()))}
+        self._outside_hits: Counter[Pair] = Counter()
         self._is_stopped = False
         self.taken: list[Choice] = []
 
@@ -108,6 +130,8 @@ class Dice:
         number = self._occasions.next(point, who)
         if self._is_stopped:
             return None
+        if point in OUTSIDE:
+            return self._at_outside(point, who, number, most)
         if point is Point.TURN:
             if most < 2 or not self._is_shuffling or self._random.random() >= SHUFFLES:
                 return None
@@ -118,6 +142,17 @@ class Dice:
             if self._random.random() < chance and self._hits[pair] < MAX_PER_PAIR and self._hits.total() < MOST:
                 self._hits[pair] += 1
                 return self._take(Choice(point, who, number, fault, self._random.randint(1, most)))
+        return None
+
+    def _at_outside(self, point: Point, who: str, number: int, most: int) -> Choice | None:
+        chance = ORDINARY_CHANCE if who == Situation.ORDINARY else EVENTFUL_CHANCE
+        for fault in OUTSIDE[point]:
+            pair, hits = Pair(point, fault), self._outside_hits
+            if pair not in self._from_outside or hits[pair] >= MAX_PER_PAIR or hits.total() >= MAX_FROM_OUTSIDE:
+                continue
+            if self._outside.random() < chance:
+                hits[pair] += 1
+                return self._take(Choice(point, who, number, fault, self._outside.randint(1, most)))
         return None
 
     def stop(self) -> None:

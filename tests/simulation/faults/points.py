@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Point(StrEnum):
-    """A place between two steps of the protocol at which something can go wrong."""
+    """A place between two steps of the protocol at which something can go wrong, or whoever acts from outside."""
 
     BETWEEN_STEPS = "between two steps"
     BEFORE_DECIDE = "before an actor decides"
@@ -38,10 +38,15 @@ class Point(StrEnum):
     OPEN_ORDER = "an order is open at the exchange"
     POSITION = "a position is held at the exchange"
     TURN = "order of the actors' turns"
+    OPERATOR = "the operator"
+    MONEY = "money from and to outside"
+    PRICES = "prices of the market"
+    POLICY = "the policy"
+    SUPERVISION = "supervision of the engines"
 
 
 class Fault(StrEnum):
-    """What goes wrong there."""
+    """What goes wrong there, or what is done from outside."""
 
     CRASH = "the actor dies"
     POWER_LOSS = "all actors die"
@@ -69,6 +74,22 @@ class Fault(StrEnum):
     CANCELLED_THERE = "the exchange cancels it"
     DELEVERAGED = "the exchange closes half of it (auto-deleveraging)"
     SHUFFLED = "another actor acts first"
+    PAUSE = "pauses"
+    RESUME = "resumes"
+    REDUCE_ONLY = "sets reduce-only"
+    HALT = "halts"
+    FLATTEN = "flattens"
+    NORMAL = "sets normal"
+    REPEAT = "gives an earlier command again"
+    REUSE = "gives another command under an earlier id"
+    DEPOSIT = "a deposit arrives"
+    WITHDRAWAL = "a withdrawal leaves"
+    BY_HAND = "the operator moves funds between two accounts by hand"
+    FALL = "they fall"
+    RISE = "they rise"
+    CHANGE = "a version with other settings is recorded"
+    FAULTED = "an engine is FAULTED and stays away"
+    RESET = "the operator resets a FAULTED engine"
 
 
 class Pair(NamedTuple):
@@ -121,7 +142,40 @@ FAULTS: dict[Point, tuple[Fault, ...]] = {
 is lost is a read that timed out: faults after the effect exist for writes alone. Public frames of one connection arrive
 in order, and time moves only when they have arrived (lockstep)."""
 
-PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)
+OUTSIDE: dict[Point, tuple[Fault, ...]] = {
+    Point.OPERATOR: (
+        Fault.PAUSE,
+        Fault.RESUME,
+        Fault.REDUCE_ONLY,
+        Fault.HALT,
+        Fault.FLATTEN,
+        Fault.NORMAL,
+        Fault.REPEAT,
+        Fault.REUSE,
+    ),
+    Point.MONEY: (Fault.DEPOSIT, Fault.WITHDRAWAL, Fault.BY_HAND),
+    Point.PRICES: (Fault.FALL, Fault.RISE),
+    Point.POLICY: (Fault.CHANGE,),
+    Point.SUPERVISION: (Fault.FAULTED, Fault.RESET),
+}
+"""What people and the market do; `tests.simulation.outside` carries it out. After every act each has an occasion."""
+
+
+class Situation(StrEnum):
+    """What is going on at an occasion of `OUTSIDE`: in place of who comes to a point, since it is most interesting in
+    the midst of something."""
+
+    ORDINARY = "at any moment"
+    AWAY = "while an actor is away"
+    CUT_OFF = "while a stream is down"
+    TRANSFERRING = "while a transfer is under way"
+    FREEING = "while an engine frees capital"
+    FLATTENING = "while an engine is made flat"
+
+
+FAULT_PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)
+OUTSIDE_PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in OUTSIDE.items() for fault in faults)
+PAIRS: tuple[Pair, ...] = FAULT_PAIRS + OUTSIDE_PAIRS
 
 WRITES = frozenset(point for point, faults in FAULTS.items() if Fault.ANSWER_LOST in faults)
 """The points at which a request changes something at the exchange."""

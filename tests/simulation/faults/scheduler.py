@@ -16,6 +16,7 @@ from typing import NamedTuple
 from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.envelopes import as_it_is
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
+from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.ports import ExchangePort, FencedError, StoreUnavailableError
 from actors.runtime.registry import SPEC_OF, START_ORDER
 from statemachines.actor_logic import ActorLogic
@@ -73,6 +74,7 @@ class Scheduler:
         chooser: Chooser,
         now_ms: Callable[[], int],
         lost_connection: Callable[[ActorName], None],
+        policies: PolicyPort | None = None,
     ) -> None:
         self._logics = dict(logics)
         self._store = store
@@ -80,6 +82,7 @@ class Scheduler:
         self._chooser = chooser
         self._now_ms = now_ms
         self._lost_connection = lost_connection
+        self._policies = policies
         self._flights: dict[tuple[ActorName, str], Flight] = {}
         self.living: dict[ActorName, Living] = {}
         self.calling: Living | None = None
@@ -167,7 +170,9 @@ class Scheduler:
 
     def _start(self, name: ActorName) -> None:
         epoch = self._store.grant(name, "simulation")
-        durable = DurableActor(self._logics[name](), self._store, epoch, partial(self._probe, name), as_it_is)
+        durable = DurableActor(
+            self._logics[name](), self._store, epoch, partial(self._probe, name), as_it_is, self._policies
+        )
         try:
             durable.start(self._now_ms())
         except StoreUnavailableError:

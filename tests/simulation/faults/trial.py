@@ -9,6 +9,8 @@ from tests.simulation.faults.choices import Choice, Chooser, Dice, Script
 from tests.simulation.faults.invariants import Invariants, ViolationError, is_healthy
 from tests.simulation.faults.points import Point
 from tests.simulation.faults.world import World, opening, openings_for
+from tests.simulation.outside.invariants import OutsideInvariants
+from tests.simulation.outside.world import OutsideWorld
 
 MAX_REPLAYS = 150
 """Runs spent on shrinking one trace."""
@@ -45,11 +47,23 @@ def replayed(name: str, choices: Sequence[Choice]) -> Outcome:
 
 
 def _run(name: str, chooser: Chooser) -> Outcome:
-    world, invariants = World(opening(name), chooser), Invariants()
-    world.watch, world.watch_write = invariants.at_each_instant, invariants.at_each_write
+    world, invariants, outside = OutsideWorld(opening(name), chooser), Invariants(), OutsideInvariants()
+    judge_flat = world.watch
+
+    def at_each_instant(_world: World) -> None:
+        judge_flat(world)
+        invariants.at_each_instant(world)
+        outside.at_each_instant(world)
+
+    def at_each_write(_world: World) -> None:
+        invariants.at_each_write(world)
+        outside.at_each_write(world)
+
+    world.watch, world.watch_write = at_each_instant, at_each_write
     try:
         world.run(is_healthy)
         invariants.at_rest(world)
+        outside.at_rest(world)
     except ViolationError as violation:
         return Outcome(name, tuple(chooser.taken), violation.name, str(violation))
     except Exception as error:  # noqa: BLE001 - whatever production code raises here is a finding of its own

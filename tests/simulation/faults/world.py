@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from actors.runtime.memory_store import MemoryStore
+from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.registry import TURN_ORDER
 from api.logics import logics
 from infra.backtest.system import SYMBOLS, DirectExchange, InProcessSystem, move
@@ -132,6 +133,9 @@ class World:
         self.expected_alerts: frozenset[str] = frozenset()
         """Beginnings of conditions that may stay open at the end by a rule."""
 
+        self.explained: frozenset[str] = frozenset()
+        """Kinds of differences that the run has brought about from outside: they are found, and are no fault."""
+
         self.fenced_writes: list[str] = []
         self.journalled = {name: len(memory.journal(name)) for name in ActorName}
         """Lines of the calm run before this one."""
@@ -143,7 +147,9 @@ class World:
         gateway = direct.gateway(failing(self.way_in(direct.handle), chooser, self._arrived))
         self.streams = self.open_streams()
         self.factories = logics(self.configured(), INSTALLATION)
-        self.scheduler = Scheduler(self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end)
+        self.scheduler = Scheduler(
+            self.factories, self.store, gateway, chooser, self.now_ms, self.streams.end, self.open_policies()
+        )
         self.scheduler.acted = self._acted
         direct.subscribe()
         self.streams.public(self._view.see(Public.POINT))
@@ -155,6 +161,15 @@ class World:
     def configured(self) -> EternalConfig:
         """The settings of the actors."""
         return EternalConfig()
+
+    def open_policies(self) -> PolicyPort | None:
+        """How versions of the policy reach the actors; None: there is the configuration alone."""
+        return None
+
+    def is_unseen(self, _account: str) -> bool:
+        """Whether money has left the account from outside and the system cannot know it yet: what it sizes by its
+        books is judged again once they show it."""
+        return False
 
     def way_in(self, handle: Handle) -> Handle:
         """How requests reach the exchange."""

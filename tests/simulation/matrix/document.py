@@ -22,7 +22,9 @@ INTRODUCTION = (
     "the system comes to rest healthy.",
     "",
     "● tried in every `make test`; ○ tried in `make soak`; a number: not applicable, for the reason below.",
-    "`make simulate` tries all pairs of its own, finer table, each at least 20 times in 1,000 seeds.",
+    "`make simulate` tries all pairs of its own, finer table, each at least 20 times in 1,000 seeds, while money comes",
+    "and goes, the operator gives commands, prices jump, the policy changes and engines are FAULTED",
+    "(`tests/simulation/outside`).",
 )
 
 Key = tuple[Where, What]

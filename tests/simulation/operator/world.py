@@ -60,6 +60,9 @@ class Operator:
     commands: list[Given]
     acts: int = 0
     taken: int = 0
+    given: dict[str, OperatorCommand] = field(default_factory=dict)
+    """Every command by its id, as it was first given."""
+
     held: int = 0
     handed_to: tuple[ActorName, int] = (ActorName.API, 0)
     """Who has the newest command, and its incarnation."""
@@ -126,6 +129,7 @@ class OperatedWorld(World):
             scope=given.scope,
             reason="a drill",
         )
+        operator.given.setdefault(name, body)
         durable.take_fact(body, f"operator:{name}", self.now_ms())
 
     def _waits(self, kind: type[OrderWrite]) -> bool:
