@@ -6,7 +6,6 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from infra.faults import OperatorError
@@ -29,12 +28,6 @@ class WeakTokenError(OperatorError, ValueError):
     """The file holds a token that could be guessed or cannot be sent; the sentence says what is allowed."""
 
 
-OPERATOR = "operator"
-"""Who holds the token of the file itself."""
-
-HOLDER = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
-
-
 class Token:
     """A secret that can be compared but not printed."""
 
@@ -50,10 +43,6 @@ class Token:
         """Whether `presented` is the token; takes the same time wherever they differ."""
         return hmac.compare_digest(self._text.encode(), presented.encode("utf-8", "surrogateescape"))
 
-    def holder(self, presented: str) -> str | None:
-        """Who presents it; None when it is not the token."""
-        return OPERATOR if self.matches(presented) else None
-
     def header(self) -> dict[str, str]:
         """The header that opens the API, for our own command line."""
         return {"Authorization": f"Bearer {self._text}"}
@@ -61,8 +50,8 @@ class Token:
 
 class TokenFile:
     """The token that a file holds now: a rotated one counts from the next request on, without a restart. To rotate,
-    replace the file or remove it (a new token is made). A file beside it whose name continues with a dot and a name
-    (`api-token.alice`) holds that person's token; removing it ends that person's access."""
+    replace the file or remove it (a new token is made). It is the owner's; persons have credentials
+    (`api.access.register`)."""
 
     def __init__(self, path: Path) -> None:
         """Raises what `read_or_make_token` raises."""
@@ -84,23 +73,6 @@ class TokenFile:
             _log.warning("no token is taken: %s", error)
             return False
         return self._token.matches(presented)
-
-    def holder(self, presented: str) -> str | None:
-        """Whose token this is, None when it is no token of this system: the credential says who acts, never a field of
-        a request."""
-        if self.matches(presented):
-            return OPERATOR
-        return next((name for name, token in self._persons() if token.matches(presented)), None)
-
-    def _persons(self) -> Iterator[tuple[str, Token]]:
-        for path in sorted(self._path.parent.glob(f"{self._path.name}.*")):
-            name = path.name.removeprefix(f"{self._path.name}.")
-            if not HOLDER.fullmatch(name) or name == OPERATOR:
-                continue
-            try:
-                yield name, read_token(path)
-            except (OSError, ValueError) as error:
-                _log.warning("the token of %s is not taken: %s", name, error)
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

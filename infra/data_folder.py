@@ -14,6 +14,8 @@ WHAT = "The data folder"
 
 OURS = frozenset(
     {
+        "access.json",
+        "access.json.lock",
         "api-port",
         "api-token",
         "archive",

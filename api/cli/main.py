@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from api.cli.access import access_app
 from api.cli.configuration import config_app
 from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
@@ -50,6 +51,7 @@ app = typer.Typer(
     help="Eternal Engine: four engines, one risk manager, one ledger, on Bybit or on a simulated exchange.",
 )
 
+app.add_typer(access_app, name="access")
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")

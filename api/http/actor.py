@@ -37,6 +37,8 @@ class Api:
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
         self._epoch = epoch
+        from api.access.judge import Judge
+        from api.access.register import AccessRegister
         from api.health import limits_for
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
@@ -56,7 +58,8 @@ class Api:
         )
         listener = listen(config.api.host, self._assembly.api_port)
         dashboard = find_dashboard(self._assembly.ray_dashboard)
-        server = make_server(create_app(service, TokenFile(config.token_file), _send, dashboard))
+        judge = Judge(TokenFile(config.token_file), AccessRegister(config.access_file))
+        server = make_server(create_app(service, judge.judge, _send, dashboard))
         self._server = server
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 

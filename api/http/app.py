@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
+from api.access.scopes import Scope
 from api.control import (
     CommandIdTakenError,
     CommandService,
@@ -25,8 +26,9 @@ from api.control import (
 )
 from api.http import models, trade_models
 from api.http.dashboard import Dashboard, add_dashboard
-from api.http.gate import HOLDER, Credential, Gate
+from api.http.gate import GRANTED, Gate, Judged
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
+from api.http.reach import OutOfReachError, needs
 from api.query_arguments import BadValueError, UnknownNameError
 from api.service import DatabaseAwayError, OperatorService
 from api.text import shown
@@ -49,26 +51,30 @@ OPEN_PATHS = frozenset({"/", "/docs", "/health"})
 DESCRIPTION = """What the four engines, the risk manager, the order manager and the orchestrator are doing and why.
 
 Money is text (exact decimals), instants are milliseconds UTC, lists come newest first. Every request but `/health`
-needs the header `Authorization: Bearer TOKEN`; the token is in the file `api-token` of the data folder.
+needs the header `Authorization: Bearer TOKEN`; `eternal access add` makes one for a person with a scope (read: see
+everything, control: also give commands, admin: also open Ray's dashboard), and the file `api-token` of the data folder
+holds the owner's, which is admin.
 
 A list is answered in pages, `{"rows": [...], "next": cursor}`; `before=cursor` asks for the page after, and no row is
 lost or repeated between two pages. A refused request is answered with a sentence that names field, value and what is
 allowed (404: there is no such thing, 409: a command_id of another command, 422: a wrong value), a database that does
 not answer with 503. No request waits for an actor; a command is answered once it is committed."""
 
-BEARER = HTTPBearer(auto_error=False, description="The token in the file api-token of the data folder.")
+BEARER = HTTPBearer(auto_error=False, description="The token of a credential.")
 """For the documents; `Gate` judges."""
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": models.Refusal, "description": why}
     for status, why in {
         400: "the body is not JSON",
-        401: "the token is missing or wrong",
+        401: "the credential is missing or wrong, expired or revoked",
+        403: "the credential's scope does not reach so far",
         404: "there is no such thing",
         405: "the path does not take this method",
         408: "the body did not arrive in time",
         413: "the body is too large",
         422: "a value is not allowed",
+        429: "too many requests with this credential, or wrong tokens from this address; Retry-After says when to come",
         503: "the database or an actor does not answer now; try again",
     }.items()
 }
@@ -88,9 +94,10 @@ Get = Callable[..., Callable[[Any], Any]]
 
 
 def create_app(
-    service: OperatorService, token: Credential, send: Send | None = None, dashboard: Dashboard | None = None
+    service: OperatorService, judge: Judged, send: Send | None = None, dashboard: Dashboard | None = None
 ) -> FastAPI:
-    """The application; `token` opens everything but `/health` and the pages at `/` and `/docs`, which hold no data.
+    """The application; `judge` decides about everything but `/health` and the pages at `/` and `/docs`, which hold no
+    data.
 
     `send` carries the operator's commands to living actors; without it they are refused as unavailable.
     """
@@ -99,7 +106,7 @@ def create_app(
         title="Eternal Engine", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.router.route_class = StrictRoute
-    app.add_middleware(Gate, credential=token, open_paths=OPEN_PATHS, headers=HEADERS)
+    app.add_middleware(Gate, judge=judge, open_paths=OPEN_PATHS, headers=HEADERS)
     _add_errors(app)
     _add_open(app, service)
 
@@ -112,7 +119,7 @@ def create_app(
             path,
             tags=[tag],
             summary=summary,
-            dependencies=[Depends(BEARER), Depends(_demand_known_parameters)],
+            dependencies=[Depends(BEARER), needs(Scope.READ), Depends(_demand_known_parameters)],
             response_model=None,
             responses=answers,
         )
@@ -122,9 +129,9 @@ def create_app(
     _add_money(get, service)
     _add_happenings(get, service)
     _add_control(app, CommandService(send or _nobody, service))
-    add_dashboard(app, Depends(BEARER), dashboard, REFUSALS)
+    add_dashboard(app, [Depends(BEARER), needs(Scope.ADMIN)], dashboard, REFUSALS)
 
-    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER)])
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER), needs(Scope.READ)])
     async def description() -> JSONResponse:
         return JSONResponse(app.openapi())
 
@@ -135,6 +142,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(NotJsonError)
     async def not_json(_request: Request, error: NotJsonError) -> JSONResponse:
         return JSONResponse({"error": error.detail}, 400)
+
+    @app.exception_handler(OutOfReachError)
+    async def out_of_reach(_request: Request, error: OutOfReachError) -> JSONResponse:
+        return _refusal(403, error.sentence, "scope", error.value, error.allowed)
 
     @app.exception_handler(RepeatedKeyError)
     async def repeated(_request: Request, error: RepeatedKeyError) -> JSONResponse:
@@ -194,14 +205,14 @@ def _add_control(app: FastAPI, commands: CommandService) -> None:
         "/control",
         tags=["control"],
         summary="Pause, resume, reduce only, halt, flatten, back to normal; or try a FAULTED component again",
-        dependencies=[Depends(BEARER)],
+        dependencies=[Depends(BEARER), needs(Scope.CONTROL)],
         responses=REFUSALS | CONFLICT,
     )
     def control(request: ControlRequest, received: Request) -> ControlAnswer:
         """RM-5, OR-8: the command is checked, committed, carried out once per `command_id` and journalled with who and
         why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it. Who gave it is the
-        holder of the token; `who` is only noted behind that name."""
-        return commands.carry_out(request, received.scope[HOLDER])
+        holder of the credential; `who` is only noted behind that name."""
+        return commands.carry_out(request, received.scope[GRANTED].person)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

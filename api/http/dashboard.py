@@ -49,15 +49,15 @@ def find_dashboard(url: str, environment: Mapping[str, str] = os.environ) -> Das
 
 
 def add_dashboard(
-    app: FastAPI, allowed: Any, dashboard: Dashboard | None, refusals: Mapping[int | str, dict[str, Any]]
+    app: FastAPI, allowed: list[Any], dashboard: Dashboard | None, refusals: Mapping[int | str, dict[str, Any]]
 ) -> None:
-    """The route behind the page's link; `allowed` and `refusals` are a command's, since Ray's token executes code."""
+    """The route behind the page's link; `allowed` is who may: Ray's token executes code."""
 
     @app.post(
         "/ray-dashboard",
         tags=["control"],
         summary="Open Ray's dashboard",
-        dependencies=[allowed],
+        dependencies=allowed,
         response_model=None,
         responses={200: {"model": DashboardAddress}, **refusals},
     )

@@ -1,6 +1,6 @@
-"""What stands before the HTTP interface: the token, the size and the time of a request, judged before it is read.
+"""What stands before the HTTP interface: credential, size and time of a request, judged before it is read.
 
-A request without a valid token is answered before any of its body is taken, so that a stranger can make the process
+A request without a valid credential is answered before any of its body is taken, so that a stranger makes the process
 neither read nor parse anything (case 20). The body of an allowed request is read whole, within a size and a time, and
 then handed on.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any
+
+from api.access.judge import Granted, Refused
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -21,36 +23,27 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES = 65_536
 BODY_TIMEOUT_S = 10.0
 PREFIX = b"bearer "
-UNAUTHORISED = (
-    "The header 'Authorization: Bearer TOKEN' is missing or wrong; the token is in the data folder's api-token."
-)
+GRANTED = "eternal.granted"
+"""The key of an allowed request's scope under which what its credential grants stands (`Granted`)."""
 
-
-HOLDER = "eternal.holder"
-"""The key of an allowed request's scope that says who presented the token."""
-
-
-class Credential(Protocol):
-    """What opens the interface."""
-
-    def holder(self, presented: str) -> str | None:
-        """Whose token this is; None when it opens nothing."""
-        ...
+Judged = Callable[[str | None, str, bool], Granted | Refused]
+"""Judges what stands behind "Bearer " (None: nothing does), the client's address, and whether something is commanded.
+It may take its time: it is called on another thread."""
 
 
 class Gate:
-    """ASGI middleware. `open_paths` need no token; `headers` are added to every answer that lacks them."""
+    """ASGI middleware. `open_paths` need no credential; `headers` are added to every answer that lacks them."""
 
     def __init__(
         self,
         app: App,
-        credential: Credential,
+        judge: Judged,
         open_paths: frozenset[str],
         headers: Sequence[tuple[str, str]],
         body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
         self._app = app
-        self._credential = credential
+        self._judge = judge
         self._open_paths = open_paths
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers]
         self._body_timeout_s = body_timeout_s
@@ -62,10 +55,17 @@ class Gate:
         if scope["type"] != "http":
             return  # there are no web sockets; the server ends the handshake
         answer = self._with_headers(send)
-        holder = None if scope["path"] in self._open_paths else self._holder(scope)
-        if scope["path"] not in self._open_paths and holder is None:
-            await _refuse(answer, 401, UNAUTHORISED, (b"www-authenticate", b"Bearer"))
-            return
+        granted: Granted | None = None
+        if scope["path"] not in self._open_paths:
+            address = (scope.get("client") or ("unknown", 0))[0]
+            found = await asyncio.to_thread(self._judge, _presented(scope), address, scope["method"] == "POST")
+            if isinstance(found, Refused):
+                header = (b"www-authenticate", b"Bearer")
+                if found.wait_s:
+                    header = (b"retry-after", str(found.wait_s).encode())
+                await _refuse(answer, found.status, found.sentence, header)
+                return
+            granted = found
         try:
             body = await asyncio.wait_for(_read(receive, _announced(scope)), self._body_timeout_s)
         except _TooLargeError:
@@ -76,13 +76,7 @@ class Gate:
             return
         if body is None:
             return  # the client is gone
-        await self._app({**scope, HOLDER: holder}, _replay(body, receive), answer)
-
-    def _holder(self, scope: Scope) -> str | None:
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1 or given[0][: len(PREFIX)].lower() != PREFIX:
-            return None
-        return self._credential.holder(given[0][len(PREFIX) :].decode("latin-1").strip())
+        await self._app({**scope, GRANTED: granted}, _replay(body, receive), answer)
 
     def _with_headers(self, send: Send) -> Send:
         async def answer(event: Event) -> None:
@@ -93,6 +87,13 @@ class Gate:
             await send(event)
 
         return answer
+
+
+def _presented(scope: Scope) -> str | None:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) != 1 or given[0][: len(PREFIX)].lower() != PREFIX:
+        return None
+    return str(given[0][len(PREFIX) :].decode("latin-1")).strip()
 
 
 class _TooLargeError(Exception):

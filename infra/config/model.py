@@ -176,6 +176,11 @@ class EternalConfig(BaseSettings):
         """The API's token."""
         return self.api.token_file or self.data_folder / "api-token"
 
+    @property
+    def access_file(self) -> Path:
+        """The register of persons' credentials."""
+        return self.data_folder / "access.json"
+
     # --- what follows from the profile ---
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from api.access.judge import Judge
 from api.http import serving
 from api.http.app import create_app
 from api.http.gate import MAX_BODY_BYTES
@@ -52,7 +53,7 @@ class Door:
         service = OperatorService(self._register, SnapshotCache(lambda: {}), lambda: "synthetic", True)
         self._listener = listen("127.0.0.1", 0)
         self.port = self._listener.getsockname()[1]
-        self.server = make_server(create_app(service, TokenFile(self.path), self._send))
+        self.server = make_server(create_app(service, Judge(TokenFile(self.path)).judge, self._send))
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self._listener]}, daemon=True)
         self._thread.start()
         until(lambda: self.server.started)

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from actors.runtime.ports import JournalRow
+from api.access.judge import Judge
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
@@ -94,7 +95,7 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
     pen.write(facts=rows, outbox=envelopes, journal=lines, next_seq=ROWS + 1)
     store.close()
     service = OperatorService(Queries(database_url), SnapshotCache(lambda: {}), lambda: "synthetic", True)
-    with TestClient(create_app(service, Token("word"))) as found:
+    with TestClient(create_app(service, Judge(Token("word"), burst=1_000_000).judge)) as found:
         found.headers["Authorization"] = "Bearer word"
         yield found
     service.close()

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from typer.testing import CliRunner
 
+from api.access.judge import Judge
 from api.cli.client import Unanswered, read_launch_overview, read_overview
 from api.cli.doctor import examine
 from api.cli.main import app
@@ -279,7 +280,7 @@ def test_a_command_asks_first_and_is_sent_with_who_and_why(
         calls.append(call)
         register_command(database_url, call[1], call[2])
 
-    server = make_server(create_app(service, token, take))
+    server = make_server(create_app(service, Judge(token).judge, take))
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
     thread.start()
     (config.data_folder / "api-port").write_text(str(listener.getsockname()[1]))

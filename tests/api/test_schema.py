@@ -15,6 +15,7 @@ from schemathesis import Case
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
+from api.access.judge import Judge
 from api.control import ControlUnavailableError, Send
 from api.http.app import create_app
 from api.service import OperatorService
@@ -52,7 +53,7 @@ def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
     with fresh_database(postgres_server) as url:
         write_history(url)
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
-        yield create_app(service, Token(TOKEN), actors(url))
+        yield create_app(service, Judge(Token(TOKEN), burst=1_000_000).judge, actors(url))
         service.close()
 
 
@@ -103,7 +104,7 @@ def test_with_the_token_every_answer_is_as_documented(described: Any) -> None:
 def test_without_the_token_every_answer_is_a_refusal(described: Any) -> None:
     def check(case: Case[Any]) -> None:
         response = case.call(headers={"Authorization": "Bearer of-a-stranger"})
-        expected = (200, 503) if case.path == "/health" else (401,)
+        expected = (200, 503) if case.path == "/health" else (401, 429)
         assert response.status_code in expected, response.text
 
     assert for_every_operation(described, check) >= 19

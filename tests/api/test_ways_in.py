@@ -14,6 +14,7 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
+from api.access.judge import Judge
 from api.cli.report import collect, lines, problems
 from api.http.app import create_app
 from api.machines import MACHINES, markdown
@@ -37,7 +38,7 @@ SECRET = "a-very-secret-token"
 
 def _client(url: str, fetch: Any) -> TestClient:
     service = OperatorService(Queries(url), SnapshotCache(fetch, patience_s=0.3), lambda: "synthetic, seed 2", True)
-    return TestClient(create_app(service, Token(SECRET)))
+    return TestClient(create_app(service, Judge(Token(SECRET)).judge))
 
 
 @pytest.fixture

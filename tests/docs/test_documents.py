@@ -29,7 +29,7 @@ from tests.docs.citations import (
 )
 
 if TYPE_CHECKING:
-    from api.http.gate import Credential
+    from api.http.gate import Judged
     from api.service import OperatorService
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def _is_unknown_path(span: str) -> bool:
 @functools.cache
 def _paths() -> frozenset[str]:
     """The paths of the HTTP interface; making it asks nothing of its service."""
-    routes: Any = create_app(cast("OperatorService", None), cast("Credential", None)).routes
+    routes: Any = create_app(cast("OperatorService", None), cast("Judged", None)).routes
     return frozenset(_shape(route.path) for route in routes)
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from actors.runtime.actor_runner import ActorRunner, Parts
+from api.access.judge import Judge
 from api.control import ControlUnavailableError
 from api.health import _trading
 from api.http.app import create_app
@@ -63,7 +64,7 @@ def serve(queries: Queries, send: Callable[..., None] | None) -> TestClient:
         raise LookupError("no system")
 
     service = OperatorService(queries, SnapshotCache(nobody), lambda: "synthetic", True)
-    return TestClient(create_app(service, Token(SECRET), send))
+    return TestClient(create_app(service, Judge(Token(SECRET)).judge, send))
 
 
 def client(actors: Actors | None) -> TestClient:

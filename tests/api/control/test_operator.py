@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from api.access.judge import Judge
+from api.access.register import REGISTER, AccessRegister
+from api.access.scopes import Scope
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
@@ -18,6 +21,7 @@ from statemachines.limits.operator_actions import ACTIONS
 from statemachines.limits.operator_scopes import RESTRICTS
 from statemachines.messages.control import OperatorCommand
 from statemachines.values import ActorName
+from tests.api.access.hashing import QUICK
 from tests.api.control.test_control import HALT, Actors, Living, give, post
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.kit.rows import Pen, place
@@ -54,29 +58,24 @@ def test_the_actions_are_those_of_the_message() -> None:
 
 
 def test_rm5_who_comes_from_the_credential(tmp_path: Path) -> None:
-    """A field of the request is only noted behind the name of the token's holder; a removed file ends the access."""
-    path = tmp_path / "api-token"
-    tokens = TokenFile(path)
-    (tmp_path / "api-token.alice").write_text("aLicEs-own-token-0123456789abcdefgh")
-    (tmp_path / "api-token.weak").write_text("weak")
-    (tmp_path / "api-token.Bad Name").write_text("another-own-token-0123456789abcdefgh")
+    """A field of the request is only noted behind the name of the credential's holder; a revoked one ends it."""
+    path, register = tmp_path / "api-token", AccessRegister(tmp_path / REGISTER, QUICK)
+    token = register.add("alice", Scope.CONTROL, "test").token
     actors = Actors()
     service = OperatorService(actors, SnapshotCache(dict), lambda: "synthetic", True)
-    http = TestClient(create_app(service, tokens, actors.send))
+    http = TestClient(create_app(service, Judge(TokenFile(path), register).judge, actors.send))
 
     def given(token: str, **body: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
         answer = http.post("/control", json={"action": "halt", "reason": "why"} | body, headers=headers)
         return int(answer.status_code)
 
-    assert given("aLicEs-own-token-0123456789abcdefgh") == 200
-    assert given("aLicEs-own-token-0123456789abcdefgh", who="bob") == 200
+    assert given(token) == 200
+    assert given(token, who="bob") == 200
     assert given(path.read_text().strip(), who="bob") == 200
     assert [call[2][1]["who"] for call in actors.calls] == ["alice", "alice (bob)", "operator (bob)"]
-    assert (tmp_path / "api-token.alice").stat().st_mode & 0o077 == 0
-    assert given("weak") == given("another-own-token-0123456789abcdefgh") == 401
-    (tmp_path / "api-token.alice").unlink()
-    assert given("aLicEs-own-token-0123456789abcdefgh") == 401
+    register.revoke("alice", "test")
+    assert given(token) == 401
 
 
 # --- while the risk manager is away ---

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from actors.runtime.durable_actor import DurableActor
 from actors.runtime.policies.ports import UnusablePolicyError
+from api.access.judge import Judge
 from api.cli.policies import commands as command
 from api.http.app import create_app
 from api.logics import PolicyLogics
@@ -116,7 +117,7 @@ def test_command_line_and_http_show_what_an_actor_holds(database_url: str) -> No
     assert command.watched(database_url, 3).startswith("It could not be applied by tactical")
     reader = Queries(as_role(database_url, READER))
     service = OperatorService(reader, SnapshotCache(dict), lambda: "synthetic", True)
-    with TestClient(create_app(service, Token("t" * 43))) as client:
+    with TestClient(create_app(service, Judge(Token("t" * 43)).judge)) as client:
         assert client.get("/policies").status_code == 401
         answer = client.get("/policies", headers={"Authorization": f"Bearer {'t' * 43}"})
     service.close()
