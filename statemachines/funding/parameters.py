@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from statemachines.limits.insurance_fund import InsuranceLimits
+from statemachines.limits.insurance_fund import MOST_READINGS, InsuranceLimits
 from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, Order
 from statemachines.limits.shared_defaults import SPOT_TAKER_FEE
@@ -21,7 +21,7 @@ Part = Annotated[Decimal, Field(gt=0, lt=1), Unit("fraction of 1")]
 """A threshold that can be passed: at 1 its rule would be off."""
 Seconds = Annotated[int, Field(gt=0, le=86_400), Unit("seconds")]
 Periods = Unit("settled funding periods")
-Readings = Annotated[int, Field(ge=1, le=10), Unit("readings running")]
+Readings = Annotated[int, Field(ge=1, le=MOST_READINGS), Unit("readings running")]
 
 
 class FundingParameters(ParameterModel):

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from statemachines.values import HOUR_MS
 
+MOST_READINGS = 10
+"""So many readings running may be required at most, and are supplied after a fall."""
+
 
 class InsuranceReading(NamedTuple):
     """The insurance fund's balance in USDT at an instant."""

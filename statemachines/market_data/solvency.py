@@ -4,7 +4,9 @@ On a real exchange it is read every minute. In lockstep it is read at the start 
 settles, and once more a minute after a reading that differs from the one before, so that no switch trips on one.
 
 A reading is passed on when it differs from the last one that was, once more to confirm it, and every eight hours: the
-decisions see every change, and no actor stores a thousand equal figures a day.
+decisions see every change, and no actor stores a thousand equal figures a day. On a real exchange suspended withdrawals
+are passed on at every reading, and a fund that has fallen as often as a switch may require it: however many readings
+running it is set to, it trips when it should.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from statemachines.commands import Alert, AlertEnded, Commands, Send
+from statemachines.limits.insurance_fund import MOST_READINGS
 from statemachines.messages.market import InsuranceSeen, WithdrawalsSeen
 from statemachines.requests import WHOLE_ACCOUNT, SetAside
 from statemachines.solvency.terms import COINS, INSURANCE, CoinWithdrawals, ReadSolvency, SolvencyRead
@@ -37,11 +40,11 @@ ACCESS = "solvency-access"
 
 @dataclass(slots=True)
 class _Told:
-    """What was passed on last of one part, when, and whether the next reading confirms it."""
+    """What was passed on last of one part, when, and how many of the next equal readings confirm it."""
 
     value: object
     at_ms: int
-    is_to_confirm: bool
+    confirmations: int
 
 
 class SolvencyWatch:
@@ -78,7 +81,7 @@ class SolvencyWatch:
             commands += self._fund(read.insurance_usdt, now_ms)
         if read.withdrawals:
             commands += self._withdrawals(read.withdrawals, now_ms)
-        confirms = any(one.is_to_confirm for one in self._told.values())
+        confirms = any(one.confirmations for one in self._told.values())
         if self._every_ms is not None:
             self.due_ms = now_ms + self._every_ms
         elif confirms:
@@ -129,7 +132,9 @@ class SolvencyWatch:
             and isinstance(before.value, Decimal)
             and abs(balance_usdt - before.value) <= CHANGE * before.value
         )
-        if not self._is_news(INSURANCE, balance_usdt, now_ms, is_same=is_same, is_bad=False):
+        has_fallen = before is not None and isinstance(before.value, Decimal) and balance_usdt < before.value
+        confirmations = 0 if before is None else MOST_READINGS if has_fallen and self._every_ms is not None else 1
+        if not self._is_news(INSURANCE, balance_usdt, now_ms, is_same, confirmations):
             return []
         return [Send(InsuranceSeen(balance_usdt=balance_usdt, market_ms=now_ms))]
 
@@ -138,19 +143,22 @@ class SolvencyWatch:
         before = self._told.get("withdrawals")
         is_same = before is not None and before.value == value
         is_bad = any(one.is_suspended for one in found)
-        if not self._is_news("withdrawals", value, now_ms, is_same=is_same, is_bad=is_bad):
+        is_repeated = is_bad and self._every_ms is not None
+        confirmations = 1 if before is not None or is_bad else 0
+        if not self._is_news("withdrawals", value, now_ms, is_same and not is_repeated, confirmations):
             return []
         return [Send(WithdrawalsSeen(coins=tuple(found), market_ms=now_ms))]
 
-    def _is_news(self, part: str, value: object, now_ms: int, *, is_same: bool, is_bad: bool) -> bool:
-        """Whether a reading is passed on. The first one needs no confirmation unless it is bad."""
+    def _is_news(self, part: str, value: object, now_ms: int, is_same: bool, confirmations: int) -> bool:
+        """Whether a reading is passed on; one that is not the same is followed by so many `confirmations`. The first
+        one needs none unless it is bad."""
         before = self._told.get(part)
         if before is None or not is_same:
-            self._told[part] = _Told(value, now_ms, before is not None or is_bad)
+            self._told[part] = _Told(value, now_ms, confirmations)
             return True
-        if not before.is_to_confirm and now_ms - before.at_ms < REGULAR_MS:
+        if not before.confirmations and now_ms - before.at_ms < REGULAR_MS:
             return False
-        before.at_ms, before.is_to_confirm = now_ms, False
+        before.at_ms, before.confirmations = now_ms, max(0, before.confirmations - 1)
         return True
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.funding.parameters import FundingParameters
-from statemachines.limits.insurance_fund import InsuranceLimits
+from statemachines.limits.insurance_fund import MOST_READINGS, InsuranceLimits
 from statemachines.limits.leverage import MAX_LEVERAGE, ExposureLimits
 from statemachines.limits.parameter_checks import Distinct, OneOf, Order
 from statemachines.limits.shared_defaults import CAUTION_SIZE_FACTOR, MAX_SLIPPAGE
@@ -156,9 +156,9 @@ class InsurancePolicy(SwitchPolicy):
     )
     """Hours within which the fall is measured (FU-9)."""
 
-    consecutive: Annotated[int, Field(ge=1, le=10), Readings, SetBy("engines.funding.insurance_readings")] = (
-        FundingParameters().insurance_readings
-    )
+    consecutive: Annotated[
+        int, Field(ge=1, le=MOST_READINGS), Readings, SetBy("engines.funding.insurance_readings")
+    ] = FundingParameters().insurance_readings
     """Readings that must all show the fall (FU-9, RM-4)."""
 
     @property

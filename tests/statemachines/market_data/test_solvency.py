@@ -9,6 +9,7 @@ import pytest
 
 from statemachines.actor_logic import ENDLESS_LOOKAHEAD, NO_LOOKAHEAD
 from statemachines.commands import Alert, AlertEnded, Command, Send
+from statemachines.limits.insurance_fund import MOST_READINGS
 from statemachines.market_data.solvency import FAILURES_UNTIL_UNREAD, REGULAR_MS, SolvencyWatch
 from statemachines.messages.market import DataUnusable, InsuranceSeen, WithdrawalsSeen
 from statemachines.requests import WHOLE_ACCOUNT, Unknown
@@ -76,7 +77,7 @@ def test_a_first_reading_that_is_bad_is_confirmed() -> None:
 
 def test_a_change_is_passed_on_twice_and_what_is_equal_every_eight_hours() -> None:
     ours = watch(MINUTE_MS)
-    balances = ["1000"] * 5 + ["600"] * 500
+    balances = ["1000"] * 5 + ["1200"] * 500
     told = [
         (minute, funds(ours.take(read(balance), T0 + minute * MINUTE_MS))) for minute, balance in enumerate(balances)
     ]
@@ -87,8 +88,25 @@ def test_every_change_of_the_status_is_passed_on_and_confirmed() -> None:
     ours = watch(MINUTE_MS)
     coins = ["", "", "USDT", "USDT", "USDT", "", "", ""]
     told = [statuses(ours.take(read(suspended=coin), T0 + n * MINUTE_MS)) for n, coin in enumerate(coins)]
-    assert [n for n, found in enumerate(told) if found] == [0, 2, 3, 5, 6]
+    assert [n for n, found in enumerate(told) if found] == [0, 2, 3, 4, 5, 6]
     assert [one.coin for one in told[3][0].coins if one.is_suspended] == ["USDT"]
+
+
+def test_a_fund_that_has_fallen_is_passed_on_as_often_as_a_switch_may_require() -> None:
+    """With three readings required the switch tripped eight hours late."""
+    ours = watch(MINUTE_MS)
+    balances = ["1000", "1000", "600"] + ["600"] * 30
+    told = [bool(funds(ours.take(read(one), T0 + n * MINUTE_MS))) for n, one in enumerate(balances)]
+    assert [n for n, is_told in enumerate(told) if is_told] == [0, *range(2, 3 + MOST_READINGS)]
+
+
+def test_suspended_withdrawals_are_passed_on_at_every_reading_of_a_real_exchange() -> None:
+    """A switch may require a hundred readings, an hour apart."""
+    ours, minutes = watch(MINUTE_MS), 200
+    told = [bool(statuses(ours.take(read(suspended="BTC"), T0 + n * MINUTE_MS))) for n in range(minutes)]
+    assert told == [True] * minutes
+    again = [bool(statuses(ours.take(read(), T0 + (minutes + n) * MINUTE_MS))) for n in range(4)]
+    assert again == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
