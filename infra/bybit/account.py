@@ -68,12 +68,10 @@ class AccountReader:
         aside: list[SetAside] = []
         orders: list[OrderReport] = []
         executions: list[ExecutionReport] = []
-        now_ms = self._clock.now_ms()
-        latest_ms = now_ms + READING_MS
         for category in _CATEGORIES:
             where = {"settleCoin": SETTLE_COIN} if category == LINEAR else {}
             rows = self._order_rows(account, category, where)
-            orders += kept(aside, "order", rows, partial(_order, account, category, latest_ms), category)
+            orders += kept(aside, "order", rows, partial(_order, account, category, self._latest_ms()), category)
         orders = distinct(aside, "order", orders, _order_name, may_repeat=True, same=lambda row: row.venue_order_id)
         orders = distinct(
             aside, "order", orders, _order_name, same=lambda row: row.client_order_id or ("", row.venue_order_id)
@@ -81,7 +79,8 @@ class AccountReader:
         now_ms = self._clock.now_ms()
         for category in _CATEGORIES:
             rows = self._execution_rows_since(account, category, request.executions_since_ms, now_ms)
-            executions += kept(aside, "execution", rows, partial(_execution, account, category, latest_ms), category)
+            parse = partial(_execution, account, category, self._latest_ms())
+            executions += kept(aside, "execution", rows, parse, category)
         executions = distinct(
             aside,
             "execution",
@@ -117,6 +116,10 @@ class AccountReader:
             earn=self._earn.reading(account, since_ms, request.earn_coins) if request.reads_earn else None,
             set_aside=tuple(aside),
         )
+
+    def _latest_ms(self) -> int:
+        """No row can be younger. As of now, after the rows were read: a simulated market passes an hour meanwhile."""
+        return self._clock.now_ms() + READING_MS
 
     def _balances(self, account: Account, aside: list[SetAside]) -> dict[str, Decimal]:
         """Wallet balance per coin. A wallet that contradicts itself is set aside whole, as a fact about the account."""

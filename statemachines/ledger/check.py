@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from statemachines.earn.terms import EarnYield
 from statemachines.ledger.exact import add
-from statemachines.ledger.postings import EARN, FEES, FUNDING, STAKING, WALLET
+from statemachines.ledger.postings import EARN, EARN_OPENING, FEES, FUNDING, STAKING, WALLET, yield_posting_id
 from statemachines.ledger.transaction_types import FLEXIBLE_STAKING, TRANSACTION_TYPES, BookedBy
 from statemachines.ledger.transactions import attribute, posting_id, transaction_posting
 from statemachines.transaction_log.row import TransactionRow
-from statemachines.values import HOUR_MS
+from statemachines.values import DAY_MS, HOUR_MS
 
 ZERO = Decimal(0)
 BOOKED_WITHIN_MS = HOUR_MS
 """How long after its row a movement may be booked: a transfer whose outcome was not known at first, say."""
+
+YIELD_READ_WITHIN_MS = DAY_MS + HOUR_MS
+"""How long after its payment yield may be unread: it is read with the transaction log, once a day."""
 
 Lines = dict[tuple[str, str], Decimal]
 """Amounts by ledger account and coin."""
@@ -62,6 +66,14 @@ class Figure(NamedTuple):
     def is_equal(self) -> bool:
         """Whether both agree to the last unit."""
         return self.ledger == self.exchange
+
+
+class EarnCheck(NamedTuple):
+    """The result for what is in Earn. `unread`: yield that is paid and not read yet, left out of the exchange's."""
+
+    figures: list[Figure]
+    differences: list[Difference]
+    unread: list[EarnYield]
 
 
 @dataclass(slots=True)
@@ -123,16 +135,46 @@ def compare_positions(
 
 
 def compare_earn(
-    account: str, entries: Iterable[LedgerEntry], in_earn: Mapping[str, Decimal]
-) -> tuple[list[Figure], list[Difference]]:
-    """What flexible Earn products hold, by coin, to the last unit; `entries` are all postings of the account."""
-    held = _lines(item for entry in entries for item in entry.lines.items() if item[0][0] == EARN)
+    account: str,
+    entries: Iterable[LedgerEntry],
+    in_earn: Mapping[str, Decimal],
+    yields: Iterable[EarnYield] = (),
+    now_ms: int = 0,
+) -> EarnCheck:
+    """What flexible Earn products hold, by coin, to the last unit; `entries` are all postings of the account, `yields`
+    the payments of the last `YIELD_READ_WITHIN_MS`.
+
+    Yield is paid during the day and read at its end. What is paid and not booked yet is left out of the exchange's side
+    if it is the whole difference, to the last unit; otherwise it explains nothing."""
+    postings = list(entries)
+    held = _lines(item for entry in postings for item in entry.lines.items() if item[0][0] == EARN)
     ours = {coin: amount for (_name, coin), amount in held.items()}
+    theirs, unread = dict(in_earn), list[EarnYield]()
+    due = _unbooked(account, postings, yields, now_ms)
+    for coin in sorted({one.coin for one in due}):
+        payments = [one for one in due if one.coin == coin]
+        rest = theirs.get(coin, ZERO)
+        for one in payments:
+            rest = add(rest, one.amount.copy_negate())
+        if rest == ours.get(coin, ZERO) != theirs.get(coin, ZERO):
+            theirs[coin] = rest
+            unread += payments
     figures = [
-        Figure(account, "earn", coin, ours.get(coin, ZERO), in_earn.get(coin, ZERO))
-        for coin in sorted({*ours, *in_earn})
+        Figure(account, "earn", coin, ours.get(coin, ZERO), theirs.get(coin, ZERO)) for coin in sorted({*ours, *theirs})
     ]
-    return figures, [_sum_difference(figure, "balance") for figure in figures if not figure.is_equal]
+    return EarnCheck(figures, [_sum_difference(one, "balance") for one in figures if not one.is_equal], unread)
+
+
+def _unbooked(
+    account: str, entries: Sequence[LedgerEntry], yields: Iterable[EarnYield], now_ms: int
+) -> list[EarnYield]:
+    """The payments that may still be unread; what was paid before the opening is part of it."""
+    opened_ms = max(
+        _opening_ms(entries), *(one.posted_ms for one in entries if one.posting_id.startswith(EARN_OPENING)), 0
+    )
+    since_ms = max(opened_ms + 1, now_ms - YIELD_READ_WITHIN_MS)
+    booked = {entry.posting_id for entry in entries}
+    return [one for one in yields if one.paid_ms >= since_ms and yield_posting_id(account, one.yield_id) not in booked]
 
 
 def expected_lines(row: TransactionRow) -> Lines:

@@ -147,12 +147,20 @@ def staking_posting(
 STAKING = "staking:"
 """Begins the ids of postings of staking orders."""
 
+EARN_OPENING = "opening-earn:"
+"""Begins the ids of what was in Earn before this system read it."""
+
+
+def yield_posting_id(account: str, yield_id: str) -> str:
+    """The id under which a payment of yield is booked, once."""
+    return f"yield:{account}:{yield_id}"
+
 
 def yield_posting(account: Account, yield_id: str, coin: str, amount: Decimal, paid_ms: int) -> PostingFact:
     """Yield that Earn has paid: it is added to the position there."""
     return balanced(
         PostingFact(
-            posting_id=f"yield:{account}:{yield_id}",
+            posting_id=yield_posting_id(account, yield_id),
             kind="earn",
             posted_ms=paid_ms,
             description=f"yield of {amount} {coin} paid by Earn",
@@ -181,7 +189,7 @@ def earn_opening_posting(account: Account, differences: Mapping[str, Decimal], p
     """What the first reading of Earn shows more than the ledger; without lines when there is no difference."""
     return balanced(
         PostingFact(
-            posting_id=f"opening-earn:{account}",
+            posting_id=f"{EARN_OPENING}{account}",
             kind="earn",
             posted_ms=posted_ms,
             description=f"opening positions of {account} in Earn",

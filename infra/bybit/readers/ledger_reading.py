@@ -8,11 +8,13 @@ from decimal import Decimal
 from actors.runtime.ports import MarketClock
 from infra.bybit.account import AccountReader
 from infra.bybit.caller import Caller
+from infra.bybit.earn import EarnGateway
 from infra.bybit.limits import RateLimiter
 from infra.bybit.parsing.fields import UnparsableError
 from infra.bybit.session import Sessions
-from statemachines.earn.terms import EarnReading
+from statemachines.earn.terms import EarnReading, EarnYield
 from statemachines.execution.reconciliation.earn import coins_in_earn
+from statemachines.ledger.check import YIELD_READ_WITHIN_MS
 from statemachines.requests import (
     ReadAccount,
     SetAside,
@@ -27,7 +29,8 @@ TRIES = 5
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
     """One account at the exchange: `rows` contains every change of `balances` since the instant asked for. `in_earn` is
-    what flexible Earn products hold, by coin; None without access to Earn, and for accounts that do not use it."""
+    what flexible Earn products hold, by coin; None without access to Earn, and for accounts that do not use it.
+    `yields` are the payments into it of the last `YIELD_READ_WITHIN_MS`."""
 
     account: Account
     market_ms: int
@@ -35,13 +38,16 @@ class AccountRecord:
     balances: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
     in_earn: dict[str, Decimal] | None = None
+    yields: tuple[EarnYield, ...] = ()
 
 
 class ExchangeRecords:
     """Read-only; all methods raise GatewayError and UnparsableError."""
 
     def __init__(self, sessions: Sessions, clock: MarketClock, limiter: RateLimiter | None = None) -> None:
-        self._reader = AccountReader(Caller(sessions, limiter), clock)
+        caller = Caller(sessions, limiter)
+        self._reader = AccountReader(caller, clock)
+        self._earn = EarnGateway(caller, clock)
         self._clock = clock
 
     def now_ms(self) -> int:
@@ -54,20 +60,21 @@ class ExchangeRecords:
         Raises UnparsableError when a part cannot be read: what is not known proves nothing.
         """
         now_ms = self._clock.now_ms()
-        asked = ReadAccount(executions_since_ms=now_ms, reads_earn=account is EARN_ACCOUNT)
+        asked = ReadAccount(executions_since_ms=now_ms)
         before = self._reader.snapshot(account, asked)
         for _ in range(TRIES):
             aside: list[SetAside] = []
             rows = self._reader.transactions(account, since_ms, aside)
+            # Before the wallet, so that an order of Earn between the two shows in it.
+            earn = self._earn.reading(account, now_ms - YIELD_READ_WITHIN_MS, ()) if account is EARN_ACCOUNT else None
             after = self._reader.snapshot(account, asked)
             unread = [one for one in (*aside, *after.set_aside) if not one.is_foreign and one.kind != "order"]
             if unread:
                 raise UnparsableError(f"{account}: {unread[0].problem}")
             if after.balances == before.balances:
                 held = {one.symbol: (one.quantity, one.average_price) for one in after.positions if one.quantity}
-                return AccountRecord(
-                    account, now_ms, tuple(rows), dict(after.balances), held, _in_earn(account, after.earn)
-                )
+                in_earn, yields = _in_earn(account, earn), (earn.yields if earn is not None else None) or ()
+                return AccountRecord(account, now_ms, tuple(rows), dict(after.balances), held, in_earn, tuple(yields))
             before = after
         raise UnparsableError(f"{account}: its wallet changed during {TRIES} readings; try again at a calmer time.")
 

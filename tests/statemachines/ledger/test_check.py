@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from statemachines.earn.terms import EarnYield
 from statemachines.facts import PostingFact
 from statemachines.ledger.check import (
     BOOKED_WITHIN_MS,
+    YIELD_READ_WITHIN_MS,
     AccountCheck,
     LedgerEntry,
     check_account,
+    compare_earn,
     read_from_ms,
 )
-from statemachines.ledger.postings import opening_posting, transfer_posting
+from statemachines.ledger.postings import earn_opening_posting, opening_posting, transfer_posting, yield_posting
 from statemachines.ledger.transactions import attribute, transaction_posting
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import Account
@@ -123,3 +126,48 @@ def test_a_row_whose_instant_cannot_be_read_is_the_entry_that_was_booked_for_it(
     assert opening is not None
     one = row(1, "BONUS", "3", None, problem="field 'transactionTime' is 'x'", raw="{}")
     assert checked([opening, from_log(one, NOW + 7)], [one], "103").differences == []
+
+
+OPENED = NOW - 10 * DAY
+
+
+def paid(number: int, amount: str, at_ms: int) -> EarnYield:
+    return EarnYield(yield_id=f"y{number}", coin="ETH", amount=D(amount), paid_ms=at_ms)
+
+
+@pytest.mark.parametrize(
+    ("payments", "shown", "unread"),
+    [
+        ([paid(1, "0.1", NOW - 1)], "8.1", ["y1"]),
+        ([paid(1, "0.1", NOW - 1), paid(2, "0.02", NOW - 2)], "8.12", ["y1", "y2"]),
+        ([paid(1, "0.1", NOW - YIELD_READ_WITHIN_MS)], "8.1", ["y1"]),
+        ([paid(1, "0.1", NOW - YIELD_READ_WITHIN_MS - 1)], "8.1", None),
+        ([paid(1, "0.1", NOW - 1)], "8.1000000000000000001", None),
+        ([paid(1, "0.1", NOW - 1)], "8.0999999999999999999", None),
+        ([paid(1, "0.1", NOW - 1), paid(2, "0.02", NOW - 2)], "8.1", None),
+        ([paid(1, "0.1", NOW - 1)], "7.9", None),
+        ([paid(1, "0.1", NOW - 1)], "8", []),
+        ([paid(9, "0.1", NOW - 1)], "8.1", None),
+        ([], "8.1", None),
+    ],
+)
+def test_or6_yield_that_is_paid_and_not_read_yet_is_no_difference_if_it_is_all_of_it(
+    payments: list[EarnYield], shown: str, unread: list[str] | None
+) -> None:
+    """Paid at 00:30 and read at the end of the day, it was a difference of one day's yield for 23 hours and a half."""
+    facts = [
+        earn_opening_posting(A, {"ETH": D("7.9")}, OPENED), yield_posting(A, "y9", "ETH", D("0.1"), NOW - 1),
+    ]  # fmt: skip
+    check = compare_earn(A, entries(facts), {"ETH": D(shown)}, payments, NOW)
+    assert bool(check.differences) is (unread is None)
+    assert [one.yield_id for one in check.unread] == (unread or [])
+    (figure,) = check.figures
+    assert figure.ledger == 8 and figure.exchange == (8 if unread is not None else D(shown))
+
+
+@pytest.mark.parametrize(("after_ms", "is_unread"), [(0, False), (1, True)])
+def test_yield_from_before_the_opening_is_part_of_it(after_ms: int, is_unread: bool) -> None:
+    opened_ms = NOW - 5
+    facts = [earn_opening_posting(A, {"ETH": D(8)}, opened_ms)]
+    check = compare_earn(A, entries(facts), {"ETH": D("8.1")}, [paid(1, "0.1", opened_ms + after_ms)], NOW)
+    assert bool(check.unread) is is_unread and bool(check.differences) is not is_unread

@@ -415,7 +415,7 @@ def test_or6_the_check_claims_the_log_row_for_the_staking_order_and_compares_ear
     assert exchange.log is not None
     check = check_account(CORE, entries, exchange.log, exchange.wallets[CORE], one.now_ms)
     assert not check.differences and check.entries == 1
-    figures, differences = compare_earn(CORE, entries, {"ETH": D(8)})
+    figures, differences, _unread = compare_earn(CORE, entries, {"ETH": D(8)})
     assert [figure.is_equal for figure in figures] == [True] and not differences
-    _figures, (difference,) = compare_earn(CORE, entries, {"ETH": D(7)})
+    _figures, (difference,), _unread = compare_earn(CORE, entries, {"ETH": D(7)})
     assert "earn ETH" in difference.text
