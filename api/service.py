@@ -160,6 +160,13 @@ class OperatorService:
             lambda start, size: self._queries.transitions(known, which, start, size, machine_table),
         )
 
+    async def remarks(self, name: str, subject: str | None = None, before: str | None = None, limit: int = 100) -> Row:
+        """What the actor noted without a change of state, newest first: about this subject, or all."""
+        known, which = self._actor_name(name), identifier("subject", subject)
+        return await self._page(
+            lists.JOURNAL, before, limit, lambda start, size: self._queries.remarks(known, which, start, size)
+        )
+
     def machines(self) -> list[Row]:
         """Every state machine with its states and arrows."""
         return [machines.description(name) for name in machines.MACHINES]

@@ -35,4 +35,4 @@ def show_commands(data: Path | None, config_file: Path | None, limit: int) -> No
 
 def _line(row: dict[str, str | int]) -> str:
     when = datetime.fromtimestamp(int(row["given_ms"]) / 1000, UTC)
-    return f"{when:%Y-%m-%d %H:%M:%S} UTC  {row['action']:<11} {row['scope']:<12} {row['who']}: {row['reason']}"
+    return f"{when:%Y-%m-%d %H:%M:%S} market time  {row['action']:<11} {row['scope']:<12} {row['who']}: {row['reason']}"

@@ -291,6 +291,12 @@ def _add_actors(get: Get, service: OperatorService) -> None:
         """Each with the reason and the numbers that led to it; of one machine (its key) or one table (`/machines`)."""
         return await service.transitions(name, machine, machine_table, before, limit)
 
+    @get("actors", "/actors/{name}/remarks", "What it decided without a change of state", models.Page[models.Remark])
+    async def remarks(name: str, subject: str | None = None, before: Before = None, limit: Limit = 100) -> Any:
+        """The treasury's standing, moves and harvests, the regime's closes, the daily figures of an engine, what was
+        measured and why nothing was done; of one subject or all."""
+        return await service.remarks(name, subject, before, limit)
+
     @get("machines", "/machines", "Every state machine with its arrows", list[models.Machine])
     async def all_machines() -> Any:
         """The tables as they are in the code, with the specification's Russian names and the rule behind each arrow."""

@@ -113,6 +113,21 @@ class Transition(Model):
     trace: str = Field(description="id of the first fact of the chain")
 
 
+class Remark(Model):
+    """What an actor decided, measured or noted without a change of state, with the numbers that led to it (P3)."""
+
+    id: int
+    actor: str
+    market_ms: Ms
+    recorded_at: str
+    subject: str = Field(description="what it is about: a machine's key, a coin, `treasury`, `cycle` ...")
+    trigger: str
+    reason: str
+    data: Json
+    cause: str = Field(description="id of the message, answer or fact that was decided on")
+    trace: str = Field(description="id of the first fact of the chain")
+
+
 class MachineView(Model):
     """One machine of an engine."""
 

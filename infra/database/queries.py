@@ -20,6 +20,7 @@ from infra.database.chain import chain_of_order
 from infra.database.connection import connect_for_reading
 from infra.database.outage import LOST_CONNECTION, outage_of, reason_of
 from infra.database.reading import policies
+from infra.database.reading.journal import REMARKS, TRANSITIONS
 from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.faults import OperatorError
 
@@ -159,19 +160,14 @@ class Queries:
     ) -> list[Row]:
         """Only those lines of the journal that are a row of a machine's table, of one table or of all. Rows of earlier
         versions do not name their table and count for every one."""
-        return self._page(
-            JOURNAL,
-            """SELECT id, actor, market_ms, recorded_at, machine_table, machine, trigger, source, dest, reason,
-                   data, cause, trace
-               FROM journal WHERE actor = %(actor)s AND kind = 'transition'
-               AND (%(machine)s::text IS NULL OR machine = %(machine)s)
-               AND (%(table)s::text IS NULL OR machine_table IN ('', %(table)s))""",
-            before,
-            limit,
-            actor=actor,
-            machine=machine,
-            table=table,
-        )
+        return self._page(JOURNAL, TRANSITIONS, before, limit, actor=actor, machine=machine, table=table)
+
+    def remarks(
+        self, actor: str, subject: str | None = None, before: Place = JOURNAL.newest, limit: int = 100
+    ) -> list[Row]:
+        """What the actor decided, measured or noted without a change of state; what depends on the network is left
+        out."""
+        return self._page(JOURNAL, REMARKS, before, limit, actor=actor, subject=subject)
 
     # --- orders, fills, positions ---
 

@@ -8,7 +8,7 @@ from typing import Any
 from actors.runtime.ports import ExchangeCallRow, JournalRow
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
-from statemachines.commands import JournalEntry
+from statemachines.commands import JournalEntry, Remark
 from statemachines.facts import (
     BarFact,
     DiscrepancyFact,
@@ -60,7 +60,11 @@ def _write(store: PostgresStore) -> None:
     trend = Pen(store, "trend-1")
     trend.write(
         outbox=[rows.message("trend-1", 1, "order-manager", "intent", "market-data:1", BAR)],
-        journal=[_note("BTC", "SIGNAL_DETECTED", "ENTRY", "close 58,420.5 above SMA200: entry", "market-data:1", BAR)],
+        journal=[
+            _note("BTC", "SIGNAL_DETECTED", "ENTRY", "close 58,420.5 above SMA200: entry", "market-data:1", BAR),
+            JournalRow(HOUR_MS, "market-data:1", BAR, Remark("ETH", "no_signal", "ADX 17.2", {"adx": Decimal("17.2")})),
+            JournalRow(HOUR_MS, "market-data:1", BAR, Remark("ETH", "wait", "network", {}, is_bookkeeping=True)),
+        ],
         states=[StateRow("BTC", "IN_POSITION", 1, {"stop": "55000"}), StateRow("portfolio", "SEEN", 1, {})],
         market_ms=HOUR_MS,
     )

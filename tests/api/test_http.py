@@ -48,6 +48,7 @@ ANSWERS: dict[str, Any] = {
     "/actors": list[models.Actor],
     "/actors/trend-1": models.ActorDetail,
     "/actors/trend-1/transitions": models.Page[models.Transition],
+    "/actors/trend-1/remarks": models.Page[models.Remark],
     "/machines": list[models.Machine],
     "/orders": models.Page[trade_models.Order],
     f"/orders/{STOP}/chain": list[trade_models.ChainLink],
@@ -149,6 +150,8 @@ def test_the_overview_shows_states_in_both_languages_and_counts_open_orders(clie
         ("/actors/%00", 404, "actor"),
         ("/actors/..%2f..%2fetc", 404, "path"),
         ("/actors/trend-1/transitions?machine=%00", 422, "machine"),
+        ("/actors/trend-1/remarks?subject=%00", 422, "subject"),
+        ("/actors/nobody/remarks", 404, "actor"),
         ("/actors/trend-1/transitions?limit=1001", 422, "limit"),
         ("/actors/trend-1/transitions?limit=many", 422, "limit"),
         ("/actors/trend-1/transitions?before=-1", 422, "before"),
@@ -213,6 +216,18 @@ def test_pages_are_whole_without_the_internet_and_run_nothing_foreign(client: Te
         assert not re.search(r"\son[a-z]+=|\sstyle=", text.split("<script>")[0]), "the policy forbids inline handlers"
     assert client.get("/orders").headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert client.get("/orders").headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_remarks_are_what_was_decided_without_a_change_of_state(client: TestClient) -> None:
+    """The treasury's moves and the daily figures are remarks; only the database showed them."""
+    (row,) = client.get("/actors/trend-1/remarks").json()["rows"]
+    assert (row["subject"], row["trigger"], row["reason"], row["data"]) == (
+        "ETH",
+        "no_signal",
+        "ADX 17.2",
+        {"adx": "17.2"},
+    )
+    assert client.get("/actors/trend-1/remarks", params={"subject": "BTC"}).json()["rows"] == []
 
 
 def test_without_the_token_only_the_verdict_and_empty_pages_are_seen(client: TestClient) -> None:

@@ -17,7 +17,7 @@ from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
-from statemachines.commands import JournalEntry
+from statemachines.commands import JournalEntry, Remark
 from statemachines.facts import (
     AlertFact,
     DiscrepancyFact,
@@ -90,6 +90,9 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
         JournalRow(INSTANTS[0], "c", "t", JournalEntry("trend", "enter", "SCANNING", "ENTRY", f"line {number}"))
         for number in range(ROWS)
     ]
+    lines += [
+        JournalRow(INSTANTS[0], "c", "t", Remark("BTC", "measured", f"line {number}", {})) for number in range(ROWS)
+    ]
     envelopes = [{**envelope(number + 1, "trend-1"), "market_time": chance.choice(INSTANTS)} for number in range(ROWS)]
     rows = [fact for number in range(ROWS) for fact in facts(number, chance.choice(INSTANTS))]
     pen.write(facts=rows, outbox=envelopes, journal=lines, next_seq=ROWS + 1)
@@ -114,6 +117,7 @@ def test_every_row_comes_exactly_once(client: TestClient, limit: int) -> None:
         "/switch-trips": ("trip_id",),
         "/events": ("id",),
         "/actors/order-manager/transitions": ("id",),
+        "/actors/order-manager/remarks": ("id",),
         "/ledger": ("posting_id",),
     }.items():
         found, cursor, pages = [], None, 0

@@ -53,6 +53,7 @@ PATHS = (
     "/actors",
     "/actors/funding",
     "/actors/funding/transitions",
+    "/actors/funding/remarks",
     "/machines",
     "/orders",
     "/executions",
