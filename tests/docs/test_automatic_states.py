@@ -1,4 +1,4 @@
-"""The table "Automatic state changes" of docs/operations.md says of the switches what their parameters say (RM-4, R2)."""
+"""The table "Automatic state changes" of docs/operations.md agrees with the switches' parameters (RM-4, R2)."""
 
 from __future__ import annotations
 
