@@ -18,8 +18,8 @@ from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
 from infra.database.queries import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
-from statemachines.limits.operator_actions import ACTIONS, FLATTEN, RESET
-from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
+from statemachines.limits.operator_actions import ACTIONS, FLATTEN, LEAST_REASON, RESET
+from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, why_not
 from statemachines.messages.control import ComponentReset, OperatorCommand
 from statemachines.values import ActorName
 
@@ -77,7 +77,9 @@ class ControlRequest(BaseModel):
     scope: Printable = Field(
         default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
     )
-    reason: Printable = Field(min_length=3, max_length=500, examples=["exchange maintenance announced for tonight"])
+    reason: Printable = Field(
+        min_length=LEAST_REASON, max_length=500, examples=["exchange maintenance announced for tonight"]
+    )
     who: Printable = Field(
         default=DEFAULT_WHO,
         min_length=1,
@@ -179,7 +181,8 @@ def _check(request: ControlRequest) -> None:
         raise BadValueError("action", request.action, (*ACTIONS, RESET))
     allowed = COMPONENTS if request.action == RESET else allowed_scopes(request.action)
     if request.scope not in allowed:
-        raise BadValueError("scope", request.scope, allowed)
+        why = "" if request.action == RESET else why_not(request.action, request.scope)
+        raise BadValueError("scope", request.scope, allowed, why)
 
 
 def _told(request: ControlRequest) -> str:

@@ -95,6 +95,11 @@ def _trading(switches: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
+def _open(text: str | None) -> str:
+    """A cause for the end of a sentence: some end with a full stop of their own."""
+    return (text or "").rstrip().removesuffix(".")
+
+
 def _what_ends(state: RiskStateName) -> str:
     """`normal` lifts what rules demand too and measures drawdowns anew: too much for ending a pause (RM-5)."""
     return "resume" if state is RiskStateName.PAUSED else "normal"
@@ -102,12 +107,12 @@ def _what_ends(state: RiskStateName) -> str:
 
 def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:
     if snapshot.age_s is None:
-        return [f"The state of the orchestrator is not known: {snapshot.error}."]
+        return [f"The state of the orchestrator is not known: {_open(snapshot.error)}."]
     if snapshot.age_s > limits.snapshot_s:
-        detail = f": {snapshot.error}" if snapshot.error else ""
+        detail = f": {_open(snapshot.error)}" if snapshot.error else ""
         return [f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}."]
     if not snapshot.status.get("booted"):
-        return [f"The orchestrator has not begun yet: {snapshot.status.get('boot_error') or 'it is starting'}."]
+        return [f"The orchestrator has not begun yet: {_open(snapshot.status.get('boot_error')) or 'it is starting'}."]
     own = snapshot.status.get("orchestrator") or {}
     if own.get("state") != "RUNNING":
         return [f"The orchestrator itself is {own.get('state', 'UNKNOWN')}."]
@@ -118,10 +123,10 @@ def _components(snapshot: Snapshot) -> list[str]:
     found = []
     for row in snapshot.components:
         if row["state"] != "RUNNING":
-            why = f": {row['reason']}" if row.get("reason") else ""
+            why = f": {_open(row['reason'])}" if row.get("reason") else ""
             found.append(f"{row['name']} is {row['state']} ({row['state_ru']}){why}.")
         faults = (row.get("health") or {}).get("stream_faults") or []
-        found += [f"{row['name']}: {fault}." for fault in faults]
+        found += [f"{row['name']}: {_open(fault)}." for fault in faults]
     return found
 
 
@@ -131,12 +136,12 @@ def _lockstep(snapshot: Snapshot) -> list[str]:
         return []
     if lockstep["state"] == UNSETTLED and lockstep["standing_s"] < UNSETTLED_S:
         return []
-    return [f"Market time stands still ({lockstep['state']}): {lockstep['why'] or 'no reason is known'}."]
+    return [f"Market time stands still ({lockstep['state']}): {_open(lockstep['why']) or 'no reason is known'}."]
 
 
 def _database(snapshot: Snapshot, actors: Sequence[Mapping[str, Any]] | None, error: str, limits: Limits) -> list[str]:
     if actors is None:
-        return [f"The database does not answer: {error}."]
+        return [f"The database does not answer: {_open(error)}."]
     found = []
     lockstep = snapshot.status.get("lockstep")
     ages = [float(row["committed_age_s"]) for row in actors if row["committed_age_s"] is not None]

@@ -12,11 +12,11 @@ from infra.database import registers
 from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
 from infra.faults import OperatorError
+from statemachines.limits.operator_actions import LEAST_REASON
 from statemachines.messages.control import PolicyRecorded
 
 LAUNCH = "launch"
 SHOWN = 5
-LEAST_REASON = 3
 
 
 class PolicyError(OperatorError):
@@ -144,11 +144,16 @@ def back_to_configuration(url: str, config: EternalConfig) -> Change:
 
 def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
     """Commit a change. Raises PolicyChangedError, and PolicyError for a reason that says nothing."""
+    check_reason(reason)
+    return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
+
+
+def check_reason(reason: str) -> None:
+    """Raises PolicyError for a reason that says nothing."""
     if len(reason.strip()) < LEAST_REASON or not reason.isprintable():
         raise PolicyError(
             f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
         )
-    return registers.record_policy(url, change.after, change.policy, who, reason.strip(), change.origin)
 
 
 def holders_of(url: str) -> list[dict[str, Any]]:

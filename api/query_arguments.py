@@ -54,5 +54,5 @@ def limit_of(limit: int) -> int:
 
 def _ending(allowed: list[str], hint: str) -> str:
     if allowed:
-        return f"; allowed: {', '.join(allowed[:LONGEST_LIST])}."
+        return f"; allowed: {', '.join(allowed[:LONGEST_LIST])}.{f' {hint}.' if hint else ''}"
     return f"; {hint}." if hint else "."

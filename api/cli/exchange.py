@@ -77,7 +77,7 @@ def exchange(
     config = load_config(overrides, settings or (), config_file)
     process = SimulatorProcess(
         config,
-        speed=(speed or 1) if clock is ExchangeClock.WALL else None,
+        speed=_speed(speed) if clock is ExchangeClock.WALL else None,
         options=(*_fault_arguments(scenario, stretch), *_venue_arguments(impact), *(("--dcp",) if dcp else ())),
     )
     claim_data_folder(config.data_folder)
@@ -104,6 +104,16 @@ def document(target: Annotated[Path, typer.Option(help="file to write")] = Path(
 
     write_text_whole(target, up_to_date(target.read_text(encoding="utf-8")))
     typer.echo(f"{target} is up to date.")
+
+
+def _speed(asked: int | None) -> int:
+    """The speed of the clock; one that it cannot have is refused before anything starts."""
+    from infra.simulator.__main__ import UsageError, speed_of
+
+    try:
+        return speed_of(asked)
+    except UsageError as error:
+        raise OptionError(str(error)) from None
 
 
 def _venue_arguments(impact: str | None) -> tuple[str, ...]:

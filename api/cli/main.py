@@ -184,8 +184,10 @@ def control(
     config_file: ConfigFile = None,
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, flatten, or back to normal."""
-    from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, listed
+    from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
+    from statemachines.limits.operator_scopes import allowed_scopes, why_not
 
+    action = action.replace("-", "_")
     if action == HISTORY:
         from api.cli.commands import show_commands
 
@@ -196,6 +198,10 @@ def control(
         _refuse(f"action {action!r} does not exist; allowed: {names}. What each does:\n{listed()}")
     if reason is None:
         _refuse(f"{action} requires a reason, which is journalled: --reason TEXT. Nothing was done.")
+    if len(reason.strip()) < LEAST_REASON:
+        _refuse(f"reason {reason!r} is refused: at least {LEAST_REASON} characters are required. Nothing was done.")
+    if why := why_not(action, scope):
+        _refuse(f"{why}. Nothing was done; allowed: {', '.join(allowed_scopes(action))}.")
     from api.cli.client import send_command
     from api.running_system import find_place
 

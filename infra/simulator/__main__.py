@@ -167,6 +167,14 @@ def choose_market(arguments: argparse.Namespace, folder: Path) -> Chosen:
     return Chosen(ticking, known["fill_spread"], WallClock(anchor_ms, known["speed"]), impact)
 
 
+def speed_of(asked: int | None) -> int:
+    """Market seconds in a second of wall time; 1 when nothing is asked. Raises UsageError."""
+    speed = 1 if asked is None else asked
+    if speed not in range(1, MAX_SPEED + 1):
+        raise UsageError(f"--speed is {speed}; it must be 1 to {MAX_SPEED}.")
+    return speed
+
+
 def _new(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a new folder is opened with."""
     known = {**asked, "fill_spread": asked["fill_spread"] or 1, "clock": asked["clock"] or LOCKSTEP}
@@ -175,10 +183,8 @@ def _new(asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked["speed"] is not None:
             raise UsageError("--speed is for --clock wall only; in lockstep the client moves time.")
         return known
-    if (speed := 1 if asked["speed"] is None else asked["speed"]) not in range(1, MAX_SPEED + 1):
-        raise UsageError(f"--speed is {speed}; it must be 1 to {MAX_SPEED}.")
     now_ms = wall_ms()
-    known |= {"speed": speed, "anchor_ms": now_ms}
+    known |= {"speed": speed_of(asked["speed"]), "anchor_ms": now_ms}
     if "seed" in asked and known["from"] is None:
         known["from"] = now_ms - now_ms % DAY_MS
     if "seed" in asked and known["to"] is None:

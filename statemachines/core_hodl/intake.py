@@ -177,13 +177,14 @@ class Intake:
         stopped = "; ".join(bad)
         self.engine_orders.set_engine(risk=risk, stopped=stopped)
         if stopped and not engine.stopped:
+            why = stopped.removesuffix(".")
             self.engine_orders.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
             count = len(engine.orders)
             self.engine_orders.alert(
-                "critical",
+                "info" if body.state == "PAUSED" else "critical",
                 "CORE-HODL stops all activity",
-                f"{stopped} (CH-9). {count} working orders are withdrawn; nothing is bought, sold or rebalanced until "
-                "the state allows it again. Check withdrawals at the exchange and the risk switches.",
+                f"{why}. {count} working orders are withdrawn; nothing is bought, sold or rebalanced until the "
+                "state allows it again. The alert of the risk state says what ends it.",
                 "stopped",
             )
             self.engine_orders.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")

@@ -18,6 +18,8 @@ ACTIONS = tuple(action for action in EFFECTS if action != RESET)
 """Those that set a risk state; a reset is for a component."""
 
 HISTORY = "history"
+LEAST_REASON = 3
+"""Characters that a reason has at least."""
 
 
 def listed() -> str:

@@ -18,6 +18,13 @@ def allowed_scopes(action: str) -> tuple[str, ...]:
     return (GLOBAL_SCOPE, *DERIVATIVE_ENGINES) if action == FLATTEN else SCOPES
 
 
+def why_not(action: str, scope: str) -> str:
+    """Why a scope that exists is not one of this action's, as a sentence; "" when it is, or does not exist."""
+    if scope not in SCOPES or scope in allowed_scopes(action):
+        return ""
+    return f"{scope} holds no derivatives, and flatten closes derivatives only (R3); halt forbids new risk"
+
+
 def scopes_for(action: str, scope: str) -> tuple[str, ...]:
     """The scopes whose state a command sets; empty when the action is not for this scope. R3: flattening all
     derivatives halts the engines that hold them, and no other."""

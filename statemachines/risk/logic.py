@@ -37,7 +37,7 @@ from statemachines.portfolio.equity import USDT
 from statemachines.portfolio.holdings import portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
-from statemachines.risk.machine import GLOBAL, Level, RiskStateName
+from statemachines.risk.machine import COMPONENT_RULE, GLOBAL, Level, RiskStateName
 from statemachines.risk.measurements import RESULTS, Results
 from statemachines.risk.operator.carry_out import carry_out
 from statemachines.risk.operator.flattening import Flattening
@@ -63,7 +63,6 @@ from statemachines.values import (
 SCHEMA = 1
 CALM_GRACE_MS = MINUTE_MS
 """24 h of calm often end at a daily close, which must be measured first; the measurement may take a moment."""
-COMPONENT_RULE = "component"
 VALUED = frozenset({"account", "prices", "instruments", "control"})
 """Kinds of rows that the portfolio, or what is missing of it, follows from."""
 _SHARED_COMPONENTS = frozenset({ActorName.MARKET_DATA, ActorName.ORDER_MANAGER, ActorName.ORCHESTRATOR})

@@ -97,6 +97,9 @@ _CALM = {Level.NORMAL: "calm", Level.CAUTION: "calm_to_caution"}
 _RESUME = {Level.NORMAL: "resume", Level.CAUTION: "resume_to_caution", Level.REDUCE_ONLY: "resume_to_reduce_only"}
 
 OPERATOR_RULE = "operator"
+COMPONENT_RULE = "component"
+"""The rule of a component that is FAULTED is this, a colon, and its name (OR-8)."""
+DRAWDOWN_RULE = "drawdown"
 RULE = "rule"
 """The prefix of `who` when a rule has changed the state."""
 

@@ -18,7 +18,7 @@ from statemachines.risk.drawdown import (
     one_day_fall,
     rebased,
 )
-from statemachines.risk.machine import Level
+from statemachines.risk.machine import DRAWDOWN_RULE, Level
 from statemachines.risk.order_view import percent, usdt
 from statemachines.risk.parameters import DrawdownGroup, RiskParameters
 from statemachines.risk.risk_states import RiskStates
@@ -27,7 +27,6 @@ from statemachines.state_store import RowKind
 from statemachines.values import ACCOUNT_OF, DAY_MS, Instrument
 
 ZERO = Decimal(0)
-DRAWDOWN_RULE = "drawdown"
 
 
 def _results_1(row: StateRow) -> StateRow:

@@ -9,11 +9,19 @@ from typing import Any, Literal
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
 from statemachines.facts import SwitchFact
 from statemachines.limits.entry_gate import permits_entries
-from statemachines.limits.operator_scopes import SCOPES, allowed_scopes, scopes_for
+from statemachines.limits.operator_scopes import FLATTEN, SCOPES, allowed_scopes, scopes_for, why_not
 from statemachines.messages.control import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentGate
-from statemachines.risk.machine import GLOBAL, Level, RiskMachine, RiskStateName
-from statemachines.risk.parameters import RiskParameters
+from statemachines.risk.machine import (
+    COMPONENT_RULE,
+    DRAWDOWN_RULE,
+    GLOBAL,
+    OPERATOR_RULE,
+    Level,
+    RiskMachine,
+    RiskStateName,
+)
+from statemachines.risk.parameters import RiskParameters, Switch
 from statemachines.risk.switches import size_factor
 from statemachines.values import ENGINES, ActorName
 
@@ -99,16 +107,20 @@ class RiskStates:
         if not scopes:
             allowed = list(allowed_scopes(command.action))
             text = f"{command.who}: {command.action} of {command.scope!r} is not possible; allowed: {allowed}"
+            if why := why_not(command.action, command.scope):
+                text = f"{text}. {why}"
             note = Remark("operator", command.action, text, {"command_id": command.command_id})
             return [note, Alert("warning", "Operator command refused", text)]
         return [note for scope in scopes for note in self._operate(scope, command, now_ms)]
 
     def _operate(self, scope: str, command: OperatorCommand, now_ms: int) -> Commands:
         return self._change(
-            scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
+            scope,
+            lambda machine: machine.operator(command.action, command.who, command.reason, now_ms),
+            flattens=command.action == FLATTEN,
         )
 
-    def _change(self, scope: str, change: Change) -> Commands:
+    def _change(self, scope: str, change: Change, *, flattens: bool = False) -> Commands:
         machine = self.machines[scope]
         before = (machine.state, machine.entries_blocked_until_ms)
         notes = change(machine)
@@ -116,7 +128,8 @@ class RiskStates:
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
             return commands
-        commands += [self._fact(machine), self._message(machine, machine.explanation), *_alerts(machine, before[0])]
+        commands += [self._fact(machine), self._message(machine, machine.explanation)]
+        commands += _alerts(machine, before[0], flattens)
         if not permits_entries(machine.state):
             why = f"{scope} is {machine.state}: {machine.explanation}"
             commands += self._gate.withdrawals(_engines(scope), why)
@@ -182,19 +195,50 @@ _EXPECTED: dict[RiskStateName, str] = {
     RiskStateName.NORMAL: "No action is required.",
     RiskStateName.PAUSED: "No new entries until you resume it.",
     RiskStateName.CAUTION: "Entries are made at half size. It ends automatically after 24 h of calm.",
-    RiskStateName.REDUCE_ONLY: "No new risk is taken, resting entries are cancelled, stops remain. It ends after 24 h "
-    "of calm. A drawdown without positions returns to CAUTION after 30 days, once a year; a bad reading of the "
-    "exchange (not reachable, stale data, clock) ends it after 5 good minutes; a faulted engine requires your command "
-    "'normal'.",
-    RiskStateName.HALTED: "No new risk is taken, resting entries are cancelled, stops remain. Only your command can "
-    "end HALTED.",
 }
+_NO_NEW_RISK = "No new risk is taken, resting entries are cancelled, stops remain."
+_CLOSING = (
+    "No new risk is taken, resting entries are cancelled. The engine's positions are closed at market, with the coins "
+    "that they hedge, and their stops are withdrawn with them; an alert reports when the exchange shows it flat, or "
+    "that it is not."
+)
+_WITHDRAWALS = "Check the exchange's announcements; if in doubt, withdraw what can be withdrawn."
 
 
-def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
+def _expected(machine: RiskMachine, flattens: bool) -> str:
+    """What the state means and what ends it, which follows from who demands it (RM-2, RM-5, R1, R2)."""
+    if machine.state is RiskStateName.REDUCE_ONLY:
+        return " ".join((_NO_NEW_RISK, *_ends_of_reduce_only(machine)))
+    if machine.state is not RiskStateName.HALTED:
+        return _EXPECTED[machine.state]
+    advice = f" {_WITHDRAWALS}" if Switch.WITHDRAWALS_SUSPENDED in machine.demands else ""
+    return f"{_CLOSING if flattens else _NO_NEW_RISK} Only your command can end HALTED.{advice}"
+
+
+def _ends_of_reduce_only(machine: RiskMachine) -> list[str]:
+    found = []
+    if machine.level is Level.REDUCE_ONLY:
+        rules = {rule.partition(":")[0] for rule, level in machine.demands.items() if level is Level.REDUCE_ONLY}
+        if rules & {OPERATOR_RULE, COMPONENT_RULE}:
+            found.append("Only your command 'normal' can end it.")
+        else:
+            found.append("It ends after 24 h of calm, or by your command 'normal'.")
+            if DRAWDOWN_RULE in rules:
+                found.append("Without positions it returns to CAUTION after 30 days, once a year.")
+    if machine.readings:
+        bad = ", ".join(sorted(machine.readings))
+        good = f"the bad reading of the exchange ({bad}) has been good for 5 minutes"
+        found.append(f"Nothing ends it before {good}." if found else f"It ends when {good}, and by no command.")
+    return found
+
+
+def _alerts(machine: RiskMachine, before: RiskStateName, flattens: bool) -> Commands:
     """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    text, condition = f"{machine.explanation}. {_EXPECTED[machine.state]}", f"state:{machine.scope}"
+    text, condition = (
+        f"{machine.explanation.removesuffix('.')}. {_expected(machine, flattens)}",
+        f"state:{machine.scope}",
+    )
     if machine.state is not RiskStateName.NORMAL:
         return [Alert(_SEVERITY[machine.state], title, text, condition)]
     return [AlertEnded(condition, machine.explanation), Alert(_SEVERITY[machine.state], title, text)]

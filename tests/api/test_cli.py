@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from api.cli.client import ask
 from api.cli.main import app
 from api.launch.ray_folder import own_ray_folder
+from api.launch.simulator_process import SimulatorProcess
 from api.running_system import Place, find_place
 from api.tokens import read_token
 from infra.config import ConfigurationError
@@ -78,6 +79,17 @@ def test_a_configuration_that_is_a_folder_or_missing_or_no_toml_is_refused(tmp_p
 @pytest.mark.parametrize("impact", ["0.5", "-1", "NaN", "much"])
 def test_an_impact_that_no_market_has_is_refused_before_the_exchange_starts(tmp_path: Path, impact: str) -> None:
     refused(call("exchange", "--impact", impact, "--data", str(tmp_path / "data")), "--impact", impact)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "3601"])
+def test_a_speed_that_no_clock_has_is_refused_before_the_exchange_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: str
+) -> None:
+    """`--speed 0` was taken for none, and the exchange ran at speed 1."""
+    monkeypatch.setattr(SimulatorProcess, "start", lambda _self: pytest.fail("it was started"))
+    told = call("exchange", "--clock", "wall", "--speed", speed, "--data", str(tmp_path / "data"))
+    refused(told, f"--speed is {speed}; it must be 1 to 3600.")
     assert not (tmp_path / "data").exists()
 
 
@@ -363,6 +375,20 @@ def test_an_unknown_action_is_named_first_with_those_that_exist(more: list[str])
     assert result.exit_code == 2
     assert "action 'nonsense' does not exist; allowed: pause, resume, reduce_only, halt, flatten" in result.output
     assert "at market" in result.output, "what each does is said too"
+
+
+@pytest.mark.parametrize("scope", ["core-hodl", "tactical"])
+def test_r3_what_holds_no_derivatives_is_refused_before_anything_is_asked(scope: str) -> None:
+    told = call("control", "flatten", "--scope", scope, "--reason", "because")
+    refused(told, f"{scope} holds no derivatives", "R3", "allowed: GLOBAL, trend-1, trend-2, funding")
+
+
+def test_a_reason_that_is_too_short_is_refused_before_anything_is_asked() -> None:
+    refused(call("control", "halt", "--reason", "x"), "reason 'x' is refused", "at least 3")
+
+
+def test_an_action_may_be_written_with_a_hyphen() -> None:
+    refused(call("control", "reduce-only"), "reduce_only requires a reason")
 
 
 def test_an_action_without_a_reason_is_a_sentence() -> None:

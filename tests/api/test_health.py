@@ -72,6 +72,22 @@ def test_each_trouble_is_a_sentence(snapshot: Snapshot, sentence: str) -> None:
     assert sentence in judged(snapshot)
 
 
+@pytest.mark.parametrize("end", ["", ".", ". "])
+def test_a_cause_that_is_a_sentence_of_its_own_has_one_full_stop(end: str) -> None:
+    """After the exchange's death the reasons ended with "was lost.."."""
+    cause = f"the exchange was lost{end}"
+    for snapshot in (
+        Snapshot({}, None, cause),
+        Snapshot(status(), 9.0, cause),
+        Snapshot(status(booted=False, boot_error=cause), 0.1),
+        Snapshot(component(state="DOWN", state_ru="x", reason=cause), 0.1),
+        Snapshot(component(health={"stream_faults": [cause]}), 0.1),
+        Snapshot(status(lockstep={"state": "EXCHANGE_AWAY", "why": cause}), 0.1),
+    ):
+        assert judged(snapshot).endswith("the exchange was lost."), judged(snapshot)
+    assert judged(Snapshot(status(), 0.1), None, cause).endswith("the exchange was lost.")
+
+
 def test_old_commits_are_stale_unless_the_market_has_ended() -> None:
     old = [{"actor": "trend-1", "committed_age_s": 61.0, "heartbeat_age_s": 31.0}]
     text = judged(Snapshot(status(), 0.1), old)

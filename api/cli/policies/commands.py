@@ -135,10 +135,12 @@ def set_(
 ) -> None:
     """Record a new version with these settings, validated like the configuration. A running system takes it between two
     daily cycles, a stopped one at its next start."""
-    from api.policies import by_settings
+    from api.policies import by_settings, check_reason
 
     if reason is None and not dry_run:
         raise PolicyOptionsError("--reason is missing: a change is recorded with the reason for it.")
+    if reason is not None:
+        check_reason(reason)
     config = _config(data, config_file)
     with _database(config) as url:
         change = by_settings(url, config, settings)
@@ -164,10 +166,11 @@ def rollback(
     config_file: ConfigFile = None,
 ) -> None:
     """Record an earlier version, or the configuration's policy, as a new version; nothing recorded is ever removed."""
-    from api.policies import back_to, back_to_configuration
+    from api.policies import back_to, back_to_configuration, check_reason
 
     if (number is None) is not to_configuration:
         raise PolicyOptionsError("give the number of a version, or --to-configuration.")
+    check_reason(reason)
     config = _config(data, config_file)
     with _database(config) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)

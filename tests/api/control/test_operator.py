@@ -40,6 +40,7 @@ def test_r3_what_holds_no_derivatives_cannot_be_flattened(scope: str) -> None:
     answer = post(actors, action="flatten", scope=scope, reason="because")
     assert answer.status_code == 422 and actors.calls == []
     told = answer.json()
+    assert f"{scope} holds no derivatives" in told["error"]
     assert told["field"] == "scope" and told["allowed"] == ["GLOBAL", "trend-1", "trend-2", "funding"]
 
 

@@ -140,6 +140,9 @@ def test_the_commands_of_the_operator(database_url: str, tmp_path: Path, monkeyp
     assert policy("diff", COLLAR) == (0, f"risk.price_collar: {before} -> 0.02\n")
     assert policy("diff", "risk.price_collar=7")[0] == 2
     assert policy("set", COLLAR, "--reason", "wide books", given="n\n")[0] == 1, "it asks"
+    for command in (["set", COLLAR], ["rollback", "1"]):
+        code, text = policy(*command, "--reason", "x", given="y\n")
+        assert code == 2 and "reason 'x' is refused" in text and "Record this" not in text, "refused before it asks"
     code, text = policy("set", COLLAR, "--reason", "wide books", "--yes")
     assert (
         code == 0

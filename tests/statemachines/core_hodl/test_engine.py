@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal as D
+from typing import Literal
 
 import pytest
 
@@ -152,6 +153,17 @@ def test_ch9_a_halt_stops_all_activity_withdraws_orders_and_alerts() -> None:
     made.run_day(day(2), CLOSES)
     assert len(made.intents()) == 4 and len(made.alerts) == 1
     assert not made.conditions.open, "the alert ends with the halt"
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"), [("PAUSED", "info"), ("REDUCE_ONLY", "critical"), ("HALTED", "critical")]
+)
+def test_rm5_a_stop_by_your_command_does_not_point_at_withdrawals(state: Literal["PAUSED"], severity: str) -> None:
+    made = world("60000")
+    made.tell(risk(state, reason="operator: a holiday"))
+    (alert,) = made.alerts
+    assert alert.severity == severity and "operator: a holiday" in alert.text
+    assert "withdrawals" not in alert.text and "CH-9" not in alert.text
 
 
 @pytest.mark.parametrize("scope", ["GLOBAL", "core-hodl", "trend-1"])

@@ -240,7 +240,7 @@ def day(number: int) -> int:
 
 
 def risk(
-    state: Literal["NORMAL", "CAUTION", "HALTED", "REDUCE_ONLY"], scope: str = "GLOBAL", reason: str = "test"
+    state: Literal["NORMAL", "CAUTION", "HALTED", "REDUCE_ONLY", "PAUSED"], scope: str = "GLOBAL", reason: str = "test"
 ) -> RiskState:
     return RiskState(scope=scope, state=state, size_factor=Decimal(1), reason=reason)
 

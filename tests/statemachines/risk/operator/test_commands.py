@@ -129,6 +129,7 @@ def test_r3_what_holds_no_derivatives_is_not_flattened(scope: str) -> None:
     commands = world.tell(command("flatten", scope), T0)
     assert not sent(commands, FlattenOrdered) and not sent(commands, RiskState)
     assert world.titles() == ["Operator command refused"]
+    assert ("holds no derivatives" in world.alerts[-1].text) is (scope != "nonsense")
     assert {world.state(one) for one in SCOPES} == {"NORMAL"}
 
 
