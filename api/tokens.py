@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from infra.faults import OperatorError
-from infra.files import SECRET_MODE, write_secret
+from infra.files import close_to_others, stamp_of, write_secret
 
 _log = logging.getLogger(__name__)
 
@@ -65,21 +65,14 @@ class TokenFile:
     def matches(self, presented: str) -> bool:
         """Whether `presented` is the file's token; nothing matches while it can neither be read nor made."""
         try:
-            seen = self._stamp()
+            seen = stamp_of(self._path)
             if seen is None or seen != self._seen:
                 self._token = read_or_make_token(self._path)
-                self._seen = self._stamp()
+                self._seen = stamp_of(self._path)
         except (OSError, ValueError) as error:
             _log.warning("no token is taken: %s", error)
             return False
         return self._token.matches(presented)
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def read_or_make_token(path: Path) -> Token:
@@ -110,8 +103,7 @@ def read_token(path: Path) -> Token:
         EmptyTokenError: the file is empty or no text.
         WeakTokenError: its token is too short, too uniform, or has characters that no header carries.
     """
-    if path.stat().st_mode & 0o077:
-        path.chmod(SECRET_MODE)
+    close_to_others(path)
     try:
         text = path.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:

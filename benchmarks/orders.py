@@ -181,8 +181,9 @@ class Load:
         found = figures(stamps)
         print(f"measured: {found}", flush=True)  # a later part may fail
         print("\n".join(lines(episodes(stamps, LIMIT_MS), len(stamps[ACKNOWLEDGED]), LIMIT_MS)), flush=True)
-        ours = {role: seconds - before[1].get(role, 0.0) for role, seconds in after[1].items()}
-        return found | _per_order(before, after, found["acknowledged"]) | beside(machine, Machine.now(), ours)
+        used_s = {role: seconds - before[1].get(role, 0.0) for role, seconds in after[1].items()}
+        cost = _per_order(between({"": before[0]}, {"": after[0]})[""], used_s, found["acknowledged"])
+        return found | cost | beside(machine, Machine.now(), used_s)
 
     def killed(self, number: int) -> Mapping[str, float]:
         """Kill the order manager in the middle of a burst; when all is at rest, judge by the exchange's own list."""
@@ -256,16 +257,15 @@ class Load:
         return read_meters(self._stamps, ".meter").get(str(ActorName.ORDER_MANAGER), {}), processor
 
 
-def _per_order(before: Costs, after: Costs, orders: float) -> dict[str, float]:
-    """The cost of one order in its request queue and in the processes."""
-    ports = between({"": before[0]}, {"": after[0]})[""]
+def _per_order(ports: Sums, used_s: Mapping[str, float], orders: float) -> dict[str, float]:
+    """The cost of one order in its request queue and in the processes; `used_s` are processor seconds by role."""
     calls = {label: ports.get(label, (0, 0.0)) for label in ("batch place_order", "request place_order")}
     found = {"orders per request to the exchange": orders / max(sum(count for count, _s in calls.values()), 1)}
     found["orders per transaction of the order manager"] = orders / max(ports.get("transaction", (0, 0.0))[0], 1)
     for label in ("fencing check", *calls, "transaction"):
         count, seconds = ports.get(label, (0, 0.0))
         found[f"  in the order manager: {label}, mean ms"] = seconds * 1000 / max(count, 1)
-    used = {role: (seconds - before[1].get(role, 0.0)) * 1000 / orders for role, seconds in after[1].items()}
+    used = {role: seconds * 1000 / orders for role, seconds in used_s.items()}
     found["processor time of all processes per order, ms"] = sum(used.values())
     largest = sorted(used.items(), key=lambda one: -one[1])[:SHOWN_ROLES]
     return found | {f"  of it {role}, ms": spent for role, spent in largest}

@@ -90,3 +90,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """What differs once the file has been written or replaced; None when it is not there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def close_to_others(path: Path) -> None:
+    """Take away every right of others on a file with a secret. Raises OSError."""
+    if path.stat().st_mode & 0o077:
+        path.chmod(SECRET_MODE)

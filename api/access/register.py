@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from api.access.scopes import Scope
 from infra.faults import OperatorError
-from infra.files import SECRET_MODE, write_secret
+from infra.files import close_to_others, stamp_of, write_secret
 
 REGISTER = "access.json"
 PREFIX = "eternal"
@@ -103,7 +103,7 @@ class AccessRegister:
 
     def all(self) -> Sequence[Credential]:
         """Every credential that was ever made, in that order. Raises AccessError and OSError."""
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp is None:
             return ()
         if stamp != self._seen:
@@ -126,8 +126,7 @@ class AccessRegister:
                 f"NAME '{person}' is not allowed: small letters, digits and hyphens are required, at most 30, and not "
                 f"'{OWNER}', who holds the file api-token."
             )
-        if days is not None and not 1 <= days <= MAX_DAYS:
-            raise AccessError(f"--days {days} is not allowed: a number from 1 to {MAX_DAYS:,}, or none.")
+        _check_days(days)
         with self._changing() as credentials:
             if any(one.person == person and one.state(self._now()) == "active" for one in credentials):
                 raise AccessError(
@@ -145,8 +144,7 @@ class AccessRegister:
 
     def rotate(self, person: str, by: str, days: int | None = None) -> Made:
         """End a person's credential and make one of the same scope. Raises what `add` and `revoke` raise."""
-        if days is not None and not 1 <= days <= MAX_DAYS:
-            raise AccessError(f"--days {days} is not allowed: a number from 1 to {MAX_DAYS:,}, or none.")
+        _check_days(days)
         with self._changing() as credentials:
             ended = self._end(credentials, person, by)
             made = self._make(person, ended.scope, by, days)
@@ -189,9 +187,13 @@ class AccessRegister:
             write_secret(self._path, json.dumps(document.model_dump(mode="json", by_alias=True), indent=1) + "\n")
 
 
+def _check_days(days: int | None) -> None:
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise AccessError(f"--days {days} is not allowed: a number from 1 to {MAX_DAYS:,}, or none.")
+
+
 def _read(path: Path) -> tuple[Credential, ...]:
-    if path.stat().st_mode & 0o077:
-        path.chmod(SECRET_MODE)
+    close_to_others(path)
     try:
         document = _Document.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -208,11 +210,3 @@ def _first(error: Any) -> str:
     """The first fault of the file by field; its value may be a hash and is not shown."""
     where = ".".join(str(one) for one in error["loc"]) or "the file"
     return f"{where}: {error['msg'].lower().rstrip('.')}"
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size

@@ -7,7 +7,6 @@ it: the launch notices that and starts another one.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -34,6 +33,7 @@ from api.launch.ray_protocol import (
     ToDriver,
 )
 from api.launch.ray_token import RefusedError, require_our_token
+from infra.processes.parent import end_with_parent
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +43,6 @@ COMMAND_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 1.5
 DASHBOARD_WAIT_S = 120.0
 """So long the dashboard waits for all actors to be up; then it is needed to see why they are not."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class RayDriver:
@@ -242,8 +240,7 @@ def _end_actors(*, is_own_head: bool) -> None:
 
 def main() -> None:
     """Entry point of the process."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launch alone
     os.umask(0o077)
     logging.basicConfig(

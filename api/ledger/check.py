@@ -23,6 +23,7 @@ from statemachines.ledger.check import (
     check_account,
     compare_earn,
     compare_positions,
+    opened_ms,
     read_from_ms,
 )
 from statemachines.ledger.exact import add
@@ -128,9 +129,8 @@ def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, 
         held = {row["symbol"]: (row["quantity"], row["average_price"]) for row in rows.positions()
                 if row["account"] == account}  # fmt: skip
         prices = rows.prices()
-    first_ms = max((entry.posted_ms for entry in entries if entry.kind == "opening"), default=0)
     # An opening within the lag: before it there is nothing to compare, and what it took over has no row.
-    as_of_ms = max(as_of_ms, first_ms)
+    as_of_ms = max(as_of_ms, opened_ms(entries))
     # Never from later on than the instant compared: what moved since is taken off the wallet, whatever `from_ms` is.
     record = exchange.read(account, min(read_from_ms(entries, from_ms) or as_of_ms, as_of_ms))
     checked = check_account(account, entries, record.rows, record.balances, as_of_ms, from_ms)

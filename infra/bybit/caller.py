@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pybit.unified_trading import HTTP
@@ -94,15 +94,21 @@ class Caller:
         """All rows of a paged list; `call` gets the cursor ("" first), which is passed back unchanged. An answer that
         names another category than the one asked for says nothing about it."""
         rows: list[Any] = []
-        cursor, given = "", set[str]()
-        for _page in range(MAX_PAGES):
-            result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
+        for result in self.each_page(account, group, call):
             if category is not None:
                 result.repeats_if_told("category", category)
             rows.extend(result.items("list"))
-            cursor = next_cursor(result, given)
+        return rows
+
+    def each_page(self, account: Account, group: str, call: Callable[[HTTP, str], Any]) -> Iterator[Row]:
+        """The pages of a list as they are answered; `call` gets the cursor ("" first). Raises TooManyPagesError."""
+        cursor, given = "", set[str]()
+        for _page in range(MAX_PAGES):
+            result = self.result(account, group, lambda session, at=cursor: call(session, at))  # type: ignore[misc]
+            yield result
+            cursor = _next_cursor(result, given)
             if not cursor:
-                return rows
+                return
         raise TooManyPagesError(0, f"the list of {group} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
 
 
@@ -114,7 +120,7 @@ def at_cursor(at: str) -> dict[str, str]:
 LONGEST_CURSOR = 2_000
 
 
-def next_cursor(result: Row, given: set[str]) -> str:
+def _next_cursor(result: Row, given: set[str]) -> str:
     """Where the next page begins; "" on the last one. It is opaque and goes back unchanged. `given` are those of the
     pages before: one that comes again leads in a circle."""
     cursor = result.raw("nextPageCursor") if result.has("nextPageCursor") else ""

@@ -11,8 +11,8 @@ from typing import TypeVar
 from pybit.unified_trading import HTTP
 
 from actors.runtime.ports import MarketClock
-from infra.bybit.caller import MAX_PAGES, Caller, TooManyPagesError, at_cursor, next_cursor
-from infra.bybit.errors import Fault, GatewayError
+from infra.bybit.caller import Caller, at_cursor
+from infra.bybit.errors import GatewayError
 from infra.bybit.parsing.earn import (
     FLEXIBLE,
     is_pending_yield,
@@ -114,15 +114,8 @@ class EarnGateway:
     def _pages(
         self, account: Account, call: Callable[[HTTP, dict[str, str]], object], rows_of: Callable[[Row], list[Row]]
     ) -> list[Row]:
-        rows: list[Row] = []
-        at, given = "", set[str]()
-        for _page in range(MAX_PAGES):
-            result = self._caller.result(account, GROUP, lambda s, at=at: call(s, at_cursor(at)))  # type: ignore[misc]
-            rows += rows_of(result)
-            at = next_cursor(result, given)
-            if not at:
-                return rows
-        raise TooManyPagesError(0, f"a list of {GROUP} has more than {MAX_PAGES} pages", Fault.TRANSIENT)
+        pages = self._caller.each_page(account, GROUP, lambda session, at: call(session, at_cursor(at)))
+        return [row for page in pages for row in rows_of(page)]
 
     # --- staking orders ---
 

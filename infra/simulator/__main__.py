@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import fcntl
 import json
 import logging
@@ -21,9 +20,9 @@ from typing import IO, Any, NamedTuple
 
 import uvloop
 
+from infra.processes.parent import end_with_parent
 from infra.simulator.config import SimConfig
 from infra.simulator.credentials import load_or_create
-from infra.simulator.disk.child_writer import PR_SET_PDEATHSIG
 from infra.simulator.disk.durable import DurableExchange
 from infra.simulator.fault_targets import check_scenario
 from infra.simulator.faults.scenario import Occurrence, find
@@ -98,12 +97,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies (Linux)")
     return parser.parse_args(argv)
-
-
-def _end_with_parent() -> None:
-    """Stop when the process that started this one is gone, however it ended."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _described(market: Mapping[str, Any]) -> str:
@@ -246,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
     arguments = _arguments(sys.argv[1:] if argv is None else argv)
     if arguments.end_with_parent:
-        _end_with_parent()
+        end_with_parent(signal.SIGTERM)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     folder: Path = arguments.state
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -98,7 +98,7 @@ def check_account(
     transaction log since `read_from_ms` without gaps until now; `wallet_now` is read after it."""
     check = AccountCheck()
     ours = [entry for entry in entries if entry.posted_ms <= as_of_ms]
-    opening_ms = _opening_ms(ours)
+    opening_ms = opened_ms(ours)
     begin_ms = max(from_ms, opening_ms)
     # What no entry claims up to here was there before: it is part of the opening, or of an account that was empty then.
     before_ms = max(opening_ms or min((entry.posted_ms for entry in ours), default=0) - 1, from_ms - 1)
@@ -118,7 +118,7 @@ def read_from_ms(entries: Iterable[LedgerEntry], from_ms: int = 0) -> int:
     """From when on the log is read for `check_account`; 0 for an account without entries. A transfer is booked when its
     outcome is known, which is after the instant of its row; an opening took over what had happened until then."""
     ours = list(entries)
-    opening_ms = _opening_ms(ours)
+    opening_ms = opened_ms(ours)
     first_ms = opening_ms or min((entry.posted_ms for entry in ours), default=0)
     return max(opening_ms, max(from_ms, first_ms) - BOOKED_WITHIN_MS, 0)
 
@@ -169,10 +169,10 @@ def _unbooked(
     account: str, entries: Sequence[LedgerEntry], yields: Iterable[EarnYield], now_ms: int
 ) -> list[EarnYield]:
     """The payments that may still be unread; what was paid before the opening is part of it."""
-    opened_ms = max(
-        _opening_ms(entries), *(one.posted_ms for one in entries if one.posting_id.startswith(EARN_OPENING)), 0
+    begun_ms = max(
+        opened_ms(entries), *(one.posted_ms for one in entries if one.posting_id.startswith(EARN_OPENING)), 0
     )
-    since_ms = max(opened_ms + 1, now_ms - YIELD_READ_WITHIN_MS)
+    since_ms = max(begun_ms + 1, now_ms - YIELD_READ_WITHIN_MS)
     booked = {entry.posting_id for entry in entries}
     return [one for one in yields if one.paid_ms >= since_ms and yield_posting_id(account, one.yield_id) not in booked]
 
@@ -242,7 +242,8 @@ def _compare_entries(
     return counted
 
 
-def _opening_ms(entries: Iterable[LedgerEntry]) -> int:
+def opened_ms(entries: Iterable[LedgerEntry]) -> int:
+    """When the account's opening was booked; 0 without one."""
     return max((entry.posted_ms for entry in entries if entry.kind == "opening"), default=0)
 
 

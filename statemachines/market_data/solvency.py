@@ -126,14 +126,12 @@ class SolvencyWatch:
         return commands
 
     def _fund(self, balance_usdt: Decimal, now_ms: int) -> Commands:
-        before = self._told.get(INSURANCE)
-        is_same = (
-            before is not None
-            and isinstance(before.value, Decimal)
-            and abs(balance_usdt - before.value) <= CHANGE * before.value
-        )
-        has_fallen = before is not None and isinstance(before.value, Decimal) and balance_usdt < before.value
-        confirmations = 0 if before is None else MOST_READINGS if has_fallen and self._every_ms is not None else 1
+        told = self._told.get(INSURANCE)
+        before = told.value if told is not None and isinstance(told.value, Decimal) else None
+        is_same = before is not None and abs(balance_usdt - before) <= CHANGE * before
+        confirmations = 0 if before is None else 1
+        if before is not None and balance_usdt < before and self._every_ms is not None:
+            confirmations = MOST_READINGS
         if not self._is_news(INSURANCE, balance_usdt, now_ms, is_same, confirmations):
             return []
         return [Send(InsuranceSeen(balance_usdt=balance_usdt, market_ms=now_ms))]

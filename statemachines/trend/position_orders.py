@@ -41,11 +41,7 @@ class PositionOrders(Position):
     ) -> Commands:
         """TR-8: request the entry of a detected signal."""
         intent = self._orders.entry(direction, quantity, reason)
-        self.trade = Trade(
-            blocked_through_ms=self.trade.blocked_through_ms,
-            dust=self.trade.dust,
-            outside=self.trade.outside,
-            alerted=self.trade.alerted,
+        self.trade = self.trade.anew(
             direction=direction,
             signal_close_ms=close_ms,
             signal_atr=atr,
@@ -249,12 +245,11 @@ class PositionOrders(Position):
         position = fill.position_quantity - self.trade.outside
         if position in (0, self.trade.dust):
             return []
-        self.trade = Trade(
+        self.trade = self.trade.anew(
             blocked_through_ms=max(self.trade.blocked_through_ms, fill.executed_ms),
+            dust=Decimal(0),  # it is part of what is closed now
             direction=1 if position > 0 else -1,
             held=abs(position),
-            outside=self.trade.outside,
-            alerted=self.trade.alerted,
             exit_rule="STRAY",
             exit_reason=text,
         )

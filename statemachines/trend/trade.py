@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,10 +86,15 @@ class Trade(BaseModel):
     cut_gives: bool = False
 
     def flat(self) -> Trade:
-        """The state without a position; only what outlasts a trade is kept: alerts that have not ended, too."""
-        return Trade(
-            blocked_through_ms=self.blocked_through_ms, dust=self.dust, outside=self.outside, alerted=self.alerted
-        )
+        """The state without a position."""
+        return self.anew()
+
+    def anew(self, **fields: Any) -> Trade:
+        """The next trade with these fields; of this one only what outlasts a trade is kept: alerts that have not ended,
+        too."""
+        kept: dict[str, Any] = {"blocked_through_ms": self.blocked_through_ms, "dust": self.dust}
+        kept |= {"outside": self.outside, "alerted": self.alerted}
+        return Trade(**kept | fields)
 
     @property
     def average_price(self) -> Decimal:

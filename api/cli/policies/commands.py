@@ -145,9 +145,7 @@ def set_(
     with _database(config) as url:
         change = by_settings(url, config, settings)
         if dry_run:
-            _print(change.differences)
-            _print_effects(_effects(url, config, change))
-            typer.echo("Nothing was recorded.")
+            _try(url, config, change)
             return
         assert reason is not None
         _record(url, config, change, reason, yes=yes)
@@ -175,11 +173,15 @@ def rollback(
     with _database(config) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
         if dry_run:
-            _print(change.differences)
-            _print_effects(_effects(url, config, change))
-            typer.echo("Nothing was recorded.")
+            _try(url, config, change)
             return
         _record(url, config, change, reason, yes=yes)
+
+
+def _try(url: str, config: EternalConfig, change: Change) -> None:
+    _print(change.differences)
+    _print_effects(_effects(url, config, change))
+    typer.echo("Nothing was recorded.")
 
 
 def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes: bool) -> None:

@@ -7,16 +7,15 @@ of its parent, and ends with it, so that an exchange started again finds its por
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from enum import Enum, auto
 
-PR_SET_PDEATHSIG = 1
+from infra.processes.parent import end_with_parent
+
 _FIRST_OF_OURS = 3
 """Descriptors below are the standard streams."""
 
@@ -72,8 +71,7 @@ class ChildWriter:
 
 def _leave_everything_of(parent: int) -> None:
     gc.disable()  # a collection would copy every page of the parent
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it has died before the line above
     signal.set_wakeup_fd(-1)
