@@ -158,11 +158,17 @@ def test_a_fault_of_the_display_is_told_and_tried_again(
 
 
 def test_the_operator_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str) -> None:  # noqa: F811
-    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM])
-    timer.start()
-    monkeypatch.setattr(Played, "has_ended", property(lambda self: time.monotonic() > self.until))
+    """The signal comes once the guard looks: one that comes before its handlers are there means something else."""
+    signalled = threading.Event()
+
+    def looked(self: Played) -> bool:
+        if not signalled.is_set():
+            signalled.set()
+            signal.raise_signal(signal.SIGTERM)
+        return time.monotonic() > self.until
+
+    monkeypatch.setattr(Played, "has_ended", property(looked))
     system, is_sound = run(monkeypatch, tmp_path, database_url, Console(file=io.StringIO()))
-    timer.join()
     assert is_sound and system.stopped and time.monotonic() < system.until
 
 
