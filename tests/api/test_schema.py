@@ -60,7 +60,7 @@ def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
 @pytest.fixture(scope="module")
 def described(app: FastAPI) -> Any:
     """The description as the interface itself gives it, with the token."""
-    return schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers=HEADERS)
 
 
 HEADERS: dict[str, str] = {"Authorization": f"Bearer {TOKEN}"}
@@ -112,7 +112,7 @@ def test_without_the_token_every_answer_is_a_refusal(described: Any) -> None:
 
 def test_an_undocumented_answer_is_noticed(described: Any) -> None:
     """The planted defect: a status that the description does not have."""
-    operation = described["/switches"]["GET"]
+    operation = described["/api/v1/switches"]["GET"]
     response = operation.Case().call(headers=HEADERS)
     response.status_code = 418
     with pytest.raises(FailureGroup):

@@ -37,7 +37,7 @@ class NoDatabase:
     """Every reading fails: what is judged here is judged before."""
 
     def __getattr__(self, name: str) -> Any:
-        from api.service import DatabaseAwayError
+        from api.views.reading import DatabaseAwayError
 
         def away(*_args: Any, **_kwargs: Any) -> Any:
             raise DatabaseAwayError("the database is away")
@@ -80,11 +80,11 @@ def needed_of(route: APIRoute) -> Scope:
 def test_every_route_names_its_scope(app: FastAPI) -> None:
     found = {(method, path): needed_of(route) for method, path, route in _routes(app)}
     assert {path for (method, path), scope in found.items() if scope is not Scope.READ} == {
-        "/control",
-        "/ray-dashboard",
+        "/api/v1/control",
+        "/api/v1/ray-dashboard",
     }
-    assert found["POST", "/control"] is Scope.CONTROL
-    assert found["POST", "/ray-dashboard"] is Scope.ADMIN, "its token executes code"
+    assert found["POST", "/api/v1/control"] is Scope.CONTROL
+    assert found["POST", "/api/v1/ray-dashboard"] is Scope.ADMIN, "its token executes code"
     assert len(found) > 25
 
 
