@@ -50,11 +50,11 @@ class OperatorService:
         limits: Limits | None = None,
     ) -> None:
         self._queries = queries
-        self._reading = Reading(queries)
-        self.lists = Lists(self._reading)
-        self.money = Money(self._reading)
-        self.market = Market(self._reading)
-        self.installation = Installation(self._reading)
+        self.reading = Reading(queries)
+        self.lists = Lists(self.reading)
+        self.money = Money(self.reading)
+        self.market = Market(self.reading)
+        self.installation = Installation(self.reading)
         self._source = source
         self._market_label = market_label
         self._is_simulated = is_simulated
@@ -64,7 +64,7 @@ class OperatorService:
 
     def close(self) -> None:
         """Give up the database connection."""
-        self._reading.close()
+        self.reading.close()
 
     # --- health ---
 
@@ -86,7 +86,7 @@ class OperatorService:
         facts = self._no_facts()
         if actors is not None:
             try:
-                facts = await self._reading.read(self._engine_facts)
+                facts = await self.reading.read(self._engine_facts)
             except DatabaseAwayError as away:
                 found.append(str(away))
         overview = {
@@ -118,7 +118,7 @@ class OperatorService:
         snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
         rows = durable.actors
         found: Row = plain(actor_row(known, snapshot, rows or []))
-        states = await self._reading.read(lambda: self._queries.states(known)) if rows is not None else []
+        states = await self.reading.read(lambda: self._queries.states(known)) if rows is not None else []
         machine_of = {row["key"]: machines.machine_of_row(ActorName(known), row["key"], row["state"]) for row in states}
         found["machines"] = [_machine_state(row, machine_of[row["key"]]) for row in states if machine_of[row["key"]]]
         found["records"] = [_record(row) for row in states if not machine_of[row["key"]]]
@@ -164,7 +164,7 @@ class OperatorService:
     async def _durable(self, timeout_s: float) -> _Durable:
         """What the database says of the actors and of the states in force."""
         try:
-            found: _Durable = await self._reading.read(
+            found: _Durable = await self.reading.read(
                 lambda: _Durable(self._queries.actors(), self._queries.switches()), timeout_s
             )
         except DatabaseAwayError as error:

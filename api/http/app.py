@@ -27,9 +27,10 @@ from api.http.dashboard import Dashboard, add_dashboard
 from api.http.gate import GRANTED, Gate, Judged
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.http.reach import OutOfReachError, needs
-from api.http.routes import actors, history, money, trading
+from api.http.routes import actors, history, money, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
 from api.service import OperatorService
+from api.stream.events import Streams, TooManyStreamsError
 from api.text import shown
 from api.views.arguments import BadValueError, UnknownNameError
 from api.views.reading import DatabaseAwayError
@@ -69,7 +70,11 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    service: OperatorService, judge: Judged, send: Send | None = None, dashboard: Dashboard | None = None
+    service: OperatorService,
+    judge: Judged,
+    send: Send | None = None,
+    dashboard: Dashboard | None = None,
+    streams: Streams | None = None,
 ) -> FastAPI:
     """The application; `judge` decides about everything but `/health` and the pages at `/` and `/docs`, which hold no
     data.
@@ -88,6 +93,7 @@ def create_app(
     routes = Routes(app.router)
     for part in (actors, trading, money, history):
         part.add(routes, service)
+    stream.add(routes, streams or Streams(service))
     _add_control(app.router, CommandService(send or _nobody, service))
     add_dashboard(app.router, [Depends(BEARER), needs(Scope.ADMIN)], dashboard, REFUSALS)
 
@@ -132,6 +138,10 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ControlUnavailableError)
     async def unavailable(_request: Request, error: ControlUnavailableError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 503)
+
+    @app.exception_handler(TooManyStreamsError)
+    async def too_many(_request: Request, error: TooManyStreamsError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
 
     @app.exception_handler(CommandIdTakenError)

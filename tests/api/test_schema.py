@@ -20,6 +20,7 @@ from api.control import ControlUnavailableError, Send
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.stream.events import Streams
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.server.embedded import EmbeddedPostgres
@@ -53,7 +54,9 @@ def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
     with fresh_database(postgres_server) as url:
         write_history(url)
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
-        yield create_app(service, Judge(Token(TOKEN), burst=1_000_000).judge, actors(url))
+        yield create_app(
+            service, Judge(Token(TOKEN), burst=1_000_000).judge, actors(url), streams=Streams(service, life_s=0.0)
+        )
         service.close()
 
 

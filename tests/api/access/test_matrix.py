@@ -19,6 +19,7 @@ from api.http.app import OPEN_PATHS, create_app
 from api.http.reach import Needs
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.stream.events import Streams
 from api.tokens import Token
 from tests.api.access.hashing import QUICK
 
@@ -60,7 +61,8 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[AccessRegister, di
 @pytest.fixture(scope="module")
 def app(tokens: tuple[AccessRegister, dict[str, str]]) -> FastAPI:
     service = OperatorService(NoDatabase(), SnapshotCache(dict), lambda: "synthetic", True)  # type: ignore[arg-type]
-    return create_app(service, Judge(Token("owner"), tokens[0], burst=1_000_000).judge)
+    judge = Judge(Token("owner"), tokens[0], burst=1_000_000).judge
+    return create_app(service, judge, streams=Streams(service, life_s=0.0))
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
