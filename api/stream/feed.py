@@ -15,6 +15,7 @@ from typing import Any, LiteralString, NamedTuple
 from api.json_values import plain
 from api.views.arguments import BadValueError
 from infra.database.queries import Queries
+from statemachines.execution.orders.child_order import intent_of
 
 Row = dict[str, Any]
 
@@ -30,8 +31,9 @@ GAP_S = 3.0
 REMEMBERED = 2_000
 """So many fills and alerts are remembered as sent."""
 
-REPEATED = frozenset({"fill", "alert"})
-"""Kinds that a reading finds again: the fills of an order that changes once more, the alerts of one instant."""
+REPEATED = frozenset({"order", "fill", "alert"})
+"""Kinds that a reading finds again: earlier orders and fills of an intent of which one changes, the alerts of one
+instant."""
 
 ORDER_TABLE = "order"
 
@@ -132,7 +134,7 @@ class Feed:
             for row in rows
             if not row["is_bookkeeping"]
         ]
-        found += self._orders(row["machine"] for row in rows if row["machine_table"] == ORDER_TABLE)
+        found += self._orders(intent_of(row["machine"]) for row in rows if row["machine_table"] == ORDER_TABLE)
         journal = rows[-1]["id"] if rows else place.journal
         portfolio, equity = self._equity(place.portfolio)
         alerts_ms, alerts = self._alerts(place.alerts_ms)
@@ -147,13 +149,14 @@ class Feed:
         skipped = Happening("skipped", f"skipped:{place.journal}:{newest}", {"text": text})
         return Batch([skipped], place._replace(journal=newest))
 
-    def _orders(self, ids: Iterable[str]) -> list[Happening]:
-        wanted = sorted(set(ids))
+    def _orders(self, intents: Iterable[str]) -> list[Happening]:
+        wanted = sorted(set(intents))
         if not wanted:
             return []
-        orders, fills = self._queries.rows(ORDERS, ids=wanted), self._queries.rows(FILLS, ids=wanted)
+        orders = self._queries.rows(ORDERS, ids=wanted)
+        fills = self._queries.rows(FILLS, ids=[row["client_order_id"] for row in orders])
         return [
-            *(Happening("order", f"order:{row['client_order_id']}:{row['updated_ms']}", row) for row in orders),
+            *(Happening("order", _order_key(row), row) for row in orders),
             *(Happening("fill", f"fill:{row['account']}:{row['execution_id']}", row) for row in fills),
         ]
 
@@ -180,6 +183,11 @@ def settled(rows: list[Row], after: int) -> list[Row]:
             return rows[:at]
         expected = row["id"] + 1
     return rows
+
+
+def _order_key(row: Mapping[str, Any]) -> str:
+    figures = "/".join(str(row[name]) for name in ("state", "quantity", "price", "trigger_price", "filled_quantity"))
+    return f"order:{row['client_order_id']}:{row['updated_ms']}:{figures}"
 
 
 def _alert_key(row: Mapping[str, Any]) -> str:

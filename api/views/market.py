@@ -12,6 +12,7 @@ from api.views.paging import page_of
 from api.views.reading import PageRequest, Reading, Row, place_of
 from infra.database.reading import market
 from statemachines.market_data.parameters import INTERVALS
+from statemachines.orchestration.capital import ALLOCATION_KEY
 from statemachines.values import LINEAR, SPOT, ActorName
 
 CATEGORIES = frozenset({LINEAR, SPOT})
@@ -69,7 +70,7 @@ class Market:
         return found
 
     def _regime(self) -> Row:
-        rows = self._queries.rows(market.REGIME)
+        rows = self._queries.rows(market.REGIME, key=ALLOCATION_KEY)
         data: Mapping[str, Any] = rows[0]["data"] if rows else {}
         step = data.get("step") or {}
         since = self._queries.rows(market.RULES_SINCE)

@@ -15,7 +15,8 @@ WHERE category = %(category)s AND symbol = %(symbol)s AND interval = %(interval)
 KNOWN: LiteralString = "SELECT DISTINCT category, symbol, interval FROM bars ORDER BY 1, 2, 3"
 
 FILLS: LiteralString = """
-SELECT engine, client_order_id, side, sum(quantity) AS quantity, sum(quantity * price) / sum(quantity) AS price,
+SELECT engine, client_order_id, side, sum(quantity) AS quantity,
+    trim_scale(sum(quantity * price) / sum(quantity)) AS price,
     min(executed_ms) AS executed_ms
 FROM executions WHERE category = %(category)s AND symbol = %(symbol)s
     AND executed_ms >= %(from_ms)s AND executed_ms < %(to_ms)s AND quantity > 0
@@ -30,7 +31,7 @@ WHERE actor = ANY(%(engines)s) AND machine = %(asset)s AND market_ms >= %(from_m
 ORDER BY id"""
 
 REGIME: LiteralString = """
-SELECT state, data, market_ms FROM machine_states WHERE actor = 'orchestrator' AND key = 'regime'"""
+SELECT state, data, market_ms FROM machine_states WHERE actor = 'orchestrator' AND key = %(key)s"""
 
 CLOSES: LiteralString = """
 SELECT market_ms, kind, trigger, dest, reason, data FROM journal

@@ -55,8 +55,9 @@ def remark(text: str, *, is_bookkeeping: bool = False) -> JournalRow:
     )
 
 
-def order_line(client_order_id: str, dest: str) -> JournalRow:
-    return JournalRow(HOUR_MS, "c", "t", JournalEntry(client_order_id, "x", "OPEN", dest, "", table="order"))
+def order_line(intent_id: str, dest: str) -> JournalRow:
+    """As the order's machine writes it, under its name in the journal."""
+    return JournalRow(HOUR_MS, "c", "t", JournalEntry(f"{intent_id}/1", "x", "OPEN", dest, "", table="order"))
 
 
 def fill(name: str) -> ExecutionFact:
@@ -100,6 +101,9 @@ def test_an_order_comes_with_its_fills_each_once(store: PostgresStore, reader: F
     pen.write(journal=[order_line("o-1", "FILLED")], facts=[rows.order("o-1", "FILLED", "t"), fill("e-2")])
     keys, place = read(reader, place)
     assert [key for key in keys if key.startswith("fill")] == ["fill:TREND-1:e-2"], "the first one was sent before"
+    pen.write(journal=[order_line("o-1", "FILLED")])
+    keys, place = read(reader, place)
+    assert [key.partition(":")[0] for key in keys] == ["decision"], "nothing of the order is different"
 
 
 def test_of_several_versions_of_the_portfolio_the_newest_is_sent(store: PostgresStore, reader: Feed) -> None:

@@ -21,6 +21,7 @@ from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry, Remark
 from statemachines.facts import BarFact, ExecutionFact
+from statemachines.orchestration.capital import ALLOCATION_KEY
 from statemachines.values import DAY_MS, HOUR_MS, Side
 from tests.api.records import write_history
 from tests.api.test_http import STATUS
@@ -84,7 +85,7 @@ def test_candles_hold_the_fills_of_an_order_together_and_the_way_of_the_stop(cli
     found = get(client, "candles", category="linear", symbol="BTCUSDT")
     assert [bar["start_ms"] for bar in found["bars"]["rows"]] == [at * DAY_MS for at in reversed(range(DAYS))]
     two = next(fill for fill in found["fills"] if fill["client_order_id"] == "two-fills")
-    assert (two["quantity"], two["price"][:5]) == ("0.4", "102.0")
+    assert (two["quantity"], two["price"]) == ("0.4", "102")
     assert [(step["market_ms"] // DAY_MS, step["price"]) for step in found["stops"]] == [
         (2, "95"),
         (4, "99"),
@@ -183,6 +184,6 @@ def _write_regime(store: PostgresStore) -> None:
     ]
     Pen(store, "orchestrator").write(
         journal=[JournalRow((at + 1) * DAY_MS, "c", "t", line) for at, line in enumerate(lines)],
-        states=[StateRow("regime", "BEAR", 1, data)],
+        states=[StateRow(ALLOCATION_KEY, "BEAR", 1, data)],
         market_ms=HOUR_MS,
     )
