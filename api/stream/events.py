@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "alert": "an alert that was raised or has changed, as in `/api/v1/alerts`",
     "state": "health, market, engines and components; at the beginning, and when something of it is different",
     "skipped": "the client was too far behind: what was in between is in the lists",
-    "away": "the database does not answer; the stream goes on when it does",
+    "away": "the database does not answer; the stream continues when it does",
 }
 """The kinds of events and what their data is."""
 

@@ -20,7 +20,7 @@ from statemachines.execution.orders.child_order import intent_of
 Row = dict[str, Any]
 
 MAX_ROWS = 500
-"""Rows of the journal in one reading; who reads more slowly than it grows is told so (`skipped`)."""
+"""Rows of the journal in one reading; who reads more slowly than it grows is informed (`skipped`)."""
 
 MAX_BEHIND = 5_000
 """Who is further behind than this begins anew at the present: to see what was, the lists are there."""
