@@ -17,9 +17,9 @@ LastId = Annotated[
 ANSWER: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
-DESCRIPTION = f"""Server-sent events. Each has an id, by which a client that comes again continues (`Last-Event-ID`), and
-in its data a `key`: an event may be sent twice, then with the same key. The connection is ended every minute, and the
-client's credential is judged again when it comes back.
+DESCRIPTION = f"""Server-sent events. Each has an id, by which a client that comes again continues (`Last-Event-ID`),
+and in its data a `key`: an event may be sent twice, then with the same key. The connection is ended every minute, and
+the client's credential is judged again when it comes back.
 
 Events: {"; ".join(f"`{kind}`: {about}" for kind, about in KINDS.items())}."""
 
