@@ -76,7 +76,7 @@ class Api:
             access.judge.judge,
             _send,
             find_dashboard(self._assembly.ray_dashboard),
-            access.entrance,
+            entrance=access.entrance,
             demands_encryption=section.is_reached_from_elsewhere,
         )
         server = make_server(app, certificate, section.trusted_proxies)

@@ -25,6 +25,10 @@ PORT_PATIENCE_S = 20.0
 """How long a new incarnation waits for its port: a frozen predecessor may hold it for some seconds (RAY.md 3)."""
 
 
+END_PATIENCE_S = 2
+"""How long the end of the server waits for requests under way; a stream of events would last for a minute."""
+
+
 class Connection(H11Protocol):
     """A connection that ends when no request is under way on it for `IDLE_S`: the library ends only those that have had
     a request, so that a stranger could hold any number open with none, or with half of one."""
@@ -82,6 +86,7 @@ def make_server(
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
+        timeout_graceful_shutdown=END_PATIENCE_S,
     )
     server = CountingServer(config)
     server.certificate = certificate

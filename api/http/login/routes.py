@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,16 +21,15 @@ from api.http.gate import GRANTED, PRESENTED, headers_for
 from api.http.login.models import CodeRequest, Ended, LoginRequest, SessionRow, Standing
 from api.http.presented import cookie_name, is_encrypted, is_forwarded
 from api.http.reach import needs
-from api.query_arguments import UnknownNameError
+from api.http.routes.common import BEARER, PREFIX, REFUSALS
+from api.views.arguments import UnknownNameError
 
 _log = logging.getLogger(__name__)
 
-OWN = "/api/v1/session"
-ALL = "/api/v1/sessions"
+OWN = f"{PREFIX}/session"
+ALL = f"{PREFIX}/sessions"
 LOGINS = frozenset({("POST", OWN)})
 """They bring their credential in their body."""
-
-Refusals = Mapping[int | str, dict[str, Any]]
 
 
 class NotKeptError(Exception):
@@ -45,21 +44,21 @@ class RefusedError(Exception):
         super().__init__(refused.sentence)
 
 
-def add_login(app: FastAPI, entrance: Entrance | None, bearer: Any, refusals: Refusals) -> None:
+def add_login(app: FastAPI, entrance: Entrance | None) -> None:
     """The routes; without an `entrance` they are refused as unavailable."""
     desk = _Desk(entrance)
     _add_errors(app)
-    reads, admin = [Depends(bearer), needs(Scope.READ)], [Depends(bearer), needs(Scope.ADMIN)]
-    conflict: dict[int | str, dict[str, Any]] = {409: {**refusals[404], "description": "the session needs no code"}}
+    reads, admin = [Depends(BEARER), needs(Scope.READ)], [Depends(BEARER), needs(Scope.ADMIN)]
+    conflict: dict[int | str, dict[str, Any]] = {409: {**REFUSALS[404], "description": "the session needs no code"}}
 
-    @app.post(OWN, tags=["session"], summary="Log in to the console", responses=dict(refusals))
+    @app.post(OWN, tags=["session"], summary="Log in to the console", responses=REFUSALS)
     def log_in(body: LoginRequest, request: Request, response: Response) -> Standing:
         """Take a token or a one-time link and set a cookie, which no script can read; the answer's `csrf` is the
         header X-CSRF-Token of every later request that changes something. Without the code of a second factor the
         session only reads. Needs no token in a header; wrong ones are slowed like wrong bearers."""
         return desk.log_in(body, request, response)
 
-    @app.get(OWN, tags=["session"], summary="Who is logged in", dependencies=reads, responses=dict(refusals))
+    @app.get(OWN, tags=["session"], summary="Who is logged in", dependencies=reads, responses=REFUSALS)
     def standing(request: Request) -> Standing:
         """Person, scope and, for a session, its csrf value and its end."""
         return desk.standing(request, request.scope[GRANTED], request.scope[PRESENTED].cookie)
@@ -69,18 +68,18 @@ def add_login(app: FastAPI, entrance: Entrance | None, bearer: Any, refusals: Re
         tags=["session"],
         summary="Give the code of a second factor",
         dependencies=reads,
-        responses={**refusals, **conflict},
+        responses=REFUSALS | conflict,
     )
     def confirm(body: CodeRequest, request: Request, response: Response) -> Standing:
         """The session reaches as far as its credential from now on, under a new cookie and a new csrf value."""
         return desk.confirm(body, request, response)
 
-    @app.delete(OWN, tags=["session"], summary="Log out", dependencies=reads, responses=dict(refusals))
+    @app.delete(OWN, tags=["session"], summary="Log out", dependencies=reads, responses=REFUSALS)
     def log_out(request: Request, response: Response) -> Ended:
         """End the session that the request came with."""
         return desk.log_out(request, response)
 
-    @app.get(ALL, tags=["session"], summary="Who else is logged in", dependencies=admin, responses=dict(refusals))
+    @app.get(ALL, tags=["session"], summary="Who else is logged in", dependencies=admin, responses=REFUSALS)
     def sessions(request: Request) -> list[SessionRow]:
         """Every session that can be used now, the oldest first."""
         return desk.all(request.scope[GRANTED])
@@ -90,7 +89,7 @@ def add_login(app: FastAPI, entrance: Entrance | None, bearer: Any, refusals: Re
         tags=["session"],
         summary="End a session",
         dependencies=admin,
-        responses=dict(refusals),
+        responses=REFUSALS,
     )
     def end(session_id: str, request: Request) -> Ended:
         """It is refused from its next request on."""

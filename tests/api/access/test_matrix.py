@@ -23,6 +23,7 @@ from api.http.presented import READING
 from api.http.reach import Needs
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.stream.events import Streams
 from tests.api.access.doors import Doors
 
 COOKIE = "eternal-80"
@@ -81,7 +82,7 @@ class NoDatabase:
     """Every reading fails: what is judged here is judged before."""
 
     def __getattr__(self, name: str) -> Any:
-        from api.service import DatabaseAwayError
+        from api.views.reading import DatabaseAwayError
 
         def away(*_args: Any, **_kwargs: Any) -> Any:
             raise DatabaseAwayError("the database is away")
@@ -134,7 +135,8 @@ def askers(tmp_path_factory: pytest.TempPathFactory) -> Askers:
 @pytest.fixture(scope="module")
 def app(askers: Askers) -> FastAPI:
     service = OperatorService(NoDatabase(), SnapshotCache(dict), lambda: "synthetic", True)  # type: ignore[arg-type]
-    return create_app(service, askers.doors.judge.judge, entrance=askers.doors.entrance)
+    doors, streams = askers.doors, Streams(service, life_s=0.0)
+    return create_app(service, doors.judge.judge, streams=streams, entrance=doors.entrance)
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
@@ -154,9 +156,9 @@ def needed_of(route: APIRoute) -> Scope:
 
 def test_every_route_names_its_scope(app: FastAPI) -> None:
     found = {(method, path): needed_of(route) for method, path, route in _routes(app)}
-    assert {one for one, scope in found.items() if scope is Scope.CONTROL} == {("POST", "/control")}
+    assert {one for one, scope in found.items() if scope is Scope.CONTROL} == {("POST", "/api/v1/control")}
     assert {one for one, scope in found.items() if scope is Scope.ADMIN} == {
-        ("POST", "/ray-dashboard"),  # its token executes code
+        ("POST", "/api/v1/ray-dashboard"),  # its token executes code
         ("GET", "/api/v1/sessions"),
         ("DELETE", "/api/v1/sessions/{session_id}"),
     }
@@ -237,8 +239,8 @@ def test_a_bearer_counts_before_a_cookie(app: FastAPI, askers: Askers) -> None:
     """Who presents a wrong token is refused, whatever the browser adds."""
     session = askers.headers(KINDS["session admin"])
     client = TestClient(app, client=("192.0.2.200", 1))
-    assert client.get("/machines", headers=session).status_code == 200
-    assert client.get("/machines", headers=session | {"Authorization": "Bearer wrong"}).status_code == 401
+    assert client.get("/api/v1/machines", headers=session).status_code == 200
+    assert client.get("/api/v1/machines", headers=session | {"Authorization": "Bearer wrong"}).status_code == 401
     changed = session | {"Authorization": f"Bearer {askers.tokens['a-read']}"}
     assert client.get("/api/v1/session", headers=changed).json()["person"] == "a-read"
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from api.access.scopes import Scope
 from api.http.app import create_app
+from api.http.gate import GRANTED, STANDING
 from api.http.pages import STATIC
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
@@ -76,12 +78,12 @@ def test_from_login_to_logout(client: TestClient) -> None:
     login = client.post(OWN, json={"token": OWNERS}).json()
     assert (login["person"], login["scope"], login["withheld"]) == ("operator", "admin", None)
     assert client.get(OWN).json() == login
-    assert client.get("/machines").status_code == 200
+    assert client.get("/api/v1/machines").status_code == 200
     assert client.delete(OWN).status_code == 403, "a page of ours sends the csrf value"
     out = client.delete(OWN, headers={"X-CSRF-Token": login["csrf"]})
     assert out.json() == {"session_id": login["session_id"]}
     assert "Max-Age=0" in out.headers["set-cookie"]
-    assert client.get(OWN).status_code == client.get("/machines").status_code == 401
+    assert client.get(OWN).status_code == client.get("/api/v1/machines").status_code == 401
 
 
 def test_who_logs_in_again_leaves_no_session_behind(house: House, client: TestClient) -> None:
@@ -104,13 +106,13 @@ def test_a_code_lets_the_session_reach_further(house: House, client: TestClient)
     house.doors.register.set_totp("alice", is_on=True)
     login = client.post(OWN, json={"token": token}).json()
     assert (login["scope"], login["withheld"]) == ("read", "control")
-    refused = client.post("/control", json={}, headers={"X-CSRF-Token": login["csrf"]})
+    refused = client.post("/api/v1/control", json={}, headers={"X-CSRF-Token": login["csrf"]})
     assert refused.status_code == 403 and "POST /api/v1/session/code" in refused.json()["error"]
     body = {"code": house.doors.code("alice")}
     further = client.post(f"{OWN}/code", json=body, headers={"X-CSRF-Token": login["csrf"]}).json()
     assert (further["scope"], further["withheld"]) == ("control", None)
     assert further["csrf"] != login["csrf"] and further["session_id"] != login["session_id"]
-    assert client.post("/control", json={}, headers={"X-CSRF-Token": further["csrf"]}).status_code == 422
+    assert client.post("/api/v1/control", json={}, headers={"X-CSRF-Token": further["csrf"]}).status_code == 422
     house.doors.wait(seconds=30)
     at_once = client.post(OWN, json={"token": token, "code": house.doors.code("alice")}).json()
     assert at_once["scope"] == "control"
@@ -128,7 +130,7 @@ def test_an_admin_sees_and_ends_sessions(house: House, client: TestClient) -> No
     assert not any(word in str(rows) for word in ("hash", "mark"))
     path = f"/api/v1/sessions/{rows[0]['session_id']}"
     assert client.delete(path, headers={"X-CSRF-Token": login["csrf"]}).status_code == 200
-    assert other.get("/machines").status_code == 401
+    assert other.get("/api/v1/machines").status_code == 401
     gone = client.delete(path, headers={"X-CSRF-Token": login["csrf"]})
     assert gone.status_code == 404 and login["session_id"] in gone.json()["allowed"]
 
@@ -206,9 +208,9 @@ def test_no_secret_reaches_a_log(house: House, client: TestClient, caplog: pytes
         client.post(OWN, json={"token": token, "code": code})
         cookie = client.cookies["eternal-80"]
         client.post(OWN, json={"token": "wrong-secret", "code": code})
-        client.get("/machines", headers={"Authorization": "Bearer wrong-secret"})
+        client.get("/api/v1/machines", headers={"Authorization": "Bearer wrong-secret"})
         house.doors.file.path.write_text("{")
-        assert client.get("/machines").status_code == 503
+        assert client.get("/api/v1/machines").status_code == 503
         assert client.post(OWN, json={"token": token}).status_code == 503
     text = caplog.text + "".join(record.getMessage() for record in caplog.records)
     assert "alice has logged in" in text
@@ -236,7 +238,7 @@ def test_other_machines_are_answered_over_tls_alone(
     bearer = {"Authorization": f"Bearer {OWNERS}"}
     statuses = {
         client.post(OWN, json={"token": OWNERS}).status_code,
-        client.get("/machines", headers=bearer).status_code,
+        client.get("/api/v1/machines", headers=bearer).status_code,
     }
     assert statuses == ({200} if is_answered else {403})
     assert client.get("/").status_code == 200, "what holds no data is open"
@@ -246,3 +248,27 @@ def test_the_pages_send_no_token_and_keep_none() -> None:
     for name in ("index.html", "docs.html"):
         page = (STATIC / name).read_text(encoding="utf-8")
         assert not re.search(r"sessionStorage|localStorage|Bearer|document\.cookie", page), name
+
+
+# --- answers that last ---
+
+
+@pytest.mark.parametrize("end", ["session", "credential", "nothing"])
+def test_a_long_answer_learns_that_its_session_has_ended(house: House, client: TestClient, end: str) -> None:
+    """The gate judges a request once; a stream lasts."""
+    found: list[bool] = []
+    token = house.doors.register.add("alice", Scope.CONTROL, "test").token
+
+    @house.app.get("/lasting")
+    async def lasting(request: Request) -> None:
+        stands = request.scope[STANDING]
+        found.append(await stands())
+        if end == "session":
+            house.doors.sessions.end(request.scope[GRANTED].session_id)
+        elif end == "credential":
+            house.doors.register.revoke("alice", "test")
+        found.append(await stands())
+
+    client.post(OWN, json={"token": token})
+    assert client.get("/lasting").status_code == 200
+    assert found == [True, end == "nothing"]

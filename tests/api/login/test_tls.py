@@ -215,7 +215,7 @@ def test_what_others_say_is_ignored(tmp_path: Path, proxies: tuple[str, ...]) ->
         assert login_address(server, {"X-Forwarded-For": "192.0.2.9", **HTTPS}) == (200, "127.0.0.1")
         statuses = [
             httpx.get(
-                f"http://127.0.0.1:{server.port}/machines",
+                f"http://127.0.0.1:{server.port}/api/v1/machines",
                 headers={"Authorization": f"Bearer wrong-{n}", "X-Forwarded-For": f"192.0.2.{n}"},
                 trust_env=False,
             ).status_code
