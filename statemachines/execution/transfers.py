@@ -189,8 +189,8 @@ def take_landed(context: ExecutionContext, row: TransactionRow) -> bool:
             "warning",
             "a transfer that counted as failed was made",
             f"{text} ({ordered.transfer_id}, {ordered.purpose}): one of its {work.attempts} requests had no answer and "
-            "the last one was refused. It was booked as the transfer that it is; what was ordered in its place was moved "
-            "as well, which the allocation corrects. No action is required.",
+            "the last one was refused. It was booked as the transfer that it is; what was ordered in its place was "
+            "moved as well, which the allocation corrects. No action is required.",
         )
         context.publish_balances(ordered.from_account)
         context.publish_balances(ordered.to_account)
