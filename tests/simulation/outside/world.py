@@ -40,8 +40,8 @@ KINDS_OF_COMMANDS = 12
 OF_MONEY_AND_PRICES = frozenset({Point.MONEY, Point.PRICES})
 OF_CH_7_AND_RM_3 = frozenset({"buffer", "drawdown:"})
 """A thin buffer is an alert until the next rebalance refills it, a fall that has no action until it is made up. What an
-engine owes (FU-5, TA-6) and has no longer, since it was withdrawn, is one until it has moved (OR-6). So is an order that
-was sized with it and refused, until the engine buys again (EX-4)."""
+engine owes (FU-5, TA-6) and has no longer, since it was withdrawn, is one until it has moved (OR-6). So is an order
+that was sized with it and refused, until the engine buys again (EX-4)."""
 
 ORDERED_MS = HOUR_MS
 """How long the system has to come to rest after the last command."""
