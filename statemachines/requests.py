@@ -218,7 +218,8 @@ class ExecutionReport(Frozen):
     is a settlement: `fee` is then what was paid (positive) or received (negative).
 
     `realized_pnl` is None where it is not reported, as in REST's list; a reported 0 means none. `closed_quantity`
-    (`closedSize`) is None where absent."""
+    (`closedSize`) is None where absent. `fee` contains the taxes and levies that the exchange takes with it in the same
+    coin; `extra_fees` are those in other coins."""
 
     account: Account
     execution_id: str
@@ -237,6 +238,7 @@ class ExecutionReport(Frozen):
     execution_type: str
     executed_ms: int
     closed_quantity: Decimal | None = None
+    extra_fees: tuple[tuple[str, Decimal], ...] = ()
 
 
 class PositionReport(Frozen):
