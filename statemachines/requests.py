@@ -136,13 +136,15 @@ class ReadAccount(Frozen):
     log since an instant, unless that is None: it is long, and needed only to explain a balance.
 
     `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since the same instant.
-    `earn_coins`: also the products for these coins."""
+    `earn_coins`: also the products for these coins. `is_opening`: what is read becomes the opening of the account's
+    ledger, so that all of it must be of one instant."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
     transactions_since_ms: int | None = None
     reads_earn: bool = False
     earn_coins: tuple[str, ...] = ()
+    is_opening: bool = False
 
 
 class ReadMarket(Frozen):

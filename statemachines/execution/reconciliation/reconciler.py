@@ -237,6 +237,7 @@ class Reconciler:
             transactions_since_ms=self._log_since_ms(running, account, reading),
             reads_earn=reads_earn,
             earn_coins=wanted_coins(context) if reads_earn and self._earn.wants_offers else (),
+            is_opening=not books.is_opened,
         )
         context.call_exchange(key, account, request, None, delay_s)
 
