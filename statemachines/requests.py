@@ -135,7 +135,7 @@ class ReadAccount(Frozen):
     """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
     log since an instant, unless that is None: it is long, and needed only to explain a balance.
 
-    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since the same instant.
+    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since `yields_since_ms`.
     `earn_coins`: also the products for these coins. `is_opening`: what is read becomes the opening of the account's
     ledger, so that all of it must be of one instant."""
 
@@ -143,6 +143,7 @@ class ReadAccount(Frozen):
     executions_since_ms: int
     transactions_since_ms: int | None = None
     reads_earn: bool = False
+    yields_since_ms: int | None = None
     earn_coins: tuple[str, ...] = ()
     is_opening: bool = False
 

@@ -124,15 +124,18 @@ class AccountReader:
             listed = self.transactions(account, since_ms, aside)
             transactions = tuple(row for row in listed if not is_booked_by_execution(row.transaction_type))
             executions = with_realized(executions, listed)
+        earn = None
+        if request.reads_earn:
+            earn = self._earn.reading(account, request.yields_since_ms, request.earn_coins)
         return AccountSnapshot(
             account=account,
             market_ms=self._clock.now_ms(),
             open_orders=tuple(orders),
             executions=tuple(sorted(executions, key=lambda row: (row.executed_ms, row.execution_id))),
             positions=tuple(row.report for row in held if row.report is not None),
-            balances=self._balances(account, aside),
             transactions=transactions,
-            earn=self._earn.reading(account, since_ms, request.earn_coins) if request.reads_earn else None,
+            earn=earn,
+            balances=self._balances(account, aside),
             set_aside=tuple(aside),
         )
 

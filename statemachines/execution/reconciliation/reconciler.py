@@ -19,7 +19,11 @@ from statemachines.execution.reconciliation.pass_reports import (
     report_uncompared,
 )
 from statemachines.execution.reconciliation.protection import unprotected
-from statemachines.execution.reconciliation.transactions import apply_transactions, log_since_ms
+from statemachines.execution.reconciliation.transactions import (
+    apply_transactions,
+    log_since_ms,
+    yields_since_ms,
+)
 from statemachines.execution.reconciliation.unreadable import (
     compare_unreadable,
     is_log_unread,
@@ -232,10 +236,13 @@ class Reconciler:
         since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
         reads_earn = account is EARN_ACCOUNT
+        log_since_ms = self._log_since_ms(running, account, reading)
+        paid_since_ms = yields_since_ms(context, books) if books.is_opened else self._began_ms
         request = ReadAccount(
             executions_since_ms=max(since, 0),
-            transactions_since_ms=self._log_since_ms(running, account, reading),
+            transactions_since_ms=log_since_ms,
             reads_earn=reads_earn,
+            yields_since_ms=paid_since_ms if reads_earn and log_since_ms is not None else None,
             earn_coins=wanted_coins(context) if reads_earn and self._earn.wants_offers else (),
             is_opening=not books.is_opened,
         )
