@@ -46,7 +46,7 @@ def parse_transaction(account: Account, data: Any, not_after_ms: int | None = No
     change = read(lambda: row.decimal("change"), None)
     parts = [read(lambda key=key: part(key), None) for key in ("cashFlow", "funding", "fee")]  # type: ignore[misc]
     cash_flow, funding, fee = (amount or ZERO for amount in parts)
-    extra = read(lambda: extra_fees(row), {}).get(_told(row, "currency"), ZERO)
+    extra = read(lambda: extra_fees(row), dict[str, Decimal]()).get(_told(row, "currency"), ZERO)
     if change is not None and extra and change == add(add(cash_flow, funding), add(fee, extra).copy_negate()):
         fee = add(fee, extra)  # taken beside the fee, in the same change
     if change is not None and None not in parts and change != add(add(cash_flow, funding), fee.copy_negate()):
