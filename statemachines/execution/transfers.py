@@ -130,8 +130,8 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
-        # It may still land, and whoever asked for it would have it made once more under another id. Under the same id
-        # it is made once, however often it is sent.
+        # It may still land. Under the same id it is made once, however often it is sent; given up, it would be requested
+        # anew under another one.
         _count_look(context, work, "the exchange never received it")
         send(context, work, patience_s(context, work.looks))
 
@@ -142,7 +142,7 @@ def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> N
 
 
 def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None:
-    """One more look-up without a result; the operator is told when there are many."""
+    """One more look-up without a result; an alert is raised when there are many."""
     work.looks += 1
     if work.looks == context.parameters.loop_limit:
         ordered = work.ordered
