@@ -130,8 +130,8 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
-        # It may still land. Under the same id it is made once, however often it is sent; given up, it would be requested
-        # anew under another one.
+        # It may still land. Under the same id it is made once, however often it is sent; given up, it would be
+        # requested anew under another one.
         _count_look(context, work, "the exchange never received it")
         send(context, work, patience_s(context, work.looks))
 
