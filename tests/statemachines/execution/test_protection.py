@@ -1,4 +1,5 @@
-"""TR-5: the audit of positions against the stops that the exchange lists, independent of engine and order records."""
+"""TR-5, P2: the audit of positions against the stops that the exchange lists, independent of engine and order
+records."""
 
 from __future__ import annotations
 

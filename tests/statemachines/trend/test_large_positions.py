@@ -1,4 +1,4 @@
-"""TR-5, EX-8: a position above the venue's largest order is protected whole, by stops that stand side by side.
+"""TR-5, EX-8, DE-4: a position above the venue's largest order is protected whole, by stops that stand side by side.
 
 Only the first slice of the stop was at the exchange: of a position of 1e9 USDT most stood without protection as soon as
 the system was down. X4's "one at a time" is about orders that are worked; a stop that waits is none.
