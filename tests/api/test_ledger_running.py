@@ -19,7 +19,8 @@ from infra.database.store import PostgresStore
 from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.venue import earn
-from statemachines.requests import Accepted, PlaceOrder, StakeCoins
+from statemachines.earn.terms import StakeCoins
+from statemachines.requests import Accepted, PlaceOrder
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, Account, Side
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.simulation.whole import synthetic
