@@ -16,7 +16,7 @@ from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferE
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DayClosed
 from statemachines.portfolio.holdings import AccountHoldings
-from statemachines.requests import AccountSnapshot, ReadAccount, TransferFunds, TransferState, Unknown
+from statemachines.requests import AccountSnapshot, ReadAccount, Refused, TransferFunds, TransferState, Unknown
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.statemachines.execution.fake_exchange import FakeExchange
@@ -352,20 +352,19 @@ def transfer(rig: Rig, name: str, source: Account = Account.FUNDING) -> None:
 
 
 def lost_transfer(rig: Rig, name: str = "t1") -> TransferFunds:
-    """A transfer that nobody answers and no look-up shows, until it ends here as failed."""
+    """A transfer whose first request has no answer and that no look-up shows; sent again, it is refused for good."""
     transfer(rig, name)
-    requests: list[TransferFunds] = []
-    for _ in range(4):
-        (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
-        request = rig.calls[key].request
-        assert isinstance(request, TransferFunds)
-        requests.append(request)
-        rig.answer(key, Unknown(why="time-out"))
-        (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
-        rig.answer(look, TransferState(status="ABSENT"))
+    (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
+    request = rig.calls[key].request
+    assert isinstance(request, TransferFunds)
+    rig.answer(key, Unknown(why="time-out"))
+    (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
+    rig.answer(look, TransferState(status="ABSENT"))
+    (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
+    rig.answer(key, Refused(code=131212, message="insufficient balance", fault="funds"))
     (end,) = [body for body in rig.bodies(TransferEnded) if body.transfer_id == name]
     assert not end.succeeded
-    return requests[-1]
+    return request
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
