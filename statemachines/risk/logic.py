@@ -34,7 +34,7 @@ from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, W
 from statemachines.performance.tracker import PERFORMANCE, PerformanceTracker, rows_of
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
-from statemachines.portfolio.holdings import portfolio_fact
+from statemachines.portfolio.holdings import ACCOUNTS, portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
 from statemachines.risk.machine import COMPONENT_RULE, GLOBAL, Level, RiskStateName
@@ -72,7 +72,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = StateDialect(RESULTS, PERFORMANCE)
+    dialect = StateDialect(RESULTS, PERFORMANCE, ACCOUNTS)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -415,7 +415,7 @@ class RiskManagerLogic:
     def _row(self, key: str) -> StateRow:
         kind, _, which = key.partition(":")
         if kind == "account":
-            return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
+            return StateRow(key, "", ACCOUNTS.schema, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "performance":
