@@ -78,7 +78,7 @@ class Results:
         commands: Commands = []
         for engine in group.engines:
             if level is Level.NORMAL:
-                self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
+                commands += self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
                 continue
             limit = group.reduce_only if level is Level.REDUCE_ONLY else group.caution
             assert limit is not None
