@@ -168,7 +168,6 @@ def test_ch9_the_open_alert_follows_what_stops_the_engine() -> None:
     assert not made.conditions.open
 
 
-
 @pytest.mark.parametrize(
     ("state", "severity"), [("PAUSED", "info"), ("REDUCE_ONLY", "critical"), ("HALTED", "critical")]
 )
