@@ -14,9 +14,9 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.query_arguments import BadValueError
 from api.text import is_blank, printable, shown
-from infra.database.queries import QueryUnavailableError
+from api.views.arguments import BadValueError
+from infra.database.reading.reader import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, FLATTEN, LEAST_REASON, RESET
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, why_not
@@ -90,7 +90,7 @@ class ControlRequest(BaseModel):
 
 
 class ControlAnswer(BaseModel):
-    """That the command is committed; the journal and /switches show the effect."""
+    """That the command is committed; the journal and /api/v1/switches show the effect."""
 
     command_id: str
     accepted: bool
@@ -187,12 +187,15 @@ def _check(request: ControlRequest) -> None:
 
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
-        return f"{request.scope} is tried again if it is FAULTED; /actors/{request.scope} shows the effect."
+        return f"{request.scope} is tried again if it is FAULTED; /api/v1/actors/{request.scope} shows the effect."
     if request.action == FLATTEN:
         which = "all derivatives" if request.scope == GLOBAL_SCOPE else request.scope
-        return f"flatten of {which} is committed; /switches shows how far it is, and FLAT once the exchange proves it."
+        return (
+            f"flatten of {which} is committed; /api/v1/switches shows how far it is, and FLAT once the exchange proves "
+            "it."
+        )
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
-    return f"{request.action} of {request.scope} is committed; /switches shows what is in force.{only}"
+    return f"{request.action} of {request.scope} is committed; /api/v1/switches shows what is in force.{only}"
 
 
 def _is_registered(request: ControlRequest, command_id: str, earlier: Mapping[str, Any] | None) -> bool:

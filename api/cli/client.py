@@ -75,7 +75,7 @@ def read_overview(place: Place) -> dict[str, Any]:
         Unanswered: its interface does not answer; the database may still be asked (`api.cli.status`).
     """
     _demand_running(place)
-    status, body = ask(place, "GET", "/overview")
+    status, body = ask(place, "GET", "/api/v1/overview")
     if status != http.client.OK or not isinstance(body, dict):
         raise Unanswered(sentence_of(status, body))
     return body
@@ -104,7 +104,7 @@ def send_command(place: Place, action: str, scope: str, reason: str, command_id:
     body = {"action": action, "scope": scope, "reason": reason, "who": user_name(), "command_id": name}
     again = f"To give this very command again, which is safe, add: --command-id {shlex.quote(name)}"
     try:
-        status, answer = ask(place, "POST", "/control", body)
+        status, answer = ask(place, "POST", "/api/v1/control", body)
     except Unanswered as error:
         raise RunningError(
             f"The interface does not answer ({error}): whether the command is in force is not known. "

@@ -22,7 +22,7 @@ def show_commands(data: Path | None, config_file: Path | None, limit: int) -> No
     if running_pid(place.data_folder) is None:
         raise RunningError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
     try:
-        status, body = ask(place, "GET", f"/control/history?limit={limit}")
+        status, body = ask(place, "GET", f"/api/v1/control/history?limit={limit}")
     except Unanswered as error:
         raise RunningError(f"The interface does not answer ({error}).") from error
     if status != 200:

@@ -14,7 +14,8 @@ from api.cli.status import write_pid
 from api.launch.display import Display, say
 from api.launch.system import StartBrokenOffError, System
 from infra.config import EternalConfig
-from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.queries import Queries
+from infra.database.reading.reader import QueryUnavailableError
 from infra.files import write_text_whole
 
 LOOK_S = 0.1

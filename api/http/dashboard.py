@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+
+from api.http.routes.common import PREFIX
 
 COOKIE = "ray-authentication-token"
 """The cookie that Ray's dashboard sets itself after its own form; cookies of a host hold for all of its ports."""
@@ -49,12 +51,12 @@ def find_dashboard(url: str, environment: Mapping[str, str] = os.environ) -> Das
 
 
 def add_dashboard(
-    app: FastAPI, allowed: list[Any], dashboard: Dashboard | None, refusals: Mapping[int | str, dict[str, Any]]
+    router: APIRouter, allowed: list[Any], dashboard: Dashboard | None, refusals: Mapping[int | str, dict[str, Any]]
 ) -> None:
     """The route behind the page's link; `allowed` is who may: Ray's token executes code."""
 
-    @app.post(
-        "/ray-dashboard",
+    @router.post(
+        f"{PREFIX}/ray-dashboard",
         tags=["control"],
         summary="Open Ray's dashboard",
         dependencies=allowed,

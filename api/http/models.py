@@ -81,7 +81,7 @@ class DurableRecord(Model):
 class MachineState(DurableRecord):
     """The durable state of one machine of an actor."""
 
-    machine: str = Field(description="its table, as in `/machines`")
+    machine: str = Field(description="its table, as in `/api/v1/machines`")
     state: str
     russian: str
 
@@ -101,7 +101,7 @@ class Transition(Model):
     market_ms: Ms
     recorded_at: str
     machine_table: str = Field(
-        description='the name in `/machines` of the table of which this is a row; "" in old rows'
+        description='the name in `/api/v1/machines` of the table of which this is a row; "" in old rows'
     )
     machine: str = Field(description="the key of the machine on that table")
     trigger: str
@@ -122,6 +122,25 @@ class Remark(Model):
     recorded_at: str
     subject: str = Field(description="what it is about: a machine's key, a coin, `treasury`, `cycle` ...")
     trigger: str
+    reason: str
+    data: Json
+    cause: str = Field(description="id of the message, answer or fact that was decided on")
+    trace: str = Field(description="id of the first fact of the chain")
+
+
+class Decision(Model):
+    """A change of state, or a remark (then `machine_table`, `source` and `dest` are ""), of any actor."""
+
+    id: int
+    actor: str
+    kind: str = Field(description="transition or remark")
+    market_ms: Ms
+    recorded_at: str
+    machine_table: str = Field(description="the name in `/api/v1/machines` of the table of which this is a row")
+    machine: str = Field(description="the machine's key, or the remark's subject")
+    trigger: str
+    source: str
+    dest: str
     reason: str
     data: Json
     cause: str = Field(description="id of the message, answer or fact that was decided on")

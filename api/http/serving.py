@@ -19,6 +19,10 @@ PORT_PATIENCE_S = 20.0
 """How long a new incarnation waits for its port: a frozen predecessor may hold it for some seconds (RAY.md 3)."""
 
 
+END_PATIENCE_S = 2
+"""How long the end of the server waits for requests under way; a stream of events would last for a minute."""
+
+
 class Connection(H11Protocol):
     """A connection that ends when no request is under way on it for `IDLE_S`: the library ends only those that have had
     a request, so that a stranger could hold any number open with none, or with half of one."""
@@ -60,7 +64,14 @@ class CountingServer(uvicorn.Server):
 def make_server(app: Any) -> CountingServer:
     """A quiet server: no access log (addresses may carry private data), no configuration of logging."""
     config = uvicorn.Config(
-        app, http=Connection, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False
+        app,
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=END_PATIENCE_S,
     )
     return CountingServer(config)
 

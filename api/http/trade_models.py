@@ -79,13 +79,28 @@ class Execution(Model):
 
 
 class Position(Model):
-    """A derivative position; a short one has a negative quantity."""
+    """A derivative position; a short one has a negative quantity. What is not known is null."""
 
     account: str
+    engine: str
     symbol: str
     quantity: Money
     average_price: Money
     updated_ms: Ms
+    mark_price: Money | None = Field(description="last closed price, by which the portfolio values it")
+    mark_ms: Ms | None
+    notional_usdt: Money | None = Field(description="at the mark, without sign")
+    unrealised_pnl_usdt: Money | None = Field(description="at the mark, before fees")
+    stop_price: Money | None = Field(description="of the waiting stop nearest to the mark; null: there is none")
+    stop_quantity: Money = Field(description="how much of the position waiting stops cover")
+    stop_order: str | None = Field(description="client id of that stop's order")
+    stop_distance: Money | None = Field(description="from the mark, as a fraction of it")
+    liquidation_price: Money | None = Field(
+        description="estimate by T8: where equity meets the maintenance margin if all marks of the account move "
+        "against its positions by the same fraction; coins that hedge it are not counted. 0: never"
+    )
+    liquidation_distance: Money | None = Field(description="that fraction of the mark (TR-9: above 0.5 at an entry)")
+    maintenance_margin_usdt: Money | None = Field(description="at the mark, by the first risk tier's rate")
 
 
 class AccountView(Model):
@@ -324,7 +339,7 @@ class SwitchReading(Model):
 
 class SwitchTrip(Model):
     """An automatic switch that has tripped (RM-4): its effect, why, and the readings. `ended_ms` is null while it
-    lasts; what a state needs to return after that is in `/switches` and the operations manual."""
+    lasts; what a state needs to return after that is in `/api/v1/switches` and the operations manual."""
 
     trip_id: str
     switch: str
@@ -338,7 +353,7 @@ class SwitchTrip(Model):
 
 class Switch(Model):
     """A control state as it was set (RM-2, RM-5); what is in force for an engine is the stricter of GLOBAL and its own
-    (`/overview`)."""
+    (`/api/v1/overview`)."""
 
     scope: str
     state: str

@@ -221,6 +221,7 @@ def _make(connection: psycopg.Connection[object], role: str, password: str | Non
 def _grant(connection: psycopg.Connection[object]) -> None:
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(_names(ROLES)))
     connection.execute(sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    connection.execute(sql.SQL("GRANT SELECT ON alembic_version TO {}").format(_names(ROLES)))
     for table in METADATA.tables:
         name, application = sql.Identifier(table), sql.Identifier(APPLICATION)
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(name, _names(ROLES)))

@@ -28,6 +28,8 @@ SYMBOL = "BTCUSDT"
 
 NORMAL = "NORMAL"
 ALLOCATION_SCHEMA = 1
+ALLOCATION_KEY = "allocation"
+"""Of the row with regime, dwell and weights."""
 
 
 class Capital:

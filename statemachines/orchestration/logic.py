@@ -38,7 +38,7 @@ from statemachines.messages.envelope import Body, Envelope
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
 from statemachines.orchestration import engine_turns
-from statemachines.orchestration.capital import NORMAL, Capital
+from statemachines.orchestration.capital import ALLOCATION_KEY, NORMAL, Capital
 from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.held_commands import hold
@@ -101,7 +101,7 @@ class OrchestratorLogic:
                 self._cycle = DailyCycle.from_data(row.state, row.data)
             elif key == "transfers":
                 self._transfers.restore(row.data)
-            elif key == "allocation":
+            elif key == ALLOCATION_KEY:
                 self._capital.tracker.restore(row.state, row.data)
             elif key == POLICY:
                 self._policy.restore(row.state, row.data)
@@ -198,7 +198,7 @@ class OrchestratorLogic:
             text = f"the cycle of day {body.day_ms} is not started again; newest {cycle.last_day_ms}"
             return [cycle.stay("day_repeated", text)]
         skipped, cycle.next_day_ms, cycle.next_close_ms = cycle.next_day_ms, body.day_ms, body.close_ms
-        self._touch("cycle", "allocation")
+        self._touch("cycle", ALLOCATION_KEY)
         self._wake(now_ms)
         self._capital.day_closed(body)
         return [] if skipped is None else cycle.skipped(skipped)
@@ -271,7 +271,7 @@ class OrchestratorLogic:
         self._due_ms = None
         self._touch("control")
         if closes := self._capital.tracker.judge():
-            self._touch("allocation")
+            self._touch(ALLOCATION_KEY)
         return closes + self._judge_answers(now_ms) + self._step(now_ms)
 
     def _step(self, now_ms: int) -> Commands:
@@ -417,7 +417,7 @@ class OrchestratorLogic:
     def rows(self) -> Iterable[StateRow]:
         known = [] if self._portfolio is None else ["portfolio"]
         known += [POLICY] if self._policy.is_known else []
-        return [self._row(key) for key in ("cycle", "transfers", "allocation", "tally", "control", *known)]
+        return [self._row(key) for key in ("cycle", "transfers", ALLOCATION_KEY, "tally", "control", *known)]
 
     def dirty(self) -> Sequence[StateRow]:
         """Rows changed since the last call, in a fixed order."""
@@ -430,7 +430,7 @@ class OrchestratorLogic:
             return StateRow(key, self._cycle.stage.value, SCHEMA, self._cycle.to_data())
         if key == "transfers":
             return StateRow(key, "", requests.SCHEMA, self._transfers.to_data())
-        if key == "allocation":
+        if key == ALLOCATION_KEY:
             return self._capital.allocation_row(key)
         if key == POLICY:
             return self._policy.row()

@@ -82,7 +82,7 @@ class Door:
         head = "".join(
             f"{line}\r\n"
             for line in (
-                "POST /control HTTP/1.1",
+                "POST /api/v1/control HTTP/1.1",
                 "Host: x",
                 "Connection: close",
                 f"Authorization: {self.token()}",
@@ -112,7 +112,9 @@ def door(tmp_path: Path) -> Iterator[Door]:
 def test_a_stranger_is_refused_before_the_body_is_read(door: Door) -> None:
     """Three bodies of 60 MB without a token kept the process busy for 13 s. Here nothing of the body is ever sent: the
     answer comes all the same, and the connection ends."""
-    head = "POST /control HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n"
+    head = (
+        "POST /api/v1/control HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000000\r\n\r\n"
+    )
     for authorization in ("", "Authorization: Bearer wrong\r\n"):
         answer = door.say(head.replace("\r\n\r\n", f"\r\n{authorization}\r\n"))
         assert answer.startswith(b"HTTP/1.1 401 ")
@@ -123,7 +125,7 @@ def test_a_stranger_is_refused_before_the_body_is_read(door: Door) -> None:
 @pytest.mark.parametrize("authorization", ["Basic word", "Bearer", "Bearer ", "Bearer {0}x", "bearer{0}", "{0}"])
 def test_only_the_token_opens(door: Door, authorization: str) -> None:
     word = door.token().split()[1]
-    head = f"GET /orders HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization.format(word)}\r\n\r\n"
+    head = f"GET /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization.format(word)}\r\n\r\n"
     assert door.say(head).startswith(b"HTTP/1.1 401 ")
 
 
@@ -182,7 +184,7 @@ def test_printable_text_of_any_language_is_taken(door: Door) -> None:
 
 
 def test_a_rotated_token_counts_at_once_and_the_old_one_no_more(door: Door) -> None:
-    head = "GET /machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {0}\r\n\r\n"
+    head = "GET /api/v1/machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {0}\r\n\r\n"
     old = door.token()
     assert door.say(head.format(old)).startswith(b"HTTP/1.1 200 ")
     door.path.unlink()
@@ -207,7 +209,7 @@ WEAK = ("x", "a" * 31, "a" * 64, "ab" * 40, "with a blank 0123456789 abcdefghij"
 def test_a_token_that_could_be_guessed_opens_nothing_and_is_told(door: Door, weak: str) -> None:
     """A file with the letter x opened everything to whoever said x."""
     door.path.write_text(f"{weak}\n", encoding="utf-8")
-    head = b"GET /machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
+    head = b"GET /api/v1/machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
     assert door.say((head % weak.encode()).decode("latin-1")).startswith(b"HTTP/1.1 401 ")
     assert door.path.read_text(encoding="utf-8") == f"{weak}\n", "what somebody has written there is not replaced"
     for read in (read_token, read_or_make_token, TokenFile):
@@ -234,7 +236,7 @@ def test_a_token_file_that_a_loss_of_power_left_empty_is_made_anew(tmp_path: Pat
     assert TokenFile(path).matches(word)
 
 
-@pytest.mark.parametrize("said", [b"", b"GET /hea", b"POST /control HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.parametrize("said", [b"", b"GET /hea", b"POST /api/v1/control HTTP/1.1\r\nHost: x\r\n"])
 def test_a_connection_without_a_request_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(serving, "IDLE_S", 0.4)
     monkeypatch.setattr(serving, "LOOK_S", 0.1)
@@ -246,6 +248,8 @@ def test_a_connection_without_a_request_ends(tmp_path: Path, monkeypatch: pytest
             with contextlib.suppress(ConnectionResetError):  # ended all the same
                 assert line.recv(1) == b""
             assert time.monotonic() - begun < 10
-        assert door.say("GET /machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 401 ")
+        assert door.say("GET /api/v1/machines HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(
+            b"HTTP/1.1 401 "
+        )
     finally:
         door.close()

@@ -108,24 +108,24 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
 def test_every_row_comes_exactly_once(client: TestClient, limit: int) -> None:
     """Rows of one millisecond were lost: 14 of 180 orders, 128 of 1,000 messages."""
     for path, key in {
-        "/orders": ("client_order_id",),
-        "/orders?state=OPEN_ANY": ("client_order_id",),
-        "/executions": ("account", "execution_id"),
-        "/transfers": ("transfer_id",),
-        "/alerts": ("alert_id",),
-        "/discrepancies": ("discrepancy_id",),
-        "/switch-trips": ("trip_id",),
-        "/events": ("id",),
-        "/actors/order-manager/transitions": ("id",),
-        "/actors/order-manager/remarks": ("id",),
-        "/ledger": ("posting_id",),
+        "/api/v1/orders": ("client_order_id",),
+        "/api/v1/orders?state=OPEN_ANY": ("client_order_id",),
+        "/api/v1/executions": ("account", "execution_id"),
+        "/api/v1/transfers": ("transfer_id",),
+        "/api/v1/alerts": ("alert_id",),
+        "/api/v1/discrepancies": ("discrepancy_id",),
+        "/api/v1/switch-trips": ("trip_id",),
+        "/api/v1/events": ("id",),
+        "/api/v1/actors/order-manager/transitions": ("id",),
+        "/api/v1/actors/order-manager/remarks": ("id",),
+        "/api/v1/ledger": ("posting_id",),
     }.items():
         found, cursor, pages = [], None, 0
         while True:
             query = {"limit": limit} | ({} if cursor is None else {"before": cursor})
             answer = client.get(path, params=query | ({"state": "OPEN_ANY"} if "OPEN_ANY" in path else {}))
             assert answer.status_code == 200, answer.text
-            page = answer.json()["postings"] if path == "/ledger" else answer.json()
+            page = answer.json()["postings"] if path == "/api/v1/ledger" else answer.json()
             assert len(page["rows"]) <= limit
             found += [tuple(row[name] for name in key) for row in page["rows"]]
             pages, cursor = pages + 1, page["next"]

@@ -20,6 +20,7 @@ from api.control import ControlUnavailableError, Send
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.stream.events import Streams
 from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.server.embedded import EmbeddedPostgres
@@ -53,14 +54,16 @@ def app(postgres_server: EmbeddedPostgres) -> Iterator[FastAPI]:  # noqa: F811
     with fresh_database(postgres_server) as url:
         write_history(url)
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
-        yield create_app(service, Judge(Token(TOKEN), burst=1_000_000).judge, actors(url))
+        yield create_app(
+            service, Judge(Token(TOKEN), burst=1_000_000).judge, actors(url), streams=Streams(service, life_s=0.0)
+        )
         service.close()
 
 
 @pytest.fixture(scope="module")
 def described(app: FastAPI) -> Any:
     """The description as the interface itself gives it, with the token."""
-    return schemathesis.openapi.from_asgi("/openapi.json", app, headers=HEADERS)
+    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers=HEADERS)
 
 
 HEADERS: dict[str, str] = {"Authorization": f"Bearer {TOKEN}"}
@@ -112,7 +115,7 @@ def test_without_the_token_every_answer_is_a_refusal(described: Any) -> None:
 
 def test_an_undocumented_answer_is_noticed(described: Any) -> None:
     """The planted defect: a status that the description does not have."""
-    operation = described["/switches"]["GET"]
+    operation = described["/api/v1/switches"]["GET"]
     response = operation.Case().call(headers=HEADERS)
     response.status_code = 418
     with pytest.raises(FailureGroup):

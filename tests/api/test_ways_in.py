@@ -49,27 +49,27 @@ def client(database_url: str) -> Iterator[TestClient]:  # noqa: F811
 
 
 PATHS = (
-    "/overview",
-    "/actors",
-    "/actors/funding",
-    "/actors/funding/transitions",
-    "/actors/funding/remarks",
-    "/machines",
-    "/orders",
-    "/executions",
-    "/positions",
-    "/portfolio",
-    "/ledger",
-    "/transfers",
-    "/events",
-    "/alerts",
-    "/summaries",
-    "/equity",
-    "/performance",
-    "/policies",
-    "/discrepancies",
-    "/switch-trips",
-    "/switches",
+    "/api/v1/overview",
+    "/api/v1/actors",
+    "/api/v1/actors/funding",
+    "/api/v1/actors/funding/transitions",
+    "/api/v1/actors/funding/remarks",
+    "/api/v1/machines",
+    "/api/v1/orders",
+    "/api/v1/executions",
+    "/api/v1/positions",
+    "/api/v1/portfolio",
+    "/api/v1/ledger",
+    "/api/v1/transfers",
+    "/api/v1/events",
+    "/api/v1/alerts",
+    "/api/v1/summaries",
+    "/api/v1/equity",
+    "/api/v1/performance",
+    "/api/v1/policies",
+    "/api/v1/discrepancies",
+    "/api/v1/switch-trips",
+    "/api/v1/switches",
 )
 
 
@@ -83,16 +83,16 @@ def test_every_page_answers_with_the_token_and_none_without(client: TestClient) 
 
 
 def test_nonsense_is_refused_with_field_value_and_what_is_allowed(client: TestClient) -> None:
-    answer = client.get("/actors/nobody")
+    answer = client.get("/api/v1/actors/nobody")
     assert answer.status_code == 404
     assert answer.json()["field"] == "actor"
     assert "trend-1" in answer.json()["allowed"]
-    answer = client.get("/orders", params={"state": "DREAMING"})
+    answer = client.get("/api/v1/orders", params={"state": "DREAMING"})
     assert answer.status_code == 422
     assert answer.json()["value"] == "DREAMING"
-    assert client.get("/orders", params={"limit": 0}).status_code == 422
-    assert client.get("/orders/no-such-order/chain").status_code == 404
-    assert client.get("/machines/perpetuum/diagram").status_code == 404
+    assert client.get("/api/v1/orders", params={"limit": 0}).status_code == 422
+    assert client.get("/api/v1/orders/no-such-order/chain").status_code == 404
+    assert client.get("/api/v1/machines/perpetuum/diagram").status_code == 404
 
 
 def test_a_hung_orchestrator_hangs_no_page_and_health_fails(database_url: str) -> None:  # noqa: F811
@@ -107,7 +107,7 @@ def test_a_hung_orchestrator_hangs_no_page_and_health_fails(database_url: str) -
             health = client.get("/health")
             assert health.status_code == 503
             assert any("orchestrator" in reason for reason in health.json()["reasons"])
-            assert client.get("/orders", headers={"Authorization": f"Bearer {SECRET}"}).status_code == 200
+            assert client.get("/api/v1/orders", headers={"Authorization": f"Bearer {SECRET}"}).status_code == 200
         finally:
             released.set()
 
@@ -115,7 +115,7 @@ def test_a_hung_orchestrator_hangs_no_page_and_health_fails(database_url: str) -
 def test_a_dead_database_is_said_and_nothing_crashes() -> None:
     with _client("postgresql://nobody:x@127.0.0.1:1/none", lambda: STATUS) as client:
         assert client.get("/health").status_code == 503
-        answer = client.get("/orders", headers={"Authorization": f"Bearer {SECRET}"})
+        answer = client.get("/api/v1/orders", headers={"Authorization": f"Bearer {SECRET}"})
         assert answer.status_code == 503
         assert "database" in answer.json()["error"]
 
@@ -123,17 +123,19 @@ def test_a_dead_database_is_said_and_nothing_crashes() -> None:
 def test_diagrams_name_every_state_in_both_languages(client: TestClient) -> None:
     for name, machine in MACHINES.items():
         table = machine.table()
-        text = client.get(f"/machines/{name}/diagram").text
+        text = client.get(f"/api/v1/machines/{name}/diagram").text
         for state in table.states:
             assert table.russian[state] in text
 
 
 def test_a_diagram_is_documented_as_the_text_that_it_is(client: TestClient) -> None:
     """It was documented as JSON; who generated a client from the description could not read a single diagram."""
-    documented = client.get("/openapi.json").json()["paths"]["/machines/{name}/diagram"]["get"]["responses"]["200"]
+    documented = client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/machines/{name}/diagram"]["get"][
+        "responses"
+    ]["200"]
     assert {"text/plain", "text/html"} <= set(documented["content"])
     for form, kind in (("mermaid", "text/plain"), ("html", "text/html")):
-        answer = client.get("/machines/order/diagram", params={"format": form})
+        answer = client.get("/api/v1/machines/order/diagram", params={"format": form})
         assert answer.headers["content-type"].partition(";")[0] == kind
 
 

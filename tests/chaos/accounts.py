@@ -49,7 +49,7 @@ def ask(drill: Drill, path: str) -> object:
 
 def switches(drill: Drill) -> list[dict[str, str]]:
     """Every scope's state and stage of flattening."""
-    found = ask(drill, "/switches")
+    found = ask(drill, "/api/v1/switches")
     assert isinstance(found, list)
     return found
 
@@ -61,7 +61,7 @@ def stages(drill: Drill) -> list[str]:
 
 def history(drill: Drill) -> list[tuple[str, ...]]:
     """The operator's commands: action, scope, who, reason."""
-    found = ask(drill, "/control/history")
+    found = ask(drill, "/api/v1/control/history")
     assert isinstance(found, dict)
     return [tuple(row[name] for name in ("action", "scope", "who", "reason")) for row in found["rows"]]
 

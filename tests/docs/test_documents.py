@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 import typer.main
@@ -30,7 +31,6 @@ from tests.docs.citations import (
 
 if TYPE_CHECKING:
     from api.http.gate import Judged
-    from api.service import OperatorService
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -108,7 +108,7 @@ def test_the_runbooks_show_commands() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_settings_and_paths_of_the_documents_exist(document: Path) -> None:
-    """`live.proxy_url` is a setting, `/orders/{client_order_id}/chain` a path of the HTTP interface."""
+    """`live.proxy_url` is a setting, `/api/v1/orders/{client_order_id}/chain` a path of the HTTP interface."""
     named = spans(document.read_text(encoding="utf-8"))
     assert [span for span in named if _is_unknown_setting(span) or _is_unknown_path(span)] == []
 
@@ -136,7 +136,7 @@ def _is_unknown_path(span: str) -> bool:
 @functools.cache
 def _paths() -> frozenset[str]:
     """The paths of the HTTP interface; making it asks nothing of its service."""
-    routes: Any = create_app(cast("OperatorService", None), cast("Judged", None)).routes
+    routes: Any = create_app(MagicMock(), cast("Judged", None)).routes
     return frozenset(_shape(route.path) for route in routes)
 
 
@@ -228,4 +228,4 @@ def test_a_planted_command_is_found() -> None:
 def test_a_planted_setting_or_path_is_found() -> None:
     assert _is_unknown_setting("live.canary_limit") and not _is_unknown_setting("live.canary_limit_usdt")
     assert not _is_unknown_setting("architecture.md")
-    assert _is_unknown_path("/orders/{id}/why") and not _is_unknown_path("/orders/{id}/chain")
+    assert _is_unknown_path("/api/v1/orders/{id}/why") and not _is_unknown_path("/api/v1/orders/{id}/chain")

@@ -12,9 +12,10 @@ from typing import Any
 from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import START_ORDER, TURN_ORDER
 from actors.runtime.routing import TABLE
-from api import machines, service
+from api import machines
 from api.cli import backtest
 from api.logics import logics
+from api.views import lists
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.system import InProcessSystem
 from infra.config import ConfigurationError, EternalConfig, load_config
@@ -102,8 +103,8 @@ def main() -> None:
             "capital": str(sum(config.orchestrator.weights.values(), Decimal(0))),
             "section": "[engines.toy_1]" in example(),
             "order_id": parse_client_order_id("abcdef", client_order_id("abcdef", "toy-1-z", 1)),
-            "api_actors": service.ACTORS,
-            "api_engines": sorted(service.ENGINE_NAMES),
+            "api_actors": lists.ACTORS,
+            "api_engines": sorted(lists.ENGINE_NAMES),
             "backtest_engines": sorted(backtest.NAMES),
             "diagram": machines.mermaid("toy"),
             "document": "## toy" in machines.markdown(),

@@ -45,10 +45,10 @@ def main() -> None:
             "pids": [first, second],
             "restarts": drill.component(TOY)["restarts"],
             "journal": journal,
-            "actors": asked(drill, "/actors"),
-            "detail": asked(drill, f"/actors/{TOY}"),
-            "engines": asked(drill, "/overview")["engines"],
-            "machines": asked(drill, "/machines"),
+            "actors": asked(drill, "/api/v1/actors"),
+            "detail": asked(drill, f"/api/v1/actors/{TOY}"),
+            "engines": asked(drill, "/api/v1/overview")["engines"],
+            "machines": asked(drill, "/api/v1/machines"),
         }
     json.dump(seen, sys.stdout)
 

@@ -90,7 +90,7 @@ class Started:
     def market_ms(self) -> int:
         """Market time as the API tells it; 0 when it does not."""
         try:
-            answer = self.ask("/overview")
+            answer = self.ask("/api/v1/overview")
             return int(answer.json()["market"]["market_ms"] or 0) if answer.status_code == 200 else 0
         except (httpx.HTTPError, OSError):
             return 0

@@ -118,7 +118,7 @@ def test_the_dashboard_opens_from_the_page(system: Started) -> None:
     assert token_file.stat().st_mode & 0o777 == 0o600
     token = token_file.read_text().strip()
     assert _status(f"{dashboard}/api/jobs/", {"Authorization": f"Bearer {token}"}) == 200
-    answer = system.ask("/ray-dashboard", "POST")
+    answer = system.ask("/api/v1/ray-dashboard", "POST")
     assert answer.status_code == 200 and token not in answer.text
     assert answer.json()["port"] == int(dashboard.rpartition(":")[2])
     assert _status(f"{dashboard}/api/jobs/", {"Cookie": answer.headers["set-cookie"].partition(";")[0]}) == 200

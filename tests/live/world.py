@@ -70,7 +70,7 @@ class World:
 
     def health(self) -> dict[str, Any]:
         """The newest health of every component, by name."""
-        found = self.system.ask("/actors").json()
+        found = self.system.ask("/api/v1/actors").json()
         return {row["name"]: row for row in found}
 
 

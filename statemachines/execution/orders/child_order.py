@@ -382,3 +382,8 @@ def _text(value: Decimal | None) -> str | None:
 
 def _number(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
+
+
+def intent_of(name: str) -> str:
+    """The intent of the order that has this name in the journal."""
+    return name.rpartition("/")[0]

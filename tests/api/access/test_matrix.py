@@ -19,6 +19,7 @@ from api.http.app import OPEN_PATHS, create_app
 from api.http.reach import Needs
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.stream.events import Streams
 from api.tokens import Token
 from tests.api.access.hashing import QUICK
 
@@ -37,7 +38,7 @@ class NoDatabase:
     """Every reading fails: what is judged here is judged before."""
 
     def __getattr__(self, name: str) -> Any:
-        from api.service import DatabaseAwayError
+        from api.views.reading import DatabaseAwayError
 
         def away(*_args: Any, **_kwargs: Any) -> Any:
             raise DatabaseAwayError("the database is away")
@@ -60,7 +61,8 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[AccessRegister, di
 @pytest.fixture(scope="module")
 def app(tokens: tuple[AccessRegister, dict[str, str]]) -> FastAPI:
     service = OperatorService(NoDatabase(), SnapshotCache(dict), lambda: "synthetic", True)  # type: ignore[arg-type]
-    return create_app(service, Judge(Token("owner"), tokens[0], burst=1_000_000).judge)
+    judge = Judge(Token("owner"), tokens[0], burst=1_000_000).judge
+    return create_app(service, judge, streams=Streams(service, life_s=0.0))
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, str, APIRoute]]:
@@ -80,11 +82,11 @@ def needed_of(route: APIRoute) -> Scope:
 def test_every_route_names_its_scope(app: FastAPI) -> None:
     found = {(method, path): needed_of(route) for method, path, route in _routes(app)}
     assert {path for (method, path), scope in found.items() if scope is not Scope.READ} == {
-        "/control",
-        "/ray-dashboard",
+        "/api/v1/control",
+        "/api/v1/ray-dashboard",
     }
-    assert found["POST", "/control"] is Scope.CONTROL
-    assert found["POST", "/ray-dashboard"] is Scope.ADMIN, "its token executes code"
+    assert found["POST", "/api/v1/control"] is Scope.CONTROL
+    assert found["POST", "/api/v1/ray-dashboard"] is Scope.ADMIN, "its token executes code"
     assert len(found) > 25
 
 

@@ -18,7 +18,8 @@ from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token
 from infra.config import EternalConfig
-from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.queries import Queries
+from infra.database.reading.reader import QueryUnavailableError
 from infra.database.store import PostgresStore
 from statemachines.messages.control import ComponentChanged, ComponentReset, OperatorCommand
 from statemachines.messages.kinds import parse_body
@@ -72,7 +73,7 @@ def client(actors: Actors | None) -> TestClient:
 
 
 def post(actors: Actors | None, headers: dict[str, str] = ALLOWED, **body: Any) -> Any:
-    return client(actors).post("/control", json=body, headers=headers)
+    return client(actors).post("/api/v1/control", json=body, headers=headers)
 
 
 def test_a_pause_reaches_the_risk_manager_with_who_and_why() -> None:
@@ -147,7 +148,9 @@ def test_nonsense_is_refused_and_nothing_is_sent(body: dict[str, Any], field: st
 def test_a_body_that_is_not_json_is_told_as_such(body: bytes) -> None:
     """It was a 422 whose field was the place in the text, `5`."""
     actors = Actors()
-    answer = client(actors).post("/control", content=body, headers=ALLOWED | {"content-type": "application/json"})
+    answer = client(actors).post(
+        "/api/v1/control", content=body, headers=ALLOWED | {"content-type": "application/json"}
+    )
     if body:
         assert answer.status_code == 400, answer.text
         assert answer.json()["error"].startswith("The body is not JSON: ")
@@ -162,7 +165,7 @@ def test_a_key_that_stands_twice_is_refused(again: str) -> None:
     actors = Actors()
     body = f'{{"action": "pause", "scope": "trend-1", "reason": "because", "command_id": "c", "{again}": "normal"}}'
     answer = client(actors).post(
-        "/control", content=body.encode(), headers=ALLOWED | {"content-type": "application/json"}
+        "/api/v1/control", content=body.encode(), headers=ALLOWED | {"content-type": "application/json"}
     )
     assert answer.status_code == 422
     assert answer.json()["field"] == again and "more than once" in answer.json()["error"]
@@ -248,7 +251,7 @@ def living(database_url: str) -> Iterator[Living]:  # noqa: F811
 
 
 def give(url: str, living: Living, **body: Any) -> Any:
-    return serve(Queries(url), living.send).post("/control", json=body, headers=ALLOWED)
+    return serve(Queries(url), living.send).post("/api/v1/control", json=body, headers=ALLOWED)
 
 
 HALT = {"action": "halt", "scope": "GLOBAL", "reason": "the exchange is down", "who": "alice", "command_id": "c-1"}

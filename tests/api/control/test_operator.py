@@ -68,7 +68,7 @@ def test_rm5_who_comes_from_the_credential(tmp_path: Path) -> None:
 
     def given(token: str, **body: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
-        answer = http.post("/control", json={"action": "halt", "reason": "why"} | body, headers=headers)
+        answer = http.post("/api/v1/control", json={"action": "halt", "reason": "why"} | body, headers=headers)
         return int(answer.status_code)
 
     assert given(token) == 200

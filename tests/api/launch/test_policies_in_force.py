@@ -84,7 +84,7 @@ def _holder(actor: str, version: int, refused: int | None = None) -> Mapping[str
         ([_holder("a", 2), _holder("b", 2)], "It is not in force yet at a (version 2), b (version 2)."),
         (
             [_holder("a", 3), _holder("b", 2, refused=3)],
-            "It is in force at a. It could not be applied by b: the alert says why (/alerts).",
+            "It is in force at a. It could not be applied by b: the alert says why (/api/v1/alerts).",
         ),
         ([_holder("a", 2, refused=1)], "It is not in force yet at a (version 2)."),
         ([], ""),
@@ -118,8 +118,8 @@ def test_command_line_and_http_show_what_an_actor_holds(database_url: str) -> No
     reader = Queries(as_role(database_url, READER))
     service = OperatorService(reader, SnapshotCache(dict), lambda: "synthetic", True)
     with TestClient(create_app(service, Judge(Token("t" * 43)).judge)) as client:
-        assert client.get("/policies").status_code == 401
-        answer = client.get("/policies", headers={"Authorization": f"Bearer {'t' * 43}"})
+        assert client.get("/api/v1/policies").status_code == 401
+        answer = client.get("/api/v1/policies", headers={"Authorization": f"Bearer {'t' * 43}"})
     service.close()
     assert answer.status_code == 200
     body = answer.json()

@@ -100,7 +100,7 @@ def _assert_nothing_is_done(url: str, first: Started, second: Started) -> None:
 
 
 def _pids(system: Started) -> Mapping[str, int]:
-    return {row["name"]: int(row["pid"]) for row in system.ask("/actors").json()}
+    return {row["name"]: int(row["pid"]) for row in system.ask("/api/v1/actors").json()}
 
 
 def _sentence(system: Started) -> str:

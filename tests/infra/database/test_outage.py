@@ -11,7 +11,8 @@ from psycopg.errors import lookup
 from actors.runtime.ports import StoreUnavailableError
 from api.service import HEALTH_TIMEOUT_S
 from infra.database.outage import Outage, is_outage, outage_of
-from infra.database.queries import Queries, QueryUnavailableError
+from infra.database.queries import Queries
+from infra.database.reading.reader import QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from tests.kit.rows import ACTOR, Pen

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from actors.runtime.ports import EnvelopeDict, ExchangeCallRow, JournalRow
-from infra.database.queries import JOURNAL, Queries, QueryUnavailableError
+from infra.database.queries import Queries
+from infra.database.reading.paging import JOURNAL
+from infra.database.reading.reader import QueryUnavailableError
 from infra.database.registers import Heartbeats
 from infra.database.store import PostgresStore
 from statemachines.actor_logic import StateRow
@@ -271,7 +273,7 @@ class WritingQueries(Queries):
     """Queries that somebody has extended by a page that writes."""
 
     def lift(self) -> None:
-        self._rows("INSERT INTO switches VALUES ('GLOBAL', 'NORMAL', '', '', 1)")
+        self.rows("INSERT INTO switches VALUES ('GLOBAL', 'NORMAL', '', '', 1)")
 
 
 def test_a_page_cannot_write_and_reports_a_lost_database(database_url: str) -> None:

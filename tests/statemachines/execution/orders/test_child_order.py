@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.execution.orders.child_order import ChildOrder
+from statemachines.execution.orders.child_order import ChildOrder, intent_of
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.execution.orders.order_ids import CODES, checked_installation, client_order_id, parse_client_order_id
 from statemachines.requests import ExecutionReport, OrderReport, VenueOrderStatus
@@ -191,3 +191,9 @@ def test_durable_form_leads_back() -> None:
     made.take_report(report(V.PARTIALLY_FILLED, "0.4", price=D("99.5")), 6)
     again = ChildOrder.from_data(json.loads(json.dumps(made.as_data())))
     assert again == made
+
+
+def test_its_name_in_the_journal_names_its_intent() -> None:
+    """The stream of events finds an order by what the journal says of it."""
+    made = order(child=12)
+    assert made.name != made.intent_id and intent_of(made.name) == made.intent_id

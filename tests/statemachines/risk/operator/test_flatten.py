@@ -284,7 +284,7 @@ def test_r3_an_order_for_new_risk_whose_end_is_not_known_keeps_flat_from_being_s
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_an_engine_that_may_enter_again_is_not_said_to_be_flat(restarts: bool) -> None:
-    """/switches showed FLAT beside the positions that it took after the command `normal`."""
+    """/api/v1/switches showed FLAT beside the positions that it took after the command `normal`."""
     world = Operated(restarts=restarts).open_and_flatten()
     world.answer(T0)
     world.settle(T0 + PROOF_MS)

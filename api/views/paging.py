@@ -9,8 +9,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from api.query_arguments import BadValueError
-from infra.database.queries import NEVER_MS, PageKey, Place
+from api.views.arguments import BadValueError
+from infra.database.reading.paging import NEVER_MS, PageKey, Place
 
 Row = dict[str, Any]
 MAX_CHARACTERS = 400

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 
 from api.text import first_refused, shown
-from infra.database.queries import MAX_ROWS
+from infra.database.reading.paging import MAX_ROWS, Span
 
 LONGEST_LIST = 20
 MAX_IDENTIFIER = 200
+MAX_INSTANT = 40
 LINK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -50,6 +52,30 @@ def limit_of(limit: int) -> int:
     if not 1 <= limit <= MAX_ROWS:
         raise BadValueError("limit", limit, hint=f"whole numbers from 1 to {MAX_ROWS} are")
     return limit
+
+
+def span_of(since: str | None, until: str | None) -> Span:
+    """The part of time that is asked for: from the first instant on, before the second one. Raises BadValueError."""
+    first, last = instant_of("from", since), instant_of("to", until)
+    if first is not None and last is not None and first > last:
+        raise BadValueError("from", since, hint=f"an instant not later than `to` ({shown(until)}) is")
+    return Span.of(first, last)
+
+
+def instant_of(field: str, value: str | None) -> int | None:
+    """An instant in milliseconds UTC, given as such or in ISO 8601; a date is its beginning, and without an offset it
+    is UTC. Raises BadValueError."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,16}", value):
+        return int(value)
+    try:
+        found = datetime.fromisoformat(value) if len(value) <= MAX_INSTANT else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise BadValueError(field, value, hint="milliseconds UTC or ISO 8601 (2025-01-31, 2025-01-31T12:00:00Z) are")
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _ending(allowed: list[str], hint: str) -> str:

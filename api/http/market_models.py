@@ -1,0 +1,120 @@
+"""What the HTTP interface answers about market, results and installation (see `api.http.models`)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.http.models import Json, Model, Money, Ms, Page
+
+
+class Bar(Model):
+    """A closed bar; `start_ms` is its open time."""
+
+    start_ms: Ms
+    open: Money
+    high: Money
+    low: Money
+    close: Money
+    volume: Money = Field(description="in the base coin")
+
+
+class OrderFills(Model):
+    """The fills of one order within the page's time, together."""
+
+    engine: str
+    client_order_id: str
+    side: str
+    quantity: Money = Field(description="in the base coin")
+    price: Money = Field(description="average, USDT")
+    executed_ms: Ms = Field(description="of the first of them")
+
+
+class StopStep(Model):
+    """The price of a stop from this instant on; null: the position was closed."""
+
+    engine: str
+    market_ms: Ms
+    price: Money | None = Field(description="USDT")
+
+
+class Candles(Model):
+    """A page of bars and what was done within its time."""
+
+    category: str
+    symbol: str
+    interval: str
+    bars: Page[Bar]
+    fills: list[OrderFills] = Field(description="newest first, at most 2000")
+    stops: list[StopStep] = Field(description="oldest first; of TREND-1 and TREND-2")
+
+
+class Series(Model):
+    """A series of bars on record."""
+
+    category: str
+    symbol: str
+    interval: str
+
+
+class Noted(Model):
+    """A line of the journal: when, the sentence, the numbers."""
+
+    market_ms: Ms
+    reason: str
+    data: Json
+
+
+class RegimeView(Model):
+    """OR-2 as it stands; `regime` is null before the first daily close."""
+
+    regime: str | None
+    since_ms: Ms | None = Field(description="when it came to rule; null: since the first start")
+    since_reason: str
+    candidate: str | None = Field(description="what has won the newest closes in its place (O1)")
+    candidate_closes: int = Field(description="on how many closes running")
+    weights: dict[str, str] = Field(description="of the engines, fractions of 1, paced (O2)")
+    weights_before: dict[str, str] = Field(description="before the newest close")
+    close: Noted | None = Field(description="the newest close: SMA50, SMA200, ADX, volatility, winner")
+    standing: Noted | None = Field(description="the engines against their weights, as the treasury noted it last")
+
+
+class Result(Model):
+    """What an engine, or "total", gained and paid in one period."""
+
+    period: str = Field(examples=["2025-01"])
+    engine: str
+    first_day_ms: Ms
+    last_day_ms: Ms
+    days: int = Field(description="days of the period that are on record")
+    days_counted: int = Field(description="those of them whose profit is known: there is a close before")
+    equity_usdt: Money = Field(description="at the last close")
+    profit_usdt: Money = Field(description="change of equity without the flows, after all costs")
+    realised_usdt: Money = Field(description="realised on derivatives by the exchange's figure, before fees")
+    fills: int
+    flow_usdt: Money = Field(description="money that came in less money that went out")
+    fees_usdt: Money
+    funding_usdt: Money = Field(description="received less paid")
+    slippage_usdt: Money = Field(description="paid against the price of the decision; negative: gained")
+    turnover_usdt: Money
+    harvest_usdt: Money = Field(description="given to others by OR-4; negative: received")
+    earned_usdt: Money = Field(description="by staking (CH-11)")
+
+
+class Configuration(Model):
+    """The configuration of the newest start, without secrets; null before the first."""
+
+    version: int | None
+    applied_at: str | None = Field(description="wall time, ISO 8601")
+    who: str | None
+    reason: str | None
+    config: Json
+
+
+class Versions(Model):
+    """What runs here."""
+
+    version: str | None = Field(description="of the program")
+    api: str = Field(description="of this interface")
+    python: str
+    packages: dict[str, str | None]
+    database_schema: str | None = Field(description="the newest migration")

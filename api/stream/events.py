@@ -1,0 +1,131 @@
+"""The stream of one client: what happened since its last event, and the state of everything when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from typing import Any
+
+from fastapi.sse import format_sse_event
+
+from api.service import OperatorService
+from api.stream.feed import Batch, Feed, StreamPlace, place_from, shown
+from api.views.reading import DatabaseAwayError
+
+TURN_S = 0.5
+QUIET_S = 10.0
+"""After so long without an event a comment shows that the connection lives."""
+
+LIFE_S = 60.0
+"""A connection is ended after this; the client comes again with its last id, and its credential is judged again."""
+
+RETRY_MS = 1_000
+MAX_STREAMS = 32
+
+KINDS: Mapping[str, str] = {
+    "decision": "a change of state or a remark, as in `/api/v1/decisions`",
+    "order": "an order as it is now, as in `/api/v1/orders`",
+    "fill": "a fill, as in `/api/v1/executions`",
+    "equity": "a new version of the portfolio: `version`, `market_ms`, `equity_usdt`, equity by account",
+    "alert": "an alert that was raised or has changed, as in `/api/v1/alerts`",
+    "state": "health, market, engines and components; at the beginning, and when something of it is different",
+    "skipped": "the client was too far behind: what was in between is in the lists",
+    "away": "the database does not answer; the stream continues when it does",
+}
+"""The kinds of events and what their data is."""
+
+
+class TooManyStreamsError(Exception):
+    """As many clients as are allowed listen already (HTTP 503)."""
+
+
+class Streams:
+    """Gives each client its stream. Of one event loop."""
+
+    def __init__(self, service: OperatorService, life_s: float = LIFE_S, turn_s: float = TURN_S) -> None:
+        self._service = service
+        self._life_s = life_s
+        self._turn_s = turn_s
+        self.open = 0
+
+    def begin(self, last_event_id: str | None) -> AsyncIterator[str]:
+        """The lines of a new stream, behind this event or from now on.
+
+        Raises:
+            BadValueError: it is no id of an event.
+            TooManyStreamsError: too many clients listen.
+        """
+        place = None if last_event_id is None else place_from(last_event_id)
+        if self.open >= MAX_STREAMS:
+            raise TooManyStreamsError(f"{MAX_STREAMS} clients listen already; end one of them.")
+        return self._lines(place)
+
+    async def _lines(self, place: StreamPlace | None) -> AsyncIterator[str]:
+        self.open += 1
+        try:
+            async for line in self._events(Feed(self._service.reading.queries), place):
+                yield line
+        finally:
+            self.open -= 1
+
+    async def _events(self, feed: Feed, place: StreamPlace | None) -> AsyncIterator[str]:
+        reading = self._service.reading
+        until = time.monotonic() + self._life_s
+        quiet_since = time.monotonic()
+        told: dict[str, Any] | None = None
+        is_away = False
+        yield _text(retry=RETRY_MS, comment="begin")
+        while time.monotonic() < until:
+            lines = []
+            try:
+                batch: Batch = await reading.read(feed.present if place is None else partial(feed.after, place))
+                feed.take(batch)
+                place, is_away = batch.place, False
+                lines += [_text(event=one.kind, data=shown(one), id=str(place)) for one in batch.happenings]
+            except DatabaseAwayError as error:
+                if not is_away:
+                    lines.append(_text(event="away", data={"key": "away", "text": str(error)}))
+                is_away = True
+            state = state_of(await self._service.overview())
+            if state != told:
+                told = state
+                lines.append(
+                    _text(event="state", data={"key": "state", **state}, id=None if place is None else str(place))
+                )
+            now = time.monotonic()
+            if lines:
+                quiet_since = now
+            elif now - quiet_since >= QUIET_S:
+                lines, quiet_since = [_text(comment="quiet")], now
+            for line in lines:
+                yield line
+            await asyncio.sleep(self._turn_s)
+
+
+def state_of(overview: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the overview is a state: without ages and counters, which are different at every look."""
+    market = overview["market"]
+    return {
+        "health": overview["health"],
+        "market": {name: market[name] for name in ("label", "is_simulated", "market_ms", "day", "state", "why")},
+        "engines": overview["engines"],
+        "components": [
+            {name: one[name] for name in ("name", "state", "russian", "reason", "restarts", "last_error")}
+            for one in overview["components"]
+        ],
+        "equity_usdt": overview["equity_usdt"],
+    }
+
+
+def _text(
+    data: Mapping[str, Any] | None = None,
+    event: str | None = None,
+    id: str | None = None,
+    retry: int | None = None,
+    comment: str | None = None,
+) -> str:
+    text = None if data is None else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return format_sse_event(data_str=text, event=event, id=id, retry=retry, comment=comment).decode()

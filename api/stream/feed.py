@@ -1,0 +1,200 @@
+"""What has happened since a place, read from the database: decisions, orders, fills, equity, alerts.
+
+A place is a number in each of three sequences. The journal's numbers are given before a transaction commits, so that a
+row may become visible after one with a higher number: behind a gap nothing is read until the gap is filled or so old
+that its transaction cannot come any more. Orders and fills are read when one of their transitions is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, LiteralString, NamedTuple
+
+from api.json_values import plain
+from api.views.arguments import BadValueError
+from infra.database.queries import Queries
+from statemachines.execution.orders.child_order import intent_of
+
+Row = dict[str, Any]
+
+MAX_ROWS = 500
+"""Rows of the journal in one reading; who reads more slowly than it grows is informed (`skipped`)."""
+
+MAX_BEHIND = 5_000
+"""Who is further behind than this begins anew at the present: to see what was, the lists are there."""
+
+GAP_S = 3.0
+"""A transaction that took a number of the journal has committed within this time, or never will."""
+
+REMEMBERED = 2_000
+"""So many fills and alerts are remembered as sent."""
+
+REPEATED = frozenset({"order", "fill", "alert"})
+"""Kinds that a reading finds again: earlier orders and fills of an intent of which one changes, the alerts of one
+instant."""
+
+ORDER_TABLE = "order"
+
+
+class StreamPlace(NamedTuple):
+    """How far a reader is: the newest row of the journal, the newest portfolio, the newest change of an alert."""
+
+    journal: int
+    portfolio: int
+    alerts_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.journal}-{self.portfolio}-{self.alerts_ms}"
+
+
+def place_from(text: str) -> StreamPlace:
+    """The place that an event's id names. Raises BadValueError."""
+    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,18})", text)
+    if found is None:
+        raise BadValueError("Last-Event-ID", text, hint="the `id` of an event of this stream is")
+    return StreamPlace(*(int(number) for number in found.groups()))
+
+
+class Happening(NamedTuple):
+    """One event: its kind, a key that is the same if it is sent twice, what it is about."""
+
+    kind: str
+    key: str
+    data: Row
+
+
+class Batch(NamedTuple):
+    """What one reading found, oldest first, and the place behind it. `known` are keys that a later reading would find
+    again although they need not be sent."""
+
+    happenings: list[Happening]
+    place: StreamPlace
+    known: tuple[str, ...] = ()
+
+
+NEWEST: LiteralString = """SELECT (SELECT coalesce(max(id), 0) FROM journal) AS journal,
+    (SELECT coalesce(max(version), 0) FROM portfolio_versions) AS portfolio,
+    (SELECT coalesce(max(changed_ms), 0) FROM alerts) AS alerts_ms"""
+
+JOURNAL: LiteralString = """
+SELECT id, actor, kind, market_ms, recorded_at, machine_table, machine, trigger, source, dest, reason, data, cause,
+    trace, is_bookkeeping, extract(epoch FROM now() - recorded_at)::double precision AS age_s
+FROM journal WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"""
+
+ORDERS: LiteralString = "SELECT * FROM orders WHERE client_order_id = ANY(%(ids)s)"
+
+FILLS: LiteralString = (
+    "SELECT * FROM executions WHERE client_order_id = ANY(%(ids)s) ORDER BY executed_ms, execution_id"
+)
+
+EQUITY: LiteralString = """
+SELECT version, market_ms, equity_usdt, data FROM portfolio_versions
+WHERE version > %(after)s ORDER BY version DESC LIMIT 1"""
+
+ALERTS: LiteralString = """
+SELECT * FROM alerts WHERE changed_ms >= %(after)s ORDER BY changed_ms, alert_id LIMIT %(limit)s"""
+
+UNSHOWN = ("is_bookkeeping", "age_s")
+
+
+class Feed:
+    """One reader's view: `after` reads, blocking, and changes nothing; `take` remembers what was sent. A reading whose
+    answer came too late is so simply repeated. Methods that read raise QueryUnavailableError."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._sent: OrderedDict[str, None] = OrderedDict()
+
+    def present(self) -> Batch:
+        """The place behind everything that has happened."""
+        row = self._queries.rows(NEWEST)[0]
+        place = StreamPlace(row["journal"], row["portfolio"], row["alerts_ms"])
+        alerts = self._queries.rows(ALERTS, after=place.alerts_ms, limit=MAX_ROWS)
+        return Batch([], place, tuple(_alert_key(alert) for alert in alerts))
+
+    def take(self, batch: Batch) -> None:
+        """Remember what the batch has."""
+        for key in (*batch.known, *(one.key for one in batch.happenings if one.kind in REPEATED)):
+            self._sent[key] = None
+        while len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
+
+    def after(self, place: StreamPlace) -> Batch:
+        """What has happened since, at most `MAX_ROWS` rows of the journal with what belongs to them."""
+        rows = self._queries.rows(JOURNAL, after=place.journal, limit=MAX_ROWS)
+        if len(rows) == MAX_ROWS:
+            newest = self._queries.rows(NEWEST)[0]["journal"]
+            if newest - place.journal > MAX_BEHIND:
+                return self._skip(place, newest)
+        rows = settled(rows, place.journal)
+        found = [
+            Happening("decision", f"decision:{row['id']}", {k: v for k, v in row.items() if k not in UNSHOWN})
+            for row in rows
+            if not row["is_bookkeeping"]
+        ]
+        found += self._orders(intent_of(row["machine"]) for row in rows if row["machine_table"] == ORDER_TABLE)
+        journal = rows[-1]["id"] if rows else place.journal
+        portfolio, equity = self._equity(place.portfolio)
+        alerts_ms, alerts = self._alerts(place.alerts_ms)
+        new = [one for one in (*found, *equity, *alerts) if one.key not in self._sent]
+        return Batch(new, StreamPlace(journal, portfolio, alerts_ms))
+
+    def _skip(self, place: StreamPlace, newest: int) -> Batch:
+        text = (
+            f"{newest - place.journal} rows of the journal have been written since this place; the stream continues at "
+            "the present, and the lists have what was in between."
+        )
+        skipped = Happening("skipped", f"skipped:{place.journal}:{newest}", {"text": text})
+        return Batch([skipped], place._replace(journal=newest))
+
+    def _orders(self, intents: Iterable[str]) -> list[Happening]:
+        wanted = sorted(set(intents))
+        if not wanted:
+            return []
+        orders = self._queries.rows(ORDERS, ids=wanted)
+        fills = self._queries.rows(FILLS, ids=[row["client_order_id"] for row in orders])
+        return [
+            *(Happening("order", _order_key(row), row) for row in orders),
+            *(Happening("fill", f"fill:{row['account']}:{row['execution_id']}", row) for row in fills),
+        ]
+
+    def _equity(self, after: int) -> tuple[int, list[Happening]]:
+        rows = self._queries.rows(EQUITY, after=after)
+        if not rows:
+            return after, []
+        row = rows[0]
+        accounts = {name: one["equity_usdt"] for name, one in row["data"].get("accounts", {}).items()}
+        data = {name: row[name] for name in ("version", "market_ms", "equity_usdt")} | {"accounts": accounts}
+        return row["version"], [Happening("equity", f"equity:{row['version']}", data)]
+
+    def _alerts(self, after: int) -> tuple[int, list[Happening]]:
+        rows = self._queries.rows(ALERTS, after=after, limit=MAX_ROWS)
+        newest = rows[-1]["changed_ms"] if rows else after
+        return newest, [Happening("alert", _alert_key(row), row) for row in rows]
+
+
+def settled(rows: list[Row], after: int) -> list[Row]:
+    """The rows up to the first gap that may still be filled."""
+    expected = after + 1
+    for at, row in enumerate(rows):
+        if row["id"] != expected and row["age_s"] < GAP_S:
+            return rows[:at]
+        expected = row["id"] + 1
+    return rows
+
+
+def _order_key(row: Mapping[str, Any]) -> str:
+    figures = "/".join(str(row[name]) for name in ("state", "quantity", "price", "trigger_price", "filled_quantity"))
+    return f"order:{row['client_order_id']}:{row['updated_ms']}:{figures}"
+
+
+def _alert_key(row: Mapping[str, Any]) -> str:
+    return f"alert:{row['alert_id']}:{row['state']}:{row['changes']}"
+
+
+def shown(happening: Happening) -> Row:
+    """What is sent of it."""
+    found: Row = plain({"key": happening.key, **happening.data})
+    return found

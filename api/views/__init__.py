@@ -1,0 +1,1 @@
+"""What an operator may read, by what it is about: pure views, and the reading of the database behind them."""
