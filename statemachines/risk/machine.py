@@ -114,7 +114,7 @@ class RiskMachine(StateMachine[RiskStateName]):
 
     `level` is what rules demand or have demanded less than 24 h ago; `readings` are those of the exchange that are bad,
     which hold REDUCE_ONLY as long as they are, without calm afterwards (R2). The state is the stricter one of both.
-    `reasons` has why each of them is there, `is_closing` whether the operator flattens the scope (R3).
+    `reasons` has who brought each of them about and why, `is_closing` whether the operator flattens the scope (R3).
     """
 
     TABLE = RISK_TABLE
@@ -125,7 +125,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         self.level = Level.NORMAL
         self.demands: dict[str, Level] = {}
         self.readings: set[str] = set()
-        self.reasons: dict[str, str] = {}
+        self.reasons: dict[str, tuple[str, str]] = {}
         self.is_closing = False
         self.calm_since_ms: int | None = None
         self.entries_blocked_until_ms: int | None = None
@@ -138,14 +138,20 @@ class RiskMachine(StateMachine[RiskStateName]):
     def explanation(self) -> str:
         """Why the state holds now: the reasons of all that demand it, that of its last change first, each with the
         person who gave it, if any. When nothing demands it any more (24 h of calm), the reason of its last change."""
-        own = self.reason if self.who.startswith(RULE) else f"{self.who}: {self.reason}"
-        if self.state is _S.PAUSED:
-            return own
+        first = (self.who, self.reason)
+        others = [one for one in self._causes() if one != first]
+        if self.state is _S.PAUSED or not others:
+            return _sentence(first)
+        return "; also: ".join(
+            [*(_sentence(one).removesuffix(".") for one in (first, *others[:-1])), _sentence(others[-1])]
+        )
+
+    def _causes(self) -> list[tuple[str, str]]:
+        """Who and why, of all that demand the level in force, in the order of the rules' names."""
         rules = {rule for rule, level in self.demands.items() if level is self.in_force}
         if self.in_force is Level.REDUCE_ONLY:
             rules |= self.readings
-        found = sorted({self.reasons[rule] for rule in rules}, key=lambda reason: (reason != own, reason))
-        return "; also: ".join(one.removesuffix(".") if one is not found[-1] else one for one in found) or own
+        return list(dict.fromkeys(self.reasons[rule] for rule in sorted(rules)))
 
     # --- rules ---
 
@@ -163,7 +169,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         before, is_new = self.in_force, rule not in self.readings
         self.readings.add(rule)
         if is_new:
-            self.reasons[rule] = reason
+            self.reasons[rule] = (f"rule {rule}", reason)
         if self.in_force is before:
             return [self._joined(rule, reason)] if is_new and before is Level.REDUCE_ONLY else []
         return [self._enter(_ESCALATE[self.in_force], f"{rule}: {reason}", reason, f"rule {rule}", now_ms)]
@@ -249,7 +255,7 @@ class RiskMachine(StateMachine[RiskStateName]):
         if any(isinstance(note, JournalEntry) for note in notes):
             self.reason = reason  # `who` is always shown beside it
         if OPERATOR_RULE in self.demands and action in _DEMANDING:
-            self.reasons[OPERATOR_RULE] = f"{who}: {reason}"
+            self.reasons[OPERATOR_RULE] = (who, reason)
             self.is_closing |= action == FLATTEN
         self.is_closing &= self.state is _S.HALTED
         return notes
@@ -310,14 +316,18 @@ class RiskMachine(StateMachine[RiskStateName]):
         is_new = self.demands.get(rule) is not level
         self.demands[rule] = level
         if is_new:
-            self.reasons[rule] = reason
+            self.reasons[rule] = (f"rule {rule}", reason)
         return is_new
 
     def _drop_reasons(self) -> None:
-        """Of demands and readings that are no longer there."""
+        """Of demands and readings that are no longer there; what is left to demand the state takes their place."""
+        former = set(self.reasons.values())
         self.reasons = {
-            rule: reason for rule, reason in self.reasons.items() if rule in self.demands or rule in self.readings
+            rule: one for rule, one in self.reasons.items() if rule in self.demands or rule in self.readings
         }
+        left = self._causes()
+        if left and (self.who, self.reason) in former - set(left):
+            self.who, self.reason = left[0]
 
     def _joined(self, rule: str, reason: str) -> Remark:
         return self._stay("joined", f"{rule} demands {self.in_force.name} too: {reason}")
@@ -361,7 +371,7 @@ class RiskMachine(StateMachine[RiskStateName]):
             "level": self.level.name,
             "demands": {rule: level.name for rule, level in sorted(self.demands.items())},
             "readings": sorted(self.readings),
-            "reasons": dict(sorted(self.reasons.items())),
+            "reasons": {rule: list(one) for rule, one in sorted(self.reasons.items())},
             "is_closing": self.is_closing,
             "calm_since_ms": self.calm_since_ms,
             "entries_blocked_until_ms": self.entries_blocked_until_ms,
@@ -382,18 +392,23 @@ class RiskMachine(StateMachine[RiskStateName]):
         made.level = Level[data["level"]]
         made.demands = {rule: Level[level] for rule, level in data["demands"].items()}
         made.readings = set(data["readings"])
-        made.reasons, made.is_closing = dict(data["reasons"]), data["is_closing"]
+        made.reasons = {rule: (who, reason) for rule, (who, reason) in data["reasons"].items()}
+        made.is_closing = data["is_closing"]
         made.calm_since_ms = data["calm_since_ms"]
         made.entries_blocked_until_ms = data["entries_blocked_until_ms"]
         made.reason, made.who, made.changed_ms = data["reason"], data["who"], data["changed_ms"]
         return made
 
 
+def _sentence(one: tuple[str, str]) -> str:
+    who, reason = one
+    return reason if who.startswith(RULE) else f"{who}: {reason}"
+
+
 def _without_reasons(row: StateRow) -> StateRow:
     """Schema 1 had one reason for the state, whatever demanded it; its oldest rows had no readings."""
-    own = row.data["reason"] if row.data["who"].startswith(RULE) else f"{row.data['who']}: {row.data['reason']}"
     readings = row.data.get("readings", [])
-    reasons = dict.fromkeys([*row.data["demands"], *readings], own)
+    reasons = {rule: [row.data["who"], row.data["reason"]] for rule in (*row.data["demands"], *readings)}
     return row._replace(schema=2, data={**row.data, "readings": readings, "reasons": reasons, "is_closing": False})
 
 

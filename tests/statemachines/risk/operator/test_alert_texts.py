@@ -132,7 +132,8 @@ def test_rm2_the_text_follows_when_your_command_joins_a_drawdown_and_when_the_dr
     lose(world, 3, Account.TREND_1, "15000")
     close(world, 3)
     text, reason = newest(world, "trend-2")
-    assert says(text) == {ONLY_YOU} and "RM-3" not in text and "RM-3" not in reason
+    assert says(text) == {ONLY_YOU} and "RM-3" not in text and reason == "a test"
+    assert [fact.who for fact in facts(world.log, "switches") if fact.scope == "trend-2"][-1] == "K"
     assert [note.trigger for note in notes(world.log)].count("joined") == 0, "your command has its own line"
 
 
