@@ -138,12 +138,13 @@ class RiskStates:
         return commands
 
     def _follow(self, machine: RiskMachine) -> Commands:
-        """The state is the same, and something else demands it or no longer does: row and alert say so (ADR 0016)."""
+        """The state is the same, and something else demands it or no longer does: row, message and alert say so
+        (ADR 0016)."""
         if machine.state is RiskStateName.NORMAL:
             return []
         title = f"{machine.scope} remains {machine.state}"
         alert = Alert(_SEVERITY[machine.state], title, _text(machine), _condition(machine))
-        return [self._fact(machine), alert]
+        return [self._fact(machine), self._message(machine, machine.explanation), alert]
 
     def _fact(self, machine: RiskMachine) -> Record:
         return Record(

@@ -10,7 +10,7 @@ from statemachines.solvency.terms import COINS, CoinWithdrawals
 from statemachines.state_store import StateDialect
 from statemachines.values import DAY_MS, MINUTE_MS, Account, ActorName
 from tests.statemachines.risk.operator.test_commands import command
-from tests.statemachines.risk.world import T0, World, close, facts, lose, notes, reconciled
+from tests.statemachines.risk.world import T0, World, close, facts, lose, notes, reconciled, sent
 
 CALM, ONLY_YOU, DAYS, MINUTES = "24 h of calm", "Only your command 'normal'", "after 30 days", "for 5 minutes"
 STALE = ReadingChanged(switch="market_data_stale", is_bad=True, reason="no data")
@@ -145,6 +145,7 @@ def test_r2_a_second_bad_reading_joins_and_the_first_one_leaves() -> None:
     world.tell(away, T0 + 3)
     assert [note.trigger for note in notes(world.log)].count("joined") == 1
     assert "no data; also: no answer. " in told(world, "GLOBAL") and world.state("GLOBAL") == "REDUCE_ONLY"
+    assert sent(world.log, "risk_state")[-1].reason == "no data; also: no answer", "what an engine says of it follows"
     world.tell(STALE.model_copy(update={"is_bad": False, "reason": "data again"}), T0 + 4)
     text, _ = newest(world, "GLOBAL")
     assert text.startswith("no answer. ") and "market_data_stale" not in text
