@@ -192,8 +192,8 @@ def take_landed(context: ExecutionContext, row: TransactionRow) -> bool:
             "the last one was refused. It was booked as the transfer that it is; what was ordered in its place was "
             "moved as well, which the allocation corrects. No action is required.",
         )
-        context.publish_balances(ordered.from_account)
-        context.publish_balances(ordered.to_account)
+        for account, amount in legs.items():
+            context.count_flow(account, ordered.coin, amount)  # its end was reported as a failure
         return True
     return False
 

@@ -19,7 +19,7 @@ from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
 from statemachines.tactical.deploying import Deploying
-from statemachines.tactical.engine_orders import EngineOrders, proceeds_of
+from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.intake import Intake
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.returning import Returning
@@ -161,7 +161,7 @@ class TacticalEngine:
         if body.side is Side.BUY:
             self._deploying.reinstate(key)
         else:
-            self._returning.late_sale(key, proceeds_of(body))
+            self._returning.late_sale(key, body.proceeds_usdt)
 
     def _finish_cycle(self) -> None:
         """The engine's part of the cycle is done as soon as no order is open; a pending retry does not delay it."""

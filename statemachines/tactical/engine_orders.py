@@ -191,7 +191,7 @@ class EngineOrders(EngineRows[EngineRow]):
             if one.work is not None and leg is not None:
                 self._hold(key, leg.coin, body)
                 left = max(ZERO, one.work.missing[leg.coin] - body.quantity)
-                proceeds = one.work.proceeds_usdt + proceeds_of(body)
+                proceeds = one.work.proceeds_usdt + body.proceeds_usdt
                 work = one.work.with_leg(leg.model_copy(update={"filled": leg.filled + body.quantity}))
                 missing = {**work.missing, leg.coin: left}
                 self.set(key, work=work.model_copy(update={"missing": missing, "proceeds_usdt": proceeds}))
@@ -262,10 +262,3 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set(key, work=work.model_copy(update={"attempt": attempt}))
         missing = ", ".join(f"{quantity} {coin}" for coin, quantity in work.missing.items() if quantity > 0)
         self._send(key, f"attempt {attempt}: {missing} still missing (TA-9)", now_ms)
-
-
-def proceeds_of(body: Fill) -> Decimal:
-    """USDT proceeds of a sale, after its fee; 0 for a purchase."""
-    if body.side is Side.BUY:
-        return ZERO
-    return body.quantity * body.price - (body.fee if body.fee_coin == "USDT" else ZERO)

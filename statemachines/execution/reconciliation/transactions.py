@@ -104,6 +104,8 @@ def _book(context: ExecutionContext, row: TransactionRow, attribution: Attributi
     if not posting.lines:
         context.record(posting)  # nothing could be booked, but the row is preserved
     context.count_result(row.account, row.coin, result_of(row, attribution))
+    if attribution.ledger_account in (DEPOSITS, WITHDRAWALS) and row.change is not None:
+        context.count_flow(row.account, row.coin, add(row.change, row.fee))
     amount = f"{row.change} {row.coin}" if row.change is not None else "an amount that cannot be read"
     kind: Kind = "transaction"
     if attribution.suspense_reason:

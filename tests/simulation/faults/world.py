@@ -217,6 +217,8 @@ class World:
             return self.streams.acts()
 
         self.scheduler.settle(outside)
+        while self.streams.is_hurried():
+            self.scheduler.settle(outside)
 
     def _advance(self, end_ms: int) -> None:
         now_ms = self.now_ms()

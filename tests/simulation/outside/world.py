@@ -11,6 +11,7 @@ from statemachines.execution.account_books import PREFIX as BOOKS
 from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
 from statemachines.orchestration.transfers.movement import MovementState
+from statemachines.requests import AmendOrder, PlaceOrder
 from statemachines.risk.operator.flatten_machine import FlattenState
 from statemachines.values import DERIVATIVE_ENGINES, ENGINES, HOUR_MS, ActorName
 from tests.simulation.faults.choices import Chooser
@@ -115,7 +116,9 @@ class OutsideWorld(OperatedWorld):
         self._was_up = self._was_up or is_up
         if self._was_up and not is_up:
             return Situation.AWAY
-        return Situation.CUT_OFF if self.streams.cut else Situation.ORDINARY
+        if self.streams.cut:
+            return Situation.CUT_OFF
+        return Situation.SENDING if self._waits(PlaceOrder) or self._waits(AmendOrder) else Situation.ORDINARY
 
     def _command(self, fault: Fault, extent: int) -> None:
         if fault not in ACTIONS:
