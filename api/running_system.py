@@ -1,7 +1,7 @@
 """Where a running system is: its data folder, its address, its token. Enough for the commands that only talk to it.
 
 Reads the same sources in the same order as the whole configuration (the command line, the environment, the file), but
-only these three values and without the libraries that judge the rest: `status`, `control` and `stop` start at once.
+only these few values and without the libraries that judge the rest: `status`, `control` and `stop` start at once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.addresses import reachable
 from infra.config.sources import FILE_VARIABLE, find_file, from_environment, looked_up, read_file
 from infra.faults import ConfigurationError
 
 DEFAULT_FOLDER = ".eternal"
 DEFAULT_HOST = "127.0.0.1"
-LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 TOKEN_FILE = "api-token"
 OVERVIEW = "overview"
 """Under this name the launch's own socket answers what `eternal run` shows."""
@@ -24,16 +24,18 @@ OVERVIEW = "overview"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`host` is what the interface listens on, `token_file` what opens it."""
+    """`host` is what the interface listens on, `token_file` what opens it, `certificate` what it shows if it talks
+    TLS."""
 
     data_folder: Path
     host: str = DEFAULT_HOST
     token_file: Path = Path(DEFAULT_FOLDER) / TOKEN_FILE
+    certificate: Path | None = None
 
     @property
     def reachable_host(self) -> str:
         """An address of this machine that reaches `host`."""
-        return LOOPBACK_OF.get(self.host, self.host)
+        return reachable(self.host)
 
 
 def find_place(data: Path | None, config_file: Path | None) -> Place:
@@ -48,8 +50,13 @@ def find_place(data: Path | None, config_file: Path | None) -> Place:
     path = find_file(environment)
     layers = [from_environment(environment), {} if path is None else read_file(path)]
     folder = data or Path(_text(layers, ("data_folder",)) or DEFAULT_FOLDER)
-    token = _text(layers, ("api", "token_file"))
-    return Place(folder, _text(layers, ("api", "host")) or DEFAULT_HOST, Path(token) if token else folder / TOKEN_FILE)
+    token, certificate = (_text(layers, ("api", name)) for name in ("token_file", "tls_certificate"))
+    return Place(
+        folder,
+        _text(layers, ("api", "host")) or DEFAULT_HOST,
+        Path(token) if token else folder / TOKEN_FILE,
+        Path(certificate) if certificate else None,
+    )
 
 
 def _text(layers: list[dict[str, Any]], path: tuple[str, ...]) -> str:

@@ -43,6 +43,10 @@ class Token:
         """Whether `presented` is the token; takes the same time wherever they differ."""
         return hmac.compare_digest(self._text.encode(), presented.encode("utf-8", "surrogateescape"))
 
+    def mark(self) -> str:
+        """What stands for the token: another token has another mark, and none leads back to its token."""
+        return hmac.new(self._text.encode(), b"eternal mark", "sha256").hexdigest()
+
     def header(self) -> dict[str, str]:
         """The header that opens the API, for our own command line."""
         return {"Authorization": f"Bearer {self._text}"}
@@ -64,6 +68,15 @@ class TokenFile:
 
     def matches(self, presented: str) -> bool:
         """Whether `presented` is the file's token; nothing matches while it can neither be read nor made."""
+        token = self._present()
+        return token is not None and token.matches(presented)
+
+    def mark(self) -> str:
+        """`Token.mark` of the file's token; "" while it can neither be read nor made."""
+        token = self._present()
+        return "" if token is None else token.mark()
+
+    def _present(self) -> Token | None:
         try:
             seen = stamp_of(self._path)
             if seen is None or seen != self._seen:
@@ -71,8 +84,8 @@ class TokenFile:
                 self._seen = stamp_of(self._path)
         except (OSError, ValueError) as error:
             _log.warning("no token is taken: %s", error)
-            return False
-        return self._token.matches(presented)
+            return None
+        return self._token
 
 
 def read_or_make_token(path: Path) -> Token:

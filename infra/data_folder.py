@@ -30,6 +30,8 @@ OURS = frozenset(
         "ray-token",
         "ray.log",
         "secrets.sock",
+        "sessions.json",
+        "sessions.json.lock",
         "summary.json",
     }
 )

@@ -6,8 +6,9 @@ A proxy variable of the durable actor must neither capture loopback nor see what
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import quote, unquote, urlsplit
+
+from infra import addresses
 
 SCHEMES = ("http",)
 
@@ -49,13 +50,7 @@ def proxy_address(url: str) -> ProxyAddress:
 
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine: no proxy ever stands before it."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return addresses.is_loopback(urlsplit(url).hostname or "")
 
 
 def proxy_for(url: str, proxy: ProxyAddress | None) -> ProxyAddress | None:

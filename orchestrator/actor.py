@@ -243,7 +243,8 @@ class Orchestrator:
 
     @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
     def command(self, kind: str, body: dict[str, Any], natural_id: str) -> None:
-        """The operator's command while the risk manager is away (RM-5); returns once it is committed."""
+        """What comes from the interface and is no other actor's: the operator's command while the risk manager is away
+        (RM-5), failed attempts to get in (DE-3). Returns once it is committed."""
         market_ms = self._driver.market_ms if self._driver is not None else 0
         self._ready().command(parse_body(kind, body), natural_id, market_ms)
 

@@ -2,59 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error
-
-from api.access.pace import FailurePace, RequestPace
-from api.access.register import OWNER, AccessError, AccessRegister, Credential, parts_of
-from api.access.scopes import Scope
+from api.access.answers import Granted, Presented, Refused, wait
+from api.access.codes import Codes
+from api.access.document import AccessError
+from api.access.failures import FailureDesk, place_of
+from api.access.pace import RequestPace
+from api.access.prover import Holder, OwnersToken, Prover
+from api.access.register import AccessRegister
+from api.access.sessions import Sessions, is_csrf
 
 _log = logging.getLogger(__name__)
 
 REQUESTS_PER_S = 50.0
 BURST = 200
+CSRF_HEADER = "X-CSRF-Token"
+CODE_HEADER = "X-TOTP-Code"
+
 UNAUTHORISED = (
-    "The header 'Authorization: Bearer TOKEN' is missing or wrong; the token is in the data folder's api-token, or was "
-    "made by `eternal access add`."
+    "Nothing opens this: log in on the page at /, or send the header 'Authorization: Bearer TOKEN'. The token is in "
+    "the data folder's api-token, or was made by `eternal access add`."
+)
+SESSION_ENDED = "This session has ended: log in again on the page at /."
+FOREIGN = "The request comes from a page of another origin; nothing was done."
+NO_CSRF = (
+    f"The header {CSRF_HEADER} is missing or wrong; a request that changes something must carry the csrf value of "
+    "GET /api/v1/session. Nothing was done."
+)
+UNKEPT = "The code cannot be marked as used now, and does not count before it is; try again."
+UNREADABLE = (
+    "Sessions cannot be read now: see eternal.log, and the file sessions.json. A token as bearer is still taken."
 )
 
 
-class Granted(NamedTuple):
-    """Who asks, and how far the credential reaches."""
-
-    person: str
-    scope: Scope
-
-
-class Refused(NamedTuple):
-    """Why nothing is granted: HTTP status, sentence, seconds to wait (0: no use in waiting)."""
-
-    status: int
-    sentence: str
-    wait_s: int = 0
-
-
-class OwnersToken(Protocol):
-    """The secret of who owns the data folder."""
-
-    def matches(self, presented: str) -> bool:
-        """Whether `presented` is it."""
-        ...
-
-
 class Judge:
-    """Safe for several threads. A secret that has been proved once is known by its digest, so that argon2 is paid once
-    per credential and process; a change of the register counts from the next request on."""
+    """Safe for several threads."""
 
     def __init__(
         self,
@@ -64,79 +51,76 @@ class Judge:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         per_s: float = REQUESTS_PER_S,
         burst: int = BURST,
+        *,
+        sessions: Sessions | None = None,
+        failures: FailureDesk | None = None,
+        codes: Codes | None = None,
     ) -> None:
-        self._token, self._register = token, register
-        self._clock_s, self._now = clock_s, now
-        self._hasher = PasswordHasher()
-        self._proved: dict[str, bytes] = {}
+        self._prover = Prover(token, register, now)
+        self._sessions, self._codes = sessions, codes
+        self._failures = failures or FailureDesk(clock_s)
+        self._clock_s = clock_s
         self._requests = RequestPace(per_s, burst)
-        self._failures = FailurePace()
         self._guard = threading.Lock()
 
-    def judge(self, presented: str | None, address: str, is_command: bool) -> Granted | Refused:
-        """Judge what stands behind "Bearer " (None: nothing does), from the address of the client. Commands have a pace
-        of their own: a page that reads too much must not hold back a halt."""
-        granted = None if presented is None else self._known(presented)
-        with self._guard:
-            now_s = self._clock_s()
-            if granted is None and (wait_s := self._failures.wait_s(address, now_s)) > 0:
-                return _wait("Too many wrong tokens came from this address", wait_s)
-        if granted is None and presented is not None:
-            granted = self._proven(presented)
-        with self._guard:
-            if granted is None:
-                if presented is not None:
-                    self._failed(address, now_s)
-                return Refused(401, UNAUTHORISED)
-            self._failures.succeeded(address)
-            wait_s = self._requests.wait_s(f"{granted.person} commands" if is_command else granted.person, now_s)
-        return _wait("Too many requests came with this credential", wait_s) if wait_s > 0 else granted
-
-    def _known(self, presented: str) -> Granted | None:
-        """What costs nothing to judge: the owner's token, and secrets that have been proved."""
-        if self._token.matches(presented):
-            return Granted(OWNER, Scope.ADMIN)
-        found = self._active(presented)
-        if found is None:
-            return None
-        credential, secret = found
-        proved = self._proved.get(credential.hash)
-        is_same = proved is not None and hmac.compare_digest(proved, _digest(secret))
-        return Granted(credential.person, credential.scope) if is_same else None
-
-    def _proven(self, presented: str) -> Granted | None:
-        found = self._active(presented)
-        if found is None:
-            return None
-        credential, secret = found
+    def judge(self, presented: Presented) -> Granted | Refused:
+        """Judge a request. What it presents as a token counts before a cookie. Commands have a pace of their own: a
+        page that reads too much must not hold back a halt."""
         try:
-            self._hasher.verify(credential.hash, secret)
-        except Argon2Error:
-            return None
-        self._proved[credential.hash] = _digest(secret)
-        return Granted(credential.person, credential.scope)
-
-    def _active(self, presented: str) -> tuple[Credential, str] | None:
-        parts = parts_of(presented)
-        if parts is None or self._register is None:
-            return None
-        try:
-            found = self._register.find(parts[0])
+            if presented.bearer is None and presented.cookie is not None and self._sessions is not None:
+                found = self._session(presented, presented.cookie, self._sessions)
+            else:
+                found = self._bearer(presented)
         except (AccessError, OSError) as error:
-            _log.warning("no credential of a person is taken: %s", error)
-            return None
-        return (found, parts[1]) if found is not None and found.state(self._now()) == "active" else None
+            _log.warning("nothing is granted: %s", error)
+            return Refused(503, UNKEPT if presented.code is not None else UNREADABLE)
+        if isinstance(found, Refused):
+            return found
+        with self._guard:
+            who = f"{found.person} commands" if presented.is_change else found.person
+            wait_s = self._requests.wait_s(who, self._clock_s())
+        return wait("Too many requests came with this credential", wait_s) if wait_s > 0 else found
 
-    def _failed(self, address: str, now_s: float) -> None:
-        count = self._failures.failed(address, now_s)
-        if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: a flood must not fill the log
-            _log.warning("a wrong token came from %s (%d so far)", address, count)
+    def _bearer(self, presented: Presented) -> Granted | Refused:
+        holder = prove(self._prover, self._failures, presented.bearer, presented.address, "token")
+        if isinstance(holder, Refused):
+            return holder
+        if not holder.totp_mark:
+            return Granted(holder.person, holder.scope)
+        if presented.code is None or self._codes is None:
+            return Granted(holder.person, holder.reach(), withheld=holder.scope)
+        refused = self._codes.take(holder, presented.code, presented.address)
+        return refused or Granted(holder.person, holder.scope)
+
+    def _session(self, presented: Presented, cookie: str, sessions: Sessions) -> Granted | Refused:
+        session = sessions.find(cookie)
+        holder = None if session is None else self._prover.of_session(session)
+        if session is None or holder is None:
+            return Refused(401, SESSION_ENDED)
+        if presented.is_change and presented.is_foreign:
+            return Refused(403, FOREIGN)
+        if presented.is_change and not is_csrf(cookie, presented.csrf):
+            return Refused(403, NO_CSRF)
+        sessions.touch(session)
+        reach = holder.reach(session.code_mark)
+        withheld = None if reach is holder.scope else holder.scope
+        return Granted(holder.person, reach, session.session_id, withheld)
 
 
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
-
-
-def _wait(why: str, wait_s: float) -> Refused:
-    seconds = max(1, math.ceil(wait_s))
-    return Refused(429, f"{why}: wait {seconds} s.", seconds)
+def prove(prover: Prover, failures: FailureDesk, secret: str | None, address: str, kind: str) -> Holder | Refused:
+    """Who a token belongs to. None is no guess; a wrong one slows its address; one that has been proved before is never
+    slowed."""
+    holder = None if secret is None else prover.known(secret)
+    if holder is not None:
+        return holder
+    place = place_of(address)
+    if (wait_s := failures.wait_s(place)) > 0:
+        return wait("Too many failed attempts came from this address", wait_s)
+    if secret is None:
+        return Refused(401, UNAUTHORISED)
+    holder = prover.proven(secret)
+    if holder is None:
+        failures.failed(kind, address)
+        return Refused(401, UNAUTHORISED)
+    failures.succeeded(place)
+    return holder

@@ -7,21 +7,19 @@ interface must know its operator also while the database is away.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from argon2 import PasswordHasher
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.access.document import AccessError, SecretDocument
 from api.access.scopes import Scope
-from infra.faults import OperatorError
-from infra.files import close_to_others, stamp_of, write_secret
+from api.access.totp import new_secret
 
 REGISTER = "access.json"
 PREFIX = "eternal"
@@ -34,12 +32,9 @@ _SECRET_BYTES = 32
 _ID_BYTES = 6
 
 
-class AccessError(OperatorError):
-    """The register cannot be read, or the command does not fit it; the sentence says what is allowed."""
-
-
 class Credential(BaseModel):
-    """What is kept of a person's credential. `hash` is that of its secret (argon2id)."""
+    """What is kept of a person's credential. `hash` is that of its secret (argon2id). `totp` is the secret of a second
+    factor, which cannot be kept as a hash, since codes are made of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,6 +47,7 @@ class Credential(BaseModel):
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
     revoked_by: str = ""
+    totp: str | None = Field(default=None, repr=False, pattern=r"^[A-Z2-7]{32}$")
 
     def state(self, now: datetime) -> str:
         """`active`, `expired` or `revoked`."""
@@ -87,28 +83,21 @@ class AccessRegister:
     def __init__(
         self, path: Path, hasher: PasswordHasher | None = None, now: Callable[[], datetime] | None = None
     ) -> None:
-        self._path = path
+        self._file = SecretDocument(path, _Document(), _problem)
         self._hasher = hasher or PasswordHasher()
         self._now = now or (lambda: datetime.now(UTC))
-        self._seen: tuple[int, int, int] | None = None
-        self._known: tuple[Credential, ...] = ()
 
     def __repr__(self) -> str:
-        return f"AccessRegister({str(self._path)!r})"
+        return f"AccessRegister({str(self.path)!r})"
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self._path
+        return self._file.path
 
     def all(self) -> Sequence[Credential]:
         """Every credential that was ever made, in that order. Raises AccessError and OSError."""
-        stamp = stamp_of(self._path)
-        if stamp is None:
-            return ()
-        if stamp != self._seen:
-            self._known, self._seen = _read(self._path), stamp
-        return self._known
+        return self._file.read().credentials
 
     def find(self, credential_id: str) -> Credential | None:
         """The credential of this identifier, whatever its state. Raises AccessError and OSError."""
@@ -147,11 +136,30 @@ class AccessRegister:
         _check_days(days)
         with self._changing() as credentials:
             ended = self._end(credentials, person, by)
-            made = self._make(person, ended.scope, by, days)
+            made = self._make(person, ended.scope, by, days, ended.totp)
             credentials.append(made.credential)
         return made
 
-    def _make(self, person: str, scope: Scope, by: str, days: int | None) -> Made:
+    def set_totp(self, person: str, *, is_on: bool) -> Credential:
+        """Give a person a second factor, a new one if there was one, or take it away. Raises AccessError (the person
+        has no credential, or one that only reads) and OSError."""
+        if person == OWNER:
+            raise AccessError(
+                f"'{OWNER}', who holds the file api-token, has no second factor: reading that file is to own the data "
+                "folder. Give yourself a credential with `eternal access add` for use from elsewhere."
+            )
+        with self._changing() as credentials:
+            place = self._active_place(credentials, person)
+            one = credentials[place]
+            if is_on and one.scope is Scope.READ:
+                raise AccessError(
+                    f"{person}'s scope is read, and a second factor guards what reaches further: {Scope.CONTROL} or "
+                    f"{Scope.ADMIN}."
+                )
+            credentials[place] = one.model_copy(update={"totp": new_secret() if is_on else None})
+            return credentials[place]
+
+    def _make(self, person: str, scope: Scope, by: str, days: int | None, totp: str | None = None) -> Made:
         now, secret = self._now(), secrets.token_urlsafe(_SECRET_BYTES)
         credential = Credential(
             credential_id=secrets.token_hex(_ID_BYTES),
@@ -161,15 +169,20 @@ class AccessRegister:
             made_at=now,
             made_by=by,
             expires_at=None if days is None else now + timedelta(days=days),
+            totp=totp,
         )
         return Made(credential, f"{PREFIX}.{credential.credential_id}.{secret}")
 
     def _end(self, credentials: list[Credential], person: str, by: str) -> Credential:
+        place = self._active_place(credentials, person)
+        credentials[place] = credentials[place].model_copy(update={"revoked_at": self._now(), "revoked_by": by})
+        return credentials[place]
+
+    def _active_place(self, credentials: list[Credential], person: str) -> int:
         now = self._now()
         for place, one in enumerate(credentials):
             if one.person == person and one.state(now) == "active":
-                credentials[place] = one.model_copy(update={"revoked_at": now, "revoked_by": by})
-                return credentials[place]
+                return place
         active = sorted({one.person for one in credentials if one.state(now) == "active"})
         raise AccessError(
             f"{person} has no credential that is active. Those who have one: {', '.join(active) or 'nobody'}."
@@ -178,13 +191,10 @@ class AccessRegister:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Credential]]:
         """The credentials to change; written whole when the block ends without an error."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._path.with_name(f"{self._path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            credentials = list(_read(self._path)) if self._path.exists() else []
+        with self._file.changing() as draft:
+            credentials = list(draft.value.credentials)
             yield credentials
-            document = _Document(credentials=tuple(credentials))
-            write_secret(self._path, json.dumps(document.model_dump(mode="json", by_alias=True), indent=1) + "\n")
+            draft.value = draft.value.model_copy(update={"credentials": tuple(credentials)})
 
 
 def _check_days(days: int | None) -> None:
@@ -192,21 +202,6 @@ def _check_days(days: int | None) -> None:
         raise AccessError(f"--days {days} is not allowed: a number from 1 to {MAX_DAYS:,}, or none.")
 
 
-def _read(path: Path) -> tuple[Credential, ...]:
-    close_to_others(path)
-    try:
-        document = _Document.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise AccessError(
-            f"{path} cannot be read: {_first(error.errors()[0])}. Restore a backup or correct it."
-        ) from None
+def _problem(document: _Document) -> str:
     doubled = len(document.credentials) - len({one.credential_id for one in document.credentials})
-    if doubled:
-        raise AccessError(f"{path} cannot be read: a credential_id stands there twice. Restore a backup or correct it.")
-    return document.credentials
-
-
-def _first(error: Any) -> str:
-    """The first fault of the file by field; its value may be a hash and is not shown."""
-    where = ".".join(str(one) for one in error["loc"]) or "the file"
-    return f"{where}: {error['msg'].lower().rstrip('.')}"
+    return "a credential_id stands there twice" if doubled else ""

@@ -9,8 +9,10 @@ import http.client
 import json
 import os
 import shlex
+import ssl
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from api.cli.status import RunningError, running_pid
@@ -43,7 +45,10 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
     port = read_port(place.data_folder / PORT_FILE)
     if port is None:
         raise Unanswered(f"the system is still starting: its port is not in {place.data_folder / PORT_FILE} yet")
-    connection = http.client.HTTPConnection(place.reachable_host, port, timeout=ANSWER_TIMEOUT_S)
+    try:
+        connection = _connection(place, port)
+    except (OSError, ValueError) as error:
+        raise Unanswered(f"the certificate {place.certificate} cannot be read ({error})") from error
     try:
         # A removed token is made here as well as there: both read the same file, and a halt must not wait for the API.
         headers = read_or_make_token(place.token_file).header() | {
@@ -65,6 +70,25 @@ def ask(place: Place, method: str, path: str, body: Mapping[str, str] | None = N
         raise Unanswered(" ".join(str(error).split())) from error
     finally:
         connection.close()
+
+
+def _connection(place: Place, port: int) -> http.client.HTTPConnection:
+    """To our own interface on this machine: of its certificates exactly the configured one is taken, whatever name it
+    was made for."""
+    if place.certificate is None:
+        return http.client.HTTPConnection(place.reachable_host, port, timeout=ANSWER_TIMEOUT_S)
+    return http.client.HTTPSConnection(
+        place.reachable_host, port, timeout=ANSWER_TIMEOUT_S, context=trusting(place.certificate)
+    )
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """A client's context that takes this certificate. Raises OSError and ssl.SSLError: it cannot be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context
 
 
 def read_overview(place: Place) -> dict[str, Any]:

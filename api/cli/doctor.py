@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
+from api.cli.client import trusting
 from api.cli.status import database_url, running_pid
 from api.tokens import read_token
 from infra.config import EternalConfig
@@ -36,6 +37,7 @@ def examine(config: EternalConfig) -> list[Finding]:
         _disk(config),
         _memory(),
         _token(config),
+        _certificate(config),
         *([_system(config, pid)] if pid is not None else _ports(config)),
         _database(config, pid),
         _exchange(config),
@@ -78,10 +80,26 @@ def _token(config: EternalConfig) -> Finding:
     return Finding("token", True, f"in {path}, readable by its owner only.")
 
 
+def _certificate(config: EternalConfig) -> Finding:
+    section = config.api
+    if not section.is_encrypted:
+        where = "this machine alone" if not section.is_reached_from_elsewhere else "the proxy, which talks TLS for it"
+        return Finding("certificate", True, f"none is needed: the interface answers {where}.")
+    from api.http.tls import CertificateError, certificate_of
+
+    try:
+        certificate_of(section.tls_certificate, section.tls_key)
+    except CertificateError as error:
+        return Finding("certificate", False, str(error))
+    return Finding("certificate", True, f"{section.tls_certificate} fits its key.")
+
+
 def _system(config: EternalConfig, pid: int) -> Finding:
     try:
         port = int((config.data_folder / "api-port").read_text())
-        answer = httpx.get(f"http://{config.api.host}:{port}/health", timeout=10, trust_env=False)
+        certificate = config.api.tls_certificate
+        verify = True if certificate is None else trusting(certificate)
+        answer = httpx.get(f"{config.api.url(port)}/health", timeout=10, trust_env=False, verify=verify)
         verdict = answer.json()
     except (httpx.HTTPError, OSError, ValueError):
         text = f"runs as process {pid}, but its API does not answer: see `eternal status`."

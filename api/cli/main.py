@@ -327,7 +327,12 @@ def _with_whole_paths(config: EternalConfig) -> EternalConfig:
     """The actors' processes need not stand in our folder, least of all on a cluster."""
     history = config.exchange.history
     exchange = config.exchange.model_copy(update={"history": None if history is None else whole_path(history)})
-    api = config.api.model_copy(update={"token_file": whole_path(config.token_file)})
+    files = {
+        name: whole_path(path)
+        for name in ("tls_certificate", "tls_key")
+        if (path := getattr(config.api, name)) is not None
+    }
+    api = config.api.model_copy(update={"token_file": whole_path(config.token_file), **files})
     return config.model_copy(update={"data_folder": whole_path(config.data_folder), "exchange": exchange, "api": api})
 
 

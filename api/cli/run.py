@@ -11,6 +11,7 @@ from rich.console import Console
 
 from api.cli.report import collect, lines, problems
 from api.cli.status import write_pid
+from api.http.tls import certificate_of
 from api.launch.display import Display, say
 from api.launch.system import StartBrokenOffError, System
 from infra.config import EternalConfig
@@ -29,7 +30,10 @@ def show_run(config: EternalConfig, *, until_end: bool) -> bool:
 
     The screen is shown on a thread of its own and decides nothing: whatever fails in it (the database, a format, the
     terminal), the guard keeps running.
+
+    Raises CertificateError before anything is started.
     """
+    certificate_of(config.api.tls_certificate, config.api.tls_key)
     console = Console()
     system = System(config)
     ended, over = threading.Event(), threading.Event()

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from api.assembly import SystemAssembly
     from api.http.serving import CountingServer
+    from statemachines.messages.control import AccessFailures
 
 _log = logging.getLogger(__name__)
 STATUS_TIMEOUT_S = 2.0
@@ -37,12 +39,15 @@ class Api:
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
         self._epoch = epoch
-        from api.access.judge import Judge
+        from api.access.alarm import AccessAlarm
+        from api.access.entrance import open_access
         from api.access.register import AccessRegister
+        from api.access.state import state_file
         from api.health import limits_for
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
+        from api.http.tls import certificate_of
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
         from api.tokens import TokenFile
@@ -56,11 +61,27 @@ class Api:
             config.is_simulated,
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
         )
-        listener = listen(config.api.host, self._assembly.api_port)
-        dashboard = find_dashboard(self._assembly.ray_dashboard)
-        judge = Judge(TokenFile(config.token_file), AccessRegister(config.access_file))
-        server = make_server(create_app(service, judge.judge, _send, dashboard))
+        section = config.api
+        certificate = certificate_of(section.tls_certificate, section.tls_key)
+        listener = listen(section.host, self._assembly.api_port)
+        access = open_access(
+            TokenFile(config.token_file),
+            AccessRegister(config.access_file),
+            state_file(config.sessions_file),
+            timedelta(seconds=section.session_idle_s),
+            timedelta(hours=section.session_longest_h),
+        )
+        app = create_app(
+            service,
+            access.judge.judge,
+            _send,
+            find_dashboard(self._assembly.ray_dashboard),
+            entrance=access.entrance,
+            demands_encryption=section.is_reached_from_elsewhere,
+        )
+        server = make_server(app, certificate, section.trusted_proxies)
         self._server = server
+        AccessAlarm(access.failures, _report).start()
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
 
     def _serve(self, server: CountingServer, listener: socket) -> None:
@@ -121,6 +142,11 @@ def _send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
             "or waiting for the database; see /health."
         )
         raise ControlUnavailableError(text) from error
+
+
+def _report(body: AccessFailures, natural_id: str) -> None:
+    """Have the orchestrator commit failed attempts to get in. Raises ControlUnavailableError."""
+    _send(ActorName.ORCHESTRATOR, "command", (body.KIND, body.model_dump(mode="json"), natural_id))
 
 
 def _orchestrator_status() -> Mapping[str, Any]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.access.entrance import Entrance
 from api.access.scopes import Scope
 from api.control import (
     CommandIdTakenError,
@@ -26,6 +23,8 @@ from api.http import models
 from api.http.dashboard import Dashboard, add_dashboard
 from api.http.gate import GRANTED, Gate, Judged
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
+from api.http.login.routes import LOGINS, OWN, add_login
+from api.http.pages import HEADERS, add_pages
 from api.http.reach import OutOfReachError, needs
 from api.http.routes import actors, history, money, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
@@ -37,24 +36,17 @@ from api.views.reading import DatabaseAwayError
 from infra.faults import continued
 from statemachines.values import ActorName
 
-STATIC = Path(__file__).parent / "static"
-
-HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-)
 OPEN_PATHS = frozenset({"/", "/docs", "/health"})
 """They hold no data and need no token."""
 
 DESCRIPTION = """What the four engines, the risk manager, the order manager and the orchestrator are doing and why.
 
 Money is text (exact decimals), instants are milliseconds UTC, lists come newest first. Every request but `/health`
-needs the header `Authorization: Bearer TOKEN`; `eternal access add` makes one for a person with a scope (read: see
-everything, control: also give commands, admin: also open Ray's dashboard), and the file `api-token` of the data folder
-holds the owner's, which is admin.
+needs the header `Authorization: Bearer TOKEN` or the cookie of a session (`POST /api/v1/session`); `eternal access add`
+makes a token for a person with a scope (read: see everything, control: also give commands, admin: also open Ray's
+dashboard and end sessions), and the file `api-token` of the data folder holds the owner's, which is admin. What reaches
+further than reading may need the code of a second factor, in the header `X-TOTP-Code`, each code once. A request by
+cookie that changes something needs the session's `csrf` value in the header `X-CSRF-Token`.
 
 A list is answered in pages, `{"rows": [...], "next": cursor}`; `before=cursor` asks for the page after, and no row is
 lost or repeated between two pages. `from` and `to` cut a list by market time. What stands below `/api/v1` keeps its
@@ -75,20 +67,33 @@ def create_app(
     send: Send | None = None,
     dashboard: Dashboard | None = None,
     streams: Streams | None = None,
+    entrance: Entrance | None = None,
+    *,
+    demands_encryption: bool = False,
 ) -> FastAPI:
     """The application; `judge` decides about everything but `/health` and the pages at `/` and `/docs`, which hold no
     data.
 
-    `send` carries the operator's commands to living actors; without it they are refused as unavailable.
+    `send` carries the operator's commands to living actors, `entrance` begins and ends sessions; without them both are
+    refused as unavailable. `demands_encryption`: other machines are answered over TLS alone.
     """
 
     app = FastAPI(
         title="Eternal Engine", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.router.route_class = StrictRoute
-    app.add_middleware(Gate, judge=judge, open_paths=OPEN_PATHS, headers=HEADERS)
+    app.add_middleware(
+        Gate,
+        judge=judge,
+        open_paths=OPEN_PATHS,
+        headers=HEADERS,
+        logins=LOGINS,
+        demands_encryption=demands_encryption,
+    )
     _add_errors(app)
-    _add_open(app, service)
+    add_pages(app)
+    _add_health(app, service)
+    add_login(app, entrance)
 
     routes = Routes(app.router)
     for part in (actors, trading, money, history):
@@ -126,9 +131,10 @@ def _add_errors(app: FastAPI) -> None:
         return _refusal(422, error.sentence, error.field, error.value, error.allowed)
 
     @app.exception_handler(RequestValidationError)
-    async def wrong_type(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def wrong_type(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        field, value = shown(first["loc"][-1]), shown(first.get("input"))
+        is_secret = request.url.path.startswith(OWN)
+        field, value = shown(first["loc"][-1]), "hidden" if is_secret else shown(first.get("input"))
         why = first["msg"].removeprefix("Value error, ")
         return _refusal(422, f"{field} '{value}' is not allowed; {continued(why)}.", field, value, [])
 
@@ -180,35 +186,7 @@ def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[s
     return JSONResponse({"error": sentence, "field": field, "value": value, "allowed": allowed}, status)
 
 
-def page_policy(html: str) -> str:
-    """A content policy under which a page may run exactly the scripts and styles it is written with, and nothing from
-    elsewhere."""
-
-    def hashes(tag: str) -> str:
-        blocks = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digests = (base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() for block in blocks)
-        return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
-
-    return (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-def _page(name: str) -> HTMLResponse:
-    html = (STATIC / name).read_text(encoding="utf-8")
-    return HTMLResponse(html, headers={"Content-Security-Policy": page_policy(html)})
-
-
-def _add_open(app: FastAPI, service: OperatorService) -> None:
-    @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return _page("index.html")
-
-    @app.get("/docs", include_in_schema=False)
-    async def documents() -> HTMLResponse:
-        return _page("docs.html")
-
+def _add_health(app: FastAPI, service: OperatorService) -> None:
     @app.get(
         "/health",
         tags=["health"],

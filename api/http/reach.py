@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import Depends, Request
 
-from api.access.judge import Granted
+from api.access.answers import Granted
+from api.access.judge import CODE_HEADER
 from api.access.scopes import Scope
 from api.http.gate import GRANTED
 
@@ -16,9 +17,21 @@ class OutOfReachError(Exception):
 
     def __init__(self, granted: Granted, needed: Scope) -> None:
         self.value, self.allowed = str(granted.scope), [str(one) for one in Scope if one.covers(needed)]
-        self.sentence = (
-            f"The credential of {granted.person} has the scope {granted.scope}; this needs {' or '.join(self.allowed)}."
-        )
+        if granted.withheld is not None and granted.withheld.covers(needed):
+            how = (
+                f"send one in the header {CODE_HEADER}"
+                if not granted.session_id
+                else "give it on the page, or to POST /api/v1/session/code"
+            )
+            self.sentence = (
+                f"The credential of {granted.person} reads without a code of its second factor; this needs "
+                f"{' or '.join(self.allowed)} and therefore a code: {how}."
+            )
+        else:
+            self.sentence = (
+                f"The credential of {granted.person} has the scope {granted.scope}; this needs "
+                f"{' or '.join(self.allowed)}."
+            )
         super().__init__(self.sentence)
 
 

@@ -6,14 +6,20 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from api.http.tls import Certificate
+
 IDLE_S = 15.0
 LOOK_S = 3.0
 """How long a connection may stand open without a request under way, and how often that is looked at."""
+
+CERTIFICATE_TURNS = 600
+"""How often a renewed certificate is looked for: every minute."""
 
 PORT_PATIENCE_S = 20.0
 """How long a new incarnation waits for its port: a frozen predecessor may hold it for some seconds (RAY.md 3)."""
@@ -54,15 +60,21 @@ class CountingServer(uvicorn.Server):
     """`turns` grows ten times a second while the event loop works; when it stands still, the loop is stuck."""
 
     turns = 0
+    certificate: Certificate | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """One turn of the server's own loop."""
         self.turns += 1
+        if self.certificate is not None and self.turns % CERTIFICATE_TURNS == 0:
+            await asyncio.to_thread(self.certificate.look)
         return bool(await super().on_tick(counter))
 
 
-def make_server(app: Any) -> CountingServer:
-    """A quiet server: no access log (addresses may carry private data), no configuration of logging."""
+def make_server(
+    app: Any, certificate: Certificate | None = None, trusted_proxies: Sequence[str] = ()
+) -> CountingServer:
+    """A quiet server: no access log (addresses may carry private data), no configuration of logging. What a proxy says
+    of its client is believed of `trusted_proxies` alone."""
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -71,9 +83,14 @@ def make_server(app: Any) -> CountingServer:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
         timeout_graceful_shutdown=END_PATIENCE_S,
     )
-    return CountingServer(config)
+    server = CountingServer(config)
+    server.certificate = certificate
+    return server
 
 
 def listen(host: str, port: int, patience_s: float = PORT_PATIENCE_S) -> socket.socket:
@@ -85,7 +102,8 @@ def listen(host: str, port: int, patience_s: float = PORT_PATIENCE_S) -> socket.
     until, pause = time.monotonic() + patience_s, threading.Event()
     while True:
         try:
-            return socket.create_server((host, port), backlog=128)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return socket.create_server((host, port), family=family, backlog=128)
         except OSError as error:
             if time.monotonic() >= until:
                 raise OSError(f"the API cannot listen on {host}:{port}: {error.strerror or error}") from error

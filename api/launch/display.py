@@ -13,12 +13,16 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from api.access.document import AccessError
+from api.access.links import ANOTHER, LINK_S, Links, link_to
+from api.access.state import state_file
 from api.health import limits_for
 from api.launch.system import System
 from api.live_table import money, render
 from api.service import OperatorService
 from api.snapshot import Snapshot
 from infra.database.queries import Queries
+from statemachines.values import ActorName
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class Display:
         self._addresses: dict[str, str] = {}
         self._told = ""
         self._turn = 0
+        self._is_link_shown = False
 
     def run(self) -> None:
         """Show the system until it is over."""
@@ -102,6 +107,7 @@ class Display:
                     try:
                         overview = await service.overview()
                         system.publish(overview)
+                        self._offer_link(overview)
                         self._draw(live, overview)
                         self._told = ""
                     except Exception as error:  # noqa: BLE001 - it is shown in place of the table
@@ -111,6 +117,26 @@ class Display:
                     await asyncio.to_thread(self._over.wait, TURN_S)
         finally:
             service.close()
+
+    def _offer_link(self, overview: Mapping[str, Any]) -> None:
+        """A one-time link to the console, once the interface answers: to a terminal alone, since whatever else takes
+        the output may keep it."""
+        is_up = any(one["name"] == ActorName.API and one["state"] == "RUNNING" for one in overview["components"])
+        if self._is_link_shown or not is_up:
+            return
+        self._is_link_shown = True
+        if not self._console.is_terminal:
+            say(self._console, f"Log in to the console with a token, or: {ANOTHER}")
+            return
+        config = self._system.config
+        try:
+            url = link_to(config.api.scheme, config.api.host, self._system.api_port, "")
+            secret = Links(state_file(config.sessions_file)).make()
+        except (AccessError, OSError) as error:
+            say(self._console, str(error))
+            return
+        say(self._console, f"Console, logged in, once and within {LINK_S} s: {url}{secret}", "bold")
+        say(self._console, f"After that: {ANOTHER}")
 
     def _draw(self, live: Live, overview: Mapping[str, Any]) -> None:
         if self._console.is_terminal:

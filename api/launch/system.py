@@ -120,7 +120,7 @@ class System:
 
     @property
     def api_url(self) -> str:
-        return f"http://{self.config.api.host}:{self.api_port}"
+        return self.config.api.url(self.api_port)
 
     @property
     def dashboard_url(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,10 @@ QUIET_S = 10.0
 """After so long without an event a comment shows that the connection lives."""
 
 LIFE_S = 60.0
-"""A connection is ended after this; the client comes again with its last id, and its credential is judged again."""
+"""A connection is ended after this; the client comes again with its last id."""
+
+STANDING_S = 2.0
+"""How often it is asked whether the client may still listen."""
 
 RETRY_MS = 1_000
 MAX_STREAMS = 32
@@ -38,6 +41,10 @@ KINDS: Mapping[str, str] = {
 """The kinds of events and what their data is."""
 
 
+Stands = Callable[[], Awaitable[bool]]
+"""Whether what a client was granted is still granted."""
+
+
 class TooManyStreamsError(Exception):
     """As many clients as are allowed listen already (HTTP 503)."""
 
@@ -51,8 +58,9 @@ class Streams:
         self._turn_s = turn_s
         self.open = 0
 
-    def begin(self, last_event_id: str | None) -> AsyncIterator[str]:
-        """The lines of a new stream, behind this event or from now on.
+    def begin(self, last_event_id: str | None, stands: Stands) -> AsyncIterator[str]:
+        """The lines of a new stream, behind this event or from now on. It ends when `stands` is false: whether the
+        client may still listen.
 
         Raises:
             BadValueError: it is no id of an event.
@@ -61,24 +69,28 @@ class Streams:
         place = None if last_event_id is None else place_from(last_event_id)
         if self.open >= MAX_STREAMS:
             raise TooManyStreamsError(f"{MAX_STREAMS} clients listen already; end one of them.")
-        return self._lines(place)
+        return self._lines(place, stands)
 
-    async def _lines(self, place: StreamPlace | None) -> AsyncIterator[str]:
+    async def _lines(self, place: StreamPlace | None, stands: Stands) -> AsyncIterator[str]:
         self.open += 1
         try:
-            async for line in self._events(Feed(self._service.reading.queries), place):
+            async for line in self._events(Feed(self._service.reading.queries), place, stands):
                 yield line
         finally:
             self.open -= 1
 
-    async def _events(self, feed: Feed, place: StreamPlace | None) -> AsyncIterator[str]:
+    async def _events(self, feed: Feed, place: StreamPlace | None, stands: Stands) -> AsyncIterator[str]:
         reading = self._service.reading
         until = time.monotonic() + self._life_s
-        quiet_since = time.monotonic()
+        quiet_since = asked_at = time.monotonic()
         told: dict[str, Any] | None = None
         is_away = False
         yield _text(retry=RETRY_MS, comment="begin")
         while time.monotonic() < until:
+            if time.monotonic() - asked_at >= STANDING_S:
+                if not await stands():
+                    return
+                asked_at = time.monotonic()
             lines = []
             try:
                 batch: Batch = await reading.read(feed.present if place is None else partial(feed.after, place))

@@ -181,6 +181,11 @@ class EternalConfig(BaseSettings):
         """The register of persons' credentials."""
         return self.data_folder / "access.json"
 
+    @property
+    def sessions_file(self) -> Path:
+        """What is kept of the console's sessions and one-time links."""
+        return self.data_folder / "sessions.json"
+
     # --- what follows from the profile ---
 
     @property

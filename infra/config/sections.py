@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from infra.addresses import in_url, is_loopback, reachable
 from infra.database.urls import psycopg_url
 from infra.days import day_of_text
 from infra.proxy import ProxyAddress, proxy_address
+from statemachines.limits.parameter_checks import Distinct
 from statemachines.parameters import Allowed, ParameterModel, PositiveUsdt, Unit
 
 
@@ -41,6 +43,16 @@ def _cluster(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise ValueError("an IP address or a network is required, for example 10.0.0.7 or 10.0.0.0/24") from None
+    if not found.prefixlen:
+        raise ValueError("all addresses together are no proxy; name the address or the network of yours")
+    return text
+
+
 def _is_host(text: str) -> bool:
     try:
         return bool(_host(text))
@@ -64,6 +76,7 @@ MAX_PORT = 65_535
 
 Host = Annotated[str, Allowed("a host name or an IP address of this machine"), AfterValidator(_host)]
 Cluster = Annotated[str, Allowed('"auto" or HOST:PORT'), AfterValidator(_cluster)]
+Network = Annotated[str, Allowed("an IP address or a network"), AfterValidator(_network)]
 NamedPath = Annotated[Path, BeforeValidator(_named_path)]
 Day = Annotated[date, BeforeValidator(_day)]
 Port = Annotated[int, Field(ge=0, le=65_535), Unit("port number")]
@@ -148,6 +161,53 @@ class ApiConfig(Section):
     token_file: NamedPath | None = Field(default=None, examples=["api-token"])
     """The file with the token of the HTTP interface; not set, `api-token` in the data folder, made at the first start
     (DE-3)."""
+
+    tls_certificate: NamedPath | None = Field(default=None, examples=["console.pem"])
+    """The interface's certificate, with those in between, as PEM; with it the interface talks TLS 1.3 only (DE-3)."""
+
+    tls_key: NamedPath | None = Field(default=None, examples=["console.key"])
+    """The private key of `tls_certificate`, as PEM without a password; readable by its owner only (DE-3)."""
+
+    trusted_proxies: Annotated[tuple[Network, ...], Field(max_length=20), Distinct()] = ()
+    """Proxies before the interface: what they say in X-Forwarded-For and X-Forwarded-Proto is believed, what others say
+    there is ignored (DE-3)."""
+
+    session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 1_800
+    """A session of the console ends after so long without a request; an open page sends requests (DE-3)."""
+
+    session_longest_h: Annotated[int, Field(ge=1, le=720)] = 12
+    """A session of the console ends so long after its login in any case (DE-3)."""
+
+    @model_validator(mode="after")
+    def _is_reached_safely(self) -> ApiConfig:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: give both, or neither")
+        if not (is_loopback(self.host) or self.is_encrypted or self.trusted_proxies):
+            raise ValueError(
+                f"host {self.host} is reached from other machines, and without TLS tokens would pass the network in "
+                "clear: give tls_certificate and tls_key, or name the proxy that talks TLS in trusted_proxies, or "
+                "listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the interface itself talks TLS."""
+        return self.tls_certificate is not None
+
+    @property
+    def scheme(self) -> str:
+        """Of the interface's own addresses."""
+        return "https" if self.is_encrypted else "http"
+
+    @property
+    def is_reached_from_elsewhere(self) -> bool:
+        """Whether other machines reach it, directly or by a proxy."""
+        return bool(self.trusted_proxies) or not is_loopback(self.host)
+
+    def url(self, port: int) -> str:
+        """The interface's address on this machine, without a path."""
+        return f"{self.scheme}://{in_url(reachable(self.host))}:{port}"
 
 
 class RayConfig(Section):

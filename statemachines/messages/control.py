@@ -111,6 +111,16 @@ class DatabaseOutage(Body):
     until: str = ""
 
 
+class AccessFailures(Body):
+    """Attempts to get in at the interface failed (DE-3, IF-4): a condition with a beginning, changes and an end.
+    `is_critical`: a token was right and only the code of its second factor was wrong."""
+
+    KIND = "access_failures"
+    is_open: bool
+    is_critical: bool = False
+    text: str
+
+
 class OperatorCommand(Body):
     """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent. `flatten` of GLOBAL is of
     every engine that holds derivatives (R3)."""

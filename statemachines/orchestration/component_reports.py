@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark
 from statemachines.conditions import ONCE
 from statemachines.facts import OperatorCommandFact
-from statemachines.messages.control import ComponentAlert, ComponentChanged, ComponentReset, DatabaseOutage
+from statemachines.messages.control import (
+    AccessFailures,
+    ComponentAlert,
+    ComponentChanged,
+    ComponentReset,
+    DatabaseOutage,
+)
 from statemachines.supervision.life import ComponentLife
 
 DATABASE_CONDITION = "database"
+ACCESS_CONDITION = "access"
 
 
 def entry_of(body: ComponentChanged) -> JournalLine:
@@ -33,6 +42,21 @@ def outage_alert(body: DatabaseOutage) -> Alert | AlertEnded:
         "remained at the exchange, and everything resumes automatically. Find out why the database could not be used."
     )
     return Alert("critical", "The database could not be used", text, DATABASE_CONDITION)
+
+
+def alert_of(body: DatabaseOutage | ComponentAlert | AccessFailures) -> Alert | AlertEnded:
+    """What is reported from outside the actors, as an alert."""
+    if isinstance(body, DatabaseOutage):
+        return outage_alert(body)
+    return access_alert(body) if isinstance(body, AccessFailures) else component_alert(body)
+
+
+def access_alert(body: AccessFailures) -> Alert | AlertEnded:
+    """A condition while attempts to get in fail (DE-3)."""
+    if not body.is_open:
+        return AlertEnded(ACCESS_CONDITION, body.text)
+    severity: Literal["warning", "critical"] = "critical" if body.is_critical else "warning"
+    return Alert(severity, "Attempts to get in at the interface failed", body.text, ACCESS_CONDITION)
 
 
 def component_alert(body: ComponentAlert) -> Alert:

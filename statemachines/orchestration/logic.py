@@ -22,6 +22,7 @@ from statemachines.messages.accounts import (
     TransferWanted,
 )
 from statemachines.messages.control import (
+    AccessFailures,
     AssessRisk,
     ComponentAlert,
     ComponentChanged,
@@ -39,7 +40,7 @@ from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Fill, IntentDone, OrderDenied, OrderRejected
 from statemachines.orchestration import engine_turns
 from statemachines.orchestration.capital import ALLOCATION_KEY, NORMAL, Capital
-from statemachines.orchestration.component_reports import component_alert, down, entry_of, outage_alert, reset_commands
+from statemachines.orchestration.component_reports import alert_of, down, entry_of, reset_commands
 from statemachines.orchestration.daily_cycle import DailyCycle, Stage
 from statemachines.orchestration.held_commands import hold
 from statemachines.orchestration.parameters import OrchestratorParameters
@@ -175,8 +176,8 @@ class OrchestratorLogic:
                 return self._policy.take(body)
             case OperatorCommand():
                 return hold(body, now_ms)
-            case DatabaseOutage() | ComponentAlert():
-                return [outage_alert(body) if isinstance(body, DatabaseOutage) else component_alert(body)]
+            case DatabaseOutage() | ComponentAlert() | AccessFailures():
+                return [alert_of(body)]
             case ComponentReset():
                 return self._component_reset(body, now_ms)
             case Fill():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 import threading
 import time
@@ -15,10 +16,14 @@ import psycopg
 import pytest
 from rich.console import Console
 
+from api.access.links import Links
+from api.access.state import state_file
 from api.cli import run as run_command
 from api.launch import display
 from api.launch.system import System
 from infra.config import EternalConfig
+from infra.config.sections import ApiConfig
+from infra.data_folder import claim_data_folder
 from infra.database.launch import DatabaseUnreachableError, told_as_sentence
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
@@ -34,6 +39,7 @@ class Played:
         self.ray = SimpleNamespace(token_file=config.data_folder / "ray-token")
         self.notices = SimpleNamespace(shown=lambda: [])
         self.api_url = self.dashboard_url = "http://127.0.0.1:1"
+        self.api_port = 1
         self.market_label = "played"
         self.published: list[Mapping[str, Any]] = []
         self.looks = 0
@@ -199,3 +205,30 @@ def test_a_database_that_is_locked_in_the_start_is_a_sentence() -> None:
         raise psycopg.errors.LockNotAvailable("held")
     with pytest.raises(psycopg.errors.UndefinedColumn), told_as_sentence():
         raise psycopg.errors.UndefinedColumn("a fault of our own")
+
+
+def _overview(state: str) -> dict[str, Any]:
+    return {"components": [{"name": "market-data", "state": "RUNNING"}, {"name": "api", "state": state}]}
+
+
+@pytest.mark.parametrize(("is_terminal", "host"), [(True, "127.0.0.1"), (False, "127.0.0.1"), (True, "10.0.0.5")])
+def test_a_link_to_the_console_is_shown_once_and_to_a_terminal_alone(
+    tmp_path: Path, is_terminal: bool, host: str
+) -> None:
+    """Whatever else takes the output may keep it: a log would hold what opens the console."""
+    claim_data_folder(tmp_path / "data")
+    config = EternalConfig(data_folder=tmp_path / "data", api=ApiConfig(host=host, trusted_proxies=("10.0.0.1",)))
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=is_terminal, width=200, no_color=True, highlight=False)
+    shown = display.Display(Played(config, ""), console, threading.Event())  # type: ignore[arg-type]
+    for state in ("STARTING", "RUNNING", "RUNNING"):
+        shown._offer_link(_overview(state))  # noqa: SLF001 - the thread that calls it needs a database
+        assert "link" not in output.getvalue() or state == "RUNNING"
+    text = output.getvalue()
+    links = state_file(config.sessions_file).read().links
+    if is_terminal and host == "127.0.0.1":
+        secret = re.findall(r"http://127\.0\.0\.1:1/#link=([\w-]+)", text)
+        assert len(secret) == len(links) == 1 and Links(state_file(config.sessions_file)).redeem(secret[0]) == "opened"
+    else:
+        assert links == () and "#link=" not in text
+        assert "eternal access link" in text or "10.0.0.5" in text

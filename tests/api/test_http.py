@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from api.access.judge import Judge
 from api.http import market_models, models, trade_models
-from api.http.app import create_app, page_policy
+from api.http.app import create_app
+from api.http.pages import page_policy
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import Token

@@ -77,7 +77,7 @@ def test_every_page_answers_with_the_token_and_none_without(client: TestClient) 
     for path in PATHS:
         assert client.get(path).status_code == 200, path
         refused = client.get(path, headers={"Authorization": "Bearer wrong"})
-        assert refused.status_code == 401, path
+        assert refused.status_code in (401, 429), path  # wrong ones are slowed
         assert SECRET not in refused.text
     assert client.get("/", headers={"Authorization": ""}).status_code == 200
 

@@ -29,8 +29,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": models.Refusal, "description": why}
     for status, why in {
         400: "the body is not JSON",
-        401: "the credential is missing or wrong, expired or revoked",
-        403: "the credential's scope does not reach so far",
+        401: "the credential is missing or wrong, expired or revoked, or its session has ended",
+        403: "the credential's scope does not reach so far, a code is needed, or X-CSRF-Token is missing",
         404: "there is no such thing",
         405: "the path does not take this method",
         408: "the body did not arrive in time",

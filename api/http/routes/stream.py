@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Request
 from fastapi.responses import StreamingResponse
 
+from api.http.gate import STANDING
 from api.http.routes.common import Routes
 from api.stream.events import KINDS, Streams
 
@@ -19,7 +20,7 @@ ANSWER: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "
 
 DESCRIPTION = f"""Server-sent events. Each has an id, by which a client that comes again continues (`Last-Event-ID`),
 and in its data a `key`: an event may be sent twice, then with the same key. The connection is ended every minute, and
-the client's credential is judged again when it comes back.
+within seconds when the client's credential or session ends.
 
 Events: {"; ".join(f"`{kind}`: {about}" for kind, about in KINDS.items())}."""
 
@@ -27,8 +28,9 @@ Events: {"; ".join(f"`{kind}`: {about}" for kind, about in KINDS.items())}."""
 def add(routes: Routes, streams: Streams) -> None:
     """Add it."""
 
-    async def stream(last_event_id: LastId = None) -> StreamingResponse:
-        return StreamingResponse(streams.begin(last_event_id), media_type="text/event-stream")
+    async def stream(request: Request, last_event_id: LastId = None) -> StreamingResponse:
+        lines = streams.begin(last_event_id, request.scope[STANDING])
+        return StreamingResponse(lines, media_type="text/event-stream")
 
     stream.__doc__ = DESCRIPTION
     routes.reading("history", "/events/stream", "What happens, as it happens", ANSWER)(stream)

@@ -16,6 +16,7 @@ from statemachines.messages.orders import OrderDenied
 from statemachines.values import Account, ActorName
 
 FROM_OUTSIDE = {
+    "access_failures",
     "answer",
     "bar_frame",
     "component_reset",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from api.access.judge import Granted, Judge, Refused
+from api.access.answers import Granted, Presented, Refused
+from api.access.judge import Judge
 from api.access.pace import FREE_FAILURES
 from api.access.register import REGISTER, AccessRegister
 from api.access.scopes import Scope
@@ -29,7 +30,7 @@ class Desk:
         self.judge = Judge(Token(OWNERS), self.register, lambda: self.clock_s, lambda: self.now, per_s=1, burst=burst)
 
     def ask(self, token: str | None, address: str = "192.0.2.1", is_command: bool = False) -> Granted | Refused:
-        return self.judge.judge(token, address, is_command)
+        return self.judge.judge(Presented(address, token, is_change=is_command))
 
     def status(self, token: str | None, address: str = "192.0.2.1") -> int:
         found = self.ask(token, address)

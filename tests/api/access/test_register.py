@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from api.access.register import REGISTER, AccessError, AccessRegister, parts_of
+from api.access.document import AccessError
+from api.access.register import REGISTER, AccessRegister, parts_of
 from api.access.scopes import Scope
 from tests.api.access.hashing import QUICK
 

@@ -49,6 +49,11 @@ def reader(database_url: str) -> Iterator[Feed]:  # noqa: F811
     queries.close()
 
 
+async def stands() -> bool:
+    """The client may listen."""
+    return True
+
+
 def remark(text: str, *, is_bookkeeping: bool = False) -> JournalRow:
     return JournalRow(
         HOUR_MS, "c", "t", Remark("BTC", "note", text, {"n": Decimal("1.0")}, is_bookkeeping=is_bookkeeping)
@@ -231,7 +236,7 @@ def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypat
     streams = Streams(Away(), life_s=0.2, turn_s=0.01)  # type: ignore[arg-type]
 
     async def all_lines() -> list[str]:
-        return [line async for line in streams.begin(None)]
+        return [line async for line in streams.begin(None, stands)]
 
     lines = asyncio.run(all_lines())
     assert [one["event"] for one in parsed("".join(lines))] == ["away", "state", "state"]
@@ -242,4 +247,20 @@ def test_no_more_clients_than_allowed() -> None:
     streams = Streams(Away())  # type: ignore[arg-type]
     streams.open = MAX_STREAMS
     with pytest.raises(TooManyStreamsError, match="listen already"):
-        streams.begin(None)
+        streams.begin(None, stands)
+
+
+def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DE-3: a session that was ended would have gone on listening for a minute."""
+    monkeypatch.setattr(events, "STANDING_S", 0.0)
+    asked: list[int] = []
+
+    async def stands_twice() -> bool:
+        asked.append(len(asked))
+        return len(asked) <= 2
+
+    async def all_lines() -> list[str]:
+        streams = Streams(Away(), life_s=20.0, turn_s=0.01)  # type: ignore[arg-type]
+        return [line async for line in streams.begin(None, stands_twice)]
+
+    assert asyncio.run(asyncio.wait_for(all_lines(), 10)) and len(asked) == 3

@@ -234,8 +234,7 @@ def test_a_text_that_cannot_work_is_refused(setting: str, told: str) -> None:
     "setting",
     [
         "api.host=::1",
-        "api.host=0.0.0.0",
-        "api.host=my-host.example",
+        "api.host=localhost",
         "ray.address=auto",
         "ray.address=head:6379",
         "ray.address=[::1]:6379",
@@ -243,6 +242,48 @@ def test_a_text_that_cannot_work_is_refused(setting: str, told: str) -> None:
 )
 def test_a_text_that_can_work_is_taken(setting: str) -> None:
     assert load_config(settings=[setting])
+
+
+PROXY = 'api.trusted_proxies=["10.0.0.7"]'
+CERTIFICATE = ("api.tls_certificate=console.pem", "api.tls_key=console.key")
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_taken"),
+    [
+        (("api.host=127.0.0.1",), True),
+        (("api.host=127.8.9.10",), True),
+        (("api.host=0.0.0.0",), False),
+        (("api.host=::",), False),
+        (("api.host=10.0.0.7",), False),
+        (("api.host=my-host.example",), False),
+        (("api.host=0.0.0.0", PROXY), True),
+        (("api.host=my-host.example", PROXY), True),
+        (("api.host=0.0.0.0", *CERTIFICATE), True),
+        (("api.host=my-host.example", *CERTIFICATE), True),
+    ],
+)
+def test_what_other_machines_reach_needs_tls_or_a_proxy(settings: tuple[str, ...], is_taken: bool) -> None:
+    """DE-3: a token must never pass the network in clear."""
+    if is_taken:
+        assert load_config(settings=settings).api.is_reached_from_elsewhere is (
+            not settings[0].startswith("api.host=127")
+        )
+        return
+    (told,) = refused(*settings)
+    assert "give tls_certificate and tls_key" in told and "trusted_proxies" in told and "listen on 127.0.0.1" in told
+
+
+@pytest.mark.parametrize("one", CERTIFICATE)
+def test_a_certificate_needs_its_key(one: str) -> None:
+    (told,) = refused(one)
+    assert "tls_certificate and tls_key belong together" in told
+
+
+@pytest.mark.parametrize("network", ["", "x", "10.0.0.300", "10.0.0.7/24", "0.0.0.0/0", "::/0", "*"])
+def test_a_proxy_is_an_address_or_a_network(network: str) -> None:
+    (told,) = refused(f'api.trusted_proxies=["{network}"]')
+    assert told.startswith("api.trusted_proxies (entry 1)") and ("for example 10.0.0.7" in told or "all addr" in told)
 
 
 # --- types ---
@@ -253,7 +294,7 @@ def test_a_value_of_another_type_is_refused_with_what_the_documents_allow(eighth
     wrong: tuple[Any, ...] = (True, {"a": 1}, [[1]])
     for number, field in enumerate(fields()):
         for value in wrong if eighth_unless_soaking == 1 else (wrong[number % len(wrong)],):
-            tree: Any = value
+            tree: Any = [[1]] if value is True and field.allowed == "true or false" else value
             for part in reversed(field.path):
                 tree = {part: tree}
             told = refused(overrides=tree)
