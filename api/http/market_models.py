@@ -156,3 +156,18 @@ class ControlPreview(Model):
     positions_closed: list[Position]
     positions_kept: list[Position]
     ends_by: str = Field(description='the command that ends the state; "" where none is set')
+
+
+class LimitRow(Model):
+    """A limit with how full it is."""
+
+    name: str
+    subject: str
+    unit: str = Field(description="of now, limit and steps: fraction (of 1) or times equity")
+    now: Money
+    limit: Money
+    part: Money = Field(description="how full it is: 1 at the limit, above 1 beyond it")
+    steps: list[Money] = Field(description="where something milder happens earlier")
+    effect: str
+    rule: str
+    is_least: bool = Field(description="whether the value must stay above the limit")

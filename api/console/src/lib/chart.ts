@@ -9,8 +9,12 @@ export const colour = (name: string): string => getComputedStyle(document.docume
 export const at = (ms: number): UTCTimestamp => (ms / 1000) as UTCTimestamp
 
 export function makeChart(box: HTMLElement): IChartApi {
-  return createChart(box, { autoSize: true, ...look(), handleScale: { axisPressedMouseMove: false }, localization: { priceFormatter: (price: number) => price.toLocaleString('en', { maximumFractionDigits: price < 10 ? 4 : price < 1000 ? 2 : 0 }).replaceAll(',', ' ') } })
+  return createChart(box, { autoSize: true, ...look(), handleScale: { axisPressedMouseMove: false }})
 }
+
+/** Groups by thin spaces; as many places as a price of this size needs. */
+export const PRICES = { type: 'custom' as const, minMove: 0.0001, formatter: (price: number) => price.toLocaleString('en', { maximumFractionDigits: Math.abs(price) < 10 ? 4 : Math.abs(price) < 1000 ? 2 : 0 }).replaceAll(',', '\u2009') }
+export const PERCENT = { type: 'custom' as const, minMove: 0.01, formatter: (value: number) => `${value.toFixed(1).replace('-', '\u2212')} %` }
 
 export function look() {
   return {

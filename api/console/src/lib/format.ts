@@ -43,6 +43,7 @@ function grouped(whole: string): string {
 export function figure(value: Figure, places?: number): string {
   if (value === null || value === undefined || value === '') return UNKNOWN
   let text = typeof value === 'number' ? plainNumber(value) : value
+  if (/^[-+]?\d+(\.\d+)?[eE][-+]?\d+$/.test(text)) text = plainNumber(Number(text))
   if (!/^[-+]?\d+(\.\d+)?$/.test(text)) return String(value)
   if (places !== undefined) text = rounded(text, places)
   const { negative, whole, fraction } = parts(text)
