@@ -29,7 +29,8 @@ class BacktestTables:
     """What one run left. Each table is indexed by its instant (`ts`, `trades` by `opened`, `returns` by `day`)."""
 
     equity: pd.DataFrame
-    """Per engine and close (00:00 UTC): `equity_usdt`, `cash_usdt`, `exposure_usdt`, `net_flow_usdt`."""
+    """Per engine and close (00:00 UTC): `equity_usdt`, `cash_usdt`, `exposure_usdt`, `net_flow_usdt`,
+    `outflow_usdt`."""
 
     prices: pd.DataFrame
     """Daily closes of spot per `symbol`: `close`."""

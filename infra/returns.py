@@ -7,41 +7,41 @@ compare every figure with quantstats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 
+from statemachines.portfolio import flows
+from statemachines.portfolio.flows import Flows, period_return
+
 Floats = npt.NDArray[np.float64]
 
 DAYS_PER_YEAR = 365.0
-SMALLEST_BASE_USDT = 0.01
+SMALLEST_BASE_USDT = float(flows.SMALLEST_BASE_USDT)
 """With less capital than this a day has no return of its own: it counts as 0."""
 
 _FLAT = 1e-12
 
 
-def daily_returns(equity_usdt: Floats, net_flow_usdt: Floats) -> Floats:
+def daily_returns(equity_usdt: Floats, inflow_usdt: Floats, outflow_usdt: Floats) -> Floats:
     """Time-weighted simple returns of the days between the closes; one fewer than closes.
 
-    `net_flow_usdt[i]` moved between close i-1 and close i. Transfers follow the daily cycle right after 00:00, so a
-    flow counts at the day's start; one that takes more than half of the capital counts at the day's end instead, since
-    what little is left must not carry the whole day's result. No return is below -1.
+    `inflow_usdt[i]` came in between close i-1 and close i, `outflow_usdt[i]` went out, each 0 or more. They count as
+    everywhere (`statemachines.portfolio.flows`); a day without capital counts as 0.
 
     Raises:
-        ValueError: the two differ in length.
+        ValueError: they differ in length.
     """
-    if equity_usdt.shape != net_flow_usdt.shape:
-        raise ValueError(
-            f"net_flow_usdt has {net_flow_usdt.size} values and equity_usdt {equity_usdt.size}: they must be as many."
-        )
-    before, after, flow = equity_usdt[:-1], equity_usdt[1:], net_flow_usdt[1:]
-    leaves_last = flow < -0.5 * before
-    base = np.where(leaves_last, before, before + flow)
-    result = np.where(leaves_last, after - flow, after)
-    returns = np.zeros_like(base)
-    np.divide(result, base, out=returns, where=base >= SMALLEST_BASE_USDT)
-    returns = np.where(base >= SMALLEST_BASE_USDT, returns - 1.0, 0.0)
-    return np.asarray(np.maximum(returns, -1.0), dtype=np.float64)
+    for name, values in (("inflow_usdt", inflow_usdt), ("outflow_usdt", outflow_usdt)):
+        if equity_usdt.shape != values.shape:
+            raise ValueError(
+                f"{name} has {values.size} values and equity_usdt {equity_usdt.size}: they must be as many."
+            )
+    equity, inflow, outflow = ([Decimal(one) for one in values] for values in (equity_usdt, inflow_usdt, outflow_usdt))
+    days = zip(equity, equity[1:], inflow[1:], outflow[1:], strict=False)
+    returns = [period_return(before, Flows(came, went), after) for before, after, came, went in days]
+    return np.array([float(one or 0) for one in returns], dtype=np.float64)
 
 
 def growth(returns: Floats) -> Floats:

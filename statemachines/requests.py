@@ -135,14 +135,17 @@ class ReadAccount(Frozen):
     """Read everything reconciliation compares: open orders, executions since, positions, balances; and the transaction
     log since an instant, unless that is None: it is long, and needed only to explain a balance.
 
-    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since the same instant.
-    `earn_coins`: also the products for these coins."""
+    `reads_earn`: also the account's holdings in flexible Earn products, with the yield paid since `yields_since_ms`.
+    `earn_coins`: also the products for these coins. `is_opening`: what is read becomes the opening of the account's
+    ledger, so that all of it must be of one instant."""
 
     kind: Literal["read_account"] = "read_account"
     executions_since_ms: int
     transactions_since_ms: int | None = None
     reads_earn: bool = False
+    yields_since_ms: int | None = None
     earn_coins: tuple[str, ...] = ()
+    is_opening: bool = False
 
 
 class ReadMarket(Frozen):
@@ -218,7 +221,8 @@ class ExecutionReport(Frozen):
     is a settlement: `fee` is then what was paid (positive) or received (negative).
 
     `realized_pnl` is None where it is not reported, as in REST's list; a reported 0 means none. `closed_quantity`
-    (`closedSize`) is None where absent."""
+    (`closedSize`) is None where absent. `fee` contains the taxes and levies that the exchange takes with it in the same
+    coin; `extra_fees` are those in other coins."""
 
     account: Account
     execution_id: str
@@ -237,6 +241,7 @@ class ExecutionReport(Frozen):
     execution_type: str
     executed_ms: int
     closed_quantity: Decimal | None = None
+    extra_fees: tuple[tuple[str, Decimal], ...] = ()
 
 
 class PositionReport(Frozen):

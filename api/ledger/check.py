@@ -20,15 +20,18 @@ from statemachines.ledger.check import (
     Difference,
     Figure,
     LedgerEntry,
+    Traded,
     check_account,
     compare_earn,
     compare_positions,
+    earn_at,
     opened_ms,
+    positions_at,
     read_from_ms,
 )
 from statemachines.ledger.exact import add
 from statemachines.portfolio.equity import USDT, Holdings, MissingPriceError, equity_usdt, spot_key
-from statemachines.values import Account
+from statemachines.values import LINEAR, Account, Side
 
 TRIES = 4
 """A running system books while it is read: a difference counts when two readings in a row show it."""
@@ -125,30 +128,43 @@ def _check_until_settled(
 def _check_once(database_url: str, exchange: ExchangeRecords, account: Account, from_ms: int, lag_ms: int) -> Report:
     as_of_ms = exchange.now_ms() - lag_ms
     with reading(database_url) as rows:
-        entries = _entries(rows, account)
+        entries, traded = _entries(rows, account)
         held = {row["symbol"]: (row["quantity"], row["average_price"]) for row in rows.positions()
                 if row["account"] == account}  # fmt: skip
         prices = rows.prices()
     # An opening within the lag: before it there is nothing to compare, and what it took over has no row.
     as_of_ms = max(as_of_ms, opened_ms(entries))
     # Never from later on than the instant compared: what moved since is taken off the wallet, whatever `from_ms` is.
-    record = exchange.read(account, min(read_from_ms(entries, from_ms) or as_of_ms, as_of_ms))
+    record = exchange.read(account, min(read_from_ms(entries, from_ms) or as_of_ms, as_of_ms), as_of_ms)
     checked = check_account(account, entries, record.rows, record.balances, as_of_ms, from_ms)
     report = Report(as_of_ms, checked.entries, checked.figures, checked.differences)
     figures, differences = compare_positions(
         account,
-        {symbol: quantity for symbol, (quantity, _average) in held.items()},
-        {symbol: quantity for symbol, (quantity, _average) in record.positions.items()},
+        positions_at(as_of_ms, _quantities(held), traded),
+        positions_at(as_of_ms, _quantities(record.positions), record.traded),
     )
     report.figures += figures
     report.differences += differences
     if record.in_earn is not None:
-        earn = compare_earn(account, entries, record.in_earn, record.yields, record.market_ms)
+        booked = [one for one in entries if one.posted_ms <= as_of_ms]
+        in_earn = earn_at(as_of_ms, record.in_earn, record.rows, record.yields)
+        paid = [one for one in record.yields if one.paid_ms <= as_of_ms]
+        earn = compare_earn(account, booked, in_earn, paid, as_of_ms)
         report.figures += earn.figures
         report.differences += earn.differences
         report.notes += [_unread_yield(account, one) for one in earn.unread]
-    _compare_equity(report, account, held, record, prices)
+    moved = sorted({one.symbol for one in (*traded, *record.traded) if one.time_ms > as_of_ms})
+    if moved:
+        report.notes.append(
+            f"{account}: its equity is not compared, since {', '.join(moved)} was traded after the instant compared."
+        )
+    else:
+        _compare_equity(report, account, held, record, prices)
     return report
+
+
+def _quantities(positions: Mapping[str, tuple[Decimal, Decimal]]) -> dict[str, Decimal]:
+    return {symbol: quantity for symbol, (quantity, _average) in positions.items()}
 
 
 def _unread_yield(account: Account, one: EarnYield) -> str:
@@ -158,8 +174,9 @@ def _unread_yield(account: Account, one: EarnYield) -> str:
     )
 
 
-def _entries(rows: LedgerRows, account: Account) -> list[LedgerEntry]:
-    found = []
+def _entries(rows: LedgerRows, account: Account) -> tuple[list[LedgerEntry], list[Traded]]:
+    """All postings of the account, and what its fills added to its positions."""
+    found, traded = [], []
     for posting in rows.postings(account=account):
         lines: dict[tuple[str, str], Decimal] = {}
         for owner, name, coin, amount in posting.lines:
@@ -168,7 +185,11 @@ def _entries(rows: LedgerRows, account: Account) -> list[LedgerEntry]:
         is_unread = not posting.lines and posting.posting_id.startswith(f"log:{account}:")
         if lines or is_unread:
             found.append(LedgerEntry(posting.posting_id, posting.kind, posting.posted_ms, lines))
-    return found
+        fill = posting.execution
+        if fill and fill["category"] == LINEAR:
+            quantity = Side(fill["side"]).sign * Decimal(fill["quantity"])
+            traded.append(Traded(fill["symbol"], quantity, posting.posted_ms))
+    return found, traded
 
 
 def _compare_equity(

@@ -72,8 +72,10 @@ class RecordingStore(MemoryStore):
         self._intents: dict[str, str] = {}
         self._deployments: dict[str, str] = {}
         self._done: set[str] = set()
-        self.flows: dict[str, Decimal] = defaultdict(Decimal)
-        """Transfers in less transfers out per account since they were last cleared, USDT."""
+        self.inflows: dict[str, Decimal] = defaultdict(Decimal)
+        """Transfers in per account since they were last cleared, USDT."""
+        self.outflows: dict[str, Decimal] = defaultdict(Decimal)
+        """Transfers out."""
         self.faults: list[str] = []
 
     def commit(self, commit: Commit) -> frozenset[str]:
@@ -232,8 +234,8 @@ class RecordingStore(MemoryStore):
         if price is None:
             raise ValueError(f"transfer {fact.transfer_id} moves {fact.coin}, which has no price")
         value = fact.amount * price
-        self.flows[fact.from_account] -= value
-        self.flows[fact.to_account] += value
+        self.outflows[fact.from_account] += value
+        self.inflows[fact.to_account] += value
         what = fact.purpose if fact.coin == "USDT" else f"{fact.purpose} ({fact.amount:f} {fact.coin})"
         self._rows["transfers"].append(
             (

@@ -32,6 +32,7 @@ EQUITY = {
     "cash_usdt": pl.Float64,  # USDT not invested
     "exposure_usdt": pl.Float64,  # gross notional of positions and coins at the close, at market
     "net_flow_usdt": pl.Float64,  # transfers in less out since the row before, coins at their price; deposits
+    "outflow_usdt": pl.Float64,  # the transfers out alone; those in are both together
 }
 PRICES = {"ts_ms": pl.Int64, "symbol": pl.String, "close": pl.Float64}  # spot, daily closes, ts_ms as in EQUITY
 FILLS = {

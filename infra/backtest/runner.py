@@ -144,10 +144,10 @@ class Backtest:
             equity = margin(venue, account).equity + value_usdt(venue, account)
             figures = (equity, account.balance("USDT"), _exposure(venue, account))
             whole = [total + figure for total, figure in zip(whole, figures, strict=True)]
-            flow = self._store.flows.pop(account.name, Decimal(0))
-            flow += paid_in if account.name == CoreAccount.MASTER else 0
-            self._equity.append((now_ms, account.name, *map(float, figures), float(flow)))
-        self._equity.append((now_ms, records.TOTAL, *map(float, whole), float(paid_in)))
+            came, went = (flows.pop(account.name, Decimal(0)) for flows in (self._store.inflows, self._store.outflows))
+            came += paid_in if account.name == CoreAccount.MASTER else 0
+            self._equity.append((now_ms, account.name, *map(float, figures), float(came - went), float(went)))
+        self._equity.append((now_ms, records.TOTAL, *map(float, whole), float(paid_in), 0.0))
         for spec in venue.prices.listed(now_ms):
             if spec.category == SPOT:
                 self._prices.append((now_ms, spec.symbol, float(venue.prices.last(SPOT, spec.symbol))))

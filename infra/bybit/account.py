@@ -51,6 +51,9 @@ REACH_MS = 730 * DAY_MS
 READING_MS = 10 * MINUTE_MS
 """An account's rows may be younger than the reading's begin by as long as a reading can take."""
 
+OPENING_TRIES = 5
+"""Readings of an opening until the wallet is the same before and after it."""
+
 _CATEGORIES: tuple[Category, ...] = (SPOT, LINEAR)
 
 
@@ -63,6 +66,22 @@ class AccountReader:
         self._earn = EarnGateway(caller, clock)
 
     def snapshot(self, account: Account, request: ReadAccount) -> AccountSnapshot:
+        """What `request` asks for. An opening is read again until the wallet is the same before and after it: what
+        moved in between would be in the opening balance and in the records booked after it, or in neither.
+
+        Raises UnparsableError when the wallet does not rest.
+        """
+        if not request.is_opening:
+            return self._snapshot(account, request)
+        before = self._balances(account, [])
+        for _ in range(OPENING_TRIES):
+            found = self._snapshot(account, request)
+            if found.balances == before:
+                return found
+            before = found.balances
+        raise UnparsableError(f"{account}: its wallet changed during {OPENING_TRIES} readings of its opening.")
+
+    def _snapshot(self, account: Account, request: ReadAccount) -> AccountSnapshot:
         """Open orders, executions since, positions, the transaction log since, Earn, balances: in this order, so that a
         fill in between shows up as an execution of an order still listed, never as a missing order."""
         aside: list[SetAside] = []
@@ -105,15 +124,18 @@ class AccountReader:
             listed = self.transactions(account, since_ms, aside)
             transactions = tuple(row for row in listed if not is_booked_by_execution(row.transaction_type))
             executions = with_realized(executions, listed)
+        earn = None
+        if request.reads_earn:
+            earn = self._earn.reading(account, request.yields_since_ms, request.earn_coins)
         return AccountSnapshot(
             account=account,
             market_ms=self._clock.now_ms(),
             open_orders=tuple(orders),
             executions=tuple(sorted(executions, key=lambda row: (row.executed_ms, row.execution_id))),
             positions=tuple(row.report for row in held if row.report is not None),
-            balances=self._balances(account, aside),
             transactions=transactions,
-            earn=self._earn.reading(account, since_ms, request.earn_coins) if request.reads_earn else None,
+            earn=earn,
+            balances=self._balances(account, aside),
             set_aside=tuple(aside),
         )
 

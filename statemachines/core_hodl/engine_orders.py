@@ -267,7 +267,7 @@ class EngineOrders(EngineRows[EngineRow]):
             text = f"{fill.side} {fill.quantity} {fill.symbol} at {fill.price} ({fill.intent_id or 'no intent'}) "
             self.remark("late_fill", f"{text}was filled without an open order of ours (EX-1)")
             return
-        self._count(order, fill.quantity, fill.quantity * fill.price)
+        self._count(order, fill.quantity, fill.quantity * fill.price, fill.proceeds_usdt)
         if order.side is Side.BUY:
             self._guard_buffer()
 
@@ -278,7 +278,8 @@ class EngineOrders(EngineRows[EngineRow]):
             return False
         missing = body.filled_quantity - order.filled
         if missing > 0 and body.average_price is not None:
-            order = self._count(order, missing, missing * body.average_price)
+            # Without its execution it is not known what the wallet got of a sale: nothing of it is ready (C10).
+            order = self._count(order, missing, missing * body.average_price, ZERO)
         why = f"{body.ended_as} {body.why}".strip()
         self.set_engine(orders=tuple(o for o in self.engine.orders if o.intent_id != order.intent_id))
         self._carry_over(order, why)
@@ -287,7 +288,8 @@ class EngineOrders(EngineRows[EngineRow]):
     def _order(self, intent_id: str) -> Order | None:
         return next((order for order in self.engine.orders if order.intent_id == intent_id), None)
 
-    def _count(self, order: Order, quantity: Decimal, paid_usdt: Decimal) -> Order:
+    def _count(self, order: Order, quantity: Decimal, paid_usdt: Decimal, got_usdt: Decimal) -> Order:
+        """`paid_usdt` is the amount traded, `got_usdt` what a sale brought to the wallet after its fee."""
         changed = order.model_copy(
             update={"filled": order.filled + quantity, "paid_usdt": order.paid_usdt + paid_usdt}
         )  # fmt: skip
@@ -302,7 +304,7 @@ class EngineOrders(EngineRows[EngineRow]):
         elif order.purpose == "small":
             self.set_engine(small_usdt=max(ZERO, engine.small_usdt - paid_usdt))
         elif order.purpose == "outflow" and self.releases.open is not None:
-            self.set_releases(self.releases.ready(self.releases.open.ready_usdt + paid_usdt))
+            self.set_releases(self.releases.ready(self.releases.open.ready_usdt + got_usdt))
         elif order.purpose == "rebalance" and engine.rebalance is not None:
             key = f"{order.side.value} {order.asset}"
             done = {**engine.rebalance.done_usdt, key: engine.rebalance.done_usdt.get(key, ZERO) + paid_usdt}

@@ -60,7 +60,7 @@ class Giving:
         engine = self.engine_orders.engine
         orders = any(one.purpose == "outflow" for one in engine.orders)
         if not orders and not any(one.purpose == "outflow" for one in engine.held_sales):
-            self._answer("cash above the buffer, planned cash, and the proceeds of its sales (C10)")
+            self._answer("cash above the buffer, planned cash, and what its sales brought after their fees (C10)")
 
     def end_day(self) -> None:
         """A new day is decided: what is not sold yet is no longer sold for this."""

@@ -134,6 +134,11 @@ class Intake:
     def balances(self, body: BalancesKnown, now_ms: int) -> None:
         self.engine_orders.set_holdings(staked=self._mine(body.staked), earned=self._mine(body.earned))
         self._own(body.coins.get("USDT", ZERO), body.coins, now_ms)
+        # Paid in to this very account it is this engine's inflow; OR-5 distributes what lies in the master account.
+        if came := body.deposits.get("USDT"):
+            self._flow(came, "from outside", comes=True)
+        if went := body.withdrawals.get("USDT"):
+            self._flow(went, "to outside", comes=False)
 
     def _own(self, cash_usdt: Decimal, coins: Mapping[str, Decimal], as_of_ms: int) -> None:
         self.engine_orders.set_holdings(known=True, as_of_ms=as_of_ms, cash_usdt=cash_usdt, coins=self._mine(coins))
@@ -146,21 +151,23 @@ class Intake:
         """C5: incoming USDT is an inflow of the next cycle; coins transferred in kind open no plan."""
         if not body.succeeded or body.from_account is body.to_account:
             return
-        engine, comes = self.engine_orders.engine, body.to_account is Account.CORE_HODL
+        comes = body.to_account is Account.CORE_HODL
         way = f"from {body.from_account}" if comes else f"to {body.to_account}"
         if body.coin != "USDT":
             self.engine_orders.remark("in_kind", f"{body.amount} {body.coin} {way} in kind: no plan is opened (C5)")
             return
+        self._flow(body.amount, f"{way} ({body.purpose})", comes=comes)
+
+    def _flow(self, amount_usdt: Decimal, way: str, *, comes: bool) -> None:
+        engine = self.engine_orders.engine
         if not engine.is_begun:
-            self.engine_orders.remark("capital", f"{usdt(body.amount)} {way} belongs to the first build (CH-6)")
+            self.engine_orders.remark("capital", f"{usdt(amount_usdt)} {way} belongs to the first build (CH-6)")
             return
         if comes:
-            self.engine_orders.set_engine(inflow_usdt=engine.inflow_usdt + body.amount)
+            self.engine_orders.set_engine(inflow_usdt=engine.inflow_usdt + amount_usdt)
         else:
-            self.engine_orders.set_engine(outflow_usdt=engine.outflow_usdt + body.amount)
-        self.engine_orders.remark(
-            "flow", f"{usdt(body.amount)} {way} ({body.purpose}): counted at the next cycle (C5, C10)"
-        )
+            self.engine_orders.set_engine(outflow_usdt=engine.outflow_usdt + amount_usdt)
+        self.engine_orders.remark("flow", f"{usdt(amount_usdt)} {way}: counted at the next cycle (C5, C10)")
 
     # --- control ---
 
@@ -176,19 +183,27 @@ class Intake:
         bad = [f"{scope} is {state}" for scope, state in sorted(risk.items()) if not permits_entries(state)]
         stopped = "; ".join(bad)
         self.engine_orders.set_engine(risk=risk, stopped=stopped)
-        if stopped and not engine.stopped:
-            why = stopped.removesuffix(".")
-            self.engine_orders.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
-            count = len(engine.orders)
-            self.engine_orders.alert(
-                "info" if body.state == "PAUSED" else "critical",
-                "CORE-HODL stops all activity",
-                f"{why}. {count} working orders are withdrawn; nothing is bought, sold or rebalanced until the "
-                "state allows it again. The alert of the risk state says what ends it.",
-                "stopped",
-            )
-            self.engine_orders.withdraw([order.intent_id for order in engine.orders], f"{stopped} (CH-9)")
-            self.engine_orders.drop_held(f"{stopped} (CH-9)")
+        if stopped and stopped != engine.stopped:
+            self._stop(stopped, was_stopped=bool(engine.stopped))
         elif engine.stopped and not stopped:
             self.engine_orders.remark("resume", f"CORE-HODL may act again: {body.scope} is {body.state}")
             self.engine_orders.alert_ended("stopped", f"{body.scope} is {body.state}; CORE-HODL may act again")
+
+    def _stop(self, stopped: str, *, was_stopped: bool) -> None:
+        """The engine stops, or is stopped for other reasons than before: the open alert names those of now."""
+        orders, states = self.engine_orders.engine.orders, self.engine_orders.engine.risk.values()
+        nothing = "Nothing" if was_stopped else f"{len(orders)} working orders are withdrawn; nothing"
+        is_pause = all(permits_entries(state) or state.startswith("PAUSED") for state in states)
+        self.engine_orders.alert(
+            "info" if is_pause else "critical",
+            "CORE-HODL stops all activity",
+            f"{stopped.removesuffix('.')}. {nothing} is bought, sold or rebalanced until the state allows "
+            "it again. The alert of the risk state says what ends it.",
+            "stopped",
+        )
+        if was_stopped:
+            self.engine_orders.remark("stop", f"CORE-HODL remains stopped: {stopped} (CH-9)")
+            return
+        self.engine_orders.remark("stop", f"{stopped}: all activity of CORE-HODL stops (CH-9)")
+        self.engine_orders.withdraw([order.intent_id for order in orders], f"{stopped} (CH-9)")
+        self.engine_orders.drop_held(f"{stopped} (CH-9)")

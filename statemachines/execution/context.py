@@ -61,6 +61,8 @@ class ExecutionContext:
         self._by_venue_order_id: dict[str, ClientOrderIdParts] = {}
         self._balances_to_publish: dict[Account, None] = {}
         self._results: dict[Account, dict[str, Decimal]] = {}
+        self._deposits: dict[Account, dict[str, Decimal]] = {}
+        self._withdrawals: dict[Account, dict[str, Decimal]] = {}
         self._recorded: dict[int, tuple[object, ...]] = {}
 
     # --- commands of this step ---
@@ -103,10 +105,18 @@ class ExecutionContext:
 
     def count_result(self, account: Account, coin: str, amount: Decimal) -> None:
         """Income or expense of this step that is part of results (RULINGS F11), published with the balances."""
+        self._count(self._results, account, coin, amount)
+
+    def count_flow(self, account: Account, coin: str, amount: Decimal) -> None:
+        """What came to the account (positive) or left it in this step other than by a transfer that has ended,
+        published with the balances (RULINGS F11, C5)."""
+        self._count(self._deposits if amount > 0 else self._withdrawals, account, coin, abs(amount))
+
+    def _count(self, counted: dict[Account, dict[str, Decimal]], account: Account, coin: str, amount: Decimal) -> None:
         self.publish_balances(account)
         if amount:
-            results = self._results.setdefault(account, {})
-            results[coin] = add(results.get(coin, Decimal(0)), amount)
+            amounts = counted.setdefault(account, {})
+            amounts[coin] = add(amounts.get(coin, Decimal(0)), amount)
 
     def request_halt(self, parent: ParentOrder, subject: str, reason: str) -> None:
         """A contradiction, or a loop that does not converge: the engine must stop trading.
@@ -200,20 +210,22 @@ class ExecutionContext:
             self.record_order(parent)
         for account in self._balances_to_publish:
             book = self.books[account].book
-            results = self._results.get(account, {})
             self.send(
                 BalancesKnown(
                     account=account,
                     coins=book.holdings(),
                     positions=book.open_positions(),
-                    results=results,
+                    results=self._results.get(account, {}),
+                    deposits=self._deposits.get(account, {}),
+                    withdrawals=self._withdrawals.get(account, {}),
                     staked=book.staked(),
                     earned=book.earned(),
                 )
             )
         self.touched.clear()
         self._balances_to_publish.clear()
-        self._results.clear()
+        for counted in (self._results, self._deposits, self._withdrawals):
+            counted.clear()
         out, self.out = self.out, []
         return out
 

@@ -106,6 +106,11 @@ def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) ->
         _look_up(context, work, 0.0)
     elif refused.fault == "transient" and work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
+    elif refused.fault == "transient" and work.looks:
+        # An earlier attempt had no answer: that this one was refused says nothing about it.
+        work.reason = why
+        _move(context, work, "lose", why)
+        _look_up_later(context, work, why)
     else:
         _failed(context, work, why)
 
@@ -125,10 +130,19 @@ def _looked_up(context: ExecutionContext, work: TransferWork, state: TransferSta
     elif work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
     else:
-        _failed(context, work, "the exchange never received it and the retries are exhausted")
+        # It may still land. Under the same id it is made once, however often it is sent; given up, it would be
+        # requested anew under another one.
+        _count_look(context, work, "the exchange never received it")
+        send(context, work, patience_s(context, work.looks))
 
 
 def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> None:
+    _count_look(context, work, why)
+    _look_up(context, work, patience_s(context, work.looks))
+
+
+def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None:
+    """One more look-up without a result; an alert is raised when there are many."""
     work.looks += 1
     if work.looks == context.parameters.loop_limit:
         ordered = work.ordered
@@ -139,7 +153,6 @@ def _look_up_later(context: ExecutionContext, work: TransferWork, why: str) -> N
             f"({ordered.transfer_id}): {why}. The look-up is repeated until the exchange responds.",
             f"transfer:{ordered.transfer_id}",
         )
-    _look_up(context, work, patience_s(context, work.looks))
 
 
 def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
@@ -157,11 +170,11 @@ def _done(context: ExecutionContext, work: TransferWork) -> None:
 
 
 def take_landed(context: ExecutionContext, row: TransactionRow) -> bool:
-    """A row of the log of a transfer that ended here because the exchange did not show it, and that was made all the
-    same: an id of ours stays ours. It is booked, and its rows are expected. False when the row is of no such transfer.
-    """
+    """A row of the log of a transfer that was refused here at last, and that an earlier attempt without an answer made
+    all the same: an id of ours stays ours. It is booked, and its rows are expected. False when the row is of no such
+    transfer."""
     for work in context.transfers.known():
-        is_uncertain = work.looks > 0 and work.attempts > len(context.parameters.retry_delays_s)
+        is_uncertain = work.looks > 0 and work.attempts > 1
         if work.state is not TransferState.FAILED or not is_uncertain or (row.time_ms or 0) < work.requested_ms:
             continue
         ordered = work.ordered
@@ -175,12 +188,12 @@ def take_landed(context: ExecutionContext, row: TransactionRow) -> bool:
         context.alert(
             "warning",
             "a transfer that counted as failed was made",
-            f"{text} ({ordered.transfer_id}, {ordered.purpose}): the exchange had not shown it in "
-            f"{work.looks} look-ups. It was booked as the transfer that it is; what was ordered in its place meanwhile "
-            "was moved as well, which the allocation corrects. No action is required.",
+            f"{text} ({ordered.transfer_id}, {ordered.purpose}): one of its {work.attempts} requests had no answer and "
+            "the last one was refused. It was booked as the transfer that it is; what was ordered in its place was "
+            "moved as well, which the allocation corrects. No action is required.",
         )
-        context.publish_balances(ordered.from_account)
-        context.publish_balances(ordered.to_account)
+        for account, amount in legs.items():
+            context.count_flow(account, ordered.coin, amount)  # its end was reported as a failure
         return True
     return False
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.commands import Remark
+from statemachines.commands import Alert, AlertEnded, Remark
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.funding.machine import FundingState
+from statemachines.funding.pair import shared_out
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import basis, basis_run, split_payment
 from statemachines.funding.state import AssetRow, RiskView
@@ -170,12 +171,16 @@ class Intake:
         if asset is None:
             return
         row = self.pair_orders.assets[asset]
-        short_before = row.pair.short
+        pair, short_before = row.pair, row.pair.short
         if body.category == SPOT:
             self._learn_fee(asset, body)
-            self.pair_orders.set_holdings(asset, now_ms, coins=body.position_quantity - row.outside_coins)
+            fee = body.fee if body.fee_coin == asset else ZERO
+            own = pair.coins + body.side.sign * body.quantity - fee
+            self._hold(asset, now_ms, coins=(own, body.position_quantity))
         else:
-            self.pair_orders.set_holdings(asset, now_ms, short=max(ZERO, row.outside_position - body.position_quantity))
+            own = max(ZERO, pair.short - body.side.sign * body.quantity)
+            self._hold(asset, now_ms, short=(own, -body.position_quantity))
+        self._report_outside(asset, row)
         self.pair_orders.set_engine(cash_usdt=body.cash_usdt)
         self._book(asset, body)
         if self.pair_orders.assets[asset].pair.operation is None:
@@ -221,19 +226,53 @@ class Intake:
             return
 
     def balances(self, body: BalancesKnown, now_ms: int) -> None:
-        """OR-9: after a restart both legs are compared with the pair; external holdings are set aside."""
+        """OR-9: both legs are compared with the pair. What no order or fee of ours explains is set aside; what is gone
+        is gone, also while orders are under way: their fills are reported before."""
         for asset, row in list(self.pair_orders.assets.items()):
             coins = body.coins.get(asset, ZERO)
             position = body.positions.get(f"{asset}USDT", (ZERO, ZERO))[0]
             idle = row.state is FundingState.MONITORING and row.pair.operation is None
             if idle:
                 self._set_aside(asset, coins, position)
-                continue
-            row = self.pair_orders.assets[asset]
-            short = max(ZERO, row.outside_position - position)
-            self.pair_orders.set_holdings(asset, now_ms, coins=coins - row.outside_coins, short=short)
-            if row.pair.operation is None:
+            else:
+                self._hold(asset, now_ms, coins=(row.pair.coins, coins), short=(row.pair.short, -position))
+            self._report_outside(asset, row)
+            if not idle and row.pair.operation is None:
                 self.pair_orders.protect(asset, row.pair.short, now_ms)
+
+    def _hold(self, asset: str, now_ms: int, **legs: tuple[Decimal, Decimal]) -> None:
+        """Per leg what should be ours and what the account holds (a short counts as positive)."""
+        row = self.pair_orders.assets[asset]
+        outside = {"coins": row.outside_coins, "short": -row.outside_position}
+        own = {}
+        for leg, (expected, total) in legs.items():
+            own[leg], outside[leg] = shared_out(expected, outside[leg], total)
+        if "short" in own:
+            own["short"] = max(ZERO, own["short"])  # an exact zero, by which a row is recognised as idle
+        self.pair_orders.set(asset, outside_coins=outside["coins"], outside_position=-outside["short"])
+        self.pair_orders.set_holdings(asset, now_ms, **own)
+
+    def _report_outside(self, asset: str, before: AssetRow) -> None:
+        """OR-9: what is not ours is reported as long as it is there, and never traded."""
+        row, symbol = self.pair_orders.assets[asset], f"{asset}USDT"
+        was = (before.outside_coins, before.outside_position)
+        if was == (row.outside_coins, row.outside_position):
+            return
+        condition = f"outside:{asset}"
+        text = f"{row.outside_coins:f} {asset} and a position of {row.outside_position:f} {symbol}"
+        self.pair_orders.out.append(self.pair_orders.machine(asset).remark("set_aside", f"not ours: {text}", {}))
+        if row.outside_coins == 0 and row.outside_position == 0:
+            self.pair_orders.out.append(AlertEnded(condition, "the account holds nothing that is not ours any more"))
+            return
+        self.pair_orders.out.append(
+            Alert(
+                "warning",
+                f"FUNDING {asset}: holdings are not ours",
+                f"No order of this system explains {text} in FUNDING's account. They are set aside, shown and never "
+                "traded (OR-9). Find out who trades in this account.",
+                condition,
+            )
+        )
 
     def _set_aside(self, asset: str, coins: Decimal, position: Decimal) -> None:
         """Coins or a position found while no pair is open are EXTERNAL: never traded; dust of our own sales stays

@@ -159,6 +159,17 @@ class Step(NamedTuple):
     orders: tuple[Order, ...] = ()
 
 
+def shared_out(own: Decimal, outside: Decimal, total: Decimal) -> tuple[Decimal, Decimal]:
+    """OR-9: how much of `total` is ours and how much is not, when `own` and `outside` were known before. What is more
+    than both belongs to no order of ours; what is missing is taken from what is not ours first."""
+    surplus = total - own - outside
+    if surplus == 0:
+        return total - outside, outside
+    if surplus < 0:
+        own = max(ZERO, min(own, own + surplus + max(outside, ZERO)))
+    return own, total - own
+
+
 def is_hedged(pair: Pair, tolerance: Decimal) -> bool:
     """FU-4: whether the delta is within the tolerance of the position, regardless of the price."""
     return abs(pair.residual) <= tolerance * max(pair.coins, pair.short)
@@ -197,7 +208,7 @@ def closing_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     if market.spot.tradable(coins, market.spot_price):
         orders.append(Order(SPOT, Side.SELL, coins))
     if not pair.is_dust:
-        lots = _in_lots(min(pair.short, most), market.perp)
+        lots = in_lots(min(pair.short, most), market.perp)
         orders.append(Order(LINEAR, Side.BUY, lots or pair.short, closes_rest=lots == 0))
     return tuple(orders)
 
@@ -226,7 +237,7 @@ def unwind_orders(pair: Pair, market: PairMarket) -> tuple[Order, ...]:
     """FU-4: reduce the larger leg to the one that cannot be filled."""
     if pair.residual >= 0:
         return trim_orders(pair, market)
-    quantity = _in_lots(min(pair.short, market.perp.ceil_qty(-pair.residual)), market.perp)
+    quantity = in_lots(min(pair.short, market.perp.ceil_qty(-pair.residual)), market.perp)
     return (Order(LINEAR, Side.BUY, min(quantity, market.perp_most)),) if quantity > 0 else ()
 
 
@@ -277,7 +288,7 @@ def _closing_step(orders: tuple[Order, ...], operation: Operation, now_ms: int, 
     return Step(Next.SEND, orders=orders) if now_ms >= due_ms else Step(Next.WAIT, due_ms)
 
 
-def _in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
+def in_lots(quantity: Decimal, instrument: Instrument) -> Decimal:
     """The part that the venue accepts as a reduce-only order; 0 when the quantity is below a lot."""
     lots = instrument.floor_qty(quantity)
     return lots if lots >= instrument.min_qty else ZERO

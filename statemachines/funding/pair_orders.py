@@ -19,6 +19,7 @@ from statemachines.funding.pair import (
     Order,
     PairMarket,
     closing_orders,
+    in_lots,
     is_naked,
     next_step,
     trim_orders,
@@ -233,6 +234,7 @@ class PairOrders(EngineRows[EngineRow]):
 
     def advance(self, asset: str, now_ms: int) -> None:
         """Take the operation's next step, if one is due."""
+        self._spare_what_is_not_ours(asset, now_ms)
         row, market = self.assets[asset], self.market(asset)
         operation = row.pair.operation
         if operation is None or market is None:
@@ -343,6 +345,7 @@ class PairOrders(EngineRows[EngineRow]):
 
     def close_if_fresh(self, asset: str, now_ms: int, immediately: bool = False) -> None:
         """Send the closing orders of a pair in EXIT that has none under way."""
+        self._spare_what_is_not_ours(asset, now_ms)
         row, market = self.assets[asset], self.market(asset)
         if row.state is not FundingState.EXIT or row.pair.operation is not None or market is None:
             return
@@ -388,14 +391,23 @@ class PairOrders(EngineRows[EngineRow]):
         self.out.append(self.machine(asset).remark("trim", reason, {}))
         self.send(asset, Action.TRIM, orders, reason, now_ms)
 
-    def keep_dust(self, asset: str, now_ms: int) -> None:
-        """X1: the exchange refuses to close a short below a lot: it stays in the account and is no longer traded."""
+    def _spare_what_is_not_ours(self, asset: str, now_ms: int) -> None:
+        """X1, OR-9: quantity 0 closes the whole position, also what is not ours."""
+        row, market = self.assets[asset], self.market(asset)
+        is_leaving = row.state is FundingState.EXIT and (row.pair.operation is None or row.pair.operation.ended)
+        if not is_leaving or market is None or row.outside_position == 0 or row.pair.is_dust:
+            return
+        if not in_lots(row.pair.short, market.perp):
+            self.keep_dust(asset, now_ms, "cannot be closed without what is not ours")
+
+    def keep_dust(self, asset: str, now_ms: int, why: str = "the exchange refuses to close it") -> None:
+        """X1: a short below a lot that cannot be closed stays in the account and is no longer traded."""
         row = self.assets[asset]
         short = row.pair.short
         self.set_holdings(asset, now_ms, dust_short=short)
         text = (
-            f"A short of {short} {asset}, {short * row.perp_price:.2f} USDT, is below a lot and the exchange refuses "
-            "to close it. It stays in the account, counts in equity and delta, and the engine continues without it. No "
+            f"A short of {short} {asset}, {short * row.perp_price:.2f} USDT, is below a lot and {why}. "
+            "It stays in the account, counts in equity and delta, and the engine continues without it. No "
             "action is required."
         )
         self.out.append(self.machine(asset).remark("dust", text, {"short": str(short)}))

@@ -123,15 +123,46 @@ def read_from_ms(entries: Iterable[LedgerEntry], from_ms: int = 0) -> int:
     return max(opening_ms, max(from_ms, first_ms) - BOOKED_WITHIN_MS, 0)
 
 
+class Traded(NamedTuple):
+    """The signed quantity of a perpetual that one execution added to its position."""
+
+    symbol: str
+    quantity: Decimal
+    time_ms: int
+
+
+def positions_at(at_ms: int, now: Mapping[str, Decimal], traded: Iterable[Traded]) -> dict[str, Decimal]:
+    """The signed quantities at an instant: those of now without what was executed since."""
+    found = dict(now)
+    for one in traded:
+        if one.time_ms > at_ms:
+            found[one.symbol] = add(found.get(one.symbol, ZERO), one.quantity.copy_negate())
+    return {symbol: quantity for symbol, quantity in found.items() if quantity}
+
+
 def compare_positions(
     account: str, ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]
 ) -> tuple[list[Figure], list[Difference]]:
-    """Signed quantities by symbol, to the last unit."""
+    """Signed quantities by symbol, to the last unit; both sides as of one instant (`positions_at`)."""
     figures = [
         Figure(account, "position", symbol, ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
         for symbol in sorted({*ours, *theirs})
     ]
     return figures, [_sum_difference(figure, "position") for figure in figures if not figure.is_equal]
+
+
+def earn_at(
+    at_ms: int, now: Mapping[str, Decimal], rows: Iterable[TransactionRow], yields: Iterable[EarnYield]
+) -> dict[str, Decimal]:
+    """What Earn held at an instant: what it holds now without what was staked, redeemed and paid since."""
+    found = dict(now)
+    for row in rows:
+        if row.transaction_type in FLEXIBLE_STAKING and row.coin and _time(row) > at_ms:
+            found[row.coin] = add(found.get(row.coin, ZERO), row.change or ZERO)
+    for one in yields:
+        if one.paid_ms > at_ms:
+            found[one.coin] = add(found.get(one.coin, ZERO), one.amount.copy_negate())
+    return {coin: amount for coin, amount in found.items() if amount}
 
 
 def compare_earn(
@@ -141,8 +172,8 @@ def compare_earn(
     yields: Iterable[EarnYield] = (),
     now_ms: int = 0,
 ) -> EarnCheck:
-    """What flexible Earn products hold, by coin, to the last unit; `entries` are all postings of the account, `yields`
-    the payments of the last `YIELD_READ_WITHIN_MS`.
+    """What flexible Earn products hold, by coin, to the last unit; `entries` are all postings of the account up to the
+    instant of `in_earn` (`earn_at`), `yields` the payments of the last `YIELD_READ_WITHIN_MS` before it.
 
     Yield is paid during the day and read at its end. What is paid and not booked yet is left out of the exchange's side
     if it is the whole difference, to the last unit; otherwise it explains nothing."""

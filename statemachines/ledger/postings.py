@@ -86,6 +86,8 @@ def fill_posting(report: ExecutionReport, base_coin: str, quote_coin: str, reali
     else:
         lines = _pair(account, WALLET, TRADING, quote_coin, realized_pnl)
     lines += _pair(account, FEES, WALLET, report.fee_coin or quote_coin, report.fee)
+    for coin, amount in report.extra_fees:
+        lines += _pair(account, FEES, WALLET, coin, amount)
     verb = "bought" if report.side is Side.BUY else "sold"
     return balanced(
         PostingFact(

@@ -15,6 +15,9 @@ SHARE_OF_VOLUME = Decimal("0.01")
 SLICE_PACE_MS = MINUTE_MS
 """Entries, tranches, rebalances and deployments place at most one slice in this time; exits do not wait."""
 
+MAX_CONDITIONAL_ORDERS = 10
+"""Conditional orders of one perpetual that Bybit takes at once from an account."""
+
 
 def slice_of(
     quantity: Decimal, price: Decimal, is_maker: bool, mean_volume: Decimal | None, instrument: Instrument

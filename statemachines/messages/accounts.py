@@ -31,7 +31,9 @@ class BalancesKnown(Body):
     """Balances and positions of an account as booked, after reconciliation or a transfer.
 
     `results` is income less expense by coin that these balances contain for the first time (interest, bonuses,
-    conversions); any other difference to the message before came from or went to outside (RULINGS F11).
+    conversions); any other difference to the message before came from or went to outside (RULINGS F11). `deposits` and
+    `withdrawals` are the parts of it that are known one by one, each above 0: rows of the exchange's log that none of
+    our transfers explains.
     `coins` includes what is `staked`, by coin, of the account that stakes (CH-10); `earned` is its Earn income by coin
     since the first start.
     """
@@ -42,6 +44,8 @@ class BalancesKnown(Body):
     coins: dict[str, Decimal]
     positions: dict[str, tuple[Decimal, Decimal]]
     results: dict[str, Decimal] = Field(default_factory=dict)
+    deposits: dict[str, Decimal] = Field(default_factory=dict)
+    withdrawals: dict[str, Decimal] = Field(default_factory=dict)
     staked: dict[str, Decimal] = Field(default_factory=dict)
     earned: dict[str, Decimal] = Field(default_factory=dict)
 

@@ -188,6 +188,13 @@ class Fill(Body):
     position_price: Decimal
     cash_usdt: Decimal
 
+    @property
+    def proceeds_usdt(self) -> Decimal:
+        """What a spot sale brought to the wallet, after its fee; 0 for a purchase."""
+        if self.side is Side.BUY:
+            return Decimal(0)
+        return self.quantity * self.price - (self.fee if self.fee_coin == "USDT" else Decimal(0))
+
 
 class IntentWorking(Body):
     """The exchange confirmed that an order of the intent rests (for stops: that the protection exists)."""

@@ -15,8 +15,10 @@ from statemachines.facts import PerformanceFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, StakingForgone, TransferEnded
 from statemachines.messages.orders import Fill
 from statemachines.performance.tally import ZERO, Tally
+from statemachines.portfolio.amounts import decimals_of, texts_of
 from statemachines.portfolio.equity import USDT, coin_value_usdt, spot_key
-from statemachines.portfolio.holdings import AccountHoldings, decimals_of, texts_of
+from statemachines.portfolio.flows import Flows, period_return
+from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.state_store import RowKind
 from statemachines.values import ACCOUNT_OF, DAY_MS, ENGINE_OF, ENGINES, ActorName, Side
 
@@ -124,27 +126,27 @@ class PerformanceTracker:
                 _value(self._forgone.get(engine, Yield()).since(), portfolio.prices),
             )
             equity_usdt = portfolio.accounts[account].equity_usdt
-            flow_usdt = book.flow_usdt([account])
-            facts.append(self._record(str(engine), equity_usdt, flow_usdt, tally, staking, close_ms))
+            flows = book.flows_of([account])
+            facts.append(self._record(str(engine), equity_usdt, flows, tally, staking, close_ms))
             whole.add(tally)
             whole_staking = Staking(*(x + y for x, y in zip(whole_staking, staking, strict=True)))
-        flow_usdt = book.flow_usdt(portfolio.accounts)
-        facts.append(self._record(TOTAL, portfolio.equity_usdt, flow_usdt, whole, whole_staking, close_ms))
+        flows = book.flows_of(portfolio.accounts)
+        facts.append(self._record(TOTAL, portfolio.equity_usdt, flows, whole, whole_staking, close_ms))
         self._tallies.clear()
         for one in (*self._earned.values(), *self._forgone.values()):
             one.counted = dict(one.total)
         return facts
 
     def _record(
-        self, name: str, equity_usdt: Decimal, flow_usdt: Decimal, tally: Tally, staking: Staking, close_ms: int
+        self, name: str, equity_usdt: Decimal, flows: Flows, tally: Tally, staking: Staking, close_ms: int
     ) -> PerformanceFact:
         before, self._equity_usdt[name] = self._equity_usdt.get(name), equity_usdt
         return PerformanceFact(
             day_ms=close_ms - DAY_MS,
             engine=name,
             equity_usdt=equity_usdt,
-            flow_usdt=flow_usdt,
-            day_return=None if before is None else day_return(before, equity_usdt, flow_usdt),
+            flow_usdt=flows.net_usdt,
+            day_return=None if before is None else period_return(before, flows, equity_usdt),
             staked_usdt=staking.staked_usdt,
             earned_usdt=staking.earned_usdt,
             forgone_usdt=staking.forgone_usdt,
@@ -187,13 +189,6 @@ class PerformanceTracker:
     def restore_closes(self, data: Mapping[str, Any]) -> None:
         """Restore from the result of `closes_data`."""
         self._equity_usdt = decimals_of(data["equity_usdt"])
-
-
-def day_return(before_usdt: Decimal, equity_usdt: Decimal, flow_usdt: Decimal) -> Decimal | None:
-    """The day's return as a fraction: equity now over equity at the last close with the flows since, less 1, as RM-3
-    measures it. None where nothing was invested."""
-    base = before_usdt + flow_usdt
-    return equity_usdt / base - 1 if base > ZERO else None
 
 
 def _value(coins: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:

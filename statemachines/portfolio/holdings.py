@@ -1,21 +1,26 @@
 """The risk manager's view of all accounts: holdings from the order manager's messages, prices from closed bars.
 
 The order manager's figures are absolute (balances after a fill), so nothing is summed up that is reported as a total.
-Deposits, withdrawals and transfers are kept per account as `flows`, so that results can be measured without them
+Deposits, withdrawals and transfers are kept per account as flows, so that results can be measured without them
 (RULINGS F11).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from statemachines.actor_logic import StateRow
 from statemachines.facts import BarFact, PortfolioFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, Portfolio, TransferEnded
 from statemachines.messages.orders import Fill
+from statemachines.portfolio.amounts import decimals_of, texts_of
 from statemachines.portfolio.equity import USDT, ZERO, Holdings, coin_value_usdt, price_key, spot_key
+from statemachines.portfolio.flows import AccountFlows, Flows
 from statemachines.portfolio.volumes import HourlyVolumes
+from statemachines.state_store import RowKind
 from statemachines.values import DAY_MS, ENGINE_OF, HOUR_MS, SPOT, Account, Category, Instrument
 
 REQUIRED_ACCOUNTS: tuple[Account, ...] = tuple(sorted(ENGINE_OF))
@@ -31,7 +36,7 @@ class AccountHoldings:
         self._balances: dict[Account, dict[str, Decimal]] = {}
         self._positions: dict[Account, dict[str, tuple[Decimal, Decimal]]] = {}
         self._balances_cause: dict[Account, str] = {}
-        self.flows: dict[Account, dict[str, Decimal]] = {}
+        self._flows: dict[Account, AccountFlows] = defaultdict(AccountFlows)
         self.prices: dict[str, Decimal] = {}
         self.price_ms: dict[str, int] = {}
         self.volumes = HourlyVolumes()
@@ -40,13 +45,18 @@ class AccountHoldings:
 
     def take_balances(self, body: BalancesKnown, cause: str) -> None:
         """Balances and positions as booked; a difference that is neither expected nor a result is an external flow.
+        Where the message names what came and what went and that is all of it, the two are summed apart.
 
         `cause` is the message's cause: a transfer that ended in the same decision is already included in these figures.
         """
-        before = self._balances.get(body.account, {})
-        for coin in sorted({*before, *body.coins, *body.results}):
+        before, flows = self._balances.get(body.account, {}), self._flows[body.account]
+        for coin in sorted({*before, *body.coins, *body.results, *body.deposits, *body.withdrawals}):
             change = body.coins.get(coin, ZERO) - before.get(coin, ZERO)
-            self._add_flow(body.account, coin, change - body.results.get(coin, ZERO))
+            flow = change - body.results.get(coin, ZERO)
+            came, went = body.deposits.get(coin, ZERO), body.withdrawals.get(coin, ZERO)
+            parts = (came, -went) if came - went == flow else (flow,)
+            for part in parts:
+                flows.add(coin, part)
         self._balances[body.account] = dict(body.coins)
         self._positions[body.account] = {s: p for s, p in body.positions.items() if p[0] != ZERO}
         self._balances_cause[body.account] = cause
@@ -75,12 +85,16 @@ class AccountHoldings:
         """A transfer between accounts, unless the same decision's `BalancesKnown` already includes it."""
         if not body.succeeded:
             return
-        for account, amount in ((body.from_account, -body.amount), (body.to_account, body.amount)):
-            balances = self._balances.get(account)
-            if balances is None or (cause and self._balances_cause.get(account) == cause):
+        sides = (body.from_account, body.to_account, -body.amount), (body.to_account, body.from_account, body.amount)
+        for account, other, amount in sides:
+            balances, flows = self._balances.get(account), self._flows[account]
+            if balances is None:
                 continue
-            balances[body.coin] = balances.get(body.coin, ZERO) + amount
-            self._add_flow(account, body.coin, amount)
+            if cause and self._balances_cause.get(account) == cause:
+                flows.take_back(body.coin, amount)
+            else:
+                balances[body.coin] = balances.get(body.coin, ZERO) + amount
+            flows.transferred(other, body.coin, amount)
 
     def take_bars(self, bars: Sequence[BarFact]) -> None:
         """Closed bars; the newest close of each symbol is its price, the hourly ones give its volume."""
@@ -134,29 +148,22 @@ class AccountHoldings:
         key = price_key(category, symbol)
         return (self.prices[key], self.price_ms[key]) if key in self.prices else None
 
-    def flow_usdt(self, accounts: Iterable[Account]) -> Decimal:
-        """Net flow into the accounts together since `clear_flows`, at the last closed prices.
+    def flows_of(self, accounts: Collection[Account]) -> Flows:
+        """What came to the accounts together and what left them since `clear_flows`, at the last closed prices;
+        transfers between two of them are none.
 
         Flows in coins that none of our instruments values are left out, as the coins themselves are.
         """
-        total = ZERO
-        for account in accounts:
-            for coin, amount in self.flows.get(account, {}).items():
-                if coin == USDT or spot_key(coin) in self.prices:
-                    total += coin_value_usdt(coin, amount, self.prices)
-        return total
+        parts = [self._flows[account].totals(accounts, self._value_usdt) for account in accounts]
+        return Flows(sum((one.inflow_usdt for one in parts), ZERO), sum((one.outflow_usdt for one in parts), ZERO))
+
+    def _value_usdt(self, coin: str, amount: Decimal) -> Decimal:
+        is_valued = coin == USDT or spot_key(coin) in self.prices
+        return coin_value_usdt(coin, amount, self.prices) if is_valued else ZERO
 
     def clear_flows(self) -> None:
         """Reset the flows once a measurement has taken them into account."""
-        self.flows.clear()
-
-    def _add_flow(self, account: Account, coin: str, amount: Decimal) -> None:
-        if amount == ZERO:
-            return
-        flows = self.flows.setdefault(account, {})
-        flows[coin] = flows.get(coin, ZERO) + amount
-        if flows[coin] == ZERO:
-            del flows[coin]
+        self._flows.clear()
 
     # --- durability ---
 
@@ -167,13 +174,12 @@ class AccountHoldings:
             "balances": texts_of(self._balances.get(account, {})),
             "positions": {s: [str(q), str(p)] for s, (q, p) in sorted(self._positions.get(account, {}).items())},
             "cause": self._balances_cause.get(account, ""),
-            "flows": texts_of(self.flows.get(account, {})),
+            "flows": self._flows[account].to_data(),
         }
 
     def restore_account(self, account: Account, data: Mapping[str, Any]) -> None:
         """Restore from the result of `account_data`."""
-        if data["flows"]:
-            self.flows[account] = decimals_of(data["flows"])
+        self._flows[account] = AccountFlows.of(data["flows"])
         if not data["known"]:
             return
         self._balances[account] = decimals_of(data["balances"])
@@ -190,14 +196,17 @@ class AccountHoldings:
             self.prices[key], self.price_ms[key] = Decimal(price), int(close_ms)
 
 
-def texts_of(amounts: Mapping[str, Decimal]) -> dict[str, str]:
-    """Amounts by name as a durable row keeps them."""
-    return {coin: str(amount) for coin, amount in sorted(amounts.items())}
+def _netted_flows(row: StateRow) -> StateRow:
+    """Schema 1 summed what came and what went to one figure per coin."""
+    net = decimals_of(row.data["flows"])
+    flows = AccountFlows()
+    for coin, amount in net.items():
+        flows.add(coin, amount)
+    return row._replace(schema=2, data={**row.data, "flows": flows.to_data()})
 
 
-def decimals_of(texts: Mapping[str, str]) -> dict[str, Decimal]:
-    """From the result of `texts_of`."""
-    return {coin: Decimal(text) for coin, text in texts.items()}
+ACCOUNTS = RowKind("account:", 2, {1: _netted_flows})
+"""The rows of the accounts, and their former shape."""
 
 
 def portfolio_fact(portfolio: Portfolio) -> PortfolioFact:

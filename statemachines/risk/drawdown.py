@@ -1,8 +1,7 @@
 """Drawdown (RM-3, RULINGS F11): results per group of engines excluding transfers, at daily closes.
 
-A group's result is kept as an index that is multiplied by each day's return. Transfers between accounts happen right
-after a daily close, so a day's return is equity now over (equity at the last close + net inflow since).
-FUNDING's transfers to TACTICAL are such flows: its results are measured before them.
+A group's result is kept as an index that is multiplied by each day's factor, which leaves flows out
+(`statemachines.portfolio.flows`). FUNDING's transfers to TACTICAL are such flows: its results are measured before them.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from statemachines.portfolio.flows import Flows, period_factor, period_return
 from statemachines.risk.machine import Level
 from statemachines.risk.parameters import DrawdownGroup
 
@@ -28,21 +28,22 @@ class Track(NamedTuple):
     equity_usdt: Decimal | None = None
 
 
-def next_track(track: Track, equity_usdt: Decimal, flow_usdt: Decimal) -> Track:
-    """The track after one more daily close; `flow_usdt` is the net flow into the group since the last one.
+def next_track(track: Track, equity_usdt: Decimal, flows: Flows) -> Track:
+    """The track after one more daily close; `flows` are those over the group's border since the last one.
 
-    With nothing invested (base not above zero) there is no return to measure: the index is unchanged.
+    Without capital there is no return to measure: the index is unchanged.
     """
     if track.equity_usdt is None:
         return track._replace(equity_usdt=equity_usdt)
-    base = track.equity_usdt + flow_usdt
-    result = track.result * equity_usdt / base if base > ZERO else track.result
+    factor = period_factor(track.equity_usdt, flows, equity_usdt)
+    result = track.result if factor is None else track.result * factor
     return Track(result, max(track.peak, result), equity_usdt)
 
 
 def rebased(track: Track) -> Track:
-    """Measurement restarts from here: the operator has set NORMAL."""
-    return track._replace(peak=track.result)
+    """Measurement restarts from here: the operator has set NORMAL. Also after everything was lost: an index of 0 would
+    never move again."""
+    return track._replace(result=ONE, peak=ONE)
 
 
 def fall_from_peak(track: Track) -> Decimal:
@@ -59,11 +60,9 @@ def demanded_level(fall: Decimal, group: DrawdownGroup) -> Level:
     return Level.NORMAL
 
 
-def one_day_fall(before_usdt: Decimal, now_usdt: Decimal, external_flow_usdt: Decimal) -> Decimal:
+def one_day_fall(before_usdt: Decimal, now_usdt: Decimal, flows: Flows) -> Decimal:
     """The portfolio's fall from daily close to daily close, external flows excluded (RM-3, RULINGS F11).
 
-    Positive = fallen, as a fraction of the earlier close; 0 when there was no equity before.
+    Positive = fallen, as a fraction; 0 when there was no capital.
     """
-    if before_usdt <= ZERO:
-        return ZERO
-    return ONE - (now_usdt - external_flow_usdt) / before_usdt
+    return -(period_return(before_usdt, flows, now_usdt) or ZERO)

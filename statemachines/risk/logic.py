@@ -34,10 +34,10 @@ from statemachines.messages.orders import Fill, Intent, IntentEnded, MoveStop, W
 from statemachines.performance.tracker import PERFORMANCE, PerformanceTracker, rows_of
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.portfolio.equity import USDT
-from statemachines.portfolio.holdings import portfolio_fact
+from statemachines.portfolio.holdings import ACCOUNTS, portfolio_fact
 from statemachines.portfolio.volumes import HOURS
 from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
-from statemachines.risk.machine import COMPONENT_RULE, GLOBAL, Level, RiskStateName
+from statemachines.risk.machine import COMPONENT_RULE, GLOBAL, SCOPE_ROWS, Level, RiskStateName
 from statemachines.risk.measurements import RESULTS, Results
 from statemachines.risk.operator.carry_out import carry_out
 from statemachines.risk.operator.flattening import Flattening
@@ -72,7 +72,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = StateDialect(RESULTS, PERFORMANCE)
+    dialect = StateDialect(RESULTS, PERFORMANCE, ACCOUNTS, SCOPE_ROWS)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()
@@ -415,14 +415,14 @@ class RiskManagerLogic:
     def _row(self, key: str) -> StateRow:
         kind, _, which = key.partition(":")
         if kind == "account":
-            return StateRow(key, "", SCHEMA, self._book.account_data(Account(which)))
+            return StateRow(key, "", ACCOUNTS.schema, self._book.account_data(Account(which)))
         if kind == "engine":
             return StateRow(key, "", SCHEMA, self._gate.to_data(ActorName(which)))
         if kind == "performance":
             return StateRow(key, "", PERFORMANCE.schema, self._performance.engine_data(ActorName(which)))
         if kind == "scope":
             state, data = self._states.to_data(which)
-            return StateRow(key, state, SCHEMA, data)
+            return StateRow(key, state, SCOPE_ROWS.schema, data)
         return StateRow(key, "", RESULTS.schema if key == RESULTS.prefix else SCHEMA, self._whole[kind][0]())
 
     def _control_data(self) -> dict[str, Any]:

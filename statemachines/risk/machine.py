@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry, JournalLine, Remark
 from statemachines.fsm import Row, StateMachine, Table
 from statemachines.limits.entry_gate import GLOBAL_SCOPE, permits_entries
 from statemachines.limits.operator_scopes import FLATTEN
+from statemachines.state_store import RowKind
 
 GLOBAL = GLOBAL_SCOPE
 
@@ -100,6 +102,8 @@ OPERATOR_RULE = "operator"
 COMPONENT_RULE = "component"
 """The rule of a component that is FAULTED is this, a colon, and its name (OR-8)."""
 DRAWDOWN_RULE = "drawdown"
+_DEMANDING = frozenset({"reduce_only", "halt", FLATTEN})
+"""Commands that hold a state until another command."""
 RULE = "rule"
 """The prefix of `who` when a rule has changed the state."""
 
@@ -110,6 +114,7 @@ class RiskMachine(StateMachine[RiskStateName]):
 
     `level` is what rules demand or have demanded less than 24 h ago; `readings` are those of the exchange that are bad,
     which hold REDUCE_ONLY as long as they are, without calm afterwards (R2). The state is the stricter one of both.
+    `reasons` has who brought each of them about and why, `is_closing` whether the operator flattens the scope (R3).
     """
 
     TABLE = RISK_TABLE
@@ -120,6 +125,8 @@ class RiskMachine(StateMachine[RiskStateName]):
         self.level = Level.NORMAL
         self.demands: dict[str, Level] = {}
         self.readings: set[str] = set()
+        self.reasons: dict[str, tuple[str, str]] = {}
+        self.is_closing = False
         self.calm_since_ms: int | None = None
         self.entries_blocked_until_ms: int | None = None
         self.reason = "nothing has happened yet"
@@ -129,30 +136,49 @@ class RiskMachine(StateMachine[RiskStateName]):
 
     @property
     def explanation(self) -> str:
-        """The reason for the state, and the person who set it, if any: for places that do not show `who` separately."""
-        return self.reason if self.who.startswith(RULE) else f"{self.who}: {self.reason}"
+        """Why the state holds now: the reasons of all that demand it, that of its last change first, each with the
+        person who gave it, if any. When nothing demands it any more (24 h of calm), the reason of its last change."""
+        first = (self.who, self.reason)
+        others = [one for one in self._causes() if one != first]
+        if self.state is _S.PAUSED or not others:
+            return _sentence(first)
+        return "; also: ".join(
+            [*(_sentence(one).removesuffix(".") for one in (first, *others[:-1])), _sentence(others[-1])]
+        )
+
+    def _causes(self) -> list[tuple[str, str]]:
+        """Who and why, of all that demand the level in force, in the order of the rules' names."""
+        rules = {rule for rule, level in self.demands.items() if level is self.in_force}
+        if self.in_force is Level.REDUCE_ONLY:
+            rules |= self.readings
+        return list(dict.fromkeys(self.reasons[rule] for rule in sorted(rules)))
 
     # --- rules ---
 
     def demand(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalLine]:
         """A rule's reading is bad: it demands `level` until it is released. Escalates immediately (RM-2)."""
-        self.demands[rule] = level
+        is_new = self._take_demand(rule, level, reason)
         notes = self._escalate(rule, level, reason, f"rule {rule}", now_ms)
+        if is_new and not notes and level is self.in_force:
+            notes = [self._joined(rule, reason)]
         self._watch_calm(now_ms)
         return notes
 
     def hold(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
         """R2: a reading of the exchange has become bad: REDUCE_ONLY until `let_go`."""
-        before = self.in_force
+        before, is_new = self.in_force, rule not in self.readings
         self.readings.add(rule)
+        if is_new:
+            self.reasons[rule] = (f"rule {rule}", reason)
         if self.in_force is before:
-            return []
+            return [self._joined(rule, reason)] if is_new and before is Level.REDUCE_ONLY else []
         return [self._enter(_ESCALATE[self.in_force], f"{rule}: {reason}", reason, f"rule {rule}", now_ms)]
 
     def let_go(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
         """R2: it is good again, and was for long enough: back at once to what is demanded otherwise."""
         before = self.in_force
         self.readings.discard(rule)
+        self._drop_reasons()
         if self.in_force is before:
             return []
         return [self._enter(_GOOD[self.in_force], reason, reason, f"rule {rule}", now_ms)]
@@ -170,6 +196,7 @@ class RiskMachine(StateMachine[RiskStateName]):
     def release(self, rule: str, now_ms: int) -> None:
         """The rule's reading is good again; the state follows after 24 h of calm (`tick`)."""
         if self.demands.pop(rule, None) is not None:
+            self._drop_reasons()
             self._watch_calm(now_ms)
 
     def demand_once(self, rule: str, level: Level, reason: str, now_ms: int) -> list[JournalLine]:
@@ -181,6 +208,7 @@ class RiskMachine(StateMachine[RiskStateName]):
     def end_standstill(self, rule: str, reason: str, now_ms: int) -> list[JournalLine]:
         """R1: the demand of `rule` is dropped, and REDUCE_ONLY becomes CAUTION unless another rule still demands it."""
         self.demands.pop(rule, None)
+        self._drop_reasons()
         if self.level is not Level.REDUCE_ONLY or self._demanded() >= Level.REDUCE_ONLY:
             self._watch_calm(now_ms)
             return []
@@ -226,6 +254,10 @@ class RiskMachine(StateMachine[RiskStateName]):
         notes = self._operate(action, who, f"{who}: {action} {self.scope}: {reason}", now_ms)
         if any(isinstance(note, JournalEntry) for note in notes):
             self.reason = reason  # `who` is always shown beside it
+        if OPERATOR_RULE in self.demands and action in _DEMANDING:
+            self.reasons[OPERATOR_RULE] = (who, reason)
+            self.is_closing |= action == FLATTEN
+        self.is_closing &= self.state is _S.HALTED
         return notes
 
     def _operate(self, action: str, who: str, text: str, now_ms: int) -> list[JournalLine]:
@@ -247,6 +279,7 @@ class RiskMachine(StateMachine[RiskStateName]):
 
     def _operator_normal(self, text: str, who: str, now_ms: int) -> list[JournalLine]:
         self.demands.clear()
+        self._drop_reasons()
         self.calm_since_ms = None
         self.entries_blocked_until_ms = None
         self.level = Level.NORMAL
@@ -277,6 +310,27 @@ class RiskMachine(StateMachine[RiskStateName]):
         return [self._move(_RESUME[self.in_force], text, who, now_ms)]
 
     # --- internals ---
+
+    def _take_demand(self, rule: str, level: Level, reason: str) -> bool:
+        """Whether the demand is a new one: its reason is the one with which it began."""
+        is_new = self.demands.get(rule) is not level
+        self.demands[rule] = level
+        if is_new:
+            self.reasons[rule] = (f"rule {rule}", reason)
+        return is_new
+
+    def _drop_reasons(self) -> None:
+        """Of demands and readings that are no longer there; what is left to demand the state takes their place."""
+        former = set(self.reasons.values())
+        self.reasons = {
+            rule: one for rule, one in self.reasons.items() if rule in self.demands or rule in self.readings
+        }
+        left = self._causes()
+        if left and (self.who, self.reason) in former - set(left):
+            self.who, self.reason = left[0]
+
+    def _joined(self, rule: str, reason: str) -> Remark:
+        return self._stay("joined", f"{rule} demands {self.in_force.name} too: {reason}")
 
     def _demanded(self) -> Level:
         return max(self.demands.values(), default=Level.NORMAL)
@@ -317,6 +371,8 @@ class RiskMachine(StateMachine[RiskStateName]):
             "level": self.level.name,
             "demands": {rule: level.name for rule, level in sorted(self.demands.items())},
             "readings": sorted(self.readings),
+            "reasons": {rule: list(one) for rule, one in sorted(self.reasons.items())},
+            "is_closing": self.is_closing,
             "calm_since_ms": self.calm_since_ms,
             "entries_blocked_until_ms": self.entries_blocked_until_ms,
             "reason": self.reason,
@@ -335,8 +391,26 @@ class RiskMachine(StateMachine[RiskStateName]):
         made._state = made._known(state)
         made.level = Level[data["level"]]
         made.demands = {rule: Level[level] for rule, level in data["demands"].items()}
-        made.readings = set(data.get("readings", ()))  # rows of an earlier version lack them
+        made.readings = set(data["readings"])
+        made.reasons = {rule: (who, reason) for rule, (who, reason) in data["reasons"].items()}
+        made.is_closing = data["is_closing"]
         made.calm_since_ms = data["calm_since_ms"]
         made.entries_blocked_until_ms = data["entries_blocked_until_ms"]
         made.reason, made.who, made.changed_ms = data["reason"], data["who"], data["changed_ms"]
         return made
+
+
+def _sentence(one: tuple[str, str]) -> str:
+    who, reason = one
+    return reason if who.startswith(RULE) else f"{who}: {reason}"
+
+
+def _without_reasons(row: StateRow) -> StateRow:
+    """Schema 1 had one reason for the state, whatever demanded it; its oldest rows had no readings."""
+    readings = row.data.get("readings", [])
+    reasons = {rule: [row.data["who"], row.data["reason"]] for rule in (*row.data["demands"], *readings)}
+    return row._replace(schema=2, data={**row.data, "readings": readings, "reasons": reasons, "is_closing": False})
+
+
+SCOPE_ROWS = RowKind("scope:", 2, {1: _without_reasons})
+"""The rows of the scopes, and their former shape."""

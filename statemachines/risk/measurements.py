@@ -61,7 +61,7 @@ class Results:
         for name, group in self._parameters.drawdown.items():
             accounts = [ACCOUNT_OF[engine] for engine in group.engines]
             equity = sum((portfolio.accounts[account].equity_usdt for account in accounts), ZERO)
-            self.tracks[name] = next_track(self.tracks[name], equity, book.flow_usdt(accounts))
+            self.tracks[name] = next_track(self.tracks[name], equity, book.flows_of(accounts))
             commands += self._judge_group(name, group, close_ms)
             are_flat = all(is_flat(portfolio.accounts[one], instruments, portfolio.prices) for one in accounts)
             commands += self._judge_standstill(name, group, are_flat, close_ms)
@@ -78,7 +78,7 @@ class Results:
         commands: Commands = []
         for engine in group.engines:
             if level is Level.NORMAL:
-                self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
+                commands += self._states.release(str(engine), DRAWDOWN_RULE, close_ms)
                 continue
             limit = group.reduce_only if level is Level.REDUCE_ONLY else group.caution
             assert limit is not None
@@ -130,14 +130,15 @@ class Results:
     def _judge_fall(self, portfolio: Portfolio, book: AccountHoldings, close_ms: int) -> Commands:
         if self.close_equity_usdt is None:
             return []
-        flow = book.flow_usdt(portfolio.accounts)
-        fall = one_day_fall(self.close_equity_usdt, portfolio.equity_usdt, flow)
+        flows = book.flows_of(portfolio.accounts)
+        fall = one_day_fall(self.close_equity_usdt, portfolio.equity_usdt, flows)
         if fall <= self._parameters.one_day_fall:
             return []
         until_ms = close_ms + self._parameters.fall_block_ms
         reason = (
             f"RM-3: the portfolio fell {percent(fall)} in one day, from {usdt(self.close_equity_usdt)} to "
-            f"{usdt(portfolio.equity_usdt)} with {usdt(flow)} from outside; "
+            f"{usdt(portfolio.equity_usdt)} with {usdt(flows.inflow_usdt)} from outside and {usdt(flows.outflow_usdt)} "
+            "to outside; "
             f"limit {percent(self._parameters.one_day_fall)}"
         )
         commands: Commands = []

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from statemachines.commands import Alert, AlertEnded, Commands, JournalLine, Record, Remark, Send
 from statemachines.facts import SwitchFact
 from statemachines.limits.entry_gate import permits_entries
-from statemachines.limits.operator_scopes import FLATTEN, SCOPES, allowed_scopes, scopes_for, why_not
+from statemachines.limits.operator_scopes import SCOPES, allowed_scopes, scopes_for, why_not
 from statemachines.messages.control import OperatorCommand, RiskState
 from statemachines.risk.intent_gate import IntentGate
 from statemachines.risk.machine import (
@@ -69,12 +69,16 @@ class RiskStates:
         """Whether this rule keeps the scope in REDUCE_ONLY."""
         return self.machines[scope].demands.get(rule) == Level.REDUCE_ONLY
 
-    def release(self, scope: str, rule: str, now_ms: int) -> None:
+    def release(self, scope: str, rule: str, now_ms: int) -> Commands:
         """The rule's reading is good again."""
-        machine = self.machines[scope]
-        if rule in machine.demands:
+        if rule not in self.machines[scope].demands:
+            return []
+
+        def released(machine: RiskMachine) -> list[JournalLine]:
             machine.release(rule, now_ms)
-            self.dirty.add(scope)
+            return []
+
+        return self._change(scope, released)
 
     def block_entries(self, scope: str, until_ms: int, reason: str) -> Commands:
         """RM-3: no new entries of an engine before `until_ms`; resting ones are cancelled."""
@@ -115,32 +119,39 @@ class RiskStates:
 
     def _operate(self, scope: str, command: OperatorCommand, now_ms: int) -> Commands:
         return self._change(
-            scope,
-            lambda machine: machine.operator(command.action, command.who, command.reason, now_ms),
-            flattens=command.action == FLATTEN,
+            scope, lambda machine: machine.operator(command.action, command.who, command.reason, now_ms)
         )
 
-    def _change(self, scope: str, change: Change, *, flattens: bool = False) -> Commands:
+    def _change(self, scope: str, change: Change) -> Commands:
         machine = self.machines[scope]
-        before = (machine.state, machine.entries_blocked_until_ms)
+        before, text = (machine.state, machine.entries_blocked_until_ms), _text(machine)
         notes = change(machine)
         self.dirty.add(scope)
         commands: Commands = [*notes]
         if (machine.state, machine.entries_blocked_until_ms) == before:
-            return commands
+            return commands if _text(machine) == text else [*commands, *self._follow(machine)]
         commands += [self._fact(machine), self._message(machine, machine.explanation)]
-        commands += _alerts(machine, before[0], flattens)
+        commands += _alerts(machine, before[0])
         if not permits_entries(machine.state):
             why = f"{scope} is {machine.state}: {machine.explanation}"
             commands += self._gate.withdrawals(_engines(scope), why)
         return commands
+
+    def _follow(self, machine: RiskMachine) -> Commands:
+        """The state is the same, and something else demands it or no longer does: row, message and alert say so
+        (ADR 0016)."""
+        if machine.state is RiskStateName.NORMAL:
+            return []
+        title = f"{machine.scope} remains {machine.state}"
+        alert = Alert(_SEVERITY[machine.state], title, _text(machine), _condition(machine))
+        return [self._fact(machine), self._message(machine, machine.explanation), alert]
 
     def _fact(self, machine: RiskMachine) -> Record:
         return Record(
             SwitchFact(
                 scope=machine.scope,
                 state=machine.state.value,
-                reason=machine.reason,
+                reason=machine.explanation.removeprefix(f"{machine.who}: "),
                 who=machine.who,
                 changed_ms=machine.changed_ms,
             )
@@ -205,14 +216,14 @@ _CLOSING = (
 _WITHDRAWALS = "Check the exchange's announcements; if in doubt, withdraw what can be withdrawn."
 
 
-def _expected(machine: RiskMachine, flattens: bool) -> str:
+def _expected(machine: RiskMachine) -> str:
     """What the state means and what ends it, which follows from who demands it (RM-2, RM-5, R1, R2)."""
     if machine.state is RiskStateName.REDUCE_ONLY:
         return " ".join((_NO_NEW_RISK, *_ends_of_reduce_only(machine)))
     if machine.state is not RiskStateName.HALTED:
         return _EXPECTED[machine.state]
     advice = f" {_WITHDRAWALS}" if Switch.WITHDRAWALS_SUSPENDED in machine.demands else ""
-    return f"{_CLOSING if flattens else _NO_NEW_RISK} Only your command can end HALTED.{advice}"
+    return f"{_CLOSING if machine.is_closing else _NO_NEW_RISK} Only your command can end HALTED.{advice}"
 
 
 def _ends_of_reduce_only(machine: RiskMachine) -> list[str]:
@@ -232,13 +243,19 @@ def _ends_of_reduce_only(machine: RiskMachine) -> list[str]:
     return found
 
 
-def _alerts(machine: RiskMachine, before: RiskStateName, flattens: bool) -> Commands:
+def _text(machine: RiskMachine) -> str:
+    """Why the scope is in its state, what the state means and what ends it."""
+    return f"{machine.explanation.removesuffix('.')}. {_expected(machine)}"
+
+
+def _condition(machine: RiskMachine) -> str:
+    return f"state:{machine.scope}"
+
+
+def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
     """A state other than NORMAL is a condition of its scope; its return to NORMAL is the end, and an event."""
     title = f"{machine.scope}: {before} → {machine.state}"
-    text, condition = (
-        f"{machine.explanation.removesuffix('.')}. {_expected(machine, flattens)}",
-        f"state:{machine.scope}",
-    )
+    text, condition = _text(machine), _condition(machine)
     if machine.state is not RiskStateName.NORMAL:
         return [Alert(_SEVERITY[machine.state], title, text, condition)]
     return [AlertEnded(condition, machine.explanation), Alert(_SEVERITY[machine.state], title, text)]

@@ -7,30 +7,33 @@ most one new deployment; missing quantities are sent again from `tick` (TA-9).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from statemachines.actor_logic import HistoryNeed, StateRow
 from statemachines.commands import Alert, Commands, ExchangeCall, Send
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import FreeCapital, Portfolio, TransferEnded
+from statemachines.messages.accounts import BalancesKnown, FreeCapital, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.state_store import PLAIN
 from statemachines.tactical.deploying import Deploying
-from statemachines.tactical.engine_orders import EngineOrders, proceeds_of
+from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.intake import Intake
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.returning import Returning
+from statemachines.tactical.state import DIALECT
 from statemachines.values import SPOT, Account, ActorName, Side
+
+ZERO = Decimal(0)
 
 
 class TacticalEngine:
     """One engine for all deployments; `parameters` carries the rules' numbers."""
 
     name = ActorName.TACTICAL
-    dialect = PLAIN
+    dialect = DIALECT
 
     def __init__(self, parameters: TacticalParameters | None = None) -> None:
         self.parameters = parameters or TacticalParameters()
@@ -92,6 +95,7 @@ class TacticalEngine:
                 self._cycle(body, now_ms)
             case Fill() if body.account is Account.TACTICAL:
                 late = self._engine_orders.fill(body)
+                self._engine_orders.take_wallet({body.symbol.removesuffix("USDT"): body.position_quantity})
                 if late is not None:
                     self._late_fill(late, body)
             case IntentEnded():
@@ -99,6 +103,8 @@ class TacticalEngine:
                 if key is not None:
                     self._advance(key, now_ms)
                 self._finish_cycle()
+            case BalancesKnown() if body.account is Account.TACTICAL:
+                self._engine_orders.take_wallet({coin: body.coins.get(coin, ZERO) for coin in self.parameters.shares})
             case TransferEnded() if body.from_account is Account.TACTICAL:
                 self._returning.moved(body)
                 self._engine_orders.capital_moved(body)
@@ -133,7 +139,7 @@ class TacticalEngine:
         work = self._engine_orders.deployments[key].work
         if work is None:
             return
-        missing = bool(self._engine_orders.possible(work.missing))
+        missing = bool(self._engine_orders.outstanding(work))
         if missing and work.filled:
             self._engine_orders.again(key, now_ms)
             return
@@ -155,7 +161,7 @@ class TacticalEngine:
         if body.side is Side.BUY:
             self._deploying.reinstate(key)
         else:
-            self._returning.late_sale(key, proceeds_of(body))
+            self._returning.late_sale(key, body.proceeds_usdt)
 
     def _finish_cycle(self) -> None:
         """The engine's part of the cycle is done as soon as no order is open; a pending retry does not delay it."""

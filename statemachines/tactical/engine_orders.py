@@ -14,7 +14,7 @@ from statemachines.messages.orders import Fill, Intent, IntentEnded, OrderDenied
 from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.tactical.machine import TacticalMachine
 from statemachines.tactical.parameters import TacticalParameters
-from statemachines.tactical.state import Deployment, EngineRow, Holding, Leg, Work
+from statemachines.tactical.state import SCHEMA, Deployment, EngineRow, Holding, Leg, Work
 from statemachines.values import SECOND_MS, SPOT, Account, ActorName, Instrument, Side
 
 ZERO = Decimal(0)
@@ -24,7 +24,7 @@ class EngineOrders(EngineRows[EngineRow]):
     """The engine's rows and open orders."""
 
     def __init__(self, parameters: TacticalParameters) -> None:
-        super().__init__(EngineRow())
+        super().__init__(EngineRow(), SCHEMA)
         self.parameters = parameters
         self.deployments: dict[str, Deployment] = {}
         self._machines: dict[str, TacticalMachine] = {}
@@ -127,13 +127,28 @@ class EngineOrders(EngineRows[EngineRow]):
                 found[coin] = one.floor_qty(quantity)
         return found
 
+    def take_wallet(self, coins: Mapping[str, Decimal]) -> None:
+        """The coins that the account holds, as the order manager reports them."""
+        self.set_engine(wallet={**self.engine.wallet, **{coin: max(held, ZERO) for coin, held in coins.items()}})
+
+    def in_wallet(self, coin: str, quantity: Decimal) -> Decimal:
+        """The part of a quantity that the account holds: what left it by other hands can be neither sold nor returned
+        (OR-9). All of it as long as nothing was reported."""
+        return min(quantity, self.engine.wallet.get(coin, quantity))
+
+    def outstanding(self, work: Work) -> dict[str, Decimal]:
+        """What is still to be bought or sold, as far as the exchange would accept it now."""
+        if work.side is Side.BUY:
+            return self.possible(work.missing)
+        return self.possible({coin: self.in_wallet(coin, quantity) for coin, quantity in work.missing.items()})
+
     def _send(self, key: str, reason: str, now_ms: int) -> None:
         work = self.deployments[key].work
         if work is None:
             return
         first = {leg.coin: leg.first_id or leg.intent_id for leg in work.legs}
         legs = []
-        for coin, quantity in self.possible(work.missing).items():
+        for coin, quantity in self.outstanding(work).items():
             self.set_engine(counter=self.engine.counter + 1)
             intent = Intent(
                 intent_id=intent_id(ActorName.TACTICAL, self.engine.counter),
@@ -176,7 +191,7 @@ class EngineOrders(EngineRows[EngineRow]):
             if one.work is not None and leg is not None:
                 self._hold(key, leg.coin, body)
                 left = max(ZERO, one.work.missing[leg.coin] - body.quantity)
-                proceeds = one.work.proceeds_usdt + proceeds_of(body)
+                proceeds = one.work.proceeds_usdt + body.proceeds_usdt
                 work = one.work.with_leg(leg.model_copy(update={"filled": leg.filled + body.quantity}))
                 missing = {**work.missing, leg.coin: left}
                 self.set(key, work=work.model_copy(update={"missing": missing, "proceeds_usdt": proceeds}))
@@ -247,10 +262,3 @@ class EngineOrders(EngineRows[EngineRow]):
         self.set(key, work=work.model_copy(update={"attempt": attempt}))
         missing = ", ".join(f"{quantity} {coin}" for coin, quantity in work.missing.items() if quantity > 0)
         self._send(key, f"attempt {attempt}: {missing} still missing (TA-9)", now_ms)
-
-
-def proceeds_of(body: Fill) -> Decimal:
-    """USDT proceeds of a sale, after its fee; 0 for a purchase."""
-    if body.side is Side.BUY:
-        return ZERO
-    return body.quantity * body.price - (body.fee if body.fee_coin == "USDT" else ZERO)

@@ -129,6 +129,7 @@ RETURN_TABLE: Table[ReturnState] = Table(
         Row("done", ReturnState.REQUESTED, ReturnState.DONE, "TA-6: it has arrived at CORE-HODL"),
         Row("failed", ReturnState.REQUESTED, ReturnState.FAILED, "OR-6: the exchange did not transfer it"),
         Row("ask_again", ReturnState.FAILED, ReturnState.REQUESTED, "OR-6: at the next cycle, under a new id"),
+        Row("waive", ReturnState.FAILED, ReturnState.DONE, "OR-9: the coins have left the account otherwise"),
     ],
     {
         ReturnState.REQUESTED: "ЗАПРОШЕН",

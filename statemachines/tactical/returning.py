@@ -70,8 +70,9 @@ class Returning:
             )
 
     def _sell(self, one: Deployment, kind: ExitKind, reason: str, now_ms: int) -> None:
+        self._report_missing(one)
         share = self.parameters.fast_profit_sells if kind is ExitKind.FAST else Decimal(1)
-        wanted = self.engine_orders.possible({coin: holding.net * share for coin, holding in one.holdings.items()})
+        wanted = self.engine_orders.possible(self._held(one, share))
         if wanted:
             self.engine_orders.start(one.key, Side.SELL, "exit", wanted, reason, now_ms)
         elif kind is ExitKind.TARGET:
@@ -100,13 +101,34 @@ class Returning:
             self._request(key, "USDT", amount, purpose)
 
     def _sellable(self, one: Deployment) -> bool:
-        return bool(self.engine_orders.possible({coin: holding.net for coin, holding in one.holdings.items()}))
+        return bool(self.engine_orders.possible(self._held(one)))
+
+    def _held(self, one: Deployment, share: Decimal = Decimal(1)) -> dict[str, Decimal]:
+        """A share of the deployment's coins, as far as the account holds them."""
+        return {coin: self.engine_orders.in_wallet(coin, holding.net * share) for coin, holding in one.holdings.items()}
+
+    def _report_missing(self, one: Deployment) -> None:
+        """OR-9: what the deployment had bought and the account no longer holds, once it is to be sold or returned."""
+        held = self._held(one)
+        gone = {coin: holding.net - held[coin] for coin, holding in one.holdings.items() if holding.net > held[coin]}
+        if not gone:
+            return
+        listed = ", ".join(f"{quantity.normalize():f} {coin}" for coin, quantity in gone.items())
+        text = f"{listed} of {one.key} left the account without an order or transfer of this system"
+        self.engine_orders.remark(one.key, "missing", text)
+        self.engine_orders.out.append(
+            Alert(
+                "warning",
+                f"TACTICAL {one.key}: coins are missing",
+                f"{text}. Only what is there is sold or returned (OR-9). Find out who moved them.",
+            )
+        )
 
     def _all_sold(self, key: str) -> None:
         """X1: a remainder that the exchange would not accept at the last price is dust: it stays, and is reported
         once."""
-        held = self.engine_orders.deployments[key].holdings
-        dust = {coin: holding.net for coin, holding in held.items() if holding.net > 0}
+        held = self._held(self.engine_orders.deployments[key])
+        dust = {coin: net for coin, net in held.items() if net > 0}
         if dust:
             listed = ", ".join(
                 f"{net} {coin} ({net * self.engine_orders.engine.prices[coin]:.2f} USDT)" for coin, net in dust.items()
@@ -122,10 +144,11 @@ class Returning:
 
     def _in_kind(self, one: Deployment, reason: str, data: dict[str, object]) -> None:
         """A7: at 12 months the coins themselves return; nothing is sold."""
+        self._report_missing(one)
         self.engine_orders.set(one.key, exit=ExitKind.TIME)
         self.engine_orders.decide(one.key, "time_limit", reason, data)
-        for coin, holding in one.holdings.items():
-            amount = floor_to_step(holding.net, self.parameters.coin_transfer_step)
+        for coin, held in self._held(one).items():
+            amount = floor_to_step(held, self.parameters.coin_transfer_step)
             if amount > 0:
                 self._request(one.key, coin, amount, "ta-6-in-kind")
         self._retire_if_returned(one.key)
@@ -161,6 +184,7 @@ class Returning:
                 continue
             renewed = []
             for wanted in one.returns:
+                wanted = self._possible(wanted)
                 if wanted.state is ReturnState.FAILED:
                     reason = f"{wanted.amount} {wanted.coin} were not transferred and are requested again"
                     wanted, entry = wanted.moved("ask_again", reason, request_id=f"{wanted.request_id}r")
@@ -168,6 +192,19 @@ class Returning:
                     self._send(wanted)
                 renewed.append(wanted)
             self.engine_orders.set(key, returns=tuple(renewed))
+            self._retire_if_returned(key)
+
+    def _possible(self, wanted: Return) -> Return:
+        """A failed transfer of coins as far as the account holds them."""
+        if wanted.state is not ReturnState.FAILED or wanted.coin == "USDT":
+            return wanted
+        held = self.engine_orders.in_wallet(wanted.coin, wanted.amount)
+        left = floor_to_step(held, self.parameters.coin_transfer_step)
+        if left > 0:
+            return wanted.model_copy(update={"amount": left})
+        wanted, entry = wanted.moved("waive", f"{wanted.amount} {wanted.coin} are no longer in the account")
+        self.engine_orders.out.append(entry)
+        return wanted
 
     def moved(self, body: TransferEnded) -> None:
         """The end of one of our transfers; other transfers are ignored."""

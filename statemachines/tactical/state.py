@@ -6,7 +6,10 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import JournalEntry
+from statemachines.engine_rows import ENGINE_KEY
+from statemachines.state_store import RowKind, StateDialect
 from statemachines.tactical.machine import ReturnMachine, ReturnState, TacticalState
 from statemachines.tactical.rules import ExitKind, Published, Trigger
 from statemachines.values import Frozen, Instrument, Side
@@ -135,3 +138,16 @@ class EngineRow(Frozen):
     undo: tuple[frozenset[int], Decimal, int | None] | None = None
     cycle_ms: int | None = None
     dust_usdt: Decimal = ZERO  # proceeds below the step of a transfer; included in the next one
+    wallet: dict[str, Decimal] = Field(default_factory=dict)  # coins in the account as last reported; none before
+
+
+SCHEMA = 2
+
+
+def _with_wallet(row: StateRow) -> StateRow:
+    """Schema 1 was written by versions that sold whatever their deployments had bought."""
+    data = {**row.data, "wallet": {}} if row.key == ENGINE_KEY else row.data
+    return row._replace(schema=SCHEMA, data=data)
+
+
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: _with_wallet}))

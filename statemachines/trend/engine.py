@@ -32,7 +32,7 @@ from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, Portf
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 
 ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY = "engine", "portfolio", "instruments"
-SCHEMA = 3
+SCHEMA = 4
 
 
 def with_capital(row: StateRow) -> StateRow:
@@ -51,12 +51,21 @@ def with_outside(row: StateRow) -> StateRow:
     return row._replace(schema=3, data={**row.data, "outside": "0"} if is_asset else row.data)
 
 
+def with_stops(row: StateRow) -> StateRow:
+    """Schema 3 was written by versions whose stop was always one order."""
+    data = dict(row.data)
+    if row.key not in (ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY, RELEASES_KEY):
+        stop = data.pop("stop")
+        data["stops"] = [] if stop is None else [stop]
+    return row._replace(schema=4, data=data)
+
+
 def is_idle_row(row: StateRow) -> bool:
     """Whether the row of an asset that is no longer configured has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
-DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital, 2: with_outside}), is_idle=is_idle_row)
+DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital, 2: with_outside, 3: with_stops}), is_idle=is_idle_row)
 
 
 class TrendEngine:

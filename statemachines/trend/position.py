@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from statemachines.commands import Alert, Commands, Send
+from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import Orders, plain
@@ -16,8 +18,11 @@ from statemachines.trend.view import View
 from statemachines.values import SECOND_MS, Account, ActorName
 
 STOP_REPAIRS = 1
-"""Number of times a day that a lost stop is replaced; when it is lost again, the position is closed and the engine
-HALTED."""
+"""Number of times a day that a lost stop is replaced, each of those that stand side by side; when it is lost again, the
+position is closed and the engine HALTED."""
+
+STOP_PARTS_MS = 2 * SECOND_MS
+"""How long after the first of several stops has filled the others may still fire, before what is left is closed."""
 
 
 class Position:
@@ -65,7 +70,7 @@ class Position:
 
     def deadline(self) -> int | None:
         """Market time of the next check of stop or exit; None when nothing is pending."""
-        checks = [self.trade.retry_ms, self.trade.stop.check_ms if self.trade.stop else None]
+        checks = [self.trade.retry_ms, *(stop.check_ms for stop in self.trade.stops)]
         return min((check for check in checks if check is not None), default=None)
 
     # --- exit ---
@@ -104,7 +109,7 @@ class Position:
         if t.exit is not None or t.cut is not None:
             return []
         if t.held > 0:
-            if t.retry_ms is not None or (t.stop is not None and t.stop.fired):
+            if t.retry_ms is not None or t.has_fired:
                 return []  # a pause between attempts, or the stop is still filling: its end shows the remainder
             lots = self._in_lots(t.held)
             t.closes_rest = lots == 0
@@ -115,12 +120,8 @@ class Position:
             t.exit_first = t.exit_first or intent.intent_id
             return [Send(intent)]
         t.retry_ms = None
-        if t.stop is not None:
-            if t.stop.fired:
-                return []
-            t.ending.append(t.stop.intent_id)
-            t.stop = None
-            return [self._orders.withdraw(t.ending[-1], f"flat after {t.exit_rule}")]
+        if t.stops:
+            return [] if t.has_fired else self._withdraw_stops(f"flat after {t.exit_rule}")
         if t.ending:
             return []
         rule = t.exit_rule
@@ -195,27 +196,71 @@ class Position:
         )
 
     def _guard(self, now_ms: int, reason: str) -> Commands:
-        """Bring the stop at the exchange to `stop_price` and to the quantity held, one request at a time."""
+        """Bring the stop at the exchange to `stop_price` and to the quantity held, one request at a time for each of
+        the orders that it consists of."""
         t = self.trade
         if t.held == 0 or t.stop_price is None or self.machine.state not in (TrendState.ENTRY, TrendState.IN_POSITION):
             return []
-        check_ms = now_ms + self._parameters.stop_confirm_s * SECOND_MS
-        stop = t.stop
-        # A stop for more than whole lots (the lot step has increased) is kept; a new one is for whole lots.
-        covered = t.held if stop is not None and stop.asked_quantity == t.held else self._in_lots(t.held) or t.held
-        if stop is None:
-            text = f"{t.stop_rule}: stop {plain(t.stop_price)} for {plain(covered)} {self.asset.symbol}"
-            intent = self._orders.stop(t.direction, covered, t.stop_price, text)
-            t.stop = StopOrder(
-                intent_id=intent.intent_id, asked_price=t.stop_price, asked_quantity=covered, check_ms=check_ms
-            )
-            return [Send(intent)]
-        if stop.check_ms is not None or stop.confirmed_price is None:
-            return []  # the last request is still pending; its confirmation calls this again
-        if (stop.asked_price, stop.asked_quantity) == (t.stop_price, covered):
+        out = self._report_uncovered()
+        kept, missing, surplus = assigned(t.stops, self._parts())
+        room = MAX_CONDITIONAL_ORDERS - len(t.stops) - len(t.ending)
+        for quantity in missing[: max(room, 0)]:
+            out.append(self._place_stop(quantity, t.stop_price, now_ms))
+        for stop, quantity in kept:
+            if stop.check_ms is not None or stop.confirmed_price is None:
+                continue  # the last request is still pending; its confirmation calls this again
+            if (stop.asked_price, stop.asked_quantity) == (t.stop_price, quantity):
+                continue
+            stop.asked_price, stop.asked_quantity = t.stop_price, quantity
+            stop.check_ms = self._confirm_by(now_ms)
+            out.append(self._orders.move(stop, reason))
+        for stop in surplus:
+            t.stops.remove(stop)
+            t.ending.append(stop.intent_id)
+            out.append(self._orders.withdraw(stop.intent_id, reason))
+        return out
+
+    def _parts(self) -> list[Decimal]:
+        """The quantities of the orders that the stop consists of: the position in whole lots, none above the venue's
+        largest order, and no more orders than the venue takes."""
+        t = self.trade
+        asked = [stop.asked_quantity for stop in t.stops]
+        if sum(asked) == t.held:
+            return asked  # for more than whole lots too (the lot step has increased): it is kept
+        return rules.stop_parts(self._in_lots(t.held) or t.held, self._view.instrument(self.asset.symbol))
+
+    def _place_stop(self, quantity: Decimal, price: Decimal, now_ms: int) -> Send:
+        t = self.trade
+        text = f"{t.stop_rule}: stop {plain(price)} for {plain(quantity)} {self.asset.symbol}"
+        intent = self._orders.stop(t.direction, quantity, price, text)
+        stop = StopOrder(intent_id=intent.intent_id, asked_price=price, asked_quantity=quantity)
+        stop.check_ms = self._confirm_by(now_ms)
+        t.stops.append(stop)
+        return Send(intent)
+
+    def _confirm_by(self, now_ms: int) -> int:
+        return now_ms + self._parameters.stop_confirm_s * SECOND_MS
+
+    def _report_uncovered(self) -> Commands:
+        """TR-5: a position for which the venue takes too few stops is protected in part only while we are down."""
+        t = self.trade
+        covered = sum(self._parts(), Decimal(0))
+        if self._in_lots(t.held) <= covered:
+            return self._end_alert("uncovered", f"stops for all of {plain(t.held)} are possible again")
+        if "uncovered" in t.alerted:
             return []
-        stop.asked_price, stop.asked_quantity, stop.check_ms = t.stop_price, covered, check_ms
-        return [self._orders.move(stop, reason)]
+        text = (
+            f"The exchange takes {MAX_CONDITIONAL_ORDERS} stops of {self.asset.symbol} at once, for {plain(covered)} "
+            f"of the {plain(t.held)} held. The rest is closed at market as soon as they have filled, for which this "
+            "system must run. Reduce the position or the engine's capital."
+        )
+        return [self._raise_alert("uncovered", "position is larger than its stops", text)]
+
+    def _withdraw_stops(self, reason: str) -> Commands:
+        t = self.trade
+        gone, t.stops = [stop.intent_id for stop in t.stops], []
+        t.ending += gone
+        return [self._orders.withdraw(intent_id, reason) for intent_id in gone]
 
     def _check_stop(self, stop: StopOrder, now_ms: int) -> Commands:
         """The exchange has not confirmed in time: raise an alert, and repeat the request once (DESIGN 6)."""
@@ -226,7 +271,7 @@ class Position:
             return [self._raise_alert("stop", "stop not confirmed while closing", text)]
         if stop.confirmed_price is None:
             self.trade.ending.append(stop.intent_id)
-            self.trade.stop = None
+            self.trade.stops.remove(stop)
             return [*self._replace_stop(text, now_ms), self._orders.withdraw(stop.intent_id, text)]
         text = f"{text}; the one at {plain(stop.confirmed_price)} still rests"
         alert = self._raise_alert("stop", "stop not moved", text)
@@ -239,7 +284,7 @@ class Position:
     def _replace_stop(self, why: str, now_ms: int) -> Commands:
         t = self.trade
         t.stop_repairs += 1
-        if t.stop_repairs > STOP_REPAIRS:
+        if t.stop_repairs > STOP_REPAIRS * len(self._parts()):
             text = (
                 f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed and the engine stops"
             )
@@ -247,3 +292,19 @@ class Position:
             return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms), self._orders.halt(text, now_ms)]
         alert = self._raise_alert("stop", "stop is missing", f"{why}; it is replaced once")
         return [alert, *self._guard(now_ms, why)]
+
+
+def assigned(
+    stops: Sequence[StopOrder], parts: Sequence[Decimal]
+) -> tuple[list[tuple[StopOrder, Decimal]], list[Decimal], list[StopOrder]]:
+    """The stops with the quantity that each is to have, the quantities for which there is none yet, and the stops that
+    are not needed any more. One that has its quantity already keeps it."""
+    left, kept, others = list(parts), list[tuple[StopOrder, Decimal]](), list[StopOrder]()
+    for stop in stops:
+        if stop.asked_quantity in left:
+            left.remove(stop.asked_quantity)
+            kept.append((stop, stop.asked_quantity))
+        else:
+            others.append(stop)
+    changed = list(zip(others, left, strict=False))
+    return kept + changed, left[len(changed) :], others[len(changed) :]

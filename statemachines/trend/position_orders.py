@@ -14,7 +14,7 @@ from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Posi
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import plain
-from statemachines.trend.position import Position
+from statemachines.trend.position import STOP_PARTS_MS, Position
 from statemachines.trend.trade import Trade
 from statemachines.values import SECOND_MS
 
@@ -96,10 +96,10 @@ class PositionOrders(Position):
         t.best_close = rules.better(t.direction, t.best_close, close)
         t.has_been_in_profit = t.has_been_in_profit or rules.is_profit(t.direction, close, t.average_price)
         t.stop_repairs = 0
-        stop = t.stop
-        if stop is not None and stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
-            stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
-            stop.repeated = False  # a move that was abandoned is requested again on the new day
+        for stop in t.stops:
+            if stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
+                stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
+                stop.repeated = False  # a move that was abandoned is requested again on the new day
 
     # --- reports of the exchange ---
 
@@ -111,9 +111,10 @@ class PositionOrders(Position):
         if not self._hold(fill.position_quantity):
             text = f"the exchange reports {plain(fill.position_quantity)} after {fill.execution_id}"
             return [self._orders.alert("critical", "position has flipped", text)]
-        is_stop = fill.intent_id in t.ending or (t.stop is not None and fill.intent_id == t.stop.intent_id)
-        if is_stop and t.stop is not None and fill.intent_id == t.stop.intent_id:
-            t.stop.fired = True
+        stop = t.stop_of(fill.intent_id)
+        is_stop = stop is not None or fill.intent_id in t.ending
+        if stop is not None:
+            stop.fired = True
         if fill.intent_id == t.entry:
             t.bought += fill.quantity
             t.cost += fill.quantity * fill.price
@@ -131,31 +132,30 @@ class PositionOrders(Position):
 
     def on_working(self, working: IntentWorking, now_ms: int) -> Commands:
         """The exchange confirms that a stop rests."""
-        stop = self.trade.stop
-        if stop is None or working.intent_id != stop.intent_id:
+        stop = self.trade.stop_of(working.intent_id)
+        if stop is None:
             return []
         stop.confirmed_price = stop.asked_price if working.trigger_price is None else working.trigger_price
         stop.confirmed_quantity = stop.asked_quantity if working.quantity is None else working.quantity
         if not stop.is_settled:
             return []
         stop.check_ms, stop.repeated = None, False
-        end_alert = self._end_alert("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
+        end_alert: Commands = []
+        if all(one.is_settled for one in self.trade.stops):
+            end_alert = self._end_alert("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
         return [*end_alert, *self._guard(now_ms, "the position changed while the stop request was pending")]
 
     def on_unprotected(self, found: PositionUnprotected, now_ms: int) -> Commands:
         """TR-5: the exchange lists too little protection for what is held, though our stop counts as confirmed."""
-        t, stop = self.trade, self.trade.stop
+        t = self.trade
         if self.machine.state not in (TrendState.ENTRY, TrendState.IN_POSITION) or t.exit is not None:
             return []
-        if stop is not None and (stop.check_ms is not None or stop.fired):
+        if any(stop.check_ms is not None or stop.fired for stop in t.stops):
             return []  # a request is pending, which its confirmation or its time limit ends
-        if self._in_lots(min(t.held, abs(found.held))) <= found.covered:
-            return []  # what is not covered is less than a lot, or not ours
-        withdrawn: Commands = []
-        if stop is not None:
-            t.ending.append(stop.intent_id)
-            t.stop = None
-            withdrawn = [self._orders.withdraw(stop.intent_id, found.reason)]
+        needed = min(sum(self._parts(), Decimal(0)), self._in_lots(min(t.held, abs(found.held))))
+        if needed <= found.covered:
+            return []  # what is not covered is less than a lot, not ours, or more than the venue takes stops for
+        withdrawn = self._withdraw_stops(found.reason)
         return [*self._replace_stop(found.reason, now_ms), *withdrawn]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
@@ -172,9 +172,9 @@ class PositionOrders(Position):
             return self._on_cut_done(done, now_ms)
         if done.intent_id in t.ending:
             t.ending.remove(done.intent_id)
-            return self._settle(now_ms) if self.is_leaving else []
-        if t.stop is not None and done.intent_id == t.stop.intent_id:
-            t.stop = None
+            return self._settle(now_ms) if self.is_leaving else self._guard(now_ms, "another stop has ended")
+        if (stop := t.stop_of(done.intent_id)) is not None:
+            t.stops.remove(stop)
             return self._on_stop_done(done, now_ms)
         return []
 
@@ -210,9 +210,9 @@ class PositionOrders(Position):
         if t.retry_ms is not None and t.retry_ms <= now_ms:
             t.retry_ms = None
             out += self._settle(now_ms)
-        stop = t.stop
-        if stop is not None and stop.check_ms is not None and stop.check_ms <= now_ms:
-            out += self._check_stop(stop, now_ms)
+        for stop in list(t.stops):
+            if stop in t.stops and stop.check_ms is not None and stop.check_ms <= now_ms:
+                out += self._check_stop(stop, now_ms)
         return out
 
     # --- entry and cut ---
@@ -221,7 +221,7 @@ class PositionOrders(Position):
         t = self.trade
         if self.is_leaving:
             return self._settle(now_ms)
-        if t.held == 0 and (t.stop is not None or t.ending):
+        if t.held == 0 and (t.stops or t.ending):
             return self.leave("EXTERNAL", "the position no longer exists at the exchange", now_ms - 1, now_ms)
         if t.held == 0:
             reason = f"entry {done.ended_as}: {done.why}"
@@ -274,6 +274,10 @@ class PositionOrders(Position):
     def _on_stop_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if self.is_leaving:
+            if done.filled_quantity > 0 and t.held > 0 and t.exit is None and t.stops and t.retry_ms is None:
+                t.retry_ms = now_ms + STOP_PARTS_MS  # the others have the same trigger: what they close is not sent
+            elif not t.stops and t.exit_tries == 0:
+                t.retry_ms = None  # it was the last of them
             return self._settle(now_ms)
         if t.held == 0:
             return []
@@ -283,7 +287,7 @@ class PositionOrders(Position):
 
     def _on_exit_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
-        if t.held == 0 or (t.stop is not None and t.stop.fired):
+        if t.held == 0 or t.has_fired:
             return self._settle(now_ms)
         if t.closes_rest and done.is_refused_for_good:
             t.rest_is_refused = True

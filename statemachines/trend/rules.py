@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from statemachines.indicators.window import DailyValues
 from statemachines.limits.leverage import Exposure, liquidation_buffer
+from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS, venue_maximum
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 
@@ -144,3 +145,17 @@ def cut_quantity(held: Decimal, instrument: Instrument) -> Decimal:
 def is_funding_too_expensive(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> bool:
     """TR-14: the position pays more than 0.1 % per 8 hours (longs pay a positive rate, shorts a negative one)."""
     return funding_rate_8h * direction > parameters.funding_limit_8h
+
+
+def stop_parts(quantity: Decimal, instrument: Instrument | None) -> list[Decimal]:
+    """TR-5: the quantities of the stops that together cover a position, in whole lots: as many of the venue's largest
+    order as fit, then the rest; never more than the venue takes at once, so that their sum may be less."""
+    most = None if instrument is None else venue_maximum(instrument, is_maker=False)
+    if instrument is None or most is None or quantity <= most:
+        return [quantity]
+    whole, rest = divmod(quantity, most)
+    parts = [most] * int(whole)
+    if 0 < rest < instrument.min_qty:
+        parts[-1] -= instrument.min_qty - rest
+        rest = instrument.min_qty
+    return [*parts, *([rest] if rest else [])][:MAX_CONDITIONAL_ORDERS]

@@ -13,7 +13,7 @@ StopRule = Literal["TR-5", "TR-6"]
 
 
 class StopOrder(BaseModel):
-    """The stop at the exchange: the terms last requested and the terms that the exchange has confirmed.
+    """One stop at the exchange: the terms last requested and the terms that the exchange has confirmed.
 
     `confirmed_price` is None until the exchange has first confirmed that the order rests; `check_ms` is the market time
     by which the last request must be confirmed, None once it is.
@@ -39,14 +39,15 @@ class StopOrder(BaseModel):
 class Trade(BaseModel):
     """One trade from signal to flat; quantities in coins, prices in USDT.
 
-    `held` is the position that the exchange reports (never negative, `direction` carries the sign); `entry`, `exit` and
-    `cut` are the ids of intents that have not ended; `ending` those of stops that were withdrawn and have not ended.
-    `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of them;
-    `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that. `dust` is
-    the signed remainder of earlier positions; it is not a position (X1). `outside` is the signed part of the account's
-    position that is not ours (EXTERNAL): it is never traded (OR-9). `alerted` holds the conditions with an open
-    alert. `cut_gives`: the cut gives capital (O4) and is not TR-13's. No entry is made at a daily close at or before
-    `blocked_through_ms` (T2, T3).
+    `stops` are the orders at the exchange that together are the position's stop: one, or as many as the venue's largest
+    order requires. `held` is the position that the exchange reports (never negative, `direction` carries the sign);
+    `entry`, `exit` and `cut` are the ids of intents that have not ended; `ending` those of stops that were withdrawn
+    and have not ended. `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of
+    them; `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that.
+    `dust` is the signed remainder of earlier positions; it is not a position (X1). `outside` is the signed part of the
+    account's position that is not ours (EXTERNAL): it is never traded (OR-9). `alerted` holds the conditions with an
+    open alert. `cut_gives`: the cut gives capital (O4) and is not TR-13's. No entry is made at a daily close at or
+    before `blocked_through_ms` (T2, T3).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +67,7 @@ class Trade(BaseModel):
     stop_price: Decimal | None = None
     stop_rule: StopRule = "TR-5"
     stop_repairs: int = 0
-    stop: StopOrder | None = None
+    stops: list[StopOrder] = Field(default_factory=list)
     ending: list[str] = Field(default_factory=list)
     entry: str | None = None
     entry_withdrawn: bool = False
@@ -95,6 +96,15 @@ class Trade(BaseModel):
         kept: dict[str, Any] = {"blocked_through_ms": self.blocked_through_ms, "dust": self.dust}
         kept |= {"outside": self.outside, "alerted": self.alerted}
         return Trade(**kept | fields)
+
+    def stop_of(self, intent_id: str) -> StopOrder | None:
+        """The stop with this id among those that stand."""
+        return next((stop for stop in self.stops if stop.intent_id == intent_id), None)
+
+    @property
+    def has_fired(self) -> bool:
+        """Whether a stop is filling: its end shows the remainder."""
+        return any(stop.fired for stop in self.stops)
 
     @property
     def average_price(self) -> Decimal:

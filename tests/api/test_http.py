@@ -214,6 +214,7 @@ def test_only_reading_is_possible(client: TestClient) -> None:
 
 
 def test_pages_are_whole_without_the_internet_and_run_nothing_foreign(client: TestClient) -> None:
+    """IF-3: the web page, the part of it that is built."""
     for path, name in (("/", "index.html"), ("/docs", "docs.html")):
         answer = client.get(path, headers={"Authorization": ""})
         text = (STATIC / name).read_text(encoding="utf-8")

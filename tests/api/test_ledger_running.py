@@ -19,7 +19,9 @@ from infra.database.store import PostgresStore
 from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig
 from infra.simulator.venue import earn
-from statemachines.values import DAY_MS, HOUR_MS, Account
+from statemachines.earn.terms import StakeCoins
+from statemachines.requests import Accepted, PlaceOrder
+from statemachines.values import DAY_MS, HOUR_MS, LINEAR, Account, Side
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.simulation.whole import synthetic
 
@@ -107,6 +109,47 @@ def test_ch10_yield_paid_today_is_named_and_is_no_difference_until_it_is_booked(
     running.system.run(running.start_ms + 4 * DAY_MS + 1)
     report = running.check()
     assert report.differences == [] and not _notes(report)
+
+
+def trade_and_stake(exchange: Exchange) -> None:
+    """By other hands, now: no order manager reports it."""
+    gateway = DirectExchange(exchange).gateway()
+    order = PlaceOrder(
+        client_order_id="by-hand", category=LINEAR, symbol="BTCUSDT", side=Side.BUY, quantity=D("0.003"), style="market"
+    )
+    assert isinstance(gateway.perform(Account.TREND_1, order), Accepted)
+    stake = StakeCoins(client_order_id="by-hand", action="stake", coin="ETH", product_id="431", amount=D("0.1"))
+    assert isinstance(gateway.perform(Account.CORE_HODL, stake), Accepted)
+
+
+def test_or6_what_is_traded_and_staked_after_the_instant_compared_is_no_difference(running: Running) -> None:
+    """Balances were compared as of one instant, positions and Earn as they are now: on a system that trades, every fill
+    in the last minute was a difference until it was booked and read twice."""
+    exchange = running.system.exchange
+    held = exchange.venue.accounts["TREND-1"].positions["BTCUSDT"].size
+    trade_and_stake(exchange)
+    assert exchange.venue.accounts["TREND-1"].positions["BTCUSDT"].size != held
+    report = running.check()
+    assert report.differences == []
+    assert any("TREND-1: its equity is not compared, since BTCUSDT was traded" in note for note in report.notes)
+    assert ("TREND-1", "position", "BTCUSDT", held) in {
+        (one.account, one.what, one.unit, one.exchange) for one in report.figures
+    }
+
+
+@pytest.mark.parametrize("planted", ["position", "earn"])
+def test_a_difference_at_the_instant_compared_is_found_beside_what_happened_after_it(
+    running: Running, planted: str
+) -> None:
+    exchange = running.system.exchange
+    trend, core = exchange.venue.accounts["TREND-1"], exchange.venue.accounts["CORE-HODL"]
+    trade_and_stake(exchange)
+    if planted == "position":
+        trend.positions["BTCUSDT"].size += D("0.001")
+    else:
+        core.earn.positions[SOL_PRODUCT].amount += D("1E-18")
+    found = {one.text.partition(":")[0] for one in running.check().differences}
+    assert found == ({"position BTCUSDT"} if planted == "position" else {"earn SOL", "equity USDT"})
 
 
 def _notes(report: Report) -> list[str]:

@@ -39,6 +39,37 @@ def unintroduced(root: Path) -> list[str]:
     return [str(path.parent.relative_to(root)) for path in packages if not path.read_text().startswith('"""')]
 
 
+LANGUAGES = frozenset({".py", ".mako", ".toml"})
+"""Python, the template of a migration, which is Python too, and data."""
+PAGES = frozenset({".html", ".js", ".css"})
+"""What a browser shows. It decides and stores nothing."""
+PAGE_FOLDERS = ("api/http/static", "infra/backtest/report/page")
+
+
+def foreign_sources(root: Path) -> list[str]:
+    """Files of the program in a language other than Python, apart from its pages."""
+    found = []
+    for layer in LAYERS[:6]:
+        for path in sorted((root / layer).rglob("*")):
+            is_page = path.suffix in PAGES and str(path.parent.relative_to(root)) in PAGE_FOLDERS
+            if path.is_file() and path.parent.name != "__pycache__" and path.suffix not in LANGUAGES and not is_page:
+                found.append(str(path.relative_to(root)))
+    return found
+
+
+def test_de5_the_program_is_python_throughout() -> None:
+    """DE-5: Python for all of it, the execution layer too; data is read and written with SQL."""
+    assert foreign_sources(ROOT) == []
+
+
+@pytest.mark.parametrize("name", ["infra/bybit/fast.go", "statemachines/core.rs", "api/page.js", "actors/run.sh"])
+def test_a_planted_source_in_another_language_is_found(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert foreign_sources(tmp_path) == [name]
+
+
 def test_no_file_and_no_folder_is_too_large() -> None:
     assert oversized(ROOT) == []
 

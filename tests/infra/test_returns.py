@@ -64,19 +64,23 @@ def test_drawdowns_by_hand() -> None:
 
 
 def test_transfers_are_no_result() -> None:
-    """1,000 grow by 10 %, 500 come in, all grow by 10 %; then nearly all leaves after a fall of 20 %."""
-    equity = np.array([1_000.0, 1_100.0, 1_760.0, 108.0])
-    flow = np.array([0.0, 0.0, 500.0, -1_300.0])
-    assert daily_returns(equity, flow) == pytest.approx([0.1, 0.1, -0.2])
+    """1,000 grow by 10 %, 500 come in, all grow by 10 %; then a part leaves after a fall of 20 %, then all of it."""
+    equity = np.array([1_000.0, 1_100.0, 1_760.0, 1_208.0, 0.0])
+    inflow = np.array([0.0, 0.0, 500.0, 0.0, 0.0])
+    outflow = np.array([0.0, 0.0, 0.0, 200.0, 1_208.0])
+    assert daily_returns(equity, inflow, outflow) == pytest.approx([0.1, 0.1, -0.2, 0.0])
 
 
 def test_without_capital_a_day_has_no_return() -> None:
-    assert list(daily_returns(np.array([0.0, 0.0, 50.0]), np.array([0.0, 0.0, 50.0]))) == [0.0, 0.0]
+    nothing, late = np.zeros(3), np.array([0.0, 0.0, 50.0])
+    assert list(daily_returns(late, late, nothing)) == [0.0, 0.0]
 
 
 def test_lengths_must_agree() -> None:
-    with pytest.raises(ValueError, match="2 values and equity_usdt 3"):
-        daily_returns(np.ones(3), np.ones(2))
+    with pytest.raises(ValueError, match="inflow_usdt has 2 values and equity_usdt 3"):
+        daily_returns(np.ones(3), np.ones(2), np.ones(3))
+    with pytest.raises(ValueError, match="outflow_usdt has 4 values and equity_usdt 3"):
+        daily_returns(np.ones(3), np.ones(3), np.ones(4))
 
 
 def test_no_days_no_figures() -> None:

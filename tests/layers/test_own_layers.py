@@ -1,5 +1,5 @@
 """A layer of our own away for six hours, the daily close among them: its neighbours hold, and on return everything
-reconciles and continues (L1-L5, P1, OR-8)."""
+reconciles and continues (L1-L5, P1, P2, OR-8)."""
 
 from __future__ import annotations
 

@@ -84,6 +84,22 @@ def test_or5_a_deposit_is_booked_and_distributed_in_the_next_cycle() -> None:
     assert system.exchange.venue.accounts["MASTER"].balance("USDT") < 1
 
 
+def test_c5_usdt_paid_in_to_core_s_own_account_opens_a_plan_and_is_not_distributed() -> None:
+    """The treasury distributes what lies in the master account (OR-5, O6); this is in CORE-HODL's equity already."""
+    store = MemoryStore()
+    system = build(synthetic(5), store)
+    system.start()
+    system.run(START + 2 * DAY_MS + DAY_MS // 2)
+    system.exchange.deposit("CORE-HODL", "USDT", DEPOSIT)
+    system.run(START + 4 * DAY_MS)
+    opened = [one.note for one in store.journal(ActorName.CORE_HODL) if one.note.trigger == "plan_opened"]
+    assert [Decimal(note.data["cash_usdt"]) for note in opened] == [DEPOSIT]
+    assert transfers(store, "OR-5") == [] and faults(store) == []
+    standing = [one.note for one in store.journal(ActorName.ORCHESTRATOR) if one.note.trigger == "standing"][-1]
+    assert Decimal(standing.data["undistributed_usdt"]) == 0
+    assert Decimal(standing.data["total_usdt"]) == pytest.approx(110_000, rel=Decimal("0.05"))
+
+
 def test_or2_regime_and_weights_of_every_day_are_those_of_the_independent_computation() -> None:
     """O1 to O3 in the whole system, the history before the first day included."""
     store, _ = steady()

@@ -1,5 +1,8 @@
 """One run interrupted at a hundred random points, each time rebuilt from what is durable, ends in the same state to the
-last unit: decisions of the engines, orders, fills, transfers, ledger, and the exchange's own books (P3, OR-9)."""
+last unit: decisions of the engines, orders, fills, transfers, ledger, and the exchange's own books (P3, OR-9).
+
+DE-4: no instance keeps state outside the database.
+"""
 
 from __future__ import annotations
 

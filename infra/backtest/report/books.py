@@ -76,9 +76,9 @@ def _book(record: RunRecord, days: Days, name: str) -> Book:
         fills = fills.filter(pl.col("engine") == name)
         funding = funding.filter(pl.col("engine") == name)
     zero = np.zeros(len(days.day_ms))
-    account = days.accounts.get(name, Account(name, zero, zero, zero, zero))
+    account = days.accounts.get(name, Account(name, zero, zero, zero, zero, zero))
     start = min(account.start, max(len(account.equity) - 1, 0))
-    equity, flow = account.equity[start:], account.flow[start + 1 :]
+    equity, flow = account.equity[start:], (account.inflow - account.outflow)[start + 1 :]
     years = (len(equity) - 1) / DAYS_PER_YEAR if len(equity) > 1 else 0.0
     mean_equity = float(equity.mean()) if len(equity) else 0.0
     exposure = share(account.exposure[start:], equity)

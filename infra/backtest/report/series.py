@@ -36,13 +36,14 @@ class Account:
     equity: Floats
     cash: Floats
     exposure: Floats
-    flow: Floats
+    inflow: Floats
+    outflow: Floats
     begins: int = 0
 
     @property
     def start(self) -> int:
         """The first close from which the capital can work: its place on the grid (its length when there is none)."""
-        has_capital = (self.equity >= SMALLEST_BASE_USDT) | (np.append(self.flow[1:], 0.0) >= SMALLEST_BASE_USDT)
+        has_capital = (self.equity >= SMALLEST_BASE_USDT) | (np.append(self.inflow[1:], 0.0) >= SMALLEST_BASE_USDT)
         return max(int(np.argmax(has_capital)), self.begins) if has_capital.any() else len(self.equity)
 
     @property
@@ -113,12 +114,14 @@ def _account(equity: pl.DataFrame, grid: pl.DataFrame, name: str, begins: int) -
     own = equity.filter(pl.col("engine") == name).unique("ts_ms", keep="last")
     rows = grid.join(own, on="ts_ms", how="left", maintain_order="left")
     levels = rows.select(pl.col("equity_usdt", "cash_usdt", "exposure_usdt").forward_fill().fill_null(0.0))
+    net, outflow = (rows[column].fill_null(0.0) for column in ("net_flow_usdt", "outflow_usdt"))
     return Account(
         name=name,
         equity=levels["equity_usdt"].to_numpy().astype(np.float64),
         cash=levels["cash_usdt"].to_numpy().astype(np.float64),
         exposure=levels["exposure_usdt"].to_numpy().astype(np.float64),
-        flow=rows["net_flow_usdt"].fill_null(0.0).to_numpy().astype(np.float64),
+        inflow=(net + outflow).to_numpy().astype(np.float64),
+        outflow=outflow.to_numpy().astype(np.float64),
         begins=begins,
     )
 
@@ -131,7 +134,9 @@ def _closes(prices: pl.DataFrame, grid: pl.DataFrame, symbol: str) -> Floats:
 
 def _line(account: Account) -> Line:
     start = min(account.start, max(len(account.equity) - 1, 0))
-    return Line(account.name, start, daily_returns(account.equity[start:], account.flow[start:]))
+    return Line(
+        account.name, start, daily_returns(account.equity[start:], account.inflow[start:], account.outflow[start:])
+    )
 
 
 def _benchmarks(prices: dict[str, Floats], closes: int) -> dict[str, Line]:

@@ -7,6 +7,7 @@ row of a product that this system does not trade raises ForeignError.
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any, TypeVar, cast, get_args
 
@@ -21,6 +22,7 @@ from infra.bybit.parsing.fields import (
 )
 from statemachines.execution.orders.report_checks import row_problem
 from statemachines.facts import BarFact, FundingRateFact
+from statemachines.ledger.exact import add
 from statemachines.limits.plausibility import (
     MAX_FEE_PART,
     fee_rate_problem,
@@ -159,6 +161,7 @@ def parse_execution(
     is_untold = is_listed_linear and row.text_or_empty("feeCurrency") == ""
     coin = _settle_coin(symbol) if is_untold else row.coin("feeCurrency")
     quantity, price = row.positive("execQty", MAX_QUANTITY), row.price("execPrice")
+    extra = extra_fees(row)
     return ExecutionReport(
         account=account,
         execution_id=row.text("execId"),
@@ -169,7 +172,7 @@ def parse_execution(
         side=_side(row),
         quantity=quantity,
         price=price,
-        fee=row.decimal("execFee"),
+        fee=add(row.decimal("execFee"), extra.pop(coin, Decimal(0))),
         fee_coin=coin,
         fee_rate=row.rate("feeRate"),
         is_maker=row.boolean("isMaker"),
@@ -177,7 +180,27 @@ def parse_execution(
         execution_type=row.text("execType"),
         executed_ms=row.instant("execTime", not_after_ms),
         closed_quantity=_closed(row),
+        extra_fees=tuple(sorted(extra.items())),
     )
+
+
+def extra_fees(row: Row) -> dict[str, Decimal]:
+    """`extraFees` by coin: what the exchange takes beside the fee (taxes by the account's country). Absent or "" for
+    none; a list of objects in the stream, which REST may write as a text."""
+    key = "extraFees"
+    if not row.has(key) or row.raw(key) == "":
+        return {}
+    listed = row
+    if isinstance(row.raw(key), str):
+        try:
+            listed = Row({key: json.loads(row.raw(key))}, row.what)
+        except ValueError:
+            raise row.error(key, row.raw(key), 'a list of objects, or ""') from None
+    found: dict[str, Decimal] = {}
+    for one in listed.rows(key, f"{row.what}, field {key!r}"):
+        coin = one.coin("feeCoin")
+        found[coin] = add(found.get(coin, Decimal(0)), one.decimal("fee"))
+    return found
 
 
 def _closed(row: Row) -> Decimal | None:

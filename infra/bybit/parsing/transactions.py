@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from infra.bybit.parsing.fields import Row, UnparsableError, shown_text
+from infra.bybit.parsing.rows import extra_fees
 from statemachines.ledger.exact import add
 from statemachines.ledger.transaction_types import is_booked_by_execution
 from statemachines.transaction_log.row import TransactionRow
@@ -45,6 +46,9 @@ def parse_transaction(account: Account, data: Any, not_after_ms: int | None = No
     change = read(lambda: row.decimal("change"), None)
     parts = [read(lambda key=key: part(key), None) for key in ("cashFlow", "funding", "fee")]  # type: ignore[misc]
     cash_flow, funding, fee = (amount or ZERO for amount in parts)
+    extra = read(lambda: extra_fees(row), dict[str, Decimal]()).get(_told(row, "currency"), ZERO)
+    if change is not None and extra and change == add(add(cash_flow, funding), add(fee, extra).copy_negate()):
+        fee = add(fee, extra)  # taken beside the fee, in the same change
     if change is not None and None not in parts and change != add(add(cash_flow, funding), fee.copy_negate()):
         problems.append(
             f"{row.what}: field 'change' is {change:f}; cashFlow + funding - fee = "

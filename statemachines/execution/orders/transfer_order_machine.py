@@ -25,7 +25,7 @@ TRANSFER_TABLE: Table[TransferState] = Table(
     (
         Row("send", _S.REQUESTED, _S.SENT, "OR-6: recorded and queued for the exchange in one commit"),
         Row("resend", _S.SENT, _S.SENT, "EX-4: refused for a transient reason, resent under the same id"),
-        Row("resend", _S.UNKNOWN, _S.SENT, "EX-4: the exchange never received it, resent under the same id"),
+        Row("resend", _S.UNKNOWN, _S.SENT, "EX-4: the exchange does not know it; resent under the same id"),
         Row("hold", _S.SENT, _S.REQUESTED, "OR-9: never arrived; nothing is sent before the first reconciliation"),
         Row("hold", _S.UNKNOWN, _S.REQUESTED, "OR-9: never arrived; nothing is sent before the first reconciliation"),
         Row("lose", _S.SENT, _S.UNKNOWN, "EX-1: time-out, crash or duplicate id: look it up, never send blindly"),
@@ -33,7 +33,7 @@ TRANSFER_TABLE: Table[TransferState] = Table(
         Row("done", _S.SENT, _S.DONE, "OR-6: the exchange has made the transfer; it is posted"),
         Row("done", _S.UNKNOWN, _S.DONE, "OR-6: the look-up shows that it succeeded; it is posted"),
         Row("fail", _S.SENT, _S.FAILED, "OR-6: permanently refused; nothing was moved or booked"),
-        Row("fail", _S.UNKNOWN, _S.FAILED, "OR-6: the look-up shows that it failed, or the retries are exhausted"),
+        Row("fail", _S.UNKNOWN, _S.FAILED, "OR-6: the look-up shows that it failed"),
         Row("land", _S.FAILED, _S.DONE, "OR-6: the log shows that it was made after its end here; it is posted"),
     ),
     {

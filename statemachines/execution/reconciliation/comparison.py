@@ -41,14 +41,22 @@ def unsettled(context: ExecutionContext, account: Account) -> list[ParentOrder]:
 def is_moving_money(context: ExecutionContext, account: Account) -> bool:
     """Whether a transfer or staking order of the account is under way, so that its balance may or may not have
     changed yet."""
-    is_transferring = any(
-        account in (transfer.ordered.from_account, transfer.ordered.to_account)
-        for transfer in context.transfers.live()
-        if transfer.state is not TransferState.REQUESTED
-    )
-    return is_transferring or any(
-        work.ordered.account is account and work.state in UNCERTAIN for work in context.stakings.live()
-    )
+    return bool(moving_money(context, account))
+
+
+def moving_money(context: ExecutionContext, account: Account) -> list[str]:
+    """The transfers and staking orders of the account that are under way, in words."""
+    transfers = [
+        f"transfer {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
+        for one in context.transfers.live()
+        if account in (one.ordered.from_account, one.ordered.to_account) and one.state is not TransferState.REQUESTED
+    ]
+    stakings = [
+        f"{one.ordered.action} order {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
+        for one in context.stakings.live()
+        if one.ordered.account is account and one.state in UNCERTAIN
+    ]
+    return transfers + stakings
 
 
 def is_trading(context: ExecutionContext, account: Account) -> bool:

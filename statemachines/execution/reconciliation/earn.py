@@ -56,20 +56,22 @@ def yield_key(one: EarnYield) -> str:
     return f"earn-yield:{one.yield_id}"
 
 
-def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
-    """Book the payments that are new, each once. Returns whether all that was paid is known: without, the records are
-    read again from the same instant."""
+def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> None:
+    """Book the payments that are new, each once. As long as Earn cannot be read they are read from the same instant
+    on: what is paid meanwhile is booked once it can."""
     books = context.books[snapshot.account]
-    if snapshot.earn is None or snapshot.earn.access == "denied":
-        return True
-    if snapshot.earn.yields is None:
-        return False
     records = books.transactions
+    if snapshot.earn is None:
+        return
+    if snapshot.earn.access == "denied" and not books.is_earn_opened:
+        records.yields_read_to(snapshot.market_ms)  # what is paid until Earn is opened will be part of the opening
+    if snapshot.earn.yields is None:
+        return
     if not books.is_earn_opened:
         open_yields(books, snapshot.earn)
         open_earn(context, snapshot)
     for one in sorted(snapshot.earn.yields, key=lambda row: (row.paid_ms, row.yield_id)):
-        if records.is_taken(yield_key(one), one.paid_ms):
+        if records.is_yield_taken(yield_key(one), one.paid_ms):
             continue
         records.seen.add(yield_key(one), one.paid_ms)
         post(context, yield_posting(snapshot.account, one.yield_id, one.coin, one.amount, one.paid_ms))
@@ -78,7 +80,8 @@ def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> bool:
             context.count_result(snapshot.account, one.coin, one.amount)  # part of what is held, and a result (F11)
         text = f"Earn has paid {one.amount} {one.coin}"
         context.note(str(snapshot.account), "yield", text, amount=str(one.amount), coin=one.coin)
-    return not snapshot.earn.has_pending_yields
+    if not snapshot.earn.has_pending_yields:
+        records.yields_read_to(snapshot.market_ms)
 
 
 def open_yields(books: AccountBooks, reading: EarnReading | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from statemachines.limits.slices import venue_maximum
+from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS, venue_maximum
 from statemachines.requests import AccountSnapshot, OrderReport, VenueOrderStatus
 from statemachines.values import ENGINE_OF, LINEAR, ActorName, Category, Instrument, Side
 
@@ -28,7 +28,7 @@ class Unprotected(NamedTuple):
 def unprotected(
     snapshot: AccountSnapshot, instruments: Mapping[tuple[Category, str], Instrument]
 ) -> tuple[Unprotected, ...]:
-    """The positions of one reading that no stop covers completely, or up to the venue's largest order (X4), in
+    """The positions of one reading that their stops do not cover completely, or as far as the venue takes stops, in
     alphabetical order.
 
     Empty for an account whose engine needs no stops, and for one with unreadable orders or positions: what is unknown
@@ -45,7 +45,10 @@ def unprotected(
         covered = sum((order.quantity - order.filled_quantity for order in stops), Decimal(0))
         instrument = instruments.get((LINEAR, position.symbol))
         most = None if instrument is None else venue_maximum(instrument, is_maker=False)
-        if covered < (abs(position.quantity) if most is None else min(abs(position.quantity), most)):
+        needed = abs(position.quantity)
+        if most is not None:
+            needed = min(needed, most * MAX_CONDITIONAL_ORDERS)
+        if covered < needed:
             found.append(Unprotected(position.symbol, position.quantity, covered))
     return tuple(found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,8 +11,19 @@ from statemachines.execution.reconciliation import comparison
 from statemachines.execution.reconciliation.earn import wanted_coins
 from statemachines.execution.reconciliation.earn_reports import EarnReports
 from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.pass_reports import (
+    MAX_DETAILS,
+    by_account,
+    explained,
+    report_pass,
+    report_uncompared,
+)
 from statemachines.execution.reconciliation.protection import unprotected
-from statemachines.execution.reconciliation.transactions import apply_transactions, log_since_ms
+from statemachines.execution.reconciliation.transactions import (
+    apply_transactions,
+    log_since_ms,
+    yields_since_ms,
+)
 from statemachines.execution.reconciliation.unreadable import (
     compare_unreadable,
     is_log_unread,
@@ -41,7 +51,6 @@ START = "start"
 DAY = "day"
 READINGS_TO_ACCEPT = 2
 """A difference in money or positions counts only when a second reading shows it too (RM-4: never on one)."""
-MAX_DETAILS = 100
 UNREAD_AGAIN_MS = MINUTE_MS
 LONGEST_UNREAD_MS = HOUR_MS
 """An account with unreadable rows is read again after a minute, then with growing pauses."""
@@ -58,6 +67,8 @@ class Reading:
     failures: int = 0
     doubted: Mapping[str, None] = field(default_factory=dict)
     with_log: bool = False
+    waits: int = 0
+    """Readings that a start has repeated for the outcome of what moves the account's money."""
 
 
 @dataclass(slots=True)
@@ -92,6 +103,8 @@ class Reconciler:
         self._began_ms = 0
         self._next_ms: int | None = None
         self._unread = 0
+        self._uncompared: set[Account] = set()
+        """Accounts whose money the start left uncompared: they are read again soon. In memory: a new start compares."""
         self._earn = EarnReports(context)
 
     def begin(self) -> None:
@@ -205,21 +218,33 @@ class Reconciler:
         self._context.call_exchange(self._market_key, Account.MASTER, ReadMarket(), None, delay_s)
 
     def _read(
-        self, running: Run, account: Account, number: int, failures: int, delay_s: float, *, with_log: bool = False
+        self,
+        running: Run,
+        account: Account,
+        number: int,
+        failures: int,
+        delay_s: float,
+        *,
+        with_log: bool = False,
+        waits: int = 0,
     ) -> None:
         context = self._context
         books = context.books[account]
         key = other_key(Topic.ACCOUNT, account, context.control.next("account_readings"))
-        reading = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted), with_log)
+        reading = Reading(key, number, books.activity, failures, dict.fromkeys(books.doubted), with_log, waits)
         running.readings[account] = reading
         since = books.reconciled_ms - context.parameters.reconcile_overlap_ms if books.is_opened else self._began_ms
         since = min([since, *(self._oldest_ms(report) for report in books.doubted.values())])
         reads_earn = account is EARN_ACCOUNT
+        log_since_ms = self._log_since_ms(running, account, reading)
+        paid_since_ms = yields_since_ms(context, books) if books.is_opened else self._began_ms
         request = ReadAccount(
             executions_since_ms=max(since, 0),
-            transactions_since_ms=self._log_since_ms(running, account, reading),
+            transactions_since_ms=log_since_ms,
             reads_earn=reads_earn,
+            yields_since_ms=paid_since_ms if reads_earn and log_since_ms is not None else None,
             earn_coins=wanted_coins(context) if reads_earn and self._earn.wants_offers else (),
+            is_opening=not books.is_opened,
         )
         context.call_exchange(key, account, request, None, delay_s)
 
@@ -310,6 +335,7 @@ class Reconciler:
                 return
             running.findings += comparison.correct(context, snapshot, positions, balances)
             running.changed[account] = None
+        self._uncompared.discard(account)
         if snapshot.market_ms != books.reconciled_ms:
             books.reconciled_ms = snapshot.market_ms
             books.is_dirty = True
@@ -340,10 +366,15 @@ class Reconciler:
         context = self._context
         is_moving = comparison.is_moving_money(context, account)
         if running.reason == START:
+            if is_moving and reading.waits < context.parameters.loop_limit:
+                # The outcome of a transfer interrupted by a crash should be known before money is compared.
+                waits = reading.waits + 1
+                self._read(running, account, reading.number, 0, patience_s(context, waits), waits=waits)
+                return True
             if is_moving:
-                # The outcome of a transfer interrupted by a crash must be known before money is compared.
-                failures = reading.failures + 1
-                self._read(running, account, reading.number, failures, patience_s(context, failures))
+                running.left.add(account)
+                self._uncompared.add(account)
+                report_uncompared(context, account)
                 return True
             busy = overlapped
         else:
@@ -361,7 +392,8 @@ class Reconciler:
         context = self._context
         self._pass = None
         every = context.parameters.reconcile_every_ms
-        self._unread = self._unread + 1 if any(books.unusable.open for books in context.books.values()) else 0
+        is_incomplete = bool(self._uncompared) or any(books.unusable.open for books in context.books.values())
+        self._unread = self._unread + 1 if is_incomplete else 0
         if self._unread:
             again_ms = min(UNREAD_AGAIN_MS * 2 ** min(self._unread - 1, 10), LONGEST_UNREAD_MS)
             every = min(every, again_ms) if every else again_ms
@@ -369,15 +401,15 @@ class Reconciler:
         for finding in running.findings:
             context.record(finding.fact(context.now_ms))
         mismatches = [finding for finding in running.findings if finding.is_mismatch]
-        self._report(running, mismatches)
-        details = [finding.sentence() for finding in (*mismatches, *_explained(running.findings))]
+        report_pass(context, running.reason, running.findings)
+        details = [finding.sentence() for finding in (*mismatches, *explained(running.findings))]
         context.send(
             Reconciled(
                 market_ms=context.now_ms,
                 reason=running.reason,
                 discrepancies=len(mismatches),
                 details=tuple(details[:MAX_DETAILS]),
-                by_account=_by_account(running.left, mismatches),
+                by_account=by_account(running.left, running.findings),
             )
         )
         for account in Account if running.reason == START else running.changed:
@@ -390,33 +422,3 @@ class Reconciler:
             reason, self._requested = self._requested, ""
             follows_gap, self._gap_requested = self._gap_requested, False
             self._start(reason, follows_gap)
-
-    def _report(self, running: Run, mismatches: list[Finding]) -> None:
-        context = self._context
-        explained = len(running.findings) - len(mismatches)
-        context.remark(
-            "reconciliation",
-            running.reason,
-            f"{len(Account)} accounts compared: {len(mismatches)} differences, {explained} late bookings",
-        )
-        external = [finding.sentence() for finding in running.findings if finding.kind == "external_position"]
-        if external:
-            text = f"{'; '.join(external)}. They are shown and left unchanged. Find out who trades in these accounts."
-            context.alert("critical", f"{len(external)} positions are none of ours", text)
-        if mismatches:
-            context.alert(
-                "critical",
-                f"reconciliation found {len(mismatches)} differences",
-                "; ".join(finding.sentence() for finding in mismatches[:MAX_DETAILS])
-                + ". Our accounts were corrected to the exchange's figures; find out why they differed.",
-            )
-
-
-def _by_account(left: set[Account], mismatches: list[Finding]) -> dict[Account, int]:
-    """The differences of each account; one that has some counts even if the rest of it could not be compared."""
-    counts = Counter(finding.account for finding in mismatches)
-    return {account: counts[account] for account in Account if counts[account] or account not in left}
-
-
-def _explained(findings: list[Finding]) -> list[Finding]:
-    return [finding for finding in findings if not finding.is_mismatch]

@@ -51,6 +51,11 @@ def log_since_ms(context: ExecutionContext, books: AccountBooks) -> int:
     return max(records.read_ms - context.parameters.reconcile_overlap_ms, 0)
 
 
+def yields_since_ms(context: ExecutionContext, books: AccountBooks) -> int:
+    """The instant from which on Earn's payments are to be read."""
+    return max(books.transactions.yields_read_ms - context.parameters.reconcile_overlap_ms, 0)
+
+
 def apply_transactions(context: ExecutionContext, snapshot: AccountSnapshot) -> list[Finding]:
     """Book the rows that are new; those of a transfer under way wait for its outcome."""
     if snapshot.transactions is None:
@@ -78,7 +83,7 @@ def apply_transactions(context: ExecutionContext, snapshot: AccountSnapshot) -> 
         late.setdefault(row.coin, []).append(row)
     for rows in late.values():
         _explain(context, books, rows, snapshot.market_ms)
-    is_complete &= take_yields(context, snapshot)
+    take_yields(context, snapshot)
     if is_complete:
         records.read_to(snapshot.market_ms)
     return findings
@@ -99,6 +104,8 @@ def _book(context: ExecutionContext, row: TransactionRow, attribution: Attributi
     if not posting.lines:
         context.record(posting)  # nothing could be booked, but the row is preserved
     context.count_result(row.account, row.coin, result_of(row, attribution))
+    if attribution.ledger_account in (DEPOSITS, WITHDRAWALS) and row.change is not None:
+        context.count_flow(row.account, row.coin, add(row.change, row.fee))
     amount = f"{row.change} {row.coin}" if row.change is not None else "an amount that cannot be read"
     kind: Kind = "transaction"
     if attribution.suspense_reason:

@@ -11,7 +11,11 @@ from statemachines.values import Account
 
 class SeenIds:
     """EX-2: ids of facts of one account with their times, in buckets named by `prefix`. Rows are small, so that one
-    fact never rewrites the whole ring."""
+    fact never rewrites the whole ring.
+
+    The ring may have another size than the incarnation before (RM-6): it grows by new buckets; of a smaller one the
+    oldest are emptied when the newest is full.
+    """
 
     def __init__(self, prefix: str, account: Account, buckets: int, per_bucket: int) -> None:
         self.account = account
@@ -21,7 +25,9 @@ class SeenIds:
         self._size = buckets
         self._per_bucket = per_bucket
         self._buckets: dict[int, dict[str, int]] = {}
-        self._round = 0
+        self._rounds: dict[int, int] = {}
+        """When each bucket was begun, as a count."""
+        self._newest = 0
         self._ids: set[str] = set()
         self._dirty: set[int] = set()
 
@@ -32,20 +38,31 @@ class SeenIds:
         """Store an id; when the ring is full, the oldest bucket is discarded."""
         if fact_id in self._ids:
             return
-        bucket = self._buckets.setdefault(self._round % self._size, {})
-        if len(bucket) >= self._per_bucket:
-            self._round += 1
-            bucket = self._turn_over(self._round % self._size)
-        bucket[fact_id] = time_ms
+        if not self._buckets:
+            self._begin(0, 0)
+        elif len(self._buckets[self._newest]) >= self._per_bucket:
+            self._turn_over()
+        self._buckets[self._newest][fact_id] = time_ms
         self._ids.add(fact_id)
-        self._dirty.add(self._round % self._size)
+        self._dirty.add(self._newest)
 
-    def _turn_over(self, index: int) -> dict[str, int]:
-        old = self._buckets.get(index, {})
+    def _turn_over(self) -> None:
+        round_number = self._rounds[self._newest] + 1
+        filled = sorted((index for index, ids in self._buckets.items() if ids), key=self._rounds.__getitem__)
+        for index in filled[: max(0, len(filled) + 1 - self._size)]:
+            self._discard(index)
+        empty = [index for index, ids in self._buckets.items() if not ids]
+        self._begin(min(empty, key=self._rounds.__getitem__, default=len(self._buckets)), round_number)
+
+    def _discard(self, index: int) -> None:
+        old = self._buckets[index]
         self._ids.difference_update(old)
-        self.horizon_ms = max(self.horizon_ms, *old.values(), 0)
+        self.horizon_ms = max(self.horizon_ms, *old.values())
         self._buckets[index] = {}
-        return self._buckets[index]
+        self._dirty.add(index)
+
+    def _begin(self, index: int, round_number: int) -> None:
+        self._buckets[index], self._rounds[index], self._newest = {}, round_number, index
 
     def rows(self) -> Iterable[StateRow]:
         """Every bucket in its current form."""
@@ -58,13 +75,12 @@ class SeenIds:
         return rows
 
     def _row(self, index: int) -> StateRow:
-        newest = self._round - (self._round - index) % self._size
-        data = {"round": newest, "forgotten_ms": self.horizon_ms, "ids": dict(self._buckets[index])}
+        data = {"round": self._rounds[index], "forgotten_ms": self.horizon_ms, "ids": dict(self._buckets[index])}
         return StateRow(f"{self._prefix}:{self.account}:{index}", "", 1, data)
 
     def restore(self, index: int, data: Mapping[str, Any]) -> None:
         """Restore one bucket."""
-        self._buckets[index] = dict(data["ids"])
+        self._buckets[index], self._rounds[index] = dict(data["ids"]), data["round"]
         self._ids.update(data["ids"])
-        self._round = max(self._round, data["round"])
+        self._newest = max(self._rounds, key=self._rounds.__getitem__)
         self.horizon_ms = max(self.horizon_ms, data["forgotten_ms"])

@@ -34,7 +34,7 @@ class Correction(NamedTuple):
 
 
 PREFIX = "transaction-log:"
-SCHEMA = 2
+SCHEMA = 3
 
 
 def _without_staking(row: StateRow) -> StateRow:
@@ -42,17 +42,24 @@ def _without_staking(row: StateRow) -> StateRow:
     return row._replace(schema=2, data={**row.data, "staking_legs": []})
 
 
-ROWS = RowKind(PREFIX, SCHEMA, {1: _without_staking})
+def _with_yields(row: StateRow) -> StateRow:
+    """Schema 2 was written by versions that read Earn's payments up to the same instant as the log."""
+    return row._replace(schema=3, data={**row.data, "yields_read_ms": row.data["read_ms"]})
+
+
+ROWS = RowKind(PREFIX, SCHEMA, {1: _without_staking, 2: _with_yields})
 
 
 class TransactionRecords:
     """What one account has taken from its transaction log. `read_ms` is the market time up to which it was read; 0
-    until it has been read for the first time."""
+    until it has been read for the first time. `yields_read_ms` is the same of what Earn has paid, which stays behind
+    while Earn cannot be read."""
 
     def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
         self.account = account
         self.seen = SeenIds("transactions", account, buckets, per_bucket)
         self.read_ms = 0
+        self.yields_read_ms = 0
         self.legs: list[OwnLeg] = []
         """Of transfers."""
         self.staking_legs: list[OwnLeg] = []
@@ -72,12 +79,23 @@ class TransactionRecords:
         for key, time_ms in keys:
             self.seen.add(key, time_ms)
         self.read_to(read_ms)
+        self.yields_read_to(read_ms)
 
     def read_to(self, read_ms: int) -> None:
         """The log was read completely up to an instant."""
         if read_ms != self.read_ms:
             self.read_ms = read_ms
             self.is_dirty = True
+
+    def yields_read_to(self, read_ms: int) -> None:
+        """All that Earn has paid up to an instant is taken."""
+        if read_ms != self.yields_read_ms:
+            self.yields_read_ms = read_ms
+            self.is_dirty = True
+
+    def is_yield_taken(self, key: str, paid_ms: int) -> bool:
+        """Whether the payment was taken before. The oldest ids are discarded while Earn cannot be read."""
+        return key in self.seen or paid_ms <= min(self.seen.horizon_ms, self.yields_read_ms)
 
     def is_taken(self, key: str, time_ms: int | None) -> bool:
         """Whether the row was taken before, or is older than any that could be missing."""
@@ -147,6 +165,7 @@ class TransactionRecords:
     def _row(self) -> StateRow:
         data = {
             "read_ms": self.read_ms,
+            "yields_read_ms": self.yields_read_ms,
             "horizon_ms": self.seen.horizon_ms,
             "legs": [list(_texts(leg)) for leg in self.legs],
             "staking_legs": [list(_texts(leg)) for leg in self.staking_legs],
@@ -161,6 +180,7 @@ class TransactionRecords:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Restore the account's row (the buckets of `seen` are restored one by one)."""
         self.read_ms = data["read_ms"]
+        self.yields_read_ms = data["yields_read_ms"]
         self.seen.horizon_ms = max(self.seen.horizon_ms, data["horizon_ms"])
         self.legs = [_leg(*texts) for texts in data["legs"]]
         self.staking_legs = [_leg(*texts) for texts in data["staking_legs"]]

@@ -198,10 +198,9 @@ class Switchboard:
 
     def _release(self, effects: Sequence[Effect], switch: AutomaticSwitch, outcome: Outcome, now_ms: int) -> Commands:
         """RM-2: the demand ends with the readings; the state follows after 24 h of calm, HALTED by the operator."""
-        if outcome.has_ended:
-            for scope, _ in effects:
-                self._states.release(scope, switch.key, now_ms)
-        return []
+        if not outcome.has_ended:
+            return []
+        return [command for scope, _ in effects for command in self._states.release(scope, switch.key, now_ms)]
 
     # --- evidence ---
 

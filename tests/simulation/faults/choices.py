@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tests.simulation.faults.points import FAULT_PAIRS, FAULTS, OUTSIDE, OUTSIDE_PAIRS, Fault, Pair, Point, Situation
@@ -53,7 +53,7 @@ class _Occasions:
 BACKGROUND = 0.0006
 """How likely any fault is at any occasion."""
 
-FOCUS_PAIRS = 4
+FOCUS_PAIRS = 5
 RARE = frozenset({Point.CANCEL, Point.AMEND, Point.TRANSFER, Point.STAKING, Point.LEVERAGE})
 """Points with an occasion or two in a run."""
 
@@ -69,10 +69,26 @@ SELDOM = frozenset(
         Point.POSITION,
     }
 )
-_WEIGHTS = {**dict.fromkeys(RARE, 4), Point.STAKING: 10, Point.BATCH: 2}
-"""How often a point leads a seed; a stake has one occasion in its run."""
+_WEIGHTS = {
+    Point.CANCEL: 10,
+    Point.AMEND: 5,
+    Point.TRANSFER: 8,
+    Point.STAKING: 24,
+    Point.LEVERAGE: 8,
+    Point.BATCH: 14,
+    Point.PLACE: 8,
+}
+"""How often a point leads a seed; a stake has one occasion in its run, and what comes from outside may prevent it."""
 
-_LEADING = [pair for pair in FAULT_PAIRS for _ in range(_WEIGHTS.get(pair.point, 1))]
+_REPEATED = frozenset({Fault.NOT_SENT, Fault.RATE_LIMITED})
+"""Faults after which the request is sent again, so that they are hit several times where others are hit once."""
+
+
+def _weight(pair: Pair) -> int:
+    return _WEIGHTS.get(pair.point, 1) * (1 if pair.fault in _REPEATED else 3)
+
+
+_LEADING = [pair for pair in FAULT_PAIRS for _ in range(_weight(pair))]
 
 MAX_PER_PAIR = 4
 MOST = 40
@@ -80,6 +96,9 @@ SHUFFLES = 0.25
 
 CALM_OUTSIDE = 0.25
 """The share of seeds in which nothing comes from outside: what fails alone is found there."""
+
+CALM_WHERE_STAKING_LEADS = 0.6
+"""Most of what comes from outside puts off the one stake of the run until the faults are over."""
 
 OUTSIDE_PAIRS_OF_A_SEED = 5
 _WITH: dict[Fault, tuple[Fault, ...]] = {
@@ -93,6 +112,17 @@ _WITH: dict[Fault, tuple[Fault, ...]] = {
 MAX_FROM_OUTSIDE = 8
 ORDINARY_CHANCE, EVENTFUL_CHANCE = 0.001, 0.05
 """How likely one of a seed's pairs is at an occasion: there is one after every act, of which a run has thousands."""
+
+CHANCES: Mapping[str, float] = {
+    Situation.ORDINARY: ORDINARY_CHANCE,
+    Situation.CUT_OFF: 0.6,
+    Situation.FREEING: 0.1,
+    Situation.SENDING: 0.01,
+}
+"""What lasts for an act or two must be met more often; orders wait to be sent again and again."""
+
+SENDING_COMMAND_CHANCE = 0.3
+"""How likely a command of the operator is while an order waits to be sent: the switch must hold it back (RM-5)."""
 
 
 def _focus_chance(point: Point) -> float:
@@ -115,7 +145,8 @@ class Dice:
         self._hits: Counter[Pair] = Counter()
         # Dice of their own: what comes from outside does not change which faults a seed draws.
         self._outside = random.Random(f"outside {seed}")
-        is_calm = self._outside.random() < CALM_OUTSIDE
+        calm_share = CALM_WHERE_STAKING_LEADS if self.leading is Point.STAKING else CALM_OUTSIDE
+        is_calm = self._outside.random() < calm_share
         drawn = () if is_calm else self._outside.sample(OUTSIDE_PAIRS, OUTSIDE_PAIRS_OF_A_SEED)
         self._from_outside = {*drawn, *(Pair(one.point, other) for one in drawn for other in _WITH.get(one.fault, ()))}
         self._outside_hits: Counter[Pair] = Counter()
@@ -145,7 +176,9 @@ class Dice:
         return None
 
     def _at_outside(self, point: Point, who: str, number: int, most: int) -> Choice | None:
-        chance = ORDINARY_CHANCE if who == Situation.ORDINARY else EVENTFUL_CHANCE
+        chance = CHANCES.get(who, EVENTFUL_CHANCE)
+        if who == Situation.SENDING and point is Point.OPERATOR:
+            chance = SENDING_COMMAND_CHANCE
         for fault in OUTSIDE[point]:
             pair, hits = Pair(point, fault), self._outside_hits
             if pair not in self._from_outside or hits[pair] >= MAX_PER_PAIR or hits.total() >= MAX_FROM_OUTSIDE:

@@ -113,7 +113,9 @@ class Invariants:
         for symbol in tuple(account.positions):
             if self._has_grown(world, account, symbol) and not world.is_unseen(account.name):
                 equity = margin(world.exchange.venue, account).equity
-                held = abs(account.positions[symbol].size) * world.exchange.venue.prices.mark(symbol)
+                # F7: at order time, which is at the price that the engine knows; the market may have left it.
+                known = Decimal(world.rows(ActorName.FUNDING)[symbol.removesuffix("USDT")].data["perp_price"])
+                held = abs(account.positions[symbol].size) * min(known, world.exchange.venue.prices.mark(symbol))
                 if held > leg_room_usdt(equity, ZERO, Decimal(1), self._funding) * (1 + self._tolerance):
                     yield f"funding: {held} USDT short in {symbol} at an equity of {equity}"
 

@@ -171,6 +171,7 @@ class Situation(StrEnum):
     TRANSFERRING = "while a transfer is under way"
     FREEING = "while an engine frees capital"
     FLATTENING = "while an engine is made flat"
+    SENDING = "while an order for new risk waits to be sent"
 
 
 FAULT_PAIRS: tuple[Pair, ...] = tuple(Pair(point, fault) for point, faults in FAULTS.items() for fault in faults)

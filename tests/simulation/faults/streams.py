@@ -17,6 +17,8 @@ from tests.simulation.faults.points import Fault, Point
 from tests.simulation.faults.scheduler import Act
 
 PUBLIC = "public"
+RECONNECT_ACTS = 6
+"""So many acts of others come before a stream that broke can be restored, unless there is nothing else to do."""
 
 
 class Report(NamedTuple):
@@ -37,7 +39,8 @@ class FailingStreams:
         self._now_ms = now_ms
         self._queues: dict[str, deque[Report]] = {}
         self._late: list[tuple[str, Report]] = []
-        self._cut: set[str] = set()
+        self._cut: dict[str, int] = {}
+        """Connections that are down, and how many acts of others they still wait for."""
 
     def private(self, frames: Sequence[Frame]) -> None:
         """Frames of the accounts, as the exchange sent them."""
@@ -55,7 +58,15 @@ class FailingStreams:
     def acts(self) -> list[Act]:
         """What can arrive next: the oldest frame of each connection, or its restoration."""
         found = [Act(name, partial(self._hand_over, name)) for name, queue in self._queues.items() if queue]
-        return found + [Act(name, partial(self._restore, name)) for name in sorted(self._cut) if self._may_return(name)]
+        back = [name for name, acts in sorted(self._cut.items()) if acts <= 0 and self._may_return(name)]
+        self._cut = {name: acts - 1 for name, acts in self._cut.items()}
+        return found + [Act(name, partial(self._restore, name)) for name in back]
+
+    def is_hurried(self) -> bool:
+        """Nothing else is left to do: whether a connection that waited for it can be restored now."""
+        waiting = [name for name, acts in self._cut.items() if acts > 0 and self._may_return(name)]
+        self._cut |= dict.fromkeys(waiting, 0)
+        return bool(waiting)
 
     def time_moved(self) -> None:
         """What was late arrives now."""
@@ -80,7 +91,7 @@ class FailingStreams:
         mine = [name for name in self._queues if _reader(name) is actor]
         for name in mine:
             self._queues[name].clear()
-        self._cut -= set(mine)
+        self._cut = {name: acts for name, acts in self._cut.items() if name not in mine}
         self._late = [(name, report) for name, report in self._late if name not in mine]
 
     def _arrive(self, point: Point, name: str, report: Report) -> None:
@@ -97,7 +108,7 @@ class FailingStreams:
                 self._late.append((name, report))
             case Fault.CUT:
                 queue.clear()
-                self._cut.add(name)
+                self._cut[name] = RECONNECT_ACTS
             case _:
                 queue.append(report)
 
@@ -105,7 +116,7 @@ class FailingStreams:
         self._tell(_reader(name), self._queues[name].popleft())
 
     def _restore(self, name: str) -> None:
-        self._cut.discard(name)
+        self._cut.pop(name, None)
         self._tell(_reader(name), Report(StreamRestored(stream=name), "", self._now_ms()))
 
 

@@ -22,7 +22,7 @@ from infra.simulator.api import Exchange
 from infra.simulator.config import SimConfig, default_accounts
 from infra.simulator.market.port import Market
 from infra.simulator.venue.stepper import Public
-from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, shared_lookahead
+from statemachines.actor_logic import NO_LOOKAHEAD, Lookahead, StateRow, shared_lookahead
 from statemachines.lockstep import LockstepRule
 from statemachines.values import HOUR_MS, SPOT, Account, ActorName
 from tests.simulation.faults.choices import Chooser
@@ -171,6 +171,10 @@ class World:
         books is judged again once they show it."""
         return False
 
+    def rows(self, actor: ActorName) -> Mapping[str, StateRow]:
+        """The actor's durable rows."""
+        return self.store.memory._actors[actor].states  # noqa: SLF001 - `load` asks for the epoch that holds them
+
     def way_in(self, handle: Handle) -> Handle:
         """How requests reach the exchange."""
         return handle
@@ -213,6 +217,8 @@ class World:
             return self.streams.acts()
 
         self.scheduler.settle(outside)
+        while self.streams.is_hurried():
+            self.scheduler.settle(outside)
 
     def _advance(self, end_ms: int) -> None:
         now_ms = self.now_ms()

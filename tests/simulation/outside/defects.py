@@ -25,7 +25,7 @@ from statemachines.risk.order_view import Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.risk_states import RiskStates
 from statemachines.transaction_log.row import TransactionRow
-from tests.simulation.operator.defects import halted_calms_down
+from tests.simulation.operator.defects import halted_calms_down, switches_are_not_tested
 
 Defect = Callable[[], AbstractContextManager[Any]]
 
@@ -117,6 +117,5 @@ OUTSIDE_DEFECTS: tuple[Defect, ...] = (
     a_denied_order_is_approved_all_the_same,
     a_repeated_command_is_carried_out_again,
     halted_calms_down,
+    switches_are_not_tested,
 )
-"""That a switch is not tested at all takes a halt at one moment only, which `tests/simulation/operator` lies in wait
-for."""

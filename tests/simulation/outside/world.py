@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from actors.runtime.policies.ports import PolicyPort
@@ -12,6 +11,7 @@ from statemachines.execution.account_books import PREFIX as BOOKS
 from statemachines.facts import OperatorCommandFact, SwitchFact
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes
 from statemachines.orchestration.transfers.movement import MovementState
+from statemachines.requests import AmendOrder, PlaceOrder
 from statemachines.risk.operator.flatten_machine import FlattenState
 from statemachines.values import DERIVATIVE_ENGINES, ENGINES, HOUR_MS, ActorName
 from tests.simulation.faults.choices import Chooser
@@ -39,13 +39,10 @@ KINDS_OF_COMMANDS = 12
 """Every scope, and of an earlier command to whom it is repeated."""
 
 OF_MONEY_AND_PRICES = frozenset({Point.MONEY, Point.PRICES})
-LARGEST_USDT = Decimal(100_000_000)
-"""A portfolio of more is left without them: its trend positions are near the venue's largest stop already, and one that
-outgrows it is covered in part only (TR-5: an open finding, seed 86 of 2026-11-29)."""
-
 OF_CH_7_AND_RM_3 = frozenset({"buffer", "drawdown:"})
 """A thin buffer is an alert until the next rebalance refills it, a fall that has no action until it is made up. What an
-engine owes (FU-5, TA-6) and has no longer, since it was withdrawn, is one until it has moved (OR-6)."""
+engine owes (FU-5, TA-6) and has no longer, since it was withdrawn, is one until it has moved (OR-6). So is an order
+that was sized with it and refused, until the engine buys again (EX-4)."""
 
 ORDERED_MS = HOUR_MS
 """How long the system has to come to rest after the last command."""
@@ -68,7 +65,6 @@ class OutsideWorld(OperatedWorld):
         self.is_touched = False
         """Whether anything has come from outside."""
 
-        self._is_large = self.money.portfolio_usdt() > LARGEST_USDT
         self._was_up = False
         self._events: tuple[tuple[Point, int, Callable[[Fault, int], None]], ...] = (
             (Point.OPERATOR, KINDS_OF_COMMANDS, self._command),
@@ -101,11 +97,10 @@ class OutsideWorld(OperatedWorld):
             if choice is not None:
                 self.is_touched = True
                 if point in OF_MONEY_AND_PRICES:
-                    if self._is_large:
-                        continue
                     self.expected_alerts |= OF_CH_7_AND_RM_3
                 act(choice.fault, choice.extent)
-                self.expected_alerts |= {f"transfer:USDT:{account}:" for account in self.money.left}
+                for account in self.money.left:
+                    self.expected_alerts |= {f"transfer:USDT:{account}:", f"funds:{account}"}
 
     def _situation(self) -> Situation:
         stages = (self.rows(ActorName.RISK_MANAGER).get(f"flatten:{engine}") for engine in DERIVATIVE_ENGINES)
@@ -121,11 +116,9 @@ class OutsideWorld(OperatedWorld):
         self._was_up = self._was_up or is_up
         if self._was_up and not is_up:
             return Situation.AWAY
-        return Situation.CUT_OFF if self.streams.cut else Situation.ORDINARY
-
-    def rows(self, actor: ActorName) -> Mapping[str, StateRow]:
-        """The actor's durable rows."""
-        return self.store.memory._actors[actor].states  # noqa: SLF001 - `load` asks for the epoch that holds them
+        if self.streams.cut:
+            return Situation.CUT_OFF
+        return Situation.SENDING if self._waits(PlaceOrder) or self._waits(AmendOrder) else Situation.ORDINARY
 
     def _command(self, fault: Fault, extent: int) -> None:
         if fault not in ACTIONS:

@@ -106,7 +106,7 @@ class ScenarioStreams(FailingStreams):
         connected = {account.value: Connection("private", account.value) for account in Account}
         for name in self.injection.desk.broken({**connected, PUBLIC: Connection("linear", None)}):
             self._queues.pop(name, None)
-            self._cut.add(name)
+            self._cut[name] = 0
 
 
 class ScenarioWorld(World):

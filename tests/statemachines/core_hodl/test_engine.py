@@ -155,6 +155,19 @@ def test_ch9_a_halt_stops_all_activity_withdraws_orders_and_alerts() -> None:
     assert not made.conditions.open, "the alert ends with the halt"
 
 
+def test_ch9_the_open_alert_follows_what_stops_the_engine() -> None:
+    """It kept the words of the first state after that had ended, and its severity was that of the newest message."""
+    made = built_world(restarts=True)
+    made.tell(risk("REDUCE_ONLY", reason="no data"), risk("PAUSED", "core-hodl", "lunch"))
+    open_now = made.conditions.open["stopped"]
+    assert "no data" in open_now.text and "lunch" in open_now.text and open_now.severity == "critical"
+    made.tell(risk("NORMAL", reason="data again"))
+    open_now = made.conditions.open["stopped"]
+    assert "no data" not in open_now.text and "lunch" in open_now.text and open_now.severity == "info"
+    made.tell(risk("NORMAL", "core-hodl", "back"))
+    assert not made.conditions.open
+
+
 @pytest.mark.parametrize(
     ("state", "severity"), [("PAUSED", "info"), ("REDUCE_ONLY", "critical"), ("HALTED", "critical")]
 )

@@ -175,6 +175,44 @@ def test_c5_tactical_s_profits_in_usdt_are_an_inflow_like_any_other() -> None:
     assert made.triggers("plan_opened")
 
 
+@pytest.mark.parametrize(
+    ("amount", "plans", "small"),
+    [("606.06", [], D("575.757")), ("606.07", [D("606.07")], D(0)), ("3000", [D(3000)], D(0))],
+)
+@pytest.mark.parametrize("restarts", [False, True])
+def test_c5_usdt_paid_in_to_core_s_own_account_is_an_inflow_like_any_other(
+    amount: str, plans: list[D], small: D, restarts: bool
+) -> None:
+    """It lay in cash until the next rebalance bought all of it on one day. 1 % of the engine with it: 606.0606;
+    of less, the 95 % that the buffer does not need are bought."""
+    made = built_world(restarts=restarts, decide=lambda intent: Outcome(hangs=True))
+    made.outside(D(amount))
+    made.run_day(day(1), CLOSES)
+    row = made.row()
+    assert [D(one["cash_usdt"]) for one in row["plans"]] == plans and D(row["small_usdt"]) == small
+    assert D(row["inflow_usdt"]) == 0
+    made.run_day(day(2), CLOSES)
+    assert len(made.row()["plans"]) == len(plans), "counted once"
+
+
+def test_c10_usdt_withdrawn_from_core_s_own_account_is_an_outflow_like_any_other() -> None:
+    made = built_world()
+    made.outside(D(3_000))
+    made.run_day(day(1), CLOSES)
+    made.outside(D(-2_000))
+    made.run_day(day(2), CLOSES)
+    (plan,) = made.row()["plans"]
+    assert D(plan["cash_usdt"]) < 1_000 and made.triggers("outflow") == [(day(2), "outflow")]
+
+
+def test_c5_what_is_paid_in_before_the_first_build_belongs_to_it() -> None:
+    made = world("0")
+    made.run_day(START, CLOSES)
+    made.outside(D(60_000))
+    made.run_day(day(1), CLOSES)
+    assert len(made.intents("tranche")) == 2 and made.row()["plans"] == []
+
+
 def test_c5_a_plan_ends_after_thirty_tranches_and_keeps_the_buffer() -> None:
     made = built_world()
     made.flow("USDT", D(30_000))

@@ -14,7 +14,7 @@ from statemachines.commands import Command, Commands, Send
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.facts import BarFact
-from statemachines.messages.accounts import AccountView, Portfolio, TransferEnded
+from statemachines.messages.accounts import AccountView, BalancesKnown, Portfolio, TransferEnded
 from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.market import DayClosed
 from statemachines.messages.orders import Intent
@@ -147,6 +147,13 @@ class CoreWorld(World):
             ),
             self.portfolio(),
         )
+
+    def outside(self, amount: Decimal) -> None:
+        """USDT comes to the engine's own account from outside (positive), or leaves it: the balances say so."""
+        self.cash += amount
+        known = {"deposits" if amount > 0 else "withdrawals": {"USDT": abs(amount)}}
+        coins = {"USDT": self.cash, **self.coins}
+        self.tell(BalancesKnown(account=Account.CORE_HODL, coins=coins, positions={}, **known), self.portfolio())
 
     def finish(self, share: str = "1") -> None:
         """End every working order with this part of it filled, and let the engine go on.

@@ -1,4 +1,4 @@
-"""RM-4: when the dead-man switch believes that the system is silent, and what it does until the beats return."""
+"""RM-4, P2: when the dead-man switch believes that the system is silent, and what it does until the beats return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One row that is not true must not end an order that lives, change its terms, or have a second one placed beside it.
+"""One row that is not true must not end an order that lives, change its terms, or have a second one placed beside it
+(P2).
 
 Each row here ended the order for good or took over its terms, and the exchange's own list was not believed any more.
 """

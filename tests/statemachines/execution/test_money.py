@@ -10,7 +10,7 @@ from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
 from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored, Withdraw
-from statemachines.requests import LookUpTransfer, Refused, TransferState, Unknown
+from statemachines.requests import LookUpTransfer, Refused, TransferFunds, TransferState, Unknown
 from statemachines.values import Account, ActorName, Side
 from tests.statemachines.execution.rig import Rig, maker
 
@@ -105,6 +105,27 @@ def test_or6_a_pending_transfer_is_asked_about_until_it_has_ended() -> None:
     assert "a transfer's outcome is not known" in rig.titles() and not rig.bodies(TransferEnded)
     rig.answer(rig.waiting("transfer-look:")[0], TransferState(status="FAILED"))
     assert not ended(rig).succeeded
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_or6_a_transfer_that_lands_after_many_look_ups_without_it_is_made_once(is_busy: bool) -> None:
+    """It was given up after the fourth, and its engine asked for it again under another id: both landed. An exchange
+    that is busy by then says nothing about what was sent before."""
+    rig = Rig().start()
+    order(rig)
+    first = rig.calls[rig.waiting("transfer:")[0]].request
+    for attempt in range(6):
+        refused = Refused(code=10006, message="busy", fault="transient")
+        rig.answer(rig.waiting("transfer:")[0], refused if is_busy and attempt else Unknown(why="time-out"))
+        if looks := rig.waiting("transfer-look:"):
+            rig.answer(looks[0], TransferState(status="ABSENT"))
+    assert not rig.bodies(TransferEnded) and "a transfer's outcome is not known" in rig.titles()
+    rig.crash()
+    rig.exchange.perform(Account.MASTER, first)
+    rig.settle()
+    assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
+    assert all(one.request == first for one in rig.asked if isinstance(one.request, TransferFunds))
+    assert "transfer:t1" in rig.ended
 
 
 def held_position(rig: Rig) -> None:

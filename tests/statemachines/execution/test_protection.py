@@ -1,4 +1,5 @@
-"""TR-5: the audit of positions against the stops that the exchange lists, independent of engine and order records."""
+"""TR-5, P2: the audit of positions against the stops that the exchange lists, independent of engine and order
+records."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from statemachines.execution.reconciliation.protection import Unprotected, unpro
 from statemachines.messages.orders import PositionUnprotected
 from statemachines.requests import AccountSnapshot, OrderReport, PositionReport, ReadAccount, SetAside, VenueOrderStatus
 from statemachines.values import Account, ActorName, Side
+from tests.kit import builders
 from tests.statemachines.execution.rig import Rig, stop
 
 D = Decimal
@@ -116,3 +118,13 @@ def test_a_stop_that_the_exchange_has_made_too_small_is_amended_before_the_audit
 
 def readings(rig: Rig) -> list[str]:
     return [ask.key for ask in rig.asked if isinstance(ask.request, ReadAccount) and ask.account == Account.TREND_1]
+
+
+@pytest.mark.parametrize(
+    ("covered", "is_protected"), [("9.999", False), ("10", True), ("25", True)], ids=["less", "all it takes", "more"]
+)
+def test_a_position_is_protected_as_far_as_the_venue_takes_stops(covered: str, is_protected: bool) -> None:
+    """TR-5: ten stops of the largest order; an audit that demanded only one of them would miss nine tenths."""
+    instruments = {("linear", SYMBOL): builders.instrument("linear", SYMBOL, max_market_qty=D(1))}
+    found = unprotected(reading((position(D(25)),), (order(Side.SELL, D(covered)),)), instruments)  # type: ignore[arg-type]
+    assert (not found) is is_protected

@@ -269,22 +269,20 @@ def test_delta_beyond_one_percent_is_trimmed_on_the_spot_leg() -> None:
     """FU-4, F9: below 1 % nothing happens; beyond, the spot goes to zero delta within its step."""
     market = Market()
     market.open("BTC")
-    market.world.coins["BTC"] += D("0.0007")
+    market.world.coins["BTC"] -= D("0.0007")
     balances = BalancesKnown(
         account=Account.FUNDING, coins={"BTC": market.world.coins["BTC"]}, positions=dict(market.world.positions)
     )
     market.world.tell(balances)
     market.hour()
     assert market.intents("trim") == []
-    market.world.coins["BTC"] += D("0.0003")
+    market.world.coins["BTC"] -= D("0.0003")
     market.world.tell(balances.model_copy(update={"coins": {"BTC": market.world.coins["BTC"]}}))
-    trims = market.intents("trim")
-    assert [(one.category, one.side) for one in trims] == [(SPOT, Side.SELL)]
-    assert abs(market.world.coins["BTC"] - D("0.074")) <= D("0.000001")
-    market.world.coins["BTC"] -= D("0.002")
-    market.world.tell(balances.model_copy(update={"coins": {"BTC": market.world.coins["BTC"]}}))
-    assert [(one.category, one.side) for one in market.intents("trim")][1:] == [(SPOT, Side.BUY)]
+    assert [(one.category, one.side) for one in market.intents("trim")] == [(SPOT, Side.BUY)]
     assert abs(market.world.coins["BTC"] - D("0.074")) <= D("0.000002")
+    forced(market, "0.002", 10_000)
+    assert [(one.category, one.side) for one in market.intents("trim")][1:] == [(SPOT, Side.SELL)]
+    assert abs(market.world.coins["BTC"] - D("0.072")) <= D("0.000002")
 
 
 def test_the_fee_is_learnt_from_fills() -> None:

@@ -53,6 +53,13 @@ def test_or6_spot_buy_pays_its_fee_in_the_coin() -> None:
     assert book.coins() == {"BTC": D("0.2997"), "USDT": D("-18000.03")}
 
 
+def test_taxes_in_another_coin_are_fees_of_that_coin() -> None:
+    plain, taxed = row(fee_coin="BTC"), row(fee_coin="BTC", extra_fees=(("USDT", D("0.75")),))
+    before, after = booked(fill_posting(plain, "BTC", "USDT", D(0))), booked(fill_posting(taxed, "BTC", "USDT", D(0)))
+    assert after.coins()["BTC"] == before.coins()["BTC"]
+    assert before.coins()["USDT"] - after.coins()["USDT"] == D("0.75")
+
+
 def test_or6_spot_sale_pays_its_fee_in_usdt() -> None:
     book = booked(fill_posting(row(side=Side.SELL, fee=D("18"), fee_coin="USDT"), "BTC", "USDT", D(0)))
     assert book.coins() == {"BTC": D("-0.3"), "USDT": D("17982.03")}

@@ -10,7 +10,7 @@ import pytest
 from statemachines.actor_logic import StateRow
 from statemachines.facts import PerformanceFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, StakingForgone, TransferEnded
-from statemachines.performance.tracker import PERFORMANCE, TOTAL, PerformanceTracker, day_return
+from statemachines.performance.tracker import PERFORMANCE, TOTAL, PerformanceTracker
 from statemachines.portfolio.equity import account_view, portfolio_of
 from statemachines.portfolio.holdings import AccountHoldings
 from statemachines.state_store import StateDialect
@@ -161,16 +161,31 @@ def test_a_restored_tracker_gives_the_same_records() -> None:
     for engine in ENGINES:
         copy.restore_engine(engine, desk.tracker.engine_data(engine))
     other = Desk()
-    other.book, other.tracker, other._day = desk.book, copy, 1  # noqa: SLF001
-    flows = {account: dict(coins) for account, coins in desk.book.flows.items()}
-    expected = desk.close()
-    desk.book.flows = flows
-    assert other.close() == expected
+    other.tracker, other._day = copy, 1  # noqa: SLF001
+    other.book = AccountHoldings()
+    other.book.restore_prices({key: [str(price), 0] for key, price in PRICES.items()})
+    for account in Account:
+        other.book.restore_account(account, desk.book.account_data(account))
+    assert other.close() == desk.close()
 
 
-@pytest.mark.parametrize(
-    ("before", "equity", "flow", "result"),
-    [("100", "110", "0", D("0.1")), ("0", "110", "100", D("0.1")), ("0", "0", "0", None), ("100", "0", "-100", None)],
-)
-def test_a_day_s_return_is_that_of_rm_3(before: str, equity: str, flow: str, result: Decimal | None) -> None:
-    assert day_return(D(before), D(equity), D(flow)) == result
+@pytest.mark.parametrize(("went", "result"), [("700", D(-100) / D(1_000)), ("900", D(-100) / D(1_000))])
+def test_a_day_s_return_is_that_of_rm_3(went: str, result: Decimal) -> None:
+    """What left counts until the day's end; all of it is no reason to leave the loss out."""
+    desk = Desk()
+    desk.close()
+    desk.transfer(Account.TREND_1, Account.FUNDING, went, "OR-4 trim")
+    desk.balances(Account.TREND_1, {"USDT": D(900) - D(went)}, results={"USDT": D(-100)})
+    found = desk.close()
+    assert found["trend-1"].day_return == pytest.approx(result, abs=D("1e-20"))
+    assert found["trend-1"].flow_usdt == -D(went)
+    assert found[TOTAL].flow_usdt == 0 and found[TOTAL].day_return == pytest.approx(D(-100) / D(5_000))
+
+
+def test_what_came_and_went_within_one_reading_is_summed_apart() -> None:
+    desk = Desk()
+    desk.close()
+    flows = {"deposits": {"USDT": D(9_000)}, "withdrawals": {"USDT": D(9_000)}, "results": {"USDT": D(-100)}}
+    desk.balances(Account.TREND_1, {"USDT": D(900)}, **flows)
+    found = desk.close()["trend-1"]
+    assert found.flow_usdt == 0 and found.day_return == D(-100) / D(10_000)

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statemachines.actor_logic import StateRow
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import BalancesKnown, TransferEnded
 from statemachines.portfolio.equity import Holdings, MissingPriceError, equity_usdt
-from statemachines.portfolio.holdings import AccountHoldings
+from statemachines.portfolio.flows import Flows
+from statemachines.portfolio.holdings import ACCOUNTS, AccountHoldings
+from statemachines.state_store import StateDialect
 from statemachines.values import HOUR_MS, Account
 from tests.kit import builders
 
@@ -91,8 +94,21 @@ def test_a_transfer_counts_once_whichever_message_comes_first(balances_first: bo
     holdings = book.holdings(frozenset())
     assert holdings[Account.FUNDING].balances["USDT"] == 70
     assert holdings[Account.TACTICAL].balances["USDT"] == 130
-    assert book.flow_usdt([Account.FUNDING]) == -30
-    assert book.flow_usdt([Account.FUNDING, Account.TACTICAL]) == 0
+    assert book.flows_of([Account.FUNDING]) == Flows(Decimal(0), Decimal(30))
+    assert book.flows_of([Account.TACTICAL]) == Flows(Decimal(30), Decimal(0))
+    assert book.flows_of([Account.FUNDING, Account.TACTICAL]) == Flows()
+
+
+def test_the_former_row_of_an_account_keeps_its_flows() -> None:
+    former = StateRow("account:TREND-1", "", 1, {
+        "known": True, "balances": {"USDT": "5"}, "positions": {}, "cause": "m:1", "flows": {"USDT": "-7", "BTC": "2"},
+    })  # fmt: skip
+    (row,) = StateDialect(ACCOUNTS).read("risk-manager", {former.key: former}).values()
+    book = AccountHoldings()
+    book.prices = dict(PRICES)
+    book.restore_account(Account.TREND_1, row.data)
+    assert row.schema == 2 and book.account_data(Account.TREND_1) == row.data
+    assert book.flows_of([Account.TREND_1]) == Flows(2 * PRICES["spot:BTCUSDT"], Decimal(7))
 
 
 def test_the_newest_close_is_the_price() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from statemachines.portfolio.flows import Flows
 from statemachines.risk import switches
 from statemachines.risk.drawdown import Track, demanded_level, fall_from_peak, next_track, one_day_fall, rebased
 from statemachines.risk.duplicates import WIDTH, RepeatWindow
@@ -21,10 +22,15 @@ from statemachines.values import HOUR_MS, ActorName
 P = RiskParameters()
 
 
+def flows_of(net: str | int) -> Flows:
+    """What came in, or with a minus what went out."""
+    return Flows(max(Decimal(net), Decimal(0)), max(-Decimal(net), Decimal(0)))
+
+
 def track(*closes: tuple[str, str]) -> Track:
     found = Track()
     for equity, flow in closes:
-        found = next_track(found, Decimal(equity), Decimal(flow))
+        found = next_track(found, Decimal(equity), flows_of(flow))
     return found
 
 
@@ -37,6 +43,27 @@ def test_f11_a_transfer_out_is_no_loss_and_one_in_no_gain() -> None:
     assert track(("100", "0"), ("150", "50")).result == 1
     # 100 + 100 moved in, then 10 % lost on the 200.
     assert fall_from_peak(track(("100", "0"), ("180", "100"))) == Decimal("0.1")
+
+
+def test_f11_a_withdrawal_does_not_make_a_large_loss_out_of_a_small_one() -> None:
+    """15,000, a loss of 100, then 14,000 withdrawn: it read as 10 % and could set the engine REDUCE_ONLY."""
+    fall = fall_from_peak(track(("15000", "0"), ("900", "-14000")))
+    assert fall == pytest.approx(Decimal(100) / 15_000, abs=Decimal("1e-20"))
+    assert one_day_fall(Decimal(15_000), Decimal(900), flows_of(-14_000)) == pytest.approx(fall, abs=Decimal("1e-20"))
+
+
+def test_f11_money_that_comes_and_goes_on_one_day_is_not_netted() -> None:
+    """1,000 with 14,000 in for the day, of which 100 are lost: 0.67 % of what was there, not 10 %."""
+    found = next_track(track(("1000", "0")), Decimal(900), Flows(Decimal(14_000), Decimal(14_000)))
+    assert fall_from_peak(found) == pytest.approx(Decimal(100) / 15_000, abs=Decimal("1e-20"))
+
+
+def test_rm3_after_a_total_loss_measurement_begins_anew_by_the_operator() -> None:
+    """The index stood at 0 for ever: whatever was paid in later, the group stayed REDUCE_ONLY."""
+    lost = track(("100", "0"), ("-5", "0"))
+    assert fall_from_peak(lost) == 1
+    again = next_track(rebased(lost), Decimal(90), flows_of(105))
+    assert fall_from_peak(again) == pytest.approx(Decimal("0.1"))
 
 
 def test_rm3_limits_are_strict() -> None:
@@ -60,10 +87,10 @@ def test_rm3_rebased_measures_from_here() -> None:
 
 
 def test_f11_one_day_fall_leaves_external_flows_out() -> None:
-    assert one_day_fall(Decimal(1000), Decimal(840), Decimal(0)) == Decimal("0.16")
-    assert one_day_fall(Decimal(1000), Decimal(500), Decimal(-500)) == 0
-    assert one_day_fall(Decimal(1000), Decimal(1000), Decimal(160)) == Decimal("0.16")
-    assert one_day_fall(Decimal(0), Decimal(10), Decimal(0)) == 0
+    assert one_day_fall(Decimal(1000), Decimal(840), flows_of(0)) == Decimal("0.16")
+    assert one_day_fall(Decimal(1000), Decimal(500), flows_of(-500)) == 0
+    assert one_day_fall(Decimal(1000), Decimal(1008), flows_of(200)) == Decimal("0.16")  # of the 1,200 that were there
+    assert one_day_fall(Decimal(0), Decimal(10), flows_of(0)) == 0
 
 
 @given(st.lists(st.tuples(st.integers(50, 200), st.integers(-40, 40)), min_size=1, max_size=20))
@@ -74,7 +101,7 @@ def test_f11_flows_alone_never_make_a_drawdown(days: list[tuple[int, int]]) -> N
         if equity + flow <= 0:
             continue
         equity += flow
-        found = next_track(found, equity, Decimal(flow))
+        found = next_track(found, equity, flows_of(flow))
     assert fall_from_peak(found) == 0
 
 

@@ -32,6 +32,21 @@ def test_rm3_trend_is_measured_together_and_returns_after_24_h() -> None:
     assert {f.state for f in facts(close(world, 4), "switches")} == {"NORMAL"}
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("left", "state"), [("13000", "NORMAL"), ("12000", "NORMAL"), ("11999", "CAUTION")])
+def test_f11_a_withdrawal_on_the_day_of_a_loss_leaves_the_loss_what_it_is(
+    left: str, state: str, restarts: bool
+) -> None:
+    """TREND has 20,000 USDT; 10,000 are withdrawn after the loss. A loss of 2,000 read as 20 % of what was left."""
+    world = World(restarts=restarts).open()
+    close(world, 1)
+    lose(world, 2, Account.TREND_1, left)
+    remaining = str(Decimal(left) - 10_000)
+    world.tell(balances(Account.TREND_1, remaining), T0 + 2 * DAY_MS - 2)
+    close(world, 2)
+    assert world.state("trend-1") == state
+
+
 def test_rm3_an_open_position_makes_the_drawdown_before_it_is_closed() -> None:
     """Elsewhere the guard summed up closed trades: it saw nothing of a position that lost day by day. Here there is one
     equity, marked to the market, for drawdown, limits and reports."""

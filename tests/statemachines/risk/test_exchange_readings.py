@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from statemachines.actor_logic import StateRow
 from statemachines.orchestration.exchange_readings import ExchangeReadings, Readings
-from statemachines.risk.machine import Level, RiskMachine, RiskStateName
+from statemachines.risk.machine import SCOPE_ROWS, Level, RiskMachine, RiskStateName
 from statemachines.risk.parameters import ReadingPolicies
+from statemachines.state_store import StateDialect
 from statemachines.values import DAY_MS
 
 GOOD = Readings({"REST": 1.0, "private FUNDING": 20.0}, {"public spot": 1.0}, 3)
@@ -82,7 +84,8 @@ def test_r2_a_bad_reading_holds_reduce_only_and_its_end_needs_no_calm() -> None:
     (entered,) = m.hold("market_data_stale", "old", 5)
     assert m.state is RiskStateName.REDUCE_ONLY and entered.trigger == "reduce_only"
     assert m.deadline() is None and m.tick(10 * DAY_MS) == []
-    assert m.hold("market_data_stale", "old", 6) == [] and m.hold("clock_off", "off", 7) == []
+    assert m.hold("market_data_stale", "old", 6) == []
+    assert [note.trigger for note in m.hold("clock_off", "off", 7)] == ["joined"]
     assert m.let_go("market_data_stale", "good", 8) == [], "the clock is still off"
     (left,) = m.let_go("clock_off", "good", 9)
     assert m.state is RiskStateName.NORMAL and left.trigger == "reading_good"
@@ -135,5 +138,7 @@ def test_bad_readings_survive_a_restart() -> None:
     again = RiskMachine.from_row("GLOBAL", DAY_MS, m.state.value, m.to_data())
     again.let_go("clock_off", "good", 3)
     assert again.state is RiskStateName.NORMAL
-    old = {name: value for name, value in m.to_data().items() if name != "readings"}
-    assert RiskMachine.from_row("GLOBAL", DAY_MS, "NORMAL", old | {"level": "NORMAL"}).readings == set()
+    old = {name: value for name, value in m.to_data().items() if name not in ("readings", "reasons", "is_closing")}
+    former = StateRow("scope:GLOBAL", "NORMAL", 1, old | {"level": "NORMAL"})
+    (row,) = StateDialect(SCOPE_ROWS).read("risk-manager", {former.key: former}).values()
+    assert RiskMachine.from_row("GLOBAL", DAY_MS, "NORMAL", row.data).readings == set()

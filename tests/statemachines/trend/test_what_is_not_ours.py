@@ -14,7 +14,7 @@ from statemachines.trend.engine import DIALECT
 from statemachines.values import DAY_MS
 from tests.statemachines.trend.bars import BTC, next_day
 from tests.statemachines.trend.test_orders import LATER, OPENED, UP, in_position, intents
-from tests.statemachines.trend.venue import Venue
+from tests.statemachines.trend.venue import Venue, as_schema_3
 
 
 def somebody_trades(venue: Venue, signed: D, at_ms: int = LATER) -> None:
@@ -136,7 +136,7 @@ def test_rows_of_schema_2_are_read_back() -> None:
     venue = in_position()
     old = {
         key: row._replace(schema=2, data={name: value for name, value in row.data.items() if name != "outside"})
-        for key, row in venue.rows.items()
+        for key, row in ((key, as_schema_3(row)) for key, row in venue.rows.items())
     }
     assert {key: dict(row.data) for key, row in DIALECT.read("trend-1", old).items()} == {
         key: dict(row.data) for key, row in venue.rows.items()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+from statemachines.actor_logic import StateRow
 from statemachines.commands import Command, Send
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import AccountView, Portfolio
@@ -45,6 +46,15 @@ def instrument(symbol: str, tick: str, lot: str) -> Instrument:
 
 
 INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.01", "0.01"))
+
+
+def as_schema_3(row: StateRow) -> StateRow:
+    """The row as versions wrote it whose stop was always one order."""
+    data = dict(row.data)
+    if (stops := data.pop("stops", None)) is not None:
+        assert len(stops) <= 1
+        data["stop"] = stops[0] if stops else None
+    return row._replace(schema=3, data=data)
 
 
 class Venue(Core[TrendEngine], PaperAccount):

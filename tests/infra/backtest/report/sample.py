@@ -77,9 +77,9 @@ def record(**changes: Any) -> RunRecord:
     worth = {name: amount * np.cumprod(1 + dice.normal(0.0006, 0.02, DAYS + 1)) for name, amount in SHARES.items()}
     for day in range(DAYS + 1):
         for name in ENGINES:
-            equity.append((at(day), name, worth[name][day], worth[name][day] * 0.3, worth[name][day] * 0.7, 0.0))
+            equity.append((at(day), name, worth[name][day], worth[name][day] * 0.3, worth[name][day] * 0.7, 0.0, 0.0))
         whole = sum(worth[name][day] for name in ENGINES)
-        equity.append((at(day), TOTAL, whole, whole * 0.3, whole * 0.7, 0.0))
+        equity.append((at(day), TOTAL, whole, whole * 0.3, whole * 0.7, 0.0, 0.0))
     prices = [
         (at(day), symbol, close)
         for symbol, first in (("BTCUSDT", 7_000.0), ("ETHUSDT", 130.0))

@@ -60,7 +60,7 @@ def gateway(**answers: Any) -> tuple[BybitExchange, list[tuple[str, dict[str, An
 
 
 def read(exchange: BybitExchange) -> EarnReading:
-    asked = ReadAccount(executions_since_ms=NOW, transactions_since_ms=NOW - 10, reads_earn=True, earn_coins=("ETH",))
+    asked = ReadAccount(executions_since_ms=NOW, yields_since_ms=NOW - 10, reads_earn=True, earn_coins=("ETH",))
     snapshot = exchange.perform(CORE, asked)
     assert isinstance(snapshot, AccountSnapshot) and snapshot.balances == {"USDT": Decimal(5)}, snapshot
     assert snapshot.earn is not None
@@ -215,7 +215,7 @@ def test_the_simulated_exchange_is_read_by_the_gateway() -> None:
     assert direct.perform(CORE, LOOK) == StakingStatus(status="SUCCESS")
     while exchange.market_time < NOW + 2 * 86_400_000:
         exchange.advance(exchange.step, None)
-    asked = ReadAccount(executions_since_ms=NOW, transactions_since_ms=NOW, reads_earn=True, earn_coins=("ETH",))
+    asked = ReadAccount(executions_since_ms=NOW, yields_since_ms=NOW, reads_earn=True, earn_coins=("ETH",))
     snapshot = direct.perform(CORE, asked)
     assert isinstance(snapshot, AccountSnapshot) and snapshot.earn is not None and snapshot.earn.positions is not None
     paid = sum((one.amount for one in snapshot.earn.yields or ()), Decimal(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra.bybit.parsing.rows import (
     parse_position,
     wallet_coins,
 )
+from infra.bybit.parsing.transactions import parse_transaction
 from statemachines.values import DAY_MS, HOUR_MS, Account
 
 ACCOUNT = Account.FUNDING
@@ -172,3 +174,58 @@ def test_closed_size_tells_what_was_closed_and_absence_is_not_zero() -> None:
 def test_a_profit_that_is_not_told_is_no_profit_of_nothing(told: dict[str, str], expected: Decimal | None) -> None:
     report = parse_execution(ACCOUNT, execution_row(**told))
     assert report is not None and report.realized_pnl == expected
+
+
+GST = {"feeCoin": "BTC", "feeType": "GST", "subFeeType": "IND_GST", "feeRate": "0.00018", "fee": "0.00018"}
+
+
+@pytest.mark.parametrize("listed", [[GST], json.dumps([GST])], ids=["stream", "as a text"])
+def test_taxes_beside_the_fee_are_part_of_it(listed: Any) -> None:
+    """OR-6: they were left out, so that the wallet had less than the ledger after every trade, and FUNDING hedged coins
+    that it never received (F9)."""
+    report = parse_execution(ACCOUNT, execution_row(extraFees=listed))
+    assert (report.fee, report.fee_coin, report.extra_fees) == (Decimal("0.00118"), "BTC", ())
+
+
+def test_taxes_in_other_coins_stand_beside_the_fee() -> None:
+    both = [GST, {**GST, "feeCoin": "USDT", "fee": "0.5"}, {**GST, "feeCoin": "USDT", "fee": "0.25"}]
+    report = parse_execution(ACCOUNT, execution_row(extraFees=both))
+    assert (report.fee, report.extra_fees) == (Decimal("0.00118"), (("USDT", Decimal("0.75")),))
+
+
+@pytest.mark.parametrize("nothing", ["", [], "[]"])
+def test_no_taxes(nothing: Any) -> None:
+    report = parse_execution(ACCOUNT, execution_row(extraFees=nothing))
+    assert (report.fee, report.extra_fees) == (Decimal("0.001"), ())
+
+
+@pytest.mark.parametrize(
+    ("listed", "named"),
+    [
+        ("none", "extraFees"),
+        (None, "extraFees"),
+        ({}, "extraFees"),
+        ('{"fee": 1}', "extraFees"),
+        ("[1]", "extraFees"),
+        ([{**GST, "fee": ""}], "fee"),
+        ([{**GST, "feeCoin": ""}], "feeCoin"),
+    ],
+)
+def test_taxes_that_cannot_be_read_are_never_zero(listed: Any, named: str) -> None:
+    with pytest.raises(UnparsableError, match=named):
+        parse_execution(ACCOUNT, execution_row(extraFees=listed))
+
+
+@pytest.mark.parametrize(
+    ("change", "fee", "is_sound"),
+    [("-1.18", "1.18", True), ("-1", "1", True), ("-1.1", "1", False)],
+    ids=["in the change", "not in it", "a contradiction"],
+)
+def test_a_row_of_the_log_counts_the_tax_that_its_change_contains(change: str, fee: str, is_sound: bool) -> None:
+    tax = {**GST, "feeCoin": "USDT", "fee": "0.18"}
+    row = parse_transaction(
+        ACCOUNT,
+        {"id": "1", "type": "TRADE", "currency": "USDT", "change": change, "cashFlow": "0", "funding": "", "fee": "1",
+         "transactionTime": str(T), "extraFees": [tax]},
+    )  # fmt: skip
+    assert (row.fee, not row.problem) == (Decimal(fee), is_sound)

@@ -88,7 +88,8 @@ def test_an_execution_of_the_stream_is_read_exactly() -> None:
     assert isinstance(body, ExecutionFrame)
     report = body.report
     assert natural_id == "execution:TREND-1:0ab1bdf7-4219-438b-b30a-32ec863018f7"
-    assert (report.quantity, report.price, report.fee) == (Decimal("0.5"), Decimal("95900.1"), Decimal("26.3725275"))
+    fee = Decimal("26.3725275") + Decimal("0.006403779")  # `execFee`, and the tax beside it in `extraFees`
+    assert (report.quantity, report.price, report.fee) == (Decimal("0.5"), Decimal("95900.1"), fee)
     assert (report.fee_coin, report.realized_pnl, report.execution_type) == ("USDT", Decimal("0.05"), "Trade")
 
 

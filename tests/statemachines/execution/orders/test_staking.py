@@ -126,7 +126,7 @@ class EarnExchange(FakeExchange):
     def _earn(self, request: ReadAccount) -> EarnReading:
         if self.access != "granted":
             return EarnReading(access=self.access, problem="code 10005")
-        since_ms = request.transactions_since_ms
+        since_ms = request.yields_since_ms
         return EarnReading(
             access="granted",
             positions=(EarnPosition(coin="ETH", product_id="431", amount=self.staked, redeemable=self.staked),),

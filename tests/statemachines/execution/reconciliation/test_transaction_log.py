@@ -16,7 +16,7 @@ from statemachines.messages.accounts import BalancesKnown, Reconciled, TransferE
 from statemachines.messages.control import OperatorCommand
 from statemachines.messages.market import DayClosed
 from statemachines.portfolio.holdings import AccountHoldings
-from statemachines.requests import AccountSnapshot, ReadAccount, TransferFunds, TransferState, Unknown
+from statemachines.requests import AccountSnapshot, ReadAccount, Refused, TransferFunds, TransferState, Unknown
 from statemachines.transaction_log.row import TransactionRow
 from statemachines.values import DAY_MS, HOUR_MS, Account
 from tests.statemachines.execution.fake_exchange import FakeExchange
@@ -60,7 +60,11 @@ def flows_and_equity(rig: Rig, account: Account = A) -> tuple[dict[str, Decimal]
     holdings.clear_flows()
     for body in told[1:]:
         holdings.take_balances(body, "")
-    return holdings.flows.get(account, {}), dict(holdings.account_data(account)["balances"])
+    data = holdings.account_data(account)
+    net = {coin: Decimal(amount) for coin, amount in data["flows"]["inflows"].items()}
+    for coin, amount in data["flows"]["outflows"].items():
+        net[coin] = net.get(coin, Decimal(0)) - Decimal(amount)
+    return {coin: amount for coin, amount in net.items() if amount}, dict(data["balances"])
 
 
 def fitting(name: str) -> Decimal:
@@ -92,6 +96,20 @@ def test_f11_interest_is_a_loss_and_a_deposit_is_none() -> None:
     reconcile(rig)
     flows, told = flows_and_equity(rig)
     assert flows == {"USDT": D(500)} and told["USDT"] == str(D(10000) - 3 + 500)
+
+
+def test_c5_f11_what_comes_and_what_goes_is_told_apart_and_once() -> None:
+    """Two deposits and a withdrawal in one reading; interest is neither, and a later reading has nothing of them."""
+    rig = rig_with_log()
+    for name, amount in (("TRANSFER_IN", "500"), ("DBS_CASH_IN", "40"), ("TRANSFER_OUT", "-90"), ("INTEREST", "-3")):
+        rig.exchange.transact(A, name, "USDT", D(amount))
+    reconcile(rig)
+    rig.exchange.transact(A, "BONUS", "USDT", D("1"))
+    reconcile(rig)
+    told = [body for body in rig.bodies(BalancesKnown) if body.account == A]
+    assert [(body.deposits, body.withdrawals) for body in told if body.deposits or body.withdrawals] == [
+        ({"USDT": D(540)}, {"USDT": D(90)})
+    ]
 
 
 def test_a_fee_within_a_row_is_booked_as_a_fee_and_counts_as_a_loss() -> None:
@@ -352,20 +370,19 @@ def transfer(rig: Rig, name: str, source: Account = Account.FUNDING) -> None:
 
 
 def lost_transfer(rig: Rig, name: str = "t1") -> TransferFunds:
-    """A transfer that nobody answers and no look-up shows, until it ends here as failed."""
+    """A transfer whose first request has no answer and that no look-up shows; sent again, it is refused for good."""
     transfer(rig, name)
-    requests: list[TransferFunds] = []
-    for _ in range(4):
-        (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
-        request = rig.calls[key].request
-        assert isinstance(request, TransferFunds)
-        requests.append(request)
-        rig.answer(key, Unknown(why="time-out"))
-        (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
-        rig.answer(look, TransferState(status="ABSENT"))
+    (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
+    request = rig.calls[key].request
+    assert isinstance(request, TransferFunds)
+    rig.answer(key, Unknown(why="time-out"))
+    (look,) = [key for key in rig.calls if key.startswith(f"transfer-look:{name}:")]
+    rig.answer(look, TransferState(status="ABSENT"))
+    (key,) = [key for key in rig.calls if key.startswith(f"transfer:{name}:")]
+    rig.answer(key, Refused(code=131212, message="insufficient balance", fault="funds"))
     (end,) = [body for body in rig.bodies(TransferEnded) if body.transfer_id == name]
     assert not end.succeeded
-    return requests[-1]
+    return request
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
