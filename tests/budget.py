@@ -22,6 +22,7 @@ BUDGET_S: Mapping[str, int] = {
     "api": 150,
     "chaos": 150,
     "conformance": 60,
+    "console": 60,
     "docs": 15,
     "eternal": 5,
     "golden": 15,

@@ -23,8 +23,6 @@ GROUPS = {"engines": tuple(sorted(ENGINE_NAMES))}
 Group = Annotated[
     str | None, Query(description="several actors; absent: all", json_schema_extra={"enum": list(GROUPS)})
 ]
-    str | None, Query(description="several actors; absent: all", json_schema_extra={"enum": list(GROUPS)})
-]
 
 
 def add(routes: Routes, service: OperatorService) -> None:

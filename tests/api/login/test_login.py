@@ -14,12 +14,16 @@ from fastapi.testclient import TestClient
 
 from api.access.scopes import Scope
 from api.http.app import create_app
+from api.http.console import BUILT
 from api.http.gate import GRANTED, STANDING
 from api.http.pages import STATIC
+from api.http.presented import is_local
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.database.queries import Queries
 from tests.api.access.doors import OWNERS, Doors
+
+SOURCES = BUILT.parent / "src"
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
 OWN = "/api/v1/session"
@@ -244,10 +248,34 @@ def test_other_machines_are_answered_over_tls_alone(
     assert client.get("/").status_code == 200, "what holds no data is open"
 
 
+@pytest.mark.parametrize(
+    ("client", "server", "is_here"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("10.0.0.5", "10.0.0.5", True),
+        ("10.0.0.6", "10.0.0.5", False),
+        ("", "", False),
+        ("unknown", "10.0.0.5", False),
+    ],
+)
+def test_our_own_command_line_is_on_this_machine_whatever_address_is_listened_on(
+    client: str, server: str, is_here: bool
+) -> None:
+    """Behind a proxy `api.host` may be an address of the network; `eternal control halt` reaches it in clear there."""
+    assert is_local({"client": (client, 1), "server": (server, 8080)}) is is_here
+
+
 def test_the_pages_send_no_token_and_keep_none() -> None:
-    for name in ("index.html", "docs.html"):
-        page = (STATIC / name).read_text(encoding="utf-8")
-        assert not re.search(r"sessionStorage|localStorage|Bearer|document\.cookie", page), name
+    """What the console keeps in the browser is theme, language and zone."""
+    scripts = [path.read_text(encoding="utf-8") for path in sorted((BUILT / "assets").glob("*.js"))]
+    assert scripts, "the console is built"
+    for page in (*scripts, (STATIC / "docs.html").read_text(encoding="utf-8")):
+        assert not re.search(r"sessionStorage|Bearer|document\.cookie", page)
+    kept = set(re.findall(r"keep\('(\w+)'", (SOURCES / "lib" / "settings.svelte.ts").read_text(encoding="utf-8")))
+    assert kept == {"theme", "language", "zone"}
+    for path in SOURCES.rglob("*.*"):
+        assert path.name == "settings.svelte.ts" or "localStorage" not in path.read_text(encoding="utf-8"), path.name
 
 
 # --- answers that last ---
