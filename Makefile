@@ -59,7 +59,7 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/python -m tests.simulation.matrix
 
 console: ## build the console from its sources (needs Node); `make test` compares the result with what is in the repository
-	cd api/console && npm ci --no-audit --no-fund && npm run check && npm run build
+	cd api/console && npm install --no-audit --no-fund && npm run check && npm run build
 
 golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and on a faulty synthetic market with the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)

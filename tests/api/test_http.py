@@ -60,6 +60,7 @@ ANSWERS: dict[str, Any] = {
     "/api/v1/candles/series": list[market_models.Series],
     "/api/v1/regime": market_models.RegimeView,
     "/api/v1/pnl": list[market_models.Result],
+    "/api/v1/control/preview?action=halt": market_models.ControlPreview,
     "/api/v1/config": market_models.Configuration,
     "/api/v1/version": market_models.Versions,
     "/api/v1/portfolio": trade_models.Portfolio,

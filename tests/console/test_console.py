@@ -97,7 +97,7 @@ def test_the_built_files_are_what_the_sources_build_to(tmp_path: Path) -> None:
         source = CONSOLE / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     installed = subprocess.run(
-        ["npm", "ci", "--prefer-offline"], cwd=tmp_path, capture_output=True, text=True, timeout=240
+        ["npm", "install", "--no-audit", "--no-fund"], cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     if installed.returncode:
         pytest.skip(f"the packages of the console cannot be installed here: {installed.stderr[-300:]}")
