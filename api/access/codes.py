@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from api.access.answers import Refused, wait
-from api.access.failures import FailureDesk, place_of
+from api.access.failures import FailureDesk
 from api.access.prover import Holder, Prover
 from api.access.state import StateFile
 from api.access.totp import step_of
@@ -28,14 +28,12 @@ class Codes:
     def take(self, holder: Holder, code: str, address: str) -> Refused | None:
         """None: the code is right and is used up. Raises AccessError and OSError: it could not be used up, and must
         not count."""
-        tried = f"codes of {holder.credential_id}"
-        wait_s = max(self._failures.wait_s(tried), self._failures.wait_s(place_of(address)))
-        if wait_s > 0:
+        if (wait_s := self._failures.wait_s(address, holder.credential_id)) > 0:
             return wait("Too many wrong codes came for this credential, or attempts from this address", wait_s)
         if self._use(holder, code):
-            self._failures.succeeded(tried)
+            self._failures.code_taken(holder.credential_id)
             return None
-        self._failures.failed("code", address, holder.person, (tried,))
+        self._failures.failed("code", address, holder.person, holder.credential_id)
         return Refused(401, WRONG_CODE)
 
     def _use(self, holder: Holder, code: str) -> bool:

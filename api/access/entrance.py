@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,7 @@ class Entrance:
         self._prover, self._sessions, self._links = prover, sessions, links
         self._codes, self._failures, self._clock_s = codes, failures, clock_s
         self._logins = RequestPace(LOGINS_PER_S, LOGINS_AT_ONCE)
+        self._guard = threading.Lock()
 
     def log_in(self, token: str, code: str | None, presented: Presented) -> Begun | Refused:
         """Begin a session with a token, and a code where there is a second factor: without one the session reads only.
@@ -60,7 +62,9 @@ class Entrance:
         holder = prove(self._prover, self._failures, token, presented.address, "login")
         if isinstance(holder, Refused):
             return holder if holder.wait_s else Refused(401, WRONG_TOKEN)
-        if (wait_s := self._logins.wait_s(holder.person, self._clock_s())) > 0:
+        with self._guard:
+            wait_s = self._logins.wait_s(holder.person, self._clock_s())
+        if wait_s > 0:
             return wait("Too many logins came with this token", wait_s)
         mark = ""
         if holder.totp_mark and code is not None:

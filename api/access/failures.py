@@ -111,31 +111,37 @@ class FailureDesk:
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
-        self._pace, self._watch = FailurePace(), FailureWatch()
+        self._watch = FailureWatch()
+        # Apart: strangers from everywhere must not push the count of a credential's codes out.
+        self._places, self._codes = FailurePace(), FailurePace()
         self._guard = threading.Lock()
 
-    def wait_s(self, place: str) -> float:
-        """How long nothing that comes from this place (`place_of`, or a credential whose codes are tried) is looked
-        at."""
-        with self._guard:
-            return self._pace.wait_s(place, self._clock_s())
-
-    def failed(self, kind: str, address: str, person: str = "", places: tuple[str, ...] = ()) -> None:
-        """One more from this address; `places` are slowed with it."""
+    def wait_s(self, address: str, credential_id: str = "") -> float:
+        """How long nothing that this address presents is looked at, nor any code of this credential."""
         with self._guard:
             now_s = self._clock_s()
-            count = self._pace.failed(place_of(address), now_s)
-            for place in places:
-                self._pace.failed(place, now_s)
+            return max(self._places.wait_s(place_of(address), now_s), self._codes.wait_s(credential_id, now_s))
+
+    def failed(self, kind: str, address: str, person: str = "", credential_id: str = "") -> None:
+        """One more from this address; `credential_id` is whose code was wrong."""
+        with self._guard:
+            now_s = self._clock_s()
+            count = self._places.failed(place_of(address), now_s)
+            if credential_id:
+                self._codes.failed(credential_id, now_s)
             self._watch.failed(kind, address, person, now_s)
         if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: a flood must not fill the log
             _log.warning("a %s came from %s (%d so far)", KINDS[kind][0], address, count)
 
-    def succeeded(self, *places: str) -> None:
-        """A secret was proved from these places: their count ends."""
+    def succeeded(self, address: str) -> None:
+        """A token was proved from this address: its count ends."""
         with self._guard:
-            for place in places:
-                self._pace.succeeded(place)
+            self._places.succeeded(place_of(address))
+
+    def code_taken(self, credential_id: str) -> None:
+        """A code of this credential was right: the count of wrong ones ends."""
+        with self._guard:
+            self._codes.succeeded(credential_id)
 
     def look(self) -> Condition | None:
         """`FailureWatch.look`."""

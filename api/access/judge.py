@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from api.access.answers import Granted, Presented, Refused, wait
 from api.access.codes import Codes
 from api.access.document import AccessError
-from api.access.failures import FailureDesk, place_of
+from api.access.failures import FailureDesk
 from api.access.pace import RequestPace
 from api.access.prover import Holder, OwnersToken, Prover
 from api.access.register import AccessRegister
@@ -113,8 +113,7 @@ def prove(prover: Prover, failures: FailureDesk, secret: str | None, address: st
     holder = None if secret is None else prover.known(secret)
     if holder is not None:
         return holder
-    place = place_of(address)
-    if (wait_s := failures.wait_s(place)) > 0:
+    if (wait_s := failures.wait_s(address)) > 0:
         return wait("Too many failed attempts came from this address", wait_s)
     if secret is None:
         return Refused(401, UNAUTHORISED)
@@ -122,5 +121,5 @@ def prove(prover: Prover, failures: FailureDesk, secret: str | None, address: st
     if holder is None:
         failures.failed(kind, address)
         return Refused(401, UNAUTHORISED)
-    failures.succeeded(place)
+    failures.succeeded(address)
     return holder

@@ -101,7 +101,7 @@ class Sessions:
                         "sessions": tuple(
                             one.model_copy(update={"seen_at": now}) if one.session_id == session.session_id else one
                             for one in draft.value.sessions
-                            if self._is_live(one)
+                            if not self._is_over(one)
                         )
                     }
                 )
@@ -120,7 +120,7 @@ class Sessions:
         """End one, from its next request on; None when there is none that lives. Raises AccessError and OSError."""
         with self._file.changing() as draft:
             ended = next((one for one in draft.value.sessions if one.session_id == session_id), None)
-            left = tuple(one for one in draft.value.sessions if one is not ended and self._is_live(one))
+            left = tuple(one for one in draft.value.sessions if one is not ended and not self._is_over(one))
             draft.value = draft.value.model_copy(update={"sessions": left})
         with self._guard:
             self._seen.pop(session_id, None)
@@ -130,7 +130,7 @@ class Sessions:
         secret = new_secret()
         session = session.model_copy(update={"hash": digest_of(secret)})
         with self._file.changing() as draft:
-            left = [one for one in draft.value.sessions if one.session_id != instead_of and self._is_live(one)]
+            left = [one for one in draft.value.sessions if one.session_id != instead_of and not self._is_over(one)]
             own = sorted((one for one in left if one.person == session.person), key=self._seen_at)
             surplus = own[: max(0, len(own) - MOST_OF_PERSON + 1)]
             kept = (*(one for one in left if one not in surplus), session)
@@ -143,6 +143,11 @@ class Sessions:
     def _is_live(self, session: Session) -> bool:
         now = self._now()
         return now < session.ends_at and now - self._seen_at(session) < timedelta(seconds=session.idle_s)
+
+    def _is_over(self, session: Session) -> bool:
+        """Whether it may be dropped: by another program's reckoning, too, which may have seen a later request."""
+        now = self._now()
+        return now >= session.ends_at or now - self._seen_at(session) >= timedelta(seconds=session.idle_s) + 2 * TOUCH
 
 
 def csrf_of(cookie: str) -> str:

@@ -14,8 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.access.answers import Granted, Presented, Refused
-from api.http.presented import address_of, is_encrypted, presented_of
-from infra.addresses import is_loopback
+from api.http.presented import is_encrypted, is_local, presented_of
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -77,7 +76,7 @@ class Gate:
         answer = self._with_headers(send)
         granted: Granted | None = None
         is_open, is_login = scope["path"] in self._open_paths, (scope["method"], scope["path"]) in self._logins
-        if not is_open and self._demands_encryption and not (is_encrypted(scope) or is_loopback(address_of(scope))):
+        if not is_open and self._demands_encryption and not (is_encrypted(scope) or is_local(scope)):
             await _refuse(answer, 403, UNENCRYPTED)
             return
         presented = presented_of(scope)

@@ -10,6 +10,7 @@ from starlette.requests import cookie_parser
 from api.access.answers import Presented
 from api.access.judge import CODE_HEADER, CSRF_HEADER
 from api.text import shown
+from infra.addresses import is_loopback
 
 Scope = MutableMapping[str, Any]
 
@@ -57,6 +58,12 @@ def is_forwarded(scope: Scope) -> bool:
 def is_encrypted(scope: Scope) -> bool:
     """Whether the client's connection is encrypted."""
     return scope.get("scheme") == "https"
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether the client is on this machine: its address is a loopback one, or the very one that it has reached."""
+    address = address_of(scope)
+    return is_loopback(address) or (bool(address) and address == (scope.get("server") or ("",))[0])
 
 
 def cookie_name(scope: Scope) -> str:

@@ -172,7 +172,7 @@ class ApiConfig(Section):
     """Proxies before the interface: what they say in X-Forwarded-For and X-Forwarded-Proto is believed, what others say
     there is ignored (DE-3)."""
 
-    session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 1_800
+    session_idle_s: Annotated[int, Field(ge=300, le=86_400)] = 1_800
     """A session of the console ends after so long without a request; an open page sends requests (DE-3)."""
 
     session_longest_h: Annotated[int, Field(ge=1, le=720)] = 12

@@ -8,6 +8,7 @@ import pytest
 
 from api.access.answers import Granted, Presented, Refused
 from api.access.document import AccessError
+from api.access.pace import MAX_ADDRESSES
 from api.access.scopes import Scope
 from api.access.sessions import Begun
 from tests.api.access.doors import ADDRESS, Doors
@@ -91,6 +92,16 @@ def test_wrong_codes_are_slowed_from_wherever_they_come(doors: Doors, token: str
     doors.wait(seconds=2)
     assert bearer(doors, token, doors.code("alice")) == Granted("alice", Scope.CONTROL)
     assert bearer(doors, token, None) == Granted("alice", Scope.READ, withheld=Scope.CONTROL)
+
+
+def test_strangers_from_everywhere_do_not_push_the_count_of_wrong_codes_out(doors: Doors, token: str) -> None:
+    assert isinstance(bearer(doors, token, None), Granted)
+    for number in range(6):
+        bearer(doors, token, "000000", f"192.0.2.{number}")
+    for number in range(MAX_ADDRESSES + 1):
+        doors.judge.judge(Presented(f"198.51.{number // 250}.{number % 250}", bearer="wrong"))
+    found = bearer(doors, token, doors.code("alice"), "192.0.2.99")
+    assert isinstance(found, Refused) and found.status == 429
 
 
 def test_a_code_that_cannot_be_used_up_does_not_count(

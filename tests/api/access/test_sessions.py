@@ -141,6 +141,19 @@ def test_sessions_are_listed_and_ended_also_by_another_program(doors: Doors) -> 
     assert doors.entrance.all() == []
 
 
+def test_another_program_drops_no_session_that_the_interface_has_seen_lately(doors: Doors) -> None:
+    """The time of the last request is written once a minute: by the file this one has been idle for too long."""
+    cookie = doors.log_in(OWNERS).cookie
+    doors.wait(seconds=59)
+    assert doors.status(cookie) == 200
+    doors.wait(seconds=IDLE.total_seconds() - 30)
+    doors.sessions.end("000000000000")
+    assert doors.status(cookie) == 200
+    doors.wait(minutes=40)
+    doors.sessions.end("000000000000")
+    assert doors.file.read().sessions == ()
+
+
 def test_a_person_has_so_many_sessions_and_the_quietest_ends(doors: Doors) -> None:
     alice = doors.register.add("alice", Scope.READ, "test").token
     other = doors.log_in(alice).cookie

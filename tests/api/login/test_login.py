@@ -16,6 +16,7 @@ from api.access.scopes import Scope
 from api.http.app import create_app
 from api.http.gate import GRANTED, STANDING
 from api.http.pages import STATIC
+from api.http.presented import is_local
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.database.queries import Queries
@@ -242,6 +243,24 @@ def test_other_machines_are_answered_over_tls_alone(
     }
     assert statuses == ({200} if is_answered else {403})
     assert client.get("/").status_code == 200, "what holds no data is open"
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "is_here"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("10.0.0.5", "10.0.0.5", True),
+        ("10.0.0.6", "10.0.0.5", False),
+        ("", "", False),
+        ("unknown", "10.0.0.5", False),
+    ],
+)
+def test_our_own_command_line_is_on_this_machine_whatever_address_is_listened_on(
+    client: str, server: str, is_here: bool
+) -> None:
+    """Behind a proxy `api.host` may be an address of the network; `eternal control halt` reaches it in clear there."""
+    assert is_local({"client": (client, 1), "server": (server, 8080)}) is is_here
 
 
 def test_the_pages_send_no_token_and_keep_none() -> None:

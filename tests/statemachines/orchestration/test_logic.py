@@ -16,6 +16,7 @@ from statemachines.conditions import Conditions
 from statemachines.facts import AlertFact
 from statemachines.messages.accounts import FundingPaid, Reconciled, TransferEnded, TransferOrdered, TransferWanted
 from statemachines.messages.control import (
+    AccessFailures,
     AssessRisk,
     ComponentAlert,
     ComponentChanged,
@@ -237,6 +238,26 @@ def test_or8_a_component_that_is_down_is_one_alert_until_it_runs_again() -> None
         "ended"
     ]
     assert told(ComponentChanged(component=ActorName.TREND_1, state="RUNNING", reason="x")) == []
+
+
+def test_failed_attempts_at_the_interface_are_one_alert_that_ends() -> None:
+    """DE-3: the interface reports them; what was not open does not end."""
+    world, conditions = World().open(), Conditions(ActorName.ORCHESTRATOR)
+    before = len(world.log)
+    world.tell(
+        AccessFailures(is_open=False, text="the interface was restarted."),
+        AccessFailures(is_open=True, text="5 attempts"),
+        AccessFailures(is_open=True, is_critical=True, text="10 attempts"),
+        AccessFailures(is_open=False, text="it is quiet."),
+    )
+    alerts = (c for c in world.log[before:] if isinstance(c, Alert | AlertEnded))
+    facts = [fact for c in alerts if (fact := conditions.take(c, "a", world.now_ms)) is not None]
+    assert [(one.state, one.severity) for one in facts] == [
+        ("open", "warning"),
+        ("changed", "critical"),
+        ("ended", "critical"),
+    ]
+    assert facts[-1].text == "10 attempts Ended: it is quiet."
 
 
 def test_or8_an_engine_that_faults_during_its_turn_does_not_hold_the_others() -> None:
