@@ -1,1 +1,1 @@
-"""The console: what is served is what the sources build to, says everything in both languages, and asks no other host."""
+"""The console: what is served equals a build of the sources, speaks both languages, and asks no other host."""

@@ -12,7 +12,7 @@ from statemachines.messages.accounts import AccountView
 from statemachines.values import Account
 
 D = Decimal
-POLICY: Any = policy_of(EternalConfig()).model_dump(mode="json")
+POLICY: Any = policy_of(EternalConfig())
 
 
 def account(name: Account, equity: str, cash: str, **coins: str) -> AccountView:
@@ -48,12 +48,8 @@ def found(one: Known) -> dict[tuple[str, str], dict[str, Any]]:
 def test_figures_by_hand() -> None:
     rows = found(known())
     trend = rows["drawdown", "TREND"]
-    assert (trend["now"], trend["limit"], trend["steps"], trend["effect"]) == (
-        D("0.25"),
-        D("0.25"),
-        (D("0.15"),),
-        "REDUCE_ONLY",
-    )
+    assert (trend["now"], trend["limit"], trend["steps"]) == (D("0.25"), D("0.25"), (D("0.15"),))
+    assert trend["effect"] == "REDUCE_ONLY"
     assert rows["drawdown", "CORE-HODL"]["effect"] == "alert only" and rows["drawdown", "CORE-HODL"]["part"] == 1
     assert rows["share of the portfolio", "BTC"]["now"] == D("0.45"), "CORE's and TACTICAL's, not FUNDING's (C7)"
     assert rows["leverage", "trend-1"]["now"] == D("0.95") and rows["leverage", "trend-1"]["part"] == D("0.5")

@@ -1,4 +1,4 @@
-"""What a command would do (RM-5, R3), read before it is given; the states are those that the command itself would set."""
+"""What a command would do (RM-5, R3), read before it is given; its states are those that the command would set."""
 
 from __future__ import annotations
 
