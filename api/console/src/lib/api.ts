@@ -44,6 +44,9 @@ export const get = <T = any>(path: string, query: Record<string, string | number
   const text = new URLSearchParams(chosen.map(([name, value]) => [name, String(value)])).toString()
   return send('GET', text ? `${path}?${text}` : path)
 }
+/** Whether a market has daily bars: before the first close there is nothing to draw, which is no error. */
+export const hasBars = async (category: string, symbol: string): Promise<boolean> =>
+  (await get<Row[]>('candles/series')).some((one) => one.category === category && one.symbol === symbol && one.interval === 'D')
 export const post = (path: string, body: unknown): Promise<any> => send('POST', path, body)
 
 function begun(standing: Standing): Standing {
