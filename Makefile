@@ -10,7 +10,7 @@ KILLS ?= 200
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs golden mutate simulate soak chaos chaos-orders recovery drill drills drill-load drill-cluster replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs console golden mutate simulate soak chaos chaos-orders recovery drill drills drill-load drill-cluster replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -57,6 +57,9 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/eternal config schema
 	$(BIN)/eternal exchange document
 	$(BIN)/python -m tests.simulation.matrix
+
+console: ## build the console from its sources (needs Node); `make test` compares the result with what is in the repository
+	cd api/console && npm install --no-audit --no-fund && npm run check && npm run build
 
 golden: $(VENV)/.dev-ready ## compare every decision on the recorded history and on a faulty synthetic market with the baseline
 	$(BIN)/python -m tests.golden --history $(HISTORY) $(ARGS)

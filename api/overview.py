@@ -119,7 +119,7 @@ def portfolio_view(row: Mapping[str, Any] | None) -> Row:
         "equity_usdt": row["equity_usdt"],
         "exposure_usdt": sum(by_coin.values(), Decimal(0)),
         "exposure_by_coin": dict(sorted(by_coin.items())),
-        "accounts": [accounts[name] for name in sorted(accounts)],
+        "accounts": [views[Account(name)].model_dump() for name in sorted(accounts)],
         "prices": prices,
     }
 

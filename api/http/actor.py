@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from api.assembly import SystemAssembly
     from api.http.serving import CountingServer
+    from api.stream.events import Streams
     from statemachines.messages.control import AccessFailures
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Api:
         self._name = ActorName(name)
         self._epoch = 0
         self._server: CountingServer | None = None
+        self._streams: Streams | None = None
         self._error = ""
 
     def start(self, epoch: int, now_ms: int) -> None:
@@ -50,6 +52,7 @@ class Api:
         from api.http.tls import certificate_of
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
+        from api.stream.events import Streams
         from api.tokens import TokenFile
         from infra.database.queries import Queries
 
@@ -71,11 +74,13 @@ class Api:
             timedelta(seconds=section.session_idle_s),
             timedelta(hours=section.session_longest_h),
         )
+        self._streams = Streams(service)
         app = create_app(
             service,
             access.judge.judge,
             _send,
             find_dashboard(self._assembly.ray_dashboard),
+            streams=self._streams,
             entrance=access.entrance,
             demands_encryption=section.is_reached_from_elsewhere,
         )
@@ -124,6 +129,8 @@ class Api:
     def stop(self) -> None:
         """End the server; open requests are finished."""
         if self._server is not None:
+            if self._streams is not None:
+                self._streams.end()
             self._server.should_exit = True
 
 

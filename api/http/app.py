@@ -20,6 +20,7 @@ from api.control import (
     Send,
 )
 from api.http import models
+from api.http.console import add_console, asset_paths
 from api.http.dashboard import Dashboard, add_dashboard
 from api.http.gate import GRANTED, Gate, Judged
 from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
@@ -36,7 +37,7 @@ from api.views.reading import DatabaseAwayError
 from infra.faults import continued
 from statemachines.values import ActorName
 
-OPEN_PATHS = frozenset({"/", "/docs", "/health"})
+OPEN_PATHS = frozenset({"/", "/docs", "/health"}) | asset_paths()
 """They hold no data and need no token."""
 
 DESCRIPTION = """What the four engines, the risk manager, the order manager and the orchestrator are doing and why.
@@ -92,6 +93,7 @@ def create_app(
     )
     _add_errors(app)
     add_pages(app)
+    add_console(app)
     _add_health(app, service)
     add_login(app, entrance)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from api.http.models import Json, Model, Money, Ms, Page
+from api.http.trade_models import Position
 
 
 class Bar(Model):
@@ -118,3 +119,55 @@ class Versions(Model):
     python: str
     packages: dict[str, str | None]
     database_schema: str | None = Field(description="the newest migration")
+
+
+class StateChange(Model):
+    """A scope's state in force before and after a command."""
+
+    scope: str
+    before: str
+    after: str
+
+
+class OrderBrief(Model):
+    """An open order, in short."""
+
+    client_order_id: str
+    engine: str
+    symbol: str
+    side: str
+    order_type: str
+    quantity: Money
+    price: Money | None
+    trigger_price: Money | None
+    state: str
+
+
+class ControlPreview(Model):
+    """What a command would do now (RM-5). Nothing is changed by asking."""
+
+    action: str
+    scope: str
+    effect: str
+    engines: list[str]
+    states: list[StateChange]
+    orders_cancelled: list[OrderBrief] = Field(description="those that could take new risk")
+    orders_kept: list[OrderBrief] = Field(description="stops and others that only make a holding smaller")
+    positions_closed: list[Position]
+    positions_kept: list[Position]
+    ends_by: str = Field(description='the command that ends the state; "" where none is set')
+
+
+class LimitRow(Model):
+    """A limit with how full it is."""
+
+    name: str
+    subject: str
+    unit: str = Field(description="of now, limit and steps: fraction (of 1) or times equity")
+    now: Money
+    limit: Money
+    part: Money = Field(description="how full it is: 1 at the limit, above 1 beyond it")
+    steps: list[Money] = Field(description="where something milder happens earlier")
+    effect: str
+    rule: str
+    is_least: bool = Field(description="whether the value must stay above the limit")

@@ -40,11 +40,7 @@ def page_policy(html: str) -> str:
 
 
 def add_pages(app: FastAPI) -> None:
-    """The live page and the documents. They hold no data and need no token."""
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return _page("index.html")
+    """The documents. They hold no data and need no token."""
 
     @app.get("/docs", include_in_schema=False)
     async def documents() -> HTMLResponse:

@@ -56,7 +56,12 @@ class Streams:
         self._service = service
         self._life_s = life_s
         self._turn_s = turn_s
+        self._is_over = False
         self.open = 0
+
+    def end(self) -> None:
+        """Every stream ends within a turn: the server waits for what is under way when it ends."""
+        self._is_over = True
 
     def begin(self, last_event_id: str | None, stands: Stands) -> AsyncIterator[str]:
         """The lines of a new stream, behind this event or from now on. It ends when `stands` is false: whether the
@@ -86,7 +91,7 @@ class Streams:
         told: dict[str, Any] | None = None
         is_away = False
         yield _text(retry=RETRY_MS, comment="begin")
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._is_over:
             if time.monotonic() - asked_at >= STANDING_S:
                 if not await stands():
                     return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from api.json_values import plain
 from api.overview import portfolio_view
 from api.views.arguments import one_of, span_of
+from api.views.limits import Known, limit_views
 from api.views.lists import ENGINE_NAMES, NEWEST, OPEN_STATES
 from api.views.paging import page_of
 from api.views.positions import position_views
@@ -12,6 +15,7 @@ from api.views.reading import PageRequest, Reading, Row, place_of
 from api.views.results import BASE_MS, PERIODS, by_period
 from infra.database.reading import money, paging
 from statemachines.facts import PostingFact
+from statemachines.messages.accounts import AccountView
 from statemachines.performance.tracker import TOTAL
 from statemachines.values import Account
 
@@ -35,14 +39,34 @@ class Money:
 
     async def positions(self) -> list[Row]:
         """Derivative positions that are not flat, with mark, unrealised profit, stop, liquidation and margin."""
-        return await self._reading.rows(
-            lambda: position_views(
-                self._queries.positions(),
-                self._queries.portfolio(),
-                self._queries.rows(money.STOPS, states=list(OPEN_STATES)),
-                self._queries.rows(money.INSTRUMENTS),
-            )
+        return await self._reading.rows(self._positions)
+
+    def _positions(self) -> list[Row]:
+        return position_views(
+            self._queries.positions(),
+            self._queries.portfolio(),
+            self._queries.rows(money.STOPS, states=list(OPEN_STATES)),
+            self._queries.rows(money.INSTRUMENTS),
         )
+
+    async def limits(self) -> list[Row]:
+        """The limits with how full they are; empty before the first portfolio, and while no policy is recorded."""
+        return await self._reading.rows(self._limits)
+
+    def _limits(self) -> list[Row]:
+        portfolio, policy = self._queries.portfolio(), self._queries.policies()["policy"]
+        if portfolio is None or not policy:
+            return []
+        data, tracks = portfolio["data"], self._queries.rows(money.TRACKS)
+        known = Known(
+            policy,
+            tracks[0]["tracks"] if tracks else {},
+            {Account(name): AccountView.model_validate(one) for name, one in data["accounts"].items()},
+            {key: Decimal(price) for key, price in data["prices"].items()},
+            portfolio["equity_usdt"],
+            self._positions(),
+        )
+        return limit_views(known)
 
     async def pnl(
         self, engine: str | None = None, period: str = "month", since: str | None = None, until: str | None = None

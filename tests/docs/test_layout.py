@@ -44,6 +44,9 @@ LANGUAGES = frozenset({".py", ".mako", ".toml"})
 PAGES = frozenset({".html", ".js", ".css"})
 """What a browser shows. It decides and stores nothing."""
 PAGE_FOLDERS = ("api/http/static", "infra/backtest/report/page")
+CONSOLE = "api/console"
+"""The console's sources and what they are built to: a page in a language of its own, with its packages while it is
+built."""
 
 
 def foreign_sources(root: Path) -> list[str]:
@@ -51,7 +54,8 @@ def foreign_sources(root: Path) -> list[str]:
     found = []
     for layer in LAYERS[:6]:
         for path in sorted((root / layer).rglob("*")):
-            is_page = path.suffix in PAGES and str(path.parent.relative_to(root)) in PAGE_FOLDERS
+            is_page = path.is_relative_to(root / CONSOLE)
+            is_page |= path.suffix in PAGES and str(path.parent.relative_to(root)) in PAGE_FOLDERS
             if path.is_file() and path.parent.name != "__pycache__" and path.suffix not in LANGUAGES and not is_page:
                 found.append(str(path.relative_to(root)))
     return found

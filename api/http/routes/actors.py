@@ -10,13 +10,19 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from api.http import models
 from api.http.routes.common import Asked, Routes
 from api.service import OperatorService
-from api.views.lists import ACTORS
+from api.views.arguments import one_of
+from api.views.lists import ACTORS, ENGINE_NAMES
 from infra.database.reading.decisions import Sought
 
 Text = Annotated[str | None, Query(max_length=200)]
 Machine = Annotated[str | None, Query(max_length=200, description="a machine's key or a remark's subject, such as BTC")]
 Actor = Annotated[str | None, Query(description="an actor; absent: all", json_schema_extra={"enum": list(ACTORS)})]
 Kind = Annotated[str | None, Query(description="absent: both", json_schema_extra={"enum": ["transition", "remark"]})]
+
+GROUPS = {"engines": tuple(sorted(ENGINE_NAMES))}
+Group = Annotated[
+    str | None, Query(description="several actors; absent: all", json_schema_extra={"enum": list(GROUPS)})
+]
 
 
 def add(routes: Routes, service: OperatorService) -> None:
@@ -54,6 +60,7 @@ def add(routes: Routes, service: OperatorService) -> None:
     async def decisions(
         asked: Asked,
         actor: Actor = None,
+        group: Group = None,
         kind: Kind = None,
         machine: Machine = None,
         state: Annotated[str | None, Query(max_length=200, description="the state that a change led to")] = None,
@@ -64,7 +71,8 @@ def add(routes: Routes, service: OperatorService) -> None:
     ) -> Any:
         """Changes of state and remarks as one stream, each with its reason and numbers (P3). Bookkeeping is left
         out."""
-        return await lists.decisions(Sought(actor, kind, machine, state, text, trace), asked)
+        one_of("group", group, GROUPS)
+        return await lists.decisions(Sought(actor, kind, machine, state, text, trace, GROUPS.get(group or "")), asked)
 
     @get("machines", "/machines", "Every state machine with its arrows", list[models.Machine])
     async def all_machines() -> Any:

@@ -9,11 +9,17 @@ from fastapi import Query
 from api.http import market_models, models, trade_models
 from api.http.routes.common import Asked, Routes
 from api.service import OperatorService
+from statemachines.limits.entry_gate import GLOBAL_SCOPE
+from statemachines.limits.operator_actions import ACTIONS
+from statemachines.limits.operator_scopes import SCOPES
 from statemachines.messages.kinds import BODIES
 
 Kind = Annotated[
     str | None, Query(description="a kind of message; absent: all", json_schema_extra={"enum": sorted(BODIES)})
 ]
+
+Action = Annotated[str, Query(json_schema_extra={"enum": list(ACTIONS)})]
+Scope = Annotated[str, Query(description="GLOBAL or an engine", json_schema_extra={"enum": list(SCOPES)})]
 
 
 def add(routes: Routes, service: OperatorService) -> None:
@@ -53,6 +59,11 @@ def add(routes: Routes, service: OperatorService) -> None:
     async def commands(asked: Asked) -> Any:
         """Every command of the operator, and of an actor in his place: who, when and why (RM-5). Kept for good."""
         return await lists.operator_commands(asked)
+
+    @get("control", "/control/preview", "What a command would do now", market_models.ControlPreview)
+    async def preview(action: Action, scope: Scope = GLOBAL_SCOPE) -> Any:
+        """Its effect on open orders, positions and states as they are (RM-5); nothing is changed."""
+        return await service.preview.control(action, scope)
 
     @get("installation", "/switches", "Control states in force", list[trade_models.Switch])
     async def switches() -> Any:

@@ -31,6 +31,11 @@ def add(routes: Routes, service: OperatorService) -> None:
         """As the risk manager computed it last."""
         return await money.portfolio()
 
+    @get("money", "/limits", "Limits and how full they are", list[market_models.LimitRow])
+    async def limits() -> Any:
+        """Drawdown, shares, cash, leverage, pairs and exposure against the policy in force, the fullest first."""
+        return await money.limits()
+
     @get("money", "/pnl", "Gains and costs by period", list[market_models.Result])
     async def pnl(engine: Recorded = None, period: Period = "month", since: From = None, until: Until = None) -> Any:
         """Profit without flows, realised profit, fees, funding, slippage, yields of every engine and of the whole, one

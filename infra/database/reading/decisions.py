@@ -7,7 +7,7 @@ from typing import Any, LiteralString, NamedTuple
 
 class Sought(NamedTuple):
     """What a reader looks for; None: any. `machine` is a machine's key or a remark's subject, `state` the state that a
-    change led to, `text` a part of the reason, without regard to case."""
+    change led to, `text` a part of the reason, without regard to case; `actors` are several of whom one decided."""
 
     actor: str | None = None
     kind: str | None = None
@@ -15,6 +15,7 @@ class Sought(NamedTuple):
     state: str | None = None
     text: str | None = None
     trace: str | None = None
+    actors: tuple[str, ...] | None = None
 
 
 DECISIONS: LiteralString = r"""
@@ -22,6 +23,7 @@ SELECT id, actor, kind, market_ms, recorded_at, machine_table, machine, trigger,
     trace
 FROM journal WHERE NOT is_bookkeeping
     AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+    AND (%(actors)s::text[] IS NULL OR actor = ANY(%(actors)s))
     AND (%(kind)s::text IS NULL OR kind = %(kind)s)
     AND (%(machine)s::text IS NULL OR machine = %(machine)s)
     AND (%(state)s::text IS NULL OR (kind = 'transition' AND dest = %(state)s))
@@ -32,6 +34,7 @@ FROM journal WHERE NOT is_bookkeeping
 def parameters(sought: Sought) -> dict[str, Any]:
     """The values of the statement; the text is looked for as it is written."""
     found = sought._asdict()
+    found["actors"] = None if sought.actors is None else list(sought.actors)
     if sought.text is not None:
         escaped = sought.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         found["text"] = f"%{escaped}%"

@@ -22,3 +22,7 @@ WHERE trigger_price IS NOT NULL AND reduce_only AND category = 'linear'
 
 INSTRUMENTS: LiteralString = """
 SELECT data FROM machine_states WHERE actor = 'risk-manager' AND key = 'instruments'"""
+
+TRACKS: LiteralString = """
+SELECT data -> 'tracks' AS tracks FROM machine_states WHERE actor = 'risk-manager' AND key = 'results'"""
+"""The risk manager's drawdown tracks by group (RM-3)."""

@@ -17,6 +17,7 @@ from api.access.prover import Holder, mark_of
 from api.access.scopes import Scope
 from api.access.sessions import csrf_of
 from api.http.app import OPEN_PATHS, create_app
+from api.http.console import asset_paths
 from api.http.gate import Gate
 from api.http.login.routes import LOGINS
 from api.http.presented import READING
@@ -167,7 +168,8 @@ def test_every_route_names_its_scope(app: FastAPI) -> None:
 
 def test_what_needs_no_credential_is_named(app: FastAPI) -> None:
     """A path that was opened by mistake would be open to everyone who reaches the interface."""
-    assert frozenset({"/", "/docs", "/health"}) == OPEN_PATHS
+    assert OPEN_PATHS - asset_paths() == {"/", "/docs", "/health"}
+    assert all(path.startswith("/console/assets/") for path in asset_paths())
     assert frozenset({("POST", "/api/v1/session")}) == LOGINS
 
 

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from api.access.scopes import Scope
 from api.http.app import create_app
+from api.http.console import BUILT
 from api.http.gate import GRANTED, STANDING
 from api.http.pages import STATIC
 from api.http.presented import is_local
@@ -21,6 +22,8 @@ from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.database.queries import Queries
 from tests.api.access.doors import OWNERS, Doors
+
+SOURCES = BUILT.parent / "src"
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
 OWN = "/api/v1/session"
@@ -264,9 +267,15 @@ def test_our_own_command_line_is_on_this_machine_whatever_address_is_listened_on
 
 
 def test_the_pages_send_no_token_and_keep_none() -> None:
-    for name in ("index.html", "docs.html"):
-        page = (STATIC / name).read_text(encoding="utf-8")
-        assert not re.search(r"sessionStorage|localStorage|Bearer|document\.cookie", page), name
+    """What the console keeps in the browser is theme, language and zone."""
+    scripts = [path.read_text(encoding="utf-8") for path in sorted((BUILT / "assets").glob("*.js"))]
+    assert scripts, "the console is built"
+    for page in (*scripts, (STATIC / "docs.html").read_text(encoding="utf-8")):
+        assert not re.search(r"sessionStorage|Bearer|document\.cookie", page)
+    kept = set(re.findall(r"keep\('(\w+)'", (SOURCES / "lib" / "settings.svelte.ts").read_text(encoding="utf-8")))
+    assert kept == {"theme", "language", "zone"}
+    for path in SOURCES.rglob("*.*"):
+        assert path.name == "settings.svelte.ts" or "localStorage" not in path.read_text(encoding="utf-8"), path.name
 
 
 # --- answers that last ---

@@ -264,3 +264,16 @@ def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.Mo
         return [line async for line in streams.begin(None, stands_twice)]
 
     assert asyncio.run(asyncio.wait_for(all_lines(), 10)) and len(asked) == 3
+
+
+def test_a_stream_ends_when_its_server_does() -> None:
+    streams = Streams(Away(), life_s=60.0, turn_s=0.01)  # type: ignore[arg-type]
+
+    async def ended() -> int:
+        lines = 0
+        async for _line in streams.begin(None, stands):
+            lines += 1
+            streams.end()
+        return lines
+
+    assert asyncio.run(asyncio.wait_for(ended(), 5)) >= 1

@@ -1,0 +1,92 @@
+// What happens, as it happens: one stream of events for the whole page. Everything on a page that is newer than its own
+// reading comes from here; a page reads its lists again when an event says that they are different.
+
+import { get, type Row } from './api'
+
+const KINDS = ['decision', 'order', 'fill', 'equity', 'alert'] as const
+export type Kind = (typeof KINDS)[number]
+type Listener = (data: Row) => void
+
+export const STALE_MS = 10_000
+
+class Live {
+  state = $state<Row | null>(null)
+  /** When something was last heard: the server sends at least a sign of life every ten seconds. */
+  heardAt = $state(0)
+  now = $state(Date.now())
+  isOpen = $state(false)
+  awayText = $state('')
+  failures = $state(0)
+
+  private source: EventSource | null = null
+  private listeners = new Map<Kind, Set<Listener>>()
+  private timer: ReturnType<typeof setInterval> | null = null
+  private seen = new Set<string>()
+
+  get ageS(): number | null { return this.heardAt ? Math.max(0, (this.now - this.heardAt) / 1000) : null }
+  get isStale(): boolean { return this.heardAt !== 0 && this.now - this.heardAt > STALE_MS }
+  get isDisconnected(): boolean { return this.failures > 0 && !this.isOpen && this.isStale }
+
+  start(): void {
+    if (this.source) return
+    this.timer ??= setInterval(() => this.tick(), 1000)
+    const source = new EventSource('/api/v1/events/stream')
+    this.source = source
+    source.onopen = () => { this.isOpen = true; this.failures = 0; this.heard() }
+    source.onerror = () => {
+      this.isOpen = false
+      this.failures += 1
+      if (source.readyState === EventSource.CLOSED) { this.source = null }
+    }
+    source.addEventListener('state', (event) => { this.state = JSON.parse((event as MessageEvent).data); this.awayText = ''; this.heard() })
+    source.addEventListener('away', (event) => { this.awayText = JSON.parse((event as MessageEvent).data).text })
+    source.addEventListener('skipped', () => { for (const kind of KINDS) this.tell(kind, {}) ; this.heard() })
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (event) => {
+        const data = JSON.parse((event as MessageEvent).data) as Row
+        this.heard()
+        if (this.seen.has(data.key)) return
+        this.seen.add(data.key)
+        if (this.seen.size > 4000) this.seen = new Set([...this.seen].slice(-2000))
+        this.tell(kind, data)
+      })
+    }
+  }
+
+  stop(): void {
+    this.source?.close()
+    this.source = null
+    this.isOpen = false
+    if (this.timer) clearInterval(this.timer)
+    this.timer = null
+    this.state = null
+    this.heardAt = 0
+  }
+
+  /** Be called for each event of a kind; ends with the function that it returns. */
+  on(kind: Kind, listener: Listener): () => void {
+    const found = this.listeners.get(kind) ?? new Set<Listener>()
+    this.listeners.set(kind, found.add(listener))
+    return () => found.delete(listener)
+  }
+
+  retry(): void {
+    this.source?.close()
+    this.source = null
+    this.start()
+  }
+
+  private tell(kind: Kind, data: Row): void { this.listeners.get(kind)?.forEach((listener) => listener(data)) }
+  private heard(): void { this.heardAt = Date.now(); this.now = Date.now() }
+
+  private async tick(): Promise<void> {
+    this.now = Date.now()
+    if (!this.source) this.start()
+    // A calm stream says nothing to this script (comments are invisible to it): the overview is the sign of life.
+    if (this.isOpen && this.now - this.heardAt > 5000) {
+      try { this.state = { ...(this.state ?? {}), ...(await get('overview')) }; this.heard() } catch { this.failures += 1 }
+    }
+  }
+}
+
+export const live = new Live()

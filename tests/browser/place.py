@@ -1,0 +1,76 @@
+"""The console to be opened: the interface on a port, a small history in its database, actors that take commands."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.http.app import create_app
+from api.http.serving import listen, make_server
+from api.service import OperatorService
+from api.snapshot import SnapshotCache
+from api.stream.events import Streams
+from infra.database.queries import Queries
+from infra.database.store import PostgresStore
+from statemachines.values import ActorName
+from tests.api.access.doors import Doors
+from tests.api.records import register_command, write_history
+from tests.api.test_http import STATUS
+from tests.kit.rows import Pen, switch
+from tests.waiting import until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NEEDS_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+STATES = {"halt": "HALTED", "pause": "PAUSED", "normal": "NORMAL", "resume": "NORMAL", "reduce_only": "REDUCE_ONLY"}
+
+
+class Place:
+    """A running interface with its doors; `taken` are the commands that reached an actor."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        write_history(url)
+        self.url, self.doors = url, Doors(folder)
+        self.doors.now = self.doors.now.replace(year=2100)  # the browser's cookie must not be old by its own clock
+        self.taken: list[dict[str, Any]] = []
+        self._commits = 0
+        service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+        self._streams = Streams(service, turn_s=0.1)
+        app = create_app(
+            service,
+            self.doors.judge.judge,
+            self._take,
+            entrance=self.doors.entrance,
+            streams=self._streams,
+        )
+        listener = listen("127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._server = make_server(app)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    def _take(self, _actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        """What an actor does: the register and the state in one commit."""
+        body = arguments[1]
+        self.taken.append(body)
+        register_command(self.url, method, arguments)
+        self.set_state(body["scope"], STATES[body["action"]])
+
+    def set_state(self, scope: str, state: Any) -> None:
+        """The switch as the risk manager writes it."""
+        self._commits += 1
+        store = PostgresStore(self.url)
+        Pen(store, f"writer-{self._commits}").write(facts=[switch(scope, state)])
+        store.close()
+
+    def close(self) -> None:
+        self._streams.end()
+        self._server.should_exit = True
+        self._thread.join(10)

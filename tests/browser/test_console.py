@@ -1,0 +1,155 @@
+"""What an operator does in the console: log in, look, halt and see it proven, in both languages, at 390 px too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from infra.database.server.embedded import EmbeddedPostgres
+from tests.api.access.doors import OWNERS
+from tests.browser.place import CHROMIUM, NEEDS_BROWSER, Place
+from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
+
+pytestmark = NEEDS_BROWSER
+PAGES = ("overview", "engine/trend-1", "decisions", "orders", "capital", "risk", "system", "audit")
+PATIENCE_MS = 15_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def place(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:  # noqa: F811
+    with fresh_database(postgres_server) as url:
+        found = Place(tmp_path_factory.mktemp("place"), url)
+        yield found
+        found.close()
+
+
+class Watched:
+    """A page of the browser, and what it must not do."""
+
+    def __init__(self, browser: Browser, place: Place, width: int = 1440) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, locale="en")
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.page: Page = self.context.new_page()
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda said: self._said(said.type, said.text))
+        self.page.on("request", lambda asked: self._asked(asked.url, place.address))
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind == "error" and "401" not in text:
+            self.errors.append(text)
+
+    def _asked(self, url: str, address: str) -> None:
+        if not url.startswith((address, "data:")):
+            self.outside.append(url)
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.errors == [] and self.outside == []
+
+
+@pytest.fixture
+def watched(browser: Browser, place: Place) -> Iterator[Watched]:
+    found = Watched(browser, place)
+    found.page.goto(place.address)
+    found.page.get_by_label("Token").fill(OWNERS)
+    found.page.get_by_role("button", name="Log in").click()
+    found.page.locator(".sentence").wait_for()
+    yield found
+    found.close()
+    place.set_state("GLOBAL", "NORMAL")
+
+
+def test_a_wrong_token_is_refused_in_a_sentence(browser: Browser, place: Place) -> None:
+    found = Watched(browser, place)
+    found.page.goto(place.address)
+    found.page.get_by_label("Token").fill("of-a-stranger")
+    found.page.get_by_role("button", name="Log in").click()
+    expect(found.page.get_by_role("alert")).not_to_be_empty()
+    found.close()
+
+
+def test_a_link_opens_it_logged_in_and_once(browser: Browser, place: Place) -> None:
+    link = f"{place.address}/#link={place.doors.links.make()}"
+    found = Watched(browser, place)
+    found.page.goto(link)
+    expect(found.page.locator(".who")).to_contain_text("control")
+    assert found.page.url == f"{place.address}/", "the secret leaves the address at once"
+    found.page.reload()
+    expect(found.page.locator(".who")).to_contain_text("control")
+    found.close()
+    again = Watched(browser, place)
+    again.page.goto(link)
+    expect(again.page.get_by_role("alert")).to_contain_text("This link was used before")
+    again.close()
+
+
+def test_every_page_says_in_a_sentence_what_is(watched: Watched) -> None:
+    for name in PAGES:
+        watched.page.evaluate("name => { location.hash = `#/${name}` }", name)
+        expect(watched.page.get_by_role("heading", level=1)).not_to_be_empty()
+        watched.page.locator("main section.panel").first.wait_for()
+    expect(watched.page.locator("button.halt")).to_be_visible()
+
+
+def test_a_halt_is_given_by_its_word_and_shown_when_it_is_proven(watched: Watched, place: Place) -> None:
+    page = watched.page
+    page.keyboard.press("Shift+H")
+    send = page.locator("dialog footer button").last
+    expect(page.locator("dialog")).to_contain_text("HALTED")
+    expect(send).to_be_disabled()
+    page.get_by_label("Reason, kept in the audit").fill("drill")
+    page.locator("dialog input").last.fill("hal")
+    expect(send).to_be_disabled()
+    page.keyboard.press("Enter")
+    assert place.taken == [], "Enter confirms nothing dangerous"
+    page.locator("dialog input").last.fill("halt")
+    send.click()
+    page.locator("dialog.good").wait_for()
+    (command,) = place.taken
+    assert (command["action"], command["scope"], command["reason"]) == ("halt", "GLOBAL", "drill")
+    page.locator("dialog footer button").last.click()
+    expect(page.locator(".band")).to_contain_text("HALTED")
+    place.taken.clear()
+
+
+def test_what_happens_at_the_system_is_seen_without_a_reload(watched: Watched, place: Place) -> None:
+    """The planted defect is a page without its stream: the band would never come."""
+    expect(watched.page.locator(".band.red")).to_have_count(0)
+    place.set_state("GLOBAL", "HALTED")
+    expect(watched.page.locator(".band.red")).to_be_visible()
+    place.set_state("GLOBAL", "NORMAL")
+    expect(watched.page.locator(".band.red")).to_have_count(0)
+
+
+def test_the_language_changes_throughout_and_is_kept(watched: Watched) -> None:
+    watched.page.get_by_role("button", name="RU", exact=True).click()
+    expect(watched.page.get_by_role("heading", level=1)).to_have_text("Обзор")
+    watched.page.reload()
+    expect(watched.page.get_by_role("heading", level=1)).to_have_text("Обзор")
+    expect(watched.page.get_by_role("button", name="Остановить всё")).to_be_visible()
+
+
+def test_on_a_phone_nothing_is_cut_and_the_halt_is_there(browser: Browser, place: Place) -> None:
+    found = Watched(browser, place, width=390)
+    found.page.goto(f"{place.address}/#link={place.doors.links.make()}")
+    for name in PAGES:
+        found.page.evaluate("name => { location.hash = `#/${name}` }", name)
+        found.page.locator("main section.panel").first.wait_for()
+        wide = found.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+        expect(found.page.locator("button.halt")).to_be_visible()
+    found.close()
