@@ -124,7 +124,9 @@ def test_a_process_of_its_own_is_refused_alike(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
 def test_ctrl_c_and_sigterm_leave_a_report_of_what_was_done(tmp_path: Path, number: int, code: int) -> None:
     process = subprocess.Popen(
         command("--from", "2025-01-01", "--to", "2030-01-01", "--out", "part"),

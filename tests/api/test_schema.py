@@ -34,7 +34,7 @@ from tests.api.test_http import STATUS
 from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
 
 TOKEN = "the-token-of-this-test"
-EXAMPLES = 25
+EXAMPLES = 12
 load_all_checks()
 JUDGED: list[Any] = CHECKS.get_by_names(
     ["status_code_conformance", "content_type_conformance", "response_schema_conformance", "ignored_auth"]

@@ -132,6 +132,7 @@ def test_a_history_that_ends_earlier_changes_no_decision_before_its_end(
         assert decided(short, end_ms) == decided(whole, end_ms), f"end {end_ms}"
 
 
+@pytest.mark.soak
 def test_nor_does_it_in_the_recorded_crash_of_march_2020(eighth_unless_soaking: int) -> None:
     first, days = instant("2020-03-01"), 20
     folder: Path = shared_path("history")

@@ -149,7 +149,7 @@ def test_stopped_and_started_again_it_keeps_data_and_port(folder: Path) -> None:
         second.stop()
 
 
-@pytest.mark.parametrize("name", ["password", "port"])
+@pytest.mark.parametrize("name", ["password", pytest.param("port", marks=pytest.mark.soak)])
 def test_files_that_a_loss_of_power_left_empty_are_made_anew(folder: Path, name: str) -> None:
     """Case 14: an empty `port` was a traceback, an empty `password` a minute's wait and then a refusal."""
     server = EmbeddedPostgres(folder)
