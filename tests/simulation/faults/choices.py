@@ -74,7 +74,7 @@ _WEIGHTS = {
     Point.AMEND: 5,
     Point.TRANSFER: 8,
     Point.STAKING: 24,
-    Point.LEVERAGE: 8,
+    Point.LEVERAGE: 12,
     Point.BATCH: 14,
     Point.PLACE: 8,
 }
