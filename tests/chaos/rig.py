@@ -247,7 +247,7 @@ class Drill:
     def control(self, action: str, scope: str, reason: str) -> None:
         """A command of the operator through the API, as he would send it."""
         answer = httpx.post(
-            f"{self.system.api_url}/control",
+            f"{self.system.api_url}/api/v1/control",
             json={"action": action, "scope": scope, "reason": reason, "who": "drill"},
             headers=read_token(self.system.config.token_file).header(),
             timeout=30,

@@ -177,9 +177,19 @@ def wrong_value(report: Any, payloads: Iterable[Any]) -> str:
     for row in flat_rows(payloads):
         if name_of(report) == "PositionReport" and not _is_the_position(row, report.quantity):
             continue
-        if all(_says(row, keys, getattr(report, name), name) for name, keys in fields.items()):
+        values = {name: getattr(report, name) for name in fields}
+        if "fee" in values:
+            values["fee"] -= _taxes(row, report.fee_coin)  # EX-2: a fill's fee is all that it cost in that coin
+        if all(_says(row, keys, values[name], name) for name, keys in fields.items()):
             return ""
     return f"no row says {report}"
+
+
+def _taxes(row: Mapping[str, Any], coin: str) -> Decimal:
+    """What the row takes beside its fee, in the fee's coin."""
+    rows = row.get("extraFees")
+    found = [one for one in rows if isinstance(one, Mapping)] if isinstance(rows, list) else []
+    return sum((number(one.get("fee")) or Decimal(0) for one in found if one.get("feeCoin") == coin), Decimal(0))
 
 
 def name_of(report: Any) -> str:
