@@ -193,7 +193,7 @@ def test_stamps_at_the_close_or_in_local_time_are_told(folder: Path, file: str, 
     assert f"{hours:+d} hours" in error(planted(folder, file, moved(hours)), file, "shifted stamps")
 
 
-@pytest.mark.parametrize("hours", [1, 2, -7])
+@pytest.mark.parametrize("hours", [2, *(pytest.param(hours, marks=pytest.mark.soak) for hours in (1, -7))])
 def test_all_hours_in_local_time_contradict_the_days(folder: Path, hours: int) -> None:
     """Spot, perpetual and mark agree with each other; only the day's close tells that they are all shifted."""
     for coin in ("btc", "eth", "sol"):
