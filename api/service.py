@@ -97,6 +97,7 @@ class OperatorService:
             "engines": engine_rows(snapshot, facts),
             "components": [actor_row(name, snapshot, actors or []) for name in ACTORS],
             "equity_usdt": None if facts["portfolio"] is None else facts["portfolio"]["equity_usdt"],
+            "equity_ms": None if facts["portfolio"] is None else facts["portfolio"]["market_ms"],
             "orders": facts["orders"],
         }
         self._overview, self._overview_at = plain(overview), time.monotonic()

@@ -217,6 +217,7 @@ class Overview(Model):
     engines: list[Engine]
     components: list[Actor]
     equity_usdt: Money | None
+    equity_ms: Ms | None = Field(description="the instant of the portfolio that equities and cash come from")
     orders: list[OrderCount]
 
 

@@ -134,6 +134,7 @@ def state_of(overview: Mapping[str, Any]) -> dict[str, Any]:
             for one in overview["components"]
         ],
         "equity_usdt": overview["equity_usdt"],
+        "equity_ms": overview["equity_ms"],
     }
 
 

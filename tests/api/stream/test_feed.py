@@ -228,7 +228,14 @@ class Away:
 
     async def overview(self) -> dict[str, Any]:
         market = dict.fromkeys(("label", "is_simulated", "market_ms", "day", "state", "why"))
-        return {"health": self.looks < 3, "market": market, "engines": [], "components": [], "equity_usdt": None}
+        return {
+            "health": self.looks < 3,
+            "market": market,
+            "engines": [],
+            "components": [],
+            "equity_usdt": None,
+            "equity_ms": None,
+        }
 
 
 def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypatch: pytest.MonkeyPatch) -> None:
