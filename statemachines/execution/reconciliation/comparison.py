@@ -13,7 +13,6 @@ from statemachines.execution.order_reports import adopt_external, apply_report, 
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.report_checks import lacks_realized
 from statemachines.execution.orders.staking_order_machine import UNCERTAIN
-from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
 from statemachines.execution.reconciliation.earn import compare_earn, open_earn, open_yields
 from statemachines.execution.reconciliation.executions import execution_finding, missing_executions
@@ -49,7 +48,7 @@ def moving_money(context: ExecutionContext, account: Account) -> list[str]:
     transfers = [
         f"transfer {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
         for one in context.transfers.live()
-        if account in (one.ordered.from_account, one.ordered.to_account) and one.state is not TransferState.REQUESTED
+        if account in (one.ordered.from_account, one.ordered.to_account) and one.may_have_moved
     ]
     stakings = [
         f"{one.ordered.action} order {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
