@@ -159,7 +159,9 @@ def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None
 
 def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
     ordered = work.ordered
-    request = LookUpTransfer(transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount)
+    request = LookUpTransfer(
+        transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount, since_ms=work.requested_ms
+    )
     context.call_exchange(context.transfers.next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
     context.transfers.mark(work)
 

@@ -11,7 +11,7 @@ from statemachines.facts import ExecutionFact, PositionFact, PostingFact, Transf
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
 from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored, Withdraw
 from statemachines.requests import Blocked, LookUpTransfer, Refused, TransferFunds, TransferState, Unknown
-from statemachines.values import Account, ActorName, Side
+from statemachines.values import DAY_MS, Account, ActorName, Side
 from tests.statemachines.execution.rig import Rig, maker
 
 D = Decimal
@@ -62,10 +62,13 @@ def test_or6_a_lost_outcome_is_looked_up(landed: bool) -> None:
     key = rig.waiting("transfer:")[0]
     if landed:
         rig.exchange.perform(Account.MASTER, rig.calls[key].request)
+    requested_ms = rig.exchange.now_ms
+    rig.exchange.now_ms += 10 * DAY_MS
     rig.answer(key, Unknown(why="time-out"))
     assert rig.recorded(TransferFact)[0].state == "UNKNOWN"
     (asked,) = [one.request for one in rig.calls.values() if isinstance(one.request, LookUpTransfer)]
     assert (asked.coin, asked.amount) == ("USDT", D(10)), "a record of another amount is not of this transfer"
+    assert asked.since_ms == requested_ms, "it is listed by when it was made"
     rig.settle()
     assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
 
