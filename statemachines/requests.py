@@ -115,12 +115,14 @@ class TransferFunds(Frozen):
 
 
 class LookUpTransfer(Frozen):
-    """The state of a transfer by its id. A record of another `coin` or `amount` (None: not known) is not ours."""
+    """The state of a transfer by its id. A record of another `coin` or `amount` (None: not known) is not ours.
+    `since_ms` is when it was requested; without it the exchange looks back 7 days only."""
 
     kind: Literal["look_up_transfer"] = "look_up_transfer"
     transfer_id: str
     coin: str | None = None
     amount: Decimal | None = None
+    since_ms: int | None = None
 
 
 class SetLeverage(Frozen):

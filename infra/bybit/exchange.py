@@ -84,7 +84,7 @@ class BybitExchange:
         self._solvency = SolvencyReader(self._caller, clock)
         self._uids = dict(uids)
         self._read_feed = read_feed
-        self._look_ups = LookUps(self._caller, self._accounts, look_up_pause_s, pause)
+        self._look_ups = LookUps(self._caller, self._accounts, clock, look_up_pause_s, pause)
 
     def perform(self, account: Account, request: ExchangeRequest) -> ExchangeResponse:
         """Perform one request once. Refusals, failures and unknown outcomes are answers, not exceptions."""

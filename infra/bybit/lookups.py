@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from infra.bybit.account import AccountReader
+from actors.runtime.ports import MarketClock
+from infra.bybit.account import REACH_MS, READING_MS, WINDOW_MS, AccountReader
 from infra.bybit.caller import Caller
 from infra.bybit.errors import GatewayError, Purpose, outcome_of
-from infra.bybit.parsing.fields import UnparsableError
+from infra.bybit.parsing.fields import Row, UnparsableError
 from infra.bybit.parsing.rows import parse_transfer_status
 from statemachines.execution.orders.report_checks import FUNDING_TYPE
 from statemachines.requests import (
@@ -28,9 +29,17 @@ from statemachines.values import Account
 class LookUps:
     """Asks by id. `pause` waits `pause_s` wall seconds between the two rounds."""
 
-    def __init__(self, caller: Caller, reader: AccountReader, pause_s: float, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        reader: AccountReader,
+        clock: MarketClock,
+        pause_s: float,
+        pause: Callable[[float], None],
+    ) -> None:
         self._caller = caller
         self._reader = reader
+        self._clock = clock
         self._pause_s = pause_s
         self._pause = pause
 
@@ -89,11 +98,8 @@ class LookUps:
 
     def transfer(self, account: Account, request: LookUpTransfer) -> ExchangeResponse:
         """The state of a transfer by its id. Raises GatewayError and UnparsableError."""
-        result = self._caller.result(
-            account, "transfer-query", lambda s: s.get_universal_transfer_records(transferId=request.transfer_id)
-        )
         states: list[TransferState] = []
-        for row in result.rows("list", "transfer row"):
+        for row in self._transfer_rows(account, request):
             row.repeats("transferId", request.transfer_id)
             if request.coin is not None:
                 row.repeats_if_told("coin", request.coin)
@@ -104,6 +110,28 @@ class LookUps:
             statuses = " and ".join(sorted({state.status for state in states}))
             raise UnparsableError(f"answer about transfer {request.transfer_id}: it is reported as {statuses}.")
         return states[0] if states else TransferState(status="ABSENT")
+
+    def _transfer_rows(self, account: Account, request: LookUpTransfer) -> list[Row]:
+        """The rows with the transfer's id since it was requested, in windows the exchange allows. Without a window it
+        lists the past 7 days, whatever the id: an older transfer would be absent for ever."""
+        windows = self._windows(request.since_ms)
+        return [row for window in windows for row in self._listed(account, request.transfer_id, window)]
+
+    def _listed(self, account: Account, transfer_id: str, window: Mapping[str, int]) -> Sequence[Row]:
+        result = self._caller.result(
+            account,
+            "transfer-query",
+            lambda s: s.get_universal_transfer_records(transferId=transfer_id, **window),
+        )
+        return result.rows("list", "transfer row")
+
+    def _windows(self, since_ms: int | None) -> list[dict[str, int]]:
+        if since_ms is None:
+            return [{}]
+        now_ms = self._clock.now_ms()
+        # The two clocks may differ by a little, and the exchange's filter counts in seconds.
+        first = max(min(since_ms, now_ms) - READING_MS, now_ms - REACH_MS)
+        return [{"startTime": at, "endTime": at + WINDOW_MS - 1} for at in range(first, now_ms + 1, WINDOW_MS)]
 
 
 def _check_order(request: LookUpOrder, report: OrderReport) -> None:

@@ -85,10 +85,11 @@ def take_answer(context: ExecutionContext, transfer_id: str, key: str, outcome: 
         _refused(context, work, outcome)
     elif isinstance(outcome, TransferStatus):
         _looked_up(context, work, outcome)
-    elif isinstance(outcome, Blocked):
+    elif isinstance(outcome, Blocked) and work.state is not TransferState.UNKNOWN and not work.looks:
         _failed(context, work, outcome.why)
     else:
-        why = outcome.why if isinstance(outcome, Unknown) else f"the outcome is {outcome.kind}"
+        # A blocked look-up, or a blocked repetition of what may have been made, says nothing about the transfer.
+        why = outcome.why if isinstance(outcome, Unknown | Blocked) else f"the outcome is {outcome.kind}"
         work.reason = why
         _move(context, work, "lose", why)
         _look_up_later(context, work, why)
@@ -103,6 +104,7 @@ def _refused(context: ExecutionContext, work: TransferWork, refused: Refused) ->
     elif refused.fault == "duplicate":
         work.reason = why
         _move(context, work, "lose", why)
+        _count_look(context, work, why)
         _look_up(context, work, 0.0)
     elif refused.fault == "transient" and work.attempts <= len(delays):
         send(context, work, delays[work.attempts - 1])
@@ -157,7 +159,9 @@ def _count_look(context: ExecutionContext, work: TransferWork, why: str) -> None
 
 def _look_up(context: ExecutionContext, work: TransferWork, delay_s: float) -> None:
     ordered = work.ordered
-    request = LookUpTransfer(transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount)
+    request = LookUpTransfer(
+        transfer_id=ordered.transfer_id, coin=ordered.coin, amount=ordered.amount, since_ms=work.requested_ms
+    )
     context.call_exchange(context.transfers.next_key(work, Topic.TRANSFER_LOOK), Account.MASTER, request, None, delay_s)
     context.transfers.mark(work)
 

@@ -57,8 +57,8 @@ def _accepted(row: Row) -> Answer:
 def _transfer_list(ctx: Context, rows: list[Row]) -> Answer:
     params = ctx.params
     wanted = {name: params.text(name) for name in ("transferId", "coin", "status") if params.text(name)}
-    if "transferId" not in wanted or params.text("startTime") or params.text("endTime"):
-        rows = list(within(rows, *window(params, ctx.venue.now_ms, WEEK_MS)))
+    # With an id, too: without a window the exchange lists the past 7 days.
+    rows = list(within(rows, *window(params, ctx.venue.now_ms, WEEK_MS)))
     found, cursor = page(
         rows, params, 20, 50, lambda row: all(row.data[name] == value for name, value in wanted.items())
     )

@@ -47,6 +47,12 @@ class TransferWork:
     def is_ended(self) -> bool:
         return self.machine.state in ENDED
 
+    @property
+    def may_have_moved(self) -> bool:
+        """Whether the exchange may have made the transfer without our record of it: it is under way, or it was sent
+        before and is held for the end of a start. A look-up that does not show it yet is no proof."""
+        return not self.is_ended and (self.state is not TransferState.REQUESTED or self.attempts > 0)
+
     def fact(self, now_ms: int) -> TransferFact:
         """The transfer as a row of the fact table."""
         ordered = self.ordered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from statemachines.execution import submission, suspect_reports
 from statemachines.execution.account_books import AccountBooks
@@ -12,12 +13,11 @@ from statemachines.execution.fills import Taken, is_booked, post, take_execution
 from statemachines.execution.order_reports import adopt_external, apply_report, shown_alive, take_own
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.report_checks import lacks_realized
-from statemachines.execution.orders.staking_order_machine import UNCERTAIN
-from statemachines.execution.orders.transfer_order_machine import TransferState
 from statemachines.execution.reconciliation.balances import BalanceCorrection, compare_balances
 from statemachines.execution.reconciliation.earn import compare_earn, open_earn, open_yields
 from statemachines.execution.reconciliation.executions import execution_finding, missing_executions
 from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.moving import coins_being_staked, with_landed
 from statemachines.execution.reconciliation.orders import compare_orders, external_order_finding, own_order_finding
 from statemachines.execution.reconciliation.positions import PositionCorrection, compare_positions
 from statemachines.execution.reconciliation.transactions import open_log, remember_correction
@@ -36,27 +36,6 @@ def unsettled(context: ExecutionContext, account: Account) -> list[ParentOrder]:
         for parent in context.parents.live()
         if parent.intent.account == account and not parent.needs_child and parent.order and not parent.order.is_settled
     ]
-
-
-def is_moving_money(context: ExecutionContext, account: Account) -> bool:
-    """Whether a transfer or staking order of the account is under way, so that its balance may or may not have
-    changed yet."""
-    return bool(moving_money(context, account))
-
-
-def moving_money(context: ExecutionContext, account: Account) -> list[str]:
-    """The transfers and staking orders of the account that are under way, in words."""
-    transfers = [
-        f"transfer {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
-        for one in context.transfers.live()
-        if account in (one.ordered.from_account, one.ordered.to_account) and one.state is not TransferState.REQUESTED
-    ]
-    stakings = [
-        f"{one.ordered.action} order {one.work_id} of {one.ordered.amount:f} {one.ordered.coin} ({one.state})"
-        for one in context.stakings.live()
-        if one.ordered.account is account and one.state in UNCERTAIN
-    ]
-    return transfers + stakings
 
 
 def is_trading(context: ExecutionContext, account: Account) -> bool:
@@ -149,19 +128,38 @@ def apply_orders(
     return _adopt_orders(context, books, snapshot, list(by_link))
 
 
-def differences(
-    context: ExecutionContext, snapshot: AccountSnapshot
-) -> tuple[tuple[PositionCorrection, ...], tuple[BalanceCorrection, ...]]:
-    """The differences in positions and balances, those in Earn included."""
+class Differences(NamedTuple):
+    """What differs, in positions and in balances (those in Earn included). `moving` are the coins whose balance differs
+    by what is under way, whose outcome decides: no difference yet."""
+
+    positions: tuple[PositionCorrection, ...]
+    balances: tuple[BalanceCorrection, ...]
+    moving: tuple[str, ...]
+
+    @property
+    def is_found(self) -> bool:
+        return bool(self.positions or self.balances)
+
+
+def differences(context: ExecutionContext, snapshot: AccountSnapshot) -> Differences:
+    """The differences of one reading. A transfer under way excuses its own coin, by its own amount; a staking order
+    whose outcome is not known its own coin; neither of them a position."""
     book = context.books[snapshot.account].book
     positions = compare_positions(snapshot.account, book.positions, snapshot.positions)
-    balances = compare_balances(snapshot.account, book.coins(), snapshot.balances, snapshot.market_ms)
+    ours, landed = with_landed(context, snapshot.account, book.coins(), snapshot.balances)
+    balances = compare_balances(snapshot.account, ours, snapshot.balances, snapshot.market_ms)
     if snapshot.set_aside:
         # Unreadable rows are unknown: neither a difference nor absent.
         positions = tuple(change for change in positions if is_known(snapshot, "position", change.symbol))
         balances = tuple(change for change in balances if is_known(snapshot, "balance", change.finding.subject))
+        landed = {coin for coin in landed if is_known(snapshot, "balance", coin)}
     compared = compare_earn(context, snapshot, balances)
-    return positions, (*compared.balances, *compared.corrections)
+    found = (*compared.balances, *compared.corrections)
+    staked = coins_being_staked(context, snapshot.account)
+    moving = landed | {one.finding.subject for one in found if one.finding.subject in staked}
+    return Differences(
+        positions, tuple(one for one in found if one.finding.subject not in staked), tuple(sorted(moving))
+    )
 
 
 def correct(

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence, Set
 
 from statemachines.execution.context import ExecutionContext
-from statemachines.execution.reconciliation.comparison import moving_money
 from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.reconciliation.moving import moving_money
 from statemachines.values import Account
 
 MAX_DETAILS = 100
@@ -42,8 +42,8 @@ def report_uncompared(context: ExecutionContext, account: Account) -> None:
         "warning",
         f"money of {account} is not compared yet",
         f"The exchange shows other balances than the ledger, and money of the account is moving. {text}. The system "
-        "starts without this comparison and repeats it until the outcome is known. If it stays unknown for hours, ask "
-        "the exchange for the state of the transfer.",
+        "starts without comparing what is moved and repeats the comparison until the outcome is known. If it stays "
+        "unknown for hours, ask the exchange for the state of the transfer.",
     )
 
 

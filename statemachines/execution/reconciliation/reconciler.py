@@ -329,12 +329,15 @@ class Reconciler:
             context.remark(str(account), "unread", text)
             running.left.add(account)
             return
-        positions, balances = comparison.differences(context, snapshot)
-        if positions or balances:
-            if self._read_again(running, reading, account, overlapped=overlapped):
+        compared = comparison.differences(context, snapshot)
+        if compared.is_found or compared.moving:
+            if self._read_again(running, reading, account, compared, overlapped=overlapped):
                 return
-            running.findings += comparison.correct(context, snapshot, positions, balances)
-            running.changed[account] = None
+            if compared.is_found:
+                running.findings += comparison.correct(context, snapshot, compared.positions, compared.balances)
+                running.changed[account] = None
+            if compared.moving:
+                return
         self._uncompared.discard(account)
         if snapshot.market_ms != books.reconciled_ms:
             books.reconciled_ms = snapshot.market_ms
@@ -360,32 +363,38 @@ class Reconciler:
             )
         return False
 
-    def _read_again(self, running: Run, reading: Reading, account: Account, *, overlapped: bool) -> bool:
+    def _read_again(
+        self, running: Run, reading: Reading, account: Account, found: comparison.Differences, *, overlapped: bool
+    ) -> bool:
         """Whether the difference found must not be corrected yet: a further reading was requested, or the account is
-        left for the next pass."""
+        left for the next pass. Of money under way only what it moves is left, never the positions beside it (RM-4)."""
         context = self._context
-        is_moving = comparison.is_moving_money(context, account)
-        if running.reason == START:
-            if is_moving and reading.waits < context.parameters.loop_limit:
-                # The outcome of a transfer interrupted by a crash should be known before money is compared.
-                waits = reading.waits + 1
-                self._read(running, account, reading.number, 0, patience_s(context, waits), waits=waits)
-                return True
-            if is_moving:
-                running.left.add(account)
+        is_start = running.reason == START
+        if is_start and found.moving and reading.waits < context.parameters.loop_limit:
+            # The outcome of a transfer interrupted by a crash should be known before money is compared.
+            waits = reading.waits + 1
+            self._read(running, account, reading.number, 0, patience_s(context, waits), waits=waits)
+            return True
+        busy = overlapped or (not is_start and comparison.is_trading(context, account))
+        if busy or (found.moving and not is_start):
+            readings = context.parameters.max_readings
+        else:
+            readings = READINGS_TO_ACCEPT if found.is_found else 1
+        if reading.number < readings:
+            self._read(running, account, reading.number + 1, 0, 0.0, waits=reading.waits)
+            return True
+        if found.moving:
+            running.left.add(account)
+            if is_start:
                 self._uncompared.add(account)
                 report_uncompared(context, account)
-                return True
-            busy = overlapped
-        else:
-            busy = overlapped or is_moving or comparison.is_trading(context, account)
-        if reading.number < (context.parameters.max_readings if busy else READINGS_TO_ACCEPT):
-            self._read(running, account, reading.number + 1, 0, 0.0)
-            return True
         if busy:
             running.left.add(account)
             text = f"{account} was busy during {reading.number} readings; its money is compared in the next pass"
             context.remark(str(account), "busy", text)
+        elif found.moving and not is_start:
+            text = f"{', '.join(found.moving)} of {account} is under way; it is compared in the next pass"
+            context.remark(str(account), "moving", text)
         return busy
 
     def _finish(self, running: Run) -> None:

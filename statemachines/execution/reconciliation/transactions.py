@@ -159,7 +159,7 @@ def _is_under_way(context: ExecutionContext, row: TransactionRow) -> bool:
     return _is_transfer(row) and any(
         row.account in (work.ordered.from_account, work.ordered.to_account)
         and (work.ordered.coin, work.ordered.amount) == (row.coin, abs(row.change or ZERO))
-        and work.state is not TransferState.REQUESTED
+        and work.may_have_moved
         for work in context.transfers.live()
     )
 

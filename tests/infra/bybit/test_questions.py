@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from statemachines.requests import (
     TransferState,
     Unknown,
 )
-from statemachines.values import HOUR_MS, Account, Side
+from statemachines.values import DAY_MS, HOUR_MS, Account, Side
 from tests.infra.bybit.parsing.test_rows import execution_row, order_row
 from tests.infra.bybit.venue import NOW, A, Venue, order_of
 
@@ -170,6 +171,44 @@ def test_a_record_of_another_coin_or_amount_is_not_the_transfer_that_was_ordered
     asked = LookUpTransfer(transfer_id=TRANSFER_ID, coin="USDT", amount=D("10.5"))
     outcome = Venue(lambda path, params: {"list": listed}).exchange.perform(Account.MASTER, asked)
     assert outcome == TransferState(status="SUCCESS") if is_ours else is_unknown(outcome)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "windows"), [(0, 1), (6, 1), (7, 2), (13, 2), (14, 3), (100, 15), (730, 105), (9_000, 105)]
+)
+def test_a_transfer_is_looked_for_since_it_was_requested(days_ago: int, windows: int) -> None:
+    """Without a window the exchange lists the past 7 days: one that had no answer before a longer outage was absent,
+    sent on, known and absent again without end. The windows leave nothing out, and none is longer than allowed."""
+    since_ms = NOW - days_ago * DAY_MS
+    asked = LookUpTransfer(transfer_id=TRANSFER_ID, coin="USDT", amount=D("10.5"), since_ms=since_ms)
+    venue = Venue(lambda path, params: {"list": []})
+    assert venue.exchange.perform(Account.MASTER, asked) == TransferState(status="ABSENT")
+    spans = [(int(params["startTime"]), int(params["endTime"])) for _path, params in venue.calls]
+    assert len(spans) == windows and {params["transferId"] for _path, params in venue.calls} == {TRANSFER_ID}
+    assert spans[0][0] < max(since_ms, NOW - 729 * DAY_MS) and spans[-1][1] >= NOW
+    assert all(end - start <= 7 * DAY_MS for start, end in spans)
+    assert all(start == end + 1 for (_, end), (start, _) in pairwise(spans))
+
+
+def test_a_transfer_is_found_in_any_window_and_one_failed_window_is_no_absence() -> None:
+    asked = LookUpTransfer(transfer_id=TRANSFER_ID, since_ms=NOW - 20 * DAY_MS)
+    row = {"transferId": TRANSFER_ID, "status": "SUCCESS"}
+    for which in range(3):
+        assert ask_in_windows(asked, {which: {"list": [row]}}) == TransferState(status="SUCCESS")
+        assert is_unknown(ask_in_windows(asked, {which: (10016, "busy")}))
+
+
+def ask_in_windows(asked: LookUpTransfer, answers: dict[int, Any]) -> Any:
+    """The outcome when some windows are answered so, and the others with an empty list."""
+    venue = Venue(lambda path, params: answers.get(len(venue.calls) - 1, {"list": []}))
+    return venue.exchange.perform(Account.MASTER, asked)
+
+
+def test_a_clock_behind_the_request_still_asks() -> None:
+    venue = Venue(lambda path, params: {"list": []})
+    venue.exchange.perform(Account.MASTER, LookUpTransfer(transfer_id=TRANSFER_ID, since_ms=NOW + DAY_MS))
+    (call,) = venue.calls
+    assert int(call[1]["startTime"]) <= NOW <= int(call[1]["endTime"])
 
 
 # --- the market ---

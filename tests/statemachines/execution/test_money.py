@@ -10,8 +10,8 @@ from statemachines.execution.parameters import OrderParameters
 from statemachines.facts import ExecutionFact, PositionFact, PostingFact, TransferFact
 from statemachines.messages.accounts import BalancesKnown, FundingPaid, TransferEnded, TransferOrdered
 from statemachines.messages.orders import ExecutionFrame, Fill, IntentEnded, StreamRestored, Withdraw
-from statemachines.requests import LookUpTransfer, Refused, TransferFunds, TransferState, Unknown
-from statemachines.values import Account, ActorName, Side
+from statemachines.requests import Blocked, LookUpTransfer, Refused, TransferFunds, TransferState, Unknown
+from statemachines.values import DAY_MS, Account, ActorName, Side
 from tests.statemachines.execution.rig import Rig, maker
 
 D = Decimal
@@ -62,10 +62,13 @@ def test_or6_a_lost_outcome_is_looked_up(landed: bool) -> None:
     key = rig.waiting("transfer:")[0]
     if landed:
         rig.exchange.perform(Account.MASTER, rig.calls[key].request)
+    requested_ms = rig.exchange.now_ms
+    rig.exchange.now_ms += 10 * DAY_MS
     rig.answer(key, Unknown(why="time-out"))
     assert rig.recorded(TransferFact)[0].state == "UNKNOWN"
     (asked,) = [one.request for one in rig.calls.values() if isinstance(one.request, LookUpTransfer)]
     assert (asked.coin, asked.amount) == ("USDT", D(10)), "a record of another amount is not of this transfer"
+    assert asked.since_ms == requested_ms, "it is listed by when it was made"
     rig.settle()
     assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
 
@@ -126,6 +129,38 @@ def test_or6_a_transfer_that_lands_after_many_look_ups_without_it_is_made_once(i
     assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
     assert all(one.request == first for one in rig.asked if isinstance(one.request, TransferFunds))
     assert "transfer:t1" in rig.ended
+
+
+@pytest.mark.parametrize("blocked", ["look-up", "repetition", "repetition after a duplicate"])
+def test_or6_what_was_blocked_says_nothing_about_an_earlier_request(blocked: str) -> None:
+    """The database could not confirm our epoch while a transfer was looked up, or sent on: it counted as failed, its
+    engine asked for it again under another id, and both were made."""
+    rig = Rig().start()
+    order(rig)
+    (key,) = rig.waiting("transfer:")
+    first = rig.calls[key].request
+    is_duplicate = blocked.endswith("duplicate")
+    lost = Refused(code=131214, message="known", fault="duplicate") if is_duplicate else Unknown(why="time-out")
+    rig.answer(key, lost)
+    if blocked != "look-up":
+        rig.answer(rig.waiting("transfer-look:")[0], TransferState(status="ABSENT"))
+    (key,) = rig.waiting("transfer")
+    rig.answer(key, Blocked(why="the database is away"))
+    assert not rig.bodies(TransferEnded) and rig.recorded(TransferFact)[0].state == "UNKNOWN"
+    rig.exchange.perform(Account.MASTER, first)
+    rig.settle()
+    assert ended(rig).succeeded and rig.exchange.wallets[Account.TACTICAL]["USDT"] == D(10010)
+    assert len([fact for fact in rig.recorded(PostingFact) if fact.kind == "transfer"]) == 1
+
+
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_or6_a_transfer_that_was_blocked_and_never_made_has_failed(refusals: int) -> None:
+    rig = Rig().start()
+    order(rig)
+    for _ in range(refusals):
+        rig.answer(rig.waiting("transfer:")[0], Refused(code=10006, message="busy", fault="transient"))
+    rig.answer(rig.waiting("transfer:")[0], Blocked(why="the database is away"))
+    assert not ended(rig).succeeded and "the database is away" in ended(rig).reason
 
 
 def held_position(rig: Rig) -> None:

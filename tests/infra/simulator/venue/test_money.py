@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.simulator.market.path import DAY_MS
 from tests.infra.simulator.venue.world import FLAT, World, at
 
 FUND = "/v5/asset/transfer/universal-transfer"
@@ -144,6 +145,20 @@ def test_only_the_master_moves_money_and_a_transfer_id_counts_once() -> None:
     assert rows[0]["toMemberId"] == str(uids["TACTICAL"])
     log = world.get("/v5/account/transaction-log", "TACTICAL", type="TRANSFER_IN")["list"]
     assert log[0]["change"] == "1000.5"
+
+
+def test_a_transfer_older_than_a_week_is_listed_only_with_a_window_even_by_its_id() -> None:
+    world = World(days=9)
+    listed = "/v5/asset/transfer/query-universal-transfer-list"
+    body = {"transferId": "t-1", "coin": "USDT", "amount": "1000.5", "fromMemberId": world.uids["FUNDING"],
+            "toMemberId": world.uids["TACTICAL"], "fromAccountType": "UNIFIED", "toAccountType": "UNIFIED"}  # fmt: skip
+    world.post(FUND, "MASTER", **body)
+    made_ms = world.exchange.market_time
+    for later_ms, shown in ((7 * DAY_MS, 1), (7 * DAY_MS + 1, 0)):
+        world.run_to(made_ms + later_ms)
+        assert len(world.get(listed, "MASTER", transferId="t-1")["list"]) == shown
+    window = {"startTime": str(made_ms), "endTime": str(made_ms + 7 * DAY_MS)}
+    assert world.get(listed, "MASTER", transferId="t-1", **window)["list"][0]["amount"] == "1000.5"
 
 
 def test_margin_in_use_cannot_be_transferred_away() -> None:
