@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from statemachines.commands import Alert, Commands, Send
@@ -121,7 +121,7 @@ class Position:
             return [Send(intent)]
         t.retry_ms = None
         if t.stops:
-            return [] if t.has_fired else self._withdraw_stops(f"flat after {t.exit_rule}")
+            return [] if t.has_fired else self._withdraw_stops(t.stops, f"flat after {t.exit_rule}")
         if t.ending:
             return []
         rule = t.exit_rule
@@ -256,9 +256,10 @@ class Position:
         )
         return [self._raise_alert("uncovered", "position is larger than its stops", text)]
 
-    def _withdraw_stops(self, reason: str) -> Commands:
+    def _withdraw_stops(self, stops: Sequence[StopOrder], reason: str) -> Commands:
         t = self.trade
-        gone, t.stops = [stop.intent_id for stop in t.stops], []
+        gone = [stop.intent_id for stop in stops]
+        t.stops = [stop for stop in t.stops if stop.intent_id not in gone]
         t.ending += gone
         return [self._orders.withdraw(intent_id, reason) for intent_id in gone]
 
@@ -292,6 +293,21 @@ class Position:
             return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms), self._orders.halt(text, now_ms)]
         alert = self._raise_alert("stop", "stop is missing", f"{why}; it is replaced once")
         return [alert, *self._guard(now_ms, why)]
+
+
+def not_resting(stops: Sequence[StopOrder], listed: Collection[str], missing: Decimal) -> list[StopOrder]:
+    """The stops behind a gap of `missing` coins in the cover: those that the exchange does not list, else (it is not
+    known which) as few as make up the gap. The others protect meanwhile."""
+    lost = [stop for stop in stops if stop.intent_id not in listed]
+    if listed and lost:
+        return lost
+    lost = []
+    for stop in stops:
+        if missing <= 0:
+            break
+        lost.append(stop)
+        missing -= stop.asked_quantity
+    return lost
 
 
 def assigned(

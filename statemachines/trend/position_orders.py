@@ -14,7 +14,7 @@ from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Posi
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import plain
-from statemachines.trend.position import STOP_PARTS_MS, Position
+from statemachines.trend.position import STOP_PARTS_MS, Position, not_resting
 from statemachines.trend.trade import Trade
 from statemachines.values import SECOND_MS
 
@@ -155,7 +155,8 @@ class PositionOrders(Position):
         needed = min(sum(self._parts(), Decimal(0)), self._in_lots(min(t.held, abs(found.held))))
         if needed <= found.covered:
             return []  # what is not covered is less than a lot, not ours, or more than the venue takes stops for
-        withdrawn = self._withdraw_stops(found.reason)
+        lost = not_resting(t.stops, found.stops, needed - found.covered)
+        withdrawn = self._withdraw_stops(lost, found.reason)
         return [*self._replace_stop(found.reason, now_ms), *withdrawn]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:

@@ -6,7 +6,7 @@ the system was down. X4's "one at a time" is about orders that are worked; a sto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal as D
 from typing import Literal
 
@@ -139,6 +139,38 @@ def test_an_audit_that_finds_too_little_replaces_them_without_exceeding_what_the
     venue.tell(found, LATER)
     assert max(live) <= MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
     assert len(venue.stops) == 7 and venue.state("BTC") == "IN_POSITION"
+
+
+def audited(venue: Venue, covered: str, stops: Sequence[str] = ()) -> None:
+    found = PositionUnprotected(
+        engine=ActorName.TREND_1, symbol=BTC, held=held(venue), covered=D(covered), reason="audited", stops=tuple(stops)
+    )
+    venue.tell(found, LATER)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("most", "lost"), [("2.1", 1), ("2.1", 4), ("3", 2), ("10", 1)])
+def test_an_audit_that_finds_too_little_replaces_only_what_is_not_listed(most: str, lost: int, restarts: bool) -> None:
+    """All ten stops were withdrawn before one was placed: the venue takes no eleventh, so that nothing protected."""
+    venue = venue_with(most, restarts)
+    before = dict(venue.stops)
+    gone, resting = list(venue.stops)[1 : 1 + lost], [name for name in before if name not in list(before)[1 : 1 + lost]]
+    covered = sum((before[name][2] for name in resting), D(0))
+    audited(venue, str(covered), resting)
+    assert [one.intent_id for one in venue.bodies(Withdraw)] == gone
+    assert len(intents(venue, "stop")) == len(before) + lost and set(resting) < set(venue.stops)
+    assert sum(quantities(venue)) == held(venue) and venue.state("BTC") == "IN_POSITION"
+
+
+@pytest.mark.parametrize(("covered", "withdrawn"), [("20.692", 1), ("18.593", 1), ("18.592", 2), ("18", 2), ("0", 10)])
+def test_where_it_is_not_known_which_are_lost_as_few_as_make_up_the_gap_are_replaced(
+    covered: str, withdrawn: int
+) -> None:
+    venue = venue_with("2.1")
+    assert len(venue.stops) == MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
+    audited(venue, covered)
+    assert len(venue.bodies(Withdraw)) == withdrawn
+    assert len(venue.stops) == MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
 
 
 def test_more_than_the_venue_takes_is_reported_and_closed_after_its_stops() -> None:
