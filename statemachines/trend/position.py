@@ -47,8 +47,8 @@ class Position:
 
     @property
     def account_quantity(self) -> Decimal:
-        """The account's holding: the position and the dust of earlier ones (X1)."""
-        return self.signed_quantity + self.trade.dust
+        """The account's holding: the position, the dust of earlier ones (X1) and what is not ours (OR-9)."""
+        return self.signed_quantity + self.trade.dust + self.trade.outside
 
     @property
     def is_free(self) -> bool:

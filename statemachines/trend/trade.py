@@ -50,8 +50,7 @@ class Trade(BaseModel):
     `rest_is_refused`: the exchange refuses that. `dust` is the signed remainder of earlier positions; it is not a
     position (X1). `outside` is the signed part of the account's position that is not ours (EXTERNAL): it is never
     traded (OR-9). `alerted` holds the conditions with an open alert. `cut_gives`: the cut gives capital (O4) and is
-    not TR-13's. No entry is made at a daily close at or
-    before `blocked_through_ms` (T2, T3).
+    not TR-13's. No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
     """
 
     model_config = ConfigDict(extra="forbid")
