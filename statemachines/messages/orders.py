@@ -211,7 +211,7 @@ class IntentWorking(Body):
 
 class PositionUnprotected(Body):
     """TR-5: two readings of the exchange's own lists show no stop, or too small a one, for a position; both quantities
-    in base coin, `held` signed."""
+    in base coin, `held` signed. `stops` are the intents of ours whose stops are listed."""
 
     KIND = "position_unprotected"
     engine: ActorName
@@ -219,6 +219,7 @@ class PositionUnprotected(Body):
     held: Decimal
     covered: Decimal
     reason: str
+    stops: tuple[str, ...] = ()
 
 
 class IntentDone(IntentEnded):

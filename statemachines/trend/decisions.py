@@ -13,7 +13,6 @@ from statemachines.trend.order_messages import plain
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.view import Cycle, View
-from statemachines.values import Instrument
 
 _WORDS = {1: "long", -1: "short"}
 
@@ -86,8 +85,9 @@ def entries(positions: Sequence[PositionOrders], view: View, parameters: TrendPa
     exposures = {
         position.asset.symbol: exposure
         for position in positions
-        if (exposure := _exposure(position, view, position.signed_quantity))
-    }
+        if (exposure := _exposure(position, view, position.signed_quantity + position.trade.outside))
+    }  # what is not ours bears on the account's leverage too (TR-9), but is no position of ours (TR-10)
+    foreign = {position.asset.symbol for position in positions if position.trade.outside and position.trade.held == 0}
     for position in positions:
         values = view.values_at(position.asset.symbol, cycle.close_ms)
         if not position.is_free or values is None or cycle.close_ms <= position.trade.blocked_through_ms:
@@ -98,7 +98,10 @@ def entries(positions: Sequence[PositionOrders], view: View, parameters: TrendPa
             continue
         numbers = _numbers(values, parameters)
         out.append(position.machine.detect(f"TR-3: {_WORDS[direction]}: {numbers}", _data(values, direction)))
-        refused, quantity, sized = _size(position, view, parameters, cycle, direction, values, exposures)
+        refused = _refusal(position, view, parameters, cycle, direction, len(exposures.keys() - foreign))
+        quantity, sized = Decimal(0), ""
+        if not refused:
+            refused, quantity, sized = _size(position, view, parameters, direction, values, exposures)
         if refused:
             out += [position.machine.decline(refused, _data(values, direction)), position.machine.rescan()]
             continue
@@ -116,17 +119,15 @@ def _size(
     position: PositionOrders,
     view: View,
     parameters: TrendParameters,
-    cycle: Cycle,
     direction: int,
     values: DailyValues,
     exposures: dict[str, Exposure],
 ) -> tuple[str, Decimal, str]:
-    """Why there is no trade, or the quantity and the sentence that explains it (TR-8 to TR-14)."""
+    """Why there is no trade, or the quantity and the sentence that explains it (TR-8, TR-9, X1)."""
     symbol, nothing = position.asset.symbol, Decimal(0)
     instrument = view.instrument(symbol)
-    refused = _refusal(position, view, parameters, cycle, direction, instrument, len(exposures))
-    if refused or instrument is None or values.atr is None:
-        return refused or "no ATR", nothing, ""
+    if instrument is None or values.atr is None:
+        return "no ATR", nothing, ""
     equity_usdt, episode = view.equity_usdt, view.memory.episode
     factor = view.size_factor() * (parameters.correlation_size_factor if episode.active else Decimal(1))
     quantity = rules.position_size(equity_usdt, values.atr, factor, parameters, instrument)
@@ -149,7 +150,6 @@ def _refusal(
     parameters: TrendParameters,
     cycle: Cycle,
     direction: int,
-    instrument: Instrument | None,
     positions: int,
 ) -> str:
     """Why this signal may not be traded at any size; empty when it may."""
@@ -159,7 +159,9 @@ def _refusal(
     blocked = view.entries_refused(cycle.close_ms)
     if blocked:
         return blocked
-    if instrument is None:
+    if position.trade.outside:
+        return f"OR-9: {plain(position.trade.outside)} {symbol} in the account are not ours: no entry beside it"
+    if view.instrument(symbol) is None:
         return f"RM-1: the instrument rules of {symbol} are not known"
     if positions >= parameters.max_positions:
         return f"TR-10: {positions} positions are open, {parameters.max_positions} allowed"

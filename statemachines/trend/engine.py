@@ -32,7 +32,7 @@ from statemachines.trend.view import Cycle, EngineMemory, InstrumentsSeen, Portf
 from statemachines.values import ACCOUNT_OF, LINEAR, SECOND_MS, ActorName
 
 ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY = "engine", "portfolio", "instruments"
-SCHEMA = 4
+SCHEMA = 5
 
 
 def with_capital(row: StateRow) -> StateRow:
@@ -60,12 +60,24 @@ def with_stops(row: StateRow) -> StateRow:
     return row._replace(schema=4, data=data)
 
 
+def with_repairs(row: StateRow) -> StateRow:
+    """Schema 4 counted the stops that were replaced in a day, of all that stand side by side together."""
+    data = dict(row.data)
+    if row.key not in (ENGINE_KEY, PORTFOLIO_KEY, INSTRUMENTS_KEY, RELEASES_KEY):
+        count, stops = data.pop("stop_repairs"), data["stops"]
+        known = count if len(stops) <= 1 else 0
+        data["stops"] = [{**stop, "repairs": known} for stop in stops]
+        data |= {"unreplaced": [known] if known and not stops else [], "audit_repairs": 0}
+    return row._replace(schema=5, data=data)
+
+
 def is_idle_row(row: StateRow) -> bool:
     """Whether the row of an asset that is no longer configured has no signal, position or order."""
     return row.state == TrendState.SCANNING.value and row.data.get("held") == "0"
 
 
-DIALECT = StateDialect(RowKind("", SCHEMA, {1: with_capital, 2: with_outside, 3: with_stops}), is_idle=is_idle_row)
+UPCASTERS = {1: with_capital, 2: with_outside, 3: with_stops, 4: with_repairs}
+DIALECT = StateDialect(RowKind("", SCHEMA, UPCASTERS), is_idle=is_idle_row)
 
 
 class TrendEngine:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from statemachines.commands import Alert, Commands, Send
@@ -18,8 +18,8 @@ from statemachines.trend.view import View
 from statemachines.values import SECOND_MS, Account, ActorName
 
 STOP_REPAIRS = 1
-"""Number of times a day that a lost stop is replaced, each of those that stand side by side; when it is lost again, the
-position is closed and the engine HALTED."""
+"""Number of times a day that a lost stop is replaced, each of those that stand side by side, and that an audit leads to
+a repair; when a replacement is lost too, or the next audit fails, the position is closed and the engine HALTED."""
 
 STOP_PARTS_MS = 2 * SECOND_MS
 """How long after the first of several stops has filled the others may still fire, before what is left is closed."""
@@ -47,8 +47,8 @@ class Position:
 
     @property
     def account_quantity(self) -> Decimal:
-        """The account's holding: the position and the dust of earlier ones (X1)."""
-        return self.signed_quantity + self.trade.dust
+        """The account's holding: the position, the dust of earlier ones (X1) and what is not ours (OR-9)."""
+        return self.signed_quantity + self.trade.dust + self.trade.outside
 
     @property
     def is_free(self) -> bool:
@@ -121,7 +121,7 @@ class Position:
             return [Send(intent)]
         t.retry_ms = None
         if t.stops:
-            return [] if t.has_fired else self._withdraw_stops(f"flat after {t.exit_rule}")
+            return [] if t.has_fired else self._withdraw_stops(t.stops, f"flat after {t.exit_rule}")
         if t.ending:
             return []
         rule = t.exit_rule
@@ -206,6 +206,8 @@ class Position:
         room = MAX_CONDITIONAL_ORDERS - len(t.stops) - len(t.ending)
         for quantity in missing[: max(room, 0)]:
             out.append(self._place_stop(quantity, t.stop_price, now_ms))
+        if len(missing) <= room:
+            t.unreplaced = []
         for stop, quantity in kept:
             if stop.check_ms is not None or stop.confirmed_price is None:
                 continue  # the last request is still pending; its confirmation calls this again
@@ -234,6 +236,7 @@ class Position:
         text = f"{t.stop_rule}: stop {plain(price)} for {plain(quantity)} {self.asset.symbol}"
         intent = self._orders.stop(t.direction, quantity, price, text)
         stop = StopOrder(intent_id=intent.intent_id, asked_price=price, asked_quantity=quantity)
+        stop.repairs = t.unreplaced.pop(0) if t.unreplaced else 0
         stop.check_ms = self._confirm_by(now_ms)
         t.stops.append(stop)
         return Send(intent)
@@ -256,9 +259,10 @@ class Position:
         )
         return [self._raise_alert("uncovered", "position is larger than its stops", text)]
 
-    def _withdraw_stops(self, reason: str) -> Commands:
+    def _withdraw_stops(self, stops: Sequence[StopOrder], reason: str) -> Commands:
         t = self.trade
-        gone, t.stops = [stop.intent_id for stop in t.stops], []
+        gone = [stop.intent_id for stop in stops]
+        t.stops = [stop for stop in t.stops if stop.intent_id not in gone]
         t.ending += gone
         return [self._orders.withdraw(intent_id, reason) for intent_id in gone]
 
@@ -272,7 +276,7 @@ class Position:
         if stop.confirmed_price is None:
             self.trade.ending.append(stop.intent_id)
             self.trade.stops.remove(stop)
-            return [*self._replace_stop(text, now_ms), self._orders.withdraw(stop.intent_id, text)]
+            return [*self._replace_stops([stop], text, now_ms), self._orders.withdraw(stop.intent_id, text)]
         text = f"{text}; the one at {plain(stop.confirmed_price)} still rests"
         alert = self._raise_alert("stop", "stop not moved", text)
         if stop.repeated:
@@ -281,10 +285,10 @@ class Position:
         stop.check_ms = now_ms + seconds * SECOND_MS
         return [alert, self._orders.move(stop, text)]
 
-    def _replace_stop(self, why: str, now_ms: int) -> Commands:
+    def _replace_stops(self, lost: Sequence[StopOrder], why: str, now_ms: int) -> Commands:
         t = self.trade
-        t.stop_repairs += 1
-        if t.stop_repairs > STOP_REPAIRS * len(self._parts()):
+        t.unreplaced += [stop.repairs + 1 for stop in lost]
+        if max(t.audit_repairs, *t.unreplaced) > STOP_REPAIRS:
             text = (
                 f"TR-5: {why}; the stop cannot be held at the exchange, so the position is closed and the engine stops"
             )
@@ -292,6 +296,21 @@ class Position:
             return [alert, *self.leave("UNPROTECTED", text, now_ms, now_ms), self._orders.halt(text, now_ms)]
         alert = self._raise_alert("stop", "stop is missing", f"{why}; it is replaced once")
         return [alert, *self._guard(now_ms, why)]
+
+
+def not_resting(stops: Sequence[StopOrder], listed: Collection[str], missing: Decimal) -> list[StopOrder]:
+    """The stops behind a gap of `missing` coins in the cover: those that the exchange does not list, else (it is not
+    known which) as few as make up the gap. The others protect meanwhile."""
+    lost = [stop for stop in stops if stop.intent_id not in listed]
+    if listed and lost:
+        return lost
+    lost = []
+    for stop in sorted(stops, key=lambda one: one.repairs):
+        if missing <= 0:
+            break
+        lost.append(stop)
+        missing -= stop.asked_quantity
+    return lost
 
 
 def assigned(

@@ -14,8 +14,8 @@ from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, Posi
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import plain
-from statemachines.trend.position import STOP_PARTS_MS, Position
-from statemachines.trend.trade import Trade
+from statemachines.trend.position import STOP_PARTS_MS, Position, not_resting
+from statemachines.trend.trade import StopOrder, Trade
 from statemachines.values import SECOND_MS
 
 
@@ -95,8 +95,9 @@ class PositionOrders(Position):
         t.closes += 1
         t.best_close = rules.better(t.direction, t.best_close, close)
         t.has_been_in_profit = t.has_been_in_profit or rules.is_profit(t.direction, close, t.average_price)
-        t.stop_repairs = 0
+        t.unreplaced, t.audit_repairs = [], 0
         for stop in t.stops:
+            stop.repairs = 0
             if stop.check_ms is None and stop.confirmed_price and stop.confirmed_quantity:
                 stop.asked_price, stop.asked_quantity = stop.confirmed_price, stop.confirmed_quantity
                 stop.repeated = False  # a move that was abandoned is requested again on the new day
@@ -155,8 +156,10 @@ class PositionOrders(Position):
         needed = min(sum(self._parts(), Decimal(0)), self._in_lots(min(t.held, abs(found.held))))
         if needed <= found.covered:
             return []  # what is not covered is less than a lot, not ours, or more than the venue takes stops for
-        withdrawn = self._withdraw_stops(found.reason)
-        return [*self._replace_stop(found.reason, now_ms), *withdrawn]
+        lost = not_resting(t.stops, found.stops, needed - found.covered)
+        withdrawn = self._withdraw_stops(lost, found.reason)
+        t.audit_repairs += 1
+        return [*self._replace_stops(lost, found.reason, now_ms), *withdrawn]
 
     def on_ended(self, done: IntentEnded, now_ms: int) -> Commands:
         """An intent of this asset has ended, with any outcome."""
@@ -175,7 +178,7 @@ class PositionOrders(Position):
             return self._settle(now_ms) if self.is_leaving else self._guard(now_ms, "another stop has ended")
         if (stop := t.stop_of(done.intent_id)) is not None:
             t.stops.remove(stop)
-            return self._on_stop_done(done, now_ms)
+            return self._on_stop_done(stop, done, now_ms)
         return []
 
     def adopt(self, quantity: Decimal, now_ms: int) -> Commands:
@@ -271,7 +274,7 @@ class PositionOrders(Position):
 
     # --- stop and exit ---
 
-    def _on_stop_done(self, done: IntentEnded, now_ms: int) -> Commands:
+    def _on_stop_done(self, stop: StopOrder, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade
         if self.is_leaving:
             if done.filled_quantity > 0 and t.held > 0 and t.exit is None and t.stops and t.retry_ms is None:
@@ -283,7 +286,7 @@ class PositionOrders(Position):
             return []
         if done.filled_quantity > 0:  # its fill has not been reported yet
             return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.ended_as}", now_ms - 1, now_ms)
-        return self._replace_stop(f"the stop ended {done.ended_as}: {done.why}", now_ms)
+        return self._replace_stops([stop], f"the stop ended {done.ended_as}: {done.why}", now_ms)
 
     def _on_exit_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade

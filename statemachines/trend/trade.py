@@ -16,7 +16,8 @@ class StopOrder(BaseModel):
     """One stop at the exchange: the terms last requested and the terms that the exchange has confirmed.
 
     `confirmed_price` is None until the exchange has first confirmed that the order rests; `check_ms` is the market time
-    by which the last request must be confirmed, None once it is.
+    by which the last request must be confirmed, None once it is. `repairs` counts how often today a lost stop was
+    replaced in this place.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -29,6 +30,7 @@ class StopOrder(BaseModel):
     check_ms: int | None = None
     repeated: bool = False
     fired: bool = False
+    repairs: int = 0
 
     @property
     def is_settled(self) -> bool:
@@ -42,12 +44,13 @@ class Trade(BaseModel):
     `stops` are the orders at the exchange that together are the position's stop: one, or as many as the venue's largest
     order requires. `held` is the position that the exchange reports (never negative, `direction` carries the sign);
     `entry`, `exit` and `cut` are the ids of intents that have not ended; `ending` those of stops that were withdrawn
-    and have not ended. `exit_tries` counts consecutive exits that failed for `exit_cause`, `exit_first` is the first of
-    them; `closes_rest`: the last one was for a remainder below a lot, `rest_is_refused`: the exchange refuses that.
-    `dust` is the signed remainder of earlier positions; it is not a position (X1). `outside` is the signed part of the
-    account's position that is not ours (EXTERNAL): it is never traded (OR-9). `alerted` holds the conditions with an
-    open alert. `cut_gives`: the cut gives capital (O4) and is not TR-13's. No entry is made at a daily close at or
-    before `blocked_through_ms` (T2, T3).
+    and have not ended. `unreplaced` holds the `repairs` of the stops that are to be placed for lost ones;
+    `audit_repairs` counts today's repairs after an audit. `exit_tries` counts consecutive exits that failed for
+    `exit_cause`, `exit_first` is the first of them; `closes_rest`: the last one was for a remainder below a lot,
+    `rest_is_refused`: the exchange refuses that. `dust` is the signed remainder of earlier positions; it is not a
+    position (X1). `outside` is the signed part of the account's position that is not ours (EXTERNAL): it is never
+    traded (OR-9). `alerted` holds the conditions with an open alert. `cut_gives`: the cut gives capital (O4) and is
+    not TR-13's. No entry is made at a daily close at or before `blocked_through_ms` (T2, T3).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +69,8 @@ class Trade(BaseModel):
     halved_in: int = 0
     stop_price: Decimal | None = None
     stop_rule: StopRule = "TR-5"
-    stop_repairs: int = 0
+    unreplaced: list[int] = Field(default_factory=list)
+    audit_repairs: int = 0
     stops: list[StopOrder] = Field(default_factory=list)
     ending: list[str] = Field(default_factory=list)
     entry: str | None = None

@@ -23,6 +23,7 @@ class Unprotected(NamedTuple):
     symbol: str
     held: Decimal
     covered: Decimal
+    stops: tuple[OrderReport, ...] = ()
 
 
 def unprotected(
@@ -41,7 +42,7 @@ def unprotected(
     found = []
     for position in sorted(snapshot.positions, key=lambda one: one.symbol):
         closing = Side.SELL if position.quantity > 0 else Side.BUY
-        stops = (order for order in snapshot.open_orders if _is_stop(order, position.symbol, closing))
+        stops = tuple(order for order in snapshot.open_orders if _is_stop(order, position.symbol, closing))
         covered = sum((order.quantity - order.filled_quantity for order in stops), Decimal(0))
         instrument = instruments.get((LINEAR, position.symbol))
         most = None if instrument is None else venue_maximum(instrument, is_maker=False)
@@ -49,7 +50,7 @@ def unprotected(
         if most is not None:
             needed = min(needed, most * MAX_CONDITIONAL_ORDERS)
         if covered < needed:
-            found.append(Unprotected(position.symbol, position.quantity, covered))
+            found.append(Unprotected(position.symbol, position.quantity, covered, stops))
     return tuple(found)
 
 

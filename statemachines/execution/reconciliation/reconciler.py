@@ -356,9 +356,15 @@ class Reconciler:
         for one in found:
             text = f"the exchange lists stops over {one.covered} for {one.held} {one.symbol}"
             context.remark(str(account), "unprotected", text)
+            ours = (context.ours(stop.client_order_id, stop.venue_order_id) for stop in one.stops)
             context.send(
                 PositionUnprotected(
-                    engine=ENGINE_OF[account], symbol=one.symbol, held=one.held, covered=one.covered, reason=text
+                    engine=ENGINE_OF[account],
+                    symbol=one.symbol,
+                    held=one.held,
+                    covered=one.covered,
+                    reason=text,
+                    stops=tuple(parts.intent_id for parts in ours if parts is not None),
                 )
             )
         return False

@@ -58,7 +58,8 @@ def test_a_position_is_protected_by_as_much_as_its_stops_cover(
     closing = Side.SELL if direction > 0 else Side.BUY
     found = unprotected_in(reading((position(direction * held),), tuple(order(closing, one) for one in stops)))
     covered = sum(stops, D(0))
-    assert found == (() if covered >= held else (Unprotected(SYMBOL, direction * held, covered),))
+    listed = tuple(order(closing, one) for one in stops)
+    assert found == (() if covered >= held else (Unprotected(SYMBOL, direction * held, covered, listed),))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,7 @@ def test_what_two_readings_show_without_protection_is_reported_to_the_engine() -
     rig.advance(60_000)
     (found,) = rig.bodies(PositionUnprotected)
     assert (found.engine, found.symbol, found.held, found.covered) == (ActorName.TREND_1, SYMBOL, D("0.8"), D("0.5"))
+    assert found.stops == ("trend-1-1",), "the engine learns which of its stops rest"
     assert len(readings(rig)) - read == 2, "one reading alone proves nothing"
 
 

@@ -193,6 +193,6 @@ def test_history_needed_and_accounts() -> None:
 
 def test_a_row_of_an_unknown_schema_stops_the_start() -> None:
     venue = in_position()
-    rows = {key: row._replace(schema=5) for key, row in venue.rows.items()}
-    with pytest.raises(ValueError, match="schema 5"):
+    rows = {key: row._replace(schema=6) for key, row in venue.rows.items()}
+    with pytest.raises(ValueError, match="schema 6"):
         restore_logic(TrendEngine(ActorName.TREND_1, FAST), rows)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.actor_logic import StateRow
-from statemachines.messages.accounts import CapitalFreed
+from statemachines.messages.accounts import BalancesKnown, CapitalFreed
 from statemachines.trend.engine import DIALECT, with_capital
 from statemachines.trend.giving import free_usdt, reduction, required_usdt
 from statemachines.trend.parameters import TREND_1
@@ -64,6 +64,17 @@ def test_o4_the_rest_by_reducing_the_positions_whose_stops_follow(restarts: bool
     (freed,) = answers(venue)
     assert freed == pytest.approx(amount, rel=D("0.01")) and freed <= amount
     assert equity(venue) - freed >= required(venue), "what remains still carries the position (TR-9)"
+
+
+def test_o4_what_is_not_ours_requires_margin_and_does_not_hold_up_the_answer() -> None:
+    """The portfolio never showed what the engine compared with: the answer came with the next day only."""
+    venue = in_position()
+    quantity, price = venue.positions[BTC]
+    venue.positions[BTC] = (quantity + D("0.5"), price)
+    venue.tell(BalancesKnown(account=venue.account, coins={}, positions=dict(venue.positions)), NOW)
+    venue.portfolio(NOW)
+    ask(venue, 100)
+    assert answers(venue) == [100] and not intents(venue, "trim")
 
 
 def test_o4_all_of_it_closes_the_position() -> None:

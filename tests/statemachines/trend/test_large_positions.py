@@ -6,7 +6,7 @@ the system was down. X4's "one at a time" is about orders that are worked; a sto
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal as D
 from typing import Literal
 
@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS
+from statemachines.messages.control import OperatorCommand
 from statemachines.messages.orders import MoveStop, PositionUnprotected, Withdraw
 from statemachines.trend import rules
 from statemachines.trend.engine import DIALECT
@@ -23,7 +24,7 @@ from statemachines.values import ActorName
 from tests.kit import builders
 from tests.statemachines.trend.bars import BTC, FAST, FLAT, RISE, bars, next_day
 from tests.statemachines.trend.test_orders import LATER, OPENED, UP, balances, in_position, intents
-from tests.statemachines.trend.venue import INSTRUMENTS, Venue, as_schema_3
+from tests.statemachines.trend.venue import INSTRUMENTS, Venue, as_schema_3, as_schema_4
 
 
 def venue_with(most: str, restarts: bool = False, trailing: str = "3") -> Venue:
@@ -139,6 +140,98 @@ def test_an_audit_that_finds_too_little_replaces_them_without_exceeding_what_the
     venue.tell(found, LATER)
     assert max(live) <= MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
     assert len(venue.stops) == 7 and venue.state("BTC") == "IN_POSITION"
+
+
+def audited(venue: Venue, covered: str, stops: Sequence[str] = ()) -> None:
+    found = PositionUnprotected(
+        engine=ActorName.TREND_1, symbol=BTC, held=held(venue), covered=D(covered), reason="audited", stops=tuple(stops)
+    )
+    venue.tell(found, LATER)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("most", "lost"), [("2.1", 1), ("2.1", 4), ("3", 2), ("10", 1)])
+def test_an_audit_that_finds_too_little_replaces_only_what_is_not_listed(most: str, lost: int, restarts: bool) -> None:
+    """All ten stops were withdrawn before one was placed: the venue takes no eleventh, so that nothing protected."""
+    venue = venue_with(most, restarts)
+    before = dict(venue.stops)
+    gone, resting = list(venue.stops)[1 : 1 + lost], [name for name in before if name not in list(before)[1 : 1 + lost]]
+    covered = sum((before[name][2] for name in resting), D(0))
+    audited(venue, str(covered), resting)
+    assert [one.intent_id for one in venue.bodies(Withdraw)] == gone
+    assert len(intents(venue, "stop")) == len(before) + lost and set(resting) < set(venue.stops)
+    assert sum(quantities(venue)) == held(venue) and venue.state("BTC") == "IN_POSITION"
+
+
+@pytest.mark.parametrize(("covered", "withdrawn"), [("20.692", 1), ("18.593", 1), ("18.592", 2), ("18", 2), ("0", 10)])
+def test_where_it_is_not_known_which_are_lost_as_few_as_make_up_the_gap_are_replaced(
+    covered: str, withdrawn: int
+) -> None:
+    venue = venue_with("2.1")
+    assert len(venue.stops) == MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
+    audited(venue, covered)
+    assert len(venue.bodies(Withdraw)) == withdrawn
+    assert len(venue.stops) == MAX_CONDITIONAL_ORDERS and sum(quantities(venue)) == held(venue)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_audit_that_fails_again_after_one_repair_closes_the_position(restarts: bool) -> None:
+    """It was repaired as often as there are parts: seven times."""
+    venue = venue_with("3", restarts)
+    audited(venue, "1")
+    assert venue.state("BTC") == "IN_POSITION" and not venue.bodies(OperatorCommand)
+    audited(venue, "1")
+    assert venue.positions == {} and venue.state("BTC") == "SCANNING" and not venue.stops
+    assert [one.action for one in venue.bodies(OperatorCommand)] == ["halt"]
+
+
+def cancelled(venue: Venue, name: str) -> str:
+    """The exchange cancels a stop; the id of the one that replaces it, empty when none does."""
+    known = set(venue.stops)
+    intent, _, _ = venue.stops.pop(name)
+    venue.end(intent, "CANCELLED", D(0), None, LATER)
+    return next(iter(set(venue.stops) - known), "")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_stop_that_is_lost_again_closes_the_position_whatever_the_others_have_left(restarts: bool) -> None:
+    venue = venue_with("3", restarts)
+    replacement = cancelled(venue, next(iter(venue.stops)))
+    assert replacement and venue.state("BTC") == "IN_POSITION"
+    assert not cancelled(venue, replacement)
+    assert venue.positions == {} and [one.action for one in venue.bodies(OperatorCommand)] == ["halt"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_each_of_ten_may_be_lost_once_and_with_the_new_day_again(restarts: bool) -> None:
+    venue = venue_with("2.1", restarts)
+    first = list(venue.stops)
+    assert all(cancelled(venue, name) for name in first) and venue.state("BTC") == "IN_POSITION"
+    next_day(venue, UP, 1000)
+    assert all(cancelled(venue, name) for name in list(venue.stops)) and venue.state("BTC") == "IN_POSITION"
+    assert not cancelled(venue, next(iter(venue.stops))) and venue.positions == {}
+
+
+def test_a_stop_placed_only_when_there_is_room_replaces_the_lost_one_too() -> None:
+    """With ten, the audit's replacement waits for the end of the lost one: it is a replacement all the same."""
+    venue = venue_with("2.1")
+    before = set(venue.stops)
+    audited(venue, "18.593", sorted(before)[1:])
+    (replacement,) = set(venue.stops) - before
+    (kept, *_) = before & set(venue.stops)
+    assert cancelled(venue, kept), "another one has not been lost before"
+    assert not cancelled(venue, replacement) and venue.positions == {}
+
+
+@pytest.mark.parametrize(("count", "stops", "repairs"), [(0, 1, [0]), (1, 1, [1]), (2, 3, [0, 0, 0]), (1, 0, [])])
+def test_rows_of_schema_4_are_read_back(count: int, stops: int, repairs: list[int]) -> None:
+    """Version 4 counted the replaced stops together: of one it is known, of several it is not."""
+    venue = venue_with("10" if stops == 3 else "500")
+    old = {key: as_schema_4(row) for key, row in venue.rows.items()}
+    btc = {**old["BTC"].data, "stop_repairs": count, "stops": list(old["BTC"].data["stops"])[:stops]}
+    read = DIALECT.read("trend-1", {**old, "BTC": old["BTC"]._replace(data=btc)})["BTC"].data
+    assert [stop["repairs"] for stop in read["stops"]] == repairs and read["audit_repairs"] == 0
+    assert read["unreplaced"] == ([1] if count and not stops else [])
 
 
 def test_more_than_the_venue_takes_is_reported_and_closed_after_its_stops() -> None:

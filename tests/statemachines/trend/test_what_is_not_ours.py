@@ -12,7 +12,7 @@ from statemachines.messages.orders import Intent
 from statemachines.refusals import RefusalCause
 from statemachines.trend.engine import DIALECT
 from statemachines.values import DAY_MS
-from tests.statemachines.trend.bars import BTC, next_day
+from tests.statemachines.trend.bars import BTC, ETH, FAST, RISE, next_day, scene
 from tests.statemachines.trend.test_orders import LATER, OPENED, UP, in_position, intents
 from tests.statemachines.trend.venue import Venue, as_schema_3
 
@@ -20,7 +20,8 @@ from tests.statemachines.trend.venue import Venue, as_schema_3
 def somebody_trades(venue: Venue, signed: D, at_ms: int = LATER) -> None:
     """The account's position changes without an order of ours; the order manager reports the new balances."""
     held = venue.short_or_long(BTC) + signed
-    venue.positions = {BTC: (held, D(100))} if held else {}
+    others = {symbol: position for symbol, position in venue.positions.items() if symbol != BTC}
+    venue.positions = {**others, BTC: (held, D(100))} if held else others
     venue.tell(BalancesKnown(account=venue.account, coins={}, positions=dict(venue.positions)), at_ms)
 
 
@@ -44,6 +45,42 @@ def test_what_is_added_to_a_position_by_hand_is_not_closed_with_it(restarts: boo
     assert len(intents(venue, "entry")) == 1, "no entry beside what is not ours"
     somebody_trades(venue, D(-1), LATER + 3 * DAY_MS)
     assert venue.ended == ["position:BTC"]
+
+
+ETH_RISE = [closes * 10 for closes in RISE]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("signed", ["0.001", "-0.001"])
+def test_what_is_not_ours_refuses_the_entry_of_its_asset_alone_and_with_that_reason(
+    signed: str, restarts: bool
+) -> None:
+    """No entry of either asset was made, since "no portfolio shows" what the engine holds."""
+    venue = scene(RISE, ETH_RISE)
+    venue.restarts = restarts
+    venue.prices[BTC] = D(100)
+    somebody_trades(venue, D(signed), 20 * DAY_MS)
+    now = next_day(venue, UP, UP * 10)
+    assert [one.symbol for one in intents(venue, "entry")] == [ETH] and venue.state("ETH") == "IN_POSITION"
+    (declined,) = (note for note in venue.notes if note.machine == "BTC" and note.trigger == "decline")
+    assert declined.reason == f"OR-9: {signed} BTCUSDT in the account are not ours: no entry beside it"
+    assert "no_portfolio" not in [note.trigger for _, note in venue.noted]
+    somebody_trades(venue, -D(signed), now)
+    next_day(venue, UP * 1.01, UP * 10.1)
+    assert [one.symbol for one in intents(venue, "entry")] == [ETH, BTC]
+
+
+def test_what_is_not_ours_counts_for_the_leverage_and_not_as_a_position() -> None:
+    """TR-9, TR-10: it bears on the same margin."""
+    entered = []
+    for signed in ("50", "300"):
+        venue = scene(RISE, ETH_RISE, parameters=FAST.model_copy(update={"max_positions": 1}))
+        somebody_trades(venue, D(signed), 20 * DAY_MS)
+        next_day(venue, UP, UP * 10)
+        entered.append([one.symbol for one in intents(venue, "entry")])
+    assert entered == [[ETH], []]
+    (declined,) = (note for note in venue.notes if note.machine == "ETH" and note.trigger == "decline")
+    assert declined.reason.startswith("TR-9: total exposure")
 
 
 def test_a_stop_that_fires_beside_what_is_not_ours_closes_our_part() -> None:

@@ -48,9 +48,19 @@ def instrument(symbol: str, tick: str, lot: str) -> Instrument:
 INSTRUMENTS = (instrument("BTCUSDT", "0.1", "0.001"), instrument("ETHUSDT", "0.01", "0.01"))
 
 
+def as_schema_4(row: StateRow) -> StateRow:
+    """The row as versions wrote it that counted the replaced stops of a day together."""
+    data = dict(row.data)
+    if "stops" in data:
+        assert not data.pop("unreplaced") and data.pop("audit_repairs") == 0
+        stops = [dict(stop) for stop in data["stops"]]
+        data |= {"stops": stops, "stop_repairs": sum(stop.pop("repairs") for stop in stops)}
+    return row._replace(schema=4, data=data)
+
+
 def as_schema_3(row: StateRow) -> StateRow:
     """The row as versions wrote it whose stop was always one order."""
-    data = dict(row.data)
+    data = dict(as_schema_4(row).data)
     if (stops := data.pop("stops", None)) is not None:
         assert len(stops) <= 1
         data["stop"] = stops[0] if stops else None
