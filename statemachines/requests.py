@@ -224,7 +224,7 @@ class ExecutionReport(Frozen):
 
     `realized_pnl` is None where it is not reported, as in REST's list; a reported 0 means none. `closed_quantity`
     (`closedSize`) is None where absent. `fee` contains the taxes and levies that the exchange takes with it in the same
-    coin; `extra_fees` are those in other coins."""
+    coin, `tax_in_fee` is that part of it; `extra_fees` are those in other coins."""
 
     account: Account
     execution_id: str
@@ -243,6 +243,7 @@ class ExecutionReport(Frozen):
     execution_type: str
     executed_ms: int
     closed_quantity: Decimal | None = None
+    tax_in_fee: Decimal = Decimal(0)
     extra_fees: tuple[tuple[str, Decimal], ...] = ()
 
 

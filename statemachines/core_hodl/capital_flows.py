@@ -24,6 +24,9 @@ class Capital:
         engine, p = self.engine_orders.engine, self.parameters
         inflow, outflow = engine.inflow_usdt, engine.outflow_usdt
         plans = planning.after_outflow(engine.plans, books, inflow, outflow, p)
+        left = planning.inflow_left_usdt(engine.plans, books, inflow, outflow, p)
+        if planning.opens_plan(inflow, books, p) and not planning.opens_plan(left, books, p):
+            inflow = left  # the rest has left again: a plan would have no money
         changes: dict[str, object] = {"inflow_usdt": ZERO, "outflow_usdt": ZERO}
         if planning.opens_plan(inflow, books, p):
             number = engine.plan_counter + 1

@@ -49,6 +49,8 @@ class Giving:
         for asset, amount in paid.sales.items():
             reason = f"{usdt(amount)} of {asset} sold to give {usdt(release.wanted_usdt)}: {release.reason} (C10)"
             self.engine_orders.send("outflow", asset, Side.SELL, amount, reason, now_ms)
+        if paid.sales:
+            self.engine_orders.set_releases(self.engine_orders.releases.sold_for())
         self._staking.advance(now_ms)
         self.advance()
 

@@ -68,9 +68,25 @@ def after_outflow(
 
     `books` is the engine after both flows.
     """
-    before = books.cash_usdt + outflow_usdt - inflow_usdt
-    free = max(ZERO, before - p.cash_buffer * books.equity_usdt - planned_usdt(plans))
+    free = _free_before_usdt(plans, books, inflow_usdt, outflow_usdt, p)
     return shrink(plans, outflow_usdt - free) if outflow_usdt > 0 else tuple(plans)
+
+
+def inflow_left_usdt(
+    plans: Sequence[Plan], books: Valuation, inflow_usdt: Decimal, outflow_usdt: Decimal, p: CoreHodlParameters
+) -> Decimal:
+    """C5, C10: what an outflow since the same cycle has left of an inflow: it pays what neither the cash above the
+    buffer nor the plans could. `plans` are those before the outflow, `books` is the engine after both flows."""
+    free = _free_before_usdt(plans, books, inflow_usdt, outflow_usdt, p)
+    return max(ZERO, inflow_usdt - max(ZERO, outflow_usdt - free - planned_usdt(plans)))
+
+
+def _free_before_usdt(
+    plans: Sequence[Plan], books: Valuation, inflow_usdt: Decimal, outflow_usdt: Decimal, p: CoreHodlParameters
+) -> Decimal:
+    """Cash above the buffer and the plans without both flows."""
+    before = books.cash_usdt + outflow_usdt - inflow_usdt
+    return max(ZERO, before - p.cash_buffer * books.equity_usdt - planned_usdt(plans))
 
 
 @dataclass(frozen=True, slots=True)

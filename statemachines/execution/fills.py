@@ -62,7 +62,7 @@ def take_execution(context: ExecutionContext, report: ExecutionReport, *, is_lis
             f"{report.execution_id} of type {report.execution_type!r} on {report.symbol} was not booked; the next "
             "reconciliation shows its effect on the balances.",
         )
-    return Taken.CONTRADICTION if doubt.problem else Taken.BOOKED
+    return Taken.CONTRADICTION if doubt.problem and not doubt.is_tax_only else Taken.BOOKED
 
 
 def is_booked(context: ExecutionContext, report: ExecutionReport) -> bool:

@@ -2,8 +2,8 @@
 
 The exchange's own list settles the matter. An execution that is not on the list never happened. One that the list
 shows with the same values is authoritative, however odd: it is booked, and the reconciliation reports it as a
-difference, which halts the account's engine (RM-4). So nothing is booked because of a single frame, and no execution
-is lost.
+difference, which halts the account's engine (RM-4), unless only its taxes were in doubt. So nothing is booked because
+of a single frame, and no execution is lost.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from statemachines.execution.orders.report_checks import (
     overfill_problem,
     price_problem,
     row_problem,
+    tax_problem,
     terms_of,
     terms_problem,
     time_problem,
@@ -41,25 +42,31 @@ MAX_DOUBTED = 1_000
 QUOTE_HOLDS_MS = HOUR_MS
 """A quote is used to check the price of an execution at most this long before or after it."""
 
-_FACTS = ("category", "symbol", "side", "quantity", "price", "fee", "fee_coin", "execution_type", "client_order_id")
+_FACTS = (
+    *("category", "symbol", "side", "quantity", "price", "execution_type", "client_order_id"),
+    *("fee", "fee_coin", "tax_in_fee", "extra_fees"),
+)
 """The fields in which two reports of one execution must agree; only streams contain the realised profit."""
 
 
 class Doubt(NamedTuple):
-    """Why an execution is implausible ("": plausible), and whether it belongs to another order than ours."""
+    """Why an execution is implausible ("": plausible), whether it belongs to another order than ours, and whether only
+    its taxes are in doubt: nothing of ours says how high they are, so that a confirmed one contradicts nothing."""
 
     problem: str
     is_foreign: bool
+    is_tax_only: bool
 
 
 def doubt_of(
     context: ExecutionContext, report: ExecutionReport, parts: ClientOrderIdParts | None, parent: ParentOrder | None
 ) -> Doubt:
-    """Check an execution against the order whose id it carries and against the market, and its fee against its
-    value."""
+    """Check an execution against the order whose id it carries and against the market, and its fee and taxes
+    against its value."""
     terms = _terms(parts, parent)
     foreign = foreign_problem(terms, report)
     instrument = context.instruments.get((report.category, report.symbol))
+    coins = context.coins(report.category, report.symbol)
     problem = (
         foreign
         or overfill_problem(terms, report)
@@ -67,9 +74,10 @@ def doubt_of(
         or price_problem(terms, report, _prices(context, report, parent))
         or (lot_problem(terms, report, instrument.qty_step) if instrument is not None else "")
         or closed_problem(report)
-        or fee_problem(report, *context.coins(report.category, report.symbol))
+        or fee_problem(report, *coins)
     )
-    return Doubt(problem, bool(foreign))
+    tax = "" if problem else tax_problem(report, *coins)
+    return Doubt(problem or tax, bool(foreign), bool(tax))
 
 
 def _prices(context: ExecutionContext, report: ExecutionReport, parent: ParentOrder | None) -> list[Decimal]:

@@ -275,16 +275,19 @@ class Intake:
         )
 
     def _set_aside(self, asset: str, coins: Decimal, position: Decimal) -> None:
-        """Coins or a position found while no pair is open are EXTERNAL: never traded; dust of our own sales stays
-        ours."""
+        """Coins or a position found while no pair is open are EXTERNAL: never traded; the dust that our own orders
+        left, in coins and in the short (X1), stays ours."""
         market, row = self.pair_orders.market(asset), self.pair_orders.assets[asset]
         known = row.outside_coins + row.pair.coins
         is_held = position == row.outside_position - row.pair.dust_short
         if coins == known and is_held:
             return
-        dust = market is not None and not market.spot.tradable(coins, market.spot_price)
-        outside = ZERO if dust else coins
-        short = row.pair.dust_short if is_held else ZERO
-        pair = row.pair.model_copy(update={"coins": coins - outside, "short": short, "dust_short": short})
-        outside_position = row.outside_position if is_held else position
+        own, outside = coins, ZERO
+        if market is None or market.spot.tradable(coins, market.spot_price):
+            own, outside = shared_out(row.pair.coins, row.outside_coins, coins)
+        short, outside_position = row.pair.dust_short, row.outside_position
+        if not is_held:
+            short, outside_short = shared_out(short, -outside_position, -position)
+            outside_position = -outside_short
+        pair = row.pair.model_copy(update={"coins": own, "short": short, "dust_short": short})
         self.pair_orders.set(asset, outside_coins=outside, outside_position=outside_position, pair=pair)

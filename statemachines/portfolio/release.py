@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from statemachines.limits.plausibility import MAX_FEE_PART
 from statemachines.messages.accounts import CapitalFreed, FreeCapital, TransferEnded
 from statemachines.values import Account, ActorName, Frozen, floor_to_step
 
@@ -94,6 +95,11 @@ class Releases(Frozen):
     def ready(self, ready_usdt: Decimal) -> Releases:
         """After more or less of the open release lies ready."""
         return self._changed(ready_usdt=max(ZERO, ready_usdt))
+
+    def sold_for(self) -> Releases:
+        """After sales were sent for it: `least_usdt` was checked on what is sold, and what is free then is less by
+        their fees (O7)."""
+        return self if self.open is None else self._changed(least_usdt=self.open.least_usdt * (1 - MAX_FEE_PART))
 
     def answered(self, engine: ActorName, free_usdt: Decimal, why: str) -> tuple[Releases, CapitalFreed | None]:
         """After the answer: at most what was asked for is free, nothing where it is too little to move (O7)."""

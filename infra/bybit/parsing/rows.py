@@ -162,6 +162,7 @@ def parse_execution(
     coin = _settle_coin(symbol) if is_untold else row.coin("feeCurrency")
     quantity, price = row.positive("execQty", MAX_QUANTITY), row.price("execPrice")
     extra = extra_fees(row)
+    tax = extra.pop(coin, Decimal(0))
     return ExecutionReport(
         account=account,
         execution_id=row.text("execId"),
@@ -172,7 +173,7 @@ def parse_execution(
         side=_side(row),
         quantity=quantity,
         price=price,
-        fee=add(row.decimal("execFee"), extra.pop(coin, Decimal(0))),
+        fee=add(row.decimal("execFee"), tax),
         fee_coin=coin,
         fee_rate=row.rate("feeRate"),
         is_maker=row.boolean("isMaker"),
@@ -180,6 +181,7 @@ def parse_execution(
         execution_type=row.text("execType"),
         executed_ms=row.instant("execTime", not_after_ms),
         closed_quantity=_closed(row),
+        tax_in_fee=tax,
         extra_fees=tuple(sorted(extra.items())),
     )
 

@@ -144,20 +144,41 @@ def overfill_problem(terms: Terms, report: ExecutionReport) -> str:
 
 def fee_problem(report: ExecutionReport, base: str, quote: str) -> str:
     """Why a fee (for a settlement: a payment) is implausible, as a clause; "" when it is plausible. `base` and `quote`
-    are the coins of the market: a fee in any other coin cannot be valued."""
-    if report.fee == 0:
+    are the coins of the market: a fee in any other coin cannot be valued. The taxes in it are `tax_problem`'s."""
+    fee = report.fee - report.tax_in_fee
+    if fee == 0:
         return ""
     is_settlement = report.execution_type == FUNDING_TYPE
     most = MAX_FUNDING_RATE if is_settlement else MAX_FEE_PART
     coins = (quote,) if is_settlement else (base, quote)
-    value = report.quantity if report.fee_coin == base else report.quantity * report.price
+    value = _value(report, report.fee_coin, base)
     if report.fee_coin and report.fee_coin not in coins:
-        return f"fee is {report.fee} {report.fee_coin}; a fee in {' or '.join(coins)} is required"
+        return f"fee is {fee} {report.fee_coin}; a fee in {' or '.join(coins)} is required"
     if abs(report.fee_rate) > most:
         return f"fee rate is {report.fee_rate}; at most {most} is possible"
-    if abs(report.fee) > value * most:
-        return f"fee is {report.fee} {report.fee_coin or quote}; at most {most:%} of the value {value:f} is possible"
+    if abs(fee) > value * most:
+        return f"fee is {fee} {report.fee_coin or quote}; at most {most:%} of the value {value:f} is possible"
     return ""
+
+
+def tax_problem(report: ExecutionReport, base: str, quote: str) -> str:
+    """Why the taxes beside a fee are implausible, as a clause; "" when they are plausible. They may be a large part of
+    a gain, and with it of the value, but exceed the execution's own value in no coin. In a coin that is not the
+    market's they cannot be valued."""
+    coin = report.fee_coin or quote
+    in_fee = ((coin, report.tax_in_fee),) if report.tax_in_fee else ()
+    for name, amount in (*in_fee, *report.extra_fees):
+        if name not in (base, quote):
+            return f"tax is {amount} {name}; a tax in {base} or {quote} is required"
+        value = _value(report, name, base)
+        if abs(amount) > value:
+            return f"tax is {amount} {name}; at most the value {value:f} is possible"
+    return ""
+
+
+def _value(report: ExecutionReport, coin: str, base: str) -> Decimal:
+    """What was executed, in one of the market's two coins."""
+    return report.quantity if coin == base else report.quantity * report.price
 
 
 def closed_problem(report: ExecutionReport) -> str:

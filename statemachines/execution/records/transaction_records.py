@@ -35,6 +35,8 @@ class Correction(NamedTuple):
 
 PREFIX = "transaction-log:"
 SCHEMA = 3
+YIELD_PREFIX = "earn-yield:"
+"""Of the keys under which Earn's payments are taken, among those of the log's rows."""
 
 
 def _without_staking(row: StateRow) -> StateRow:
@@ -57,7 +59,7 @@ class TransactionRecords:
 
     def __init__(self, account: Account, buckets: int, per_bucket: int) -> None:
         self.account = account
-        self.seen = SeenIds("transactions", account, buckets, per_bucket)
+        self.seen = SeenIds("transactions", account, buckets, per_bucket, self._is_yield_listed_again)
         self.read_ms = 0
         self.yields_read_ms = 0
         self.legs: list[OwnLeg] = []
@@ -94,8 +96,14 @@ class TransactionRecords:
             self.is_dirty = True
 
     def is_yield_taken(self, key: str, paid_ms: int) -> bool:
-        """Whether the payment was taken before. The oldest ids are discarded while Earn cannot be read."""
+        """Whether the payment was taken before. The oldest ids are discarded while Earn cannot be read, but none of a
+        payment that the next reading lists again."""
         return key in self.seen or paid_ms <= min(self.seen.horizon_ms, self.yields_read_ms)
+
+    def _is_yield_listed_again(self, key: str, paid_ms: int) -> bool:
+        """Whether only its id shows that the payment was taken: while another one is pending, each reading begins at
+        the same instant."""
+        return key.startswith(YIELD_PREFIX) and paid_ms > self.yields_read_ms
 
     def is_taken(self, key: str, time_ms: int | None) -> bool:
         """Whether the row was taken before, or is older than any that could be missing."""

@@ -119,6 +119,28 @@ def test_c8_o7_no_fallen_asset_is_sold_and_less_than_the_least_is_not_freed(leas
     assert answers(one) == [D(given)] and not one.intents()
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "least", "given"), [("600", "600", "599.43"), ("600", "599.9", "599.43"), ("600", "600.01", "0")]
+)
+def test_o7_the_fees_of_what_was_sold_for_it_do_not_make_it_too_little(
+    wanted: str, least: str, given: str, restarts: bool
+) -> None:
+    """570 of the 600 were sold, and for the fee of 0.57 nothing was given: they were sold for nothing."""
+    one = asked(wanted, least, restarts=restarts)
+    assert answers(one) == [D(given)] and bool(one.intents()) is (given != "0")
+
+
+def test_o7_sales_that_bring_too_little_give_nothing() -> None:
+    """Half of 570 was sold: with the 30 that lay ready it is far less than the least."""
+    one = asked("600", "600", decide=hanging("rebalance"))
+    for intent in list(one.hanging.values()):
+        one.fill(intent, D("0.5"))
+    one.hanging.clear()
+    one.tell()
+    assert answers(one) == [D(0)]
+
+
 def test_ch9_while_all_activity_is_stopped_nothing_is_given() -> None:
     one = built_world()
     one.tell(risk("HALTED"), free(CORE, 6_000))

@@ -205,6 +205,43 @@ def test_c10_usdt_withdrawn_from_core_s_own_account_is_an_outflow_like_any_other
     assert D(plan["cash_usdt"]) < 1_000 and made.triggers("outflow") == [(day(2), "outflow")]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("flows", "plans"),
+    [
+        ((2_000, -2_000), []),
+        ((-2_000, 2_000), []),
+        ((2_000, -2_500), []),
+        ((2_000, -1_900), []),
+        ((2_000, -1_395), []),
+        ((2_000, -1_380), [D(2_000)]),
+    ],
+)
+def test_c5_c10_what_leaves_on_the_day_on_which_it_was_paid_in_opens_no_plan(
+    flows: tuple[int, ...], plans: list[D], restarts: bool
+) -> None:
+    """A plan without money was opened, and the engine was in INITIALIZATION for its thirty days. The 3,000 of cash are
+    the buffer of 60,000; a plan opens with 1 % of the engine or more left of the inflow."""
+    made = built_world(restarts=restarts, decide=lambda intent: Outcome(hangs=True))
+    for amount in flows:
+        made.outside(D(amount))
+    made.run_day(day(1), CLOSES)
+    row = made.row()
+    assert [D(one["cash_usdt"]) for one in row["plans"]] == plans
+    assert made.state == ("INITIALIZATION" if plans else "ACCUMULATION")
+    assert D(row["inflow_usdt"]) == D(row["outflow_usdt"]) == 0
+    assert D(row["small_usdt"]) <= max(0, sum(flows)), "no more is bought than has come"
+
+
+def test_c5_an_inflow_is_whole_beside_an_outflow_that_free_cash_pays() -> None:
+    made = built_world(decide=lambda intent: Outcome(hangs=True))
+    made.cash += D(5_000)
+    made.outside(D(2_000))
+    made.outside(D(-2_000))
+    made.run_day(day(1), CLOSES)
+    assert [D(one["cash_usdt"]) for one in made.row()["plans"]] == [D(2_000)]
+
+
 def test_c5_what_is_paid_in_before_the_first_build_belongs_to_it() -> None:
     made = world("0")
     made.run_day(START, CLOSES)

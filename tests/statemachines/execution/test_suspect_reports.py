@@ -5,6 +5,7 @@ Each execution here carried the id of our order and was booked without a word.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +41,10 @@ CONTRADICTIONS: dict[str, dict[str, Any]] = {
     "a fee above 1 % in USDT": {"fee": D("0.41"), "fee_coin": "USDT"},
     "a rebate above 1 %": {"fee": D("-0.41"), "fee_coin": "USDT"},
     "a fee that cannot be valued": {"fee": D("0.0001"), "fee_coin": "XYZ"},
+    "a fee above 1 % beside a tax": {"fee": D("0.0051"), "tax_in_fee": D("0.001")},
+    "a tax above the value in the coin": {"fee": D("0.4005"), "tax_in_fee": D("0.4001")},
+    "a tax above the value in another coin": {"extra_fees": (("USDT", D(5000)),)},
+    "a tax that cannot be valued": {"extra_fees": (("XYZ", D("0.0001")),)},
 }
 
 
@@ -123,7 +128,8 @@ def listed(rig: Rig, odd: ExecutionReport) -> None:
     base = odd.symbol.removesuffix("USDT")
     wallet[base] = wallet.get(base, D(0)) + odd.side.sign * odd.quantity
     wallet["USDT"] = wallet.get("USDT", D(0)) - odd.side.sign * odd.quantity * odd.price
-    wallet[odd.fee_coin] = wallet.get(odd.fee_coin, D(0)) - odd.fee
+    for coin, amount in ((odd.fee_coin, odd.fee), *odd.extra_fees):
+        wallet[coin] = wallet.get(coin, D(0)) - amount
 
 
 def test_an_overfill_that_the_list_confirms_is_booked_once_and_reported_as_a_difference() -> None:
@@ -143,6 +149,41 @@ def test_an_overfill_that_the_list_confirms_is_booked_once_and_reported_as_a_dif
     day(rig)
     assert rig.bodies(Reconciled)[-1].discrepancies == 0, "a second pass changes nothing"
     assert len(rig.bodies(Fill)) == 1
+
+
+@pytest.mark.parametrize(
+    "taxes",
+    [
+        {"fee": D("0.0704"), "tax_in_fee": D("0.07")},
+        {"extra_fees": (("USDT", D("7.5")),)},
+        {"fee": D("0.1104"), "tax_in_fee": D("0.11"), "extra_fees": (("USDT", D("0.75")),)},
+    ],
+)
+def test_a_tax_far_above_1_percent_of_the_value_is_booked_from_the_stream(taxes: dict[str, Any]) -> None:
+    """Where the exchange withholds a part of the gain. The tax was judged by the bound of the fee: the market was set
+    aside and the engine halted."""
+    rig, order = quoting()
+    taxed = execution(order, **taxes)
+    listed(rig, taxed)
+    rig.tell(ExecutionFrame(report=taxed))
+    (fill,) = rig.bodies(Fill)
+    assert fill.fee == taxed.fee and not [body for body in rig.bodies(DataUnusable) if body.reason]
+    assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
+
+
+def test_a_tax_in_doubt_that_the_list_confirms_is_booked_and_no_difference() -> None:
+    """Nothing of ours says how high a tax is: RM-4 has nothing to halt for."""
+    rig, order = quoting()
+    taxed = execution(order, extra_fees=(("USDT", D(50)),))
+    listed(rig, taxed)
+    rig.tell(ExecutionFrame(report=taxed))
+    assert not rig.bodies(Fill), "50 USDT are more than what was bought"
+    rig.settle()
+    assert len(rig.bodies(Fill)) == 1
+    assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
+    assert not any(body.discrepancies for body in rig.bodies(Reconciled))
+    last = {(body.category, body.symbol): body.reason for body in rig.bodies(DataUnusable)}
+    assert not any(last.values()), "the market is free again"
 
 
 def test_what_the_list_confirms_of_another_side_is_booked_as_external_and_not_as_our_fill() -> None:
@@ -178,7 +219,18 @@ def test_the_list_alone_is_believed_at_its_second_reading() -> None:
     assert wallets(rig)[A] == {coin: amount for coin, amount in rig.exchange.wallets[A].items() if amount}
 
 
-def test_a_list_that_tells_it_differently_each_time_is_never_booked_and_money_is_not_corrected() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda number: {"quantity": D(2) + number},
+        lambda number: {"extra_fees": (("USDT", D(5000) + number),)},
+        lambda number: {"fee": D(1), "tax_in_fee": D(2) + number},
+    ],
+    ids=["quantity", "taxes beside the fee", "taxes in the fee"],
+)
+def test_a_list_that_tells_it_differently_each_time_is_never_booked_and_money_is_not_corrected(
+    changes: Callable[[int], dict[str, Any]],
+) -> None:
     rig, order = quoting()
     before = wallets(rig)
     perform = rig.exchange.perform
@@ -187,7 +239,7 @@ def test_a_list_that_tells_it_differently_each_time_is_never_booked_and_money_is
     def shifting(account: Account, request: Any) -> Any:
         outcome = perform(account, request)
         if isinstance(outcome, AccountSnapshot) and account is A:
-            odd = execution(order, quantity=D(2) + next(told))
+            odd = execution(order, **changes(next(told)))
             return outcome.model_copy(update={"executions": (odd,), "balances": {"BTC": D(99)}})
         return outcome
 

@@ -121,6 +121,69 @@ def test_x1_a_rest_below_a_lot_beside_a_foreign_short_becomes_dust() -> None:
     assert D(market.row()["pair"]["dust_short"]) == D("0.004") and market.world.logic.deadline() is None
 
 
+def with_dust(restarts: bool = False) -> Market:
+    """The exchange has refused to close a remainder of 0.004 BTC below the lot; no pair is open."""
+    market = opened(restarts)
+    grown_lot(market)
+    market.world.decide = lambda intent: DENIED if intent.closes_rest else Outcome()
+    market.period(BTC=D("-0.0001"))
+    market.world.advance_to(market.now_ms + 600_000)
+    tell(market)
+    assert market.state() == "MONITORING" and dust(market) == D("0.004") and outside(market) == (0, 0)
+    return market
+
+
+def dust(market: Market) -> Decimal:
+    pair: Mapping[str, str] = market.row()["pair"]
+    assert D(pair["short"]) == D(pair["dust_short"])
+    return D(pair["dust_short"])
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_x1_dust_stays_ours_while_no_pair_is_open_and_the_asset_is_opened_again(restarts: bool) -> None:
+    """A foreign short that came and went took our dust with it: as what is not ours it barred the asset for ever."""
+    market = with_dust(restarts)
+    by_hand(market, position="-0.3")
+    assert outside(market) == (0, D("-0.3")) and dust(market) == D("0.004")
+    by_hand(market, position="0.3")
+    assert outside(market) == (0, 0) and dust(market) == D("0.004")
+    market.open("BTC")
+    market.hour()
+    assert market.state() == "FUNDING_COLLECTION" and outside(market) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected_outside", "expected_dust"),
+    [
+        (("0.003",), "0", "0.001"),
+        (("0.004",), "0", "0"),
+        (("0.005",), "0.001", "0"),
+        (("-0.3", "0.304"), "0", "0"),
+        (("0.304", "-0.3"), "0", "0"),
+    ],
+)
+def test_x1_dust_that_is_closed_by_hand_is_gone(
+    changes: tuple[str, ...], expected_outside: str, expected_dust: str
+) -> None:
+    market = with_dust()
+    for change in changes:
+        by_hand(market, position=change)
+    assert (outside(market), dust(market)) == ((0, D(expected_outside)), D(expected_dust))
+
+
+def test_dust_of_coins_stays_ours_beside_coins_that_are_not() -> None:
+    market = opened()
+    market.period(BTC=D("-0.0001"))
+    left = market.world.coins["BTC"]
+    assert market.state() == "MONITORING" and 0 < left < D("0.0001")
+    by_hand(market, coins="0.5")
+    assert outside(market) == (D("0.5"), 0) and D(market.row()["pair"]["coins"]) == left
+    by_hand(market, coins="-0.2", position="-0.3")
+    assert outside(market) == (D("0.3"), D("-0.3")) and D(market.row()["pair"]["coins"]) == left
+    by_hand(market, coins="-0.3", position="0.3")
+    assert outside(market) == (0, 0) and D(market.row()["pair"]["coins"]) == left
+
+
 @given(st.lists(CHANGES, max_size=20), st.lists(CHANGES, max_size=20))
 def test_what_others_do_never_enlarges_our_part_and_the_sum_is_always_the_account(
     ours: list[Decimal], theirs: list[Decimal]

@@ -185,6 +185,7 @@ def test_taxes_beside_the_fee_are_part_of_it(listed: Any) -> None:
     that it never received (F9)."""
     report = parse_execution(ACCOUNT, execution_row(extraFees=listed))
     assert (report.fee, report.fee_coin, report.extra_fees) == (Decimal("0.00118"), "BTC", ())
+    assert report.tax_in_fee == Decimal("0.00018")
 
 
 def test_taxes_in_other_coins_stand_beside_the_fee() -> None:
@@ -196,7 +197,7 @@ def test_taxes_in_other_coins_stand_beside_the_fee() -> None:
 @pytest.mark.parametrize("nothing", ["", [], "[]"])
 def test_no_taxes(nothing: Any) -> None:
     report = parse_execution(ACCOUNT, execution_row(extraFees=nothing))
-    assert (report.fee, report.extra_fees) == (Decimal("0.001"), ())
+    assert (report.fee, report.tax_in_fee, report.extra_fees) == (Decimal("0.001"), 0, ())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from statemachines.execution.orders.report_checks import (
     fee_problem,
     foreign_problem,
     overfill_problem,
+    tax_problem,
     terms_of,
 )
 from statemachines.requests import VenueOrderStatus
@@ -84,3 +85,31 @@ def test_a_fee_is_at_most_a_hundredth_and_a_settlement_a_twentieth_of_the_value(
     """0.4 BTC at 100 USDT are worth 40 USDT."""
     problem = fee_problem(execution("e1", "0.4").model_copy(update=changes), "BTC", "USDT")
     assert (problem == "") is is_sound
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sound"),
+    [
+        ({}, True),
+        ({"fee": D(41), "fee_coin": "USDT", "tax_in_fee": D(40)}, True),
+        ({"fee": D(41), "fee_coin": "USDT", "tax_in_fee": D("40.01")}, False),
+        ({"fee": D(41), "fee_coin": "", "tax_in_fee": D("40.01")}, False),
+        ({"tax_in_fee": D("0.4"), "fee_coin": "BTC"}, True),
+        ({"tax_in_fee": D("-0.41"), "fee_coin": "BTC"}, False),
+        ({"extra_fees": (("BTC", D("0.4")), ("USDT", D(40)))}, True),
+        ({"extra_fees": (("BTC", D("0.4")), ("USDT", D("40.01")))}, False),
+        ({"extra_fees": (("BTC", D("0.401")),)}, False),
+        ({"extra_fees": (("XYZ", D("0.0001")),)}, False),
+    ],
+)
+def test_taxes_exceed_the_value_in_no_coin(changes: dict[str, Any], is_sound: bool) -> None:
+    """0.4 BTC at 100 USDT are worth 40 USDT. The fee beside them has its own bound."""
+    problem = tax_problem(execution("e1", "0.4").model_copy(update=changes), "BTC", "USDT")
+    assert (problem == "") is is_sound
+
+
+def test_a_tax_neither_counts_in_the_bound_of_the_fee_nor_hides_a_fee_beyond_it() -> None:
+    taxed = execution("e1", "0.4").model_copy(update={"fee_coin": "USDT", "tax_in_fee": D(10)})
+    assert fee_problem(taxed.model_copy(update={"fee": D("10.4")}), "BTC", "USDT") == ""
+    for fee in ("10.41", "9.59"):
+        assert fee_problem(taxed.model_copy(update={"fee": D(fee)}), "BTC", "USDT")

@@ -48,6 +48,19 @@ def test_ex2_the_oldest_bucket_is_discarded_and_its_time_kept() -> None:
     assert kept.known() == {4, 5, 6, 7} and kept.ring.horizon_ms == 3
 
 
+def test_an_id_that_must_stay_is_carried_over_until_it_may_go() -> None:
+    stays = {"e1", "e2", "e4"}
+    ring = SeenIds("executions", Account.TREND_1, 2, 2, lambda fact_id, _time_ms: fact_id in stays)
+    for number in range(1, 20):
+        ring.add(f"e{number}", number)
+        assert all(name in ring for name in stays if int(name[1:]) <= number)
+    assert ring.horizon_ms < 19 and "e19" in ring and "e3" not in ring
+    stays.clear()
+    for number in range(20, 30):
+        ring.add(f"e{number}", number)
+    assert "e1" not in ring and sum(len(row.data["ids"]) for row in ring.rows()) <= 4
+
+
 @pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (4, 1), (1, 4), (3, 3)])
 def test_rm6_a_ring_of_another_size_begins_with_what_is_kept(before: int, after: int) -> None:
     kept = Kept(before, 2)
