@@ -33,13 +33,6 @@ STATES = {
     **{"halt": "HALTED", "flatten": "HALTED", "pause": "PAUSED", "reduce_only": "REDUCE_ONLY"},
     **{"normal": "NORMAL", "resume": "NORMAL"},
 }
-    "halt": "HALTED",
-    "flatten": "HALTED",
-    "pause": "PAUSED",
-    "normal": "NORMAL",
-    "resume": "NORMAL",
-    "reduce_only": "REDUCE_ONLY",
-}
 
 
 class Place:
