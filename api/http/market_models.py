@@ -129,6 +129,14 @@ class StateChange(Model):
     after: str
 
 
+class InForce(Model):
+    """What is in force for an engine after a command, and whose state it is: GLOBAL's or its own (RM-2)."""
+
+    engine: str
+    state: str
+    scope: str
+
+
 class OrderBrief(Model):
     """An open order, in short."""
 
@@ -150,8 +158,11 @@ class ControlPreview(Model):
     scope: str
     effect: str
     engines: list[str]
-    states: list[StateChange]
-    orders_cancelled: list[OrderBrief] = Field(description="those that could take new risk")
+    states: list[StateChange] = Field(description="of the scopes that the command sets")
+    engines_after: list[InForce]
+    orders_cancelled: list[OrderBrief] = Field(
+        description="those that could take new risk; of a flatten the stops too, once it is flat"
+    )
     orders_kept: list[OrderBrief] = Field(description="stops and others that only make a holding smaller")
     positions_closed: list[Position]
     positions_kept: list[Position]

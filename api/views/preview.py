@@ -1,23 +1,30 @@
-"""What a command of the operator would do now (RM-5): read before it is given, nothing is changed."""
+"""What a command of the operator would do now (RM-5): read before it is given, nothing is changed.
+
+The states afterwards are those that the risk manager's own machines come to, restored from their rows and given the
+command here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from functools import reduce
+from typing import Any, LiteralString
 
 from api.views.arguments import BadValueError, one_of
 from api.views.lists import open_orders
 from api.views.positions import position_views
 from api.views.reading import Reading, Row
 from infra.database.reading import money
+from statemachines.actor_logic import StateRow
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, EFFECTS, FLATTEN
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, scopes_for, why_not
-from statemachines.risk.machine import STRICTNESS
-from statemachines.values import ENGINES, SPOT
+from statemachines.risk.machine import SCOPE_ROWS, RiskMachine, RiskStateName, stricter
+from statemachines.state_store import StateDialect
+from statemachines.values import ENGINES, SPOT, ActorName
 
-ZERO = Decimal(0)
+MACHINES: LiteralString = """
+SELECT key, state, schema, data FROM machine_states WHERE actor = 'risk-manager' AND key LIKE %(prefix)s"""
 
 
 class Preview:
@@ -44,8 +51,19 @@ class Preview:
             self._queries.rows(money.STOPS, states=self._open_states),
             self._queries.rows(money.INSTRUMENTS),
         )
-        states = {row["scope"]: row["state"] for row in self._queries.switches()}
-        return effect_of(action, scope, open_orders(self._queries), positions, states)
+        machines = machines_of(self._queries.rows(MACHINES, prefix=f"{SCOPE_ROWS.prefix}%"))
+        return effect_of(action, scope, open_orders(self._queries), positions, machines)
+
+
+def machines_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, RiskMachine]:
+    """The risk machine of every scope as its row has it; new where there is none."""
+    stored = {row["key"]: StateRow(row["key"], row["state"], row["schema"], row["data"]) for row in rows}
+    read = StateDialect(SCOPE_ROWS).read(ActorName.RISK_MANAGER, stored)
+    found = {}
+    for scope in SCOPES:
+        row = read.get(f"{SCOPE_ROWS.prefix}{scope}")
+        found[scope] = RiskMachine(scope, 0) if row is None else RiskMachine.from_row(scope, 0, row.state, row.data)
+    return found
 
 
 def effect_of(
@@ -53,30 +71,41 @@ def effect_of(
     scope: str,
     orders: Sequence[Mapping[str, Any]],
     positions: Sequence[Mapping[str, Any]],
-    states: Mapping[str, str],
+    machines: Mapping[str, RiskMachine],
 ) -> Row:
-    """The effect on what is there. Pure; `states` are those in force by scope, NORMAL where there is none."""
+    """The effect on what is there. Pure, but for the machines, which take the command."""
     set_to = scopes_for(action, scope)
-    engines = {str(engine) for engine in ENGINES} if GLOBAL_SCOPE in set_to else set(set_to)
-    restricts = RESTRICTS.get(action)
+    engines = [str(engine) for engine in ENGINES if GLOBAL_SCOPE in set_to or str(engine) in set_to]
+    before = {one: machines[one].state for one in SCOPES}
+    for one in set_to:
+        machines[one].operator(action, "operator", "a preview", 0)
     own = [order for order in orders if order["engine"] in engines]
-    kept = [order for order in own if restricts is None or _only_reduces(order)]
+    takes_risk_away = action in RESTRICTS and any(machines[one].state not in _OPEN for one in set_to)
+    kept = [] if action == FLATTEN else [order for order in own if not takes_risk_away or _only_reduces(order)]
     held = [one for one in positions if one["engine"] in engines]
     return {
         "action": action,
         "scope": scope,
         "effect": EFFECTS[action],
-        "engines": sorted(engines),
-        "states": [
-            {"scope": one, "before": states.get(one, "NORMAL"), "after": _after(action, states.get(one, "NORMAL"))}
-            for one in set_to
-        ],
+        "engines": engines,
+        "states": [{"scope": one, "before": before[one], "after": machines[one].state} for one in set_to],
+        "engines_after": [_in_force(engine, machines) for engine in engines],
         "orders_cancelled": [_order(order) for order in own if order not in kept],
         "orders_kept": [_order(order) for order in kept],
         "positions_closed": held if action == FLATTEN else [],
         "positions_kept": [] if action == FLATTEN else held,
-        "ends_by": _ends_by(action),
+        "ends_by": _ends_by([machines[one].state for one in set_to]),
     }
+
+
+_OPEN = frozenset({RiskStateName.NORMAL, RiskStateName.CAUTION})
+
+
+def _in_force(engine: str, machines: Mapping[str, RiskMachine]) -> Row:
+    """RM-2: the stricter of GLOBAL and the engine's own, and whose it is."""
+    state = reduce(stricter, (machines[one].state for one in (GLOBAL_SCOPE, engine)))
+    scope = engine if machines[engine].state is state and state is not RiskStateName.NORMAL else GLOBAL_SCOPE
+    return {"engine": engine, "state": state, "scope": scope}
 
 
 def _only_reduces(order: Mapping[str, Any]) -> bool:
@@ -84,17 +113,12 @@ def _only_reduces(order: Mapping[str, Any]) -> bool:
     return bool(order["reduce_only"]) or (order["category"] == SPOT and order["side"] == "Sell")
 
 
-def _after(action: str, before: str) -> str:
-    """RM-2: a command makes no state less strict, but for `normal`, and `resume`, which ends a pause."""
-    if action == "normal" or (action == "resume" and before == "PAUSED"):
-        return "NORMAL"
-    return str(max(before, RESTRICTS.get(action, before), key=STRICTNESS.index))
-
-
-def _ends_by(action: str) -> str:
-    if action not in RESTRICTS:
-        return ""
-    return "resume or normal" if action == "pause" else "normal"
+def _ends_by(states: Sequence[RiskStateName]) -> str:
+    """The command that ends the strictest of these states; "" where none does."""
+    worst = reduce(stricter, states, RiskStateName.NORMAL)
+    if worst is RiskStateName.PAUSED:
+        return "resume or normal"
+    return "" if worst in _OPEN else "normal"
 
 
 def _order(order: Mapping[str, Any]) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.control import ControlUnavailableError
 from api.http.app import create_app
 from api.http.serving import listen, make_server
 from api.service import OperatorService
@@ -28,7 +29,10 @@ NEEDS_BROWSER = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
 ]
-STATES = {"halt": "HALTED", "pause": "PAUSED", "normal": "NORMAL", "resume": "NORMAL", "reduce_only": "REDUCE_ONLY"}
+STATES = {
+    **{"halt": "HALTED", "flatten": "HALTED", "pause": "PAUSED", "reduce_only": "REDUCE_ONLY"},
+    **{"normal": "NORMAL", "resume": "NORMAL"},
+}
 
 
 class Place:
@@ -39,6 +43,7 @@ class Place:
         self.url, self.doors = url, Doors(folder)
         self.doors.now = self.doors.now.replace(year=2100)  # the browser's cookie must not be old by its own clock
         self.taken: list[dict[str, Any]] = []
+        self.is_busy = False
         self._commits = 0
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
         self._streams = Streams(service, turn_s=0.1)
@@ -58,6 +63,8 @@ class Place:
 
     def _take(self, _actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
         """What an actor does: the register and the state in one commit."""
+        if self.is_busy:
+            raise ControlUnavailableError("There is no risk-manager just now; it is being restarted.")
         body = arguments[1]
         self.taken.append(body)
         register_command(self.url, method, arguments)

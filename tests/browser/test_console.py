@@ -126,6 +126,61 @@ def test_a_halt_is_given_by_its_word_and_shown_when_it_is_proven(watched: Watche
     place.taken.clear()
 
 
+def fill_in(page: Page, action: str) -> None:
+    """Reason and word of the dialog that is open."""
+    page.get_by_label("Reason, kept in the audit").fill("drill")
+    page.locator("dialog input").last.fill(action)
+
+
+def test_a_halt_that_is_not_taken_yet_is_sent_on_after_its_window_is_closed(watched: Watched, place: Place) -> None:
+    """A judge pressed Halt while the API was restarted, closed the window as it said he may, and there was no halt."""
+    page, place.is_busy = watched.page, True
+    page.keyboard.press("Shift+H")
+    fill_in(page, "halt")
+    page.locator("dialog footer button").last.click()
+    expect(page.locator("dialog .problem")).to_contain_text("sent again")
+    page.locator("dialog footer button").last.click()
+    expect(page.locator("dialog")).not_to_be_visible()
+    expect(page.locator(".band")).to_contain_text("SENDING")
+    assert place.taken == []
+    place.is_busy = False
+    expect(page.locator(".band")).to_contain_text("HALTED", timeout=PATIENCE_MS)
+    (command,) = place.taken
+    assert command["action"] == "halt"
+    place.taken.clear()
+    watched.errors[:] = [one for one in watched.errors if "503" not in one]
+
+
+def test_nothing_is_proven_by_a_preview_that_could_not_be_read(watched: Watched, place: Place) -> None:
+    """A judge saw "Flat: proven" in green while three engines were CLOSING: an empty list of states was all there."""
+    page = watched.page
+    page.evaluate("location.hash = '#/risk'")
+    page.route("**/control/preview*", lambda route: route.abort())
+    page.get_by_role("button", name="Flatten derivatives…").click()
+    expect(page.locator("dialog .problem")).to_contain_text("cannot be read")
+    fill_in(page, "flatten")
+    page.locator("dialog footer button").last.click()
+    page.locator("dialog li.done").first.wait_for()
+    page.wait_for_timeout(2_000)
+    assert page.locator("dialog.good").count() == 0
+    page.locator("dialog footer button").last.click()
+    place.taken.clear()
+    watched.errors[:] = [one for one in watched.errors if "ERR_FAILED" not in one]
+
+
+def test_without_a_stream_nothing_is_shown_as_normal(browser: Browser, place: Place) -> None:
+    """A judge blocked the stream: "Risk state is NORMAL" stood there, for an answer that had never come."""
+    found = Watched(browser, place)
+    for path in ("**/events/stream", "**/api/v1/overview"):
+        found.page.route(path, lambda route: route.abort())
+    found.page.goto(f"{place.address}/#link={place.doors.links.make()}")
+    found.page.locator(".sentence").wait_for()
+    expect(found.page.locator(".under")).to_contain_text("UNKNOWN")
+    expect(found.page.locator(".band")).to_contain_text("DISCONNECTED", timeout=PATIENCE_MS)
+    found.errors[:] = [one for one in found.errors if "ERR_FAILED" not in one]
+    found.close()
+
+
 def test_what_happens_at_the_system_is_seen_without_a_reload(watched: Watched, place: Place) -> None:
     """The planted defect is a page without its stream: the band would never come."""
     expect(watched.page.locator(".band.red")).to_have_count(0)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from api.views.preview import effect_of
+from api.views.preview import effect_of, machines_of
 from statemachines.limits.operator_actions import ACTIONS
 from statemachines.limits.operator_scopes import allowed_scopes, scopes_for
+from statemachines.risk.machine import SCOPE_ROWS, RiskMachine
 
 
 def order(name: str, engine: str = "trend-1", **changes: Any) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def names(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def test_a_halt_of_everything_cancels_entries_and_no_stop_and_no_sale() -> None:
-    found = effect_of("halt", "GLOBAL", ORDERS, POSITIONS, {})
+    found = effect_of("halt", "GLOBAL", ORDERS, POSITIONS, machines_of([]))
     assert names(found["orders_cancelled"]) == ["entry", "tranche", "pair"]
     assert names(found["orders_kept"]) == ["stop", "sale"]
     assert found["positions_closed"] == [] and found["positions_kept"] == POSITIONS
@@ -43,38 +44,72 @@ def test_a_halt_of_everything_cancels_entries_and_no_stop_and_no_sale() -> None:
 
 
 def test_a_flatten_of_all_derivatives_closes_positions_and_leaves_core_alone() -> None:
-    found = effect_of("flatten", "GLOBAL", ORDERS, POSITIONS, {})
+    found = effect_of("flatten", "GLOBAL", ORDERS, POSITIONS, machines_of([]))
     assert found["positions_closed"] == POSITIONS and found["positions_kept"] == []
-    assert "core-hodl" not in found["engines"] and names(found["orders_cancelled"]) == ["entry", "pair"]
+    assert "core-hodl" not in found["engines"]
+    assert names(found["orders_cancelled"]) == ["entry", "stop", "pair"], "the stops too, once it is flat"
     assert {one["scope"] for one in found["states"]} == set(scopes_for("flatten", "GLOBAL"))
 
 
 def test_of_one_engine_only_its_own() -> None:
-    found = effect_of("pause", "trend-1", ORDERS, POSITIONS, {})
+    found = effect_of("pause", "trend-1", ORDERS, POSITIONS, machines_of([]))
     assert names(found["orders_cancelled"]) == ["entry"] and names(found["orders_kept"]) == ["stop"]
     assert found["positions_kept"] == POSITIONS[:1] and found["ends_by"] == "resume or normal"
 
 
+def given(*commands: tuple[str, str]) -> dict[str, RiskMachine]:
+    """Machines to which these commands were given, as their rows have them."""
+    machines = machines_of([])
+    for action, scope in commands:
+        for one in scopes_for(action, scope):
+            machines[one].operator(action, "alice", "drill", 1)
+    rows = [
+        {"key": f"scope:{scope}", "state": machine.state.value, "schema": SCOPE_ROWS.schema, "data": machine.to_data()}
+        for scope, machine in machines.items()
+    ]
+    return machines_of(rows)
+
+
 @pytest.mark.parametrize(
-    ("action", "before", "after"),
+    ("action", "earlier", "before", "after"),
     [
-        ("pause", "HALTED", "HALTED"),
-        ("reduce_only", "CAUTION", "REDUCE_ONLY"),
-        ("resume", "PAUSED", "NORMAL"),
-        ("resume", "HALTED", "HALTED"),
-        ("normal", "HALTED", "NORMAL"),
+        ("pause", "halt", "HALTED", "HALTED"),
+        ("reduce_only", "halt", "HALTED", "REDUCE_ONLY"),
+        ("reduce_only", "pause", "PAUSED", "PAUSED"),
+        ("resume", "pause", "PAUSED", "NORMAL"),
+        ("resume", "halt", "HALTED", "HALTED"),
+        ("normal", "halt", "HALTED", "NORMAL"),
     ],
 )
-def test_no_command_but_normal_and_the_end_of_a_pause_makes_a_state_less_strict(
-    action: str, before: str, after: str
+def test_the_state_afterwards_is_what_the_risk_managers_machine_comes_to(
+    action: str, earlier: str, before: str, after: str
 ) -> None:
-    found = effect_of(action, "GLOBAL", ORDERS, [], {"GLOBAL": before})
+    """A judge saw previews by a rule of their own: a command that loosened a halt was shown as keeping it."""
+    machines = given((earlier, "GLOBAL"))
+    found = effect_of(action, "GLOBAL", ORDERS, [], machines)
     assert found["states"][0] == {"scope": "GLOBAL", "before": before, "after": after}
+    truth = given((earlier, "GLOBAL"), (action, "GLOBAL"))["GLOBAL"].state
+    assert truth == after
     if action in ("resume", "normal"):
         assert found["orders_cancelled"] == []
+
+
+def test_a_pause_of_what_is_halted_ends_by_normal() -> None:
+    assert effect_of("pause", "GLOBAL", [], [], given(("halt", "GLOBAL")))["ends_by"] == "normal"
+
+
+def test_what_stays_in_force_by_another_scope_is_named() -> None:
+    """Back to normal for everything leaves the engines that a flatten has halted; resume of an engine leaves GLOBAL."""
+    found = effect_of("normal", "GLOBAL", [], [], given(("flatten", "GLOBAL")))
+    left = {
+        one["engine"] for one in found["engines_after"] if one["state"] == "HALTED" and one["scope"] == one["engine"]
+    }
+    assert left == {"trend-1", "trend-2", "funding"}
+    (one,) = effect_of("resume", "trend-1", [], [], given(("pause", "GLOBAL")))["engines_after"]
+    assert (one["state"], one["scope"]) == ("PAUSED", "GLOBAL")
 
 
 def test_every_command_has_its_preview() -> None:
     for action in ACTIONS:
         for scope in allowed_scopes(action):
-            assert effect_of(action, scope, ORDERS, POSITIONS, {})["effect"], (action, scope)
+            assert effect_of(action, scope, ORDERS, POSITIONS, machines_of([]))["effect"], (action, scope)

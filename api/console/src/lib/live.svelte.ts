@@ -19,17 +19,20 @@ class Live {
   failures = $state(0)
 
   private source: EventSource | null = null
+  private startedAt = 0
   private listeners = new Map<Kind, Set<Listener>>()
   private timer: ReturnType<typeof setInterval> | null = null
   private seen = new Set<string>()
 
   get ageS(): number | null { return this.heardAt ? Math.max(0, (this.now - this.heardAt) / 1000) : null }
-  get isStale(): boolean { return this.heardAt !== 0 && this.now - this.heardAt > STALE_MS }
-  get isDisconnected(): boolean { return this.failures > 0 && !this.isOpen && this.isStale }
+  /** Nothing was heard for too long, or never since the start. */
+  get isStale(): boolean { return this.startedAt !== 0 && this.now - Math.max(this.heardAt, this.startedAt) > STALE_MS }
+  get isDisconnected(): boolean { return this.isStale && (this.failures > 0 || this.state === null) }
 
   start(): void {
     if (this.source) return
     this.timer ??= setInterval(() => this.tick(), 1000)
+    this.startedAt ||= Date.now()
     const source = new EventSource('/api/v1/events/stream')
     this.source = source
     source.onopen = () => { this.isOpen = true; this.failures = 0; this.heard() }
@@ -61,6 +64,7 @@ class Live {
     this.timer = null
     this.state = null
     this.heardAt = 0
+    this.startedAt = 0
   }
 
   /** Be called for each event of a kind; ends with the function that it returns. */
@@ -82,8 +86,9 @@ class Live {
   private async tick(): Promise<void> {
     this.now = Date.now()
     if (!this.source) this.start()
-    // A calm stream says nothing to this script (comments are invisible to it): the overview is the sign of life.
-    if (this.isOpen && this.now - this.heardAt > 5000) {
+    // A calm stream says nothing to this script (comments are invisible to it), and a proxy may hold a stream back: the
+    // overview is the sign of life.
+    if (this.now - Math.max(this.heardAt, this.startedAt) > 5000) {
       try { this.state = { ...(this.state ?? {}), ...(await get('overview')) }; this.heard() } catch { this.failures += 1 }
     }
   }

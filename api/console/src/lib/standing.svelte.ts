@@ -8,6 +8,7 @@ export const STRICTNESS = ['NORMAL', 'CAUTION', 'PAUSED', 'REDUCE_ONLY', 'HALTED
 export const stricter = (a: string, b: string): string => (STRICTNESS.indexOf(a) >= STRICTNESS.indexOf(b) ? a : b)
 
 export function worstState(): string {
+  if (!live.state) return 'UNKNOWN'
   return ((live.state?.engines ?? []) as Row[]).map((one) => one.risk_state as string).reduce(stricter, 'NORMAL')
 }
 
