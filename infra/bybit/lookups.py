@@ -113,7 +113,7 @@ class LookUps:
 
     def _transfer_rows(self, account: Account, request: LookUpTransfer) -> list[Row]:
         """The rows with the transfer's id since it was requested, in windows the exchange allows. Without a window it
-        lists the past 7 days, whatever the id: an older transfer would be absent for ever."""
+        lists the past 7 days, whatever the id: an older transfer would never be found."""
         windows = self._windows(request.since_ms)
         return [row for window in windows for row in self._listed(account, request.transfer_id, window)]
 
