@@ -81,6 +81,7 @@ class Money:
                 self._queries.rows(money.REALISED, engine=engine, from_ms=span.from_ms, to_ms=span.to_ms),
                 period,
                 span.from_ms,
+                {row["engine"]: row["day_ms"] for row in self._queries.rows(money.FIRST_DAYS)},
             )
         )
 

@@ -32,12 +32,15 @@ PERIODS: Mapping[str, Callable[[int], str]] = {
 """A day's period by name."""
 
 
-def by_period(days: Sequence[Row], realised: Iterable[Row], period: str, from_ms: int) -> list[dict[str, Any]]:
+def by_period(
+    days: Sequence[Row], realised: Iterable[Row], period: str, from_ms: int, first_ms: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """One row per period and engine, newest first. `days` are records of the days since `from_ms`, and of the one
     before; `realised` has `engine`, `day_ms`, `fills`, `realised_usdt`.
 
-    Profit is what equity changed by without the flows; a day before which nothing is on record has none, and
-    `days_counted` says how many days have.
+    Profit is what equity changed by without the flows. On an engine's first day ever (`first_ms`) there was nothing
+    before: what came in is a flow of that day. Another day without a close before has no profit, and `days_counted`
+    says how many days have one.
     """
     label = PERIODS[period]
     closes = {(row["engine"], row["day_ms"]): row["equity_usdt"] for row in days}
@@ -48,7 +51,7 @@ def by_period(days: Sequence[Row], realised: Iterable[Row], period: str, from_ms
         engine, day_ms = row["engine"], row["day_ms"]
         entry = found.setdefault((label(day_ms), engine), _empty(label(day_ms), engine, row))
         entry["first_day_ms"], entry["days"] = day_ms, entry["days"] + 1  # the records come newest first
-        before = closes.get((engine, day_ms - DAY_MS))
+        before = ZERO if first_ms.get(engine) == day_ms else closes.get((engine, day_ms - DAY_MS))
         if before is not None:
             entry["profit_usdt"] += row["equity_usdt"] - before - row["flow_usdt"]
             entry["days_counted"] += 1

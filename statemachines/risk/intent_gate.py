@@ -9,7 +9,7 @@ from typing import Any
 from statemachines.commands import Commands, Send
 from statemachines.intent_ids import parse_intent_id
 from statemachines.limits.slices import slice_of
-from statemachines.messages.orders import Approved, Fill, Intent, OrderDenied, Withdraw
+from statemachines.messages.orders import Approved, Fill, Intent, MoveStop, OrderDenied, Withdraw
 from statemachines.risk.checks import Verdict, judge
 from statemachines.risk.duplicates import RepeatWindow
 from statemachines.risk.intent_verdict import IntentVerdict
@@ -87,7 +87,7 @@ class IntentGate:
             intent.symbol,
             intent.side,
             quantity,
-            intent.reference_price,
+            intent.trigger_price or intent.reference_price,  # a stop is decided at its trigger
             intent.reduce_only,
             verdict.is_reducing,
         )
@@ -138,6 +138,12 @@ class IntentGate:
         left = max(Decimal(0), open_intent.remaining - fill.quantity)
         self._keep(open_intent._replace(remaining=left))
         return open_intent.price
+
+    def take_move(self, body: MoveStop) -> None:
+        """A stop has another trigger from now on: that is the price it was decided at."""
+        moved = self._open.get(body.intent_id)
+        if moved is not None and body.trigger_price is not None:
+            self._keep(moved._replace(price=body.trigger_price))
 
     def take_done(self, intent_id: str) -> None:
         """The intent has ended: it no longer counts as exposure."""

@@ -269,8 +269,10 @@ class RiskManagerLogic:
 
     def _forward(self, body: Withdraw | MoveStop) -> Commands:
         """Cancels and stop moves are never refused; the order manager carries them out."""
-        data = {"intent_id": body.intent_id}
-        note = Remark(str(body.engine), body.KIND, body.reason, data)
+        if isinstance(body, MoveStop):
+            self._gate.take_move(body)
+            self._touch(*gate_rows(body.engine))
+        note = Remark(str(body.engine), body.KIND, body.reason, {"intent_id": body.intent_id})
         return [note, Send(body, to=(ActorName.ORDER_MANAGER,))]
 
     def _fill(self, fill: Fill, now_ms: int) -> Commands:

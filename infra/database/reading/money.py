@@ -8,6 +8,8 @@ DAYS: LiteralString = """
 SELECT * FROM performance WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)
     AND day_ms >= %(from_ms)s AND day_ms < %(to_ms)s ORDER BY day_ms DESC, engine"""
 
+FIRST_DAYS: LiteralString = "SELECT engine, min(day_ms) AS day_ms FROM performance GROUP BY engine"
+
 REALISED: LiteralString = """
 SELECT engine, executed_ms / 86400000 * 86400000 AS day_ms, count(*) AS fills, sum(realized_pnl) AS realised_usdt
 FROM executions WHERE executed_ms >= %(from_ms)s AND executed_ms < %(to_ms)s

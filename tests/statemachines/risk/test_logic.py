@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -179,6 +180,26 @@ def test_withdraw_and_stop_moves_are_never_refused() -> None:
     for body in (withdraw, move):
         (send,) = sends(world.tell(body, T0, "trend-1"), body.KIND)
         assert send.to == (ActorName.ORDER_MANAGER,)
+
+
+@pytest.mark.parametrize("moved_to", [None, "950"])
+def test_a_stop_is_decided_at_its_trigger_wherever_it_was_moved(moved_to: str | None) -> None:
+    """P4: a stop at 900 that fills at 899 has slipped by 1; against the entry's close the whole loss was slippage."""
+    world = World().open()
+    entry = intent(1)
+    world.tell(entry, T0)
+    world.tell(fill(entry, T0, "1", "1", "14000"), T0)
+    trigger = Decimal(900)
+    stop = intent(2, side=Side.SELL, style="stop", trigger_price=trigger, reduce_only=True, purpose="stop")
+    world.tell(stop, T0)
+    if moved_to is not None:
+        trigger = Decimal(moved_to)
+        move = MoveStop(intent_id=stop.intent_id, engine=stop.engine, trigger_price=trigger, reason="TR-6: higher")
+        world.tell(move, T0)
+    world.tell(fill(stop, T0 + 1, "1", "0", "14899", price=str(trigger - 1)), T0 + 1)
+    close(world, 1)
+    found = [fact for fact in facts(world.log, "performance") if fact.engine == "trend-1"]
+    assert found[-1].slippage_usdt == 1
 
 
 def test_denied_goes_to_the_engine_and_is_counted_by_the_orchestrator() -> None:
