@@ -77,10 +77,9 @@ def effect_of(
     set_to = scopes_for(action, scope)
     engines = [str(engine) for engine in ENGINES if GLOBAL_SCOPE in set_to or str(engine) in set_to]
     before = {one: machines[one].state for one in SCOPES}
-    for one in set_to:
-        machines[one].operator(action, "operator", "a preview", 0)
+    after = {one: _taken(machines[one], action) for one in set_to}
     own = [order for order in orders if order["engine"] in engines]
-    takes_risk_away = action in RESTRICTS and any(machines[one].state not in _OPEN for one in set_to)
+    takes_risk_away = action in RESTRICTS and any(state not in _OPEN for state in after.values())
     kept = [] if action == FLATTEN else [order for order in own if not takes_risk_away or _only_reduces(order)]
     held = [one for one in positions if one["engine"] in engines]
     return {
@@ -88,14 +87,20 @@ def effect_of(
         "scope": scope,
         "effect": EFFECTS[action],
         "engines": engines,
-        "states": [{"scope": one, "before": before[one], "after": machines[one].state} for one in set_to],
+        "states": [{"scope": one, "before": before[one], "after": after[one]} for one in set_to],
         "engines_after": [_in_force(engine, machines) for engine in engines],
         "orders_cancelled": [_order(order) for order in own if order not in kept],
         "orders_kept": [_order(order) for order in kept],
         "positions_closed": held if action == FLATTEN else [],
         "positions_kept": [] if action == FLATTEN else held,
-        "ends_by": _ends_by([machines[one].state for one in set_to]),
+        "ends_by": _ends_by(list(after.values())),
     }
+
+
+def _taken(machine: RiskMachine, action: str) -> RiskStateName:
+    """The state that the command leads to. What the machine would note is not kept: nothing happens."""
+    _ = machine.operator(action, "operator", "a preview", 0)
+    return machine.state
 
 
 _OPEN = frozenset({RiskStateName.NORMAL, RiskStateName.CAUTION})

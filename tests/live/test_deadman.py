@@ -75,7 +75,9 @@ def _judge(system: Started, url: str, keys: Any, capsys: pytest.CaptureFixture[s
     # Replaced when it dies, as everything else is.
     (switch,) = system.processes(SWITCH)
     os.kill(switch.pid, signal.SIGKILL)
-    replaced = system.wait("its replacement", lambda: [one for one in system.processes(SWITCH) if one != switch], 30)
+    replaced = system.wait(
+        "its replacement", lambda: [one for one in system.processes(SWITCH) if one.pid != switch.pid], 30
+    )
     system.wait("an alert", lambda: any("dead-man switch had died" in text for text in system.alerts()), 30)
 
     stem = f"BYBIT_{ACCOUNT.replace('-', '_')}"
