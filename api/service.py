@@ -18,7 +18,7 @@ from api.overview import actor_row, engine_rows, market_view
 from api.snapshot import SnapshotSource
 from api.views.arguments import BadValueError, UnknownNameError
 from api.views.installation import Installation
-from api.views.lists import ACTORS, ENGINE_NAMES, OPEN_STATES, Lists, actor_name, open_orders
+from api.views.lists import ACTORS, ENGINE_NAMES, Lists, actor_name, open_orders
 from api.views.market import Market
 from api.views.money import Money
 from api.views.preview import Preview
@@ -56,7 +56,7 @@ class OperatorService:
         self.money = Money(self.reading)
         self.market = Market(self.reading)
         self.installation = Installation(self.reading)
-        self.preview = Preview(self.reading, OPEN_STATES)
+        self.preview = Preview(self.reading, self.money)
         self._source = source
         self._market_label = market_label
         self._is_simulated = is_simulated

@@ -13,13 +13,13 @@ from api.views.reading import PageRequest, Reading, Row, place_of
 from infra.database.reading import market
 from statemachines.market_data.parameters import INTERVALS
 from statemachines.orchestration.capital import ALLOCATION_KEY
-from statemachines.values import LINEAR, SPOT, ActorName
+from statemachines.values import DAILY, DAY_MS, HOUR_MS, HOURLY, LINEAR, SPOT, ActorName
 
 CATEGORIES = frozenset({LINEAR, SPOT})
 STOPPED_ENGINES = [str(ActorName.TREND_1), str(ActorName.TREND_2)]
 """The engines that keep a stop at the exchange (TR-5)."""
 
-LENGTH_MS = {"60": 3_600_000, "D": 86_400_000}
+LENGTH_MS = {HOURLY: HOUR_MS, DAILY: DAY_MS}
 
 
 class Market:

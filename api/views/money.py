@@ -39,9 +39,10 @@ class Money:
 
     async def positions(self) -> list[Row]:
         """Derivative positions that are not flat, with mark, unrealised profit, stop, liquidation and margin."""
-        return await self._reading.rows(self._positions)
+        return await self._reading.rows(self.positions_now)
 
-    def _positions(self) -> list[Row]:
+    def positions_now(self) -> list[Row]:
+        """The same; blocks, and raises QueryUnavailableError."""
         return position_views(
             self._queries.positions(),
             self._queries.portfolio(),
@@ -64,7 +65,7 @@ class Money:
             {Account(name): AccountView.model_validate(one) for name, one in data["accounts"].items()},
             {key: Decimal(price) for key, price in data["prices"].items()},
             portfolio["equity_usdt"],
-            self._positions(),
+            self.positions_now(),
         )
         return limit_views(known)
 

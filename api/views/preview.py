@@ -12,14 +12,13 @@ from typing import Any, LiteralString
 
 from api.views.arguments import BadValueError, one_of
 from api.views.lists import open_orders
-from api.views.positions import position_views
+from api.views.money import Money
 from api.views.reading import Reading, Row
-from infra.database.reading import money
 from statemachines.actor_logic import StateRow
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, EFFECTS, FLATTEN
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, scopes_for, why_not
-from statemachines.risk.machine import SCOPE_ROWS, RiskMachine, RiskStateName, stricter
+from statemachines.risk.machine import NO_NEW_RISK, SCOPE_ROWS, RiskMachine, RiskStateName, stricter
 from statemachines.state_store import StateDialect
 from statemachines.values import ENGINES, SPOT, ActorName
 
@@ -30,10 +29,10 @@ SELECT key, state, schema, data FROM machine_states WHERE actor = 'risk-manager'
 class Preview:
     """Raises BadValueError and DatabaseAwayError."""
 
-    def __init__(self, reading: Reading, open_states: Sequence[str]) -> None:
+    def __init__(self, reading: Reading, money: Money) -> None:
         self._reading = reading
         self._queries = reading.queries
-        self._open_states = list(open_states)
+        self._money = money
 
     async def control(self, action: str, scope: str) -> Row:
         """The command's effect on orders, positions and states as they are."""
@@ -45,14 +44,8 @@ class Preview:
         return found
 
     def _look(self, action: str, scope: str) -> Row:
-        positions = position_views(
-            self._queries.positions(),
-            self._queries.portfolio(),
-            self._queries.rows(money.STOPS, states=self._open_states),
-            self._queries.rows(money.INSTRUMENTS),
-        )
         machines = machines_of(self._queries.rows(MACHINES, prefix=f"{SCOPE_ROWS.prefix}%"))
-        return effect_of(action, scope, open_orders(self._queries), positions, machines)
+        return effect_of(action, scope, open_orders(self._queries), self._money.positions_now(), machines)
 
 
 def machines_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, RiskMachine]:
@@ -79,7 +72,7 @@ def effect_of(
     before = {one: machines[one].state for one in SCOPES}
     after = {one: _taken(machines[one], action) for one in set_to}
     own = [order for order in orders if order["engine"] in engines]
-    takes_risk_away = action in RESTRICTS and any(state not in _OPEN for state in after.values())
+    takes_risk_away = action in RESTRICTS and any(state in NO_NEW_RISK for state in after.values())
     kept = [] if action == FLATTEN else [order for order in own if not takes_risk_away or _only_reduces(order)]
     held = [one for one in positions if one["engine"] in engines]
     return {
@@ -103,9 +96,6 @@ def _taken(machine: RiskMachine, action: str) -> RiskStateName:
     return machine.state
 
 
-_OPEN = frozenset({RiskStateName.NORMAL, RiskStateName.CAUTION})
-
-
 def _in_force(engine: str, machines: Mapping[str, RiskMachine]) -> Row:
     """RM-2: the stricter of GLOBAL and the engine's own, and whose it is."""
     state = reduce(stricter, (machines[one].state for one in (GLOBAL_SCOPE, engine)))
@@ -123,7 +113,7 @@ def _ends_by(states: Sequence[RiskStateName]) -> str:
     worst = reduce(stricter, states, RiskStateName.NORMAL)
     if worst is RiskStateName.PAUSED:
         return "resume or normal"
-    return "" if worst in _OPEN else "normal"
+    return "normal" if worst in NO_NEW_RISK else ""
 
 
 def _order(order: Mapping[str, Any]) -> Row:

@@ -17,6 +17,7 @@ from statemachines.execution.fills import post
 from statemachines.execution.orders.staking_order_machine import StakingState
 from statemachines.execution.reconciliation.balances import BalanceCorrection
 from statemachines.execution.reconciliation.findings import Finding
+from statemachines.execution.records.transaction_records import YIELD_PREFIX
 from statemachines.ledger.exact import add
 from statemachines.ledger.postings import (
     UNEXPLAINED,
@@ -53,7 +54,7 @@ def wanted_coins(context: ExecutionContext) -> tuple[str, ...]:
 
 def yield_key(one: EarnYield) -> str:
     """The key under which a payment of yield is taken once."""
-    return f"earn-yield:{one.yield_id}"
+    return f"{YIELD_PREFIX}{one.yield_id}"
 
 
 def take_yields(context: ExecutionContext, snapshot: AccountSnapshot) -> None:
