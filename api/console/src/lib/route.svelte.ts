@@ -4,6 +4,9 @@ export const PAGES = ['overview', 'engine', 'decisions', 'orders', 'capital', 'r
 export type Page = (typeof PAGES)[number]
 export const ENGINES = ['core-hodl', 'trend-1', 'trend-2', 'funding', 'tactical'] as const
 
+/** Only these can be made flat (R3). */
+export const holdsDerivatives = (engine: string): boolean => ['trend-1', 'trend-2', 'funding'].includes(engine)
+
 interface Place { page: Page; name: string; query: Record<string, string> }
 
 export function placeOf(hash: string): Place {
