@@ -267,7 +267,8 @@ def test_planted_one_query_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_leap_of_market_time_after_the_command_is_no_time_that_the_engine_took() -> None:
     """Played back, the first instant after the command can be hours later: three critical alerts were raised and ended
     at once. A minute counts from there."""
-    world = Operated().open()
+    world = Operated()
+    world.open()
     world.deliver(command("flatten", TREND), sender="kit")
     later = T0 + 3 * HOUR_MS
     world.settle(later)
