@@ -51,6 +51,7 @@ class Api:
         from api.http.serving import listen, make_server
         from api.http.tls import certificate_of
         from api.logics import PolicyLogics
+        from api.policy_changes import Place
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
         from api.stream.events import Streams
@@ -84,6 +85,7 @@ class Api:
             find_dashboard(self._assembly.ray_dashboard),
             streams=self._streams,
             entrance=access.entrance,
+            policies=Place(self._assembly.database_url(self._name), config),
             demands_encryption=section.is_reached_from_elsewhere,
         )
         server = make_server(app, certificate, section.trusted_proxies)
