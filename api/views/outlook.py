@@ -15,7 +15,7 @@ from api.views.reading import Reading, Row
 from infra.database.reading import market
 from statemachines.actor_logic import StateRow
 from statemachines.facts import BarFact
-from statemachines.outlook import HasOutlook, Prospect, Term
+from statemachines.outlook.terms import HasOutlook, Prospect, Term
 from statemachines.policy.held import KEY as POLICY_KEY
 from statemachines.state_store import UnreadableRowError, cause_of
 from statemachines.values import ENGINES, ActorName

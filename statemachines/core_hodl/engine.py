@@ -32,7 +32,7 @@ from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.values import SPOT, Account, ActorName
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
-from statemachines.outlook import Term, all_hold
+from statemachines.outlook.terms import Term, all_hold
 from statemachines.values import DAY_MS, Instrument
 
 ZERO = Decimal(0)

@@ -42,7 +42,7 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.portfolio.volumes import HOURS
 from statemachines.values import HOURLY, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, ActorName, floor_to_step
 

@@ -19,7 +19,7 @@ from statemachines.funding.rules import (
 from statemachines.funding.state import Evaluation
 from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.limits.insurance_fund import is_insurance_fund_depleted
-from statemachines.outlook import all_hold
+from statemachines.outlook.terms import all_hold
 from statemachines.values import SECOND_MS, ActorName
 
 ZERO = Decimal(0)

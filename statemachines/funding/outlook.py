@@ -9,7 +9,7 @@ from statemachines.funding import rules
 from statemachines.funding.machine import FundingState
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.state import AssetRow
-from statemachines.outlook import Prospect, Term
+from statemachines.outlook.terms import Prospect, Term
 from statemachines.values import MINUTE_MS
 
 

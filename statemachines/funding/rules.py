@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from statemachines.funding.parameters import FundingParameters
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
-from statemachines.outlook import Term
+from statemachines.outlook.terms import Term
 from statemachines.values import DAY_MS, MINUTE_MS, Instrument, ceil_to_step, floor_to_step
 
 ZERO = Decimal(0)

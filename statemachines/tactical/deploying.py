@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from statemachines.limits.entry_gate import ScopeState, barring_scope, caution_factor
 from statemachines.messages.control import RunCycle
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.inactive_rules import source_alerts
 from statemachines.tactical.machine import TacticalState

@@ -18,7 +18,7 @@ from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.deploying import Deploying
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.intake import Intake

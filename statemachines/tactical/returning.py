@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from statemachines.commands import Alert, Send
 from statemachines.messages.accounts import TransferEnded, TransferWanted
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import ReturnState, TacticalState
 from statemachines.tactical.rules import ExitKind, exit_due, exit_terms, gain

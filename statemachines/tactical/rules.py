@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statemachines.indicators.vector import realised_volatility, to_decimal
-from statemachines.outlook import Term, all_hold
+from statemachines.outlook.terms import Term, all_hold
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import DAY_MS, HOUR_MS, Frozen
 

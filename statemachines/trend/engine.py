@@ -20,7 +20,7 @@ from statemachines.messages.control import CycleDone, FlattenOrdered, RiskState,
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveRefused, PositionUnprotected
-from statemachines.outlook import Prospect
+from statemachines.outlook.terms import Prospect
 from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.trend import decisions

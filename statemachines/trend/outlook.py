@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statemachines.outlook import PRICE_RANGE_ATR, Prospect
+from statemachines.outlook.terms import PRICE_RANGE_ATR, Prospect
 from statemachines.trend import rules
 from statemachines.trend.decisions import entry_barred
 from statemachines.trend.parameters import TrendParameters

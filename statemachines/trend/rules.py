@@ -9,7 +9,7 @@ from typing import NamedTuple
 from statemachines.indicators.window import DailyValues
 from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS, venue_maximum
-from statemachines.outlook import PRICE_RANGE_ATR, Side, Term, all_hold
+from statemachines.outlook.terms import PRICE_RANGE_ATR, Side, Term, all_hold
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 

@@ -9,7 +9,7 @@ import pytest
 
 from statemachines.core_hodl.engine import CoreHodlEngine
 from statemachines.funding.engine import FundingEngine
-from statemachines.outlook import Prospect, Side, Term, all_hold
+from statemachines.outlook.terms import Prospect, Side, Term, all_hold
 from statemachines.tactical.engine import TacticalEngine
 from statemachines.values import DAY_MS
 from tests.statemachines.core_hodl.world import ETH_UP, START, built_world

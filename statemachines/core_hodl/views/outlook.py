@@ -7,7 +7,7 @@ from decimal import Decimal
 from statemachines.core_hodl import rules
 from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.tranche_plans import planned_usdt
-from statemachines.outlook import Prospect, Term
+from statemachines.outlook.terms import Prospect, Term
 from statemachines.values import DAY_MS
 
 QUARTER_DAYS = Decimal(92)

@@ -21,7 +21,7 @@ from statemachines.limits.insurance_fund import InsuranceReading, is_insurance_f
 from statemachines.messages.accounts import TransferWanted
 from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.market import InsuranceSeen
-from statemachines.outlook import all_hold
+from statemachines.outlook.terms import all_hold
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, ActorName, Side
 from tests.statemachines.funding.synthetic import GOOD, PRICES, Market
 from tests.statemachines.harness import instrument
