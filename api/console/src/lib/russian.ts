@@ -89,7 +89,6 @@ export const russian: Record<string, string> = {
   'must stay at or above': 'должно быть не ниже',
   'caution at {value}': 'осторожность с {value}',
   'The five engines': 'Пять движков',
-  Table: 'Таблица',
   SENDING: 'ОТПРАВКА',
   '{action} of {scope} is not recorded yet; it is sent again until it is taken. {why}': '{action}, {scope}: ещё не записано; отправляется снова, пока не будет принято. {why}',
   'Still in force by another scope: {list}. Give the command for it too.': 'Остаётся в силе по другой области: {list}. Дайте команду и для неё.',
