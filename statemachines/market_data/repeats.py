@@ -54,8 +54,8 @@ def failing(pending: Pending, parameters: MarketDataParameters, why: str) -> Com
     if pending.tried != len(parameters.retry_delays_s):
         return []
     text = (
-        f"The request {pending.request.kind} failed {pending.tried} times: {why}. It is retried. No action is required; check "
-        "the connection and the exchange's status if it lasts."
+        f"The request {pending.request.kind} failed {pending.tried} times: {why}. It is retried. No action is required; "
+        "check connection and exchange if it lasts."
     )
     return [Alert("warning", "Market data cannot be read", text, READING)]
 
