@@ -157,7 +157,10 @@ def needed_of(route: APIRoute) -> Scope:
 
 def test_every_route_names_its_scope(app: FastAPI) -> None:
     found = {(method, path): needed_of(route) for method, path, route in _routes(app)}
-    assert {one for one, scope in found.items() if scope is Scope.CONTROL} == {("POST", "/api/v1/control")}
+    assert {one for one, scope in found.items() if scope is Scope.CONTROL} == {
+        ("POST", "/api/v1/control"),
+        ("POST", "/api/v1/alerts/{alert_id}/acknowledge"),
+    }
     assert {one for one, scope in found.items() if scope is Scope.ADMIN} == {
         ("POST", "/api/v1/ray-dashboard"),  # its token executes code
         ("GET", "/api/v1/sessions"),
