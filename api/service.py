@@ -22,6 +22,7 @@ from api.views.installation import Installation
 from api.views.lists import ACTORS, ENGINE_NAMES, Lists, actor_name, open_orders
 from api.views.market import Market
 from api.views.money import Money
+from api.views.notifications import Notifications
 from api.views.outlook import Outlook
 from api.views.preview import Preview
 from api.views.reading import DatabaseAwayError, Reading, Row
@@ -59,6 +60,7 @@ class OperatorService:
         self.money = Money(self.reading)
         self.market = Market(self.reading)
         self.installation = Installation(self.reading)
+        self.notifications = Notifications(self.reading)
         self.outlook = Outlook(self.reading, logics)
         self.preview = Preview(self.reading, self.money)
         self._source = source
@@ -148,6 +150,10 @@ class OperatorService:
     def operator_command(self, command_id: str) -> Row | None:
         """The command that this id belongs to; None when it is free. Blocks; raises QueryUnavailableError."""
         return self._queries.operator_command(command_id)
+
+    def alert(self, alert_id: str) -> Row | None:
+        """The alert of this number, with who has acknowledged it. Blocks; raises QueryUnavailableError."""
+        return self._queries.alert(alert_id)
 
     # --- inside ---
 
