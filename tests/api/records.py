@@ -99,7 +99,10 @@ def _write(store: PostgresStore) -> None:
     days = [performance_day(engine, day) for engine in ("trend-1", "total") for day in range(40)]
     account = {"account": "TREND-1", "equity_usdt": "15000.10", "cash_usdt": "15000.10", "coins": {}, "positions": {}}
     view = PortfolioFact(
-        version=1, market_ms=HOUR_MS, equity_usdt=Decimal("100000.00"), data={"accounts": {"TREND-1": account}}
+        version=1,
+        market_ms=HOUR_MS,
+        equity_usdt=Decimal("100000.00"),
+        data={"accounts": {"TREND-1": account}, "prices": {}},
     )
     Pen(store, "risk-manager").write(facts=[ALERT, summary, view, switch("GLOBAL", "CAUTION"), *days])
 

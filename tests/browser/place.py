@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 from api.control import ControlUnavailableError
 from api.http.app import create_app
 from api.http.serving import listen, make_server
+from api.policies import take_in_force
+from api.policy_changes import Place as PolicyPlace
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.stream.events import Streams
+from infra.config import EternalConfig
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
+from statemachines.facts import AcknowledgementFact, AlertFact, Fact
 from statemachines.values import ActorName
 from tests.api.access.doors import Doors
 from tests.api.records import register_command, write_history
@@ -40,6 +45,7 @@ class Place:
 
     def __init__(self, folder: Path, url: str) -> None:
         write_history(url)
+        take_in_force(url, EternalConfig())
         self.url, self.doors = url, Doors(folder)
         self.doors.now = self.doors.now.replace(year=2100)  # the browser's cookie must not be old by its own clock
         self.taken: list[dict[str, Any]] = []
@@ -53,6 +59,7 @@ class Place:
             self._take,
             entrance=self.doors.entrance,
             streams=self._streams,
+            policies=PolicyPlace(url, EternalConfig()),
         )
         listener = listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -65,6 +72,14 @@ class Place:
         """What an actor does: the register and the state in one commit."""
         if self.is_busy:
             raise ControlUnavailableError("There is no risk-manager just now; it is being restarted.")
+        if method == "acknowledge":
+            given = arguments[0]
+            self._write(
+                AcknowledgementFact(
+                    alert_id=given["alert_id"], who=given["who"], text=given["text"], acknowledged_at=datetime.now(UTC)
+                )
+            )
+            return
         body = arguments[1]
         self.taken.append(body)
         register_command(self.url, method, arguments)
@@ -72,9 +87,22 @@ class Place:
 
     def set_state(self, scope: str, state: Any) -> None:
         """The switch as the risk manager writes it."""
+        self._write(switch(scope, state))
+
+    def raise_alert(self, alert_id: str, severity: str, title: str) -> None:
+        """A condition that begins now, the newest of all."""
+        now_ms = 10**13 + self._commits
+        self._write(
+            AlertFact(
+                alert_id=alert_id, actor=ActorName.FUNDING, condition="drill", severity=severity, title=title,
+                text="what happened, what was done", state="open", market_ms=now_ms, changed_ms=now_ms,
+            )
+        )  # fmt: skip
+
+    def _write(self, fact: Fact) -> None:
         self._commits += 1
         store = PostgresStore(self.url)
-        Pen(store, f"writer-{self._commits}").write(facts=[switch(scope, state)])
+        Pen(store, f"writer-{self._commits}").write(facts=[fact])
         store.close()
 
     def close(self) -> None:

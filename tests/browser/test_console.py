@@ -208,3 +208,23 @@ def test_on_a_phone_nothing_is_cut_and_the_halt_is_there(browser: Browser, place
         assert wide <= 0, f"{name} scrolls sideways by {wide} px"
         expect(found.page.locator("button.halt")).to_be_visible()
     found.close()
+
+
+def test_an_alert_is_acknowledged_and_no_longer_asks_for_anything(watched: Watched, place: Place) -> None:
+    place.raise_alert("drill:1", "critical", "the drill has begun")
+    page = watched.page
+    expect(page.locator(".expected")).to_contain_text("the drill has begun")
+    page.get_by_role("button", name="Acknowledge: the drill has begun").click()
+    expect(page.locator(".expected")).not_to_contain_text("the drill has begun")
+    expect(page.locator(".alerts")).to_contain_text("acknowledged by operator")
+
+
+def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:
+    """Nothing is sent by Enter, and without the trial there is no button that records."""
+    page = watched.page
+    page.evaluate("location.hash = '#/risk'")
+    page.get_by_label("Settings to change, one a line").fill("risk.moods=1")
+    expect(page.get_by_role("button", name="Record as version")).to_have_count(0)
+    page.get_by_role("button", name="What would it do").click()
+    expect(page.get_by_role("alert")).to_contain_text("moods")
+    watched.errors[:] = [one for one in watched.errors if "422" not in one]

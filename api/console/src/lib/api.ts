@@ -58,5 +58,6 @@ export const logIn = async (body: { token?: string; code?: string; link?: string
 export const giveCode = async (code: string): Promise<Standing> => begun(await send('POST', 'session/code', { code }))
 export const logOut = async (): Promise<void> => { await send('DELETE', 'session') }
 
+export const acknowledge = (alertId: string): Promise<Row> => post(`alerts/${encodeURIComponent(alertId)}/acknowledge`, {})
 export interface Command { action: string; scope: string; reason: string; command_id: string }
 export const command = (given: Command): Promise<Row> => post('control', given)
