@@ -171,6 +171,7 @@ def test_a_profile_that_trades_elsewhere_is_refused(tmp_path: Path, typed: Calla
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.soak
 def test_a_folder_without_sol_trades_what_there_is(tmp_path: Path) -> None:
     """It ended with a traceback at the first hour: the bars of every symbol were asked for, listed or not."""
     (tmp_path / "history").mkdir()

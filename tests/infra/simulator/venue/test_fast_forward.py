@@ -49,7 +49,7 @@ def _both_ways(market: Market, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(passed)
 
 
-@pytest.mark.parametrize(("seed", "days"), [(2, 20), pytest.param(5, 40, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("seed", "days"), [(2, 10), pytest.param(5, 40, marks=pytest.mark.soak)])
 def test_a_run_is_the_same_as_with_every_hour_shown(seed: int, days: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hours = _both_ways(synthetic(days, seed), monkeypatch)
     assert 0 < hours < days * 24, "neither all nor nothing may be passed over, or nothing is proven"
