@@ -32,6 +32,10 @@ class RunningError(OperatorError):
     """No system runs on this data folder, or another one already does."""
 
 
+class NothingRunsError(RunningError):
+    """No system runs on this data folder."""
+
+
 @contextlib.contextmanager
 def write_pid(data_folder: Path) -> Iterator[None]:
     """Hold the data folder and leave our process id where `stop` finds it. The hold is a lock, which ends with the
@@ -92,7 +96,7 @@ def stop_running(data_folder: Path) -> str:
                 f"No system runs on {data_folder}, but the dead-man switch of a run that had ended without order was "
                 "still at work; it has ended. Entry orders that it had not cancelled yet are still open."
             )
-        raise RunningError(f"No system runs on {data_folder}; nothing was stopped.")
+        raise NothingRunsError(f"No system runs on {data_folder}; nothing was stopped.")
     since = begun(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)
@@ -168,5 +172,5 @@ def database_url(config: EternalConfig, role: str = "eternal_reader") -> str:
     except (OSError, ValueError):
         password = ""
     if port is None or not password:
-        raise RunningError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
+        raise NothingRunsError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
     return f"postgresql://{role}:{password}@{HOST}:{port}/{DATABASE}"

@@ -18,7 +18,9 @@ Kind = Annotated[
     str | None, Query(description="a kind of message; absent: all", json_schema_extra={"enum": sorted(BODIES)})
 ]
 
-Action = Annotated[str, Query(json_schema_extra={"enum": list(ACTIONS)})]
+Action = Annotated[
+    str, Query(description="what `POST /api/v1/control` would be given", json_schema_extra={"enum": list(ACTIONS)})
+]
 Scope = Annotated[str, Query(description="GLOBAL or an engine", json_schema_extra={"enum": list(SCOPES)})]
 
 
