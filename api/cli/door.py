@@ -48,15 +48,17 @@ def give_directly(place: Place, config_file: Path | None, body: Mapping[str, Any
     action = str(body["action"])
     if action not in RESTRICTS:
         raise DoorClosedError(
-            f"{action} is not one of {', '.join(RESTRICTS)}; what permits more risk ({EFFECTS[action]}) waits for the "
-            "interface."
+            f"Only {', '.join(RESTRICTS)} can be given to the database directly; {action} ({EFFECTS[action]}) was not "
+            "given and waits for the interface."
         )
     config = load_config({"data_folder": str(place.data_folder)}, (), config_file)
     try:
         held = HeldCommands(database_url(config, APPLICATION))
         queries = Queries(database_url(config, READER))
     except (OperatorError, OSError) as error:
-        raise DoorClosedError(f"this user has no credential of the database: {error}") from error
+        raise DoorClosedError(
+            f"The command was not given to the database directly either: this user has no credential of it ({error})"
+        ) from error
     try:
         return _give(held, queries, config, ControlRequest.model_validate(body))
     except ValidationError as error:
@@ -67,7 +69,7 @@ def give_directly(place: Place, config_file: Path | None, body: Mapping[str, Any
     except CommandIdTakenError as error:
         raise OperatorError(error.sentence) from error
     except ControlUnavailableError as error:
-        raise DoorClosedError(str(error)) from error
+        raise DoorClosedError(f"The command was not given to the database directly either: {error}") from error
     finally:
         held.close()
         queries.close()

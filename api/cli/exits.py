@@ -54,7 +54,7 @@ def exit_code_of(error: Exception) -> ExitCode:
 def sentence_of(error: Exception) -> str:
     """What is said of it."""
     if isinstance(error, UnansweredError):
-        return f"The interface does not answer: {error}."
+        return f"The interface does not answer: {str(error).rstrip('.')}."
     return error.sentence if isinstance(error, RefusedError) else str(error)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from api.client.errors import RefusedError, StrangeAnswerError, UnansweredError
+from api.client.errors import RefusedError, StrangeAnswerError, UnansweredError, UnreachedError
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class HttpCalls:
         try:
             connection = self._connection()
         except (OSError, ValueError) as error:
-            raise UnansweredError(f"the certificate {self.certificate} cannot be read ({error})") from error
+            raise UnreachedError(f"the certificate {self.certificate} cannot be read ({error})") from error
         try:
             headers = {**self.headers(), "Content-Type": "application/json", "Connection": "close"}
             base = urlsplit(self.url).path.rstrip("/")
@@ -85,7 +85,7 @@ class HttpCalls:
             response = connection.getresponse()
             return response.status, response.read(LONGEST_ANSWER)
         except ConnectionRefusedError as error:
-            raise UnansweredError(
+            raise UnreachedError(
                 "nothing listens there now: the system is still starting, or the API is restarted"
             ) from error
         except TimeoutError as error:

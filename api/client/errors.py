@@ -7,6 +7,10 @@ class UnansweredError(Exception):
     """The interface does not answer; the text says why, without a full stop."""
 
 
+class UnreachedError(UnansweredError):
+    """Nothing was sent: nothing listens there, or what is needed to send it is missing."""
+
+
 class StrangeAnswerError(UnansweredError):
     """Something answers that is not this interface, or one of another version."""
 

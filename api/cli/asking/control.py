@@ -16,7 +16,7 @@ from api.cli.asking.output import Column, instant, print_json, print_list
 from api.cli.asking.way import Way
 from api.cli.days import OptionError
 from api.client import models
-from api.client.errors import RefusedError, UnansweredError
+from api.client.errors import RefusedError, UnansweredError, UnreachedError
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
 from statemachines.limits.operator_scopes import allowed_scopes, why_not
 
@@ -97,22 +97,22 @@ def give(way: Way, action: str, scope: str, reason: str, command_id: str | None 
             raise
         raise RefusedError(error.status, f"{error.sentence} {again}", error.field) from error
     except UnansweredError as error:
-        place = way.place
-        if place is None:
-            raise UnansweredError(
-                f"{error}; whether the command is in force is not known: `eternal status` shows it. {again}"
-            ) from error
-        from api.cli.door import DoorClosedError, give_directly
-
-        try:
-            text = give_directly(place, way.asked.config_file, dict(body))
-        except DoorClosedError as closed:
-            raise UnansweredError(
-                f"{error}; whether the command is in force is not known: `eternal status` shows it. {again}. The "
-                f"command was not given to the database directly either: {closed}"
-            ) from closed
-        return Given(f"The interface does not answer ({error}). {text}", name, "database")
+        return _directly(way, dict(body), error, again)
     return Given(answer["text"], answer["command_id"], "interface")
+
+
+def _directly(way: Way, body: dict[str, object], error: UnansweredError, again: str) -> Given:
+    known = isinstance(error, UnreachedError)
+    fate = "" if known else f" Whether the command is in force is not known: `eternal status` shows it. {again}"
+    if way.place is None:
+        raise UnansweredError(f"{error}. {'The command was not given.' if known else fate.strip()}") from error
+    from api.cli.door import DoorClosedError, give_directly
+
+    try:
+        text = give_directly(way.place, way.asked.config_file, body)
+    except DoorClosedError as closed:
+        raise UnansweredError(f"{error}. {closed}{fate}") from closed
+    return Given(f"The interface does not answer ({error}). {text}", str(body["command_id"]), "database")
 
 
 def user_name() -> str:

@@ -31,7 +31,8 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 FILL_COLUMNS = (
     Column("Executed", is_whole=True), Column("Engine", is_wide=True), Column("Symbol"), Column("Side"),
-    Column("Quantity", True), Column("Price", True), Column("Fee", True), Column("Realised USDT", True, True), Column("Maker", is_wide=True),
+    Column("Quantity", True), Column("Price", True), Column("Fee", True), Column("Realised USDT", True, True),
+    Column("Maker", is_wide=True),
     Column("Order"),
 )  # fmt: skip
 POSITION_COLUMNS = (

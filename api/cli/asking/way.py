@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from api.cli.status import NothingRunsError, running_pid
 from api.client.calls import CODE_HEADER, HttpCalls
-from api.client.errors import UnansweredError
+from api.client.errors import UnreachedError
 from api.client.operations import Operations
 from api.running_system import Place, find_place
 from api.text import quoted
@@ -111,7 +111,7 @@ class Way:
         demand_running(place)
         port = read_port(place.data_folder / PORT_FILE)
         if port is None:
-            raise UnansweredError(
+            raise UnreachedError(
                 f"the system is still starting: its port is not in {place.data_folder / PORT_FILE} yet"
             )
         token = self._given.get("token")
