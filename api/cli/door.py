@@ -8,7 +8,6 @@ one that asks or commands which does.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,11 @@ from pydantic import ValidationError
 
 from actors.runtime.ports import StoreUnavailableError
 from api.access.register import OWNER
-from api.cli.status import database_url
 from api.control import CommandIdTakenError, CommandService, ControlRequest, ControlUnavailableError
-from api.running_system import Place
+from api.running_system import Place, find_database
 from api.views.arguments import BadValueError
-from infra.config import EternalConfig, load_config
 from infra.database.queries import Queries
 from infra.database.registers import HeldCommands
-from infra.database.roles import APPLICATION, READER
 from infra.faults import OperatorError
 from statemachines.limits.operator_actions import EFFECTS
 from statemachines.limits.operator_scopes import RESTRICTS
@@ -51,16 +47,15 @@ def give_directly(place: Place, config_file: Path | None, body: Mapping[str, Any
             f"Only {', '.join(RESTRICTS)} can be given to the database directly; {action} ({EFFECTS[action]}) was not "
             "given and waits for the interface."
         )
-    config = load_config({"data_folder": str(place.data_folder)}, (), config_file)
     try:
-        held = HeldCommands(database_url(config, APPLICATION))
-        queries = Queries(database_url(config, READER))
+        found = find_database(place, config_file)
+        held, queries = HeldCommands(found.for_writing), Queries(found.for_reading)
     except (OperatorError, OSError) as error:
         raise DoorClosedError(
             f"The command was not given to the database directly either: this user has no credential of it ({error})"
         ) from error
     try:
-        return _give(held, queries, config, ControlRequest.model_validate(body))
+        return _give(held, queries, ControlRequest.model_validate(body))
     except ValidationError as error:
         first = error.errors()[0]
         raise OperatorError(f"{first['loc'][-1]} is refused: {first['msg'].removeprefix('Value error, ')}.") from None
@@ -75,15 +70,14 @@ def give_directly(place: Place, config_file: Path | None, body: Mapping[str, Any
         queries.close()
 
 
-def _give(held: HeldCommands, queries: Queries, config: EternalConfig, request: ControlRequest) -> str:
+def _give(held: HeldCommands, queries: Queries, request: ControlRequest) -> str:
     def send(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
         """In the orchestrator's place, as it would while the risk manager is away (`held_commands`)."""
         if actor is not ActorName.ORCHESTRATOR or method != "command":
             raise ControlUnavailableError(f"The {actor} cannot be reached without the interface.")
         command = OperatorCommand.model_validate(arguments[1])
         try:
-            now_ms = held.market_ms() if config.is_simulated else round(time.time() * 1000)
-            held.put_in_force(held_facts(command, now_ms))
+            held.put_in_force(held_facts(command, held.market_ms()))
         except StoreUnavailableError as error:
             raise ControlUnavailableError(f"The database cannot be used: {error}") from error
 

@@ -16,7 +16,7 @@ from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
 from api.cli.access import access_app
-from api.cli.asking.alerts import alerts
+from api.cli.asking.alerts import alerts_app
 from api.cli.asking.control import control
 from api.cli.asking.equity import equity
 from api.cli.asking.ledger import show as ledger_show
@@ -80,13 +80,14 @@ app = typer.Typer(
 )
 
 app.add_typer(access_app, name="access")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 
-ASKING = (status, why, equity, orders, fills, positions, decisions, alerts, top, control)
+ASKING = (status, why, equity, orders, fills, positions, decisions, top, control)
 for _command in ASKING:
     app.command()(_command)
 ledger_app.command()(ledger_show)

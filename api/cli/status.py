@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from infra.data_folder import claim_data_folder
 from infra.faults import OperatorError
-from infra.files import read_port
 from infra.processes.environment import folder_mark
 from infra.processes.table import begun, is_alive, kill_marked, marked
 
@@ -161,16 +160,9 @@ def database_url(config: EternalConfig, role: str = "eternal_reader") -> str:
     """
     if config.database.url is not None:
         return config.database.url.get_secret_value()
-    from infra.database.server.cluster import HOST, PASSWORD_FILE
-    from infra.database.server.embedded import DATABASE
-    from infra.database.server.files import reachable_home, server_user
+    from api.running_system import embedded_url
 
-    home = reachable_home(config.database_folder, server_user())
-    port = config.database.port or read_port(home / "port")
-    try:
-        password = (home / f"{PASSWORD_FILE}-{role}").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        password = ""
-    if port is None or not password:
+    url = embedded_url(config.database_folder, role, config.database.port)
+    if url is None:
         raise NothingRunsError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
-    return f"postgresql://{role}:{password}@{HOST}:{port}/{DATABASE}"
+    return url

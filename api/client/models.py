@@ -17,6 +17,24 @@ class AccountView(TypedDict):
     positions: dict[str, list[str]]
 
 
+class AcknowledgeAnswer(TypedDict):
+    """
+    That the acknowledgement is committed. `acknowledged_ms` is wall time; who and when are those of the first
+    acknowledgement of this alert.
+    """
+
+    alert_id: str
+    acknowledged_by: str
+    acknowledged_ms: int
+    text: str
+
+
+class AcknowledgeRequest(TypedDict):
+    """What a person adds to an acknowledgement, such as what is being done; it may be left out."""
+
+    text: NotRequired[str]
+
+
 class Actor(TypedDict):
     """One actor as the supervision and the database know it. UNKNOWN where neither can say."""
 
@@ -48,6 +66,7 @@ class Alert(TypedDict):
     A condition that the operator should know of, from its beginning to its end; an event ends at once.
 
     `market_ms` is when it was raised, `changed_ms` when it changed last, `changes` how often it has changed since.
+    A person who acts on it acknowledges it; then it is no longer repeated.
     """
 
     alert_id: str
@@ -61,6 +80,9 @@ class Alert(TypedDict):
     changed_ms: int
     changes: int
     ended_ms: int | None
+    acknowledged_ms: int | None
+    acknowledged_by: str | None
+    acknowledged_text: str | None
 
 
 class Arrow(TypedDict):
@@ -165,6 +187,7 @@ class ControlRequest(TypedDict):
             "risk-manager",
             "order-manager",
             "api",
+            "notifier",
         ]
     ]
     reason: str

@@ -116,6 +116,9 @@ class Operations:
             "policy-delivery",
             "policy",
             "dead-man-switch",
+            "notifier",
+            "channel",
+            "notification",
         ]
         | None = None,
         before: str | None = None,
@@ -176,6 +179,7 @@ class Operations:
             "order-manager",
             "orchestrator",
             "api",
+            "notifier",
         ]
         | None = None,
         group: Literal["engines"] | None = None,
@@ -563,14 +567,49 @@ class Operations:
         )
 
     def alerts(
-        self, *, before: str | None = None, limit: int = 100, from_: str | None = None, to: str | None = None
+        self,
+        *,
+        severity: Literal["info", "warning", "critical"] | None = None,
+        state: Literal["changed", "ended", "open", "standing"] | None = None,
+        actor: Literal[
+            "api",
+            "core-hodl",
+            "dead-man-switch",
+            "funding",
+            "market-data",
+            "notifier",
+            "orchestrator",
+            "order-manager",
+            "risk-manager",
+            "tactical",
+            "trend-1",
+            "trend-2",
+        ]
+        | None = None,
+        acknowledged: bool | None = None,
+        before: str | None = None,
+        limit: int = 100,
+        from_: str | None = None,
+        to: str | None = None,
     ) -> models.PageAlert:
         """What the operator should know.
 
         `GET /api/v1/alerts`
         """
         return self._calls.call(
-            models.PageAlert, "GET", "/api/v1/alerts", query={"before": before, "limit": limit, "from": from_, "to": to}
+            models.PageAlert,
+            "GET",
+            "/api/v1/alerts",
+            query={
+                "severity": severity,
+                "state": state,
+                "actor": actor,
+                "acknowledged": acknowledged,
+                "before": before,
+                "limit": limit,
+                "from": from_,
+                "to": to,
+            },
         )
 
     def summaries(
@@ -677,6 +716,15 @@ class Operations:
         `POST /api/v1/control`
         """
         return self._calls.call(models.ControlAnswer, "POST", "/api/v1/control", body=body)
+
+    def acknowledge(self, alert_id: str, body: models.AcknowledgeRequest | None) -> models.AcknowledgeAnswer:
+        """A person has seen the alert and acts on it.
+
+        `POST /api/v1/alerts/{alert_id}/acknowledge`
+        """
+        return self._calls.call(
+            models.AcknowledgeAnswer, "POST", f"/api/v1/alerts/{in_path(alert_id)}/acknowledge", body=body
+        )
 
     def open_dashboard(self) -> models.DashboardAddress:
         """Open Ray's dashboard.

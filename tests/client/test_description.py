@@ -83,7 +83,10 @@ def without_bounds(document: Mapping[str, Any]) -> Faults:
                     yield f"{way} {path}: {one['name']} is not described"
             body = operation.get("requestBody")
             if body is not None:
-                name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                name = next(
+                    one["$ref"] for one in variants(body["content"]["application/json"]["schema"]) if "$ref" in one
+                )
+                name = name.rpartition("/")[2]
                 fields = document["components"]["schemas"][name]["properties"]
                 yield from (f"{name}.{field} has no bounds" for field, one in fields.items() if not is_bounded(one))
 
