@@ -22,13 +22,12 @@ from rich.text import Text
 from api.cli.asking.alerts import lines_of
 from api.cli.asking.lists import ORDER_COLUMNS, POSITION_COLUMNS, order_cells, position_cells
 from api.cli.asking.options import Json, asking
-from api.cli.asking.output import console, instant, print_json, table
+from api.cli.asking.output import UNKNOWN, Column, amount, console, instant, print_json, table
 from api.cli.asking.way import Way
 from api.cli.exits import sentence_of
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError
 from api.client.operations import Operations
-from api.live_table import render
 from infra.faults import OperatorError
 
 T = TypeVar("T")
@@ -42,8 +41,12 @@ LOOK_S = 0.1
 ALERTS = 5
 ORDERS = 30
 QUIT, PAUSE, NOW = ("q", "Q", "\x1b", "\x03"), (" ", "p"), ("r", "R")
+ENGINE_COLUMNS = (
+    Column("Engine", is_whole=True), Column("Risk"), Column("States"), Column("Equity USDT", True, is_whole=True),
+    Column("Open", True), Column("Last change", is_wide=True),
+)  # fmt: skip
 VIEWS = {"o": "orders", "f": "positions", "a": "alerts"}
-HINT = "q quit   p pause   r now   o orders   f positions   a alerts"
+HINT = "q quit  p pause  r now  o orders  f positions  a alerts"
 
 
 @dataclass
@@ -155,16 +158,41 @@ def frame(
     rows: list[RenderableType] = [_age(seen, now, is_paused=is_paused)] if is_live else []
     if seen.overview is None:
         return Group(*rows, Text(seen.trouble or "Nothing has been read yet."))
+    rows += _head(seen.overview)
+    room = max(3, height - len(rows) - 4)
     if not view:
-        rows.append(render(seen.overview, {}, []))
-    room = max(3, height - (0 if view else 20))
+        rows += ["", table(ENGINE_COLUMNS, [_engine_cells(one) for one in seen.overview["engines"]], width), ""]
+        room = max(3, (height - 20) // 2)
     if view in ("", "positions"):
         rows += _part("Positions", POSITION_COLUMNS, [position_cells(one) for one in seen.positions], width, room)
     if view in ("", "orders"):
         rows += _part("Open orders", ORDER_COLUMNS, [order_cells(one) for one in seen.orders], width, room)
     if view in ("", "alerts"):
         rows += _alerts(seen.alerts, ALERTS if not view else room)
-    return Group(*rows, *([Text(HINT, "dim")] if is_live else []))
+    return Group(*rows)
+
+
+def _head(overview: models.Overview) -> list[RenderableType]:
+    market, health = overview["market"], overview["health"]
+    waits = "" if market["state"] in (None, "RUNNING") else f"   {market['state']}"
+    trouble = [one for one in overview["components"] if one["state"] != "RUNNING"]
+    return [
+        Text.assemble(
+            ("Eternal Engine", "bold"), f"  {market['label']}  market time {instant(market['market_ms'])} UTC{waits}  ",
+            (f"equity {amount(overview['equity_usdt'])} USDT", "bold"),
+        ),
+        Text("All is well.", "green") if health["ok"] else Text(" ".join(health["reasons"]), "red"),
+        *(Text(f"{one['name']}: {one['state']} {one['reason']}", "yellow") for one in trouble),
+    ]  # fmt: skip
+
+
+def _engine_cells(one: models.Engine) -> list[str | Text]:
+    last = one["last_transition"]
+    state = one["state"] if one["component"] == "RUNNING" else f"{one['component']}, {one['state']}"
+    risk = Text(one["risk_state"], "" if one["risk_state"] == "NORMAL" else "bold red")
+    newest = "" if last is None else f"{instant(last['market_ms'])} {last['machine']} → {last['dest']}"
+    orders = UNKNOWN if one["open_orders"] is None else str(one["open_orders"])
+    return [one["name"], risk, state, amount(one["equity_usdt"]), orders, newest]
 
 
 def _age(seen: Seen, now: float, *, is_paused: bool) -> Text:
@@ -173,7 +201,7 @@ def _age(seen: Seen, now: float, *, is_paused: bool) -> Text:
     age = seen.age_s(now)
     paused = "  PAUSED" if is_paused else ""
     if age < STALE_S and not seen.trouble:
-        return Text(f"values are {age:.1f} s old{paused}", "dim")
+        return Text(f"{HINT}   values are {age:.1f} s old{paused}", "dim")
     return Text(f"STALE: values are {age:.0f} s old{paused}. {seen.trouble}".rstrip(), "bold red")
 
 
