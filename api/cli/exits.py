@@ -43,7 +43,7 @@ ASKED_FOR_JSON = "eternal.json"
 
 
 def exit_code_of(error: Exception) -> ExitCode:
-    """The code of an error that a person can mend."""
+    """The code of an error that a person can repair."""
     if isinstance(error, UnansweredError):
         return ExitCode.UNANSWERED
     if isinstance(error, RefusedError):

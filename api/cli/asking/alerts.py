@@ -20,7 +20,7 @@ alerts_app = typer.Typer(help="What the operator should know; without a command 
 
 Severity = Annotated[str | None, typer.Option(help="info, warning or critical; all without it")]
 State = Annotated[str | None, typer.Option(help="standing (not ended), open, changed or ended; all without it")]
-Unseen = Annotated[bool, typer.Option("--unseen", help="those alone that nobody has acknowledged")]
+Unseen = Annotated[bool, typer.Option("--unseen", help="those without an acknowledgement")]
 
 
 @alerts_app.callback(invoke_without_command=True)

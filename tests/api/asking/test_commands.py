@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.cli.exits import ExitCode
+from api.cli.main import ASKING
 from api.client.models import Alert
 from tests.api.asking.conftest import Line
 from tests.api.records import ENTRY, STOP
 
+ROOT = Path(__file__).parents[3]
+INTERRUPTED = 130
 COMMANDS: dict[str, tuple[list[str], set[str]]] = {
     "status": (["status"], {"health", "market", "engines", "components", "source"}),
     "why": (["why", STOP], {"id", "chain", "fills", "decisions"}),
@@ -155,3 +162,52 @@ def test_a_question_is_asked_on_the_error_output_so_that_json_stays_one_document
     result = line("control", "pause", "--scope", "trend-2", "--reason", "a test", "--json")
     assert result.exit_code == ExitCode.FOUND and result.stdout.strip() == ""
     assert "no new risk" in result.stderr
+
+
+def test_the_operations_manual_has_every_exit_code_and_command() -> None:
+    """One place says what a script may rely on."""
+    manual = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    codes = manual.partition("### Exit codes")[2].partition("\n### ")[0]
+    listed = [int(code) for code in re.findall(r"^\| (\d+) \|", codes, re.MULTILINE)]
+    assert listed == [*map(int, ExitCode), INTERRUPTED]
+    section = manual.partition("## Command line")[2].partition("\n### ")[0]
+    names = [one.__name__ for one in ASKING]
+    assert all(re.search(rf"\b{name}[` ]", section) for name in names)
+
+
+def test_ctrl_c_ends_a_command_with_its_code_and_without_a_traceback() -> None:
+    program = (
+        "import sys\n"
+        "from api.cli import main\n"
+        "def interrupt(*_): raise KeyboardInterrupt\n"
+        "import api.cli.asking.look as look\n"
+        "look.look = interrupt\n"
+        "sys.argv = ['eternal', 'status']\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == INTERRUPTED and "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_a_list_quietly(line: Line) -> None:
+    program = "from api.cli.main import main; main()"
+    environment = {**os.environ, "ETERNAL_URL": line.place.address, "ETERNAL_TOKEN": line.reader}
+    command = f"{sys.executable} -c '{program}' orders | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr, done.stderr
+
+
+def test_completion_is_offered_for_the_shell() -> None:
+    environment = {**os.environ, "_ETERNAL_COMPLETE": "complete_bash", "COMP_WORDS": "eternal eq", "COMP_CWORD": "1"}
+    program = "import sys; sys.argv[0] = 'eternal'; from api.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert done.stdout.split() == ["equity"], (done.stdout, done.stderr)
