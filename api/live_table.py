@@ -90,8 +90,3 @@ def _orders(overview: Mapping[str, Any]) -> Text:
 def money(text: str | None) -> str:
     """An amount for the screen; the API has it exactly."""
     return "–" if text is None else f"{float(text):,.2f}"
-
-
-def print_overview(overview: Mapping[str, Any]) -> None:
-    """One picture of the running system."""
-    Console().print(render(overview, {}, []))

@@ -34,7 +34,7 @@ class DoorClosedError(Exception):
 
 
 def give_directly(place: Place, config_file: Path | None, body: Mapping[str, Any]) -> str:
-    """Put the command in force and return the sentence for it. The record names the owner of the data folder, as a command
+    """Put the command in force and return the sentence for it. The record names the folder's owner, as a command
     with the folder's token does, so that a repeat with the same `command_id` is the same command at either door.
 
     Raises:

@@ -11,14 +11,13 @@ from typing import Annotated, NamedTuple, cast
 
 import typer
 
-from api.cli.asking.options import Json, asking
+from api.cli.asking.options import Json, asking, begins
 from api.cli.asking.output import Column, instant, print_json, print_list
 from api.cli.asking.way import Way
 from api.cli.days import OptionError
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError, UnreachedError
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
-from statemachines.limits.operator_scopes import allowed_scopes, why_not
 
 COLUMNS = (Column("Given"), Column("Action"), Column("Scope"), Column("Who"), Column("Why"))
 UNAVAILABLE = 503
@@ -32,6 +31,12 @@ class Given(NamedTuple):
     door: str
 
 
+def _scopes() -> tuple[str, ...]:
+    from statemachines.limits.operator_scopes import SCOPES
+
+    return SCOPES
+
+
 @asking
 def control(
     way: Way,
@@ -40,11 +45,15 @@ def control(
         str,
         typer.Argument(
             help="pause, resume, reduce_only, halt, flatten, normal; reset for a FAULTED component; history shows what "
-            "was commanded"
+            "was commanded",
+            autocompletion=begins(lambda: (*EFFECTS, HISTORY)),
         ),
     ],
     reason: Annotated[str | None, typer.Option(help="why; it is journalled; every action requires it")] = None,
-    scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
+    scope: Annotated[
+        str,
+        typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component", autocompletion=begins(_scopes)),
+    ] = "GLOBAL",
     command_id: Annotated[
         str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
     ] = None,
@@ -53,6 +62,8 @@ def control(
     as_json: Json = False,
 ) -> None:
     """Give the running system a command: no new risk, only reduce, halt, flatten, or back to normal."""
+    from statemachines.limits.operator_scopes import allowed_scopes, why_not
+
     action = action.replace("-", "_")
     if action == HISTORY:
         _show_history(way, limit, as_json=as_json)

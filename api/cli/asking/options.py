@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
@@ -14,12 +14,32 @@ from api.cli.asking.way import Asked, Way
 
 P = ParamSpec("P")
 
+
+def begins(choices: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Completion of a value by the shell; the choices are loaded when they are asked for."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [one for one in choices() if one.startswith(incomplete)]
+
+    return complete
+
+
+def engines() -> list[str]:
+    """The engines' names."""
+    from statemachines.values import ENGINES
+
+    return [str(one) for one in ENGINES]
+
+
 Json = Annotated[bool, typer.Option("--json", help="one JSON document; errors are JSON too")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="rows at most")]
 Before = Annotated[str | None, typer.Option(help="the page after the one that ended with this cursor")]
 Since = Annotated[str | None, typer.Option("--from", help="not earlier than this market time, e.g. 2025-01-31")]
 Until = Annotated[str | None, typer.Option("--to", help="earlier than this market time")]
-EngineName = Annotated[str | None, typer.Option("--engine", help="an engine, e.g. trend-1; all without it")]
+EngineName = Annotated[
+    str | None,
+    typer.Option("--engine", help="an engine, e.g. trend-1; all without it", autocompletion=begins(engines)),
+]
 SymbolName = Annotated[str | None, typer.Option("--symbol", help="such as BTCUSDT; all without it")]
 
 COMMON = {

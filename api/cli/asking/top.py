@@ -16,7 +16,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.text import Text
 
 from api.cli.asking.alerts import lines_of
@@ -221,6 +220,8 @@ def _alerts(alerts: list[models.Alert], most: int) -> list[RenderableType]:
 
 
 def _show(watch: Watch) -> None:
+    from rich.live import Live
+
     out = console()
     view = ""
     watch.start()

@@ -204,10 +204,15 @@ def test_a_reader_that_has_seen_enough_ends_a_list_quietly(line: Line) -> None:
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr, done.stderr
 
 
-def test_completion_is_offered_for_the_shell() -> None:
-    environment = {**os.environ, "_ETERNAL_COMPLETE": "complete_bash", "COMP_WORDS": "eternal eq", "COMP_CWORD": "1"}
+@pytest.mark.parametrize(
+    ("typed", "at", "offered"),
+    [("eternal eq", 1, ["equity"]), ("eternal control fl", 2, ["flatten"]), ("eternal orders --engine tr", 3,
+     ["trend-1", "trend-2"])],
+)  # fmt: skip
+def test_the_shell_completes_commands_and_values(typed: str, at: int, offered: list[str]) -> None:
+    environment = {**os.environ, "_ETERNAL_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(at)}
     program = "import sys; sys.argv[0] = 'eternal'; from api.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
     )
-    assert done.stdout.split() == ["equity"], (done.stdout, done.stderr)
+    assert done.stdout.split() == offered, (done.stdout, done.stderr)
