@@ -30,6 +30,7 @@ from api.cli.exchange import exchange_app
 from api.cli.exits import ASKED_FOR_JSON, ExitCode, end_with, exit_code_of, sentence_of
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
+from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
 from api.client.errors import RefusedError, UnansweredError
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
@@ -84,6 +85,7 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(notify_app, name="notify")
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 

@@ -131,6 +131,20 @@ class ChainLink(TypedDict):
     decisions: list[ChainDecision]
 
 
+class ChannelRow(TypedDict):
+    """A channel to people and how it is. Instants are wall time in ISO 8601."""
+
+    channel: str
+    state: str
+    russian: str
+    waiting: int
+    delivered: int
+    delivered_at: str | None
+    failures: int
+    next_at: str | None
+    last_error: str
+
+
 class CodeRequest(TypedDict):
     """A code, to let the session reach further than reading."""
 
@@ -219,6 +233,27 @@ class Decision(TypedDict):
     data: dict[str, Any]
     cause: str
     trace: str
+
+
+class DeliveryRow(TypedDict):
+    """A message about an alert, or a report, over one channel. Instants ending in `_at` are wall time in ISO 8601."""
+
+    delivery_id: str
+    number: int
+    kind: str
+    channel: str
+    action: str
+    alert_id: str
+    severity: str
+    title: str
+    state: str
+    attempts: int
+    market_ms: int
+    created_at: str
+    next_at: str
+    ended_at: str | None
+    remote_id: str
+    reason: str
 
 
 class Discrepancy(TypedDict):
@@ -388,6 +423,15 @@ class Noted(TypedDict):
     data: dict[str, Any]
 
 
+class NotificationStatus(TypedDict):
+    """Whether alerts reach people."""
+
+    state: str
+    russian: str
+    critical_unacknowledged: int
+    channels: list[ChannelRow]
+
+
 class OperatorCommandRow(TypedDict):
     """A command as it was carried out (RM-5, OR-8); `command_id` belongs to it permanently."""
 
@@ -469,6 +513,11 @@ class PageBar(TypedDict):
 
 class PageDecision(TypedDict):
     rows: list[Decision]
+    next: str | None
+
+
+class PageDeliveryRow(TypedDict):
+    rows: list[DeliveryRow]
     next: str | None
 
 

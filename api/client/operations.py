@@ -521,6 +521,7 @@ class Operations:
             "intent",
             "intent_done",
             "intent_working",
+            "move_refused",
             "move_stop",
             "operator_command",
             "order_denied",
@@ -709,6 +710,43 @@ class Operations:
         `GET /api/v1/version`
         """
         return self._calls.call(models.Versions, "GET", "/api/v1/version")
+
+    def status(self) -> models.NotificationStatus:
+        """Whether alerts reach people.
+
+        `GET /api/v1/notifications`
+        """
+        return self._calls.call(models.NotificationStatus, "GET", "/api/v1/notifications")
+
+    def deliveries(
+        self,
+        *,
+        alert_id: str | None = None,
+        channel: Literal["telegram", "email", "pagerduty", "webhook"] | None = None,
+        state: Literal["WAITING", "SENDING", "RETRY", "DELIVERED", "REFUSED", "EXPIRED"] | None = None,
+        before: str | None = None,
+        limit: int = 100,
+        from_: str | None = None,
+        to: str | None = None,
+    ) -> models.PageDeliveryRow:
+        """What was sent to people.
+
+        `GET /api/v1/notifications/deliveries`
+        """
+        return self._calls.call(
+            models.PageDeliveryRow,
+            "GET",
+            "/api/v1/notifications/deliveries",
+            query={
+                "alert_id": alert_id,
+                "channel": channel,
+                "state": state,
+                "before": before,
+                "limit": limit,
+                "from": from_,
+                "to": to,
+            },
+        )
 
     def control(self, body: models.ControlRequest) -> models.ControlAnswer:
         """Pause, resume, reduce only, halt, flatten, back to normal; or try a FAULTED component again.

@@ -1,0 +1,1 @@
+"""`eternal notify`: try the channels to people, and see how they are."""
