@@ -107,11 +107,12 @@ def test_without_a_channel_nothing_is_sent(tmp_path: Any) -> None:
 
 def test_the_status_for_people() -> None:
     working: ChannelRow = {
-        "channel": "telegram", "state": "WORKING", "russian": "", "waiting": 0, "delivered": 12, "failures": 0, "last_error": "",
+        "channel": "telegram", "state": "WORKING", "russian": "", "waiting": 0, "delivered": 12, "failures": 0,
+        "last_error": "",
         "delivered_at": "2026-11-29T19:00:00+00:00", "next_at": None,
     }  # fmt: skip
-    down: ChannelRow = {**working, "channel": "email", "state": "DOWN", "failures": 4, "last_error": "no answer", "waiting": 2,
-            "next_at": "2026-11-29T19:30:00+00:00"}  # fmt: skip
+    down: ChannelRow = {**working, "channel": "email", "state": "DOWN", "failures": 4, "last_error": "no answer",
+            "waiting": 2, "next_at": "2026-11-29T19:30:00+00:00"}  # fmt: skip
     off: ChannelRow = {**working, "channel": "webhook", "state": "OFF"}
     found = lines_of(
         {"state": "DELIVERING", "russian": "", "critical_unacknowledged": 1, "channels": [working, down, off]}
