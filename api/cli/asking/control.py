@@ -17,6 +17,7 @@ from api.cli.asking.way import Way
 from api.cli.days import OptionError
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError, UnreachedError
+from infra.faults import continued
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
 
 COLUMNS = (Column("Given"), Column("Action"), Column("Scope"), Column("Who"), Column("Why"))
@@ -90,8 +91,8 @@ def control(
 
 def give(way: Way, action: str, scope: str, reason: str, command_id: str | None = None) -> Given:
     """Have the running system carry out a command. Its id is made here when none is given: a command whose answer is
-    lost can be given again and is carried out once. While the interface is away on this machine, a command that forbids
-    new risk is committed to the database directly (`api.cli.door`).
+    lost can be given again and is carried out once. While the interface of this machine is away, or has no actor that
+    takes the command, one that forbids new risk is committed to the database directly (`api.cli.door`).
 
     Raises RefusedError, UnansweredError, OperatorError.
     """
@@ -106,6 +107,9 @@ def give(way: Way, action: str, scope: str, reason: str, command_id: str | None 
     except RefusedError as error:
         if error.status != UNAVAILABLE:
             raise
+        if way.is_owner:
+            with contextlib.suppress(UnansweredError):
+                return _directly(way, dict(body), UnansweredError(continued(error.sentence.rstrip("."))), again)
         raise RefusedError(error.status, f"{error.sentence} {again}", error.field) from error
     except UnansweredError as error:
         return _directly(way, dict(body), error, again)

@@ -57,6 +57,11 @@ class Way:
         """The data folder of this machine; None for an address that was given."""
         return None if self._given.get("url") else find_place(self.asked.data, self.asked.config_file)
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether the owner's token of this machine's data folder is used."""
+        return self.place is not None and "token" not in self._given
+
     @cached_property
     def operations(self) -> Operations:
         """The interface's operations. Every request reads the token anew: it may be rotated."""

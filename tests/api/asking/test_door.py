@@ -23,6 +23,7 @@ from statemachines.limits.operator_actions import ACTIONS
 from statemachines.limits.operator_scopes import RESTRICTS
 from tests.api.records import register_command
 from tests.api.test_running import HOLDER, ROOT
+from tests.browser.place import Place as OpenPlace
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 
 
@@ -99,6 +100,27 @@ def running(place: Place) -> Iterator[Place]:
         (place.data_folder / "api-port").write_text("1")
         yield place
         child.kill()
+
+
+def test_an_interface_without_an_actor_that_takes_the_command_is_away_too(
+    running: Place,
+    database_url: str,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Risk manager and orchestrator are both dead: the interface can only say so (503)."""
+    busy = OpenPlace(tmp_path, database_url)
+    busy.is_busy = True
+    monkeypatch.setattr("api.cli.asking.way.read_or_make_token", lambda _path: busy.doors.token)
+    (running.data_folder / "api-port").write_text(busy.address.rpartition(":")[2])
+    given = ["control", "halt", "--reason", "a test", "--yes", "--data", str(running.data_folder)]
+    try:
+        done = CliRunner().invoke(app, given)
+        other = CliRunner().invoke(app, ["control", "normal", *given[2:]])
+    finally:
+        busy.close()
+    assert done.exit_code == 0 and "no risk-manager just now" in done.stdout and "directly" in done.stdout
+    assert other.exit_code == ExitCode.UNANSWERED and "--command-id" in other.stderr
 
 
 def test_the_command_line_takes_this_door_by_itself_and_says_so(running: Place, database_url: str) -> None:  # noqa: F811
