@@ -135,8 +135,9 @@ def _print(engine: str, curve: Curve, rows: int) -> None:
     deepest = min(curve.below)
     fall = [-one for one in curve.below]
     out.print(Text.assemble("drawdown  ", (sparkline(fall, width, blocks) if deepest else "none", "red")))
-    at = curve.days[curve.below.index(deepest)]
-    out.print(f"          deepest {percent(deepest)} on {_day(at)}, now {percent(curve.below[-1])} below the high")
+    if deepest:
+        at = curve.days[curve.below.index(deepest)]
+        out.print(f"          deepest {percent(deepest)} on {_day(at)}, now {percent(curve.below[-1])} below the high")
     if rows:
         out.print()
         newest = list(zip(curve.days, curve.below, strict=True))[-rows:][::-1]
