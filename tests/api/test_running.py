@@ -349,7 +349,8 @@ def test_a_lost_answer_is_told_with_the_id_to_repeat_it_with_and_no_class_name(c
     away = CliRunner().invoke(app, given)
     child.terminate()
     child.wait(10)
+    assert re.search(r"--command-id [0-9a-f]{32}", lost.output), lost.output
+    assert "--command-id" not in away.output, "nothing was sent: there is nothing to be repeated"
     for result in (lost, away):
         assert result.exit_code == ExitCode.UNANSWERED
-        assert re.search(r"--command-id [0-9a-f]{32}", result.output), result.output
         assert not re.search(r"\b[A-Z]\w+(Error|Disconnected|Exception)\b", result.output), result.output
