@@ -566,6 +566,13 @@ class PerformanceDay(TypedDict):
     policy_version: int
 
 
+class PolicyAnswer(TypedDict):
+    """That the version is recorded; /api/v1/policies shows where it is in force."""
+
+    version: int
+    text: str
+
+
 class PolicyHolder(TypedDict):
     """The version that an actor decides by, one that waits to replace it, and the newest that it could not apply."""
 
@@ -573,6 +580,21 @@ class PolicyHolder(TypedDict):
     version: int
     waiting: int | None
     refused: int | None
+
+
+Setting: TypeAlias = str
+
+
+class PolicyOrdered(TypedDict):
+    """
+    A change to be recorded. `after` is the number of the newest version, as the trial of the change has shown it:
+    when it is not the newest any more, nothing is recorded.
+    """
+
+    settings: NotRequired[list[Setting]]
+    back_to: NotRequired[int | None]
+    after: int
+    reason: str
 
 
 class PolicyVersion(TypedDict):
@@ -583,6 +605,16 @@ class PolicyVersion(TypedDict):
     who: str
     reason: str
     origin: str
+
+
+class PolicyWanted(TypedDict):
+    """
+    A change of the policy: `settings` as section.field=value on top of the newest version, or the number of an
+    earlier version whose policy is to be in force again; one of the two.
+    """
+
+    settings: NotRequired[list[Setting]]
+    back_to: NotRequired[int | None]
 
 
 class Portfolio(TypedDict):
@@ -715,6 +747,14 @@ class SessionRow(TypedDict):
     is_own: bool
 
 
+class SettingChanged(TypedDict):
+    """One setting, by its dotted name; null: it is not set."""
+
+    setting: str
+    before: Any
+    after: Any
+
+
 class Standing(TypedDict):
     """
     Who the request comes from and how far it reaches. A bearer's request has no session: the fields from
@@ -799,6 +839,19 @@ class SwitchTrip(TypedDict):
     readings: list[SwitchReading]
     tripped_ms: int
     ended_ms: int | None
+
+
+class Term(TypedDict):
+    """One number of a rule against its limit."""
+
+    what: str
+    value: str | None
+    side: str
+    limit: str
+    unit: str
+    distance: str | None
+    holds: bool
+    closeness: float | None
 
 
 class Transfer(TypedDict):
@@ -1051,6 +1104,15 @@ class Policies(TypedDict):
     actors: list[PolicyHolder]
 
 
+class PolicyTrial(TypedDict):
+    """What a change would do now. `text` says it as sentences; `obstacles` are the actors that could not apply it."""
+
+    after: int
+    differences: list[SettingChanged]
+    text: list[str]
+    obstacles: list[str]
+
+
 class Posting(TypedDict):
     """A balanced movement; its id is the exchange's own."""
 
@@ -1061,6 +1123,18 @@ class Posting(TypedDict):
     lines: list[PostingLine]
 
 
+class Prospect(TypedDict):
+    """Something that the engine would do if all its terms held."""
+
+    subject: str
+    event: str
+    rule: str
+    judged_ms: int | None
+    barred: str
+    closeness: float | None
+    terms: list[Term]
+
+
 class TrialBalance(TypedDict):
     """`balanced` only if every single posting sums to zero (OR-6)."""
 
@@ -1068,6 +1142,15 @@ class TrialBalance(TypedDict):
     postings: int
     coins: list[CoinBalance]
     unbalanced: list[Unbalanced]
+
+
+class OutlookView(TypedDict):
+    """What would make an engine act next."""
+
+    engine: str
+    market_ms: int
+    problem: str
+    prospects: list[Prospect]
 
 
 class PagePosting(TypedDict):

@@ -351,6 +351,13 @@ class Operations:
             },
         )
 
+    def outlook(self, engine: str) -> models.OutlookView:
+        """What would make the engine act next.
+
+        `GET /api/v1/engines/{engine}/outlook`
+        """
+        return self._calls.call(models.OutlookView, "GET", f"/api/v1/engines/{in_path(engine)}/outlook")
+
     def series(self) -> list[models.Series]:
         """Of what there are bars.
 
@@ -697,6 +704,13 @@ class Operations:
         """
         return self._calls.call(models.Policies, "GET", "/api/v1/policies")
 
+    def record(self, body: models.PolicyOrdered) -> models.PolicyAnswer:
+        """Record a version of the policy.
+
+        `POST /api/v1/policies`
+        """
+        return self._calls.call(models.PolicyAnswer, "POST", "/api/v1/policies", body=body)
+
     def config(self) -> models.Configuration:
         """The configuration of the newest start.
 
@@ -763,6 +777,13 @@ class Operations:
         return self._calls.call(
             models.AcknowledgeAnswer, "POST", f"/api/v1/alerts/{in_path(alert_id)}/acknowledge", body=body
         )
+
+    def trial(self, body: models.PolicyWanted) -> models.PolicyTrial:
+        """What a change of the policy would do now.
+
+        `POST /api/v1/policies/trial`
+        """
+        return self._calls.call(models.PolicyTrial, "POST", "/api/v1/policies/trial", body=body)
 
     def open_dashboard(self) -> models.DashboardAddress:
         """Open Ray's dashboard.

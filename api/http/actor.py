@@ -50,6 +50,8 @@ class Api:
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
         from api.http.tls import certificate_of
+        from api.logics import PolicyLogics
+        from api.policy_changes import Place
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
         from api.stream.events import Streams
@@ -63,6 +65,7 @@ class Api:
             lambda: self._assembly.market_label,
             config.is_simulated,
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
+            PolicyLogics(config, self._assembly.installation_id, self._assembly.policy_version),
         )
         section = config.api
         certificate = certificate_of(section.tls_certificate, section.tls_key)
@@ -82,6 +85,7 @@ class Api:
             find_dashboard(self._assembly.ray_dashboard),
             streams=self._streams,
             entrance=access.entrance,
+            policies=Place(self._assembly.database_url(self._name), config),
             demands_encryption=section.is_reached_from_elsewhere,
         )
         server = make_server(app, certificate, section.trusted_proxies)

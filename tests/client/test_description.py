@@ -69,6 +69,8 @@ def is_bounded(schema: Mapping[str, Any]) -> bool:
         return any({"minimum", "maximum"} <= set(one) for one in whole)
     if any(one.get("type") == "string" for one in whole):
         return any({"maxLength", "pattern"} & set(one) for one in whole)
+    if any(one.get("type") == "array" for one in whole):
+        return any("maxItems" in one and is_bounded(one["items"]) for one in whole)
     return any(one.get("type") == "boolean" or "$ref" in one for one in whole)
 
 

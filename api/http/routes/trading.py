@@ -10,7 +10,7 @@ from api.http import market_models, models, trade_models
 from api.http.routes.common import Asked, Engine, Routes, Symbol
 from api.service import OperatorService
 from api.views.arguments import LINK_ID
-from api.views.lists import OPEN_ANY, ORDER_STATES
+from api.views.lists import ENGINE_NAMES, OPEN_ANY, ORDER_STATES
 from api.views.market import CATEGORIES
 from statemachines.market_data.parameters import INTERVALS
 
@@ -22,6 +22,7 @@ State = Annotated[
     ),
 ]
 Order = Annotated[str | None, Query(max_length=200, description="our client id of the order (EX-5)")]
+OneEngine = Annotated[str, Path(description="an engine", json_schema_extra={"enum": sorted(ENGINE_NAMES)})]
 OneOrder = Annotated[
     str, Path(description="our client id of the order (EX-5)", json_schema_extra={"pattern": f"^{LINK_ID.pattern}$"})
 ]
@@ -63,6 +64,12 @@ def add(routes: Routes, service: OperatorService) -> None:
         """A page of bars as the engines read them, and within its time the fills (one per order) and the prices of the
         stops that TREND held."""
         return await service.market.candles(category, symbol, interval, asked)
+
+    @get("market", "/engines/{engine}/outlook", "What would make the engine act next", market_models.OutlookView)
+    async def outlook(engine: OneEngine) -> Any:
+        """Each thing that its rules would do, with the numbers they read, the limits and the distances (P3). Asked of
+        the engine's own logic, restored from what it has committed; the engine itself is not asked."""
+        return await service.outlook.of(engine)
 
     @get("market", "/candles/series", "Of what there are bars", list[market_models.Series])
     async def series() -> Any:
