@@ -59,7 +59,7 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/python -m tests.simulation.matrix
 
 client: $(VENV)/.dev-ready ## generate the typed client of the API from its OpenAPI document; `make test` compares it with what is in the repository
-	$(BIN)/python -m tests.client
+	$(BIN)/python -m tests.api.client
 
 console: ## build the console from its sources (needs Node); `make test` compares the result with what is in the repository
 	cd api/console && npm install --no-audit --no-fund && npm run check && npm run build

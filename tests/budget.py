@@ -22,7 +22,6 @@ BUDGET_S: Mapping[str, int] = {
     "api": 150,
     "browser": 40,
     "chaos": 150,
-    "client": 15,
     "conformance": 50,
     "console": 30,
     "docs": 15,

@@ -14,7 +14,7 @@ from api.access.scopes import Scope
 if TYPE_CHECKING:
     from api.access.register import AccessRegister, Credential, Made
     from api.access.state import Session, StateFile
-    from api.running_system import Place
+    from api.client.running_system import Place
 
 access_app = typer.Typer(no_args_is_help=True, help="Credentials of persons: who may see or steer this system.")
 
@@ -146,7 +146,7 @@ def link(data: Folder = None, config_file: ConfigFile = None) -> None:
 
 
 def _place(data: Path | None, config_file: Path | None) -> Place:
-    from api.running_system import find_place
+    from api.client.running_system import find_place
     from infra.data_folder import demand_data_folder
 
     place = find_place(data, config_file)

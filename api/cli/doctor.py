@@ -14,7 +14,7 @@ from api.cli.asking.way import PORT_FILE, local_calls
 from api.cli.status import database_url, running_pid
 from api.client.errors import RefusedError, UnansweredError
 from api.client.operations import Operations
-from api.running_system import Place
+from api.client.running_system import Place
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for

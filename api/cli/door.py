@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from actors.runtime.ports import StoreUnavailableError
 from api.access.register import OWNER
+from api.client.running_system import Place, find_database
 from api.control import CommandIdTakenError, CommandService, ControlRequest, ControlUnavailableError
-from api.running_system import Place, find_database
 from api.views.arguments import BadValueError
 from infra.database.queries import Queries
 from infra.database.registers import HeldCommands

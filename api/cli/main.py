@@ -160,7 +160,7 @@ def run(
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
     from api.cli.status import stop_running
-    from api.running_system import find_place
+    from api.client.running_system import find_place
 
     typer.echo(stop_running(find_place(data, config_file).data_folder))
 

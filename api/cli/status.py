@@ -160,7 +160,7 @@ def database_url(config: EternalConfig, role: str = "eternal_reader") -> str:
     """
     if config.database.url is not None:
         return config.database.url.get_secret_value()
-    from api.running_system import embedded_url
+    from api.client.running_system import embedded_url
 
     url = embedded_url(config.database_folder, role, config.database.port)
     if url is None:

@@ -20,9 +20,9 @@ from api.cli.asking.way import local_calls
 from api.cli.exits import ExitCode
 from api.cli.main import app
 from api.client.operations import Operations
+from api.client.running_system import Place, find_place
 from api.launch.ray_folder import own_ray_folder
 from api.launch.simulator_process import SimulatorProcess
-from api.running_system import Place, find_place
 from api.tokens import read_token
 from infra.config import ConfigurationError
 from infra.data_folder import claim_data_folder

@@ -29,11 +29,11 @@ from api.cli.exits import ExitCode
 from api.cli.main import app
 from api.cli.status import RunningError, overview_from_database, running_pid, stop_running, write_pid
 from api.client.errors import UnansweredError
+from api.client.running_system import Place
 from api.http.app import create_app
 from api.http.serving import listen, make_server
 from api.launch.system import System
 from api.live_table import render
-from api.running_system import Place
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.tokens import read_or_make_token

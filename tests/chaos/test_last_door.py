@@ -16,7 +16,7 @@ from decimal import Decimal
 import pytest
 
 from api.cli.door import give_directly
-from api.running_system import Place
+from api.client.running_system import Place
 from infra.processes.table import is_alive
 from statemachines.values import ActorName
 from tests.chaos.rig import Drill, drill_folder, make_config, running

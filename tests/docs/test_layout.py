@@ -12,7 +12,7 @@ LAYERS = ("statemachines", "actors", "orchestrator", "infra", "api", "eternal", 
 MAX_LINES = 450
 MAX_MODULES = 16
 GENERATED = frozenset({"api/client/models.py", "api/client/operations.py"})
-"""Made by `make client`, to be read by programs; `tests.client` compares them with what makes them."""
+"""Made by `make client`, to be read by programs; `tests.api.client` compares them with what makes them."""
 
 NO_PACKAGES = ("tests/house/toy/actors",)
 """Laid over a package of the same name."""

@@ -10,8 +10,8 @@ from api.cli.asking.output import console, print_json
 from api.cli.asking.way import Way
 from api.client import models
 from api.client.errors import UnansweredError
+from api.client.running_system import OVERVIEW, Place
 from api.live_table import render
-from api.running_system import OVERVIEW, Place
 from infra.secrets.server import SOCKET, SecretsUnavailableError, fetch
 
 

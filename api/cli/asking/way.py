@@ -16,7 +16,7 @@ from api.cli.status import NothingRunsError, running_pid
 from api.client.calls import CODE_HEADER, HttpCalls
 from api.client.errors import UnreachedError
 from api.client.operations import Operations
-from api.running_system import Place, find_place
+from api.client.running_system import Place, find_place
 from api.text import quoted
 from api.tokens import read_or_make_token
 from infra.addresses import in_url, is_loopback

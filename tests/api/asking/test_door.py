@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from api.cli.door import DoorClosedError, give_directly
 from api.cli.exits import ExitCode
 from api.cli.main import app
-from api.running_system import Place
+from api.client.running_system import Place
 from infra.database.queries import Queries
 from infra.database.registers import HeldCommands
 from infra.faults import OperatorError

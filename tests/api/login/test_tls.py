@@ -18,10 +18,10 @@ from api.cli.doctor import _certificate
 from api.client.calls import trusting
 from api.client.errors import UnansweredError
 from api.client.operations import Operations
+from api.client.running_system import Place
 from api.http.app import create_app
 from api.http.serving import listen, make_server
 from api.http.tls import Certificate, CertificateError, certificate_of
-from api.running_system import Place
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.config import EternalConfig

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.document import openapi
+from tests.api.client.document import openapi
 
 UNIT_IN_NAME = re.compile(r"_(ms|s|usdt)$")
 UNITS = re.compile(

@@ -20,7 +20,7 @@ from datamodel_code_generator.config import GenerateConfig
 from datamodel_code_generator.enums import DataModelType
 from datamodel_code_generator.format import Formatter, PythonVersion
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path("api/client")
 MODELS, OPERATIONS = "models.py", "operations.py"
 MADE = "Generated from the OpenAPI document by `make client`: do not edit."

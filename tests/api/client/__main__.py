@@ -1,9 +1,9 @@
-"""`python -m tests.client`: writes the typed client of the interface (`make client`)."""
+"""`python -m tests.api.client`: writes the typed client of the interface (`make client`)."""
 
 from __future__ import annotations
 
-from tests.client.document import openapi
-from tests.client.generate import FOLDER, ROOT, sources
+from tests.api.client.document import openapi
+from tests.api.client.generate import FOLDER, ROOT, sources
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ import pytest
 from api.client.calls import HttpCalls, in_path
 from api.client.errors import RefusedError, StrangeAnswerError, UnansweredError
 from api.client.operations import Operations
-from tests.client.document import openapi
-from tests.client.generate import FOLDER, ROOT, sources
+from tests.api.client.document import openapi
+from tests.api.client.generate import FOLDER, ROOT, sources
 
 HEALTHY = {"ok": True, "reasons": []}
 
