@@ -10,7 +10,7 @@ KILLS ?= 200
 HISTORY ?= ../shared/history
 SPENT := build/test-seconds.json
 
-.PHONY: run help test test-fast coverage lint format hooks docs console golden mutate simulate soak chaos chaos-orders recovery drill drills drill-load drill-cluster replay reset lock clean
+.PHONY: run help test test-fast coverage lint format hooks docs client console golden mutate simulate soak chaos chaos-orders recovery drill drills drill-load drill-cluster replay reset lock clean
 
 run: $(VENV)/.run-ready ## start the whole system on the simulated exchange
 	$(BIN)/eternal run $(ARGS)
@@ -57,6 +57,9 @@ docs: $(VENV)/.run-ready ## generate state machines, documented configuration an
 	$(BIN)/eternal config schema
 	$(BIN)/eternal exchange document
 	$(BIN)/python -m tests.simulation.matrix
+
+client: $(VENV)/.dev-ready ## generate the typed client of the API from its OpenAPI document; `make test` compares it with what is in the repository
+	$(BIN)/python -m tests.api.client
 
 console: ## build the console from its sources (needs Node); `make test` compares the result with what is in the repository
 	cd api/console && npm install --no-audit --no-fund && npm run check && npm run build

@@ -13,7 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.ports import BeatPort, LeaseRegister, LockstepPort, MarketClock, Store, StreamsPort
+from actors.runtime.ports import (
+    BeatPort,
+    HeldCommandsPort,
+    LeaseRegister,
+    LockstepPort,
+    MarketClock,
+    Store,
+    StreamsPort,
+)
 from infra.config import EternalConfig, Profile
 from infra.secrets.server import fetch
 from statemachines.notifications.message import ChannelName
@@ -132,6 +140,11 @@ class SystemAssembly:
         from api.policies import PolicyWatch
 
         return PolicyWatch(self.database_url(ActorName.ORCHESTRATOR), self.config, self.policy_version)
+
+    def held_commands(self) -> HeldCommandsPort:
+        from infra.database.registers import HeldCommands
+
+        return HeldCommands(self.database_url(ActorName.ORCHESTRATOR))
 
     def store(self, name: ActorName) -> Store:
         from infra.database.store import PostgresStore

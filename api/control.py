@@ -20,7 +20,7 @@ from infra.database.reading.reader import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, FLATTEN, LEAST_REASON, RESET
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, why_not
-from statemachines.messages.control import ComponentReset, OperatorCommand
+from statemachines.messages.control import ComponentReset, OperatorCommand, operator_id
 from statemachines.values import ActorName
 
 COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
@@ -148,7 +148,7 @@ class CommandService:
         return self._register.operator_command(command_id)
 
     def _hand_over(self, request: ControlRequest, command_id: str) -> None:
-        natural_id = f"operator:{command_id}"
+        natural_id = operator_id(command_id)
         if request.action == RESET:
             reset = ComponentReset(
                 command_id=command_id, who=request.who, component=ActorName(request.scope), reason=request.reason

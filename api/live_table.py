@@ -24,13 +24,13 @@ def render(
         ("Eternal Engine  ", "bold"),
         f"{market['label']}   market day ",
         (str(market["day"] or "–"), "bold"),
-        f"   equity {money(overview['equity_usdt'])} USDT   ",
-        *([] if not market["state"] or market["state"] == "RUNNING" else [(f"{market['state']} ", "yellow")]),
+        *([] if not market["state"] or market["state"] == "RUNNING" else [(f"   {market['state']}", "yellow")]),
     )
     health = overview["health"]
-    verdict = Text("All is well.", "green") if health["ok"] else Text(" ".join(health["reasons"]), "red")
-    where = Text("   ".join(f"{name}: {address}" for name, address in addresses.items()), "dim")
-    rows: list[RenderableType] = [head, where, verdict, _Engines(overview), _orders(overview)]
+    said = ("All is well.", "green") if health["ok"] else (" ".join(health["reasons"]), "red")
+    verdict = Text.assemble(f"Equity {money(overview['equity_usdt'])} USDT   ", said)
+    where = [Text("   ".join(f"{name}: {address}" for name, address in addresses.items()), "dim")] if addresses else []
+    rows: list[RenderableType] = [head, *where, verdict, _Engines(overview), _orders(overview)]
     trouble = [c for c in overview["components"] if c["state"] != "RUNNING"]
     rows += [Text(f"{c['name']}: {c['state']} ({c['russian']}) {c['reason']}", "yellow") for c in trouble]
     rows += [Text(sentence, "magenta") for sentence in notices]
@@ -90,8 +90,3 @@ def _orders(overview: Mapping[str, Any]) -> Text:
 def money(text: str | None) -> str:
     """An amount for the screen; the API has it exactly."""
     return "–" if text is None else f"{float(text):,.2f}"
-
-
-def print_overview(overview: Mapping[str, Any]) -> None:
-    """One picture of the running system."""
-    Console().print(render(overview, {}, []))

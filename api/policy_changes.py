@@ -49,7 +49,7 @@ class PolicyOrdered(PolicyWanted):
     """A change to be recorded. `after` is the number of the newest version, as the trial of the change has shown it:
     when it is not the newest any more, nothing is recorded."""
 
-    after: int = Field(ge=1, le=2**31 - 1)
+    after: int = Field(ge=1, le=2**31 - 1, description="number of the newest version")
     reason: Printable = Field(min_length=LEAST_REASON, max_length=500, examples=["calmer entries until autumn"])
 
 
@@ -64,7 +64,7 @@ class SettingChanged(BaseModel):
 class PolicyTrial(BaseModel):
     """What a change would do now. `text` says it as sentences; `obstacles` are the actors that could not apply it."""
 
-    after: int = Field(description="the newest version, which the change would follow")
+    after: int = Field(description="number of the newest version, which the change would follow")
     differences: list[SettingChanged]
     text: list[str]
     obstacles: list[str]
@@ -73,7 +73,7 @@ class PolicyTrial(BaseModel):
 class PolicyAnswer(BaseModel):
     """That the version is recorded; /api/v1/policies shows where it is in force."""
 
-    version: int
+    version: int = Field(description="its number")
     text: str
 
 

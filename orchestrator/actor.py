@@ -26,6 +26,7 @@ from actors.runtime.ports import (
 from actors.runtime.ray_runtime import Assembly, RayLauncher, RayPeers, end_process
 from actors.runtime.registry import FURTHER, SPEC_OF, START_ORDER
 from orchestrator.heart import Heart
+from orchestrator.held_watch import HeldWatch
 from orchestrator.lease import Lease
 from orchestrator.lockstep_driver import LockstepDriver
 from orchestrator.outage_watch import OutageWatch
@@ -37,8 +38,10 @@ from statemachines.messages.control import (
     ComponentChanged,
     ComponentReset,
     DatabaseOutage,
+    OperatorCommand,
     PolicyRecorded,
     ReadingChanged,
+    operator_id,
 )
 from statemachines.messages.kinds import parse_body
 from statemachines.orchestration.logic import OrchestratorLogic
@@ -63,6 +66,7 @@ class Orchestrator:
         self._supervision: Supervision | None = None
         self._heart: Heart | None = None
         self._policy_watch: PolicyWatch | None = None
+        self._held_watch: HeldWatch | None = None
         self._boot_error = ""
         self._commands = 0
         self._outages = OutageWatch()
@@ -138,6 +142,8 @@ class Orchestrator:
         waits = {name: SPEC_OF[name].waits_for for name in components}
         self._supervision = Supervision(waits, supervisor, launcher, store, self, self.market_ms, lease, self._fenced)
         self._supervision.start()
+        self._held_watch = HeldWatch(self._assembly.held_commands(), self._held)
+        self._held_watch.start()
         if (port := self._assembly.policy_watch()) is not None:
             self._policy_watch = PolicyWatch(port, self._policy_recorded, self._policy_unusable)
             self._policy_watch.start()
@@ -207,6 +213,11 @@ class Orchestrator:
             self._exchange_watch.recorded(body.version, body.policy)
         now_ms = self._driver.market_ms if self._driver is not None else 0
         self._ready().inform(body, f"policy:{body.version}", now_ms)
+
+    def _held(self, body: OperatorCommand) -> None:
+        """A command that lies in the database (RM-5); one that came through us already is a repeat and is dropped."""
+        now_ms = self._driver.market_ms if self._driver is not None else 0
+        self._ready().inform(body, operator_id(body.command_id), now_ms)
 
     def _policy_unusable(self, text: str) -> None:
         runner, body = self._ready(), ComponentAlert(component=self._name, severity="critical", text=text)
@@ -313,6 +324,8 @@ class Orchestrator:
             self._heart.stop()
         if self._policy_watch is not None:
             self._policy_watch.stop()
+        if self._held_watch is not None:
+            self._held_watch.stop()
         if self._supervision is not None:
             self._supervision.stop()
         if self._driver is not None:

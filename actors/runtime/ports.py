@@ -12,7 +12,7 @@ from statemachines.deadman.beats import Beat
 from statemachines.execution.orders.request_queue import BatchKind
 from statemachines.facts import BarFact, Fact
 from statemachines.limits.entry_gate import scopes_of
-from statemachines.messages.control import ReadingChanged
+from statemachines.messages.control import OperatorCommand, ReadingChanged
 from statemachines.messages.envelope import Body
 from statemachines.requests import ExchangeRequest, ExchangeResponse, LookUpOrder, OrderWrite
 from statemachines.values import Account
@@ -203,6 +203,14 @@ class Claimant:
     run: str
     place: str
     shown: str
+
+
+class HeldCommandsPort(Protocol):
+    """The operator's commands that are in force by the database and not carried out by the risk manager yet (RM-5)."""
+
+    def waiting(self) -> Sequence[OperatorCommand]:
+        """Those, in the order in which they were given. Raises StoreUnavailableError."""
+        ...
 
 
 class LeaseRegister(Protocol):

@@ -25,6 +25,7 @@ from actors.runtime.ports import (
     ActorGoneError,
     BeatPort,
     EnvelopeDict,
+    HeldCommandsPort,
     LeaseRegister,
     LockstepPort,
     MarketClock,
@@ -77,6 +78,10 @@ class Assembly(Protocol):
 
     def beats(self) -> BeatPort:
         """Where the orchestrator's beats go."""
+        ...
+
+    def held_commands(self) -> HeldCommandsPort:
+        """The commands that were given to the database directly, while the interface was away (RM-5)."""
         ...
 
     def policy_watch(self) -> PolicyWatchPort | None:

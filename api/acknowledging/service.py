@@ -30,7 +30,7 @@ class AcknowledgeAnswer(BaseModel):
 
     alert_id: str
     acknowledged_by: str
-    acknowledged_ms: int
+    acknowledged_ms: int = Field(description="milliseconds UTC, wall time")
     text: str
 
 

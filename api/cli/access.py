@@ -14,7 +14,7 @@ from api.access.scopes import Scope
 if TYPE_CHECKING:
     from api.access.register import AccessRegister, Credential, Made
     from api.access.state import Session, StateFile
-    from api.running_system import Place
+    from api.client.running_system import Place
 
 access_app = typer.Typer(no_args_is_help=True, help="Credentials of persons: who may see or steer this system.")
 
@@ -131,14 +131,14 @@ def end(
 def link(data: Folder = None, config_file: ConfigFile = None) -> None:
     """Print a link that opens the console on this machine once, within 60 seconds, with the scope control."""
     from api.access.links import LINK_S, Links, link_to
-    from api.cli.client import PORT_FILE
-    from api.cli.status import RunningError, running_pid
+    from api.cli.asking.way import PORT_FILE
+    from api.cli.status import NothingRunsError, running_pid
     from infra.files import read_port
 
     place = _place(data, config_file)
     port = read_port(place.data_folder / PORT_FILE)
     if running_pid(place.data_folder) is None or port is None:
-        raise RunningError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
+        raise NothingRunsError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
     scheme = "http" if place.certificate is None else "https"
     link_to(scheme, place.host, port, "")  # refused before a link is made
     typer.echo(link_to(scheme, place.host, port, Links(_state(place)).make()))
@@ -146,7 +146,7 @@ def link(data: Folder = None, config_file: ConfigFile = None) -> None:
 
 
 def _place(data: Path | None, config_file: Path | None) -> Place:
-    from api.running_system import find_place
+    from api.client.running_system import find_place
     from infra.data_folder import demand_data_folder
 
     place = find_place(data, config_file)
@@ -186,7 +186,7 @@ def _plain_session(one: Session) -> dict[str, object]:
 
 
 def _who() -> str:
-    from api.cli.client import user_name
+    from api.cli.asking.control import user_name
 
     return user_name()
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from api.cli.client import trusting
+from api.cli.asking.way import PORT_FILE, local_calls
 from api.cli.status import database_url, running_pid
+from api.client.errors import RefusedError, UnansweredError
+from api.client.operations import Operations
+from api.client.running_system import Place
 from api.tokens import read_token
 from infra.config import EternalConfig
 from infra.proxy import proxy_for
@@ -96,12 +99,10 @@ def _certificate(config: EternalConfig) -> Finding:
 
 def _system(config: EternalConfig, pid: int) -> Finding:
     try:
-        port = int((config.data_folder / "api-port").read_text())
-        certificate = config.api.tls_certificate
-        verify = True if certificate is None else trusting(certificate)
-        answer = httpx.get(f"{config.api.url(port)}/health", timeout=10, trust_env=False, verify=verify)
-        verdict = answer.json()
-    except (httpx.HTTPError, OSError, ValueError):
+        port = int((config.data_folder / PORT_FILE).read_text(encoding="ascii"))
+        place = Place(config.data_folder, config.api.host, config.token_file, config.api.tls_certificate)
+        verdict = Operations(local_calls(place, port)).health()
+    except (UnansweredError, RefusedError, OSError, ValueError):
         text = f"runs as process {pid}, but its API does not answer: see `eternal status`."
         return Finding("system", False, text)
     if verdict["ok"]:

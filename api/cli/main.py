@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 import sys
 from datetime import timedelta
@@ -11,16 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
 from api.cli.access import access_app
+from api.cli.asking.alerts import alerts_app
+from api.cli.asking.control import control
+from api.cli.asking.equity import equity
+from api.cli.asking.ledger import show as ledger_show
+from api.cli.asking.lists import decisions, fills, orders, positions
+from api.cli.asking.look import status
+from api.cli.asking.top import top
+from api.cli.asking.why import why
 from api.cli.configuration import config_app
 from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
+from api.cli.exits import ASKED_FOR_JSON, ExitCode, end_with, exit_code_of, sentence_of
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
 from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
+from api.client.errors import RefusedError, UnansweredError
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -31,34 +43,56 @@ if TYPE_CHECKING:
 
 
 class _Sentences(TyperGroup):
-    """The one place that turns an operator's mistake, or a fault of the machine, into a sentence and exit code 2."""
+    """The one place that turns an operator's mistake, or a fault of the machine, into a sentence and an exit code
+    (`api.cli.exits`), in JSON where the command was given `--json`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Note whether JSON is asked for, before anything can be refused."""
+        ctx.meta[ASKED_FOR_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command."""
+        as_json = bool(ctx.meta[ASKED_FOR_JSON])
         try:
             return super().invoke(ctx)
-        except OperatorError as error:
-            _refuse(str(error))
+        except (OperatorError, RefusedError, UnansweredError) as error:
+            raise end_with(exit_code_of(error), sentence_of(error), as_json=as_json) from None
+        except UsageError as error:
+            if not as_json:
+                raise
+            raise end_with(ExitCode.BAD_ARGUMENT, error.format_message(), as_json=True) from None
+        except BrokenPipeError:  # the reader has seen enough, e.g. `head`; nothing is left to be flushed at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            _refuse(f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions.")
+            sentence = (
+                f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions."
+            )
+            raise end_with(ExitCode.BAD_ARGUMENT, sentence, as_json=as_json) from None
 
 
 app = typer.Typer(
     cls=_Sentences,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Eternal Engine: four engines, one risk manager, one ledger, on Bybit or on a simulated exchange.",
 )
 
 app.add_typer(access_app, name="access")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(notify_app, name="notify")
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
+
+ASKING = (status, why, equity, orders, fills, positions, decisions, top, control)
+for _command in ASKING:
+    app.command()(_command)
+ledger_app.command()(ledger_show)
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]
 Folder = Annotated[Path | None, typer.Option("--data", help="data folder (default .eternal)")]
@@ -123,31 +157,10 @@ def run(
 
 
 @app.command()
-def status(data: Folder = None, config_file: ConfigFile = None) -> None:
-    """What the running system is doing: from its API, else from `eternal run` itself, else from its database."""
-    from api.cli.client import Unanswered, read_launch_overview, read_overview
-    from api.live_table import print_overview
-    from api.running_system import find_place
-
-    place = find_place(data, config_file)
-    try:
-        overview = read_overview(place)
-    except Unanswered as error:
-        from_launch = read_launch_overview(place, str(error))
-        if from_launch is None:
-            from api.cli.status import overview_from_database
-
-            config = _config({}, None, data, config_file)
-            from_launch = overview_from_database(config, f"the API does not answer ({error})")
-        overview = from_launch
-    print_overview(overview)
-
-
-@app.command()
 def stop(data: Folder = None, config_file: ConfigFile = None) -> None:
     """End the system that runs on this data folder, as Ctrl-C would."""
     from api.cli.status import stop_running
-    from api.running_system import find_place
+    from api.client.running_system import find_place
 
     typer.echo(stop_running(find_place(data, config_file).data_folder))
 
@@ -164,59 +177,6 @@ def deadman(
 
     config = _config({} if profile is None else {"profile": profile}, settings, data, config_file)
     watch_from_elsewhere(_with_whole_paths(config))
-
-
-@app.command()
-def control(
-    action: Annotated[
-        str,
-        typer.Argument(
-            help="pause, resume, reduce_only, halt, flatten, normal; reset for a FAULTED component; history shows what "
-            "was commanded"
-        ),
-    ],
-    reason: Annotated[str | None, typer.Option(help="why; it is journalled; every action requires it")] = None,
-    scope: Annotated[str, typer.Option(help="GLOBAL or an engine, e.g. trend-1; for reset a component")] = "GLOBAL",
-    command_id: Annotated[
-        str | None, typer.Option("--command-id", help="repeat a command whose answer was lost: it is carried out once")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    limit: Annotated[int, typer.Option(help="of the history: how many commands, newest first")] = 20,
-    data: Folder = None,
-    config_file: ConfigFile = None,
-) -> None:
-    """Give the running system a command: no new risk, only reduce, halt, flatten, or back to normal."""
-    from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
-    from statemachines.limits.operator_scopes import allowed_scopes, why_not
-
-    action = action.replace("-", "_")
-    if action == HISTORY:
-        from api.cli.commands import show_commands
-
-        show_commands(data, config_file, limit)
-        return
-    if action not in EFFECTS:
-        names = ", ".join((*EFFECTS, HISTORY))
-        _refuse(f"action {action!r} does not exist; allowed: {names}. What each does:\n{listed()}")
-    if reason is None:
-        _refuse(f"{action} requires a reason, which is journalled: --reason TEXT. Nothing was done.")
-    if len(reason.strip()) < LEAST_REASON:
-        _refuse(f"reason {reason!r} is refused: at least {LEAST_REASON} characters are required. Nothing was done.")
-    if why := why_not(action, scope):
-        _refuse(f"{why}. Nothing was done; allowed: {', '.join(allowed_scopes(action))}.")
-    from api.cli.client import send_command
-    from api.running_system import find_place
-
-    place = find_place(data, config_file)
-    if not yes:
-        typer.echo(f"{action}: {EFFECTS[action]}.")
-        if action == FLATTEN:
-            words = f"{action} {scope}"
-            if typer.prompt(f"Type '{words}' to continue").strip() != words:
-                _refuse("Nothing was done.")
-        else:
-            typer.confirm(f"{action} {scope}?", abort=True)
-    typer.echo(send_command(place, action, scope, reason, command_id))
 
 
 @app.command()

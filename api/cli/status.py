@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from infra.data_folder import claim_data_folder
 from infra.faults import OperatorError
-from infra.files import read_port
 from infra.processes.environment import folder_mark
 from infra.processes.table import begun, is_alive, kill_marked, marked
 
@@ -30,6 +29,10 @@ PID_FILE = "pid"
 
 class RunningError(OperatorError):
     """No system runs on this data folder, or another one already does."""
+
+
+class NothingRunsError(RunningError):
+    """No system runs on this data folder."""
 
 
 @contextlib.contextmanager
@@ -92,7 +95,7 @@ def stop_running(data_folder: Path) -> str:
                 f"No system runs on {data_folder}, but the dead-man switch of a run that had ended without order was "
                 "still at work; it has ended. Entry orders that it had not cancelled yet are still open."
             )
-        raise RunningError(f"No system runs on {data_folder}; nothing was stopped.")
+        raise NothingRunsError(f"No system runs on {data_folder}; nothing was stopped.")
     since = begun(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGINT)
@@ -157,16 +160,9 @@ def database_url(config: EternalConfig, role: str = "eternal_reader") -> str:
     """
     if config.database.url is not None:
         return config.database.url.get_secret_value()
-    from infra.database.server.cluster import HOST, PASSWORD_FILE
-    from infra.database.server.embedded import DATABASE
-    from infra.database.server.files import reachable_home, server_user
+    from api.client.running_system import embedded_url
 
-    home = reachable_home(config.database_folder, server_user())
-    port = config.database.port or read_port(home / "port")
-    try:
-        password = (home / f"{PASSWORD_FILE}-{role}").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        password = ""
-    if port is None or not password:
-        raise RunningError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
-    return f"postgresql://{role}:{password}@{HOST}:{port}/{DATABASE}"
+    url = embedded_url(config.database_folder, role, config.database.port)
+    if url is None:
+        raise NothingRunsError(f"The database of {config.data_folder} was never started; `eternal run` starts it.")
+    return url

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -200,6 +200,9 @@ def _add_control(router: APIRouter, commands: CommandService) -> None:
         return commands.carry_out(request, received.scope[GRANTED].person)
 
 
+AlertId = Annotated[str, Path(max_length=200, description="as `GET /api/v1/alerts` lists it")]
+
+
 def _add_acknowledging(router: APIRouter, alerts: AcknowledgeService) -> None:
     @router.post(
         f"{PREFIX}/alerts/{{alert_id}}/acknowledge",
@@ -208,7 +211,9 @@ def _add_acknowledging(router: APIRouter, alerts: AcknowledgeService) -> None:
         dependencies=[Depends(BEARER), needs(Scope.CONTROL)],
         responses=REFUSALS,
     )
-    def acknowledge(alert_id: str, received: Request, request: AcknowledgeRequest | None = None) -> AcknowledgeAnswer:
+    def acknowledge(
+        alert_id: AlertId, received: Request, request: AcknowledgeRequest | None = None
+    ) -> AcknowledgeAnswer:
         """It is committed with who and when, is in the register of commands, and the alert is no longer repeated over
         any channel. Who did it is the holder of the credential. The first acknowledgement of an alert stands: a repeat
         changes nothing and is answered with it."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.routes.common import PREFIX
 
@@ -24,7 +24,7 @@ COOKIE_AGE_S = 8 * 3600
 class DashboardAddress(BaseModel):
     """Where Ray's dashboard is; the answer's cookie opens it on the same host."""
 
-    port: int
+    port: int = Field(description="TCP port on the host of this interface")
     path: str
 
 
@@ -61,7 +61,7 @@ def add_dashboard(
         summary="Open Ray's dashboard",
         dependencies=allowed,
         response_model=None,
-        responses={200: {"model": DashboardAddress}, **refusals},
+        responses={200: {"model": DashboardAddress, "description": "the answer"}, **refusals},
     )
     async def open_dashboard() -> JSONResponse:
         """The dashboard's port and path; the cookie set with it opens it in this browser."""

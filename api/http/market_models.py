@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.http.models import Json, Model, Money, Ms, Page
+from api.http.models import Json, Model, Money, Ms, Page, Price, Quantity
 from api.http.trade_models import Position
 
 
@@ -12,11 +12,11 @@ class Bar(Model):
     """A closed bar; `start_ms` is its open time."""
 
     start_ms: Ms
-    open: Money
-    high: Money
-    low: Money
-    close: Money
-    volume: Money = Field(description="in the base coin")
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity
 
 
 class OrderFills(Model):
@@ -25,8 +25,8 @@ class OrderFills(Model):
     engine: str
     client_order_id: str
     side: str
-    quantity: Money = Field(description="in the base coin")
-    price: Money = Field(description="average, USDT")
+    quantity: Quantity
+    price: Price = Field(description="average, USDT")
     executed_ms: Ms = Field(description="of the first of them")
 
 
@@ -59,7 +59,7 @@ class Term(Model):
     unit: str = Field(description="of value, limit and distance; share: a fraction of 1")
     distance: Money | None = Field(description="in `unit`; 0 when the term holds, null when the number is not known")
     holds: bool
-    closeness: float | None = Field(description="0 to 1, 1 when the term holds; null: not known")
+    closeness: float | None = Field(description="a fraction, 1 when the term holds; null: not known")
 
 
 class Prospect(Model):
@@ -106,9 +106,9 @@ class RegimeView(Model):
     since_ms: Ms | None = Field(description="when it came to rule; null: since the first start")
     since_reason: str
     candidate: str | None = Field(description="what has won the newest closes in its place (O1)")
-    candidate_closes: int = Field(description="on how many closes running")
+    candidate_closes: int = Field(description="count of closes on which it has won without a break")
     weights: dict[str, str] = Field(description="of the engines, fractions of 1, paced (O2)")
-    weights_before: dict[str, str] = Field(description="before the newest close")
+    weights_before: dict[str, str] = Field(description="of the engines before the newest close, fractions of 1")
     close: Noted | None = Field(description="the newest close: SMA50, SMA200, ADX, volatility, winner")
     standing: Noted | None = Field(description="the engines against their weights, as the treasury noted it last")
 
@@ -120,12 +120,12 @@ class Result(Model):
     engine: str
     first_day_ms: Ms
     last_day_ms: Ms
-    days: int = Field(description="days of the period that are on record")
-    days_counted: int = Field(description="those of them whose profit is known: there is a close before")
+    days: int = Field(description="count of the days of the period that are on record")
+    days_counted: int = Field(description="count of those of them whose profit is known: there is a close before")
     equity_usdt: Money = Field(description="at the last close")
     profit_usdt: Money = Field(description="change of equity without the flows, after all costs")
     realised_usdt: Money = Field(description="realised on derivatives by the exchange's figure, before fees")
-    fills: int
+    fills: int = Field(description="count")
     flow_usdt: Money = Field(description="money that came in less money that went out")
     fees_usdt: Money
     funding_usdt: Money = Field(description="received less paid")
@@ -138,8 +138,8 @@ class Result(Model):
 class Configuration(Model):
     """The configuration of the newest start, without secrets; null before the first."""
 
-    version: int | None
-    applied_at: str | None = Field(description="wall time, ISO 8601")
+    version: int | None = Field(description="number of the start's configuration")
+    applied_at: str | None = Field(description="wall time, ISO 8601, UTC")
     who: str | None
     reason: str | None
     config: Json
@@ -151,7 +151,7 @@ class Versions(Model):
     version: str | None = Field(description="of the program")
     api: str = Field(description="of this interface")
     python: str
-    packages: dict[str, str | None]
+    packages: dict[str, str | None] = Field(description="per package its version; null: it is not installed")
     database_schema: str | None = Field(description="the newest migration")
 
 
@@ -179,9 +179,9 @@ class OrderBrief(Model):
     symbol: str
     side: str
     order_type: str
-    quantity: Money
-    price: Money | None
-    trigger_price: Money | None
+    quantity: Quantity
+    price: Price | None = Field(description="limit, USDT for one of the base coin; null: at market")
+    trigger_price: Price | None
     state: str
 
 
@@ -209,10 +209,10 @@ class LimitRow(Model):
     name: str
     subject: str
     unit: str = Field(description="of now, limit and steps: fraction (of 1) or times equity")
-    now: Money
-    limit: Money
-    part: Money = Field(description="how full it is: 1 at the limit, above 1 beyond it")
-    steps: list[Money] = Field(description="where something milder happens earlier")
+    now: Money = Field(description="in `unit`: a fraction, or a multiple of equity")
+    limit: Money = Field(description="in `unit`: a fraction, or a multiple of equity")
+    part: Money = Field(description="how full it is, a fraction: 1 at the limit, above 1 beyond it")
+    steps: list[Money] = Field(description="in `unit`: where something milder happens earlier")
     effect: str
     rule: str
     is_least: bool = Field(description="whether the value must stay above the limit")

@@ -7,9 +7,19 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Money = Annotated[str, Field(description="an exact decimal as text", examples=["58420.50"])]
+
+def _decimal(description: str) -> Any:
+    return Field(description=description, examples=["58420.50"], json_schema_extra={"format": "decimal"})
+
+
+Money = Annotated[str, _decimal("an exact decimal as text")]
+"""The field's name or its description has the unit."""
+Price = Annotated[str, _decimal("USDT for one of the base coin")]
+Quantity = Annotated[str, _decimal("in the base coin")]
+Count = Annotated[int, Field(description="a count")]
+At = Annotated[str, Field(description="wall time, ISO 8601, UTC", examples=["2025-01-31T12:00:00.000+00:00"])]
 Ms = Annotated[int, Field(description="milliseconds UTC, market time", examples=[1735689600000])]
-Json = dict[str, Any]
+Json = Annotated[dict[str, Any], Field(description="the numbers by name; units are part of the names")]
 RowT = TypeVar("RowT")
 
 
@@ -53,18 +63,18 @@ class Actor(Model):
     reason: str
     heartbeat_age_s: float | None = Field(description="age of its last sign of life")
     committed_age_s: float | None = Field(description="age of its newest durable step")
-    commit_no: int | None
-    epoch: int | None = Field(description="its incarnation")
-    restarts: int
+    commit_no: int | None = Field(description="number of its newest durable step")
+    epoch: int | None = Field(description="number of its incarnation")
+    restarts: int = Field(description="count since the system started")
     recovered_in_ms: int | None = Field(description="wall time from its last fault to healthy")
     last_error: str
     stream_faults: list[str]
     silence_s: dict[str, float] = Field(description="per stream the seconds since it was last known to live (RM-4)")
     data_age_s: dict[str, float] = Field(description="per public stream the seconds since it last brought data (RM-4)")
-    pid: int | None
-    inbox: int | None = Field(description="messages waiting")
-    pending_requests: int | None = Field(description="requests to the exchange without an answer")
-    undelivered: int | None = Field(description="messages that not every recipient has committed")
+    pid: int | None = Field(description="id of its process")
+    inbox: int | None = Field(description="count of messages waiting")
+    pending_requests: int | None = Field(description="count of requests to the exchange without an answer")
+    undelivered: int | None = Field(description="count of messages that not every recipient has committed")
     policy_version: int | None = Field(description="the version of the policy that it decides by (RM-6)")
     market_ms: Ms | None
 
@@ -73,7 +83,7 @@ class DurableRecord(Model):
     """A durable row of an actor that is no state machine: books, views, counters."""
 
     key: str
-    version: int = Field(description="the commit that wrote it")
+    version: int = Field(description="number of the commit that wrote it")
     market_ms: Ms
     data: Json
 
@@ -96,10 +106,10 @@ class ActorDetail(Actor):
 class Transition(Model):
     """A change of state with the reason and the numbers that led to it (P3)."""
 
-    id: int
+    id: int = Field(description="its number in the journal")
     actor: str
     market_ms: Ms
-    recorded_at: str
+    recorded_at: At
     machine_table: str = Field(
         description='the name in `/api/v1/machines` of the table of which this is a row; "" in old rows'
     )
@@ -116,10 +126,10 @@ class Transition(Model):
 class Remark(Model):
     """What an actor decided, measured or noted without a change of state, with the numbers that led to it (P3)."""
 
-    id: int
+    id: int = Field(description="its number in the journal")
     actor: str
     market_ms: Ms
-    recorded_at: str
+    recorded_at: At
     subject: str = Field(description="what it is about: a machine's key, a coin, `treasury`, `cycle` ...")
     trigger: str
     reason: str
@@ -131,11 +141,11 @@ class Remark(Model):
 class Decision(Model):
     """A change of state, or a remark (then `machine_table`, `source` and `dest` are ""), of any actor."""
 
-    id: int
+    id: int = Field(description="its number in the journal")
     actor: str
     kind: str = Field(description="transition or remark")
     market_ms: Ms
-    recorded_at: str
+    recorded_at: At
     machine_table: str = Field(description="the name in `/api/v1/machines` of the table of which this is a row")
     machine: str = Field(description="the machine's key, or the remark's subject")
     trigger: str
@@ -166,7 +176,7 @@ class LastTransition(Model):
     dest_russian: str | None
     reason: str
     market_ms: Ms
-    recorded_at: str
+    recorded_at: At
 
 
 class Engine(Model):
@@ -185,7 +195,7 @@ class Engine(Model):
     risk_reason: str
     equity_usdt: Money | None
     cash_usdt: Money | None
-    open_orders: int | None
+    open_orders: int | None = Field(description="count of orders that have not ended")
     last_transition: LastTransition | None
 
 
@@ -195,10 +205,10 @@ class MarketView(Model):
     label: str = Field(examples=["synthetic, seed 2"])
     is_simulated: bool
     market_ms: Ms | None
-    day: str | None
+    day: str | None = Field(description="market day, UTC", examples=["2025-01-31"])
     state: str | None = Field(description="of the lockstep driver; null where the exchange's own time rules")
     why: str
-    step: int | None
+    step: int | None = Field(description="number of the lockstep driver's step")
 
 
 class OrderCount(Model):
@@ -206,7 +216,7 @@ class OrderCount(Model):
 
     engine: str
     state: str
-    count: int
+    count: Count
 
 
 class Overview(Model):

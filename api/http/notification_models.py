@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.http.models import Model, Ms
+from api.http.models import At, Model, Ms
 
 
 class ChannelRow(Model):
@@ -13,11 +13,11 @@ class ChannelRow(Model):
     channel: str
     state: str = Field(description="OFF (not configured), WORKING, FAILING or DOWN")
     russian: str
-    waiting: int = Field(description="deliveries that have not ended")
-    delivered: int = Field(description="messages that it has taken")
-    delivered_at: str | None = Field(description="when it took the newest; null: none yet")
-    failures: int = Field(description="failed tries in a row")
-    next_at: str | None = Field(description="the next try of a failing channel")
+    waiting: int = Field(description="count of deliveries that have not ended")
+    delivered: int = Field(description="count of messages that it has taken")
+    delivered_at: At | None = Field(description="wall time, ISO 8601, UTC: when it took the newest; null: none yet")
+    failures: int = Field(description="count of failed tries in a row")
+    next_at: At | None = Field(description="wall time, ISO 8601, UTC: the next try of a failing channel")
     last_error: str
 
 
@@ -26,7 +26,7 @@ class NotificationStatus(Model):
 
     state: str = Field(description="OFF, IDLE, DELIVERING, or CUT_OFF: no channel works")
     russian: str
-    critical_unacknowledged: int = Field(description="critical alerts that stand and were not acknowledged")
+    critical_unacknowledged: int = Field(description="count of critical alerts that stand and were not acknowledged")
     channels: list[ChannelRow]
 
 
@@ -34,7 +34,7 @@ class DeliveryRow(Model):
     """A message about an alert, or a report, over one channel. Instants ending in `_at` are wall time in ISO 8601."""
 
     delivery_id: str
-    number: int = Field(description="in the order of their creation")
+    number: int = Field(description="its number in the order of creation")
     kind: str = Field(description="alert or report")
     channel: str
     action: str = Field(description="raise, change, repeat, acknowledge, resolve or report")
@@ -42,10 +42,10 @@ class DeliveryRow(Model):
     severity: str
     title: str
     state: str = Field(description="WAITING, SENDING, RETRY, DELIVERED, REFUSED or EXPIRED")
-    attempts: int
+    attempts: int = Field(description="count of tries")
     market_ms: Ms
-    created_at: str
-    next_at: str = Field(description="not sent before")
-    ended_at: str | None
+    created_at: At
+    next_at: At = Field(description="wall time, ISO 8601, UTC: not sent before")
+    ended_at: At | None
     remote_id: str = Field(description="the receiver's number of it")
     reason: str = Field(description="why it was not delivered yet, or at all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.http.models import Json, Model, Money, Ms, Page
+from api.http.models import At, Json, Model, Money, Ms, Page, Price, Quantity
 
 
 class Order(Model):
@@ -18,14 +18,14 @@ class Order(Model):
     symbol: str
     side: str
     order_type: str
-    quantity: Money
-    price: Money | None
-    trigger_price: Money | None
+    quantity: Quantity
+    price: Price | None = Field(description="limit, USDT for one of the base coin; null: at market")
+    trigger_price: Price | None
     reduce_only: bool
     state: str
     venue_order_id: str
-    filled_quantity: Money
-    average_price: Money | None
+    filled_quantity: Quantity
+    average_price: Price | None
     reason: str
     created_ms: Ms
     updated_ms: Ms
@@ -69,12 +69,12 @@ class Execution(Model):
     category: str
     symbol: str
     side: str
-    quantity: Money
-    price: Money
-    fee: Money
+    quantity: Quantity
+    price: Price
+    fee: Money = Field(description="in the coin `fee_coin`; negative: a rebate")
     fee_coin: str
     is_maker: bool
-    realized_pnl: Money
+    realized_pnl: Money = Field(description="USDT, by the exchange's figure, before fees; 0 on spot")
     executed_ms: Ms
 
 
@@ -84,22 +84,24 @@ class Position(Model):
     account: str
     engine: str
     symbol: str
-    quantity: Money
-    average_price: Money
+    quantity: Quantity
+    average_price: Price
     updated_ms: Ms
-    mark_price: Money | None = Field(description="last closed price, by which the portfolio values it")
+    mark_price: Price | None = Field(description="USDT, last closed price, by which the portfolio values it")
     mark_ms: Ms | None
     notional_usdt: Money | None = Field(description="at the mark, without sign")
     unrealised_pnl_usdt: Money | None = Field(description="at the mark, before fees")
-    stop_price: Money | None = Field(description="of the waiting stop nearest to the mark; null: there is none")
-    stop_quantity: Money = Field(description="how much of the position waiting stops cover")
+    stop_price: Price | None = Field(description="USDT, of the waiting stop nearest to the mark; null: there is none")
+    stop_quantity: Quantity = Field(description="in the base coin, how much of the position waiting stops cover")
     stop_order: str | None = Field(description="client id of that stop's order")
-    stop_distance: Money | None = Field(description="from the mark, as a fraction of it")
+    stop_distance: Money | None = Field(description="from the mark, a fraction of it")
     liquidation_price: Money | None = Field(
-        description="estimate by T8: where equity meets the maintenance margin if all marks of the account move "
+        description="USDT, estimate by T8: where equity meets the maintenance margin if all marks of the account move "
         "against its positions by the same fraction; coins that hedge it are not counted. 0: never"
     )
-    liquidation_distance: Money | None = Field(description="that fraction of the mark (TR-9: above 0.5 at an entry)")
+    liquidation_distance: Money | None = Field(
+        description="that distance, a fraction of the mark (TR-9: above 0.5 at an entry)"
+    )
     maintenance_margin_usdt: Money | None = Field(description="at the mark, by the first risk tier's rate")
 
 
@@ -109,29 +111,31 @@ class AccountView(Model):
     account: str
     equity_usdt: Money
     cash_usdt: Money
-    coins: dict[str, str]
-    positions: dict[str, list[str]] = Field(description="per symbol: quantity and average price")
+    coins: dict[str, str] = Field(description="per coin the amount, in that coin")
+    positions: dict[str, list[str]] = Field(
+        description="per symbol: quantity in the base coin, and average price in USDT"
+    )
 
 
 class Portfolio(Model):
     """The newest portfolio; `version` is null before the first one."""
 
-    version: int | None
+    version: int | None = Field(description="number of the portfolio's version")
     market_ms: Ms | None
     equity_usdt: Money | None
     exposure_usdt: Money | None = Field(description="signed, of all accounts together; hedged pairs net out (R4)")
-    exposure_by_coin: dict[str, Money]
+    exposure_by_coin: dict[str, Money] = Field(description="per coin, signed, USDT")
     accounts: list[AccountView]
-    prices: dict[str, str]
+    prices: dict[str, str] = Field(description="per category and symbol: USDT for one of the base coin")
 
 
 class CoinBalance(Model):
     """Debits and credits of one coin."""
 
     coin: str
-    debit: Money
-    credit: Money
-    difference: Money
+    debit: Money = Field(description="in this coin")
+    credit: Money = Field(description="in this coin")
+    difference: Money = Field(description="debit less credit, in this coin")
 
 
 class Unbalanced(Model):
@@ -139,14 +143,14 @@ class Unbalanced(Model):
 
     posting_id: str
     coin: str
-    difference: Money
+    difference: Money = Field(description="debit less credit, in this coin")
 
 
 class TrialBalance(Model):
     """`balanced` only if every single posting sums to zero (OR-6)."""
 
     balanced: bool
-    postings: int
+    postings: int = Field(description="count of all postings")
     coins: list[CoinBalance]
     unbalanced: list[Unbalanced]
 
@@ -157,8 +161,8 @@ class LedgerBalance(Model):
     account: str
     ledger_account: str
     coin: str
-    balance: Money
-    lines: int
+    balance: Money = Field(description="in this coin, debit positive")
+    lines: int = Field(description="count of the lines that it sums")
 
 
 class PostingLine(Model):
@@ -167,7 +171,7 @@ class PostingLine(Model):
     account: str
     ledger_account: str
     coin: str
-    amount: Money
+    amount: Money = Field(description="in this coin, debit positive")
 
 
 class Posting(Model):
@@ -195,7 +199,7 @@ class Transfer(Model):
     from_account: str
     to_account: str
     coin: str
-    amount: Money
+    amount: Money = Field(description="in this coin, debit positive")
     purpose: str
     state: str
     reason: str
@@ -233,7 +237,7 @@ class Alert(Model):
     state: str
     market_ms: Ms
     changed_ms: Ms
-    changes: int
+    changes: int = Field(description="count since it was raised")
     ended_ms: Ms | None
     acknowledged_ms: Ms | None = Field(description="wall time; null: it was not acknowledged")
     acknowledged_by: str | None = Field(description="the holder of the credential")
@@ -265,7 +269,7 @@ class PerformanceDay(Model):
     harvest_usdt: Money = Field(description="given to others by OR-4; negative: received")
     earned_usdt: Money = Field(description="by staking (CH-11)")
     forgone_usdt: Money = Field(description="what coins that could be staked and were not would have earned (CH-11)")
-    policy_version: int = Field(description="in force at the close; 0: there were no versions")
+    policy_version: int = Field(description="number of the version in force at the close; 0: there were no versions")
 
 
 Ratio = float | None
@@ -276,7 +280,7 @@ class Figures(Model):
 
     first_day_ms: Ms
     last_day_ms: Ms
-    days: int
+    days: int = Field(description="count of closed days")
     equity_usdt: Money
     flow_usdt: Money
     turnover_usdt: Money
@@ -286,29 +290,29 @@ class Figures(Model):
     harvest_usdt: Money
     earned_usdt: Money
     forgone_usdt: Money
-    total_return: Ratio = Field(description="time-weighted: flows are no profit")
-    return_a_year: Ratio = Field(description="from a year on")
-    volatility: Ratio = Field(description="of a year")
-    sharpe: Ratio
-    sortino: Ratio
-    deepest_fall: Ratio = Field(description="negative")
-    present_fall: Ratio = Field(description="below the highest close of the window; 0 or negative")
-    turnover_a_year: Ratio = Field(description="times the mean equity")
-    slippage_of_turnover: Ratio
-    funding_yield: Ratio = Field(description="of a year, of the mean equity")
-    staking_yield: Ratio = Field(description="of a year, of what was staked")
+    total_return: Ratio = Field(description="a fraction, time-weighted: flows are no profit")
+    return_a_year: Ratio = Field(description="a fraction a year; from a year on")
+    volatility: Ratio = Field(description="a fraction, of a year")
+    sharpe: Ratio = Field(description="of a year, without unit")
+    sortino: Ratio = Field(description="of a year, without unit")
+    deepest_fall: Ratio = Field(description="a fraction, negative")
+    present_fall: Ratio = Field(description="a fraction, below the highest close of the window; 0 or negative")
+    turnover_a_year: Ratio = Field(description="a multiple of the mean equity")
+    slippage_of_turnover: Ratio = Field(description="a fraction")
+    funding_yield: Ratio = Field(description="a fraction, of a year, of the mean equity")
+    staking_yield: Ratio = Field(description="a fraction, of a year, of what was staked")
 
 
 class Window(Figures):
     """Figures over the newest days."""
 
-    window_days: int | None = Field(description="null: all days")
+    window_days: int | None = Field(description="count of the newest days; null: all days")
 
 
 class UnderPolicy(Figures):
     """Figures over the days that closed under one version of the policy (RM-6)."""
 
-    policy_version: int
+    policy_version: int = Field(description="number of the version")
 
 
 class EnginePerformance(Model):
@@ -336,9 +340,9 @@ class SwitchReading(Model):
     """One reading that tripped a switch: where and what was measured, the limit, and how long before the trip."""
 
     source: str
-    value: str
-    limit: str
-    age_ms: int
+    value: str = Field(description="as it was measured, with its unit")
+    limit: str = Field(description="as it was in force, with its unit")
+    age_ms: int = Field(description="milliseconds before the trip")
 
 
 class SwitchTrip(Model):
@@ -384,8 +388,8 @@ class OperatorCommandRow(Model):
 class PolicyVersion(Model):
     """A version of the policy: limits, weights and parameters (RM-6)."""
 
-    version: int
-    recorded_at: str
+    version: int = Field(description="its number")
+    recorded_at: At
     who: str
     reason: str
     origin: str = Field(description="configuration, operator or rollback")
@@ -395,9 +399,9 @@ class PolicyHolder(Model):
     """The version that an actor decides by, one that waits to replace it, and the newest that it could not apply."""
 
     actor: str
-    version: int
-    waiting: int | None
-    refused: int | None
+    version: int = Field(description="number of the version that it decides by")
+    waiting: int | None = Field(description="number of the version that waits to replace it")
+    refused: int | None = Field(description="number of the newest version that it could not apply")
 
 
 class Policies(Model):

@@ -18,6 +18,7 @@ from typing import Any
 
 from actors.runtime.granted_time import GrantedTime
 from api.assembly import TRADING, SystemAssembly, secrets_of
+from api.client.running_system import OVERVIEW
 from api.launch.deadman.guard import DeadManGuard
 from api.launch.housekeeping import Housekeeping
 from api.launch.keeper import Keeper
@@ -32,7 +33,6 @@ from api.launch.ray_protocol import AlertTaken, Heard, Occupied, Silent, SpawnOr
 from api.launch.simulator_process import ROLE as EXCHANGE_ROLE
 from api.launch.simulator_process import SimulatorProcess
 from api.policies import InForce, take_in_force
-from api.running_system import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig

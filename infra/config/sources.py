@@ -24,8 +24,12 @@ DATABASE_VARIABLES = {"DATABASE_URL": "url", "DATABASE_OWNER_URL": "owner_url"}
 FILE_VARIABLE = "ETERNAL_CONFIG"
 FILE_NAME = "eternal.toml"
 
-OWN_VARIABLES = frozenset({FILE_VARIABLE, MARK})
-"""Variables that begin with ETERNAL_ and are no settings: the file's place, and the mark of our processes."""
+URL_VARIABLE, TOKEN_VARIABLE, CREDENTIALS_VARIABLE = "ETERNAL_URL", "ETERNAL_TOKEN", "ETERNAL_CREDENTIALS"
+"""Where a command that asks finds a system of another machine, and what opens it (`api.cli.asking.way`)."""
+
+OWN_VARIABLES = frozenset({FILE_VARIABLE, MARK, URL_VARIABLE, TOKEN_VARIABLE, CREDENTIALS_VARIABLE})
+"""Variables that begin with ETERNAL_ and are no settings: the file's place, the mark of our processes, the way of a
+command to a running system."""
 
 MAX_LEVELS = 20
 """So deep may values be nested; the deepest field there is has a few levels."""

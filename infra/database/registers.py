@@ -1,9 +1,10 @@
-"""Small registers beside the actors' own rows: signs of life (OR-8), versions of configuration and policy (RM-6)."""
+"""Small registers beside the actors' own rows: signs of life (OR-8), versions of configuration and policy (RM-6),
+commands of the operator that wait for the risk manager (RM-5)."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -11,15 +12,24 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from infra.database.connection import connect
+from infra.database.connection import Line, connect
 from infra.database.outage import is_outage
-from infra.database.statements import to_json
+from infra.database.reading.operator import HELD
+from infra.database.statements import SWITCH_LOCK, fact_statements, to_json
 from infra.faults import OperatorError
+from statemachines.facts import HeldCommandFact
+from statemachines.messages.control import OperatorCommand
 
 BEAT = """
 INSERT INTO heartbeats (component, state, market_ms, detail) VALUES (%s, %s, %s, %s)
 ON CONFLICT (component) DO UPDATE SET state = excluded.state, market_ms = excluded.market_ms,
     detail = excluded.detail, beat_at = now()"""
+
+WAITING = f"""
+SELECT DISTINCT ON (given_ms, command_id) command_id, who, action, asked_scope, reason FROM {HELD}
+ORDER BY given_ms, command_id"""
+
+MARKET_MS = "SELECT coalesce(max(market_ms), 0) FROM actors"
 
 RECORD = """
 INSERT INTO config_versions (who, reason, config)
@@ -170,3 +180,40 @@ def record_policy(
 
 def _cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[PolicyVersion]:
     return connection.cursor(row_factory=class_row(PolicyVersion))
+
+
+class HeldCommands:
+    """Implements `actors.runtime.ports.HeldCommandsPort`, and takes a command while the interface is away. Every method
+    raises StoreUnavailableError."""
+
+    def __init__(self, url: str) -> None:
+        self._line = Line(url, "held commands")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._line.close()
+
+    def waiting(self) -> Sequence[OperatorCommand]:
+        """Those that the risk manager has not carried out, in the order in which they were given."""
+        rows = self._line.perform(lambda connection: connection.execute(WAITING).fetchall())
+        return [
+            OperatorCommand(command_id=name, who=who, action=action, scope=scope, reason=reason)
+            for name, who, action, scope, reason in rows
+        ]
+
+    def market_ms(self) -> int:
+        """The newest market time that an actor has committed; 0 before the first."""
+        row = self._line.perform(lambda connection: connection.execute(MARKET_MS).fetchone())
+        return 0 if row is None else int(row[0])
+
+    def put_in_force(self, facts: Sequence[HeldCommandFact]) -> None:
+        """In one transaction that holds the switches' lock alone: a request to the exchange is either durable before it
+        or sees it. A repeat changes nothing."""
+
+        def write(connection: psycopg.Connection[object]) -> None:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (SWITCH_LOCK,))
+                for statement in fact_statements(facts):
+                    connection.execute(statement.sql, statement.parameters)
+
+        self._line.perform(write)

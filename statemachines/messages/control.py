@@ -121,6 +121,11 @@ class AccessFailures(Body):
     text: str
 
 
+def operator_id(command_id: str) -> str:
+    """The natural id of an operator's command, by which an actor drops a repeat."""
+    return f"operator:{command_id}"
+
+
 class OperatorCommand(Body):
     """A command of the operator (RM-5); `command_id` is the caller's and makes it idempotent. `flatten` of GLOBAL is of
     every engine that holds derivatives (R3)."""

@@ -1,5 +1,5 @@
-"""An operator's command while the risk manager is away (RM-5): one that forbids new risk is in force at once and waits
-for the risk manager; one that permits more risk must wait until it can be carried out."""
+"""An operator's command while the risk manager or the interface is away (RM-5): one that forbids new risk is in force
+at once and waits for the risk manager; one that permits more risk must wait until it can be carried out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from statemachines.messages.control import OperatorCommand
 from statemachines.values import ActorName
 
 
-def hold(command: OperatorCommand, now_ms: int) -> Commands:
-    """Put the command in force and send it to the risk manager, which carries it out when it is back."""
+def held_facts(command: OperatorCommand, now_ms: int) -> list[HeldCommandFact]:
+    """What puts the command in force: one fact per scope; none for a command that does not forbid new risk."""
     state = RESTRICTS.get(command.action)
-    scopes = scopes_for(command.action, command.scope)
-    text = f"{command.who}: {command.action} {command.scope}: {command.reason}"
-    if state is None or not scopes:
-        return [Remark("operator", command.action, f"{text}: not held, it does not forbid new risk of a scope")]
-    facts = [
+    if state is None:
+        return []
+    return [
         HeldCommandFact(
             command_id=command.command_id,
             scope=scope,
@@ -28,12 +26,20 @@ def hold(command: OperatorCommand, now_ms: int) -> Commands:
             who=command.who,
             given_ms=now_ms,
         )
-        for scope in scopes
+        for scope in scopes_for(command.action, command.scope)
     ]
+
+
+def hold(command: OperatorCommand, now_ms: int) -> Commands:
+    """Put the command in force and send it to the risk manager, which carries it out when it is back."""
+    facts = held_facts(command, now_ms)
+    text = f"{command.who}: {command.action} {command.scope}: {command.reason}"
+    if not facts:
+        return [Remark("operator", command.action, f"{text}: not held, it does not forbid new risk of a scope")]
     alert = (
-        f"{text}. The risk manager did not answer: the command forbids new risk from now on, and the rest of it "
-        "(cancels, closing) is done as soon as the risk manager is back. See /health; if it stays away, cancel and "
-        "close by hand."
+        f"{text}. The command was taken in the risk manager's place: it forbids new risk from now on, and the rest of "
+        "it (cancels, closing) is done as soon as the risk manager has it. See /health; if that one stays away, cancel "
+        "and close by hand."
     )
     return [
         Remark("operator", command.action, f"{text}: held until the risk manager carries it out"),

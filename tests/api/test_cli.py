@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from api.cli.client import ask
+from api.cli.asking.way import local_calls
+from api.cli.exits import ExitCode
 from api.cli.main import app
+from api.client.operations import Operations
+from api.client.running_system import Place, find_place
 from api.launch.ray_folder import own_ray_folder
 from api.launch.simulator_process import SimulatorProcess
-from api.running_system import Place, find_place
 from api.tokens import read_token
 from infra.config import ConfigurationError
 from infra.data_folder import claim_data_folder
@@ -185,15 +187,15 @@ def test_a_token_that_was_removed_is_made_by_the_next_command(tmp_path: Path) ->
             seen.append(self.headers.get("Authorization"))
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(b'{"ok": true, "reasons": []}')
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        (tmp_path / "api-port").write_text(str(server.server_address[1]))
-        assert ask(Place(tmp_path, token_file=token_file), "GET", "/health").status == 200
+        place = Place(tmp_path, token_file=token_file)
+        assert Operations(local_calls(place, server.server_address[1])).health()["ok"]
     assert seen == [read_token(token_file).header()["Authorization"]]
 
 
@@ -262,7 +264,7 @@ def test_an_argument_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 1 and "halt \\udcff?" in done.stdout and "Traceback" not in done.stderr
+    assert done.returncode == 1 and "halt \\udcff?" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [["status"], ["stop"], ["control", "halt", "--reason", "a test", "--yes"]])
@@ -284,7 +286,7 @@ def test_commands_that_only_ask_load_neither_ray_nor_the_database(tmp_path: Path
     told = json.loads(done.stdout.splitlines()[-1])
     heavy = {"ray", "psycopg", "sqlalchemy", "pydantic_settings", "polars", "numpy", "pybit", "httpx", "talib"}
     assert heavy.isdisjoint(told["loaded"])
-    assert told["code"] == 2 and "No system runs on" in done.stderr
+    assert told["code"] == ExitCode.NOTHING_RUNS and "No system runs on" in done.stderr
     assert told["cpu_s"] < MAX_CPU_S
 
 
@@ -328,7 +330,7 @@ def test_nonsense_on_the_command_line_is_a_sentence(tmp_path: Path) -> None:
         if command == "backtest":
             arguments += ["--out", str(tmp_path / "strange" / "file"), "--history", str(tmp_path / "none")]
         result = call(*arguments)
-        assert result.exit_code in (0, 1, 2), (arguments, result.exit_code)
+        assert result.exit_code in (0, 1, 2, 3), (arguments, result.exit_code)
         assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, repr(result.exception))
         assert "Traceback" not in result.output, arguments
     assert (tmp_path / "strange" / "file").read_text() == "mine"
@@ -342,7 +344,7 @@ def test_a_data_folder_that_is_a_link_in_a_circle_is_a_sentence(tmp_path: Path, 
     """`eternal run` ended with a RuntimeError."""
     (tmp_path / "loop").symlink_to("loop")
     result = call(*command, "--data", str(tmp_path / "loop"))
-    assert result.exit_code in (1, 2)
+    assert result.exit_code in (1, 2, 3)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert "Traceback" not in result.output and result.output.strip()
 

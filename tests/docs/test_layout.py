@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = ("statemachines", "actors", "orchestrator", "infra", "api", "eternal", "tests", "benchmarks")
 MAX_LINES = 450
 MAX_MODULES = 16
+GENERATED = frozenset({"api/client/models.py", "api/client/operations.py"})
+"""Made by `make client`, to be read by programs; `tests.api.client` compares them with what makes them."""
+
 NO_PACKAGES = ("tests/house/toy/actors",)
 """Laid over a package of the same name."""
 
@@ -28,7 +31,7 @@ def oversized(root: Path) -> list[str]:
                 found.append(f"{folder.relative_to(root)} has no __init__.py that says what lives there")
             for module in files:
                 lines = len(module.read_text(encoding="utf-8").splitlines())
-                if lines > MAX_LINES:
+                if lines > MAX_LINES and str(module.relative_to(root)) not in GENERATED:
                     found.append(f"{module.relative_to(root)} has {lines} lines; {MAX_LINES} are allowed")
     return found
 

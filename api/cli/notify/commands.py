@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from api.cli.asking.options import Json as AsOne
+from api.cli.asking.options import asking
+from api.cli.asking.output import print_json
+from api.cli.asking.way import Way
+from api.client import models
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
@@ -46,30 +52,22 @@ def test(
 
 
 @notify_app.command()
-def status(as_json: Json = False, data: Folder = None, config_file: ConfigFile = None) -> None:
+@asking
+def status(way: Way, *, as_json: AsOne = False) -> None:
     """Show how each channel is and what waits for it, from the running system.
 
-    Exit code 0: every channel that is on works, or none is configured; 1: one fails; 2: the system does not answer.
+    Exit code 0: every channel that is on works, or none is configured; 1: one fails; others as in the manual.
     """
-    from api.cli.client import Unanswered, ask, sentence_of
-    from api.cli.status import RunningError, running_pid
-    from api.running_system import find_place
-
-    place = find_place(data, config_file)
-    if running_pid(place.data_folder) is None:
-        raise RunningError(f"No system runs on {place.data_folder}; `eternal run` starts one.")
-    try:
-        code, body = ask(place, "GET", "/api/v1/notifications")
-    except Unanswered as error:
-        raise RunningError(f"The interface does not answer ({error}).") from error
-    if code != 200:
-        raise RunningError(sentence_of(code, body))
-    typer.echo(json.dumps(body, indent=1) if as_json else "\n".join(lines_of(body)))
-    if any(one["state"] not in ("OFF", "WORKING") for one in body["channels"]):
+    found = way.operations.status()
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(lines_of(found)))
+    if any(one["state"] not in ("OFF", "WORKING") for one in found["channels"]):
         raise typer.Exit(1)
 
 
-def lines_of(status: dict[str, Any]) -> list[str]:
+def lines_of(status: models.NotificationStatus) -> list[str]:
     """The status for people, one line per channel."""
     count = status["critical_unacknowledged"]
     head = {

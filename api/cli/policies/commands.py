@@ -185,7 +185,7 @@ def _try(url: str, config: EternalConfig, change: Change) -> None:
 
 
 def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes: bool) -> None:
-    from api.cli.client import user_name
+    from api.cli.asking.control import user_name
     from api.policies import record
 
     _print(change.differences)

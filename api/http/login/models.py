@@ -64,7 +64,7 @@ class SessionRow(Model):
     made_ms: Ms
     seen_ms: Ms = Field(description="its last request, to the minute")
     ends_ms: Ms
-    idle_s: int
+    idle_s: int = Field(description="it ends after so many seconds without a request")
     is_own: bool = Field(description="whether this request came with it")
 
 

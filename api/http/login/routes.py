@@ -6,9 +6,9 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.access.answers import Granted, Presented, Refused
@@ -30,6 +30,9 @@ OWN = f"{PREFIX}/session"
 ALL = f"{PREFIX}/sessions"
 LOGINS = frozenset({("POST", OWN)})
 """They bring their credential in their body."""
+
+
+SessionId = Annotated[str, Path(max_length=60, description="as `GET /api/v1/sessions` lists it")]
 
 
 class NotKeptError(Exception):
@@ -91,7 +94,7 @@ def add_login(app: FastAPI, entrance: Entrance | None) -> None:
         dependencies=admin,
         responses=REFUSALS,
     )
-    def end(session_id: str, request: Request) -> Ended:
+    def end(session_id: SessionId, request: Request) -> Ended:
         """It is refused from its next request on."""
         return desk.end(session_id, request.scope[GRANTED].person)
 

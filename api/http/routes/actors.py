@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from api.http import models
 from api.http.routes.common import Asked, Routes
+from api.machines import MACHINES
 from api.service import OperatorService
 from api.views.arguments import one_of
 from api.views.lists import ACTORS, ENGINE_NAMES
 from infra.database.reading.decisions import Sought
 
-Text = Annotated[str | None, Query(max_length=200)]
+Table = Annotated[
+    str | None,
+    Query(description="a machine of `/api/v1/machines`; absent: all", json_schema_extra={"enum": list(MACHINES)}),
+]
 Machine = Annotated[str | None, Query(max_length=200, description="a machine's key or a remark's subject, such as BTC")]
 Actor = Annotated[str | None, Query(description="an actor; absent: all", json_schema_extra={"enum": list(ACTORS)})]
+Name = Annotated[str, Path(description="an actor", json_schema_extra={"enum": list(ACTORS)})]
+OneMachine = Annotated[
+    str, Path(description="a machine of `/api/v1/machines`", json_schema_extra={"enum": list(MACHINES)})
+]
+Form = Annotated[
+    str, Query(description="mermaid: text; html: a plain page", json_schema_extra={"enum": ["mermaid", "html"]})
+]
 Kind = Annotated[str | None, Query(description="absent: both", json_schema_extra={"enum": ["transition", "remark"]})]
 
 GROUPS = {"engines": tuple(sorted(ENGINE_NAMES))}
@@ -40,18 +51,18 @@ def add(routes: Routes, service: OperatorService) -> None:
         return await service.actors()
 
     @get("actors", "/actors/{name}", "One actor with its machines' states", models.ActorDetail)
-    async def actor(name: str) -> Any:
+    async def actor(name: Name) -> Any:
         """State and since when, heartbeat, last error, restarts, and the durable state of each of its machines."""
         return await service.actor(name)
 
     @get("actors", "/actors/{name}/transitions", "Its changes of state", models.Page[models.Transition])
-    async def transitions(name: str, asked: Asked, machine: Machine = None, machine_table: Text = None) -> Any:
+    async def transitions(name: Name, asked: Asked, machine: Machine = None, machine_table: Table = None) -> Any:
         """Each with the reason and the numbers that led to it; of one machine (its key) or one table
         (`/api/v1/machines`)."""
         return await lists.transitions(name, machine, machine_table, asked)
 
     @get("actors", "/actors/{name}/remarks", "What it decided without a change of state", models.Page[models.Remark])
-    async def remarks(name: str, asked: Asked, subject: Machine = None) -> Any:
+    async def remarks(name: Name, asked: Asked, subject: Machine = None) -> Any:
         """The treasury's standing, moves and harvests, the regime's closes, the daily figures of an engine, what was
         measured and why nothing was done; of one subject or all."""
         return await lists.remarks(name, subject, asked)
@@ -80,9 +91,7 @@ def add(routes: Routes, service: OperatorService) -> None:
         return service.machines()
 
     @get("machines", "/machines/{name}/diagram", "A machine's diagram", str)
-    async def diagram(
-        name: str, format: Annotated[str, Query(json_schema_extra={"enum": ["mermaid", "html"]})] = "mermaid"
-    ) -> Response:
+    async def diagram(name: OneMachine, format: Form = "mermaid") -> Response:
         """Mermaid text, or with `format=html` a plain page."""
         text = service.diagram(name, format)
         return HTMLResponse(text) if format == "html" else PlainTextResponse(text)

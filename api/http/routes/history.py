@@ -32,7 +32,9 @@ AlertState = Annotated[
 Alerting = Annotated[
     str | None, Query(description="who raises them; absent: all", json_schema_extra={"enum": sorted(ALERTING)})
 ]
-Action = Annotated[str, Query(json_schema_extra={"enum": list(ACTIONS)})]
+Action = Annotated[
+    str, Query(description="what `POST /api/v1/control` would be given", json_schema_extra={"enum": list(ACTIONS)})
+]
 Scope = Annotated[str, Query(description="GLOBAL or an engine", json_schema_extra={"enum": list(SCOPES)})]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from api.http import market_models, models, trade_models
 from api.http.routes.common import Asked, Engine, Routes, Symbol
 from api.service import OperatorService
-from api.views.lists import OPEN_ANY, ORDER_STATES
+from api.views.arguments import LINK_ID
+from api.views.lists import ENGINE_NAMES, OPEN_ANY, ORDER_STATES
 from api.views.market import CATEGORIES
 from statemachines.market_data.parameters import INTERVALS
 
@@ -21,7 +22,13 @@ State = Annotated[
     ),
 ]
 Order = Annotated[str | None, Query(max_length=200, description="our client id of the order (EX-5)")]
-Category = Annotated[str, Query(json_schema_extra={"enum": sorted(CATEGORIES)})]
+OneEngine = Annotated[str, Path(description="an engine", json_schema_extra={"enum": sorted(ENGINE_NAMES)})]
+OneOrder = Annotated[
+    str, Path(description="our client id of the order (EX-5)", json_schema_extra={"pattern": f"^{LINK_ID.pattern}$"})
+]
+Category = Annotated[
+    str, Query(description="spot, or linear: perpetuals in USDT", json_schema_extra={"enum": sorted(CATEGORIES)})
+]
 Interval = Annotated[str, Query(description="60: an hour, D: a day (UTC)", json_schema_extra={"enum": list(INTERVALS)})]
 OneSymbol = Annotated[str, Query(max_length=200, description="such as BTCUSDT")]
 
@@ -36,7 +43,7 @@ def add(routes: Routes, service: OperatorService) -> None:
         return await lists.orders(engine, state, symbol, asked)
 
     @get("trading", "/orders/{client_order_id}/chain", "Why this order exists", list[trade_models.ChainLink])
-    async def chain(client_order_id: str) -> Any:
+    async def chain(client_order_id: OneOrder) -> Any:
         """From the bar or settlement that caused it, decision by decision, to the order (P3)."""
         return await lists.order_chain(client_order_id)
 
@@ -59,7 +66,7 @@ def add(routes: Routes, service: OperatorService) -> None:
         return await service.market.candles(category, symbol, interval, asked)
 
     @get("market", "/engines/{engine}/outlook", "What would make the engine act next", market_models.OutlookView)
-    async def outlook(engine: str) -> Any:
+    async def outlook(engine: OneEngine) -> Any:
         """Each thing that its rules would do, with the numbers they read, the limits and the distances (P3). Asked of
         the engine's own logic, restored from what it has committed; the engine itself is not asked."""
         return await service.outlook.of(engine)

@@ -122,7 +122,7 @@ def test_a_revoked_credential_has_no_session_left(folder: Path) -> None:
 
 def test_a_link_needs_a_running_system_that_loopback_reaches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, text = eternal(folder, "link")
-    assert code == 2 and "No system runs on" in text and not (folder / STATE).exists()
+    assert code == 3 and "No system runs on" in text and not (folder / STATE).exists()
     monkeypatch.setattr("api.cli.status.running_pid", lambda _folder: 1)
     (folder / "api-port").write_text("8080")
     code, text = eternal(folder, "link")

@@ -13,12 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.cli.client import Unanswered, ask, trusting
+from api.cli.asking.way import local_calls
 from api.cli.doctor import _certificate
+from api.client.calls import trusting
+from api.client.errors import UnansweredError
+from api.client.operations import Operations
+from api.client.running_system import Place
 from api.http.app import create_app
 from api.http.serving import listen, make_server
 from api.http.tls import Certificate, CertificateError, certificate_of
-from api.running_system import Place
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.config import EternalConfig
@@ -101,14 +104,16 @@ def test_our_own_command_line_takes_exactly_the_configured_certificate(
 ) -> None:
     token = tmp_path / "api-token"
     token.write_text(OWNERS)
-    (tmp_path / "api-port").write_text(str(server.port))
-    place = Place(tmp_path, token_file=token, certificate=files[0])
-    assert ask(place, "GET", "/api/v1/session").body["person"] == "operator"
-    other = make_certificate(tmp_path / "other", "console.example")[0]
-    with pytest.raises(Unanswered, match="certificate verify failed"):
-        ask(Place(tmp_path, token_file=token, certificate=other), "GET", "/api/v1/session")
-    with pytest.raises(Unanswered, match="cannot be read"):
-        ask(Place(tmp_path, token_file=token, certificate=tmp_path / "none.pem"), "GET", "/api/v1/session")
+
+    def person(certificate: Path) -> str:
+        place = Place(tmp_path, token_file=token, certificate=certificate)
+        return Operations(local_calls(place, server.port)).standing()["person"]
+
+    assert person(files[0]) == "operator"
+    with pytest.raises(UnansweredError, match="certificate verify failed"):
+        person(make_certificate(tmp_path / "other", "console.example")[0])
+    with pytest.raises(UnansweredError, match="cannot be read"):
+        person(tmp_path / "none.pem")
 
 
 def test_over_tls_the_cookie_is_secure(server: Server, files: tuple[Path, Path]) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.cli.notify.commands import lines_of
+from api.client.models import ChannelRow
 from tests.infra.notifications.receivers import (
     BOT_TOKEN,
     ROUTING_KEY,
@@ -101,18 +102,21 @@ def test_without_a_channel_nothing_is_sent(tmp_path: Any) -> None:
     code, told = notify({"ETERNAL__DATA_FOLDER": str(tmp_path)}, "test")
     assert (code, "no channel is configured" in told) == (2, True)
     code, told = notify({"ETERNAL__DATA_FOLDER": str(tmp_path)}, "status")
-    assert (code, "No system runs on" in told) == (2, True)
+    assert (code, "No system runs on" in told) == (3, True)
 
 
 def test_the_status_for_people() -> None:
-    working = {
-        "channel": "telegram", "state": "WORKING", "waiting": 0, "delivered": 12, "failures": 0, "last_error": "",
+    working: ChannelRow = {
+        "channel": "telegram", "state": "WORKING", "russian": "", "waiting": 0, "delivered": 12, "failures": 0,
+        "last_error": "",
         "delivered_at": "2026-11-29T19:00:00+00:00", "next_at": None,
     }  # fmt: skip
-    down = {**working, "channel": "email", "state": "DOWN", "failures": 4, "last_error": "no answer", "waiting": 2,
-            "next_at": "2026-11-29T19:30:00+00:00"}  # fmt: skip
-    off = {**working, "channel": "webhook", "state": "OFF"}
-    found = lines_of({"state": "DELIVERING", "critical_unacknowledged": 1, "channels": [working, down, off]})
+    down: ChannelRow = {**working, "channel": "email", "state": "DOWN", "failures": 4, "last_error": "no answer",
+            "waiting": 2, "next_at": "2026-11-29T19:30:00+00:00"}  # fmt: skip
+    off: ChannelRow = {**working, "channel": "webhook", "state": "OFF"}
+    found = lines_of(
+        {"state": "DELIVERING", "russian": "", "critical_unacknowledged": 1, "channels": [working, down, off]}
+    )
     assert found == [
         "The notifier is DELIVERING. 1 critical alerts stand and are not acknowledged.",
         "telegram   WORKING  12 delivered, newest 2026-11-29T19:00:00+00:00; 0 waiting",

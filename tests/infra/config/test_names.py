@@ -147,7 +147,7 @@ def test_the_programs_own_variables_are_no_settings(empty_place: Path, monkeypat
 
 
 def test_commands_that_need_the_data_folder_only_refuse_such_a_variable_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from api.running_system import find_place
+    from api.client.running_system import find_place
 
     monkeypatch.setenv("ETERNAL__DATA-FOLDER", "there")
     assert find_place(None, None).data_folder == Path("there")

@@ -1,0 +1,1 @@
+"""The commands that ask or command a running system (IF-4)."""

@@ -1,0 +1,1 @@
+"""The typed client of the interface: how it is generated, and what holds it against the interface."""
