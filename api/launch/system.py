@@ -42,7 +42,7 @@ from infra.database.server.embedded import EmbeddedPostgres
 from infra.deadman.left_over import NAME as DEAD_MAN_ROLE
 from infra.files import read_port, write_text_whole
 from infra.processes.environment import Run, folder_mark
-from infra.processes.ports import PortTakenError, free_port, require_free
+from infra.processes.ports import HeldPort, hold_port, require_free
 from infra.processes.table import is_stopped, kill_marked
 from infra.secrets.server import SecretsServer
 from statemachines.values import Account, ActorName, Foundation
@@ -69,6 +69,7 @@ class System:
     def __init__(self, config: EternalConfig, assembly: type[SystemAssembly] = SystemAssembly) -> None:
         self.config = config
         self.api_port = 0
+        self._held_port: HeldPort | None = None
         self.notices = Notices()
         self._overview = ShownOverview()
         self.run = Run(config.data_folder)
@@ -166,6 +167,8 @@ class System:
         self._admit_and_bind()
         assert self._database is not None
         self._dead_man.begin(self._database.url, self._counter.path.resolve())
+        assert self._held_port is not None
+        self._held_port.release()  # the API listens there from now on
         self._spawn_orchestrator(replace=not self.ray.is_ours)  # one that an earlier run left has its addresses
         self._housekeeping = Housekeeping(
             self._database.url, self._database.retention_url, config.archive_folder, config.retention, self._alerts.say
@@ -191,6 +194,7 @@ class System:
             ("the lease", None if self._claim is None else self._claim.release),
             ("housekeeping", None if housekeeping is None else lambda: housekeeping.stop(HOUSEKEEPING_END_S)),
             ("the database", None if self._server is None else self._server.stop),
+            ("the API's port", None if self._held_port is None else self._held_port.release),
             ("the secrets' socket", None if self._counter is None else self._counter.close),
         ):
             try:
@@ -212,14 +216,9 @@ class System:
         config = self.config
         if config.is_simulated and config.exchange.port:
             require_free("exchange.port", "127.0.0.1", config.exchange.port)
-        host = config.api.host
-        if config.api.port:
-            self.api_port = require_free("api.port", host, config.api.port)
-        else:
-            try:
-                self.api_port = free_port(read_port(self._port_file) or 0, host)
-            except OSError as error:
-                raise PortTakenError(f"api.host={host} cannot be listened on: {error.strerror or error}.") from None
+        api = config.api
+        self._held_port = hold_port("api", api.host, api.port, read_port(self._port_file) or 0)
+        self.api_port = self._held_port.port
         write_text_whole(self._port_file, str(self.api_port))
 
     def _make_keepers(self) -> list[Keeper]:

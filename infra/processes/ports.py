@@ -65,3 +65,50 @@ def require_free(name: str, host: str, port: int) -> int:
     raise PortTakenError(
         f"{name}={port} is taken by another program on {host}: end that program, choose another port, or 0 for any."
     )
+
+
+class HeldPort:
+    """A port chosen for a process that will listen later. It is bound here until `release`, so that nothing that is
+    started in between is given it: the database was, once, and the API could not listen for good."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises OSError when it is taken."""
+        self.port = port
+        try:
+            self._socket = _bound(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            # Connections of the process that listened there before still stand in the tables of the kernel.
+            self._socket = _bound(host, port, is_reused=True)
+
+    def release(self) -> None:
+        """Let it go; repeating it does nothing."""
+        self._socket.close()
+
+
+def hold_port(name: str, host: str, configured: int, remembered: int) -> HeldPort:
+    """The port that the operator has configured, else the remembered one if it is free, else any; held. `name` is that
+    of the configuration's section.
+
+    Raises:
+        PortTakenError: the configured one is taken, or the host is not an address of this machine.
+    """
+    if configured:
+        return HeldPort(host, require_free(f"{name}.port", host, configured))
+    try:
+        return HeldPort(host, free_port(remembered, host))
+    except OSError as error:
+        raise PortTakenError(f"{name}.host={host} cannot be listened on: {error.strerror or error}.") from None
+
+
+def _bound(host: str, port: int, *, is_reused: bool = False) -> socket.socket:
+    made = socket.socket(_family(host))
+    try:
+        if is_reused:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made

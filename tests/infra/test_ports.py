@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from infra.processes.ports import free_ports, is_free
+from infra.processes.ports import HeldPort, PortTakenError, free_port, free_ports, hold_port, is_free
 
 
 def test_ports_chosen_together_differ_and_are_free_afterwards() -> None:
@@ -12,6 +14,35 @@ def test_ports_chosen_together_differ_and_are_free_afterwards() -> None:
         chosen = free_ports(8)
         assert len(set(chosen)) == 8
     assert all(is_free("127.0.0.1", port) for port in chosen)
+
+
+def test_a_port_that_is_chosen_for_later_is_given_to_nothing_else_until_it_is_released() -> None:
+    """The database of a fresh start was given the port that had been chosen for the API, which never listened."""
+    held = hold_port("api", "127.0.0.1", 0, 0)
+    assert not is_free("127.0.0.1", held.port) and free_port(held.port) != held.port
+    with pytest.raises(PortTakenError, match=r"api\.port"):
+        hold_port("api", "127.0.0.1", held.port, 0)
+    held.release()
+    held.release()
+    assert is_free("127.0.0.1", held.port)
+
+
+def test_a_remembered_port_is_held_again_also_while_old_connections_are_being_forgotten() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = int(server.getsockname()[1])
+    client = socket.create_connection(("127.0.0.1", port))
+    served, _ = server.accept()
+    served.close()  # this side ends first: the kernel remembers the connection for a minute
+    client.close()
+    server.close()
+    held = hold_port("api", "127.0.0.1", 0, port)
+    assert held.port == port
+    held.release()
+
+
+def test_a_port_that_somebody_has_cannot_be_held() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(OSError, match="in use"):
+        HeldPort("127.0.0.1", int(server.getsockname()[1]))
 
 
 def test_no_port_is_let_go_before_all_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
