@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
+from actors.runtime.actor import shown
 from actors.runtime.ray_runtime import find
 from statemachines.values import ActorName
 
@@ -37,6 +38,9 @@ class Api:
         self._server: CountingServer | None = None
         self._streams: Streams | None = None
         self._error = ""
+
+    def __repr__(self) -> str:
+        return shown(self.health())
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
