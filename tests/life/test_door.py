@@ -140,7 +140,7 @@ def test_the_actors_show_themselves_in_rays_dashboard(system: Started) -> None:
     promised = {metric.name for metric in METRICS} - {table.COMPONENT_RECOVERY.name}  # that needs a failure
     found = system.wait("every metric", lambda: promised <= (shown := _metrics(system)).keys() and shown)
     assert {"trend-1", "total"} <= {labels["engine"] for labels in found[table.EQUITY.name]}
-    assert {labels["actor"] for labels in found[table.COMMITS.name]} == {str(name) for name in START_ORDER}
+    assert {labels["actor"] for labels in found[table.INBOX.name]} == {str(name) for name in START_ORDER}
 
 
 def _metrics(system: Started) -> dict[str, list[dict[str, str]]]:
