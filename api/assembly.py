@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.ports import BeatPort, LeaseRegister, LockstepPort, MarketClock, Store, StreamsPort
 from infra.config import EternalConfig, Profile
 from infra.secrets.server import fetch
+from statemachines.notifications.message import ChannelName
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ACCOUNT_OF, Account, ActorName
 
 if TYPE_CHECKING:
+    from actors.notifications.ports import NotifierParts
     from actors.runtime.actor_runner import Parts
     from actors.runtime.outbox_dispatcher import Peers
     from actors.runtime.policies.ports import Document, PolicyPort, PolicyWatchPort
@@ -46,6 +48,16 @@ CONDUCTING = frozenset({ActorName.ORCHESTRATOR, ActorName.MARKET_DATA, ActorName
 """Actors that ask the simulated exchange for market time: they get the token of its control interface."""
 
 
+NOTIFICATIONS = "notifications"
+"""The key under which an actor receives the channels that it uses."""
+
+CHANNELS_OF: Mapping[ActorName, tuple[ChannelName, ...]] = {
+    ActorName.NOTIFIER: tuple(ChannelName),
+    ActorName.API: (ChannelName.TELEGRAM,),
+}
+"""Who uses which channels: the notifier sends over all, the API takes commands from Telegram."""
+
+
 def accounts_signed_for(actor: ActorName, config: EternalConfig) -> tuple[Account, ...]:
     """The accounts whose keys this actor signs with: all for the order manager, one for market data, which reads fee
     rates; none for the others."""
@@ -62,6 +74,8 @@ def secrets_of(name: str, config: EternalConfig, database_url: str, credentials:
     found: dict[str, Any] = {"database_url": database_url}
     if actor in CONDUCTING and credentials.simulator_token is not None:
         found["simulator_token"] = credentials.simulator_token.get_secret_value()
+    if channels := config.notifications.opened(*CHANNELS_OF.get(actor, ())):
+        found[NOTIFICATIONS] = channels
     if accounts := accounts_signed_for(actor, config):
         found["keys"] = credentials.to_plain(accounts)
     return found
@@ -177,6 +191,21 @@ class SystemAssembly:
 
     def pace_s(self) -> float:
         return float(self.config.exchange.pace_s) / 24
+
+    def notifier(self) -> NotifierParts:
+        from actors.notifications.ports import NotifierParts
+        from infra.config.notifications import restored
+        from infra.database.notifications.book import PostgresBook
+        from infra.notifications.channels import channels_of
+
+        opened = self._secrets(ActorName.NOTIFIER).get(NOTIFICATIONS, {})
+        return NotifierParts(
+            PostgresBook(self.database_url(ActorName.NOTIFIER)),
+            self.config.notifications.rules,
+            self.installation_id,
+            self.config.notifications.zone,
+            channels_of(restored(opened), self.installation_id),
+        )
 
     def actor_class(self, name: ActorName) -> type:
         if name is ActorName.ORCHESTRATOR:

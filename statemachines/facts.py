@@ -6,6 +6,7 @@ changed (bars, executions, postings); the others are replaced by their newest ve
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
@@ -295,7 +296,8 @@ class SwitchTripFact(Fact):
 class OperatorCommandFact(Fact):
     """A command of the operator (RM-5, OR-8) as it was carried out; `command_id` is never reused.
 
-    `scope` is GLOBAL or an engine; for a reset, the component. `given_ms` is market time.
+    `scope` is GLOBAL or an engine; for a reset, the component, for an acknowledgement the alert's number. `given_ms` is
+    market time.
     """
 
     TABLE = "operator_commands"
@@ -351,3 +353,74 @@ class AlertFact(Fact):
     changed_ms: int
     changes: int = 0
     ended_ms: int | None = None
+
+
+class AcknowledgementFact(Fact):
+    """A person has seen an alert and acts on it: it is no longer repeated. The first acknowledgement stands.
+
+    `acknowledged_at` is wall time; `text` is what the person added, "" for nothing.
+    """
+
+    TABLE = "acknowledgements"
+    KEY = ("alert_id",)
+
+    alert_id: str
+    who: str
+    acknowledged_at: datetime
+    text: str
+
+
+class NoticeFact(Fact):
+    """How far the notifier has taken an alert.
+
+    `state` and `changes` are of the version that it has routed, `channels` where to; `is_acknowledged`: the
+    acknowledgement was taken, too. `repeat_at` is the wall time of the next repetition of a critical alert; None: it is
+    not repeated.
+    """
+
+    TABLE = "notices"
+    KEY = ("alert_id",)
+    ONCE = False
+
+    alert_id: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["open", "changed", "ended"]
+    changes: int
+    channels: tuple[str, ...]
+    is_acknowledged: bool
+    repeats: int
+    repeat_at: datetime | None
+
+
+class DeliveryFact(Fact):
+    """A message to people over one channel: an alert (raised, changed, repeated, acknowledged, ended), or a report.
+
+    `number` counts deliveries in the order of their creation. `dedup_key` is the number of the alert, and the same in
+    every repeat. `market_ms` is the market time of what it is about; `created_at`, `next_at` (not sent before), and
+    `ended_at` are wall time. `html` is a report's body; it is discarded once delivered.
+    """
+
+    TABLE = "deliveries"
+    KEY = ("delivery_id",)
+    ONCE = False
+
+    delivery_id: str
+    number: int
+    kind: Literal["alert", "report"]
+    channel: str
+    action: Literal["raise", "change", "repeat", "acknowledge", "resolve", "report"]
+    alert_id: str
+    dedup_key: str
+    severity: str
+    title: str
+    text: str
+    html: str | None = None
+    state: str
+    attempts: int = 0
+    market_ms: int
+    created_at: datetime
+    next_at: datetime
+    ended_at: datetime | None = None
+    message_id: str = ""
+    remote_id: str = ""
+    reason: str = ""

@@ -67,6 +67,7 @@ class ActorName(StrEnum):
     ORDER_MANAGER = "order-manager"
     ORCHESTRATOR = "orchestrator"
     API = "api"
+    NOTIFIER = "notifier"
 
 
 class Foundation(StrEnum):

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
 
@@ -33,6 +33,9 @@ from actors.runtime.ports import (
 )
 from statemachines.supervision.policy import SupervisionPolicy
 from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from actors.notifications.ports import NotifierParts
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +99,10 @@ class Assembly(Protocol):
 
     def actor_class(self, name: ActorName) -> type:
         """The plain class to run under this name."""
+        ...
+
+    def notifier(self) -> NotifierParts:
+        """What the notifier is made of."""
         ...
 
     def supervision(self) -> SupervisionPolicy:

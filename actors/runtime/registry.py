@@ -70,7 +70,7 @@ def _contradiction(spec: ActorSpec, names: Sequence[ActorName]) -> str:
     if spec.actor_class is None and spec.name not in CLASSES_ABOVE:
         return "actor_class is missing; the class that Ray runs is required"
     if spec.logic is None:
-        return "logic is missing; only the API has none" if spec.name is not ActorName.API else ""
+        return "" if spec.name in WITHOUT_LOGIC else f"logic is missing; only {' and '.join(WITHOUT_LOGIC)} have none"
     if not spec.section:
         return "section is missing; the name of its section of the configuration is required"
     if is_engine and spec.parameters is None:
@@ -84,6 +84,9 @@ def _contradiction(spec: ActorSpec, names: Sequence[ActorName]) -> str:
         return "it lacks FreeCapital or CapitalFreed; an engine gives capital when it is asked to (OR-2, OR-4)"
     return ""
 
+
+WITHOUT_LOGIC = (ActorName.API, ActorName.NOTIFIER)
+"""Actors that take no messages of other actors and no part in lockstep: ways in and out."""
 
 CLASSES_ABOVE = (ActorName.ORCHESTRATOR, ActorName.API)
 """Actors whose Ray class is of a layer above this one."""
@@ -125,7 +128,7 @@ START_ORDER: tuple[ActorName, ...] = tuple(spec.name for spec in SPECS if spec.l
 """The durable actors in the order in which they start."""
 
 FURTHER: tuple[ActorName, ...] = tuple(spec.name for spec in SPECS if spec.logic is None)
-"""Supervised actors without a logic (the API); they start last."""
+"""Supervised actors without a logic (API, notifier); they start last."""
 
 TURN_ORDER: tuple[ActorName, ...] = tuple(spec.name for spec in sorted(SPECS, key=lambda spec: spec.turn))
 """Who acts first when several deadlines fall on one instant."""

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.access.entrance import Entrance
 from api.access.scopes import Scope
+from api.acknowledging import AcknowledgeAnswer, AcknowledgeRequest, AcknowledgeService
 from api.control import (
     CommandIdTakenError,
     CommandService,
@@ -102,6 +103,7 @@ def create_app(
         part.add(routes, service)
     stream.add(routes, streams or Streams(service))
     _add_control(app.router, CommandService(send or _nobody, service))
+    _add_acknowledging(app.router, AcknowledgeService(send or _nobody, service))
     add_dashboard(app.router, [Depends(BEARER), needs(Scope.ADMIN)], dashboard, REFUSALS)
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER), needs(Scope.READ)])
@@ -182,6 +184,21 @@ def _add_control(router: APIRouter, commands: CommandService) -> None:
         why; the answer comes once it is committed. Nothing that reduces risk is ever blocked by it. Who gave it is the
         holder of the credential; `who` is only noted behind that name."""
         return commands.carry_out(request, received.scope[GRANTED].person)
+
+
+def _add_acknowledging(router: APIRouter, alerts: AcknowledgeService) -> None:
+    @router.post(
+        f"{PREFIX}/alerts/{{alert_id}}/acknowledge",
+        tags=["control"],
+        summary="A person has seen the alert and acts on it",
+        dependencies=[Depends(BEARER), needs(Scope.CONTROL)],
+        responses=REFUSALS,
+    )
+    def acknowledge(alert_id: str, received: Request, request: AcknowledgeRequest | None = None) -> AcknowledgeAnswer:
+        """It is committed with who and when, is in the register of commands, and the alert is no longer repeated over
+        any channel. Who did it is the holder of the credential. The first acknowledgement of an alert stands: a repeat
+        changes nothing and is answered with it."""
+        return alerts.acknowledge(alert_id, request or AcknowledgeRequest(), received.scope[GRANTED].person)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

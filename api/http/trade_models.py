@@ -221,6 +221,7 @@ class Alert(Model):
     """A condition that the operator should know of, from its beginning to its end; an event ends at once.
 
     `market_ms` is when it was raised, `changed_ms` when it changed last, `changes` how often it has changed since.
+    A person who acts on it acknowledges it; then it is no longer repeated.
     """
 
     alert_id: str
@@ -234,6 +235,9 @@ class Alert(Model):
     changed_ms: Ms
     changes: int
     ended_ms: Ms | None
+    acknowledged_ms: Ms | None = Field(description="wall time; null: it was not acknowledged")
+    acknowledged_by: str | None = Field(description="the holder of the credential")
+    acknowledged_text: str | None = Field(description="what that person added")
 
 
 class Summary(Model):

@@ -36,7 +36,6 @@ from api.running_system import OVERVIEW
 from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
-from infra.config.sections import DatabaseConfig
 from infra.data_folder import claim_data_folder
 from infra.database.launch import Database, open_database, told_as_sentence
 from infra.database.server.embedded import EmbeddedPostgres
@@ -298,7 +297,7 @@ class System:
         assert self._counter is not None
         self._assembly = self._assembly_type(
             # What is secret in the configuration stays here.
-            config=config.model_copy(update={"database": DatabaseConfig(port=config.database.port)}),
+            config=config.without_secrets(),
             run=self.run.number,
             secrets_socket=self._counter.path.resolve(),
             installation_id=installation.installation_id,

@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "order": "an order as it is now, as in `/api/v1/orders`",
     "fill": "a fill, as in `/api/v1/executions`",
     "equity": "a new version of the portfolio: `version`, `market_ms`, `equity_usdt`, equity by account",
-    "alert": "an alert that was raised or has changed, as in `/api/v1/alerts`",
+    "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
     "state": "health, market, engines and components; at the beginning, and when something of it is different",
     "skipped": "the client was too far behind: what was in between is in the lists",
     "away": "the database does not answer; the stream continues when it does",

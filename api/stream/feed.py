@@ -2,7 +2,8 @@
 
 A place is a number in each of three sequences. The journal's numbers are given before a transaction commits, so that a
 row may become visible after one with a higher number: behind a gap nothing is read until the gap is filled or so old
-that its transaction cannot come any more. Orders and fills are read when one of their transitions is.
+that its transaction cannot come any more. Orders and fills are read when one of their transitions is, an acknowledged
+alert when the line about that is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any, LiteralString, NamedTuple
 from api.json_values import plain
 from api.views.arguments import BadValueError
 from infra.database.queries import Queries
+from infra.database.reading.alerts import JOINED
 from statemachines.execution.orders.child_order import intent_of
+from statemachines.notifications.acknowledging import ACKNOWLEDGE
+from statemachines.values import ActorName
 
 Row = dict[str, Any]
 
@@ -93,8 +97,10 @@ EQUITY: LiteralString = """
 SELECT version, market_ms, equity_usdt, data FROM portfolio_versions
 WHERE version > %(after)s ORDER BY version DESC LIMIT 1"""
 
-ALERTS: LiteralString = """
-SELECT * FROM alerts WHERE changed_ms >= %(after)s ORDER BY changed_ms, alert_id LIMIT %(limit)s"""
+ALERTS: LiteralString = f"""
+{JOINED} WHERE changed_ms >= %(after)s ORDER BY changed_ms, alert_id LIMIT %(limit)s"""
+
+ALERTS_OF: LiteralString = f"{JOINED} WHERE a.alert_id = ANY(%(ids)s) ORDER BY a.changed_ms, a.alert_id"
 
 UNSHOWN = ("is_bookkeeping", "age_s")
 
@@ -135,11 +141,12 @@ class Feed:
             if not row["is_bookkeeping"]
         ]
         found += self._orders(intent_of(row["machine"]) for row in rows if row["machine_table"] == ORDER_TABLE)
+        found += self._acknowledged(row["machine"] for row in rows if is_acknowledgement(row))
         journal = rows[-1]["id"] if rows else place.journal
         portfolio, equity = self._equity(place.portfolio)
         alerts_ms, alerts = self._alerts(place.alerts_ms)
-        new = [one for one in (*found, *equity, *alerts) if one.key not in self._sent]
-        return Batch(new, StreamPlace(journal, portfolio, alerts_ms))
+        new = {one.key: one for one in (*found, *equity, *alerts) if one.key not in self._sent}
+        return Batch(list(new.values()), StreamPlace(journal, portfolio, alerts_ms))
 
     def _skip(self, place: StreamPlace, newest: int) -> Batch:
         text = (
@@ -159,6 +166,11 @@ class Feed:
             *(Happening("order", _order_key(row), row) for row in orders),
             *(Happening("fill", f"fill:{row['account']}:{row['execution_id']}", row) for row in fills),
         ]
+
+    def _acknowledged(self, alert_ids: Iterable[str]) -> list[Happening]:
+        wanted = sorted(set(alert_ids))
+        found = self._queries.rows(ALERTS_OF, ids=wanted) if wanted else []
+        return [Happening("alert", _alert_key(row), row) for row in found]
 
     def _equity(self, after: int) -> tuple[int, list[Happening]]:
         rows = self._queries.rows(EQUITY, after=after)
@@ -185,13 +197,19 @@ def settled(rows: list[Row], after: int) -> list[Row]:
     return rows
 
 
+def is_acknowledgement(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the journal is about the acknowledgement of the alert that it names."""
+    return (row["actor"], row["trigger"]) == (ActorName.NOTIFIER, ACKNOWLEDGE)
+
+
 def _order_key(row: Mapping[str, Any]) -> str:
     figures = "/".join(str(row[name]) for name in ("state", "quantity", "price", "trigger_price", "filled_quantity"))
     return f"order:{row['client_order_id']}:{row['updated_ms']}:{figures}"
 
 
 def _alert_key(row: Mapping[str, Any]) -> str:
-    return f"alert:{row['alert_id']}:{row['state']}:{row['changes']}"
+    acknowledged = ":acknowledged" if row["acknowledged_by"] else ""
+    return f"alert:{row['alert_id']}:{row['state']}:{row['changes']}{acknowledged}"
 
 
 def shown(happening: Happening) -> Row:

@@ -6,11 +6,12 @@ from api import machines
 from api.views.arguments import LINK_ID, BadValueError, UnknownNameError, identifier, one_of
 from api.views.reading import PageRequest, Reading, Row
 from infra.database.queries import Queries
-from infra.database.reading import decisions, paging
+from infra.database.reading import alerts, decisions, paging
 from infra.database.reading.paging import Place, Span
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.messages.kinds import BODIES
-from statemachines.values import ENGINES, ActorName
+from statemachines.notifications.message import SEVERITIES
+from statemachines.values import ENGINES, ActorName, Foundation
 
 NEWEST = PageRequest()
 ACTORS = tuple(str(name) for name in ActorName)
@@ -19,6 +20,11 @@ ORDER_STATES = frozenset(state.value for state in OrderState)
 OPEN_ANY = "OPEN_ANY"
 """Stands for every state of an order that is not an end."""
 OPEN_STATES = tuple(state.value for state in OrderState if not state.is_terminal)
+STANDING = "standing"
+"""Stands for the states of an alert that has not ended."""
+ALERT_STATES = frozenset({"open", "changed", "ended", STANDING})
+ALERTING = frozenset({*map(str, ActorName), str(Foundation.DEAD_MAN)})
+"""Who raises alerts."""
 DECISION_KINDS = frozenset({"transition", "remark"})
 
 
@@ -154,9 +160,14 @@ class Lists:
             paging.EVENTS, asked, lambda start, size, span: self._queries.events(kind, which, start, size, span)
         )
 
-    async def alerts(self, asked: PageRequest = NEWEST) -> Row:
-        """Texts for the operator."""
-        return await self._reading.page(paging.ALERTS, asked, self._queries.alerts)
+    async def alerts(self, asked: PageRequest = NEWEST, sought: alerts.Asked = alerts.EVERY) -> Row:
+        """Texts for the operator: of this severity, state, actor, acknowledged or not, or all."""
+        one_of("severity", sought.severity, SEVERITIES)
+        one_of("state", sought.state, ALERT_STATES)
+        one_of("actor", sought.actor, ALERTING)
+        return await self._reading.page(
+            paging.ALERTS, asked, lambda start, size, span: self._queries.alerts(start, size, span, sought)
+        )
 
     async def summaries(self, asked: PageRequest = NEWEST) -> Row:
         """Daily summaries (OR-3)."""

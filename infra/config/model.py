@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from infra.config.consistency import contradictions
 from infra.config.engines import EnginesConfig
+from infra.config.notifications import NotificationsConfig
 from infra.config.sections import (
     AddressesConfig,
     ApiConfig,
@@ -90,6 +91,9 @@ class EternalConfig(BaseSettings):
 
     live: LiveConfig = LiveConfig()
     """Guards of profile live and the proxy."""
+
+    notifications: NotificationsConfig = NotificationsConfig()
+    """Messages to people: Telegram, e-mail, PagerDuty, a webhook (IF-4)."""
 
     retention: RetentionPolicy = RetentionPolicy()
     """How long rows stay in the database, in market time (P5)."""
@@ -242,6 +246,11 @@ class EternalConfig(BaseSettings):
         if self.is_simulated or orders.reconcile_every_ms:
             return orders
         return orders.model_copy(update={"reconcile_every_ms": LIVE_RECONCILE_MS})
+
+    def without_secrets(self) -> EternalConfig:
+        """For processes that fetch what is secret, as far as they need it (DE-3)."""
+        plain = {"database": DatabaseConfig(port=self.database.port)}
+        return self.model_copy(update={**plain, "notifications": self.notifications.without_channels()})
 
     def public(self) -> dict[str, Any]:
         """The configuration as JSON values without any secret, for `config_versions` and the API."""

@@ -75,6 +75,7 @@ HOST_FORM = "a host name or an IP address is required, for example 127.0.0.1 or 
 MAX_PORT = 65_535
 
 Host = Annotated[str, Allowed("a host name or an IP address of this machine"), AfterValidator(_host)]
+ServerHost = Annotated[str, Allowed("a host name or an IP address"), AfterValidator(_host)]
 Cluster = Annotated[str, Allowed('"auto" or HOST:PORT'), AfterValidator(_cluster)]
 Network = Annotated[str, Allowed("an IP address or a network"), AfterValidator(_network)]
 NamedPath = Annotated[Path, BeforeValidator(_named_path)]

@@ -11,13 +11,14 @@ from decimal import Decimal
 from typing import LiteralString
 
 from infra.database.chain import chain_of_order
-from infra.database.reading import policies
+from infra.database.reading import alerts, policies
 from infra.database.reading.journal import REMARKS, TRANSITIONS
 from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.database.reading.paging import (
     ALERTS,
     ALL_TIME,
     COMMANDS,
+    DELIVERIES,
     DISCREPANCIES,
     EVENTS,
     EXECUTIONS,
@@ -245,9 +246,33 @@ class Queries(Reader):
 
     # --- what the operator looks at ---
 
-    def alerts(self, before: Place = ALERTS.newest, limit: int = 100, span: Span = ALL_TIME) -> list[Row]:
-        """Texts for the operator."""
-        return self.page(ALERTS, "SELECT * FROM alerts WHERE true", before, limit, span)
+    def alerts(
+        self,
+        before: Place = ALERTS.newest,
+        limit: int = 100,
+        span: Span = ALL_TIME,
+        sought: alerts.Asked = alerts.EVERY,
+    ) -> list[Row]:
+        """Texts for the operator, with who has acknowledged them."""
+        return self.page(ALERTS, alerts.ALERTS, before, limit, span, **alerts.parameters(sought))
+
+    def alert(self, alert_id: str) -> Row | None:
+        """The alert of this number, with who has acknowledged it; None when there is none."""
+        return _first(self.rows(alerts.ONE, alert_id=alert_id))
+
+    def deliveries(
+        self,
+        before: Place = DELIVERIES.newest,
+        limit: int = 100,
+        span: Span = ALL_TIME,
+        alert_id: str | None = None,
+        channel: str | None = None,
+        state: str | None = None,
+    ) -> list[Row]:
+        """Messages to people, and what became of them."""
+        return self.page(
+            DELIVERIES, alerts.DELIVERIES, before, limit, span, alert_id=alert_id, channel=channel, state=state
+        )
 
     def discrepancies(self, before: Place = DISCREPANCIES.newest, limit: int = 100, span: Span = ALL_TIME) -> list[Row]:
         """Differences between our books and the exchange (OR-9)."""

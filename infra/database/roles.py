@@ -35,13 +35,14 @@ ROLES = (APPLICATION, RETENTION, READER)
 
 APPEND_ONLY = frozenset(
     {"journal", "postings", "posting_lines", "executions", "config_versions", "policy_versions"}
-    | {"operator_commands", "held_commands"}
+    | {"operator_commands", "held_commands", "acknowledgements"}
 )
 """What was decided, traded, booked, configured and commanded: rows that no part of the application ever changes."""
 
 REPLACED = frozenset(
     {"actors", "leases", "machine_states", "exchange_calls", "heartbeats", "installation"}
     | {"orders", "positions", "transfers", "discrepancies", "switches", "switch_trips", "alerts"}
+    | {"notices", "deliveries"}
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
 

@@ -8,9 +8,10 @@ JSONB reorders keys, and a restored machine must see exactly what it wrote. Docu
 from __future__ import annotations
 
 import types
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, LiteralString, Union, get_args, get_origin
 
 from sqlalchemy import (
     BIGINT,
@@ -253,8 +254,14 @@ _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "transfers": (("requested_ms",),),
     "discrepancies": (("found_ms",),),
     "switch_trips": (("tripped_ms",),),
-    "alerts": (("market_ms",),),
+    "alerts": (("market_ms",), ("changed_ms",)),
+    "deliveries": (("number",), ("alert_id",)),
 }
+_OPEN: dict[str, tuple[tuple[str, LiteralString], ...]] = {
+    "deliveries": (("number", "ended_at IS NULL"),),
+    "notices": (("alert_id", "state <> 'ended' OR repeat_at IS NOT NULL"),),
+}
+"""Indexes over the few rows that are still open, of tables that keep all others too."""
 
 
 def column_type(annotation: Any) -> tuple[TypeEngine[Any], bool]:
@@ -272,7 +279,13 @@ def column_type(annotation: Any) -> tuple[TypeEngine[Any], bool]:
         return TEXT(), False
     if plain in (dict, tuple, list):
         return JSONB(), False
-    known: dict[type, TypeEngine[Any]] = {Decimal: NUMERIC(), bool: BOOLEAN(), int: BIGINT(), str: TEXT()}
+    known: dict[type, TypeEngine[Any]] = {
+        Decimal: NUMERIC(),
+        bool: BOOLEAN(),
+        int: BIGINT(),
+        str: TEXT(),
+        datetime: DateTime(timezone=True),
+    }
     if plain in known:
         return known[plain], False
     if isinstance(plain, type) and issubclass(plain, StrEnum):
@@ -286,6 +299,10 @@ def _fact_table(fact: type[facts.Fact]) -> Table:
         kind, nullable = column_type(fact.model_fields[name].annotation)
         columns.append(Column(name, kind, nullable=nullable, autoincrement=False))
     indexes = [Index(None, *names) for names in _INDEXES.get(fact.TABLE, ())]
+    indexes += [
+        Index(f"ix_{fact.TABLE}_open", name, postgresql_where=text(condition))
+        for name, condition in _OPEN.get(fact.TABLE, ())
+    ]
     summary = (fact.__doc__ or "").strip().split("\n")[0]
     return Table(fact.TABLE, METADATA, *columns, PrimaryKeyConstraint(*fact.KEY), *indexes, comment=summary)
 

@@ -12,7 +12,7 @@ from statemachines.values import ActorName
 
 PositiveMs = Annotated[int, Field(gt=0, le=86_400_000), Unit("milliseconds")]
 
-WAYS_IN: tuple[ActorName, ...] = (ActorName.API,)
+WAYS_IN: tuple[ActorName, ...] = (ActorName.API, ActorName.NOTIFIER)
 """Actors that take no part in trading, so that their restarts are harmless."""
 
 
@@ -38,8 +38,8 @@ class SupervisionPolicy(ParameterModel):
     """Wait before the first, second, ... restart of the window; the last one repeats (OR-8)."""
 
     tireless: Annotated[frozenset[Annotated[ActorName, OneOf(WAYS_IN)]], Distinct()] = frozenset(WAYS_IN)
-    """Components that never become FAULTED. The API is one, since FAULTED components are reset through it; it takes no
-    part in trading, so its restarts are harmless (OR-8)."""
+    """Components that never become FAULTED: the API, since FAULTED components are reset through it, and the notifier,
+    since it reports them. Neither takes part in trading, so their restarts are harmless (OR-8)."""
 
     tireless_delay_ms: PositiveMs = 60_000
     """Wait before each restart of such a component once the intensity is reached (OR-8)."""

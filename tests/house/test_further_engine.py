@@ -23,7 +23,7 @@ def test_it_has_its_place_at_the_start_among_the_ticks_and_on_the_event_bus(seen
     assert seen["start_order"][3:] == [
         "core-hodl", "trend-1", "trend-2", "funding", "tactical", "toy-1", "orchestrator",
     ]  # fmt: skip
-    assert seen["turns"][-3:] == ["toy-1", "orchestrator", "api"]
+    assert seen["turns"][-4:] == ["toy-1", "orchestrator", "api", "notifier"]
     assert {"run_cycle", "portfolio", "fill", "transfer_ended"} <= set(seen["routes"])
     assert seen["cycle"] == ["core-hodl", "trend-1", "trend-2", "tactical", "toy-1"]
 

@@ -9,15 +9,29 @@ from fastapi import Query
 from api.http import market_models, models, trade_models
 from api.http.routes.common import Asked, Routes
 from api.service import OperatorService
+from api.views.lists import ALERT_STATES, ALERTING
+from infra.database.reading.alerts import Asked as AlertsSought
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS
 from statemachines.limits.operator_scopes import SCOPES
 from statemachines.messages.kinds import BODIES
+from statemachines.notifications.message import SEVERITIES
 
 Kind = Annotated[
     str | None, Query(description="a kind of message; absent: all", json_schema_extra={"enum": sorted(BODIES)})
 ]
 
+Severity = Annotated[str | None, Query(description="absent: all", json_schema_extra={"enum": list(SEVERITIES)})]
+AlertState = Annotated[
+    str | None,
+    Query(
+        description="standing: open or changed, not ended; absent: all",
+        json_schema_extra={"enum": sorted(ALERT_STATES)},
+    ),
+]
+Alerting = Annotated[
+    str | None, Query(description="who raises them; absent: all", json_schema_extra={"enum": sorted(ALERTING)})
+]
 Action = Annotated[str, Query(json_schema_extra={"enum": list(ACTIONS)})]
 Scope = Annotated[str, Query(description="GLOBAL or an engine", json_schema_extra={"enum": list(SCOPES)})]
 
@@ -36,9 +50,15 @@ def add(routes: Routes, service: OperatorService) -> None:
         return await lists.events(kind, trace, asked)
 
     @get("history", "/alerts", "What the operator should know", models.Page[trade_models.Alert])
-    async def alerts(asked: Asked) -> Any:
-        """What happened, what the system did, what action is required."""
-        return await lists.alerts(asked)
+    async def alerts(
+        asked: Asked,
+        severity: Severity = None,
+        state: AlertState = None,
+        actor: Alerting = None,
+        acknowledged: Annotated[bool | None, Query(description="absent: both")] = None,
+    ) -> Any:
+        """What happened, what the system did, what action is required; with who has acknowledged it."""
+        return await lists.alerts(asked, AlertsSought(severity, state, actor, acknowledged))
 
     @get("history", "/summaries", "Daily summaries", models.Page[trade_models.Summary])
     async def summaries(asked: Asked) -> Any:

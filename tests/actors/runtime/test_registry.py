@@ -48,7 +48,7 @@ def test_market_data_starts_first_and_the_cycle_acts_last() -> None:
         "market-data", "order-manager", "risk-manager",
         "core-hodl", "trend-1", "trend-2", "funding", "tactical", "orchestrator",
     )  # fmt: skip
-    assert TURN_ORDER[:-1] == (
+    assert TURN_ORDER[:-2] == (
         "market-data", "order-manager", "risk-manager",
         "trend-1", "trend-2", "funding", "core-hodl", "tactical", "orchestrator",
     )  # fmt: skip
@@ -107,7 +107,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "waits_for names nobody; allowed: market-data, order-manager": {"waits_for": ("nobody",)},
     "about is empty": {"about": ""},
     "actor_class is missing": {"actor_class": None},
-    "logic is missing; only the API has none": {"logic": None},
+    "logic is missing; only api and notifier have none": {"logic": None},
     "section is missing": {"section": ""},
     "section engines.trend_1 of trend-1 is also another actor's": {"section": "engines.trend_1"},
     "parameters are missing": {"parameters": None},

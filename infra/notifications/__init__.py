@@ -1,0 +1,1 @@
+"""The channels to people, one file each; which of them are on is configuration."""

@@ -1,0 +1,97 @@
+"""Posting JSON to a receiver of messages: what its answer says about the message (IF-4)."""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from infra.notifications.asynchronous import finished
+from infra.notifications.text import shortened
+from statemachines.notifications.message import Delivered, Outcome, RefusedForGood, TryAgain
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and a webhook's may hold a token
+
+TIMEOUT_S = 10.0
+MAX_ANSWER = 65_536
+REFUSALS = frozenset({400, 413, 415, 422})
+"""What says that this very message cannot be taken; other answers may be due to a setting, or pass by themselves."""
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], receiver: str) -> tuple[Outcome, Any]:
+    """What came of it, and the answer if it is JSON. No redirect is followed: it could lead to another receiver."""
+    answers: list[Any] = []
+
+    async def send() -> Outcome:
+        try:
+            async with (
+                httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as client,
+                client.stream("POST", url, content=body, headers=dict(headers)) as response,
+            ):
+                content = bytearray()
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > MAX_ANSWER:
+                        break
+                answers.append(_json(bytes(content)))
+                return judged(response.status_code, response.headers.get("retry-after"), receiver, answers[0])
+        except httpx.TimeoutException:
+            return TryAgain(f"{receiver} did not answer in time; whether the message arrived is not known")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return TryAgain(f"{receiver} cannot be reached ({type(error).__name__})")
+
+    outcome = finished(send())
+    return outcome, answers[0] if answers else None
+
+
+def judged(status: int, retry_after: str | None, receiver: str, answer: Any) -> Outcome:
+    """What a status says."""
+    if 200 <= status < 300:
+        return Delivered()
+    said = _said(answer)
+    told = f"{receiver} answered with HTTP status {status}{said}"
+    if status == 429:
+        return TryAgain(f"{receiver} asks for a slower pace", seconds_of(retry_after) or 60.0, is_pace=True)
+    if status in REFUSALS:
+        return RefusedForGood(told)
+    if status in (401, 403):
+        return TryAgain(f"{told}: it refuses the credential")
+    return TryAgain(told, seconds_of(retry_after))
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """What a Retry-After header says: a number of seconds, or an instant; None for anything else."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        instant = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return max((instant - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _said(answer: Any) -> str:
+    """The sentence of an answer that has one."""
+    if not isinstance(answer, dict):
+        return ""
+    texts = [str(answer[name]) for name in ("message", "error") if isinstance(answer.get(name), str)]
+    errors = answer.get("errors")
+    texts += [str(one) for one in errors if isinstance(one, str)] if isinstance(errors, list) else []
+    return f" ({shortened(' '.join('; '.join(texts).split()), 150)})" if texts else ""
