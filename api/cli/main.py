@@ -19,6 +19,7 @@ from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
+from api.cli.notify import notify_app
 from api.cli.policies.commands import policy_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
@@ -56,6 +57,7 @@ app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(exchange_app, name="exchange")
+app.add_typer(notify_app, name="notify")
 app.add_typer(policy_app, name="policy")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]

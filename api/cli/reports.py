@@ -33,7 +33,7 @@ def report(
         bool, typer.Option("--monthly/--daily", help="of the present month as far as it is, or of the newest day")
     ] = False,
     out: Annotated[Path, typer.Option("--out", help="file to write; .txt: the plain text")] = DEFAULT_FILE,
-    opens: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+    shown: Annotated[Path | None, typer.Option("--open", help="file to write, and to show in the browser")] = None,
     settings: Settings = None,
     data: Folder = None,
     config_file: ConfigFile = None,
@@ -50,11 +50,12 @@ def report(
     kind = ReportKind.MONTHLY if is_monthly else ReportKind.DAILY
     with database_of(config) as url:
         facts = asyncio.run(_gathered(config, url, kind, _overview(data, config_file)))
-    content = text(facts) if out.suffix == ".txt" else page(facts)
-    write_whole(out, lambda draft: draft.write_text(content, encoding="utf-8"))
-    typer.echo(f"{out} is written: {facts.due.period.key}.")
-    if opens:
-        webbrowser.open(out.resolve().as_uri())
+    file = shown or out
+    content = text(facts) if file.suffix == ".txt" else page(facts)
+    write_whole(file, lambda draft: draft.write_text(content, encoding="utf-8"))
+    typer.echo(f"{file} is written: {facts.due.period.key}.")
+    if shown is not None and not webbrowser.open(file.resolve().as_uri()):
+        typer.echo("No browser could be started here.", err=True)
 
 
 async def _gathered(config: EternalConfig, url: str, kind: ReportKind, overview: Mapping[str, Any] | None) -> Facts:
@@ -70,7 +71,8 @@ async def _gathered(config: EternalConfig, url: str, kind: ReportKind, overview:
         if closed is None:
             raise NoReportError("There is no daily record yet: a report needs one market day that has closed.")
         due = Due(latest(kind, closed.newest), is_late=False)
-        return await gather(service, due, datetime.now(UTC), "UTC", str(config.profile), overview)
+        zone = config.notifications.rules.time_zone
+        return await gather(service, due, datetime.now(UTC), zone, str(config.profile), overview)
     finally:
         service.close()
 

@@ -19,6 +19,7 @@ from api.reports.page import page, text
 from api.reports.words import subject_of
 from api.service import OperatorService
 from api.views.reading import DatabaseAwayError
+from statemachines.notifications.report import Report
 from statemachines.reports.schedule import Due, ReportKind, due, sent_of
 from statemachines.values import DAY_MS
 
@@ -26,16 +27,6 @@ _log = logging.getLogger(__name__)
 
 LOOK_S = 60.0
 """How often it is looked whether a report is due."""
-
-
-class MadeReport(NamedTuple):
-    """A report as it is handed over. `key` names its period permanently; `market_ms`: the end of the period."""
-
-    key: str
-    title: str
-    text: str
-    html: str
-    market_ms: int
 
 
 class Rules(NamedTuple):
@@ -52,7 +43,7 @@ class Rules(NamedTuple):
 Made = Callable[[], Iterable[tuple[str, datetime]]]
 """The keys of the reports that were handed over, with when. Blocks; raises what the database raises."""
 
-HandOver = Callable[[MadeReport], None]
+HandOver = Callable[[Report], None]
 """Returns once the notifier has committed it, or had it already. Blocks; raises when that is not known."""
 
 
@@ -72,6 +63,7 @@ class ReportDesk:
         self._made, self._hand_over = made, hand_over
         self._now, self._look_s = now, look_s
         self._over = threading.Event()
+        self._loop = asyncio.Runner()
         self._failure = ""
 
     def start(self) -> None:
@@ -85,7 +77,7 @@ class ReportDesk:
     def look(self) -> list[str]:
         """One look: the keys of what was handed over. Raises nothing."""
         try:
-            found = asyncio.run(self._look())
+            found = self._loop.run(self._look())
         except Exception as error:  # noqa: BLE001 - whatever keeps it away, it is tried again
             if self._failure != (failure := f"{type(error).__name__}: {error}"):
                 self._failure = failure
@@ -108,12 +100,13 @@ class ReportDesk:
                 _log.info("report %s was handed over", one.period.key)
         return handed
 
-    async def _report(self, one: Due, now: datetime) -> MadeReport:
+    async def _report(self, one: Due, now: datetime) -> Report:
         overview = await self._service.overview()
         facts = await gather(self._service, one, now, self._rules.zone.key, self._rules.profile, overview)
         end_ms = ms_of(one.period.last) + DAY_MS
-        return MadeReport(one.period.key, subject_of(facts), text(facts), page(facts), end_ms)
+        return Report(one.period.key, subject_of(facts), text(facts), page(facts), end_ms)
 
     def _run(self) -> None:
-        while not self._over.wait(self._look_s):
-            self.look()
+        with self._loop:
+            while not self._over.wait(self._look_s):
+                self.look()

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from api.service import OperatorService
+from api.views.lists import WAITING
 from api.views.reading import PageRequest
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Closed, Due, ReportKind
@@ -76,7 +77,7 @@ async def gather(
     first_ms, end_ms = ms_of(period.first), ms_of(period.last) + DAY_MS
     since, until = str(first_ms), str(end_ms)
     # What happened at the close itself, the first instant of the next day, belongs to the day that it closes.
-    asked = PageRequest(limit=MOST, since=since, until=str(end_ms + 1))
+    asked = PageRequest(limit=MOST, since=str(first_ms + 1), until=str(end_ms + 1))
     curve_ms = min(first_ms, end_ms - CURVE_DAYS[period.kind] * DAY_MS)
     money, lists = service.money, service.lists
     months = await money.pnl(TOTAL, "month", None, until) if period.kind is ReportKind.MONTHLY else []
@@ -93,7 +94,7 @@ async def gather(
         windows=next((row["windows"] for row in performance if row["engine"] == TOTAL), []),
         moves=_listed(await lists.transfers(asked=asked)),
         alerts=_listed(await lists.alerts(asked)),
-        open_alerts=[row for row in (await lists.alerts(PageRequest(limit=MOST)))["rows"] if row["state"] != "ended"],
+        open_alerts=(await lists.alerts(PageRequest(limit=MOST), WAITING))["rows"],
         commands=_listed(await lists.operator_commands(asked)),
     )
 

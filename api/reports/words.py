@@ -196,7 +196,7 @@ def _expected(facts: Facts) -> Section:
             if engine["risk_state"] != RiskStateName.NORMAL
             and not any(engine["risk_scope"] in str(reason) for reason in facts.overview["health"]["reasons"])
         ]
-    waiting = [row for row in facts.open_alerts if row["severity"] != "info" and not row.get("acknowledged_by")]
+    waiting = [row for row in facts.open_alerts if row["severity"] != "info"]
     items += [
         f"Open alert {row['alert_id']} ({row['severity']}): {row['title']}. {_short(row['text'])}"
         for row in waiting[:MOST_ROWS]

@@ -20,7 +20,7 @@ from api.telegram import texts
 from api.telegram.codes import CodeRefused, Codes, Place
 from api.telegram.commands import COMMANDS, CONFIRM, HELP, Asked, Unreadable, listed, read
 from api.views.arguments import BadValueError, UnknownNameError
-from api.views.lists import OPEN_ANY
+from api.views.lists import OPEN_ANY, WAITING
 from api.views.reading import DatabaseAwayError, PageRequest, Row
 from infra.database.reading.reader import QueryUnavailableError
 
@@ -188,8 +188,9 @@ class Desk:
             return None
 
     async def _open_alerts(self) -> list[Row]:
-        found = await self._service.lists.alerts(PageRequest(limit=200))
-        return [row for row in found["rows"] if row["state"] != "ended"]
+        found = await self._service.lists.alerts(PageRequest(limit=texts.MOST_LINES), WAITING)
+        rows: list[Row] = found["rows"]
+        return rows
 
     async def _market_ms(self) -> int | None:
         market_ms: int | None = (await self._service.overview())["market"]["market_ms"]

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from api.reports.desk import MadeReport, ReportDesk, Rules
+from api.reports.desk import ReportDesk, Rules
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
 from statemachines.facts import PerformanceFact
+from statemachines.notifications.report import Report
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import ReportKind
 from statemachines.values import DAY_MS
@@ -32,20 +33,15 @@ def close(url: str, days: int) -> None:
             equity_usdt=Decimal(100 + number),
             flow_usdt=Decimal(0),
             day_return=None if number == 0 else Decimal("0.01"),
-            **dict.fromkeys(
-                (
-                    "staked_usdt",
-                    "turnover_usdt",
-                    "decided_usdt",
-                    "slippage_usdt",
-                    "fees_usdt",
-                    "funding_usdt",
-                    "harvest_usdt",
-                    "earned_usdt",
-                    "forgone_usdt",
-                ),
-                Decimal(0),
-            ),
+            staked_usdt=Decimal(0),
+            turnover_usdt=Decimal(0),
+            decided_usdt=Decimal(0),
+            slippage_usdt=Decimal(0),
+            fees_usdt=Decimal(0),
+            funding_usdt=Decimal(0),
+            harvest_usdt=Decimal(0),
+            earned_usdt=Decimal(0),
+            forgone_usdt=Decimal(0),
         )
         for number in range(days)
         for engine in ("trend-1", TOTAL)
@@ -59,11 +55,11 @@ def close(url: str, days: int) -> None:
 
 def test_a_report_is_handed_over_once_and_until_it_is_committed(database_url: str) -> None:  # noqa: F811
     made: list[tuple[str, datetime]] = []
-    handed: list[MadeReport] = []
+    handed: list[Report] = []
     is_down = True
     now = FIRST
 
-    def hand_over(report: MadeReport) -> None:
+    def hand_over(report: Report) -> None:
         if is_down:
             raise ConnectionError("the notifier is not there")
         handed.append(report)
@@ -78,13 +74,14 @@ def test_a_report_is_handed_over_once_and_until_it_is_committed(database_url: st
     is_down = False
     assert desk.look() == ["daily:2026-11-22"]
     assert desk.look() == []
+    desk.stop()
     desk = ReportDesk(service, RULES, lambda: made, hand_over, lambda: now)  # a restart
     assert desk.look() == []
     service.close()
     (report,) = handed
     assert report.title.startswith("Daily report · 22 November 2026: equity 102.00 USDT (+1.00 %)")
     assert report.market_ms == int((FIRST + timedelta(days=3)).timestamp() * 1000)
-    assert "TREND-1" in report.html and "102.00" in report.text
+    assert report.html is not None and "TREND-1" in report.html and "102.00" in report.text
     assert "−" not in report.title
 
 

@@ -1,0 +1,86 @@
+"""What the API's process does for people beside its pages: commands by Telegram, reports by e-mail. Each on threads of
+its own, over an operator service of its own: a failure of theirs reaches no request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol
+
+from api.acknowledging import AcknowledgeRequest, AcknowledgeService
+from api.control import CommandService, Send
+from api.service import OperatorService
+from statemachines.values import ActorName
+
+if TYPE_CHECKING:
+    from api.access.failures import FailureDesk
+    from infra.config import EternalConfig
+    from infra.config.notifications import TelegramConfig
+
+
+class Ending(Protocol):
+    """What works until it is stopped."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+MakeService = Callable[[], OperatorService]
+
+
+def helpers(
+    config: EternalConfig,
+    opened: Mapping[str, Mapping[str, Any]],
+    make_service: MakeService,
+    send: Send,
+    failures: FailureDesk,
+) -> list[Ending]:
+    """Those that the configuration asks for. `opened`: the channels that this process uses, with their secrets."""
+    from infra.config.notifications import restored
+
+    found: list[Ending] = []
+    telegram = restored(opened).telegram
+    if telegram.bot_token is not None and telegram.people:
+        found.append(telegram_door(telegram, make_service(), send, failures))
+    if config.notifications.reports.kinds:
+        found.append(report_desk(config, make_service(), send))
+    return found
+
+
+def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, failures: FailureDesk) -> Ending:
+    """The reader of the bot's messages."""
+    from api.telegram.desk import Allowed, Desk
+    from api.telegram.polling import Poller, TelegramDoor, make_bot
+
+    assert config.bot_token is not None
+    token = config.bot_token.get_secret_value()
+    alerts = AcknowledgeService(send, service)
+
+    def acknowledge(alert_id: str, text: str, holder: str) -> str:
+        return alerts.acknowledge(alert_id, AcknowledgeRequest(text=text), holder).text
+
+    allowed = Allowed(frozenset(map(int, config.chat_ids or ())), config.people)
+    desk = Desk(service, CommandService(send, service), acknowledge, allowed, failures)
+    return TelegramDoor(lambda: Poller(make_bot(token, config.api_url), desk))
+
+
+def report_desk(config: EternalConfig, service: OperatorService, send: Send) -> Ending:
+    """The maker of the reports that are due."""
+    from api.reports.desk import ReportDesk, Rules
+    from infra.database.reading.reports import MADE, made_of
+    from statemachines.notifications.report import Report
+
+    wanted = config.notifications
+    rules = Rules(
+        kinds=wanted.reports.kinds,
+        at=wanted.reports.time_of_day,
+        zone=wanted.zone,
+        is_wall_time=not config.is_simulated,
+        profile=str(config.profile),
+    )
+
+    def hand_over(report: Report) -> None:
+        send(ActorName.NOTIFIER, "report", (asdict(report),))
+
+    return ReportDesk(service, rules, lambda: made_of(service.reading.queries.rows(MADE)), hand_over)

@@ -1,0 +1,79 @@
+"""IF-4: what runs beside the pages for people, by the configuration; and who may command by Telegram."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.access.failures import FailureDesk
+from api.assembly import CHANNELS_OF
+from api.people import helpers
+from api.reports.desk import ReportDesk
+from api.telegram.polling import TelegramDoor
+from infra.config import EternalConfig
+from infra.config.load import load_config
+from infra.faults import ConfigurationError
+from statemachines.values import ActorName
+
+TELEGRAM = {"bot_token": "123456789:AAExampleExampleExampleExample_12345", "chat_ids": ["-100123"]}
+EMAIL = {"host": "smtp.example.org", "sender": "engine@example.org", "to": ["operator@example.org"]}
+
+
+def config_of(**channels: Any) -> EternalConfig:
+    return load_config({"notifications": channels})
+
+
+def kinds_of(config: EternalConfig) -> list[type]:
+    """As the API's process does it: with the configuration without secrets, and what it fetched."""
+    opened = config.notifications.opened(*CHANNELS_OF[ActorName.API])
+    services: list[Any] = []
+    found = helpers(config.without_secrets(), opened, lambda: services.append(1) or _Service(), _send, FailureDesk())  # type: ignore[func-returns-value]
+    assert len(services) == len(found)
+    return [type(one) for one in found]
+
+
+class _Service:
+    """It is asked for nothing before a helper is started."""
+
+    reading = None
+
+
+def _send(*_: Any) -> None:
+    raise AssertionError("nothing is sent before a helper is started")
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        ({}, []),
+        ({"telegram": TELEGRAM}, []),
+        ({"telegram": {**TELEGRAM, "user_ids": ["alice:42"]}}, [TelegramDoor]),
+        ({"email": EMAIL}, [ReportDesk]),
+        ({"email": EMAIL, "reports": {"daily": False, "monthly": False}}, []),
+        ({"email": EMAIL, "telegram": {**TELEGRAM, "user_ids": ["42"]}}, [TelegramDoor, ReportDesk]),
+    ],
+    ids=["nothing", "alerts only", "commands", "reports", "no reports", "both"],
+)
+def test_what_is_configured_is_started(channels: dict[str, Any], expected: list[type]) -> None:
+    assert kinds_of(config_of(**channels)) == expected
+
+
+def test_the_process_of_the_pages_gets_no_login_of_the_mail_server() -> None:
+    email = {**EMAIL, "user": "engine", "password": "planted-password"}
+    config = config_of(email=email, telegram={**TELEGRAM, "user_ids": ["42"]})
+    assert config.notifications.opened(*CHANNELS_OF[ActorName.API]).keys() == {"telegram"}
+    assert "planted" not in repr(config.without_secrets()) and config.without_secrets().notifications.reports.daily
+
+
+def test_a_person_has_the_name_of_the_configuration() -> None:
+    people = config_of(telegram={**TELEGRAM, "user_ids": ["alice:42", "43", 44]}).notifications.telegram.people
+    assert people == {42: "alice", 43: "Telegram user 43", 44: "Telegram user 44"}
+
+
+@pytest.mark.parametrize(
+    "user_ids", [["alice"], ["alice:"], [":42"], ["-42"], ["alice:42", "bob:42"], ["\u202ealice:42"]]
+)
+def test_an_unclear_person_is_refused(user_ids: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="user_ids"):
+        config_of(telegram={**TELEGRAM, "user_ids": user_ids})
