@@ -19,7 +19,7 @@ from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
 from api.cli.history import history_app
 from api.cli.ledger import ledger_app
-from api.cli.notify import notify_app
+from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from api.control import ControlUnavailableError
 from api.reports.facts import closed_days, gather, ms_of
 from api.reports.page import page, text
 from api.reports.words import subject_of
@@ -81,7 +82,7 @@ class ReportDesk:
         except Exception as error:  # noqa: BLE001 - whatever keeps it away, it is tried again
             if self._failure != (failure := f"{type(error).__name__}: {error}"):
                 self._failure = failure
-                expected = isinstance(error, DatabaseAwayError)
+                expected = isinstance(error, (DatabaseAwayError, ControlUnavailableError))
                 _log.warning("reports cannot be made or handed over yet: %s", failure, exc_info=not expected)
             return []
         self._failure = ""

@@ -54,7 +54,8 @@ footer { color: var(--muted); font-size: 12.5px; margin: 18px 2px 0; }
   tr { display: grid; grid-template-columns: 1fr 1fr; gap: 1px 18px; padding: 9px 0;
     border-bottom: 1px solid var(--rule); }
   tbody tr:last-child { border-bottom: 0; } tr.strong td { border-top: 0; }
-  td { display: flex; justify-content: space-between; gap: 10px; border: 0; padding: 1px 0; text-align: right; }
+  td { display: flex; justify-content: space-between; gap: 10px; border: 0; padding: 1px 0; text-align: right;
+    white-space: normal; overflow-wrap: anywhere; }
   td.text, td.wide { text-align: right; }
   td::before { content: attr(data-label); color: var(--muted); font-weight: 400; }
   td:first-child { grid-column: 1 / -1; justify-content: flex-start; align-items: center; gap: 0; font-weight: 600; }

@@ -65,7 +65,7 @@ class Allowed(NamedTuple):
     people: Mapping[int, str]
 
     def person(self, incoming: Incoming) -> str | None:
-        """The person's name; None for anybody else, and in any other chat."""
+        """The person's name; None for any other user, and in any other chat."""
         return self.people.get(incoming.user) if incoming.chat in self.chats else None
 
 
@@ -94,7 +94,7 @@ class Desk:
         """The newest update whose code was right, with its command: the code is not asked for again."""
 
     def introduce(self, bot_id: int, bot_name: str) -> None:
-        """The bot's own number and name, as Telegram knows it."""
+        """The bot's own number and name at Telegram."""
         self._bot_id, self._bot_name = bot_id, bot_name
 
     async def answer(self, incoming: Incoming) -> str | None:

@@ -95,7 +95,7 @@ def positions(rows: Sequence[Row], market_ms: int | None) -> str:
             "",
             f"{row['engine']} {row['symbol']}: {row['quantity']} at {row['average_price']} USDT",
             f"  mark {_price(row['mark_price'])}, unrealised {money(row['unrealised_pnl_usdt'])}",
-            f"  stop {_stop(row)}; liquidation {_price(row['liquidation_price'])}",
+            f"  stop {_stop(row)}; liquidation {_liquidation(row['liquidation_price'])}",
         ]
     return bounded(lines)
 
@@ -151,10 +151,15 @@ def too_old(asked: Asked, age_s: float) -> str:
 
 
 def _price(value: object) -> str:
-    return UNKNOWN if value is None else f"{value} USDT"
+    return UNKNOWN if value is None else f"{Decimal(str(value)):,.2f} USDT"
+
+
+def _liquidation(value: object) -> str:
+    """At 0 there is none: a long position that its account carries down to nothing."""
+    return "none" if value is not None and not Decimal(str(value)) else _price(value)
 
 
 def _stop(row: Row) -> str:
     if row["stop_price"] is None:
         return "none is resting"
-    return f"{row['stop_price']} USDT ({percent(row['stop_distance'])} away)"
+    return f"{_price(row['stop_price'])} ({percent(row['stop_distance'])} away)"

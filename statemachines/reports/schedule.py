@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 ONE = timedelta(days=1)
 LATE_AFTER = timedelta(hours=1)
@@ -83,7 +82,7 @@ def due(
     kind: ReportKind,
     now: datetime,
     at: time,
-    zone: ZoneInfo,
+    zone: tzinfo,
     closed: Closed | None,
     sent: Sent,
     *,
@@ -105,7 +104,7 @@ def due(
     return [Due(one, is_wall_time and _is_late(one, now, at, zone)) for one in (*found, *waiting[-singly:])]
 
 
-def newest_slot(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+def newest_slot(now: datetime, at: time, zone: tzinfo) -> datetime:
     """The newest instant at which this time of day was in the zone. One that a change of the clock leaves out or
     repeats is one instant all the same."""
     day = now.astimezone(zone).date()
@@ -113,7 +112,7 @@ def newest_slot(now: datetime, at: time, zone: ZoneInfo) -> datetime:
     return slot if slot <= now else datetime.combine(day - ONE, at, zone).astimezone(UTC)
 
 
-def first_slot(after: datetime, at: time, zone: ZoneInfo) -> datetime:
+def first_slot(after: datetime, at: time, zone: tzinfo) -> datetime:
     """The first instant of this time of day that is not before `after`."""
     day = after.astimezone(zone).date()
     slot = datetime.combine(day, at, zone).astimezone(UTC)
@@ -166,7 +165,7 @@ def _months(closed: Closed, sent: Sent) -> Sequence[Period]:
     return found
 
 
-def _is_late(period: Period, now: datetime, at: time, zone: ZoneInfo) -> bool:
+def _is_late(period: Period, now: datetime, at: time, zone: tzinfo) -> bool:
     close = datetime.combine(period.last + ONE, time(), UTC)
     return now > first_slot(close, at, zone) + LATE_AFTER
 

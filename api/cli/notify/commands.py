@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from api.cli.reports import report
+from api.cli.notify.report import report
 
 notify_app = typer.Typer(no_args_is_help=True, help="What goes to people: look at a report.")
 

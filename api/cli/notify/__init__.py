@@ -1,0 +1,1 @@
+"""`eternal notify`: what goes to people."""
