@@ -97,7 +97,7 @@ def _section(facts: Facts, section: Section, drawn: dict[str, str]) -> str:
 
 
 def _table(content: Table) -> str:
-    widest = {"Purpose", "Reason", "Alert"}
+    widest = {"Reason", "Alert"}
     columns = [Column(head, is_text=is_text, is_wide=head in widest) for head, is_text in content.heads]
     note = f'<p class="note">{escape(content.note)}</p>' if content.note else ""
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -142,6 +142,8 @@ def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
         found.append("This report is late: the system was down, or could not make or send it in time.")
     if period.is_summary:
         found.append(f"{len(period.days)} market days in one report, since many were due at once.")
+    if period.kind is ReportKind.MONTHLY and (period.last + timedelta(days=1)).day != 1:
+        found.append(f"The month is not over: this is how it stood at the close of {period.last}.")
     missing = missing_days(facts)
     if missing:
         shown = ", ".join(str(day) for day in missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")

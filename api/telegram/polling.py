@@ -33,7 +33,7 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 CONFLICT_S, REFUSED_S, LONGEST_S = 30.0, 300.0, 600.0
 
 COMMIT_AGAIN_S = (1.0, 2.0, 4.0, 8.0)
-"""A command that was not committed is tried again after these pauses; then its sender gets a sentence, and the next comes."""
+"""A command that was not committed is tried again after these pauses; then its sender gets a sentence."""
 
 REPLY_TRIES = 3
 MOST_REPLY_WAIT_S = 20.0

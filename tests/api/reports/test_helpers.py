@@ -28,8 +28,13 @@ def kinds_of(config: EternalConfig) -> list[type]:
     """As the API's process does it: with the configuration without secrets, and what it fetched."""
     opened = config.notifications.opened(*CHANNELS_OF[ActorName.API])
     services: list[Any] = []
-    found = helpers(config.without_secrets(), opened, lambda: services.append(1) or _Service(), _send, FailureDesk())  # type: ignore[func-returns-value]
-    assert len(services) == len(found)
+
+    def make_service() -> Any:
+        services.append(_Service())
+        return services[-1]
+
+    found = helpers(config.without_secrets(), opened, make_service, _send, FailureDesk())
+    assert len(services) == len(found), "one of its own for each"
     return [type(one) for one in found]
 
 

@@ -117,6 +117,8 @@ def test_a_month_has_its_months() -> None:
     found = facts(Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30)), months=months)
     assert words_of(found).title == "Monthly report · November 2026"
     assert [row[0] for row in section(found, "Months").table.rows] == ["2026-11", "2026-10", "2026-09"]
+    assert "The month is not over" not in both(found)
+    assert "The month is not over" in both(facts(Period(MONTHLY, date(2026, 11, 1), LAST), months=months))
 
 
 def test_lists_are_bounded_counted_and_escaped() -> None:
