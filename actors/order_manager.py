@@ -23,6 +23,7 @@ from statemachines.messages.orders import (
     Fill,
     IntentDone,
     IntentWorking,
+    MoveRefused,
     OrderDenied,
     OrderRejected,
     PositionUnprotected,
@@ -91,6 +92,7 @@ SPECS = (
         sends=(
             Fill,
             IntentWorking,
+            MoveRefused,
             PositionUnprotected,
             IntentDone,
             OrderDenied,

@@ -10,7 +10,7 @@ from actors.runtime.spec import EVERY_ENGINE, EVERY_ENGINES_OWN, ActorSpec, Mach
 from statemachines.messages.accounts import CapitalFreed
 from statemachines.messages.control import CycleDone, FlattenOrdered, OperatorCommand
 from statemachines.messages.market import FundingSettled
-from statemachines.messages.orders import Intent, MoveStop, PositionUnprotected, Withdraw
+from statemachines.messages.orders import Intent, MoveRefused, MoveStop, PositionUnprotected, Withdraw
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_1),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected, FlattenOrdered),
+        subscribes_own=(*EVERY_ENGINES_OWN, MoveRefused, PositionUnprotected, FlattenOrdered),
         sends=_SENDS,
         machines=_MACHINES,
     ),
@@ -89,7 +89,7 @@ SPECS = (
         logic=partial(_logic, ActorName.TREND_2),
         actor_class=Trend,
         subscribes=(*EVERY_ENGINE, FundingSettled),
-        subscribes_own=(*EVERY_ENGINES_OWN, PositionUnprotected, FlattenOrdered),
+        subscribes_own=(*EVERY_ENGINES_OWN, MoveRefused, PositionUnprotected, FlattenOrdered),
         sends=_SENDS,
         machines=_MACHINES,
     ),

@@ -21,6 +21,7 @@ from api.views.installation import Installation
 from api.views.lists import ACTORS, ENGINE_NAMES, Lists, actor_name, open_orders
 from api.views.market import Market
 from api.views.money import Money
+from api.views.notifications import Notifications
 from api.views.preview import Preview
 from api.views.reading import DatabaseAwayError, Reading, Row
 from infra.database.queries import Queries
@@ -56,6 +57,7 @@ class OperatorService:
         self.money = Money(self.reading)
         self.market = Market(self.reading)
         self.installation = Installation(self.reading)
+        self.notifications = Notifications(self.reading)
         self.preview = Preview(self.reading, self.money)
         self._source = source
         self._market_label = market_label

@@ -53,6 +53,7 @@ REFUSED: Mapping[RefusalCause, Backoff] = {
     RefusalCause.PASSING: Backoff((5.0, 15.0, 30.0), 900.0),
     RefusalCause.PRICE: Backoff((0.0, 30.0), 600.0),
     RefusalCause.CLOSED: Backoff((60.0,), 3_600.0),
+    RefusalCause.CROSSED: Backoff((10.0, 30.0), 3_600.0),
     RefusalCause.FUNDS: Backoff((30.0,), 3_600.0),
     RefusalCause.OTHER: Backoff((10.0, 30.0), 3_600.0),
 }

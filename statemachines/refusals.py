@@ -19,6 +19,8 @@ class RefusalCause(StrEnum):
     """The instrument is not open for trading: the order itself is valid and must wait."""
     PRICE = "price"
     """Outside the venue's price band, off its tick, or a post-only price that would take liquidity (X3)."""
+    CROSSED = "crossed"
+    """A stop whose trigger the market has already passed (T6)."""
     FUNDS = "funds"
     OTHER = "other"
 
@@ -32,6 +34,8 @@ _PRICE = frozenset(
     }
 )
 
+_CROSSED = frozenset({110092, 110093})
+
 
 def cause_of(code: int, fault: Fault) -> RefusalCause:
     """The cause of a refusal with the exchange's `code`, which the gateway has classified as `fault`."""
@@ -39,6 +43,8 @@ def cause_of(code: int, fault: Fault) -> RefusalCause:
         return RefusalCause.CLOSED
     if code in _PRICE:
         return RefusalCause.PRICE
+    if code in _CROSSED:
+        return RefusalCause.CROSSED
     if fault == "transient":
         return RefusalCause.PASSING
     return RefusalCause.FUNDS if fault == "funds" else RefusalCause.OTHER

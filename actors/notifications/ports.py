@@ -33,6 +33,10 @@ class NotificationBook(Protocol):
         committed."""
         ...
 
+    def unseen_recent(self, limit: int) -> Sequence[SeenAlert]:
+        """The same among the newest alerts alone, at a cost that does not grow with their number."""
+        ...
+
     def standing(self) -> Sequence[SeenAlert]:
         """Alerts that were taken and have not ended, or are to be repeated."""
         ...

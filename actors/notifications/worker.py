@@ -26,6 +26,10 @@ _log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """Between two looks at the alerts."""
 
+WHOLE_EVERY = 30
+"""Every so many looks all alerts are compared, in between the newest alone: a row that commits very late waits for that
+and is not lost."""
+
 AT_ONCE = 500
 """Alerts that one look takes."""
 
@@ -63,6 +67,7 @@ class NotifierWorker:
         self._pending: tuple[Commit, list[Outgoing]] | None = None
         self._threads: ThreadPoolExecutor | None = None
         self.turns, self.last_error = 0, ""
+        self._whole_in = 0
         loaded = store.load(NAME, epoch)
         self._number, self._market_ms = loaded.number, loaded.market_ms
         book = parts.book
@@ -137,16 +142,18 @@ class NotifierWorker:
             )
 
     def _look(self) -> None:
-        is_all = False
+        is_all, is_whole = False, self._whole_in <= 0
         while not is_all and not self._over.is_set():
             if not self._parts.channels:
                 seen, is_all = [], True
             else:
-                seen = list(self._parts.book.unseen(AT_ONCE))
+                book = self._parts.book
+                seen = list(book.unseen(AT_ONCE) if is_whole else book.unseen_recent(AT_ONCE))
                 is_all = len(seen) < AT_ONCE
             if seen:
                 self._market_ms = max(self._market_ms, *(alert.changed_ms for alert in seen))
             self._make_durable(self._notifier.step(self._clock(), seen, self._market_ms, is_all=is_all))
+        self._whole_in = WHOLE_EVERY - 1 if is_whole else self._whole_in - 1
 
     # --- from outside ---
 

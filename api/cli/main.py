@@ -56,8 +56,8 @@ app.add_typer(access_app, name="access")
 app.add_typer(history_app, name="history")
 app.add_typer(config_app, name="config")
 app.add_typer(ledger_app, name="ledger")
-app.add_typer(exchange_app, name="exchange")
 app.add_typer(notify_app, name="notify")
+app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", help="section.field=value, may be repeated")]

@@ -28,7 +28,7 @@ from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.http.login.routes import LOGINS, OWN, add_login
 from api.http.pages import HEADERS, add_pages
 from api.http.reach import OutOfReachError, needs
-from api.http.routes import actors, history, money, stream, trading
+from api.http.routes import actors, history, money, notifications, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
 from api.service import OperatorService
 from api.stream.events import Streams, TooManyStreamsError
@@ -99,7 +99,7 @@ def create_app(
     add_login(app, entrance)
 
     routes = Routes(app.router)
-    for part in (actors, trading, money, history):
+    for part in (actors, trading, money, history, notifications):
         part.add(routes, service)
     stream.add(routes, streams or Streams(service))
     _add_control(app.router, CommandService(send or _nobody, service))

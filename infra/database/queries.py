@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import LiteralString
 
 from infra.database.chain import chain_of_order
-from infra.database.reading import alerts, policies
+from infra.database.reading import alerts, notifications, policies
 from infra.database.reading.journal import REMARKS, TRANSITIONS
 from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.database.reading.paging import (
@@ -271,8 +271,16 @@ class Queries(Reader):
     ) -> list[Row]:
         """Messages to people, and what became of them."""
         return self.page(
-            DELIVERIES, alerts.DELIVERIES, before, limit, span, alert_id=alert_id, channel=channel, state=state
+            DELIVERIES, notifications.DELIVERIES, before, limit, span, alert_id=alert_id, channel=channel, state=state
         )
+
+    def channels(self) -> list[Row]:
+        """The channels to people, as the notifier has them."""
+        return self.rows(notifications.CHANNELS)
+
+    def unacknowledged(self) -> int:
+        """How many critical alerts stand and were not acknowledged."""
+        return int(self.rows(notifications.UNACKNOWLEDGED)[0]["count"])
 
     def discrepancies(self, before: Place = DISCREPANCIES.newest, limit: int = 100, span: Span = ALL_TIME) -> list[Row]:
         """Differences between our books and the exchange (OR-9)."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
 from statemachines.notifications.message import Outcome, TryAgain
+
+# These libraries log every address: a bot's token, and that of a webhook, is part of it.
+for _name in ("httpx", "httpcore", "telegram"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 LONGEST_S = 30.0
 """From the first byte to the answer, with every address and recipient of one message."""

@@ -13,7 +13,7 @@ import aiosmtplib
 
 from infra.config.notifications import EmailConfig
 from infra.notifications.asynchronous import finished
-from infra.notifications.text import footing, heading, left_out, paragraph, shortened, subject
+from infra.notifications.text import footing, heading, left_out, one_line, paragraph, shortened, subject
 from statemachines.notifications.message import Delivered, Message, Outcome, RefusedForGood, TryAgain
 
 TIMEOUT_S = 20.0
@@ -94,7 +94,7 @@ def as_mail(message: Message, config: EmailConfig) -> EmailMessage:
     mail["Message-ID"] = f"<{message.message_id}@{config.sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     if message.kind == "alert":
-        mail["X-Eternal-Alert"] = ", ".join(part.alert_id for part in message.parts)[:500]
+        mail["X-Eternal-Alert"] = ", ".join(one_line(part.alert_id) for part in message.parts)[:500]
     mail.set_content(as_text(message))
     if message.html is not None:
         mail.add_alternative(message.html, subtype="html")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +13,6 @@ import orjson
 from infra.notifications.asynchronous import finished
 from infra.notifications.text import shortened
 from statemachines.notifications.message import Delivered, Outcome, RefusedForGood, TryAgain
-
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and a webhook's may hold a token
 
 TIMEOUT_S = 10.0
 MAX_ANSWER = 65_536

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import logging
 from datetime import timedelta
 
 from telegram import Bot
@@ -23,10 +22,6 @@ from infra.config.notifications import TelegramConfig
 from infra.notifications.asynchronous import finished
 from infra.notifications.text import footing, heading, left_out, paragraph, shortened
 from statemachines.notifications.message import Delivered, Message, Outcome, Part, RefusedForGood, TryAgain
-
-# The library's client logs every address, and the bot's token is part of them.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 MOST = 4_096
 """Characters of one message of Telegram, counted after its entities are parsed; here before, which is stricter."""

@@ -11,6 +11,7 @@ from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import CANCEL_UNANSWERED
 from statemachines.execution.styles import maker_quotes, slicing
 from statemachines.messages.orders import ORDER_CHECKS, IntentDone, IntentEnded, OrderDenied, OrderRejected
+from statemachines.refusals import RefusalCause
 
 Outcome = Literal["FILLED", "CANCELLED", "REJECTED", "EXPIRED", "DENIED"]
 
@@ -86,7 +87,8 @@ def _alert_if_needed(context: ExecutionContext, parent: ParentOrder, outcome: Ou
             f"maker order of {intent.engine} expired",
             f"{intent.side} {intent.symbol}: {parent.filled} of {parent.quantity} filled when it expired (CH-3).",
         )
-    if intent.style == "stop" and outcome != "FILLED" and not parent.withdrawn:
+    is_crossed = parent.order is not None and parent.order.refusal is RefusalCause.CROSSED  # its engine closes (T6)
+    if intent.style == "stop" and outcome != "FILLED" and not parent.withdrawn and not is_crossed:
         context.alert(
             "critical",
             f"stop of {intent.account} {intent.symbol} is gone",

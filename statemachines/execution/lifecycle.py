@@ -50,7 +50,8 @@ def due_ms(context: ExecutionContext, parent: ParentOrder) -> int | None:
         found.append(parent.expires_ms)
     if parent.requests.check_ms is not None:
         found.append(parent.requests.check_ms)
-    slice_due = slicing.due_ms(parent) if parent.needs_child else None
+    # Before the first reconciliation has ended nothing is sent: an instant that nothing answers would hold time still.
+    slice_due = slicing.due_ms(parent) if parent.needs_child and context.is_started else None
     if parent.intent.style == "maker":
         due = maker_quotes.quote_due(context, parent)
         if due is not None:

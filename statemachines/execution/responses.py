@@ -195,7 +195,7 @@ def _on_amend(context: ExecutionContext, parent: ParentOrder, order: ChildOrder,
             stops.count_unanswered(context, parent, order, outcome)
         context.notes([order.fire("lose", f"the amendment's outcome is not known: {outcome.why}", context.now_ms)])
     elif isinstance(outcome, Refused) and order.is_conditional:
-        stops.give_up_amendment(context, parent, order, outcome_in_words(outcome))
+        stops.give_up_amendment(context, parent, order, outcome)
     # A refused re-quote needs no alert: the order rests where it was, or the look-up shows its end.
     submission.look_up(context, parent, order, f"the amendment's outcome is {outcome_in_words(outcome)}")
 

@@ -187,7 +187,10 @@ class PendingBars:
             return [_note(series, "gap", reason)]
         self.active.discard(series)
         self.missed_hours.pop(series)
-        text = f"{series_name(series)}: {reason}. Its bars are not expected again until one arrives."
+        text = (
+            f"{series_name(series)}: {reason}. Its bars are not expected again until one arrives; the other series "
+            "continue. No action is required; check the exchange's status if it lasts."
+        )
         return [_note(series, "inactive", reason), Alert("warning", "A series has gone silent", text, _silence(series))]
 
 

@@ -60,6 +60,7 @@ MACHINE = "market-data"
 INSTRUMENTS_KEY = "instruments"
 MARKET_SOURCE = "market data"
 RULES = "rules"
+UNREADABLE_HISTORY = "Nothing starts without it. Check the connection to the exchange, then start the system again."
 """Condition: the instrument rules cannot be read."""
 
 
@@ -348,8 +349,8 @@ class MarketDataLogic:
             return self._take_feed(FeedRead(reason=reason))
         if pending.purpose in BACKFILL:
             self._pending["given up"] = pending  # this incarnation never becomes READY: the operator must act
-            return [Alert("critical", "The market's history cannot be read", f"{reason}. Nothing starts without it.")]
-        text = f"{reason}. What is missing is reported as missing."
+            return [Alert("critical", "The market's history cannot be read", f"{reason}. {UNREADABLE_HISTORY}")]
+        text = f"{reason}. Rules that need it are inactive. No action is required."
         note = self._machine.remark("give_up", reason, {})
         over = ended(pending, self._pending.values(), self._parameters)
         return [note, *over, Alert("warning", "Market data is incomplete", text)]

@@ -209,6 +209,18 @@ class IntentWorking(Body):
     quantity: Decimal | None = None
 
 
+class MoveRefused(Body):
+    """The exchange refuses to move a stop; it rests on its earlier terms. `trigger_price` is the one that was asked
+    for."""
+
+    KIND = "move_refused"
+    CAN_WAIT = True
+    intent_id: str
+    engine: ActorName
+    trigger_price: Decimal
+    refusal: RefusalCause
+
+
 class PositionUnprotected(Body):
     """TR-5: two readings of the exchange's own lists show no stop, or too small a one, for a position; both quantities
     in base coin, `held` signed. `stops` are the intents of ours whose stops are listed."""

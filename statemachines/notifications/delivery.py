@@ -80,10 +80,10 @@ class Delivery:
         """Whether it may be sent."""
         return self.state in UNSENT
 
-    def fire(self, trigger: str, reason: str, **changes: Any) -> JournalEntry:
+    def fire(self, trigger: str, why: str, **changes: Any) -> JournalEntry:
         """Move along the table; `changes` are of the row. Raises IllegalTransitionError."""
         data = {"channel": self.fact.channel, "alert_id": self.fact.alert_id, "attempts": self.fact.attempts}
-        entry = self._machine.fire(trigger, reason, data)
+        entry = self._machine.fire(trigger, why, data)
         self.fact = self.fact.model_copy(update={"state": self.state.value, **changes})
         return entry
 

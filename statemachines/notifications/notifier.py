@@ -246,7 +246,12 @@ class Notifier:
 
     def _states(self) -> list[StateRow]:
         rows = [
-            StateRow(KEY, self._machine.state.value, 1, {"is_settling": self._is_settling}),
+            StateRow(
+                KEY,
+                self._machine.state.value,
+                1,
+                {"is_settling": self._is_settling, "channels": list(map(str, self.channels))},
+            ),
             *(channel.row() for channel in self.channels.values()),
         ]
         if self._conditions.is_dirty:

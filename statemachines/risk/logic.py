@@ -40,7 +40,7 @@ from statemachines.risk.intent_gate import IntentGate, denied, gate_rows
 from statemachines.risk.machine import COMPONENT_RULE, GLOBAL, SCOPE_ROWS, Level, RiskStateName
 from statemachines.risk.measurements import RESULTS, Results
 from statemachines.risk.operator.carry_out import carry_out
-from statemachines.risk.operator.flattening import Flattening
+from statemachines.risk.operator.flattening import FLATTEN_ROWS, Flattening
 from statemachines.risk.order_view import OrderView, Pending, Refusal
 from statemachines.risk.parameters import RiskParameters
 from statemachines.risk.readings.switchboard import Switchboard
@@ -72,7 +72,7 @@ class RiskManagerLogic:
     """Implements `statemachines.actor_logic.ActorLogic` for the risk manager."""
 
     name = ActorName.RISK_MANAGER
-    dialect = StateDialect(RESULTS, PERFORMANCE, ACCOUNTS, SCOPE_ROWS)
+    dialect = StateDialect(RESULTS, PERFORMANCE, ACCOUNTS, SCOPE_ROWS, FLATTEN_ROWS)
 
     def __init__(self, parameters: RiskParameters | None = None) -> None:
         self._parameters = parameters or RiskParameters()

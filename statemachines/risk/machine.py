@@ -146,6 +146,14 @@ class RiskMachine(StateMachine[RiskStateName]):
             [*(_sentence(one).removesuffix(".") for one in (first, *others[:-1])), _sentence(others[-1])]
         )
 
+    @property
+    def beneath_pause(self) -> str:
+        """What a PAUSED scope stands in when it is resumed, and why; empty when nothing else demands a state."""
+        if self.state is not _S.PAUSED or self.in_force is Level.NORMAL:
+            return ""
+        causes = "; ".join(_sentence(one).removesuffix(".") for one in self._causes())
+        return f"{self.in_force.name}{f' ({causes})' if causes else ''}"
+
     def _causes(self) -> list[tuple[str, str]]:
         """Who and why, of all that demand the level in force, in the order of the rules' names."""
         rules = {rule for rule, level in self.demands.items() if level is self.in_force}

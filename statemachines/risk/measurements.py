@@ -24,7 +24,7 @@ from statemachines.risk.parameters import DrawdownGroup, RiskParameters
 from statemachines.risk.risk_states import RiskStates
 from statemachines.risk.standstill import Standstill, is_flat, next_standstill
 from statemachines.state_store import RowKind
-from statemachines.values import ACCOUNT_OF, DAY_MS, Instrument
+from statemachines.values import ACCOUNT_OF, DAY_MS, HOUR_MS, Instrument
 
 ZERO = Decimal(0)
 
@@ -144,7 +144,12 @@ class Results:
         commands: Commands = []
         for engine in self._parameters.fall_blocks:
             commands += self._states.block_entries(str(engine), until_ms, reason)
-        return [*commands, Alert("critical", "The portfolio fell by more than the limit in one day", reason)]
+        hours = self._parameters.fall_block_ms // HOUR_MS
+        text = (
+            f"{reason}. Entries of {', '.join(self._parameters.fall_blocks)} are blocked for {hours} h; positions and "
+            "their stops stay, and entries resume by themselves. No action is required."
+        )
+        return [*commands, Alert("critical", "The portfolio fell by more than the limit in one day", text)]
 
     def rebase(self, scope: str) -> None:
         """The operator has set NORMAL: the drawdown of the scope's group is measured from here on."""

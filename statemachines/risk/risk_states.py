@@ -220,6 +220,8 @@ def _expected(machine: RiskMachine) -> str:
     """What the state means and what ends it, which follows from who demands it (RM-2, RM-5, R1, R2)."""
     if machine.state is RiskStateName.REDUCE_ONLY:
         return " ".join((_NO_NEW_RISK, *_ends_of_reduce_only(machine)))
+    if machine.beneath_pause:
+        return f"{_EXPECTED[machine.state]} It then stands in {machine.beneath_pause}."
     if machine.state is not RiskStateName.HALTED:
         return _EXPECTED[machine.state]
     advice = f" {_WITHDRAWALS}" if Switch.WITHDRAWALS_SUSPENDED in machine.demands else ""
@@ -257,5 +259,6 @@ def _alerts(machine: RiskMachine, before: RiskStateName) -> Commands:
     title = f"{machine.scope}: {before} → {machine.state}"
     text, condition = _text(machine), _condition(machine)
     if machine.state is not RiskStateName.NORMAL:
-        return [Alert(_SEVERITY[machine.state], title, text, condition)]
+        beneath = RiskStateName[machine.in_force.name] if machine.beneath_pause else machine.state
+        return [Alert(_SEVERITY[beneath], title, text, condition)]
     return [AlertEnded(condition, machine.explanation), Alert(_SEVERITY[machine.state], title, text)]

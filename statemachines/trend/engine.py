@@ -19,7 +19,7 @@ from statemachines.messages.accounts import BalancesKnown, FreeCapital, Portfoli
 from statemachines.messages.control import CycleDone, FlattenOrdered, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
-from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveRefused, PositionUnprotected
 from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.trend import decisions
@@ -182,6 +182,8 @@ class TrendEngine:
                 return self._positions[fill.symbol].on_fill(fill, now_ms)
             case IntentWorking() as working if working.engine == self.name:
                 return self._each(lambda position: position.on_working(working, now_ms))
+            case MoveRefused() as refused if refused.engine == self.name:
+                return self._each(lambda position: position.on_move_refused(refused, now_ms))
             case IntentEnded() as ended if ended.engine == self.name:
                 return self._each(lambda position: self._on_ended(position, ended, now_ms))
             case PositionUnprotected() as found if found.engine == self.name and found.symbol in self._positions:

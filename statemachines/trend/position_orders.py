@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from statemachines.backoff import Tries, order_pause_s
 from statemachines.commands import Commands, Send
-from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, PositionUnprotected
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveRefused, PositionUnprotected
+from statemachines.refusals import RefusalCause
 from statemachines.trend import rules
 from statemachines.trend.machine import TrendMachine, TrendState
 from statemachines.trend.order_messages import plain
@@ -145,6 +146,13 @@ class PositionOrders(Position):
         if all(one.is_settled for one in self.trade.stops):
             end_alert = self._end_alert("stop", f"the exchange confirms the stop at {plain(stop.asked_price)}")
         return [*end_alert, *self._guard(now_ms, "the position changed while the stop request was pending")]
+
+    def on_move_refused(self, refused: MoveRefused, now_ms: int) -> Commands:
+        """The exchange does not move a stop; T6: one that the market has passed closes the position."""
+        stop = self.trade.stop_of(refused.intent_id)
+        if stop is None or not self.is_held or refused.refusal is not RefusalCause.CROSSED:
+            return []
+        return self._leave_crossed(refused.trigger_price, now_ms)
 
     def on_unprotected(self, found: PositionUnprotected, now_ms: int) -> Commands:
         """TR-5: the exchange lists too little protection for what is held, though our stop counts as confirmed."""
@@ -286,7 +294,15 @@ class PositionOrders(Position):
             return []
         if done.filled_quantity > 0:  # its fill has not been reported yet
             return self.leave(t.stop_rule, f"{t.stop_rule}: stop {done.ended_as}", now_ms - 1, now_ms)
+        if done.refusal_cause is RefusalCause.CROSSED:
+            return self._leave_crossed(stop.asked_price, now_ms)
         return self._replace_stops([stop], f"the stop ended {done.ended_as}: {done.why}", now_ms)
+
+    def _leave_crossed(self, stop_price: Decimal, now_ms: int) -> Commands:
+        """T6: the market has passed the stop before the exchange held it there; what it would have done is done now."""
+        rule = self.trade.stop_rule
+        reason = f"{rule}: the market passed the stop {plain(stop_price)} before the exchange held it; closed at market"
+        return self.leave(rule, reason, now_ms - 1, now_ms)
 
     def _on_exit_done(self, done: IntentEnded, now_ms: int) -> Commands:
         t = self.trade

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from api.access.judge import Judge
-from api.http import market_models, models, trade_models
+from api.http import market_models, models, notification_models, trade_models
 from api.http.app import create_app
 from api.http.pages import page_policy
 from api.service import OperatorService
@@ -68,6 +68,8 @@ ANSWERS: dict[str, Any] = {
     "/api/v1/transfers": models.Page[trade_models.Transfer],
     "/api/v1/events": models.Page[trade_models.Event],
     "/api/v1/alerts": models.Page[trade_models.Alert],
+    "/api/v1/notifications": notification_models.NotificationStatus,
+    "/api/v1/notifications/deliveries": models.Page[notification_models.DeliveryRow],
     "/api/v1/summaries": models.Page[trade_models.Summary],
     "/api/v1/equity": models.Page[trade_models.PerformanceDay],
     "/api/v1/performance": list[trade_models.EnginePerformance],

@@ -1,1 +1,1 @@
-"""`eternal notify`: what goes to people."""
+"""`eternal notify`: try the channels to people, and see how they are."""

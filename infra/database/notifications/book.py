@@ -13,17 +13,28 @@ from statemachines.facts import DeliveryFact, NoticeFact
 from statemachines.notifications.message import SEVERITIES
 from statemachines.notifications.seen import SeenAlert
 
-_ALERT: LiteralString = """
+_COLUMNS: LiteralString = """
 SELECT a.alert_id, a.actor, a.condition, a.severity, a.title, a.text, a.state, a.changes, a.market_ms, a.changed_ms,
-    k.who AS acknowledged_by, to_jsonb(n.*) AS notice
-FROM alerts a LEFT JOIN notices n USING (alert_id) LEFT JOIN acknowledgements k USING (alert_id)"""
+    k.who AS acknowledged_by, to_jsonb(n.*) AS notice"""
+
+_JOINED: LiteralString = "LEFT JOIN notices n USING (alert_id) LEFT JOIN acknowledgements k USING (alert_id)"
+
+_ALERT: LiteralString = f"{_COLUMNS} FROM alerts a {_JOINED}"
 
 _ONE: LiteralString = f"{_ALERT} WHERE a.alert_id = %(alert_id)s"
 
-_UNSEEN: LiteralString = f"""{_ALERT}
+_NEWS: LiteralString = """
 WHERE n.alert_id IS NULL OR n.changes <> a.changes OR n.state <> a.state
     OR (k.alert_id IS NOT NULL AND NOT n.is_acknowledged)
 ORDER BY a.changed_ms, a.alert_id LIMIT %(limit)s"""
+
+_RECENT: LiteralString = f"""{_COLUMNS} FROM (SELECT * FROM alerts ORDER BY changed_ms DESC LIMIT 500) AS a
+    LEFT JOIN LATERAL (SELECT * FROM notices WHERE alert_id = a.alert_id OFFSET 0) AS n ON true
+    LEFT JOIN LATERAL (SELECT * FROM acknowledgements WHERE alert_id = a.alert_id OFFSET 0) AS k ON true
+    {_NEWS}"""
+"""Of the newest alerts: what the look of every second costs does not grow with their number."""
+
+_UNSEEN: LiteralString = f"{_ALERT} {_NEWS}"
 """Every alert is compared with what was taken of it, and not only those after a place: the number or the time of a row
 that commits late lies before that of one that was seen already."""
 
@@ -52,6 +63,9 @@ class PostgresBook:
 
     def unseen(self, limit: int) -> Sequence[SeenAlert]:
         return [_seen(row) for row in self._rows(_UNSEEN, limit=limit)]
+
+    def unseen_recent(self, limit: int) -> Sequence[SeenAlert]:
+        return [_seen(row) for row in self._rows(_RECENT, limit=limit)]
 
     def standing(self) -> Sequence[SeenAlert]:
         return [_seen(row) for row in self._rows(_STANDING)]

@@ -19,11 +19,6 @@ ALERTS: LiteralString = f"""SELECT * FROM ({JOINED}) AS seen
 
 ONE: LiteralString = f"{JOINED} WHERE a.alert_id = %(alert_id)s"
 
-DELIVERIES: LiteralString = """SELECT delivery_id, number, kind, channel, action, alert_id, severity, title, state,
-    attempts, market_ms, created_at, next_at, ended_at, remote_id, reason FROM deliveries
-    WHERE (%(alert_id)s::text IS NULL OR alert_id = %(alert_id)s)
-    AND (%(channel)s::text IS NULL OR channel = %(channel)s) AND (%(state)s::text IS NULL OR state = %(state)s)"""
-
 
 class Asked(NamedTuple):
     """Which alerts are asked for; None: all. State "standing": open or changed, not ended."""

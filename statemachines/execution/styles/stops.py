@@ -12,8 +12,8 @@ from statemachines.execution.orders.child_order import ChildOrder
 from statemachines.execution.orders.parent_order import ParentOrder
 from statemachines.execution.orders.request_keys import AMEND_ANSWERED, AMEND_UNANSWERED, Topic
 from statemachines.execution.styles import slicing
-from statemachines.messages.orders import IntentWorking, MoveStop
-from statemachines.refusals import outcome_in_words
+from statemachines.messages.orders import IntentWorking, MoveRefused, MoveStop
+from statemachines.refusals import RefusalCause, cause_of, outcome_in_words
 from statemachines.requests import Refused, Unknown, VenueOrderStatus
 from statemachines.values import Side
 
@@ -105,20 +105,26 @@ def count_unanswered(
     return repetitions
 
 
-def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, why: str) -> None:
+def give_up_amendment(context: ExecutionContext, parent: ParentOrder, order: ChildOrder, refused: Refused) -> None:
     """The exchange permanently refuses the new terms: the stop stays where it is, and the engine and the operator are
-    informed."""
-    target = order.amended
+    informed; of a trigger that the market has passed the engine alone, which then closes (T6)."""
+    target, why = order.amended, outcome_in_words(refused)
     order.amended = {}
-    _give_up(context, parent, order, target, why)
+    cause = cause_of(refused.code, refused.fault)
+    if cause is not RefusalCause.CROSSED:
+        _give_up(context, parent, order, target, why)
+        return
+    trigger = target.get("trigger_price", order.trigger_price)
+    context.note(order.name, "amend", f"the market has passed the trigger {trigger}: {why}")
+    _stay(context, parent, order)
+    if trigger is not None:
+        context.send(MoveRefused(intent_id=order.intent_id, engine=order.engine, trigger_price=trigger, refusal=cause))
 
 
 def _give_up(
     context: ExecutionContext, parent: ParentOrder, order: ChildOrder, target: dict[str, Decimal], why: str = ""
 ) -> None:
     because = why or f"{context.parameters.loop_limit} amendments changed nothing"
-    parent.trigger_price, parent.quantity = order.trigger_price, order.quantity
-    parent.announced_shape = ""
     context.alert(
         "critical",
         f"stop of {order.account} {order.symbol} could not be moved",
@@ -126,6 +132,13 @@ def _give_up(
         f"{_in_words(target)}: {because}. Check the protection of the position.",
         f"stop-move:{order.intent_id}",
     )
+    _stay(context, parent, order)
+
+
+def _stay(context: ExecutionContext, parent: ParentOrder, order: ChildOrder) -> None:
+    """The stop keeps its terms, and the engine learns them."""
+    parent.trigger_price, parent.quantity = order.trigger_price, order.quantity
+    parent.announced_shape = ""
     announce_working(context, parent, order)
 
 

@@ -140,7 +140,8 @@ class TransferRequests:
         movement = Movement.requested(self._installation, request_id, accounts, coin, amount, purpose, attempt)
         if amount <= 0 or accounts[0] == accounts[1]:
             reason = f"{who} requests {movement.way}: refused, the amount must be above 0 and the accounts must differ"
-            return [movement.fire("refuse", reason), Alert("warning", "A transfer was refused", reason)]
+            text = f"{reason}. Nothing was moved. No action is required; check the engine's log if it repeats."
+            return [movement.fire("refuse", reason), Alert("warning", "A transfer was refused", text)]
         self._failed.pop(request_id, None)
         self._open[request_id] = movement
         return [movement.fire("want", f"{movement.way}: {purpose}")]
@@ -192,7 +193,10 @@ class TransferRequests:
         is_owed = not movement.is_of_the_treasury
         whose = "the engine still owes it and asks again" if is_owed else "the treasury decides anew"
         reason = f"attempt {movement.attempt} failed: {body.reason}; {whose}"
-        text = f"{movement.way} ({movement.purpose}): {reason}"
+        text = (
+            f"{movement.way} ({movement.purpose}): {reason}. No action is required; check the master's key and its "
+            "right to transfer if it repeats."
+        )
         return [
             movement.fire("failed", reason),
             Alert("warning", "A transfer between accounts failed", text, condition if is_owed else ONCE),

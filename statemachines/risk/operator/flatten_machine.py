@@ -83,7 +83,8 @@ class FlattenMachine(StateMachine[FlattenState]):
 
     `number` is that of the newest reading requested; an answer with another one is not awaited any more. `due_ms` is
     when the next reading is requested, `flat_ms` when the first flat one was made, `left` what the newest has shown,
-    `retries` counts the attempts since it has FAILED.
+    `retries` counts the attempts since it has FAILED. `patience_ms` is when its time is up: a minute after the first
+    tick since the command, because market time that is played back leaps by hours between two instants.
     """
 
     TABLE = FLATTEN_TABLE
@@ -93,6 +94,7 @@ class FlattenMachine(StateMachine[FlattenState]):
         self.command_id = ""
         self.reason = ""
         self.requested_ms = 0
+        self.patience_ms: int | None = None
         self.number = 0
         self.due_ms: int | None = None
         self.flat_ms: int | None = None
@@ -108,13 +110,24 @@ class FlattenMachine(StateMachine[FlattenState]):
 
     def deadline(self) -> int | None:
         """The next reading, or the end of patience; None when nothing is due."""
-        overdue_ms = self.requested_ms + OVERDUE_MS if self.state in (_S.CANCELLING, _S.CLOSING) else None
+        if self.is_impatient and self.patience_ms is None:
+            return self.requested_ms
+        overdue_ms = self.patience_ms if self.is_impatient else None
         return min((at for at in (self.due_ms, overdue_ms) if at is not None), default=None)
 
+    @property
+    def is_impatient(self) -> bool:
+        """Whether its time to become flat is limited."""
+        return self.state in (_S.CANCELLING, _S.CLOSING)
+
     def is_overdue(self, now_ms: int) -> bool:
-        return self.state in (_S.CANCELLING, _S.CLOSING) and now_ms >= self.requested_ms + OVERDUE_MS
+        return self.is_impatient and self.patience_ms is not None and now_ms >= self.patience_ms
 
     # --- decisions ---
+
+    def begin_patience(self, now_ms: int) -> None:
+        """The first tick since the command."""
+        self.patience_ms = now_ms + OVERDUE_MS
 
     def request(self, command_id: str, reason: str, now_ms: int, *, is_working: bool) -> list[JournalLine]:
         """The operator's command; `is_working`: an order for new risk is open. Under way: only recorded."""
@@ -122,7 +135,7 @@ class FlattenMachine(StateMachine[FlattenState]):
             self.due_ms = None if self.state is _S.CANCELLING else now_ms
             return [self.remark("request", f"{reason}: already {self.state}; the engine is ordered again", {})]
         self.command_id, self.reason, self.requested_ms = command_id, reason, now_ms
-        self.flat_ms, self.left = None, []
+        self.flat_ms, self.patience_ms, self.left = None, None, []
         first = self.fire("request", reason, {"command_id": command_id})
         if is_working:
             return [first, self.fire("cancel", "orders for new risk are withdrawn", {})]
@@ -198,6 +211,7 @@ class FlattenMachine(StateMachine[FlattenState]):
             "command_id": self.command_id,
             "reason": self.reason,
             "requested_ms": self.requested_ms,
+            "patience_ms": self.patience_ms,
             "number": self.number,
             "due_ms": self.due_ms,
             "flat_ms": self.flat_ms,
@@ -211,6 +225,7 @@ class FlattenMachine(StateMachine[FlattenState]):
         made = cls.restored(key, state)
         made.command_id, made.reason = data["command_id"], data["reason"]
         made.requested_ms, made.number = data["requested_ms"], data["number"]
+        made.patience_ms = data["patience_ms"]
         made.due_ms, made.flat_ms, made.left = data["due_ms"], data["flat_ms"], list(data["left"])
         made.retries = data["retries"]
         return made

@@ -10,12 +10,18 @@ from statemachines.messages.control import FlatnessRead, FlatnessWanted, Flatten
 from statemachines.portfolio.current import CurrentPortfolio
 from statemachines.risk.intent_gate import IntentGate
 from statemachines.risk.operator.flatness import paired_coins, what_is_left
-from statemachines.risk.operator.flatten_machine import READING, FlattenMachine, FlattenState
+from statemachines.risk.operator.flatten_machine import OVERDUE_MS, READING, FlattenMachine, FlattenState
+from statemachines.state_store import RowKind
 from statemachines.values import ACCOUNT_OF, DERIVATIVE_ENGINES, ENGINE_OF, ActorName
 
-SCHEMA = 1
-PREFIX = "flatten:"
-"""With which the keys of its rows begin."""
+
+def _with_patience(row: StateRow) -> StateRow:
+    """Schema 1: the time limit counted from the command."""
+    return row._replace(schema=2, data={**row.data, "patience_ms": row.data["requested_ms"] + OVERDUE_MS})
+
+
+FLATTEN_ROWS = RowKind("flatten:", 2, {1: _with_patience})
+"""The rows of the procedures, and their former shape."""
 
 
 class Flattening:
@@ -64,6 +70,8 @@ class Flattening:
         """What is due: the end of patience, the next reading."""
         commands = self.progress(now_ms)
         for engine, machine in self.machines.items():
+            if machine.is_impatient and machine.patience_ms is None:
+                self._changed(engine).begin_patience(now_ms)
             if machine.is_overdue(now_ms):
                 note = self._changed(engine).overdue(now_ms)
                 commands += [note, _alert(machine, note.reason)]
@@ -122,7 +130,7 @@ class Flattening:
 
     def _row(self, engine: ActorName) -> StateRow:
         machine = self.machines[engine]
-        return StateRow(f"{PREFIX}{engine}", machine.state.value, SCHEMA, machine.to_data())
+        return StateRow(f"{FLATTEN_ROWS.prefix}{engine}", machine.state.value, FLATTEN_ROWS.schema, machine.to_data())
 
     def restore(self, engine: ActorName, row: StateRow) -> None:
         """Restore one engine's row. Raises UnknownStateError."""

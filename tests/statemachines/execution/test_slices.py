@@ -46,6 +46,22 @@ def test_an_entry_places_one_slice_a_minute_until_it_is_whole(restarts: bool) ->
     assert sum(fill.quantity for fill in rig.bodies(Fill)) == 1
 
 
+def test_no_slice_falls_due_before_the_first_reconciliation_has_ended() -> None:
+    """The next slice is due, and nothing is sent yet: market time must reach what the reconciliation waits for. It
+    stood still, since the order manager asked for a tick at an instant in the past as long as nothing was sent."""
+    rig = Rig().start()
+    rig.tell(sliced("0.4", quantity=D(1)))
+    rig.settle()
+    rig.crash()
+    rig.now_ms += 2 * MINUTE_MS
+    rig.tick()
+    due = rig.logic.deadline()
+    assert due is None or due > rig.now_ms
+    rig.settle()
+    rig.advance(MINUTE_MS)
+    assert len(placed(rig)) == 3
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"side": Side.SELL, "reduce_only": True}, {"category": "spot", "side": Side.SELL, "engine": ActorName.TACTICAL}],

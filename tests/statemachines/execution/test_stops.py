@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveStop
+import pytest
+
+from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveRefused, MoveStop
+from statemachines.refusals import RefusalCause
 from statemachines.requests import Accepted, PlaceOrder, Refused, Unknown, VenueOrderStatus
 from statemachines.values import ActorName, Side
 from tests.statemachines.execution.rig import Rig, stop
@@ -129,12 +132,33 @@ def test_moves_accepted_and_never_carried_out_are_given_up_with_an_alert_that_en
 
 def test_a_refused_move_leaves_the_stop_where_it_is_and_says_so() -> None:
     rig = protected()
-    rig.answers[f"{LINK}:amend:1"] = Refused(code=110093, message="wrong side", fault="permanent")
+    rig.answers[f"{LINK}:amend:1"] = Refused(code=110074, message="not live", fault="permanent")
     move(rig, "105")
     rig.settle()
     assert rig.exchange.orders[LINK].trigger_price == D(90)
     assert "stop of TREND-1 BTCUSDT could not be moved" in rig.titles()
     assert rig.bodies(IntentWorking)[-1].trigger_price == D(90) and not rig.bodies(IntentEnded)
+
+
+def test_t6_a_move_to_a_trigger_that_the_market_has_passed_is_reported_to_the_engine_which_closes() -> None:
+    rig = protected()
+    rig.answers[f"{LINK}:amend:1"] = Refused(code=110093, message="wrong side", fault="permanent")
+    move(rig, "105")
+    rig.settle()
+    (refused,) = rig.bodies(MoveRefused)
+    assert (refused.trigger_price, refused.refusal) == (D(105), RefusalCause.CROSSED)
+    assert rig.bodies(IntentWorking)[-1].trigger_price == D(90)
+    assert not rig.titles() and rig.exchange.orders[LINK].trigger_price == D(90)
+
+
+@pytest.mark.parametrize("code", [110092, 110093])
+def test_t6_a_stop_that_the_market_has_passed_ends_with_that_cause_and_without_an_alert(code: int) -> None:
+    rig = Rig().start()
+    rig.answers[f"{LINK}:place:1"] = Refused(code=code, message="wrong side", fault="permanent")
+    rig.approve(**stop())
+    rig.settle()
+    (done,) = rig.bodies(IntentEnded)
+    assert (done.ended_as, done.refusal_cause) == ("REJECTED", RefusalCause.CROSSED) and not rig.titles()
 
 
 def test_a_triggered_stop_fills_and_ends() -> None:
@@ -159,7 +183,7 @@ def test_a_stop_that_is_gone_alarms_and_tells_its_engine() -> None:
 
 def test_a_refused_stop_alarms_and_tells_its_engine() -> None:
     rig = Rig().start()
-    rig.answers[f"{LINK}:place:1"] = Refused(code=110092, message="wrong side", fault="permanent")
+    rig.answers[f"{LINK}:place:1"] = Refused(code=110094, message="too small", fault="permanent")
     rig.approve(**stop())
     rig.settle()
     (done,) = rig.bodies(IntentEnded)

@@ -131,7 +131,7 @@ def test_an_audit_that_finds_too_little_replaces_them_without_exceeding_what_the
     live: list[int] = []
     stop_answer = venue.stop_answer
 
-    def count(intent_id: str) -> Literal["works", "silence", "rejected"]:
+    def count(intent_id: str) -> Literal["works", "silence", "rejected", "crossed"]:
         live.append(len(venue.stops) + 1)
         return stop_answer(intent_id)
 

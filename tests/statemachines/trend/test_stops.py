@@ -27,6 +27,41 @@ def test_a_rejected_stop_is_placed_again_once_then_the_position_is_closed() -> N
     assert (command.action, command.scope, command.who) == ("halt", "trend-1", "trend-1")
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_t6_a_stop_that_the_market_has_passed_before_it_rests_is_a_market_exit_and_no_fault(restarts: bool) -> None:
+    """The price fell below the stop while it was lost, or between the fill and the request. The exchange refuses such a
+    trigger (110093), as it would again: TREND took the second refusal for a stop that cannot be held and HALTED."""
+    venue = scene(RISE, FLAT)
+    venue.restarts = restarts
+    venue.stop_answer = lambda intent_id: "crossed"
+    in_position(venue)
+    assert len(intents(venue, "stop")) == 1 and len(intents(venue, "exit")) == 1
+    assert venue.positions == {} and not venue.alerts and not venue.bodies(OperatorCommand)
+    assert venue.transitions("BTC")[-3:] == [
+        ("IN_POSITION", "STOP_TRIGGERED"),
+        ("STOP_TRIGGERED", "EXIT"),
+        ("EXIT", "SCANNING"),
+    ]
+
+
+def test_t6_a_lost_stop_whose_replacement_is_crossed_is_a_market_exit() -> None:
+    venue = in_position()
+    stop, _, _ = venue.stops.pop(intents(venue, "stop")[0].intent_id)
+    venue.stop_answer = lambda intent_id: "crossed"
+    venue.end(stop, "CANCELLED", D(0), None, LATER)
+    assert venue.positions == {} and venue.state("BTC") == "SCANNING" and not venue.bodies(OperatorCommand)
+    assert {alert.condition for alert in venue.alerts} <= set(venue.ended), "no alert is left open"
+
+
+def test_t6_a_move_to_a_stop_that_the_market_has_passed_is_a_market_exit_and_the_old_stop_goes_last() -> None:
+    venue = in_position(scene(RISE, FLAT, parameters=FAST.model_copy(update={"trailing_stop_atr": D("1.5")})))
+    venue.stop_answer = lambda intent_id: "crossed"
+    next_day(venue, UP * 1.03, 1000)
+    assert len(venue.bodies(MoveStop)) == 1 and len(intents(venue, "exit")) == 1
+    assert venue.positions == {} and not venue.stops and not venue.bodies(OperatorCommand)
+    assert ("IN_POSITION", "TRAILING_STOP") in venue.transitions("BTC")
+
+
 def unprotected(venue: Venue, covered: str = "0") -> PositionUnprotected:
     return PositionUnprotected(
         engine=ActorName.TREND_1, symbol=BTC, held=venue.positions[BTC][0], covered=D(covered), reason="audited"

@@ -17,6 +17,7 @@ from statemachines.messages.market import DayClosed, FundingSettled, Instruments
 from statemachines.messages.orders import (
     Intent,
     IntentWorking,
+    MoveRefused,
     MoveStop,
     OrderDenied,
     Withdraw,
@@ -94,7 +95,9 @@ class Venue(Core[TrendEngine], PaperAccount):
         self.deny: Callable[[Intent], Sequence[str]] = lambda intent: ()
         self.fills: Callable[[Intent, Decimal], list[tuple[Decimal, Decimal]]] = lambda i, price: [(i.quantity, price)]
         self.refuse: Callable[[Intent], RefusalCause | None] = lambda intent: None
-        self.stop_answer: Callable[[str], Literal["works", "silence", "rejected"]] = lambda intent_id: "works"
+        self.stop_answer: Callable[[str], Literal["works", "silence", "rejected", "crossed"]] = lambda intent_id: (
+            "works"
+        )
         self.told_trigger: Callable[[Decimal], Decimal | None] = lambda trigger: trigger
         self.hold = False
         self.held: list[Intent] = []
@@ -241,8 +244,17 @@ class Venue(Core[TrendEngine], PaperAccount):
             else:
                 self._market(body, now_ms)
         elif isinstance(body, MoveStop) and body.intent_id in self.stops:
-            if self.stop_answer(body.intent_id) == "works":
-                intent, trigger, quantity = self.stops[body.intent_id]
+            answer = self.stop_answer(body.intent_id)
+            intent, trigger, quantity = self.stops[body.intent_id]
+            if answer == "crossed" and body.trigger_price is not None:
+                refused = MoveRefused(
+                    intent_id=body.intent_id,
+                    engine=self.name,
+                    trigger_price=body.trigger_price,
+                    refusal=RefusalCause.CROSSED,
+                )
+                self._inbox.append((refused, now_ms))
+            elif answer == "works":
                 self.stops[body.intent_id] = (intent, body.trigger_price or trigger, body.quantity or quantity)
                 self._working(body.intent_id, now_ms)
         elif isinstance(body, Withdraw) and body.intent_id in self.stops:
@@ -257,6 +269,8 @@ class Venue(Core[TrendEngine], PaperAccount):
             self._working(intent.intent_id, now_ms)
         elif answer == "rejected":
             self._done(intent, "REJECTED", ZERO, None, now_ms)
+        elif answer == "crossed":
+            self._done(intent, "REJECTED", ZERO, None, now_ms, RefusalCause.CROSSED)
 
     def release(self, now_ms: int) -> None:
         """Answer the market orders kept back, then tick."""

@@ -78,8 +78,17 @@ def test_rm2_a_pause_over_what_a_rule_demands_ends_in_what_the_rule_says() -> No
     lose(world, 2, Account.TREND_1, "9900")
     close(world, 2)
     world.tell(command("pause", "trend-1", "first"), T0 + 1)
+    assert "It then stands in REDUCE_ONLY (" in told(world, "trend-1") and "below its peak" in told(world, "trend-1")
+    assert world.alerts[-1].severity == "critical", "what is beneath the pause is no smaller matter than before"
     world.tell(command("resume", "trend-1", "second"), T0 + 2)
     assert says(told(world, "trend-1")) == {CALM, DAYS}, "who resumes demands nothing"
+
+
+def test_rm5_a_pause_over_nothing_says_only_what_it_is() -> None:
+    world = World().open()
+    world.tell(command("pause", "trend-1"), T0)
+    assert told(world, "trend-1").endswith("No new entries until you resume it.")
+    assert world.alerts[-1].severity == "info"
 
 
 def test_r3_the_alert_of_a_flatten_says_that_positions_are_closed_and_stops_withdrawn() -> None:

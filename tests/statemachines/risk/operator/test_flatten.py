@@ -19,7 +19,7 @@ from statemachines.risk.operator.flatten_machine import (
     RETRY,
     FlattenState,
 )
-from statemachines.values import ACCOUNT_OF, LINEAR, MINUTE_MS, SECOND_MS, Account, ActorName, Side
+from statemachines.values import ACCOUNT_OF, HOUR_MS, LINEAR, MINUTE_MS, SECOND_MS, Account, ActorName, Side
 from tests.kit.builders import intent
 from tests.statemachines.risk.operator.test_commands import TREND, command
 from tests.statemachines.risk.world import T0, World
@@ -262,6 +262,35 @@ def test_planted_one_query_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     world.answer(T0)
     world.answer(T0)
     assert world.stage() == "FLAT", "this is what the test of 4.999 s would show"
+
+
+def test_a_leap_of_market_time_after_the_command_is_no_time_that_the_engine_took() -> None:
+    """Played back, the first instant after the command can be hours later: three critical alerts were raised and ended
+    at once. A minute counts from there."""
+    world = Operated()
+    world.open()
+    world.deliver(command("flatten", TREND), sender="kit")
+    later = T0 + 3 * HOUR_MS
+    world.settle(later)
+    assert world.stage() == "CLOSING" and "trend-1 is not flat" not in world.titles()
+    world.answer(later, {"BTCUSDT": "1"})
+    world.settle(later + OVERDUE_MS - 1)
+    assert world.stage() == "CLOSING"
+    world.settle(later + OVERDUE_MS)
+    assert world.stage() == "FAILED" and "trend-1 is not flat" in world.titles()
+
+
+def test_rows_of_schema_1_count_from_the_command() -> None:
+    world = Operated().open_and_flatten()
+    row = world.rows["flatten:trend-1"]
+    data = {key: value for key, value in row.data.items() if key != "patience_ms"}
+    world.rows["flatten:trend-1"] = row._replace(schema=1, data=data)
+    world.restart()
+    world.begin()
+    world.settle(T0 + OVERDUE_MS - 1)
+    assert world.stage() == "CLOSING"
+    world.settle(T0 + OVERDUE_MS)
+    assert world.stage() == "FAILED"
 
 
 def test_r3_an_order_for_new_risk_whose_end_is_not_known_keeps_flat_from_being_said() -> None:
