@@ -101,7 +101,7 @@ class Poller:
         except TimedOut:
             return self._pauses_s[0]
         except RetryAfter as slower:
-            return min(_seconds(slower.retry_after), LONGEST_S)
+            return min(_seconds(slower), LONGEST_S)
         except Conflict as error:
             return self._failed(
                 error, "another program reads this bot's messages, or a webhook is set", self._conflict_s
@@ -153,7 +153,7 @@ class Poller:
                 await self._bot.send_message(incoming.chat, answer, disable_web_page_preview=True)
                 return
             except RetryAfter as slower:
-                await asyncio.sleep(min(_seconds(slower.retry_after), MOST_REPLY_WAIT_S))
+                await asyncio.sleep(min(_seconds(slower), MOST_REPLY_WAIT_S))
             except (Forbidden, InvalidToken) as error:
                 self._failed(error, "an answer was refused", 0.0)
                 return
@@ -187,7 +187,8 @@ def incoming_of(update: Update) -> Incoming | None:
     return Incoming(update.update_id, message.chat.id, user, message.text, message.date.timestamp())
 
 
-def _seconds(wait: float | timedelta) -> float:
+def _seconds(slower: RetryAfter) -> float:
+    wait = slower._retry_after  # noqa: SLF001 - the public one warns that its type is going to be another
     return max(wait.total_seconds() if isinstance(wait, timedelta) else float(wait), 1.0)
 
 
