@@ -29,7 +29,7 @@ h2 { font-size: 16px; margin: 0 0 8px; }
 p { margin: 0 0 10px; } .muted, .note { color: var(--muted); } .note { font-size: 12.5px; margin: 10px 0 0; }
 .notice { background: var(--warn-ground); color: var(--warn-ink); border-radius: 8px; padding: 9px 14px;
   margin: 10px 0 0; }
-.tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 10px; margin: 18px 0; }
+.tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; margin: 18px 0; }
 .tile, .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .tile { padding: 12px 14px; } .tile span { display: block; color: var(--muted); font-size: 12.5px; line-height: 1.35; }
 .tile b { display: block; font-size: 19px; line-height: 1.35; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -48,7 +48,8 @@ td.bad { color: var(--bad); } td.good { color: var(--good); }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 3px; margin-right: 7px; }
 footer { color: var(--muted); font-size: 12.5px; margin: 18px 2px 0; }
 @media (max-width: 640px) {
-  .tiles { grid-template-columns: 1fr 1fr; } .tile b { font-size: 16px; } body { padding: 16px 10px 32px; }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .tile b { font-size: 16px; white-space: normal; overflow-wrap: anywhere; } body { padding: 16px 10px 32px; }
   .card { padding: 14px; } svg text { font-size: 20px; }
   thead { display: none; } table, tbody { display: block; }
   tr { display: grid; grid-template-columns: 1fr 1fr; gap: 1px 18px; padding: 9px 0;

@@ -136,7 +136,7 @@ def _total(facts: Facts) -> Row | None:
 
 def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
     period, found = facts.due.period, []
-    if is_simulated:
+    if is_simulated or facts.profile == "paper":
         found.append("Simulated exchange: no real money. Days of market time may pass within seconds.")
     if facts.due.is_late:
         found.append("This report is late: the system was down, or could not make or send it in time.")

@@ -109,6 +109,8 @@ def test_a_summary_and_a_simulated_market_say_so() -> None:
     found = facts(Period(DAILY, LAST - timedelta(days=19), LAST), overview=overview)
     assert "20 market days in one report" in both(found)
     assert "Simulated exchange: no real money" in both(found) and "synthetic, seed 2" in both(found)
+    assert "Simulated exchange: no real money" in both(facts(overview=None, profile="paper"))
+    assert "Simulated exchange" not in both(facts())
     assert words_of(found).title == "Daily report · 9 November 2026 to 28 November 2026"
 
 
