@@ -116,6 +116,7 @@ SPECS = (
         about="The notifier: alerts to people, acknowledgements (RM-5, IF-4).",
         stage=Stage.WAYS_IN,
         turn=3_000,
+        waits_for=(),  # that the others cannot start is what people must learn
         section="notifications",
         actor_class=Notifier,
         machines=(

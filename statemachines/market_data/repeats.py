@@ -53,10 +53,8 @@ def failing(pending: Pending, parameters: MarketDataParameters, why: str) -> Com
     """The alert about a reading that is repeated, once the pauses have been tried."""
     if pending.tried != len(parameters.retry_delays_s):
         return []
-    text = (
-        f"The request {pending.request.kind} failed {pending.tried} times: {why}. It is retried. No action is "
-        "required; check connection and exchange if it lasts."
-    )
+    what = f"The request {pending.request.kind} failed {pending.tried} times: {why}. It is retried."
+    text = f"{what} No action is required; check connection and exchange if it lasts."
     return [Alert("warning", "Market data cannot be read", text, READING)]
 
 

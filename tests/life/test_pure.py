@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import signal
 import stat
 import subprocess
@@ -186,6 +188,31 @@ def test_each_actor_gets_its_own_secrets_and_no_others() -> None:
     assert set(given[ActorName.MARKET_DATA]["keys"]) == {config.market_data.account.value}
     with pytest.raises(KeyError):
         secrets_of("stranger", config, "postgresql://all", credentials)
+
+
+CHANNELS = {
+    "telegram": {"bot_token": "123456789:AAExampleExampleExampleExample_12345", "chat_ids": ["5"]},
+    "pagerduty": {"routing_key": "0123456789abcdef0123456789abcdef"},
+    "webhook": {"url": "https://example.org/path-secret", "signing_secret": "a-signing-secret-of-tests"},
+    "email": {"host": "m.example.org", "sender": "a@b.c", "to": ["d@e.f"], "user": "u", "password": "a-password"},
+}
+
+
+def test_channels_to_people_are_the_notifiers_and_the_bot_is_also_the_interfaces() -> None:
+    config = EternalConfig.model_validate({"notifications": CHANNELS})
+    given = {name: secrets_of(str(name), config, "postgresql://all", Credentials({})) for name in ActorName}
+    users = {name: set(secrets["notifications"]) for name, secrets in given.items() if "notifications" in secrets}
+    assert users == {ActorName.NOTIFIER: set(CHANNELS), ActorName.API: {"telegram"}}
+    values = [str(value) for one in CHANNELS.values() for name, value in one.items() if name not in ("chat_ids", "to")]
+    secret = [value for value in values if "." not in value and value != "u"] + ["path-secret"]
+    for shown in (
+        repr(config),
+        json.dumps(config.public()),
+        repr(pickle.loads(pickle.dumps(config.without_secrets()))),
+    ):
+        assert not [one for one in secret if one in shown]
+    travels = pickle.dumps(config.without_secrets())
+    assert not [one for one in values if len(one) > 2 and one.encode() in travels], "Ray's tables hold the assembly"
 
 
 def test_keys_survive_the_way_to_the_actor_and_are_never_shown() -> None:

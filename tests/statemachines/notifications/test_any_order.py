@@ -138,7 +138,7 @@ class Lived:
         return [f"{row.delivery_id} is {row.state}" for row in self.world.open() if row.action != "repeat"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(STEPS, max_size=14))
 def test_any_order_of_events(steps: list[Step]) -> None:
     assert Lived(steps).faults() == []

@@ -205,3 +205,10 @@ def seen_of(fact: AlertFact) -> SeenAlert:
         fact.alert_id, str(fact.actor), fact.condition, severity, fact.title, fact.text, fact.state, fact.changes,
         fact.market_ms, fact.changed_ms,
     )  # fmt: skip
+
+
+def started(**changes: object) -> World:
+    """A world whose notifier has run before."""
+    world = World(**changes)  # type: ignore[arg-type]
+    world.turn()
+    return world

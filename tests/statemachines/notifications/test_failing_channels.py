@@ -1,0 +1,119 @@
+"""Channels that fail (RM-5): what waits is not lost, the pace is kept, and the others report it; pure."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from statemachines.notifications.channel import ChannelState
+from statemachines.notifications.delivery import DeliveryState
+from statemachines.notifications.machine import NotifierState
+from statemachines.notifications.message import Delivered, Message, Outcome, RefusedForGood, TryAgain
+from statemachines.notifications.parameters import NotificationRules
+from tests.statemachines.notifications.world import ALL, START, started
+
+TELEGRAM, EMAIL, PAGERDUTY, WEBHOOK = ALL
+
+
+def test_a_failing_channel_is_reported_over_the_others_and_the_report_ends() -> None:
+    world = started(rules=NotificationRules(failed_tries=3))
+    world.broken = {TELEGRAM}
+    one = world.alert("warning")
+    world.run(15)
+    assert not [alert for alert in world.alerts.values() if alert.actor == "notifier"], "two tries are no failure yet"
+    world.run(60)
+    (report,) = [alert for alert in world.alerts.values() if alert.actor == "notifier"]
+    assert (report.severity, report.condition) == ("warning", "channel:telegram")
+    assert world.parts(EMAIL, report.alert_id) == ["raise"]
+    assert world.parts(WEBHOOK, report.alert_id) == ["raise"]
+    assert world.parts(PAGERDUTY, report.alert_id) == []
+    world.broken = set()
+    world.run(1_300)
+    assert world.parts(TELEGRAM, one) == ["raise"]
+    assert world.parts(TELEGRAM, report.alert_id) == []
+    assert world.parts(EMAIL, report.alert_id) == ["raise", "resolve"]
+
+
+def test_critical_alerts_that_wait_for_a_failing_channel_make_it_critical() -> None:
+    world = started()
+    world.broken = {TELEGRAM}
+    world.alert("warning")
+    world.run(120)
+    (report,) = [alert for alert in world.alerts.values() if alert.actor == "notifier"]
+    assert world.parts(PAGERDUTY, report.alert_id) == []
+    one = world.alert("critical")
+    world.run(60)
+    changed = world.alerts[report.alert_id]
+    assert changed.severity == "critical"
+    assert f"Title {one}" in changed.text
+    assert world.parts(PAGERDUTY, report.alert_id) == ["raise"]
+    texts = changed.changes
+    world.run(7_200, 30)
+    assert world.alerts[report.alert_id].changes == texts, "each further try is no news"
+
+
+def test_a_pace_that_is_asked_for_is_kept_and_is_no_failure() -> None:
+    asked: list[float] = []
+
+    def slow(message: Message) -> Outcome:
+        asked.append((world.now - START).total_seconds())
+        return TryAgain("slower", 120.0, is_pace=True) if len(asked) < 5 else Delivered()
+
+    world = started()
+    world.answers[TELEGRAM] = slow
+    world.alert("info")
+    world.run(900)
+    assert asked == [0, 120, 240, 360, 480]
+    assert world.notifier.channels[TELEGRAM].state is ChannelState.WORKING
+    assert world.open() == []
+
+
+def test_pauses_grow_and_are_bounded() -> None:
+    times: list[float] = []
+
+    def away(message: Message) -> Outcome:
+        times.append((world.now - START).total_seconds())
+        return TryAgain("away")
+
+    world = started(channels=(TELEGRAM,))
+    world.answers[TELEGRAM] = away
+    world.alert("info")
+    world.run(3_600)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses == [5, 15, 30, 60, 120, 240, 480, 600, 600, 600, 600][: len(pauses)]
+    assert len(pauses) > 8
+
+
+def test_what_is_refused_for_good_is_not_tried_again_and_is_reported() -> None:
+    world = started(rules=NotificationRules(failed_tries=1))
+    world.answers[TELEGRAM] = lambda message: RefusedForGood("text is too long")
+    one = world.alert("info")
+    world.run(60)
+    (row,) = [row for row in world.deliveries.values() if row.alert_id == one and row.channel == TELEGRAM]
+    assert (row.state, row.reason, row.attempts) == (DeliveryState.REFUSED, "text is too long", 1)
+    (report,) = [alert for alert in world.alerts.values() if alert.actor == "notifier"]
+    assert "text is too long" in report.text
+
+
+def test_what_cannot_be_delivered_for_days_has_an_end() -> None:
+    world = started(rules=NotificationRules(keep_days=1))
+    world.broken = {EMAIL}
+    one = world.alert("warning")
+    world.run(86_400 + 700, 300)
+    (row,) = [row for row in world.deliveries.values() if row.alert_id == one and row.channel == EMAIL]
+    assert row.state == DeliveryState.EXPIRED
+    assert "1 days" in row.reason
+
+
+def test_the_notifiers_own_machine_follows() -> None:
+    world = started(channels=(TELEGRAM, EMAIL))
+    assert world.states["notifier"].state == NotifierState.IDLE
+    world.broken = {TELEGRAM, EMAIL}
+    world.alert("warning")
+    world.turn()
+    assert world.states["notifier"].state == NotifierState.DELIVERING
+    world.run(120)
+    assert world.states["notifier"].state == NotifierState.CUT_OFF
+    world.broken = set()
+    world.run(700)
+    assert world.states["notifier"].state == NotifierState.IDLE
+    assert all(line.is_bookkeeping for line in world.journal)
