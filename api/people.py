@@ -3,6 +3,7 @@ its own, over an operator service of its own: a failure of theirs reaches no req
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from api.acknowledging import AcknowledgeRequest, AcknowledgeService
 from api.control import CommandService, Send
 from api.service import OperatorService
+from statemachines.messages.control import ComponentAlert
 from statemachines.values import ActorName
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def helpers(
 def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, failures: FailureDesk) -> Ending:
     """The reader of the bot's messages."""
     from api.telegram.desk import Allowed, Desk
-    from api.telegram.polling import Poller, TelegramDoor, make_bot
+    from api.telegram.polling import REPORTED_AFTER_S, Poller, TelegramDoor, make_bot
 
     assert config.bot_token is not None
     token = config.bot_token.get_secret_value()
@@ -62,7 +64,17 @@ def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, 
 
     allowed = Allowed(frozenset(map(int, config.chat_ids or ())), config.people)
     desk = Desk(service, CommandService(send, service), acknowledge, allowed, failures)
-    return TelegramDoor(lambda: Poller(make_bot(token, config.api_url), desk))
+
+    def report(what: str) -> None:
+        text = (
+            f"No command by Telegram has been read for {REPORTED_AFTER_S / 60:.0f} min: {what}. It is tried on. Use the "
+            "console or the command line meanwhile."
+        )
+        body = ComponentAlert(component=ActorName.API, severity="warning", text=text)
+        call = (body.KIND, body.model_dump(mode="json"), f"telegram:{uuid.uuid4().hex}")
+        send(ActorName.ORCHESTRATOR, "command", call)
+
+    return TelegramDoor(lambda: Poller(make_bot(token, config.api_url), desk, report=report))
 
 
 def report_desk(config: EternalConfig, service: OperatorService, send: Send) -> Ending:

@@ -139,7 +139,7 @@ class Desk:
         service = self._service
         match asked.name:
             case "status":
-                return texts.status(await service.overview(), await self._open_alerts())
+                return texts.status(await service.overview(), await self._waiting_alerts())
             case "equity":
                 portfolio = await service.money.portfolio()
                 return texts.equity(portfolio, (await service.money.equity(asked=PageRequest(limit=50)))["rows"])
@@ -187,8 +187,11 @@ class Desk:
         except DatabaseAwayError:
             return None
 
-    async def _open_alerts(self) -> list[Row]:
-        found = await self._service.lists.alerts(PageRequest(limit=texts.MOST_LINES), WAITING)
+    async def _waiting_alerts(self) -> list[Row] | None:
+        try:
+            found = await self._service.lists.alerts(PageRequest(limit=texts.MOST_LINES), WAITING)
+        except DatabaseAwayError:
+            return None
         rows: list[Row] = found["rows"]
         return rows
 

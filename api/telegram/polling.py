@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
@@ -34,6 +35,9 @@ CONFLICT_S, REFUSED_S, LONGEST_S = 30.0, 300.0, 600.0
 
 COMMIT_AGAIN_S = (1.0, 2.0, 4.0, 8.0)
 """A command that was not committed is tried again after these pauses; then its sender gets a sentence."""
+
+REPORTED_AFTER_S = 300.0
+"""Commands that cannot be read for so long are an alert, once per episode."""
 
 REPLY_TRIES = 3
 MOST_REPLY_WAIT_S = 20.0
@@ -64,6 +68,10 @@ def _request() -> HTTPXRequest:
     )
 
 
+def _nothing(_: str) -> None:
+    """Reports to no one."""
+
+
 class Poller:
     """One reader of one bot."""
 
@@ -74,19 +82,26 @@ class Poller:
         pauses_s: tuple[float, ...] = PAUSES_S,
         commit_again_s: tuple[float, ...] = COMMIT_AGAIN_S,
         conflict_s: float = CONFLICT_S,
+        report: Callable[[str], None] = _nothing,
+        reported_after_s: float = REPORTED_AFTER_S,
     ) -> None:
+        """`report` hands a sentence for the operator over; blocks, and raises when that failed."""
         self._bot, self._desk = bot, desk
         self._pauses_s, self._commit_again_s, self._conflict_s = pauses_s, commit_again_s, conflict_s
         self._offset: int | None = None
         self._failures = 0
         self._is_introduced = False
         self._said = ""
+        self._report, self._reported_after_s = report, reported_after_s
+        self._failing_since_s: float | None = None
+        self._is_reported = False
 
     async def run(self, is_over: Callable[[], bool]) -> None:
         """Read and answer until it is over. Raises nothing but a cancellation."""
         try:
             while not is_over():
                 pause_s = await self._turn()
+                await self._watch()
                 while pause_s > 0 and not is_over():
                     step_s = min(pause_s, 0.5)
                     await asyncio.sleep(step_s)
@@ -114,8 +129,20 @@ class Poller:
             return self._failed(error, "Telegram cannot be used", pause_s)
         if self._said:
             _log.warning("the commands by Telegram can be used again")
-        self._failures, self._said = 0, ""
+        self._failures, self._said, self._failing_since_s, self._is_reported = 0, "", None, False
         return 0.0
+
+    async def _watch(self) -> None:
+        """An episode in which nothing could be read for long is reported once."""
+        if self._failing_since_s is None or self._is_reported:
+            return
+        if time.monotonic() - self._failing_since_s < self._reported_after_s:
+            return
+        try:
+            await asyncio.to_thread(self._report, self._said)
+            self._is_reported = True
+        except Exception as error:  # noqa: BLE001 - whatever keeps it away, it is offered again at the next turn
+            _log.info("that Telegram cannot be used could not be reported: %s", type(error).__name__)
 
     async def _round(self) -> None:
         if not self._is_introduced:
@@ -163,6 +190,8 @@ class Poller:
 
     def _failed(self, error: Exception, what: str, pause_s: float) -> float:
         """Log it once per kind; the token is in no line."""
+        if pause_s and self._failing_since_s is None:
+            self._failing_since_s = time.monotonic()
         said = f"{what} ({type(error).__name__})"
         if said != self._said:
             self._said = said

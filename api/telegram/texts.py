@@ -50,8 +50,8 @@ def market_time(market_ms: int | None) -> str:
     return f"Market time: {UNKNOWN if not market_ms else time_of(market_ms)}"
 
 
-def status(overview: Row, alerts: Sequence[Row]) -> str:
-    """Health, what is expected, engines."""
+def status(overview: Row, alerts: Sequence[Row] | None) -> str:
+    """Health, what is expected, engines. `alerts`: those that wait for a person; None: they cannot be read."""
     health, market = overview["health"], overview["market"]
     label = f" ({market['label']})" if market.get("label") else ""
     lines = ["All is well." if health["ok"] else "Not well:", *(f"- {reason}" for reason in health["reasons"])]
@@ -63,7 +63,9 @@ def status(overview: Row, alerts: Sequence[Row]) -> str:
         ]
         lines.append(f"{engine['name']}: {money(engine['equity_usdt'])}; {', '.join([*marks, engine['state']])}")
     lines.append("")
-    if alerts:
+    if alerts is None:
+        lines.append("Open alerts cannot be read just now.")
+    elif alerts:
         lines.append(f"{len(alerts)} open alerts that are not acknowledged:")
         lines += [f"- {row['alert_id']} {row['severity']}: {row['title']}" for row in alerts]
     else:

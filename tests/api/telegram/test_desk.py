@@ -158,7 +158,8 @@ def test_the_status_has_units_market_time_and_what_waits() -> None:
 def test_a_database_that_is_away_is_said() -> None:
     world = World()
     world.is_database_away = True
-    assert "did not answer" in run(world.ask("/status"))
+    status = run(world.ask("/status"))
+    assert "Not well" in status and "alerts cannot be read" in status
     assert "cannot be read" in run(world.ask("/halt"))
 
 

@@ -224,6 +224,36 @@ def test_a_fault_in_an_answer_does_not_stop_the_next(caplog: pytest.LogCaptureFi
     asyncio.run(go())
 
 
+def test_a_long_failure_is_reported_once_per_episode() -> None:
+    async def go() -> None:
+        world, reported = World(), list[str]()
+        is_away = True
+
+        def report(what: str) -> None:
+            if is_away:
+                raise ConnectionError("the orchestrator is not there")
+            reported.append(what)
+
+        async with running() as api:
+            api.fail("getUpdates", *(refusal(409, "Conflict") for _ in range(30)))
+            bot = make_bot(TOKEN, api.url)
+            task = asyncio.create_task(
+                Poller(bot, world.desk, PAUSES, conflict_s=0.01, report=report, reported_after_s=0.05).run(
+                    lambda: False
+                )
+            )
+            await asyncio.sleep(0.2)
+            is_away = False
+            await until("the report", lambda: reported)
+            api.write("/help")
+            await answered(api)
+            assert len(reported) == 1 and "another program reads" in reported[0]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
 def test_the_token_reaches_no_log(caplog: pytest.LogCaptureFixture) -> None:
     wrong = "987654321:AAWrongWrongWrongWrongWrongWrong_12345"
 
