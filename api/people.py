@@ -67,8 +67,8 @@ def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, 
 
     def report(what: str) -> None:
         text = (
-            f"No command by Telegram has been read for {REPORTED_AFTER_S / 60:.0f} min: {what}. It is tried on. Use the "
-            "console or the command line meanwhile."
+            f"No command by Telegram has been read for {REPORTED_AFTER_S / 60:.0f} min: {what}. It is tried on. Use "
+            "console or command line meanwhile."
         )
         body = ComponentAlert(component=ActorName.API, severity="warning", text=text)
         call = (body.KIND, body.model_dump(mode="json"), f"telegram:{uuid.uuid4().hex}")
