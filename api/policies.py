@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
+
+import psycopg
 
 from actors.runtime.policies.ports import UnusablePolicyError
+from actors.runtime.ports import StoreUnavailableError
 from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
@@ -67,6 +70,18 @@ class PolicyWatch:
                 f"{error} The version before stays in force; correct the setting with `eternal policy set`."
             ) from None
         return PolicyRecorded(version=newest, policy=dict(found.policy), who=found.who, reason=found.reason)
+
+    def record(self, after: int, policy: Mapping[str, Any], who: str, reason: str, origin: str) -> bool:
+        """Append the version that follows `after`. Raises StoreUnavailableError."""
+        if origin not in get_args(Origin):
+            raise ValueError(f"origin {origin!r} of a policy is not allowed; {', '.join(get_args(Origin))} are")
+        try:
+            registers.record_policy(self._url, after, policy, who, reason, cast(Origin, origin))
+        except registers.PolicyChangedError:
+            return False
+        except psycopg.OperationalError as error:
+            raise StoreUnavailableError(f"the policy could not be recorded: {error}") from error
+        return True
 
 
 class Change(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from api import machines
 from api.health import Limits, reasons
 from api.json_values import plain
+from api.logics import PolicyLogics
 from api.overview import actor_row, engine_rows, market_view
 from api.snapshot import SnapshotSource
 from api.views.arguments import BadValueError, UnknownNameError
@@ -22,6 +23,7 @@ from api.views.lists import ACTORS, ENGINE_NAMES, Lists, actor_name, open_orders
 from api.views.market import Market
 from api.views.money import Money
 from api.views.notifications import Notifications
+from api.views.outlook import Outlook
 from api.views.preview import Preview
 from api.views.reading import DatabaseAwayError, Reading, Row
 from infra.database.queries import Queries
@@ -50,6 +52,7 @@ class OperatorService:
         market_label: Callable[[], str],
         is_simulated: bool,
         limits: Limits | None = None,
+        logics: PolicyLogics | None = None,
     ) -> None:
         self._queries = queries
         self.reading = Reading(queries)
@@ -58,6 +61,7 @@ class OperatorService:
         self.market = Market(self.reading)
         self.installation = Installation(self.reading)
         self.notifications = Notifications(self.reading)
+        self.outlook = Outlook(self.reading, logics)
         self.preview = Preview(self.reading, self.money)
         self._source = source
         self._market_label = market_label

@@ -267,6 +267,13 @@ class Orchestrator:
         self._supervision.reset(command.component, f"{command.who}: {command.reason}")
         runner.command(command, natural_id, self._driver.market_ms if self._driver is not None else 0)
 
+    @ray.method(concurrency_group="operator")  # type: ignore[untyped-decorator]
+    def record_policy(self, body: dict[str, Any]) -> bool:
+        """A version of the policy by the operator (RM-6): whether it was appended; the interface looks itself."""
+        if self._policy_watch is None:
+            raise RuntimeError("this system keeps no versions of the policy, or has not begun yet")
+        return self._policy_watch.record(**body)
+
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def raise_alert(self, component: str, severity: Literal["warning", "critical"], text: str, natural_id: str) -> bool:
         """An alert of the launch (a database that had died): whether it was taken. A repeat is harmless."""

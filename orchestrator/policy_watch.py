@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from actors.runtime.policies.ports import PolicyWatchPort, UnusablePolicyError
 from actors.runtime.ports import StoreUnavailableError
@@ -30,7 +31,7 @@ class PolicyWatch:
         period_s: float = PERIOD_S,
     ) -> None:
         self._port, self._found, self._unusable, self._period_s = port, found, unusable, period_s
-        self._stopped = threading.Event()
+        self._stopped, self._wanted = threading.Event(), threading.Event()
 
     def start(self) -> None:
         """Look on a thread of its own until `stop`."""
@@ -39,6 +40,14 @@ class PolicyWatch:
     def stop(self) -> None:
         """Look no more."""
         self._stopped.set()
+        self._wanted.set()
+
+    def record(self, after: int, policy: Mapping[str, Any], who: str, reason: str, origin: str) -> bool:
+        """Append a version for the operator, and look for it at once; False when `after` is not the newest any more.
+        Raises StoreUnavailableError."""
+        is_recorded = self._port.record(after, policy, who, reason, origin)
+        self._wanted.set()
+        return is_recorded
 
     def look(self) -> None:
         """Hand on the version that has been recorded since the last look. Raises StoreUnavailableError."""
@@ -51,7 +60,11 @@ class PolicyWatch:
             self._found(version)
 
     def _keep(self) -> None:
-        while not self._stopped.wait(self._period_s):
+        while True:
+            self._wanted.wait(self._period_s)
+            self._wanted.clear()
+            if self._stopped.is_set():
+                return
             try:
                 self.look()
             except StoreUnavailableError as error:

@@ -143,7 +143,17 @@ class Fence:
         return f"{scope} is {self.switches[scope]}: new risk of {gate} is forbidden; the request was not sent"
 
 
-class Store(Protocol):
+class ClosedBars(Protocol):
+    """Bars on record, as a logic requires them to begin."""
+
+    def closed_bars(
+        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
+    ) -> Sequence[BarFact]:
+        """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
+        ...
+
+
+class Store(ClosedBars, Protocol):
     """The database as the durable actor sees it."""
 
     def grant(self, actor: str, holder: str, under: int | None = None) -> int:
@@ -182,12 +192,6 @@ class Store(Protocol):
 
     def is_known(self, actor: str, natural_ids: Sequence[str]) -> frozenset[str]:
         """Those of the natural ids that the actor has already taken."""
-        ...
-
-    def closed_bars(
-        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
-    ) -> Sequence[BarFact]:
-        """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
         ...
 
 

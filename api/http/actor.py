@@ -57,6 +57,7 @@ class Api:
         from api.http.serving import listen, make_server
         from api.http.tls import certificate_of
         from api.people import helpers
+        from api.policy_changes import Place
         from api.stream.events import Streams
         from api.tokens import TokenFile
 
@@ -81,6 +82,7 @@ class Api:
             find_dashboard(self._assembly.ray_dashboard),
             streams=self._streams,
             entrance=access.entrance,
+            policies=Place(self._assembly.database_url(self._name), config),
             demands_encryption=section.is_reached_from_elsewhere,
         )
         server = make_server(app, certificate, section.trusted_proxies)
@@ -93,6 +95,7 @@ class Api:
     def _service(self) -> OperatorService:
         """An operator service of its own connection: the pages, Telegram and the reports have one each."""
         from api.health import limits_for
+        from api.logics import PolicyLogics
         from api.service import OperatorService
         from api.snapshot import SnapshotCache
         from infra.database.queries import Queries
@@ -104,6 +107,7 @@ class Api:
             lambda: self._assembly.market_label,
             config.is_simulated,
             limits_for(config.is_simulated, float(config.exchange.pace_s)),
+            PolicyLogics(config, self._assembly.installation_id, self._assembly.policy_version),
         )
 
     def _serve(self, server: CountingServer, listener: socket) -> None:

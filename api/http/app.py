@@ -30,11 +30,14 @@ from api.http.pages import HEADERS, add_pages
 from api.http.reach import OutOfReachError, needs
 from api.http.routes import actors, history, money, notifications, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
+from api.policy_changes import Place as PolicyPlace
+from api.policy_changes import PolicyAnswer, PolicyChanges, PolicyOrdered, PolicyTrial, PolicyWanted
 from api.service import OperatorService
 from api.stream.events import Streams, TooManyStreamsError
 from api.text import shown
 from api.views.arguments import BadValueError, UnknownNameError
 from api.views.reading import DatabaseAwayError
+from infra.database.registers import PolicyChangedError
 from infra.faults import continued
 from statemachines.values import ActorName
 
@@ -58,6 +61,9 @@ A refused request is answered with a sentence that names field, value and what i
 409: a command_id of another command, 422: a wrong value), a database that does not answer with 503. No request waits
 for an actor; a command is answered once it is committed."""
 
+CHANGED: dict[int | str, dict[str, Any]] = {
+    409: {"model": models.Refusal, "description": "another version was recorded meanwhile; nothing was"}
+}
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": models.Refusal, "description": "the command_id belongs to another command"}
 }
@@ -71,13 +77,15 @@ def create_app(
     streams: Streams | None = None,
     entrance: Entrance | None = None,
     *,
+    policies: PolicyPlace | None = None,
     demands_encryption: bool = False,
 ) -> FastAPI:
     """The application; `judge` decides about everything but `/health` and the pages at `/` and `/docs`, which hold no
     data.
 
     `send` carries the operator's commands to living actors, `entrance` begins and ends sessions; without them both are
-    refused as unavailable. `demands_encryption`: other machines are answered over TLS alone.
+    refused as unavailable, and so are changes of the policy without `policies`. `demands_encryption`: other machines
+    are answered over TLS alone.
     """
 
     app = FastAPI(
@@ -104,6 +112,7 @@ def create_app(
     stream.add(routes, streams or Streams(service))
     _add_control(app.router, CommandService(send or _nobody, service))
     _add_acknowledging(app.router, AcknowledgeService(send or _nobody, service))
+    _add_policies(app.router, PolicyChanges(policies, send or _nobody))
     add_dashboard(app.router, [Depends(BEARER), needs(Scope.ADMIN)], dashboard, REFUSALS)
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False, dependencies=[Depends(BEARER), needs(Scope.READ)])
@@ -138,7 +147,8 @@ def _add_errors(app: FastAPI) -> None:
     async def wrong_type(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         is_secret = request.url.path.startswith(OWN)
-        field, value = shown(first["loc"][-1]), "hidden" if is_secret else shown(first.get("input"))
+        named = [str(one) for one in first["loc"][1:]] or [str(first["loc"][-1])]
+        field, value = shown(".".join(named)), "hidden" if is_secret else shown(first.get("input"))
         why = first["msg"].removeprefix("Value error, ")
         return _refusal(422, f"{field} '{value}' is not allowed; {continued(why)}.", field, value, [])
 
@@ -153,6 +163,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(TooManyStreamsError)
     async def too_many(_request: Request, error: TooManyStreamsError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
+
+    @app.exception_handler(PolicyChangedError)
+    async def changed(_request: Request, error: PolicyChangedError) -> JSONResponse:
+        return _refusal(409, str(error), "after", "", [])
 
     @app.exception_handler(CommandIdTakenError)
     async def taken(_request: Request, error: CommandIdTakenError) -> JSONResponse:
@@ -199,6 +213,32 @@ def _add_acknowledging(router: APIRouter, alerts: AcknowledgeService) -> None:
         any channel. Who did it is the holder of the credential. The first acknowledgement of an alert stands: a repeat
         changes nothing and is answered with it."""
         return alerts.acknowledge(alert_id, request or AcknowledgeRequest(), received.scope[GRANTED].person)
+
+
+def _add_policies(router: APIRouter, changes: PolicyChanges) -> None:
+    @router.post(
+        f"{PREFIX}/policies/trial",
+        tags=["control"],
+        summary="What a change of the policy would do now",
+        dependencies=[Depends(BEARER), needs(Scope.CONTROL)],
+        responses=REFUSALS,
+    )
+    def trial(wanted: PolicyWanted) -> PolicyTrial:
+        """RM-6: the settings that differ, the orders that it would refuse, the capital that a daily close would move,
+        the actors that could not apply it. Nothing is recorded."""
+        return changes.trial(wanted)
+
+    @router.post(
+        f"{PREFIX}/policies",
+        tags=["control"],
+        summary="Record a version of the policy",
+        dependencies=[Depends(BEARER), needs(Scope.ADMIN)],
+        responses=REFUSALS | CHANGED,
+    )
+    def record(ordered: PolicyOrdered, received: Request) -> PolicyAnswer:
+        """RM-6: validated like the configuration, appended with who and why, taken by every actor between two cycles.
+        Nothing that is recorded is ever removed; an earlier version comes back as a new one."""
+        return changes.record(ordered, received.scope[GRANTED].person)
 
 
 def _refusal(status: int, sentence: str, field: str, value: str, allowed: list[str]) -> JSONResponse:

@@ -49,6 +49,40 @@ class Candles(Model):
     stops: list[StopStep] = Field(description="oldest first; of TREND-1 and TREND-2")
 
 
+class Term(Model):
+    """One number of a rule against its limit."""
+
+    what: str = Field(description="the number that the rule reads")
+    value: Money | None = Field(description="in `unit`; null: not known")
+    side: str = Field(description="where the number must be: above, below, at_least, at_most")
+    limit: Money = Field(description="in `unit`")
+    unit: str = Field(description="of value, limit and distance; share: a fraction of 1")
+    distance: Money | None = Field(description="in `unit`; 0 when the term holds, null when the number is not known")
+    holds: bool
+    closeness: float | None = Field(description="0 to 1, 1 when the term holds; null: not known")
+
+
+class Prospect(Model):
+    """Something that the engine would do if all its terms held."""
+
+    subject: str = Field(description="the coin, or the deployment")
+    event: str
+    rule: str = Field(description="of the specification")
+    judged_ms: Ms | None = Field(description="when the rule is read next; null: whenever its numbers change")
+    barred: str = Field(description="why it would not be done even then; empty: nothing bars it")
+    closeness: float | None = Field(description="0 to 1: that of its furthest term; null: a number is not known")
+    terms: list[Term] = Field(description="none: it is done when it is due")
+
+
+class OutlookView(Model):
+    """What would make an engine act next."""
+
+    engine: str
+    market_ms: Ms = Field(description="of the engine's newest commit: as of then")
+    problem: str = Field(description="why nothing is known; empty: it is")
+    prospects: list[Prospect] = Field(description="the closest first, then those that are barred or not known")
+
+
 class Series(Model):
     """A series of bars on record."""
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Fence, FencedError, Loaded
 from infra.database.connection import Line
+from infra.database.reading.market import CLOSED
 from infra.database.statements import (
     BLOCKING_STATES,
     EPOCH,
@@ -32,10 +33,6 @@ _REQUEST: TypeAdapter[ExchangeRequest] = TypeAdapter(ExchangeRequest)
 T = TypeVar("T")
 
 PLACE = "SELECT epoch, commit_no, market_ms, next_seq, cursors, acknowledged, last_sent FROM actors WHERE actor = %s"
-
-BARS = """
-SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM bars
-WHERE category = %s AND symbol = %s AND interval = %s AND start_ms <= %s ORDER BY start_ms DESC LIMIT %s"""
 
 UNACKNOWLEDGED = """
 SELECT envelope, id, sender, seq, recipients, kind, market_ms, cause, trace FROM outbox WHERE sender = %s AND seq > %s
@@ -107,8 +104,9 @@ class PostgresStore:
     def closed_bars(
         self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
     ) -> Sequence[BarFact]:
-        key = (category, symbol, interval, last_start_ms, count)
-        rows = self._perform(lambda connection: connection.execute(BARS, key).fetchall())
+        key = {"category": category, "symbol": symbol, "interval": interval}
+        asked = {**key, "last_start_ms": last_start_ms, "count": count}
+        rows = self._perform(lambda connection: connection.execute(CLOSED, asked).fetchall())
         names = tuple(BarFact.model_fields)
         # the columns' types are the fields' types: validating thousands of bars again would only cost time
         return [BarFact.model_construct(**dict(zip(names, row, strict=True))) for row in reversed(rows)]

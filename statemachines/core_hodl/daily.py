@@ -15,7 +15,6 @@ from statemachines.core_hodl.engine_orders import EngineOrders
 from statemachines.core_hodl.formatting import usdt
 from statemachines.core_hodl.intake import volatility
 from statemachines.core_hodl.machine import DAY_KEY, CoreState, DayMachine, DayStage
-from statemachines.core_hodl.metrics import StakingFigures, metrics
 from statemachines.core_hodl.rebalancing import Rebalancing
 from statemachines.core_hodl.rules import Valuation
 from statemachines.core_hodl.staking import decision as staking
@@ -23,6 +22,7 @@ from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import ZERO, Cycle
 from statemachines.core_hodl.tranche_plans import planned_usdt
 from statemachines.core_hodl.tranches import Buying
+from statemachines.core_hodl.views.metrics import StakingFigures, metrics
 from statemachines.messages.accounts import StakingForgone
 from statemachines.messages.control import RunCycle
 from statemachines.values import DAY_MS, Account, ActorName, Side

@@ -18,6 +18,7 @@ from statemachines.core_hodl.intake import Intake
 from statemachines.core_hodl.parameters import CoreHodlParameters
 from statemachines.core_hodl.staking.orders import StakingOrders
 from statemachines.core_hodl.state import DIALECT
+from statemachines.core_hodl.views.outlook import outlook
 from statemachines.facts import BarFact
 from statemachines.messages.accounts import (
     BalancesKnown,
@@ -31,6 +32,7 @@ from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
+from statemachines.outlook.terms import Prospect
 from statemachines.values import SPOT, Account, ActorName
 
 
@@ -66,6 +68,10 @@ class CoreHodlEngine:
             ValueError: a row has a schema that this version cannot read.
         """
         self._engine_orders.restore(rows)
+
+    def outlook(self, now_ms: int) -> list[Prospect]:
+        """What would make it act next, as of its newest data; changes nothing."""
+        return outlook(self._engine_orders)
 
     def begin(self, now_ms: int) -> Commands:
         """No requests: orders in flight and the day's stage are part of the state and continue with the messages."""

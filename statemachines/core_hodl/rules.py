@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from statemachines.core_hodl.parameters import CoreHodlParameters
+from statemachines.outlook.terms import Term, all_hold
 from statemachines.values import DAY_MS, Instrument
 
 ZERO = Decimal(0)
@@ -88,8 +89,16 @@ def largest(shares: Mapping[str, Decimal]) -> Decimal:
 
 def drift_due(drift: Decimal, day_ms: int, last_drift_day_ms: int | None, p: CoreHodlParameters) -> bool:
     """CH-2, C2: whether the drift is above 10 points, at least 3 days after the last drift rebalance."""
-    spaced = last_drift_day_ms is None or day_ms - last_drift_day_ms >= p.drift_spacing_days * DAY_MS
-    return drift > p.max_drift and spaced
+    return all_hold(drift_terms(drift, day_ms, last_drift_day_ms, p))
+
+
+def drift_terms(drift: Decimal, day_ms: int, last_drift_day_ms: int | None, p: CoreHodlParameters) -> tuple[Term, ...]:
+    """CH-2, C2: what a daily close must show for a drift rebalance."""
+    drifted = Term("largest drift from the target weights", drift, "above", p.max_drift, "share", p.max_drift)
+    if last_drift_day_ms is None:
+        return (drifted,)
+    since, spacing = Decimal(day_ms - last_drift_day_ms) / DAY_MS, Decimal(p.drift_spacing_days)
+    return drifted, Term("days since the last drift rebalance", since, "at_least", spacing, "days", spacing)
 
 
 def next_quarter_end_ms(day_ms: int) -> int:
@@ -117,9 +126,14 @@ def fall(close: Decimal, high: Decimal) -> Decimal:
 
 def is_suspended(before: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters) -> bool:
     """CH-8, C8: begins with a close more than 70 % below the high, ends when none is more than 65 % below."""
-    if any(one > p.suspend_fall for one in falls.values()):
+    if any(suspension_term(asset, one, p).holds for asset, one in falls.items()):
         return True
     return before and any(one > p.resume_fall for one in falls.values())
+
+
+def suspension_term(asset: str, fall_now: Decimal, p: CoreHodlParameters) -> Term:
+    """CH-8, C8: a close more than 70 % below the high."""
+    return Term(f"fall of {asset} from its high", fall_now, "above", p.suspend_fall, "share", p.suspend_fall)
 
 
 def fallen(suspended: bool, falls: Mapping[str, Decimal], p: CoreHodlParameters) -> frozenset[str]:
@@ -138,10 +152,15 @@ def trims(books: Valuation, protected: frozenset[str], unfinished: Collection[st
     found: Amounts = {}
     for asset in p.assets:
         counted = books.counted(asset)
-        limit = p.max_share if asset in unfinished else p.trim_share
-        if counted > limit * books.portfolio_usdt and asset not in protected:
+        if trim_term(books, asset, asset in unfinished, p).holds and asset not in protected:
             found[asset] = min(counted - p.max_share * books.portfolio_usdt, books.value(asset))
     return found
+
+
+def trim_term(books: Valuation, asset: str, is_unfinished: bool, p: CoreHodlParameters) -> Term:
+    """C7: the value of CORE's and TACTICAL's coins against 50 % of the portfolio; 45 % once a sale is unfinished."""
+    limit = (p.max_share if is_unfinished else p.trim_share) * books.portfolio_usdt
+    return Term(f"value of {asset} held", books.counted(asset), "above", limit, "USDT", limit)
 
 
 def spendable_usdt(books: Valuation, p: CoreHodlParameters) -> Decimal:

@@ -18,6 +18,7 @@ from statemachines.funding.flattening import flatten
 from statemachines.funding.giving import Giving
 from statemachines.funding.intake import Intake
 from statemachines.funding.machine import EvaluationMachine, EvaluationStage
+from statemachines.funding.outlook import outlook
 from statemachines.funding.pair import Action
 from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.parameters import FundingParameters
@@ -41,6 +42,7 @@ from statemachines.messages.market import (
     QuotesSeen,
 )
 from statemachines.messages.orders import Fill, IntentEnded
+from statemachines.outlook.terms import Prospect
 from statemachines.portfolio.volumes import HOURS
 from statemachines.values import HOURLY, LINEAR, MINUTE_MS, SECOND_MS, SPOT, Account, ActorName, floor_to_step
 
@@ -83,6 +85,17 @@ class FundingEngine:
             ValueError: a row has a schema that this version cannot read.
         """
         self._pair_orders.restore(rows)
+
+    def outlook(self, now_ms: int) -> list[Prospect]:
+        """What would make it act next, as of its newest data; changes nothing."""
+        orders = self._pair_orders
+        return [
+            prospect
+            for asset in self.parameters.assets
+            for prospect in outlook(
+                asset, orders.assets[asset], orders.held(asset), self._rules.entries_barred, self.parameters
+            )
+        ]
 
     def begin(self, now_ms: int) -> Commands:
         """Write to the journal that FU-9 is inactive while there is no reading of the insurance fund (DA-2: never

@@ -10,8 +10,8 @@ from statemachines.funding.pair_orders import PairOrders
 from statemachines.funding.rules import (
     ExitReason,
     PairSize,
-    entry_obstacle,
-    hold_expired,
+    entry_terms,
+    hold_term,
     leg_room_usdt,
     pair_size,
     spot_order_for,
@@ -19,6 +19,7 @@ from statemachines.funding.rules import (
 from statemachines.funding.state import Evaluation
 from statemachines.limits.entry_gate import ScopeState, barring_scope, entry_size_factor, scopes_of
 from statemachines.limits.insurance_fund import is_insurance_fund_depleted
+from statemachines.outlook.terms import all_hold
 from statemachines.values import SECOND_MS, ActorName
 
 ZERO = Decimal(0)
@@ -83,7 +84,7 @@ class Evaluator:
                 f"{asset}: basis {row.basis:.6f} above {self.parameters.max_basis} in {row.basis_run} readings (FU-3)",
             )
         settled_now = settle_ms is not None and row.settle_ms >= settle_ms
-        if settled_now and hold_expired(row.entered_ms, row.settle_ms, row.interval_min, self.parameters):
+        if settled_now and hold_term(row.entered_ms, row.settle_ms, row.interval_min, self.parameters).holds:
             return ExitReason.MAX_HOLD, f"{asset}: held for {self.parameters.max_hold_days} days (FU-3)"
         return None
 
@@ -181,7 +182,7 @@ class Evaluator:
                 continue
             if row.closed_ms >= evaluation.settle_ms:
                 continue  # F6: no exit and entry of one asset at one instant
-            if entry_obstacle(row.predicted, row.settled, row.basis, self.parameters) is not None:
+            if not all_hold(entry_terms(row.predicted, row.settled, row.basis, self.parameters)):
                 continue
             planned += self._try(asset, evaluation, planned, now_ms)
 

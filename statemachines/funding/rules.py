@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from statemachines.funding.parameters import FundingParameters
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
+from statemachines.outlook.terms import Term
 from statemachines.values import DAY_MS, MINUTE_MS, Instrument, ceil_to_step, floor_to_step
 
+ZERO = Decimal(0)
 SETTLEMENT_MS = EIGHT_HOURS_MIN * MINUTE_MS
 DAY_SETTLEMENTS = 3
 
@@ -48,36 +50,42 @@ def basis(perp_price: Decimal, spot_price: Decimal) -> Decimal:
     return (perp_price - spot_price) / spot_price
 
 
-def entry_obstacle(
+def entry_terms(
     predicted: Decimal | None, settled: Sequence[Decimal], basis_now: Decimal | None, parameters: FundingParameters
-) -> str | None:
-    """FU-2 (F1, F2, F5): why no pair is opened, or None when all conditions are met.
+) -> tuple[Term, ...]:
+    """FU-2 (F1, F2, F5): what a settlement must show for a pair to be opened.
 
     `predicted` and `settled` (oldest first) are per 8 h; `basis_now` is None when a leg has no fresh price.
     """
-    if predicted is None or predicted <= parameters.min_rate:
-        return f"predicted rate {predicted} is not above {parameters.min_rate}"
-    recent = settled[-parameters.positive_periods :]
-    if len(recent) < parameters.positive_periods or min(recent) <= 0:
-        return f"the last {parameters.positive_periods} settled rates {[str(r) for r in recent]} are not all positive"
-    if basis_now is None:
-        return "a leg has no fresh price"
-    if not -parameters.max_basis <= basis_now < parameters.max_basis:
-        return f"basis {basis_now:.6f} is not within [-{parameters.max_basis}, {parameters.max_basis})"
-    return None
+    count, most = parameters.positive_periods, parameters.max_basis
+    recent = settled[-count:]
+    lowest = min(recent) if len(recent) == count else None
+    return (
+        Term("predicted rate per 8 h", predicted, "above", parameters.min_rate, "share", parameters.min_rate),
+        Term(f"lowest of the last {count} settled rates per 8 h", lowest, "above", ZERO, "share", parameters.min_rate),
+        Term("basis", basis_now, "below", most, "share", most),
+        Term("basis", basis_now, "at_least", -most, "share", most),
+    )
+
+
+def wide_basis_term(basis_now: Decimal | None, parameters: FundingParameters) -> Term:
+    """FU-3, F5: a reading of the basis above the limit; a stale one (None) is none."""
+    return Term("basis", basis_now, "above", parameters.max_basis, "share", parameters.max_basis)
 
 
 def basis_run(run: int, basis_now: Decimal | None, parameters: FundingParameters) -> int:
     """FU-3, F5: consecutive fresh readings above the limit; a stale reading (None) resets the count."""
-    return run + 1 if basis_now is not None and basis_now > parameters.max_basis else 0
+    return run + 1 if wide_basis_term(basis_now, parameters).holds else 0
 
 
-def hold_expired(entered_ms: int, settle_ms: int, interval_min: int, parameters: FundingParameters) -> bool:
+def hold_term(entered_ms: int, settle_ms: int, interval_min: int, parameters: FundingParameters) -> Term:
     """FU-3, F6: 42 eight-hour settlements after the fill, or 14 x 24 h for other funding intervals."""
+    days = parameters.max_hold_days
     if interval_min == EIGHT_HOURS_MIN:
-        periods = settle_ms // SETTLEMENT_MS - entered_ms // SETTLEMENT_MS
-        return periods >= parameters.max_hold_days * DAY_SETTLEMENTS
-    return settle_ms - entered_ms >= parameters.max_hold_days * DAY_MS
+        periods, limit = settle_ms // SETTLEMENT_MS - entered_ms // SETTLEMENT_MS, Decimal(days * DAY_SETTLEMENTS)
+        return Term("settlements since the entry", Decimal(periods), "at_least", limit, "settlements", limit)
+    held = Decimal(settle_ms - entered_ms) / DAY_MS
+    return Term("days since the entry", held, "at_least", Decimal(days), "days", Decimal(days))
 
 
 def leg_room_usdt(equity_usdt: Decimal, held_usdt: Decimal, factor: Decimal, parameters: FundingParameters) -> Decimal:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from statemachines.limits.entry_gate import ScopeState, barring_scope, caution_factor
 from statemachines.messages.control import RunCycle
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.inactive_rules import source_alerts
 from statemachines.tactical.machine import TacticalState
@@ -17,10 +18,12 @@ from statemachines.tactical.rules import (
     Trigger,
     deployment_candidates,
     drawdown,
+    level_bar,
     mean_funding,
     obstacle,
     payable,
     smallest_deployment,
+    trigger_terms,
     valid_at,
     volatility_pct,
 )
@@ -61,6 +64,29 @@ class Deploying:
             self.engine_orders.remark(self.engine_orders.upcoming.key, "waits", text)
             return
         self._deploy(candidate, capital, body.day_ms, now_ms)
+
+    def outlook(self, judged_ms: int) -> list[Prospect]:
+        """TA-1 to TA-3: what each trigger lacks at the newest close."""
+        engine = self.engine_orders.engine
+        if not engine.closes or engine.high_usdt <= 0:
+            return []
+        busy = "a deployment is still being bought (TA-9)" if self.engine_orders.upcoming.work is not None else ""
+        least = smallest_deployment(ZERO, self.parameters)
+        poor = f"the cash is below {least:.2f} USDT (A3)" if self._capital().cash_usdt < least else ""
+        scopes = (ScopeState(scope, state) for scope, state in sorted(engine.risk.items()))
+        barred = barring_scope(scopes, judged_ms)
+        risk = "" if barred is None else f"risk state {barred.state} of {barred.scope} (RM-2)"
+        return [
+            Prospect(
+                "BTC, ETH",
+                f"deployment: {trigger.value.partition(' ')[2]}",
+                trigger.value.partition(" ")[0],
+                terms,
+                judged_ms,
+                level_bar(trigger, engine.levels_fired) or busy or risk or poor,
+            )
+            for trigger, terms in trigger_terms(self._conditions(judged_ms), self.parameters).items()
+        ]
 
     def _capital(self) -> Capital:
         cash = max(ZERO, self.engine_orders.engine.cash_usdt - self._owed_usdt())

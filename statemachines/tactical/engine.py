@@ -18,13 +18,14 @@ from statemachines.messages.control import CycleDone, RiskState, RunCycle
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.deploying import Deploying
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.intake import Intake
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.tactical.returning import Returning
 from statemachines.tactical.state import DIALECT
-from statemachines.values import SPOT, Account, ActorName, Side
+from statemachines.values import DAY_MS, SPOT, Account, ActorName, Side
 
 ZERO = Decimal(0)
 
@@ -60,6 +61,14 @@ class TacticalEngine:
             ValueError: a row has a schema that this version cannot read.
         """
         self._engine_orders.restore(rows)
+
+    def outlook(self, now_ms: int) -> list[Prospect]:
+        """What would make it act next, as of its newest data; changes nothing."""
+        last_ms = self._engine_orders.engine.last_day_ms
+        if not last_ms:
+            return []
+        judged_ms = last_ms + 2 * DAY_MS
+        return [*self._returning.outlook(judged_ms), *self._deploying.outlook(judged_ms)]
 
     def begin(self, now_ms: int) -> Commands:
         """No requests: all input arrives as messages."""

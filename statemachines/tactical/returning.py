@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from statemachines.commands import Alert, Send
 from statemachines.messages.accounts import TransferEnded, TransferWanted
+from statemachines.outlook.terms import Prospect
 from statemachines.tactical.engine_orders import EngineOrders
 from statemachines.tactical.machine import ReturnState, TacticalState
-from statemachines.tactical.rules import ExitKind, exit_due, gain
+from statemachines.tactical.rules import ExitKind, exit_due, exit_terms, gain
 from statemachines.tactical.state import Deployment, Holding, Return
-from statemachines.values import Account, ActorName, Side, floor_to_step
+from statemachines.values import DAY_MS, Account, ActorName, Side, floor_to_step
 
 ZERO = Decimal(0)
 
@@ -42,10 +43,28 @@ class Returning:
             elif one.day_ms < day_ms and any(holding.net > 0 for holding in one.holdings.values()):
                 self._judge(one, day_ms, now_ms)
 
-    def _judge(self, one: Deployment, day_ms: int, now_ms: int) -> None:
-        closes = self.engine_orders.engine.prices
+    def outlook(self, judged_ms: int) -> list[Prospect]:
+        """TA-6, TA-7: what the end of each open deployment lacks at the newest close."""
+        found = []
+        for one in self.engine_orders.opened():
+            idle = one.work is None and any(holding.net > 0 for holding in one.holdings.values())
+            if not idle or one.state in (TacticalState.RETURN_TO_CORE, TacticalState.PROFIT_TARGET_REACHED):
+                continue
+            terms = exit_terms(self._gain(one), one.day_ms, judged_ms - DAY_MS, self.parameters)
+            halved = "half of it has been sold" if one.halved else ""
+            for kind, its in terms.items():
+                rule, _, name = kind.value.partition(" ")
+                bar = halved if kind is ExitKind.FAST else ""
+                found.append(Prospect(one.key, f"exit: {name}", rule, its, judged_ms, bar))
+        return found
+
+    def _gain(self, one: Deployment) -> Decimal:
         gross = {coin: holding.gross for coin, holding in one.holdings.items()}
-        result = gain(gross, {coin: holding.cost_usdt for coin, holding in one.holdings.items()}, closes)
+        cost = {coin: holding.cost_usdt for coin, holding in one.holdings.items()}
+        return gain(gross, cost, self.engine_orders.engine.prices)
+
+    def _judge(self, one: Deployment, day_ms: int, now_ms: int) -> None:
+        result = self._gain(one)
         kind = exit_due(result, one.day_ms, day_ms, one.halved, self.parameters)
         data = {"gain": f"{result:.6f}", "day_ms": day_ms}
         if kind is ExitKind.TARGET:

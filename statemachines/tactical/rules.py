@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from statemachines.indicators.vector import realised_volatility, to_decimal
+from statemachines.outlook.terms import Term, all_hold
 from statemachines.tactical.parameters import TacticalParameters
 from statemachines.values import DAY_MS, HOUR_MS, Frozen
 
@@ -119,6 +120,38 @@ def volatility_pct(
     return to_decimal(realised * 100), VolatilitySource.REALISED
 
 
+def trigger_terms(conditions: Conditions, parameters: TacticalParameters) -> dict[Trigger, tuple[Term, ...]]:
+    """TA-1, TA-2, TA-3, A6: what a daily close must show for each trigger, in the order of A4. High volatility, or
+    negative funding, at a peak is no panic."""
+
+    def fall(limit: Decimal) -> Term:
+        return Term("BTC from its high", conditions.drawdown, "at_most", limit, "share", -limit)
+
+    p, panic = parameters, fall(parameters.panic_fall)
+    mean = f"mean of {p.funding_settlements} funding rates per 8 h"
+    volatility = f"{conditions.volatility_source} volatility"
+    fear, most = Decimal(p.fear_greed_below), p.volatility_above_pct
+    return {
+        Trigger.LEVEL_2: (fall(p.level_2_fall),),
+        Trigger.LEVEL_1: (fall(p.level_1_fall),),
+        Trigger.FEAR: (Term("Fear & Greed", conditions.fear_greed, "below", fear, "points", 100 - fear),),
+        Trigger.FUNDING: (
+            panic,
+            Term(mean, conditions.mean_funding, "below", p.funding_below, "share", abs(p.funding_below)),
+        ),
+        Trigger.VOLATILITY: (panic, Term(volatility, conditions.volatility_pct, "above", most, "percent", most)),
+    }
+
+
+def level_bar(trigger: Trigger, levels_fired: frozenset[int]) -> str:
+    """TA-1, A2: why a level does not fire (again) before a new high; empty when it may."""
+    if trigger is Trigger.LEVEL_1 and levels_fired:
+        return "level 1 has fired since the last high"
+    if trigger is Trigger.LEVEL_2 and levels_fired != frozenset({1}):
+        return "level 2 has fired since the last high" if levels_fired else "level 1 has not fired yet"
+    return ""
+
+
 def deployment_candidates(
     conditions: Conditions, capital: Capital, levels_fired: frozenset[int], parameters: TacticalParameters
 ) -> list[DeploymentCandidate]:
@@ -126,26 +159,29 @@ def deployment_candidates(
     found = []
     fall, free = conditions.drawdown, capital.free_usdt
     where = f"BTC {fall:.4f} from its high"
-    if fall <= parameters.level_2_fall and levels_fired == frozenset({1}):
+    met = {
+        trigger
+        for trigger, terms in trigger_terms(conditions, parameters).items()
+        if all_hold(terms) and not level_bar(trigger, levels_fired)
+    }
+    if Trigger.LEVEL_2 in met:
         reserve = min(capital.reserve_usdt, capital.cash_usdt)
         amount = reserve + free * parameters.level_2_share_of_other_cash
         found.append(DeploymentCandidate(Trigger.LEVEL_2, amount, f"{where}, level 2 at {parameters.level_2_fall}"))
-    if fall <= parameters.level_1_fall and not levels_fired:
+    if Trigger.LEVEL_1 in met:
         amount = capital.cash_usdt * parameters.level_1_share
         found.append(DeploymentCandidate(Trigger.LEVEL_1, amount, f"{where}, level 1 at {parameters.level_1_fall}"))
     panic = free * parameters.panic_share
-    if conditions.fear_greed is not None and conditions.fear_greed < parameters.fear_greed_below:
+    if Trigger.FEAR in met:
         sentence = f"Fear & Greed {conditions.fear_greed} below {parameters.fear_greed_below}"
         found.append(DeploymentCandidate(Trigger.FEAR, panic, sentence))
-    if fall > parameters.panic_fall:
-        return found  # A6: high volatility at a peak is no panic
-    mean = conditions.mean_funding
-    if mean is not None and mean < parameters.funding_below:
-        sentence = f"mean of {parameters.funding_settlements} funding rates {mean:.6f} below {parameters.funding_below}"
+    if Trigger.FUNDING in met:
+        mean = f"{conditions.mean_funding:.6f}"
+        sentence = f"mean of {parameters.funding_settlements} funding rates {mean} below {parameters.funding_below}"
         found.append(DeploymentCandidate(Trigger.FUNDING, panic, f"{sentence}; {where}"))
-    vol = conditions.volatility_pct
-    if vol is not None and vol > parameters.volatility_above_pct:
-        sentence = f"{conditions.volatility_source} volatility {vol:.2f} above {parameters.volatility_above_pct}"
+    if Trigger.VOLATILITY in met:
+        volatility = f"{conditions.volatility_source} volatility {conditions.volatility_pct:.2f}"
+        sentence = f"{volatility} above {parameters.volatility_above_pct}"
         found.append(DeploymentCandidate(Trigger.VOLATILITY, panic, f"{sentence}; {where}"))
     return found
 
@@ -214,11 +250,21 @@ def exit_due(
     gain_now: Decimal, deployed_ms: int, day_ms: int, halved: bool, parameters: TacticalParameters
 ) -> ExitKind | None:
     """TA-6, TA-7: the reason to end the deployment (or half of it) at this close; profit takes precedence over time."""
-    if gain_now > parameters.profit_target:
-        return ExitKind.TARGET
-    days = (day_ms - deployed_ms) // DAY_MS
-    if gain_now > parameters.fast_profit and days <= parameters.fast_profit_days and not halved:
-        return ExitKind.FAST
-    if day_of(day_ms) >= anniversary(day_of(deployed_ms), parameters.hold_months):
-        return ExitKind.TIME
-    return None
+    terms = exit_terms(gain_now, deployed_ms, day_ms, parameters)
+    return next((kind for kind in ExitKind if all_hold(terms[kind]) and not (halved and kind is ExitKind.FAST)), None)
+
+
+def exit_terms(
+    gain_now: Decimal, deployed_ms: int, day_ms: int, parameters: TacticalParameters
+) -> dict[ExitKind, tuple[Term, ...]]:
+    """TA-6, TA-7: what a daily close must show for each end of a deployment; profit takes precedence over time."""
+    begun, today, p = day_of(deployed_ms), day_of(day_ms), parameters
+    held, whole = Decimal((today - begun).days), Decimal((anniversary(begun, p.hold_months) - begun).days)
+    return {
+        ExitKind.TARGET: (Term("gain", gain_now, "above", p.profit_target, "share", p.profit_target),),
+        ExitKind.FAST: (
+            Term("gain", gain_now, "above", p.fast_profit, "share", p.fast_profit),
+            Term("days since the purchase", held, "at_most", Decimal(p.fast_profit_days), "days"),
+        ),
+        ExitKind.TIME: (Term("days since the purchase", held, "at_least", whole, "days", whole),),
+    }

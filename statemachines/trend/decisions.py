@@ -24,13 +24,13 @@ def review(position: PositionOrders, view: View, parameters: TrendParameters, cl
     if not position.is_held or values is None or values.slow_sma is None or instrument is None or t.stop_price is None:
         return []
     close, d = values.close, t.direction
-    if rules.trend_is_broken(d, close, values.slow_sma):
+    if rules.broken_term(d, close, values.slow_sma).holds:
         side = "below" if d > 0 else "above"
         average = f"SMA{parameters.slow_sma_bars} {values.slow_sma:.2f}"
         return position.leave(
             "TR-4", f"TR-4: close {plain(close)} {side} {average}: {_WORDS[d]} closed", close_ms, now_ms
         )
-    if rules.is_overdue(t.closes, parameters):
+    if rules.overdue_term(t.closes, parameters).holds:
         reason = f"TR-7: {t.closes} daily closes since the entry, {parameters.max_hold_closes} allowed"
         return position.leave("TR-7", reason, close_ms, now_ms)
     stop, rule, moved = t.stop_price, t.stop_rule, ""
@@ -41,7 +41,7 @@ def review(position: PositionOrders, view: View, parameters: TrendParameters, cl
                 f"TR-6: best close {plain(t.best_close)}, ATR {values.atr:.2f}: stop {plain(stop)} to {plain(trail)}"
             )
             stop, rule = trail, "TR-6"
-    if rules.is_crossed(d, stop, close):
+    if rules.crossed_term(d, stop, close).holds:
         reason = f"{rule}: close {plain(close)} has already crossed the stop {plain(stop)}"
         return position.leave(rule, reason, close_ms, now_ms)
     return position.ratchet(stop, moved, now_ms) if moved else position.protect(now_ms)
@@ -73,7 +73,7 @@ def funding_exit(
 ) -> Commands:
     """TR-14, T11: the paying position is closed right after the settlement."""
     rate, d = view.memory.rates_8h.get(position.asset.symbol), position.trade.direction
-    if not position.is_held or rate is None or not rules.is_funding_too_expensive(d, rate, parameters):
+    if not position.is_held or rate is None or not rules.expensive_term(d, rate, parameters).holds:
         return []
     reason = f"TR-14: funding {rate * 100:.4f} % per 8 h against the {_WORDS[d]}, limit {parameters.funding_limit_8h}"
     return position.leave("TR-14", reason, settled_ms, now_ms)
@@ -153,10 +153,17 @@ def _refusal(
     positions: int,
 ) -> str:
     """Why this signal may not be traded at any size; empty when it may."""
-    symbol = position.asset.symbol
     if not cycle.entries_allowed:
         return "OR-3: no entries in this cycle"
-    blocked = view.entries_refused(cycle.close_ms)
+    return entry_barred(position, view, parameters, cycle.close_ms, direction, positions)
+
+
+def entry_barred(
+    position: PositionOrders, view: View, parameters: TrendParameters, close_ms: int, direction: int, positions: int
+) -> str:
+    """Why an entry at this close may not be made at any size, beside `positions` others; empty when it may."""
+    symbol = position.asset.symbol
+    blocked = view.entries_refused(close_ms)
     if blocked:
         return blocked
     if position.trade.outside:
@@ -169,7 +176,7 @@ def _refusal(
     if pause.active:
         return f"TR-12: ADX was below {parameters.quiet_adx} for {parameters.quiet_closes} days and not above since"
     rate = view.memory.rates_8h.get(symbol)
-    if rate is not None and rules.is_funding_too_expensive(direction, rate, parameters):
+    if rate is not None and rules.expensive_term(direction, rate, parameters).holds:
         return f"TR-14: funding {rate * 100:.4f} % per 8 h against a {_WORDS[direction]}"
     return ""
 

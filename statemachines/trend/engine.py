@@ -20,11 +20,13 @@ from statemachines.messages.control import CycleDone, FlattenOrdered, RiskState,
 from statemachines.messages.envelope import Envelope
 from statemachines.messages.market import DayClosed, FundingSettled, InstrumentsKnown
 from statemachines.messages.orders import Fill, IntentEnded, IntentWorking, MoveRefused, PositionUnprotected
+from statemachines.outlook.terms import Prospect
 from statemachines.portfolio.release import RELEASES_KEY, Releases
 from statemachines.state_store import RowKind, StateDialect
 from statemachines.trend import decisions
 from statemachines.trend.giving import Giving
 from statemachines.trend.machine import CycleStage, TrendState
+from statemachines.trend.outlook import outlook
 from statemachines.trend.parameters import TrendParameters
 from statemachines.trend.position_orders import PositionOrders
 from statemachines.trend.trade import Trade
@@ -131,6 +133,10 @@ class TrendEngine:
         for position in self._positions.values():
             if (row := rows.get(position.asset.asset)) is not None:
                 position.load(Trade.model_validate(row.data))
+
+    def outlook(self, now_ms: int) -> list[Prospect]:
+        """What would make it act next, as of its newest data; changes nothing."""
+        return outlook(list(self._positions.values()), self._view, self.parameters)
 
     def begin(self, now_ms: int) -> Commands:
         """No requests: work that is due or in flight is part of the state and continues with the messages."""

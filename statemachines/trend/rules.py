@@ -9,6 +9,7 @@ from typing import NamedTuple
 from statemachines.indicators.window import DailyValues
 from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.limits.slices import MAX_CONDITIONAL_ORDERS, venue_maximum
+from statemachines.outlook.terms import PRICE_RANGE_ATR, Side, Term, all_hold
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import Instrument
 
@@ -31,20 +32,29 @@ class Episode(NamedTuple):
 
 def signal(values: DailyValues, parameters: TrendParameters) -> int:
     """TR-3, T1, T9: +1, -1 or 0 from the levels of one daily close; also 0 with too few bars (D2)."""
-    if values.fast_sma is None or values.slow_sma is None or values.adx is None or values.atr is None:
+    if values.atr is None:
         return 0
-    if not values.adx > parameters.adx_threshold:
-        return 0
-    if values.close > values.slow_sma and values.fast_sma > values.slow_sma:
-        return 1
-    if values.close < values.slow_sma and values.fast_sma < values.slow_sma:
-        return -1
-    return 0
+    return next((d for d in (1, -1) if (terms := entry_terms(d, values, parameters)) and all_hold(terms)), 0)
 
 
-def trend_is_broken(direction: int, close: Decimal, slow_sma: Decimal) -> bool:
+def entry_terms(direction: int, values: DailyValues, parameters: TrendParameters) -> tuple[Term, ...]:
+    """TR-3: what one daily close must show for an entry in this direction; empty with too few bars (D2)."""
+    fast, slow, adx = values.fast_sma, values.slow_sma, values.adx
+    if fast is None or slow is None or adx is None:
+        return ()
+    side: Side = "above" if direction > 0 else "below"
+    span = None if values.atr is None else PRICE_RANGE_ATR * values.atr
+    slow_name, threshold = f"SMA{parameters.slow_sma_bars}", Decimal(parameters.adx_threshold)
+    return (
+        Term(f"ADX({parameters.adx_bars})", adx, "above", threshold, "points", threshold),
+        Term(f"close against {slow_name}", values.close, side, slow, "USDT", span),
+        Term(f"SMA{parameters.fast_sma_bars} against {slow_name}", fast, side, slow, "USDT", span),
+    )
+
+
+def broken_term(direction: int, close: Decimal, slow_sma: Decimal, span: Decimal | None = None) -> Term:
     """TR-4, T9: the close is on the wrong side of the slow average."""
-    return (close - slow_sma) * direction < 0
+    return Term("close against the slow average", close, "below" if direction > 0 else "above", slow_sma, "USDT", span)
 
 
 def hard_stop(
@@ -71,9 +81,9 @@ def is_tighter(direction: int, candidate: Decimal, stop: Decimal) -> bool:
     return (candidate - stop) * direction > 0
 
 
-def is_crossed(direction: int, stop: Decimal, price: Decimal) -> bool:
-    """A price that touches a stop triggers it."""
-    return (price - stop) * direction <= 0
+def crossed_term(direction: int, stop: Decimal, price: Decimal, span: Decimal | None = None) -> Term:
+    """TR-5, TR-6: a price that touches a stop triggers it."""
+    return Term("price against the stop", price, "at_most" if direction > 0 else "at_least", stop, "USDT", span)
 
 
 def better(direction: int, one: Decimal, other: Decimal) -> Decimal:
@@ -86,9 +96,10 @@ def is_profit(direction: int, close: Decimal, average: Decimal) -> bool:
     return (close - average) * direction > 0
 
 
-def is_overdue(closes: int, parameters: TrendParameters) -> bool:
+def overdue_term(closes: int, parameters: TrendParameters) -> Term:
     """TR-7, T4: the 30th daily close after the entry fill has come."""
-    return closes >= parameters.max_hold_closes
+    limit = Decimal(parameters.max_hold_closes)
+    return Term("daily closes since the entry", Decimal(closes), "at_least", limit, "closes", limit)
 
 
 def position_size(
@@ -142,9 +153,10 @@ def cut_quantity(held: Decimal, instrument: Instrument) -> Decimal:
     return instrument.floor_qty(held / 2)
 
 
-def is_funding_too_expensive(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> bool:
+def expensive_term(direction: int, funding_rate_8h: Decimal, parameters: TrendParameters) -> Term:
     """TR-14: the position pays more than 0.1 % per 8 hours (longs pay a positive rate, shorts a negative one)."""
-    return funding_rate_8h * direction > parameters.funding_limit_8h
+    limit = parameters.funding_limit_8h
+    return Term("funding paid per 8 h", funding_rate_8h * direction, "above", limit, "share", limit)
 
 
 def stop_parts(quantity: Decimal, instrument: Instrument | None) -> list[Decimal]:

@@ -190,7 +190,7 @@ def test_each_actor_gets_its_own_secrets_and_no_others() -> None:
         secrets_of("stranger", config, "postgresql://all", credentials)
 
 
-CHANNELS = {
+CHANNELS: dict[str, dict[str, Any]] = {
     "telegram": {"bot_token": "123456789:AAExampleExampleExampleExample_12345", "chat_ids": ["5"]},
     "pagerduty": {"routing_key": "0123456789abcdef0123456789abcdef"},
     "webhook": {"url": "https://example.org/path-secret", "signing_secret": "a-signing-secret-of-tests"},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from actors.runtime.policies.ports import UnusablePolicyError
@@ -14,16 +17,32 @@ VERSION = PolicyRecorded(version=2, policy={"risk": {}}, who="ada", reason="a te
 
 
 class _Port:
-    """Gives one answer after the other, then nothing new."""
+    """Gives one answer after the other, then nothing new; `recorded` are the numbers after which it appended."""
 
     def __init__(self, *answers: PolicyRecorded | Exception | None) -> None:
         self.answers = list(answers)
+        self.recorded: list[int] = []
 
     def newer(self) -> PolicyRecorded | None:
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def record(self, after: int, policy: Mapping[str, Any], who: str, reason: str, origin: str) -> bool:
+        self.recorded.append(after)
+        self.answers = [VERSION]
+        return True
+
+
+def test_what_is_recorded_here_is_found_at_once_and_not_only_by_the_next_look() -> None:
+    found: list[PolicyRecorded] = []
+    port = _Port()
+    watch = PolicyWatch(port, found.append, print, period_s=3600)
+    watch.start()
+    assert watch.record(2, {}, "ada", "a test", "operator") and port.recorded == [2]
+    until(lambda: found == [VERSION])
+    watch.stop()
 
 
 def test_a_version_is_handed_on_and_one_that_cannot_be_used_is_reported() -> None:

@@ -43,3 +43,10 @@ class PolicyWatchPort(Protocol):
             StoreUnavailableError: the database cannot be read now.
         """
         ...
+
+    def record(self, after: int, policy: Mapping[str, Any], who: str, reason: str, origin: str) -> bool:
+        """Append the version that follows `after`; False when that is not the newest one any more.
+
+        Raises StoreUnavailableError: not recorded as far as known.
+        """
+        ...

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from actors.runtime.policies.ports import PolicyPort, UnusablePolicyError
-from actors.runtime.ports import Store
+from actors.runtime.ports import ClosedBars, Store
 from statemachines.actor_logic import ActorLogic, HistoryNeed, StateRow
 from statemachines.commands import Commands, JournalLine
 from statemachines.conditions import KEY as CONDITIONS_KEY
@@ -25,7 +25,7 @@ OF_THE_SHELL = (CONDITIONS_KEY, KEY)
 """Keys of rows that belong to the durable actor itself, not to its logic."""
 
 
-def bring_back(logic: ActorLogic, states: Mapping[str, StateRow], store: Store, last_start_ms: int) -> None:
+def bring_back(logic: ActorLogic, states: Mapping[str, StateRow], store: ClosedBars, last_start_ms: int) -> None:
     """Restore a new logic from its rows and load the bars that it requires.
 
     Raises:
@@ -37,7 +37,7 @@ def bring_back(logic: ActorLogic, states: Mapping[str, StateRow], store: Store, 
     warm(logic, store, last_start_ms)
 
 
-def warm(logic: ActorLogic, store: Store, last_start_ms: int) -> None:
+def warm(logic: ActorLogic, store: ClosedBars, last_start_ms: int) -> None:
     """Load the closed bars that the logic requires, none later than `last_start_ms` (market time)."""
     needs = logic.history_needed()
     bars: dict[HistoryNeed, Sequence[BarFact]] = {}

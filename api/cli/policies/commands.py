@@ -14,8 +14,8 @@ import typer
 from infra.faults import OperatorError
 
 if TYPE_CHECKING:
-    from api.cli.policies.trial import Effects
     from api.policies import Change
+    from api.policy_trial import Effects
     from infra.config import EternalConfig
     from infra.config.policy import Difference
     from infra.database.registers import PolicyVersion
@@ -225,8 +225,8 @@ def watched(url: str, version: int, wait_s: float = WAIT_S) -> str:
 
 
 def _effects(url: str, config: EternalConfig, change: Change) -> Effects | None:
-    from api.cli.policies.trial import effects
     from api.policies import newest_of
+    from api.policy_trial import effects
 
     return effects(url, config, newest_of(url).policy, change.policy)
 

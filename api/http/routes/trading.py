@@ -58,6 +58,12 @@ def add(routes: Routes, service: OperatorService) -> None:
         stops that TREND held."""
         return await service.market.candles(category, symbol, interval, asked)
 
+    @get("market", "/engines/{engine}/outlook", "What would make the engine act next", market_models.OutlookView)
+    async def outlook(engine: str) -> Any:
+        """Each thing that its rules would do, with the numbers they read, the limits and the distances (P3). Asked of
+        the engine's own logic, restored from what it has committed; the engine itself is not asked."""
+        return await service.outlook.of(engine)
+
     @get("market", "/candles/series", "Of what there are bars", list[market_models.Series])
     async def series() -> Any:
         """Category, symbol and interval of every series on record."""

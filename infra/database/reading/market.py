@@ -12,6 +12,12 @@ BARS: LiteralString = """
 SELECT start_ms, open, high, low, close, volume FROM bars
 WHERE category = %(category)s AND symbol = %(symbol)s AND interval = %(interval)s"""
 
+CLOSED: LiteralString = """
+SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM bars
+WHERE category = %(category)s AND symbol = %(symbol)s AND interval = %(interval)s AND start_ms <= %(last_start_ms)s
+ORDER BY start_ms DESC LIMIT %(count)s"""
+"""The newest `count` bars that start at or before an instant."""
+
 KNOWN: LiteralString = "SELECT DISTINCT category, symbol, interval FROM bars ORDER BY 1, 2, 3"
 
 FILLS: LiteralString = """

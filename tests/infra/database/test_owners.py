@@ -133,7 +133,9 @@ def test_one_login_that_owns_all_and_may_not_make_roles_is_told_plainly(
     database = open_database(url, FOLDER)
     assert undone(database.url)
     (warning,) = database.warnings
-    assert warning.startswith("The database login owner_login of DATABASE_URL owns the tables config_versions, ")
+    assert warning.startswith(
+        "The database login owner_login of DATABASE_URL owns the tables acknowledgements, config_versions, "
+    )
     assert "can undo" in warning and "DATABASE_OWNER_URL" in warning and "owner_login-password" not in warning
     assert works(database)
     config = EternalConfig(database=DatabaseConfig(url=SecretStr(url)))

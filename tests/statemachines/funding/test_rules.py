@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from statemachines.funding.parameters import FundingParameters
 from statemachines.funding.rules import (
     basis_run,
-    entry_obstacle,
-    hold_expired,
+    entry_terms,
+    hold_term,
     pair_size,
     split_payment,
 )
@@ -21,6 +21,7 @@ from statemachines.limits.insurance_fund import InsuranceReading, is_insurance_f
 from statemachines.messages.accounts import TransferWanted
 from statemachines.messages.control import CycleDone, RunCycle
 from statemachines.messages.market import InsuranceSeen
+from statemachines.outlook.terms import all_hold
 from statemachines.values import DAY_MS, HOUR_MS, LINEAR, SPOT, ActorName, Side
 from tests.statemachines.funding.synthetic import GOOD, PRICES, Market
 from tests.statemachines.harness import instrument
@@ -48,13 +49,13 @@ ENGINE = "ENGINE"
 )
 def test_fu_2_entry_condition(predicted: str | None, settled: tuple[str, ...], basis: str | None, enters: bool) -> None:
     """FU-2, F1, F2, F5."""
-    obstacle = entry_obstacle(
+    terms = entry_terms(
         None if predicted is None else D(predicted),
         [D(rate) for rate in settled],
         None if basis is None else D(basis),
         P,
     )
-    assert (obstacle is None) is enters
+    assert all_hold(terms) is enters
 
 
 def test_fu_2_rates_are_normalised_to_eight_hours() -> None:
@@ -170,8 +171,8 @@ def test_fu_3_fourteen_days_are_42_settlements_and_no_entry_at_the_same_instant(
 def test_fu_3_other_intervals_hold_fourteen_times_24_hours() -> None:
     """FU-3, F6."""
     entered = 1_600_000_000_000
-    assert not hold_expired(entered, entered + 14 * DAY_MS - 1, 240, P)
-    assert hold_expired(entered, entered + 14 * DAY_MS, 240, P)
+    assert not hold_term(entered, entered + 14 * DAY_MS - 1, 240, P).holds
+    assert hold_term(entered, entered + 14 * DAY_MS, 240, P).holds
 
 
 def test_fu_3_option_roll_keeps_the_pair() -> None:

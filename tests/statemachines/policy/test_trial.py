@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.cli.policies.trial import Effects
+from api.policy_trial import Effects
 from statemachines.actor_logic import StateRow
 from statemachines.execution.orders.parent_order import PREFIX, SCHEMA, ParentOrder
 from statemachines.messages.control import ComponentChanged, RiskState

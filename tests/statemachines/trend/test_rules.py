@@ -47,8 +47,8 @@ def test_tr3_signal_is_strict_and_needs_all_indicators(
 
 
 def test_tr4_exit_on_the_wrong_side_of_the_slow_average() -> None:
-    assert rules.trend_is_broken(1, D(99), D(100)) and rules.trend_is_broken(-1, D(101), D(100))
-    assert not rules.trend_is_broken(1, D(100), D(100)) and not rules.trend_is_broken(-1, D(100), D(100))
+    assert rules.broken_term(1, D(99), D(100)).holds and rules.broken_term(-1, D(101), D(100)).holds
+    assert not rules.broken_term(1, D(100), D(100)).holds and not rules.broken_term(-1, D(100), D(100)).holds
 
 
 def test_tr5_hard_stop_two_atr_rounded_to_the_tighter_tick() -> None:
@@ -72,12 +72,12 @@ def test_tr6_profit_is_a_close_strictly_better_than_the_fill() -> None:
 
 
 def test_a_price_that_touches_a_stop_triggers_it() -> None:
-    assert rules.is_crossed(1, D(100), D(100)) and rules.is_crossed(-1, D(100), D(100))
-    assert not rules.is_crossed(1, D(100), D("100.1")) and not rules.is_crossed(-1, D(100), D("99.9"))
+    assert rules.crossed_term(1, D(100), D(100)).holds and rules.crossed_term(-1, D(100), D(100)).holds
+    assert not rules.crossed_term(1, D(100), D("100.1")).holds and not rules.crossed_term(-1, D(100), D("99.9")).holds
 
 
 def test_tr7_time_stop_at_the_thirtieth_close() -> None:
-    assert not rules.is_overdue(29, P) and rules.is_overdue(30, P)
+    assert not rules.overdue_term(29, P).holds and rules.overdue_term(30, P).holds
 
 
 def test_tr8_size_is_one_percent_over_two_atr() -> None:
@@ -163,10 +163,10 @@ def test_tr13_a_cut_is_half_rounded_down_to_the_lot() -> None:
 def test_tr14_rates_are_normalised_and_only_the_payer_leaves() -> None:
     """TR-14, T11: a 4-hour rate counts twice; exactly 0.1 % stays; longs pay positive rates, shorts negative."""
     assert rate_per_8h(D("0.0006"), 240) == D("0.0012")
-    assert rules.is_funding_too_expensive(1, D("0.0011"), P) and rules.is_funding_too_expensive(-1, D("-0.0011"), P)
-    assert not rules.is_funding_too_expensive(1, D("0.001"), P) and not rules.is_funding_too_expensive(
-        -1, D("0.0011"), P
-    )
+    for direction, rate in ((1, "0.0011"), (-1, "-0.0011")):
+        assert rules.expensive_term(direction, D(rate), P).holds
+    for direction, rate in ((1, "0.001"), (-1, "0.0011")):
+        assert not rules.expensive_term(direction, D(rate), P).holds
     with pytest.raises(ValueError, match="interval"):
         rate_per_8h(D("0.0001"), 0)
 

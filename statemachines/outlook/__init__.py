@@ -1,0 +1,1 @@
+"""What would make an engine act next: numbers against limits, as the rules read them (P3)."""
