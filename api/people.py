@@ -3,6 +3,7 @@ its own, over an operator service of its own: a failure of theirs reaches no req
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from api.access.failures import FailureDesk
     from infra.config import EternalConfig
     from infra.config.notifications import TelegramConfig
+
+
+_log = logging.getLogger(__name__)
 
 
 class Ending(Protocol):
@@ -38,15 +42,22 @@ def helpers(
     send: Send,
     failures: FailureDesk,
 ) -> list[Ending]:
-    """Those that the configuration asks for. `opened`: the channels that this process uses, with their secrets."""
+    """Those that the configuration asks for. `opened`: the channels that this process uses, with their secrets. One
+    that cannot be made is logged and left out: the pages must be there without it."""
     from infra.config.notifications import restored
 
-    found: list[Ending] = []
     telegram = restored(opened).telegram
+    wanted: dict[str, Callable[[], Ending]] = {}
     if telegram.bot_token is not None and telegram.people:
-        found.append(telegram_door(telegram, make_service(), send, failures))
+        wanted["commands by Telegram"] = lambda: telegram_door(telegram, make_service(), send, failures)
     if config.notifications.reports.kinds:
-        found.append(report_desk(config, make_service(), send))
+        wanted["reports"] = lambda: report_desk(config, make_service(), send)
+    found: list[Ending] = []
+    for what, make in wanted.items():
+        try:
+            found.append(make())
+        except Exception:  # noqa: BLE001 - whatever it is, the interface must start
+            _log.exception("there are no %s: they could not be begun", what)
     return found
 
 

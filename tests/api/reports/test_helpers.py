@@ -76,6 +76,18 @@ def test_what_is_configured_is_started(channels: dict[str, Any], expected: list[
     assert kinds_of(config_of(**channels)) == expected
 
 
+def test_one_that_cannot_be_made_harms_neither_the_pages_nor_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ImportError("the library is broken")
+
+    monkeypatch.setattr("api.people.telegram_door", broken)
+    config = config_of(email=EMAIL, telegram={**TELEGRAM, "user_ids": ["42"]})
+    opened = config.notifications.opened(*CHANNELS_OF[ActorName.API])
+    services: Any = _Service
+    found = helpers(config.without_secrets(), opened, services, _send, FailureDesk())
+    assert [type(one) for one in found] == [ReportDesk]
+
+
 def test_the_process_of_the_pages_gets_no_login_of_the_mail_server() -> None:
     email = {**EMAIL, "user": "engine", "password": "planted-password"}
     config = config_of(email=email, telegram={**TELEGRAM, "user_ids": ["42"]})
