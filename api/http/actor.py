@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from api.assembly import SystemAssembly
     from api.http.serving import CountingServer
-    from api.people import Ending
+    from api.people.helpers import Ending
     from api.service import OperatorService
     from api.stream.events import Streams
     from statemachines.messages.control import AccessFailures
@@ -56,7 +56,7 @@ class Api:
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
         from api.http.tls import certificate_of
-        from api.people import helpers
+        from api.people.helpers import helpers
         from api.policy_changes import Place
         from api.stream.events import Streams
         from api.tokens import TokenFile

@@ -11,7 +11,7 @@ import pytest
 from actors.notifier import Notifier
 from api.access.failures import FailureDesk
 from api.assembly import CHANNELS_OF
-from api.people import helpers
+from api.people.helpers import helpers
 from api.reports.desk import ReportDesk
 from api.telegram.polling import TelegramDoor
 from infra.config import EternalConfig
@@ -80,7 +80,7 @@ def test_one_that_cannot_be_made_harms_neither_the_pages_nor_the_other(monkeypat
     def broken(*_: Any) -> None:
         raise ImportError("the library is broken")
 
-    monkeypatch.setattr("api.people.telegram_door", broken)
+    monkeypatch.setattr("api.people.helpers.telegram_door", broken)
     config = config_of(email=EMAIL, telegram={**TELEGRAM, "user_ids": ["42"]})
     opened = config.notifications.opened(*CHANNELS_OF[ActorName.API])
     services: Any = _Service
