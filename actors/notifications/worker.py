@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from traceback import format_tb
 from typing import NamedTuple
 
 from actors.notifications.ports import NotifierParts
@@ -223,7 +224,9 @@ class NotifierWorker:
         try:
             outcome = self._parts.channels[one.channel].send(one.message)
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the message is sent again
-            _log.exception("a message over %s has failed", one.channel)
-            outcome = TryAgain(f"{type(error).__name__} in the program; see its log")
+            # Where it was raised, without its text: that may hold an address with a token.
+            name, frames = type(error).__name__, "".join(format_tb(error.__traceback__))
+            _log.error("a message over %s has failed with %s:\n%s", one.channel, name, frames)
+            outcome = TryAgain(f"{name} in the program; see its log")
         self._came.put(_Came(one.channel, one.message.message_id, outcome))
         self._wake.set()

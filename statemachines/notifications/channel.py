@@ -70,6 +70,8 @@ class Channel:
         self.last_error = ""
         self.delivered_at: datetime | None = None
         self.delivered = 0
+        self.refused = ""
+        """What it has refused for good since it last took a message; "" for nothing. It is reported over the others."""
         self.sending = ""
         """The message that is under way; "" when there is none. After a crash none is."""
 
@@ -86,7 +88,7 @@ class Channel:
         """A message was delivered."""
         self.delivered_at, self.delivered = now, self.delivered + 1
         self.next_at = now + timedelta(seconds=gap_s)
-        self.failures, self.last_error = 0, ""
+        self.failures, self.last_error, self.refused = 0, "", ""
         if self.state is _C.WORKING:
             return []
         return [self._machine.fire("deliver", f"{self.name} has taken a message again", {})]

@@ -137,6 +137,7 @@ class Notifier:
             self._outbox.delivered(message_id, outcome.remote_id[:200], now)
             self._journal += channel.took(now, self._rules.gap_s)
         elif isinstance(outcome, RefusedForGood):
+            channel.refused = "; ".join(one.fact.title for one in self._outbox.under_way(message_id)[:NAMED])
             self._outbox.refused(message_id, outcome.reason, now)
             self._journal += channel.failed(now, f"it refuses a message: {outcome.reason}", None, most)
         else:
@@ -227,11 +228,13 @@ class Notifier:
         if channel.state is ChannelState.WORKING:
             is_open = condition in self._conditions.open
             return AlertEnded(condition, f"{name} delivers again.") if is_open else None
-        if channel.state is not ChannelState.DOWN:
+        if channel.state is not ChannelState.DOWN and not channel.refused:
             return None
         critical = list(dict.fromkeys(one.fact.title for one in self._outbox.critical(name)))
         named = "; ".join(critical[:NAMED]) + ("; and others" if len(critical) > NAMED else "")
         waiting = f" Critical alerts wait there: {named}." if critical else ""
+        if channel.refused:
+            waiting += f" It refuses for good, so that they are not tried again: {channel.refused}."
         before = self._conditions.open.get(condition)
         if before is not None and (before.severity == "critical") == bool(critical) and waiting in before.text:
             return None  # the newest error alone is no news

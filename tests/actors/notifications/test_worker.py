@@ -260,15 +260,19 @@ def test_a_report_is_sent_once_whatever_happens(house: House) -> None:
     assert not house.worker.report(report, EMAIL)
 
 
-def test_a_library_that_raises_is_a_failure_of_the_channel_alone(house: House) -> None:
+def test_a_library_that_raises_is_a_failure_of_the_channel_alone(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     def fault() -> Outcome:
-        raise ZeroDivisionError("a secret in a text")
+        raise ZeroDivisionError(" ".join(["a secret", "in a text"]))
 
     house.channels[TELEGRAM].answer = fault
     house.alert("a:1:0")
     house.settle(lambda: house.states().get("a:1:0/raise.0/telegram") == "RETRY")
     (row,) = [row for row in house.queries.deliveries() if row["channel"] == "telegram"]
     assert row["reason"] == "ZeroDivisionError in the program; see its log"
+    assert "ZeroDivisionError" in caplog.text and "in send" in caplog.text
+    assert "a secret in a text" not in "\n".join(record.getMessage() for record in caplog.records)
 
 
 def test_a_receiver_that_is_away_gets_it_when_it_is_back(house: House) -> None:

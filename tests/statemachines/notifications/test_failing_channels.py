@@ -84,7 +84,8 @@ def test_pauses_grow_and_are_bounded() -> None:
 
 
 def test_what_is_refused_for_good_is_not_tried_again_and_is_reported() -> None:
-    world = started(rules=NotificationRules(failed_tries=1))
+    """At the first time: a single message that is lost on a channel that works otherwise is seen by no one else."""
+    world = started()
     world.answers[TELEGRAM] = lambda message: RefusedForGood("text is too long")
     one = world.alert("info")
     world.run(60)
@@ -92,6 +93,13 @@ def test_what_is_refused_for_good_is_not_tried_again_and_is_reported() -> None:
     assert (row.state, row.reason, row.attempts) == (DeliveryState.REFUSED, "text is too long", 1)
     (report,) = [alert for alert in world.alerts.values() if alert.actor == "notifier"]
     assert "text is too long" in report.text
+    assert f"It refuses for good, so that they are not tried again: Title {one}." in report.text
+    assert world.parts(EMAIL, report.alert_id) == ["raise"]
+    assert world.parts(TELEGRAM, report.alert_id) == []
+    del world.answers[TELEGRAM]
+    world.alert("info")
+    world.run(60)
+    assert world.parts(EMAIL, report.alert_id) == ["raise", "resolve"]
 
 
 def test_what_cannot_be_delivered_for_days_has_an_end() -> None:
