@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 Points = Sequence[tuple[date, float | None]]
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 680, 8, 92, 12, 24
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 680, 8, 104, 12, 24
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 """Steps of an axis, times a power of ten."""
 

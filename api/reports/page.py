@@ -58,7 +58,7 @@ footer { color: var(--muted); font-size: 12.5px; margin: 18px 2px 0; }
   td { display: flex; justify-content: space-between; gap: 10px; border: 0; padding: 1px 0; text-align: right;
     white-space: normal; overflow-wrap: anywhere; }
   td.text, td.wide { text-align: right; }
-  td::before { content: attr(data-label); color: var(--muted); font-weight: 400; }
+  td::before { content: attr(data-label); color: var(--muted); font-weight: 400; flex: none; white-space: nowrap; }
   td:first-child { grid-column: 1 / -1; justify-content: flex-start; align-items: center; gap: 0; font-weight: 600; }
   td:first-child::before { content: none; } td.wide { grid-column: 1 / -1; }
 }
@@ -98,7 +98,7 @@ def _section(facts: Facts, section: Section, drawn: dict[str, str]) -> str:
 
 
 def _table(content: Table) -> str:
-    widest = {"Reason", "Alert"}
+    widest = {"Reason", "Alert", "Between"}
     columns = [Column(head, is_text=is_text, is_wide=head in widest) for head, is_text in content.heads]
     note = f'<p class="note">{escape(content.note)}</p>' if content.note else ""
     return (
@@ -129,7 +129,8 @@ def _drawn(facts: Facts) -> dict[str, str]:
 
 
 def _fall(value: float) -> str:
-    return percent(round(value, 4))
+    """Without needless digits, as on an axis: "−10 %", "−9.26 %"."""
+    return percent(round(value, 4)).replace(".00 %", " %")
 
 
 # --- plain text ---

@@ -163,7 +163,7 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     return [
         ("Equity", f"{usdt(total['equity_usdt'])} USDT", f"at the close of {day_of(total['last_day_ms'])}"),
         ("Result", f"{usdt(profit, is_signed=True)} USDT" if profit is not None else NOT_KNOWN,
-         f"{percent(change, is_signed=True)} without flows" if change is not None else "a day before it is not known"),
+         f"{percent(change, is_signed=True)} without flows" if change is not None else "return not known"),
         ("Drawdown", NOT_KNOWN if fall is None else percent(fall), "below the highest close so far"),
         ("Flows", f"{usdt(total['flow_usdt'], is_signed=True)} USDT", "paid in less withdrawn"),
     ]  # fmt: skip
