@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.actor import in_group
+from actors.runtime.actor import in_group, shown
 from actors.runtime.spec import ActorSpec, MachineSpec, Stage
 from statemachines.values import ActorName
 
@@ -27,6 +27,9 @@ class Notifier:
         self._name = ActorName(name)
         self._epoch = 0
         self._worker: NotifierWorker | None = None
+
+    def __repr__(self) -> str:
+        return shown(self.health())
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin as incarnation `epoch`; errors reach the supervisor."""
@@ -46,6 +49,17 @@ class Notifier:
         if self._worker is None:
             raise RuntimeError(f"{self._name} has not been started yet")
         self._worker.acknowledge(Acknowledgement.model_validate(body))
+
+    @in_group("operator")
+    def report(self, body: dict[str, Any]) -> None:
+        """A report that is to be sent by e-mail; returns once that is committed. One of a key that was handed over
+        before is not sent again."""
+        from statemachines.notifications.message import ChannelName
+        from statemachines.notifications.report import Report
+
+        if self._worker is None:
+            raise RuntimeError(f"{self._name} has not been started yet")
+        self._worker.report(Report(**body), ChannelName.EMAIL)
 
     @in_group("health")
     def health(self) -> dict[str, Any]:

@@ -205,13 +205,18 @@ class SystemAssembly:
     def pace_s(self) -> float:
         return float(self.config.exchange.pace_s) / 24
 
+    def channels(self, name: ActorName) -> Mapping[str, Mapping[str, Any]]:
+        """The channels to people that this actor uses, with their secrets in the open: not to be stored or shown."""
+        found: Mapping[str, Mapping[str, Any]] = self._secrets(name).get(NOTIFICATIONS, {})
+        return found
+
     def notifier(self) -> NotifierParts:
         from actors.notifications.ports import NotifierParts
         from infra.config.notifications import restored
         from infra.database.notifications.book import PostgresBook
         from infra.notifications.channels import channels_of
 
-        opened = self._secrets(ActorName.NOTIFIER).get(NOTIFICATIONS, {})
+        opened = self.channels(ActorName.NOTIFIER)
         return NotifierParts(
             PostgresBook(self.database_url(ActorName.NOTIFIER)),
             self.config.notifications.rules,

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import ray
 
+from actors.runtime.actor import shown
 from actors.runtime.actor_runner import ActorRunner
+from actors.runtime.metrics import publish
 from actors.runtime.ports import (
     EnvelopeDict,
     LeaseHeldError,
@@ -73,6 +75,9 @@ class Orchestrator:
         self._exchange_watch: ReadingsWatch | None = None
         self._outage: dict[str, Any] | None = None
         threading.Thread(target=self._boot, name="boot", daemon=True).start()
+
+    def __repr__(self) -> str:
+        return shown(self.health())
 
     # --- boot ---
 
@@ -151,6 +156,7 @@ class Orchestrator:
             self._driver.start()
             self._driver.open()
             self._remind(launcher, members)
+        publish.start(runner, self._supervision.snapshot)
 
     def _fenced(self, why: str) -> None:
         """Another orchestrator has the lease: this one ends, and nothing more is done or moved by it meanwhile."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from statemachines.messages.kinds import parse_body
@@ -28,6 +28,18 @@ def in_group(group: str) -> Callable[[Method], Method]:
     return mark
 
 
+def shown(health: Mapping[str, Any]) -> str:
+    """An actor in one line, its `repr`: "trend-1 (RUNNING, epoch 12)".
+
+    Ray asks for it once, when it has made the process, and shows that text for good (`repr_name`, the dashboard). So
+    the state before the start carries its time; the present state is in the metric `eternal_component_state`.
+    """
+    name, state = health["name"], health["state"]
+    if not health.get("epoch"):
+        return f"{name} ({state} at {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC)"
+    return f"{name} ({state}, epoch {health['epoch']})"
+
+
 class Actor:
     """The constructor is cheap and cannot fail; `start` does the work. Subclasses add a name for Ray's dashboard."""
 
@@ -36,16 +48,20 @@ class Actor:
         self.name = ActorName(name)
         self._runner: ActorRunner | None = None
 
+    def __repr__(self) -> str:
+        return shown(self.health())
+
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin work as incarnation `epoch`; errors reach the supervisor."""
         from actors.runtime.actor_runner import ActorRunner
-        from actors.runtime.ray_runtime import RayPeers, collect_less, end_process, publish_metrics
+        from actors.runtime.metrics import publish
+        from actors.runtime.ray_runtime import RayPeers, collect_less, end_process
 
         runner = ActorRunner(self.name, self._assembly.parts(self.name, RayPeers()), end_process)
         runner.start(epoch, now_ms)
         self._runner = runner
         collect_less()
-        threading.Thread(target=publish_metrics, args=(runner,), name="metrics", daemon=True).start()
+        publish.start(runner)
 
     @in_group("inbox")
     def deliver(self, batch: list[EnvelopeDict]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from actors.runtime.durable_actor import DurableActor, SequenceGapError
 from actors.runtime.exchange_dispatcher import ExchangeDispatcher
+from actors.runtime.metrics.seen import Seen, timed
 from actors.runtime.outbox_dispatcher import REPORTS_LINGER_S, RETRY_DELAYS_S, OutboxDispatcher, Peers, is_quote
 from actors.runtime.policies.ports import PolicyPort
 from actors.runtime.ports import (
@@ -92,8 +93,7 @@ class ActorRunner:
         self._is_deciding = False
         self._error = ""
         self._outage: Mapping[str, Any] | None = None
-        self._commits = 0
-        self._machine_states: dict[str, str] = {}
+        self.seen = Seen(name)
 
     @property
     def epoch(self) -> int:
@@ -117,7 +117,7 @@ class ActorRunner:
         durable = DurableActor(parts.logic, parts.store, epoch, policies=parts.policies)
         durable.start(now_ms)
         self._durable = durable
-        self._machine_states = {key: row.state for key, row in durable.restored.items()}
+        self.seen.restored(durable.restored)
         if parts.exchange is not None:
             self._exchange_dispatcher = ExchangeDispatcher(
                 parts.exchange,
@@ -201,7 +201,7 @@ class ActorRunner:
             "is_busy": self._is_deciding or waiting > 0,
             "epoch": durable.epoch if durable else 0,
             "market_ms": durable.market_ms if durable else 0,
-            "commits": self._commits,
+            "commits": self.seen.commits,
             "inbox": waiting,
             "pending_requests": len(durable.pending) if durable else 0,
             "undelivered": len(durable.outbox) if durable else 0,
@@ -210,7 +210,7 @@ class ActorRunner:
             "stream_faults": list(streams.faults()) if streams else [],
             "silence_s": dict(streams.silence_s()) if streams else {},
             "data_age_s": dict(streams.data_age_s()) if streams else {},
-            "machines": dict(self._machine_states),
+            "machines": dict(self.seen.states),
             "last_error": self._error,
             "outage": self._outage,
         }
@@ -266,7 +266,7 @@ class ActorRunner:
         state_before = self._state
         while not self._stop.is_set():
             try:
-                effects = durable.step()
+                effects, took_s = timed(durable.step)
                 break
             except StoreUnavailableError as error:
                 self._state, self._error = "WAITING_FOR_DATABASE", str(error)
@@ -279,10 +279,9 @@ class ActorRunner:
             return
         if attempt:
             self._state, self._error, self._outage = state_before, "", None
-        self._commits = durable.number
         self._load.decided()
         self._turns += 1
-        self._machine_states.update(durable.changed_states())
+        self.seen.committed(durable.last_step, durable.number, took_s)
         self._act(durable, effects)
         waiting, self._deliveries = self._deliveries, []
         for delivery in waiting:
@@ -295,6 +294,7 @@ class ActorRunner:
                 command.done.set_result(None)
 
     def _act(self, durable: DurableActor, effects: Effects) -> None:
+        self.seen.asked(effects.calls, time.monotonic())
         for call in effects.calls:
             if self._exchange_dispatcher is None:
                 raise RuntimeError(f"{self.name} asked the exchange for {call.key} but has no access to it")
@@ -397,6 +397,7 @@ class ActorRunner:
     def _answered(self, key: str, answer: ResponseReceived) -> None:
         durable = self._durable
         assert durable is not None
+        self.seen.answered(key, time.monotonic())
         self._queue.put(lambda: durable.answer(key, answer))
 
     def _delivered(self, recipient: str, cursor: int) -> None:

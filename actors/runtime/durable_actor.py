@@ -434,9 +434,10 @@ class DurableActor:
         while self.outbox and all(self.acked.get(name, 0) >= self.outbox[0]["seq"] for name in self.outbox[0]["to"]):
             self.outbox.popleft()
 
-    def changed_states(self) -> dict[str, str]:
-        """The machines' states that the last step committed."""
-        return {row.key: row.state for row in self._batch.states}
+    @property
+    def last_step(self) -> Batch:
+        """What the last step committed."""
+        return self._batch
 
     def still_needed(self, call: ExchangeCall) -> bool:
         """Whether a delayed request is still needed, by the logic of the policy in force."""

@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
-from ray.util.metrics import Gauge
 
-from actors.runtime.actor_runner import ActorRunner, Parts
+from actors.runtime.actor_runner import Parts
 from actors.runtime.outbox_dispatcher import Peers
 from actors.runtime.policies.ports import PolicyWatchPort
 from actors.runtime.ports import (
@@ -44,7 +43,6 @@ _log = logging.getLogger(__name__)
 NAMESPACE = "eternal"
 DELIVERY_TIMEOUT_S = 65.0
 NOTIFY_TIMEOUT_S = 5.0
-METRICS_PERIOD_S = 5.0
 REPORTS_LOOK_S = 0.5
 
 COLLECT_AFTER = (10_000, 20, 20)
@@ -288,22 +286,3 @@ def collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-
-
-def publish_metrics(runner: ActorRunner) -> None:
-    """Show the actor's counts in Ray's metrics until it has stopped."""
-    tags = {"actor": str(runner.name)}
-    gauges = {
-        "commits": Gauge("eternal_actor_commits", "Durable steps of this actor", tag_keys=("actor",)),
-        "inbox": Gauge("eternal_actor_inbox", "Messages waiting", tag_keys=("actor",)),
-        "pending_requests": Gauge("eternal_actor_requests", "Requests without answer", tag_keys=("actor",)),
-        "market_ms": Gauge("eternal_actor_market_time_ms", "Market time of the actor", tag_keys=("actor",)),
-    }
-    pause = threading.Event()
-    while True:
-        health = runner.health()
-        for field, gauge in gauges.items():
-            gauge.set(float(health[field]), tags=tags)
-        if health["state"] in ("STOPPED", "FENCED"):
-            return
-        pause.wait(METRICS_PERIOD_S)

@@ -26,6 +26,7 @@ KINDS = {
     "login": ("failed login", "failed logins"),
     "code": ("wrong code of a second factor", "wrong codes of a second factor"),
     "link": ("wrong one-time link", "wrong one-time links"),
+    "telegram": ("message to the bot by a stranger", "messages to the bot by strangers"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
+from actors.runtime.actor import shown
 from actors.runtime.ray_runtime import find
 from statemachines.values import ActorName
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from api.assembly import SystemAssembly
     from api.http.serving import CountingServer
+    from api.people.helpers import Ending
+    from api.service import OperatorService
     from api.stream.events import Streams
     from statemachines.messages.control import AccessFailures
 
@@ -36,7 +39,11 @@ class Api:
         self._epoch = 0
         self._server: CountingServer | None = None
         self._streams: Streams | None = None
+        self._helpers: list[Ending] = []
         self._error = ""
+
+    def __repr__(self) -> str:
+        return shown(self.health())
 
     def start(self, epoch: int, now_ms: int) -> None:
         """Begin to serve. Raises OSError when the port stays taken: the supervisor tries again."""
@@ -45,28 +52,17 @@ class Api:
         from api.access.entrance import open_access
         from api.access.register import AccessRegister
         from api.access.state import state_file
-        from api.health import limits_for
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
         from api.http.tls import certificate_of
-        from api.logics import PolicyLogics
+        from api.people.helpers import helpers
         from api.policy_changes import Place
-        from api.service import OperatorService
-        from api.snapshot import SnapshotCache
         from api.stream.events import Streams
         from api.tokens import TokenFile
-        from infra.database.queries import Queries
 
         config = self._assembly.config
-        service = OperatorService(
-            Queries(self._assembly.database_url(self._name)),
-            SnapshotCache(_orchestrator_status),
-            lambda: self._assembly.market_label,
-            config.is_simulated,
-            limits_for(config.is_simulated, float(config.exchange.pace_s)),
-            PolicyLogics(config, self._assembly.installation_id, self._assembly.policy_version),
-        )
+        service = self._service()
         section = config.api
         certificate = certificate_of(section.tls_certificate, section.tls_key)
         listener = listen(section.host, self._assembly.api_port)
@@ -78,6 +74,7 @@ class Api:
             timedelta(hours=section.session_longest_h),
         )
         self._streams = Streams(service)
+        self._helpers = helpers(config, self._assembly.channels(self._name), self._service, _send, access.failures)
         app = create_app(
             service,
             access.judge.judge,
@@ -92,6 +89,26 @@ class Api:
         self._server = server
         AccessAlarm(access.failures, _report).start()
         threading.Thread(target=self._serve, args=(server, listener), name="http", daemon=True).start()
+        for helper in self._helpers:
+            helper.start()
+
+    def _service(self) -> OperatorService:
+        """An operator service of its own connection: the pages, Telegram and the reports have one each."""
+        from api.health import limits_for
+        from api.logics import PolicyLogics
+        from api.service import OperatorService
+        from api.snapshot import SnapshotCache
+        from infra.database.queries import Queries
+
+        config = self._assembly.config
+        return OperatorService(
+            Queries(self._assembly.database_url(self._name)),
+            SnapshotCache(_orchestrator_status),
+            lambda: self._assembly.market_label,
+            config.is_simulated,
+            limits_for(config.is_simulated, float(config.exchange.pace_s)),
+            PolicyLogics(config, self._assembly.installation_id, self._assembly.policy_version),
+        )
 
     def _serve(self, server: CountingServer, listener: socket) -> None:
         try:
@@ -132,6 +149,8 @@ class Api:
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """End the server; open requests are finished."""
+        for helper in self._helpers:
+            helper.stop()
         if self._server is not None:
             if self._streams is not None:
                 self._streams.end()

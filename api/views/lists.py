@@ -22,6 +22,8 @@ OPEN_ANY = "OPEN_ANY"
 OPEN_STATES = tuple(state.value for state in OrderState if not state.is_terminal)
 STANDING = "standing"
 """Stands for the states of an alert that has not ended."""
+WAITING = alerts.Asked(state=STANDING, acknowledged=False)
+"""Alerts that stand, and that no person has acknowledged."""
 ALERT_STATES = frozenset({"open", "changed", "ended", STANDING})
 ALERTING = frozenset({*map(str, ActorName), str(Foundation.DEAD_MAN)})
 """Who raises alerts."""

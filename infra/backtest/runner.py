@@ -113,7 +113,7 @@ class Backtest:
             version=version_of_the_code(),
             commit=plan.commit,
             data_hash=plan.data_hash,
-            configuration=plan.configured().public(),
+            configuration=_configuration(plan),
             active_from_ms=plan.active_from_ms(),
             costs=_costs(plan),
             missing_inputs=plan.missing_inputs,
@@ -196,6 +196,11 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return "none" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _configuration(plan: BacktestPlan) -> dict[str, Any]:
+    """All settings of the run but those of messages to people: a backtest sends none."""
+    return {name: one for name, one in plan.configured().public().items() if name != "notifications"}
 
 
 def _costs(plan: BacktestPlan) -> dict[str, str]:

@@ -16,11 +16,13 @@ from statemachines.limits.parameter_checks import Distinct
 from statemachines.notifications.message import ChannelName
 from statemachines.notifications.parameters import ZONE_FORM, NotificationRules
 from statemachines.parameters import Allowed, Unit
+from statemachines.reports.parameters import NONE, ReportRules
 
 _ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,255}")
 _BOT_TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{20,100}")
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{16,64}")
 _CHAT = re.compile(r"-?\d{1,19}")
+_USER = re.compile(r"(?:([A-Za-z][A-Za-z0-9 ._-]{0,39}):)?(\d{1,19})")
 
 
 def _mail_address(text: str) -> str:
@@ -32,6 +34,12 @@ def _mail_address(text: str) -> str:
 def _chat(text: str) -> str:
     if not _CHAT.fullmatch(text):
         raise ValueError("the number of a chat or user is required, for example 123456789 or -1001234567890")
+    return text
+
+
+def _person(text: str) -> str:
+    if not _USER.fullmatch(text):
+        raise ValueError("a person's name and number are required, for example alice:123456789, or the number alone")
     return text
 
 
@@ -65,6 +73,12 @@ MailAddress = Annotated[str, Allowed("a mail address"), AfterValidator(_mail_add
 ChatId = Annotated[
     str, Field(coerce_numbers_to_str=True), Allowed("the number of a chat or user"), AfterValidator(_chat)
 ]
+Person = Annotated[
+    str,
+    Field(coerce_numbers_to_str=True),
+    Allowed("NAME:NUMBER of a user, or the number alone"),
+    AfterValidator(_person),
+]
 BotToken = Annotated[SecretStr, Allowed("the token of a bot, NUMBER:TEXT"), _shaped(_BOT_TOKEN, "NUMBER:TEXT")]
 RoutingKey = Annotated[
     SecretStr,
@@ -88,8 +102,9 @@ class TelegramConfig(Section):
     )
     """The chats that receive alerts, and from which commands are taken (IF-4)."""
 
-    user_ids: Annotated[tuple[ChatId, ...], Field(max_length=50), Distinct()] = ()
-    """The users from whom commands are taken; none: the bot takes no commands (IF-4)."""
+    user_ids: Annotated[tuple[Person, ...], Field(max_length=50), Distinct()] = ()
+    """The users from whom commands are taken, in one of `chat_ids`, with the name in which they are recorded; none: the
+    bot takes no commands (IF-4)."""
 
     api_url: HttpAddress = "https://api.telegram.org"
     """The Bot API; another address for a server of your own, or for tests (IF-4)."""
@@ -100,7 +115,15 @@ class TelegramConfig(Section):
             raise ValueError("chat_ids and user_ids need bot_token, without which Telegram is off")
         if self.bot_token is not None and not self.chat_ids:
             raise ValueError("bot_token needs chat_ids: at least one chat that receives alerts")
+        if len(self.people) < len(self.user_ids):
+            raise ValueError("user_ids has one user twice: the record of a command names one person")
         return self
+
+    @property
+    def people(self) -> Mapping[int, str]:
+        """The persons from whom commands are taken: Telegram's number of each, and the name for the record."""
+        found = [matched.groups() for one in self.user_ids if (matched := _USER.fullmatch(one))]
+        return {int(number): name or f"Telegram user {number}" for name, number in found}
 
     @property
     def is_on(self) -> bool:
@@ -211,6 +234,9 @@ class NotificationsConfig(Section):
     rules: NotificationRules = NotificationRules()
     """What goes where, when, and how often (RM-5)."""
 
+    reports: ReportRules = ReportRules()
+    """Daily and monthly reports by e-mail (IF-4)."""
+
     @model_validator(mode="after")
     def _has_a_zone(self) -> NotificationsConfig:
         try:
@@ -235,8 +261,8 @@ class NotificationsConfig(Section):
         return {str(name): _open(getattr(self, name)) for name in channels if name in self.channels}
 
     def without_channels(self) -> NotificationsConfig:
-        """For processes that use no channel."""
-        return NotificationsConfig(rules=self.rules)
+        """For processes that use no channel. Without e-mail there are no reports."""
+        return NotificationsConfig(rules=self.rules, reports=self.reports if self.email.is_on else NONE)
 
 
 def restored(opened: Mapping[str, Mapping[str, Any]]) -> NotificationsConfig:

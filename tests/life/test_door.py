@@ -13,8 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from actors.runtime.metrics import table
+from actors.runtime.metrics.table import METRICS
+from actors.runtime.registry import START_ORDER
 from infra.database.server.files import reachable_home, server_user
 from infra.processes.environment import Run, child_environment
+from statemachines.values import ActorName
 from tests.life.system import PLANTED, Started
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
@@ -123,6 +127,36 @@ def test_the_dashboard_opens_from_the_page(system: Started) -> None:
     assert answer.json()["port"] == int(dashboard.rpartition(":")[2])
     assert _status(f"{dashboard}/api/jobs/", {"Cookie": answer.headers["set-cookie"].partition(";")[0]}) == 200
     assert token not in system.screen
+
+
+def test_the_actors_show_themselves_in_rays_dashboard(system: Started) -> None:
+    """Every actor names itself there, and what the table of metrics promises is at Ray's endpoint, on this machine."""
+    dashboard, token = system.line("Ray dashboard"), Path(system.line("Ray token")).read_text().strip()
+    header = {"Authorization": f"Bearer {token}"}
+    system.wait("the dashboard", lambda: _status(f"{dashboard}/api/version"))
+    actors = httpx.get(f"{dashboard}/logical/actors", headers=header, timeout=20, trust_env=False).json()["data"]
+    alive = [one for one in actors["actors"].values() if one["state"] == "ALIVE"]
+    assert {str(name) for name in ActorName} <= {one["reprName"].partition(" (")[0] for one in alive}
+    promised = {metric.name for metric in METRICS} - {table.COMPONENT_RECOVERY.name}  # that needs a failure
+    found = system.wait("every metric", lambda: promised <= (shown := _metrics(system)).keys() and shown)
+    assert {"trend-1", "total"} <= {labels["engine"] for labels in found[table.EQUITY.name]}
+    assert {labels["actor"] for labels in found[table.INBOX.name]} == {str(name) for name in START_ORDER}
+
+
+def _metrics(system: Started) -> dict[str, list[dict[str, str]]]:
+    """Our metrics at Ray's endpoint: the labels of every series, by the table's names."""
+    agents = [port for port, (_, command) in listening(system).items() if "DashboardAgent" in command]
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in agents:
+        try:
+            text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5, trust_env=False).text
+        except httpx.HTTPError:
+            continue  # no HTTP there (gRPC)
+        for name, labels in re.findall(
+            r"^ray_(eternal_\w+?)(?:_total|_bucket|_sum|_count)?\{(.*)\}", text, re.MULTILINE
+        ):
+            found.setdefault(name, []).append(dict(re.findall(r'(\w+)="([^"]*)"', labels)))
+    return found
 
 
 def _status(url: str, headers: dict[str, str] | None = None) -> int:

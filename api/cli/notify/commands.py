@@ -12,12 +12,16 @@ from api.cli.asking.options import Json as AsOne
 from api.cli.asking.options import asking
 from api.cli.asking.output import print_json
 from api.cli.asking.way import Way
+from api.cli.notify.report import report
 from api.client import models
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
 
-notify_app = typer.Typer(no_args_is_help=True, help="Messages to people: try the channels, and see how they are.")
+notify_app = typer.Typer(
+    no_args_is_help=True, help="Messages to people: try the channels, see how they are, look at a report."
+)
+notify_app.command()(report)
 
 Channel = Annotated[str | None, typer.Option(help="telegram, email, pagerduty or webhook; without it, all")]
 Json = Annotated[bool, typer.Option("--json", help="as JSON")]

@@ -1,0 +1,1 @@
+"""What the process of the pages does for people beside them: commands by Telegram, reports by e-mail."""

@@ -1,0 +1,1 @@
+"""Reports to the owner: which are due. Pure."""
