@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
 import threading
+import webbrowser
 from collections.abc import Mapping
 from typing import Any
 
@@ -137,6 +140,8 @@ class Display:
             return
         say(self._console, f"Console, logged in, once and within {LINK_S} s: {url}{secret}", "bold")
         say(self._console, f"After that: {ANOTHER}")
+        if has_screen(os.environ):
+            threading.Thread(target=webbrowser.open, args=(f"{url}{secret}",), name="browser", daemon=True).start()
 
     def _draw(self, live: Live, overview: Mapping[str, Any]) -> None:
         if self._console.is_terminal:
@@ -155,6 +160,11 @@ class Display:
         self._told = sentence
         _log.warning("the display failed and begins anew", exc_info=error)
         return sentence
+
+
+def has_screen(environment: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Whether a browser with windows can be started here: a text browser would take the terminal from the table."""
+    return platform in ("darwin", "win32") or any(environment.get(one) for one in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _line(overview: Mapping[str, Any]) -> str:

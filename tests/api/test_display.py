@@ -26,6 +26,7 @@ from infra.config.sections import ApiConfig
 from infra.data_folder import claim_data_folder
 from infra.database.launch import DatabaseUnreachableError, told_as_sentence
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.waiting import until
 
 PATIENCE_S = 20.0
 
@@ -232,3 +233,24 @@ def test_a_link_to_the_console_is_shown_once_and_to_a_terminal_alone(
     else:
         assert links == () and "#link=" not in text
         assert "eternal access link" in text or "10.0.0.5" in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "opens"),
+    [({"DISPLAY": ":0"}, "linux", True), ({"WAYLAND_DISPLAY": "w"}, "linux", True), ({}, "darwin", True),
+     ({}, "linux", False), ({"DISPLAY": "", "SSH_TTY": "/dev/pts/1"}, "linux", False)],
+)  # fmt: skip
+def test_the_browser_is_opened_with_the_link_where_there_is_a_screen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], platform: str, opens: bool
+) -> None:
+    assert display.has_screen(environment, platform) is opens
+    opened: list[str] = []
+    monkeypatch.setattr(display, "has_screen", lambda _environment: opens)
+    monkeypatch.setattr("api.launch.display.webbrowser.open", opened.append)
+    claim_data_folder(tmp_path / "data")
+    config = EternalConfig(data_folder=tmp_path / "data", api=ApiConfig(host="127.0.0.1"))
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    shown = display.Display(Played(config, ""), console, threading.Event())  # type: ignore[arg-type]
+    shown._offer_link(_overview("RUNNING"))  # noqa: SLF001 - the thread that calls it needs a database
+    until(lambda: len(opened) == opens)
+    assert all(one.startswith("http://127.0.0.1:1/#link=") for one in opened)
