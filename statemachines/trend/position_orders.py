@@ -149,8 +149,8 @@ class PositionOrders(Position):
 
     def on_move_refused(self, refused: MoveRefused, now_ms: int) -> Commands:
         """The exchange does not move a stop; T6: one that the market has passed closes the position."""
-        stop = self.trade.stop_of(refused.intent_id)
-        if stop is None or not self.is_held or refused.refusal is not RefusalCause.CROSSED:
+        stop, is_leaving = self.trade.stop_of(refused.intent_id), self.is_leaving or self.trade.held == 0
+        if stop is None or is_leaving or refused.refusal is not RefusalCause.CROSSED:
             return []
         return self._leave_crossed(refused.trigger_price, now_ms)
 

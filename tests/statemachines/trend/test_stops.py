@@ -9,6 +9,7 @@ import pytest
 from statemachines.messages.control import CycleDone, OperatorCommand
 from statemachines.messages.orders import MoveStop, PositionUnprotected, Withdraw
 from statemachines.values import ActorName
+from tests.kit import builders
 from tests.statemachines.trend.bars import BTC, FAST, FLAT, RISE, next_day, scene
 from tests.statemachines.trend.test_orders import LATER, OPENED, UP, balances, in_position, intents
 from tests.statemachines.trend.venue import Venue
@@ -51,6 +52,34 @@ def test_t6_a_lost_stop_whose_replacement_is_crossed_is_a_market_exit() -> None:
     venue.end(stop, "CANCELLED", D(0), None, LATER)
     assert venue.positions == {} and venue.state("BTC") == "SCANNING" and not venue.bodies(OperatorCommand)
     assert {alert.condition for alert in venue.alerts} <= set(venue.ended), "no alert is left open"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_t6_a_move_that_is_refused_while_the_entry_still_fills_closes_what_is_held(restarts: bool) -> None:
+    """A judge: the second slice moved the stop's price and quantity, the exchange refused (110093), and the refusal was
+    ignored since the entry was under way: half the position stood without a stop until the next daily close."""
+    venue = scene(RISE, FLAT)
+    venue.restarts, venue.hold = restarts, True
+    next_day(venue, UP, 1000)
+    (entry,) = intents(venue, "entry")
+    half = venue.instruments[0].floor_qty(entry.quantity / 2)
+
+    def fill(quantity: D, price: str, position: D, number: int) -> None:
+        venue.positions[BTC] = (position, D(price))
+        body = builders.fill(
+            ActorName.TREND_1, BTC, entry.side, quantity, D(price), OPENED + number, execution_id=f"x{number}",
+            intent_id=entry.intent_id, position_quantity=position, position_price=D(price), cash_usdt=venue.cash,
+        )  # fmt: skip
+        venue.tell(body, OPENED + number)
+
+    fill(half, str(round(UP, 2)), half, 1)
+    venue.stop_answer = lambda intent_id: "crossed"
+    fill(entry.quantity - half, str(round(UP * 1.01, 2)), entry.quantity, 2)
+    venue.held.clear()
+    venue.hold = False
+    venue.end(entry, "FILLED", entry.quantity, D(str(round(UP, 2))), OPENED + 3)
+    venue.settle(OPENED + 4)
+    assert len(intents(venue, "exit")) == 1 and venue.positions == {} and not venue.stops
 
 
 def test_t6_a_move_to_a_stop_that_the_market_has_passed_is_a_market_exit_and_the_old_stop_goes_last() -> None:
