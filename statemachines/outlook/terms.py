@@ -14,6 +14,9 @@ ZERO, ONE = Decimal(0), Decimal(1)
 Side = Literal["above", "below", "at_least", "at_most"]
 """On which side of its limit a number must be; `above` and `below` exclude the limit itself."""
 
+AT_THE_LIMIT = Decimal("0.99")
+"""The closeness of a number at a limit that it must pass."""
+
 PRICE_RANGE_ATR = 3
 """A price this many ATR away from its limit has closeness 0."""
 
@@ -51,12 +54,13 @@ class Term(NamedTuple):
 
     @property
     def closeness(self) -> Decimal | None:
-        """1 when the term holds, else 1 - distance / span, at least 0; None when that is not known."""
+        """1 when the term holds, else 1 - distance / span, from 0 to 0.99, so that 1 is never said of what does not
+        hold; None when that is not known."""
         if self.holds:
             return ONE
         if self.distance is None or not self.span:
             return None
-        return max(ZERO, ONE - self.distance / self.span)
+        return min(AT_THE_LIMIT, max(ZERO, ONE - self.distance / self.span))
 
 
 class Prospect(NamedTuple):

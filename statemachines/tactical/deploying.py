@@ -23,6 +23,7 @@ from statemachines.tactical.rules import (
     obstacle,
     payable,
     smallest_deployment,
+    spacing_term,
     trigger_terms,
     valid_at,
     volatility_pct,
@@ -75,13 +76,16 @@ class Deploying:
         poor = f"the cash is below {least:.2f} USDT (A3)" if self._capital().cash_usdt < least else ""
         scopes = (ScopeState(scope, state) for scope, state in sorted(engine.risk.items()))
         barred = barring_scope(scopes, judged_ms)
+        last_ms = engine.last_deployment_ms
+        days = None if last_ms is None else (judged_ms - DAY_MS - last_ms) // DAY_MS
+        spacing = () if days is None else (spacing_term(days, self.parameters),)
         risk = "" if barred is None else f"risk state {barred.state} of {barred.scope} (RM-2)"
         return [
             Prospect(
                 "BTC, ETH",
                 f"deployment: {trigger.value.partition(' ')[2]}",
                 trigger.value.partition(" ")[0],
-                terms,
+                (*terms, *spacing),
                 judged_ms,
                 level_bar(trigger, engine.levels_fired) or busy or risk or poor,
             )

@@ -186,6 +186,12 @@ def deployment_candidates(
     return found
 
 
+def spacing_term(days_since_last: int, parameters: TacticalParameters) -> Term:
+    """TA-5: the days between two deployments."""
+    least = Decimal(parameters.days_between)
+    return Term("days since the last deployment", Decimal(days_since_last), "at_least", least, "days", least)
+
+
 def obstacle(
     candidate: DeploymentCandidate,
     cash_usdt: Decimal,
@@ -194,7 +200,7 @@ def obstacle(
     parameters: TacticalParameters,
 ) -> str | None:
     """TA-5, A3, A4: why the deployment must wait; None when it may be made."""
-    if days_since_last is not None and days_since_last < parameters.days_between:
+    if days_since_last is not None and not spacing_term(days_since_last, parameters).holds:
         return f"{days_since_last} days since the last deployment, {parameters.days_between} are required (TA-5)"
     least = smallest_deployment(target_usdt, parameters)
     if candidate.amount_usdt < least:

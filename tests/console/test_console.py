@@ -45,6 +45,7 @@ SAID_OF_WHAT_COMES_NEXT = {
     "funding paid per 8 h",
     "largest drift from the target weights",
     "days since the last drift rebalance",
+    "days since the last deployment",
     "days until the quarter's end",
     "predicted rate per 8 h",
     "settled rate per 8 h",

@@ -24,9 +24,9 @@ from tests.statemachines.trend.venue import Venue
 @pytest.mark.parametrize(
     ("value", "side", "holds", "distance", "closeness"),
     [
-        ("10", "above", False, "0", "1"),  # the limit itself does not hold, and nothing is left to it
+        ("10", "above", False, "0", "0.99"),  # the limit itself does not hold: it is not full
         ("10.1", "above", True, "0", "1"),
-        ("10", "below", False, "0", "1"),
+        ("10", "below", False, "0", "0.99"),
         ("9.9", "below", True, "0", "1"),
         ("10", "at_least", True, "0", "1"),
         ("10", "at_most", True, "0", "1"),
@@ -110,6 +110,12 @@ def test_tactical_shows_the_distance_to_each_trigger_and_why_a_level_does_not_fi
     market.close(5_000)
     assert market.deployed() == ["TA-1 level 1"]
     assert "has fired" in named(tactical(market), "TA-1", event="deployment: level 1").barred
+    fear = named(tactical(market), "TA-2")
+    assert (fear.terms[-1].value, fear.terms[-1].limit) == (1, 30), "TA-5: at the next close one day has passed"
+    market.days(28, 5_000)
+    assert not named(tactical(market), "TA-2").terms[-1].holds
+    market.close(5_000)
+    assert named(tactical(market), "TA-2").terms[-1].holds
     exits = [one for one in tactical(market) if one.event.startswith("exit")]
     assert [(one.rule, one.subject) for one in exits] == [("TA-6", "D1"), ("TA-7", "D1"), ("TA-6", "D1")]
 
