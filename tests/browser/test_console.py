@@ -15,6 +15,7 @@ from tests.database import fresh_database, postgres_server  # noqa: F401 - a fix
 pytestmark = NEEDS_BROWSER
 PAGES = ("overview", "engine/trend-1", "decisions", "orders", "capital", "risk", "system", "audit")
 PATIENCE_MS = 15_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
