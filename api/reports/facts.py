@@ -78,6 +78,8 @@ async def gather(
     since, until = str(first_ms), str(end_ms)
     # What happened at the close itself, the first instant of the next day, belongs to the day that it closes.
     asked = PageRequest(limit=MOST, since=str(first_ms + 1), until=str(end_ms + 1))
+    # Capital that moves at a close is a flow of the day that begins there: the moves explain the flows of the table.
+    moved = PageRequest(limit=MOST, since=since, until=until)
     curve_ms = min(first_ms, end_ms - CURVE_DAYS[period.kind] * DAY_MS)
     money, lists = service.money, service.lists
     months = await money.pnl(TOTAL, "month", None, until) if period.kind is ReportKind.MONTHLY else []
@@ -92,7 +94,7 @@ async def gather(
         days=(await money.equity(TOTAL, PageRequest(limit=1000, since=str(max(curve_ms, 0)), until=until)))["rows"],
         months=months[:MONTHS],
         windows=next((row["windows"] for row in performance if row["engine"] == TOTAL), []),
-        moves=_listed(await lists.transfers(asked=asked)),
+        moves=_listed(await lists.transfers(asked=moved)),
         alerts=_listed(await lists.alerts(asked)),
         open_alerts=(await lists.alerts(PageRequest(limit=MOST), WAITING))["rows"],
         commands=_listed(await lists.operator_commands(asked)),

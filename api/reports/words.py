@@ -276,8 +276,8 @@ def _months(facts: Facts) -> Section:
 
 
 def _windows(facts: Facts) -> Section | None:
-    if not facts.windows:
-        return None
+    if not facts.windows or day_of(facts.windows[0]["last_day_ms"]) != facts.due.period.last:
+        return None  # they reach to the newest day, and a late report is of an earlier one
     rows = [
         ["all" if row["window_days"] is None else f"{row['window_days']} days", str(row["days"]),
          percent(row["total_return"], is_signed=True), percent(row["volatility"]), _ratio(row["sharpe"]),

@@ -42,7 +42,7 @@ def money(value: object) -> str:
 
 def percent(value: object) -> str:
     """A fraction as per cent."""
-    return UNKNOWN if value is None else f"{Decimal(str(value)) * 100:.2f} %"
+    return UNKNOWN if value is None else f"{round(Decimal(str(value)) * 100, 2) + 0:.2f} %"
 
 
 def market_time(market_ms: int | None) -> str:

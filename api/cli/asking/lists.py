@@ -25,6 +25,9 @@ from api.cli.asking.output import (
 from api.cli.asking.way import Way
 from api.client import models
 
+PRICE_PLACES = 4
+"""Of an average over several fills, which has as many digits as the division gives; `--json` has them all."""
+
 ORDER_COLUMNS = (
     Column("Created", is_whole=True), Column("Engine"), Column("Symbol"), Column("Side"), Column("Quantity", True),
     Column("Filled", True, True), Column("Type", is_wide=True), Column("Price", True), Column("State"), Column("Order"),
@@ -76,7 +79,8 @@ def order_cells(one: models.Order) -> list[str | Text]:
     price = one["average_price"] or one["price"] or one["trigger_price"]
     return [
         instant(one["created_ms"]), one["engine"], one["symbol"], one["side"], exact(one["quantity"]),
-        exact(one["filled_quantity"]), one["order_type"], exact(price), one["state"], one["client_order_id"],
+        exact(one["filled_quantity"]), one["order_type"], exact(price, PRICE_PLACES), one["state"],
+        one["client_order_id"],
     ]  # fmt: skip
 
 
@@ -135,7 +139,8 @@ def position_cells(one: models.Position) -> list[str | Text]:
     liquidation = one["liquidation_price"]
     never = liquidation is not None and not float(liquidation)
     return [
-        one["engine"], one["symbol"], exact(one["quantity"]), exact(one["average_price"]), exact(one["mark_price"]),
+        one["engine"], one["symbol"], exact(one["quantity"]), exact(one["average_price"], PRICE_PLACES),
+        exact(one["mark_price"]),
         Text(amount(profit), style), exact(one["stop_price"]), percent(one["stop_distance"]),
         "never" if never else percent(one["liquidation_distance"]), amount(one["notional_usdt"]),
         amount(one["maintenance_margin_usdt"]),
@@ -146,7 +151,9 @@ def position_cells(one: models.Position) -> list[str | Text]:
 def decisions(
     way: Way,
     *,
-    actor: Annotated[str | None, typer.Option(help="an actor, e.g. trend-1; all without it")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", "--engine", help="an actor, e.g. trend-1; all without it")
+    ] = None,
     machine: Annotated[str | None, typer.Option(help="a machine's key or a remark's subject, e.g. BTC")] = None,
     text: Annotated[str | None, typer.Option(help="a part of the reason; case does not count")] = None,
     trace: Annotated[str | None, typer.Option(help="all that one bar or settlement led to")] = None,

@@ -124,7 +124,8 @@ def percent(part: Decimal | float | str | None, *, is_signed: bool = False) -> s
     """A fraction as per cent."""
     if part is None:
         return UNKNOWN
-    return f"{float(part) * 100:{'+' if is_signed else ''}.2f} %"
+    shown = round(float(part) * 100, 2) or 0.0  # a loss that rounds to nothing is no minus
+    return f"{shown:{'+' if is_signed else ''}.2f} %"
 
 
 def numbers(data: Mapping[str, Any]) -> str:

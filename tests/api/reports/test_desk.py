@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+import asyncio
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from api.reports.desk import ReportDesk, Rules
+from api.reports.facts import gather
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
-from statemachines.facts import PerformanceFact
+from statemachines.facts import PerformanceFact, TransferFact
 from statemachines.notifications.report import Report
 from statemachines.performance.tracker import TOTAL
-from statemachines.reports.schedule import ReportKind
+from statemachines.reports.schedule import Due, Period, ReportKind
 from statemachines.values import DAY_MS
 from tests.api.test_http import STATUS
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
@@ -92,3 +94,26 @@ def test_a_database_that_is_away_is_waited_for() -> None:
     desk = ReportDesk(service, RULES, list, lambda _: None)
     assert desk.look() == []
     service.close()
+
+
+def test_the_moves_are_those_of_the_days_flows(database_url: str) -> None:  # noqa: F811
+    """A judge: a table showed flows of thousands beside "no moves of capital"; capital that moves at a close is a flow
+    of the day that begins there."""
+    close(database_url, 3)
+    start_ms = int(FIRST.timestamp() * 1000)
+    store = PostgresStore(database_url)
+    moves = [
+        TransferFact(
+            transfer_id=f"t{day}", from_account="CORE-HODL", to_account="TREND-1", coin="USDT", amount=Decimal(10),
+            purpose="OR-2", state="DONE", reason="", requested_ms=start_ms + day * DAY_MS,
+            updated_ms=start_ms + day * DAY_MS,
+        )
+        for day in (1, 2, 3)
+    ]  # fmt: skip
+    Pen(store, "order-manager").write(facts=moves)
+    store.close()
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+    second = Due(Period(ReportKind.DAILY, date(2026, 11, 22), date(2026, 11, 22)), is_late=False)
+    found = asyncio.run(gather(service, second, FIRST, "UTC", "paper", None))
+    service.close()
+    assert [row["transfer_id"] for row in found.moves.rows] == ["t2"]
