@@ -14,7 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from api.access.failures import FailureDesk
-from api.control import CommandIdTakenError, ControlAnswer, ControlRequest, ControlUnavailableError
+from api.control import (
+    TELEGRAM,
+    CommandIdTakenError,
+    ControlAnswer,
+    ControlRequest,
+    ControlUnavailableError,
+    NumberedRequest,
+)
 from api.service import OperatorService
 from api.telegram import texts
 from api.telegram.codes import CodeRefused, Codes, Place
@@ -167,7 +174,7 @@ class Desk:
         return await self._give(self._redeemed[1], incoming, person)
 
     async def _give(self, asked: Asked, incoming: Incoming, person: str) -> str:
-        request = ControlRequest(
+        request = NumberedRequest(
             action=asked.command.action,
             scope=asked.subject,
             reason=asked.text,
@@ -177,7 +184,7 @@ class Desk:
         return f"{answer.text} In the name of {person}, command {answer.command_id}."
 
     def _command_id(self, incoming: Incoming) -> str:
-        return f"telegram-{self._bot_id}-{incoming.update_id}"
+        return f"{TELEGRAM}{self._bot_id}-{incoming.update_id}"
 
     # --- readings ---
 
