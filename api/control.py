@@ -158,9 +158,13 @@ class CommandService:
                 if not _is_registered(request, command_id, self._earlier(command_id)):
                     raise CommandIdTakenError(command_id, "it is not recorded any more what that was")
             except (ControlUnavailableError, QueryUnavailableError) as error:
+                again = (
+                    f"; give it again with command_id '{shown(command_id)}': however often it is given, it is carried "
+                    "out once."
+                )
                 raise ControlUnavailableError(
-                    f"{str(error).rstrip('.')}. The command may not be in force; give it again with command_id "
-                    f"'{shown(command_id)}': however often it is given, it is carried out once."
+                    f"{str(error).rstrip('.')}. The command may not be in force"
+                    f"{'.' if isinstance(request, NumberedRequest) else again}"
                 ) from error
         return answer
 
